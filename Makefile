@@ -1,0 +1,79 @@
+# The verbs of daily work. Each makes what it needs: a fresh machine wants Python 3.11+, make and a package index.
+# Nothing is downloaded again until a requirements file changes.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+ARGS ?=
+
+# A stamp says "these requirements, as they are now, are installed".
+RUN := $(VENV)/.installed-embedded
+TEST := $(VENV)/.installed-test
+DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench requirements chromium clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo          everything on one machine (ARGS=--once: sync once, then exit)"
+	@echo "make test          the tests (ARGS='-k name' and so on)"
+	@echo "make check         format, lint, types, layers, migrations, templates"
+	@echo "make bench         what the parts cost, beside the bare libraries"
+	@echo "make chromium      a browser for the browser tests"
+	@echo "make requirements  lock requirements/*.in anew (needs uv)"
+	@echo "make clean         remove what make made, the development database included"
+
+# Ctrl-C is how a demo ends, so it is no error; the trap keeps the shell, and with it make, from reporting one.
+demo: $(RUN)
+	@trap : INT; $(PYTHON) manage.py demo $(ARGS) || [ $$? -eq 130 ]
+
+test: $(TEST)
+	@$(PYTHON) -m pytest -n 2 $(ARGS)
+
+check: $(DEV)
+	@echo "format" && $(VENV)/bin/ruff format --check --quiet .
+	@echo "lint" && $(VENV)/bin/ruff check --quiet .
+	@echo "types" && $(PYTHON) -m hlapp.development $(VENV)/bin/mypy
+	@echo "layers" && $(VENV)/bin/lint-imports --no-cache >$(VENV)/layers.log 2>&1 || { cat $(VENV)/layers.log; exit 1; }
+	@echo "migrations" && DEBUG=true $(PYTHON) manage.py makemigrations --check --dry-run
+	@echo "templates" && $(VENV)/bin/djlint --lint --quiet --ignore H030,H031 templates integrations
+
+bench: $(DEV)
+	@for name in $(basename $(notdir $(wildcard bench/bench_*.py))); do \
+		$(PYTHON) -m bench.$$name $(ARGS) || exit 1; \
+	done
+
+# In this order: each file is a constraint of the next.
+requirements:
+	@command -v uv >/dev/null || { echo "make requirements needs uv: pip install uv" >&2; exit 1; }
+	@for set in base embedded test dev; do \
+		echo "locking requirements/$$set.txt"; \
+		uv pip compile requirements/$$set.in --universal --python-version 3.11 --generate-hashes --no-header \
+			--quiet --output-file requirements/$$set.txt $(ARGS) || exit 1; \
+	done
+
+chromium:
+	@if path=$$(command -v chromium || command -v chromium-browser || command -v google-chrome); then \
+		echo "found $$path"; \
+	elif command -v brew >/dev/null; then brew install --cask chromium; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium; \
+	else \
+		echo "install one, e.g. sudo apt-get install chromium, or set CHROMIUM to its path" >&2; exit 1; \
+	fi
+
+clean:
+	@rm -rf $(VENV) .hlapp staticfiles .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN): requirements/base.txt requirements/embedded.txt | $(VENV)/bin/pip
+	@sh .ci/install "$@" "the packages that run it" $^
+
+$(TEST): requirements/test.txt $(RUN)
+	@sh .ci/install "$@" "the packages that test it" $<
+
+$(DEV): requirements/dev.txt $(TEST)
+	@sh .ci/install "$@" "the packages that check it" $<
+
+$(VENV)/bin/pip:
+	@sh .ci/environment $(VENV)

@@ -1,0 +1,1 @@
+"""Benchmarks: each file measures one room beside the same work done by the libraries alone, in the same run."""

@@ -1,0 +1,189 @@
+"""Twenty tenants in bulk sync on two workers, and on five of them one interactive call a second: what does it wait?
+
+The same calls are made twice in one run, first with nothing else going on. They come from a thread of their own, as a
+web page's would, and as jobs through the queue. The vendor allows 25 calls in ten seconds for each tenant, takes 20 to
+60 ms for an answer, and counts strictly; every plan that ends is started anew, so there is bulk work all the time.
+"""
+
+from __future__ import annotations
+
+from bench.setup import prepare
+
+prepare()
+
+import statistics  # noqa: E402 - the settings of what follows are made by prepare()
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+
+import httpx2  # noqa: E402
+from django.db import connection  # noqa: E402
+
+from bench.lanes_jobs import CLICKS, call  # noqa: E402
+from bench.workers import until, workers  # noqa: E402
+from integrations.core import clock  # noqa: E402
+from integrations.core.errors import IntegrationError  # noqa: E402
+from integrations.quota import parking, store, tickets  # noqa: E402
+from integrations.quota.governor import Permit  # noqa: E402
+from integrations.quota.lanes import Lane  # noqa: E402
+from integrations.quota.models import Parked  # noqa: E402
+from integrations.sandbox.options import Options  # noqa: E402
+from integrations.sync import plans  # noqa: E402
+from integrations.sync.models import Plan, Run  # noqa: E402
+from integrations.tenants.models import App, Installation, UserType  # noqa: E402
+from integrations.tokens import store as tokens  # noqa: E402
+from tests.plugin.vendor import REDIRECT, Vendor, location_grant, make_app  # noqa: E402
+
+TENANTS, WATCHED, PORT = 20, 5, 9177
+IDLE, BUSY = 20.0, 60.0
+OPTIONS = Options(
+    port=PORT, locations=TENANTS, contacts=600, limit=25, latency_ms=(20.0, 60.0), redirect_uris=(REDIRECT,)
+)
+
+
+def start_vendor() -> subprocess.Popen[bytes]:
+    flags = f"--port {PORT} --locations {TENANTS} --contacts {OPTIONS.contacts} --limit {OPTIONS.limit}"
+    command = [sys.executable, "-m", "integrations.sandbox", *flags.split(), "--latency-ms", "20-60"]
+    process = subprocess.Popen([*command, "--redirect-uri", REDIRECT], stdout=subprocess.DEVNULL)
+    if not until(lambda: answers(f"http://127.0.0.1:{PORT}/sandbox/state"), 60.0):
+        raise RuntimeError("the sandbox did not start")
+    return process
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx2.get(url, timeout=5).is_success
+    except httpx2.TransportError:
+        return False
+
+
+def install(vendor: Vendor) -> tuple[App, list[str]]:
+    app = make_app(vendor)
+    locations = vendor.locations
+    for location in locations:
+        now = clock.now()
+        tokens.put(tokens.location(app, location), location_grant(vendor, app, location), now=now)
+        Installation.objects.create(
+            app=app,
+            user_type=UserType.LOCATION,
+            resource_id=location,
+            status=Installation.Status.INSTALLED,
+            origin=Installation.Origin.APP,
+            status_at=now,
+            created_at=now,
+        )
+    return app, locations
+
+
+def click(app: App, locations: list[str], phase: str, seconds: float) -> list[float]:
+    """One call a second for each location, and one job for each every five seconds; the calls' durations."""
+    took: list[float] = []
+
+    def one(location: str, offset: float) -> None:
+        deadline, number = time.monotonic() + seconds, 0
+        time.sleep(offset)
+        while (asked := time.monotonic()) < deadline:
+            try:
+                call(app, location)
+                took.append(time.monotonic() - asked)
+            except IntegrationError as error:
+                took.append(float("inf"))
+                sys.stdout.write(f"  refused: {error}\n")
+            if number % 5 == 0:
+                ids = {"location": location, "phase": phase, "asked": time.monotonic()}
+                parking.enqueue("bench.click", app=app.client_id, resource=location, lane=Lane.INTERACTIVE, **ids)
+            number += 1
+            time.sleep(max(0.0, asked + 1.0 - time.monotonic()))
+        connection.close()
+
+    threads = [threading.Thread(target=one, args=(name, place / 5)) for place, name in enumerate(locations)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return took
+
+
+def time_permits(spent: list[float]) -> None:
+    """From now on this process writes down how long its calls wait for their permits."""
+    acquire = tickets.acquire
+
+    def timed(app: str, resource: str, *, lane: Lane, timeout: float) -> Permit:
+        started = time.monotonic()
+        try:
+            return acquire(app, resource, lane=lane, timeout=timeout)
+        finally:
+            spent.append(time.monotonic() - started)
+
+    tickets.acquire = timed
+
+
+def keep_hungry(stopping: threading.Event) -> None:
+    while not stopping.wait(1.0):
+        plans.ask(Plan.objects.exclude(runs__status=Run.Status.RUNNING), clock.now(), full=True)
+    connection.close()
+
+
+def row(name: str, took: list[float]) -> str:
+    took = sorted(took) or [float("nan")]
+    p50, p95 = statistics.median(took), took[int(0.95 * (len(took) - 1))]
+    return f"  {name:<44}{len(took):>5}{p50 * 1000:>9.0f}{p95 * 1000:>9.0f}{took[-1] * 1000:>9.0f}\n"
+
+
+def clicks(phase: str) -> list[float]:
+    return [float(number) for number in store.client().lrange(f"{CLICKS}:{phase}", 0, -1)]
+
+
+def counted(vendor: Vendor) -> tuple[int, int]:
+    quota = vendor.state()["quota"].values()
+    return sum(one["requests"] for one in quota), sum(one["rejected_429"] for one in quota)
+
+
+def measure(vendor: Vendor) -> None:
+    app, locations = install(vendor)
+    watched = locations[:WATCHED]
+    permits: list[float] = []
+    time_permits(permits)
+    with workers(2, threads=16, jobs="bench.lanes_jobs", beat=True):
+        click(app, watched, "warm", 12.0)
+        permits.clear()
+        idle = click(app, watched, "idle", IDLE)
+        idle_permits, permits[:] = list(permits), []
+        for location in locations:
+            plans.make(app.pk, location)
+        stopping = threading.Event()
+        feeder = threading.Thread(target=keep_hungry, args=(stopping,))
+        feeder.start()
+        time.sleep(15.0)
+        before, _ = counted(vendor)
+        busy = click(app, watched, "busy", BUSY)
+        after, refused = counted(vendor)
+        parked = Parked.objects.count()
+        stopping.set()
+        feeder.join()
+    sys.stdout.write(f"\nInteractive calls on {WATCHED} of {TENANTS} tenants\n")
+    sys.stdout.write(f"  {'':<44}{'n':>5}{'p50':>9}{'p95':>9}{'most':>9}  ms\n")
+    sys.stdout.write(row("call, idle", idle) + row("call, all tenants in bulk sync", busy))
+    sys.stdout.write(row("of it for the permit, idle", idle_permits) + row("of it for the permit, bulk sync", permits))
+    sys.stdout.write(row("job, idle", clicks("idle")) + row("job, all tenants in bulk sync", clicks("busy")))
+    rate = (after - before) / BUSY
+    most = TENANTS * OPTIONS.limit / (OPTIONS.interval_ms / 1000)
+    sys.stdout.write(
+        f"  meanwhile {rate:.1f} calls/s of the {most:.0f}/s allowed, {refused} refused, {parked} parked\n"
+    )
+
+
+def main() -> None:
+    for phase in ("warm", "idle", "busy"):
+        store.client().delete(f"{CLICKS}:{phase}")
+    process = start_vendor()
+    try:
+        measure(Vendor(f"http://127.0.0.1:{PORT}", OPTIONS))
+    finally:
+        process.terminate()
+        process.wait()
+
+
+if __name__ == "__main__":
+    main()

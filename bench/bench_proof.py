@@ -1,0 +1,49 @@
+"""A million calls on the real script with a simulated clock: refused calls, and how much of the quota is used.
+
+``--calls`` for each of the twelve cells: 5,000 takes a minute, 85,000 (a million in all) a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+from bench.setup import prepare
+
+prepare()
+
+import argparse  # noqa: E402 - the settings of what follows are made by prepare()
+import sys  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from itertools import product  # noqa: E402
+
+from integrations.quota import store  # noqa: E402
+from integrations.quota.lanes import Lane  # noqa: E402
+from integrations.sandbox.quota import WINDOWS  # noqa: E402
+from tests.quota.bucket import Bucket  # noqa: E402
+from tests.quota.simulator import PROFILES, simulation  # noqa: E402
+
+
+def cells(calls: int) -> Iterator[int]:
+    """Prints one line a cell; yields the refused calls."""
+    for learn, profile, window in product((False, True), PROFILES, WINDOWS):
+        terms = {"horizon": 2.0, "credit": Lane.BULK.terms.credit, "learn": learn}
+        world = simulation(Bucket(store.client()), window, profile, terms)
+        used = world.run(calls)
+        learned = "learning" if learn else "plain"
+        questions = world.questions / (world.counted + world.refused)
+        line = f"  {learned:<10}{profile:<32}{window:<9}{used:>8.2%}{world.refused:>8}{questions:>8.2f}\n"
+        sys.stdout.write(line)
+        sys.stdout.flush()
+        yield world.refused
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=5_000)
+    arguments = parser.parse_args()
+    sys.stdout.write(f"\n{arguments.calls:,} calls a cell: used, refused, questions to the store per call\n")
+    refused = sum(cells(arguments.calls))
+    if refused:
+        raise SystemExit(f"{refused} calls were refused")
+
+
+if __name__ == "__main__":
+    main()

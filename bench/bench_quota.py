@@ -1,0 +1,125 @@
+"""Permits per second and microseconds per permit, beside the bare round trips that no permit can do without.
+
+A permit is two scripts: one that grants it and one that takes its report. Resources take turns, so that each stays
+within what it may do at once and nothing ever waits. Rounds are interleaved and the median counts. Last, the same with
+ten thousand resources in use, and the bytes that one of them takes.
+"""
+
+from __future__ import annotations
+
+from bench.setup import prepare, table
+
+prepare()
+
+import itertools  # noqa: E402 - the settings of what follows are made by prepare()
+import statistics  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from concurrent.futures import ThreadPoolExecutor  # noqa: E402
+
+from integrations.core import clock  # noqa: E402
+from integrations.highlevel.rate import RateSnapshot  # noqa: E402
+from integrations.quota import governor, store  # noqa: E402
+from integrations.quota.lanes import Lane  # noqa: E402
+
+ROUNDS, PER_ROUND, THREADS, RESOURCES, MANY, BATCH = 7, 400, 8, 40, 10_000, 25
+APP, LIMIT = "66a0419a0dffa47fb5f8b22f-bench001", 1000
+BARE = "bare: EVALSHA 'return 1', one round trip"
+
+Work = Callable[[], object]
+_names = itertools.count()
+
+
+def opened(limit: int = LIMIT) -> str:
+    """A resource whose first call has taught the limit and that has spent nothing yet."""
+    name = f"resource{next(_names)}"
+    said = RateSnapshot(max=limit, remaining=limit - 1, daily_limit=200_000, daily_remaining=199_999)
+    permit = governor.acquire(APP, name, lane=Lane.INTERACTIVE, timeout=5.0)
+    governor.settle(permit, received_at=clock.monotonic(), rate=said)
+    return name
+
+
+def permits(names: list[str], *, settled: bool = True) -> Work:
+    """Work that takes one permit, of one resource after the other, and settles it."""
+    turn = itertools.cycle(names)
+
+    def work() -> None:
+        permit = governor.acquire(APP, next(turn), lane=Lane.INTERACTIVE, timeout=5.0, patience=0.0)
+        if settled:
+            said = RateSnapshot(max=LIMIT, remaining=LIMIT - 1, daily_limit=200_000, daily_remaining=150_000)
+            governor.settle(permit, received_at=clock.monotonic(), rate=said)
+
+    return work
+
+
+def seconds(work: Work, threads: int = 1) -> float:
+    """Wall seconds for one unit of work, `threads` of them at a time."""
+
+    def some() -> None:
+        for _ in range(PER_ROUND // threads):
+            work()
+
+    start = time.perf_counter()
+    if threads == 1:
+        some()
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            for done in [pool.submit(some) for _ in range(threads)]:
+                done.result()
+    return (time.perf_counter() - start) / (PER_ROUND // threads * threads)
+
+
+def rounds() -> dict[str, list[float]]:
+    redis = store.client()
+    bare = redis.register_script("return 1")
+    redis.set("bench", "x")
+    found: dict[str, list[float]] = {}
+    for _ in range(ROUNDS):
+        names = [opened() for _ in range(RESOURCES)]
+        works: dict[str, tuple[Work, int]] = {
+            BARE: (bare, 1),
+            "bare: GET": (lambda: redis.get("bench"), 1),
+            f"bare EVALSHA from {THREADS} threads": (bare, THREADS),
+            "permit granted": (permits(names, settled=False), 1),
+            "permit granted and settled": (permits(names), 1),
+            f"permit granted and settled, {THREADS} threads": (permits(names), THREADS),
+        }
+        for name, (work, threads) in works.items():
+            found.setdefault(name, []).append(seconds(work, threads))
+    return found
+
+
+def batch(names: list[str]) -> Work:
+    """Work that takes many permits of one resource at once."""
+    turn = itertools.cycle(names)
+    return lambda: governor.ask(f"{APP}:{next(turn)}", lane=Lane.INTERACTIVE, ttl=15.0, horizon=0.0, want=BATCH)
+
+
+def many() -> None:
+    """Memory and speed with ten thousand resources of a hundred slots, half of them out."""
+    names = [opened(100) for _ in range(MANY)]
+    few = seconds(permits(names[:RESOURCES], settled=False))
+    for name in names:
+        governor.ask(f"{APP}:{name}", lane=Lane.INTERACTIVE, ttl=15.0, horizon=0.0, want=50)
+    keys = [key for name in names[::100] for key in store.keys(f"{APP}:{name}")]
+    bytes_each = sum(int(store.client().memory_usage(key) or 0) for key in keys) / (MANY / 100)
+    rows = [
+        ("a permit of one in 40 resources", few * 1e6, "us"),
+        (f"a permit of one in {MANY:,} resources", seconds(permits(names[RESOURCES:], settled=False)) * 1e6, "us"),
+        (f"{BATCH} permits at once, each", seconds(batch(names[2000:])) / BATCH * 1e6, "us"),
+    ]
+    table(f"{MANY:,} resources, {bytes_each:,.0f} bytes each", rows, base=rows[0][0])
+
+
+def main() -> None:
+    store.clear()
+    found = {name: statistics.median(times) for name, times in rounds().items()}
+    table("Microseconds", [(name, each * 1e6, "us") for name, each in found.items()], base=BARE)
+    table("Per second", [(name, 1 / each, "per second") for name, each in found.items()], base=BARE)
+    store.clear()
+    many()
+    store.clear()
+
+
+if __name__ == "__main__":
+    main()

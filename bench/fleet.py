@@ -1,0 +1,61 @@
+"""One worker process of `bench_governor`: some threads for each limiter, each calling as fast as its limiter lets it.
+
+Reads what to do from its standard input, one JSON object; runs until its input closes.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import random
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import django
+
+from bench.limiters import LIMITERS, Limiter, Place
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One limiter's calls in this process. `back` is the span of the answers' way, in seconds."""
+
+    limiter: str
+    url: str
+    path: str
+    token: str
+    place: Place
+    back: tuple[float, float]
+    threads: int
+
+
+def call_for_ever(errand: Errand, limiter: Limiter, chance: random.Random) -> None:
+    line = http.client.HTTPConnection(urlsplit(errand.url).netloc, timeout=10.0)
+    headers = {"Authorization": f"Bearer {errand.token}", "Version": "2021-07-28"}
+    while True:
+        limiter.before()
+        line.request("GET", errand.path, headers=headers)
+        answer = line.getresponse()
+        answer.read()
+        time.sleep(chance.uniform(*errand.back))
+        limiter.after(answer.status, answer.headers)
+
+
+def main() -> None:
+    django.setup()
+    told: dict[str, Any] = json.loads(sys.stdin.readline())
+    for one in told["errands"]:
+        errand = Errand(**{**one, "place": Place(**one["place"])})
+        for number in range(errand.threads):
+            limiter = LIMITERS[errand.limiter](errand.place)
+            chance = random.Random(f"{told['number']} {errand.path} {number}")
+            threading.Thread(target=call_for_ever, args=(errand, limiter, chance), daemon=True).start()
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""An interactive job, as a button's click would start it. Loaded by the workers of `bench_lanes`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from integrations.core.jobs import job
+from integrations.gateway import client
+from integrations.quota import store
+from integrations.quota.lanes import Lane
+from integrations.tenants.models import App
+
+CLICKS = "bench:clicks"
+
+
+@job("bench.click")
+def click(*, location: str, phase: str, asked: float, **_: Any) -> None:
+    """Call for the location, and write down how long ago (monotonic, one machine) it was asked for."""
+    call(App.objects.get(), location)
+    store.client().rpush(f"{CLICKS}:{phase}", time.monotonic() - asked)
+
+
+def call(app: App, location: str) -> None:
+    client.call("locations.get-location", app=app, location=location, lane=Lane.INTERACTIVE)

@@ -1,0 +1,72 @@
+"""One call's permit, and the ways to wait for it that `bench_parking` compares. Loaded by its workers."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import Any
+
+from celery import Task, shared_task
+
+from integrations.core.errors import QuotaExhausted
+from integrations.core.jobs import job
+from integrations.highlevel.rate import RateSnapshot
+from integrations.quota import governor, store, tickets
+from integrations.quota.governor import Permit
+from integrations.quota.lanes import Lane
+
+LIMIT, WINDOW_MS, CALL = 20, 2000, 0.05
+APP = "bench"
+WAY = os.environ.get("BENCH_WAY", "")  # and the resource's name: each way has one of its own
+
+
+def count(what: str) -> None:
+    store.client().incr(f"bench:{WAY}:{what}")
+
+
+def finish(permit: Permit) -> None:
+    time.sleep(CALL)
+    rate = RateSnapshot(max=LIMIT, remaining=LIMIT - 1, interval_ms=WINDOW_MS)
+    governor.settle(permit, received_at=time.monotonic(), rate=rate)
+    count("done")
+
+
+def permit(patience: float | None = None) -> Permit:
+    return governor.acquire(APP, WAY, lane=Lane.BULK, timeout=5.0, patience=patience)
+
+
+@job("bench.parked")
+def parked(*, number: int, **_: Any) -> None:
+    count("delivered")
+    finish(tickets.acquire(APP, WAY, lane=Lane.BULK, timeout=5.0))
+
+
+@shared_task(name="bench.blocked", acks_late=True, ignore_result=True)
+def blocked(*, number: int) -> None:
+    count("delivered")
+    finish(permit(patience=120.0))
+
+
+def _retrying(task: Task[Any, Any], wait: Any) -> None:
+    count("delivered")
+    try:
+        held = permit(patience=0.0)
+    except QuotaExhausted as error:
+        raise task.retry(countdown=wait(error, task.request.retries)) from None
+    finish(held)
+
+
+@shared_task(name="bench.window", bind=True, acks_late=True, ignore_result=True, max_retries=None)
+def window(self: Any, *, number: int) -> None:
+    _retrying(self, lambda error, tries: WINDOW_MS / 1000)
+
+
+@shared_task(name="bench.jitter", bind=True, acks_late=True, ignore_result=True, max_retries=None)
+def jitter(self: Any, *, number: int) -> None:
+    _retrying(self, lambda error, tries: random.uniform(0.1, min(60.0, 0.5 * 2.0**tries)))
+
+
+@shared_task(name="bench.hint", bind=True, acks_late=True, ignore_result=True, max_retries=None)
+def hint(self: Any, *, number: int) -> None:
+    _retrying(self, lambda error, tries: error.retry_after)

@@ -1,0 +1,65 @@
+"""Celery workers for benchmarks: processes of their own on the benchmark's database, and what Redis did meanwhile."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from celery import current_app
+from django.conf import settings
+from django.db import connection
+
+from integrations.quota import store
+
+
+@contextmanager
+def workers(count: int, *, threads: int, jobs: str = "", beat: bool = False, **env: str) -> Iterator[list[int]]:
+    """Yields their process ids once all answer. `jobs` is a module with more tasks."""
+    url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}"))
+    current_app.conf.broker_transport_options["global_keyprefix"] = f"{settings.NAMESPACE}:celery:"
+    environment = {**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "ERROR", **env}
+    more = ["-I", jobs] if jobs else []
+    commands = [
+        ["worker", "-P", "threads", "-c", str(threads), "-Q", "urgent,api", "-n", f"bench{number}@%h", *more]
+        for number in range(count)
+    ]
+    if beat:
+        commands.append(["beat", "--pidfile=", "-s", "/dev/null"])
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "hlapp", *command, "-l", "ERROR"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for command in commands
+    ]
+    try:
+        until(lambda: len(current_app.control.ping(timeout=1.0) or ()) >= count, 60.0)
+        yield [process.pid for process in running]
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
+
+
+def until(reached: Callable[[], Any], seconds: float) -> bool:
+    """Whether it came true in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if reached():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def redis_commands() -> int:
+    """Commands that Redis has run, those inside scripts included."""
+    stats = store.client().info("commandstats")
+    return sum(int(entry["calls"]) for entry in stats.values())

@@ -1,0 +1,79 @@
+"""The Celery app: broker, queues, and what beat starts when.
+
+Pitfalls that these values answer (each was reproduced): kombu's Redis pool has 10 connections and loses
+acknowledgements beyond; its sockets wait for ever by default; a killed worker's messages come back only after the
+visibility timeout, which is why every unit of work also has a row that a sweep finds sooner (`core.jobs`).
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery, signals
+from django.conf import settings
+
+from hlapp.start import prove_keys
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
+
+app = Celery("hlapp")
+app.conf.update(
+    broker_url=settings.CELERY_BROKER_URL,
+    broker_connection_retry_on_startup=True,
+    broker_transport_options={
+        "visibility_timeout": 900,
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "max_connections": 100,
+        "socket_timeout": 30,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+        "global_keyprefix": f"{settings.NAMESPACE}:celery:",
+        "queue_order_strategy": "priority",  # `-Q urgent,api`: in the order the worker names them
+    }
+    if settings.CELERY_BROKER_URL.startswith(("redis", "unix"))
+    else {},
+    task_default_queue="api",
+    # Sweeps and the repair of a lost refresh answer must not wait behind ten thousand pages.
+    task_routes={"*.sweep": {"queue": "urgent"}, "tokens.repair": {"queue": "urgent"}},
+    task_ignore_result=True,
+    task_serializer="json",
+    accept_content=["json"],
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    timezone="UTC",
+    beat_schedule={
+        "tokens.sweep": {"task": "tokens.sweep", "schedule": 2.0, "options": {"expires": 2}},
+        "installs.sweep": {"task": "installs.sweep", "schedule": 5.0, "options": {"expires": 5}},
+        "webhooks.sweep": {"task": "webhooks.sweep", "schedule": 2.0, "options": {"expires": 2}},
+        "sync.sweep": {"task": "sync.sweep", "schedule": 2.0, "options": {"expires": 2}},
+        "jobs.sweep": {"task": "jobs.sweep", "schedule": 2.0, "options": {"expires": 2}},
+        "gateway.tidy": {"task": "gateway.tidy", "schedule": 600.0, "options": {"expires": 600}},
+    },
+)
+app.autodiscover_tasks()
+
+
+@signals.setup_logging.connect
+def _keep_our_logging(**_: object) -> None:
+    """Celery would install its own handlers; ours, with the redaction, are already there."""
+
+
+@signals.worker_init.connect
+@signals.beat_init.connect
+def _before_work(**_: object) -> None:
+    """SystemExit is the one exception that passes through a Celery signal."""
+    prove_keys()
+
+
+@signals.worker_ready.connect
+def _start_pump(**_: object) -> None:
+    """Until the last task has ended: the pump also keeps the running ones alive."""
+    from integrations.quota.pump import Pump  # noqa: PLC0415 - models are not loaded before this
+
+    pump = Pump()
+    pump.start()
+    signals.worker_shutdown.connect(lambda **_: pump.stop(), weak=False)

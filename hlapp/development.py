@@ -1,0 +1,114 @@
+"""The development profile: a value for every variable a fresh checkout leaves unset.
+
+Decision: only `manage.py` uses it, and only when DEBUG is true or the command is itself a development tool.
+gunicorn and Celery never do: in production a missing variable stops start-up, nothing is invented.
+Processes that a command starts inherit the filled environment.
+
+`python -m hlapp.development COMMAND …` runs a tool that imports the settings
+(mypy's Django plugin) without starting servers.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import sys
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from hlapp import embedded
+from hlapp.embedded.home import private_directory
+
+PROJECT = Path(__file__).resolve().parent.parent
+DIRECTORY = PROJECT / ".hlapp"
+
+PLAIN = {
+    "DEBUG": "true",
+    "PUBLIC_URL": "http://127.0.0.1:8000",
+    "ALLOWED_HOSTS": "127.0.0.1,localhost",
+}
+# For commands that need no server: whoever connects by mistake is refused at once.
+NOWHERE = {
+    "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+}
+
+_KEY_BYTES = 32
+
+
+def prepare(
+    directory: Path = DIRECTORY,
+    *,
+    services: bool = True,
+    environ: MutableMapping[str, str] = os.environ,
+) -> embedded.Services | None:
+    """Fill what `environ` leaves unset; state that must last lives below `directory`.
+
+    Returns the embedded servers, for the caller to stop, or None when none were wanted. Raises EmbeddedError.
+    """
+    try:
+        private_directory(directory)
+        _fill(environ, PLAIN)
+        _fill(environ, _lasting_secrets(directory / "secrets.json"))
+    except OSError as error:
+        raise embedded.unusable(error, directory) from error
+    if not services:
+        _fill(environ, NOWHERE)
+        return None
+    return _serve(directory, environ)
+
+
+def _serve(directory: Path, environ: MutableMapping[str, str]) -> embedded.Services | None:
+    database, redis = not _is_set(environ, "DATABASE_URL"), not _is_set(environ, "REDIS_URL")
+    if not (database or redis):
+        return None
+    running = embedded.start(directory, database=database, redis=redis)
+    urls = {"DATABASE_URL": running.database_url, "REDIS_URL": running.redis_url}
+    _fill(environ, {name: url for name, url in urls.items() if url})
+    return running
+
+
+def _fill(environ: MutableMapping[str, str], values: Mapping[str, str]) -> None:
+    for name, value in values.items():
+        if not _is_set(environ, name):
+            environ[name] = value
+
+
+def _is_set(environ: Mapping[str, str], name: str) -> bool:
+    return bool(environ.get(name) or environ.get(f"{name}_FILE"))
+
+
+def _lasting_secrets(path: Path) -> dict[str, str]:
+    """Made once. Rows sealed yesterday must open today, so a file that cannot be read is never replaced."""
+    if not path.exists():
+        _create(path, {"SECRET_KEY": secrets.token_urlsafe(50), "VAULT_KEYS": f"development:{_key()}"})
+    try:
+        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        message = f"{path} is damaged: restore it, or remove {path.parent} to start afresh"
+        raise embedded.EmbeddedError(message) from error
+    return found
+
+
+def _create(path: Path, values: Mapping[str, str]) -> None:
+    """Write aside and link: of two first runs at once one wins, and both then read the same keys."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(values, file)
+        os.link(aside, path)
+    except FileExistsError:
+        pass
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
+
+
+if __name__ == "__main__":
+    prepare(services=False)
+    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606 - the developer's own command

@@ -1,0 +1,132 @@
+"""A server's home: its data, its account, its log, and the lock that says whether it lives.
+
+::
+
+    <directory>/postgres/lock           held (flock) by the launcher and, inherited, by every server process
+    <directory>/postgres/account.json   password and port, 0600
+    <directory>/postgres/data/          what the server writes
+    <directory>/postgres/log            of the last run
+
+The lock is the only truth about life. The kernel drops it when the last process that inherited it is gone, so
+after `kill -9` there is no stale state to judge: a lock that can be taken means that nothing runs here,
+whatever pid files say.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO
+
+from hlapp.embedded.errors import OWN_SERVERS, EmbeddedError
+from hlapp.embedded.locks import try_lock
+from hlapp.embedded.process import server_uid
+
+_PRIVATE = 0o700
+
+
+@dataclass(frozen=True)
+class Account:
+    """How to reach a server. The password never enters a command line."""
+
+    password: str
+    port: int
+
+    def __repr__(self) -> str:
+        return f"Account(port={self.port})"
+
+
+class Home:
+    """The directory of one server."""
+
+    def __init__(self, directory: Path, folder: str) -> None:
+        private_directory(directory)
+        self.path = directory / folder
+        private_directory(self.path)
+        self.data = self.path / "data"
+        self._account = self.path / "account.json"
+
+    def lock(self) -> IO[bytes] | None:
+        """The lock, taken; None while somebody, or a server that has not ended yet, holds it."""
+        return try_lock(self.path / "lock")
+
+    def log(self) -> IO[bytes]:
+        return (self.path / "log").open("wb")
+
+    def said(self) -> str:
+        return (self.path / "log").read_text(errors="replace")
+
+    def account(self) -> Account | None:
+        """The account of the server that runs, or last ran, here; None before the first run."""
+        try:
+            return Account(**json.loads(self._account.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError) as error:
+            raise EmbeddedError(f"{self._account} is damaged: remove {self.path} to start afresh") from error
+
+    def renew_account(self, *, new_port: bool) -> Account:
+        """The account for the next start: password kept, and the port too as long as it is free."""
+        account = self.account()
+        if account is None and self.data.exists():
+            raise EmbeddedError(f"{self._account} is lost, and with it the password: remove {self.path}")
+        account = account or Account(secrets.token_urlsafe(24), 0)
+        if new_port or not _is_free(account.port):
+            account = replace(account, port=_free_port())
+        write_private(self._account, json.dumps(asdict(account)))
+        return account
+
+    def data_directory(self, path: Path) -> Path:
+        """Create `path` for the server's own user."""
+        path.mkdir(mode=_PRIVATE)
+        if server_uid() != os.geteuid():
+            os.chown(path, server_uid(), server_uid())
+        return path
+
+
+def private_directory(path: Path) -> None:
+    """Make `path`, or check that it is ours; nobody else may look inside.
+
+    Raises EmbeddedError if it belongs to another user, OSError if it cannot be made.
+    """
+    path.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise EmbeddedError(f"{path} belongs to another user: remove it, or {OWN_SERVERS}")
+    if found.st_mode & 0o777 != _PRIVATE:
+        path.chmod(_PRIVATE)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a 0600 file as a whole: a reader, or a crash, sees the old text or the new one."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _is_free(port: int) -> bool:
+    if not port:
+        return False
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _free_port() -> int:
+    """A port that is free now. Somebody may take it before the server does: the launcher then asks again."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

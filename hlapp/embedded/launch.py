@@ -1,0 +1,104 @@
+"""Starts one server in its home, or joins the one that somebody else runs there."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import IO
+
+from hlapp.embedded import process
+from hlapp.embedded.engine import Engine
+from hlapp.embedded.errors import OWN_SERVERS, EmbeddedError, from_output
+from hlapp.embedded.home import Account, Home
+from integrations.core import clock
+
+_PORT_TRIES = 5
+PATIENCE = 30.0  # seconds for a start, a stop, or for the servers of a killed run to end
+_TICK = 0.02
+_TAKEN = "Address already in use"
+
+
+@dataclass
+class Handle:
+    """A server to use. `server` is None when it is somebody else's, and then nothing here stops it."""
+
+    engine: Engine
+    account: Account
+    server: process.Server | None = None
+    lock: IO[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return self.engine.url(self.account)
+
+    def stop(self) -> None:
+        if self.server is not None:
+            self.server.stop(self.engine.stop_signal, PATIENCE)
+        if self.lock is not None:
+            self.lock.close()
+        self.server = self.lock = None
+
+
+def obtain(engine: Engine, home: Home) -> Handle:
+    """A server that answers: ours from now on, or joined. Raises EmbeddedError.
+
+    A held lock means a live server, one that is still starting, or one on its way out after its launcher was
+    killed; which of them shows within moments, so try both ways until one works.
+    """
+    deadline = clock.monotonic() + PATIENCE
+    while clock.monotonic() < deadline:
+        lock = home.lock()
+        if lock is not None:
+            return _start(engine, home, lock)
+        account = home.account()
+        if account is not None and engine.answers(account):
+            return Handle(engine, account)
+        clock.sleep(_TICK)
+    busy = f"{engine.name} in {home.path} is held by another process but does not answer"
+    raise EmbeddedError(f"{busy}: end that process, or {OWN_SERVERS}")
+
+
+def _start(engine: Engine, home: Home, lock: IO[bytes]) -> Handle:
+    if threading.current_thread() is not threading.main_thread():
+        lock.close()
+        raise RuntimeError("start servers from the main thread: they end with the thread that started them")
+    try:
+        for attempt in range(_PORT_TRIES):
+            account = home.renew_account(new_port=attempt > 0)
+            engine.create(home, account, lock)
+            server = _run(engine, home, account, lock)
+            if server is not None:
+                return Handle(engine, account, server, lock)
+    except BaseException:
+        lock.close()
+        raise
+    lock.close()
+    raise EmbeddedError(f"{engine.name} found no free port on 127.0.0.1 in {_PORT_TRIES} tries: try again")
+
+
+def _run(engine: Engine, home: Home, account: Account, lock: IO[bytes]) -> process.Server | None:
+    """The server once it answers; None if another program took its port first."""
+    command = process.Command(
+        engine.argv(home, account), home.data, engine.input(account), engine.stop_signal, lock.fileno()
+    )
+    with home.log() as log:
+        server = process.Server(command, log)
+    try:
+        _await(engine, server, account)
+    except BaseException:
+        server.stop(engine.stop_signal, PATIENCE)
+        raise
+    if server.alive:
+        return server
+    if _TAKEN in home.said():
+        return None
+    raise from_output(engine.name, home.said(), home.path)
+
+
+def _await(engine: Engine, server: process.Server, account: Account) -> None:
+    """Return when it answers or has ended."""
+    deadline = clock.monotonic() + PATIENCE
+    while server.alive and not engine.answers(account):
+        if clock.monotonic() > deadline:
+            raise EmbeddedError(f"{engine.name} did not answer within {PATIENCE:.0f} s; is the machine overloaded?")
+        clock.sleep(_TICK)

@@ -1,0 +1,108 @@
+"""Server processes that cannot outlive the process that started them, however that one ends.
+
+Linux: the kernel signals the child when its parent's *thread* ends (`child.py`), so servers are started from
+the main thread. Elsewhere (macOS) a shell waits on a pipe that only we hold open and passes the signal on.
+Servers get a session of their own: Ctrl-C reaches us, and we stop them when our own work has ended.
+
+root: PostgreSQL refuses to run as root, so the servers of root run as `nobody`. No account is added.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+if sys.platform != "win32":
+    import pwd
+
+_CHILD = Path(__file__).with_name("child.py")
+# Nothing of the developer's own PG*, LD_* or locale settings reaches a server.
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def server_uid() -> int:
+    """The user servers run as: ourselves, unless we are root."""
+    return os.geteuid() or _nobody()
+
+
+def _nobody() -> int:
+    """Its number: 65534 nearly everywhere. initdb wants one that the account database knows."""
+    try:
+        return pwd.getpwnam("nobody").pw_uid
+    except KeyError:
+        return 65534
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run. `input` is written to its standard input; `keep` is a descriptor that stays open in it."""
+
+    argv: Sequence[str]
+    directory: Path
+    input: bytes
+    death_signal: int
+    keep: int
+
+
+class Server:
+    """A running server, our child."""
+
+    def __init__(self, command: Command, log: IO[bytes]) -> None:
+        self._command = command
+        self._process = _spawn(command, log)
+        assert self._process.stdin is not None
+        with self._process.stdin as stdin:
+            stdin.write(command.input)
+        self._watchdog = None if sys.platform == "linux" else _watch(self._process.pid, command.death_signal)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def stop(self, signal: int, patience: float) -> None:
+        """Signal it; what does not end within `patience` seconds is killed."""
+        if self._watchdog is not None:
+            self._watchdog.kill()
+            self._watchdog.communicate()
+            self._watchdog = None
+        if self.alive:
+            self._process.send_signal(signal)
+        try:
+            self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def run(command: Command) -> tuple[int, str]:
+    """Run to the end: exit status, and everything it printed."""
+    process = _spawn(command, subprocess.PIPE)
+    output, _ = process.communicate(command.input)
+    return process.returncode, output.decode(errors="replace")
+
+
+def _spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
+    tie = [str(os.getpid()), str(int(command.death_signal)), str(server_uid())]
+    return subprocess.Popen(  # noqa: S603 - paths of our own, no shell
+        [sys.executable, "-I", "-S", str(_CHILD), *tie, *command.argv],
+        cwd=command.directory,
+        env=_ENVIRONMENT,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        pass_fds=(command.keep,),
+        start_new_session=True,
+    )
+
+
+def _watch(pid: int, signal: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - numbers only
+        ["/bin/sh", "-c", f"read _; kill -{int(signal)} {pid}"],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )

@@ -1,0 +1,192 @@
+"""All settings, read once from the environment; DESIGN: only what differs between deployments is a variable.
+
+A missing or malformed variable stops start-up with its name and what it should be (`hlapp.env`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from hlapp.env import Env
+from integrations.core.errors import BadRequest
+from integrations.highlevel.signatures import load_keys
+from integrations.vault import sources as vault_sources
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Env(os.environ)
+
+DEBUG = env.flag("DEBUG", default=False)
+SECRET_KEY = env.secret("SECRET_KEY")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else None)
+PUBLIC_URL = env.url("PUBLIC_URL")
+
+# --- HighLevel -------------------------------------------------------------------------------------------------
+HIGHLEVEL_CLIENT_ID = env.text("HIGHLEVEL_CLIENT_ID", default="")
+HIGHLEVEL_CLIENT_SECRET = env.secret("HIGHLEVEL_CLIENT_SECRET", default="")
+HIGHLEVEL_SHARED_SECRET = env.secret("HIGHLEVEL_SHARED_SECRET", default="")
+HIGHLEVEL_SCOPES = env.list("HIGHLEVEL_SCOPES", default=[])
+HIGHLEVEL_API_URL = env.url("HIGHLEVEL_API_URL", default="https://services.leadconnectorhq.com")
+HIGHLEVEL_MARKETPLACE_URL = env.url("HIGHLEVEL_MARKETPLACE_URL", default="https://marketplace.gohighlevel.com")
+HIGHLEVEL_LEGACY_WEBHOOKS = env.flag("HIGHLEVEL_LEGACY_WEBHOOKS", default=False)
+# PEM texts; without any, the published keys count (highlevel.signatures).
+HIGHLEVEL_WEBHOOK_KEYS = [pem] if (pem := env.text("HIGHLEVEL_WEBHOOK_KEYS", default="")) else []
+try:
+    load_keys(HIGHLEVEL_WEBHOOK_KEYS, legacy=HIGHLEVEL_LEGACY_WEBHOOKS)
+except BadRequest as error:
+    env.reject("HIGHLEVEL_WEBHOOK_KEYS", f"should be PEM public keys: {error}")
+if HIGHLEVEL_CLIENT_ID and not HIGHLEVEL_CLIENT_SECRET:
+    env.reject("HIGHLEVEL_CLIENT_SECRET", "is not set, though HIGHLEVEL_CLIENT_ID is")
+
+# --- Secrets at rest -------------------------------------------------------------------------------------------
+try:
+    VAULT_KEYS = vault_sources.read(env.secret("VAULT_KEYS"))
+except vault_sources.SourceFailed as error:
+    VAULT_KEYS = []
+    env.reject("VAULT_KEYS", str(error))
+
+# Where a grant waits, sealed, while the database is away (tokens.spool): a disk that outlives the process.
+SPOOL_DIR = env.text("SPOOL_DIR", default=str(BASE_DIR / ".hlapp" / "spool"))
+# API 1.0 has one address (public-api.gohighlevel.com, https://github.com/n8n-io/n8n HighLevelApi.credentials.ts).
+HIGHLEVEL_API_1_URL = "https://rest.gohighlevel.com/v1"
+
+# --- Services --------------------------------------------------------------------------------------------------
+DATABASES = {"default": env.database("DATABASE_URL")}
+DATABASES["default"].setdefault("OPTIONS", {})
+# A pool per process: worker threads share a few connections, and a dead one is replaced when next asked for.
+DATABASES["default"]["OPTIONS"] |= {
+    "pool": {"min_size": 0, "max_size": 20, "timeout": 3},
+    "connect_timeout": 5,
+}
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = False
+# Keys in Redis carry the database's name, so two deployments on one Redis never mix.
+NAMESPACE = DATABASES["default"].get("NAME", "")
+REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+# Whether the governor may learn where the vendor's fixed windows begin (integrations/quota/window.lua).
+QUOTA_LEARN_WINDOW = env.flag("QUOTA_LEARN_WINDOW", default=True)
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL)
+
+env.check()
+
+# --- Django ----------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "hlapp.apps.ProjectConfig",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "integrations.core",
+    "integrations.vault",
+    "integrations.highlevel",
+    "integrations.quota",
+    "integrations.tenants",
+    "integrations.tokens",
+    "integrations.gateway",
+    "integrations.installs",
+    "integrations.webhooks",
+    "integrations.sync",
+    "integrations.jobs",
+    "integrations.console",
+    "integrations.sandbox",
+    "integrations.demo",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "integrations.console.middleware.SecurityHeaders",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "integrations.console.middleware.ErrorPages",
+]
+ROOT_URLCONF = "hlapp.urls"
+WSGI_APPLICATION = "hlapp.wsgi.application"
+ASGI_APPLICATION = "hlapp.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "integrations.console.formats"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Without a collected folder (development, demo) files are served from where the packages keep them.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not STATIC_ROOT.is_dir()
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if WHITENOISE_USE_FINDERS
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+
+HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+CSRF_FAILURE_VIEW = "integrations.console.answers.form_expired"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+X_FRAME_OPTIONS = "DENY"
+
+# --- Metrics ---------------------------------------------------------------------------------------------------
+METRICS_TOKEN = env.secret("METRICS_TOKEN", default="")
+
+# --- Logs ------------------------------------------------------------------------------------------------------
+LOGGING_CONFIG = "hlapp.logs.configure"
+LOGGING = {"level": env.text("LOG_LEVEL", default="INFO"), "pretty": DEBUG}
+
+# --- Admin theme -----------------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "hlapp",
+    "SITE_HEADER": "hlapp",
+    "SITE_SYMBOL": "hub",
+    "SHOW_HISTORY": False,
+    "DASHBOARD_CALLBACK": "integrations.console.dashboard.context",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}site/mark.svg"}],
+    "SIDEBAR": {"navigation": "integrations.console.navigation.sidebar"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 268)",
+            "100": "oklch(93.5% .032 268)",
+            "200": "oklch(88% .06 268)",
+            "300": "oklch(80% .1 268)",
+            "400": "oklch(72% .15 268)",
+            "500": "oklch(63% .21 268)",
+            "600": "oklch(55.5% .24 267)",
+            "700": "oklch(48% .22 267)",
+            "800": "oklch(41% .18 267)",
+            "900": "oklch(36% .14 267)",
+            "950": "oklch(27% .1 267)",
+        }
+    },
+}

@@ -1,0 +1,33 @@
+"""What every serving process does before it serves: web, worker and beat prove the key ring and end when it is wrong.
+
+Status 3 is what gunicorn takes for "do not start me again"; with another it would try for ever.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from django.db import connections
+from django.db.backends.postgresql.base import DatabaseWrapper
+
+from integrations.core.errors import SealBroken
+
+REFUSED = 3
+
+
+def prove_keys() -> None:
+    """End the process with one line that names the key when VAULT_KEYS cannot open what is stored."""
+    from integrations.vault import witness  # noqa: PLC0415 - models are not loaded before this
+
+    try:
+        witness.at_start()
+    except SealBroken as error:
+        sys.stderr.write(f"not started: {error}\n")
+        sys.stderr.flush()
+        raise SystemExit(REFUSED) from None
+    finally:
+        # Children are forked from here (prefork workers, gunicorn --preload): neither socket nor pool may be shared.
+        connection = connections["default"]
+        connection.close()
+        if isinstance(connection, DatabaseWrapper):
+            connection.close_pool()

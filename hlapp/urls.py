@@ -1,0 +1,18 @@
+"""The URL contract; each room brings its own addresses, and errors end on the console's pages."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("integrations.console.urls")),
+    path("", include("integrations.installs.urls")),
+    path("webhooks/", include("integrations.webhooks.urls")),
+    path("admin/", admin.site.urls),
+]
+
+handler400 = "integrations.console.answers.bad_request"
+handler403 = "integrations.console.answers.forbidden"
+handler404 = "integrations.console.answers.not_found"
+handler500 = "integrations.console.answers.failed"

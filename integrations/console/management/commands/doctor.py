@@ -1,0 +1,43 @@
+"""`manage.py doctor`: checks everything this deployment needs, and says what to fix."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.table import Column, Table
+from rich.text import Text
+
+from integrations.console import diagnosis, screen
+from integrations.console.diagnosis import Finding, Level
+
+_STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "bold red"}
+
+
+class Command(BaseCommand):
+    help = "Check configuration, services, keys, workers, beat and apps. Exits 1 when a check failed."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+    def handle(self, **options: Any) -> None:
+        findings = diagnosis.examine()
+        if options["json"]:
+            self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
+        else:
+            screen.on(self.stdout).print(_table(findings))
+        failed = sorted({finding.check for finding in findings if finding.level == Level.FAILED})
+        if failed:
+            raise CommandError(f"failed: {', '.join(failed)}")
+
+
+def _table(findings: list[Finding]) -> Table:
+    table = Table.grid(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
+    for finding in findings:
+        words = Text(finding.found)
+        if finding.fix:
+            words.append(f"\n→ {finding.fix}", style="bold")
+        table.add_row(Text(finding.level.value, style=_STYLE[finding.level]), Text(finding.check), words)
+    return table

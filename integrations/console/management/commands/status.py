@@ -1,0 +1,61 @@
+"""`manage.py status`: apps, installations, credential health, quota, sync and inbox on one screen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from rich.table import Table
+from rich.text import Text
+
+from integrations.console import report, screen
+from integrations.core import clock
+
+
+class Command(BaseCommand):
+    help = "Show apps, installations, credential health, quota, sync and inbox."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print everything as JSON")
+
+    def handle(self, **options: Any) -> None:
+        found = report.collect(clock.now())
+        if options["json"]:
+            self.stdout.write(json.dumps(found, indent=2, cls=DjangoJSONEncoder))
+            return
+        console = screen.on(self.stdout)
+        for table in _tables(found):
+            console.print(table)
+        if found["quota"] is None:
+            console.print("The quota store does not answer.", style="bold red")
+
+
+def _tables(found: dict[str, Any]) -> Iterator[Table]:
+    for title in ("apps", "credentials", "in_need", "quota", "sync"):
+        rows = found[title] or []
+        if rows:
+            yield _table(title.replace("_", " ").capitalize(), list(rows[0]), [list(row.values()) for row in rows])
+    inbox = {**found["inbox"], **found["inbox"]["recent"]}
+    inbox.pop("recent")
+    yield _table("Inbox (last 24 hours by status)", list(inbox), [list(inbox.values())])
+
+
+def _table(title: str, names: list[str], rows: list[list[Any]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for name in names:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,152 @@
+"""Counts and short lists over all rooms, for the dashboard, `status` and the metrics.
+
+Every figure here is asked for again and again (a scrape, an open page), so none may walk a big table: events are
+counted through their partial index, and records beyond a million are the planner's estimate and say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count, F, Q, QuerySet
+
+from integrations.jobs import queries as jobs
+from integrations.sync.models import Record, Run
+from integrations.tenants.models import App, Installation, UserType
+from integrations.tokens.models import Credential
+from integrations.webhooks.models import Event
+
+_COUNT_EXACTLY_BELOW = 1_000_000
+_HISTORY = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One thing that went wrong: where, of which kind, and what the vendor's support will ask for."""
+
+    at: datetime
+    what: str
+    subject: str
+    code: str
+    trace_id: str = ""
+
+
+def installations() -> list[dict[str, Any]]:
+    """Rows of app (client id), user_type, status, found."""
+    rows = Installation.objects.values("user_type", "status", app_name=F("app__client_id"))
+    return [dict(row) for row in rows.annotate(found=Count("id")).order_by("app_name", "user_type", "status")]
+
+
+def installed(user_type: UserType) -> int:
+    return Installation.objects.filter(user_type=user_type, status=Installation.Status.INSTALLED).count()
+
+
+def unclaimed() -> int:
+    """Installed on its own (not by a bulk install) and nobody's yet."""
+    return Installation.objects.filter(
+        status=Installation.Status.INSTALLED, claimed_at__isnull=True, parent__isnull=True
+    ).count()
+
+
+def credentials() -> list[dict[str, Any]]:
+    """Rows of app (client id), user_type, state, found."""
+    rows = Credential.objects.values("user_type", "state", app_name=F("app__client_id"))
+    return [dict(row) for row in rows.annotate(found=Count("id")).order_by("app_name", "user_type", "state")]
+
+
+def credentials_in_need(now: datetime) -> QuerySet[Credential]:
+    """Suspended, to be reconnected, or active but already expired."""
+    expired = Q(state=Credential.State.ACTIVE, expires_at__lt=now)
+    ailing = Q(state__in=[Credential.State.SUSPENDED, Credential.State.NEEDS_RECONNECT])
+    return Credential.objects.filter(ailing | expired).order_by("state", "resource_id")
+
+
+def runs() -> list[dict[str, Any]]:
+    """Rows of resource, status, found."""
+    rows = Run.objects.values("status", resource=F("plan__resource"))
+    return [dict(row) for row in rows.annotate(found=Count("id")).order_by("resource", "status")]
+
+
+def running(limit: int) -> list[Run]:
+    """The runs on their way, oldest first, with their plans."""
+    found = Run.objects.filter(status=Run.Status.RUNNING).select_related("plan", "plan__app")
+    return list(found.order_by("started_at")[:limit])
+
+
+def running_count() -> int:
+    return Run.objects.filter(status=Run.Status.RUNNING).count()
+
+
+def records() -> tuple[int, bool]:
+    """How many records are kept, and whether that is exact."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)", [_table(Record)])
+        row = cursor.fetchone()
+    estimate = int(row[0]) if row else -1
+    if estimate >= _COUNT_EXACTLY_BELOW:
+        return estimate, False
+    return Record.objects.filter(deleted_at__isnull=True).count(), True
+
+
+def busiest(limit: int) -> list[tuple[App, UserType, str]]:
+    """(app, kind, resource id) of what the API is likely being asked for now: locations with runs, then companies."""
+    places: dict[tuple[int, str], tuple[App, UserType, str]] = {}
+    for run in Run.objects.select_related("plan__app").order_by("-started_at")[: limit * 8]:
+        key = (run.plan.app_id, run.plan.location_id)
+        places.setdefault(key, (run.plan.app, UserType.LOCATION, run.plan.location_id))
+    others = Installation.objects.filter(status=Installation.Status.INSTALLED).select_related("app")
+    for place in others.order_by("user_type", "-status_at")[:limit]:
+        key = (place.app_id, place.resource_id)
+        places.setdefault(key, (place.app, UserType(place.user_type), place.resource_id))
+    return list(places.values())[:limit]
+
+
+def failures(limit: int, now: datetime) -> list[Failure]:
+    """The latest failures of the last week: credentials, runs, jobs and events, newest first."""
+    found = [*_failed_credentials(limit), *_failed_runs(limit, now), *_failed_jobs(limit, now)]
+    found += _poisoned_events(limit, now)
+    return sorted(found, key=lambda failure: failure.at, reverse=True)[:limit]
+
+
+def _failed_credentials(limit: int) -> list[Failure]:
+    rows = Credential.objects.exclude(last_error_code="").filter(failures__gt=0)
+    return [
+        Failure(
+            at=row.intent_at or row.refreshed_at or row.created_at,
+            what="credential",
+            subject=f"{row.user_type} {row.resource_id}",
+            code=row.last_error_code,
+            trace_id=row.last_trace_id,
+        )
+        for row in rows.order_by(F("intent_at").desc(nulls_last=True))[:limit]
+    ]
+
+
+def _failed_runs(limit: int, now: datetime) -> list[Failure]:
+    rows = Run.objects.filter(status=Run.Status.FAILED, finished_at__gt=now - _HISTORY).select_related("plan")
+    return [
+        Failure(row.finished_at or row.started_at, "sync run", str(row.plan), row.error_code)
+        for row in rows.order_by("-finished_at")[:limit]
+    ]
+
+
+def _failed_jobs(limit: int, now: datetime) -> list[Failure]:
+    return [
+        Failure(row.finished_at or row.started_at, "job", str(row.schedule), row.error_code, row.trace_id)
+        for row in jobs.failed(limit, now, within=_HISTORY)
+    ]
+
+
+def _poisoned_events(limit: int, now: datetime) -> list[Failure]:
+    rows = Event.objects.filter(status=Event.Status.POISONED, received_at__gt=now - _HISTORY)
+    return [
+        Failure(row.processed_at or row.received_at, "event", str(row), row.error_code)
+        for row in rows.select_related(None).order_by("-received_at")[:limit]
+    ]
+
+
+def _table(model: type[Record]) -> str:
+    return str(model._meta.db_table)  # noqa: SLF001 - Django's public way to a table's name

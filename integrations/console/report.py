@@ -1,0 +1,72 @@
+"""Everything `status` says, as plain data: apps, credential health, quota, sync and the inbox."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from integrations.console import queries
+from integrations.core.errors import StoreUnavailable
+from integrations.quota import queries as quota
+from integrations.sync import queries as sync
+from integrations.tenants.models import App, Installation, UserType
+from integrations.tokens.models import Credential
+from integrations.webhooks import queries as webhooks
+
+RESOURCES = 10
+
+
+def collect(now: datetime) -> dict[str, Any]:
+    """JSON but for the datetimes; lists of rows by subject. `quota` is None when its store is away."""
+    apps = list(App.objects.order_by("id"))
+    return {
+        "apps": [_app(app) for app in apps],
+        "credentials": [_held(app) for app in apps],
+        "in_need": [_in_need(row) for row in queries.credentials_in_need(now)[:RESOURCES]],
+        "quota": _quota(),
+        "sync": [{"app": app.name, **asdict(totals)} for app in apps for totals in sync.totals(app)],
+        "inbox": asdict(webhooks.inbox(now)),
+    }
+
+
+def _app(app: App) -> dict[str, Any]:
+    installed = Installation.objects.filter(app=app, status=Installation.Status.INSTALLED)
+    return {
+        "name": app.name,
+        "client_id": app.client_id,
+        "halted": app.halted_reason if app.halted_at else "",
+        "companies": installed.filter(user_type=UserType.COMPANY).count(),
+        "locations": installed.filter(user_type=UserType.LOCATION).count(),
+        "pending": Installation.objects.filter(app=app, status=Installation.Status.PENDING).count(),
+        "unclaimed": installed.filter(claimed_at__isnull=True, parent__isnull=True).count(),
+    }
+
+
+def _held(app: App) -> dict[str, Any]:
+    states = Counter(Credential.objects.filter(app=app).values_list("state", flat=True))
+    return {"app": app.name, **{state.value: states[state.value] for state in Credential.State}}
+
+
+def _in_need(row: Credential) -> dict[str, Any]:
+    return {
+        "of": f"{row.user_type} {row.resource_id}",
+        "state": row.state,
+        "reason": row.reason or row.last_error,
+        "trace_id": row.last_trace_id,
+    }
+
+
+def _quota() -> list[dict[str, Any]] | None:
+    try:
+        return [
+            {
+                "app": app.name,
+                "of": f"{kind.value} {resource_id}",
+                **asdict(quota.snapshot(app.client_id, resource_id)),
+            }
+            for app, kind, resource_id in queries.busiest(RESOURCES)
+        ]
+    except StoreUnavailable:
+        return None

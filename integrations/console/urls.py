@@ -1,0 +1,17 @@
+"""The console's addresses. None names a provider: listings in the marketplace demand that."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from integrations.console import embed, views
+
+app_name = "console"
+urlpatterns = [
+    path("", views.landing, name="landing"),
+    path("embed/", embed.page, name="embed"),
+    path("embed/session", embed.session, name="embed-session"),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
+    path("metrics", views.exposition, name="metrics"),
+]

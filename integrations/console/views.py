@@ -1,0 +1,70 @@
+"""The pages and probes that belong to no other room: landing, `/healthz`, `/readyz`, `/metrics`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from integrations.console import health, metrics
+from integrations.core.errors import BadRequest
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+
+
+@require_safe
+def landing(request: HttpRequest) -> HttpResponse:
+    """What this is, and an Install button for each marketplace app; a word to the operator when there is none."""
+    try:
+        first = marketplace.default()
+    except BadRequest:
+        return render(request, "landing.html", {"app": None, "apps": []})
+    apps = list(App.objects.filter(halted_at__isnull=True).order_by("name"))
+    return render(request, "landing.html", {"app": first, "apps": apps})
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """The process is up. Touches nothing, so that an orchestrator never restarts us for a dead database."""
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """Everything this process needs answers: 200, else 503 and which does not."""
+    outcomes = health.run()
+    ready = all(outcome.ok for outcome in outcomes.values())
+    body = {
+        "status": "ok" if ready else "failed",
+        "checks": {name: asdict(outcome) for name, outcome in outcomes.items()},
+    }
+    return JsonResponse(body, status=200 if ready else 503)
+
+
+@never_cache
+@require_safe
+def exposition(request: HttpRequest) -> HttpResponse:
+    """Prometheus text, for a scraper with `METRICS_TOKEN` as its bearer token, or a signed-in operator.
+
+    Addresses decide nothing: behind a reverse proxy every caller comes from a private one.
+    """
+    if not _may_scrape(request):
+        response = HttpResponse("A bearer token is needed.\n", status=401, content_type="text/plain")
+        response["WWW-Authenticate"] = 'Bearer realm="metrics"'
+        return response
+    return HttpResponse(metrics.render(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_scrape(request: HttpRequest) -> bool:
+    token = getattr(settings, "METRICS_TOKEN", "")
+    if token and constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}"):
+        return True
+    return request.user.is_active and request.user.is_staff

@@ -1,0 +1,22 @@
+"""Moments as a person compares them with now: "in 20 h", "3 min ago"."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_STAY_SMALL = 2  # 90 s says more than 1 min
+
+
+def relative(at: datetime | None, now: datetime) -> str:
+    """`at` seen from `now`; a dash for None."""
+    if at is None:
+        return "–"
+    seconds = round((at - now).total_seconds())
+    return f"in {span(seconds)}" if seconds > 0 else f"{span(-seconds)} ago"
+
+
+def span(seconds: int) -> str:
+    """A length of time in the largest unit that still leaves a telling number."""
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= _STAY_SMALL * size), _UNITS[-1])
+    return f"{seconds // size} {unit}"

@@ -1,0 +1,141 @@
+"""How rooms hand work to workers, and how a worker reads the error tree.
+
+A message is only a hint. What has to be done stands in a row with a due time, written in the same transaction that
+enqueues the message; a lost message is made up for by the sweep that reads the rows. So a broker that is away costs
+seconds, never work, and a message is never held back by a worker for longer than a minute.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, ParamSpec, Protocol
+
+import structlog
+from celery import Task, current_app, shared_task
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import Error as DatabaseError
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable
+
+P = ParamSpec("P")
+log = structlog.get_logger(__name__)
+
+LONGEST_COUNTDOWN = 60.0
+URGENT = "urgent"  # the queue that workers empty first
+_BACKOFF_BASE = 2.0
+_BACKOFF_TRIES = 6
+# A request must not wait for a broker that is away: the sweep finds the row.
+_ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1}
+
+
+class Waiting(Protocol):
+    """How a task waits for a permit without a worker; the room that keeps the quota brings it (`wait_with`)."""
+
+    def around(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
+        """Surrounds a task that runs; False says that its message is stale and it is not to run."""
+
+    def park(self, task: str, kwargs: dict[str, Any], error: QuotaExhausted) -> bool:
+        """Keep the task until there is a permit; False when the error does not say for what."""
+
+
+class _NoWaiting:
+    """Before a room brings better: every task runs, and comes back by a countdown."""
+
+    def around(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
+        return nullcontext(enter_result=True)
+
+    def park(self, task: str, kwargs: dict[str, Any], error: QuotaExhausted) -> bool:
+        return False
+
+
+_waiting: Waiting = _NoWaiting()
+
+
+def wait_with(waiting: Waiting) -> None:
+    """From now on the tasks of this process wait in this way. Called once, when the rooms are ready."""
+    global _waiting  # noqa: PLW0603 - core cannot import the room that stands above it
+    _waiting = waiting
+
+
+def deliver(task: str, kwargs: dict[str, Any], *, headers: dict[str, Any], urgent: bool = False) -> None:
+    """Send a message now, outside any transaction. Raises kombu's OperationalError, or OSError."""
+    to: dict[str, Any] = {"queue": URGENT} if urgent else {}
+    current_app.send_task(task, kwargs=kwargs, headers=headers, retry_policy=_ONE_MORE_TRY, **to)
+
+
+def enqueue(task: str, *, delay: float = 0.0, **kwargs: Any) -> None:
+    """Send `task` (its registered name) to a worker once the surrounding transaction commits.
+
+    `kwargs` are identifiers, JSON, never secrets. `delay` is in seconds and cut at one minute; for longer waits the
+    row's due time decides.
+    """
+    transaction.on_commit(functools.partial(_send, task, kwargs, min(delay, LONGEST_COUNTDOWN)))
+
+
+def _send(task: str, kwargs: dict[str, Any], delay: float) -> None:
+    try:
+        current_app.send_task(task, kwargs=kwargs, countdown=delay or None, retry_policy=_ONE_MORE_TRY)
+    except (OperationalError, OSError) as error:
+        log.warning("job.not_sent", task=task, reason=type(error).__name__, hint="the sweep finds its row")
+
+
+def backoff(attempt: int, *, base: float = _BACKOFF_BASE, cap: float = LONGEST_COUNTDOWN) -> float:
+    """Full-jitter exponential backoff in seconds for the attempt number (0, 1, …)."""
+    return random.uniform(0.1, min(cap, base * 2.0**attempt))  # noqa: S311 - spreads load, guards nothing
+
+
+class Job(Task):  # type: ignore[type-arg]
+    """Base of all tasks: late acknowledgement, no results, and retries decided by the error tree alone."""
+
+    abstract = True
+    acks_late = True
+    reject_on_worker_lost = True
+    ignore_result = True
+    max_retries = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with _waiting.around(self.name, self.request.headers or {}) as wanted:
+            return self._attempt(*args, **kwargs) if wanted else None
+
+    def _attempt(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().__call__(*args, **kwargs)
+        except Retryable as error:
+            if not self._parked(error):
+                self._again(error)
+        except IntegrationError as error:
+            log.warning("job.failed", task=self.name, code=error.code, error=str(error), **error.context)
+        except ObjectDoesNotExist as error:
+            log.info("job.row_gone", task=self.name, row=str(error))
+        return None
+
+    def _parked(self, error: Retryable) -> bool:
+        if not isinstance(error, QuotaExhausted) or self.request.called_directly:
+            return False
+        try:
+            return _waiting.park(self.name, dict(self.request.kwargs or {}), error)
+        except DatabaseError as failure:
+            log.warning("job.not_parked", task=self.name, reason=type(failure).__name__)
+            return False
+
+    def _again(self, error: Retryable) -> None:
+        attempt = self.request.retries or 0
+        wait = backoff(attempt) if error.retry_after is None else error.retry_after
+        log.info("job.again", task=self.name, code=error.code, wait=round(wait, 3), attempt=attempt)
+        if attempt < _BACKOFF_TRIES and wait <= LONGEST_COUNTDOWN:
+            # Without the headers: what they say of a ticket is true of one delivery only.
+            raise self.retry(countdown=wait, exc=error, headers={})
+
+
+def job(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Decorator: `@job("sync.advance")` registers a function as the task of that name, on the thread pool's queue.
+
+    Jobs take identifiers as keywords, tolerate unknown ones (`**_`: an older worker meets a newer message), and may be
+    called directly.
+    """
+    return shared_task(name=name, base=Job)

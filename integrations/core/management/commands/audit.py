@@ -1,0 +1,53 @@
+"""`manage.py audit verify`: is the trail as it was written?
+
+The chain shows a changed, removed or inserted entry, but not that its end was cut off, nor that all of it was written
+anew. So the head's hash is printed, to be kept elsewhere, and `--kept HASH` asks whether the chain still contains it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integrations.core import audit
+from integrations.core.models import AuditEntry
+
+
+class Command(BaseCommand):
+    help = "The audit trail. `verify` walks its hash chain and names the first entry that does not fit."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verify = parser.add_subparsers(dest="action", required=True).add_parser("verify", help="walk the hash chain")
+        verify.add_argument("--kept", metavar="HASH", help="a head's hash from an earlier run that must still be there")
+        verify.add_argument("--json", action="store_true", help="print the result as JSON")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        head = audit.head()  # before the walk, so that it is among what was walked
+        broken = audit.verify()
+        result = {
+            "entries": AuditEntry.objects.filter(pk__lte=head.pk).count() if head else 0,
+            "first_broken": broken,
+            "head": {"id": head.pk, "at": head.at.isoformat(), "hash": bytes(head.hash).hex()} if head else None,
+        }
+        self.stdout.write(json.dumps(result, indent=2) if options["json"] else _words(result))
+        if broken is not None:
+            raise CommandError(f"the audit trail is broken: entry {broken} is the first that does not fit")
+        if options["kept"] and not audit.contains(_parsed(options["kept"])):
+            raise CommandError(f"the audit trail lacks {options['kept']}: its end was cut off, or it was written anew")
+
+
+def _parsed(kept: str) -> bytes:
+    try:
+        return bytes.fromhex(kept)
+    except ValueError:
+        raise CommandError("--kept should be a hash that this command printed") from None
+
+
+def _words(result: dict[str, Any]) -> str:
+    head = result["head"]
+    if head is None:
+        return "The audit trail is empty."
+    verdict = "all fit" if result["first_broken"] is None else f"entry {result['first_broken']} does not fit"
+    return f"{result['entries']} entries, {verdict}.\nhead: entry {head['id']} of {head['at']}\n{head['hash']}"

@@ -1,0 +1,112 @@
+"""`manage.py demo`: everything on one machine, from nothing to a synced agency, then serving until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from rich.console import Console
+
+from integrations.core import clock
+from integrations.demo import screen, stage, walk
+from integrations.demo.processes import DemoFailed
+from integrations.demo.stage import Stage
+from integrations.sandbox.options import Options
+
+_SYNC_SECONDS = 150.0
+
+
+class Command(BaseCommand):
+    help = "Run everything on one machine against the sandbox: install an agency, sync it, and keep serving."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="stop after the first sync; exit status 0 or 1")
+        parser.add_argument("--locations", type=int, default=5)
+        parser.add_argument("--contacts", type=int, default=2000, help="for each location")
+        parser.add_argument("--port", type=int, default=8000, help="of the web pages")
+        parser.add_argument("--sandbox-port", type=int, default=9100)
+        parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument("--database", default=stage.DATABASE, help="made anew each time; another for a second demo")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        console = Console()
+        signal.signal(signal.SIGTERM, _interrupt)
+        try:
+            self._run(console, options)
+        except DemoFailed as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            console.print("stopped")
+
+    def _run(self, console: Console, options: dict[str, Any]) -> None:
+        for port in (options["port"], options["sandbox_port"]):
+            stage.refuse_used(port)
+        console.print("Preparing the database …")
+        database = options["database"]
+        password = stage.prepare_database(database)
+        console.print("Starting sandbox, web, worker and beat …")
+        directory = Path(settings.BASE_DIR) / ".hlapp" / database
+        running = stage.start(_vendor(options), directory=directory, port=options["port"], password=password)
+        try:
+            _tell(console, running)
+            if not options["once"]:
+                console.print(screen.addresses(running))
+                _serve(console, running)
+        finally:
+            running.household.stop()
+
+
+def _tell(console: Console, running: Stage) -> None:
+    console.print("Installing the agency through its pages …")
+    began = clock.monotonic()
+    walk.install(running)
+    _watch(console, running, until=began + _SYNC_SECONDS)
+    synced = clock.monotonic() - began
+    changes = walk.change(running)
+    now = walk.look(running)
+    console.print(screen.locations(now), screen.totals(running, now, sync=synced, changes=changes), sep="\n")
+    refused = sum(bucket["rejected_429"] for bucket in now.vendor["quota"].values())
+    if refused:
+        raise DemoFailed(f"the vendor refused {refused} requests with 429")
+
+
+def _watch(console: Console, running: Stage, *, until: float) -> None:
+    with screen.bars(console) as bars:
+        while True:
+            now = walk.look(running)
+            bars.show(now)
+            for news in running.household.revive():
+                bars.say(news)
+            if now.complete:
+                return
+            if clock.monotonic() > until:
+                reasons = walk.failed_runs() or [f"see the logs in {running.household.directory}"]
+                raise DemoFailed(f"the sync did not finish in {_SYNC_SECONDS:.0f} s: {'; '.join(reasons)}")
+            clock.sleep(0.25)
+
+
+def _serve(console: Console, running: Stage) -> None:
+    while True:
+        for news in running.household.revive():
+            console.print(news)
+        clock.sleep(0.5)
+
+
+def _vendor(options: dict[str, Any]) -> Options:
+    return Options(
+        port=options["sandbox_port"],
+        locations=options["locations"],
+        contacts=options["contacts"],
+        seed=options["seed"],
+        redirect_uris=(f"http://127.0.0.1:{options['port']}/oauth/callback",),
+        webhook_url=f"http://127.0.0.1:{options['port']}/webhooks/",
+    )
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

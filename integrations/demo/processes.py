@@ -1,0 +1,115 @@
+"""The demo's processes: the ones a deployment runs, started as a deployment starts them, and kept running.
+
+They are tied to the demo's life (`hlapp.embedded.child`), write to log files, and are started again when they die, as
+any process manager would; killing the worker in the middle of a sync is a thing to try.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hlapp.embedded import child
+
+_STOP_SECONDS = 8.0
+_MAX_RESTARTS = 20
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on; the message is one line that says why."""
+
+
+@dataclass
+class Process:
+    """One child. `argv` follows the Python interpreter's path."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    restarts: int = 0
+    _running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        tie = [str(os.getpid()), str(int(signal.SIGTERM)), str(os.geteuid())]
+        with self.log.open("ab") as log:
+            self._running = subprocess.Popen(  # noqa: S603 - a command of our own, no shell
+                [sys.executable, "-I", "-S", str(child.__file__), *tie, sys.executable, *self.argv],
+                env=dict(self.env),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self._running is not None
+        return self._running.pid
+
+    def revive(self) -> str | None:
+        """Start it again if it has died; what happened, for the person who watches."""
+        if self._running is None or self._running.poll() is None:
+            return None
+        if self.restarts >= _MAX_RESTARTS:
+            raise DemoFailed(f"{self.name} does not stay up: see {self.log}")
+        status = self._running.returncode
+        self.restarts += 1
+        self.start()
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+        return f"{self.name} {how} and was started again"
+
+    def ask_to_stop(self) -> None:
+        if self._running is not None and self._running.poll() is None:
+            self._running.send_signal(signal.SIGTERM)
+
+    def wait(self) -> None:
+        if self._running is None:
+            return
+        try:
+            self._running.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._running.pid, signal.SIGKILL)
+            self._running.wait()
+
+    def memory(self) -> int:
+        """Resident bytes of the process and of its own children (gunicorn's master and worker, say)."""
+        listing = subprocess.run(
+            ["ps", "-A", "-o", "pid=,ppid=,rss="],  # noqa: S607 - found on every platform we support
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        rows = [tuple(map(int, line.split())) for line in listing.splitlines()]
+        return sum(rss * 1024 for pid, parent, rss in rows if self.pid in (pid, parent))
+
+
+class Household:
+    """All processes together, in the order they start; stopped in the opposite one."""
+
+    def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.env = env
+        self.processes: dict[str, Process] = {}
+
+    def run(self, name: str, *argv: str) -> Process:
+        process = Process(name, argv, self.env, self.directory / f"{name}.log")
+        process.log.write_bytes(b"")
+        self.processes[name] = process
+        process.start()
+        return process
+
+    def revive(self) -> list[str]:
+        return [news for process in self.processes.values() if (news := process.revive())]
+
+    def stop(self) -> None:
+        for process in reversed(self.processes.values()):
+            process.ask_to_stop()
+        for process in reversed(self.processes.values()):
+            process.wait()

@@ -1,0 +1,151 @@
+"""Sets the stage: a database of the demo's own, migrated and empty, an operator, and the five processes.
+
+The database is called `hlapp_demo` on whatever server DATABASE_URL names, and is made anew each time, so that a demo on
+somebody's own server touches nothing of theirs. Keys in Redis are named after the database, so those are apart too.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+
+from integrations.core import clock
+from integrations.demo.browser import Browser
+from integrations.demo.processes import DemoFailed, Household
+from integrations.quota import store as quota_store
+from integrations.sandbox.environment import variables
+from integrations.sandbox.marketplace import listed
+from integrations.sandbox.options import Options
+
+DATABASE = "hlapp_demo"
+OPERATOR = "operator"
+SCOPES = {
+    "oauth.readonly",
+    "oauth.write",
+    "companies.readonly",
+    "locations.readonly",
+    "contacts.readonly",
+    "contacts.write",
+    "opportunities.readonly",
+    "opportunities.write",
+    "users.readonly",
+    "calendars.readonly",
+    "calendars/events.readonly",
+    "conversations.readonly",
+    "conversations/message.readonly",
+}
+_START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is running and where. `password` is the operator's, made for this demo and shown on its terminal."""
+
+    web: str
+    vendor: str
+    password: str
+    household: Household
+
+
+def prepare_database(name: str) -> str:
+    """A new, migrated database and its operator. Returns the operator's password."""
+    use_database(name)
+    call_command("migrate", verbosity=0, interactive=False)
+    password = secrets.token_urlsafe(12)
+    get_user_model().objects.create_superuser(OPERATOR, password=password)
+    return password
+
+
+def use_database(name: str) -> None:
+    """Make database `name` anew on the configured server, and let this process use it and its keys in Redis."""
+    _recreate(settings.DATABASES["default"], name)
+    connections.close_all()
+    connections["default"].settings_dict["NAME"] = name
+    settings.NAMESPACE = name
+    quota_store.clear()
+
+
+def _recreate(server: dict[str, object], name: str) -> None:
+    login = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD", "dbname": "NAME"}
+    known = {key: str(server[setting]) for key, setting in login.items() if server.get(setting)}
+    try:
+        with psycopg.connect(**known, autocommit=True, connect_timeout=5) as connection:  # type: ignore[arg-type]
+            identifier = sql.Identifier(name)
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
+    except psycopg.Error as error:
+        raise DemoFailed(f"the database {name} cannot be made: {' '.join(str(error).split())}") from error
+
+
+def start(options: Options, *, directory: Path, port: int, password: str) -> Stage:
+    """Start the sandbox, web, worker and beat, and wait until web says that it is ready."""
+    web, vendor = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{options.port}"
+    household = Household(directory, _environment(options, web=web, vendor=vendor))
+    try:
+        _start_all(household, options, port)
+        _wait_for(household, f"{vendor}/sandbox/state", "sandbox")
+        _wait_for(household, f"{web}/readyz", "web")
+    except BaseException:
+        household.stop()
+        raise
+    return Stage(web, vendor, password, household)
+
+
+def _start_all(household: Household, options: Options, port: int) -> None:
+    sandbox = ["--port", options.port, "--companies", options.companies, "--locations", options.locations]
+    sandbox += ["--contacts", options.contacts, "--seed", options.seed, "--webhook-url", options.webhook_url]
+    sandbox += ["--redirect-uri", *options.redirect_uris]
+    household.run("sandbox", "-m", "integrations.sandbox", *map(str, sandbox))
+    gunicorn = f"--bind 127.0.0.1:{port} --workers 1 --worker-class gthread --threads 8 --no-control-socket"
+    household.run("web", "-m", "gunicorn", "hlapp.wsgi", *gunicorn.split(), "--log-level", "warning")
+    worker = "worker -P threads -c 16 -Q urgent,api --without-gossip --without-mingle --without-heartbeat -l WARNING"
+    household.run("worker", "-m", "celery", "-A", "hlapp", *worker.split())
+    schedule = str(household.directory / "beat-schedule")
+    household.run("beat", "-m", "celery", "-A", "hlapp", "beat", "-l", "WARNING", "--pidfile=", "-s", schedule)
+
+
+def _environment(options: Options, *, web: str, vendor: str) -> dict[str, str]:
+    """What a deployment's environment would hold. DEBUG is off: the demo shows what runs in production."""
+    url = urlsplit(os.environ["DATABASE_URL"])
+    return {
+        **os.environ,
+        **variables(listed(options, SCOPES), options.seed, vendor),
+        "DEBUG": "false",
+        "DATABASE_URL": urlunsplit(url._replace(path=f"/{settings.NAMESPACE}")),
+        "PUBLIC_URL": web,
+        "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "LOG_LEVEL": "INFO",
+    }
+
+
+def refuse_used(port: int) -> None:
+    """Raises DemoFailed when something listens on the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise DemoFailed(
+                f"port {port} is in use: stop what runs there, or choose others: "
+                "make demo ARGS='--port 8010 --sandbox-port 9110'"
+            ) from None
+
+
+def _wait_for(household: Household, url: str, name: str) -> None:
+    browser, until = Browser(), clock.monotonic() + _START_SECONDS
+    while not browser.answers(url):
+        household.revive()
+        if clock.monotonic() > until:
+            raise DemoFailed(f"{name} did not come up in {_START_SECONDS:.0f} s: see {household.directory}/{name}.log")
+        clock.sleep(0.2)

@@ -1,0 +1,89 @@
+"""The demo's story: install the agency as its admin would, watch the sync, change data at the vendor, compare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+
+from integrations.core import clock
+from integrations.demo.browser import Browser
+from integrations.demo.processes import DemoFailed
+from integrations.demo.stage import Stage
+from integrations.sync.models import Plan, Record, Run
+from integrations.tenants.models import Installation
+
+RESOURCES = ("contacts", "opportunities")
+_COLD_SECONDS = 150.0
+CHANGES = 20
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far each location is. `synced` counts live records by (location id, resource)."""
+
+    vendor: dict[str, Any]
+    synced: Counter[tuple[str, str]]
+    connected: int
+    unfinished: int
+
+    @property
+    def complete(self) -> bool:
+        """Everything the vendor has is here, and every plan has finished its first run."""
+        return (
+            self.connected == len(self.vendor["locations"])
+            and self.unfinished == 0
+            and all(self.synced[key] == count for key, count in self.expected.items())
+        )
+
+    @property
+    def expected(self) -> dict[tuple[str, str], int]:
+        locations: dict[str, dict[str, Any]] = self.vendor["locations"]
+        return {(key, resource): row[resource] for key, row in locations.items() for resource in RESOURCES}
+
+
+def install(stage: Stage) -> str:
+    """Install the agency on all its locations, through every page an admin sees. Returns the result page."""
+    browser = Browser()
+    start = browser.get(f"{stage.web}/install/")
+    if "go=1" not in start:
+        raise DemoFailed("the install page offers no way on")
+    consent = browser.get(f"{stage.web}/install/?go=1")
+    company = next(iter(browser.json(f"{stage.vendor}/sandbox/state")["companies"]))
+    choices = {"mode": "bulk", "company": company, "all_locations": "on", "action": "install"}
+    result = browser.submit(consent, choices)
+    if not browser.url.startswith(f"{stage.web}/install/done/"):
+        raise DemoFailed(f"the installation ended on {browser.url.partition('?')[0]}")
+    return result
+
+
+def look(stage: Stage) -> Progress:
+    """One look at both sides."""
+    live = Record.objects.filter(deleted_at__isnull=True)
+    rows = live.values_list("location_id", "resource").annotate(n=Count("pk"))
+    return Progress(
+        vendor=Browser().json(f"{stage.vendor}/sandbox/state"),
+        synced=Counter({(location, resource): n for location, resource, n in rows}),
+        connected=Installation.objects.filter(user_type="Location", status=Installation.Status.INSTALLED).count(),
+        unfinished=Plan.objects.filter(synced_at__isnull=True).count(),
+    )
+
+
+def failed_runs() -> list[str]:
+    return [f"{run}: {run.error}" for run in Run.objects.filter(status=Run.Status.FAILED).select_related("plan")]
+
+
+def change(stage: Stage) -> float:
+    """Create contacts at the vendor and wait until webhooks have brought them. Returns the seconds it took."""
+    browser, began = Browser(), clock.monotonic()
+    for location in browser.json(f"{stage.vendor}/sandbox/state")["locations"]:
+        body = {"location": location, "resource": "contacts", "kind": "create", "count": CHANGES}
+        browser.post_json(f"{stage.vendor}/sandbox/changes", body)
+    while not look(stage).complete:
+        stage.household.revive()
+        if clock.monotonic() - began > _COLD_SECONDS:
+            raise DemoFailed("the changes made at the vendor did not all arrive through webhooks")
+        clock.sleep(0.2)
+    return clock.monotonic() - began

@@ -1,0 +1,59 @@
+"""Which token an operation is called with, and whether it may be, before a permit is spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from integrations.core.errors import BadRequest, ScopeMissing
+from integrations.highlevel.catalogue import Operation
+from integrations.highlevel.catalogue.operation import Kind
+from integrations.tenants.models import App
+from integrations.tokens import store
+from integrations.tokens.models import Credential
+from integrations.tokens.store import Holder
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """The tenant a call is for. `tenant` fills the operation's own locationId or companyId."""
+
+    holder: Holder
+    kind: Kind
+    tenant: Mapping[str, str]
+
+
+def address(operation: Operation, *, app: App, location: str | None, company: str | None) -> Address:
+    """Exactly one of `location` and `company` is given, and the operation has to take that kind of token."""
+    if bool(location) == bool(company):
+        raise BadRequest(f"{operation.key}: say for which location or for which company, one of the two")
+    kind: Kind = "location" if location else "company"
+    if operation.kinds and kind not in operation.kinds:
+        other = "company" if kind == "location" else "location"
+        raise BadRequest(f"{operation.key} takes the token of a {other}, not of a {kind}", operation=operation.key)
+    if location:
+        return Address(store.location(app, location), kind, {"locationId": location})
+    assert company is not None
+    return Address(store.company(app, company), kind, {"companyId": company})
+
+
+def check_kind(operation: Operation, kind: Kind, credential: str) -> None:
+    """Raises BadRequest for an operation that wants an OAuth grant and would get a private integration token."""
+    if credential == Credential.Kind.PRIVATE and operation.oauth_only(kind):
+        raise BadRequest(
+            f"{operation.key} takes an OAuth grant only: with a private integration token it cannot be called",
+            operation=operation.key,
+        )
+
+
+def check_scopes(operation: Operation, kind: Kind, granted: frozenset[str]) -> None:
+    """Raises ScopeMissing when no alternative is granted as a whole. Scopes nobody stated are not guessed."""
+    alternatives = [scopes for scopes in operation.scopes(kind) if scopes]
+    if not alternatives or not granted or any(scopes <= granted for scopes in alternatives):
+        return
+    missing = min((sorted(scopes - granted) for scopes in alternatives), key=len)
+    raise ScopeMissing(
+        f"{operation.key} needs the scope {', '.join(missing)}: add it to the app and let the account install again",
+        operation=operation.key,
+        missing=missing,
+    )

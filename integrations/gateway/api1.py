@@ -1,0 +1,50 @@
+"""API 1.0, by method and path: it has no published OpenAPI file, hence no catalogue, and the vendor has given it up.
+
+It is there for those who still hold a location's or agency's API key (`tokens.manual.enter`). Quota, errors and custody
+are as for API 2.0, but counted and kept apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from integrations.core.errors import BadRequest
+from integrations.gateway.address import Address
+from integrations.gateway.client import DEADLINE, Result, perform
+from integrations.highlevel.catalogue import PreparedRequest
+from integrations.quota.lanes import Lane
+from integrations.tenants.models import App, UserType
+from integrations.tokens.models import Credential
+from integrations.tokens.store import Holder
+
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+
+
+def call(  # noqa: PLR0913 - as `gateway.client.call`
+    method: str,
+    path: str,
+    *,
+    app: App,
+    location: str | None = None,
+    company: str | None = None,
+    params: Mapping[str, str] | None = None,
+    body: Any = None,
+    lane: Lane = Lane.BULK,
+    deadline: float = DEADLINE,
+) -> Result:
+    """Call e.g. `("GET", "/contacts/")` with the API key of one location or one agency.
+
+    `path` is below the API's address and encoded already. Raises what `gateway.client.call` raises.
+    """
+    name = f"api1 {method} {path}"
+    if bool(location) == bool(company):
+        raise BadRequest(f"{name}: say for which location or for which company, one of the two")
+    if method not in _METHODS or not path.startswith("/"):
+        raise BadRequest(f"{name}: it takes {', '.join(_METHODS)} and a path that starts with a slash")
+    user_type = UserType.LOCATION if location else UserType.COMPANY
+    holder = Holder(app, user_type, location or company or "", Credential.Api.ONE)
+    request = PreparedRequest(name, method, path, version="", query=list((params or {}).items()), headers={}, json=body)
+    target = Address(holder, "location" if location else "company", {})
+    response = perform(None, target, request, lane=lane, deadline=deadline)
+    return Result(response.status, response.json, response.trace_id, name, response.body)

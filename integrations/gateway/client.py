@@ -1,0 +1,208 @@
+"""The only door to the API: operation, credential, permit, HTTP, typed result or error.
+
+One HTTP attempt costs one permit, and every permit is settled from what came back. A refused access token is cured once
+per token generation; a missing scope never (FACTS 1.5). `repeat` says what else is tried again here; for all the rest
+`core.errors` tells the caller whether and when to come back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from integrations.core import clock
+from integrations.core.errors import BadRequest, LocationInactive, QuotaExhausted, Unreachable
+from integrations.gateway import consent, repeat
+from integrations.gateway.address import Address, address, check_kind, check_scopes
+from integrations.gateway.watch import Attempt
+from integrations.highlevel import api_errors, pagination, transport
+from integrations.highlevel.catalogue import Operation, PreparedRequest, catalogue, prepare
+from integrations.highlevel.dialects import DialectName
+from integrations.highlevel.errors import AccessTokenRejected
+from integrations.highlevel.pagination import Style
+from integrations.highlevel.pagination_styles import style_of
+from integrations.highlevel.transport import Response
+from integrations.quota import governor, tickets, usage
+from integrations.quota.lanes import Lane
+from integrations.tenants.models import App
+from integrations.tokens import address as custody
+from integrations.tokens import on_demand, store
+from integrations.tokens.fresh import Access
+
+DEADLINE = 30.0  # seconds
+PAGE_SIZE = 100  # the largest that the vendor's listings take; a caller's own size goes first
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A successful answer. `json` is None for an empty body; `body` holds the bytes of one that is not JSON."""
+
+    status: int
+    json: Any
+    trace_id: str | None
+    operation: str
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page. `next` is the cursor of the one after it, JSON, and None at the end; `total` when the vendor tells."""
+
+    items: list[dict[str, Any]]
+    total: int | None
+    next: dict[str, Any] | None
+
+
+def call(  # noqa: PLR0913 - the one door; all but the operation are keywords
+    operation: str,
+    *,
+    app: App,
+    location: str | None = None,
+    company: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    body: Any = None,
+    lane: Lane = Lane.BULK,
+    deadline: float = DEADLINE,
+    retries: int | None = None,
+    repeatable: bool = False,
+) -> Result:
+    """Call one operation of the catalogue for one location or company.
+
+    `deadline` is the HTTP attempt's, in seconds, and bounds its repetitions too. `retries` and `repeatable` are those
+    of `gateway.repeat`: by default only reading is repeated, twice, in the interactive lane.
+
+    Raises BadRequest and ScopeMissing (with `reconnect_url`) before anything is sent; QuotaExhausted with the moment to
+    come back; InstallGone, GrantRevoked, LocationInactive; Unreachable, ServerFault, RequestRejected and
+    AccessTokenRejected from the vendor, with its trace id.
+    """
+    known = found(operation, app)
+    target = address(known, app=app, location=location, company=company)
+    request = prepare(known, params, body, tenant=target.tenant)
+    chosen = repeat.policy(known, _dialect(app), lane=lane, retries=retries, repeatable=repeatable)
+    response = repeat.attempts(
+        lambda seconds: perform(known, target, request, lane=lane, deadline=seconds), chosen, deadline=deadline
+    )
+    return Result(response.status, response.json, response.trace_id, known.key, response.body)
+
+
+def page(
+    operation: str,
+    *,
+    app: App,
+    params: Mapping[str, Any] | None = None,
+    body: Any = None,
+    cursor: dict[str, Any] | None = None,
+    **how: Any,
+) -> Page:
+    """Fetch one page. `cursor` is a former page's `next`, None for the first; `how` is the rest of `call`'s.
+
+    Raises PayloadAnomalous when the vendor's pages contradict themselves, and what `call` raises.
+    """
+    known, style = _paged(operation, app)
+    given = body if style.place == "body" else params
+    sent = cursor["send"] if cursor else {**style.first(PAGE_SIZE), **(given or {})}
+    asked = {"params": params, "body": sent} if style.place == "body" else {"params": sent, "body": body}
+    result = call(known.key, app=app, **asked, **how)
+    seen = pagination.read(style, sent, result.json, previous=cursor["seen"] if cursor else None)
+    following = None if seen.next is None else {"send": seen.next, "seen": seen.fingerprint}
+    return Page(seen.items, seen.total, following)
+
+
+def pages(operation: str, *, start: dict[str, Any] | None = None, **arguments: Any) -> Iterator[Page]:
+    """All pages from the cursor `start` on; `arguments` as for `page`. A page that repeats ends it with an error."""
+    cursor = start
+    while True:
+        got = page(operation, cursor=cursor, **arguments)
+        yield got
+        if got.next is None:
+            return
+        cursor = got.next
+
+
+def found(operation: str, app: App) -> Operation:
+    """The operation in the app's dialect. Raises BadRequest with the names that are close."""
+    return catalogue(_dialect(app)).operation(operation)
+
+
+def perform(
+    operation: Operation | None, target: Address, request: PreparedRequest, *, lane: Lane, deadline: float
+) -> Response:
+    """The answer to a request, when it is a good one. Without an `operation` nothing is known of its scopes."""
+    access = _access(operation, target, lane)
+    with consent.advised(operation, target, access):
+        try:
+            return _attempt(target, request, access, lane=lane, deadline=deadline)
+        except AccessTokenRejected:
+            store.reject(access.credential_id, access.generation, now=clock.now())
+            renewed = _access(operation, target, lane)
+            if renewed.generation == access.generation:
+                raise
+            return _attempt(target, request, renewed, lane=lane, deadline=deadline)
+
+
+def _access(operation: Operation | None, target: Address, lane: Lane) -> Access:
+    access = on_demand.access(target.holder, lane=lane)
+    if operation is not None:
+        check_kind(operation, target.kind, access.kind)
+        with consent.advised(operation, target, access):
+            check_scopes(operation, target.kind, access.scopes)
+    return access
+
+
+def _attempt(target: Address, request: PreparedRequest, access: Access, *, lane: Lane, deadline: float) -> Response:
+    """One attempt, watched: what it cost and what became of it is counted, and kept when it failed."""
+    with Attempt(target.holder, request, lane) as attempt:
+        return _answer(target, request, access, attempt, lane=lane, deadline=deadline)
+
+
+def _answer(
+    target: Address, request: PreparedRequest, access: Access, attempt: Attempt, *, lane: Lane, deadline: float
+) -> Response:
+    """One permit, one request, one settlement; then the answer is judged."""
+    place = custody.of(target.holder)
+    permit = tickets.acquire(place.quota_app, target.holder.resource_id, lane=lane, timeout=deadline)
+    if clock.monotonic() > permit.send_before:
+        governor.give_back(permit)
+        raise Unreachable("this process stood still for too long to use its permit", sent=False, retry_after=0.0)
+    attempt.sending()
+    try:
+        response = attempt.response = transport.shared(place.url).send(request.request(access.token, timeout=deadline))
+    except BadRequest:
+        governor.give_back(permit)
+        raise
+    except Unreachable as error:
+        if error.context.get("sent") is False:
+            governor.give_back(permit)
+        else:
+            governor.settle(permit, received_at=None, rate=None)
+            usage.count(place.quota_app, target.holder.resource_id, lane)
+        raise
+    rate, refused = place.rate(target.holder, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
+    governor.settle(permit, received_at=response.received_at, rate=rate, refused=refused)
+    usage.count(place.quota_app, target.holder.resource_id, lane)
+    try:
+        api_errors.raise_for(response, operation=request.operation)
+    except QuotaExhausted as error:
+        # So that whoever waits knows for what.
+        error.context |= {"app": place.quota_app, "resource": target.holder.resource_id, "lane": lane.value}
+        raise
+    except LocationInactive as error:
+        store.suspend(access.credential_id, access.generation, reason=str(error), now=clock.now())
+        raise
+    if access.suspended:
+        store.works(access.credential_id, access.generation, now=clock.now())
+    return response
+
+
+def _paged(operation: str, app: App) -> tuple[Operation, Style]:
+    known = found(operation, app)
+    style = style_of(known.key, _dialect(app))
+    if style is None:
+        raise BadRequest(f"{known.key} has no pages: call it", operation=known.key)
+    return known, style
+
+
+def _dialect(app: App) -> DialectName:
+    return "v3" if app.dialect == App.Dialect.V3 else "v2"

@@ -1,0 +1,74 @@
+"""What calls cost (`Usage`, added up per minute, later per hour), and those that failed or were slow (`Call`).
+
+Statistics must never stand in a call's way, so neither table has a foreign key that an INSERT could break on.
+"""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from integrations.gateway.histogram import SIZE
+from integrations.tenants.models import App
+
+
+class Usage(models.Model):
+    """HTTP attempts of one kind in one span. `code` is the error's, empty for success; `spent` are permits used up."""
+
+    class Span(models.IntegerChoices):
+        MINUTE = 60, "minute"
+        HOUR = 3600, "hour"
+
+    span = models.PositiveSmallIntegerField(choices=Span.choices)
+    at = models.DateTimeField(help_text="when the span begins")
+    app = models.ForeignKey(App, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    resource_id = models.CharField(max_length=64)
+    operation = models.CharField(max_length=120)
+    job = models.CharField(max_length=80, blank=True, help_text="empty: a page or a command")
+    lane = models.CharField(max_length=12)
+    code = models.CharField(max_length=40, blank=True)
+    calls = models.BigIntegerField()
+    spent = models.BigIntegerField()
+    took_ms = models.BigIntegerField(help_text="in all, those without an answer included")
+    slowest_ms = models.IntegerField()
+    buckets = ArrayField(models.BigIntegerField(), size=SIZE, help_text="gateway.histogram")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["span", "at", "app", "resource_id", "operation", "job", "lane", "code"], name="one_usage_line"
+            )
+        ]
+        verbose_name = verbose_name_plural = "API usage"
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls of {self.operation}"
+
+
+class Call(models.Model):
+    """One call that failed or was slow, whole but redacted (`gateway.redaction`). Kept for two weeks."""
+
+    at = models.DateTimeField(db_index=True)
+    app = models.ForeignKey(App, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
+    resource_id = models.CharField("tenant", max_length=64, db_index=True)
+    operation = models.CharField(max_length=120)
+    job = models.CharField(max_length=80, blank=True)
+    lane = models.CharField(max_length=12)
+    slow = models.BooleanField(default=False)
+    status = models.PositiveSmallIntegerField(null=True, blank=True, help_text="empty: no answer")
+    code = models.CharField("error code", max_length=40, blank=True)
+    message = models.CharField(max_length=300, blank=True)
+    trace_id = models.CharField(max_length=64, blank=True, db_index=True)
+    took_ms = models.PositiveIntegerField()
+    method = models.CharField(max_length=7)
+    path = models.CharField(max_length=300)
+    query = models.JSONField(default=list)
+    body = models.JSONField(null=True, blank=True)
+    response = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        permissions = [("explore", "May call the API by hand, in the call explorer")]
+        verbose_name = "failed or slow call"
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.status or self.code}"

@@ -1,0 +1,12 @@
+"""The gateway's messages: upkeep of its statistics, every ten minutes."""
+
+from __future__ import annotations
+
+from integrations.core import clock
+from integrations.core.jobs import job
+from integrations.gateway import upkeep
+
+
+@job("gateway.tidy")
+def tidy(**_: object) -> None:
+    upkeep.tidy(clock.now())

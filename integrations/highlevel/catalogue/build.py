@@ -1,0 +1,183 @@
+"""From a directory of the vendor's OpenAPI files to a catalogue file: a pure function of the files, no
+vendor prose.
+
+Reads `*.json` as API 2.0 and `v3/*.json` as v3. What looks unlike anything seen before (a second security
+scheme in one entry, two versions, an unknown content type) stops the build: it is better to look at it than
+to guess.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from integrations.core.errors import BadRequest
+from integrations.highlevel.catalogue import corrections
+from integrations.highlevel.catalogue.lookup import DEFAULT_VERSION, Catalogue
+from integrations.highlevel.catalogue.operation import Body, Content, Credential, Operation, Parameter, written
+from integrations.highlevel.catalogue.schemas import shape
+from integrations.highlevel.dialects import DialectName
+
+METHODS = ("get", "post", "put", "patch", "delete")
+HANDLED_ELSEWHERE = frozenset({"version", "authorization"})  # headers the transport sets
+_KINDS: dict[str, tuple[Any, bool]] = {  # FACTS section 7, "Schemes"
+    "bearer": ("location", False),
+    "Location-Access": ("location", False),
+    "Location-Access-Only": ("location", True),
+    "Agency-Access": ("company", False),
+    "Agency-Access-Only": ("company", True),
+}
+_CONTENTS: dict[str, Content] = {
+    "application/json": "json",
+    "application/x-www-form-urlencoded": "form",
+    "multipart/form-data": "multipart",
+}
+
+
+def files_of(directory: Path, dialect: DialectName) -> list[Path]:
+    """The OpenAPI files of a dialect below this directory, in order of name."""
+    return sorted((directory if dialect == "v2" else directory / "v3").glob("*.json"))
+
+
+def build(files: list[Path], dialect: DialectName) -> Catalogue:
+    """Raises BadRequest that names the file and operation that cannot be read."""
+    operations: dict[str, Operation] = {}
+    for file in files:
+        for operation in _operations(file, dialect):
+            if operation.key in operations:
+                raise BadRequest(f"{file.name}: the key {operation.key} is taken", file=file.name)
+            operations[operation.key] = operation
+    return Catalogue(dict(sorted(operations.items())))
+
+
+def text_of(built: Catalogue, dialect: DialectName) -> str:
+    """The committed form: one operation per line."""
+    lines = [f"{json.dumps(o.key)}: {json.dumps(written(o), separators=(',', ':'))}" for o in built.operations()]
+    return f'{{"dialect": "{dialect}", "operations": {{\n' + ",\n".join(lines) + "\n}}\n"
+
+
+def _operations(file: Path, dialect: DialectName) -> Iterator[Operation]:
+    document = _document(file)
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield _operation(file, document, (method, path, item[method]), dialect)
+
+
+def _document(file: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise BadRequest(f"{file.name} cannot be read as JSON: {fault}", file=file.name) from fault
+    if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
+        raise BadRequest(f"{file.name} is not an OpenAPI file: it has no paths", file=file.name)
+    return document
+
+
+def _operation(
+    file: Path, document: Mapping[str, Any], found: tuple[str, str, dict[str, Any]], dialect: DialectName
+) -> Operation:
+    method, path, data = found
+    try:
+        key = f"{file.stem.removesuffix('-v3')}.{data['operationId'].replace(' ', '-')}"
+        version = _version(data)
+        return Operation(
+            key=key,
+            method=method.upper(),
+            path=path,
+            tag=next(iter(data.get("tags", ())), ""),
+            version=version or DEFAULT_VERSION[dialect],
+            version_stated=version is not None,
+            deprecated=bool(data.get("deprecated")),
+            credentials=tuple(_credentials(data)),
+            params=_params(path, data),
+            body=corrections.BODIES.get(key) or _body(data, document),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise BadRequest(
+            f"{file.name}: {method.upper()} {path} is not understood: {fault!r}", file=file.name
+        ) from fault
+
+
+def _version(data: Mapping[str, Any]) -> str | None:
+    headers = [p for p in data.get("parameters", ()) if p["in"] == "header"]
+    enums = [p["schema"].get("enum") for p in headers if p["name"].lower() == "version"]
+    if not enums:
+        return None
+    (versions,) = enums
+    (version,) = versions
+    return str(version)
+
+
+def _credentials(data: Mapping[str, Any]) -> Iterator[Credential]:
+    seen = set()
+    for entry in data.get("security", ()):
+        ((scheme, scopes),) = entry.items()
+        kind, oauth_only = _KINDS[scheme]
+        credential = Credential(kind, oauth_only, tuple(scopes))
+        if credential not in seen:  # `bearer` beside `Location-Access` says the same twice
+            seen.add(credential)
+            yield credential
+
+
+def _params(path: str, data: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """Path parameters first, in the order of the path; some are in the template only."""
+    declared = [
+        _param(p)
+        for p in data.get("parameters", ())
+        if p["in"] != "header" or p["name"].lower() not in HANDLED_ELSEWHERE
+    ]
+    in_path = {p.name: p for p in declared if p.place == "path"}
+    names = re.findall(r"{([^}]+)}", path)
+    if in_path.keys() - names:
+        raise ValueError(f"path parameters outside the path: {sorted(in_path.keys() - names)}")
+    first = [in_path.get(name) or Parameter(name, "path", required=True, type="string") for name in names]
+    return (*first, *(p for p in declared if p.place != "path"))
+
+
+def _param(data: Mapping[str, Any]) -> Parameter:
+    if data["in"] not in ("path", "query", "header"):
+        raise ValueError(f"a parameter in {data['in']}")
+    schema = data["schema"]
+    chooses = "anyOf" in data or "oneOf" in data
+    kind = "any" if chooses else schema.get("type", "any")
+    values = schema.get("enum") or schema.get("items", {}).get("enum") or ()
+    if kind == "string" and values and _says_commas(data):  # `type=TYPE_SMS,TYPE_CALL`, declared as one of an enum
+        kind = "array"
+    return Parameter(
+        name=data["name"],
+        place=data["in"],
+        required=bool(data.get("required")) or data["in"] == "path",
+        type=kind,
+        enum=tuple(str(value) for value in values),
+        style=_style(data) if kind == "array" else "",
+    )
+
+
+def _style(data: Mapping[str, Any]) -> str:
+    """v3 says "comma-separated" in prose where v2 says `explode: false`; OpenAPI's default is to repeat the
+    name.
+    """
+    return "csv" if _says_commas(data) or data.get("explode") is False else "repeat"
+
+
+def _says_commas(data: Mapping[str, Any]) -> bool:
+    return (
+        re.search(r"comma[- ]separated|separated (with|by) commas?", data.get("description", ""), re.IGNORECASE)
+        is not None
+    )
+
+
+def _body(data: Mapping[str, Any], document: Mapping[str, Any]) -> Body | None:
+    body = data.get("requestBody")
+    if body is None:
+        return None
+    offered = {_CONTENTS[content]: part for content, part in body["content"].items()}
+    content: Content = next(c for c in ("form", "json", "multipart") if c in offered)
+    found = shape(offered[content].get("schema", {}), document)
+    properties = dict(sorted(found.properties.items()))
+    needs = tuple(sorted(found.needs & properties.keys()))
+    return Body(content, bool(body.get("required")), found.type == "array", properties, needs)

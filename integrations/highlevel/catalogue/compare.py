@@ -1,0 +1,72 @@
+"""What a newer copy of the vendor's files changes: the question asked before the catalogue is built anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.highlevel.catalogue.lookup import Catalogue
+from integrations.highlevel.catalogue.operation import Kind, Operation, written
+
+FIELDS = ("method", "path", "version", "deprecated", "credentials", "params", "body")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Keys that came and went, and for each changed operation the fields as (before, after)."""
+
+    added: list[str]
+    removed: list[str]
+    changed: dict[str, dict[str, tuple[Any, Any]]]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed)
+
+
+def difference(before: Catalogue, after: Catalogue, *, files: frozenset[str] | None = None) -> Difference:
+    """Compares two catalogues; `files` keeps it to the operations of these files (the part before the key's
+    dot).
+    """
+    old, new = _written(before, files), _written(after, files)
+    changed = {key: _fields(old[key], new[key]) for key in old if key in new and old[key] != new[key]}
+    return Difference(
+        added=[key for key in new if key not in old],
+        removed=[key for key in old if key not in new],
+        changed={key: fields for key, fields in changed.items() if fields},
+    )
+
+
+def scopes_needed(before: Catalogue, after: Catalogue, found: Difference) -> dict[str, list[str]]:
+    """The scopes that changed and added operations ask for and did not before, by operation.
+
+    For an added operation those that no operation named before: the others an app may have already.
+    """
+    old, new = ({o.key: o for o in c.operations()} for c in (before, after))
+    known = frozenset().union(*map(_named, old.values()))
+    needed = {key: _more(old[key], new[key]) for key in found.changed}
+    needed |= {key: _named(new[key]) - known for key in found.added}
+    return {key: sorted(scopes) for key, scopes in needed.items() if scopes}
+
+
+def _named(operation: Operation) -> frozenset[str]:
+    return frozenset(scope for credential in operation.credentials for scope in credential.scopes)
+
+
+def _more(old: Operation, new: Operation) -> frozenset[str]:
+    return frozenset().union(*(_more_of(old, new, kind) for kind in new.kinds))
+
+
+def _more_of(old: Operation, new: Operation, kind: Kind) -> frozenset[str]:
+    """What is lacking for the cheapest of the new alternatives, whichever of the old ones was granted."""
+    granted = old.scopes(kind) or (frozenset[str](),)
+    lacking = [scopes - had for scopes in new.scopes(kind) for had in granted]
+    return min(lacking, key=len) if lacking else frozenset()
+
+
+def _written(catalogue: Catalogue, files: frozenset[str] | None) -> dict[str, dict[str, Any]]:
+    kept = (o for o in catalogue.operations() if files is None or o.key.partition(".")[0] in files)
+    return {operation.key: written(operation) for operation in kept}
+
+
+def _fields(old: dict[str, Any], new: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    return {name: (old.get(name), new.get(name)) for name in FIELDS if old.get(name) != new.get(name)}

@@ -1,0 +1,137 @@
+"""What is known of one operation, and how it is written in the committed file (one line each, so that diffs
+read well).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+Kind = Literal["location", "company"]
+Place = Literal["path", "query", "header"]
+Content = Literal["json", "form", "multipart"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`type` is OpenAPI's, or `any`. `style` of an array: `repeat` (a=1&a=2) or `csv` (a=1,2)."""
+
+    name: str
+    place: Place
+    required: bool
+    type: str
+    enum: tuple[str, ...] = ()
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """One accepted kind of token. `oauth_only`: a private integration token will not do. No scopes:
+    unstated.
+    """
+
+    kind: Kind
+    oauth_only: bool
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What goes into the body. `properties` maps the top-level names to types; empty: the vendor does not
+    say.
+    """
+
+    content: Content
+    required: bool
+    is_array: bool
+    properties: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Operation:
+    """One method and path. `version` is the header to send, the dialect's own when `version_stated` is False.
+
+    `credentials` are alternatives; none means that the vendor's files do not say.
+    """
+
+    key: str
+    method: str
+    path: str
+    tag: str
+    version: str
+    version_stated: bool
+    deprecated: bool
+    credentials: tuple[Credential, ...]
+    params: tuple[Parameter, ...]
+    body: Body | None
+
+    @property
+    def operation_id(self) -> str:
+        return self.key.partition(".")[2]
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """The tokens that may call it; empty when unstated."""
+        return frozenset(credential.kind for credential in self.credentials)
+
+    def scopes(self, kind: Kind) -> tuple[frozenset[str], ...]:
+        """Alternative scope sets for this kind of token: one of them has to be granted as a whole."""
+        return tuple(frozenset(c.scopes) for c in self.credentials if c.kind == kind)
+
+    def oauth_only(self, kind: Kind) -> bool:
+        """Whether no private integration token of this kind may call it."""
+        same = [credential for credential in self.credentials if credential.kind == kind]
+        return bool(same) and all(credential.oauth_only for credential in same)
+
+
+def written(operation: Operation) -> dict[str, Any]:
+    """The operation as JSON for the committed file, without what is empty; the key stands outside."""
+    body = operation.body
+    return {
+        "method": operation.method,
+        "path": operation.path,
+        "tag": operation.tag,
+        **({"version": operation.version} if operation.version_stated else {}),
+        **({"deprecated": True} if operation.deprecated else {}),
+        "credentials": [[c.kind, c.oauth_only, list(c.scopes)] for c in operation.credentials],
+        "params": [[p.name, p.place, p.required, p.type, list(p.enum), p.style] for p in operation.params],
+        **({} if body is None else {"body": _written_body(body)}),
+    }
+
+
+def read(key: str, data: Mapping[str, Any], default_version: str) -> Operation:
+    """The inverse of `written`. Equal parameters, credentials and texts are shared between operations."""
+    version, body = data.get("version"), data.get("body")
+    return Operation(
+        key=key,
+        method=data["method"],
+        path=data["path"],
+        tag=data["tag"],
+        version=version or default_version,
+        version_stated=version is not None,
+        deprecated=data.get("deprecated", False),
+        credentials=tuple(_credential(kind, only, tuple(scopes)) for kind, only, scopes in data["credentials"]),
+        params=tuple(_parameter(*fields[:4], tuple(fields[4]), fields[5]) for fields in data["params"]),
+        body=None if body is None else _read_body(body),
+    )
+
+
+def _written_body(body: Body) -> dict[str, Any]:
+    return {
+        "content": body.content,
+        "required": body.required,
+        "is_array": body.is_array,
+        "properties": dict(body.properties),
+        "needs": list(body.needs),
+    }
+
+
+def _read_body(data: Mapping[str, Any]) -> Body:
+    return Body(data["content"], data["required"], data["is_array"], data["properties"], tuple(data["needs"]))
+
+
+_parameter = cache(Parameter)
+_credential = cache(Credential)

@@ -1,0 +1,58 @@
+"""The top level of a body's schema: which names it has, of which type, and which it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+DEEPEST = 8  # references and combinations followed before a schema counts as unknown
+
+
+@dataclass(slots=True)
+class Shape:
+    type: str = "any"
+    properties: dict[str, str] = field(default_factory=dict)
+    needs: set[str] = field(default_factory=set)
+
+
+def shape(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int = 0) -> Shape:
+    """Resolves references and `allOf` (all names, all needs) and `oneOf`/`anyOf` (all names, common needs)."""
+    if depth > DEEPEST:
+        return Shape()
+    schema = _resolved(schema, document)
+    found = Shape(
+        type=schema.get("type", "any"),
+        properties={name: shape(part, document, depth + 1).type for name, part in schema.get("properties", {}).items()},
+        needs=set(schema.get("required", ())),
+    )
+    for part in schema.get("allOf", ()):
+        _add(found, shape(part, document, depth + 1))
+    alternatives = [shape(part, document, depth + 1) for part in (*schema.get("oneOf", ()), *schema.get("anyOf", ()))]
+    if alternatives:
+        common = set.intersection(*(alternative.needs for alternative in alternatives))
+        kinds = {alternative.type for alternative in alternatives}
+        for alternative in alternatives:
+            _add(found, Shape(properties=alternative.properties))
+        _add(found, Shape(type=kinds.pop() if len(kinds) == 1 else "any", needs=common))
+    return found
+
+
+def _add(found: Shape, part: Shape) -> None:
+    found.properties.update(part.properties)
+    found.needs |= part.needs
+    if found.type == "any":
+        found.type = part.type
+
+
+def _resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Follows a reference inside the document; one that leads nowhere is an unknown schema."""
+    for _ in range(DEEPEST):
+        reference = schema.get("$ref")
+        if not isinstance(reference, str):
+            return schema
+        target: Any = document
+        for name in reference.removeprefix("#/").split("/"):
+            target = target.get(name, {}) if isinstance(target, Mapping) else {}
+        schema = target
+    return {}

@@ -1,0 +1,69 @@
+"""How both error tables work: rows tried in order, closed by default, each citing where its body was seen.
+
+The vendor answers in three shapes (`error`/`error_description`, `statusCode`/`message`, nested `error{}`)
+and sometimes in plain text, so rows match words of the flattened text, never a shape. What the vendor wrote
+is shown to operators (its support asks for it) only after `scrubbed`, because an answer may echo what was
+sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.core.errors import IntegrationError
+
+SHOWN_CHARACTERS = 200
+_TOKEN_LIKE = re.compile(r"[A-Za-z0-9_\-.+/=]{32,}")
+_TEXT_KEYS = ("error", "error_description", "message", "code", "details")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One known refusal. `words` is searched in the lower-cased text; `source` names the row of evidence."""
+
+    statuses: Container[int]
+    words: str
+    kind: type[IntegrationError]
+    reason: str
+    advice: str
+    source: str
+
+    def matches(self, status: int, text: str) -> bool:
+        return status in self.statuses and re.search(self.words, text) is not None
+
+
+def first_match(rows: Iterable[Row], status: int, body: Any) -> Row | None:
+    """The first row that knows this answer, or None."""
+    text = " ".join(sentences(body)).lower()
+    return next((row for row in rows if row.matches(status, text)), None)
+
+
+def sentences(body: Any) -> Iterator[str]:
+    """Every piece of prose in an error body, whatever its shape."""
+    if isinstance(body, str):
+        yield body
+    elif isinstance(body, dict):
+        for key in _TEXT_KEYS:
+            yield from sentences(body.get(key))
+    elif isinstance(body, list):
+        for part in body:
+            yield from sentences(part)
+
+
+def shown(body: Any) -> str | None:
+    """The vendor's words, short and without anything that could be a token; None when it said nothing."""
+    text = scrubbed("; ".join(sentences(body)).strip())
+    return text[:SHOWN_CHARACTERS] or None
+
+
+def scrubbed(text: str) -> str:
+    return _TOKEN_LIKE.sub("…", text)
+
+
+def trace_id_of(body: Any) -> str | None:
+    """HighLevel's `traceId`, which its support asks for (FACTS section 7)."""
+    found = body.get("traceId") if isinstance(body, dict) else None
+    return found if isinstance(found, str) and found else None

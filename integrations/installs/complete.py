@@ -1,0 +1,108 @@
+"""From a grant to an installation: rows, sealed tokens and the first reconcile, in one transaction.
+
+A code is spent once. When the database is lost after that, the grant goes to the spool and the sweep completes the
+installation; the user reads that it is being finished.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+
+from integrations.core import audit
+from integrations.core.errors import InstallPending, PayloadAnomalous
+from integrations.core.jobs import enqueue
+from integrations.highlevel.grants import Grant
+from integrations.installs import register
+from integrations.installs.register import Origin, Statement, Status, Target
+from integrations.tenants.models import App, Installation
+from integrations.tokens import spool, store
+from integrations.tokens.spool import Entry
+from integrations.tokens.store import Holder
+from integrations.vault.seal import Binding
+
+log = structlog.get_logger(__name__)
+
+KIND = "install"
+
+
+def complete_or_keep(app: App, grant: Grant, *, origin: str, claimant: str, now: datetime) -> Installation:
+    """As `complete`; raises InstallPending when the grant went to the spool, StoreUnavailable when it is lost."""
+    try:
+        return complete(app, grant, origin=origin, claimant=claimant, now=now)
+    except DatabaseError as error:
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        spool.keep(KIND, grant, _binding(app.client_id), at=now, client=app.client_id, origin=origin, claimant=claimant)
+        raise InstallPending("the installation is being finished", retry_after=10.0) from error
+
+
+def finish(entry: Entry) -> None:
+    """Complete an installation from the spool, unless something newer is known of it: then it has had its time."""
+    facts = entry.facts
+    app = App.objects.get(client_id=facts["client"])
+    grant = entry.grant(_binding(app.client_id))
+    target = _target(app, grant)
+    if _is_outdated(target, entry.at):
+        log.info("install.outdated", resource=target.resource_id, at=entry.at.isoformat())
+        return
+    complete(app, grant, origin=facts["origin"], claimant=facts["claimant"], now=entry.at)
+
+
+def complete(app: App, grant: Grant, *, origin: str, claimant: str, now: datetime) -> Installation:
+    """Keep what the code brought. `claimant` is empty for an install that nobody here has proved to belong to."""
+    with transaction.atomic():
+        said = Statement(at=now, origin=origin, status=Status.INSTALLED, claimant=claimant, facts=_facts(grant))
+        row = register.installed(_target(app, grant), said)
+        store.put(Holder(app, row.user_type, row.resource_id), grant, now=now)
+        Installation.objects.filter(pk=row.pk).update(reconcile_due_at=now)
+        audit.record(
+            "install.completed",
+            actor=claimant or "marketplace",
+            subject=f"{row.user_type}:{row.resource_id}",
+            app=app.highlevel_id,
+            origin=origin,
+            generation=row.generation,
+            bulk=row.is_bulk,
+        )
+        enqueue("installs.reconcile", installation_id=row.pk)
+    return row
+
+
+def _is_outdated(target: Target, at: datetime) -> bool:
+    row = register.find(target.app, target.user_type, target.resource_id)
+    if row is not None and row.status == Status.UNINSTALLED and row.status_at >= at:
+        return True
+    token = store.find(Holder(target.app, target.user_type, target.resource_id))
+    return token is not None and token.refreshed_at is not None and token.refreshed_at >= at
+
+
+def _binding(client_id: str) -> Binding:
+    """Whose installation it is stands inside, so only the app is outside. Generation 0: no row has it yet."""
+    return Binding(owner=("install", client_id), field="spooled", generation=0)
+
+
+def _target(app: App, grant: Grant) -> Target:
+    if grant.user_type == "Company" and grant.company_id:
+        return register.company_target(app, grant.company_id)
+    if grant.user_type == "Location" and grant.location_id:
+        return register.location_target(app, grant.location_id, company_id=grant.company_id)
+    raise PayloadAnomalous(f"a {grant.user_type} token came without the id it speaks for", trace_id=grant.trace_id)
+
+
+def _facts(grant: Grant) -> dict[str, object]:
+    return {
+        "is_bulk": grant.is_bulk,
+        "install_to_future": grant.install_to_future,
+        "version_id": grant.version_id,
+        "plan_id": grant.plan_id,
+        "installer_id": grant.user_id,
+    }
+
+
+def origin_of(state: str | None) -> str:
+    """Where an install came from: our page sends a state, the marketplace none (FACTS section 2)."""
+    return Origin.APP if state else Origin.MARKETPLACE

@@ -1,0 +1,91 @@
+"""INSTALL and UNINSTALL webhooks (FACTS 3.4). They may come before the callback, after it, twice, or late.
+
+An event carries no token, so it only states; the reconciler does the rest. A location's UNINSTALL names no company and
+an agency's names no location.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from integrations.core import clock
+from integrations.core.errors import PayloadAnomalous
+from integrations.core.jobs import enqueue
+from integrations.installs import register, uninstall
+from integrations.installs.register import Origin, Statement, Status
+from integrations.tenants.models import App, Installation, UserType
+from integrations.tokens import store
+
+
+def installed(app: App, payload: dict[str, Any], at: datetime) -> None:
+    """Take note of an INSTALL. Raises PayloadAnomalous when it names neither a location nor a company."""
+    location_id, company_id = _ids(payload)
+    with transaction.atomic():
+        if location_id:
+            row = _location_installed(app, location_id, company_id, payload, at)
+            store.wake(store.location(app, location_id), now=clock.now())
+        else:
+            target = register.company_target(app, company_id, name=_text(payload, "companyName"))
+            row = register.installed(target, _statement(payload, at))
+        Installation.objects.filter(pk=row.pk).exclude(status=Status.UNINSTALLED).update(reconcile_due_at=clock.now())
+        enqueue("installs.reconcile", installation_id=row.pk)
+
+
+def uninstalled(app: App, payload: dict[str, Any], at: datetime) -> None:
+    """Take note of an UNINSTALL; an unknown or older one changes nothing."""
+    location_id, company_id = _ids(payload)
+    if location_id:
+        row = register.find(app, UserType.LOCATION, location_id)
+        if row is not None:
+            uninstall.location(row, at=at, why="UNINSTALL event")
+    else:
+        row = register.find(app, UserType.COMPANY, company_id)
+        if row is not None:
+            uninstall.company(row, at=at, why="UNINSTALL event")
+
+
+def _location_installed(
+    app: App, location_id: str, company_id: str, payload: dict[str, Any], at: datetime
+) -> Installation:
+    target = register.location_target(app, location_id, company_id=company_id or None)
+    if target.company is None:
+        # A future location of a bulk install: the companies that asked for those know whose it is.
+        _ask_companies(app)
+    elif _text(payload, "companyName"):
+        register.company_target(app, target.company.id, name=_text(payload, "companyName"))
+    parent = register.find(app, UserType.COMPANY, target.company.id) if target.company else None
+    return register.installed(target, _statement(payload, at, parent=parent))
+
+
+def _ask_companies(app: App) -> None:
+    asking = Installation.objects.filter(
+        app=app, user_type=UserType.COMPANY, status=Status.INSTALLED, install_to_future=True
+    )
+    for company in asking:
+        asking.filter(pk=company.pk).update(reconcile_due_at=clock.now())
+        enqueue("installs.reconcile", installation_id=company.pk)
+
+
+def _statement(payload: dict[str, Any], at: datetime, *, parent: Installation | None = None) -> Statement:
+    facts = {
+        "version_id": _text(payload, "versionId"),
+        "plan_id": _text(payload, "planId"),
+        "installer_id": _text(payload, "userId"),
+    }
+    origin = Origin.BULK if parent is not None and parent.is_bulk else Origin.EVENT
+    return Statement(at=at, origin=origin, status=Status.PENDING, parent=parent, facts=facts)
+
+
+def _ids(payload: dict[str, Any]) -> tuple[str, str]:
+    location_id, company_id = _text(payload, "locationId"), _text(payload, "companyId")
+    if not location_id and not company_id:
+        raise PayloadAnomalous("an install event names neither locationId nor companyId")
+    return location_id, company_id
+
+
+def _text(payload: dict[str, Any], name: str) -> str:
+    value = payload.get(name)
+    return value[:64] if isinstance(value, str) else ""

@@ -1,0 +1,22 @@
+"""The one-time `state` of an install that started on our page; only hashes are kept."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from integrations.tenants.models import App
+
+
+class InstallState(models.Model):
+    """`digest` is SHA-256 of the state, `browser` that of the cookie it is bound to."""
+
+    digest = models.BinaryField(max_length=32, unique=True)
+    browser = models.BinaryField(max_length=32)
+    app = models.ForeignKey(App, on_delete=models.CASCADE)
+    claimant = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    consumed_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"install of {self.app} begun {self.created_at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,52 @@
+"""Issue and consume the OAuth `state` (RFC 6749 section 10.12): one use, ten minutes, one browser.
+
+Consumed by one UPDATE whose row count decides, so of two callbacks with the same state exactly one goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from integrations.core.errors import StateInvalid
+from integrations.installs.models import InstallState
+from integrations.tenants.models import App
+
+LIFETIME = timedelta(minutes=10)
+START_AGAIN = "start the installation again from the install page"
+
+
+def issue(app: App, *, browser: str, claimant: str, now: datetime) -> str:
+    """A new state for this app and browser; `claimant` is who asked, when we know."""
+    state = secrets.token_urlsafe(32)
+    InstallState.objects.create(
+        digest=_digest(state),
+        browser=_digest(browser),
+        app=app,
+        claimant=claimant,
+        created_at=now,
+        expires_at=now + LIFETIME,
+    )
+    InstallState.objects.filter(expires_at__lt=now - timedelta(days=1)).delete()
+    return state
+
+
+def consume(state: str, *, browser: str, now: datetime) -> InstallState:
+    """Burn the state, whatever comes of it. Raises StateInvalid: unknown, used, expired, or another browser's."""
+    row = InstallState.objects.select_related("app").filter(digest=_digest(state)).first()
+    if row is None:
+        raise StateInvalid(f"this installation was not started here: {START_AGAIN}")
+    if not InstallState.objects.filter(pk=row.pk, consumed_at__isnull=True).update(consumed_at=now):
+        raise StateInvalid(
+            f"this installation link was used before: if it succeeded nothing is left to do, otherwise {START_AGAIN}"
+        )
+    if row.expires_at < now:
+        raise StateInvalid(f"the installation took longer than ten minutes: {START_AGAIN}")
+    if not browser or bytes(row.browser) != _digest(browser):
+        raise StateInvalid(f"the installation was started in another browser: {START_AGAIN}")
+    return row
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

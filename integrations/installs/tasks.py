@@ -1,0 +1,32 @@
+"""The install room's messages: reconcile one installation, and the sweep that finds the due ones."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from integrations.core import clock
+from integrations.core.jobs import enqueue, job
+from integrations.installs import complete
+from integrations.installs.reconcile import reconcile
+from integrations.tenants.models import Installation
+from integrations.tokens import spool
+
+BATCH = 500
+_REDUE = timedelta(seconds=60)
+
+
+@job("installs.reconcile")
+def reconcile_one(*, installation_id: int, **_: object) -> None:
+    reconcile(installation_id)
+
+
+@job("installs.sweep")
+def sweep(**_: object) -> None:
+    """Enqueue what is due, and put its due time off while the message travels."""
+    spool.drain(complete.KIND, complete.finish)
+    now = clock.now()
+    due = Installation.objects.filter(reconcile_due_at__lte=now).order_by("reconcile_due_at")
+    ids = list(due.values_list("pk", flat=True)[:BATCH])
+    Installation.objects.filter(pk__in=ids, reconcile_due_at__lte=now).update(reconcile_due_at=now + _REDUE)
+    for installation_id in ids:
+        enqueue("installs.reconcile", installation_id=installation_id)

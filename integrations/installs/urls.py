@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from integrations.installs import views
+
+urlpatterns = [
+    path("install/", views.install, name="install"),
+    path("install/done/<str:signed>", views.result, name="install_result"),
+    path("oauth/callback", views.callback, name="oauth_callback"),
+]

@@ -1,0 +1,96 @@
+"""The pages of an installation: start, callback, result. Errors become pages in `console.middleware`."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.core import signing
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from integrations.core import clock
+from integrations.core.errors import BadRequest
+from integrations.highlevel import oauth
+from integrations.installs import callback as callbacks
+from integrations.installs import state
+from integrations.installs.callback import Callback
+from integrations.tenants import marketplace
+from integrations.tenants.models import Installation
+
+COOKIE = "install"
+_RESULT_SALT = "installs.result"
+_RESULT_SECONDS = 3600
+
+
+@never_cache
+@require_GET
+def install(request: HttpRequest) -> HttpResponse:
+    """Says what will happen; `?go=1` goes on to the vendor's page with a one-time state bound to this browser."""
+    app = marketplace.find(request.GET.get("app"))
+    if "go" not in request.GET:
+        go = reverse("install") + "?" + urlencode({"app": app.highlevel_id, "go": "1"})
+        return render(request, "installs/install.html", {"app": app, "install_url": go})
+    browser = secrets.token_urlsafe(32)
+    claimant = f"operator {request.user.get_username()}" if request.user.is_authenticated else ""
+    url = oauth.authorize_url(
+        marketplace.identity(app),
+        marketplace_url=app.marketplace_url,
+        scopes=app.scopes.split(),
+        state=state.issue(app, browser=browser, claimant=claimant, now=clock.now()),
+        version_id=app.version_id,
+    )
+    response = redirect(url)
+    response.set_cookie(
+        COOKIE,
+        browser,
+        max_age=int(state.LIFETIME.total_seconds()),
+        path=reverse("oauth_callback"),
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+@never_cache
+@require_GET
+def callback(request: HttpRequest) -> HttpResponse:
+    """Takes the code; then redirects, so that neither a reload nor the history holds it."""
+    row = callbacks.handle(
+        Callback(
+            code=request.GET.get("code"),
+            state=request.GET.get("state"),
+            error=request.GET.get("error"),
+            app=request.GET.get("app"),
+            browser=request.COOKIES.get(COOKIE, ""),
+        )
+    )
+    response = redirect("install_result", signing.dumps(row.pk, salt=_RESULT_SALT))
+    response.delete_cookie(COOKIE, path=reverse("oauth_callback"))
+    return response
+
+
+@never_cache
+@require_GET
+def result(request: HttpRequest, signed: str) -> HttpResponse:
+    """What came of it. An unclaimed installation shows nothing of the tenant's."""
+    try:
+        pk = signing.loads(signed, salt=_RESULT_SALT, max_age=_RESULT_SECONDS)
+    except signing.BadSignature:
+        raise BadRequest("this page has gone: the installation itself is not affected") from None
+    row = Installation.objects.select_related("app", "company", "location").get(pk=pk)
+    claimed = row.claimed_at is not None
+    context = {
+        "installation": row if claimed else None,
+        "app": row.app,
+        "company": row.company if claimed else None,
+        "location": row.location if claimed else None,
+        "claimed": claimed,
+        "locations_connected": row.children.filter(status=Installation.Status.INSTALLED).count() if claimed else 0,
+    }
+    return render(request, "installs/result.html", context)

@@ -1,0 +1,169 @@
+"""Runs and schedules of background jobs in the admin pages: progress, failures, and the few things to do about them.
+
+Every act leaves an audit entry with the operator's name.
+"""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from integrations.core import audit, clock
+from integrations.core.admin import ReadOnlyAdmin
+from integrations.core.ages import relative, span
+from integrations.jobs import endings, schedules
+from integrations.jobs.define import JOBS
+from integrations.jobs.models import Run, Schedule
+from integrations.jobs.queries import outcome, share
+
+_STATUS = {"running": "info", "complete": "success", "failed": "danger", "cancelled": "default", "again": "warning"}
+_NAMED_IN_AUDIT = 100
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    list_display = ("job_and_tenant", "standing", "bar", "said", "when")
+    list_filter = ("status", "schedule__job", "schedule__app", "error_code", "started_at")
+    list_select_related = ("schedule__app",)
+    search_fields = ("=schedule__tenant_id", "=trace_id", "schedule__job")
+    search_help_text = "A tenant, a trace id (whole), or a job"
+    ordering = ("-pk",)
+    actions = ("run_again", "resume", "cancel")
+    fieldsets = (
+        (None, {"fields": (("job", "tenant"), ("status", "bar"), "said", ("started_at", "finished_at"))}),
+        ("Trouble", {"fields": (("error_code", "attempts"), "trace_id")}),
+        ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "place")}),
+    )
+    readonly_fields = ("job", "tenant", "bar", "said", "place")
+
+    class Media:
+        css = {"all": ("site/lists.css",)}
+
+    @display(description="job", ordering="schedule__job", header=True)
+    def job_and_tenant(self, run: Run) -> tuple[str, str]:
+        return run.schedule.job, run.schedule.tenant_id
+
+    @display(description="job")
+    def job(self, run: Run) -> str:
+        return run.schedule.job
+
+    @display(description="tenant")
+    def tenant(self, run: Run) -> str:
+        return run.schedule.tenant_id
+
+    @display(description="status", ordering="status", label=_STATUS)
+    def standing(self, run: Run) -> tuple[str, str]:
+        if run.status == Run.Status.RUNNING and run.error_code:
+            return "again", f"{run.attempts}. failure, tries again"
+        return run.status, run.get_status_display()
+
+    @display(description="progress")
+    def bar(self, run: Run) -> SafeString | str:
+        part, figures = share(run), f"{run.done:,}" + (f" of {run.total:,}" if run.total else "")
+        if part is None:
+            return f"{figures} so far" if run.done else ""
+        percent = round(100 * part)
+        bar = '<span class="result-progress"><progress max="100" value="{0}">{0} %</progress><span>{1}</span></span>'
+        return format_html(bar, percent, figures)
+
+    @display(description="result")
+    def said(self, run: Run) -> SafeString | str:
+        words = "; ".join(filter(None, [outcome(run), run.error]))
+        trouble = " result-trouble" if run.error and run.status != Run.Status.CANCELLED else ""
+        return format_html('<span class="result-said{}">{}</span>', trouble, words)
+
+    @display(description="when", ordering="started_at")
+    def when(self, run: Run) -> SafeString:
+        now = clock.now()
+        length = span(round(((run.finished_at or now) - run.started_at).total_seconds()))
+        words = f"took {length}" if run.finished_at else f"for {length}"
+        return format_html('<span class="result-when">{}<br>{}</span>', relative(run.started_at, now), words)
+
+    @display(description="goes on at")
+    def place(self, run: Run) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(run.checkpoint, indent=2, ensure_ascii=False))
+
+    @action(description="Run again, from the start", permissions=["operate"])
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        wanted = Schedule.objects.filter(pk__in=queryset.values("schedule"), job__in=JOBS)
+        _run_now(self, request, wanted)
+
+    @action(description="Resume where it stopped", permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        now = clock.now()
+        resumed = [run.pk for run in queryset if schedules.resume(run, now)]
+        audit.record("job.resumed", actor=_operator(request), subject="job runs", runs=resumed[:_NAMED_IN_AUDIT])
+        self.message_user(request, f"{len(resumed)} runs go on where they stopped.", messages.SUCCESS)
+        if len(resumed) < queryset.count():
+            self.message_user(request, "Complete runs, and those whose job runs already, stay.", messages.WARNING)
+
+    @action(description="Cancel", permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        stopped = endings.cancel(queryset, clock.now(), reason=f"by {_operator(request)}")
+        audit.record("job.cancelled", actor=_operator(request), subject="job runs", runs=stopped[:_NAMED_IN_AUDIT])
+        self.message_user(request, f"{len(stopped)} runs were cancelled.", messages.SUCCESS)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.change_run")
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(ReadOnlyAdmin):
+    list_display = ("job", "tenant_id", "app", "switched_on", "due_at", "since", "waiting")
+    list_filter = ("job", "enabled", "app", "level")
+    list_select_related = ("app",)
+    search_fields = ("=tenant_id", "job")
+    search_help_text = "A tenant (whole id), or a job"
+    ordering = ("job", "tenant_id")
+    actions = ("run_at_once", "switch_on", "switch_off")
+    fields = (("job", "app"), ("level", "tenant_id"), ("enabled", "due_at"), ("since", "created_at"), "waiting")
+    readonly_fields = ("waiting",)
+
+    @display(description="on", boolean=True, ordering="enabled")
+    def switched_on(self, schedule: Schedule) -> bool:
+        return schedule.enabled
+
+    @display(description="events waiting")
+    def waiting(self, schedule: Schedule) -> int:
+        """One index look-up per shown row; an annotation would count for every schedule there is."""
+        return schedule.triggers.count()
+
+    @action(description="Run now", permissions=["operate"])
+    def run_at_once(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        _run_now(self, request, queryset.filter(job__in=JOBS))
+
+    @action(description="Switch on", permissions=["operate"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        self._switch(request, queryset, enabled=True)
+
+    @action(description="Switch off", permissions=["operate"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        self._switch(request, queryset, enabled=False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[Schedule], *, enabled: bool) -> None:
+        ids = schedules.switch(queryset, enabled=enabled)
+        word = "on" if enabled else "off"
+        audit.record(
+            f"job.switched_{word}", actor=_operator(request), subject="job schedules", schedules=ids[:_NAMED_IN_AUDIT]
+        )
+        self.message_user(request, f"{len(ids)} schedules are switched {word}.", messages.SUCCESS)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("jobs.change_schedule")
+
+
+def _run_now(page: ModelAdmin, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+    ids = schedules.run_now(queryset, clock.now())
+    audit.record("job.asked", actor=_operator(request), subject="job schedules", schedules=ids[:_NAMED_IN_AUDIT])
+    page.message_user(request, f"{len(ids)} jobs run as soon as a worker is free.", messages.SUCCESS)
+
+
+def _operator(request: HttpRequest) -> str:
+    return f"operator {request.user.get_username()}"

@@ -1,0 +1,95 @@
+"""The typed API in a run's name: every call looks after the run, and listings go on where the last turn stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+from integrations.core import clock
+from integrations.core.errors import QuotaExhausted
+from integrations.gateway import client
+from integrations.gateway.client import Page, Result
+from integrations.gateway.facade import v2, v3
+from integrations.gateway.tenant import Json, Tenant
+from integrations.jobs.walk import Entry, Walks
+
+# A unit of work that has begun is finished rather than parked: parked, it would begin again with its first call.
+PATIENCE = 10.0  # seconds
+T = TypeVar("T")
+
+
+class Caller(Protocol):
+    """The run in whose name calls are made."""
+
+    @property
+    def walks(self) -> Walks: ...
+    def touch(self) -> None: ...
+    def turned(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class InRun(Tenant):
+    run: Caller = field(repr=False)
+
+    def call(self, operation: str, params: Json, body: Any = None) -> Result:
+        """As `client.call`, patient in the middle of an item."""
+        return self._asked(lambda: super(InRun, self).call(operation, params, body))
+
+    def pages(self, operation: str, params: Json, body: Any = None) -> Iterator[Page]:
+        """As `client.pages`, from the run's place on."""
+        walks = self.run.walks
+        entry = walks.enter(operation)
+        if entry is Entry.NESTED:
+            yield from self._plain(operation, params, body)
+        if entry is not Entry.CURRENT:
+            return
+        try:
+            more = True
+            while more:
+                page = walks.kept_page() or self._page(operation, params, body, walks.cursor)
+                walks.take(page)
+                yield page
+                walks.move()
+                self.run.turned()
+                more = page.next is not None
+        finally:
+            walks.leave()
+
+    def _plain(self, operation: str, params: Json, body: Any) -> Iterator[Page]:
+        cursor = None
+        while True:
+            page = self._page(operation, params, body, cursor)
+            yield page
+            if page.next is None:
+                return
+            cursor = page.next
+
+    def _page(self, operation: str, params: Json, body: Any, cursor: dict[str, Any] | None) -> Page:
+        given = {name: value for name, value in params.items() if value is not None}
+        return self._asked(lambda: client.page(operation, params=given, body=body, cursor=cursor, **self._how()))
+
+    def _asked(self, act: Callable[[], T]) -> T:
+        until = clock.monotonic() + PATIENCE
+        while True:
+            self.run.touch()
+            try:
+                answer = act()
+            except QuotaExhausted as error:
+                wait = error.retry_after
+                if not self.run.walks.mid_unit or wait is None or clock.monotonic() + wait > until:
+                    raise
+                clock.sleep(wait)
+            else:
+                self.run.walks.called()
+                return answer
+
+
+@dataclass(frozen=True)
+class Api2(InRun, v2.Api):
+    """API 2.0."""
+
+
+@dataclass(frozen=True)
+class Api3(InRun, v3.Api):
+    """v3."""

@@ -1,0 +1,82 @@
+"""`@background_job`: a function that runs for each tenant on the workers, and what the machinery knows about it.
+
+::
+
+    @background_job("welcome.tag_newcomers", every=timedelta(hours=1))
+    def tag_newcomers(run: JobRun) -> None: ...
+
+It stands in the `jobs.py` of an installed app; that is all it takes to be scheduled, shown and started by hand. The
+function may be begun anew at any time (a worker was killed, its turn was over, it waited for a permit): what it walks
+through with `run` goes on where it stopped, everything else has to bear being done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from integrations.core.errors import BadRequest
+from integrations.jobs.handle import JobRun
+from integrations.quota.lanes import Lane
+from integrations.tenants.models import UserType
+
+Function = Callable[[JobRun], None]
+LONGEST_NAME = 80
+SHORTEST_EVERY = timedelta(minutes=1)  # events are for what has to happen sooner
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One defined job. `level` says whom it runs for: every installed location, or every installed company."""
+
+    name: str
+    function: Function
+    every: timedelta | None
+    events: tuple[str, ...]
+    lane: Lane
+    level: UserType
+
+    @property
+    def title(self) -> str:
+        """What it does: the first line of its docstring."""
+        return (self.function.__doc__ or self.name).strip().partition("\n")[0]
+
+
+JOBS: dict[str, Job] = {}
+
+
+def background_job(
+    name: str,
+    *,
+    every: timedelta | None = None,
+    on: str | tuple[str, ...] = (),
+    lane: Lane | None = None,
+    level: UserType = UserType.LOCATION,
+) -> Callable[[Function], Function]:
+    """Define a job under a name like `welcome.tag_newcomers`. It runs once at a time for each tenant:
+
+    every so often (`every`, spread over the tenants), when an event of a type comes in (`on`; `run.events()` has them),
+    and whenever it is asked for (`manage.py job run`, the admin pages). `lane`: whose turn it is at the quota; EVENTS
+    for a job that waits for events alone, else BULK. Raises BadRequest for a name that is taken.
+    """
+    types = (on,) if isinstance(on, str) else tuple(on)
+
+    def define(function: Function) -> Function:
+        known = JOBS.get(name)
+        if known is not None and known.function.__code__ is not function.__code__:
+            raise BadRequest(f"there are two background jobs {name!r}")
+        if len(name) > LONGEST_NAME or (every is not None and every < SHORTEST_EVERY):
+            raise BadRequest(f"{name!r}: a name has at most {LONGEST_NAME} characters, `every` is a minute or more")
+        chosen = lane or (Lane.EVENTS if types and every is None else Lane.BULK)
+        JOBS[name] = Job(name, function, every, types, chosen, level)
+        return function
+
+    return define
+
+
+def find(name: str) -> Job:
+    """The job of that name. Raises BadRequest with those there are."""
+    if name not in JOBS:
+        raise BadRequest(f"there is no job {name!r}; there are: {', '.join(sorted(JOBS)) or 'none yet'}")
+    return JOBS[name]

@@ -1,0 +1,85 @@
+"""Reads for pages and commands. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, F, QuerySet
+
+from integrations.jobs.define import JOBS, Job
+from integrations.jobs.models import Run, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A schedule and its latest run; the latter's fields are empty while there is none."""
+
+    schedule: Schedule
+    run: Run | None
+
+    @property
+    def status(self) -> str:
+        return self.run.status if self.run else ""
+
+    def as_json(self) -> dict[str, Any]:
+        """For commands."""
+        run = self.run
+        return {
+            "job": self.schedule.job,
+            "tenant": self.schedule.tenant_id,
+            "run_id": run.pk if run else None,
+            "status": self.status,
+            "done": run.done if run else 0,
+            "total": run.total if run else None,
+            "counts": run.counts if run else {},
+            "note": run.note if run else "",
+            "error_code": run.error_code if run else "",
+            "error": run.error if run else "",
+            "trace_id": run.trace_id if run else "",
+        }
+
+
+def share(run: Run) -> float | None:
+    """How far a run is, 0..1; None while nobody knows."""
+    if run.status == Run.Status.COMPLETE:
+        return 1.0
+    return min(1.0, run.done / run.total) if run.total else None
+
+
+def outcome(run: Run) -> str:
+    """What a run has to say: its counts and its note, such as "12 tagged; quiet day"."""
+    counted = ", ".join(f"{number:,} {what}" for what, number in run.counts.items())
+    return "; ".join(part for part in (counted, run.note) if part)
+
+
+def standings(schedules: QuerySet[Schedule]) -> list[Standing]:
+    """Each schedule with its latest run, by job and tenant; two queries whatever their number."""
+    found = list(schedules.select_related("app").order_by("job", "tenant_id"))
+    latest = _latest(schedule.pk for schedule in found)
+    return [Standing(schedule, latest.get(schedule.pk)) for schedule in found]
+
+
+def jobs() -> list[tuple[Job, int]]:
+    """The defined jobs by name, each with the number of its schedules."""
+    counted = dict(Schedule.objects.values_list("job").annotate(Count("pk")).order_by())
+    return [(job, counted.get(name, 0)) for name, job in sorted(JOBS.items())]
+
+
+def by_status() -> list[dict[str, Any]]:
+    """Rows of job, status, found; for the metrics."""
+    rows = Run.objects.values("status", job=F("schedule__job"))
+    return [dict(row) for row in rows.annotate(found=Count("pk")).order_by("job", "status")]
+
+
+def failed(limit: int, now: datetime, within: timedelta) -> list[Run]:
+    """The latest failures."""
+    rows = Run.objects.filter(status=Run.Status.FAILED, finished_at__gt=now - within).select_related("schedule")
+    return list(rows.order_by("-finished_at")[:limit])
+
+
+def _latest(ids: Iterable[int]) -> dict[int, Run]:
+    runs = Run.objects.filter(schedule__in=list(ids)).order_by("schedule", "-pk").distinct("schedule")
+    return {run.schedule_id: run for run in runs}

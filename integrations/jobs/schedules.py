@@ -1,0 +1,135 @@
+"""Who is to run what, and when: schedules are made for installed tenants, asked for, started when due, and put to rest.
+
+A job that runs by the clock has a schedule for every tenant of its level; others get theirs when an event or a person
+asks. An uninstall ends the runs at the next sweep and lets the schedule rest; a new install wakes it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from integrations.core.jobs import enqueue
+from integrations.jobs import endings, installed
+from integrations.jobs.define import JOBS, Job
+from integrations.jobs.leases import RUNS
+from integrations.jobs.models import Run, Schedule, Trigger
+from integrations.tenants.models import Installation
+
+BATCH = 200
+# A bulk install brings a thousand tenants at once: their first runs begin over this time, or over `every` if shorter.
+_FIRST_WITHIN = timedelta(minutes=10)
+
+
+def make(now: datetime) -> int:
+    """Schedules for the tenants that have none yet, and due times for those that were installed again; how many."""
+    made = 0
+    for job in JOBS.values():
+        if job.every is not None:
+            made += _plan(job, now)
+    return made
+
+
+def ask(job: Job, tenants: Iterable[Installation], now: datetime) -> list[int]:
+    """Let the job run now for these tenants; the schedules' ids. One that is running is run again afterwards."""
+    wanted = [_schedule(job, tenant, now) for tenant in tenants]
+    Schedule.objects.bulk_create(wanted, ignore_conflicts=True)
+    keys = {(schedule.app_id, schedule.tenant_id) for schedule in wanted}
+    found = Schedule.objects.filter(job=job.name, level=job.level, tenant_id__in=[tenant_id for _, tenant_id in keys])
+    ids = [pk for pk, *key in found.values_list("pk", "app_id", "tenant_id") if tuple(key) in keys]
+    return run_now(found.filter(pk__in=ids), now)
+
+
+def run_now(schedules: QuerySet[Schedule], now: datetime) -> list[int]:
+    """Make schedules due at once, those switched off too: somebody wants it. Their ids."""
+    ids = list(schedules.order_by("pk").values_list("pk", flat=True))
+    Schedule.objects.filter(pk__in=ids).update(due_at=now)
+    for pk in ids:
+        enqueue("jobs.start", schedule_id=pk)
+    return ids
+
+
+def switch(schedules: QuerySet[Schedule], *, enabled: bool) -> list[int]:
+    """Switch schedules on or off; their ids. Off: nothing starts by itself, events that come are not noted, and a run
+    under way goes on to its end."""
+    ids = list(schedules.order_by("pk").values_list("pk", flat=True))
+    Schedule.objects.filter(pk__in=ids).update(enabled=enabled, **({} if enabled else {"due_at": None}))
+    return ids
+
+
+def start_due(now: datetime, *, only: int | None = None) -> list[int]:
+    """Start a run for every due schedule that has none; their ids. Safe to call from many places at once."""
+    due = Schedule.objects.filter(~_has_run(), installed.of(), job__in=JOBS, due_at__lte=now)
+    if only is not None:
+        due = due.filter(pk=only)
+    with transaction.atomic():
+        schedules = list(due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))[:BATCH])
+        # A run that began between the query's snapshot and our lock would collide with the unique constraint.
+        running = Run.objects.filter(schedule__in=schedules, status=Run.Status.RUNNING)
+        busy = set(running.values_list("schedule_id", flat=True))
+        free = [schedule for schedule in schedules if schedule.pk not in busy]
+        runs = Run.objects.bulk_create([_run(schedule, now) for schedule in free])
+        Schedule.objects.filter(pk__in=[schedule.pk for schedule in free]).update(due_at=None)
+        for run in runs:
+            enqueue(RUNS.task, run_id=run.pk)
+    return [run.pk for run in runs]
+
+
+def resume(run: Run, now: datetime) -> bool:
+    """Let an ended run go on at its place. False when it is complete, or another one of its schedule is under way."""
+    ended = Run.objects.filter(pk=run.pk, status__in=[Run.Status.FAILED, Run.Status.CANCELLED])
+    fields: dict[str, Any] = {"attempts": 0, "error_code": "", "error": "", "trace_id": "", "finished_at": None}
+    try:
+        with transaction.atomic():
+            found = ended.update(status=Run.Status.RUNNING, due_at=now, **RUNS.queued(now), **fields)
+            if found:
+                enqueue(RUNS.task, run_id=run.pk)
+    except IntegrityError:
+        return False
+    return bool(found)
+
+
+def end_uninstalled(now: datetime) -> list[int]:
+    """Cancel the runs of tenants that have uninstalled; cheap, for there are never many runs under way."""
+    running = Run.objects.filter(~installed.of("schedule__"), status=Run.Status.RUNNING)
+    return endings.cancel(running[:BATCH], now, code="install_gone", reason="the app was uninstalled")
+
+
+def rest_uninstalled() -> None:
+    """Let schedules without an installation rest, and forget the events that waited there."""
+    without = Schedule.objects.filter(~installed.of())
+    without.filter(due_at__isnull=False).update(due_at=None)
+    Trigger.objects.filter(schedule__in=without).delete()
+
+
+def _plan(job: Job, now: datetime) -> int:
+    mine = Schedule.objects.filter(job=job.name, level=job.level)
+    of_tenant = mine.filter(app=OuterRef("app"), tenant_id=OuterRef("resource_id"))
+    missing = installed.tenants(job.level).filter(~Exists(of_tenant)).select_related("app")[: BATCH * 5]
+    made = [_schedule(job, tenant, now, due_at=_first(job, now)) for tenant in missing]
+    Schedule.objects.bulk_create(made, ignore_conflicts=True)
+    asleep = mine.filter(~_has_run(), installed.of(), due_at=None, enabled=True)
+    return len(made) + asleep.update(due_at=now)
+
+
+def _first(job: Job, now: datetime) -> datetime:
+    return now + min(job.every or _FIRST_WITHIN, _FIRST_WITHIN) * random.random()  # noqa: S311 - spreads load
+
+
+def _schedule(job: Job, tenant: Installation, now: datetime, due_at: datetime | None = None) -> Schedule:
+    return Schedule(
+        app=tenant.app, job=job.name, level=job.level, tenant_id=tenant.resource_id, due_at=due_at, created_at=now
+    )
+
+
+def _run(schedule: Schedule, now: datetime) -> Run:
+    return Run(schedule=schedule, due_at=now, started_at=now, **RUNS.queued(now))
+
+
+def _has_run() -> Exists:
+    return Exists(Run.objects.filter(schedule=OuterRef("pk"), status=Run.Status.RUNNING))

@@ -1,0 +1,102 @@
+"""Parked tasks and the quota's pages in the admin."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from unfold.decorators import action, display
+
+from integrations.core import audit, clock
+from integrations.core.admin import ReadOnlyAdmin
+from integrations.core.ages import relative
+from integrations.quota import pages, parking
+from integrations.quota.models import Parked, Usage
+
+
+def _operator(request: HttpRequest) -> str:
+    return f"operator {request.user.get_username()}"
+
+
+@admin.register(Parked)
+class ParkedAdmin(ReadOnlyAdmin):
+    list_display = ("task", "ids", "resource", "lane_label", "state_label", "age", "reason", "turn")
+    list_filter = ("state", "lane", "reason", "task")
+    search_fields = ("key", "task")
+    search_help_text = "A location's or company's id, or a task's name"
+    ordering = ("place_at", "id")
+    actions = ("start_next", "drop")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("quota.change_parked")
+
+    @display(description="resource", ordering="key", header=True)
+    def resource(self, row: Parked) -> tuple[str, str]:
+        app, _, resource = row.key.partition(":")
+        return resource, app
+
+    @display(description="arguments")
+    def ids(self, row: Parked) -> str:
+        return json.dumps(row.kwargs)[1:-1][:60]
+
+    @display(description="lane", ordering="lane", label={"interactive": "success", "events": "info", "bulk": "default"})
+    def lane_label(self, row: Parked) -> str:
+        return row.lane
+
+    @display(
+        description="state",
+        ordering="state",
+        label={"waiting": "warning", "handed": "info", "running": "success"},
+    )
+    def state_label(self, row: Parked) -> tuple[str, str]:
+        return row.state, row.get_state_display()
+
+    @display(description="parked", ordering="parked_at")
+    def age(self, row: Parked) -> str:
+        return relative(row.parked_at, clock.now())
+
+    @action(description="Start next", permissions=["operate"])
+    def start_next(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
+        moved = parking.to_the_front(queryset)
+        audit.record("quota.moved_to_front", actor=_operator(request), subject="parked tasks", rows=moved)
+        messages.success(request, f"{len(moved)} tasks get the next permits of their resources.")
+
+    @action(description="Drop", permissions=["operate"])
+    def drop(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
+        gone = parking.drop(queryset)
+        audit.record("quota.dropped", actor=_operator(request), subject="parked tasks", rows=gone)
+        messages.success(request, f"{len(gone)} tasks were dropped. What still needs doing is found by its sweep.")
+
+
+@admin.register(Usage)
+class UsageAdmin(ReadOnlyAdmin):
+    """Its list is the overview: five-minute rows mean nothing one by one."""
+
+    def get_urls(self) -> list[URLPattern]:
+        mine = path("resource/<str:key>/", self.admin_site.admin_view(self.resource_view), name="quota_resource")
+        urls: list[URLPattern] = super().get_urls()
+        return [mine, *urls]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        search = request.GET.get("q", "")[:160]
+        return self._page(
+            request, "overview", {"title": "Quota", "search": search, **pages.overview(clock.now(), search)}
+        )
+
+    def resource_view(self, request: HttpRequest, key: str) -> HttpResponse:
+        if ":" not in key:
+            raise Http404
+        named = {"title": key.partition(":")[2], "parked_link": pages.parked_link(key)}
+        return self._page(request, "resource", {**named, **pages.one(key, clock.now())})
+
+    def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        known = {**self.admin_site.each_context(request), "opts": self.opts, "checked_at": clock.now()}
+        return TemplateResponse(request, f"admin/quota/{name}.html", {**known, **context})

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class QuotaConfig(AppConfig):
+    name = "integrations.quota"
+    label = "quota"
+
+    def ready(self) -> None:
+        from integrations.core import jobs  # noqa: PLC0415 - models are not loaded before this
+        from integrations.quota.working import Waiting  # noqa: PLC0415
+
+        jobs.wait_with(Waiting())

@@ -1,0 +1,75 @@
+"""Parked tasks (who waits for a permit), the pump's lease, and what was spent. The permits themselves are in Redis."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from integrations.quota.lanes import Lane
+
+
+class Parked(models.Model):
+    """One task that waits for a permit of one resource. The row is the truth; the message that starts it is a hint.
+
+    `turn` counts the times it was handed to a worker: a message that names an older turn is stale and starts nothing.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "waiting"
+        HANDED = "handed", "handed to a worker"
+        RUNNING = "running", "running"
+
+    key = models.CharField("resource", max_length=160, help_text="<client id>:<location or company id>")
+    lane = models.CharField(max_length=12, choices=[(lane.value, lane.value) for lane in Lane])
+    task = models.CharField(max_length=80)
+    kwargs = models.JSONField()
+    state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
+    turn = models.PositiveIntegerField(default=0)
+    reason = models.CharField(max_length=8, blank=True, help_text="what there was too little of: burst or day")
+    parked_at = models.DateTimeField()
+    place_at = models.DateTimeField(help_text="the order of those who wait")
+    due_at = models.DateTimeField(help_text="not handed out before")
+    back_at = models.DateTimeField(null=True, blank=True, help_text="when it waits again unless it has ended by then")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "kwargs"], name="each_task_parked_once")]
+        indexes = [
+            models.Index(fields=["key", "place_at", "id"], condition=models.Q(state="waiting"), name="parked_order"),
+            models.Index(fields=["back_at"], condition=~models.Q(state="waiting"), name="parked_back"),
+        ]
+        verbose_name = "parked task"
+
+    def __str__(self) -> str:
+        return f"{self.task} for {self.key}"
+
+
+class Pump(models.Model):
+    """The one row that says which process hands out permits to parked tasks, and how it fares."""
+
+    owner = models.CharField(max_length=64)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    resources = models.PositiveIntegerField(default=0, help_text="with an appointment")
+    unstarted = models.PositiveIntegerField(default=0, help_text="handed out, not yet begun")
+    handed = models.PositiveBigIntegerField(default=0, help_text="tasks handed out since this owner began")
+    trouble = models.CharField(max_length=200, blank=True)
+
+    def __str__(self) -> str:
+        return self.owner
+
+
+class Usage(models.Model):
+    """Calls sent in five minutes, by who asked for them."""
+
+    key = models.CharField("resource", max_length=160)
+    bucket_at = models.DateTimeField()
+    lane = models.CharField(max_length=12)
+    job = models.CharField(max_length=80, blank=True, help_text="empty: a page or a command")
+    calls = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "bucket_at", "lane", "job"], name="one_usage_row")]
+        indexes = [models.Index(fields=["bucket_at"], name="usage_age")]
+        verbose_name_plural = "usage"
+
+    def __str__(self) -> str:
+        return f"{self.calls} calls of {self.key}"

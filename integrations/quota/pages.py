@@ -1,0 +1,122 @@
+"""The quota's pages in the admin: every resource at a glance, and one resource over the day.
+
+What Redis knows (now) and what the rows know (the day, who waits) are read apart: when the store is away the second
+half still comes, and the page says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from integrations.core.ages import relative
+from integrations.core.errors import StoreUnavailable
+from integrations.quota import plots, queries, spending
+from integrations.quota.models import Parked, Pump
+from integrations.quota.plots import Plot
+from integrations.quota.queries import Snapshot
+from integrations.quota.spending import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One resource: what is free now (None while the store is away), its day, its plot."""
+
+    resource: Resource
+    now: Snapshot | None
+    plot: Plot
+    oldest: str
+
+    @property
+    def used(self) -> int:
+        return max(0, self.now.limit - self.now.free) if self.now else 0
+
+    @property
+    def spent(self) -> int | None:
+        """Calls of the vendor's day, as its headers count them."""
+        if self.now is None or self.now.day_limit is None or self.now.day_remaining is None:
+            return None
+        return self.now.day_limit - self.now.day_remaining
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    title: str
+    value: str
+    note: str
+    icon: str
+    tone: str = "good"
+
+
+def overview(now: datetime, search: str) -> dict[str, Any]:
+    """Every resource that spent or waits, and the governor's own health."""
+    lines = [_line(resource, now, width=288, height=28) for resource in spending.resources(now, search=search)]
+    return {
+        "cards": [_store_card(), _pump_card(now), *_work_cards(now)],
+        "lines": lines,
+        "shares": spending.shares(now),
+    }
+
+
+def one(key: str, now: datetime) -> dict[str, Any]:
+    """One resource over the day."""
+    (resource,) = spending.resources(now, key=key)
+    parked = Parked.objects.filter(key=key).order_by("state", "place_at", "id")[:10]
+    rows = [(row, relative(row.parked_at, now)) for row in parked]
+    return {
+        "line": _line(resource, now, width=1152, height=180),
+        "shares": spending.shares(now, key=key),
+        "parked": rows,
+    }
+
+
+def _line(resource: Resource, now: datetime, *, width: int, height: int) -> Line:
+    plot = plots.stacked(spending.buckets(now), resource.series, width=width, height=height)
+    return Line(resource, _snapshot(resource), plot, relative(resource.oldest, now))
+
+
+def _snapshot(resource: Resource) -> Snapshot | None:
+    try:
+        return queries.snapshot(resource.app, resource.id)
+    except StoreUnavailable:
+        return None
+
+
+def _store_card() -> Card:
+    try:
+        return Card("Permits", "up", queries.health(), "database")
+    except StoreUnavailable as error:
+        return Card("Permits", "away", f"{error}: calls wait", "database", "bad")
+
+
+def _pump_card(now: datetime) -> Card:
+    pump = Pump.objects.first()
+    if pump is None or pump.until < now:
+        said = f"last heard of {relative(pump.until, now)}" if pump else "no worker was ever started"
+        return Card("Hand-outs", "nobody", f"parked tasks wait for a worker: {said}", "pan_tool", "bad")
+    place = pump.owner.rpartition(":")[0].replace(":", ", process ")
+    if pump.trouble:
+        return Card("Hand-outs", "stuck", pump.trouble, "pan_tool", "bad")
+    note = f"by {place}, {pump.handed:,} handed out, {pump.unstarted:,} not begun"
+    return Card("Hand-outs", "up", note, "pan_tool")
+
+
+def _work_cards(now: datetime) -> list[Card]:
+    count, oldest = spending.waiting()
+    hour = sum(share.calls for share in spending.shares(now))
+    return [
+        Card(
+            "Parked tasks",
+            f"{count:,}",
+            f"the first came {relative(oldest, now)}" if count else "nobody waits",
+            "hourglass",
+        ),
+        Card("Calls in a day", f"{hour:,}", "of all resources", "call_made"),
+    ]
+
+
+def parked_link(key: str) -> str:
+    return reverse("admin:quota_parked_changelist") + f"?q={key}"

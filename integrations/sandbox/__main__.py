@@ -1,0 +1,10 @@
+"""`python -m integrations.sandbox`: the stand-in without Django."""
+
+from __future__ import annotations
+
+import sys
+
+from integrations.sandbox.commandline import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""The sandbox's own clock: token expiry, the refresh grace and the quota windows follow it, and it can be advanced.
+
+It counts on the monotonic clock from the wall time at start, so a correction of the machine's clock cannot move
+quota windows.
+"""
+
+from __future__ import annotations
+
+import time
+
+from integrations.sandbox import timestamps
+
+
+class Clock:
+    def __init__(self) -> None:
+        self._base = time.time() - time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self._base + time.monotonic()
+
+    def advance(self, seconds: float) -> None:
+        self._base += seconds
+
+    def milliseconds(self) -> int:
+        return round(self.now() * timestamps.SECOND)
+
+    def iso(self) -> str:
+        return timestamps.iso(self.milliseconds())

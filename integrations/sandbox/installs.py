@@ -1,0 +1,77 @@
+"""Which companies and locations have the app, and what their tokens are worth.
+
+Every grant points at the installation it came from, and an installation that has been removed is `live = False` for
+good: that revokes all its tokens at once, and a later re-install is a new object that does not revive old ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+@dataclass(slots=True)
+class Install:
+    """One installation, of a company (`location_id` None) or of one location.
+
+    `bulk`, `future` and `approve_all` are the choices an agency makes when it installs; `installed_at` is in
+    milliseconds. What an uninstall does to tokens is not documented; here they answer 401 from then on.
+    """
+
+    company_id: str
+    location_id: str | None
+    user_id: str
+    scopes: tuple[str, ...]
+    installed_at: int
+    bulk: bool = False
+    future: bool = False
+    approve_all: bool = False
+    live: bool = True
+
+
+class Installs:
+    def __init__(self) -> None:
+        self.companies: dict[str, Install] = {}
+        self.locations: dict[str, Install] = {}
+
+    def add(self, install: Install) -> Install:
+        """Records the installation; a second one of the same resource updates the first, whose tokens go on living."""
+        shelf, key = self._place(install)
+        known = shelf.get(key)
+        if known is None:
+            shelf[key] = install
+            return install
+        known.user_id, known.scopes = install.user_id, install.scopes
+        known.bulk, known.future, known.approve_all = install.bulk, install.future, install.approve_all
+        return known
+
+    def add_locations(self, company: Install, location_ids: Iterable[str]) -> list[str]:
+        """Installs the app on these locations with the company's scopes; the ones that did not have it yet."""
+        new: list[str] = []
+        for location_id in location_ids:
+            if location_id not in self.locations:
+                new.append(location_id)
+            self.add(replace(company, location_id=location_id, future=False, approve_all=False))
+        return new
+
+    def remove_location(self, location_id: str) -> bool:
+        install = self.locations.pop(location_id, None)
+        if install is None:
+            return False
+        install.live = False
+        return True
+
+    def remove_company(self, company_id: str) -> bool:
+        """Removes the app from the agency and all its locations; False if nothing was installed there."""
+        below = [key for key, install in self.locations.items() if install.company_id == company_id]
+        for location_id in below:
+            self.remove_location(location_id)
+        install = self.companies.pop(company_id, None)
+        if install is not None:
+            install.live = False
+        return install is not None or bool(below)
+
+    def _place(self, install: Install) -> tuple[dict[str, Install], str]:
+        if install.location_id is None:
+            return self.companies, install.company_id
+        return self.locations, install.location_id

@@ -1,0 +1,30 @@
+"""Tokens that look like the vendor's: three base64url parts, an RS256 header, the documented payload, 2048-bit length.
+
+Nothing verifies them: the sandbox looks tokens up as a whole. The signature part is random, which makes each unique.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from typing import Any
+
+SIGNATURE_BYTES = 256
+_HEADER = {"alg": "RS256", "typ": "JWT"}
+
+
+def token(payload: dict[str, Any]) -> str:
+    return ".".join((_part(_HEADER), _part(payload), _encode(secrets.token_bytes(SIGNATURE_BYTES))))
+
+
+def looks_like_one(text: str) -> bool:
+    return text.startswith("eyJ") and text.count(".") == 2
+
+
+def _part(content: dict[str, Any]) -> str:
+    return _encode(json.dumps(content, separators=(",", ":")).encode())
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,22 @@
+"""`manage.py sandbox`: the same server and options as `python -m integrations.sandbox`."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from integrations.sandbox import commandline
+
+
+class Command(BaseCommand):
+    help = "Serve a stand-in for HighLevel over real HTTP."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        commandline.add_arguments(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        sys.exit(commandline.run(commandline.options_from(options)))

@@ -1,0 +1,56 @@
+"""What the sandbox's front (tokens, quota, faults) and its resources (contacts, opportunities, …) say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations.sandbox.world import Location, World
+
+Json = Any
+
+
+class ApiError(Exception):
+    """An answer other than success; `body` is the JSON the vendor would send."""
+
+    def __init__(self, status: int, body: Json) -> None:
+        super().__init__(f"{status} {body}")
+        self.status = status
+        self.body = body
+
+
+@dataclass(slots=True)
+class Call:
+    """One API request that has passed the token, scope, version and quota checks.
+
+    `location` is the one the token speaks for (None for a company token). `emit(event_type, payload)` sends a signed
+    webhook of that location to the apps installed there, once the answer is on its way.
+    """
+
+    world: World
+    company_id: str
+    location: Location | None
+    emit: Callable[[str, dict[str, Any]], None]
+    path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Json = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    body: Json
+    status: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation: `path` as in the OpenAPI file (`/contacts/{contactId}`), `levels` of token that may call it."""
+
+    method: str
+    path: str
+    operation_id: str
+    handler: Callable[[Call], Reply]
+    scopes: tuple[str, ...]
+    levels: tuple[str, ...] = ("Location",)
+    version: str = "2021-07-28"

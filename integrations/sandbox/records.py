@@ -1,0 +1,217 @@
+"""The rows a location keeps: slotted, because 200,000 contacts have to fit, and frozen, as shelf.py needs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+CustomValues = tuple[tuple[str, Any], ...]  # (custom field id, value), …
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    id: str
+    location_id: str
+    added_at: int
+    updated_at: int
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    company_name: str | None = None
+    address1: str | None = None
+    city: str | None = None
+    state: str | None = None
+    postal_code: str | None = None
+    country: str | None = None
+    timezone: str | None = None
+    website: str | None = None
+    source: str | None = None
+    type: str = "lead"
+    assigned_to: str | None = None
+    date_of_birth: str | None = None
+    dnd: bool = False
+    dnd_settings: tuple[tuple[str, Any], ...] = ()
+    tags: tuple[str, ...] = ()
+    followers: tuple[str, ...] = ()
+    custom_fields: CustomValues = ()
+
+    @property
+    def name(self) -> str:
+        return " ".join(part for part in (self.first_name, self.last_name) if part)
+
+    @property
+    def full_name_lower(self) -> str:
+        return self.name.lower()
+
+    @property
+    def first_name_lower(self) -> str:
+        return (self.first_name or "").lower()
+
+    @property
+    def last_name_lower(self) -> str:
+        return (self.last_name or "").lower()
+
+    @property
+    def email_lower(self) -> str | None:
+        return self.email.lower() if self.email else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opportunity:
+    id: str
+    location_id: str
+    contact_id: str
+    name: str
+    pipeline_id: str
+    stage_id: str
+    status: str
+    added_at: int
+    updated_at: int
+    status_changed_at: int
+    stage_changed_at: int
+    value: float = 0
+    assigned_to: str | None = None
+    source: str | None = None
+    lost_reason_id: str | None = None
+    followers: tuple[str, ...] = ()
+    custom_fields: CustomValues = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    id: str
+    name: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    id: str
+    name: str
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    id: str
+    company_id: str
+    first_name: str
+    last_name: str
+    email: str
+    phone: str
+    type: str  # account or agency
+    role: str
+    location_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    id: str
+    location_id: str
+    name: str
+    slug: str
+    group_id: str
+    slot_minutes: int
+    user_ids: tuple[str, ...]
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An appointment."""
+
+    id: str
+    location_id: str
+    calendar_id: str
+    contact_id: str
+    group_id: str
+    title: str
+    status: str
+    starts_at: int
+    ends_at: int
+    added_at: int
+    updated_at: int
+    assigned_to: str
+    address: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    id: str
+    location_id: str
+    contact_id: str
+    added_at: int
+    updated_at: int
+    last_message_at: int
+    last_body: str = ""
+    last_type: str = "TYPE_SMS"
+    last_direction: str = "outbound"
+    unread: int = 0
+    starred: bool = False
+    assigned_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    id: str
+    location_id: str
+    contact_id: str
+    conversation_id: str
+    channel: str  # SMS, Email, …
+    direction: str
+    status: str
+    added_at: int
+    body: str = ""
+    subject: str | None = None
+    attachments: tuple[str, ...] = ()
+    source: str = "app"
+    user_id: str | None = None
+    provider_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomField:
+    id: str
+    location_id: str
+    name: str
+    key: str  # contact.favourite_colour
+    data_type: str
+    model: str  # contact or opportunity
+    position: int
+    placeholder: str = ""
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    id: str
+    location_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    id: str
+    location_id: str
+    contact_id: str
+    body: str
+    added_at: int
+    user_id: str | None = None
+    title: str | None = None
+    color: str | None = None
+    pinned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    id: str
+    location_id: str
+    contact_id: str
+    title: str
+    due_at: int
+    added_at: int
+    body: str = ""
+    completed: bool = False
+    assigned_to: str | None = None

@@ -1,0 +1,25 @@
+"""The agency, for its own company token."""
+
+from __future__ import annotations
+
+from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.resources.checks import forbidden
+
+
+def get(call: Call) -> Reply:
+    if call.path["companyId"] != call.company_id:
+        raise forbidden()
+    company = call.world.companies[call.company_id]
+    fields = {
+        "id": company.id,
+        "name": company.name,
+        "email": company.email,
+        "customerType": "agency",
+        "status": "active",
+        "locationCount": len(company.locations),
+        "isReselling": False,
+    }
+    return Reply({"company": fields})
+
+
+ROUTES = (Route("GET", "/companies/{companyId}", "get-company", get, ("companies.readonly",), ("Company",)),)

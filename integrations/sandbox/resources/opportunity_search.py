@@ -1,0 +1,152 @@
+"""The searches of opportunities: GET with `page` or `startAfter` and `startAfterId`, POST with `page` or `searchAfter`.
+
+The newest comes first unless `order` says otherwise. A cursor is the last row's creation time in milliseconds and its
+id; the POST search returns it in the rows, the GET search in `meta`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.records import Opportunity
+from integrations.sandbox.resources import opportunity_views, paging
+from integrations.sandbox.resources.checks import bad_request, body, invalid, limit, own, query
+from integrations.sandbox.shelf import Sort
+from integrations.sandbox.timestamps import DAY, parse
+from integrations.sandbox.world import Location
+
+Test = Callable[[Opportunity], bool]
+
+STATUSES = ("open", "won", "lost", "abandoned")
+ORDERS: dict[str, Sort] = {
+    "added_desc": (("added_at", True),),
+    "added_asc": (("added_at", False),),
+    "updated_desc": (("updated_at", True),),
+    "updated_asc": (("updated_at", False),),
+}
+EQUALS = {
+    "pipeline_id": "pipeline_id",
+    "pipeline_stage_id": "stage_id",
+    "contact_id": "contact_id",
+    "assigned_to": "assigned_to",
+    "id": "id",
+}
+
+
+def search(call: Call) -> Reply:
+    """GET /opportunities/search."""
+    given = query(
+        call,
+        {
+            "location_id": "string",
+            **dict.fromkeys((*EQUALS, "q", "campaignId", "country", "date", "endDate", "startAfterId"), "string"),
+            **dict.fromkeys(("getTasks", "getNotes", "getCalendarEvents"), "boolean"),
+            **dict.fromkeys(("page", "limit", "startAfter"), "number"),
+            "status": (*STATUSES, "all"),
+            "order": tuple(ORDERS),
+        },
+        required=("location_id",),
+    )
+    location = own(call, given["location_id"])
+    current, sort = paging.number(given), ORDERS[given.get("order", "added_desc")]
+    after, size = paging.cursor(given), limit(given)
+    tests = _tests(location, given)
+    rows = (row for row in location.opportunities.walk(sort, after=after) if _all(tests, row))
+    page = paging.cut(rows, size=size, skip=0 if after else (current - 1) * size)
+    total = sum(_all(tests, row) for row in location.opportunities.values())
+    meta = paging.meta(call, "/opportunities/search", page, total=total, current=current, column=sort[0][0])
+    return Reply({"opportunities": _views(location, page.rows), "meta": meta, "aggregations": {}})
+
+
+def _tests(location: Location, given: dict[str, Any]) -> list[Test]:
+    tests: list[Test] = [
+        lambda row, name=EQUALS[name], value=value: getattr(row, name) == value  # type: ignore[misc]
+        for name, value in given.items()
+        if name in EQUALS
+    ]
+    if given.get("status", "all") != "all":
+        tests.append(lambda row: row.status == given["status"])
+    if "date" in given:
+        start = _day(given["date"], "date")
+        tests.append(lambda row: row.added_at >= start)
+    if "endDate" in given:
+        end = _day(given["endDate"], "endDate") + DAY
+        tests.append(lambda row: row.added_at < end)
+    if text := given.get("q"):
+        tests.append(_mentions(location, text))
+    return tests
+
+
+def _all(tests: Iterable[Test], row: Opportunity) -> bool:
+    return all(test(row) for test in tests)
+
+
+def _day(text: str, name: str) -> int:
+    """Days are written mm-dd-yyyy here."""
+    month, _, rest = text.partition("-")
+    day, _, year = rest.partition("-")
+    at = parse(f"{year}-{month}-{day}") if year else None
+    if at is None:
+        raise invalid(f"{name} must be a date, mm-dd-yyyy")
+    return at
+
+
+def _mentions(location: Location, text: str) -> Test:
+    wanted = text.lower()
+
+    def test(row: Opportunity) -> bool:
+        contact = location.contacts.get(row.contact_id)
+        parts = (row.name, contact.name, contact.email, contact.phone) if contact else (row.name,)
+        return any(wanted in part.lower() for part in parts if part)
+
+    return test
+
+
+def _views(location: Location, rows: list[Opportunity]) -> list[dict[str, Any]]:
+    return [opportunity_views.detail(row, location.contacts.get(row.contact_id)) for row in rows]
+
+
+def search_advanced(call: Call) -> Reply:
+    """POST /opportunities/search. The OpenAPI file calls every field required; deployed apps send what they need."""
+    given = body(
+        call,
+        {
+            "locationId": "string",
+            "query": "string",
+            "limit": "number",
+            "page": "number",
+            "searchAfter": "array?",
+            "additionalDetails": "object",
+        },
+        required=("locationId",),
+    )
+    location = own(call, given["locationId"])
+    current, after, size = paging.number(given), _after(given), limit(given)
+    tests = [_mentions(location, given["query"])] if given.get("query") else []
+    rows = (row for row in location.opportunities.walk(ORDERS["added_desc"], after=after) if _all(tests, row))
+    page = paging.cut(rows, size=size, skip=0 if after else (current - 1) * size)
+    views = [
+        {**view, "searchAfter": [row.added_at, row.id]}
+        for view, row in zip(_views(location, page.rows), page.rows, strict=True)
+    ]
+    total = sum(_all(tests, row) for row in location.opportunities.values())
+    return Reply({"opportunities": views, "total": total, "aggregations": {}, "traceId": call.world.ids.uuid()})
+
+
+def _after(given: dict[str, Any]) -> list[Any] | None:
+    after = given.get("searchAfter")
+    if not after:
+        return None
+    at = parse(after[0])
+    if len(after) != len(ORDERS["added_desc"]) + 1 or at is None or not isinstance(after[1], str):
+        raise bad_request("searchAfter must be copied from a row of this search")
+    return [at, after[1]]
+
+
+READ = ("opportunities.readonly",)
+ROUTES = (
+    Route("GET", "/opportunities/search", "search-opportunity", search, READ),
+    Route("POST", "/opportunities/search", "search-opportunities-advanced", search_advanced, READ),
+)

@@ -1,0 +1,139 @@
+"""Plans, runs and records in the admin pages. Actions make one call inward each; records are for reading only."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from integrations.core import audit, clock
+from integrations.core.admin import ReadOnlyAdmin
+from integrations.core.errors import BadRequest
+from integrations.sync import endings, plans, vanished
+from integrations.sync.models import Plan, Record, Run
+from integrations.sync.queries import share
+
+
+def _operator(request: HttpRequest) -> str:
+    return f"operator {request.user.get_username()}"
+
+
+@admin.register(Plan)
+class PlanAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = ("resource", "location_id", "app", "enabled", "due_at", "synced_at", "full_due_at")
+    list_filter = ("resource", "enabled", "app")
+    list_select_related = ("app",)
+    search_fields = ("location_id",)
+    readonly_fields = (
+        "app",
+        "location_id",
+        "resource",
+        "due_at",
+        "cursor_at",
+        "full_due_at",
+        "synced_at",
+        "created_at",
+    )
+    actions = ("run_now", "run_in_full")
+
+    def has_add_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
+        return False
+
+    @action(description="Run now", permissions=["change"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        self._ask(request, queryset, full=False)
+
+    @action(description="Run in full now", permissions=["change"])
+    def run_in_full(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        self._ask(request, queryset, full=True)
+
+    def _ask(self, request: HttpRequest, queryset: QuerySet[Plan], *, full: bool) -> None:
+        asked = plans.ask(queryset, clock.now(), full=full)
+        audit.record("sync.asked", actor=_operator(request), subject="plans", plans=asked, full=full)
+        messages.success(request, f"{len(asked)} plans are due now.")
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    list_display = ("plan", "kind", "standing", "bar", "seen", "total", "deleted", "started_at", "finished_at", "error")
+    list_filter = ("status", "kind", "plan__resource", "error_code")
+    list_select_related = ("plan__app",)
+    search_fields = ("plan__location_id",)
+    ordering = ("-pk",)
+    actions = ("cancel", "delete_held_back")
+
+    @display(
+        description="status",
+        ordering="status",
+        label={"running": "info", "complete": "success", "failed": "danger", "warning": "warning"},
+    )
+    def standing(self, run: Run) -> tuple[str, str]:
+        warned = run.status == Run.Status.COMPLETE and run.error_code
+        return ("warning", run.error_code) if warned else (run.status, run.status)
+
+    @display(description="progress")
+    def bar(self, run: Run) -> SafeString | str:
+        part = share(run.status, run.seen, run.total)
+        return (
+            "" if part is None else format_html('<progress max="100" value="{0}">{0} %</progress>', round(100 * part))
+        )
+
+    @action(description="Cancel", permissions=["operate"])
+    def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        now = clock.now()
+        stopped = [run.pk for run in queryset if endings.cancel(run, now, reason="by an operator")]
+        audit.record("sync.cancelled", actor=_operator(request), subject="runs", runs=stopped)
+        messages.success(request, f"{len(stopped)} runs were cancelled.")
+
+    @action(description="Delete what the brake held back", permissions=["operate"])
+    def delete_held_back(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        for run in queryset.select_related("plan"):
+            try:
+                count = vanished.release(run, clock.now())
+            except BadRequest as error:
+                messages.error(request, f"Run {run.pk}: {error}")
+            else:
+                audit.record(
+                    "sync.released",
+                    actor=_operator(request),
+                    subject=f"run {run.pk}",
+                    deleted=count,
+                )
+                messages.success(request, f"Run {run.pk}: {count} records were marked as deleted.")
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("sync.change_run")
+
+
+@admin.register(Record)
+class RecordAdmin(ReadOnlyAdmin):
+    list_display = ("record_id", "resource", "location_id", "app", "version_at", "updated_at", "deleted_at")
+    list_filter = ("resource", "app", ("deleted_at", admin.EmptyFieldListFilter))
+    list_select_related = ("app",)
+    search_fields = ("=record_id", "=location_id")
+    search_help_text = "a record's or a location's id, in full"
+    fields = (
+        "app",
+        "location_id",
+        "resource",
+        "record_id",
+        "version_at",
+        "seen_run",
+        "deleted_at",
+        "updated_at",
+        "pretty",
+    )
+    readonly_fields = ("pretty",)
+
+    @display(description="payload")
+    def pretty(self, record: Record) -> SafeString:
+        return format_html("<pre>{}</pre>", json.dumps(record.payload, indent=2, ensure_ascii=False))

@@ -1,0 +1,157 @@
+"""What is kept in step: plans are made at an install, started when due, and forgotten after an uninstall.
+
+Installs and uninstalls of one location may follow each other within seconds, and their messages may come late or
+twice. So both `make` and `forget` ask the installation itself, and they exclude each other by the plans' row locks:
+`forget` looks and deletes under them, and a plan that is to run has to be written to first.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from integrations.core import clock
+from integrations.core.jobs import enqueue
+from integrations.sync import leases
+from integrations.sync.models import Plan, Record, Run
+from integrations.sync.resources import RESOURCES
+from integrations.tenants.models import App, Installation, UserType
+
+BATCH = 100  # plans started by one sweep
+PURGE_ROWS = 5_000  # records deleted by one transaction of `forget`
+PURGE_SECONDS = 10.0
+
+
+def make(app_id: int, location_id: str) -> int:
+    """See to it that an installed location has one plan per resource, due now if it is new or at rest; how many new.
+
+    Resources whose scope the app does not ask for are left out: their runs could only fail.
+    """
+    if not _installations(app_id, location_id).filter(status=Installation.Status.INSTALLED).exists():
+        return 0
+    now = clock.now()
+    with transaction.atomic():
+        wanted = _resources(App.objects.get(pk=app_id))
+        known = set(_plans(app_id, location_id).values_list("resource", flat=True))
+        Plan.objects.bulk_create(
+            [
+                Plan(app_id=app_id, location_id=location_id, resource=name, due_at=now, created_at=now)
+                for name in wanted
+            ],
+            ignore_conflicts=True,
+        )
+        _plans(app_id, location_id).filter(~_has_run(), due_at=None).update(due_at=now)
+    start_due(now)
+    return len(set(wanted) - known)
+
+
+def ask(plans: QuerySet[Plan], now: datetime, *, full: bool) -> list[int]:
+    """Make enabled plans due at once; their ids. A run on its way is not disturbed: the next one follows it."""
+    enabled = plans.filter(enabled=True)
+    ids = list(enabled.order_by("pk").values_list("pk", flat=True))
+    Plan.objects.filter(pk__in=ids).update(due_at=now, **({"full_due_at": None} if full else {}))
+    start_due(now)
+    return ids
+
+
+def start_due(now: datetime) -> int:
+    """Start a run for every due plan that has none; how many. Safe to call from many places at once."""
+    with transaction.atomic():
+        due = Plan.objects.filter(~_has_run(), enabled=True, due_at__lte=now).order_by("due_at")
+        plans = list(due.select_for_update(skip_locked=True, of=("self",))[:BATCH])
+        # A run that began between the query's snapshot and our lock would collide with the unique constraint.
+        busy = set(Run.objects.filter(plan__in=plans, status=Run.Status.RUNNING).values_list("plan_id", flat=True))
+        runs = Run.objects.bulk_create([_run(plan, now) for plan in plans if plan.pk not in busy])
+        Plan.objects.filter(pk__in=[run.plan_id for run in runs]).update(due_at=None)
+        for run in runs:
+            enqueue("sync.advance", run_id=run.pk)
+    return len(runs)
+
+
+def forget(app_id: int, location_id: str) -> bool:
+    """Drop the plans, runs and records of an uninstalled location. False when there is more to do, or it is installed.
+
+    Call it again until it is true; it enqueues itself for that.
+    """
+    now = clock.now()
+    with transaction.atomic():
+        if not _rests(app_id, location_id):
+            return False
+        running = Run.objects.filter(plan__in=_plans(app_id, location_id), status=Run.Status.RUNNING)
+        running.update(
+            status=Run.Status.CANCELLED,
+            finished_at=now,
+            error_code="uninstalled",
+            error="the app was uninstalled",
+            lease_owner="",
+            lease_until=None,
+        )
+        # A new install finds plans that know nothing, whatever is deleted until then.
+        _plans(app_id, location_id).update(due_at=None, cursor_at=None, synced_at=None, full_due_at=None)
+    return _purge(app_id, location_id)
+
+
+def strays() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+    """Locations whose message was lost: installed ones without a plan, and ones with plans that are uninstalled."""
+    locations = Installation.objects.filter(user_type=UserType.LOCATION)
+    installed = locations.filter(status=Installation.Status.INSTALLED)
+    planned = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("resource_id"))
+    unplanned = installed.filter(~Exists(planned)).values_list("app_id", "resource_id")[:BATCH]
+    home = locations.exclude(status=Installation.Status.UNINSTALLED)
+    home = home.filter(app=OuterRef("app"), resource_id=OuterRef("location_id"))
+    orphaned = Plan.objects.filter(~Exists(home)).values_list("app_id", "location_id").distinct()[:BATCH]
+    return list(unplanned), list(orphaned)
+
+
+def _purge(app_id: int, location_id: str) -> bool:
+    started = clock.monotonic()
+    while clock.monotonic() - started < PURGE_SECONDS:
+        with transaction.atomic():
+            if not _rests(app_id, location_id):
+                return False
+            batch = Record.objects.filter(app=app_id, location_id=location_id).values("pk")[:PURGE_ROWS]
+            deleted, _ = Record.objects.filter(pk__in=batch).delete()
+            if deleted < PURGE_ROWS:
+                _plans(app_id, location_id).delete()
+                return True
+    enqueue("sync.forget", app_id=app_id, location_id=location_id)
+    return False
+
+
+def _rests(app_id: int, location_id: str) -> bool:
+    """Lock the location's plans, then look: what is installed, or about to be, is not to be touched."""
+    list(_plans(app_id, location_id).order_by("pk").select_for_update())
+    return not _installations(app_id, location_id).exclude(status=Installation.Status.UNINSTALLED).exists()
+
+
+def _installations(app_id: int, location_id: str) -> QuerySet[Installation]:
+    return Installation.objects.filter(app=app_id, user_type=UserType.LOCATION, resource_id=location_id)
+
+
+def _plans(app_id: int, location_id: str) -> QuerySet[Plan]:
+    return Plan.objects.filter(app=app_id, location_id=location_id)
+
+
+def _has_run() -> Exists:
+    return Exists(Run.objects.filter(plan=OuterRef("pk"), status=Run.Status.RUNNING))
+
+
+def _resources(app: App) -> list[str]:
+    return [name for name, resource in RESOURCES.items() if not app.scope_set or resource.scope in app.scope_set]
+
+
+def _run(plan: Plan, now: datetime) -> Run:
+    resource = RESOURCES.get(plan.resource)
+    can_look_back = resource is not None and resource.since is not None and plan.cursor_at is not None
+    full_is_due = plan.full_due_at is None or plan.full_due_at <= now
+    kind = Run.Kind.INCREMENTAL if can_look_back and not full_is_due else Run.Kind.FULL
+    return Run(
+        plan=plan,
+        kind=kind,
+        due_at=now,
+        started_at=now,
+        lease_owner=leases.QUEUED,
+        lease_until=now + leases.LEASE,
+    )

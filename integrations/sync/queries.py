@@ -1,0 +1,117 @@
+"""Reads for pages, commands and the demo. Nothing here writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, QuerySet
+
+from integrations.sync.models import Plan, Record, Run
+from integrations.tenants.models import App
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A plan and its latest run. `share` is 0..1, or None while the vendor has not told a total."""
+
+    plan_id: int
+    location_id: str
+    resource: str
+    enabled: bool
+    due_at: datetime | None
+    synced_at: datetime | None
+    run_id: int | None
+    kind: str
+    status: str
+    seen: int
+    total: int | None
+    deleted: int
+    error_code: str
+    error: str
+
+    @property
+    def share(self) -> float | None:
+        return share(self.status, self.seen, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """One resource over all locations of an app. `oldest_sync` bounds how stale it can be; None: some never was."""
+
+    resource: str
+    records: int
+    plans: int
+    synced: int
+    running: int
+    failed: int
+    oldest_sync: datetime | None
+
+
+def records(app: App, location_id: str, resource: str) -> QuerySet[Record]:
+    """The location's records that are not deleted. `payload` is the vendor's object."""
+    return Record.objects.filter(app=app, location_id=location_id, resource=resource, deleted_at=None)
+
+
+def share(status: str, seen: int, total: int | None) -> float | None:
+    """How far a run is, 0..1."""
+    if status == Run.Status.COMPLETE:
+        return 1.0
+    if not total:
+        return None
+    return min(1.0, seen / total)
+
+
+def progress(plans: QuerySet[Plan]) -> list[Progress]:
+    """Each plan with its latest run, by location and resource; two queries whatever their number."""
+    found = list(plans.order_by("location_id", "resource"))
+    latest = _latest(plan.pk for plan in found)
+    return [_progress(plan, latest.get(plan.pk)) for plan in found]
+
+
+def totals(app: App) -> list[Totals]:
+    """Counts per resource, for bars and tables."""
+    kept = Record.objects.filter(app=app, deleted_at=None).values_list("resource").annotate(Count("pk"))
+    counts: dict[str, int] = dict(kept.order_by())
+    by_resource: dict[str, list[Progress]] = {}
+    for entry in progress(Plan.objects.filter(app=app)):
+        by_resource.setdefault(entry.resource, []).append(entry)
+    return [_totals(name, entries, counts.get(name, 0)) for name, entries in sorted(by_resource.items())]
+
+
+def _latest(plan_ids: Iterable[int]) -> dict[int, Run]:
+    runs = Run.objects.filter(plan__in=list(plan_ids)).order_by("plan", "-pk").distinct("plan")
+    return {run.plan_id: run for run in runs}
+
+
+def _progress(plan: Plan, run: Run | None) -> Progress:
+    return Progress(
+        plan_id=plan.pk,
+        location_id=plan.location_id,
+        resource=plan.resource,
+        enabled=plan.enabled,
+        due_at=plan.due_at,
+        synced_at=plan.synced_at,
+        run_id=run.pk if run else None,
+        kind=run.kind if run else "",
+        status=run.status if run else "",
+        seen=run.seen if run else 0,
+        total=run.total if run else None,
+        deleted=run.deleted if run else 0,
+        error_code=run.error_code if run else "",
+        error=run.error if run else "",
+    )
+
+
+def _totals(name: str, entries: list[Progress], count: int) -> Totals:
+    synced = [entry.synced_at for entry in entries if entry.synced_at is not None]
+    return Totals(
+        resource=name,
+        records=count,
+        plans=len(entries),
+        synced=len(synced),
+        running=sum(entry.status == Run.Status.RUNNING for entry in entries),
+        failed=sum(entry.status == Run.Status.FAILED for entry in entries),
+        oldest_sync=min(synced) if len(synced) == len(entries) else None,
+    )

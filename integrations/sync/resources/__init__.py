@@ -1,0 +1,14 @@
+"""The registry of what can be synced. A new resource is one module here and one line below."""
+
+from __future__ import annotations
+
+from integrations.sync.resources.base import Change, Request, Resource
+from integrations.sync.resources.contacts import CONTACTS
+from integrations.sync.resources.lists import CALENDARS, PIPELINES, USERS
+from integrations.sync.resources.opportunities import OPPORTUNITIES
+
+RESOURCES: dict[str, Resource] = {
+    resource.name: resource for resource in (CONTACTS, OPPORTUNITIES, PIPELINES, USERS, CALENDARS)
+}
+
+__all__ = ["RESOURCES", "Change", "Request", "Resource"]

@@ -1,0 +1,42 @@
+"""Contacts: POST /contacts/search, oldest first.
+
+Sorted by creation, which never changes: a row edited during the walk does not move, a new one comes last and is seen,
+and a deleted one shifts nothing, because the cursor is a place and not a number. The body is undocumented in the
+OpenAPI file (an empty schema); it is the one deployed apps send (FACTS, pagination styles).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from integrations.sync.resources.base import PAGE_SIZE, Json, Request, Resource
+from integrations.sync.resources.dates import iso
+
+
+def _body(location_id: str) -> Json:
+    return {
+        "locationId": location_id,
+        "pageLimit": PAGE_SIZE,
+        "sort": [{"field": "dateAdded", "direction": "asc"}],
+    }
+
+
+def _full(location_id: str) -> Request:
+    return Request(body=_body(location_id))
+
+
+def _since(location_id: str, since: datetime) -> Request:
+    changed = {"field": "dateUpdated", "operator": "range", "value": {"gte": iso(since)}}
+    return Request(body={**_body(location_id), "filters": [changed]})
+
+
+CONTACTS = Resource(
+    name="contacts",
+    operation="contacts.search-contacts-advanced",
+    scope="contacts.readonly",
+    every=timedelta(minutes=10),
+    full=_full,
+    since=_since,
+    upserts=frozenset({"ContactCreate", "ContactUpdate", "ContactDndUpdate", "ContactTagUpdate"}),
+    deletes=frozenset({"ContactDelete"}),
+)

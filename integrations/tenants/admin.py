@@ -1,0 +1,109 @@
+"""Operators' pages of who we serve: apps are edited here, companies and locations are the vendor's and only shown.
+
+Installations stand in `console.admin`, because what an operator does with them belongs to the rooms above this one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from integrations.core import audit
+from integrations.core.admin import ReadOnlyAdmin
+from integrations.tenants import marketplace
+from integrations.tenants.forms import AppForm
+from integrations.tenants.models import App, Company, Installation, Location
+
+_INSTALLED = Q(installations__status=Installation.Status.INSTALLED)
+
+
+@admin.register(App)
+class AppAdmin(ModelAdmin):  # type: ignore[misc]
+    """Secrets are write-only fields of the form; the sealed columns are no fields at all."""
+
+    form = AppForm
+    list_display = ("name", "client_id", "dialect", "installed", "state")
+    search_fields = ("name", "client_id", "highlevel_id")
+    ordering = ("name",)
+    fieldsets = (
+        (None, {"fields": ("name", "client_id", ("highlevel_id", "version_id"), "scopes")}),
+        ("Secrets", {"fields": ("client_secret", "shared_secret", "kept_by")}),
+        ("Addresses", {"fields": ("redirect_uri", "dialect", "api_url", "marketplace_url")}),
+        ("State", {"fields": (("halted_at", "halted_reason"), ("secret_generation", "created_at"))}),
+    )
+    readonly_fields = ("redirect_uri", "kept_by", "halted_at", "halted_reason", "secret_generation", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[App]:
+        queryset: QuerySet[App] = super().get_queryset(request)
+        return queryset.annotate(installed_count=Count("installations", filter=_INSTALLED))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> tuple[str, ...]:
+        """The client id is part of what the secrets are sealed with, so it stays what it was."""
+        return self.readonly_fields if obj is None else ("client_id", *self.readonly_fields)
+
+    def save_model(self, request: HttpRequest, obj: App, form: AppForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        audit.record(
+            "app.changed" if change else "app.added",
+            actor=f"operator {request.user.get_username()}",
+            subject=f"app:{obj.client_id}",
+            fields=sorted(set(form.changed_data) - {"client_secret", "shared_secret"}),
+            secrets_changed=form.secrets_changed,
+        )
+
+    @display(description="redirect URI to register")
+    def redirect_uri(self, obj: App) -> str:
+        return marketplace.redirect_uri(obj) if obj.pk else "shown once the app is saved"
+
+    @display(description="installed", ordering="installed_count")
+    def installed(self, app: Any) -> int:
+        return int(app.installed_count)
+
+    @display(description="state", label={"running": "success", "halted": "danger"})
+    def state(self, app: App) -> str:
+        return "halted" if app.halted_at else "running"
+
+    @display(description="where they come from")
+    def kept_by(self, app: App) -> str:
+        if app.client_id and app.client_id == settings.HIGHLEVEL_CLIENT_ID:
+            return "The environment sets this app's secrets, scopes and addresses again at every start."
+        return "This page."
+
+
+@admin.register(Company)
+class CompanyAdmin(ReadOnlyAdmin):
+    list_display = ("name_or_id", "id", "location_count", "created_at")
+    search_fields = ("id", "name")
+    ordering = ("name", "id")
+    fields = ("name", "id", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
+        queryset: QuerySet[Company] = super().get_queryset(request)
+        return queryset.annotate(locations_found=Count("locations"))
+
+    @display(description="company", ordering="name")
+    def name_or_id(self, company: Company) -> str:
+        return str(company)
+
+    @display(description="locations", ordering="locations_found")
+    def location_count(self, company: Any) -> int:
+        return int(company.locations_found)
+
+
+@admin.register(Location)
+class LocationAdmin(ReadOnlyAdmin):
+    list_display = ("name_or_id", "id", "company", "created_at")
+    list_select_related = ("company",)
+    search_fields = ("id", "name", "company__id", "company__name")
+    ordering = ("name", "id")
+    fields = ("name", "id", "company", "created_at")
+
+    @display(description="location", ordering="name")
+    def name_or_id(self, location: Location) -> str:
+        return str(location)

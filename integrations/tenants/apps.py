@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class TenantsConfig(AppConfig):
+    name = "integrations.tenants"
+    label = "tenants"
+
+    def ready(self) -> None:
+        from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
+
+        marketplace.register()

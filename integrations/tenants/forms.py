@@ -1,0 +1,84 @@
+"""The form of a marketplace app. Secrets go in and never come out: the fields are always empty when it is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from unfold.widgets import UnfoldAdminPasswordWidget
+
+from integrations.core import clock
+from integrations.core.secret import Secret
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+
+_KEEP = "Never shown. Leave empty to keep the one that is stored."
+
+
+class AppForm(forms.ModelForm):  # type: ignore[type-arg]
+    """`secrets_changed` tells the admin page what to write into the audit trail."""
+
+    client_secret = forms.CharField(
+        required=False, strip=True, max_length=500, widget=UnfoldAdminPasswordWidget, help_text=_KEEP
+    )
+    shared_secret = forms.CharField(
+        required=False,
+        strip=True,
+        max_length=500,
+        widget=UnfoldAdminPasswordWidget,
+        help_text=f"Opens the user data on the app's own page. {_KEEP}",
+    )
+
+    class Meta:
+        model = App
+        fields = ("name", "client_id", "highlevel_id", "version_id", "dialect", "scopes", "api_url", "marketplace_url")
+        labels = {
+            "client_id": "Client id",
+            "highlevel_id": "App id",
+            "api_url": "API",
+            "marketplace_url": "Marketplace",
+        }
+        help_texts = {
+            "client_id": "From the developer portal: the app id, a dash and a suffix.",
+            "highlevel_id": "Empty: the part of the client id before its first dash.",
+            "version_id": "Empty: the app id.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["highlevel_id"].required = False
+        self.initial.setdefault("api_url", settings.HIGHLEVEL_API_URL)
+        self.initial.setdefault("marketplace_url", settings.HIGHLEVEL_MARKETPLACE_URL)
+
+    @property
+    def secrets_changed(self) -> bool:
+        return bool(self.cleaned_data.get("client_secret") or self.cleaned_data.get("shared_secret"))
+
+    def clean(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().clean() or {}
+        if not self.instance.pk and not fields.get("client_secret"):
+            self.add_error("client_secret", "A new app needs its client secret.")
+        fields["highlevel_id"] = fields.get("highlevel_id") or fields.get("client_id", "").partition("-")[0]
+        fields["version_id"] = fields.get("version_id") or fields["highlevel_id"]
+        return fields
+
+    def save(self, commit: bool = True) -> App:
+        """Seals what was entered. New secrets end a halt: they are why one would enter them."""
+        app: App = super().save(commit=False)
+        if not app.pk:
+            app.created_at = clock.now()
+        if self.secrets_changed:
+            self._seal(app)
+            app.halted_at, app.halted_reason = None, ""
+        if commit:
+            app.save()
+        return app
+
+    def _seal(self, app: App) -> None:
+        entered = {name: Secret(self.cleaned_data.get(name) or "") for name in ("client_secret", "shared_secret")}
+        client, shared = entered["client_secret"], entered["shared_secret"] or None
+        if app.pk:
+            client = client or marketplace.identity(app).client_secret
+            shared = shared or marketplace.shared_secret(app)
+        marketplace.set_secrets(app, client_secret=client, shared_secret=shared)

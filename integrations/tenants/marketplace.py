@@ -1,0 +1,153 @@
+"""The marketplace apps: finding one, and keeping the first in step with the `HIGHLEVEL_*` settings.
+
+The settings are the truth for the first app, the admin pages for all others. They are carried over once a process,
+at the first question, so that a changed secret takes effect with the restart that brought it.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from integrations.core import audit, clock
+from integrations.core.errors import BadRequest
+from integrations.core.secret import Secret
+from integrations.highlevel.oauth import ClientIdentity
+from integrations.tenants.models import App
+from integrations.vault import columns
+from integrations.vault.seal import Binding, seal, unseal
+
+log = structlog.get_logger(__name__)
+
+PROBE_EVERY = timedelta(minutes=5)  # a stopped app is tried again, in case the vendor was wrong
+
+_carried_over: set[tuple[str, str]] = set()
+_lock = threading.Lock()
+
+
+def default() -> App:
+    """The app of the settings, or the only one there is. Raises BadRequest when none is configured."""
+    _carry_over()
+    found = App.objects.filter(client_id=settings.HIGHLEVEL_CLIENT_ID).first()
+    found = found or App.objects.order_by("id").first()
+    if found is None:
+        raise BadRequest("no marketplace app is configured: set HIGHLEVEL_CLIENT_ID and HIGHLEVEL_CLIENT_SECRET")
+    return found
+
+
+def find(name: str | None) -> App:
+    """An app by its HighLevel app id or client id; the default one for None. Raises BadRequest when unknown."""
+    if not name:
+        return default()
+    if not name.isprintable():
+        raise BadRequest(f"{name!r} is not the id of a marketplace app")
+    _carry_over()
+    found = App.objects.filter(highlevel_id=name).first() or App.objects.filter(client_id=name).first()
+    if found is None:
+        raise BadRequest(f"there is no marketplace app {name!r} here", app=name)
+    return found
+
+
+def identity(app: App) -> ClientIdentity:
+    """What the vendor knows us by, with the client secret unsealed for one use."""
+    return ClientIdentity(
+        client_id=app.client_id,
+        client_secret=unseal(app.client_secret_sealed, _binding(app, "client_secret")),
+        redirect_uri=redirect_uri(app),
+        api_url=app.api_url,
+        dialect="v3" if app.dialect == App.Dialect.V3 else "v2",
+    )
+
+
+def redirect_uri(app: App) -> str:
+    """The address to register in the portal. All but the first app name themselves in it: an install that starts in
+    the marketplace brings nothing else that says whose code it is (FACTS section 2)."""
+    address = f"{settings.PUBLIC_URL}/oauth/callback"
+    first = settings.HIGHLEVEL_CLIENT_ID or app.client_id
+    return address if app.client_id == first else f"{address}?app={app.highlevel_id}"
+
+
+def shared_secret(app: App) -> Secret | None:
+    """The secret that seals the page SSO, when the app has one."""
+    if app.shared_secret_sealed is None:
+        return None
+    return unseal(app.shared_secret_sealed, _binding(app, "shared_secret"))
+
+
+def set_secrets(app: App, *, client_secret: Secret, shared_secret: Secret | None) -> None:
+    """Seal both secrets under the app's next generation, which ends a halt: they are its cure. The caller saves."""
+    app.secret_generation = (app.secret_generation or 0) + 1
+    app.client_secret_sealed = seal(client_secret, _binding(app, "client_secret"))
+    app.shared_secret_sealed = seal(shared_secret, _binding(app, "shared_secret")) if shared_secret else None
+    app.halted_at, app.halted_reason = None, ""
+
+
+def halt(app: App, reason: str, *, now: datetime) -> None:
+    """Our own client id or secret was refused: stop this app's refreshes, and say so once."""
+    if App.objects.filter(pk=app.pk, halted_at__isnull=True).update(halted_at=now, halted_reason=reason[:300]):
+        audit.record("app.halted", actor="system", subject=f"app:{app.highlevel_id}", reason=reason[:300])
+        log.error("app.halted", app=app.highlevel_id, reason=reason, then="correct HIGHLEVEL_CLIENT_SECRET")
+    App.objects.filter(pk=app.pk).update(halted_at=now)
+
+
+def is_halted(app: App, now: datetime) -> bool:
+    """Whether the app's refreshes rest. Five minutes after the last refusal one of them may try."""
+    return app.halted_at is not None and now - app.halted_at < PROBE_EVERY
+
+
+def resume(app: App) -> None:
+    """The vendor knows us again."""
+    halted = App.objects.filter(pk=app.pk, halted_at__isnull=False)
+    if app.halted_at is not None and halted.update(halted_at=None, halted_reason=""):
+        audit.record("app.resumed", actor="system", subject=f"app:{app.highlevel_id}")
+
+
+def register() -> None:
+    """Hand the sealed columns to the vault, which counts and re-seals them."""
+    needs = ("client_id", "secret_generation")
+    columns.register(
+        columns.SealedColumn(App, "client_secret_sealed", needs, lambda app: _binding(app, "client_secret")),
+        columns.SealedColumn(App, "shared_secret_sealed", needs, lambda app: _binding(app, "shared_secret")),
+    )
+
+
+def _binding(app: App, field: str) -> Binding:
+    return Binding(owner=("app", app.client_id), field=field, generation=app.secret_generation)
+
+
+def _carry_over() -> None:
+    key = (settings.HIGHLEVEL_CLIENT_ID, settings.HIGHLEVEL_API_URL)
+    if not settings.HIGHLEVEL_CLIENT_ID or key in _carried_over:
+        return
+    with _lock:
+        app = App.objects.filter(client_id=settings.HIGHLEVEL_CLIENT_ID).first() or App(
+            client_id=settings.HIGHLEVEL_CLIENT_ID, name="Our app", created_at=clock.now()
+        )
+        try:
+            with transaction.atomic():
+                _copy_settings(app)
+        except IntegrityError:
+            return  # another process has just made the row, from the same settings
+        # Not before the row is there for good: the caller's transaction may yet be rolled back.
+        transaction.on_commit(lambda: _carried_over.add(key))
+
+
+def _copy_settings(app: App) -> None:
+    """Write what the settings say, and no other column: the vault may be re-sealing the row at this moment."""
+    columns_written = {"highlevel_id", "version_id", "scopes", "api_url", "marketplace_url"}
+    app.highlevel_id = app.client_id.partition("-")[0]
+    app.version_id = app.version_id or app.highlevel_id
+    app.scopes = " ".join(settings.HIGHLEVEL_SCOPES)
+    app.api_url = settings.HIGHLEVEL_API_URL
+    app.marketplace_url = settings.HIGHLEVEL_MARKETPLACE_URL
+    client, shared = Secret(settings.HIGHLEVEL_CLIENT_SECRET), Secret(settings.HIGHLEVEL_SHARED_SECRET)
+    if app.pk is None or identity(app).client_secret != client or (shared_secret(app) or Secret("")) != shared:
+        set_secrets(app, client_secret=client, shared_secret=shared or None)
+        columns_written |= {"client_secret_sealed", "shared_secret_sealed", "secret_generation"}
+        columns_written |= {"halted_at", "halted_reason"}
+        columns_written |= {"halted_at", "halted_reason"}
+    app.save(update_fields=columns_written if app.pk else None)

@@ -1,0 +1,106 @@
+"""Who may call the vendor about a credential now: a lease in the row, taken by one conditional UPDATE.
+
+No database lock is held while the vendor is asked. The HTTP deadline is well below the lease, so an owner that is
+alive has always finished before anybody else may begin. Orphans (a lease that ran out with its intent still standing)
+are found by the sweep every two seconds, which leaves room for the second attempt inside HighLevel's 30 seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from datetime import datetime, timedelta
+
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Model, QuerySet
+
+from integrations.tenants.models import App
+from integrations.tokens.models import Credential
+
+LEASE = timedelta(seconds=9)
+DEADLINE = 6.0  # seconds for the vendor's answer
+GRACE = timedelta(seconds=30)  # in which the same refresh token is answered the same (FACTS 1.4)
+_ORPHANS_AT_ONCE = 500
+
+
+def new_owner() -> str:
+    """A name no other attempt has: host, process and a random part."""
+    return f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(6)}"
+
+
+def claim(
+    credential_id: int,
+    *,
+    owner: str,
+    now: datetime,
+    seen: int | None = None,
+    due_before: datetime | None = None,
+    halted_before: datetime | None = None,
+) -> Credential | None:
+    """Take the lease, record the intent and read the row with its app, in one statement; None when it cannot be had.
+
+    That is: it is held, cannot be refreshed, `seen` is not its generation any more, it is not due by `due_before`, or
+    its app was stopped after `halted_before`.
+    The moment of the first intent for a generation is kept: it says how much of the 30 seconds an orphan has left.
+    """
+    wanted: dict[str, str | int | datetime | None] = {
+        "id": credential_id,
+        "owner": owner,
+        "now": now,
+        "until": now + LEASE,
+        "seen": seen,
+        "due": due_before,
+        "halted": halted_before,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM, wanted)
+        found = cursor.fetchone()
+    if found is None:
+        return None
+    split = len(_CREDENTIAL)
+    row = Credential.from_db(DEFAULT_DB_ALIAS, _CREDENTIAL, found[:split])
+    row.app = App.from_db(DEFAULT_DB_ALIAS, _APP, found[split:])
+    return row
+
+
+def _columns(model: type[Model], alias: str) -> str:
+    fields = model._meta.concrete_fields  # noqa: SLF001 - Django's documented one
+    return ", ".join(f"{alias}.{connection.ops.quote_name(str(field.column))}" for field in fields)
+
+
+_CREDENTIAL = [field.attname for field in Credential._meta.concrete_fields]  # noqa: SLF001
+_APP = [field.attname for field in App._meta.concrete_fields]  # noqa: SLF001
+# The columns' names come from the models; everything else is a parameter.
+_CLAIM = f"""
+    UPDATE tokens_credential c SET
+        lease_owner = %(owner)s, lease_until = %(until)s, intent_generation = c.generation,
+        intent_at = CASE WHEN c.intent_generation = c.generation THEN coalesce(c.intent_at, %(now)s) ELSE %(now)s END
+    FROM tenants_app a
+    WHERE c.id = %(id)s AND a.id = c.app_id AND c.kind = 'oauth' AND c.state <> 'revoked'
+        AND (c.lease_until IS NULL OR c.lease_until < %(now)s)
+        AND (%(seen)s::bigint IS NULL OR c.generation = %(seen)s::bigint)
+        AND (%(due)s::timestamptz IS NULL OR c.refresh_due_at <= %(due)s::timestamptz)
+        AND (%(halted)s::timestamptz IS NULL OR a.halted_at IS NULL OR a.halted_at < %(halted)s::timestamptz)
+    RETURNING {_columns(Credential, "c")}, {_columns(App, "a")}
+"""  # noqa: S608
+
+
+def renew(row: Credential, *, now: datetime) -> bool:
+    """Begin the lease anew before a second call. False when it is somebody else's by now."""
+    held = Credential.objects.filter(pk=row.pk, generation=row.generation, lease_owner=row.lease_owner)
+    return held.update(lease_until=now + LEASE) == 1
+
+
+def in_grace(row: Credential, now: datetime) -> bool:
+    """Whether the refresh token that was sent first at `intent_at` is still answered the same."""
+    return row.intent_at is not None and now - row.intent_at < GRACE
+
+
+def orphans(now: datetime) -> list[int]:
+    """Credentials whose owner died in the middle of a call, or lost the answer."""
+    return list(orphaned(now).values_list("pk", flat=True))
+
+
+def orphaned(now: datetime) -> QuerySet[Credential]:
+    return Credential.objects.filter(lease_until__lt=now).order_by("lease_until")[:_ORPHANS_AT_ONCE]

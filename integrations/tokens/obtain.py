@@ -1,0 +1,63 @@
+"""The two ways to a new pair, as calls to the vendor and nothing else: the refresh token, or the company's token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from integrations.core import clock
+from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Unreachable
+from integrations.core.secret import Secret
+from integrations.highlevel import oauth
+from integrations.highlevel.grants import Grant
+from integrations.quota import governor
+from integrations.quota.lanes import Lane
+from integrations.tenants import marketplace
+from integrations.tenants.models import UserType
+from integrations.tokens import database, lease, seals
+from integrations.tokens.models import Credential
+
+log = structlog.get_logger(__name__)
+
+
+def by_refresh_token(row: Credential) -> Grant:
+    """Spend the row's refresh token. Raises what `highlevel.oauth.refresh` raises.
+
+    An answer without a new refresh token leaves the old one in force (RFC 6749 section 6).
+    """
+    spent = seals.refresh_token(row)
+    database.let_go()
+    grant = oauth.refresh(
+        marketplace.identity(row.app),
+        spent,
+        user_type="Company" if row.user_type == UserType.COMPANY else "Location",
+        deadline_seconds=lease.DEADLINE,
+    )
+    if grant.refresh_token is None:
+        log.warning("token.no_new_refresh_token", credential=row.pk, trace_id=grant.trace_id)
+        return replace(grant, refresh_token=spent)
+    return grant
+
+
+def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> Grant:
+    """Mint the location's token (FACTS 1.7). It is a call with the company's token, so it takes a company permit."""
+    database.let_go()
+    permit = governor.acquire(row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE)
+    try:
+        grant = oauth.mint_location(
+            marketplace.identity(row.app),
+            company_access,
+            company_id=row.company_id,
+            location_id=row.resource_id,
+            deadline_seconds=lease.DEADLINE,
+        )
+    except BadRequest:
+        governor.give_back(permit)
+        raise
+    except IntegrationError as error:
+        lost, refused = isinstance(error, Unreachable), isinstance(error, QuotaExhausted)
+        governor.settle(permit, received_at=None if lost else clock.monotonic(), rate=None, refused=refused)
+        raise
+    governor.settle(permit, received_at=grant.received_at, rate=grant.rate)
+    return grant

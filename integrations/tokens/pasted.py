@@ -1,0 +1,98 @@
+"""What somebody pasted: a private integration token, an API 1.0 key, or one of the things people paste instead.
+
+Sources: HighLevel's help article 48001205369 "How to update your API keys" (keys are 250 characters and more, older
+ones about 50 and no longer good; a key that pastes as "undefined" was never made; regenerating ends the old key at
+once), 155000003054 "Private Integrations" (static tokens, rotated in the settings), public-api.gohighlevel.com (where
+both kinds of key stand). That a key is a JWT which names its location or company is seen in public code only, so a
+contradiction is refused and silence is not.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from typing import Any
+
+from integrations.core.errors import BadRequest
+from integrations.core.secret import Secret
+from integrations.tenants.models import UserType
+from integrations.tokens.models import Credential
+
+_PRIVATE = re.compile(r"pit-[A-Za-z0-9-]{20,200}")
+_JWT = re.compile(r"[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}", re.ASCII)
+_LONGEST = 8192
+_OLD_KEY = range(30, 80)
+
+_REGENERATE = (
+    "in HighLevel, Settings > Business Info > API Key (an agency's: Settings > API Keys), press the regenerate arrows "
+    "and type CONFIRM"
+)
+_UNDEFINED = ("undefined", "null", "none", "nan")
+
+
+def recognised(text: str, *, kind: str, user_type: str, resource_id: str) -> Secret:
+    """The token in `text`. Raises BadRequest, which says what was pasted instead and where the right one is."""
+    token = text.strip().strip("\"'").removeprefix("Bearer ").strip()
+    _refuse_accidents(token)
+    if kind == Credential.Kind.PRIVATE:
+        return _private(token)
+    return _key(token, user_type=user_type, resource_id=resource_id)
+
+
+def _refuse_accidents(token: str) -> None:
+    if not token:
+        raise BadRequest(
+            f"nothing was pasted: copy the key with its clipboard icon; if it is blank there, {_REGENERATE}"
+        )
+    if token.lower() in _UNDEFINED:
+        raise BadRequest(
+            f"{token!r} means that this account has no key yet: {_REGENERATE}. It can take five hours to appear"
+        )
+    if len(token) > _LONGEST or not token.isascii() or not token.isprintable() or " " in token:
+        raise BadRequest("this is no token: it holds spaces, line breaks or foreign characters; copy it once more")
+
+
+def _private(token: str) -> Secret:
+    if _PRIVATE.fullmatch(token):
+        return Secret(token)
+    if _JWT.fullmatch(token):
+        raise BadRequest("this is an API key or an access token; a private integration token begins with pit-")
+    raise BadRequest("a private integration token begins with pit-: copy it from Settings > Private Integrations")
+
+
+def _key(token: str, *, user_type: str, resource_id: str) -> Secret:
+    if token.startswith("pit-"):
+        raise BadRequest("this is a private integration token: enter it as one, it opens API 2.0")
+    claims = _claims(token)
+    if claims is None:
+        if len(token) in _OLD_KEY:
+            raise BadRequest(f"this is a key of the old kind, which HighLevel no longer takes: {_REGENERATE}")
+        raise BadRequest("this key is malformed, perhaps cut short: copy it with its clipboard icon")
+    if "authClass" in claims:
+        raise BadRequest("this is an OAuth access token, which lives for a day: an API key is needed here")
+    _refuse_others(claims, user_type=user_type, resource_id=resource_id)
+    return Secret(token)
+
+
+def _refuse_others(claims: dict[str, Any], *, user_type: str, resource_id: str) -> None:
+    location, company = claims.get("location_id"), claims.get("company_id")
+    if user_type == UserType.LOCATION and company and not location:
+        raise BadRequest("this is an agency's key: enter it for the agency")
+    if user_type == UserType.COMPANY and location:
+        raise BadRequest(f"this is the key of location {location}: enter it for that location")
+    named = location if user_type == UserType.LOCATION else company
+    if named and named != resource_id:
+        raise BadRequest(f"this key belongs to {named}, not to {resource_id}")
+
+
+def _claims(token: str) -> dict[str, Any] | None:
+    """What a JWT says of itself; None when it is none. Nobody vouches for it, so it only serves to refuse."""
+    if not _JWT.fullmatch(token):
+        return None
+    middle = token.split(".")[1]
+    try:
+        found = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,23 @@
+"""The link that puts a credential right which nothing but a person can: ready to send to whoever that is."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from integrations.tokens.models import Credential
+
+
+def reconnect_url(row: Credential) -> str:
+    """Absolute. For an OAuth grant our install page, which goes on to HighLevel's; for a token that is entered by hand
+    the operators' form, filled in but for the token."""
+    if row.kind == Credential.Kind.OAUTH:
+        return f"{settings.PUBLIC_URL}{reverse('install')}?{urlencode({'app': row.app.highlevel_id})}"
+    known: dict[str, str | int] = {
+        "app": row.app_id,
+        "kind": row.kind,
+        "user_type": row.user_type,
+        "resource_id": row.resource_id,
+    }
+    return f"{settings.PUBLIC_URL}{reverse('admin:tokens_credential_add')}?{urlencode(known)}"

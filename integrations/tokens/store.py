@@ -1,0 +1,237 @@
+"""The rows of custody: finding one, and every way its tokens or its standing change.
+
+Every write is one UPDATE guarded by the generation it replaces: of two writers one wins, and the other reads what won.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from integrations.core.secret import Secret
+from integrations.highlevel.grants import Grant
+from integrations.tenants.models import App, UserType
+from integrations.tokens import seals
+from integrations.tokens.models import Credential
+from integrations.tokens.seals import access_token as access_token  # what the rooms above ask of a row
+from integrations.tokens.seals import refresh_token as refresh_token
+
+DEFAULT_LIFETIME = 86_399  # seconds; FACTS 1.4, for an answer without expires_in
+MINIMUM_LIFE = timedelta(minutes=1)
+JUST_REFRESHED = timedelta(seconds=30)
+INACTIVE_RETRY = timedelta(hours=6)
+# Refreshed between these parts of its life: hours before expiry, and never all tokens of one install at once.
+_EARLIEST, _LATEST = 0.45, 0.75
+
+_CALM: dict[str, Any] = {
+    "state": Credential.State.ACTIVE,
+    "reason": "",
+    "lease_owner": "",
+    "lease_until": None,
+    "intent_generation": None,
+    "intent_at": None,
+    "rejected_generation": None,
+    "failures": 0,
+    "last_error": "",
+    "last_error_code": "",
+    "last_error_at": None,
+    "last_trace_id": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose credential: an app on one company or location, for one of the vendor's two APIs."""
+
+    app: App
+    user_type: str
+    resource_id: str
+    api: int = Credential.Api.TWO
+
+    @property
+    def row(self) -> dict[str, Any]:
+        return {"app": self.app, "user_type": self.user_type, "resource_id": self.resource_id, "api": self.api}
+
+    @property
+    def name(self) -> str:
+        return f"{self.user_type} {self.resource_id}"
+
+
+def company(app: App, company_id: str) -> Holder:
+    return Holder(app, UserType.COMPANY, company_id)
+
+
+def location(app: App, location_id: str) -> Holder:
+    return Holder(app, UserType.LOCATION, location_id)
+
+
+def find(holder: Holder) -> Credential | None:
+    return Credential.objects.select_related("app").filter(**holder.row).first()
+
+
+def place(holder: Holder, *, company_id: str, now: datetime) -> Credential:
+    """The holder's row, made empty (generation 0, no tokens) when there is none yet."""
+    row, _ = Credential.objects.select_related("app").get_or_create(
+        **holder.row, defaults={"generation": 0, "company_id": company_id, "created_at": now}
+    )
+    return row
+
+
+def put(holder: Holder, grant: Grant, *, now: datetime) -> Credential:
+    """Keep a grant that an installation brought, over whatever was there: it is newer than any refresh under way.
+
+    A company's brings back the locations that lost theirs: they are due at once, and minted.
+    """
+    with transaction.atomic():
+        row = _locked(holder, company_id=grant.company_id or "", now=now)
+        swap(row, grant, now=now)
+        if holder.user_type == UserType.COMPANY:
+            lost = Credential.objects.filter(app=holder.app, company_id=holder.resource_id, user_type=UserType.LOCATION)
+            lost.filter(state=Credential.State.NEEDS_RECONNECT).update(refresh_due_at=now)
+    return row
+
+
+def swap(row: Credential, grant: Grant, *, now: datetime) -> bool:
+    """Replace the pair of `row.generation` by `grant`, asked for at `now`, in the database and in `row`.
+
+    False, and `row` as it was, when another generation stands there already. A grant without a refresh token leaves
+    none: an old one kept from another grant would only look healthy (FACTS 1.7).
+    """
+    lifetime = timedelta(seconds=grant.expires_in or DEFAULT_LIFETIME)
+    told = {"company_id": (grant.company_id or row.company_id)[:64]}
+    if grant.scopes:
+        told["scopes"] = " ".join(sorted(grant.scopes))
+    values = told | {
+        "access_sealed": seals.sealed(row, seals.ACCESS, grant.access_token, row.generation + 1),
+        "refresh_sealed": seals.sealed(row, seals.REFRESH, grant.refresh_token, row.generation + 1),
+        "kind": Credential.Kind.OAUTH,
+        "expires_at": now + lifetime,
+        "refresh_due_at": now + lifetime * random.uniform(_EARLIEST, _LATEST),  # noqa: S311 - spreads load
+        "refreshed_at": now,
+    }
+    return _replace(row, values)
+
+
+def enter(holder: Holder, token: Secret, *, kind: str, now: datetime) -> Credential:
+    """Keep a token that somebody pasted, over whatever was there; calls under way finish with the old one."""
+    with transaction.atomic():
+        row = _locked(holder, company_id="", now=now)
+        values = {
+            "access_sealed": seals.sealed(row, seals.ACCESS, token, row.generation + 1),
+            "refresh_sealed": None,
+            "kind": kind,
+            "scopes": "",
+            "expires_at": None,
+            "refresh_due_at": None,
+            "refreshed_at": now,
+        }
+        _replace(row, values)
+    return row
+
+
+def wipe(holder: Holder, *, reason: str, now: datetime) -> None:
+    """Forget both tokens after an uninstall. The row stays, one generation on, so that nothing in flight revives it."""
+    Credential.objects.filter(**holder.row).exclude(state=Credential.State.REVOKED).update(
+        generation=F("generation") + 1,  # whichever it is by now: a refresh that ends meanwhile must not save the pair
+        access_sealed=None,
+        refresh_sealed=None,
+        state=Credential.State.REVOKED,
+        reason=reason[:300],
+        refresh_due_at=None,
+        lease_owner="",
+        lease_until=None,
+        refreshed_at=now,
+    )
+
+
+def revive(row: Credential, *, company_id: str) -> None:
+    """A location that was uninstalled or needed a reconnect, and that its company now speaks for again."""
+    Credential.objects.filter(pk=row.pk, state__in=[Credential.State.REVOKED, Credential.State.NEEDS_RECONNECT]).update(
+        state=Credential.State.ACTIVE,
+        company_id=company_id,
+        access_sealed=None,
+        refresh_sealed=None,
+        reason="",
+    )
+
+
+def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, wakes: bool = True) -> bool:
+    """Stop using a credential without losing it: the vendor called its location inactive, or an operator wants it so.
+
+    It is tried again every six hours and at `wake`; with `wakes=False` only the latter. A company's is left alone when
+    a call fails: one of its locations may have been meant. True when it was active until now.
+    """
+    due = now + INACTIVE_RETRY * random.uniform(0.8, 1.2) if wakes else None  # noqa: S311 - spreads load
+    active = Credential.objects.filter(pk=credential_id, generation=generation, state=Credential.State.ACTIVE)
+    if wakes:
+        active = active.filter(user_type=UserType.LOCATION)
+    changed = active.update(state=Credential.State.SUSPENDED, reason=reason[:300], refresh_due_at=due)
+    return changed == 1
+
+
+def wake(holder: Holder, *, now: datetime) -> bool:
+    """Something says that a suspended location is back: make it due at once. False when it was not suspended."""
+    asleep = Credential.objects.filter(**holder.row, state=Credential.State.SUSPENDED)
+    return asleep.update(refresh_due_at=now) > 0
+
+
+def works(credential_id: int, generation: int, *, now: datetime) -> None:
+    """A call succeeded with a suspended credential: it is active again, and due for a refresh that proves it."""
+    Credential.objects.filter(pk=credential_id, generation=generation, state=Credential.State.SUSPENDED).update(
+        state=Credential.State.ACTIVE, reason="", refresh_due_at=now
+    )
+
+
+def usable(row: Credential, now: datetime) -> bool:
+    """Whether the access token has at least a minute to live and the vendor has not refused it."""
+    return (
+        row.access_sealed is not None
+        and row.rejected_generation != row.generation
+        and (row.expires_at is None or row.expires_at - now > MINIMUM_LIFE)
+    )
+
+
+def reject(credential_id: int, generation: int, *, now: datetime) -> None:
+    """The vendor answered 401 to this generation: the next caller refreshes first.
+
+    A pair that is seconds old is not marked: a fresh token that is refused is not cured by a fresher one.
+    """
+    Credential.objects.filter(pk=credential_id, generation=generation, refreshed_at__lt=now - JUST_REFRESHED).update(
+        rejected_generation=generation
+    )
+
+
+def _locked(holder: Holder, *, company_id: str, now: datetime) -> Credential:
+    place(holder, company_id=company_id, now=now)
+    return Credential.objects.select_related("app").select_for_update(of=("self",)).get(**holder.row)
+
+
+def _replace(row: Credential, values: dict[str, Any]) -> bool:
+    """One UPDATE to the next generation where `row.generation` still stands; `row` follows when it did."""
+    values = {"generation": row.generation + 1, **_CALM, **values}
+    with connection.cursor() as cursor:
+        prepared = [_field(name).get_db_prep_save(value, connection) for name, value in values.items()]
+        cursor.execute(_update(tuple(values)), [*prepared, row.pk, row.generation])
+        if not cursor.rowcount:
+            return False
+    for name, value in values.items():
+        setattr(row, name, value)
+    return True
+
+
+@cache
+def _field(name: str) -> Any:
+    return Credential._meta.get_field(name)  # noqa: SLF001 - public, says Django
+
+
+@cache
+def _update(columns: tuple[str, ...]) -> str:
+    """Written once: the query builder takes longer for so many columns than the database does."""
+    assignments = ", ".join(f"{connection.ops.quote_name(name)} = %s" for name in columns)
+    return f"UPDATE tokens_credential SET {assignments} WHERE id = %s AND generation = %s"  # noqa: S608 - names only

@@ -1,0 +1,77 @@
+"""The token room's messages: refresh one, repair one, and the sweep that finds both.
+
+After an outage ten thousand may be due at once. The sweep then sends so many messages a round and no more, the tokens
+that expire first among those that waited longest, so that the vendor sees a steady stream of as many calls at a time
+as there are worker threads; and it reads so many rows and no more, by the index on the due time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+
+from django.db.models import QuerySet
+
+from integrations.core import clock
+from integrations.core.jobs import enqueue, job
+from integrations.quota.lanes import Lane
+from integrations.tenants import marketplace
+from integrations.tokens import lease, rescue, spool
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import refresh
+
+BATCH = 100  # messages a round of two seconds: 10,000 in three and a half minutes, hours before they are needed
+LOOK = 1000  # rows read a round
+# A message that is lost comes due again after this; one that is merely slow finds a refreshed row and stops.
+_REDUE = timedelta(seconds=60)
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@job("tokens.refresh")
+def refresh_one(*, credential_id: int, forced: bool = False, **_: object) -> None:
+    """Refresh if it is still due (another message may have done it), or in any case when `forced`."""
+    refresh(credential_id, due_before=None if forced else clock.now() + 2 * _REDUE, forced=forced)
+
+
+@job("tokens.repair")
+def repair_one(*, credential_id: int, **_: object) -> None:
+    """Repeat a call whose owner died, inside the 30 seconds in which the vendor answers it the same."""
+    if Credential.objects.filter(pk=credential_id, lease_until__lt=clock.now()).exists():
+        refresh(credential_id, lane=Lane.EVENTS)
+
+
+@job("tokens.sweep")
+def sweep(**_: object) -> None:
+    spool.drain(rescue.KIND, rescue.commit)  # before the repairs, which would find the grant dead
+    now = clock.now()
+    for credential_id in lease.orphans(now):
+        enqueue("tokens.repair", credential_id=credential_id)
+    for credential_id in claim_due(now):
+        enqueue("tokens.refresh", credential_id=credential_id)
+
+
+def claim_due(now: datetime) -> list[int]:
+    """Take up to `BATCH` of the due credentials, and put their due time off while their message travels.
+
+    Those of an app that is stopped are put off to its next probe, so that they take nobody's place.
+    """
+    rows = list(longest_due(now).values_list("pk", "expires_at", "app__halted_at"))
+    resting = {pk for pk, _, halted_at in rows if halted_at is not None and now - halted_at < marketplace.PROBE_EVERY}
+    ready = ((expires_at or _NEVER, pk) for pk, expires_at, _ in rows if pk not in resting)
+    taken = [pk for _, pk in heapq.nsmallest(BATCH, ready)]
+    _put_off(resting, now, marketplace.PROBE_EVERY)
+    _put_off(taken, now, _REDUE)
+    return taken
+
+
+def longest_due(now: datetime) -> QuerySet[Credential]:
+    due = Credential.objects.filter(refresh_due_at__lte=now, lease_until__isnull=True)
+    return due.order_by("refresh_due_at")[:LOOK]
+
+
+def _put_off(ids: Collection[int], now: datetime, wait: timedelta) -> None:
+    due_at = now + wait * random.uniform(1.0, 1.5)  # noqa: S311 - spreads load
+    if ids:
+        Credential.objects.filter(pk__in=ids, refresh_due_at__lte=now).update(refresh_due_at=due_at)

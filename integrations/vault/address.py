@@ -1,0 +1,119 @@
+"""One GET for the key ring, with the standard library alone; no redirect leaves the host, nothing is sent in the clear.
+
+It runs on a thread that is given up at the deadline: urllib bounds each read, but neither a name look-up that hangs
+nor a server that sends one byte a second.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import ipaddress
+import ssl
+import threading
+import urllib.error
+import urllib.request
+from typing import IO
+from urllib.parse import SplitResult, unquote, urlsplit
+
+
+class NoAnswer(Exception):
+    """No answer that could be a key ring; the message names the host and repeats nothing else."""
+
+
+class _SameHost(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if _origin(urlsplit(newurl)) != _origin(urlsplit(req.full_url)):
+            fp.close()
+            raise NoAnswer(f"names an address that redirects elsewhere: {req.host}")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def get(url: str, *, timeout: float, largest: int) -> bytes:
+    """The body of the 200 answer. Raises NoAnswer."""
+    request, host = _request(url)
+    outcome: list[bytes | NoAnswer] = []
+
+    def ask() -> None:
+        try:
+            outcome.append(_fetch(request, host, timeout=timeout, largest=largest))
+        except NoAnswer as error:
+            outcome.append(error)
+        except Exception as error:  # the message may repeat what was sent or received
+            outcome.append(NoAnswer(f"names an address that cannot be read: {host}: {type(error).__name__}"))
+
+    thread = threading.Thread(target=ask, name="vault-keys", daemon=True)
+    thread.start()
+    thread.join(timeout)
+    if not outcome:
+        raise NoAnswer(f"names an address that took over {timeout:g} s: {host}")
+    found = outcome[0]
+    if isinstance(found, NoAnswer):
+        raise found
+    return found
+
+
+def _request(url: str) -> tuple[urllib.request.Request, str]:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        raise NoAnswer("names an address that is malformed") from None
+    if not host:
+        raise NoAnswer("names an address without a host")
+    if parts.scheme != "https" and not _is_loopback(host):
+        raise NoAnswer(f"names an address that is not https: {host}")
+    shown = f"[{host}]" if ":" in host else host
+    netloc = shown if port is None else f"{shown}:{port}"
+    request = urllib.request.Request(parts._replace(netloc=netloc, fragment="").geturl())  # noqa: S310 - checked above
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        request.add_header("Authorization", f"Basic {base64.b64encode(pair.encode()).decode()}")
+    return request, netloc
+
+
+def _fetch(request: urllib.request.Request, host: str, *, timeout: float, largest: int) -> bytes:
+    # Plain HTTP is for this machine, so it must not go through a proxy either.
+    direct = [urllib.request.ProxyHandler({})] if request.type == "http" else []
+    try:
+        with urllib.request.build_opener(_SameHost, *direct).open(request, timeout=timeout) as answer:
+            status, body = int(answer.status), bytes(answer.read(largest + 1))
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise NoAnswer(f"names an address that answered {error.code}: {host}") from None
+    except http.client.HTTPException:
+        raise NoAnswer(f"names an address that does not answer in HTTP: {host}") from None
+    except OSError as error:
+        raise NoAnswer(f"names an address that cannot be reached: {host}: {_why(error)}") from None
+    if status != http.HTTPStatus.OK:
+        raise NoAnswer(f"names an address that answered {status}: {host}")
+    if len(body) > largest:
+        raise NoAnswer(f"names an address that sent over {largest} bytes, which is no key ring: {host}")
+    return body
+
+
+def _why(error: OSError) -> str:
+    """URLError wraps the real one in `reason`."""
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return reason.verify_message
+    return (reason.strerror if isinstance(reason, OSError) else None) or type(reason).__name__
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)

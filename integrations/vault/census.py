@@ -1,0 +1,71 @@
+"""How many sealed values each key holds, counted by the database from their headers; nothing is opened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Count
+
+from integrations.core.errors import SealBroken
+from integrations.vault import columns
+from integrations.vault.keys import KeyRing
+
+DAMAGED = ""  # stands for the key id of a value without a header of ours; no key has it
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Values by column label and key id."""
+
+    by_column: Mapping[str, Mapping[str, int]]
+
+    @property
+    def by_key(self) -> Counter[str]:
+        total: Counter[str] = Counter()
+        for counts in self.by_column.values():
+            total.update(counts)
+        return total
+
+    @property
+    def damaged(self) -> int:
+        return self.by_key[DAMAGED]
+
+    def stale(self, ring: KeyRing) -> int:
+        """How many values wait for their re-sealing."""
+        return sum(count for key_id, count in self.by_key.items() if key_id != ring.newest)
+
+    def missing(self, ring: KeyRing) -> list[str]:
+        """Key ids in use that the ring lacks."""
+        return sorted(self.by_key.keys() - ring.ciphers.keys() - {DAMAGED})
+
+    def unused(self, ring: KeyRing) -> list[str]:
+        """Key ids of the ring, but for the sealing one, that hold nothing any more."""
+        return [key_id for key_id in ring.ciphers if key_id != ring.newest and not self.by_key[key_id]]
+
+
+def count() -> Census:
+    """One pass over each sealed column."""
+    return Census({column.label: _count(column) for column in columns.registered()})
+
+
+def require(ring: KeyRing) -> None:
+    """Raises SealBroken, naming the keys in use that the ring lacks."""
+    census = count()
+    missing = census.missing(ring)
+    if missing:
+        lost = ", ".join(f"{key_id!r} ({census.by_key[key_id]} values)" for key_id in missing)
+        raise SealBroken(
+            f"VAULT_KEYS lacks keys that sealed what is stored: {lost}: put them back at the end of the list",
+            key_ids=missing,
+        )
+
+
+def _count(column: columns.SealedColumn) -> Counter[str]:
+    rows = column.rows().order_by().values_list("key_id_bytes").annotate(count=Count("pk"))
+    return Counter({_text(raw): count for raw, count in rows})
+
+
+def _text(raw: bytes | memoryview | None) -> str:
+    return DAMAGED if raw is None else bytes(raw).decode(errors="replace")

@@ -1,0 +1,71 @@
+"""The sealed columns of all rooms, so that the vault can count and re-seal what it does not know.
+
+The rooms stand above the vault: each hands over its columns in its AppConfig.ready(), with the function that says
+what a row's value is bound to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import BinaryField, Func, Model, Q, QuerySet
+
+from integrations.vault.seal import Binding
+
+
+class KeyId(Func):
+    """The key id in a blob's header as bytes, read by the database; NULL when the header is none of ours.
+
+    Only slices are taken: `get_byte` on the column itself would fetch a whole value that is stored out of line.
+    """
+
+    template = (
+        "CASE WHEN length(%(expressions)s) > 1 AND substring(%(expressions)s from 1 for 1) = '\\x01'::bytea"
+        " THEN substring(%(expressions)s from 3 for get_byte(substring(%(expressions)s from 1 for 2), 1)) END"
+    )
+    output_field = BinaryField()
+
+
+@dataclass(frozen=True, slots=True)
+class SealedColumn:
+    """`binding` gets a row with its primary key, `needs` and the column loaded, and nothing else."""
+
+    model: type[Model]
+    column: str
+    needs: tuple[str, ...]
+    binding: Callable[[Any], Binding]
+
+    @property
+    def label(self) -> str:
+        return f"{self.model._meta.label}.{self.column}"  # noqa: SLF001 - public, says Django
+
+    def rows(self) -> QuerySet[Any]:
+        """The rows that hold a value, lightly loaded, each with its `key_id_bytes`."""
+        every = self.model._base_manager.annotate(key_id_bytes=KeyId(self.column))  # noqa: SLF001 - public, says Django
+        found: QuerySet[Any] = every.exclude(**{self.column: None})
+        return found.only("pk", *self.needs, self.column)
+
+    def under(self, key_id: str) -> QuerySet[Any]:
+        """The rows whose value that key sealed."""
+        return self.rows().filter(key_id_bytes=key_id.encode())
+
+    def stale(self, newest: str) -> QuerySet[Any]:
+        """The rows whose value another key sealed, or whose header is damaged."""
+        return self.rows().filter(Q(key_id_bytes__isnull=True) | ~Q(key_id_bytes=newest.encode()))
+
+    def value(self, row: Any) -> bytes:
+        return bytes(getattr(row, self.column))
+
+
+_registered: dict[str, SealedColumn] = {}
+
+
+def register(*columns: SealedColumn) -> None:
+    """Make columns known to the census and the rotation."""
+    _registered.update((column.label, column) for column in columns)
+
+
+def registered() -> tuple[SealedColumn, ...]:
+    return tuple(_registered.values())

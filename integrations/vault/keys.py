@@ -1,0 +1,104 @@
+"""The key ring: which keys exist, which one seals, and how `VAULT_KEYS` is read.
+
+`VAULT_KEYS` is a comma separated list of `<key id>:<base64 of 32 bytes>`, newest first. The newest seals; all of them
+open. A key id travels with every ciphertext, so a ring can grow while old rows wait for their re-sealing.
+
+A new key comes in four steps, each finished on every machine before the next, so that no process ever meets a key id
+it lacks: append it (`old,new`) and restart; put it first (`new,old`) and restart; `manage.py vault rotate`; drop the
+old one once `manage.py vault status` says that it may be retired. An id is never given to another key.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+
+from integrations.core.errors import SealBroken
+
+KEY_BYTES = 32
+_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Ciphers by key id. `newest` names the one that seals."""
+
+    newest: str
+    ciphers: dict[str, AESGCM]
+
+    def __repr__(self) -> str:
+        return f"KeyRing({', '.join(self.ciphers)})"
+
+    def cipher(self, key_id: str) -> AESGCM:
+        """Raises SealBroken, naming the key id, when the ring lacks it."""
+        try:
+            return self.ciphers[key_id]
+        except KeyError:
+            raise SealBroken(
+                f"no key {key_id!r} in VAULT_KEYS: put the key back at the end of the list", key_id=key_id
+            ) from None
+
+
+def parse(entries: Iterable[str]) -> KeyRing:
+    """The ring of `id:base64` entries, newest first. Raises ValueError that names the entry, never its key."""
+    ciphers: dict[str, AESGCM] = {}
+    for number, entry in enumerate(entries, start=1):
+        key_id, colon, encoded = entry.strip().partition(":")
+        if not colon or not _KEY_ID.fullmatch(key_id):
+            raise ValueError(f"entry {number} is not <key id>:<base64 of {KEY_BYTES} bytes>")
+        if key_id in ciphers:
+            raise ValueError(f"key id {key_id!r} stands there twice")
+        ciphers[key_id] = AESGCM(_decode(key_id, encoded))
+    if not ciphers:
+        raise ValueError("at least one key is needed")
+    return KeyRing(newest=next(iter(ciphers)), ciphers=ciphers)
+
+
+def ring() -> KeyRing:
+    """The ring of this deployment, proven by its witnesses. Raises SealBroken, each time, when they gainsay it."""
+    return _proven(tuple(settings.VAULT_KEYS))
+
+
+def unproven() -> KeyRing:
+    """The same ring, for those who examine it."""
+    return parse(settings.VAULT_KEYS)
+
+
+def prove_with(proof: Callable[[KeyRing], None]) -> None:
+    """What a ring has to pass before its first use. Handed over in `VaultConfig.ready`: settings read this module
+    before models may be imported."""
+    global _proof  # noqa: PLW0603 - set once a process
+    _proof = proof
+    _proven.cache_clear()
+
+
+def _no_proof(_: KeyRing) -> None:
+    """Until Django is set up there is no database to ask."""
+
+
+_proof: Callable[[KeyRing], None] = _no_proof
+
+
+@lru_cache(maxsize=4)
+def _proven(entries: tuple[str, ...]) -> KeyRing:
+    """Exceptions are not cached: a ring that failed, or could not be proven, is asked again."""
+    found = parse(entries)
+    _proof(found)
+    return found
+
+
+def _decode(key_id: str, encoded: str) -> bytes:
+    try:
+        key = base64.b64decode(encoded, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"key {key_id!r} is not the base64 of {KEY_BYTES} bytes")
+    return key

@@ -1,0 +1,19 @@
+"""One row for each key that this database has ever met: something only that key opens. No key, and nothing of one."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Witness(models.Model):
+    """A constant sealed by the key whose id it has. `vault.witness` writes it once and never changes it."""
+
+    key_id = models.CharField(primary_key=True, max_length=32)
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "witnesses"
+
+    def __str__(self) -> str:
+        return self.key_id

@@ -1,0 +1,153 @@
+"""Re-sealing every sealed value under the newest key, while everybody goes on working.
+
+1. Walk each registered column by primary key and take a batch of values that the newest key did not seal.
+2. Open and re-seal them here, with no transaction open and no row locked.
+3. Swap them in by one UPDATE, each where the old blob still stands. A refresh or an install that came in between has
+   written another blob (every seal has a nonce of its own), so its row is left alone: it is sealed newly anyway.
+
+The rows are the only state. Whoever stops or is killed loses nothing, and the next run begins with what is left; two
+runs at once share the work. At each moment a value stands under the old or the new key, and the ring opens both.
+
+The UPDATE waits for nobody: rows that somebody else is writing are passed over and come in the next pass. What waits
+for no lock is part of no deadlock, so a rotation never aborts a refresh.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from django.db import connections, router
+
+from integrations.core import audit, clock
+from integrations.core.errors import SealBroken
+from integrations.vault import census, columns, keys
+from integrations.vault.columns import SealedColumn
+from integrations.vault.keys import KeyRing
+from integrations.vault.seal import seal_under, unseal_with
+
+BATCH = 500
+_PAUSE = 0.2  # seconds between passes, for rows that somebody held
+_PATIENCE = 25  # passes in a row that move nothing
+
+Blobs = list[tuple[Any, bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A value that does not open. `row` and `owner` identify it; `reason` names the key."""
+
+    column: str
+    row: str
+    owner: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.column} of row {self.row} ({self.owner}): {self.reason}"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """`busy` counts values that were held by somebody to the end; the next run finds them."""
+
+    key_id: str
+    resealed: int = 0
+    busy: int = 0
+    stopped: bool = False
+    broken: list[Broken] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """`batch_done` gets the number of values looked at; `stop` is asked before every batch."""
+
+    batch_done: Callable[[int], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+
+
+def stale() -> int:
+    """How many values wait. Raises SealBroken when the ring is not the right one."""
+    return census.count().stale(keys.ring())
+
+
+def run(*, actor: str, watcher: Watcher, batch: int = BATCH) -> Outcome:
+    """Rotate, with an audit entry before and after. Raises SealBroken when the ring is not the right one."""
+    ring, subject = keys.ring(), f"key:{keys.ring().newest}"
+    audit.record("vault.rotation_started", actor=actor, subject=subject, ring=list(ring.ciphers))
+    outcome = rotate(ring, watcher=watcher, batch=batch)
+    end = "vault.rotation_stopped" if outcome.stopped else "vault.rotation_finished"
+    counts = {"resealed": outcome.resealed, "busy": outcome.busy, "broken": len(outcome.broken)}
+    audit.record(end, actor=actor, subject=subject, **counts)
+    return outcome
+
+
+def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> Outcome:
+    """Pass over all columns until nothing but broken values is left under older keys."""
+    outcome, patience = Outcome(key_id=ring.newest), _PATIENCE
+    while patience:
+        before = outcome.resealed
+        outcome.busy, outcome.broken = 0, []
+        for column in columns.registered():
+            _pass_over(column, ring, batch, watcher, outcome)
+        if outcome.stopped or not outcome.busy:
+            break
+        patience = _PATIENCE if outcome.resealed > before else patience - 1
+        clock.sleep(_PAUSE)
+    return outcome
+
+
+def _pass_over(column: SealedColumn, ring: KeyRing, size: int, watcher: Watcher, outcome: Outcome) -> None:
+    for rows in _batches(column, ring.newest, size):
+        if watcher.stop():
+            outcome.stopped = True
+            return
+        blobs = list(_reseal(column, ring, rows, outcome.broken))
+        swapped = _swap(column, blobs)
+        outcome.resealed += swapped
+        outcome.busy += len(blobs) - swapped
+        watcher.batch_done(len(rows))
+
+
+def _batches(column: SealedColumn, newest: str, size: int) -> Iterator[list[Any]]:
+    rows = list(column.stale(newest).order_by("pk")[:size])
+    while rows:
+        yield rows
+        rows = list(column.stale(newest).filter(pk__gt=rows[-1].pk).order_by("pk")[:size])
+
+
+def _reseal(
+    column: SealedColumn, ring: KeyRing, rows: list[Any], broken: list[Broken]
+) -> Iterator[tuple[Any, bytes, bytes]]:
+    for row in rows:
+        old, binding = column.value(row), column.binding(row)
+        try:
+            secret = unseal_with(ring, old, binding)
+        except SealBroken as error:
+            broken.append(Broken(column.label, str(row.pk), ":".join(binding.owner), str(error)))
+        else:
+            yield row.pk, old, seal_under(ring, ring.newest, secret, binding)
+
+
+def _swap(column: SealedColumn, blobs: Blobs) -> int:
+    """How many were swapped: those whose old blob still stands and whom nobody is writing at this moment."""
+    if not blobs:
+        return 0
+    connection = connections[router.db_for_write(column.model)]
+    meta, quote = column.model._meta, connection.ops.quote_name  # noqa: SLF001 - public, says Django
+    table, key, name = quote(meta.db_table), quote(str(meta.pk.column)), quote(column.column)
+    statement = f"""
+        WITH held AS (
+            SELECT t.{key} AS pk, w.new
+            FROM unnest(%b::{meta.pk.rel_db_type(connection)}[], %b::bytea[], %b::bytea[]) AS w (pk, old, new)
+            JOIN {table} t ON t.{key} = w.pk
+            WHERE t.{name} = w.old FOR NO KEY UPDATE OF t SKIP LOCKED
+        )
+        UPDATE {table} t SET {name} = held.new FROM held WHERE t.{key} = held.pk
+    """  # noqa: S608 - identifiers of our models
+    connection.ensure_connection()
+    # A cursor of psycopg's own: Django's sends a blob as text inside the statement, which takes four times as long.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(statement.encode(), [list(part) for part in zip(*blobs, strict=True)])
+        return int(cursor.rowcount)

@@ -1,0 +1,58 @@
+"""How the vault's command looks on a terminal: the table of keys, and the bar of a rotation on standard error."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.core.management.base import OutputWrapper
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from integrations.vault.status import Status
+
+PIPE_WIDTH = 140
+_ROLES = {
+    "seals": "seals",
+    "opens": "opens",
+    "retirable": "unused, may be retired",
+    "missing": "MISSING from VAULT_KEYS",
+    "wrong": "ANOTHER KEY than before",
+}
+
+
+def table(status: Status, stdout: OutputWrapper) -> str:
+    """The keys and what each holds in every column, with the next step below."""
+    labels = sorted({label for key in status.keys for label in key.columns})
+    grid = Table("key", "role", *map(_heading, labels), "values", box=None, pad_edge=False)
+    for key in status.keys:
+        counts = (str(key.columns.get(label, 0)) for label in labels)
+        grid.add_row(key.key_id, _ROLES[key.role], *counts, str(key.total))
+    text = io.StringIO()
+    Console(file=text, width=None if stdout.isatty() else PIPE_WIDTH, markup=False, highlight=False).print(grid)
+    return text.getvalue() + "\n".join(_advice(status))
+
+
+def _heading(label: str) -> str:
+    """Two lines, so that four columns fit a terminal: "Credential" above "access"."""
+    _, model, column = label.split(".")
+    return f"{model}\n{column.removesuffix('_sealed')}"
+
+
+def _advice(status: Status) -> Iterator[str]:
+    waiting = sum(key.total for key in status.keys if key.role == "opens")
+    if waiting:
+        yield f"{waiting} values wait: manage.py vault rotate"
+    elif status.retirable:
+        yield f"may leave VAULT_KEYS on all machines: {', '.join(status.retirable)}"
+
+
+@contextmanager
+def bar(total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
+    """A progress bar; yields the function that moves it. A value met again in a later pass is not counted twice."""
+    columns = (TextColumn("re-sealing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda step: progress.advance(task, min(step, total - int(progress.tasks[0].completed)))

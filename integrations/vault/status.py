@@ -1,0 +1,68 @@
+"""What `manage.py vault status` tells: each key's part in the ring, what it holds, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from integrations.vault import keys, witness
+from integrations.vault.census import DAMAGED, Census, count
+from integrations.vault.keys import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`role` is one of seals, opens, retirable, missing and wrong; `columns` counts values by column."""
+
+    key_id: str
+    role: str
+    total: int
+    columns: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`stale` values wait for `vault rotate`; `retirable` keys may leave VAULT_KEYS; any problem is a failure."""
+
+    newest: str
+    keys: list[Key]
+    stale: int
+    damaged: int
+    retirable: list[str]
+    missing: list[str]
+    problems: list[str]
+
+
+def examine() -> Status:
+    """Never raises for a wrong or missing key: it is here to name it."""
+    ring, census = keys.unproven(), count()
+    wrong, missing = witness.wrong_keys(ring), census.missing(ring)
+    retirable = [key_id for key_id in census.unused(ring) if key_id not in wrong]
+    roles = dict.fromkeys(ring.ciphers, "opens") | {ring.newest: "seals"}
+    for role, ids in {"retirable": retirable, "missing": missing, "wrong": wrong}.items():
+        roles |= dict.fromkeys(ids, role)
+    return Status(
+        newest=ring.newest,
+        keys=[_key(key_id, role, census) for key_id, role in roles.items()],
+        stale=census.stale(ring),
+        damaged=census.damaged,
+        retirable=retirable,
+        missing=missing,
+        problems=list(_problems(wrong, missing, census, ring)),
+    )
+
+
+def _key(key_id: str, role: str, census: Census) -> Key:
+    columns = {label: counts[key_id] for label, counts in census.by_column.items() if counts.get(key_id)}
+    return Key(key_id, role, sum(columns.values()), columns)
+
+
+def _problems(wrong: list[str], missing: list[str], census: Census, ring: KeyRing) -> Iterator[str]:
+    for key_id in wrong:
+        yield f"the key {key_id!r} is another one than the one that sealed what is stored: put the right one back"
+    for key_id in missing:
+        held = census.by_key[key_id]
+        yield f"the key {key_id!r} is missing and holds {held} values: put it back behind {ring.newest!r}"
+    if census.damaged:
+        labels = sorted(label for label, counts in census.by_column.items() if counts.get(DAMAGED))
+        yield f"{census.damaged} values are damaged: {', '.join(labels)}; `manage.py vault rotate` names their rows"

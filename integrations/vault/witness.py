@@ -1,0 +1,93 @@
+"""Is each key of the ring the one that always had this id? Proven before a process first seals or opens anything.
+
+A missing key shows by itself: its id is in the rows and not in the ring. A key whose bytes were exchanged under the
+same id does not, until it has sealed rows that the other machines cannot open. So every key leaves a witness in the
+database: a constant, sealed. The first process with a new key plants it, all others must be able to open it.
+
+A key that is older than its witness is believed when it opens a value that is stored under its id, or when there is
+none. The proof runs in every process, management commands too, at the first use of the ring (`keys.ring`), and at
+start-up where the ring is a process's daily bread (`at_start`). It fails closed: nothing is opened, sealed or sent.
+"""
+
+from __future__ import annotations
+
+import structlog
+from django.db import DatabaseError, InterfaceError
+
+from integrations.core import clock
+from integrations.core.errors import SealBroken
+from integrations.core.secret import Secret
+from integrations.vault import census, columns, keys
+from integrations.vault.keys import KeyRing
+from integrations.vault.models import Witness
+from integrations.vault.seal import Binding, seal_under, unseal_with
+
+log = structlog.get_logger(__name__)
+
+_CONSTANT = Secret("the key with this id is the one that sealed me")
+_SAMPLES = 3  # of each column: one damaged value does not speak against a key
+
+
+def at_start() -> None:
+    """What web, worker and beat do before they work. Raises SealBroken, naming the keys that are wrong or missing.
+
+    Without a database (or before its first `migrate`) it only says so: a web process has to come up and answer 503,
+    and the ring is proven at its first use.
+    """
+    try:
+        census.require(keys.ring())
+    except (DatabaseError, InterfaceError) as error:
+        log.warning("vault.unproven", reason=type(error).__name__, then="the keys are proven at their first use")
+
+
+def prove(ring: KeyRing) -> None:
+    """Raises SealBroken, naming the keys that are others than before."""
+    wrong = wrong_keys(ring)
+    if wrong:
+        named = ", ".join(map(repr, wrong))
+        raise SealBroken(
+            f"VAULT_KEYS has another key under the id {named} than the one that sealed what is stored: "
+            "put the right one back, and give a new key an id of its own",
+            key_ids=wrong,
+        )
+
+
+def wrong_keys(ring: KeyRing) -> list[str]:
+    """The ids whose keys are not those they were. Plants the witnesses that are missing."""
+    new = [key_id for key_id in ring.ciphers if key_id not in _witnesses(ring)]
+    wrong = {key_id for key_id in new if not _opens_what_is_stored(ring, key_id)}
+    Witness.objects.bulk_create([_plant(ring, key_id) for key_id in new if key_id not in wrong], ignore_conflicts=True)
+    # Read again: another process, with another key under this id, may have planted its witness first.
+    wrong.update(key_id for key_id, sealed in _witnesses(ring).items() if not _opens(ring, sealed, _binding(key_id)))
+    return [key_id for key_id in ring.ciphers if key_id in wrong]
+
+
+def _witnesses(ring: KeyRing) -> dict[str, bytes]:
+    rows = Witness.objects.filter(key_id__in=list(ring.ciphers)).values_list("key_id", "sealed")
+    return {key_id: bytes(sealed) for key_id, sealed in rows}
+
+
+def _plant(ring: KeyRing, key_id: str) -> Witness:
+    sealed = seal_under(ring, key_id, _CONSTANT, _binding(key_id))
+    return Witness(key_id=key_id, sealed=sealed, created_at=clock.now())
+
+
+def _opens_what_is_stored(ring: KeyRing, key_id: str) -> bool:
+    tried = [
+        _opens(ring, column.value(row), column.binding(row))
+        for column in columns.registered()
+        for row in column.under(key_id)[:_SAMPLES]
+    ]
+    return any(tried) or not tried
+
+
+def _opens(ring: KeyRing, sealed: bytes, binding: Binding) -> bool:
+    try:
+        unseal_with(ring, sealed, binding)
+    except SealBroken:
+        return False
+    return True
+
+
+def _binding(key_id: str) -> Binding:
+    return Binding(owner=("key", key_id), field="witness", generation=0)

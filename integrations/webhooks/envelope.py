@@ -1,0 +1,133 @@
+"""What a webhook's bytes say: which app, which tenant, what, when and under which id. No database, no trust.
+
+The envelope is flat (FACTS 3.3): `type`, ids and the resource's own fields stand on one level. Ids and the type are
+ours to route by and are checked; everything else is the vendor's and is kept as it came. The one exception is text
+that PostgreSQL cannot hold (NUL, lone surrogates): whoever fills in a form on a tenant's web site could put it there,
+and refusing the event for it would let him drive the URL's success rate below the vendor's circuit breaker. Such
+characters become U+FFFD.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from integrations.core.errors import PayloadAnomalous
+
+DEEPEST = 64  # nested levels; real events have up to five
+FUTURE = timedelta(hours=1)  # a timestamp further ahead than this is nobody's clock skew
+EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)  # older than the vendor
+
+_ID = re.compile(r"[!-~]{1,64}")
+_WEBHOOK_ID = re.compile(r"[!-~]{1,100}")
+_TYPE = re.compile(r"[ -~]{1,80}")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One event, read. `app_id` is empty when the vendor names none; `tenant` is the mailbox it belongs to."""
+
+    webhook_id: str
+    type: str
+    app_id: str
+    tenant: str
+    occurred_at: datetime
+    payload: dict[str, Any]
+
+
+def read(raw: bytes, received_at: datetime) -> Envelope:
+    """Parse the signed bytes. Raises PayloadAnomalous, saying what is wrong, for anything but one flat JSON object."""
+    payload = _object(raw)
+    return Envelope(
+        # Some documented samples carry no id: the bytes themselves tell a retry from another event.
+        webhook_id=_text(payload, "webhookId", _WEBHOOK_ID) or f"sha256:{hashlib.sha256(raw).hexdigest()}",
+        type=_text(payload, "type", _TYPE),
+        app_id=_text(payload, "appId", _ID),
+        tenant=_tenant(payload),
+        occurred_at=_moment(payload.get("timestamp"), received_at),
+        payload=payload,
+    )
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        payload = json.loads(raw.decode(), parse_constant=_refuse_constant, parse_float=_finite)
+    except (ValueError, RecursionError) as error:
+        raise PayloadAnomalous("the webhook is not JSON", reason=type(error).__name__) from None
+    if not isinstance(payload, dict):
+        raise PayloadAnomalous("the webhook is not a JSON object", found=type(payload).__name__)
+    storable: dict[str, Any] = _storable(payload, 0)
+    return storable
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError("a number beyond all bounds")
+    return number
+
+
+def _storable(value: Any, depth: int) -> Any:
+    if depth > DEEPEST:
+        raise PayloadAnomalous(f"the webhook is nested more than {DEEPEST} levels deep")
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_UNSTORABLE.sub("\ufffd", key): _storable(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item, depth + 1) for item in value]
+    return value
+
+
+def _text(payload: dict[str, Any], key: str, shape: re.Pattern[str]) -> str:
+    """The field's text, "" when missing. What we route by is short printable ASCII or it is refused."""
+    value = payload.get(key)
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str) or not shape.fullmatch(value):
+        raise PayloadAnomalous(f"the webhook's {key} is not what it should be", field=key)
+    return value
+
+
+def _tenant(payload: dict[str, Any]) -> str:
+    """Invoices, products and prices name their location as `altId` with `altType` (FACTS 3.5)."""
+    location = _text(payload, "locationId", _ID)
+    if not location and payload.get("altType") == "location":
+        location = _text(payload, "altId", _ID)
+    if location:
+        return f"location:{location}"
+    company = _text(payload, "companyId", _ID)
+    return f"company:{company}" if company else "app"
+
+
+def _moment(value: Any, received_at: datetime) -> datetime:
+    """The vendor's timestamp, or the moment of receipt when it is missing or absurd.
+
+    There is no lower limit near the present: genuine retries carry the first attempt's timestamp for days.
+    """
+    moment = _parsed(value)
+    if moment is None or not EARLIEST <= moment <= received_at + FUTURE:
+        return received_at
+    return moment
+
+
+def _parsed(value: Any) -> datetime | None:
+    """ISO 8601 (UTC unless it says otherwise), or epoch seconds or milliseconds."""
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None

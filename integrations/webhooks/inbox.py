@@ -1,0 +1,120 @@
+"""Taking a webhook in: verify the raw bytes, read them, store the event once, and only then answer.
+
+Everything is stored by one statement, which is its own transaction: it commits before the caller answers 200, and a
+duplicate costs one index look-up and writes nothing. The statement wakes the mailbox as well. Its row lock is what
+makes the wake-up safe against a worker that is just going to sleep (`mailbox._release` takes the same lock before it
+looks for more), and the fixed order of locks, mailbox before event, is what keeps simultaneous copies of one event
+from deadlocking.
+
+The signing key is the vendor's, not the app's: everybody's events are genuine. So an event is ours only if the app it
+names is, and the app it names is the one the URL belongs to.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.db import DataError, Error, connection
+
+from integrations.core import clock
+from integrations.core.errors import BadRequest, PayloadAnomalous, StoreUnavailable
+from integrations.core.jobs import enqueue
+from integrations.highlevel.signatures import WebhookKeys, load_keys, verify_webhook
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+from integrations.webhooks import envelope
+from integrations.webhooks.envelope import Envelope
+from integrations.webhooks.models import Event
+
+COME_BACK = 30.0  # seconds; what we tell the vendor while the store is away
+
+_STORE = """
+WITH box AS (
+    INSERT INTO webhooks_mailbox AS box (app_id, tenant, due_at, lease_owner)
+    SELECT %(app)s, %(tenant)s, %(now)s, ''
+    WHERE NOT EXISTS (SELECT FROM webhooks_event WHERE app_id = %(app)s AND webhook_id = %(webhook_id)s)
+    ON CONFLICT (app_id, tenant) DO UPDATE SET due_at = COALESCE(box.due_at, EXCLUDED.due_at)
+    RETURNING id, due_at
+)
+INSERT INTO webhooks_event (app_id, mailbox_id, webhook_id, type, occurred_at, received_at, payload,
+                            status, attempts, due_at, error_code, error)
+SELECT %(app)s, box.id, %(webhook_id)s, %(type)s, %(occurred_at)s, %(now)s, %(payload)s::jsonb,
+       'pending', 0, %(now)s, '', ''
+FROM box
+ON CONFLICT (app_id, webhook_id) DO NOTHING
+RETURNING id, mailbox_id, (SELECT due_at = %(now)s FROM box)
+"""
+
+
+def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Event | None:
+    """Store one webhook; the event, or None when it is here already. Committed when this returns.
+
+    `app_name` is the URL's part, an app id or client id; without it the event's own `appId` decides. Raises
+    SignatureInvalid, PayloadAnomalous, and StoreUnavailable when the event could not be stored.
+    """
+    keys = _keys(tuple(settings.HIGHLEVEL_WEBHOOK_KEYS), settings.HIGHLEVEL_LEGACY_WEBHOOKS)
+    verify_webhook(raw, headers, keys)
+    now = clock.now()
+    letter = envelope.read(raw, now)
+    try:
+        return _store(_addressee(app_name, letter), letter, now)
+    except DataError as error:
+        raise PayloadAnomalous("the webhook holds what a database cannot", type=letter.type) from error
+    except Error as error:
+        # Whatever the database's reason is (away, full, read-only after a failover): the vendor shall come again.
+        raise StoreUnavailable(
+            "the event could not be stored", retry_after=COME_BACK, reason=type(error).__name__
+        ) from error
+
+
+@functools.lru_cache(maxsize=2)
+def _keys(pems: tuple[str, ...], legacy: bool) -> WebhookKeys:
+    """Parsing an RSA key costs more than the whole request: once per process (and per change of settings)."""
+    return load_keys(pems, legacy)
+
+
+def _addressee(app_name: str | None, letter: Envelope) -> App:
+    try:
+        app = marketplace.find(app_name or letter.app_id or None)
+    except BadRequest as error:
+        raise PayloadAnomalous("the webhook is for an app that is not here", app=app_name or letter.app_id) from error
+    if letter.app_id and letter.app_id not in (app.highlevel_id, app.client_id):
+        raise PayloadAnomalous("the webhook is for another app than its URL", app=app_name, named=letter.app_id)
+    return app
+
+
+def _store(app: App, letter: Envelope, now: datetime) -> Event | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STORE,
+            {
+                "app": app.pk,
+                "tenant": letter.tenant,
+                "webhook_id": letter.webhook_id,
+                "type": letter.type,
+                "occurred_at": letter.occurred_at,
+                "now": now,
+                "payload": json.dumps(letter.payload, ensure_ascii=False),
+            },
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    event_id, mailbox_id, woken = row
+    if woken:  # a mailbox that was due already has its worker, its message or the sweep on the way
+        enqueue("webhooks.drain", mailbox_id=mailbox_id)
+    return Event(
+        id=event_id,
+        app=app,
+        mailbox_id=mailbox_id,
+        webhook_id=letter.webhook_id,
+        type=letter.type,
+        occurred_at=letter.occurred_at,
+        received_at=now,
+        due_at=now,
+        payload=letter.payload,
+    )

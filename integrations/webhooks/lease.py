@@ -1,0 +1,54 @@
+"""The lease on a mailbox: one worker at a time, and none after its time.
+
+Claim, fence and release are single conditional UPDATEs whose row count is the answer. The owner is a fresh random
+name for every turn, so a stalled worker never mistakes its successor's lease for its own.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from integrations.core import clock
+from integrations.webhooks.models import Mailbox
+
+TERM = timedelta(seconds=60)  # renewed with every event; handlers work on the database and take milliseconds
+
+
+class LeaseLost(Exception):
+    """Somebody else has taken the mailbox over. `mailbox.drain` catches it and goes away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    mailbox_id: int
+    owner: str
+
+
+def free(now: datetime) -> Q:
+    """Mailboxes that nobody holds, or whose holder has not been heard of for a term."""
+    return Q(lease_until=None) | Q(lease_until__lte=now)
+
+
+def claim(mailbox_id: int) -> Lease | None:
+    """Take the mailbox; None while another worker holds it."""
+    now = clock.now()
+    lease = Lease(mailbox_id, uuid.uuid4().hex)
+    taken = Mailbox.objects.filter(free(now), id=mailbox_id).update(lease_owner=lease.owner, lease_until=now + TERM)
+    return lease if taken else None
+
+
+def fence(lease: Lease) -> None:
+    """Renew the lease and hold its row to the end of the transaction. Raises LeaseLost if it is no longer ours."""
+    ours = Mailbox.objects.filter(id=lease.mailbox_id, lease_owner=lease.owner)
+    if not ours.update(lease_until=clock.now() + TERM):
+        raise LeaseLost
+
+
+def release(lease: Lease, due_at: datetime | None) -> None:
+    """Give the mailbox back, due again at `due_at`. The caller has fenced in the same transaction."""
+    ours = Mailbox.objects.filter(id=lease.mailbox_id, lease_owner=lease.owner)
+    ours.update(due_at=due_at, lease_owner="", lease_until=None)

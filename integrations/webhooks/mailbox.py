@@ -1,0 +1,84 @@
+"""Working one tenant's mailbox through, in order, by one worker at a time.
+
+1. Claim the lease; who finds it taken goes away.
+2. Settle the oldest pending event (`occurred_at`, then `id`), and again, until nothing is due or the turn is over.
+3. Release: under the mailbox's row lock, the one that `inbox` takes to store an event, see what is left and note when
+   it is due. Without that lock an event stored between the look and the note would sleep until the next one comes.
+4. What one turn does not finish is handed on by a message to the end of the queue, so no tenant keeps a worker.
+
+A killed worker leaves its lease behind; when that runs out, the sweep finds the mailbox, and the event in flight is
+handled again from the start: nothing of it was committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from django.db import Error, transaction
+
+from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
+from integrations.core.jobs import enqueue
+from integrations.webhooks import lease as leases
+from integrations.webhooks.lease import Lease, LeaseLost
+from integrations.webhooks.models import Event, Mailbox
+from integrations.webhooks.settle import settle
+
+log = structlog.get_logger(__name__)
+
+TURN_EVENTS = 100
+TURN_SECONDS = 15.0  # well below the lease's term
+SWEEP_LIMIT = 500
+
+
+def drain(mailbox_id: int) -> int:
+    """Settle what is due in this mailbox; how many events were (handled, ignored or poisoned).
+
+    Returns 0 at once when another worker holds it. Raises StoreUnavailable when the database goes away: the lease then
+    runs out by itself.
+    """
+    try:
+        lease = leases.claim(mailbox_id)
+        if lease is None:
+            return 0
+        settled = _turn(lease)
+        _release(lease)
+    except LeaseLost:
+        log.warning("mailbox.lease_lost", mailbox_id=mailbox_id)
+        return 0
+    except Error as error:
+        raise StoreUnavailable("the mailbox's database is away", mailbox_id=mailbox_id) from error
+    return settled
+
+
+def due(now: datetime) -> Sequence[int]:
+    """Mailboxes with something to do and nobody at it, the longest waiting first."""
+    waiting = Mailbox.objects.filter(leases.free(now), due_at__lte=now)
+    return list(waiting.order_by("due_at").values_list("id", flat=True)[:SWEEP_LIMIT])
+
+
+def _turn(lease: Lease) -> int:
+    settled = 0
+    deadline = clock.monotonic() + TURN_SECONDS
+    while settled < TURN_EVENTS and clock.monotonic() < deadline:
+        event = _head(lease.mailbox_id)
+        if event is None or event.due_at > clock.now() or not settle(lease, event):
+            break
+        settled += 1
+    return settled
+
+
+def _head(mailbox_id: int) -> Event | None:
+    pending = Event.objects.filter(mailbox_id=mailbox_id, status=Event.Status.PENDING)
+    return pending.select_related("app").order_by("occurred_at", "id").first()
+
+
+def _release(lease: Lease) -> None:
+    with transaction.atomic():
+        leases.fence(lease)  # a statement of its own: the next one sees all that was committed before the lock
+        head = _head(lease.mailbox_id)
+        leases.release(lease, head.due_at if head else None)
+        if head and head.due_at <= clock.now():
+            enqueue("webhooks.drain", mailbox_id=lease.mailbox_id)

@@ -1,0 +1,89 @@
+"""One event: handled and marked in one transaction, or its failure written down in another.
+
+The fence and the mark are the transaction's last statements. If the lease is no longer ours by then, a stalled worker
+is finishing what somebody else has taken over, and everything it did is rolled back.
+
+A failure that may pass gives the event a later due time and so holds its mailbox back: the events behind it may depend
+on it. When its retries are used up, or repeating cannot help, the event is *poisoned*: it
+steps aside and keeps its evidence.
+"""
+
+from __future__ import annotations
+
+import traceback
+from datetime import timedelta
+
+import structlog
+from django.db import transaction
+
+from integrations.core import clock
+from integrations.core.errors import IntegrationError, Permanent, Retryable, Untrusted
+from integrations.core.jobs import backoff
+from integrations.webhooks.handlers import dispatch
+from integrations.webhooks.lease import Lease, LeaseLost, fence
+from integrations.webhooks.models import Event
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 10  # with full jitter up to LONGEST_WAIT: about seven minutes in all
+LONGEST_WAIT = 300.0  # seconds
+
+
+def settle(lease: Lease, event: Event) -> bool:
+    """Handle the event; False when it has to be tried again later. Raises LeaseLost, and the database's own errors."""
+    try:
+        with transaction.atomic():
+            status = dispatch(event)
+            fence(lease)
+            _mark(event, status=status, processed_at=clock.now(), error_code="", error="")
+    except LeaseLost:
+        raise
+    except Exception as error:  # a handler may fail in any way, and none of them may stop the mailbox
+        return _failed(lease, event, error)
+    return True
+
+
+def _failed(lease: Lease, event: Event, error: Exception) -> bool:
+    poisoned = isinstance(error, Permanent | Untrusted) or event.attempts + 1 >= ATTEMPTS
+    now = clock.now()
+    if poisoned:
+        outcome = {"status": Event.Status.POISONED, "processed_at": now}
+    else:
+        outcome = {"due_at": now + timedelta(seconds=_wait(event, error))}
+    with transaction.atomic():
+        fence(lease)
+        _mark(event, error_code=_code(error), error=_reason(error)[:300], **outcome)
+    _report(event, error, poisoned=poisoned)
+    return poisoned
+
+
+def _mark(event: Event, **changes: object) -> None:
+    Event.objects.filter(id=event.id).update(attempts=event.attempts + 1, **changes)
+
+
+def _wait(event: Event, error: Exception) -> float:
+    wished = error.retry_after if isinstance(error, Retryable) else None
+    return max(wished or 0.0, backoff(event.attempts, cap=LONGEST_WAIT))
+
+
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, IntegrationError) else "handler_bug"
+
+
+def _reason(error: Exception) -> str:
+    """Our own errors are safe to show; a foreign one's text may hold anything, so only its name and place are."""
+    if isinstance(error, IntegrationError):
+        return str(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {place.name}, line {place.lineno}"
+
+
+def _report(event: Event, error: Exception, *, poisoned: bool) -> None:
+    log.warning(
+        "webhook.poisoned" if poisoned else "webhook.postponed",
+        webhook_id=event.webhook_id,
+        type=event.type,
+        error_code=_code(error),
+        attempt=event.attempts + 1,
+        exc_info=None if isinstance(error, IntegrationError) else error,
+    )

@@ -1,0 +1,13 @@
+"""`/webhooks/` for the one app or the one the event names, `/webhooks/<app>/` for an app of several."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from integrations.webhooks import views
+
+app_name = "webhooks"
+urlpatterns = [
+    path("", views.receive, name="receive"),
+    path("<str:app_name>/", views.receive, name="receive-for-app"),
+]

@@ -1,0 +1,62 @@
+"""The webhook endpoint: take the raw body, make one call inward, answer in small JSON.
+
+The answers follow both retry policies the vendor has published (FACTS 3.2): one repeats every answer but 2xx, the
+other only 429. So what we could not store is 429, and nothing that can be said in any other way is a 500.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO, cast
+
+import structlog
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from integrations.core.errors import PayloadAnomalous, PayloadTooLarge, Retryable, Untrusted
+from integrations.webhooks import inbox
+
+log = structlog.get_logger(__name__)
+
+LARGEST = 1024 * 1024  # bytes; the largest real bodies are messages with some tens of kB of HTML
+
+
+@csrf_exempt
+def receive(request: HttpRequest, app_name: str | None = None) -> HttpResponse:
+    """POST /webhooks/ and /webhooks/<app>/."""
+    if request.method in ("GET", "HEAD"):
+        return HttpResponse("HighLevel posts its webhooks here.\n", content_type="text/plain")
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+    try:
+        event = inbox.accept(app_name, _body(request), request.headers)
+    except Untrusted as error:
+        log.warning("webhook.refused", code=error.code, error=str(error), **error.context)
+        return JsonResponse({"error": error.code, "message": str(error)}, status=error.status)
+    except Retryable as error:
+        log.warning("webhook.not_stored", code=error.code, **error.context)
+        wait = {"Retry-After": str(round(error.retry_after or inbox.COME_BACK))}
+        return JsonResponse({"error": error.code, "message": str(error)}, status=429, headers=wait)
+    return JsonResponse({"status": "stored" if event else "duplicate"})
+
+
+def _body(request: HttpRequest) -> bytes:
+    """The raw body. What is too large by its own word is not read at all, the rest to one byte above the limit."""
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    if declared.isdecimal() and int(declared) > LARGEST:
+        raise PayloadTooLarge("the webhook is larger than 1 MiB", size=int(declared))
+    try:
+        raw: bytes = _stream(request).read(LARGEST + 1)
+    except (UnreadablePostError, OSError) as error:
+        raise PayloadAnomalous("the webhook broke off", reason=type(error).__name__) from error
+    if len(raw) > LARGEST:
+        raise PayloadTooLarge("the webhook is larger than 1 MiB")
+    return raw
+
+
+def _stream(request: HttpRequest) -> BinaryIO:
+    """Django reads nothing of a chunked body, because it declares no length; the server marks those that end by
+    themselves (`wsgi.input_terminated`)."""
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "") and request.META.get("wsgi.input_terminated"):
+        return cast(BinaryIO, request.META["wsgi.input"])
+    return cast(BinaryIO, request)

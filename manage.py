@@ -1,0 +1,76 @@
+#!/usr/bin/env python
+"""Django's command line, with the development profile in front of it.
+
+With DEBUG=true, and for the commands that are development tools themselves, unset variables are filled, and
+PostgreSQL and Valkey are started or joined (`hlapp.development`). An anticipated failure is one line.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.core.management import execute_from_command_line
+from django.db.utils import OperationalError
+
+from hlapp import development
+from hlapp.embedded import EmbeddedError
+from hlapp.env import ConfigurationError, Env
+
+TOOLS = frozenset({"demo", "sandbox"})
+# `makemigrations` is not among them: it compares with the migrations that the database has seen.
+SERVERLESS = frozenset(
+    {"", "help", "version", "sandbox", "catalogue", "startapp", "startproject", "collectstatic", "check"}
+)
+INTERRUPTED = 130
+
+
+def main(argv: list[str]) -> int | str:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
+    command = next((word for word in argv[1:] if not word.startswith("-")), "")
+    try:
+        with _profile(command):
+            execute_from_command_line(argv)
+    except ConfigurationError as error:
+        hint = "" if os.environ.get("DEBUG") else " (DEBUG=true gives a development run what it needs)"
+        return f"{error}{hint}"
+    except EmbeddedError as error:
+        return str(error)
+    except OperationalError as error:
+        if "--traceback" in argv:
+            raise
+        return "database unreachable or failing: " + " ".join(str(error).split())
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+@contextmanager
+def _profile(command: str) -> Iterator[None]:
+    if command not in TOOLS and not _debug():
+        yield
+        return
+    services = development.prepare(services=command not in SERVERLESS)
+    if services is None:
+        yield
+        return
+    # Unwind on SIGTERM as on Ctrl-C, so that the servers are stopped and not only cut off.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        services.stop()
+
+
+def _debug() -> bool:
+    env = Env(os.environ)
+    debug = env.flag("DEBUG", default=False)
+    env.check()
+    return debug
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

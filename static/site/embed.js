@@ -1,0 +1,167 @@
+// Fills the page inside the agency's iframe. The ticket lives in this variable only: not in storage, not in a cookie.
+"use strict";
+(() => {
+  const root = document.getElementById("embed");
+  const slot = (name) => root.querySelector(`[data-slot="${name}"]`);
+  const ASK_AGAIN_MS = 1000;
+  const ASK_TIMES = 8;
+  const CONNECTIONS = {
+    connected: ["Connected", "good", "This account is kept in step by itself; there is nothing to do."],
+    paused: ["Paused", "warn", "This account is paused or closed. Once it is active again, the sync resumes by itself."],
+    reconnect: ["Disconnected", "bad", "Access has ended. Install the app again to go on; the data kept so far stays."],
+    ended: ["Disconnected", "bad", "The app was uninstalled here."],
+    pending: ["Being set up", "warn", "The connection is being set up. Data starts to arrive in a moment."],
+  };
+  let ticket = null;
+
+  // The parent may be any of thousands of white-label hosts, so the question goes to "*": it carries nothing.
+  // The answer counts only when it comes from that very window, and is proven by the server alone.
+  function askParent() {
+    return new Promise((resolve, reject) => {
+      let asked = 0;
+      const timer = setInterval(ask, ASK_AGAIN_MS);
+      function ask() {
+        if (asked++ >= ASK_TIMES) return finish(reject, new Error("no answer"));
+        window.parent.postMessage({ message: "REQUEST_USER_DATA" }, "*");
+      }
+      function heard(event) {
+        if (event.source !== window.parent || !event.data) return;
+        if (event.data.message !== "REQUEST_USER_DATA_RESPONSE") return;
+        finish(resolve, event.data.payload);
+      }
+      function finish(settle, value) {
+        clearInterval(timer);
+        window.removeEventListener("message", heard);
+        settle(value);
+      }
+      window.addEventListener("message", heard);
+      ask();
+    });
+  }
+
+  async function send(options) {
+    const headers = { Accept: "application/json", ...options.headers };
+    const response = await fetch(root.dataset.session, { ...options, headers, credentials: "omit" });
+    const body = await response.json();
+    if (!response.ok) throw Object.assign(new Error(body.error.message), { status: response.status, words: body.error });
+    return body;
+  }
+
+  async function exchange() {
+    const payload = await askParent();
+    const body = JSON.stringify({ payload, app: root.dataset.app });
+    const answer = await send({ method: "POST", headers: { "Content-Type": "application/json" }, body });
+    ticket = answer.ticket;
+    return answer.state;
+  }
+
+  async function load() {
+    if (ticket === null) return exchange();
+    try {
+      return (await send({ headers: { Authorization: `Bearer ${ticket}` } })).state;
+    } catch (error) {
+      if (error.status !== 401) throw error;
+      return exchange();
+    }
+  }
+
+  function element(tag, text, className) {
+    const made = document.createElement(tag);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  }
+
+  function badge(text, tone) {
+    slot("badge").textContent = text;
+    slot("badge").className = `badge ${tone}`;
+  }
+
+  function figure(value, label) {
+    const card = element("div", undefined, "card figure");
+    card.append(element("strong", value), element("span", label));
+    return card;
+  }
+
+  function when(iso) {
+    return iso ? new Date(iso).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : "not yet";
+  }
+
+  function progress(resource) {
+    const cell = element("td");
+    if (!resource.running) {
+      cell.textContent = resource.synced_at ? `in step, ${when(resource.synced_at)}` : "waiting";
+      return cell;
+    }
+    const bar = element("progress");
+    bar.setAttribute("aria-label", `${resource.name} arriving`);
+    if (resource.total) Object.assign(bar, { max: resource.total, value: Math.min(resource.seen, resource.total) });
+    cell.append(bar);
+    return cell;
+  }
+
+  function row(resource) {
+    const line = element("tr");
+    const name = element("th", resource.name);
+    name.scope = "row";
+    line.append(name, element("td", resource.records.toLocaleString(), "number"), progress(resource));
+    return line;
+  }
+
+  function show(state) {
+    if (state.name) slot("name").textContent = state.name;
+    const open = state.installed && state.claimed;
+    slot("figures").hidden = !open;
+    slot("table").hidden = !(open && state.resources && state.resources.length);
+    if (!state.installed) {
+      badge("Not installed", "warn");
+      slot("message").textContent = "The app is not installed here.";
+    } else if (!state.claimed) {
+      badge("Waiting for an administrator", "warn");
+      slot("message").textContent = "An administrator of this account has to open this page once. Then everybody here can see it.";
+    } else {
+      const [words, tone, message] = CONNECTIONS[state.connection] || ["Installed", "good", ""];
+      badge(words, tone);
+      slot("message").textContent = message;
+      if (state.place === "company") showCompany(state);
+      else showLocation(state);
+    }
+    return state;
+  }
+
+  function showCompany(state) {
+    slot("message").append(" Open the app inside a sub-account to see that account's data.");
+    slot("figures").replaceChildren(figure(state.locations.toLocaleString(), "sub-accounts connected"));
+  }
+
+  function showLocation(state) {
+    slot("figures").replaceChildren(
+      figure(state.records.toLocaleString(), "records kept"),
+      figure(String(state.resources.filter((one) => one.running).length), "arriving now"),
+      figure(when(state.last_sync), "last complete sync"),
+    );
+    slot("rows").replaceChildren(...state.resources.map(row));
+  }
+
+  function fail(error) {
+    badge(error.status === 503 ? "One moment" : "Not available", "warn");
+    slot("message").textContent = error.words
+      ? `${error.words.message} ${error.words.what_to_do}`
+      : "This page works inside your account only. Open the app from its menu there.";
+    slot("figures").hidden = slot("table").hidden = true;
+  }
+
+  async function follow() {
+    let wait = 30000;
+    try {
+      const state = show(await load());
+      if (state.resources && state.resources.some((one) => one.running || !one.synced_at)) wait = 4000;
+    } catch (error) {
+      fail(error);
+      if (error.status !== 503) return;
+    }
+    setTimeout(follow, wait);
+  }
+
+  follow();
+})();

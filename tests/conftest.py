@@ -1,0 +1,79 @@
+"""Prepares the process before Django's settings are imported, and hands out what many tests share.
+
+pytest-django imports the settings on its own before any conftest is read *if* pytest's configuration names a
+settings module; ours does not. It all happens while this file is imported, because the conftest files of the folders
+below import models, and pytest reads those of the folders on its command line before it configures anything.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator
+
+import django
+import pytest
+import redis
+
+from hlapp.embedded import EmbeddedError
+from integrations.quota import governor
+from tests.plugin import browser, environment, network, servers
+
+
+def _prepare() -> servers.Servers:
+    environment.isolate(os.environ)
+    try:
+        running = servers.Servers(os.environ)
+    except EmbeddedError as error:
+        raise pytest.UsageError(str(error)) from error
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker:
+        servers.take_own_redis_database(os.environ, worker)
+    network.guard((os.environ["DATABASE_URL"], os.environ["REDIS_URL"]))
+    django.setup()
+    return running
+
+
+# Not in `pytest_unconfigure`: a run that ends before it is configured (a conftest with an error) never gets there.
+atexit.register(_prepare().stop)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Workers inherit the environment: one that finds this name there loads the settings before it reads this file."""
+    del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("browser"):
+        browser.require()
+
+
+def pytest_sessionfinish() -> None:
+    """What the process counted in tests is nobody's; written at its end, it would look for tables that are gone."""
+    from integrations.gateway import failures  # noqa: PLC0415 - models are not loaded before this
+    from integrations.gateway import usage as gateway_usage  # noqa: PLC0415
+    from integrations.quota import usage as quota_usage  # noqa: PLC0415
+
+    for counted in (gateway_usage._lines, quota_usage._counts, failures._calls):
+        counted.clear()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    browser.report(terminalreporter)
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Path of a Chromium to run headless (as root it needs `--no-sandbox`)."""
+    return browser.require()
+
+
+@pytest.fixture
+def clean_redis() -> Iterator[redis.Redis]:
+    """A client of this worker's own Redis database, which is empty before and after the test."""
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
+        client.flushdb()
+        yield client
+        governor.tell()  # what is still to be reported belongs to this test
+        client.flushdb()

@@ -1,0 +1,197 @@
+"""The operators' lists, forms and actions: nothing sealed leaves, every act leaves an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from integrations.core.models import AuditEntry
+from integrations.core.secret import Secret
+from integrations.sync.models import Plan
+from integrations.tenants import marketplace
+from integrations.tenants.models import App, Installation
+from integrations.tokens.models import Credential
+from tests.console.conftest import CANARY, COMPANY, LOCATION, begin_run
+
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+Sent = list[tuple[str, dict[str, Any]]]
+
+
+def url(model: Any, page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """What was enqueued, by name and ids."""
+    jobs: Sent = []
+    for room in ("integrations.console.admin", "integrations.tokens.admin", "integrations.installs.uninstall"):
+        monkeypatch.setattr(f"{room}.enqueue", lambda task, **ids: jobs.append((task, ids)))
+    return jobs
+
+
+@pytest.fixture
+def act(operator_client: Client) -> Iterator[Any]:
+    def act(model: Any, action: str, *rows: Any, client: Client = operator_client) -> Any:
+        chosen = {"action": action, "_selected_action": [row.pk for row in rows]}
+        return client.post(url(model, "changelist"), chosen, follow=True)
+
+    return act
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_every_list_opens_searches_and_shows_no_secret(
+    operator_client: Client, agency: Installation, model: Any
+) -> None:
+    begin_run(Plan.objects.all()[0])
+    listed = operator_client.get(url(model, "changelist"))
+    assert listed.status_code == 200
+    assert CANARY not in listed.content.decode()
+    assert operator_client.get(url(model, "changelist"), {"q": "loc1"}).status_code == 200
+
+
+@pytest.mark.parametrize("model", [App, Installation, Credential, AuditEntry, User], ids=lambda model: model.__name__)
+def test_every_detail_page_opens_and_shows_no_secret(
+    operator_client: Client, agency: Installation, act: Any, model: Any
+) -> None:
+    Installation.objects.update(claimed_at=None)
+    act(Installation, "claim_here", agency)
+    page = operator_client.get(url(model, "change", model.objects.order_by("pk")[0].pk))
+    assert page.status_code == 200
+    body = page.content.decode()
+    for secret in (CANARY, "fake-client-secret-0c7a5d1e", "fake-shared-secret-9b31f4a2"):
+        assert secret not in body
+    assert "sealed" not in body.lower()
+
+
+def test_claiming_is_audited_with_the_operators_name(agency: Installation, act: Any) -> None:
+    Installation.objects.update(claimed_at=None, claimed_by="")
+    act(Installation, "claim_here", agency)
+    assert not Installation.objects.filter(claimed_at__isnull=True).exists()
+    assert AuditEntry.objects.get(subject=f"Company:{COMPANY}").actor == "operator op"
+
+
+def test_reconcile_now_is_due_and_enqueued(agency: Installation, act: Any, sent: Sent) -> None:
+    act(Installation, "reconcile_now", agency)
+    assert sent == [("installs.reconcile", {"installation_id": agency.pk})]
+    agency.refresh_from_db()
+    assert agency.reconcile_due_at is not None
+    assert AuditEntry.objects.filter(action="install.reconcile_requested", actor="operator op").exists()
+
+
+def test_refresh_now_leaves_wiped_tokens_alone(agency: Installation, act: Any, sent: Sent) -> None:
+    first, second = Credential.objects.order_by("pk")
+    Credential.objects.filter(pk=second.pk).update(state="revoked")
+    act(Credential, "refresh_now", first, second)
+    assert sent == [("tokens.refresh", {"credential_id": first.pk, "forced": True})]
+
+
+def test_removing_asks_first_and_takes_the_locations_along(
+    operator_client: Client, agency: Installation, sent: Sent
+) -> None:
+    address = reverse("admin:tenants_installation_clean_up", args=[agency.pk])
+    assert "Wipes its tokens" in operator_client.get(address).content.decode()
+    assert Installation.objects.filter(status="installed").count() == 3
+    response = operator_client.post(address, {"_form_submitted": "True"})
+    assert response.status_code == 302
+    assert not Installation.objects.exclude(status="uninstalled").exists()
+    assert not Credential.objects.filter(access_sealed__isnull=False).exists()
+    assert {task for task, _ in sent} == {"sync.forget"}
+    assert AuditEntry.objects.filter(action="install.removal_requested", actor="operator op").exists()
+
+
+def test_removing_from_the_dialog_moves_the_whole_page(
+    operator_client: Client, agency: Installation, sent: Sent
+) -> None:
+    address = reverse("admin:tenants_installation_clean_up", args=[agency.pk])
+    response = operator_client.post(address, {"_form_submitted": "True"}, headers={"HX-Request": "true"})
+    assert response["HX-Redirect"] == url(Installation, "change", agency.pk)
+
+
+def test_who_may_only_look_cannot_act(agency: Installation, act: Any, sent: Sent, client: Client) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(*Permission.objects.filter(codename__in=("view_installation", "view_credential")))
+    client.force_login(viewer)
+    assert client.get(url(Installation, "changelist")).status_code == 200
+    act(Installation, "reconcile_now", agency, client=client)
+    act(Credential, "refresh_now", Credential.objects.all()[0], client=client)
+    address = reverse("admin:tenants_installation_clean_up", args=[agency.pk])
+    assert client.post(address, {"_form_submitted": "True"}).status_code == 403
+    assert sent == []
+
+
+@pytest.mark.parametrize("model", [Installation, Credential, AuditEntry], ids=lambda model: model.__name__)
+def test_machine_rows_are_neither_added_nor_deleted(operator_client: Client, agency: Installation, model: Any) -> None:
+    if model is not Credential:  # keys and private tokens are entered by hand
+        assert operator_client.get(url(model, "add")).status_code == 403
+    first = model.objects.first()
+    if first is not None:
+        assert operator_client.post(url(model, "delete", first.pk), {"post": "yes"}).status_code == 403
+
+
+def app_form(**fields: str) -> dict[str, str]:
+    return {
+        "name": "Second app",
+        "client_id": "77b1419a-second",
+        "highlevel_id": "",
+        "version_id": "",
+        "dialect": "v2",
+        "scopes": "contacts.readonly",
+        "api_url": "https://api.example.com",
+        "marketplace_url": "https://market.example.com",
+        "client_secret": "",
+        "shared_secret": "",
+    } | fields
+
+
+def test_an_app_is_added_with_sealed_secrets(operator_client: Client, app: App) -> None:
+    form = app_form(client_secret="new-client-secret", shared_secret="new-shared")
+    assert operator_client.post(url(App, "add"), form).status_code == 302
+    added = App.objects.get(client_id="77b1419a-second")
+    assert (added.highlevel_id, added.version_id) == ("77b1419a", "77b1419a")
+    assert marketplace.identity(added).client_secret == Secret("new-client-secret")
+    assert marketplace.shared_secret(added) == Secret("new-shared")
+    entry = AuditEntry.objects.get(action="app.added")
+    assert entry.detail["secrets_changed"] is True
+    assert "new-client-secret" not in str(entry.detail)
+
+
+def test_an_app_needs_a_client_secret(operator_client: Client, app: App) -> None:
+    response = operator_client.post(url(App, "add"), app_form())
+    assert response.status_code == 200
+    assert "needs its client secret" in response.content.decode()
+    assert App.objects.count() == 1
+
+
+def test_an_empty_field_keeps_the_stored_secret(operator_client: Client, app: App) -> None:
+    before = marketplace.identity(app).client_secret
+    form = app_form(name="Renamed", client_id="ignored-on-change", shared_secret="another-shared")
+    assert operator_client.post(url(App, "change", app.pk), form).status_code == 302
+    app.refresh_from_db()
+    assert (app.name, app.client_id) == ("Renamed", marketplace.default().client_id)
+    assert marketplace.identity(app).client_secret == before
+    assert marketplace.shared_secret(app) == Secret("another-shared")
+
+
+def test_a_new_secret_ends_a_halt(operator_client: Client, app: App) -> None:
+    App.objects.update(halted_at=app.created_at, halted_reason="client refused")
+    operator_client.post(url(App, "change", app.pk), app_form(client_secret="corrected"))
+    app.refresh_from_db()
+    assert (app.halted_at, app.halted_reason) == (None, "")
+
+
+def test_a_refused_form_does_not_echo_the_secret(operator_client: Client, app: App) -> None:
+    page = operator_client.post(url(App, "add"), app_form(name="", client_secret="typed-secret-canary"))
+    assert page.status_code == 200
+    assert "typed-secret-canary" not in page.content.decode()
+
+
+def test_a_damaged_seal_does_not_break_the_list(operator_client: Client, agency: Installation) -> None:
+    Credential.objects.filter(resource_id=LOCATION).update(access_sealed=b"\xff\xff")
+    assert "damaged" in operator_client.get(url(Credential, "changelist")).content.decode()

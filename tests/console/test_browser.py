@@ -1,0 +1,189 @@
+"""The pages in a real browser: nothing on the console, nothing from another host, and the frame's conversation works.
+
+Every page opens in a context whose requests and console are recorded; a policy that blocks our own files, a missing
+file or a script error fails the test that opened it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Request, expect, sync_playwright
+from pytest_django import Settings
+from pytest_httpserver import HTTPServer
+
+from integrations.core import clock
+from integrations.sync.models import Plan
+from integrations.tenants.models import Installation
+from tests.console.conftest import LOCATION, Sso, begin_run
+
+Framed = Callable[[str], FrameLocator]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+FRAME = """<!doctype html><title>Agency</title><link rel="icon" href="data:,">
+<iframe src="{src}" width="900" height="600"></iframe>
+<script>addEventListener("message", (event) => {{
+  if (event.data.message === "REQUEST_USER_DATA")
+    event.source.postMessage({{message: "REQUEST_USER_DATA_RESPONSE", payload: {payload}}}, "*");
+}});</script>"""
+
+
+@dataclass
+class Watched:
+    """A page, and what it must not have done."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    expected_status: int = 200
+
+    def complained(self, message: ConsoleMessage) -> None:
+        refusal = f"status of {self.expected_status} " in message.text
+        if message.type in ("error", "warning") and not refusal:
+            self.complaints.append(message.text)
+
+    def requested(self, request: Request, ours: tuple[str, ...]) -> None:
+        if not request.url.startswith((*ours, "data:")):
+            self.complaints.append(f"external request: {request.url}")
+
+
+@pytest.fixture(scope="module")
+def browser(chromium_path: str) -> Iterator[Browser]:
+    """Playwright runs an event loop in this thread, beside which Django refuses its ORM unless it is told."""
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def plain_http(settings: Settings) -> None:
+    """The live server has no certificate."""
+    settings.HTTPS = settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = False
+
+
+@pytest.fixture
+def watched(browser: Browser, live_server: object, httpserver: HTTPServer) -> Iterator[Watched]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(15_000)
+    watched = Watched(context.new_page())
+    ours = (str(live_server), httpserver.url_for("/"))
+    watched.page.on("console", watched.complained)
+    watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    watched.page.on("request", lambda request: watched.requested(request, ours))
+    yield watched
+    context.close()
+    assert watched.complaints == []
+
+
+def sign_in(page: Page, base: str) -> None:
+    User.objects.create_superuser("op", "op@example.com", "a-long-operator-password")
+    page.goto(f"{base}/admin/")
+    page.fill("[name=username]", "op")
+    page.fill("[name=password]", "a-long-operator-password")
+    page.click("[type=submit]")
+    expect(page.get_by_role("heading", name="Syncs under way")).to_be_visible()
+
+
+def test_a_visitor_finds_the_way_to_the_permissions(
+    watched: Watched, live_server: object, agency: Installation
+) -> None:
+    page = watched.page
+    page.goto(f"{live_server}/")
+    page.get_by_role("link", name="Install", exact=True).click()
+    expect(page.get_by_role("heading", name="Install Northwind Sync")).to_be_visible()
+    expect(page.get_by_role("row", name="contacts")).to_be_visible()
+    background = page.evaluate("getComputedStyle(document.querySelector('.button')).backgroundColor")
+    assert background not in ("", "rgba(0, 0, 0, 0)")  # the stylesheet came and the policy let it in
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_no_page_scrolls_sideways(watched: Watched, live_server: object, agency: Installation, width: int) -> None:
+    watched.page.set_viewport_size({"width": width, "height": 740})
+    for path in ("/", "/install/", "/embed/"):
+        watched.page.goto(f"{live_server}{path}")
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_an_error_is_a_page_with_a_way_back(watched: Watched, live_server: object, agency: Installation) -> None:
+    watched.expected_status = 404
+    watched.page.goto(f"{live_server}/no/such/page")
+    expect(watched.page.get_by_role("heading", name="Page not found")).to_be_visible()
+    watched.page.get_by_role("link", name="First page").click()
+    expect(watched.page.get_by_role("link", name="Install", exact=True)).to_be_visible()
+
+
+def test_an_operator_walks_through_every_list(watched: Watched, live_server: object, agency: Installation) -> None:
+    begin_run(Plan.objects.get(location_id=LOCATION))
+    sign_in(watched.page, str(live_server))
+    expect(watched.page.get_by_role("progressbar", name="contacts loc1")).to_be_visible()
+    for model in admin.site._registry:
+        watched.page.goto(f"{live_server}/admin/{model._meta.app_label}/{model._meta.model_name}/")
+        assert not watched.complaints, model
+
+
+def test_removing_an_installation_asks_in_a_dialog(watched: Watched, live_server: object, agency: Installation) -> None:
+    page = watched.page
+    sign_in(page, str(live_server))
+    page.goto(f"{live_server}/admin/tenants/installation/{agency.pk}/change/")
+    page.get_by_text("Remove here").first.click()
+    expect(page.get_by_text("Wipes its tokens")).to_be_visible()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_text("is removed here")).to_be_visible()
+    agency.refresh_from_db()
+    assert agency.status == Installation.Status.UNINSTALLED
+
+
+@pytest.fixture
+def framed(watched: Watched, live_server: object, httpserver: HTTPServer) -> Framed:
+    """Opens a page of another origin that frames ours and answers its question as the platform does."""
+
+    def framed(payload: str) -> FrameLocator:
+        body = FRAME.format(src=f"{live_server}/embed/", payload=json.dumps(payload))
+        httpserver.expect_request("/").respond_with_data(body, content_type="text/html")
+        watched.page.goto(httpserver.url_for("/"))
+        return watched.page.frame_locator("iframe")
+
+    return framed
+
+
+def test_the_page_in_the_frame_shows_the_location(framed: Framed, agency: Installation, sso: Sso) -> None:
+    Installation.objects.update(claimed_at=None)
+    begin_run(Plan.objects.get(location_id=LOCATION))
+    inside = framed(sso())
+    expect(inside.get_by_role("heading", name="Studio loc1")).to_be_visible()
+    expect(inside.get_by_role("status")).to_have_text("Connected")
+    expect(inside.get_by_role("row", name="contacts")).to_contain_text("3")
+    expect(inside.get_by_role("progressbar")).to_have_attribute("max", "100")
+    assert Installation.objects.get(resource_id=LOCATION).claimed_at is not None
+
+
+def test_the_page_in_the_frame_follows_the_sync(framed: Framed, agency: Installation, sso: Sso) -> None:
+    run = begin_run(Plan.objects.get(location_id=LOCATION))
+    inside = framed(sso())
+    expect(inside.get_by_role("progressbar")).to_be_visible()
+    run.status, run.finished_at = run.Status.COMPLETE, clock.now()
+    run.save()
+    expect(inside.get_by_role("row", name="contacts")).to_contain_text("in step, ", timeout=10_000)
+
+
+def test_a_stranger_in_the_frame_sees_nothing(watched: Watched, framed: Framed, agency: Installation, sso: Sso) -> None:
+    watched.expected_status = 401
+    inside = framed(sso(secret="not the secret"))
+    expect(inside.get_by_role("status")).to_have_text("Not available")
+    expect(inside.get_by_text("could not be verified")).to_be_visible()
+    expect(inside.get_by_text("Studio loc1")).to_have_count(0)

@@ -1,0 +1,92 @@
+"""The operator's first page, from an empty system to a troubled one."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
+from integrations.sync.models import Plan, Run
+from integrations.tenants.models import Installation
+from integrations.tokens.models import Credential
+from tests.console.conftest import CANARY, LOCATION, OTHER, begin_run
+
+
+def text(client: Client) -> str:
+    response = client.get("/admin/")
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", response.content.decode())
+
+
+def card(page: str, title: str) -> str:
+    found = re.search(rf"{title}</span> <strong>(.*?)</strong> <span class=\"dash-note\">(.*?)</span>", page)
+    assert found, title
+    return f"{found[1]}: {found[2]}"
+
+
+def test_an_empty_system_is_no_error(operator_client: Client) -> None:
+    page = text(operator_client)
+    assert card(page, "Locations installed").startswith("0:")
+    assert "Nothing is being synced just now" in page
+    assert "None in the last seven days" in page
+
+
+def test_it_counts_what_is_there(operator_client: Client, agency: Installation) -> None:
+    begin_run(Plan.objects.get(location_id=LOCATION))
+    page = text(operator_client)
+    assert card(page, "Locations installed") == "2: 1 of whole companies"
+    assert card(page, "Credentials in need") == "0: all tokens are fresh"
+    assert card(page, "Syncs under way") == "1: 6 records kept"
+    assert 'max="100" value="40"' in page
+    assert CANARY not in page
+
+
+def test_trouble_is_shown_with_what_support_asks_for(operator_client: Client, agency: Installation) -> None:
+    now = clock.now()
+    Credential.objects.filter(resource_id=LOCATION).update(
+        state="needs_reconnect", failures=2, last_error_code="grant_revoked", last_trace_id="trace-9", intent_at=now
+    )
+    Credential.objects.filter(resource_id=OTHER).update(expires_at=now - timedelta(minutes=1))
+    begin_run(
+        Plan.objects.get(location_id=OTHER), status=Run.Status.FAILED, finished_at=now, error_code="scope_missing"
+    )
+    page = text(operator_client)
+    assert card(page, "Credentials in need").startswith("2:")
+    assert "trace-9" in page
+    assert "scope_missing" in page
+
+
+def test_it_comes_without_the_quota_store_too(
+    operator_client: Client, agency: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr("integrations.quota.queries.snapshot", away)
+    page = text(operator_client)
+    assert "The quota store does not answer" in page
+    assert card(page, "Locations installed").startswith("2:")
+
+
+def test_its_cost_does_not_grow_with_the_tenants(
+    operator_client: Client, agency: Installation, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(40):
+        text(operator_client)
+
+
+def test_only_operators_get_in(client: Client, django_user_model: Any) -> None:
+    assert client.get("/admin/").status_code == 302
+    client.force_login(django_user_model.objects.create_user("plain"))
+    assert client.get("/admin/").status_code == 302
+
+
+def test_the_sidebar_shows_what_the_operator_may_view(client: Client, django_user_model: Any) -> None:
+    client.force_login(django_user_model.objects.create_user("limited", is_staff=True))
+    page = text(client)
+    assert "/admin/tenants/installation/" not in re.sub(r'class="dash.*', "", page.split('id="main"')[0])

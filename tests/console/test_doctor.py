@@ -1,0 +1,197 @@
+"""`doctor` finds what is wrong, says what to do, and its exit code says whether something failed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import OperationalError
+from pytest_django import Settings
+
+from hlapp.celery import app as celery_app
+from integrations.console import diagnosis, health, running
+from integrations.console.diagnosis import Finding, Level
+from integrations.console.health import Outcome
+from integrations.console.running import Sweeps
+from integrations.core import clock
+from integrations.sync.models import Plan
+from integrations.tenants.models import App, Installation
+from integrations.tokens.models import Credential
+from integrations.webhooks.models import Mailbox
+from tests.console.conftest import begin_run
+
+NEWER = "newer:" + "A" * 43 + "="
+
+
+@pytest.fixture(autouse=True)
+def healthy(monkeypatch: pytest.MonkeyPatch) -> dict[str, Outcome]:
+    """Services answer (test_health has the real ones), a worker too, and beat beats without our waiting for it."""
+    outcomes = {name: Outcome(ok=True, ms=1.0, note="answers") for name in health.PROBES}
+    monkeypatch.setattr(health, "run", lambda: outcomes)
+    counts = iter(range(100))
+    monkeypatch.setattr(running, "sweeps", lambda: Sweeps(workers=2, count=next(counts)))
+    monkeypatch.setattr(clock, "sleep", lambda _: None)
+    return outcomes
+
+
+def levels(findings: Iterable[Finding]) -> dict[str, Level]:
+    """The worst level of each check."""
+    order = [Level.OK, Level.WARNING, Level.FAILED]
+    worst: dict[str, Level] = {}
+    for finding in findings:
+        worst[finding.check] = max(finding.level, worst.get(finding.check, Level.OK), key=order.index)
+    return worst
+
+
+def test_a_sound_deployment_has_nothing_failed(agency: Installation, operator: Any) -> None:
+    found = levels(diagnosis.examine())
+    assert set(found.values()) == {Level.OK}, found
+    assert {"configuration", "webhook keys", "database", "clock", "vault keys", "worker", "beat", "backlog"} <= set(
+        found
+    )
+
+
+def test_whatever_is_not_ok_says_what_to_do(app: App, settings: Settings) -> None:
+    settings.VAULT_KEYS = [NEWER]
+    settings.ALLOWED_HOSTS = ["elsewhere.example.com"]
+    settings.HIGHLEVEL_WEBHOOK_KEYS = ["not a key"]
+    App.objects.update(scopes="", shared_secret_sealed=None, halted_at=clock.now())
+    Mailbox.objects.create(app=app, tenant="app", due_at=clock.now() - timedelta(hours=1))
+    troubled = [finding for finding in diagnosis.examine() if finding.level != Level.OK]
+    assert {"configuration", "webhook keys", "vault keys", "operators", "backlog"} <= {f.check for f in troubled}
+    assert all(finding.fix for finding in troubled)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "level"),
+    [
+        ("PUBLIC_URL", "https://my-highlevel-app.example.com", Level.FAILED),
+        ("HTTPS", False, Level.WARNING),
+        ("DEBUG", True, Level.WARNING),
+        ("SECRET_KEY", "short", Level.WARNING),
+        ("ALLOWED_HOSTS", ["*"], Level.OK),
+        ("ALLOWED_HOSTS", [], Level.FAILED),
+    ],
+)
+def test_the_configuration_is_judged(settings: Settings, name: str, value: Any, level: Level) -> None:
+    setattr(settings, name, value)
+    assert levels(diagnosis.configuration())["configuration"] == level
+
+
+def test_a_provider_in_the_address_is_noticed(settings: Settings) -> None:
+    settings.PUBLIC_URL = "https://leadconnector.app.example.com"
+    assert any("names the provider" in finding.found for finding in diagnosis.configuration())
+
+
+def test_without_a_database_only_that_is_said(healthy: dict[str, Outcome]) -> None:
+    """No `db` fixture: any query would fail the test."""
+    healthy["database"] = Outcome(ok=False, ms=2000, note="OperationalError")
+    found = diagnosis.examine()
+    assert levels(found)["database"] == Level.FAILED
+    assert "backlog" not in levels(found)
+    assert "DATABASE_URL" in next(finding.fix for finding in found if finding.check == "database")
+
+
+@pytest.mark.django_db
+def test_without_a_broker_no_worker_is_asked(healthy: dict[str, Outcome], app: App) -> None:
+    healthy["broker"] = Outcome(ok=False, ms=1, note="OperationalError")
+    assert "worker" not in levels(diagnosis.examine())
+
+
+def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(now: Any) -> Any:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(running, "overdue", broken)
+    assert levels(diagnosis.examine())["backlog"] == Level.FAILED
+
+
+@pytest.mark.parametrize(("skew", "level"), [(0.5, Level.OK), (30.0, Level.FAILED), (-30.0, Level.FAILED)])
+@pytest.mark.django_db
+def test_a_clock_that_is_off_fails(monkeypatch: pytest.MonkeyPatch, skew: float, level: Level) -> None:
+    true = clock.now
+    monkeypatch.setattr(clock, "now", lambda: true() + timedelta(seconds=skew))
+    assert levels(diagnosis.clocks())["clock"] == level
+
+
+def test_keys_in_the_database_are_held_against_the_ring(agency: Installation, settings: Settings) -> None:
+    known = settings.VAULT_KEYS
+    settings.VAULT_KEYS = [NEWER, *known]
+    found = list(diagnosis.vault())
+    assert levels(found)["vault keys"] == Level.WARNING
+    assert "4 values" in found[0].found
+    settings.VAULT_KEYS = [NEWER]
+    found = list(diagnosis.vault())
+    assert levels(found)["vault keys"] == Level.FAILED
+    assert "put it back" in found[0].fix
+
+
+def test_a_key_that_sealed_nothing_any_more_may_go(agency: Installation, settings: Settings) -> None:
+    settings.VAULT_KEYS = [*settings.VAULT_KEYS, "oldest:" + "B" * 43 + "="]
+    assert any(finding.found == "no longer needed: oldest" for finding in diagnosis.vault())
+
+
+@pytest.mark.parametrize(
+    ("answers", "worker", "beat"),
+    [
+        ([Sweeps(0, 0)], Level.FAILED, Level.WARNING),
+        ([Sweeps(1, 7), Sweeps(1, 7)], Level.OK, Level.FAILED),
+        ([Sweeps(1, 7), Sweeps(1, 8)], Level.OK, Level.OK),
+    ],
+)
+def test_beat_is_seen_by_the_sweeps_that_workers_count(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Sweeps], worker: Level, beat: Level
+) -> None:
+    told = iter(answers)
+    monkeypatch.setattr(running, "sweeps", lambda: next(told))
+    found = levels(diagnosis.workers())
+    assert (found["worker"], found["beat"]) == (worker, beat)
+
+
+def test_only_work_that_nobody_holds_counts_as_overdue(agency: Installation) -> None:
+    now = clock.now()
+    late, soon = now - timedelta(minutes=5), now + timedelta(minutes=5)
+    assert not any(running.overdue(now).values())
+    Credential.objects.update(refresh_due_at=late)
+    Credential.objects.filter(resource_id="loc2").update(lease_until=soon)
+    Installation.objects.update(reconcile_due_at=late)
+    begin_run(Plan.objects.all()[0], due_at=late)
+    begin_run(Plan.objects.all()[1], due_at=late, lease_until=soon)
+    Plan.objects.update(due_at=late, enabled=False)
+    assert running.overdue(now) == {
+        "refreshes": 1,
+        "installations": 3,
+        "mailboxes": 0,
+        "sync plans": 0,
+        "sync runs": 1,
+        "jobs": 0,
+        "job runs": 0,
+    }
+
+
+def test_the_command_prints_fixes_and_fails_with_one_line(app: App, healthy: dict[str, Outcome]) -> None:
+    healthy["redis"] = Outcome(ok=False, ms=3, note="ConnectionError")
+    out = StringIO()
+    with pytest.raises(CommandError, match=r"^failed: redis$"):
+        call_command("doctor", stdout=out)
+    assert "→ start it or correct REDIS_URL" in out.getvalue()
+
+
+def test_the_command_prints_json(agency: Installation, operator: Any) -> None:
+    out = StringIO()
+    call_command("doctor", "--json", stdout=out)
+    findings = json.loads(out.getvalue())
+    assert {finding["level"] for finding in findings} == {"ok"}
+    assert set(findings[0]) == {"check", "level", "found", "fix"}
+
+
+def test_no_worker_answers_where_none_runs(clean_redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real question over the real broker."""
+    monkeypatch.undo()
+    celery_app.set_current()
+    assert running.sweeps() == Sweeps(workers=0, count=0)

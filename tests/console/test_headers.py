@@ -1,0 +1,43 @@
+"""The policies every answer carries."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+pytestmark = pytest.mark.django_db
+
+
+def policy(client: Client, path: str) -> dict[str, str]:
+    header = client.get(path)["Content-Security-Policy"]
+    return dict(part.strip().partition(" ")[::2] for part in header.split(";"))
+
+
+@pytest.mark.parametrize("path", ["/", "/install/", "/no-such-page", "/healthz"])
+def test_our_pages_run_nothing_inline_and_are_never_framed(client: Client, path: str) -> None:
+    rules = policy(client, path)
+    assert rules["default-src"] == "'none'"
+    assert rules["script-src"] == rules["style-src"] == "'self'"
+    assert rules["frame-ancestors"] == "'none'"
+    response = client.get(path)
+    assert response["X-Frame-Options"] == "DENY"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "camera=()" in response["Permissions-Policy"]
+
+
+def test_the_admin_theme_alone_may_eval_and_style_inline(client: Client) -> None:
+    rules = policy(client, "/admin/login/")
+    assert rules["script-src"] == "'self' 'unsafe-eval'"
+    assert rules["style-src"] == "'self' 'unsafe-inline'"
+    assert rules["frame-ancestors"] == "'none'"
+
+
+@pytest.mark.parametrize(("https", "frames"), [(True, "https:"), (False, "*")])
+def test_the_embedded_page_may_be_framed_by_any_white_label_host(
+    client: Client, settings: Settings, https: bool, frames: str
+) -> None:
+    settings.HTTPS = https
+    assert policy(client, "/embed/")["frame-ancestors"] == frames
+    assert "X-Frame-Options" not in client.get("/embed/")
+    assert policy(client, "/embed/")["script-src"] == "'self'"

@@ -1,0 +1,132 @@
+"""`/healthz` and `/readyz`: what is asked, how long for, and what is never said."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from celery import current_app
+from django.db import connection
+from django.test import Client
+from pytest_django import Settings
+
+from hlapp.celery import app as celery_app
+from integrations.console import health
+from integrations.core import clock
+from integrations.core.errors import SealBroken, StoreUnavailable
+from integrations.tenants import marketplace
+
+PASSWORD = "redis-password-canary"
+
+
+@pytest.fixture(autouse=True)
+def our_celery() -> Any:
+    """The process's Celery app is ours, whatever another test made of it."""
+    celery_app.set_current()
+    assert current_app.conf.broker_url == celery_app.conf.broker_url
+    return celery_app
+
+
+def test_healthz_touches_nothing(client: Client, django_assert_num_queries: Any) -> None:
+    """No `db` fixture: a query would fail the test."""
+    response = client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readyz_asks_every_service(client: Client) -> None:
+    marketplace.default()
+    response = client.get("/readyz")
+    body = response.json()
+    assert body["status"] == "ok", body
+    assert response.status_code == 200
+    assert set(body["checks"]) == {"database", "redis", "broker", "vault"}
+    assert all(check["ms"] < 2000 for check in body["checks"].values())
+    assert body["checks"]["vault"]["note"] == "opens stored secrets"
+
+
+def test_one_failure_makes_it_503_and_names_the_culprit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> str:
+        raise ConnectionError(f"redis://:{PASSWORD}@host refused")
+
+    monkeypatch.setattr(health, "PROBES", {"redis": broken, "other": lambda: "fine"})
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    checks = response.json()["checks"]
+    assert (checks["redis"]["ok"], checks["redis"]["note"], checks["other"]["ok"]) == (False, "ConnectionError", True)
+    assert PASSWORD not in response.content.decode()
+
+
+def test_a_service_that_hangs_costs_the_timeout_and_no_more() -> None:
+    release = threading.Event()
+
+    def hangs() -> str:
+        release.wait(30)
+        return "late"
+
+    started = clock.monotonic()
+    outcomes = health.run({"hung": hangs, "also": hangs, "fine": lambda: "quick"}, timeout=0.3)
+    took = clock.monotonic() - started
+    release.set()
+    assert took < 1.5
+    assert [outcomes[name].ok for name in ("hung", "also", "fine")] == [False, False, True]
+    assert "no answer" in outcomes["hung"].note
+
+
+def test_a_redis_that_is_away_is_not_ready(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> str:
+        raise StoreUnavailable("the quota store does not answer (ConnectionError)")
+
+    monkeypatch.setattr("integrations.quota.queries.health", away)
+    assert not health.run({"redis": health.redis})["redis"].ok
+
+
+def test_a_broker_of_another_app_is_not_ready(settings: Settings) -> None:
+    settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
+    outcome = health.run({"broker": health.broker})["broker"]
+    assert not outcome.ok
+    assert "Celery app" in outcome.note
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_key_that_is_missing_is_not_ready(settings: Settings) -> None:
+    marketplace.default()
+    settings.VAULT_KEYS = ["newer:" + "A" * 43 + "="]
+    outcome = health.run({"vault": health.vault})["vault"]
+    assert not outcome.ok
+    assert "'test'" in outcome.note
+
+
+@pytest.mark.django_db(transaction=True)
+def test_missing_migrations_are_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Executor(health.MigrationExecutor):  # type: ignore[misc]
+        def migration_plan(self, targets: Any, clean_start: bool = False) -> Any:
+            return [("0002", False)]
+
+    monkeypatch.setattr(health, "MigrationExecutor", Executor)
+    health._require_migrations.cache_clear()
+    outcome = health.run({"database": health.database})["database"]
+    assert not outcome.ok
+    assert "manage.py migrate" in outcome.note
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_threads_give_their_connections_back() -> None:
+    def count() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            return int(cursor.fetchone()[0])
+
+    health.run({"database": health.database})
+    before = count()
+    for _ in range(5):
+        health.run({"database": health.database, "vault": health.vault})
+    assert count() <= before + 1
+
+
+def test_the_probe_notes_what_our_own_errors_say() -> None:
+    def sealed() -> str:
+        raise SealBroken("no key 'old' in VAULT_KEYS")
+
+    assert health.run({"vault": sealed})["vault"].note == "no key 'old' in VAULT_KEYS"

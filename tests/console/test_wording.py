@@ -1,0 +1,53 @@
+"""The table of error texts is closed, and says nothing an agency must not read."""
+
+from __future__ import annotations
+
+import pytest
+
+from integrations.console import wording
+from integrations.core import errors
+from integrations.core.errors import IntegrationError
+
+
+def kinds(root: type[IntegrationError]) -> list[type[IntegrationError]]:
+    return [root, *(kind for below in root.__subclasses__() for kind in kinds(below))]
+
+
+OURS = [kind for kind in kinds(IntegrationError) if kind.__module__ == errors.__name__]
+ALL_WORDS = [*wording.TABLE.values(), *wording.HTTP.values(), wording.OUTAGE, wording.FORM_EXPIRED]
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_every_error_has_words_of_its_own_branch(kind: type[IntegrationError]) -> None:
+    words = wording.of(kind("internal detail"))
+    assert words.title
+    assert words.what_to_do
+    if kind is not IntegrationError:
+        assert words is not wording.TABLE[IntegrationError]
+
+
+@pytest.mark.parametrize("kind", kinds(errors.Retryable))
+def test_what_may_succeed_later_is_503(kind: type[IntegrationError]) -> None:
+    assert wording.of(kind("x")).status == 503
+
+
+def test_untrusted_input_is_worded_with_the_status_of_the_tree() -> None:
+    for kind in kinds(errors.Untrusted):
+        if kind in wording.TABLE:
+            assert wording.TABLE[kind].status == kind.status
+
+
+@pytest.mark.parametrize("words", ALL_WORDS)
+def test_no_provider_is_named(words: wording.Wording) -> None:
+    text = f"{words.title} {words.message} {words.what_to_do}".lower()
+    assert not any(name in text for name in ("highlevel", "high level", "leadconnector"))
+
+
+def test_a_kind_nobody_worded_takes_its_nearest_ancestor() -> None:
+    class Newer(errors.GrantRevoked):
+        pass
+
+    try:
+        assert wording.of(Newer("x")) is wording.TABLE[errors.GrantRevoked]
+    finally:
+        del Newer  # the tree is walked by other tests

@@ -1,0 +1,215 @@
+"""Messages are sent on commit and may be lost; what a failed job means is written in the error tree alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+import pytest
+import redis
+from celery import Celery, current_app, current_task, shared_task
+from celery.contrib.testing.worker import start_worker
+from celery.exceptions import Retry
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import transaction
+
+from integrations.core import errors, jobs
+from integrations.core.errors import IntegrationError
+from integrations.core.jobs import Job, enqueue
+from integrations.core.models import AuditEntry
+
+Sent = Callable[[], list[tuple[str, dict[str, Any], str | None]]]
+
+
+def kinds(above: type[IntegrationError]) -> list[type[IntegrationError]]:
+    """All errors below one in the tree, and it."""
+    return [above, *(kind for below in above.__subclasses__() for kind in kinds(below))]
+
+
+RETRYABLE = kinds(errors.Retryable)
+FINAL = [kind for kind in kinds(IntegrationError) if kind not in RETRYABLE]
+
+
+@pytest.fixture
+def sent(clean_redis: redis.Redis) -> Sent:
+    """The messages at the broker: task, arguments and when they may be run."""
+
+    def sent() -> list[tuple[str, dict[str, Any], str | None]]:
+        prefix = current_app.conf.broker_transport_options["global_keyprefix"]
+        found = []
+        while raw := clean_redis.rpop(f"{prefix}api"):
+            message = json.loads(cast("bytes", raw))
+            body = json.loads(base64.b64decode(message["body"]))
+            found.append((message["headers"]["task"], body[1], message["headers"]["eta"]))
+        return found
+
+    return sent
+
+
+@pytest.mark.django_db(transaction=True)
+class TestEnqueue:
+    def test_a_message_leaves_with_the_commit(self, sent: Sent) -> None:
+        with transaction.atomic():
+            enqueue("room.verb", row_id=7)
+            assert sent() == []
+        assert sent() == [("room.verb", {"row_id": 7}, None)]
+
+    def test_and_not_with_a_rollback(self, sent: Sent) -> None:
+        with transaction.atomic():
+            enqueue("room.verb", row_id=7)
+            transaction.set_rollback(True)
+        assert sent() == []
+
+    def test_outside_a_transaction_it_leaves_at_once(self, sent: Sent) -> None:
+        enqueue("room.verb")
+        assert sent() == [("room.verb", {}, None)]
+
+    def test_a_delay_is_never_longer_than_a_minute(self, sent: Sent) -> None:
+        enqueue("room.verb", delay=86_400.0)
+        ((_, _, eta),) = sent()
+        assert eta is not None
+        wait = time.mktime(time.strptime(eta[:19], "%Y-%m-%dT%H:%M:%S")) - time.mktime(time.gmtime())
+        assert 50 <= wait <= 61
+
+    def test_a_broker_that_is_away_costs_no_work(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The row is committed; the sweep will find it."""
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            nowhere = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
+            away = Celery("away", broker=nowhere, set_as_current=False)
+            monkeypatch.setattr(jobs, "current_app", away)
+            began = time.monotonic()
+            with transaction.atomic():
+                AuditEntry.objects.create(
+                    at="2026-01-01T00:00:00Z", actor="a", action="b", subject="c", previous=b"", hash=b"x"
+                )
+                enqueue("room.verb", row_id=7)
+            assert time.monotonic() - began < 5
+        assert AuditEntry.objects.count() == 1
+        assert [(entry["event"], entry["task"]) for entry in logged(caplog)] == [("job.not_sent", "room.verb")]
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [record.msg for record in caplog.records if record.name == jobs.__name__ and isinstance(record.msg, dict)]
+
+
+@shared_task(name="tests.fails", base=Job)
+def fails(error: Exception) -> None:
+    raise error
+
+
+Attempt = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def attempt(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Attempt:
+    """Run a job that fails with this error as a worker does on its n-th attempt; what it logged.
+
+    Where a worker would send the message again the decision itself is raised: Retry, with its wait.
+    """
+    caplog.set_level("INFO")
+
+    def decided(self: Job, **how: Any) -> Retry:
+        return Retry("again", when=how["countdown"], exc=how["exc"])
+
+    def attempt(error: Exception, *, retries: int = 0) -> list[dict[str, Any]]:
+        monkeypatch.setattr(Job, "retry", decided)
+        task = current_app.tasks["tests.fails"]
+        task.push_request(retries=retries, called_directly=False)
+        try:
+            task(error)
+        finally:
+            task.pop_request()
+        return logged(caplog)
+
+    return attempt
+
+
+@pytest.mark.parametrize("kind", RETRYABLE)
+def test_what_is_retryable_is_retried_when_it_says(attempt: Attempt, kind: type[errors.Retryable]) -> None:
+    with pytest.raises(Retry) as again:
+        attempt(kind("later", retry_after=7.5))
+    assert again.value.when == 7.5
+
+
+@pytest.mark.parametrize("kind", FINAL)
+def test_everything_else_is_logged_and_over(attempt: Attempt, kind: type[IntegrationError]) -> None:
+    (entry,) = attempt(kind("no", resource="loc1"))
+    assert (entry["event"], entry["code"], entry["resource"]) == ("job.failed", kind.code, "loc1")
+
+
+def test_without_a_moment_it_backs_off_further_each_time(attempt: Attempt) -> None:
+    for retries, longest in enumerate([2, 4, 8, 16, 32, 60]):
+        with pytest.raises(Retry) as again:
+            attempt(errors.Unreachable("away"), retries=retries)
+        wait: Any = again.value.when
+        assert 0.1 <= wait <= longest
+
+
+def test_after_six_tries_the_row_decides(attempt: Attempt) -> None:
+    (entry,) = attempt(errors.Unreachable("away"), retries=6)
+    assert (entry["event"], entry["attempt"]) == ("job.again", 6)
+
+
+def test_a_wait_longer_than_a_minute_is_the_rows_business(attempt: Attempt) -> None:
+    (entry,) = attempt(errors.QuotaExhausted("no", retry_after=3600.0))
+    assert (entry["event"], entry["wait"]) == ("job.again", 3600.0)
+
+
+def test_a_row_that_has_gone_is_no_failure(attempt: Attempt) -> None:
+    (entry,) = attempt(ObjectDoesNotExist("no such run"))
+    assert (entry["event"], entry["level"]) == ("job.row_gone", "info")
+
+
+def test_what_nobody_foresaw_is_not_hidden(attempt: Attempt) -> None:
+    with pytest.raises(ZeroDivisionError):
+        attempt(ZeroDivisionError())
+
+
+def test_backoff_is_jittered_and_capped() -> None:
+    waits = [jobs.backoff(20, cap=5.0) for _ in range(50)]
+    assert all(0.1 <= wait <= 5.0 for wait in waits)
+    assert len(set(waits)) > 40
+
+
+def test_every_job_of_ours_is_a_job_with_late_acknowledgement() -> None:
+    current_app.loader.import_default_modules()
+    ours = {name: task for name, task in current_app.tasks.items() if not name.startswith(("celery.", "tests."))}
+    assert {"tokens.sweep", "installs.sweep", "webhooks.sweep", "sync.sweep"} <= set(ours)
+    for name, task in ours.items():
+        assert isinstance(task, Job), name
+        assert task.acks_late, name
+        assert task.ignore_result, name
+    scheduled = {entry["task"] for entry in current_app.conf.beat_schedule.values()}
+    assert scheduled <= set(ours)
+
+
+seen: list[int] = []
+
+
+@shared_task(name="tests.third_time", base=Job)
+def third_time(**_: Any) -> None:
+    seen.append(current_task.request.retries)
+    if len(seen) < 3:
+        raise errors.Unreachable("away", retry_after=0.05)
+
+
+@pytest.fixture
+def worker(clean_redis: redis.Redis, transactional_db: None) -> Iterator[None]:
+    seen.clear()
+    with start_worker(current_app, pool="solo", perform_ping_check=False, queues=["api"], loglevel="ERROR"):
+        yield
+
+
+def test_a_real_worker_comes_back_to_it(worker: None) -> None:
+    current_app.send_task("tests.third_time", kwargs={"row_id": 1, "new_in_the_next_version": True})
+    until = time.monotonic() + 20
+    while len(seen) < 3 and time.monotonic() < until:
+        time.sleep(0.05)
+    assert seen == [0, 1, 2]

@@ -1,0 +1,129 @@
+"""The demo as its user sees it: real processes, real servers, one of them killed in the middle."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Demo:
+    def __init__(self, log: Path, *arguments: str) -> None:
+        self.log = log
+        self.database = f"hlapp_demo_{os.getpid()}_{free_port()}"
+        self.web, vendor = free_port(), free_port()
+        options = ["--port", str(self.web), "--sandbox-port", str(vendor), "--database", self.database]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "demo", *options, *arguments],
+                cwd=ROOT,
+                env={**os.environ, "COLUMNS": "100"},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def text(self) -> str:
+        return self.log.read_text()
+
+    def children(self) -> dict[int, str]:
+        listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True)
+        rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
+        return {int(pid): args for pid, parent, args in rows if int(parent) == self.process.pid and "ps -A" not in args}
+
+    def worker(self) -> int:
+        found = [pid for pid, args in self.children().items() if "celery -A hlapp worker" in args]
+        assert len(found) == 1, self.children()
+        return found[0]
+
+    def wait_for(self, ready: Callable[[], object], seconds: float = 60) -> None:
+        until = time.monotonic() + seconds
+        while not ready():
+            assert self.process.poll() is None, self.text
+            assert time.monotonic() < until, self.text
+            time.sleep(0.05)
+
+
+@contextmanager
+def running(log: Path, *arguments: str) -> Iterator[Demo]:
+    demo = Demo(log, *arguments)
+    try:
+        yield demo
+    finally:
+        demo.process.kill()
+        demo.process.wait()
+        shutil.rmtree(ROOT / ".hlapp" / demo.database, ignore_errors=True)
+        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as server:
+            server.execute(f'DROP DATABASE IF EXISTS "{demo.database}" WITH (FORCE)')
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
+    with running(tmp_path / "log", "--once", "--locations", "2", "--contacts", "2500") as demo:
+        demo.wait_for(lambda: "Installing the agency" in demo.text)
+        time.sleep(1.5)
+        os.kill(demo.worker(), signal.SIGKILL)
+        assert demo.process.wait(200) == 0, demo.text
+        text = demo.text
+    assert "worker was killed by SIGKILL and was started again" in text
+    assert (
+        re.findall(r"([\d,]+) / ([\d,]+) │ +([\d,]+) / ([\d,]+) │ same", text) == [("2,520", "2,520", "500", "500")] * 2
+    )
+    assert re.search(r"Refused with 429 +│ 0 ", text)
+    for name in ("web", "worker"):
+        memory = re.search(rf"Memory of {name} +│ (\d+) MB", text)
+        assert memory is not None
+        assert int(memory[1]) <= 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_it_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
+    with running(tmp_path / "log", "--locations", "1", "--contacts", "20") as demo:
+        demo.wait_for(lambda: "Serving until Ctrl-C" in demo.text)
+        left = set(demo.children())
+        assert len(left) == 4
+        demo.process.send_signal(number)
+        demo.process.wait(20)
+        until = time.monotonic() + 10
+        while left := {pid for pid in left if Path(f"/proc/{pid}").exists() and not _is_zombie(pid)}:
+            assert time.monotonic() < until, left
+            time.sleep(0.05)
+        assert "Traceback" not in demo.text
+
+
+def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        with running(tmp_path / "log", "--once", "--port", port) as demo:
+            assert demo.process.wait(60) == 1
+            last = demo.text.strip().splitlines()[-1]
+    assert f"port {port} is in use" in last
+    assert "--port" in last
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True

@@ -1,0 +1,269 @@
+"""One call: the right token, found before a permit is spent, and one HTTP attempt whose every end is a typed one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import redis
+
+from integrations.core import clock
+from integrations.core.errors import (
+    BadRequest,
+    GrantRevoked,
+    InstallGone,
+    IntegrationError,
+    LocationInactive,
+    QuotaExhausted,
+    RequestRejected,
+    ScopeMissing,
+    ServerFault,
+    StoreUnavailable,
+    Unreachable,
+)
+from integrations.gateway import client
+from integrations.highlevel.errors import AccessTokenRejected
+from integrations.quota import governor, queries, store
+from integrations.quota.governor import Permit
+from integrations.quota.lanes import Lane
+from integrations.tenants.models import App
+from integrations.tokens.models import Credential
+from tests.gateway.conftest import GET_LOCATION, Call, Counted
+from tests.plugin.vendor import Vendor
+
+BULK_LIMIT = 100
+
+
+def used(row: Credential) -> int:
+    return queries.snapshot(row.app.client_id, row.resource_id).day_used
+
+
+def out(row: Credential) -> int:
+    """Slots that are neither free nor will be within a window: calls on their way."""
+    found = queries.snapshot(row.app.client_id, row.resource_id)
+    slots, state = store.keys(f"{row.app.client_id}:{row.resource_id}")
+    born = int(store.client().hget(state, "b") or 0)
+    soon = (clock.now().timestamp() + governor.START_WINDOW + 2) * 1e6 - born
+    return found.limit - int(store.client().zcount(slots, "-inf", soon))
+
+
+def test_a_location_by_its_own_token(call: Call, location: Credential, counted: Counted) -> None:
+    result = call()
+    assert (result.status, result.operation) == (200, GET_LOCATION)
+    assert result.json["location"]["id"] == location.resource_id
+    assert result.trace_id
+    assert (counted.calls, used(location), out(location)) == (1, 1, 0)
+
+
+def test_a_company_by_its_own_token(app: App, company: Credential, vendor: Vendor) -> None:
+    params = {"appId": app.highlevel_id, "isInstalled": True}
+    result = client.call("oauth.get-installed-location", app=app, company=company.resource_id, params=params)
+    assert {row["_id"] for row in result.json["locations"]} == set(vendor.locations)
+
+
+def test_a_write(call: Call, vendor: Vendor) -> None:
+    body = {"firstName": "Ada", "email": "ada@example.com"}
+    made = call("contacts.create-contact", body=body)
+    assert made.status == 201
+    contact = made.json["contact"]
+    assert contact["locationId"] == vendor.locations[0]
+    assert call("contacts.get-contact", params={"contactId": contact["id"]}).json["contact"]["firstName"] == "Ada"
+
+
+def test_an_operation_by_method_and_path(call: Call) -> None:
+    assert call("GET /locations/{locationId}").operation == GET_LOCATION
+
+
+@pytest.mark.parametrize(
+    ("operation", "how", "message"),
+    [
+        (GET_LOCATION, {"company": "c1"}, "one of the two"),
+        (GET_LOCATION, {"location": None}, "one of the two"),
+        (GET_LOCATION, {"location": ""}, "one of the two"),
+        ("oauth.get-installed-location", {}, "token of a company, not of a location"),
+        ("contacts.get-contact", {"location": None, "company": "c1"}, "token of a location, not of a company"),
+        ("contacts.get-contakt", {}, "contakt"),
+        ("contacts.get-contact", {}, "contactId"),
+        ("contacts.get-contact", {"params": {"contactId": "x", "colour": "red"}}, "colour"),
+        ("contacts.get-contact", {"params": {"contactId": "x"}, "body": {"a": 1}}, "body"),
+    ],
+)
+def test_a_mistake_of_the_caller_costs_nothing(
+    call: Call, location: Credential, counted: Counted, operation: str, how: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadRequest, match=message):
+        call(operation, **how)
+    assert (counted.calls, used(location)) == (0, 0)
+
+
+def test_a_missing_scope_is_found_before_a_permit_is_spent(call: Call, location: Credential, counted: Counted) -> None:
+    Credential.objects.filter(pk=location.pk).update(scopes="contacts.readonly users.readonly")
+    with pytest.raises(ScopeMissing, match=r"locations\.readonly") as refused:
+        call()
+    assert refused.value.context["missing"] == ["locations.readonly"]
+    assert (counted.requests, used(location)) == (counted.requests, 0)
+    assert counted.calls == 0
+
+
+def test_a_grant_that_names_no_scopes_is_tried(call: Call, location: Credential) -> None:
+    Credential.objects.filter(pk=location.pk).update(scopes="")
+    assert call().status == 200
+
+
+def test_nobody_there(app: App, vendor: Vendor) -> None:
+    with pytest.raises(InstallGone):
+        client.call(GET_LOCATION, app=app, location="stranger")
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [("revoked", InstallGone), ("needs_reconnect", GrantRevoked), ("suspended", LocationInactive)],
+)
+def test_a_credential_that_is_not_active_is_not_tried(
+    call: Call, location: Credential, counted: Counted, state: str, error: type[IntegrationError]
+) -> None:
+    Credential.objects.filter(pk=location.pk).update(state=state, reason="a test")
+    with pytest.raises(error):
+        call()
+    assert (counted.calls, used(location)) == (0, 0)
+
+
+def test_a_paused_location(call: Call, location: Credential, vendor: Vendor) -> None:
+    vendor.post(f"/sandbox/locations/{location.resource_id}/pause")
+    with pytest.raises(LocationInactive):
+        call()
+    assert out(location) == 0
+
+
+# What the vendor or the way to it does, the error, and whether a slot is free again at once.
+ENDS: list[tuple[str, dict[str, Any], type[IntegrationError], dict[str, Any]]] = [
+    ("status", {"status": 500}, ServerFault, {"status": 500}),
+    ("status", {"status": 503}, ServerFault, {"status": 503}),
+    ("status", {"status": 404}, RequestRejected, {"status": 404, "reason": "not_found"}),
+    ("status", {"status": 422, "body": {"message": ["no"]}}, RequestRejected, {"reason": "validation"}),
+    ("status", {"status": 403}, RequestRejected, {"status": 403}),
+    ("quota", {}, QuotaExhausted, {"window": "burst"}),
+    ("quota", {"daily": True}, QuotaExhausted, {"window": "day"}),
+    ("garbage", {}, Unreachable, {"sent": True}),
+    ("truncated", {}, Unreachable, {"sent": True}),
+    ("close", {}, Unreachable, {"sent": True}),
+    ("lost", {}, Unreachable, {"sent": True}),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "error", "context"), ENDS, ids=[f"{kind}{p.get('status', '')}" for kind, p, _, _ in ENDS]
+)
+def test_every_other_end_is_a_typed_one_and_settles_its_permit(
+    call: Call,
+    location: Credential,
+    vendor: Vendor,
+    counted: Counted,
+    kind: str,
+    params: dict[str, Any],
+    error: type[IntegrationError],
+    context: dict[str, Any],
+) -> None:
+    call()
+    vendor.fault("/locations", kind, **params)
+    before = counted.requests
+    with pytest.raises(error) as raised:
+        call(lane=Lane.BULK)
+    assert type(raised.value) is error
+    assert context.items() <= raised.value.context.items()
+    assert raised.value.context["operation"] == GET_LOCATION
+    assert counted.requests == before + 1, "one attempt, whatever comes"
+    assert counted.refreshes == 0
+    assert (used(location), out(location)) == (2, 0)
+    # A burst that is refused says that the vendor has counted what we do not know of: nothing goes for a window.
+    free = 0 if context.get("window") == "burst" else BULK_LIMIT - 2
+    assert queries.snapshot(location.app.client_id, location.resource_id).free == free, "both are cooling"
+
+
+def test_a_429_says_when_to_come_back(call: Call, vendor: Vendor) -> None:
+    vendor.fault("/locations", "quota")
+    with pytest.raises(QuotaExhausted) as refused:
+        call()
+    assert refused.value.retry_after == 10.0
+
+
+def test_a_spent_day_is_remembered_by_everybody(call: Call, vendor: Vendor, counted: Counted) -> None:
+    vendor.fault("/locations", "quota", daily=True)
+    with pytest.raises(QuotaExhausted):
+        call()
+    with pytest.raises(QuotaExhausted, match="today's quota") as refused:
+        call(lane=Lane.INTERACTIVE)
+    assert refused.value.retry_after == pytest.approx(86_400, abs=5)
+    assert counted.calls == 0, "the fault stood before the API, and the second call was never sent"
+
+
+def test_a_request_that_never_left_gives_its_permit_back(call: Call, location: Credential, app: App) -> None:
+    call()
+    app.api_url = "http://127.0.0.1:1"
+    with pytest.raises(Unreachable) as raised:
+        call(app=app)
+    assert raised.value.context["sent"] is False
+    assert queries.snapshot(app.client_id, location.resource_id).free == BULK_LIMIT - 1, "only the first is cooling"
+
+
+def test_a_request_that_cannot_be_written_gives_its_permit_back(call: Call, location: Credential) -> None:
+    call()
+    with pytest.raises(BadRequest):
+        call("contacts.create-contact", body={"firstName": object()})
+    assert queries.snapshot(location.app.client_id, location.resource_id).free == BULK_LIMIT - 1
+
+
+def test_a_permit_that_came_too_late_is_not_used(
+    call: Call, location: Credential, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = governor.acquire
+
+    def late(*arguments: Any, **named: Any) -> Permit:
+        permit = real(*arguments, **named)
+        return Permit(permit.key, permit.epoch, permit.slot, permit.deadline, clock.monotonic() - 0.001)
+
+    monkeypatch.setattr(governor, "acquire", late)
+    with pytest.raises(Unreachable, match="stood still") as raised:
+        call()
+    assert (raised.value.retry_after, counted.calls, out(location)) == (0.0, 0, 0)
+
+
+def test_a_store_that_dies_under_way_costs_no_answer(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = store._script()
+
+    def dies(*, keys: Any, args: Any) -> Any:
+        if '"want": 0' in args[0]:
+            raise redis.ConnectionError("gone")
+        return real(keys=keys, args=args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "_script", lambda: dies)
+        assert call().status == 200
+
+
+def test_without_the_store_nothing_is_sent(call: Call, counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(**_: Any) -> Any:
+        raise redis.ConnectionError("gone")
+
+    monkeypatch.setattr(store, "_script", lambda: gone)
+    with pytest.raises(StoreUnavailable):
+        call()
+    assert counted.calls == 0
+
+
+def test_a_deadline_is_kept(call: Call, vendor: Vendor) -> None:
+    call()
+    vendor.fault("/locations", "latency", ms=3000)
+    began = clock.monotonic()
+    with pytest.raises(Unreachable):
+        call(deadline=0.3)
+    assert clock.monotonic() - began < 1.5
+
+
+def test_no_token_is_in_an_error_or_a_result(call: Call, vendor: Vendor, location: Credential) -> None:
+    from_vendor = call()
+    vendor.fault("/locations", "unauthorized", times=None)
+    with pytest.raises(AccessTokenRejected) as raised:
+        call()
+    text = repr(from_vendor) + repr(raised.value) + str(raised.value.context)
+    assert "eyJ" not in text, "a JWT begins so"

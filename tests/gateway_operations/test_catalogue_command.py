@@ -1,0 +1,179 @@
+"""`manage.py catalogue`, run as an operator would."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+
+from integrations.gateway.management.commands.catalogue import Command
+
+THINGS = {"paths": {"/things": {"get": {"operationId": "list", "tags": ["Things"], "security": [{"bearer": ["a"]}]}}}}
+
+
+def run(*arguments: str) -> str:
+    out = io.StringIO()
+    command = Command(stdout=out)
+    options = vars(command.create_parser("manage.py", "catalogue").parse_args(list(arguments)))
+    command.handle(**options)
+    return out.getvalue()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    directory = tmp_path / "openapi"
+    (directory / "v3").mkdir(parents=True)
+    (directory / "things.json").write_text(json.dumps(THINGS))
+    (directory / "v3" / "things-v3.json").write_text(json.dumps(THINGS))
+    return directory
+
+
+def test_list_shows_one_line_per_operation_of_a_tag() -> None:
+    lines = run("list", "--tag", "SNAPSHOTS").splitlines()
+    assert lines[0].split() == ["snapshots.create-snapshot-share-link", "POST", "/snapshots/share/link"]
+    assert all(line.startswith("snapshots.") for line in lines)
+    assert len(run("list").splitlines()) == 576
+    assert len(run("list", "--dialect", "v3").splitlines()) == 627
+
+
+def test_list_speaks_json() -> None:
+    listed = json.loads(run("list", "--tag", "snapshots", "--json"))
+    assert listed[0] == {
+        "key": "snapshots.create-snapshot-share-link",
+        "method": "POST",
+        "path": "/snapshots/share/link",
+    }
+
+
+def test_a_tag_nobody_has_is_an_error() -> None:
+    with pytest.raises(CommandError, match="no operation has the tag or file 'nope'"):
+        run("list", "--tag", "nope")
+
+
+def test_show_tells_how_to_call_an_operation() -> None:
+    shown = run("show", "get-installed-location")
+    assert shown.splitlines()[:5] == [
+        "oauth.get-installed-location",
+        "  GET /oauth/installedLocations",
+        "  Version: 2021-07-28",
+        "  company token, OAuth only: oauth.readonly",
+        "  skip (query, string)",
+    ]
+    assert "companyId (query, string, required)" in shown
+    assert "    pageLimit (number, required)" in run("show", "POST /contacts/search")
+    assert json.loads(run("show", "get-installed-location", "--json"))["path"] == "/oauth/installedLocations"
+
+
+def test_an_unknown_operation_is_one_line_with_help() -> None:
+    with pytest.raises(CommandError, match=r"no operation 'get-instaled-location'; close to it: oauth\.get-inst"):
+        run("show", "get-instaled-location")
+
+
+def test_build_writes_both_dialects_and_diff_reads_them_back(source: Path, tmp_path: Path) -> None:
+    assert run("build", str(source), "--out", str(tmp_path)) == "v2: 1 operations, v3: 1 operations\n"
+    written = json.loads((tmp_path / "v2.json").read_text())
+    assert list(written["operations"]) == ["things.list"]
+    assert json.loads((tmp_path / "v3.json").read_text())["dialect"] == "v3"
+
+
+def test_diff_against_a_directory_counts_what_is_gone(source: Path) -> None:
+    found = json.loads(run("diff", str(source), "--json"))
+    assert found["added"] == ["things.list"]
+    assert len(found["removed"]) == 576
+
+
+def test_diff_against_one_file_looks_at_that_file_only(tmp_path: Path) -> None:
+    renamed = {"paths": {"/snapshots/": {"get": {"operationId": "get-custom-snapshots", "security": []}}}}
+    (tmp_path / "snapshots.json").write_text(json.dumps(renamed))
+    lines = run("diff", str(tmp_path / "snapshots.json")).splitlines()
+    assert "- snapshots.create-snapshot-share-link" in lines
+    assert "~ snapshots.get-custom-snapshots" in lines
+    assert '    credentials: [["company", false, []]] -> []' in lines
+    (tmp_path / "snapshots-v3.json").write_text(json.dumps({"paths": {}}))
+    gone = json.loads(run("diff", str(tmp_path / "snapshots-v3.json"), "--json"))
+    assert all(key.startswith("snapshots.") for key in gone["removed"])
+
+
+def test_a_build_that_fails_halfway_writes_nothing(source: Path, tmp_path: Path) -> None:
+    (source / "v3" / "things-v3.json").write_text("{")
+    with pytest.raises(CommandError, match=r"things-v3\.json cannot be read as JSON"):
+        run("build", str(source), "--out", str(tmp_path))
+    assert not (tmp_path / "v2.json").exists()
+
+
+@pytest.mark.parametrize("verb", ["build", "diff"])
+def test_a_directory_without_files_is_an_error(tmp_path: Path, verb: str) -> None:
+    with pytest.raises(CommandError, match="holds no"):
+        run(verb, str(tmp_path))
+    with pytest.raises(CommandError):
+        run("diff", str(tmp_path / "missing.json"))
+
+
+USERS = [{"bearer": ["users.readonly", "users.beta"]}]
+CHANGED: dict[str, Any] = {
+    "/users/": {"get": {"operationId": "get-user-by-location", "security": USERS}},
+    "/users/{userId}/badge": {"get": {"operationId": "get-badge", "security": [{"bearer": ["badges.readonly"]}]}},
+}
+
+
+@pytest.fixture
+def users(tmp_path: Path) -> Path:
+    """A drop of one file that changes the listing our sync walks, adds one operation and removes all others."""
+    file = tmp_path / "users.json"
+    file.write_text(json.dumps({"paths": CHANGED}))
+    return file
+
+
+def test_diff_tells_which_of_our_code_calls_what_changes(users: Path) -> None:
+    found = json.loads(run("diff", str(users), "--json"))
+    assert [use["who"] for use in found["used"]["users.get-user-by-location"]] == ["Resource users"]
+    assert found["used"]["users.get-user-by-location"][0]["place"].startswith("integrations/sync/resources/lists.py:")
+    assert "    used by Resource users (integrations/sync/resources/lists.py:" in run("diff", str(users))
+
+
+def test_diff_tells_the_scopes_that_are_newly_needed(users: Path) -> None:
+    found = json.loads(run("diff", str(users), "--json"))
+    assert found["scopes"] == {"users.get-badge": ["badges.readonly"], "users.get-user-by-location": ["users.beta"]}
+    assert found["missing_scopes"] == ["users.beta"], "nobody here calls the badge"
+    lines = run("diff", str(users)).splitlines()
+    assert "    newly needs users.beta" in lines
+    assert lines[-1] == "add to HIGHLEVEL_SCOPES: users.beta"
+
+
+@pytest.mark.parametrize(
+    ("levels", "fails"),
+    [("added", True), ("removed", True), ("changed", True), ("used", True), ("removed,added", True), (None, False)],
+)
+def test_diff_fails_on_what_it_is_told_to(users: Path, levels: str | None, fails: bool) -> None:
+    more = ["--fail-on", levels] if levels else []
+    if fails:
+        with pytest.raises(SystemExit) as stopped:
+            run("diff", str(users), *more)
+        assert stopped.value.code == 1
+    else:
+        run("diff", str(users), *more)
+
+
+def test_an_addition_alone_does_not_fail_on_removals(tmp_path: Path) -> None:
+    (tmp_path / "novelties.json").write_text(json.dumps({"paths": {"/n": {"get": {"operationId": "n"}}}}))
+    assert run("diff", str(tmp_path / "novelties.json"), "--fail-on", "removed,changed,used") == "+ novelties.n\n"
+
+
+def test_a_level_nobody_knows_is_refused(users: Path) -> None:
+    with pytest.raises(CommandError, match="a list of added, removed, changed, used"):
+        run("diff", str(users), "--fail-on", "everything")
+
+
+def test_build_writes_a_facade_that_python_reads(source: Path, tmp_path: Path) -> None:
+    run("build", str(source), "--out", str(tmp_path))
+    text = (tmp_path / "facade" / "v2" / "things.py").read_text()
+    compile(text, "things.py", "exec")
+    assert "    def list(self) -> Result:" in text
+    stale = tmp_path / "facade" / "v2" / "gone.py"
+    stale.write_text("")
+    run("build", str(source), "--out", str(tmp_path))
+    assert not stale.exists()

@@ -1,0 +1,155 @@
+"""Every kind of credential: an operation of the other level, a scope it lacks, a parameter that cannot be.
+
+All is found before anything is sent and before a permit is spent, and the error says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from integrations.core.errors import BadRequest, InstallGone, ScopeMissing
+from integrations.gateway import api1, client
+from integrations.highlevel import transport
+from integrations.quota import queries
+from integrations.tenants.models import App
+from integrations.tokens.models import Credential
+from tests.gateway_operations.conftest import COMPANY, LOCATION, credential
+from tests.gateway_operations.scripted import Scripted, status
+
+OF_A_LOCATION, OF_A_COMPANY = "contacts.get-contact", "oauth.get-installed-location"
+OAUTH_ONLY = "marketplace.deleteInstallation"
+PARAMS = {OF_A_LOCATION: {"contactId": "C"}, OF_A_COMPANY: {"appId": "A"}}
+Kind = Credential.Kind
+
+KINDS = pytest.mark.parametrize(
+    ("level", "kind"),
+    [("location", Kind.OAUTH), ("company", Kind.OAUTH), ("location", Kind.PRIVATE), ("company", Kind.PRIVATE)],
+)
+
+
+def tenant(level: str) -> dict[str, str]:
+    return {"location": LOCATION} if level == "location" else {"company": COMPANY}
+
+
+def own(level: str, kind: str = Kind.OAUTH) -> str:
+    """An operation that takes a token of this level and kind."""
+    if level == "location":
+        return OF_A_LOCATION
+    return OF_A_COMPANY if kind == Kind.OAUTH else "companies.get-company"
+
+
+def untouched(app: App, scripted: Scripted, level: str) -> bool:
+    """Nothing was sent and no permit was taken."""
+    resource = LOCATION if level == "location" else COMPANY
+    return scripted.asked == [] and queries.snapshot(app.client_id, resource).day_used == 0
+
+
+@KINDS
+def test_an_operation_of_the_other_level(app: App, scripted: Scripted, level: str, kind: str) -> None:
+    credential(app, level, kind=kind)
+    other = "company" if level == "location" else "location"
+    with pytest.raises(BadRequest, match=f"takes the token of a {other}, not of a {level}"):
+        client.call(own(other), app=app, params=PARAMS[own(other)], **tenant(level))  # type: ignore[arg-type]
+    assert untouched(app, scripted, level)
+
+
+@KINDS
+def test_a_scope_that_is_missing(app: App, scripted: Scripted, level: str, kind: str) -> None:
+    credential(app, level, kind=kind, scopes="something.else")
+    operation = own(level, kind)
+    with pytest.raises(ScopeMissing) as missing:
+        client.call(operation, app=app, params=PARAMS.get(operation), **tenant(level))  # type: ignore[arg-type]
+    scope = {OF_A_LOCATION: "contacts.readonly", OF_A_COMPANY: "oauth.readonly"}.get(operation, "companies.readonly")
+    assert missing.value.context["missing"] == [scope]
+    assert scope in str(missing.value)
+    where = "/install/?app=" if kind == Kind.OAUTH else "/admin/tokens/credential/add/?"
+    assert missing.value.context["reconnect_url"].startswith(f"https://app.example.com{where}")
+    assert untouched(app, scripted, level)
+
+
+@KINDS
+def test_a_parameter_that_cannot_be(app: App, scripted: Scripted, level: str, kind: str) -> None:
+    credential(app, level, kind=kind)
+    with pytest.raises(BadRequest, match="no parameter 'surprise'"):
+        client.call(own(level, kind), app=app, params={"surprise": 1}, **tenant(level))  # type: ignore[arg-type]
+    assert untouched(app, scripted, level)
+
+
+@KINDS
+def test_what_it_may_do_it_does(app: App, scripted: Scripted, level: str, kind: str) -> None:
+    credential(app, level, kind=kind)
+    operation = own(level, kind)
+    result = client.call(operation, app=app, params=PARAMS.get(operation), **tenant(level))  # type: ignore[arg-type]
+    assert result.json == {"ok": True}
+    assert [token for _, _, token in scripted.asked] == [f"the-{level}-token"]
+
+
+def test_a_private_token_where_only_oauth_will_do(app: App, scripted: Scripted) -> None:
+    credential(app, "company", kind=Kind.PRIVATE)
+    with pytest.raises(BadRequest, match="OAuth grant only"):
+        client.call(OF_A_COMPANY, app=app, company=COMPANY, params=PARAMS[OF_A_COMPANY])
+    assert untouched(app, scripted, "company")
+
+
+def test_a_scope_that_the_app_does_not_ask_for_yet_is_named_apart(app: App) -> None:
+    credential(app, "location", scopes="contacts.readonly")
+    with pytest.raises(ScopeMissing) as missing:
+        client.call("users.get-user-by-location", app=app, location=LOCATION)
+    assert missing.value.context["not_requested"] == ["users.readonly"]
+    with pytest.raises(ScopeMissing) as known:
+        client.call("contacts.delete-contact", app=app, location=LOCATION, params={"contactId": "C"})
+    assert "not_requested" not in known.value.context
+
+
+def test_a_scope_that_the_vendor_misses_is_told_the_same_way(app: App, scripted: Scripted) -> None:
+    """Scopes are unknown to us when the grant named none; the vendor's 401 then names nothing either."""
+    credential(app, "location")
+    scripted.plan(status(401, "The token is not authorized for this scope."))
+    with pytest.raises(ScopeMissing) as missing:
+        client.call(OF_A_LOCATION, app=app, location=LOCATION, params={"contactId": "C"})
+    assert missing.value.context["missing"] == ["contacts.readonly"]
+    assert missing.value.context["reconnect_url"].endswith(f"/install/?app={app.highlevel_id}")
+    assert len(scripted.asked) == 1, "no refresh, no second try"
+
+
+class TestApiKey:
+    """API 1.0 has no scopes and no catalogue: its wrong level is API 2.0, its parameters are the caller's."""
+
+    @pytest.fixture(autouse=True)
+    def _address(self, app: App, scripted: Scripted, settings: Any) -> Iterator[None]:
+        settings.HIGHLEVEL_API_1_URL = f"{scripted.url}/v1"
+        yield
+        transport.shared(settings.HIGHLEVEL_API_1_URL).close()
+
+    def test_it_opens_nothing_of_api_2(self, app: App, scripted: Scripted) -> None:
+        credential(app, "location", kind=Kind.KEY)
+        with pytest.raises(InstallGone):
+            client.call(OF_A_LOCATION, app=app, location=LOCATION, params={"contactId": "C"})
+        assert untouched(app, scripted, "location")
+
+    def test_an_agencys_is_not_its_locations(self, app: App, scripted: Scripted) -> None:
+        credential(app, "company", kind=Kind.KEY)
+        with pytest.raises(InstallGone):
+            api1.call("GET", "/contacts/", app=app, location=LOCATION)
+        assert scripted.asked == []
+
+    def test_api_1_takes_nothing_else(self, app: App, scripted: Scripted) -> None:
+        credential(app, "location")
+        with pytest.raises(InstallGone):
+            api1.call("GET", "/contacts/", app=app, location=LOCATION)
+        assert scripted.asked == []
+
+    def test_a_call_that_cannot_be(self, app: App, scripted: Scripted) -> None:
+        credential(app, "location", kind=Kind.KEY)
+        with pytest.raises(BadRequest, match="a path that starts with a slash"):
+            api1.call("GET", "contacts", app=app, location=LOCATION)
+        assert scripted.asked == []
+
+    @pytest.mark.parametrize("level", ["location", "company"])
+    def test_what_it_may_do_it_does(self, app: App, scripted: Scripted, level: str) -> None:
+        credential(app, level, kind=Kind.KEY)
+        assert api1.call("GET", "/contacts/", app=app, **tenant(level)).json == {"ok": True}  # type: ignore[arg-type]
+        assert scripted.asked == [("GET", "/v1/contacts/", f"the-{level}-token")]

@@ -1,0 +1,54 @@
+"""A location connected to the stand-in vendor, calls made to it, and a process that has counted nothing yet."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from integrations.core import clock
+from integrations.gateway import client, failures, usage
+from integrations.gateway.client import Result
+from integrations.tenants.models import App
+from integrations.tokens import store
+from tests.plugin.vendor import Vendor, app, location_grant, run_vendor
+
+__all__ = ["app"]
+
+GET_LOCATION = "locations.get-location"
+Call = Callable[..., Result]
+# Other ids each time: a location whose quota is suddenly forgotten (`clean_redis`) rightly rests for a window.
+_seeds = itertools.count(9_000)
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    yield from run_vendor(locations=1, seed=next(_seeds))
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    usage._forget()
+    for name, value in (("_calls", []), ("_minute", 0), ("_kept", type(failures._kept)())):
+        monkeypatch.setattr(failures, name, value)
+    monkeypatch.setattr(usage, "PAUSE", 1e9)  # only when a test says so
+    monkeypatch.setattr(usage, "_written", clock.monotonic())
+    yield
+    usage._forget()
+
+
+@pytest.fixture
+def location(vendor: Vendor, app: App) -> str:
+    location_id = vendor.locations[0]
+    store.put(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
+    return location_id
+
+
+@pytest.fixture
+def call(app: App, location: str) -> Call:
+    def call(operation: str = GET_LOCATION, **how: Any) -> Result:
+        return client.call(operation, **{"app": app, "location": location} | how)
+
+    return call

@@ -1,0 +1,213 @@
+"""The call explorer: any operation by hand, writes only after a second look, and once."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from integrations.core import clock
+from integrations.core.models import AuditEntry
+from integrations.gateway import explorer
+from integrations.gateway.models import Call, Usage
+from integrations.highlevel.catalogue import catalogue
+from integrations.tenants.models import App, Installation, UserType
+from tests.gateway_usage.conftest import GET_LOCATION
+from tests.plugin.vendor import Vendor
+
+# The tests collect no static files, which whitenoise remarks on.
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:No directory at:UserWarning"),
+]
+
+CREATE = "contacts.create-contact"
+
+
+@pytest.fixture
+def operator(app: App, location: str) -> Client:
+    now = clock.now()
+    Installation.objects.create(
+        app=app,
+        user_type=UserType.LOCATION,
+        resource_id=location,
+        status=Installation.Status.INSTALLED,
+        origin=Installation.Origin.APP,
+        status_at=now,
+        created_at=now,
+    )
+    return signed_in(User.objects.create_superuser("op", password="a long enough password"))
+
+
+def signed_in(user: User) -> Client:
+    client = Client(HTTP_HOST="app.example.com")
+    client.force_login(user)
+    return client
+
+
+def url(key: str = "") -> str:
+    return reverse("admin:gateway_explore_operation", args=[key]) if key else reverse("admin:gateway_explore")
+
+
+def get(client: Client, address: str, **query: str) -> str:
+    answer = client.get(address, query, secure=True)
+    assert answer.status_code == 200
+    return html.unescape(answer.content.decode())
+
+
+def post(client: Client, key: str, **fields: Any) -> str:
+    answer = client.post(url(key), fields, secure=True, HTTP_REFERER="https://app.example.com/")
+    assert answer.status_code == 200
+    return html.unescape(answer.content.decode())
+
+
+def test_operations_are_found_by_words_of_their_key_path_and_tag(operator: Client) -> None:
+    assert GET_LOCATION in get(operator, url(), q="get location /locations")
+    assert "0 operations" in get(operator, url(), q="no such thing")
+    assert f"{len(catalogue('v2'))} operations" in get(operator, url())
+
+
+def test_every_operation_of_both_dialects_has_a_form(operator: Client, app: App) -> None:
+    """Of each shape (parameters, body) one is rendered; the forms' fields are made for all."""
+    shapes = {}
+    for dialect in ("v2", "v3"):
+        for operation in catalogue(dialect).operations():  # type: ignore[arg-type]
+            made = explorer.fields(operation, {})
+            assert {field.name for field in made} == {parameter.name for parameter in operation.params}
+            assert explorer.example(operation) == "" or operation.body is not None
+            if dialect == "v2":
+                body = operation.body
+                shape = (bool(operation.params), body and (body.content, body.is_array, bool(body.needs)))
+                shapes[shape] = operation.key
+    assert len(shapes) > 5
+    for key in shapes.values():
+        assert key in get(operator, url(key))
+
+
+def test_a_read_is_sent_at_once_and_everything_is_shown(operator: Client, location: str, vendor: Vendor) -> None:
+    page = post(operator, GET_LOCATION, tenant=location)
+    assert '<span class="gate-ok">200</span>' in page
+    assert f"GET /locations/{location}" in page
+    assert "Authorization: the token of location" in page
+    assert "eyJ" not in page
+    assert "Bearer" not in page
+    assert re.search(r"\d+ ms", page)
+    assert re.search(r"1 call; \d+ of \d+ free now, [\d,]+ of [\d,]+ left today", page)
+    assert '"location": {' in page
+    usage = Usage.objects.get()
+    assert (usage.operation, usage.lane, usage.job) == (GET_LOCATION, "interactive", "")
+    assert not AuditEntry.objects.filter(action__startswith="api.").exists()
+
+
+def test_an_error_is_told_with_its_trace_id_and_kept(operator: Client, location: str) -> None:
+    page = post(operator, "contacts.get-contact", tenant=location, **{"value.contactId": "nobody"})
+    call = Call.objects.get()
+    assert call.code in page
+    assert call.trace_id in page
+    assert call.trace_id
+    assert "1 call;" in page
+
+
+@pytest.mark.parametrize(
+    ("key", "fields", "mistake"),
+    [
+        ("contacts.get-contact", {}, "contacts.get-contact needs contactId"),
+        (GET_LOCATION, {"tenant": "elsewhere"}, "the app is not installed on 'elsewhere'"),
+        (GET_LOCATION, {"tenant": ""}, "choose a tenant"),
+        (CREATE, {"body": "{no json"}, "the body is not JSON"),
+        ("contacts.add-tags", {"value.contactId": "c1", "body": "{}"}, "the body lacks tags"),
+        ("calendars.get-calendars", {"value.showDrafted": "perhaps"}, "'perhaps' does not fit showDrafted"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_sent(
+    operator: Client, location: str, key: str, fields: dict[str, str], mistake: str
+) -> None:
+    page = post(operator, key, **{"tenant": location, **fields})
+    assert mistake in page
+    assert not Usage.objects.exists()
+    for name, value in fields.items():
+        assert value in page, f"{name} is still in the form"
+
+
+def confirm(operator: Client, location: str, **fields: Any) -> tuple[str, dict[str, str]]:
+    """The confirmation page, and the form on it."""
+    page = post(operator, CREATE, tenant=location, **fields)
+    assert "Send this?" in page
+    number = re.search(r'name="confirmed" value="([^"]+)"', page)
+    assert number is not None
+    return page, {"tenant": location, **fields, "confirmed": number[1]}
+
+
+def contacts(vendor: Vendor, location: str) -> int:
+    return int(vendor.state()["quota"].get(location, {}).get("requests", 0))
+
+
+def test_a_write_is_looked_at_sent_once_and_put_down(operator: Client, location: str, vendor: Vendor) -> None:
+    page, form = confirm(operator, location, body='{"firstName": "Zebedee", "email": "z@example.com"}')
+    assert f'"locationId": "{location}"' in page, "it is shown as it is sent"
+    assert contacts(vendor, location) == 0
+    assert not AuditEntry.objects.filter(action__startswith="api.").exists()
+
+    page = post(operator, CREATE, **form)
+    assert '<span class="gate-ok">201</span>' in page
+    before, after = AuditEntry.objects.filter(action__startswith="api.").order_by("id")
+    assert (before.action, before.actor, before.subject) == (
+        "api.called_by_hand",
+        "operator op",
+        f"Location:{location}",
+    )
+    assert (after.detail["status"], after.detail["operation"]) == (201, CREATE)
+    assert before.detail["fields"] == ["email", "firstName"]
+    assert "Zebedee" not in str([before.detail, after.detail]), "names of fields, not people"
+
+    again = post(operator, CREATE, **form)
+    assert "Send this?" in again, "the same form once more is looked at once more"
+    assert contacts(vendor, location) == 1
+
+
+def test_what_was_looked_at_is_what_is_sent(operator: Client, location: str, vendor: Vendor) -> None:
+    _, form = confirm(operator, location, body='{"firstName": "Ann"}')
+    page = post(operator, CREATE, **{**form, "body": '{"firstName": "Ben"}'})
+    assert "Send this?" in page
+    assert contacts(vendor, location) == 0
+
+
+def test_only_who_may_explore_can(operator: Client, location: str) -> None:
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_call", content_type__app_label="gateway"))
+    client = signed_in(viewer)
+    assert client.get(reverse("admin:gateway_call_changelist"), secure=True).status_code == 200
+    for address in (url(), url(GET_LOCATION)):
+        assert client.get(address, secure=True).status_code == 403
+        assert Client(HTTP_HOST="app.example.com").get(address, secure=True).status_code == 302
+    assert client.post(url(GET_LOCATION), {"tenant": location}, secure=True).status_code == 403
+    assert "Call explorer" not in client.get(reverse("admin:index"), secure=True).content.decode()
+    viewer.user_permissions.add(Permission.objects.get(codename="explore"))
+    client = signed_in(User.objects.get(pk=viewer.pk))
+    assert client.get(url(), secure=True).status_code == 200
+
+
+def test_no_such_operation_is_404(operator: Client) -> None:
+    assert operator.get(url("no.such-thing"), secure=True).status_code == 404
+
+
+def test_lists_and_text_become_what_the_catalogue_wants() -> None:
+    operation = catalogue("v2").operation("contacts.get-contact")
+    array = next(
+        (p for o in catalogue("v2").operations() for p in o.params if p.type == "array"),
+        operation.params[0],
+    )
+    assert explorer._given(array, "a, b\nc,") == ["a", "b", "c"]
+    assert explorer._given(operation.params[0], "a, b") == "a, b"
+
+
+def test_a_large_answer_is_cut() -> None:
+    text = explorer._text({"a": "x" * 200_000}, b"", "application/json")
+    assert len(text) < explorer.LARGEST_SHOWN + 100
+    assert text.endswith("more")
+    assert explorer._text(None, b"\x00" * 5, "image/png") == "5 bytes of image/png"

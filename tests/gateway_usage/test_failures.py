@@ -1,0 +1,153 @@
+"""Failed and slow calls are kept whole, but nobody's data with them, and a storm keeps only its first."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from integrations.core import clock
+from integrations.core.errors import RequestRejected, ServerFault, Unreachable
+from integrations.gateway import failures, redaction, upkeep, usage
+from integrations.gateway.models import Call
+from integrations.quota import usage as quota
+from tests.gateway_usage.conftest import GET_LOCATION
+from tests.gateway_usage.conftest import Call as Caller
+from tests.plugin.vendor import Vendor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PEOPLE = {"firstName": "Zebedee", "email": "zebedee@example.com", "phone": "+15125550147", "notes": "owes 300"}
+
+
+def kept() -> list[Call]:
+    usage.flush()
+    return list(Call.objects.order_by("pk"))
+
+
+def test_a_refused_call_is_kept_with_its_trace_id(call: Caller, location: str) -> None:
+    with quota.spent_by("welcome.tag_newcomers"), pytest.raises(RequestRejected) as refused:
+        call("contacts.get-contact", params={"contactId": "nobody"})
+    (row,) = kept()
+    assert (row.operation, row.resource_id, row.job, row.lane) == (
+        "contacts.get-contact",
+        location,
+        "welcome.tag_newcomers",
+        "bulk",
+    )
+    assert (row.method, row.path, row.code) == ("GET", "/contacts/nobody", "request_rejected")
+    assert row.status == refused.value.context["status"]
+    assert row.trace_id == refused.value.context["trace_id"] != ""
+    assert row.response["message"]
+    assert row.message
+    assert not row.slow
+
+
+def test_a_call_without_an_answer_is_kept(call: Caller, vendor: Vendor) -> None:
+    vendor.fault("/locations", "lost")
+    with pytest.raises(Unreachable):
+        call()
+    (row,) = kept()
+    assert (row.status, row.code, row.response) == (None, "unreachable", None)
+
+
+def test_a_slow_call_is_kept_though_it_succeeded(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "SLOW", 0.0)
+    call()
+    (row,) = kept()
+    assert (row.slow, row.status, row.code, row.operation) == (True, 200, "", GET_LOCATION)
+
+
+def test_a_good_call_is_not_kept(call: Caller) -> None:
+    call()
+    assert kept() == []
+
+
+def test_nothing_personal_and_no_secret_is_kept(call: Caller, vendor: Vendor) -> None:
+    vendor.fault("/contacts", "status", status=503)
+    with pytest.raises(ServerFault):
+        call("contacts.create-contact", body={**PEOPLE, "tags": ["vip"], "customFields": [{"id": "f1", "value": "B+"}]})
+    (row,) = kept()
+    text = json.dumps([row.path, row.query, row.body, row.response, row.message])
+    assert set(row.body) >= set(PEOPLE), "the names say which field it was"
+    for secret in ("Zebedee", "zebedee", "5125550147", "owes", "B+", "Bearer", "eyJ"):
+        assert secret not in text
+    assert row.body["customFields"] == [{"id": "f1", "value": "‹2 characters›"}]
+
+
+def test_a_storm_keeps_only_its_first(call: Caller, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failures, "MOST_OF_A_KIND", 3)
+    vendor.fault("/locations", "status", times=None, status=503)
+    for _ in range(6):
+        with pytest.raises(ServerFault):
+            call()
+    with pytest.raises(RequestRejected):
+        call("contacts.get-contact", params={"contactId": "nobody"})
+    assert [row.code for row in kept()] == ["server_fault"] * 3 + ["request_rejected"], "another kind has its own room"
+    assert usage.Usage.objects.get(code="server_fault").calls == 6, "but all are counted"
+
+
+def test_old_calls_go_and_the_table_has_a_bound(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(4):
+        with pytest.raises(RequestRejected):
+            call("contacts.get-contact", params={"contactId": "nobody"})
+    first, *_, last = kept()
+    Call.objects.filter(pk=first.pk).update(at=clock.now() - timedelta(days=15))
+    upkeep.tidy(clock.now())
+    assert Call.objects.count() == 3
+    monkeypatch.setattr(upkeep, "MOST_CALLS", 1)
+    upkeep.tidy(clock.now())
+    assert list(Call.objects.values_list("pk", flat=True)) == [last.pk]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"locationId": "ve9EPM428h8vShlRW1KT"}, {"locationId": "ve9EPM428h8vShlRW1KT"}),
+        ({"status": "open", "order": "ASC"}, {"status": "open", "order": "ASC"}),
+        ({"contact": "Smith"}, {"contact": "‹5 characters›"}),
+        ({"dateAdded": "2026-01-02T03:04:05.678Z"}, {"dateAdded": "2026-01-02T03:04:05.678Z"}),
+        ({"dateOfBirth": "1970-01-02"}, {"dateOfBirth": "‹10 characters›"}),
+        ({"limit": 100, "active": True}, {"limit": 100, "active": True}),
+        ({"phone": 15125550147, "other": 15125550147}, {"phone": "…", "other": "…"}),
+        ({"startAfter": 1_700_000_000_000}, {"startAfter": 1_700_000_000_000}),
+        ({"access_token": "abc"}, {"access_token": "‹3 characters›"}),
+        ({"id": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9xyz"}, {"id": "‹39 characters›"}),
+        ({"ann@example.com": 1}, {"…": 1}),
+        ({"message": "call ann@example.com or +1 512 555 0147"}, {"message": "call … or …"}),
+        (["a", "b", "c", "d", "e", "f"], ["a", "b", "c", "d", "e", "… 1 more"]),
+        (b"raw", "‹bytes›"),
+    ],
+)
+def test_what_is_kept_of_a_body(value: Any, expected: Any) -> None:
+    assert redaction.kept(value) == expected
+
+
+def test_a_large_body_is_told_by_its_names() -> None:
+    large = {f"field{number}": [{"id": f"x{item}", "kind": "some_kind"} for item in range(5)] for number in range(60)}
+    assert redaction.bounded(large) == {f"field{number}": "…" for number in range(60)}
+
+
+def test_a_deep_body_ends() -> None:
+    deep: Any = {}
+    for _ in range(50):
+        deep = {"a": deep}
+    assert "…" in json.dumps(redaction.kept(deep), ensure_ascii=False)
+
+
+def test_an_answer_that_is_no_json_is_kept_as_its_words() -> None:
+    page = b"<html><h1>502 Bad Gateway</h1>\n<p>ask ann@example.com</p></html>"
+    assert redaction.answer(None, page, "text/html") == "502 Bad Gateway ask …"
+    assert redaction.answer(None, b"\x00\x01", "image/png") == "‹image/png, 2 bytes›"
+    assert redaction.answer(None, b"", "") is None
+
+
+def test_files_are_named_and_not_kept() -> None:
+    form = {"fileAttachment": "x", "limit": "5"}
+    assert redaction.body(None, form, {"file": ("ann.png", b"secret", "image/png")}) == {
+        "fileAttachment": "x",
+        "limit": "5",
+        "file": "‹6 characters›",
+    }

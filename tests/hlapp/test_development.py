@@ -1,0 +1,219 @@
+"""The development profile and `manage.py`: what they fill, what they leave, and how they fail."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+import redis
+from django.db.utils import OperationalError
+
+import manage
+from hlapp import development
+from hlapp.embedded import EmbeddedError
+from integrations.vault import keys
+from tests.hlapp.launcher import PROJECT, eventually
+
+BARE = {"PATH": os.environ["PATH"]}
+
+
+# --- the profile -----------------------------------------------------------------------------------------------
+def test_an_empty_environment_is_filled(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+
+    assert development.prepare(tmp_path / "state", services=False, environ=environ) is None
+
+    assert environ["DEBUG"] == "true"
+    assert environ["PUBLIC_URL"] == "http://127.0.0.1:8000"
+    assert environ["ALLOWED_HOSTS"] == "127.0.0.1,localhost"
+    assert len(environ["SECRET_KEY"]) >= 50
+    assert keys.parse(environ["VAULT_KEYS"].split(",")).newest == "development"
+    assert environ["DATABASE_URL"].startswith("postgresql://nobody@127.0.0.1:1/")
+
+
+def test_secrets_are_made_once_and_kept_private(tmp_path: Path) -> None:
+    first: dict[str, str] = {}
+    second: dict[str, str] = {}
+    development.prepare(tmp_path / "state", services=False, environ=first)
+    development.prepare(tmp_path / "state", services=False, environ=second)
+    elsewhere: dict[str, str] = {}
+    development.prepare(tmp_path / "other", services=False, environ=elsewhere)
+
+    assert first == second
+    assert first["SECRET_KEY"] != elsewhere["SECRET_KEY"]
+    assert first["VAULT_KEYS"] != elsewhere["VAULT_KEYS"]
+    assert (tmp_path / "state/secrets.json").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["secrets.json"]
+
+
+def test_first_runs_at_the_same_time_agree_on_the_keys(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from hlapp import development; environ = {};"
+        "development.prepare(Path(sys.argv[1]), services=False, environ=environ); print(environ['VAULT_KEYS'])"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "state")]
+
+    def run(_: int) -> str:
+        return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+
+    with ThreadPoolExecutor(4) as pool:
+        assert len(set(pool.map(run, range(4)))) == 1
+
+
+def test_what_is_set_stays_also_when_a_file_holds_it(tmp_path: Path) -> None:
+    environ = {"DEBUG": "false", "SECRET_KEY_FILE": "/run/secrets/key", "DATABASE_URL": "postgresql://h/d"}
+
+    development.prepare(tmp_path / "state", services=False, environ=environ)
+
+    assert environ["DEBUG"] == "false"
+    assert "SECRET_KEY" not in environ
+    assert environ["DATABASE_URL"] == "postgresql://h/d"
+    assert environ["REDIS_URL"] == "redis://127.0.0.1:1/0"
+
+
+def test_only_the_missing_server_is_started(tmp_path: Path) -> None:
+    environ = {"DATABASE_URL": "postgresql://h/d"}
+
+    services = development.prepare(tmp_path / "state", environ=environ)
+    assert services is not None
+    try:
+        assert environ["DATABASE_URL"] == "postgresql://h/d"
+        with redis.Redis.from_url(environ["REDIS_URL"]) as client:
+            assert client.ping() is True
+    finally:
+        services.stop()
+
+    assert not (tmp_path / "state/postgres").exists()
+
+
+def test_with_both_urls_set_nothing_is_started(tmp_path: Path) -> None:
+    environ = {"DATABASE_URL": "postgresql://h/d", "REDIS_URL": "redis://h"}
+
+    assert development.prepare(tmp_path / "state", environ=environ) is None
+
+
+def test_damaged_secrets_are_one_clear_line_and_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "state/secrets.json"
+    path.parent.mkdir(mode=0o700)
+    path.write_text("{")
+
+    with pytest.raises(EmbeddedError, match=r"secrets\.json is damaged: restore it, or remove"):
+        development.prepare(tmp_path / "state", services=False, environ={})
+
+    assert path.read_text() == "{"
+
+
+# --- the command line ------------------------------------------------------------------------------------------
+def run_manage(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(
+        command, cwd=PROJECT, env={**BARE, **environ}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_production_without_its_variables_stops_with_one_line() -> None:
+    done = run_manage("check")
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    for name in ("SECRET_KEY", "VAULT_KEYS", "PUBLIC_URL", "ALLOWED_HOSTS", "DATABASE_URL", "REDIS_URL"):
+        assert f"{name} is not set" in done.stderr
+
+
+def test_a_malformed_debug_stops_before_anything_starts() -> None:
+    done = run_manage("migrate", DEBUG="maybe")
+
+    assert done.returncode == 1
+    assert done.stderr == "configuration: DEBUG should be true or false: found 'maybe'\n"
+
+
+def test_a_database_that_refuses_is_one_line_without_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    def migrate(_: list[str]) -> None:
+        try:
+            psycopg.connect("postgresql://somebody:hunter2@127.0.0.1:1/nowhere")
+        except psycopg.OperationalError as error:
+            raise OperationalError(*error.args) from error
+
+    monkeypatch.setattr(manage, "execute_from_command_line", migrate)
+
+    said = str(manage.main(["manage.py", "migrate"]))
+
+    assert said.startswith("database unreachable or failing: connection failed: ")
+    assert "Connection refused" in said
+    assert "\n" not in said
+    assert "hunter2" not in said
+    with pytest.raises(OperationalError):
+        manage.main(["manage.py", "migrate", "--traceback"])
+
+
+HOLD = """
+import os, sys
+sys.path.insert(0, os.getcwd())
+import manage
+from pathlib import Path
+from hlapp import development
+with_state = development.prepare
+manage.development.prepare = lambda **options: with_state(Path(sys.argv[2]), **options)
+def hold(argv):
+    print(os.environ["REDIS_URL"], flush=True)
+    sys.stdin.read()
+manage.execute_from_command_line = hold
+sys.exit(manage.main(["manage.py", sys.argv[1]]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(None, 0), (signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_the_servers_end_with_the_command(tmp_path: Path, number: int | None, status: int) -> None:
+    environ = {**BARE, "DEBUG": "true", "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere"}
+    command = [sys.executable, "-c", HOLD, "shell", str(tmp_path / "state")]
+    with subprocess.Popen(
+        command, cwd=PROJECT, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with redis.Redis.from_url(url, retry=None) as client:
+            assert client.ping() is True
+        if number is not None:
+            process.send_signal(number)
+        process.communicate(timeout=30)
+
+    assert process.returncode == status
+    assert eventually(lambda: refuses(url))
+
+
+def refuses(url: str) -> bool:
+    with redis.Redis.from_url(url, retry=None) as client:
+        try:
+            client.ping()
+        except redis.ConnectionError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("command", ["sandbox", "check", "collectstatic", "help", "--version"])
+def test_commands_that_need_no_server_start_none(tmp_path: Path, command: str) -> None:
+    program = HOLD.replace('os.environ["REDIS_URL"]', 'os.environ["DATABASE_URL"]')
+    done = subprocess.run(
+        [sys.executable, "-c", program, command, str(tmp_path / "state")],
+        cwd=PROJECT,
+        env={**BARE, "DEBUG": "true"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == "postgresql://nobody@127.0.0.1:1/nowhere\n"
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["secrets.json"]
+    assert set(json.loads((tmp_path / "state/secrets.json").read_text())) == {"SECRET_KEY", "VAULT_KEYS"}

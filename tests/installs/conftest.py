@@ -1,0 +1,108 @@
+"""Our site and the vendor's, both over HTTP, with a browser between them and a worker behind ours."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+import redis
+from celery import current_app
+from django.test import Client
+from pytest_django import Settings
+
+from integrations.core.errors import Retryable
+from integrations.quota import governor
+from integrations.tenants import marketplace
+from integrations.tenants.models import App, Installation
+from integrations.tokens.models import Credential
+from tests.installs.journey import Browser
+from tests.plugin.vendor import SCOPES, Vendor, run_vendor, vendor
+
+__all__ = ["vendor"]
+
+OURS = ("installs.", "tokens.")
+
+
+@dataclass
+class Worker:
+    """Runs what the broker holds until it holds nothing. Other rooms' messages are kept, not run."""
+
+    broker: redis.Redis
+    kept: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    put_off: list[tuple[str, str]] = field(default_factory=list)
+
+    def drain(self) -> None:
+        while message := self._next():
+            name, kwargs = message
+            if not name.startswith(OURS):
+                self.kept.append(message)
+                continue
+            try:
+                current_app.tasks[name](**kwargs)
+            except Retryable as error:
+                self.put_off.append((name, error.code))
+
+    def sweep(self) -> None:
+        """What beat does every few seconds, once everything that waits has become due."""
+        Installation.objects.filter(reconcile_due_at__isnull=False).update(reconcile_due_at="2020-01-01T00:00:00Z")
+        current_app.tasks["installs.sweep"]()
+        self.drain()
+
+    def told(self, task: str) -> set[str]:
+        """The locations that messages of this task named."""
+        return {kwargs["location_id"] for name, kwargs in self.kept if name == task}
+
+    def _next(self) -> tuple[str, dict[str, Any]] | None:
+        prefix = current_app.conf.broker_transport_options["global_keyprefix"]
+        raw = self.broker.rpop(f"{prefix}urgent") or self.broker.rpop(f"{prefix}api")
+        if raw is None:
+            return None
+        message = json.loads(cast("bytes", raw))
+        return message["headers"]["task"], json.loads(base64.b64decode(message["body"]))[1]
+
+
+@pytest.fixture
+def worker(clean_redis: redis.Redis) -> Worker:
+    current_app.loader.import_default_modules()  # as a worker does: only then tasks are registered
+    return Worker(clean_redis)
+
+
+def set_up(settings: Settings, vendor: Vendor) -> App:
+    settings.HIGHLEVEL_CLIENT_ID = vendor.options.client_id
+    settings.HIGHLEVEL_CLIENT_SECRET = vendor.options.client_secret
+    settings.HIGHLEVEL_SHARED_SECRET = vendor.options.shared_secret
+    settings.HIGHLEVEL_SCOPES = SCOPES.split()
+    settings.HIGHLEVEL_API_URL = settings.HIGHLEVEL_MARKETPLACE_URL = vendor.url
+    return marketplace.default()
+
+
+@pytest.fixture
+def app(
+    settings: Settings, vendor: Vendor, transactional_db: None, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> App:
+    """The app of the settings, at this vendor. Quota begins as in a new process, whose limits nobody knows yet."""
+    monkeypatch.setattr(governor, "_epochs", {})
+    return set_up(settings, vendor)
+
+
+@pytest.fixture
+def big_vendor() -> Iterator[Vendor]:
+    """More locations than a page of the list."""
+    yield from run_vendor(locations=130, contacts=0, limit=1000)
+
+
+@pytest.fixture
+def browser(client: Client, vendor: Vendor, app: App) -> Browser:
+    return Browser(client, vendor)
+
+
+def installation(resource_id: str) -> Installation:
+    return Installation.objects.select_related("app", "company", "location", "parent").get(resource_id=resource_id)
+
+
+def credential(resource_id: str) -> Credential:
+    return Credential.objects.get(resource_id=resource_id)

@@ -1,0 +1,136 @@
+"""`manage.py job`: what there is, and starting it."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from integrations.core import clock
+from integrations.jobs import tasks, turns, watch
+from integrations.jobs.handle import JobRun
+from integrations.jobs.management.commands import job as command
+from integrations.jobs.models import Run
+from integrations.jobs.queries import standings
+from integrations.tenants import marketplace
+from integrations.tenants.models import App, UserType
+from tests.jobs.conftest import Defined, install
+from tests.sync.conftest import app as app
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def rooms(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
+    monkeypatch.setattr(marketplace, "find", lambda name: app)
+    monkeypatch.setattr(command.queries, "JOBS", turns.JOBS)
+    for number in range(2):
+        install(app, f"loc{number}")
+
+
+def counts(run: JobRun) -> None:
+    """Counts to three."""
+    for _ in run.track(range(3), total=3):
+        run.count("counted")
+
+
+def run(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command("job", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_list_tells_when_and_for_how_many(defined: Defined) -> None:
+    defined(counts, every=timedelta(hours=1), on="ContactCreate")
+    text = run("list")
+    assert text.startswith("test.job")
+    assert "every 1:00:00, on ContactCreate; 0 tenants; bulk" in text
+    assert "Counts to three." in text
+    (entry,) = json.loads(run("list", "--json"))
+    assert (entry["name"], entry["every_seconds"], entry["events"]) == ("test.job", 3600.0, ["ContactCreate"])
+
+
+def test_without_jobs_list_says_where_to_begin() -> None:
+    assert "README.md" in run("list")
+
+
+def test_run_asks_for_one_or_all(defined: Defined) -> None:
+    defined(counts)
+    assert run("run", "test.job", "--location", "loc0").strip() == "test.job runs now for 1 tenant."
+    assert run("run", "test.job", "--all").strip() == "test.job runs now for 2 tenants."
+
+
+def test_wait_watches_to_the_end(defined: Defined, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker is this test: it works whenever the command sleeps."""
+    defined(counts)
+
+    def work(seconds: float) -> None:
+        tasks.sweep()
+        for pk in Run.objects.filter(status="running").values_list("pk", flat=True):
+            turns.advance(pk)
+
+    monkeypatch.setattr(tasks, "workers", lambda: 1)
+    monkeypatch.setattr(watch.clock, "sleep", work)
+    entries: list[dict[str, Any]] = json.loads(run("run", "test.job", "--all", "--wait", "--json"))
+    assert [(entry["tenant"], entry["status"], entry["counts"]) for entry in entries] == [
+        ("loc0", "complete", {"counted": 3}),
+        ("loc1", "complete", {"counted": 3}),
+    ]
+    assert run("run", "test.job", "--location", "loc0", "--wait").strip() == "loc0: complete, 3 counted"
+
+
+def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(run: JobRun) -> None:
+        raise ValueError("secret")
+
+    defined(fails)
+    monkeypatch.setattr(tasks, "workers", lambda: 1)
+
+    def work(seconds: float) -> None:
+        for pk in Run.objects.filter(status="running").values_list("pk", flat=True):
+            turns.advance(pk)
+        tasks.sweep()
+
+    monkeypatch.setattr(watch.clock, "sleep", work)
+    with pytest.raises(SystemExit):
+        run("run", "test.job", "--location", "loc0", "--wait")
+
+
+@pytest.mark.parametrize(("alive", "words"), [(0, "no worker is running"), (None, "the broker does not answer")])
+def test_wait_without_a_worker_is_told(
+    defined: Defined, monkeypatch: pytest.MonkeyPatch, alive: int | None, words: str
+) -> None:
+    defined(counts)
+    monkeypatch.setattr(tasks, "workers", lambda: alive)
+    with pytest.raises(CommandError, match=words):
+        run("run", "test.job", "--all", "--wait")
+
+
+def test_mistakes_are_one_clear_line(defined: Defined) -> None:
+    defined(counts)
+    defined(counts_for_agencies, name="test.agencies", level=UserType.COMPANY)
+    for arguments, words in (
+        (("nobody", "--all"), "there is no job 'nobody'; there are: test.agencies, test.job"),
+        (("test.job", "--location", "elsewhere"), "installed on no such tenant"),
+        (("test.agencies", "--location", "loc0"), "give --company ID"),
+        (("test.job", "--company", "c"), "give --location ID"),
+    ):
+        with pytest.raises(CommandError, match=words):
+            run("run", *arguments)
+
+
+def counts_for_agencies(run: JobRun) -> None:
+    """Another."""
+
+
+def test_a_schedule_without_a_run_is_told(defined: Defined) -> None:
+    defined(counts)
+    run("run", "test.job", "--location", "loc0")
+    (standing,) = standings(turns.Run.schedule.field.related_model.objects.all())
+    assert (standing.status, standing.as_json()["run_id"]) == ("", None)
+    assert not watch.is_done(standing)
+    assert clock.now() >= (standing.schedule.due_at or clock.now())

@@ -1,0 +1,97 @@
+"""A worker killed with SIGKILL in the middle of a job: the next one goes on at the page that was in hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.db import connection
+
+from integrations.core import clock
+from integrations.jobs import schedules, turns
+from integrations.jobs.handle import JobRun
+from integrations.jobs.models import Run
+from tests.jobs.conftest import CONTACTS, Defined, ask, turn
+from tests.plugin.vendor import Vendor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@contextmanager
+def worker(run: Run, *contacts: int) -> Iterator[subprocess.Popen[str]]:
+    """A process that works on the run and asks at these contacts."""
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+    command = [sys.executable, "-m", "tests.jobs.worker", str(run.pk), *map(str, contacts)]
+    environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "hlapp.settings"}
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(process: subprocess.Popen[str], line: str) -> None:
+    """Through the log that the process writes to the same place."""
+    assert process.stdout is not None
+    for found in process.stdout:
+        if found.strip() == line:
+            return
+    pytest.fail(f"the worker ended without {line!r}")
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+
+
+def test_killed_in_the_middle_of_a_page(location: str, defined: Defined, vendor: Vendor) -> None:
+    seen: list[str] = []
+
+    def rest(run: JobRun) -> None:
+        pages = run.api.contacts.search_contacts_advanced_pages(body={"pageLimit": 100})
+        seen.extend(contact["id"] for contact in run.each(pages))
+
+    run = ask(defined(rest), location)
+    with worker(run, 150) as process:
+        wait_for(process, "contact 150")
+        run.refresh_from_db()
+        assert (run.status, run.checkpoint["done"]) == ("running", 100)
+        process.kill()
+        process.wait()
+    assert turns.due(clock.now()) == [], "its lease still stands"
+    Run.objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+    assert turns.due(clock.now()) == [run.pk]
+    run = turn(run)
+    assert (run.status, run.done, run.turns, run.attempts) == ("complete", CONTACTS, 2, 0)
+    assert len(seen) == len(set(seen)) == CONTACTS - 100, "the first page is done, the second is seen again"
+
+
+def test_undisturbed_the_worker_ends_the_run(location: str, defined: Defined) -> None:
+    """So that the test above does not pass because it never does."""
+    run = ask(defined(lambda run: None), location)
+    with worker(run, 10) as process:
+        wait_for(process, "contact 10")
+        go_on(process)
+        wait_for(process, "done")
+    run.refresh_from_db()
+    assert (run.status, run.done, len(run.counts)) == ("complete", CONTACTS, CONTACTS)
+
+
+def test_a_worker_whose_run_was_taken_writes_nothing_more(location: str, defined: Defined) -> None:
+    run = ask(defined(lambda run: None), location)
+    with worker(run, 150) as process:
+        wait_for(process, "contact 150")
+        schedules.endings.cancel([run], clock.now(), reason="by an operator")
+        go_on(process)
+        wait_for(process, "done")
+    run.refresh_from_db()
+    assert (run.status, run.error, run.done) == ("cancelled", "by an operator", 100)

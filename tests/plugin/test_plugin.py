@@ -1,0 +1,95 @@
+"""The wall round the tests stands, and the environment is the same on every machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+
+import pytest
+import redis
+
+from tests.plugin import browser, environment, servers
+
+_TEST_NET = "192.0.2.1"  # RFC 5737: nobody's address
+
+
+def by_asyncio() -> None:
+    asyncio.run(asyncio.open_connection(_TEST_NET, 80))
+
+
+@pytest.mark.parametrize(
+    "reach_out",
+    [
+        lambda: socket.create_connection((_TEST_NET, 80), timeout=1),
+        lambda: socket.socket(socket.AF_INET6).connect_ex(("2001:db8::1", 80)),
+        lambda: socket.socket(type=socket.SOCK_DGRAM).sendto(b"x", (_TEST_NET, 53)),
+        lambda: socket.getaddrinfo("services.example.com", 443),
+        by_asyncio,
+    ],
+)
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_nothing_leaves_this_machine(reach_out: Callable[[], object]) -> None:
+    with pytest.raises(pytest.fail.Exception, match="a test reached for the network"):
+        reach_out()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_loopback_is_open(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection((host, server.getsockname()[1]), timeout=5).close()
+
+
+def test_the_developers_variables_are_forgotten() -> None:
+    kept = {"DATABASE_URL": "d", "REDIS_URL": "r", "CI": "true", "CHROMIUM": "c", "HIGHLEVEL_REFERENCE": "h"}
+    environ = {
+        **kept,
+        "PATH": "/bin",
+        "DEBUG": "true",
+        "SECRET_KEY": "mine",
+        "SECRET_KEY_FILE": "/mine",
+        "HIGHLEVEL_CLIENT_SECRET": "real",
+        "HIGHLEVEL_WEBHOOK_KEYS": "real",
+        "CELERY_BROKER_URL": "amqp://",
+        "PGSERVICE": "mine",
+        "https_proxy": "http://proxy",
+    }
+
+    environment.isolate(environ)
+
+    assert environ == {**kept, "PATH": "/bin", **environment.FIXED}
+
+
+@pytest.mark.parametrize(
+    ("url", "worker", "own"),
+    [
+        ("redis://:pw@127.0.0.1:1/0", "gw0", "redis://:pw@127.0.0.1:1/1"),
+        ("redis://h", "gw3", "redis://h/4"),
+        ("redis://h/5", "gw12", "redis://h/2"),
+    ],
+)
+def test_each_worker_has_a_redis_database_of_its_own(url: str, worker: str, own: str) -> None:
+    environ = {"REDIS_URL": url}
+
+    servers.take_own_redis_database(environ, worker)
+
+    assert environ["REDIS_URL"] == own
+
+
+def test_clean_redis_is_empty_and_this_workers(clean_redis: redis.Redis) -> None:
+    assert clean_redis.dbsize() == 0
+    clean_redis.set("left", "behind")
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as other:
+        assert other.get("left") == b"behind"
+
+
+def test_without_chromium_a_browser_test_is_skipped_here_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHROMIUM", "/no/such/browser")
+
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="make chromium"):
+        browser.require()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.fail.Exception, match="make chromium"):
+        browser.require()

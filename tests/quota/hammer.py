@@ -1,0 +1,53 @@
+"""A worker process that calls as often as the governor lets it, to be killed: `python -m tests.quota.hammer '{…}'`.
+
+It believes in windows of a second from the start, and loses the headers of every fifth answer.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+import time
+from typing import Any
+
+import django
+
+THREADS = 4
+
+
+def hammer(told: dict[str, Any]) -> None:
+    from integrations.core.errors import QuotaExhausted, StoreUnavailable, Unreachable  # noqa: PLC0415
+    from integrations.core.secret import Secret  # noqa: PLC0415
+    from integrations.highlevel import transport  # noqa: PLC0415
+    from integrations.quota import governor  # noqa: PLC0415
+    from integrations.quota.lanes import Lane  # noqa: PLC0415
+
+    governor.START_WINDOW = 1.0
+    request = transport.Request("GET", told["path"], version="2021-07-28", token=Secret(told["token"]))
+    while True:
+        try:
+            permit = governor.acquire(told["app"], told["resource"], lane=Lane.BULK, timeout=1.0, patience=1.0)
+        except (QuotaExhausted, StoreUnavailable) as error:
+            time.sleep(min(error.retry_after or 0.1, 0.5))
+            continue
+        try:
+            answer = transport.shared(told["url"]).send(request)
+        except Unreachable:
+            governor.settle(permit, received_at=None, rate=None)
+            continue
+        rate = None if random.random() < 0.2 else answer.rate
+        governor.settle(permit, received_at=answer.received_at, rate=rate, refused=answer.status == 429)
+
+
+def main() -> None:
+    django.setup()
+    told = json.loads(sys.argv[1])
+    for _ in range(THREADS):
+        threading.Thread(target=hammer, args=(told,), daemon=True).start()
+    threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()

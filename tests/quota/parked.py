@@ -1,0 +1,85 @@
+"""Parked tasks in this process: the pump's rounds by hand, and the messages it would have sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations.core import clock
+from integrations.highlevel.rate import RateSnapshot
+from integrations.quota import governor, parking, store
+from integrations.quota.handing import Handing
+from integrations.quota.lanes import Lane
+from integrations.quota.ledger import Claimed, Ledger
+from integrations.quota.models import Parked
+from integrations.quota.tickets import Ticket
+
+APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-parking1", "ve9EPM428h8vShlRW1KT"
+KEY = f"{APP}:{RESOURCE}"
+
+
+def park(number: int, lane: Lane = Lane.BULK, resource: str = RESOURCE) -> None:
+    parking.enqueue("tests.spend", app=APP, resource=resource, lane=lane, number=number)
+
+
+def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> None:
+    """The resource's limits are known, in windows of a second, and nothing is used up."""
+    permit = governor.acquire(APP, resource, lane=Lane.BULK, timeout=5.0)
+    said = RateSnapshot(**{"max": limit, "remaining": limit - 1, "interval_ms": 1000, **rate})
+    governor.settle(permit, received_at=clock.monotonic(), rate=said)
+    # The first call was paced as one of 25 in ten seconds; that is over before anybody but a test could notice.
+    store.client().hdel(store.keys(permit.key)[1], "tat")
+
+
+@dataclass
+class Leader:
+    """A pump that does a round when it is told to. `sent` is what went to the workers, in order."""
+
+    handing: Handing
+    sent: list[tuple[int, Claimed, Ticket]] = field(default_factory=list)
+
+    def send(self, task: Claimed, ticket: Ticket) -> None:
+        self.sent.append((task.kwargs["number"], task, ticket))
+
+    def round(self, *resources: str) -> list[int]:
+        """Ask for these resources now; the numbers of the tasks that were sent."""
+        before = len(self.sent)
+        for resource in resources or (RESOURCE,):
+            self.handing.agenda.ask(f"{APP}:{resource}", clock.monotonic())
+        self.handing.hand_out()
+        self.handing.send_until(clock.monotonic() + 60)
+        return [number for number, _, _ in self.sent[before:]]
+
+    def until_all(self, count: int, *resources: str, seconds: float = 10.0) -> list[int]:
+        """Rounds at the pump's own appointments until so many tasks were sent."""
+        for resource in resources or (RESOURCE,):
+            self.handing.agenda.ask(f"{APP}:{resource}", clock.monotonic())
+        deadline = time.monotonic() + seconds
+        while len(self.sent) < count and time.monotonic() < deadline:
+            self.handing.hand_out()
+            time.sleep(0.005)
+        return [number for number, _, _ in self.sent]
+
+
+@contextmanager
+def leading() -> Iterator[Leader]:
+    ledger = Ledger("tests")
+    try:
+        leader = Leader(Handing(ledger))
+        leader.handing._send = leader.send
+        yield leader
+    finally:
+        ledger.close()
+
+
+def states() -> dict[int, str]:
+    return {row.kwargs["number"]: row.state for row in Parked.objects.all()}
+
+
+def headers(sent: tuple[int, Claimed, Ticket]) -> dict[str, Any]:
+    """Of the message that the pump would have sent."""
+    _, task, ticket = sent
+    return {"parked": {"row": task.row_id, "turn": task.turn, "ticket": ticket.packed()}}

@@ -1,0 +1,157 @@
+"""The real `permit.lua` on a clock of its own, against each kind of window: hours of traffic in a minute.
+
+Every way has its latency there and back, drawn anew; one call in a hundred stalls for up to two seconds between its
+permit and its sending, one in two thousand is counted and never answered, another dies with its worker.
+Processes report as `quota.reports` does. `bench.bench_proof` runs as many as wanted.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from integrations.sandbox.quota import WINDOWS, BurstWindow
+from tests.quota.bucket import MICRO, TTL, Bucket
+
+LIMIT, WINDOW = 100, 10.0
+PATIENCE = 0.05  # seconds a report waits for a question
+TIMEOUT = TTL - 10.0  # of a call
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Seconds: the spans of a call's way there and back."""
+
+    forth: tuple[float, float]
+    back: tuple[float, float]
+    stalls: float = 0.01
+    lost: float = 0.0005
+    killed: float = 0.0005
+
+
+PROFILES = {
+    "10-200 ms each way": Profile((0.010, 0.200), (0.010, 0.200)),
+    "5-45 ms there, 15-355 ms back": Profile((0.005, 0.045), (0.015, 0.355)),
+}
+
+
+@dataclass
+class Process:
+    """One worker process: what it knows of the store's state, and what it has yet to report."""
+
+    epoch: str = ""
+    reports: list[list[Any]] = field(default_factory=list)  # slot, deadline, received, start
+    reading: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Simulation:
+    bucket: Bucket
+    window: BurstWindow
+    profile: Profile
+    chance: random.Random
+    terms: dict[str, Any]
+    counted: int = 0
+    refused: int = 0
+    questions: int = 0
+    opened_at: float = 0.0
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _order: itertools.count[int] = field(default_factory=itertools.count)
+
+    def run(self, requests: int, *, processes: int = 4, threads: int = 4) -> float:
+        """Saturate the resource; the part of the limit that was used after the first minute."""
+        begun = self.bucket.now
+        for _ in range(processes):
+            process = Process()
+            for _ in range(threads):
+                self._at(begun + self.chance.uniform(0, 0.1), partial(self._ask, process))
+        skipped: tuple[int, float] | None = None
+        while self.counted + self.refused < requests:
+            self.bucket.now, _, act = heapq.heappop(self._events)
+            if skipped is None and self.bucket.now > begun + 60:
+                skipped = self.counted, self.bucket.now
+            act()
+        assert skipped is not None, "too few requests for a minute"
+        return (self.counted - skipped[0]) / (LIMIT * (self.bucket.now - skipped[1]) / WINDOW)
+
+    def _at(self, moment: float, act: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (moment, next(self._order), act))
+
+    def _ask(self, process: Process) -> None:
+        answer = self._say(process, want=1, **self.terms)
+        process.epoch = answer["epoch"]
+        self.opened_at = int(process.epoch) / MICRO
+        if not answer["grants"]:
+            self._at(self.bucket.now + min(answer["wait"] / MICRO, WINDOW), lambda: self._ask(process))
+            return
+        slot, deadline, delay = answer["grants"][0]
+        taken = self.bucket.now + delay / MICRO
+        stall = self.chance.uniform(0.2, 2.0) if self.chance.random() < self.profile.stalls else 0.0
+        self._at(
+            taken + stall + self.chance.uniform(*self.profile.forth),
+            lambda: self._count(process, slot, deadline, taken),
+        )
+
+    def _count(self, process: Process, slot: int, deadline: str, taken: float) -> None:
+        now = self.bucket.now
+        over = self.window.used(now) >= LIMIT
+        if over:
+            self.refused += 1
+        else:
+            self.window.count(now)
+            self.counted += 1
+        reading = {
+            "max": LIMIT,
+            "remaining": LIMIT - self.window.used(now),
+            "refused": over,
+            "taken": taken,
+            "start": self._start(taken),
+        }
+        received = now + self.chance.uniform(*self.profile.back)
+        fate = self.chance.random()
+        if fate < self.profile.killed:
+            self._at(received, lambda: self._ask(process))
+            return
+        if fate < self.profile.killed + self.profile.lost:
+            given_up = taken + TIMEOUT
+            self._at(
+                given_up, lambda: self._receive(process, [slot, int(deadline), given_up + 1.0, self._start(taken)], {})
+            )
+            return
+        self._at(received, lambda: self._receive(process, [slot, int(deadline), received, self._start(taken)], reading))
+
+    def _receive(self, process: Process, report: list[Any], reading: dict[str, Any]) -> None:
+        process.reports.append(report)
+        if reading:
+            process.reading = reading | {"received": report[2]}
+        self._at(self.bucket.now + PATIENCE, lambda: self._flush(process))
+        self._ask(process)
+
+    def _start(self, taken: float) -> int:
+        """The permit's start as the store counts: since the birth of its state."""
+        return round((taken - self.opened_at) * MICRO)
+
+    def _flush(self, process: Process) -> None:
+        if process.reports:
+            self._say(process, learn=self.terms.get("learn", False))
+
+    def _say(self, process: Process, **question: Any) -> dict[str, Any]:
+        self.questions += 1
+        now, rate = self.bucket.now, dict(process.reading)
+        if rate:
+            rate["since"], rate["age"] = (int((now - rate.pop(name)) * MICRO) for name in ("taken", "received"))
+        reports = [
+            [slot, deadline, int((now - received) * MICRO), start]
+            for slot, deadline, received, start in process.reports
+        ]
+        process.reports, process.reading = [], {}
+        return self.bucket.run(epoch=process.epoch, reports=reports, rate=rate, **question)
+
+
+def simulation(bucket: Bucket, window: str, profile: str, terms: dict[str, Any], seed: int = 1) -> Simulation:
+    return Simulation(bucket, WINDOWS[window](WINDOW), PROFILES[profile], random.Random(seed), terms)

@@ -1,0 +1,216 @@
+"""The governor as its callers meet it: permits, settlements, outages, and the exact moment to come back."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from pytest_django import Settings
+
+from integrations.core import clock
+from integrations.core.errors import QuotaExhausted, StoreUnavailable
+from integrations.highlevel.rate import RateSnapshot
+from integrations.quota import governor, queries, store
+from integrations.quota.governor import Permit
+from integrations.quota.lanes import Lane
+
+APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "ve9EPM428h8vShlRW1KT"
+
+
+@pytest.fixture(autouse=True)
+def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor, "_epochs", {})
+    monkeypatch.setattr(governor, "_limits", {})
+
+
+def acquire(lane: Lane = Lane.BULK, **how: Any) -> Permit:
+    return governor.acquire(APP, RESOURCE, lane=lane, timeout=5.0, **how)
+
+
+def opened(limit: int = 100, **rate: int) -> None:
+    """The first call went through and its headers were read."""
+    permit = acquire()
+    said = RateSnapshot(max=limit, remaining=limit - 1, **rate)
+    governor.settle(permit, received_at=clock.monotonic(), rate=said)
+
+
+def snapshot() -> queries.Snapshot:
+    return queries.snapshot(APP, RESOURCE)
+
+
+def test_an_untouched_resource_reads_as_full() -> None:
+    assert snapshot() == queries.Snapshot(25, 25, 10_000, None, None, 0)
+
+
+def test_a_settled_call_teaches_the_limits() -> None:
+    opened(40, interval_ms=20_000, daily_limit=500, daily_remaining=499, daily_reset_ms=3_600_000)
+    assert snapshot() == queries.Snapshot(40, 39, 20_000, 500, 499, 1)
+
+
+def test_a_slot_is_back_a_window_after_the_response_was_received() -> None:
+    opened(10)
+    permit = acquire()
+    governor.settle(permit, received_at=clock.monotonic() - governor.START_WINDOW + 0.05, rate=None)
+    assert snapshot().free == 8
+    clock.sleep(0.07)
+    assert snapshot().free == 9
+
+
+def test_a_lost_call_is_kept_a_second_longer() -> None:
+    opened(10, interval_ms=1000)
+    governor.settle(acquire(), received_at=None, rate=None)
+    clock.sleep(1.1)
+    assert snapshot().free == 9
+    clock.sleep(0.95)
+    assert snapshot().free == 10
+
+
+def test_a_permit_given_back_is_free_at_once() -> None:
+    opened(10)
+    governor.give_back(acquire())
+    assert snapshot().free == 9
+
+
+def test_bulk_without_a_slot_is_told_when_to_come_back() -> None:
+    opened(2)
+    governor.settle(acquire(Lane.INTERACTIVE), received_at=clock.monotonic(), rate=None)
+    with pytest.raises(QuotaExhausted) as refused:
+        acquire()
+    assert refused.value.retry_after == pytest.approx(10.0, abs=0.3)
+    assert refused.value.context["reason"] == "burst"
+    assert RESOURCE in str(refused.value)
+
+
+def test_a_spent_day_says_so_and_when_it_ends() -> None:
+    opened(10, daily_limit=500, daily_remaining=0, daily_reset_ms=3_600_000)
+    with pytest.raises(QuotaExhausted, match="today's quota") as refused:
+        acquire(Lane.INTERACTIVE)
+    assert refused.value.retry_after == pytest.approx(3600, abs=1)
+
+
+def test_who_may_wait_waits_for_a_slot_that_is_about_to_be_free() -> None:
+    opened(1, interval_ms=1000)
+    began = clock.monotonic()
+    permit = acquire(Lane.INTERACTIVE)
+    assert 0.8 < clock.monotonic() - began < 1.5
+    assert permit.send_before > clock.monotonic()
+
+
+def test_patience_overrules_the_lane() -> None:
+    opened(1, interval_ms=1000)
+    assert acquire(Lane.BULK, patience=2.0)
+    with pytest.raises(QuotaExhausted):
+        acquire(Lane.INTERACTIVE, patience=0.0)
+
+
+def test_a_slow_question_does_not_make_a_permit_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store counts the delay from when it answered, and so does the caller."""
+    opened(1, interval_ms=1000)
+    answered: list[tuple[float, float]] = []
+    prompt = store.run
+
+    def slow(keys: Any, request: dict[str, Any]) -> dict[str, Any]:
+        clock.sleep(0.3)
+        answer = prompt(keys, request)
+        if answer["grants"]:
+            answered.append((clock.monotonic(), answer["grants"][0][2] / 1e6))
+        return answer
+
+    monkeypatch.setattr(store, "run", slow)
+    acquire(Lane.INTERACTIVE)
+    ((moment, delay),) = answered
+    assert delay > 0.3
+    assert clock.monotonic() >= moment + delay - 0.001
+
+
+def test_a_process_that_knew_the_lost_state_waits_a_fence(clean_redis: redis.Redis) -> None:
+    opened()
+    clean_redis.flushdb()
+    with pytest.raises(QuotaExhausted) as refused:
+        acquire(Lane.EVENTS)
+    assert refused.value.retry_after == pytest.approx(11.5, abs=0.2)
+
+
+def test_a_permit_far_ahead_does_not_outlive_the_state(clean_redis: redis.Redis) -> None:
+    opened(1, interval_ms=1500)
+    loss = threading.Timer(0.3, clean_redis.flushdb)
+    loss.start()
+    with pytest.raises(QuotaExhausted) as refused:
+        acquire(Lane.INTERACTIVE, patience=2.0)
+    loss.join()
+    assert refused.value.retry_after == pytest.approx(11.5, abs=0.2)
+
+
+def test_one_that_has_not_asked_for_an_hour_has_nothing_in_flight(
+    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened()
+    clean_redis.flushdb()
+    known = {key: (epoch, asked - 3601) for key, (epoch, asked) in governor._epochs.items()}
+    monkeypatch.setattr(governor, "_epochs", known)
+    assert acquire(Lane.EVENTS)
+
+
+def test_many_threads_and_a_new_resource_send_one_probe() -> None:
+    got: list[Permit] = []
+    waits: list[float | None] = []
+
+    def ask() -> None:
+        try:
+            got.append(acquire())
+        except QuotaExhausted as error:
+            waits.append(error.retry_after)
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 1
+    assert len(waits) == 7
+    assert all(wait is not None and wait <= 0.1 for wait in waits)
+
+
+@pytest.fixture
+def away(settings: Settings) -> Iterator[None]:
+    """The store's address, where nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        settings.REDIS_URL = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
+        store.client.cache_clear()
+        store._script.cache_clear()
+        yield
+    store.client.cache_clear()
+    store._script.cache_clear()
+
+
+def test_without_the_store_nothing_is_sent(away: None) -> None:
+    with pytest.raises(StoreUnavailable) as refused:
+        acquire(Lane.INTERACTIVE)
+    assert refused.value.retry_after == 5.0
+    with pytest.raises(StoreUnavailable):
+        snapshot()
+    with pytest.raises(StoreUnavailable):
+        queries.health()
+
+
+def test_a_settlement_that_cannot_be_stored_costs_no_answer(request: pytest.FixtureRequest) -> None:
+    permit = acquire()
+    request.getfixturevalue("away")
+    governor.settle(permit, received_at=clock.monotonic(), rate=None)
+    governor.give_back(permit)
+
+
+def test_health_names_the_server() -> None:
+    assert queries.health().startswith("ok, ")
+
+
+def test_clearing_forgets_only_this_deployments_quota(clean_redis: redis.Redis) -> None:
+    opened()
+    clean_redis.set("another", 1)
+    store.clear()
+    assert clean_redis.keys() == [b"another"]

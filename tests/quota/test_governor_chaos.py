@@ -1,0 +1,147 @@
+"""Workers die, the store dies, is emptied and comes back with an older copy: the vendor refuses nobody."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from hlapp.embedded import binaries
+from integrations.sandbox.embedded import Embedded, serve_in_thread
+from integrations.sandbox.installs import Install
+from integrations.sandbox.options import Options
+from integrations.sandbox.tokens import Grant
+
+LIMIT, SCOPE = 30, "locations.readonly"
+
+
+@dataclass
+class Store:
+    """A Valkey of the test's own, without a password, which saves when it is told to."""
+
+    directory: Path
+    port: int = 0
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        if not self.port:
+            with socket.socket() as free:
+                free.bind(("127.0.0.1", 0))
+                self.port = free.getsockname()[1]
+        command = [str(binaries.valkey()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        self.process = subprocess.Popen([*command, "--loglevel", "warning"], cwd=self.directory)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                self.ask("PING")
+            except redis.ConnectionError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("the store does not start")
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def ask(self, *command: str) -> Any:
+        with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
+            return client.execute_command(*command)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+
+@dataclass
+class Scene:
+    store: Store
+    vendor: Embedded
+    told: dict[str, Any]
+    workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def hire(self) -> None:
+        environ = {**os.environ, "REDIS_URL": self.store.url, "DJANGO_SETTINGS_MODULE": "hlapp.settings"}
+        command = [sys.executable, "-m", "tests.quota.hammer", json.dumps(self.told)]
+        self.workers.append(subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL))
+
+    def fire(self) -> None:
+        worker = self.workers.pop(0)
+        worker.kill()
+        worker.wait()
+
+    def fire_all(self) -> None:
+        while self.workers:
+            self.fire()
+
+    def counted(self) -> tuple[int, int]:
+        assert self.vendor.platform is not None
+        bucket = self.vendor.platform.quota.bucket(self.told["app"], self.told["resource"])
+        return bucket.requests, bucket.rejected
+
+    def goes_on(self, seconds: float = 8.0) -> None:
+        """Calls are made again within so many seconds, and for a while."""
+        before, deadline = self.counted()[0], time.monotonic() + seconds
+        while self.counted()[0] < before + 2 * LIMIT:
+            assert time.monotonic() < deadline, "no more calls are made"
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """The window that forgives least."""
+    options = Options(
+        port=0, locations=1, contacts=1, window="sliding", limit=LIMIT, interval_ms=1000, latency_ms=(5.0, 80.0)
+    )
+    with ExitStack() as stack:
+        vendor = stack.enter_context(serve_in_thread(options))
+        platform = vendor.platform
+        assert platform is not None
+        (location,) = platform.world.locations.values()
+        install = Install(location.company_id, location.id, "chaos", (SCOPE,), 0)
+        grant = Grant(platform.app.client_id, platform.installs.add(install), (SCOPE,))
+        token = platform.tokens.issue_access(grant, platform.clock.now())
+        app, path = platform.app.client_id, f"/locations/{location.id}"
+        told = {"url": vendor.url, "path": path, "token": token, "app": app, "resource": location.id}
+        store = Store(tmp_path)
+        store.start()
+        stack.callback(store.kill)
+        made = Scene(store, vendor, told)
+        stack.callback(made.fire_all)
+        yield made
+
+
+def test_nothing_is_refused_whoever_dies(scene: Scene) -> None:
+    for _ in range(3):
+        scene.hire()
+    scene.goes_on(20.0)
+    scene.fire()
+    scene.hire()
+    scene.goes_on()
+    scene.store.ask("FLUSHALL")
+    scene.goes_on()
+    scene.store.ask("SAVE")
+    scene.goes_on()
+    scene.store.kill()
+    time.sleep(0.3)
+    scene.store.start()
+    scene.goes_on()
+    (scene.store.directory / "dump.rdb").unlink()
+    scene.store.kill()
+    scene.store.start()
+    scene.goes_on()
+    assert scene.counted()[1] == 0

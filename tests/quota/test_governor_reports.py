@@ -1,0 +1,152 @@
+"""What a call costs the store, and that nothing it has to say is lost or said too early."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+import pytest
+import redis
+
+from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
+from integrations.highlevel.rate import RateSnapshot
+from integrations.quota import governor, queries, store
+from integrations.quota.governor import Permit
+from integrations.quota.lanes import Lane
+from integrations.quota.reports import Outbox, Report, kept
+
+APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "reports8h8vShlRW1KT"
+
+
+@pytest.fixture(autouse=True)
+def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor, "_epochs", {})
+    monkeypatch.setattr(governor, "_limits", {})
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the store was told, in order."""
+    told: list[dict[str, Any]] = []
+    real = store.run
+
+    def run(keys: Any, request: dict[str, Any]) -> dict[str, Any]:
+        told.append(request)
+        return real(keys, request)
+
+    monkeypatch.setattr(store, "run", run)
+    return told
+
+
+def acquire() -> Permit:
+    return governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0)
+
+
+def settle(permit: Permit, **said: Any) -> None:
+    told: dict[str, Any] = {"received_at": clock.monotonic(), "rate": RateSnapshot(max=50, remaining=49)}
+    governor.settle(permit, **told | said)
+
+
+def test_a_call_costs_one_round_trip(asked: list[dict[str, Any]]) -> None:
+    settle(acquire())
+    asked.clear()
+    for _ in range(20):
+        settle(acquire())
+    assert sum(request["want"] for request in asked) == 20
+    assert len(asked) <= 22, "but for a report now and then whose next question was late"
+    governor.tell()
+    assert sum(len(request["reports"]) for request in asked) == 20
+
+
+def test_a_report_without_a_next_question_is_sent_soon(asked: list[dict[str, Any]]) -> None:
+    settle(acquire())
+    settle(acquire())
+    deadline = clock.monotonic() + 2.0
+    while sum(len(request["reports"]) for request in asked) < 2 and clock.monotonic() < deadline:
+        clock.sleep(0.01)
+    assert sum(len(request["reports"]) for request in asked) == 2
+
+
+def test_a_first_limit_and_a_refusal_are_told_at_once(asked: list[dict[str, Any]]) -> None:
+    settle(acquire())
+    assert asked[-1]["rate"]["max"] == 50
+    settle(acquire(), refused=True)
+    assert asked[-1]["rate"]["refused"] is True
+
+
+def test_a_report_waits_out_an_outage_with_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    settle(acquire())
+    permit = acquire()
+    received = clock.monotonic()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "run", away)
+        settle(permit, received_at=received, refused=False, rate=None)
+        with pytest.raises(StoreUnavailable):
+            acquire()
+        clock.sleep(0.2)
+    governor.tell()
+    slots, state = store.keys(permit.key)
+    client = store.client()
+    born, free_from = client.hget(state, "b"), client.zscore(slots, str(permit.slot))
+    assert born is not None
+    assert free_from is not None
+    seconds, micros = client.time()
+    left = free_from / 1e6 - (seconds + micros / 1e6 - int(born) / 1e6)
+    assert left == pytest.approx(10.0 - (clock.monotonic() - received), abs=0.05)
+
+
+def away(*_: Any) -> Any:
+    raise StoreUnavailable("gone", retry_after=5.0)
+
+
+def test_snapshots_of_this_process_know_its_last_call() -> None:
+    settle(acquire())
+    governor.give_back(acquire())
+    assert queries.snapshot(APP, RESOURCE).free == 49
+
+
+def report(slot: int = 0) -> Report:
+    return Report(slot, 1, clock.monotonic(), clock.monotonic(), 0)
+
+
+def test_reports_of_many_threads_are_all_sent_once() -> None:
+    sent: list[Report] = []
+    outbox = Outbox(lambda _, reports: sent.extend(reports))
+
+    def add() -> None:
+        for slot in range(100):
+            outbox.add(("key", "epoch"), report(slot))
+
+    threads = [threading.Thread(target=add) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    deadline = clock.monotonic() + 2.0
+    while len(sent) < 800 and clock.monotonic() < deadline:
+        clock.sleep(0.01)
+    assert len(sent) == 800
+
+
+def test_what_was_not_sent_is_kept() -> None:
+    def fails(_: Any, __: Any) -> None:
+        raise StoreUnavailable("gone")
+
+    outbox = Outbox(fails)
+    outbox.put_back(("key", "epoch"), [report(1), report(2)])
+    with pytest.raises(StoreUnavailable):
+        outbox.flush()
+    assert [one.slot for one in outbox.take(("key", "epoch"))] == [1, 2]
+
+
+def test_a_forked_process_leaves_its_parents_reports_to_it() -> None:
+    outbox = kept(Outbox(lambda _, __: None))
+    outbox.put_back(("key", "epoch"), [report()])
+    child = os.fork()
+    if child == 0:
+        os._exit(len(outbox.take(("key", "epoch"))))
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert len(outbox.take(("key", "epoch"))) == 1

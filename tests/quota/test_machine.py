@@ -1,0 +1,111 @@
+"""Any order of asking, reporting, repeating, learning, losing and waiting keeps the one promise that the proof needs:
+
+a slot goes out again only one window after the response to its last call, and the slots are as many as the limit.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import redis
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+
+from tests.quota.bucket import MARGIN, SLACK, START, TTL, WINDOW, Bucket, Granted
+
+MICROSECOND = 2e-6  # twice: floats of this size round
+
+
+class Permits(RuleBasedStateMachine):
+    permits = Bundle("permits")
+
+    @initialize()
+    def begin(self) -> None:
+        self.client = redis.Redis.from_url(os.environ["REDIS_URL"])
+        self.bucket = Bucket(self.client)
+        self.limit = START
+        self.free_from: dict[int, float] = {}  # slot -> the moment before which it must not go out
+        self.deadlines: dict[int, int] = {}  # slot -> the deadline of its permit, while that is out
+        self.silent_until = 0.0
+
+    def teardown(self) -> None:
+        if hasattr(self, "client"):
+            self.client.delete(*self.bucket.keys)
+            self.client.close()
+
+    @rule(
+        target=permits,
+        want=st.integers(1, 30),
+        horizon=st.sampled_from([0.0, 0.25, 10.0]),
+        credit=st.sampled_from([0, 8, 1000]),
+        reserve=st.integers(0, 2),
+        interactive=st.booleans(),
+    )
+    def ask(self, want: int, horizon: float, credit: int, reserve: int, interactive: bool) -> object:
+        granted = self.bucket.ask(want, horizon=horizon, credit=credit, reserve=reserve, interactive=interactive)
+        assert len({permit.slot for permit in granted}) == len(granted)
+        for permit in granted:
+            assert 0 <= permit.slot < self.limit
+            assert permit.start >= self.free_from.get(permit.slot, 0.0) - MICROSECOND
+            assert permit.start >= self.silent_until - MICROSECOND
+            assert permit.start <= self.bucket.now + horizon + MICROSECOND
+            self.free_from[permit.slot] = permit.start + WINDOW + TTL
+            self.deadlines[permit.slot] = permit.deadline
+        if len(granted) < want:
+            assert self.bucket.wait > 0
+            assert self.bucket.reason == "burst"
+        return multiple(*granted)
+
+    @rule(permit=permits, ago=st.sampled_from([0.0, 0.1, 3.0, 9.0, 60.0]), tell=st.booleans())
+    def answered(self, permit: Granted, ago: float, tell: bool) -> None:
+        """Also repeats, and reports that come after the slot was given to somebody else."""
+        received = max(permit.start, self.bucket.now - ago)
+        self.bucket.now = max(self.bucket.now, received)
+        age = self.bucket.now - received
+        rate: dict[str, Any] = {"max": self.limit, "remaining": 0} if tell else {}
+        self.bucket.report(permit, age=age, **rate)
+        self._given_back(permit, received + WINDOW + MARGIN)
+
+    @rule(permit=permits)
+    def never_sent(self, permit: Granted) -> None:
+        self.bucket.now = max(self.bucket.now, permit.start)
+        self.bucket.report(permit, age=None)
+        self._given_back(permit, permit.start)
+
+    @rule(limit=st.sampled_from([1, 10, 25, 30, 100]))
+    def limit_changes(self, limit: int) -> None:
+        if self.bucket.client.exists(self.bucket.keys[1]):
+            self.bucket.learn(max=limit)
+            if limit < self.limit:
+                self.free_from = {s: f for s, f in self.free_from.items() if s < limit}
+                self.deadlines = {s: d for s, d in self.deadlines.items() if s < limit}
+            self.limit = limit
+
+    @rule(seconds=st.sampled_from([0.01, 1.0, 9.99, 10.01, 31.0, 3000.0]))
+    def wait(self, seconds: float) -> None:
+        self.bucket.now += seconds
+
+    @rule()
+    def everything_is_lost(self) -> None:
+        if self.bucket.epoch and self.bucket.client.delete(*self.bucket.keys):
+            self.bucket.now += 0.001
+            self.bucket.ask()
+            self.limit, self.free_from, self.deadlines = START, {}, {}
+            self.silent_until = self.bucket.now + WINDOW + SLACK
+
+    @invariant()
+    def slots_are_as_many_as_the_limit(self) -> None:
+        if hasattr(self, "bucket") and self.bucket.client.exists(self.bucket.keys[1]):
+            assert self.bucket.slots() in (self.limit, 0)
+
+    def _given_back(self, permit: Granted, free_from: float) -> None:
+        """What a report may do: only the permit that is out now frees its slot."""
+        if permit.epoch == self.bucket.epoch and self.deadlines.get(permit.slot) == permit.deadline:
+            self.free_from[permit.slot] = free_from
+            del self.deadlines[permit.slot]
+
+
+TestPermits = Permits.TestCase
+TestPermits.settings = settings(deadline=None, max_examples=60, stateful_step_count=40, derandomize=True)

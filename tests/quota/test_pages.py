@@ -1,0 +1,152 @@
+"""The quota's pages: what they say, what operators may do there, and that they come when the store is away."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from pytest_django import Settings
+
+from integrations.core import clock
+from integrations.core.models import AuditEntry
+from integrations.quota import governor, plots, spending, store, usage
+from integrations.quota.lanes import Lane
+from integrations.quota.models import Parked, Pump, Usage
+from tests.quota.parked import APP, KEY, RESOURCE, opened, park
+
+pytestmark = pytest.mark.django_db
+
+OVERVIEW, DETAIL, PARKED = "/admin/quota/usage/", f"/admin/quota/usage/resource/{KEY}/", "/admin/quota/parked/"
+NOON = datetime(2026, 5, 1, 12, 3, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor, "_epochs", {})
+    monkeypatch.setattr(usage, "_counts", type(usage._counts)())
+
+
+@pytest.fixture
+def page(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("op", "op@example.com", "a-long-operator-password"))
+    return client
+
+
+def spend(calls: int, job: str = "sync.advance", lane: Lane = Lane.BULK, *, ago: timedelta = timedelta()) -> None:
+    at = usage.bucket(clock.now() - ago)
+    Usage.objects.create(key=KEY, bucket_at=at, lane=lane.value, job=job, calls=calls)
+
+
+def test_calls_are_counted_by_job_and_lane_and_written_together() -> None:
+    for _ in range(3):
+        with usage.spent_by("sync.advance"):
+            usage.count(APP, RESOURCE, Lane.BULK)
+    usage.count(APP, RESOURCE, Lane.INTERACTIVE)
+    assert not Usage.objects.exists(), "not inside somebody's transaction"
+    usage.flush()
+    with usage.spent_by("sync.advance"):
+        usage.count(APP, RESOURCE, Lane.BULK)
+    usage.flush()
+    rows = {(row.job, row.lane): row.calls for row in Usage.objects.all()}
+    assert sum(rows.values()) == 5
+    assert set(rows) == {("sync.advance", "bulk"), ("", "interactive")}
+
+
+def test_a_bucket_is_five_minutes() -> None:
+    assert usage.bucket(NOON) == datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
+    assert usage.bucket(NOON + timedelta(minutes=2)) == datetime(2026, 5, 1, 12, 5, tzinfo=UTC)
+
+
+def test_a_plot_stacks_the_lanes_from_bulk_up() -> None:
+    starts = [NOON.replace(minute=0), NOON.replace(minute=5)]
+    series = {Lane.INTERACTIVE: [1, 0], Lane.EVENTS: [2, 0], Lane.BULK: [5, 10]}
+    plot = plots.stacked(starts, series, width=100, height=100)
+    assert plot.most == 10
+    first = [(bar.lane, bar.y, bar.height) for bar in plot.bars[:3]]
+    assert first == [("bulk", 50.0, 50.0), ("events", 30.0, 20.0), ("interactive", 20.0, 10.0)]
+    assert (plot.bars[3].x, plot.bars[3].y, plot.bars[3].height) == (50.0, 0.0, 100.0)
+    assert plot.bars[0].words == "12:00: 5 bulk"
+
+
+@pytest.mark.parametrize(
+    ("most", "top"), [(0, 2), (1, 2), (3, 5), (10, 10), (11, 20), (24, 25), (251, 500), (999, 1000)]
+)
+def test_the_top_of_a_plot_is_a_round_number(most: int, top: int) -> None:
+    assert plots.nice(most) == top
+
+
+def test_a_day_has_288_buckets_and_the_last_is_under_way() -> None:
+    found = spending.buckets(NOON)
+    assert (len(found), found[-1]) == (288, usage.bucket(NOON))
+    assert found[0] == usage.bucket(NOON) - timedelta(hours=23, minutes=55)
+
+
+def test_the_overview_says_who_spent_and_who_waits(page: Client) -> None:
+    opened(daily_limit=1000, daily_remaining=400)
+    spend(1234)
+    spend(66, "", Lane.INTERACTIVE)
+    spend(999, ago=timedelta(days=1, minutes=10))
+    park(1)
+    html = page.get(OVERVIEW).content.decode()
+    for said in (RESOURCE, "1,300", "600 of 1,000", "1 of 100 in use", "pages and commands", "sync.advance"):
+        assert said in html, said
+    assert "nobody" in html, "no worker has a pump"
+    assert page.get(OVERVIEW, {"q": "elsewhere"}).context["lines"] == []
+
+
+def test_a_pump_that_leads_and_one_in_trouble(page: Client) -> None:
+    now = clock.now()
+    Pump.objects.create(owner="web-3:4711:abcd", since=now, until=now + timedelta(minutes=1), handed=5)
+    assert "web-3, process 4711" in page.get(OVERVIEW).content.decode()
+    Pump.objects.update(trouble="the broker does not take messages")
+    assert "stuck" in page.get(OVERVIEW).content.decode()
+
+
+def test_one_resource_over_the_day(page: Client) -> None:
+    opened()
+    spend(40)
+    park(7)
+    html = page.get(DETAIL).content.decode()
+    assert html.count("<rect") == 1
+    assert f'href="{PARKED}?q={KEY}"' in html
+    assert "tests.spend" in html
+    assert page.get("/admin/quota/usage/resource/nonsense/").status_code == 404
+
+
+def test_the_pages_come_when_the_store_is_away(
+    page: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spend(10)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    store.client.cache_clear()
+    try:
+        assert "away" in page.get(OVERVIEW).content.decode()
+        assert "does not answer" in page.get(DETAIL).content.decode()
+    finally:
+        store.client.cache_clear()
+
+
+def test_parked_tasks_can_be_moved_and_dropped(page: Client) -> None:
+    for number in (1, 2, 3):
+        park(number)
+    rows = {row.kwargs["number"]: row for row in Parked.objects.all()}
+    page.post(PARKED, {"action": "start_next", "_selected_action": [rows[3].pk]})
+    page.post(PARKED, {"action": "drop", "_selected_action": [rows[1].pk]})
+    left = [row.kwargs["number"] for row in Parked.objects.order_by("place_at")]
+    assert left == [3, 2]
+    assert set(AuditEntry.objects.values_list("action", flat=True)) >= {"quota.moved_to_front", "quota.dropped"}
+
+
+def test_who_may_only_look_is_offered_no_action(client: Client) -> None:
+    user = User.objects.create_user("viewer", password="a-long-viewer-password", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_parked"))
+    client.force_login(user)
+    park(1)
+    assert client.get(PARKED).status_code == 200
+    client.post(PARKED, {"action": "drop", "_selected_action": [Parked.objects.get().pk]})
+    assert Parked.objects.count() == 1
+    assert client.get(OVERVIEW).status_code == 403
+    assert client.get(DETAIL).status_code == 403

@@ -1,0 +1,244 @@
+"""Where tasks wait: one row each, in order, claimed by turns; and how a worker treats what it is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from celery import current_app
+from django.db import connection, transaction
+
+from integrations.core import clock, jobs
+from integrations.core.errors import QuotaExhausted, Unreachable
+from integrations.quota import governor, parking, queries, tickets
+from integrations.quota.lanes import Lane
+from integrations.quota.ledger import Ledger
+from integrations.quota.models import Parked
+from integrations.quota.working import Waiting
+from tests.quota.parked import APP, KEY, RESOURCE, Leader, headers, leading, opened, park, states
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor, "_epochs", {})
+
+
+@pytest.fixture
+def leader() -> Iterator[Leader]:
+    with leading() as leader:
+        yield leader
+
+
+def refusal(**context: Any) -> QuotaExhausted:
+    known = {"app": APP, "resource": RESOURCE, "lane": "bulk", "reason": "burst"}
+    return QuotaExhausted("no free slot", retry_after=2.0, **(known | context))
+
+
+def test_what_is_parked_already_is_not_parked_twice() -> None:
+    park(1)
+    first = Parked.objects.get()
+    assert parking.park("tests.spend", {"number": 1}, refusal())
+    again = Parked.objects.get()
+    assert (again.pk, again.place_at, again.state) == (first.pk, first.place_at, "waiting")
+
+
+def test_a_row_belongs_to_the_transaction_of_whoever_parks() -> None:
+    with transaction.atomic():
+        park(1)
+        transaction.set_rollback(True)
+    assert states() == {}
+
+
+@pytest.mark.parametrize("missing", ["app", "resource", "lane"])
+def test_a_refusal_that_does_not_say_for_what_is_not_parked(missing: str) -> None:
+    assert not parking.park("tests.spend", {"number": 1}, refusal(**{missing: None}))
+    assert states() == {}
+
+
+def test_arguments_that_are_no_identifiers_are_not_parked() -> None:
+    assert not parking.park("tests.spend", {"number": 1, "text": "x" * 3000}, refusal())
+
+
+def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_pump(leader: Leader) -> None:
+    opened()
+    parking.park("tests.spend", {"number": 1}, refusal(status=429, reason=None))
+    parking.park("tests.spend", {"number": 2}, refusal())
+    assert leader.round() == [2]
+    (due_in,) = leader.handing.ledger.due([KEY]).values()
+    assert 1.0 < due_in <= 2.0
+
+
+def test_parking_is_told_at_once_and_only_when_it_is_committed() -> None:
+    ledger = Ledger("tests")
+    ledger.listen()
+    with transaction.atomic():
+        park(1, Lane.EVENTS)
+        assert ledger.news(0.05) == []
+    (news,) = ledger.news(1.0)
+    assert (news.key, news.rank, news.hint) == (KEY, 1, 0.0)
+    ledger.close()
+
+
+def test_a_stale_message_starts_nothing(leader: Leader) -> None:
+    opened()
+    park(1)
+    leader.round()
+    Parked.objects.update(state="waiting")  # its worker was thought dead
+    leader.round()
+    old, new = leader.sent
+    waiting = Waiting()
+    with waiting.around("tests.spend", headers(old)) as wanted:
+        assert not wanted
+    with waiting.around("tests.spend", headers(new)) as wanted:
+        assert wanted
+        assert states() == {1: "running"}
+        with waiting.around("tests.spend", headers(new)) as again:
+            assert not again, "the broker delivered it a second time"
+    assert states() == {}
+
+
+def test_a_task_that_fails_has_ended_too(leader: Leader) -> None:
+    opened()
+    park(1)
+    leader.round()
+    with pytest.raises(Unreachable), Waiting().around("tests.spend", headers(leader.sent[0])):
+        raise Unreachable("nobody there")
+    assert states() == {}
+
+
+def test_a_process_that_ends_leaves_its_row_to_come_back(leader: Leader) -> None:
+    opened()
+    park(1)
+    leader.round()
+    with pytest.raises(SystemExit), Waiting().around("tests.spend", headers(leader.sent[0])):
+        raise SystemExit
+    assert states() == {1: "running"}
+    assert leader.handing.ledger.lapsed() == set()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE quota_parked SET back_at = now() - interval '1 second'")
+    assert leader.handing.ledger.lapsed() == {KEY}
+    assert states() == {1: "waiting"}
+
+
+def test_the_ticket_buys_the_first_call_and_no_other(leader: Leader) -> None:
+    opened(3)  # one slot is used up, the ticket takes another
+    park(1)
+    leader.round()
+    free = tickets.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0)
+    with pytest.raises(QuotaExhausted):
+        governor.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0, patience=0.0)
+    with Waiting().around("tests.spend", headers(leader.sent[0])):
+        permit = tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
+        assert permit.slot == leader.sent[0][2].slot != free.slot
+        with pytest.raises(QuotaExhausted):
+            tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
+
+
+def test_a_ticket_for_another_resource_is_kept_and_given_back(leader: Leader) -> None:
+    opened(3)
+    opened(3, resource="another")
+    park(1)
+    leader.round()
+    with Waiting().around("tests.spend", headers(leader.sent[0])):
+        assert tickets.acquire(APP, "another", lane=Lane.BULK, timeout=5.0).key != KEY
+    assert governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, patience=0.2).key == KEY
+
+
+def test_a_ticket_is_redeemed_once_and_not_after_the_store_lost_its_state(
+    leader: Leader, clean_redis: redis.Redis
+) -> None:
+    opened()
+    park(1)
+    park(2)
+    leader.round()
+    (_, _, first), (_, _, second) = leader.sent
+    assert tickets.redeem(first, timeout=5.0) is not None
+    assert tickets.redeem(first, timeout=5.0) is None
+    clean_redis.flushdb()
+    assert tickets.redeem(second, timeout=5.0) is None
+    governor._epochs.clear()
+    opened()
+    assert tickets.redeem(second, timeout=5.0) is None
+
+
+def test_a_ticket_is_not_used_before_its_slot_is_free(leader: Leader) -> None:
+    """Two slots, one of them cooling: the second ticket starts when it is cold, however early its message comes."""
+    opened(2, interval_ms=1000)
+    settled = clock.monotonic()
+    clock.sleep(0.75)
+    park(1, Lane.INTERACTIVE)
+    park(2, Lane.INTERACTIVE)
+    assert leader.round() == [1, 2]
+    assert tickets.redeem(leader.sent[1][2], timeout=5.0) is not None
+    assert clock.monotonic() - settled >= 0.999
+
+
+def test_a_released_ticket_still_waits_for_its_start(leader: Leader) -> None:
+    opened(2, interval_ms=1000)
+    settled = clock.monotonic()
+    clock.sleep(0.75)
+    park(1, Lane.INTERACTIVE)
+    park(2, Lane.INTERACTIVE)
+    leader.round()
+    tickets.release(leader.sent[1][2])
+    governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, patience=2.0)
+    assert clock.monotonic() - settled >= 0.999
+
+
+def test_a_released_ticket_is_the_days_again(leader: Leader) -> None:
+    opened(daily_limit=1000, daily_remaining=500)
+    before = queries.snapshot(APP, RESOURCE)
+    park(1)
+    leader.round()
+    assert queries.snapshot(APP, RESOURCE).day_remaining == (before.day_remaining or 0) - 1
+    tickets.release(leader.sent[0][2])
+    assert queries.snapshot(APP, RESOURCE) == before
+
+
+def test_a_task_whose_ticket_was_lost_keeps_its_place(leader: Leader) -> None:
+    opened()
+    park(1)
+    leader.round()
+    place = Parked.objects.get().place_at
+    with Waiting().around("tests.spend", headers(leader.sent[0])):
+        parking.park("tests.spend", {"number": 1}, refusal())
+    row = Parked.objects.get()
+    assert (row.state, row.place_at) == ("waiting", place)
+
+
+def test_a_task_that_had_its_call_goes_to_the_end(leader: Leader) -> None:
+    opened()
+    park(1)
+    leader.round()
+    place = Parked.objects.get().place_at
+    with Waiting().around("tests.spend", headers(leader.sent[0])):
+        tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
+        parking.park("tests.spend", {"number": 1}, refusal())
+    assert Parked.objects.get().place_at > place
+
+
+def test_a_job_that_is_refused_is_parked_and_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    @jobs.job("tests.refused")
+    def refused(*, number: int) -> None:
+        raise refusal()
+
+    monkeypatch.setattr(current_app, "send_task", lambda *_, **__: pytest.fail("nothing is to be sent"))
+    current_app.tasks["tests.refused"].apply(kwargs={"number": 7})
+    assert states() == {7: "waiting"}
+    Parked.objects.all().delete()
+    with pytest.raises(QuotaExhausted):
+        refused(number=8)  # called directly there is nobody to come back for it
+    assert states() == {}
+
+
+def test_the_order_and_the_end_of_waiting_are_an_operators_too(leader: Leader) -> None:
+    opened()
+    for number in (1, 2, 3):
+        park(number)
+    assert len(parking.to_the_front(Parked.objects.filter(kwargs__number=3))) == 1
+    assert len(parking.drop(Parked.objects.filter(kwargs__number=1))) == 1
+    assert leader.round() == [3, 2]

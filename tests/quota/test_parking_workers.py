@@ -1,0 +1,113 @@
+"""Parked tasks and real workers: each delivered once, in order, never too fast, and none lost whoever is killed."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import redis
+from django.db import connection
+from pytest_django import Settings
+
+from integrations.core import clock
+from integrations.quota import governor, parking
+from integrations.quota.lanes import Lane
+from integrations.quota.models import Parked
+from tests.quota.parked import APP, RESOURCE, opened
+from tests.quota.workers import Workers, busiest, workers
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+TASKS, LIMIT, WINDOW = 500, 100, 1.0
+
+
+@pytest.fixture(autouse=True)
+def a_new_process(clean_redis: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor, "_epochs", {})
+    settings.NAMESPACE = connection.settings_dict["NAME"]  # as the workers have it, from their URL
+
+
+def park(numbers: range, resource: str = RESOURCE, lane: Lane = Lane.BULK) -> None:
+    for number in numbers:
+        parking.enqueue("tests.spend", app=APP, resource=resource, lane=lane, number=number, key=f"{APP}:{resource}")
+
+
+def all_done(group: Workers, count: int) -> None:
+    group.wait_for(lambda: len(group.done()) >= count, seconds=60.0)
+    group.wait_for(lambda: not Parked.objects.exists())
+
+
+def test_each_is_delivered_once_in_order_and_no_window_holds_too_many(tmp_path: Path) -> None:
+    opened(LIMIT)
+    with workers(tmp_path, 2, limit=LIMIT) as group:
+        group.leader()
+        park(range(TASKS))
+        all_done(group, TASKS)
+        called = group.lines("called")
+        assert len(group.lines("delivered")) <= 1.05 * TASKS
+        assert group.done() == Counter(range(TASKS))
+        assert busiest([line.at for line in called], WINDOW) <= LIMIT
+        took = called[-1].at - called[0].at
+        assert took < 1.35 * TASKS / LIMIT * WINDOW, "the waiting is the quota's, not ours"
+        late = [abs(place - line.number) for place, line in enumerate(sorted(called, key=lambda line: line.at))]
+        assert max(late) <= 32, "sent in order; threads that start together may overtake each other"
+
+
+def test_a_flood_of_one_tenant_delays_nobody(tmp_path: Path) -> None:
+    opened(20)
+    opened(20, resource="another")
+    with workers(tmp_path, 2, limit=20) as group:
+        group.leader()
+        park(range(TASKS))
+        group.wait_for(lambda: len(group.done()) >= 20)
+        waits = []
+        for number in range(10):
+            park(range(1000 + number, 1001 + number), resource="another", lane=Lane.EVENTS)
+            asked = Parked.objects.filter(key=f"{APP}:another").exists() and clock.monotonic()
+            group.wait_for(lambda number=number: 1000 + number in group.done("another"), seconds=5.0)
+            waits.append(group.lines("called", "another")[-1].at - (asked or 0.0))
+        assert sorted(waits)[5] < 0.25
+        assert Parked.objects.filter(key=f"{APP}:{RESOURCE}").count() > 100, "the flood is still there"
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+def test_the_leader_is_lost_and_nothing_is_forgotten_or_doubled(tmp_path: Path, blow: signal.Signals) -> None:
+    count = 150
+    opened(50)
+    with workers(tmp_path, 2, limit=50) as group:
+        leader = group.leader()
+        park(range(count))
+        group.wait_for(lambda: len(group.done()) >= 40)
+        leader.process.send_signal(blow)
+        group.running.remove(leader)
+        group.leader()
+        group.wait_for(lambda: not Parked.objects.filter(state="waiting").exists() and len(group.done()) >= count - 16)
+        held = list(Parked.objects.all())
+        assert {row.kwargs["number"] for row in held} >= set(range(count)) - set(group.done())
+        assert len(held) <= 40, "those in the lost worker's threads, and on their way to it"
+        assert all(row.back_at is not None for row in held), "nobody is forgotten"
+        Parked.objects.update(back_at=clock.now())  # half a minute later
+        all_done(group, count)
+        group.running.append(leader)
+        assert set(group.done()) == set(range(count))
+        running = {row.kwargs["number"] for row in held if row.state == "running"}
+        twice = {number for number, times in group.done().items() if times > 1}
+        assert twice <= running, "only a task that was killed between its end and its row's end is done again"
+        called = Counter(line.number for line in group.lines("called"))
+        assert sum(called.values()) <= count + 8, "only what ran in the lost worker is called again"
+
+
+def test_redis_is_emptied_under_them(tmp_path: Path, clean_redis: redis.Redis) -> None:
+    """Messages, permits and limits are gone; the rows are not. And no more is called than a window allows."""
+    count = 150
+    opened(50)
+    with workers(tmp_path, 2, limit=50) as group:
+        group.leader()
+        park(range(count))
+        group.wait_for(lambda: len(group.done()) >= 60)
+        clean_redis.flushdb()
+        all_done(group, count)
+        assert group.done() == Counter(range(count))
+        assert busiest([line.at for line in group.lines("called")], WINDOW) <= 50

@@ -1,0 +1,245 @@
+"""The pump's rounds: who goes first, what is asked when, and that no step's failure loses or doubles a task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import psycopg
+import pytest
+import redis
+from django.db import connection
+from kombu.exceptions import OperationalError
+from pytest_django import Settings
+
+from integrations.core import clock
+from integrations.quota import governor, ledger, store, usage
+from integrations.quota.agenda import LONGEST, Agenda
+from integrations.quota.handing import MOST_UNSTARTED
+from integrations.quota.lanes import Lane
+from integrations.quota.ledger import HEADS, Ledger
+from integrations.quota.models import Parked, Pump, Usage
+from tests.quota.parked import KEY, RESOURCE, Leader, leading, opened, park, states
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(governor, "_epochs", {})
+
+
+@pytest.fixture
+def leader() -> Iterator[Leader]:
+    with leading() as leader:
+        yield leader
+
+
+def test_tasks_go_in_the_order_they_came(leader: Leader) -> None:
+    opened()
+    for number in range(5):
+        park(number)
+    assert leader.round() == [0, 1, 2, 3, 4]
+
+
+def test_the_lanes_above_overtake(leader: Leader) -> None:
+    opened()
+    park(1, Lane.BULK)
+    park(2, Lane.EVENTS)
+    park(3, Lane.INTERACTIVE)
+    assert leader.round() == [3, 2, 1]
+
+
+def test_but_nobody_waits_for_ever(leader: Leader) -> None:
+    """A bulk task of a minute ago stands before an interactive one of now."""
+    opened()
+    park(1, Lane.BULK)
+    Parked.objects.update(place_at=clock.now())
+    park(2, Lane.INTERACTIVE)
+    assert leader.round() == [1, 2]
+
+
+def test_no_more_than_there_are_permits_and_the_rest_when_they_come(leader: Leader) -> None:
+    opened(10)
+    for number in range(20):
+        park(number)
+    assert leader.round() == list(range(9)), "one slot is the first call's"
+    next_at = leader.handing.next_at()
+    assert next_at is not None
+    assert 0.3 < next_at - clock.monotonic() < 1.0, "asked again shortly before a slot is free, not before"
+
+
+def test_a_refused_lane_does_not_hold_up_the_ones_above(leader: Leader) -> None:
+    """The day has nothing left for bulk work, but for the others it has."""
+    opened(daily_limit=1000, daily_remaining=200, daily_reset_ms=80_000_000)
+    park(1, Lane.BULK)
+    Parked.objects.update(place_at=clock.now())
+    park(2, Lane.INTERACTIVE)
+    assert leader.round() == [2]
+    next_at = leader.handing.next_at()
+    assert next_at is not None
+    assert 1.0 < next_at - clock.monotonic() <= LONGEST
+
+
+def test_one_tenants_queue_does_not_delay_anothers(leader: Leader) -> None:
+    opened(5)
+    opened(5, resource="another")
+    for number in range(100):
+        park(number)
+    park(1000, resource="another")
+    assert 1000 in leader.round(RESOURCE, "another")
+
+
+def test_a_resource_with_many_is_asked_until_it_is_empty(leader: Leader) -> None:
+    opened(100)
+    for number in range(HEADS + 10):
+        park(number)
+    assert leader.until_all(HEADS + 10, seconds=3.0) == list(range(HEADS + 10))
+    assert leader.handing.next_at() is None, "an idle resource costs nothing"
+
+
+def test_crowded_workers_are_handed_interactive_tasks_only(leader: Leader) -> None:
+    opened(100)
+    park(1)
+    park(2, Lane.INTERACTIVE)
+    leader.handing.ledger.unstarted = lambda: MOST_UNSTARTED  # type: ignore[method-assign]
+    assert leader.round() == [2]
+    leader.handing.ledger.unstarted = lambda: 0  # type: ignore[method-assign]
+    assert leader.round() == [1]
+
+
+def test_a_broker_that_is_away_puts_them_back_and_gives_the_tickets_back(leader: Leader) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError
+
+    opened(10)
+    for number in range(5):
+        park(number)
+    sending, leader.handing._send = leader.handing._send, away
+    leader.round()
+    assert set(states().values()) == {"waiting"}
+    assert "broker" in leader.handing.trouble
+    leader.handing._send = sending
+    assert leader.round() == [0, 1, 2, 3, 4], "nobody lost a slot or a place"
+    assert leader.handing.trouble == ""
+
+
+def test_a_store_that_is_away_costs_waiting_only(leader: Leader, settings: Settings) -> None:
+    opened()
+    park(1)
+    url = settings.REDIS_URL
+    try:
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        forget_clients()
+        assert leader.round() == []
+        assert "store" in leader.handing.trouble
+    finally:
+        settings.REDIS_URL = url
+        forget_clients()
+    assert states() == {1: "waiting"}
+    assert leader.round() == [1]
+
+
+def forget_clients() -> None:
+    for cached in (store.client, store._script, store._ticket_script):
+        cached.cache_clear()
+
+
+def test_killed_between_reserving_and_claiming(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tickets lapse: a window and five seconds after their start others have the slots."""
+    opened(5)
+    park(1)
+    monkeypatch.setattr(leader.handing, "_claim", lambda reserved: None)
+    leader.round()
+    assert states() == {1: "waiting"}
+    with leading() as successor:
+        successor.handing.catch_up()
+        assert successor.until_all(1) == [1]
+
+
+def test_killed_between_claiming_and_sending(leader: Leader) -> None:
+    opened()
+    park(1)
+    leader.handing.agenda.ask(KEY, clock.monotonic())
+    keys = leader.handing.agenda.due(clock.monotonic(), 1)
+    leader.handing._serve(keys)
+    assert states() == {1: "handed"}
+    with leading() as successor:
+        assert successor.round() == [], "its message might be on its way"
+        assert successor.handing.ledger.lapsed() == set()
+        Parked.objects.update(back_at=clock.now())
+        assert successor.handing.ledger.lapsed() == {KEY}
+        assert successor.round() == [1]
+
+
+def test_two_pumps_hand_out_once(leader: Leader) -> None:
+    opened()
+    for number in range(10):
+        park(number)
+    with leading() as other:
+        leader.handing.agenda.ask(KEY, clock.monotonic())
+        mine = leader.handing.ledger.heads([KEY])
+        assert other.round() == list(range(10))
+        leader.handing.ledger.heads = lambda keys: mine  # type: ignore[method-assign]
+        assert leader.round() == []
+
+
+def test_a_locked_row_holds_up_nobody_else(leader: Leader) -> None:
+    """Somebody's transaction has hold of two rows and does not end."""
+    opened()
+    for number in range(4):
+        park(number)
+    other = psycopg.connect(**ledger._parameters())
+    with other, other.transaction():
+        other.execute("SELECT FROM quota_parked WHERE (kwargs->>'number')::int < 2 FOR UPDATE")
+        assert leader.round() == [2, 3]
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE quota_parked SET back_at = now() - interval '1 s' WHERE state = 'handed'")
+        other.execute("SELECT FROM quota_parked WHERE (kwargs->>'number')::int = 3 FOR UPDATE")
+        leader.handing.ledger.lapsed()
+        assert states() == {0: "waiting", 1: "waiting", 2: "waiting", 3: "handed"}
+    other.close()
+    assert leader.round() == [0, 1, 2]
+
+
+def test_one_leads_until_it_says_nothing_for_three_seconds() -> None:
+    first, second = Ledger("first"), Ledger("second")
+    try:
+        assert first.lead(handed=3, trouble="none")
+        assert not second.lead()
+        assert first.lead(handed=4)
+        assert Pump.objects.get().handed == 4
+        Pump.objects.update(until=clock.now())
+        assert second.lead()
+        assert not first.lead()
+        second.resign()
+        assert first.lead()
+    finally:
+        first.close()
+        second.close()
+
+
+def test_news_of_a_refused_lane_wait_for_the_appointment() -> None:
+    agenda = Agenda()
+    agenda.ask("a", 10.0, rank=Lane.BULK.rank)
+    agenda.parked("a", Lane.BULK.rank, 1.0)
+    assert agenda.next_at() == 10.0
+    agenda.parked("a", Lane.INTERACTIVE.rank, 1.0)
+    assert (agenda.next_at(), agenda.due(1.0, 5)) == (1.0, ["a"])
+
+
+def test_the_longest_overdue_are_asked_first() -> None:
+    agenda = Agenda()
+    for number in range(5):
+        agenda.ask(str(number), 10.0 - number)
+    assert agenda.due(9.0, 2) == ["4", "3"]
+    agenda.forget("2")
+    assert agenda.due(20.0, 9) == ["1", "0"]
+
+
+def test_old_usage_is_forgotten(leader: Leader) -> None:
+    now = clock.now()
+    for days in (1, 3):
+        Usage.objects.create(key=KEY, bucket_at=now - timedelta(days=days), lane="bulk", job="", calls=1)
+    leader.handing.ledger.forget_usage(usage.KEPT.total_seconds())
+    assert Usage.objects.count() == 1

@@ -1,0 +1,71 @@
+"""Hours of saturated traffic on the real script: where windows are fixed they are learned, and nothing is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from integrations.quota.lanes import Lane
+from tests.quota.bucket import Bucket
+from tests.quota.simulator import PROFILES, Simulation, simulation
+
+BULK = {"horizon": 2.0, "credit": Lane.BULK.terms.credit}
+SLOW = next(iter(PROFILES))
+
+
+def play(bucket: Bucket, window: str, *, mishaps: float = 0.0, **terms: Any) -> tuple[Simulation, float]:
+    world = simulation(bucket, window, SLOW, BULK | terms)
+    world.profile = replace(world.profile, lost=mishaps, killed=mishaps)
+    return world, world.run(2500)
+
+
+def proofs(bucket: Bucket) -> int:
+    return int(bucket.client.hget(bucket.keys[1], "lp") or 0)
+
+
+@pytest.mark.parametrize("window", ["fixed", "first"])
+def test_a_fixed_window_is_used_as_a_whole(bucket: Bucket, window: str) -> None:
+    world, used = play(bucket, window, learn=True)
+    assert world.refused == 0
+    assert proofs(bucket) >= 3
+    assert used > 0.985
+
+
+@pytest.mark.parametrize("window", ["fixed", "first", "sliding"])
+def test_without_learning_a_slot_rests_a_window_after_its_response(bucket: Bucket, window: str) -> None:
+    world, used = play(bucket, window)
+    assert world.refused == 0
+    assert used == pytest.approx(10 / 10.21, abs=0.004)
+
+
+def test_a_sliding_window_is_never_taken_for_a_fixed_one(bucket: Bucket) -> None:
+    world, used = play(bucket, "sliding", learn=True)
+    assert world.refused == 0
+    assert proofs(bucket) == 0
+    assert used == pytest.approx(10 / 10.21, abs=0.004)
+
+
+@pytest.mark.parametrize("window", ["fixed", "first", "sliding"])
+def test_calls_that_are_lost_or_die_cost_slots_and_nothing_else(bucket: Bucket, window: str) -> None:
+    world, used = play(bucket, window, mishaps=0.01, learn=True)
+    assert world.refused == 0
+    assert used > 0.93
+
+
+def test_one_question_a_call(bucket: Bucket) -> None:
+    world, _ = play(bucket, "sliding")
+    assert world.questions < 1.1 * world.counted
+
+
+def test_what_was_believed_is_forgotten_when_others_come(bucket: Bucket) -> None:
+    play(bucket, "first", learn=True)
+    assert proofs(bucket) >= 3
+    bucket.now += 30
+    (permit,) = bucket.ask()
+    bucket.now += 0.2
+    bucket.report(permit, max=100, remaining=50, since=200_000, age=0)
+    state = bucket.client.hmget(bucket.keys[1], "lp", "lo", "hi")
+    assert state == [b"0", None, None]
+    assert bucket.ask(want=100) == []

@@ -1,0 +1,138 @@
+"""Real Celery workers on the tests' own database and Redis, and what their jobs wrote down."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.db import connection
+
+from integrations.quota.models import Pump
+
+READY = 30.0
+
+
+@dataclass
+class Worker:
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Line:
+    event: str
+    number: int
+    resource: str
+    at: float
+
+
+@dataclass
+class Workers:
+    """`directory` holds their logs and what their jobs wrote."""
+
+    directory: Path
+    limit: int
+    running: list[Worker] = field(default_factory=list)
+
+    @property
+    def journal(self) -> Path:
+        return self.directory / "journal"
+
+    def start(self, threads: int = 8) -> Worker:
+        output = self.directory / f"worker{len(self.running)}.log"
+        parts = urlsplit(os.environ["DATABASE_URL"])
+        database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+        name = f"tests{len(self.running)}@%h"
+        options = f"-P threads -c {threads} -Q urgent,api -I tests.quota.jobs -n {name} -l WARNING"
+        quiet = "--without-gossip --without-mingle --without-heartbeat"
+        with output.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "hlapp", "worker", *options.split(), *quiet.split()],
+                env={
+                    **os.environ,
+                    "DATABASE_URL": database,
+                    "TESTS_LOG": str(self.journal),
+                    "TESTS_LIMIT": str(self.limit),
+                    "LOG_LEVEL": "WARNING",
+                },
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        worker = Worker(process, output)
+        self.running.append(worker)
+        return worker
+
+    def lines(self, event: str = "", resource: str = "") -> list[Line]:
+        if not self.journal.exists():
+            return []
+        rows = [text.split(" ") for text in self.journal.read_text().splitlines() if text.count(" ") == 3]
+        lines = [Line(row[0], int(row[1]), row[2], float(row[3])) for row in rows]
+        return [line for line in lines if event in ("", line.event) and resource in ("", line.resource)]
+
+    def done(self, resource: str = "") -> Counter[int]:
+        return Counter(line.number for line in self.lines("done", resource))
+
+    def wait_for(self, reached: Callable[[], object], seconds: float = READY) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if reached():
+                return
+            time.sleep(0.05)
+        tails = "\n".join(worker.output.read_text()[-2000:] for worker in self.running)
+        pytest.fail(f"waited in vain: {len(self.lines('done'))} done\n{tails}")
+
+    def leader(self) -> Worker:
+        """The worker whose pump leads, as soon as one does."""
+        found: list[Worker] = []
+
+        def leads() -> bool:
+            owner = Pump.objects.values_list("owner", flat=True).first() or ""
+            found[:] = [worker for worker in self.running if f":{worker.pid}:" in owner]
+            return bool(found) and found[0].process.poll() is None
+
+        self.wait_for(leads)
+        return found[0]
+
+
+@contextmanager
+def workers(directory: Path, count: int, *, limit: int, threads: int = 8) -> Iterator[Workers]:
+    """`limit`: calls in a second, as the answers' headers tell."""
+    group = Workers(directory, limit)
+    try:
+        for _ in range(count):
+            group.start(threads)
+        yield group
+    finally:
+        for worker in group.running:
+            worker.process.send_signal(signal.SIGCONT)
+            worker.process.kill()
+        for worker in group.running:
+            worker.process.wait()
+
+
+def busiest(moments: list[float], window: float) -> int:
+    """The most of these that any window of this length holds."""
+    moments, first, most = sorted(moments), 0, 0
+    for last, at in enumerate(moments):
+        while moments[first] <= at - window:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

@@ -1,0 +1,70 @@
+"""A vendor's contact listing that behaves: it filters, sorts, counts and pages by cursor, and may change in between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from integrations.sync.resources.dates import iso, moment
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    items: list[Any]
+    total: int | None
+    next: dict[str, Any] | None
+
+
+@dataclass
+class Listing:
+    """`page` is what `gateway.client.page` would be. `before` is called with the number of each request (1, 2, …)."""
+
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    before: Callable[[int], None] = lambda number: None
+    total_is: Callable[[int], int | None] = lambda count: count
+    requests: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, number: int, **fields: Any) -> str:
+        at = iso(EPOCH + timedelta(minutes=number))
+        row = {"id": f"c{number:05}", "firstName": f"Name {number}", "dateAdded": at, "dateUpdated": at, **fields}
+        self.rows[row["id"]] = row
+        return str(row["id"])
+
+    def change(self, record_id: str, at: datetime, **fields: Any) -> None:
+        self.rows[record_id] |= {"dateUpdated": iso(at), **fields}
+
+    def page(self, operation: str, **arguments: Any) -> Page:
+        self.requests.append({"operation": operation, **arguments})
+        self.before(len(self.requests))
+        body, cursor = arguments["body"], arguments["cursor"]
+        found = sorted(filter(_test(body), self.rows.values()), key=_place)
+        total = self.total_is(len(found))
+        rest = [row for row in found if cursor is None or _place(row) > tuple(cursor["searchAfter"])]
+        items = [{**row, "searchAfter": list(_place(row))} for row in rest[: body["pageLimit"]]]
+        more = len(rest) > len(items)
+        return Page(items, total, {"searchAfter": items[-1]["searchAfter"]} if more else None)
+
+
+def of(count: int) -> Listing:
+    listing = Listing()
+    for number in range(count):
+        listing.add(number)
+    return listing
+
+
+def _place(row: dict[str, Any]) -> tuple[str, str]:
+    return row["dateAdded"], row["id"]
+
+
+def _test(body: dict[str, Any]) -> Callable[[dict[str, Any]], bool]:
+    filters = body.get("filters", [])
+    if not filters:
+        return lambda row: True
+    assert [(entry["field"], entry["operator"]) for entry in filters] == [("dateUpdated", "range")]
+    since = moment(filters[0]["value"]["gte"])
+    assert since is not None
+    return lambda row: moment(row["dateUpdated"]) >= since

@@ -1,0 +1,161 @@
+"""Webhooks between two runs: applied to the copy, in time, and only for those who are kept in step."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from integrations.core import clock
+from integrations.sync import changes
+from integrations.sync.models import Plan, Record
+from integrations.sync.resources import RESOURCES
+from integrations.sync.resources.dates import iso
+from integrations.webhooks import handlers
+from integrations.webhooks.models import Event
+from tests.sync.conftest import LOCATION, alive, walk
+from tests.sync.listing import of
+
+# From the vendor's pages on ContactUpdate and OpportunityStageUpdate, shortened.
+CONTACT: dict[str, Any] = {
+    "type": "ContactUpdate",
+    "locationId": LOCATION,
+    "id": "c00001",
+    "country": "DE",
+    "dateAdded": "2021-11-26T12:41:02.193Z",
+    "email": "JohnDeo@gmail.comm",
+    "firstName": "John",
+    "tags": ["id magna sed Lorem"],
+    "customFields": [{"id": "BcdmQEsNgz6AVpgLVUJ0", "value": "XYZ Corp"}],
+    "appId": "66a0419a0dffa47fb5f8b22e",
+    "webhookId": "1f7a0c4e-6b6d-4bb1-8c3a-8f2f3d1f0c11",
+    "timestamp": "2026-11-01T12:00:00.000Z",
+}
+OPPORTUNITY: dict[str, Any] = {
+    "type": "OpportunityStageUpdate",
+    "locationId": LOCATION,
+    "id": "wWhVuzqpRuOA1ZVWi4FC",
+    "monetaryValue": 40,
+    "pipelineStageId": "e93ba61a-53b3-45e7-985a-c7732dbcdb69",
+    "dateAdded": "2021-11-26T12:41:02.193Z",
+}
+
+
+def send(plan: Plan, payload: dict[str, Any], *, at: datetime | None = None, **fields: Any) -> None:
+    payload = {**payload, **fields}
+    changes.apply(Event(app=plan.app, type=payload["type"], payload=payload, occurred_at=at or clock.now()))
+
+
+def stored(record_id: str = "c00001") -> Record:
+    return Record.objects.get(record_id=record_id)
+
+
+def test_every_event_of_a_resource_has_its_handler() -> None:
+    for resource in RESOURCES.values():
+        for event_type in resource.events:
+            assert changes.apply in handlers.HANDLERS[event_type]
+
+
+def test_an_update_is_laid_over_the_stored_contact(plan: Plan) -> None:
+    walk(plan, of(3))
+    before = stored().payload
+    send(plan, CONTACT)
+    kept = {name: value for name, value in CONTACT.items() if name not in ("type", "appId", "webhookId", "timestamp")}
+    assert stored().payload == {**before, **kept}
+
+
+def test_the_vendors_type_of_a_contact_is_not_the_events(plan: Plan) -> None:
+    listing = of(3)
+    listing.rows["c00001"]["type"] = "lead"
+    walk(plan, listing)
+    send(plan, CONTACT)
+    assert stored().payload["type"] == "lead"
+
+
+def test_an_event_older_than_the_row_is_dropped(plan: Plan) -> None:
+    listing = of(3)
+    listing.change("c00001", clock.now(), firstName="Newest")
+    walk(plan, listing)
+    send(plan, CONTACT, at=clock.now() - timedelta(hours=1))
+    assert stored().payload["firstName"] == "Newest"
+
+
+def test_events_out_of_order_end_with_the_latest(plan: Plan) -> None:
+    walk(plan, of(3))
+    now = clock.now()
+    send(plan, CONTACT, at=now, firstName="second")
+    send(plan, CONTACT, at=now - timedelta(seconds=1), firstName="first")
+    assert stored().payload["firstName"] == "second"
+
+
+def test_the_records_own_date_goes_before_the_events(plan: Plan) -> None:
+    walk(plan, of(3))
+    late = clock.now() - timedelta(hours=2)
+    send(plan, CONTACT, at=clock.now(), dateUpdated=iso(late))
+    assert abs(stored().version_at - late) < timedelta(seconds=1)
+
+
+def test_a_date_from_the_future_is_cut(plan: Plan) -> None:
+    walk(plan, of(3))
+    send(plan, CONTACT, dateUpdated="2999-01-01T00:00:00Z")
+    assert stored().version_at < clock.now() + timedelta(minutes=6)
+
+
+def test_a_new_contact_is_there_before_any_run(plan: Plan) -> None:
+    send(plan, CONTACT, type="ContactCreate", id="new")
+    assert alive() == {"new"}
+
+
+def test_a_deletion(plan: Plan) -> None:
+    walk(plan, of(3))
+    send(plan, CONTACT, type="ContactDelete")
+    assert alive() == {"c00000", "c00002"}
+    send(plan, CONTACT, at=clock.now() - timedelta(minutes=1))
+    assert alive() == {"c00000", "c00002"}, "a late update does not bring it back"
+
+
+def test_a_deletion_is_dated_by_the_event_and_not_by_the_last_change(plan: Plan) -> None:
+    walk(plan, of(3))
+    send(plan, CONTACT, type="ContactDelete", dateUpdated="2020-01-01T00:00:00Z")
+    assert "c00001" not in alive()
+
+
+def test_a_contact_deleted_while_its_page_is_on_the_way_stays_deleted(plan: Plan) -> None:
+    listing = of(250)
+
+    def between(number: int) -> None:
+        if number == 3:  # the vendor has answered the second page; the third is being asked for
+            send(plan, CONTACT, type="ContactDelete", id="c00220")
+
+    listing.before = between
+    run = walk(plan, listing)
+    assert run.seen == 250
+    assert "c00220" not in alive()
+
+
+def test_an_opportunity_calls_its_creation_by_the_listings_name(plan: Plan) -> None:
+    Plan.objects.update(resource="opportunities")
+    send(plan, OPPORTUNITY)
+    payload = stored("wWhVuzqpRuOA1ZVWi4FC").payload
+    assert payload["createdAt"] == "2021-11-26T12:41:02.193Z"
+    assert "dateAdded" not in payload
+
+
+@pytest.mark.parametrize(
+    "fields", [{"locationId": "elsewhere"}, {"locationId": None}, {"id": ""}, {"id": None}, {"type": "TaskCreate"}]
+)
+def test_what_is_nobodys_changes_nothing(plan: Plan, fields: dict[str, Any]) -> None:
+    send(plan, CONTACT, **fields)
+    assert not Record.objects.exists()
+
+
+def test_a_plan_at_rest_is_not_kept_in_step(plan: Plan) -> None:
+    Plan.objects.update(enabled=False)
+    send(plan, CONTACT)
+    assert not Record.objects.exists()
+
+
+def test_what_postgresql_refuses_does_not_poison_the_mailbox(plan: Plan) -> None:
+    send(plan, CONTACT, firstName="a\x00b")
+    assert stored().payload["firstName"] == "a\ufffdb"

@@ -1,0 +1,64 @@
+"""Two writers at once on real connections: they neither deadlock nor lose the newer version."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from integrations.core import clock
+from integrations.sync import plans, records
+from integrations.sync.models import Plan, Record, Run
+from tests.sync.conftest import LOCATION
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Json = dict[str, Any]
+
+
+def at_once(*works: Callable[[], object]) -> list[Any]:
+    """Run all of them in threads that start together; their results, or the first one's error."""
+    gate = threading.Barrier(len(works))
+
+    def run(work: Callable[[], object]) -> object:
+        gate.wait(timeout=10)
+        try:
+            return work()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(works)) as pool:
+        return list(pool.map(run, works))
+
+
+def rows(minute: int, *, reverse: bool = False) -> list[Json]:
+    found = [{"id": f"r{n:03}", "dateUpdated": f"2026-11-01T12:{minute:02}:00Z", "n": minute} for n in range(200)]
+    return found[::-1] if reverse else found
+
+
+def test_pages_in_opposite_orders_do_not_deadlock(plan: Plan) -> None:
+    def write(start: int, *, reverse: bool) -> None:
+        for minute in range(start, 20, 2):
+            records.merge(plan.app_id, LOCATION, "contacts", rows(minute, reverse=reverse))
+
+    at_once(lambda: write(0, reverse=False), lambda: write(1, reverse=True))
+    assert set(Record.objects.values_list("payload__n", flat=True)) == {19}, "the newest won, whoever came last"
+    assert Record.objects.count() == 200
+
+
+def test_a_due_plan_is_started_once(plan: Plan) -> None:
+    Plan.objects.update(due_at=clock.now())
+    started = at_once(*[lambda: plans.start_due(clock.now())] * 4)
+    assert sum(started) == 1
+    assert Run.objects.count() == 1
+
+
+def test_plans_are_made_once(plan: Plan) -> None:
+    Plan.objects.all().delete()
+    made = at_once(*[lambda: plans.make(plan.app_id, LOCATION)] * 4)
+    assert Plan.objects.count() == Run.objects.count() == 1
+    assert max(made) == 1

@@ -1,0 +1,72 @@
+"""A run that finds no permit is parked: row and parked task are one transaction, and no sweep sends it twice."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from integrations.core import clock
+from integrations.core.errors import QuotaExhausted
+from integrations.gateway.client import Page
+from integrations.quota.models import Parked
+from integrations.sync import leases, runs
+from integrations.sync.models import Plan, Run
+from tests.sync.conftest import LOCATION, start
+from tests.sync.listing import of
+
+pytestmark = pytest.mark.django_db
+
+
+def refuse(operation: str, **_: Any) -> Page:
+    context = {"app": "66a0419a0dffa47fb5f8b22e-sync", "resource": LOCATION, "lane": "bulk", "reason": "burst"}
+    raise QuotaExhausted("no free slot", retry_after=3.0, **context)
+
+
+def parked(plan: Plan) -> Run:
+    run = start(plan)
+    runs.advance(run.pk, page=refuse)
+    run.refresh_from_db()
+    return run
+
+
+def test_it_waits_in_a_row_and_in_no_message(plan: Plan, django_capture_on_commit_callbacks: Any) -> None:
+    run = start(plan)
+    with django_capture_on_commit_callbacks() as messages:
+        runs.advance(run.pk, page=refuse)
+    assert messages == []
+    row = Parked.objects.get()
+    assert (row.task, row.kwargs, row.lane, row.state) == ("sync.advance", {"run_id": run.pk}, "bulk", "waiting")
+    assert row.key.endswith(f":{LOCATION}")
+
+
+def test_the_sweep_leaves_it_alone_and_whoever_is_handed_it_walks_on(plan: Plan) -> None:
+    run = parked(plan)
+    assert leases.due(clock.now()) == []
+    runs.advance(run.pk, page=of(30).page)
+    run.refresh_from_db()
+    assert (run.status, run.seen, run.attempts) == ("complete", 30, 0)
+
+
+def test_should_its_place_be_lost_the_sweep_finds_it(plan: Plan) -> None:
+    run = parked(plan)
+    Parked.objects.all().delete()
+    assert leases.due(clock.now() + leases.PARKED) == []
+    assert leases.due(clock.now() + leases.PARKED + timedelta(seconds=4)) == [run.pk]
+
+
+def test_a_refusal_that_does_not_say_for_what_comes_back_by_message(
+    plan: Plan, django_capture_on_commit_callbacks: Any
+) -> None:
+    def anonymous(operation: str, **_: Any) -> Page:
+        raise QuotaExhausted("no free slot", retry_after=3.0)
+
+    run = start(plan)
+    with django_capture_on_commit_callbacks() as messages:
+        runs.advance(run.pk, page=anonymous)
+    run.refresh_from_db()
+    assert len(messages) == 1
+    assert run.lease_owner == leases.QUEUED
+    assert run.due_at > clock.now() + timedelta(seconds=2)
+    assert not Parked.objects.exists()

@@ -1,0 +1,72 @@
+"""The figures that pages, commands and the demo show."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from integrations.core import clock
+from integrations.sync import queries, records
+from integrations.sync.models import Plan, Run
+from integrations.sync.resources import Change
+from tests.sync.conftest import LOCATION, start, walk
+from tests.sync.listing import of
+
+
+def test_records_are_those_that_are_not_deleted(plan: Plan) -> None:
+    walk(plan, of(3))
+    records.remove(plan.app_id, LOCATION, "contacts", Change("c00001", {}, clock.now(), deleted=True))
+    found = queries.records(plan.app, LOCATION, "contacts")
+    assert {record.record_id for record in found} == {"c00000", "c00002"}
+
+
+def test_progress_is_that_of_the_latest_run(plan: Plan) -> None:
+    walk(plan, of(3))
+    run = start(plan)
+    Run.objects.filter(pk=run.pk).update(seen=30, total=120)
+    (entry,) = queries.progress(Plan.objects.all())
+    assert (entry.run_id, entry.status, entry.seen, entry.total, entry.share) == (run.pk, "running", 30, 120, 0.25)
+    assert entry.synced_at is not None
+
+
+def test_progress_of_a_plan_that_never_ran(plan: Plan) -> None:
+    (entry,) = queries.progress(Plan.objects.all())
+    assert (entry.run_id, entry.status, entry.share) == (None, "", None)
+
+
+def test_progress_takes_two_queries_whatever_the_number(
+    plan: Plan, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(5):
+        other = Plan.objects.create(app=plan.app, location_id=f"l{number}", resource="contacts", created_at=clock.now())
+        walk(other, of(1))
+    with django_assert_num_queries(2):
+        assert len(queries.progress(Plan.objects.all())) == 6
+
+
+@pytest.mark.parametrize(
+    ("status", "seen", "total", "expected"),
+    [
+        ("running", 5, 10, 0.5),
+        ("running", 12, 10, 1.0),
+        ("running", 5, None, None),
+        ("running", 0, 0, None),
+        ("complete", 0, None, 1.0),
+        ("failed", 5, 10, 0.5),
+    ],
+)
+def test_how_far_a_run_is(status: str, seen: int, total: int | None, expected: float | None) -> None:
+    assert queries.share(status, seen, total) == expected
+
+
+def test_totals_of_an_app(plan: Plan) -> None:
+    other = Plan.objects.create(app=plan.app, location_id="other", resource="contacts", created_at=clock.now())
+    walk(plan, of(3))
+    (totals,) = queries.totals(plan.app)
+    assert (totals.resource, totals.records, totals.plans, totals.synced) == ("contacts", 3, 2, 1)
+    assert totals.oldest_sync is None, "one was never synced, so nothing bounds how stale it is"
+    walk(other, of(4))
+    start(other)
+    (totals,) = queries.totals(plan.app)
+    assert (totals.records, totals.synced, totals.running) == (7, 2, 1)
+    assert totals.oldest_sync == Plan.objects.get(pk=plan.pk).synced_at

@@ -1,0 +1,338 @@
+"""The walk: pages, checkpoints, leases, errors, and lists that change while they are read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from integrations.core import clock
+from integrations.core.errors import (
+    InstallGone,
+    IntegrationError,
+    QuotaExhausted,
+    RequestRejected,
+    ScopeMissing,
+    ServerFault,
+    Unreachable,
+)
+from integrations.sync import leases, plans, runs
+from integrations.sync.models import Plan, Record, Run
+from integrations.tenants.models import Installation
+from tests.sync.conftest import LOCATION, alive, start, wake, walk
+from tests.sync.listing import Listing, Page, of
+
+Status = Run.Status
+
+
+def raising(listing: Listing, failures: dict[int, Exception]) -> Listing:
+    """Let the requests of these numbers fail."""
+
+    def before(number: int) -> None:
+        if number in failures:
+            raise failures[number]
+
+    listing.before = before
+    return listing
+
+
+def test_a_full_run_brings_everything(plan: Plan) -> None:
+    run = walk(plan, of(250))
+    assert (run.status, run.kind) == (Status.COMPLETE, "full")
+    assert (run.pages, run.seen, run.total) == (3, 250, 250)
+    assert len(alive()) == 250
+    plan.refresh_from_db()
+    assert plan.cursor_at == run.started_at
+    assert plan.synced_at == run.finished_at
+    assert plan.due_at is not None
+    assert plan.due_at > clock.now()
+
+
+def test_what_is_asked_of_the_gateway(plan: Plan) -> None:
+    listing = of(101)
+    walk(plan, listing)
+    first, second = listing.requests
+    assert first["operation"] == "contacts.search-contacts-advanced"
+    assert (first["app"], first["location"], first["lane"].value) == (plan.app, LOCATION, "bulk")
+    assert first["body"] == second["body"]
+    assert (first["cursor"] is None, second["cursor"] is None) == (True, False)
+    assert first["deadline"] * 2 < leases.LEASE.total_seconds()
+
+
+def test_what_is_stored_is_the_vendors_object(plan: Plan) -> None:
+    listing = of(1)
+    walk(plan, listing)
+    assert Record.objects.get().payload == listing.rows["c00000"]
+
+
+def test_the_second_run_asks_for_changes_only(plan: Plan) -> None:
+    listing = of(150)
+    first = walk(plan, listing)
+    listing.change("c00007", clock.now(), firstName="changed")
+    second = walk(plan, listing)
+    assert (second.kind, second.seen, second.status) == ("incremental", 1, Status.COMPLETE)
+    assert Record.objects.get(record_id="c00007").payload["firstName"] == "changed"
+    assert len(alive()) == 150
+    asked = listing.requests[-1]["body"]["filters"][0]["value"]["gte"]
+    assert asked < first.started_at.isoformat(), "incremental runs overlap"
+
+
+def test_an_empty_listing_is_complete(plan: Plan) -> None:
+    run = walk(plan, of(0))
+    assert (run.status, run.seen) == (Status.COMPLETE, 0)
+
+
+def test_rows_without_an_id_are_counted_and_lose_nothing(plan: Plan) -> None:
+    listing = of(5)
+    listing.rows["c00002"].pop("id")
+    listing.rows["c00002"]["id"] = ""
+    run = walk(plan, listing)
+    assert (run.status, run.seen, run.skipped, run.error_code) == (Status.COMPLETE, 5, 1, "")
+    assert len(alive()) == 4
+
+
+def test_a_turn_ends_after_its_slice_and_the_next_goes_on(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "SLICE", 0.0)
+    listing, run = of(250), start(plan)
+    for pages in range(4):
+        run.refresh_from_db()
+        assert (run.status, run.pages) == (Status.RUNNING, 0), f"turn {pages} had no time"
+        runs.advance(run.pk, page=listing.page)
+    assert listing.requests == []
+    monkeypatch.setattr(runs, "SLICE", 10.0)
+    runs.advance(run.pk, page=listing.page)
+    run.refresh_from_db()
+    assert run.status == Status.COMPLETE
+
+
+# --- quota and errors --------------------------------------------------------------------------------------------
+
+
+def test_without_a_permit_the_run_waits_and_goes_on_where_it_was(plan: Plan) -> None:
+    listing = raising(of(250), {2: QuotaExhausted("no permit", retry_after=3.5)})
+    run, before = start(plan), clock.now()
+    runs.advance(run.pk, page=listing.page)
+    run.refresh_from_db()
+    assert (run.status, run.pages, run.attempts) == (Status.RUNNING, 1, 0)
+    assert timedelta(seconds=3) < run.due_at - before < timedelta(seconds=5)
+    assert run.lease_owner == leases.QUEUED
+
+    runs.advance(run.pk, page=listing.page)
+    assert len(listing.requests) == 2, "not before it is due"
+    wake(run)
+    runs.advance(run.pk, page=listing.page)
+    run.refresh_from_db()
+    assert (run.status, run.seen) == (Status.COMPLETE, 250)
+    assert len(alive()) == 250
+
+
+def test_a_long_wait_is_left_to_the_sweep(plan: Plan) -> None:
+    run = walk(plan, raising(of(5), {1: QuotaExhausted("the day's quota is used up", retry_after=7200.0)}))
+    assert (run.lease_owner, run.lease_until) == ("", None)
+    assert leases.due(clock.now()) == []
+    assert leases.due(clock.now() + timedelta(hours=3)) == [run.pk]
+
+
+@pytest.mark.parametrize("error", [Unreachable("no answer"), ServerFault("502"), ValueError("a fault of ours: Ann")])
+def test_what_may_pass_is_tried_again_later(plan: Plan, error: Exception) -> None:
+    listing = raising(of(250), {2: error, 3: error})
+    run = walk(plan, listing)
+    assert (run.status, run.pages, run.attempts) == (Status.RUNNING, 1, 1)
+    assert run.error_code in ("unreachable", "server_fault", "unexpected")
+    assert "Ann" not in run.error
+    wake(run)
+    runs.advance(run.pk, page=listing.page)
+    run.refresh_from_db()
+    assert run.attempts == 2
+    wake(run)
+    runs.advance(run.pk, page=listing.page)
+    run.refresh_from_db()
+    assert (run.status, run.attempts, run.error_code) == (Status.COMPLETE, 0, "")
+
+
+def test_the_vendors_own_wait_is_kept(plan: Plan) -> None:
+    before = clock.now()
+    run = walk(plan, raising(of(5), {1: ServerFault("503", retry_after=90.0)}))
+    assert run.due_at >= before + timedelta(seconds=90)
+
+
+def test_after_many_failures_the_run_is_given_up_and_the_plan_comes_again(plan: Plan) -> None:
+    listing = raising(of(5), {number: ServerFault("502") for number in range(1, 100)})
+    run = walk(plan, listing)
+    for _ in range(runs.MOST_ATTEMPTS):
+        wake(run)
+        runs.advance(run.pk, page=listing.page)
+    run.refresh_from_db()
+    plan.refresh_from_db()
+    assert (run.status, run.error_code, len(listing.requests)) == (Status.FAILED, "server_fault", runs.MOST_ATTEMPTS)
+    assert run.error
+    assert run.finished_at is not None
+    assert plan.due_at is not None
+    assert clock.now() < plan.due_at < clock.now() + timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    "error", [ScopeMissing("contacts.readonly was not granted"), RequestRejected("no such page", status=404)]
+)
+def test_what_cannot_pass_fails_the_run_at_once(plan: Plan, error: IntegrationError) -> None:
+    run = walk(plan, raising(of(250), {2: error}))
+    plan.refresh_from_db()
+    assert (run.status, run.error_code, run.error) == (Status.FAILED, error.code, str(error))
+    assert len(alive()) == 100, "what came before is kept"
+    assert plan.due_at is not None
+
+
+def test_a_failed_run_is_followed_by_one_that_sees_everything(plan: Plan) -> None:
+    walk(plan, raising(of(250), {2: RequestRejected("no", status=404)}))
+    run = walk(plan, of(250))
+    assert (run.kind, run.seen, len(alive())) == ("full", 250, 250)
+
+
+def test_an_uninstall_under_the_run_cancels_it(plan: Plan) -> None:
+    run = walk(plan, raising(of(250), {2: InstallGone("uninstalled")}))
+    plan.refresh_from_db()
+    assert (run.status, run.error_code) == (Status.CANCELLED, "install_gone")
+    assert plan.due_at is not None, "should it be installed after all"
+    assert plan.due_at > clock.now()
+
+
+def test_a_filter_that_the_vendor_refuses_makes_the_run_a_full_one(plan: Plan) -> None:
+    listing = of(150)
+    walk(plan, listing)
+    number = len(listing.requests)
+    raising(listing, {number + 1: RequestRejected("property filters should not exist", status=422)})
+    run = walk(plan, listing)
+    assert (run.status, run.kind, run.seen, run.error_code) == (Status.COMPLETE, "full", 150, "")
+
+
+def test_a_page_that_is_its_own_successor_ends_in_failure(plan: Plan) -> None:
+    def page(operation: str, **arguments: Any) -> Page:
+        return Page([{"id": "a"}], 9, {"searchAfter": [1, "a"]})
+
+    run = start(plan)
+    runs.advance(run.pk, page=page)
+    run.refresh_from_db()
+    assert (run.status, run.error_code) == (Status.FAILED, "payload_anomalous")
+
+
+def test_a_resource_that_is_no_more_fails_its_run(plan: Plan) -> None:
+    Plan.objects.filter(pk=plan.pk).update(resource="faxes")
+    assert walk(plan, of(1)).status == Status.FAILED
+
+
+# --- lists that change between pages -----------------------------------------------------------------------------
+
+
+def test_rows_that_come_and_go_between_pages_neither_hide_nor_repeat_others(plan: Plan) -> None:
+    listing = of(300)
+    walk(plan, listing)
+
+    def between(number: int) -> None:
+        if number == base + 2:  # one page was read
+            for record_id in ("c00003", "c00050", "c00150", "c00250"):
+                del listing.rows[record_id]
+            listing.add(1000)
+            listing.add(1001)
+            listing.change("c00010", clock.now(), firstName="changed behind the walk")
+
+    base = len(listing.requests)
+    listing.before = between
+    run = walk(plan, listing, full_due_at=None)
+    assert run.status == Status.COMPLETE
+    assert (run.error_code, run.deleted) == ("", 2), "deleted before the walk came by"
+    assert alive() == set(listing.rows) | {"c00003", "c00050"}, "gone after the walk came by: the next run's"
+
+    listing.before = lambda number: None
+    assert walk(plan, listing).seen >= 1
+    assert Record.objects.get(record_id="c00010").payload["firstName"] == "changed behind the walk"
+    walk(plan, listing, full_due_at=None)
+    assert alive() == set(listing.rows)
+
+
+# --- leases ------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_somebody_walks_is_left_alone(plan: Plan) -> None:
+    listing, run = of(5), start(plan)
+    assert leases.claim(run.pk, "another", clock.now())
+    runs.advance(run.pk, page=listing.page)
+    assert listing.requests == []
+
+
+def test_a_stalled_worker_whose_lease_was_taken_writes_nothing(plan: Plan) -> None:
+    """The first worker stands still inside its second request; another takes the run over and ends it."""
+    slow, quick, run = of(250), of(250), start(plan)
+    slow.rows["c00150"]["firstName"] = "stale"
+
+    def stall(number: int) -> None:
+        if number == 2:
+            Run.objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+            runs.advance(run.pk, page=quick.page)
+
+    slow.before = stall
+    runs.advance(run.pk, page=slow.page)
+    run.refresh_from_db()
+    assert (run.status, run.pages, run.seen) == (Status.COMPLETE, 3, 250)
+    assert len(slow.requests) == 2
+    assert Record.objects.get(record_id="c00150").payload["firstName"] == "Name 150"
+    assert len(alive()) == 250
+
+
+def test_a_stalled_worker_cannot_end_a_run_that_is_not_its_own(plan: Plan) -> None:
+    listing, run = of(5), start(plan)
+
+    def stall(number: int) -> None:
+        Run.objects.filter(pk=run.pk).update(lease_owner="another", lease_until=clock.now() + leases.LEASE)
+        raise RequestRejected("no", status=404)
+
+    listing.before = stall
+    runs.advance(run.pk, page=listing.page)
+    run.refresh_from_db()
+    assert (run.status, run.lease_owner) == (Status.RUNNING, "another")
+
+
+def test_an_operator_may_cancel_under_the_worker(plan: Plan) -> None:
+    listing, run = of(250), start(plan)
+    listing.before = lambda number: number == 2 and Run.objects.filter(pk=run.pk).update(status=Status.CANCELLED)
+    runs.advance(run.pk, page=listing.page)
+    assert len(alive()) == 100
+
+
+def test_the_sweep_finds_runs_that_nobody_holds(plan: Plan) -> None:
+    run, now = start(plan), clock.now()
+    assert leases.due(now) == [], "its message is on its way"
+    later = now + leases.LEASE + timedelta(seconds=1)
+    assert leases.due(later) == [run.pk]
+    assert leases.due(later) == [], "and now again"
+    run.refresh_from_db()
+    assert run.attempts == 0, "a lost message is no failure"
+
+
+def test_a_page_that_kills_its_workers_ends_in_failure(plan: Plan) -> None:
+    listing, run = of(5), start(plan)
+    now = clock.now()
+    for _ in range(runs.MOST_ATTEMPTS):
+        assert leases.claim(run.pk, leases.new_owner(), now), "and dies"
+        now += leases.LEASE + timedelta(seconds=1)
+        assert leases.due(now) == [run.pk]
+    Run.objects.filter(pk=run.pk).update(lease_until=clock.now() + leases.LEASE)
+    runs.advance(run.pk, page=listing.page)
+    run.refresh_from_db()
+    assert (run.status, run.error_code, listing.requests) == (Status.FAILED, "worker_lost", [])
+
+
+def test_forget_during_a_run(plan: Plan, installation: Installation) -> None:
+    listing, run = of(250), start(plan)
+
+    def uninstall(number: int) -> None:
+        if number == 2:
+            Installation.objects.update(status=Installation.Status.UNINSTALLED)
+            assert plans.forget(plan.app_id, LOCATION)
+
+    listing.before = uninstall
+    runs.advance(run.pk, page=listing.page)
+    assert len(listing.requests) == 2
+    assert not Record.objects.exists()
+    assert not Plan.objects.exists()
+    assert not Run.objects.exists()

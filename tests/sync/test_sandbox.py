@@ -1,0 +1,120 @@
+"""Every resource walked through the real gateway at the sandbox: catalogue, token, quota, HTTP, paging, records."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from integrations.core import clock
+from integrations.gateway import client
+from integrations.sync import plans, queries, runs
+from integrations.sync.models import Plan, Run
+from integrations.sync.resources import RESOURCES
+from integrations.tenants.models import App, Installation, UserType
+from integrations.tokens import store
+from tests.plugin.vendor import SCOPES, Vendor, location_grant, make_app, run_vendor
+from tests.sync.conftest import wake
+
+CONTACTS = 230  # three pages
+
+
+# Other ids each time: a location whose quota is suddenly forgotten (`clean_redis`) rightly rests for a window.
+_seeds = itertools.count(4_000)
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    yield from run_vendor(contacts=CONTACTS, locations=1, seed=next(_seeds))
+
+
+@pytest.fixture
+def app(vendor: Vendor, db: None, clean_redis: Any) -> App:
+    row = make_app(vendor)
+    row.scopes = f"{SCOPES} calendars.readonly"
+    row.save()
+    return row
+
+
+@pytest.fixture
+def location(vendor: Vendor, app: App) -> str:
+    """A location with a token, installed."""
+    location_id = vendor.locations[0]
+    grant = location_grant(vendor, app, location_id)
+    now = clock.now()
+    store.put(store.location(app, location_id), grant, now=now)
+    Installation.objects.create(
+        app=app,
+        user_type=UserType.LOCATION,
+        resource_id=location_id,
+        status=Installation.Status.INSTALLED,
+        origin=Installation.Origin.APP,
+        status_at=now,
+        created_at=now,
+    )
+    return location_id
+
+
+def walk_all() -> dict[str, Run]:
+    """Walk what is running to its end, past the pauses that the quota's pace makes."""
+    latest = {run.plan.resource: run for run in Run.objects.order_by("pk").select_related("plan")}
+    for run in latest.values():
+        for _ in range(50):
+            wake(run)
+            runs.advance(run.pk)
+            run.refresh_from_db()
+            if run.status != Run.Status.RUNNING:
+                break
+            clock.sleep(0.1)
+    return latest
+
+
+def truth(app: App, location: str) -> set[str]:
+    """The ids of the sandbox's contacts, asked for in another way."""
+    pages = client.pages("contacts.get-contacts", app=app, location=location, params={"locationId": location})
+    return {contact["id"] for page in pages for contact in page.items}
+
+
+def synced(app: App, location: str, resource: str = "contacts") -> dict[str, Any]:
+    return {record.record_id: record.payload for record in queries.records(app, location, resource)}
+
+
+def test_an_installed_location_is_synced_and_kept_in_step(app: App, location: str) -> None:
+    assert plans.make(app.pk, location) == len(RESOURCES)
+    first = walk_all()
+    assert {name: (run.status, run.error) for name, run in first.items()} == dict.fromkeys(RESOURCES, ("complete", ""))
+    assert first["contacts"].total == first["contacts"].seen == CONTACTS
+    assert set(synced(app, location)) == truth(app, location)
+    assert all(first[name].seen for name in RESOURCES)
+
+    _change(app, location)
+    plans.ask(Plan.objects.filter(resource__in=("contacts", "opportunities")), clock.now(), full=False)
+    second = walk_all()
+    assert (second["contacts"].kind, second["contacts"].status) == ("incremental", "complete")
+    assert second["contacts"].seen < CONTACTS
+    assert second["opportunities"].status == "complete"
+    assert "Changed" in {payload["firstName"] for payload in synced(app, location).values()}
+
+    plans.ask(Plan.objects.filter(resource="contacts"), clock.now(), full=True)
+    third = walk_all()["contacts"]
+    assert (third.kind, third.status, third.deleted) == ("full", "complete", 1)
+    assert set(synced(app, location)) == truth(app, location)
+
+
+def _change(app: App, location: str) -> None:
+    """One contact is changed, one is deleted, one is new."""
+    changed, gone, *_ = sorted(synced(app, location))
+    call = {"app": app, "location": location}
+    client.call("contacts.update-contact", params={"contactId": changed}, body={"firstName": "Changed"}, **call)
+    client.call("contacts.delete-contact", params={"contactId": gone}, **call)
+    client.call("contacts.create-contact", body={"locationId": location, "firstName": "New"}, **call)
+
+
+def test_faults_of_the_vendor_cost_time_and_nothing_else(vendor: Vendor, app: App, location: str) -> None:
+    vendor.fault("/contacts/search", "status", status=502)
+    plans.make(app.pk, location)
+    run = walk_all()["contacts"]
+    assert (run.status, run.seen, run.error) == ("complete", CONTACTS, "")
+    assert set(synced(app, location)) == truth(app, location)

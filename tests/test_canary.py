@@ -1,0 +1,214 @@
+"""Planted secrets are looked for in everything that is written while an agency lives through good and bad days."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+
+import httpx2
+import pytest
+import redis
+from celery import current_app
+from django.conf import settings as configuration
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+from django.urls import NoReverseMatch, reverse
+from pytest_django import Settings
+
+from hlapp import logs
+from integrations.core.errors import IntegrationError
+from integrations.gateway import client as gateway
+from integrations.highlevel import wire
+from integrations.quota import governor
+from integrations.quota.lanes import Lane
+from integrations.sandbox.context import Platform
+from integrations.sandbox.embedded import serve_in_thread
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+from integrations.tokens import manual, store
+from integrations.tokens.models import Credential
+from tests.installs.conftest import Worker, set_up
+from tests.installs.journey import Browser
+from tests.plugin.vendor import OPTIONS, Vendor
+
+PRIVATE_TOKEN = "pit-7d1f0a52-9c3b-4e8e-8f11-3c5a6b7d8e9f"
+LOCATION = "Kd81jsQ0cLpXz3VbNm5T"
+
+
+@pytest.fixture
+def platform() -> Iterator[tuple[Vendor, Platform]]:
+    with serve_in_thread(OPTIONS) as running:
+        assert running.platform is not None
+        yield Vendor(running.url, OPTIONS), running.platform
+        wire.shared(running.url).close()
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """Everything that any logger writes at DEBUG, formatted as in production."""
+    current_app.loader.import_default_modules()  # sets Django up anew, logging too
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    root = logging.getLogger()
+    handler.setFormatter(root.handlers[0].formatter)
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield stream
+    root.removeHandler(handler)
+    root.setLevel(level)
+
+
+FAILURES: list[str] = []
+
+
+def attempt(work: Callable[..., object], *arguments: object, **named: object) -> None:
+    """Do it, and keep what is said when it fails, as it would travel to another process."""
+    try:
+        work(*arguments, **named)
+    except IntegrationError as error:
+        FAILURES.append(f"{error} {error!r} {error.context} {pickle.dumps(error)!r} {traceback.format_exc()}")
+
+
+def run_everything(worker: Worker) -> None:
+    """Work through all messages of all rooms; what fails has failed on purpose."""
+    for _ in range(6):
+        worker.sweep()
+        messages, worker.kept = worker.kept, []
+        for name, kwargs in [*messages, ("sync.sweep", {}), ("webhooks.sweep", {}), ("jobs.sweep", {})]:
+            attempt(current_app.tasks[name], **kwargs)
+
+
+def bad_days(app: App, vendor: Vendor) -> None:
+    """Every kind of failure, of a refresh and of a call."""
+    rows = list(Credential.objects.filter(kind=Credential.Kind.OAUTH).select_related("app"))
+    for kind, params in (("garbage", {}), ("truncated", {}), ("lost", {}), ("status", {"status": 500}), ("quota", {})):
+        for path in ("/oauth/token", "/contacts"):
+            vendor.fault(path, kind, **params)
+        for row in rows[:2]:
+            asked = {"app": app, "location": row.resource_id, "params": {"contactId": "none"}}
+            attempt(current_app.tasks["tokens.repair"], credential_id=row.pk)
+            attempt(gateway.call, "contacts.get-contact", **asked)
+    httpx2.delete(f"{vendor.url}/sandbox/faults")
+    for row in rows:
+        attempt(current_app.tasks["tokens.refresh"], credential_id=row.pk, forced=True)
+
+
+def pages(client: Client) -> Iterator[str]:
+    """Every admin list and every row's page, and the pages for visitors and machines."""
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        addresses = [reverse(f"{name}_changelist"), *(_change(name, row.pk) for row in model.objects.all()[:3])]
+        for address in filter(None, addresses):
+            yield client.get(address).content.decode()
+    for address in ("/admin/", "/", "/install/", "/metrics", "/readyz", "/embed/"):
+        yield client.get(address).content.decode()
+
+
+def _change(name: str, pk: object) -> str | None:
+    try:
+        return reverse(f"{name}_change", args=[pk])
+    except NoReverseMatch:
+        return None
+
+
+def database() -> Iterator[str]:
+    """Every row of every table as text; binary columns in hexadecimal."""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT t::text FROM "{table}" t')
+            yield from (row[0] for row in cursor.fetchall())
+
+
+def store_of(client: redis.Redis) -> Iterator[str]:
+    """Every key and value, broker messages with their bodies as they are sent."""
+    for key in client.scan_iter():
+        yield f"{key!r} {client.dump(key)!r}"
+
+
+def planted(platform: Platform) -> set[str]:
+    tokens = {*platform.tokens.access, *platform.tokens.refresh, *platform.tokens.codes}
+    keys = {entry.partition(":")[2] for entry in configuration.VAULT_KEYS}
+    return tokens | keys | {OPTIONS.client_secret, OPTIONS.shared_secret, PRIVATE_TOKEN, configuration.SECRET_KEY}
+
+
+def pieces(secret: str) -> list[str]:
+    """What gives a long one away although it was cut: its middle and its end."""
+    middle = len(secret) // 2
+    return [secret] if len(secret) < 60 else [secret[middle : middle + 24], secret[-24:]]
+
+
+def hexed(piece: str) -> str:
+    return piece.encode().hex()
+
+
+def test_no_secret_is_written_anywhere(
+    platform: tuple[Vendor, Platform],
+    settings: Settings,
+    transactional_db: None,
+    clean_redis: redis.Redis,
+    written: io.StringIO,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    vendor, sandbox = platform
+    monkeypatch.setattr(governor, "_epochs", {})
+    monkeypatch.setattr(marketplace, "_carried_over", set())
+    app, worker, browser = set_up(settings, vendor), Worker(clean_redis), Browser(client, vendor)
+    browser.install()
+    run_everything(worker)
+    messages = json.dumps(worker.kept)
+    manual.enter(
+        store.location(app, LOCATION), PRIVATE_TOKEN, kind=Credential.Kind.PRIVATE, actor="operator", tested=False
+    )
+    bad_days(app, vendor)
+    run_everything(worker)
+    replayed = client.get("/oauth/callback", {"code": next(iter(sandbox.tokens.codes), "x"), "state": "planted-state"})
+    assert replayed.status_code == 400
+    client.force_login(get_user_model().objects.create_superuser("root", password="planted-password-1"))
+    shown = "".join(pages(client))
+    held = Credential.objects.select_related("app").exclude(access_sealed=None)[0]
+    things = [marketplace.identity(app), store.access_token(held), held, settings.VAULT_KEYS and gateway.Lane]
+    everything = {
+        "logs": written.getvalue(),
+        "terminal": "".join(capfd.readouterr()),
+        "pages": shown + replayed.content.decode(),
+        "database": "\n".join(database()),
+        "store": "\n".join(store_of(clean_redis)),
+        "messages": messages,
+        "errors": "\n".join(FAILURES),
+        "reprs": "\n".join(f"{thing!r} {thing!s}" for thing in things),
+    }
+    secrets = planted(sandbox)
+    assert len(secrets) > 10
+    sizes = {place: len(text) for place, text in everything.items()}
+    assert all(sizes[place] > 100 for place in ("logs", "pages", "database", "store", "errors")), sizes
+    for place, text in everything.items():
+        leaked = [piece for secret in secrets for piece in pieces(secret) if piece in text or hexed(piece) in text]
+        assert len(leaked) == 0, f"{len(leaked)} secrets stand in the {place}"
+    assert "planted-state" not in everything["logs"]
+    assert Lane.BULK.value in everything["database"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Authorization: Bearer eyJhbGciOi.eyJhdXRoQ2xhc3M.c2lnbmF0dXJl",
+        "GET /oauth/callback?code=6e61f594f19e36c56ac0&state=wS-Z-5mzZqQciJ HTTP/1.1",
+        '{"refresh_token": "a-refresh-token-of-some-length"}',
+        "postgresql://hlapp:hunter2-secret@db:5432/hlapp",
+        "pit-7d1f0a52-9c3b-4e8e-8f11-3c5a6b7d8e9f",
+    ],
+)
+def test_the_log_filter_blanks_what_looks_like_a_token(line: str) -> None:
+    shown = logs.scrub(line)
+    assert logs.BLANK in shown
+    for secret in ("c2lnbmF0dXJl", "6e61f594", "wS-Z", "a-refresh-token", "hunter2", "7d1f0a52"):
+        assert secret not in shown

@@ -1,0 +1,52 @@
+"""`python -m tests.tokens.crowd CLIENT_ID LOCATION THREADS`: workers that all want the same fresh token at once.
+
+Says "ready" when everything is imported, begins with a line on standard input, and prints what each worker got.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import threading
+from importlib import import_module
+
+import django
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
+    django.setup()
+    fresh, store = import_module("integrations.tokens.fresh"), import_module("integrations.tokens.store")
+    apps, lanes = import_module("integrations.tenants.models"), import_module("integrations.quota.lanes")
+    connection = import_module("django.db").connection
+    client_id, location_id, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    got: list[str] = []
+    begin = threading.Barrier(count + 1)
+
+    def want() -> None:
+        try:
+            holder = store.location(apps.App.objects.get(client_id=client_id), location_id)
+            begin.wait()
+            token = fresh.fresh(holder, lane=lanes.Lane.BULK).token.reveal()
+            got.append(hashlib.sha256(token.encode()).hexdigest())
+        except Exception as error:
+            got.append(f"{type(error).__name__}: {error}")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=want) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    begin.wait()
+    for thread in threads:
+        thread.join()
+    sys.stdout.write(json.dumps(got))
+
+
+if __name__ == "__main__":
+    main()

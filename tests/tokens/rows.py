@@ -1,0 +1,21 @@
+"""What tests do to a credential's row to let time pass."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from integrations.core import clock
+from integrations.tokens.models import Credential
+
+
+def expire(row: Credential) -> None:
+    """Its access token has run out, and its refresh is due."""
+    Credential.objects.filter(pk=row.pk).update(expires_at=clock.now(), refresh_due_at=clock.now())
+
+
+def let_pass(row: Credential) -> None:
+    """The wait that the row's last failure asked for is over."""
+    past = clock.now() - timedelta(milliseconds=1)
+    Credential.objects.filter(pk=row.pk, lease_until__isnull=False).update(lease_until=past)
+    Credential.objects.filter(pk=row.pk).update(refresh_due_at=past)
+    row.refresh_from_db()

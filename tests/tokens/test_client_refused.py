@@ -1,0 +1,105 @@
+"""HighLevel says "Invalid client credentials!" both of a wrong secret and of a revoked grant (FACTS 1.5).
+
+One credential that meets it may have been revoked; a second one, with no success in between, means our secret.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from integrations.core import clock
+from integrations.core.errors import ClientRejected
+from integrations.core.models import AuditEntry
+from integrations.core.secret import Secret
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+from integrations.tokens import tasks
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import refresh
+from tests.plugin.vendor import Vendor
+from tests.tokens.rows import expire, let_pass
+
+State = Credential.State
+
+
+def change_secret(app: App, text: str) -> None:
+    app.refresh_from_db()
+    marketplace.set_secrets(app, client_secret=Secret(text), shared_secret=None)
+    app.save()
+
+
+def refused(row: Credential) -> None:
+    with pytest.raises(ClientRejected):
+        refresh(row.pk)
+
+
+def requests(vendor: Vendor) -> int:
+    return int(vendor.state()["requests"])
+
+
+def test_one_revoked_grant_does_not_stop_the_app(location, neighbour, vendor) -> None:
+    vendor.post(f"/sandbox/locations/{location.resource_id}/uninstall")
+    for _ in range(2):
+        refused(location)
+        let_pass(location)
+    assert refresh(neighbour.pk).state == State.ACTIVE
+    location.refresh_from_db()
+    location.app.refresh_from_db()
+    assert location.app.halted_at is None
+    assert (location.state, location.last_error_code, location.failures) == (State.ACTIVE, "client_rejected", 2)
+    assert AuditEntry.objects.filter(action="token.refresh_refused").count() == 1
+
+
+def test_two_revoked_grants_with_a_success_in_between_do_not_stop_it(location, neighbour, vendor, app) -> None:
+    for row in (location, neighbour):
+        vendor.post(f"/sandbox/locations/{row.resource_id}/uninstall")
+    refused(location)
+    Credential.objects.create(
+        app=app, user_type="Location", resource_id="third", refreshed_at=clock.now(), created_at=clock.now()
+    )
+    refused(neighbour)
+    app.refresh_from_db()
+    assert app.halted_at is None
+
+
+def test_our_wrong_secret_stops_the_app_and_says_so_once(location, neighbour, vendor, app) -> None:
+    change_secret(app, "wrong")
+    Credential.objects.update(refreshed_at=clock.now() - timedelta(hours=9))
+    refused(location)
+    refused(neighbour)
+    app.refresh_from_db()
+    assert app.halted_at is not None
+    assert AuditEntry.objects.filter(action="app.halted").count() == 1
+
+    before = requests(vendor)
+    let_pass(location)
+    refused(location)
+    assert requests(vendor) == before, "a stopped app asks nothing"
+    expire(location)
+    assert tasks.claim_due(clock.now()) == []
+    location.refresh_from_db()
+    assert location.refresh_due_at >= clock.now() + timedelta(minutes=4), "put off to the probe"
+
+
+def test_a_stopped_app_is_probed_and_resumes(location, neighbour, vendor, app) -> None:
+    App.objects.filter(pk=app.pk).update(halted_at=clock.now(), halted_reason="a fault of the vendor's")
+    refused(location)
+    App.objects.filter(pk=app.pk).update(halted_at=clock.now() - marketplace.PROBE_EVERY)
+    assert refresh(location.pk).failures == 0
+    app.refresh_from_db()
+    assert (app.halted_at, app.halted_reason) == (None, "")
+    assert AuditEntry.objects.filter(action="app.resumed").count() == 1
+    assert refresh(neighbour.pk).failures == 0
+
+
+def test_a_new_secret_ends_the_halt_and_an_operator_may_try_at_once(location, vendor, app) -> None:
+    change_secret(app, "wrong")
+    App.objects.filter(pk=app.pk).update(halted_at=clock.now())
+    with pytest.raises(ClientRejected):
+        refresh(location.pk, forced=True)
+    change_secret(app, vendor.options.client_secret)
+    assert app.halted_at is None
+    let_pass(location)
+    assert refresh(location.pk).state == State.ACTIVE

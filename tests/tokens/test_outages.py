@@ -1,0 +1,82 @@
+"""PostgreSQL and Valkey, really stopped in the middle of a refresh and started again: nothing is lost, nobody helps."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integrations.core import clock
+from integrations.core.errors import ServerFault, Unreachable
+from integrations.tokens import lease, tasks
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import refresh
+from tests.tokens.rows import let_pass
+
+
+def told(directory: Path, story: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.tokens.outage", str(directory), story]
+    environ = {name: text for name, text in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=90, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("story", "raised", "spooled", "generations"),
+    [
+        ("database_lost_after_the_answer", "StoreUnavailable", 1, 1),
+        ("database_lost_before_the_call", "StoreUnavailable", 0, 0),
+        ("both_lost_after_the_answer", "StoreUnavailable", 1, 1),
+        ("redis_lost_in_between", "done", 0, 1),
+    ],
+)
+def test_a_server_stops_and_comes_back(tmp_path: Path, story: str, raised: str, spooled: int, generations: int) -> None:
+    found = told(tmp_path, story)
+    assert found == {
+        "raised": raised,
+        "spooled": spooled,
+        "left": 0,
+        "generations": generations,
+        "state": "active",
+        "again": "done",
+    }
+
+
+@pytest.mark.parametrize(
+    ("fault", "params", "error"),
+    [
+        ("status", {"status": 500}, ServerFault),
+        ("latency", {"ms": 900}, Unreachable),
+        ("garbage", {}, Unreachable),
+        ("truncated", {}, Unreachable),
+        ("lost", {}, Unreachable),
+        ("close", {}, Unreachable),
+    ],
+)
+def test_the_vendor_fails_three_times_and_recovers(location, vendor, monkeypatch, fault, params, error) -> None:
+    monkeypatch.setattr(lease, "DEADLINE", 0.3)
+    vendor.fault("/oauth/token", fault, times=3, **params)
+    for failures in (1, 2, 3):
+        with pytest.raises(error):
+            refresh(location.pk)
+        let_pass(location)
+        assert (location.state, location.failures) == (Credential.State.ACTIVE, failures)
+    repaired(location)
+    location.refresh_from_db()
+    assert location.failures == 0
+
+
+def repaired(row: Credential) -> None:
+    """By the sweep's own messages."""
+    for pk in lease.orphans(clock.now()):
+        tasks.repair_one(credential_id=pk)
+    for pk in tasks.claim_due(clock.now()):
+        tasks.refresh_one(credential_id=pk)

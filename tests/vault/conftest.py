@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.db import connection
+
+from integrations.core import clock
+from integrations.core.secret import Secret
+from integrations.highlevel.grants import Grant
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+from integrations.tokens import store
+from integrations.tokens.models import Credential
+from integrations.vault import keys, witness
+
+Ring = Callable[..., list[str]]
+
+
+def entry(key_id: str, salt: str = "") -> str:
+    """An entry of VAULT_KEYS. The key follows from its id; with `salt` it is another key under the same id."""
+    return f"{key_id}:{base64.b64encode((salt + key_id).encode().ljust(32, b'#')).decode()}"
+
+
+@pytest.fixture
+def ring(settings) -> Iterator[Ring]:
+    """Sets VAULT_KEYS: of key ids, or of whole entries. No ring of this process is proven before or after."""
+
+    def set_ring(*ids: str) -> list[str]:
+        settings.VAULT_KEYS = [item if ":" in item else entry(item) for item in ids]
+        return settings.VAULT_KEYS
+
+    keys.prove_with(witness.prove)
+    set_ring("k1")
+    yield set_ring
+    keys.prove_with(witness.prove)
+
+
+def grant(text: str) -> Grant:
+    return Grant(
+        access_token=Secret(f"access-{text}"),
+        refresh_token=Secret(f"refresh-{text}"),
+        expires_in=86_399,
+        user_type="Location",
+        scopes=frozenset({"contacts.readonly"}),
+    )
+
+
+def make_app(client_id: str = "66a0419a0dffa47fb5f8b22f-vault001") -> App:
+    app = App(name="Vault", client_id=client_id, highlevel_id=client_id.partition("-")[0], created_at=clock.now())
+    app.api_url = app.marketplace_url = "http://127.0.0.1:1"
+    marketplace.set_secrets(app, client_secret=Secret("client-secret-text"), shared_secret=Secret("shared-text"))
+    app.save()
+    return app
+
+
+def make_rows(app: App, count: int) -> list[Credential]:
+    """Credentials of locations loc0…, each with the pair access-locN and refresh-locN."""
+    made = []
+    for number in range(count):
+        name = f"loc{number}"
+        made.append(store.put(store.location(app, name), grant(name), now=clock.now() + timedelta(seconds=1)))
+    return made
+
+
+def tokens(row: Credential) -> tuple[str, str]:
+    row = Credential.objects.get(pk=row.pk)
+    return store.access_token(row).reveal(), store.refresh_token(row).reveal()
+
+
+@pytest.fixture
+def app(ring: Ring, db: None) -> App:
+    return make_app()
+
+
+def own_database() -> str:
+    """The URL of this run's database, for processes of their own."""
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
+
+
+def spawn(*argv: str, ring: list[str], **options: object) -> subprocess.Popen[str]:
+    """A Python process of its own on this run's database, with this ring; its output is read by the test."""
+    ours = {"DJANGO_SETTINGS_MODULE": "hlapp.settings", "DATABASE_URL": own_database(), "VAULT_KEYS": ",".join(ring)}
+    env = os.environ | ours
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.PIPE} | options
+    return subprocess.Popen([sys.executable, *argv], env=env, text=True, **piped)  # type: ignore[call-overload,no-any-return]

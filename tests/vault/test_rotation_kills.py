@@ -1,0 +1,143 @@
+"""Real processes, killed or stopped in the middle of a rotation; the rows are the state, so the next run goes on."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from integrations.core.models import AuditEntry
+from integrations.tokens.models import Credential
+from integrations.vault import census
+from tests.vault.conftest import make_rows, spawn, tokens
+from tests.vault.test_rotation import held, run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+COUNT = 30
+BOTH = 2 * COUNT + 2
+
+
+@contextmanager
+def rotator(ring: list[str], batch: int) -> Iterator[subprocess.Popen[str]]:
+    with spawn("-m", "tests.vault.rotator", str(batch), ring=ring) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def heard(process: subprocess.Popen[str], line: str) -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == line
+
+
+def go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("\n")
+    process.stdin.flush()
+
+
+def all_open(rows: list[Credential]) -> None:
+    assert [tokens(row) for row in rows] == [(f"access-loc{n}", f"refresh-loc{n}") for n in range(len(rows))]
+
+
+def test_killed_between_two_batches(app, ring) -> None:
+    rows = make_rows(app, COUNT)
+    with rotator(ring("k2", "k1"), batch=10) as process:
+        for number in (1, 2, 3):  # one batch for each column of the app, the first of the credentials
+            heard(process, f"batch {number}")
+            go_on(process)
+        heard(process, "batch 4")
+        process.kill()
+        process.wait()
+    assert census.count().by_key == {"k2": 12, "k1": BOTH - 12}
+    all_open(rows)
+    assert run().resealed == BOTH - 12
+    assert census.count().by_key == {"k2": BOTH}
+    all_open(rows)
+    actions = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
+    assert actions == ["vault.rotation_started", "vault.rotation_started", "vault.rotation_finished"]
+
+
+def test_killed_anywhere(app, ring) -> None:
+    """At moments nobody chose: it runs freely, and dies wherever it happens to be."""
+    rows = make_rows(app, COUNT)
+    entries = ring("k2", "k1")
+    chance = random.Random(20261123)
+    left = [BOTH]
+    while left[-1] and len(left) < 4:
+        with rotator(entries, batch=1) as process:
+            heard(process, "batch 1")
+            assert process.stdin is not None
+            process.stdin.write("\n" * 1000)  # run freely from here
+            process.stdin.flush()
+            time.sleep(chance.uniform(0.0, 0.05))
+            process.kill()
+            process.wait()
+        assert set(census.count().by_key) <= {"k1", "k2"}
+        all_open(rows)
+        left.append(census.count().by_key["k1"])
+    assert left[1] > 0, "it was killed at work"
+    assert run().broken == []
+    assert census.count().by_key == {"k2": BOTH}
+    all_open(rows)
+
+
+def test_undisturbed_it_ends(app, ring) -> None:
+    """So that the tests above do not pass because it never does."""
+    make_rows(app, COUNT)
+    with rotator(ring("k2", "k1"), batch=100) as process:
+        for number in range(1, 5):
+            heard(process, f"batch {number}")
+            go_on(process)
+        heard(process, "done")
+    assert census.count().by_key == {"k2": BOTH}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_stops_cleanly_and_says_how_to_go_on(app, ring, number: int) -> None:
+    """A row that somebody holds keeps it busy, so that the signal finds it at work."""
+    rows = make_rows(app, COUNT)
+    entries = ring("k2", "k1")
+    with held(rows[0]), spawn("manage.py", "vault", "rotate", ring=entries) as process:
+        until(lambda: census.count().by_key["k2"] == BOTH - 2)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert f"{BOTH - 2} values re-sealed under 'k2', 2 left" in out
+    assert "`manage.py vault rotate` goes on from here" in err
+    assert "Traceback" not in err
+    assert AuditEntry.objects.filter(action="vault.rotation_stopped").count() == 1
+    assert run().resealed == 2
+    all_open(rows)
+
+
+def until(true: object, patience: float = 20.0) -> None:
+    deadline = time.monotonic() + patience
+    while not true():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_status_after_a_kill_counts_both_keys(app, ring) -> None:
+    make_rows(app, COUNT)
+    entries = ring("k2", "k1")
+    with rotator(entries, batch=10) as process:
+        for number in (1, 2, 3):
+            heard(process, f"batch {number}")
+            go_on(process)
+        heard(process, "batch 4")
+    with spawn("manage.py", "vault", "status", "--json", ring=entries) as process:
+        out, _ = process.communicate(timeout=60)
+    found = json.loads(out)
+    assert {key["key_id"]: (key["role"], key["total"]) for key in found["keys"]} == {
+        "k2": ("seals", 12),
+        "k1": ("opens", BOTH - 12),
+    }

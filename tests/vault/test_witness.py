@@ -1,0 +1,124 @@
+"""A key under an id that another key had before is found out before anything is sealed or opened with it."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection
+
+from integrations.core.errors import SealBroken
+from integrations.core.secret import Secret
+from integrations.tokens import store
+from integrations.tokens.models import Credential
+from integrations.vault import keys, witness
+from integrations.vault.models import Witness
+from integrations.vault.seal import Binding, seal
+from tests.vault.conftest import entry, grant, make_app, make_rows
+
+HERE = Binding(owner=("test",), field="text", generation=1)
+OTHER = entry("k1", salt="other")
+
+
+def test_the_first_use_plants_a_witness_for_each_key(ring, db) -> None:
+    ring("k2", "k1")
+    seal(Secret("text"), HERE)
+    assert set(Witness.objects.values_list("key_id", flat=True)) == {"k1", "k2"}
+
+
+def test_another_key_under_the_same_id_is_named_and_seals_nothing(app, ring) -> None:
+    ring(OTHER)
+    with pytest.raises(SealBroken, match="another key under the id 'k1'") as caught:
+        seal(Secret("text"), HERE)
+    assert OTHER.partition(":")[2] not in str(caught.value)
+    ring("k1")
+    assert store.access_token(make_rows(app, 1)[0]).reveal() == "access-loc0"
+
+
+def test_it_is_named_in_the_sealing_place_too(app, ring) -> None:
+    ring("k2", "k1")
+    keys.ring()
+    ring(entry("k2", salt="other"), "k1")
+    with pytest.raises(SealBroken, match="'k2'"):
+        keys.ring()
+
+
+def test_a_wrong_key_is_not_proven_by_asking_twice(app, ring) -> None:
+    ring(OTHER)
+    for _ in range(2):
+        with pytest.raises(SealBroken):
+            keys.ring()
+
+
+def test_what_is_stored_speaks_where_no_witness_stands(app, ring) -> None:
+    make_rows(app, 2)
+    Witness.objects.all().delete()
+    ring(OTHER)
+    with pytest.raises(SealBroken, match="'k1'"):
+        keys.ring()
+    assert not Witness.objects.exists()
+    ring("k1")
+    witness.prove(keys.unproven())
+    assert Witness.objects.count() == 1
+
+
+def test_one_damaged_value_does_not_speak_against_the_key(app, ring) -> None:
+    row = make_rows(app, 2)[0]
+    Credential.objects.filter(pk=row.pk).update(access_sealed=bytes(row.access_sealed)[:-1] + b"\0")
+    Witness.objects.all().delete()
+    ring("k1", "k0")
+    assert keys.ring().newest == "k1"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_first_processes_with_different_keys_one_is_refused(ring) -> None:
+    barrier = threading.Barrier(2)
+    outcomes: list[str] = []
+
+    def prove(salt: str) -> None:
+        candidate = keys.parse([entry("k9", salt=salt)])
+        barrier.wait()
+        try:
+            witness.prove(candidate)
+            outcomes.append("believed")
+        except SealBroken:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=prove, args=(salt,)) for salt in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["believed", "refused"]
+
+
+def test_a_key_removed_too_early_is_named_at_start_with_what_it_holds(app, ring) -> None:
+    make_rows(app, 3)
+    ring("k2")
+    with pytest.raises(SealBroken, match=r"'k1' \(8 values\)"):
+        witness.at_start()
+    ring("k2", "k1")
+    witness.at_start()
+
+
+def test_a_missing_key_harms_nothing(app, ring) -> None:
+    row = make_rows(app, 1)[0]
+    ring("k2")
+    with pytest.raises(SealBroken, match="no key 'k1'"):
+        store.access_token(row)
+    ring("k2", "k1")
+    assert store.access_token(row).reveal() == "access-loc0"
+
+
+def test_an_empty_database_wants_no_key(ring, db) -> None:
+    witness.at_start()
+
+
+def test_new_rows_count_at_once(app, ring) -> None:
+    ring("k2", "k1")
+    store.put(store.location(app, "new"), grant("new"), now=make_app("7-b").created_at)
+    ring("k1")
+    with pytest.raises(SealBroken, match="'k2'"):
+        witness.at_start()

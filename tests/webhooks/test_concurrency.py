@@ -1,0 +1,129 @@
+"""Simultaneous deliveries and workers, on real connections."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+
+from integrations.tenants.models import App
+from integrations.webhooks import inbox, mailbox
+from integrations.webhooks.handlers import Handler
+from integrations.webhooks.models import Event, Mailbox
+from tests.webhooks.conftest import contact, sign
+
+pytestmark = pytest.mark.django_db(transaction=True)
+On = Callable[[str, Handler], None]
+THREADS = 8
+
+
+def accept(payload: dict[str, Any]) -> Event | None:
+    raw = json.dumps(payload).encode()
+    return inbox.accept(None, raw, {"X-GHL-Signature": sign(raw)})
+
+
+def together(work: Callable[[int], Any], number: int = THREADS) -> list[Any]:
+    """Run `work(0) … work(number - 1)` in as many threads, started at the same moment."""
+    start = Barrier(number)
+
+    def run(index: int) -> Any:
+        start.wait(10)
+        return work(index)
+
+    with ThreadPoolExecutor(number) as pool:
+        return [future.result(30) for future in [pool.submit(_closing(run), index) for index in range(number)]]
+
+
+def test_of_simultaneous_copies_one_is_stored(app: App) -> None:
+    for payload in map(contact, range(5)):
+        events = together(partial(lambda copy, _: accept(copy), payload))
+        assert sum(event is not None for event in events) == 1
+    assert Event.objects.count() == 5
+
+
+def test_a_tenants_first_events_share_one_mailbox(app: App) -> None:
+    events = together(lambda index: accept(contact(index)))
+    assert len({event.mailbox_id for event in events}) == 1
+    assert Event.objects.count() == THREADS
+
+
+def test_simultaneous_workers_handle_each_event_once_and_in_order(
+    app: App, stored: Callable[..., Event], on: On
+) -> None:
+    order: list[int] = []
+    on("Tested", lambda event: order.append(event.payload["second"]))
+    box = {stored(second).mailbox_id for second in range(30)}.pop()
+    assert sum(together(lambda _: mailbox.drain(box))) == 30
+    assert order == list(range(30))
+
+
+def test_an_event_stored_while_its_worker_goes_to_sleep_is_not_forgotten(app: App, on: On) -> None:
+    """Threads deliver and drain as they like; afterwards a mailbox with a pending event is always due."""
+    on("ContactUpdate", lambda event: None)
+    accept(contact(0))
+    box = Mailbox.objects.get().id
+
+    def deliver_and_drain(index: int) -> None:
+        for number in range(12):
+            accept(contact(1000 * (index + 1) + number))
+            mailbox.drain(box)
+
+    together(deliver_and_drain, 4)
+    pending = Event.objects.filter(status=Event.Status.PENDING).count()
+    assert pending == 0 or Mailbox.objects.get().due_at is not None
+    mailbox.drain(box)
+    assert not Event.objects.filter(status=Event.Status.PENDING).exists()
+    assert Mailbox.objects.get().due_at is None
+
+
+def test_a_delivery_waits_for_the_release_and_then_wakes_the_mailbox(app: App) -> None:
+    """The race itself: the worker has looked and found nothing, the event comes before it has noted that."""
+    accept(contact(1))
+    box = Mailbox.objects.get()
+    releasing = connection.copy()
+    with ThreadPoolExecutor(1) as pool, releasing.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT FROM webhooks_mailbox WHERE id = %s FOR UPDATE", [box.id])
+        late = pool.submit(_closing(accept), contact(2))
+        _until_somebody_waits_for_a_lock()
+        cursor.execute("UPDATE webhooks_mailbox SET due_at = NULL WHERE id = %s", [box.id])
+        cursor.execute("COMMIT")
+        assert late.result(10) is not None
+    releasing.close()
+    assert Mailbox.objects.get().due_at is not None
+
+
+def test_a_request_thread_reaches_the_broker(app: App, sent: Callable[[], list[Any]]) -> None:
+    """Celery keeps its current app per thread; without a default one, threads would talk to a broker of nobody's."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(_closing(accept), contact(1)).result(10)
+    assert sent() == [("webhooks.drain", {"mailbox_id": Mailbox.objects.get().id})]
+
+
+def _closing(work: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        try:
+            return work(*args)
+        finally:
+            connections.close_all()
+
+    return run
+
+
+def _until_somebody_waits_for_a_lock() -> None:
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits")

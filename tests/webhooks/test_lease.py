@@ -1,0 +1,136 @@
+"""Workers that die or stall while they hold a mailbox."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from threading import Event as Flag
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import time_machine
+from django.db import connection, connections
+
+from integrations.core import clock
+from integrations.tenants.models import Location
+from integrations.webhooks import lease as leases
+from integrations.webhooks import mailbox, tasks
+from integrations.webhooks.handlers import Handler
+from integrations.webhooks.models import Event, Mailbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ROOT = Path(__file__).resolve().parent.parent.parent
+On = Callable[[str, Handler], None]
+Stored = Callable[..., Event]
+
+
+def handled() -> set[str]:
+    return set(Location.objects.values_list("id", flat=True))
+
+
+def note(event: Event) -> None:
+    Location.objects.create(id=f"handled-{event.payload['second']}", created_at=clock.now())
+
+
+def test_a_mailbox_is_held_by_one_worker_until_its_term_is_over(stored: Stored) -> None:
+    box = stored().mailbox_id
+    first = leases.claim(box)
+    assert first is not None
+    assert leases.claim(box) is None
+    assert mailbox.drain(box) == 0
+    assert mailbox.due(clock.now()) == []
+    with time_machine.travel(clock.now() + leases.TERM):
+        assert mailbox.due(clock.now()) == [box]
+        assert leases.claim(box) is not None
+        with pytest.raises(leases.LeaseLost):
+            leases.fence(first)
+
+
+def test_every_event_renews_the_lease(stored: Stored, on: On) -> None:
+    terms = []
+    on("Tested", lambda event: terms.append(Mailbox.objects.get().lease_until))
+    start = clock.now()
+    with time_machine.travel(start, tick=False) as travel:
+        on("Tested", lambda event: travel.shift(40))
+        for second in range(3):
+            box = stored(second).mailbox_id
+        assert mailbox.drain(box) == 3
+    assert [term - start for term in terms if term] == [leases.TERM + timedelta(seconds=40 * n) for n in range(3)]
+
+
+def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
+    stored: Stored, on: On, sent: Callable[[], list[Any]]
+) -> None:
+    box = {stored(second).mailbox_id for second in (1, 2, 3)}.pop()
+    url = urlsplit(os.environ["DATABASE_URL"])
+    environment = os.environ | {
+        "DATABASE_URL": url._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
+        "PYTHONUNBUFFERED": "1",
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "tests.webhooks.holder", str(box)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with worker:
+        try:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "holding\n"
+        finally:
+            worker.send_signal(signal.SIGKILL)
+    assert worker.returncode == -signal.SIGKILL
+    assert handled() == {"handled-1"}
+    assert Event.objects.filter(status="pending").count() == 2
+
+    on("Tested", note)
+    tasks.sweep()
+    assert sent() == []
+    assert mailbox.drain(box) == 0
+    with time_machine.travel(clock.now() + leases.TERM):
+        tasks.sweep()
+        assert sent() == [("webhooks.drain", {"mailbox_id": box})]
+        tasks.drain(mailbox_id=box)
+    assert handled() == {"handled-1", "handled-2", "handled-3"}
+    assert set(Event.objects.values_list("status", "attempts")) == {("done", 1)}
+
+
+def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored, on: On) -> None:
+    """The stalled one wakes up after its term: its own writes and its mark are rolled back, and it goes away."""
+    box = stored(1).mailbox_id
+    stalled, wake = Flag(), Flag()
+    workers: list[str] = []
+
+    def handler(event: Event) -> None:
+        workers.append("worker")
+        mine = len(workers)
+        if mine == 1:
+            stalled.set()
+            assert wake.wait(20)
+        Location.objects.create(id=f"by-{mine}", created_at=clock.now())
+
+    def drain() -> int:
+        try:
+            return mailbox.drain(box)
+        finally:
+            connections.close_all()
+
+    on("Tested", handler)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(drain)
+        assert stalled.wait(20)
+        Mailbox.objects.update(lease_until=clock.now())
+        assert mailbox.drain(box) == 1
+        wake.set()
+        assert first.result(20) == 0
+    assert handled() == {"by-2"}
+    assert Event.objects.values_list("status", "attempts").get() == ("done", 1)
+    assert Mailbox.objects.values_list("lease_owner", "due_at").get() == ("", None)

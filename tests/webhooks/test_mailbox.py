@@ -1,0 +1,250 @@
+"""One worker, one mailbox: order, retries, poison, and the turn's end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from integrations.core import clock
+from integrations.core.errors import GrantRevoked, InstallPending, PayloadAnomalous
+from integrations.tenants.models import App, Location
+from integrations.webhooks import mailbox, settle
+from integrations.webhooks.handlers import Handler
+from integrations.webhooks.models import Event, Mailbox
+
+pytestmark = pytest.mark.django_db
+On = Callable[[str, Handler], None]
+Stored = Callable[..., Event]
+START = datetime(2026, 4, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def travel() -> Iterator[time_machine.Traveller]:
+    with time_machine.travel(START, tick=False) as traveller:
+        yield traveller
+
+
+class Handling:
+    """A handler that notes what it saw, and fails for the events it is told to."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.failures: dict[int, Exception] = {}
+
+    def __call__(self, event: Event) -> None:
+        second = event.payload["second"]
+        self.seen.append(second)
+        if second in self.failures:
+            raise self.failures[second]
+
+
+@pytest.fixture
+def handling(on: On) -> Handling:
+    handler = Handling()
+    on("Tested", handler)
+    return handler
+
+
+def test_events_are_handled_in_the_vendors_order_whatever_order_they_came_in(
+    stored: Stored, handling: Handling
+) -> None:
+    for second in (3, 1, 2, 1):
+        event = stored(second)
+    assert mailbox.drain(event.mailbox_id) == 4
+    assert handling.seen == [1, 1, 2, 3]
+    assert set(Event.objects.values_list("status", "attempts", "processed_at")) == {("done", 1, START)}
+    assert Mailbox.objects.values_list("due_at", "lease_owner", "lease_until").get() == (None, "", None)
+
+
+def test_events_without_a_handler_are_marked_as_such(stored: Stored) -> None:
+    event = stored(type="PLAN_CHANGE")
+    stored(type="SomethingNew")
+    mailbox.drain(event.mailbox_id)
+    assert set(Event.objects.values_list("status", flat=True)) == {"ignored"}
+
+
+def test_every_handler_of_a_type_is_called_once_in_the_order_of_registration(stored: Stored, on: On) -> None:
+    calls: list[str] = []
+
+    def first(event: Event) -> None:
+        calls.append("first")
+
+    def second(event: Event) -> None:
+        calls.append("second")
+
+    for handler in (first, second, first):
+        on("Tested", handler)
+    mailbox.drain(stored().mailbox_id)
+    assert calls == ["first", "second"]
+
+
+def test_a_passing_failure_holds_the_mailbox_back_until_it_is_due(
+    stored: Stored, handling: Handling, travel: time_machine.Traveller
+) -> None:
+    handling.failures[1] = InstallPending("the callback has not come yet")
+    failing, behind = stored(1), stored(2)
+    box = failing.mailbox_id
+    assert mailbox.drain(box) == 0
+    failing.refresh_from_db()
+    assert (failing.status, failing.attempts, failing.error_code) == ("pending", 1, "install_pending")
+    assert failing.error == "the callback has not come yet"
+    assert START < failing.due_at <= START + timedelta(seconds=2)
+    assert Mailbox.objects.get().due_at == failing.due_at
+    assert mailbox.drain(box) == 0
+    assert handling.seen == [1]
+    assert mailbox.due(clock.now()) == []
+
+    travel.move_to(failing.due_at)
+    assert mailbox.due(clock.now()) == [box]
+    del handling.failures[1]
+    assert mailbox.drain(box) == 2
+    assert handling.seen == [1, 1, 2]
+    failing.refresh_from_db()
+    behind.refresh_from_db()
+    assert (failing.status, failing.attempts, failing.error_code, failing.error) == ("done", 2, "", "")
+    assert (behind.status, behind.attempts) == ("done", 1)
+
+
+def test_the_wait_grows_and_keeps_to_what_the_error_asks_for(
+    stored: Stored, handling: Handling, travel: time_machine.Traveller
+) -> None:
+    handling.failures[1] = InstallPending("ask again in ten minutes", retry_after=600)
+    event = stored(1)
+    mailbox.drain(event.mailbox_id)
+    event.refresh_from_db()
+    assert event.due_at == START + timedelta(minutes=10)
+
+
+def test_an_event_whose_retries_are_used_up_steps_aside(
+    stored: Stored, handling: Handling, travel: time_machine.Traveller
+) -> None:
+    handling.failures[1] = InstallPending("never ready")
+    failing, behind = stored(1), stored(2)
+    for _ in range(settle.ATTEMPTS):
+        travel.move_to(Mailbox.objects.get().due_at)
+        mailbox.drain(failing.mailbox_id)
+    failing.refresh_from_db()
+    behind.refresh_from_db()
+    assert (failing.status, failing.attempts, failing.error_code) == ("poisoned", 10, "install_pending")
+    assert failing.processed_at == clock.now()
+    assert behind.status == "done"
+    assert handling.seen == [1] * settle.ATTEMPTS + [2]
+    assert clock.now() - START < timedelta(minutes=15)
+
+
+@pytest.mark.parametrize("error", [GrantRevoked("install again"), PayloadAnomalous("names nobody")])
+def test_what_repeating_cannot_help_steps_aside_at_once(stored: Stored, handling: Handling, error: Exception) -> None:
+    handling.failures[1] = error
+    failing, behind = stored(1), stored(2)
+    assert mailbox.drain(failing.mailbox_id) == 2
+    failing.refresh_from_db()
+    assert (failing.status, failing.error) == ("poisoned", str(error))
+    assert Event.objects.get(pk=behind.pk).status == "done"
+
+
+def test_a_handlers_bug_is_retried_and_its_text_is_not_shown(
+    stored: Stored, handling: Handling, caplog: pytest.LogCaptureFixture
+) -> None:
+    handling.failures[1] = KeyError("a-secret-that-a-library-put-here")
+    event = stored(1)
+    mailbox.drain(event.mailbox_id)
+    event.refresh_from_db()
+    assert (event.status, event.error_code) == ("pending", "handler_bug")
+    assert event.error.startswith("KeyError in __call__, line ")
+    assert "secret" not in event.error
+
+
+def test_what_a_failed_handler_did_is_undone(stored: Stored, on: On) -> None:
+    def half(event: Event) -> None:
+        Location.objects.create(id="half", created_at=clock.now())
+        raise GrantRevoked("after the first step")
+
+    on("Tested", half)
+    mailbox.drain(stored().mailbox_id)
+    assert not Location.objects.exists()
+    assert Event.objects.get().status == "poisoned"
+
+
+def test_a_broken_statement_in_a_handler_poisons_nothing_but_its_own_transaction(stored: Stored, on: On) -> None:
+    def clumsy(event: Event) -> None:
+        if event.payload["second"] == 1:
+            Location.objects.create(id="x" * 65, created_at=clock.now())
+
+    on("Tested", clumsy)
+    failing = stored(1)
+    mailbox.drain(failing.mailbox_id)
+    failing.refresh_from_db()
+    assert (failing.status, failing.attempts, failing.error[:9]) == ("pending", 1, "DataError")
+
+
+def test_a_long_mailbox_is_handed_on_so_that_no_tenant_keeps_a_worker(
+    stored: Stored,
+    handling: Handling,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    monkeypatch.setattr(mailbox, "TURN_EVENTS", 3)
+    box = {stored(second).mailbox_id for second in range(4)}.pop()
+    with django_capture_on_commit_callbacks() as callbacks:
+        assert mailbox.drain(box) == 3
+    assert len(callbacks) == 1
+    assert Mailbox.objects.get().lease_until is None
+    assert mailbox.due(clock.now()) == [box]
+    with django_capture_on_commit_callbacks() as callbacks:
+        assert mailbox.drain(box) == 1
+    assert callbacks == []
+    assert handling.seen == [0, 1, 2, 3]
+
+
+def test_a_turn_ends_by_time_too(stored: Stored, on: On, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "TURN_SECONDS", 0.05)
+    on("Tested", lambda event: time.sleep(0.06))
+    box = {stored(second).mailbox_id for second in range(3)}.pop()
+    assert mailbox.drain(box) == 1
+
+
+def test_a_failing_tenant_does_not_hold_up_another(stored: Stored, handling: Handling) -> None:
+    handling.failures[1] = InstallPending("not yet")
+    failing, fine = stored(1, tenant="location:one"), stored(2, tenant="location:two")
+    mailbox.drain(failing.mailbox_id)
+    assert mailbox.due(clock.now()) == [fine.mailbox_id]
+    assert mailbox.drain(fine.mailbox_id) == 1
+
+
+def test_an_event_that_comes_late_goes_before_the_ones_still_waiting(stored: Stored, on: On) -> None:
+    seen: list[int] = []
+
+    def handler(event: Event) -> None:
+        seen.append(event.payload["second"])
+        if len(seen) == 1:
+            stored(5)
+
+    on("Tested", handler)
+    box = stored(1).mailbox_id
+    stored(9)
+    mailbox.drain(box)
+    assert seen == [1, 5, 9]
+
+
+def test_install_events_reach_the_install_room_with_the_vendors_moment(
+    app: App, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
+    for name in ("installed", "uninstalled"):
+        monkeypatch.setattr(
+            f"integrations.installs.events.{name}",
+            lambda app, payload, at, name=name: calls.append((name, app, payload, at)),
+        )
+    first = stored(1, type="UNINSTALL")
+    second = stored(2, type="INSTALL")
+    mailbox.drain(first.mailbox_id)
+    assert calls == [
+        ("uninstalled", app, first.payload, first.occurred_at),
+        ("installed", app, second.payload, second.occurred_at),
+    ]
