@@ -63,6 +63,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     browser.report(terminalreporter)
 
 
+@pytest.fixture(autouse=True)
+def a_new_process() -> Iterator[None]:
+    """Every test begins knowing what a new process knows: rows and Redis keys are gone, and a port may come again."""
+    from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
+
+    yield
+    for remembered in (marketplace._carried_over, governor._epochs, governor._limits, governor._warned):
+        remembered.clear()
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Path of a Chromium to run headless (as root it needs `--no-sandbox`)."""

@@ -25,7 +25,6 @@ from hlapp import logs
 from integrations.core.errors import IntegrationError
 from integrations.gateway import client as gateway
 from integrations.highlevel import wire
-from integrations.quota import governor
 from integrations.quota.lanes import Lane
 from integrations.sandbox.context import Platform
 from integrations.sandbox.embedded import serve_in_thread
@@ -159,8 +158,6 @@ def test_no_secret_is_written_anywhere(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     vendor, sandbox = platform
-    monkeypatch.setattr(governor, "_epochs", {})
-    monkeypatch.setattr(marketplace, "_carried_over", set())
     app, worker, browser = set_up(settings, vendor), Worker(clean_redis), Browser(client, vendor)
     browser.install()
     run_everything(worker)

@@ -25,12 +25,6 @@ CANARY = "access-token-canary-4f1d"
 Sso = Callable[..., str]
 
 
-@pytest.fixture(autouse=True)
-def fresh_marketplace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its row does not outlive a test, so the process must not think that it carried it over."""
-    monkeypatch.setattr(marketplace, "_carried_over", set())
-
-
 @pytest.fixture
 def app(db: None) -> App:
     app = marketplace.default()

@@ -11,7 +11,6 @@ import pytest
 from integrations.core import clock
 from integrations.gateway import client
 from integrations.gateway.client import Result
-from integrations.quota import governor
 from integrations.tenants.models import App
 from integrations.tokens import store
 from integrations.tokens.models import Credential
@@ -24,11 +23,6 @@ GET_LOCATION = "locations.get-location"
 
 class Call(Protocol):
     def __call__(self, operation: str = ..., **how: Any) -> Result: ...
-
-
-@pytest.fixture(autouse=True)
-def a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(governor, "_epochs", {})
 
 
 def ripe(row: Credential) -> Credential:

@@ -15,7 +15,6 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.core.errors import Retryable
-from integrations.quota import governor
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
@@ -81,11 +80,8 @@ def set_up(settings: Settings, vendor: Vendor) -> App:
 
 
 @pytest.fixture
-def app(
-    settings: Settings, vendor: Vendor, transactional_db: None, worker: Worker, monkeypatch: pytest.MonkeyPatch
-) -> App:
-    """The app of the settings, at this vendor. Quota begins as in a new process, whose limits nobody knows yet."""
-    monkeypatch.setattr(governor, "_epochs", {})
+def app(settings: Settings, vendor: Vendor, transactional_db: None, worker: Worker) -> App:
+    """The app of the settings, at this vendor."""
     return set_up(settings, vendor)
 
 

@@ -106,7 +106,6 @@ def test_an_uninstall_during_the_walk_is_the_end(
 @pytest.fixture
 def crowd(big_vendor: Vendor, settings: Settings, transactional_db: None, worker: Worker, client: Any) -> Installation:
     """An agency with 130 locations, all known here and none connected: the walk is what is looked at."""
-    governor._epochs.clear()
     set_up(settings, big_vendor)
     browser = Browser(client, big_vendor)
     browser.install()
@@ -175,7 +174,7 @@ def test_killed_in_the_middle_it_ends_the_same(
     assert children(Status.PENDING) == set(vendor.locations[:2])
     monkeypatch.undo()
     governor.tell()  # a late report of the dead process would make the store wait a window for its calls
-    monkeypatch.setattr(governor, "_epochs", {})
+    governor._epochs.clear()
     worker.broker.flushdb()  # and its messages are lost with it
     worker.sweep()
     assert children() == set(vendor.locations)

@@ -20,11 +20,7 @@ from integrations.quota.lanes import Lane
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "ve9EPM428h8vShlRW1KT"
 
-
-@pytest.fixture(autouse=True)
-def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(governor, "_epochs", {})
-    monkeypatch.setattr(governor, "_limits", {})
+pytestmark = pytest.mark.usefixtures("clean_redis")
 
 
 def acquire(lane: Lane = Lane.BULK, **how: Any) -> Permit:

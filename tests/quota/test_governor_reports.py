@@ -7,7 +7,6 @@ import threading
 from typing import Any
 
 import pytest
-import redis
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
@@ -19,11 +18,7 @@ from integrations.quota.reports import Outbox, Report, kept
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "reports8h8vShlRW1KT"
 
-
-@pytest.fixture(autouse=True)
-def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(governor, "_epochs", {})
-    monkeypatch.setattr(governor, "_limits", {})
+pytestmark = pytest.mark.usefixtures("clean_redis")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.core.models import AuditEntry
-from integrations.quota import governor, plots, spending, store, usage
+from integrations.quota import plots, spending, store, usage
 from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked, Pump, Usage
 from tests.quota.parked import APP, KEY, RESOURCE, opened, park
@@ -24,8 +24,7 @@ NOON = datetime(2026, 5, 1, 12, 3, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(governor, "_epochs", {})
+def nothing_counted(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(usage, "_counts", type(usage._counts)())
 
 

@@ -25,7 +25,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def location(vendor: Vendor, app: App, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(governor, "_epochs", {})
     monkeypatch.setattr(usage, "_counts", type(usage._counts)())
     location_id = vendor.locations[0]
     store.put(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())

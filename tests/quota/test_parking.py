@@ -19,12 +19,7 @@ from integrations.quota.models import Parked
 from integrations.quota.working import Waiting
 from tests.quota.parked import APP, KEY, RESOURCE, Leader, headers, leading, opened, park, states
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(governor, "_epochs", {})
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clean_redis")]
 
 
 @pytest.fixture

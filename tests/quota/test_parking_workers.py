@@ -12,7 +12,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.quota import governor, parking
+from integrations.quota import parking
 from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked
 from tests.quota.parked import APP, RESOURCE, opened
@@ -24,8 +24,7 @@ TASKS, LIMIT, WINDOW = 500, 100, 1.0
 
 
 @pytest.fixture(autouse=True)
-def a_new_process(clean_redis: redis.Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(governor, "_epochs", {})
+def namespace(clean_redis: redis.Redis, settings: Settings) -> None:
     settings.NAMESPACE = connection.settings_dict["NAME"]  # as the workers have it, from their URL
 
 

@@ -7,13 +7,12 @@ from datetime import timedelta
 
 import psycopg
 import pytest
-import redis
 from django.db import connection
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.quota import governor, ledger, store, usage
+from integrations.quota import ledger, store, usage
 from integrations.quota.agenda import LONGEST, Agenda
 from integrations.quota.handing import MOST_UNSTARTED
 from integrations.quota.lanes import Lane
@@ -21,12 +20,7 @@ from integrations.quota.ledger import HEADS, Ledger
 from integrations.quota.models import Parked, Pump, Usage
 from tests.quota.parked import KEY, RESOURCE, Leader, leading, opened, park, states
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def a_new_process(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(governor, "_epochs", {})
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clean_redis")]
 
 
 @pytest.fixture

@@ -20,12 +20,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ANOTHER = "77b1419a0dffa47fb5f8b33a-second"
 
 
-@pytest.fixture(autouse=True)
-def restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a new process, which has carried nothing over yet."""
-    monkeypatch.setattr(marketplace, "_carried_over", set())
-
-
 def restarted() -> App:
     marketplace._carried_over.clear()
     return marketplace.default()

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.quota import governor
 from integrations.tenants.models import App
 from integrations.tokens import store
 from integrations.tokens.models import Credential
@@ -20,12 +19,6 @@ def spool_directory(settings: Any, tmp_path: Path) -> Path:
     """A spool of the test's own."""
     settings.SPOOL_DIR = str(tmp_path / "spool")
     return tmp_path / "spool" / settings.NAMESPACE
-
-
-@pytest.fixture(autouse=True)
-def a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that has no calls in flight for the quota of the test before."""
-    monkeypatch.setattr(governor, "_epochs", {})
 
 
 @pytest.fixture

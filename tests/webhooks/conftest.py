@@ -55,7 +55,6 @@ def app(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> App:
 
     Nothing commits in most tests, so what would be remembered then is put in its place.
     """
-    monkeypatch.setattr(marketplace, "_carried_over", set())
     row = marketplace.default()
     monkeypatch.setattr(marketplace, "_carried_over", {(settings.HIGHLEVEL_CLIENT_ID, settings.HIGHLEVEL_API_URL)})
     return row
