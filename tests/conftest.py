@@ -64,12 +64,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(autouse=True)
-def a_new_process() -> Iterator[None]:
+def a_new_process() -> None:
     """Every test begins knowing what a new process knows: rows and Redis keys are gone, and a port may come again."""
     from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
+    from integrations.tokens import held  # noqa: PLC0415
 
-    yield
-    for remembered in (marketplace._carried_over, governor._epochs, governor._limits, governor._warned):
+    for remembered in (marketplace._carried_over, governor._epochs, governor._limits, governor._warned, held._held):
         remembered.clear()
 
 

@@ -136,14 +136,14 @@ def perform(
             return _attempt(target, request, access, lane=lane, deadline=deadline)
         except AccessTokenRejected:
             store.reject(access.credential_id, access.generation, now=clock.now())
-            renewed = _access(operation, target, lane)
+            renewed = _access(operation, target, lane, refused=access.generation)
             if renewed.generation == access.generation:
                 raise
             return _attempt(target, request, renewed, lane=lane, deadline=deadline)
 
 
-def _access(operation: Operation | None, target: Address, lane: Lane) -> Access:
-    access = on_demand.access(target.holder, lane=lane)
+def _access(operation: Operation | None, target: Address, lane: Lane, *, refused: int | None = None) -> Access:
+    access = on_demand.access(target.holder, lane=lane, refused=refused)
     if operation is not None:
         check_kind(operation, target.kind, access.kind)
         with consent.advised(operation, target, access):

@@ -9,6 +9,7 @@ opens connections of its own.
 from __future__ import annotations
 
 import os
+import threading
 import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -101,10 +102,13 @@ class Wire(httpx2.BaseTransport):
         return {"connect": connect, "pool": connect, "read": read, "write": read}
 
     def _pool(self) -> _Pool:
-        # Two threads may both build one at start-up: the loser's has no connection yet and is dropped.
-        if self._opened is None or self._opened[0] != os.getpid():
-            self._opened = (os.getpid(), _Pool(self.limits, proxy_for(self.api_url), self._backend))
-        return self._opened[1]
+        opened = self._opened
+        if opened is not None and opened[0] == os.getpid():
+            return opened[1]
+        with _building:
+            if self._opened is None or self._opened[0] != os.getpid():
+                self._opened = (os.getpid(), _Pool(self.limits, proxy_for(self.api_url), self._backend))
+            return self._opened[1]
 
 
 class _Pool(httpx2.HTTPTransport):
@@ -133,7 +137,24 @@ def proxy_for(api_url: str) -> str | None:
     return urllib.request.getproxies().get(parts.scheme)
 
 
-@lru_cache(maxsize=16)
 def shared(api_url: str) -> Wire:
     """The process's wire to this address, so that OAuth and API calls share connections."""
+    with _building:
+        return _wire(api_url)
+
+
+@lru_cache(maxsize=16)
+def _wire(api_url: str) -> Wire:
     return Wire(api_url)
+
+
+# Of two threads that are first, the second waits: a pool that nobody keeps would leave its connections open.
+_building = threading.Lock()
+
+
+def _unlock() -> None:
+    global _building  # noqa: PLW0603 - a child must not wait for a thread that only its parent has
+    _building = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_unlock)

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from integrations.core import clock
 from integrations.core.errors import GrantRevoked, InstallGone, LocationInactive, RefreshInProgress, Unreachable
-from integrations.core.secret import Secret
 from integrations.quota.lanes import Lane
-from integrations.tokens import database, lookup, store
+from integrations.tokens import database, held, lookup, store
+from integrations.tokens.held import Access as Access  # what is answered
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import refresh
 from integrations.tokens.store import Holder
 
 _POLL = 0.1  # seconds between a waiter's looks at the generation
+_HELD = timedelta(seconds=held.MOMENT)
 _PATIENCE = 7.0  # a little more than the deadline of the call it waits for
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
-    """An access token and where it came from. `scopes` is empty when the vendor did not say.
-
-    `suspended`: the location was inactive when last asked; tell `store.works` if the call succeeds.
-    """
-
-    token: Secret
-    credential_id: int
-    generation: int
-    scopes: frozenset[str]
-    kind: str = Credential.Kind.OAUTH
-    suspended: bool = False
-
-
-def fresh(holder: Holder, *, lane: Lane) -> Access:
-    """The holder's access token, refreshed or minted first when it must be.
+def fresh(holder: Holder, *, lane: Lane, refused: int | None = None) -> Access:
+    """The holder's access token, refreshed or minted first when it must be. `refused`: a generation of no more use.
 
     Raises InstallGone, GrantRevoked, LocationInactive, RefreshInProgress, StoreUnavailable, Unreachable (with the
     moment of the next try, when the last one failed), and whatever the refresh raised.
     """
+    if (known := held.recall(holder)) is not None and known.generation != refused:
+        return known
     until = clock.monotonic() + _PATIENCE
     while True:
         with database.needed():
@@ -55,13 +42,17 @@ def fresh(holder: Holder, *, lane: Lane) -> Access:
             if row.access_sealed is None:
                 continue  # uninstalled meanwhile: what stands there now says what to raise
         suspended = row.state == Credential.State.SUSPENDED
-        return Access(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
+        access = Access(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
+        if not suspended and store.usable(row, clock.now() + _HELD):
+            held.hold(holder, access)
+        return access
 
 
 def connect(holder: Holder, *, company_id: str, lane: Lane) -> Access:
     """Give a location its first token from its company's. Does nothing but read when it has one."""
     row = store.place(holder, company_id=company_id, now=clock.now())
     store.revive(row, company_id=company_id)
+    held.drop(row.pk)
     if row.state == Credential.State.SUSPENDED:
         refresh(row.pk, lane=lane)  # it is spoken of again, so it may well be active again
     return fresh(holder, lane=lane)

@@ -21,10 +21,10 @@ from integrations.tokens.store import Holder
 log = structlog.get_logger(__name__)
 
 
-def access(holder: Holder, *, lane: Lane) -> Access:
+def access(holder: Holder, *, lane: Lane, refused: int | None = None) -> Access:
     """As `fresh.fresh`, for a location without any credential from its company's. Raises what `fresh` raises."""
     try:
-        return fresh(holder, lane=lane)
+        return fresh(holder, lane=lane, refused=refused)
     except InstallGone as gone:
         parent = _bulk_install(holder)
         if parent is None:

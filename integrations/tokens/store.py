@@ -17,7 +17,7 @@ from django.db.models import F
 from integrations.core.secret import Secret
 from integrations.highlevel.grants import Grant
 from integrations.tenants.models import App, UserType
-from integrations.tokens import seals
+from integrations.tokens import held, seals
 from integrations.tokens.models import Credential
 from integrations.tokens.seals import access_token as access_token  # what the rooms above ask of a row
 from integrations.tokens.seals import refresh_token as refresh_token
@@ -148,6 +148,7 @@ def wipe(holder: Holder, *, reason: str, now: datetime) -> None:
         lease_until=None,
         refreshed_at=now,
     )
+    held.clear()
 
 
 def revive(row: Credential, *, company_id: str) -> None:
@@ -172,6 +173,7 @@ def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, 
     if wakes:
         active = active.filter(user_type=UserType.LOCATION)
     changed = active.update(state=Credential.State.SUSPENDED, reason=reason[:300], refresh_due_at=due)
+    held.drop(credential_id)
     return changed == 1
 
 
@@ -205,6 +207,7 @@ def reject(credential_id: int, generation: int, *, now: datetime) -> None:
     Credential.objects.filter(pk=credential_id, generation=generation, refreshed_at__lt=now - JUST_REFRESHED).update(
         rejected_generation=generation
     )
+    held.drop(credential_id)
 
 
 def _locked(holder: Holder, *, company_id: str, now: datetime) -> Credential:
@@ -222,6 +225,7 @@ def _replace(row: Credential, values: dict[str, Any]) -> bool:
             return False
     for name, value in values.items():
         setattr(row, name, value)
+    held.drop(row.pk)
     return True
 
 

@@ -55,7 +55,7 @@ def make_app(db: None, clean_redis: Any) -> Any:
         transport.shared(url).close()
         wire.shared(url).close()
     # A port may come again, and then one of the caches may have forgotten the address and the other not.
-    wire.shared.cache_clear()
+    wire._wire.cache_clear()
 
 
 def credential(app: App, level: str, *, kind: str = Credential.Kind.OAUTH, scopes: str = "") -> Credential:

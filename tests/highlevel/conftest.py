@@ -27,7 +27,7 @@ def _fresh_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     yield
-    wire.shared.cache_clear()
+    wire._wire.cache_clear()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def directory(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "state"
     if sys.platform == "linux":
-        assert processes_in(tmp_path) == []
+        assert eventually(lambda: processes_in(tmp_path) == [])
 
 
 def valkey(directory: Path, **options: bool) -> embedded.Services:

@@ -18,6 +18,7 @@ from integrations.installs import events, tasks
 from integrations.installs.reconcile import reconcile
 from integrations.quota import governor
 from integrations.tenants.models import App, Installation
+from integrations.tokens import held
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation, set_up
 from tests.installs.journey import Browser
@@ -210,6 +211,7 @@ def test_an_empty_list_by_mistake_is_braked_or_asked_about_again(company: Instal
 
 def test_a_revoked_company_is_left_for_a_while(company: Installation, vendor: Vendor, worker: Worker) -> None:
     Credential.objects.filter(resource_id=vendor.company).update(state="needs_reconnect", reason="test")
+    held.clear()
     with pytest.raises(GrantRevoked):
         reconcile(company.pk)
     due = installation(vendor.company).reconcile_due_at

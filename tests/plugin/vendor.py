@@ -87,7 +87,6 @@ def run_vendor(**options: Any) -> Iterator[Vendor]:
     with serve_in_thread(chosen) as running:
         yield Vendor(running.url, chosen)
         wire.shared(running.url).close()  # its connections would outlive the test
-        wire.shared.cache_clear()  # and its port may come again
 
 
 @pytest.fixture
