@@ -7,7 +7,6 @@ Statuses are not judged here: quota has to be settled from the headers of refusa
 
 from __future__ import annotations
 
-import http.cookiejar
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -80,7 +79,8 @@ class Transport:
 
     def __init__(self, api_url: str, limits: Limits | None = None, *, wire: Wire | None = None) -> None:
         self.wire = wire or Wire(api_url, limits)
-        self._client = httpx2.Client(transport=self.wire, cookies=_no_cookies(), follow_redirects=False)
+        # It only builds requests: what its `send` adds (redirects, cookies, hooks) is none of an attempt's business.
+        self._client = httpx2.Client(transport=self.wire)
 
     def send(self, request: Request) -> Response:
         """Raises Unreachable (context `sent`: may it have had its effect?) and BadRequest. Any status is
@@ -89,7 +89,7 @@ class Transport:
         built = self._build(request)
         sent_at = clock.monotonic()
         try:
-            answer = self._client.send(built)
+            answer = self.wire.handle_request(built)
         except IntegrationError as error:
             error.context.setdefault("operation", request.operation or f"{request.method} {request.path}")
             raise
@@ -178,11 +178,6 @@ def parsed(body: bytes) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
-
-
-def _no_cookies() -> http.cookiejar.CookieJar:
-    """One client serves every tenant, so nothing the vendor sets for one may travel with the next."""
-    return http.cookiejar.CookieJar(policy=http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
 
 
 def shared(api_url: str) -> Transport:

@@ -74,7 +74,7 @@ class Wire(httpx2.BaseTransport):
             body = self._read(answer, request.extensions)
         finally:
             answer.close()
-        headers = [(k, v) for k, v in answer.headers.multi_items() if k not in _SPENT_HEADERS]
+        headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _SPENT_HEADERS]
         return httpx2.Response(answer.status_code, headers=headers, content=body)
 
     def _read(self, answer: httpx2.Response, wanted: Mapping[str, Any]) -> bytes:
@@ -124,7 +124,7 @@ class _Pool(httpx2.HTTPTransport):
 
 
 # They described the body on the wire; what is handed on is decoded and complete.
-_SPENT_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_SPENT_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 def proxy_for(api_url: str) -> str | None:
