@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from integrations.core import audit, clock
-from integrations.core.errors import BadRequest
+from integrations.core.errors import BadRequest, ClientRejected
 from integrations.core.secret import Secret
 from integrations.highlevel.oauth import ClientIdentity
 from integrations.tenants.models import App
@@ -24,6 +24,8 @@ from integrations.vault.seal import Binding, seal, unseal
 log = structlog.get_logger(__name__)
 
 PROBE_EVERY = timedelta(minutes=5)  # a stopped app is tried again, in case the vendor was wrong
+
+SECRET_NEEDED = "enter it on the app's admin page, or set HIGHLEVEL_CLIENT_SECRET and restart"  # noqa: S105
 
 _carried_over: set[tuple[str, str]] = set()
 _lock = threading.Lock()
@@ -53,7 +55,12 @@ def find(name: str | None) -> App:
 
 
 def identity(app: App) -> ClientIdentity:
-    """What the vendor knows us by, with the client secret unsealed for one use."""
+    """What the vendor knows us by, with the client secret unsealed for one use.
+
+    Raises ClientRejected, before anything is sent, for an app whose secret was given up with a lost key.
+    """
+    if app.client_secret_sealed is None:
+        raise ClientRejected(f"the client secret of {app} is not here: {SECRET_NEEDED}", app=app.highlevel_id)
     return ClientIdentity(
         client_id=app.client_id,
         client_secret=unseal(app.client_secret_sealed, _binding(app, "client_secret")),
@@ -101,8 +108,9 @@ def is_halted(app: App, now: datetime) -> bool:
 
 def resume(app: App) -> None:
     """The vendor knows us again."""
-    halted = App.objects.filter(pk=app.pk, halted_at__isnull=False)
-    if app.halted_at is not None and halted.update(halted_at=None, halted_reason=""):
+    if app.halted_at is None:
+        return
+    if App.objects.filter(pk=app.pk, halted_at__isnull=False).update(halted_at=None, halted_reason=""):
         audit.record("app.resumed", actor="system", subject=f"app:{app.highlevel_id}")
 
 
@@ -113,6 +121,10 @@ def register() -> None:
         columns.SealedColumn(App, "client_secret_sealed", needs, lambda app: _binding(app, "client_secret")),
         columns.SealedColumn(App, "shared_secret_sealed", needs, lambda app: _binding(app, "shared_secret")),
     )
+
+
+def _shared(app: App) -> Secret:
+    return shared_secret(app) or Secret("")
 
 
 def _binding(app: App, field: str) -> Binding:
@@ -145,9 +157,8 @@ def _copy_settings(app: App) -> None:
     app.api_url = settings.HIGHLEVEL_API_URL
     app.marketplace_url = settings.HIGHLEVEL_MARKETPLACE_URL
     client, shared = Secret(settings.HIGHLEVEL_CLIENT_SECRET), Secret(settings.HIGHLEVEL_SHARED_SECRET)
-    if app.pk is None or identity(app).client_secret != client or (shared_secret(app) or Secret("")) != shared:
+    if app.client_secret_sealed is None or identity(app).client_secret != client or _shared(app) != shared:
         set_secrets(app, client_secret=client, shared_secret=shared or None)
         columns_written |= {"client_secret_sealed", "shared_secret_sealed", "secret_generation"}
-        columns_written |= {"halted_at", "halted_reason"}
         columns_written |= {"halted_at", "halted_reason"}
     app.save(update_fields=columns_written if app.pk else None)
