@@ -2,7 +2,8 @@
 """Django's command line, with the development profile in front of it.
 
 With DEBUG=true, and for the commands that are development tools themselves, unset variables are filled, and
-PostgreSQL and Valkey are started or joined (`hlapp.development`). An anticipated failure is one line.
+PostgreSQL and Valkey are started or joined (`hlapp.development`). With nothing set at all, a command works with the
+demo that is running here (`hlapp.demos`). An anticipated failure is one line.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.core.management import execute_from_command_line
-from django.db.utils import OperationalError
+from django.db.utils import OperationalError, ProgrammingError
 
-from hlapp import development
+from hlapp import demos, development
 from hlapp.embedded import EmbeddedError
 from hlapp.env import ConfigurationError, Env
 
@@ -25,7 +26,8 @@ TOOLS = frozenset({"demo", "sandbox"})
 SERVERLESS = frozenset(
     {"", "help", "version", "sandbox", "catalogue", "startapp", "startproject", "collectstatic", "check"}
 )
-INTERRUPTED = 130
+_NOT_MADE = frozenset({"42P01", "42703"})  # PostgreSQL's undefined_table and undefined_column
+INTERRUPTED, READER_LEFT = 130, 141  # as a shell reports SIGINT and SIGPIPE
 
 
 def main(argv: list[str]) -> int | str:
@@ -34,15 +36,21 @@ def main(argv: list[str]) -> int | str:
     try:
         with _profile(command):
             execute_from_command_line(argv)
+            sys.stdout.flush()
     except ConfigurationError as error:
-        hint = "" if os.environ.get("DEBUG") else " (DEBUG=true gives a development run what it needs)"
+        hint = "" if os.environ.get("DEBUG") else " (DEBUG=true gives a development run what it needs, or run the demo)"
         return f"{error}{hint}"
     except EmbeddedError as error:
         return str(error)
-    except OperationalError as error:
-        if "--traceback" in argv:
+    except (OperationalError, ProgrammingError) as error:
+        words = _database_trouble(error)
+        if words is None or "--traceback" in argv:
             raise
-        return "database unreachable or failing: " + " ".join(str(error).split())
+        return words
+    except BrokenPipeError:
+        # `… | head` has seen enough. Nothing is left to tell, nor when the interpreter flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_LEFT
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
@@ -50,6 +58,8 @@ def main(argv: list[str]) -> int | str:
 
 @contextmanager
 def _profile(command: str) -> Iterator[None]:
+    if command not in TOOLS and (demo := demos.join(development.DIRECTORY, os.environ)):
+        sys.stderr.write(f"with the demo that is running here ({demo})\n")
     if command not in TOOLS and not _debug():
         yield
         return
@@ -63,6 +73,15 @@ def _profile(command: str) -> Iterator[None]:
         yield
     finally:
         services.stop()
+
+
+def _database_trouble(error: OperationalError | ProgrammingError) -> str | None:
+    """What the operator can put right; None for a mistake in a query of ours."""
+    if isinstance(error, OperationalError):
+        return "database unreachable or failing: " + " ".join(str(error).split())
+    if getattr(error.__cause__, "sqlstate", None) in _NOT_MADE:
+        return "the database is empty or older than the code: run manage.py migrate"
+    return None
 
 
 def _debug() -> bool:

@@ -2,9 +2,12 @@
 
 Four worker processes call as fast as they are let; each limiter has a resource of its own on the same sandbox, and a
 sandbox for each kind of window runs at the same time. A call's way takes 10 to 200 ms before it is counted and as much
-after. Used is what was accepted after the first windows, beside what the limit physically allows in that time.
+after. Used is what was accepted after the first windows, beside what the limit physically allows in that time. Beside
+it stands what the mean round trip leaves to a slot that rests one window after its answer: the governor's own bound
+where windows slide.
 
-``--seconds`` measured (120), ``--warm-up`` before that (25, the learning and the first bursts).
+``--seconds`` measured (120), ``--warm-up`` before that (45, the learning and the first bursts); ``--only governor``
+leaves the machine to one limiter, ``--threads`` (4) call for each limiter in each process.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ import json  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from contextlib import ExitStack, contextmanager  # noqa: E402
-from dataclasses import asdict  # noqa: E402
+from dataclasses import asdict, dataclass  # noqa: E402
+from itertools import pairwise  # noqa: E402
 from typing import get_args  # noqa: E402
 
 from django.conf import settings  # noqa: E402
@@ -33,11 +38,21 @@ from integrations.sandbox.installs import Install  # noqa: E402
 from integrations.sandbox.options import Options, Window  # noqa: E402
 from integrations.sandbox.tokens import Grant  # noqa: E402
 
-PROCESSES, THREADS = 4, 4
+PROCESSES = 4
 FORTH_MS, BACK = (10.0, 200.0), (0.010, 0.200)
 SCOPE = "locations.readonly"
+PERIOD = 0.05  # seconds between two samples
 
-Counts = dict[tuple[str, str], tuple[int, int]]
+Cell = tuple[str, str]  # window and limiter
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`opened` names the window that was open at the `moment`."""
+
+    moment: float
+    accepted: int
+    opened: float
 
 
 def vendor(window: Window) -> Options:
@@ -47,59 +62,70 @@ def vendor(window: Window) -> Options:
     )  # fmt: skip
 
 
-def errands(sandbox: Embedded, window: Window) -> Iterator[Errand]:
+def errands(sandbox: Embedded, window: Window, names: list[str], threads: int) -> Iterator[Errand]:
     """One location with the app installed, and its token, for each limiter."""
     platform = sandbox.platform
     assert platform is not None
     now, app = platform.clock.now(), platform.app.client_id
-    for name, location in zip(LIMITERS, platform.world.locations.values(), strict=True):
+    for name, location in zip(names, platform.world.locations.values(), strict=False):
         install = Install(location.company_id, location.id, "bench", (SCOPE,), int(now * 1000))
         token = platform.tokens.issue_access(Grant(app, platform.installs.add(install), (SCOPE,)), now)
-        place = Place(f"{app}-{window}", location.id, settings.REDIS_URL, PROCESSES * THREADS)
-        yield Errand(name, sandbox.url, f"/locations/{location.id}", token, place, BACK, THREADS)
+        place = Place(f"{app}-{window}", location.id, settings.REDIS_URL, PROCESSES * threads)
+        yield Errand(name, sandbox.url, f"/locations/{location.id}", token, place, BACK, threads)
 
 
 @contextmanager
-def fleet(jobs: list[Errand]) -> Iterator[None]:
+def fleet(jobs: list[Errand], trips: Counter[str]) -> Iterator[None]:
+    """Worker processes. At the end `trips` has the governor's calls, and the seconds from sending to receiving them."""
     command = [sys.executable, "-m", "bench.fleet"]
-    workers = [subprocess.Popen(command, stdin=subprocess.PIPE, text=True) for _ in range(PROCESSES)]
+    workers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
+    ]
     try:
         for number, worker in enumerate(workers):
             assert worker.stdin is not None
             worker.stdin.write(json.dumps({"number": number, "errands": [asdict(job) for job in jobs]}) + "\n")
             worker.stdin.flush()
         yield
+        for worker in workers:
+            trips.update(json.loads(worker.communicate()[0])["governor"])
     finally:
         for worker in workers:
             worker.kill()
             worker.wait()
 
 
-def counts(sandboxes: dict[Window, Embedded], jobs: dict[Window, list[Errand]]) -> Counts:
-    """(requests, refused) of each window and limiter so far."""
-    found: Counts = {}
-    for window, sandbox in sandboxes.items():
-        assert sandbox.platform is not None
-        for job in jobs[window]:
-            bucket = sandbox.platform.quota.bucket(sandbox.platform.app.client_id, job.place.resource)
-            found[window, job.limiter] = bucket.requests, bucket.rejected
-    return found
+def sample(sandbox: Embedded, window: Window, job: Errand) -> Sample:
+    platform = sandbox.platform
+    assert platform is not None
+    bucket = platform.quota.bucket(platform.app.client_id, job.place.resource)
+    opened = platform.clock.now() // WINDOW if window == "fixed" else getattr(bucket.burst, "closes_at", 0.0)
+    return Sample(time.monotonic(), bucket.requests - bucket.rejected, opened)
 
 
-def report(before: Counts, after: Counts, seconds: float) -> None:
+def used(samples: list[Sample]) -> float:
+    """The part of the quota that was used, from the opening of one window to that of another: who spends a window early
+    would else gain or lose by where in it the measuring begins."""
+    openings = [(now, before) for before, now in pairwise(samples) if now.opened != before.opened]
+    (first, begun), (last, ended) = (openings[0], openings[-1]) if openings else ((samples[0],) * 2, (samples[-1],) * 2)
+    return (ended.accepted - begun.accepted) / (LIMIT * (last.moment - first.moment) / WINDOW)
+
+
+def refusals(sandbox: Embedded, job: Errand) -> int:
+    assert sandbox.platform is not None
+    return sandbox.platform.quota.bucket(sandbox.platform.app.client_id, job.place.resource).rejected
+
+
+def report(found: dict[Cell, tuple[float, int]], trips: Counter[str]) -> None:
     windows = get_args(Window)
-    sys.stdout.write(
-        f"\n{LIMIT} calls in {WINDOW} s, {PROCESSES} processes, {seconds:.0f} s: used, and calls refused\n"
-    )
+    sys.stdout.write(f"\n{LIMIT} calls in {WINDOW} s, {PROCESSES} processes: used, and calls refused\n")
     sys.stdout.write(" " * 32 + "".join(f"{window:>22}" for window in windows) + "\n")
-    for name in LIMITERS:
-        cells = []
-        for window in windows:
-            accepted = [requests - refused for requests, refused in (before[window, name], after[window, name])]
-            used = (accepted[1] - accepted[0]) / (LIMIT * seconds / WINDOW)
-            cells.append(f"{used:>13.1%}{after[window, name][1]:>9}")
+    for name in dict.fromkeys(name for _, name in found):
+        cells = ("{:>13.2%}{:>9}".format(*found[window, name]) for window in windows)
         sys.stdout.write(f"  {name:<30}{''.join(cells)}\n")
-    refused = sum(after[window, "governor"][1] for window in windows)
+    trip = trips["seconds"] / trips["calls"]
+    sys.stdout.write(f"  a window and the mean round trip of {trip * 1000:.0f} ms: {WINDOW / (WINDOW + trip):.2%}\n")
+    refused = sum(found[window, "governor"][1] for window in windows)
     if refused:
         raise SystemExit(f"the vendor refused {refused} calls of the governor")
 
@@ -107,17 +133,27 @@ def report(before: Counts, after: Counts, seconds: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120.0)
-    parser.add_argument("--warm-up", type=float, default=25.0)
+    parser.add_argument("--warm-up", type=float, default=45.0)
+    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--only", choices=["governor"])
     arguments = parser.parse_args()
+    names, trips = [arguments.only] if arguments.only else list(LIMITERS), Counter[str]()
     store.client().flushdb()
     with ExitStack() as stack:
         sandboxes = {window: stack.enter_context(serve_in_thread(vendor(window))) for window in get_args(Window)}
-        jobs = {window: list(errands(sandbox, window)) for window, sandbox in sandboxes.items()}
-        stack.enter_context(fleet([job for each in jobs.values() for job in each]))
-        time.sleep(arguments.warm_up)
-        before, begun = counts(sandboxes, jobs), time.monotonic()
-        time.sleep(arguments.seconds)
-        report(before, counts(sandboxes, jobs), time.monotonic() - begun)
+        jobs = {
+            window: list(errands(sandbox, window, names, arguments.threads)) for window, sandbox in sandboxes.items()
+        }
+        cells = {(window, job.limiter): (sandboxes[window], job) for window in jobs for job in jobs[window]}
+        samples: dict[Cell, list[Sample]] = {cell: [] for cell in cells}
+        with fleet([job for _, job in cells.values()], trips):
+            time.sleep(arguments.warm_up)
+            for _ in range(int(arguments.seconds / PERIOD)):
+                for (window, name), (sandbox, job) in cells.items():
+                    samples[window, name].append(sample(sandbox, window, job))
+                time.sleep(PERIOD)
+        found = {cell: (used(samples[cell]), refusals(*where)) for cell, where in cells.items()}
+    report(found, trips)
     store.clear()
 
 

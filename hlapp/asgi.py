@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from django.core.asgi import get_asgi_application
 
 from hlapp.start import prove_keys
+from integrations.tokens.spool_keeper import SpoolKeeper
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
-application = get_asgi_application()
+_django = get_asgi_application()
+_keeper = SpoolKeeper()
 prove_keys()
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """The keeper starts with the first request: this module may be loaded in a process that only forks the servers."""
+    _keeper.start()
+    await _django(scope, receive, send)

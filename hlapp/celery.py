@@ -16,6 +16,10 @@ from hlapp.start import prove_keys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 
+# Seconds. Beat's clock and a worker's are not the same: what a worker finds too old is never run, so this is what they
+# may differ by. Workers that come back find so many seconds' sweeps, most of which have nothing to do.
+_STALE = 60
+
 app = Celery("hlapp")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
@@ -46,11 +50,14 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,
     timezone="UTC",
     beat_schedule={
-        "tokens.sweep": {"task": "tokens.sweep", "schedule": 2.0, "options": {"expires": 2}},
-        "installs.sweep": {"task": "installs.sweep", "schedule": 5.0, "options": {"expires": 5}},
-        "webhooks.sweep": {"task": "webhooks.sweep", "schedule": 2.0, "options": {"expires": 2}},
-        "sync.sweep": {"task": "sync.sweep", "schedule": 2.0, "options": {"expires": 2}},
-        "jobs.sweep": {"task": "jobs.sweep", "schedule": 2.0, "options": {"expires": 2}},
+        "tokens.sweep": {"task": "tokens.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
+        "installs.sweep": {"task": "installs.sweep", "schedule": 5.0, "options": {"expires": _STALE}},
+        "webhooks.sweep": {"task": "webhooks.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
+        "sync.sweep": {"task": "sync.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
+        "jobs.sweep": {"task": "jobs.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
+        "webhooks.tidy": {"task": "webhooks.tidy", "schedule": 600.0, "options": {"expires": 600}},
+        "quota.forecast": {"task": "quota.forecast", "schedule": 600.0, "options": {"expires": 600}},
+        "quota.tidy": {"task": "quota.tidy", "schedule": 600.0, "options": {"expires": 600}},
         "gateway.tidy": {"task": "gateway.tidy", "schedule": 600.0, "options": {"expires": 600}},
     },
 )
@@ -70,10 +77,12 @@ def _before_work(**_: object) -> None:
 
 
 @signals.worker_ready.connect
-def _start_pump(**_: object) -> None:
+def _start_threads(**_: object) -> None:
     """Until the last task has ended: the pump also keeps the running ones alive."""
     from integrations.quota.pump import Pump  # noqa: PLC0415 - models are not loaded before this
+    from integrations.tokens.repairers import Repairers  # noqa: PLC0415
+    from integrations.tokens.spool_keeper import SpoolKeeper  # noqa: PLC0415
 
-    pump = Pump()
-    pump.start()
-    signals.worker_shutdown.connect(lambda **_: pump.stop(), weak=False)
+    for beside in (Pump(), Repairers(), SpoolKeeper()):
+        beside.start()
+        signals.worker_shutdown.connect(lambda beside=beside, **_: beside.stop(), weak=False)

@@ -58,6 +58,7 @@ class Env:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._problems: dict[str, str] = {}
+        self.names: set[str] = set()  # of all variables that were read
 
     def text(self, name: str, default: str | None = None) -> str:
         """Any text, without the white space round it."""
@@ -111,6 +112,7 @@ class Env:
         return default
 
     def _raw(self, name: str) -> str:
+        self.names.add(name)
         value = self._environ.get(name, "").strip()
         path = self._environ.get(f"{name}_FILE", "").strip()
         if value and path:

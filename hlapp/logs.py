@@ -58,10 +58,10 @@ def configure(options: dict[str, Any]) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    if options["pretty"]:
-        final: list[Any] = [redact, structlog.dev.ConsoleRenderer(colors=False)]
-    else:
-        final = [structlog.processors.format_exc_info, redact, structlog.processors.JSONRenderer()]
+    # Tracebacks are text before they are redacted, and without the locals that a prettier one would print.
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    renderer = plain if options["pretty"] else structlog.processors.JSONRenderer()
+    final: list[Any] = [structlog.processors.format_exc_info, redact, renderer]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(options["level"])),

@@ -21,6 +21,9 @@ DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else None)
 PUBLIC_URL = env.url("PUBLIC_URL")
+# How many reverse proxies of ours stand in front: so far from the right is the client's address in X-Forwarded-For. We
+# speak plain HTTP, so behind a public https:// address there is at least one.
+TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=1 if PUBLIC_URL.startswith("https:") else 0)
 
 # --- HighLevel -------------------------------------------------------------------------------------------------
 HIGHLEVEL_CLIENT_ID = env.text("HIGHLEVEL_CLIENT_ID", default="")
@@ -32,6 +35,8 @@ HIGHLEVEL_MARKETPLACE_URL = env.url("HIGHLEVEL_MARKETPLACE_URL", default="https:
 HIGHLEVEL_LEGACY_WEBHOOKS = env.flag("HIGHLEVEL_LEGACY_WEBHOOKS", default=False)
 # PEM texts; without any, the published keys count (highlevel.signatures).
 HIGHLEVEL_WEBHOOK_KEYS = [pem] if (pem := env.text("HIGHLEVEL_WEBHOOK_KEYS", default="")) else []
+# How long settled webhooks are kept (integrations/webhooks/retention.py); shorter, and a late retry would count as new.
+WEBHOOK_RETENTION_DAYS = env.integer("WEBHOOK_RETENTION_DAYS", default=30, minimum=7)
 try:
     load_keys(HIGHLEVEL_WEBHOOK_KEYS, legacy=HIGHLEVEL_LEGACY_WEBHOOKS)
 except BadRequest as error:
@@ -74,6 +79,7 @@ env.check()
 INSTALLED_APPS = [
     "hlapp.apps.ProjectConfig",
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -152,6 +158,7 @@ HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+LOGIN_REDIRECT_URL = "admin:index"  # the only sign-in there is
 CSRF_FAILURE_VIEW = "integrations.console.answers.form_expired"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
@@ -161,8 +168,10 @@ X_FRAME_OPTIONS = "DENY"
 # --- Metrics ---------------------------------------------------------------------------------------------------
 METRICS_TOKEN = env.secret("METRICS_TOKEN", default="")
 
-# --- Logs ------------------------------------------------------------------------------------------------------
+# --- Logs and error reports ------------------------------------------------------------------------------------
 LOGGING_CONFIG = "hlapp.logs.configure"
+DEFAULT_EXCEPTION_REPORTER = "hlapp.error_report.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "hlapp.error_report.Discreet"
 LOGGING = {"level": env.text("LOG_LEVEL", default="INFO"), "pretty": DEBUG}
 
 # --- Admin theme -----------------------------------------------------------------------------------------------

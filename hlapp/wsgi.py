@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
 from hlapp.start import prove_keys
+from integrations.tokens.spool_keeper import SpoolKeeper
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
-application = get_wsgi_application()
+_django = get_wsgi_application()
+_keeper = SpoolKeeper()
 prove_keys()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """The keeper starts with the first request: this module may be loaded in a process that only forks the servers."""
+    _keeper.start()
+    return _django(environ, start_response)

@@ -12,11 +12,12 @@ import os
 from collections.abc import Iterator
 
 import django
+import hypothesis
 import pytest
 import redis
 
 from hlapp.embedded import EmbeddedError
-from integrations.quota import governor
+from integrations.quota import governor, memory
 from tests.plugin import browser, environment, network, servers
 
 
@@ -33,6 +34,16 @@ def _prepare() -> servers.Servers:
     django.setup()
     return running
 
+
+# The same examples on any machine, however slow or busy.
+hypothesis.settings.register_profile(
+    "steady",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("steady")
 
 # Not in `pytest_unconfigure`: a run that ends before it is configured (a conftest with an error) never gets there.
 atexit.register(_prepare().stop)
@@ -54,8 +65,9 @@ def pytest_sessionfinish() -> None:
     from integrations.gateway import failures  # noqa: PLC0415 - models are not loaded before this
     from integrations.gateway import usage as gateway_usage  # noqa: PLC0415
     from integrations.quota import usage as quota_usage  # noqa: PLC0415
+    from integrations.webhooks import answers  # noqa: PLC0415
 
-    for counted in (gateway_usage._lines, quota_usage._counts, failures._calls):
+    for counted in (gateway_usage._lines, quota_usage._counts, failures._calls, answers._counts):
         counted.clear()
 
 
@@ -68,9 +80,11 @@ def a_new_process() -> None:
     """Every test begins knowing what a new process knows: rows and Redis keys are gone, and a port may come again."""
     from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
     from integrations.tokens import held  # noqa: PLC0415
+    from integrations.webhooks import answers  # noqa: PLC0415
 
-    for remembered in (marketplace._carried_over, governor._epochs, governor._limits, governor._warned, held._held):
+    for remembered in (marketplace._carried_over, memory.epochs, memory.limits, memory.warned, held._held):
         remembered.clear()
+    answers._counts.clear()
 
 
 @pytest.fixture(scope="session")

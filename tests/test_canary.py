@@ -24,12 +24,14 @@ from pytest_django import Settings
 from hlapp import logs
 from integrations.core.errors import IntegrationError
 from integrations.gateway import client as gateway
+from integrations.gateway import usage
+from integrations.gateway.models import Call
 from integrations.highlevel import wire
 from integrations.quota.lanes import Lane
 from integrations.sandbox.context import Platform
 from integrations.sandbox.embedded import serve_in_thread
 from integrations.tenants import marketplace
-from integrations.tenants.models import App
+from integrations.tenants.models import App, UserType
 from integrations.tokens import manual, store
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, set_up
@@ -38,6 +40,29 @@ from tests.plugin.vendor import OPTIONS, Vendor
 
 PRIVATE_TOKEN = "pit-7d1f0a52-9c3b-4e8e-8f11-3c5a6b7d8e9f"
 LOCATION = "Kd81jsQ0cLpXz3VbNm5T"
+# What people are, and the gateway must not keep of a refused call, whatever field it stands in.
+PERSON = {
+    "firstName": "Zebedee",
+    "email": "zebedee@planted.example",
+    "phone": "+15125550147",
+    "companyName": "plantedbakery",
+    "tags": ["plantedtag"],
+    "customFields": [{"id": "f1", "value": "plantedanswer"}, {"id": "f2", "value": 86427531}],
+    "message": "plantedwords",
+    "salary": 91357264,
+    "pin": "48159264",
+}
+PLANTED = (
+    "zebedee",
+    "plantedbakery",
+    "plantedtag",
+    "plantedanswer",
+    "plantedwords",
+    "5125550147",
+    "86427531",
+    "91357264",
+    "48159264",
+)
 
 
 @pytest.fixture
@@ -87,6 +112,11 @@ def run_everything(worker: Worker) -> None:
 def bad_days(app: App, vendor: Vendor) -> None:
     """Every kind of failure, of a refresh and of a call."""
     rows = list(Credential.objects.filter(kind=Credential.Kind.OAUTH).select_related("app"))
+    vendor.fault("/contacts", "status", times=None, status=500)
+    for row in rows:
+        if row.user_type == UserType.LOCATION:
+            attempt(gateway.call, "contacts.create-contact", app=app, location=row.resource_id, body=PERSON)
+    httpx2.delete(f"{vendor.url}/sandbox/faults")
     for kind, params in (("garbage", {}), ("truncated", {}), ("lost", {}), ("status", {"status": 500}), ("quota", {})):
         for path in ("/oauth/token", "/contacts"):
             vendor.fault(path, kind, **params)
@@ -169,6 +199,7 @@ def test_no_secret_is_written_anywhere(
     run_everything(worker)
     replayed = client.get("/oauth/callback", {"code": next(iter(sandbox.tokens.codes), "x"), "state": "planted-state"})
     assert replayed.status_code == 400
+    usage.flush()
     client.force_login(get_user_model().objects.create_superuser("root", password="planted-password-1"))
     shown = "".join(pages(client))
     held = Credential.objects.select_related("app").exclude(access_sealed=None)[0]
@@ -190,6 +221,9 @@ def test_no_secret_is_written_anywhere(
     for place, text in everything.items():
         leaked = [piece for secret in secrets for piece in pieces(secret) if piece in text or hexed(piece) in text]
         assert len(leaked) == 0, f"{len(leaked)} secrets stand in the {place}"
+    assert Call.objects.filter(operation="contacts.create-contact", body__has_key="pin", status=500).exists()
+    for place, text in everything.items():
+        assert [word for word in PLANTED if word in text.lower()] == [], place
     assert "planted-state" not in everything["logs"]
     assert Lane.BULK.value in everything["database"]
 

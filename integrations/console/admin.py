@@ -14,7 +14,6 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
@@ -23,7 +22,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
 
 from integrations.core import audit, clock
-from integrations.core.admin import ReadOnlyAdmin
+from integrations.core.admin import ReadOnlyAdmin, after_dialog, operator
 from integrations.core.jobs import enqueue
 from integrations.installs import uninstall
 from integrations.installs.claim import claim
@@ -100,7 +99,7 @@ class InstallationAdmin(ReadOnlyAdmin):
     def claim_here(self, request: HttpRequest, queryset: QuerySet[Installation]) -> None:
         now = clock.now()
         rows = queryset.exclude(status=Installation.Status.UNINSTALLED)
-        claimed = sum(claim(row, by=_operator(request), now=now) for row in rows)
+        claimed = sum(claim(row, by=operator(request), now=now) for row in rows)
         self.message_user(request, f"{claimed} installations claimed.", messages.SUCCESS)
 
     @action(description="Reconcile now", permissions=["operate"])
@@ -109,7 +108,7 @@ class InstallationAdmin(ReadOnlyAdmin):
         Installation.objects.filter(pk__in=[row.pk for row in rows]).update(reconcile_due_at=clock.now())
         for row in rows:
             enqueue("installs.reconcile", installation_id=row.pk)
-            audit.record("install.reconcile_requested", actor=_operator(request), subject=_subject(row))
+            audit.record("install.reconcile_requested", actor=operator(request), subject=_subject(row))
         self.message_user(request, f"{len(rows)} installations are on their way to a worker.", messages.SUCCESS)
 
     @action(
@@ -122,16 +121,13 @@ class InstallationAdmin(ReadOnlyAdmin):
     def clean_up(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         row = Installation.objects.select_related("app", "company", "location").get(pk=object_id)
         remove = uninstall.company if row.user_type == UserType.COMPANY else uninstall.location
-        audit.record("install.removal_requested", actor=_operator(request), subject=_subject(row))
-        if remove(row, at=clock.now(), why=f"removed by {_operator(request)}"):
+        audit.record("install.removal_requested", actor=operator(request), subject=_subject(row))
+        actor = operator(request)
+        if remove(row, at=clock.now(), why=f"removed by {actor}", actor=actor):
             self.message_user(request, f"{row} is removed here.", messages.SUCCESS)
         else:
             self.message_user(request, "Nothing to remove: it is uninstalled already.", messages.WARNING)
-        back = reverse("admin:tenants_installation_change", args=[object_id])
-        # The dialog is sent by script, which would follow a redirect by itself and show the page inside the dialog.
-        if request.headers.get("HX-Request"):
-            return HttpResponse(headers={"HX-Redirect": back})
-        return redirect(back)
+        return after_dialog(request, reverse("admin:tenants_installation_change", args=[object_id]))
 
 
 admin.site.unregister(User)
@@ -148,10 +144,6 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     pass
-
-
-def _operator(request: HttpRequest) -> str:
-    return f"operator {request.user.get_username()}"
 
 
 def _subject(row: Installation) -> str:

@@ -63,6 +63,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "quotas": _quotas(),
         "tracker": _tracker(now),
         "failures": queries.failures(FAILURES, now),
+        "failed_calls": _failed_calls(now),
         "checked_at": now,
     }
     return context
@@ -75,7 +76,8 @@ def _tenant_cards(now: datetime) -> list[Card]:
         Card(
             "Locations installed",
             f"{locations:,}",
-            f"{companies:,} of whole companies" + (f", {unclaimed:,} unclaimed" if unclaimed else ""),
+            f"and {companies:,} compan{'y' if companies == 1 else 'ies'}"
+            + (f", {unclaimed:,} unclaimed" if unclaimed else ""),
             _list("tenants_installation", "status__exact=installed"),
             "download_done",
         ),
@@ -125,19 +127,30 @@ def _run(run: Run) -> Bar:
     )
 
 
+def _failed_calls(now: datetime) -> dict[str, str]:
+    """Told beside the failures and not among them: a call that was made again may have failed nothing."""
+    count = queries.failed_calls(now)
+    more = " or more" if count == queries.MOST_CALLS else ""
+    words = f"{count:,}{more} API call{'' if count == 1 else 's'}" if count else ""
+    return {"words": words, "link": _list("gateway_call", "since=week")}
+
+
 def _quotas() -> list[tuple[Bar, Bar]] | None:
     """Burst window and day of each of the busiest resources, as used parts."""
     try:
-        return [_quota(app.client_id, resource_id, kind) for app, kind, resource_id in queries.busiest(RESOURCES)]
+        places = queries.busiest(RESOURCES)
+        names = queries.names([resource_id for _, _, resource_id in places])
+        return [_quota(app.client_id, resource_id, kind, names.get(resource_id)) for app, kind, resource_id in places]
     except StoreUnavailable:
         return None
 
 
-def _quota(client_id: str, resource_id: str, kind: UserType) -> tuple[Bar, Bar]:
+def _quota(client_id: str, resource_id: str, kind: UserType, name: str | None) -> tuple[Bar, Bar]:
     now = quota.snapshot(client_id, resource_id)
     used = max(0, now.limit - now.free)
     seconds = now.interval_ms / 1000
-    burst = Bar(resource_id, kind.label, used, now.limit, f"{used} of {now.limit} in {seconds:g} s")
+    known = f"{kind.label} {resource_id}" if name else kind.label
+    burst = Bar(name or resource_id, known, used, now.limit, f"{used} of {now.limit} in {seconds:g} s")
     if now.day_limit is None or now.day_remaining is None:
         return burst, Bar("day", "", now.day_used, None, f"{now.day_used:,} sent today, limit not told yet")
     spent = now.day_limit - now.day_remaining

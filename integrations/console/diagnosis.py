@@ -7,8 +7,6 @@ is worth reading. A check that breaks is itself a finding.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -16,6 +14,9 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 
 from integrations.console import health, running
+from integrations.console.findings import Finding, Level
+from integrations.console.spooled import spool
+from integrations.console.traffic import webhook_answers
 from integrations.core import clock
 from integrations.core.errors import IntegrationError
 from integrations.highlevel import signatures
@@ -31,31 +32,15 @@ _SHORTEST_SECRET_KEY = 32
 _PROVIDER_WORDS = ("highlevel", "gohighlevel", "leadconnector")
 
 
-class Level(StrEnum):
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`found` is what is the case, `fix` what to do about it (empty when nothing is)."""
-
-    check: str
-    level: Level
-    found: str
-    fix: str = ""
-
-
 Check = Callable[[], Iterator[Finding]]
 
 
 def examine() -> list[Finding]:
     """All findings, in order. Takes about ten seconds, because beat is only seen alive by waiting for its beat."""
-    findings = [*_guarded(configuration), *_guarded(webhook_keys), *_guarded(services)]
+    findings = [found for check in (configuration, webhook_keys, spool, services) for found in _guarded(check)]
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
         return findings
-    for check in (database, clocks, vault, apps, operators):
+    for check in (database, clocks, vault, apps, operators, webhook_answers):
         findings += _guarded(check)
     broker = next(finding for finding in findings if finding.check == "broker")
     return findings + (_guarded(workers) if broker.level == Level.OK else []) + _guarded(backlog)
@@ -89,7 +74,7 @@ def services() -> Iterator[Finding]:
         "database": "start it or correct DATABASE_URL; then run manage.py migrate",
         "redis": "start it or correct REDIS_URL: no call is made without its quota",
         "broker": "start it or correct CELERY_BROKER_URL: no work is done without it",
-        "vault": "put the key that sealed it back at the end of VAULT_KEYS",
+        "vault": "put the key that sealed it back at the end of VAULT_KEYS; is it lost: manage.py vault forget KEY_ID",
     }
     for name, outcome in health.run().items():
         level = Level.OK if outcome.ok else Level.FAILED

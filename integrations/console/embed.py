@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
-from integrations.console import claims, places, visitors
+from integrations.console import claims, places, throttle, visitors
 from integrations.core import clock
 from integrations.core.errors import PayloadAnomalous, PayloadTooLarge, SignatureInvalid
 from integrations.highlevel.sso import LONGEST_PAYLOAD
@@ -34,15 +34,21 @@ def page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def session(request: HttpRequest) -> JsonResponse:
-    """POST `{"payload": …, "app": …}` gives `{"ticket": …, "state": …}`; GET with the ticket gives `{"state": …}`."""
+    """POST `{"payload": …, "app": …}` gives `{"ticket": …, "state": …}`; GET with the ticket gives `{"state": …}`.
+
+    429 with Retry-After for who asks too often (`throttle`).
+    """
     now = clock.now()
+    throttle.visitor(request, now)
     if request.method == "GET":
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
             raise SignatureInvalid("no ticket was sent")
         return JsonResponse({"state": places.state(visitors.read(text, now))})
     app_name, payload = _posted(request)
-    visitor = visitors.admit(marketplace.find(app_name), payload)
+    app = marketplace.find(app_name)
+    throttle.exchange(app, now)
+    visitor = visitors.admit(app, payload)
     claims.by_visitor(visitor, now)
     return JsonResponse({"ticket": visitors.ticket(visitor, now), "state": places.state(visitor)})
 

@@ -50,6 +50,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Events", "inbox", "webhooks.Event"),
             ("Mailboxes", "all_inbox", "webhooks.Mailbox"),
+            ("Answers", "mark_email_read", "webhooks.Answers"),
         ),
     ),
     (

@@ -6,6 +6,7 @@ counted through their partial index, and records beyond a million are the planne
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +14,16 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, F, Q, QuerySet
 
+from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
 from integrations.sync.models import Record, Run
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Company, Installation, Location, UserType
 from integrations.tokens.models import Credential
 from integrations.webhooks.models import Event
 
 _COUNT_EXACTLY_BELOW = 1_000_000
 _HISTORY = timedelta(days=7)
+MOST_CALLS = 1_000  # counted of the failed ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,23 @@ def busiest(limit: int) -> list[tuple[App, UserType, str]]:
     return list(places.values())[:limit]
 
 
+def names(ids: Collection[str]) -> dict[str, str]:
+    """The names of companies and locations by their ids, as far as the vendor has told them."""
+    companies, locations = Company.objects.filter(pk__in=ids), Location.objects.filter(pk__in=ids)
+    told = [*companies.values_list("pk", "name"), *locations.values_list("pk", "name")]
+    return {resource_id: name for resource_id, name in told if name}
+
+
 def failures(limit: int, now: datetime) -> list[Failure]:
     """The latest failures of the last week: credentials, runs, jobs and events, newest first."""
     found = [*_failed_credentials(limit), *_failed_runs(limit, now), *_failed_jobs(limit, now)]
     found += _poisoned_events(limit, now)
     return sorted(found, key=lambda failure: failure.at, reverse=True)[:limit]
+
+
+def failed_calls(now: datetime) -> int:
+    """API calls of the last week that failed and are kept; counting stops at `MOST_CALLS`."""
+    return Call.objects.filter(at__gt=now - _HISTORY).exclude(code="")[:MOST_CALLS].count()
 
 
 def _failed_credentials(limit: int) -> list[Failure]:

@@ -33,6 +33,9 @@ TABLE: dict[type[errors.IntegrationError], Wording] = {
     errors.QuotaExhausted: Wording(
         503, "Try again in a moment", "Too many requests are under way for this account.", _LATER
     ),
+    errors.TooManyRequests: Wording(
+        429, "Too many requests", "This page was asked for more often than it can answer.", _LATER
+    ),
     errors.InstallPending: Wording(
         503, "Almost there", "The installation is still being set up.", "Load this page again in a minute."
     ),

@@ -1,24 +1,40 @@
-"""The audit trail for operators, and the base of every admin page whose rows only machines write."""
+"""The audit trail for operators, and what the admin pages of all rooms share."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from functools import cached_property
+from typing import Any, cast
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
+from integrations.core import cells
 from integrations.core.models import AuditEntry
+
+_FIRST = ("operation", "method", "status", "code", "outcome", "reason", "why", "then", "path")
+_NAMED = 5  # of a list
+
+
+def operator(request: HttpRequest) -> str:
+    """Who acts, as the audit trail names them."""
+    return f"operator {request.user.get_username()}"
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Shows rows and changes none; the view permission is needed as everywhere."""
 
     show_full_result_count = False
+
+    class Media:
+        css = {"all": ("site/lists.css",)}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -28,6 +44,28 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class FirstTenThousand(Paginator):  # type: ignore[type-arg]
+    """Pages of a table of millions: counting stops at 10,000, because an exact count reads every row there is.
+
+    Who looks for something further down narrows the list by a filter or a search.
+    """
+
+    MOST = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        rows: QuerySet[Any] = cast("QuerySet[Any]", self.object_list)
+        return rows.order_by()[: self.MOST].count()
+
+
+def after_dialog(request: HttpRequest, address: str) -> HttpResponse:
+    """To a page of ours after a dialog's POST. A dialog is sent by script, which would follow a redirect by itself and
+    show the page inside the dialog."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(headers={"HX-Redirect": address})
+    return redirect(address)
 
 
 @admin.register(AuditEntry)
@@ -41,8 +79,13 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     readonly_fields = ("body", "chain")
 
     @display(description="detail")
-    def summary(self, entry: AuditEntry) -> str:
-        return ", ".join(f"{key} {value}" for key, value in entry.detail.items() if value not in (None, ""))[:80]
+    def summary(self, entry: AuditEntry) -> SafeString:
+        """What was done and how it ended come first; the stored order is PostgreSQL's, by the names' lengths."""
+        names = sorted(entry.detail, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+        parts = [f"{name.replace('_', ' ')} {_short(entry.detail[name])}" for name in names]
+        return cells.said(
+            ", ".join(part for name, part in zip(names, parts, strict=True) if _tells(entry.detail[name]))
+        )
 
     @display(description="detail")
     def body(self, entry: AuditEntry) -> SafeString:
@@ -51,3 +94,14 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @display(description="hash, and the one before it")
     def chain(self, entry: AuditEntry) -> SafeString:
         return format_html("<code>{}</code><br><code>{}</code>", bytes(entry.hash).hex(), bytes(entry.previous).hex())
+
+
+def _tells(value: Any) -> bool:
+    return value not in (None, "", [], {})
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, list):
+        return str(value)
+    more = len(value) - _NAMED
+    return " ".join(map(str, value[:_NAMED])) + (f" and {more:,} more" if more > 0 else "")

@@ -23,14 +23,20 @@ _LOCK = 0x41554454  # any constant of our own: "AUDT"
 def record(action: str, *, actor: str, subject: str, **detail: Any) -> AuditEntry:
     """Append one entry. `detail` holds identifiers and reasons, never a secret; it must be JSON."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        wait_turn()
         last = AuditEntry.objects.order_by("-id").only("hash").first()
         entry = AuditEntry(at=clock.now(), actor=actor, action=action, subject=subject, detail=detail)
         entry.previous = bytes(last.hash) if last else GENESIS
         entry.hash = _digest(entry)
         entry.save(force_insert=True)
     return entry
+
+
+def wait_turn() -> None:
+    """Be the only writer until this transaction's end. Whoever locks many rows and records each waits here first: two
+    who hold rows while they wait could wait for each other."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def verify() -> int | None:

@@ -8,6 +8,7 @@
     │   ├── ServerFault              the vendor answered 5xx
     │   ├── QuotaExhausted           no permit now (ours), or a 429 (the vendor's)
     │   ├── RefreshInProgress        somebody else holds the lease on this credential
+    │   ├── TooManyRequests          somebody asks us more often than anybody needs to: 429
     │   ├── InstallPending           an event or call came before the installation it belongs to
     │   └── StoreUnavailable         our own database, cache or broker is away
     ├── Permanent                    repeating cannot help
@@ -83,6 +84,10 @@ class QuotaExhausted(Retryable):
 
 class RefreshInProgress(Retryable):
     code = "refresh_in_progress"
+
+
+class TooManyRequests(Retryable):
+    code = "too_many_requests"
 
 
 class InstallPending(Retryable):

@@ -20,7 +20,7 @@ from django.db import Error as DatabaseError
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable
+from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable, StoreUnavailable
 
 P = ParamSpec("P")
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class Waiting(Protocol):
     def around(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
         """Surrounds a task that runs; False says that its message is stale and it is not to run."""
 
-    def park(self, task: str, kwargs: dict[str, Any], error: QuotaExhausted) -> bool:
+    def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
         """Keep the task until there is a permit; False when the error does not say for what."""
 
 
@@ -49,7 +49,7 @@ class _NoWaiting:
     def around(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
         return nullcontext(enter_result=True)
 
-    def park(self, task: str, kwargs: dict[str, Any], error: QuotaExhausted) -> bool:
+    def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
         return False
 
 
@@ -115,7 +115,7 @@ class Job(Task):  # type: ignore[type-arg]
         return None
 
     def _parked(self, error: Retryable) -> bool:
-        if not isinstance(error, QuotaExhausted) or self.request.called_directly:
+        if not isinstance(error, QuotaExhausted | StoreUnavailable) or self.request.called_directly:
             return False
         try:
             return _waiting.park(self.name, dict(self.request.kwargs or {}), error)

@@ -96,5 +96,7 @@ def addresses(stage: Stage) -> Table:
     table.add_row("Operator pages", f"{stage.web}/admin/")
     table.add_row("  login", f"{OPERATOR} / {stage.password}")
     table.add_row("The vendor's stand-in", f"{stage.vendor}/sandbox/")
+    # DEMO is needed only where something else is configured, so it is right everywhere.
+    table.add_row("Commands", f"DEMO={stage.household.directory.name} .venv/bin/python manage.py status")
     table.add_row("Logs", str(stage.household.directory))
     return table

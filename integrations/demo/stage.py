@@ -20,6 +20,7 @@ from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
 
+from hlapp.settings import env
 from integrations.core import clock
 from integrations.demo.browser import Browser
 from integrations.demo.processes import DemoFailed, Household
@@ -30,6 +31,7 @@ from integrations.sandbox.options import Options
 
 DATABASE = "hlapp_demo"
 OPERATOR = "operator"
+OURS = ("web", "worker", "beat")  # the processes that run the project's code
 SCOPES = {
     "oauth.readonly",
     "oauth.write",
@@ -127,6 +129,11 @@ def _environment(options: Options, *, web: str, vendor: str) -> dict[str, str]:
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "LOG_LEVEL": "INFO",
     }
+
+
+def configuration(running: Stage) -> dict[str, str]:
+    """Of the processes' environment what the settings read: what a command needs to work with them."""
+    return {key: value for key, value in running.household.env.items() if key.removesuffix("_FILE") in env.names}
 
 
 def refuse_used(port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from integrations.tenants.models import App
 from integrations.tokens import store
 from integrations.tokens.models import Credential
 from integrations.tokens.store import Holder
+
+_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,24 @@ class Address:
 
 def address(operation: Operation, *, app: App, location: str | None, company: str | None) -> Address:
     """Exactly one of `location` and `company` is given, and the operation has to take that kind of token."""
-    if bool(location) == bool(company):
-        raise BadRequest(f"{operation.key}: say for which location or for which company, one of the two")
-    kind: Kind = "location" if location else "company"
+    kind, tenant = whose(operation.key, location=location, company=company)
     if operation.kinds and kind not in operation.kinds:
         other = "company" if kind == "location" else "location"
         raise BadRequest(f"{operation.key} takes the token of a {other}, not of a {kind}", operation=operation.key)
-    if location:
-        return Address(store.location(app, location), kind, {"locationId": location})
-    assert company is not None
-    return Address(store.company(app, company), kind, {"companyId": company})
+    if kind == "location":
+        return Address(store.location(app, tenant), kind, {"locationId": tenant})
+    return Address(store.company(app, tenant), kind, {"companyId": tenant})
+
+
+def whose(name: str, *, location: str | None, company: str | None) -> tuple[Kind, str]:
+    """The tenant's kind and id. Raises BadRequest, with the `name` of the call, unless it is one that can be."""
+    if bool(location) == bool(company):
+        raise BadRequest(f"{name}: say for which location or for which company, one of the two")
+    kind: Kind = "location" if location else "company"
+    tenant = location or company or ""
+    if not _ID.fullmatch(tenant):
+        raise BadRequest(f"{name}: {tenant[:64]!r} cannot be the id of a {kind}")
+    return kind, tenant
 
 
 def check_kind(operation: Operation, kind: Kind, credential: str) -> None:

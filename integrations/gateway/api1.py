@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.core.errors import BadRequest
-from integrations.gateway.address import Address
+from integrations.gateway.address import Address, whose
 from integrations.gateway.client import DEADLINE, Result, perform
 from integrations.highlevel.catalogue import PreparedRequest
 from integrations.quota.lanes import Lane
@@ -38,13 +38,12 @@ def call(  # noqa: PLR0913 - as `gateway.client.call`
     `path` is below the API's address and encoded already. Raises what `gateway.client.call` raises.
     """
     name = f"api1 {method} {path}"
-    if bool(location) == bool(company):
-        raise BadRequest(f"{name}: say for which location or for which company, one of the two")
+    kind, tenant = whose(name, location=location, company=company)
     if method not in _METHODS or not path.startswith("/"):
         raise BadRequest(f"{name}: it takes {', '.join(_METHODS)} and a path that starts with a slash")
-    user_type = UserType.LOCATION if location else UserType.COMPANY
-    holder = Holder(app, user_type, location or company or "", Credential.Api.ONE)
+    user_type = UserType.LOCATION if kind == "location" else UserType.COMPANY
+    holder = Holder(app, user_type, tenant, Credential.Api.ONE)
     request = PreparedRequest(name, method, path, version="", query=list((params or {}).items()), headers={}, json=body)
-    target = Address(holder, "location" if location else "company", {})
+    target = Address(holder, kind, {})
     response = perform(None, target, request, lane=lane, deadline=deadline)
-    return Result(response.status, response.json, response.trace_id, name, response.body)
+    return Result(response.status, response.json, response.trace_id, name, response.body, response.content_type)

@@ -8,21 +8,20 @@ per token generation; a missing scope never (FACTS 1.5). `repeat` says what else
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, BinaryIO
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, LocationInactive, QuotaExhausted, Unreachable
+from integrations.core.errors import BadRequest, IntegrationError, LocationInactive, QuotaExhausted, Unreachable
 from integrations.gateway import consent, repeat
 from integrations.gateway.address import Address, address, check_kind, check_scopes
 from integrations.gateway.watch import Attempt
 from integrations.highlevel import api_errors, pagination, transport
 from integrations.highlevel.catalogue import Operation, PreparedRequest, catalogue, prepare
-from integrations.highlevel.dialects import DialectName
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.highlevel.pagination import Style
-from integrations.highlevel.pagination_styles import style_of
+from integrations.highlevel.pagination_styles import style_of, why_not
 from integrations.highlevel.transport import Response
 from integrations.quota import governor, tickets, usage
 from integrations.quota.lanes import Lane
@@ -32,7 +31,6 @@ from integrations.tokens import on_demand, store
 from integrations.tokens.fresh import Access
 
 DEADLINE = 30.0  # seconds
-PAGE_SIZE = 100  # the largest that the vendor's listings take; a caller's own size goes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +42,7 @@ class Result:
     trace_id: str | None
     operation: str
     body: bytes = field(default=b"", repr=False)
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,24 +66,29 @@ def call(  # noqa: PLR0913 - the one door; all but the operation are keywords
     deadline: float = DEADLINE,
     retries: int | None = None,
     repeatable: bool = False,
+    into: BinaryIO | None = None,
+    largest: int = 0,
 ) -> Result:
     """Call one operation of the catalogue for one location or company.
 
     `deadline` is the HTTP attempt's, in seconds, and bounds its repetitions too. `retries` and `repeatable` are those
-    of `gateway.repeat`: by default only reading is repeated, twice, in the interactive lane.
+    of `gateway.repeat`: by default only reading is repeated, twice, in the interactive lane. A good answer's body goes
+    to the open file `into`, if there is one, up to `largest` bytes (`media.download` does that for a path).
 
     Raises BadRequest and ScopeMissing (with `reconnect_url`) before anything is sent; QuotaExhausted with the moment to
     come back; InstallGone, GrantRevoked, LocationInactive; Unreachable, ServerFault, RequestRejected and
-    AccessTokenRejected from the vendor, with its trace id.
+    AccessTokenRejected from the vendor, with its trace id; PayloadTooLarge.
     """
     known = found(operation, app)
     target = address(known, app=app, location=location, company=company)
     request = prepare(known, params, body, tenant=target.tenant)
-    chosen = repeat.policy(known, _dialect(app), lane=lane, retries=retries, repeatable=repeatable)
+    if into is not None:
+        request = replace(request, into=into, largest=largest)
+    chosen = repeat.policy(known, app.dialect_name, lane=lane, retries=retries, repeatable=repeatable)
     response = repeat.attempts(
         lambda seconds: perform(known, target, request, lane=lane, deadline=seconds), chosen, deadline=deadline
     )
-    return Result(response.status, response.json, response.trace_id, known.key, response.body)
+    return Result(response.status, response.json, response.trace_id, known.key, response.body, response.content_type)
 
 
 def page(
@@ -96,17 +100,18 @@ def page(
     cursor: dict[str, Any] | None = None,
     **how: Any,
 ) -> Page:
-    """Fetch one page. `cursor` is a former page's `next`, None for the first; `how` is the rest of `call`'s.
+    """Fetch one page, the largest that the vendor gives unless the caller says a size. `cursor` is a former page's
+    `next`, None for the first; `how` is the rest of `call`'s.
 
     Raises PayloadAnomalous when the vendor's pages contradict themselves, and what `call` raises.
     """
     known, style = _paged(operation, app)
     given = body if style.place == "body" else params
-    sent = cursor["send"] if cursor else {**style.first(PAGE_SIZE), **(given or {})}
+    sent = cursor["send"] if cursor else {**style.first(), **(given or {})}
     asked = {"params": params, "body": sent} if style.place == "body" else {"params": sent, "body": body}
     result = call(known.key, app=app, **asked, **how)
-    seen = pagination.read(style, sent, result.json, previous=cursor["seen"] if cursor else None)
-    following = None if seen.next is None else {"send": seen.next, "seen": seen.fingerprint}
+    seen = pagination.read(style, sent, result.json, trail=cursor.get("trail") if cursor else None)
+    following = None if seen.next is None else {"send": seen.next, "trail": seen.trail}
     return Page(seen.items, seen.total, following)
 
 
@@ -123,7 +128,12 @@ def pages(operation: str, *, start: dict[str, Any] | None = None, **arguments: A
 
 def found(operation: str, app: App) -> Operation:
     """The operation in the app's dialect. Raises BadRequest with the names that are close."""
-    return catalogue(_dialect(app)).operation(operation)
+    return catalogue(app.dialect_name).operation(operation)
+
+
+def reads(operation: Operation, app: App) -> bool:
+    """Whether calling it changes nothing at the vendor."""
+    return repeat.reads(operation, app.dialect_name)
 
 
 def perform(
@@ -169,11 +179,8 @@ def _answer(
     attempt.sending()
     try:
         response = attempt.response = transport.shared(place.url).send(request.request(access.token, timeout=deadline))
-    except BadRequest:
-        governor.give_back(permit)
-        raise
-    except Unreachable as error:
-        if error.context.get("sent") is False:
+    except IntegrationError as error:
+        if isinstance(error, BadRequest) or error.context.get("sent") is False:
             governor.give_back(permit)
         else:
             governor.settle(permit, received_at=None, rate=None)
@@ -198,11 +205,7 @@ def _answer(
 
 def _paged(operation: str, app: App) -> tuple[Operation, Style]:
     known = found(operation, app)
-    style = style_of(known.key, _dialect(app))
+    style = style_of(known.key, app.dialect_name)
     if style is None:
-        raise BadRequest(f"{known.key} has no pages: call it", operation=known.key)
+        raise BadRequest(f"{known.key} has no pages, call it: {why_not(known.key)}", operation=known.key)
     return known, style
-
-
-def _dialect(app: App) -> DialectName:
-    return "v3" if app.dialect == App.Dialect.V3 else "v2"

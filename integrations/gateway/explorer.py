@@ -22,9 +22,8 @@ from integrations.quota.lanes import Lane
 from integrations.tenants.models import App, Installation, UserType
 
 LARGEST_SHOWN = 100_000  # characters of an answer
-_READS = frozenset({"GET", "HEAD"})
-_FILLED = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})
-_EXAMPLES: dict[str, Any] = {"array": [], "object": {}, "boolean": False, "number": 0, "integer": 0}
+FILLED = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})  # the tenant's own, when left out
+_PLACEHOLDER = "<{}>"  # in the example of a body; what still holds one is not sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ class Wish:
     @property
     def changes(self) -> bool:
         """Whether it may change something at the vendor."""
-        return self.operation.method not in _READS
+        return not client.reads(self.operation, self.app)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def search(app: App, words: str) -> list[Operation]:
     wanted = words.lower().split()
     found = (
         operation
-        for operation in catalogue("v3" if app.dialect == App.Dialect.V3 else "v2").operations()
+        for operation in catalogue(app.dialect_name).operations()
         if all(
             word in f"{operation.key} {operation.method} {operation.path} {operation.tag}".lower() for word in wanted
         )
@@ -94,14 +93,14 @@ def fields(operation: Operation, values: Mapping[str, str]) -> list[Field]:
 
 
 def example(operation: Operation) -> str:
-    """A body with what it needs, to be filled in; empty for an operation without one."""
+    """A body with what it needs, and of which type, to be filled in; empty for an operation without one."""
     wanted = operation.body
     if wanted is None:
         return ""
     if wanted.is_array:
         return "[]"
-    names = [name for name in wanted.needs if name not in _FILLED]
-    return json.dumps({name: _EXAMPLES.get(wanted.properties.get(name, ""), "") for name in names}, indent=2)
+    names = [name for name in wanted.needs if name not in FILLED]
+    return json.dumps({name: _placeholder(wanted.properties.get(name)) for name in names}, indent=2)
 
 
 def places(app: App, operation: Operation | None = None) -> Any:
@@ -118,7 +117,7 @@ def wish(app: App, operation: Operation, *, tenant: str, values: Mapping[str, st
     if place is None:
         raise BadRequest(f"the app is not installed on {tenant!r}" if tenant else "choose a tenant")
     params = {p.name: _given(p, text) for p in operation.params if (text := values.get(p.name, "").strip())}
-    parsed = _parsed(body) if operation.body is not None else None
+    parsed = _filled_in(operation, _parsed(body)) if operation.body is not None else None
     target = address(operation, app=app, **_whose(place))
     return Wish(app, place, operation, params, parsed, prepare(operation, params, parsed, tenant=target.tenant))
 
@@ -180,7 +179,7 @@ def _field(parameter: Parameter, value: str) -> Field:
     choices = parameter.enum or (("true", "false") if parameter.type == "boolean" else ())
     one_of = choices if parameter.type != "array" else ()
     kind = f"list of {', '.join(choices)}" if choices and not one_of else parameter.type
-    filled = parameter.name in _FILLED
+    filled = parameter.name in FILLED
     return Field(parameter.name, parameter.place, kind, parameter.required, one_of, filled, value)
 
 
@@ -197,6 +196,19 @@ def _parsed(body: str) -> Any:
         return json.loads(body)
     except ValueError as error:
         raise BadRequest(f"the body is not JSON: {error}") from error
+
+
+def _placeholder(kind: str | None) -> str:
+    return _PLACEHOLDER.format(kind or "value")
+
+
+def _filled_in(operation: Operation, body: Any) -> Any:
+    if operation.body is not None and isinstance(body, dict):
+        kinds = operation.body.properties
+        left = [name for name, value in body.items() if value == _placeholder(kinds.get(name))]
+        if left:
+            raise BadRequest(f"still to be filled in: {', '.join(left)}")
+    return body
 
 
 def _text(parsed: Any, raw: bytes, content_type: str) -> str:

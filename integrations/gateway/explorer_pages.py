@@ -14,7 +14,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
@@ -41,21 +41,27 @@ def urls() -> list[URLPattern]:
 
 def index(request: HttpRequest) -> HttpResponse:
     """Find an operation."""
-    app, words = _app(request), request.GET.get("q", "").strip()
+    return _found(request, request.GET.get("q", "").strip())
+
+
+def _found(request: HttpRequest, words: str, mistake: str = "") -> HttpResponse:
+    app = _app(request)
     found = [] if app is None else explorer.search(app, words)
     context = {"words": words, "found": found[:_SHOWN], "count": len(found), "more": max(0, len(found) - _SHOWN)}
-    return _page(request, "explorer", app, context)
+    answer = _page(request, "explorer", app, {**context, "mistake": mistake})
+    answer.status_code = 404 if mistake else 200
+    return answer
 
 
 def operation(request: HttpRequest, key: str) -> HttpResponse:
     """Fill the form, look at it once more if it changes something, and see what came of it."""
     app = _app(request)
     if app is None:
-        raise Http404
+        return _found(request, "")
     try:
         wanted = client.found(key, app)
     except BadRequest as error:
-        raise Http404(str(error)) from error
+        return _found(request, "", str(error))
     if request.method != "POST":
         return _form(request, app, wanted, request.GET, {})
     try:
@@ -99,6 +105,7 @@ def _form(
     values = {name.removeprefix(_VALUE): value for name, value in given.items() if name.startswith(_VALUE)}
     context = {
         "operation": wanted,
+        "reads": client.reads(wanted, app),
         "fields": explorer.fields(wanted, values),
         "tenant": given.get("tenant", ""),
         "body_text": given.get("body", explorer.example(wanted)),
@@ -161,9 +168,9 @@ def _pretty(body: Any) -> str:
 
 
 def _properties(wanted: Operation) -> list[tuple[str, str, bool]]:
-    """The body's known names: type, and whether it is needed; those first."""
+    """The body's known names: type, and whether it has to be given; those first."""
     body = wanted.body
     if body is None:
         return []
-    found = [(name, kind, name in body.needs) for name, kind in body.properties.items()]
+    found = [(name, kind, name in body.needs and name not in explorer.FILLED) for name, kind in body.properties.items()]
     return sorted(found, key=lambda one: not one[2])

@@ -106,13 +106,15 @@ def _field_type(operation: Operation, body: Body, name: str, kind: str) -> str:
 def _methods(operation: Operation, dialect: DialectName) -> Iterator[str]:
     name = _snake(operation.operation_id)
     yield _method(operation, name, "call", "Result")
-    if style_of(operation.key, dialect) is not None:
-        yield _method(operation, f"{name}_pages", "pages", "Iterator[Page]")
+    style = style_of(operation.key, dialect)
+    if style is not None:
+        yield _method(operation, f"{name}_pages", "pages", "Iterator[Page]", frozenset(style.first()))
 
 
-def _method(operation: Operation, name: str, verb: str, returns: str) -> str:
+def _method(operation: Operation, name: str, verb: str, returns: str, sent: frozenset[str] = frozenset()) -> str:
+    """`sent` are parameters that the pages bring themselves: nobody has to give them, though the vendor needs them."""
     params = list({p.name: p for p in operation.params}.values())  # one name may stand in the path and in the query
-    signature = [_argument(operation, p) for p in params] + _body_argument(operation)
+    signature = [_argument(operation, p, sent) for p in params] + _body_argument(operation)
     keywords = f", *, {', '.join(signature)}" if signature else ""
     given = ", ".join(f"{json.dumps(p.name)}: {_identifier(p.name)}" for p in params)
     body = ", body" if operation.body is not None else ""
@@ -123,9 +125,9 @@ def _method(operation: Operation, name: str, verb: str, returns: str) -> str:
     )
 
 
-def _argument(operation: Operation, parameter: Parameter) -> str:
+def _argument(operation: Operation, parameter: Parameter, sent: frozenset[str]) -> str:
     name, kind = _identifier(parameter.name), _parameter_type(parameter)
-    if parameter.required and not _is_filled(operation, parameter.name):
+    if parameter.required and not _is_filled(operation, parameter.name) and parameter.name not in sent:
         return f"{name}: {kind}"
     return f"{name}: {kind} | None = None"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -49,20 +50,22 @@ def keep(
     if not _room(now, (request.operation, code)):
         return
     context = error.context if isinstance(error, IntegrationError) else {}
-    words = redaction.clean(" ".join(filter(None, [str(error), context.get("vendor_message")]))) if context else ""
+    words = redaction.words(*({name: value} for name, value in request.query), request.json, request.form)
+    told = words(": ".join(filter(None, [str(error), context.get("vendor_message")]))) if context else ""
+    refused = response is not None and response.status >= HTTPStatus.BAD_REQUEST
     call = Call(
         at=now,
         slow=took > SLOW,
         status=response.status if response else None,
         code=code[:40],
-        message=words,
-        trace_id=str((response.trace_id if response else context.get("trace_id")) or "")[:64],
+        message=told,
+        trace_id=redaction.trace_id(response.trace_id if response else context.get("trace_id")),
         took_ms=int(took * 1_000),
         method=request.method,
-        path=request.path[:300],
+        path=redaction.path(request.path)[:300],
         query=redaction.query(request.query),
         body=redaction.body(request.json, request.form, request.files),
-        response=redaction.answer(response.json, response.body, response.content_type) if response else None,
+        response=_answer(response, words if refused else None) if response else None,
         **who,
     )
     with _lock:
@@ -85,13 +88,29 @@ def flush() -> None:
     if not taken:
         return
     try:
-        Call.objects.bulk_create(taken)
+        _write(taken)
     except (OperationalError, InterfaceError) as error:
         log.warning("calls.not_written", reason=type(error).__name__)
         with _lock:
             _calls = (taken + _calls)[:MOST]
-    except (DatabaseError, ValueError) as error:  # such as a NUL in a text
-        log.warning("calls.lost", calls=len(taken), reason=type(error).__name__)
+
+
+def _write(calls: list[Call]) -> None:
+    """All at once, or, when there is one among them that the database does not take, each by itself."""
+    try:
+        Call.objects.bulk_create(calls)
+    except (OperationalError, InterfaceError):
+        raise
+    except (DatabaseError, ValueError) as error:
+        if len(calls) == 1:
+            log.warning("calls.lost", operation=calls[0].operation, reason=type(error).__name__)
+            return
+        for call in calls:
+            _write([call])
+
+
+def _answer(response: Response, words: redaction.Words | None) -> Any:
+    return redaction.answer(response.json, response.body, response.content_type, words)
 
 
 def _room(now: datetime, kind: tuple[str, str]) -> bool:

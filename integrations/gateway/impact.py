@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,8 @@ from django.conf import settings
 from integrations.gateway import uses
 from integrations.gateway.uses import Use
 from integrations.highlevel.catalogue import Catalogue
-from integrations.highlevel.catalogue.compare import Difference, difference, scopes_needed
+from integrations.highlevel.catalogue.compare import Difference, difference, scopes_needed, told
+from integrations.highlevel.catalogue.fields import Fields
 
 _SILENT = frozenset({"highlevel", "sandbox"})  # the protocol and the stand-in name operations and call none
 LEVELS = ("added", "removed", "changed", "used")
@@ -50,7 +50,7 @@ class Impact:
             for key in keys:
                 yield f"{sign} {key}"
                 for name, (old, new) in self.found.changed.get(key, {}).items():
-                    yield f"    {name}: {json.dumps(old)} -> {json.dumps(new)}"
+                    yield from (f"    {line}" for line in told(name, old, new))
                 if key in self.scopes:
                     yield f"    newly needs {', '.join(self.scopes[key])}"
                 for use in self.used.get(key, ()):
@@ -61,9 +61,11 @@ class Impact:
             yield "no difference"
 
 
-def assess(before: Catalogue, after: Catalogue, *, files: frozenset[str] | None) -> Impact:
-    """`files` keeps the comparison to the operations of these files."""
-    found = difference(before, after, files=files)
+def assess(
+    before: Catalogue, after: Catalogue, *, files: frozenset[str] | None, inside: tuple[Fields, Fields] = ({}, {})
+) -> Impact:
+    """`files` keeps the comparison to the operations of these files; `inside`: the names in bodies and answers."""
+    found = difference(before, after, files=files, inside=inside)
     touched = {*found.removed, *found.changed}
     calls = uses.find(before, _our_folders(), root=settings.BASE_DIR) if touched else {}
     scopes = scopes_needed(before, after, found)

@@ -42,8 +42,13 @@ class Policy:
 
 def policy(operation: Operation, dialect: DialectName, *, lane: Lane, retries: int | None, repeatable: bool) -> Policy:
     """`retries` None: as the lane has it. `repeatable`: the caller knows that doing it twice does no harm."""
-    reads = operation.method in _READS or style_of(operation.key, dialect) is not None
-    return Policy(RETRIES[lane] if retries is None else retries, harmless=reads or repeatable)
+    harmless = repeatable or reads(operation, dialect)
+    return Policy(RETRIES[lane] if retries is None else retries, harmless)
+
+
+def reads(operation: Operation, dialect: DialectName) -> bool:
+    """Whether it changes nothing at the vendor: GET, HEAD, and a listing, which some ask for by POST."""
+    return operation.method in _READS or style_of(operation.key, dialect) is not None
 
 
 def attempts(work: Callable[[float], T], chosen: Policy, *, deadline: float) -> T:

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from integrations.gateway.histogram import SIZE
 from integrations.gateway.models import Call, Usage
+from integrations.gateway.usage import ADD_UP
 
 MINUTES_KEPT = timedelta(days=2)
 HOURS_KEPT = timedelta(days=90)
@@ -28,10 +29,7 @@ INSERT INTO gateway_usage AS line
 SELECT {Usage.Span.HOUR.value}, %s, {_SAME}, sum(calls), sum(spent), sum(took_ms), max(slowest_ms),
   ARRAY[{", ".join(f"sum(buckets[{n}])" for n in range(1, SIZE + 1))}]::bigint[]
 FROM old GROUP BY {_SAME}
-ON CONFLICT (span, at, {_SAME}) DO UPDATE SET
-  calls = line.calls + excluded.calls, spent = line.spent + excluded.spent,
-  took_ms = line.took_ms + excluded.took_ms, slowest_ms = greatest(line.slowest_ms, excluded.slowest_ms),
-  buckets = ARRAY[{", ".join(f"line.buckets[{n}] + excluded.buckets[{n}]" for n in range(1, SIZE + 1))}]
+ON CONFLICT (span, at, {_SAME}) {ADD_UP}
 """  # noqa: S608 - nothing in it comes from outside
 
 

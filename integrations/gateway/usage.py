@@ -24,6 +24,11 @@ PAUSE = 5.0  # seconds between two writes of a process
 MOST = 20_000  # lines kept while the database is away
 _FIGURES = 4  # calls, spent, took_ms, slowest_ms; the buckets follow
 
+# What to do with a line that is there already: `line` is it, `excluded` what comes to it.
+ADD_UP = f"""DO UPDATE SET
+  calls = line.calls + excluded.calls, spent = line.spent + excluded.spent,
+  took_ms = line.took_ms + excluded.took_ms, slowest_ms = greatest(line.slowest_ms, excluded.slowest_ms),
+  buckets = ARRAY[{", ".join(f"line.buckets[{n}] + excluded.buckets[{n}]" for n in range(1, SIZE + 1))}]"""
 _ADD = f"""
 INSERT INTO gateway_usage AS line
   (span, at, app_id, resource_id, operation, job, lane, code, calls, spent, took_ms, slowest_ms, buckets)
@@ -32,10 +37,7 @@ SELECT {Usage.Span.MINUTE.value}, to_timestamp(minute * 60), app, resource, oper
 FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
   %s::bigint[], %s::bigint[], %s::bigint[], %s::int[], %s::text[])
   AS new(minute, app, resource, operation, job, lane, code, calls, spent, took, slowest, buckets)
-ON CONFLICT (span, at, app_id, resource_id, operation, job, lane, code) DO UPDATE SET
-  calls = line.calls + excluded.calls, spent = line.spent + excluded.spent,
-  took_ms = line.took_ms + excluded.took_ms, slowest_ms = greatest(line.slowest_ms, excluded.slowest_ms),
-  buckets = ARRAY[{", ".join(f"line.buckets[{n}] + excluded.buckets[{n}]" for n in range(1, SIZE + 1))}]
+ON CONFLICT (span, at, app_id, resource_id, operation, job, lane, code) {ADD_UP}
 """  # noqa: S608 - nothing in it comes from outside
 
 Line = tuple[int, int, str, str, str, str, str]

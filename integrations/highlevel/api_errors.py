@@ -30,6 +30,16 @@ CLIENT_ERRORS = range(400, 500)
 ROWS = (
     Row(
         (401, 403),
+        r"authclass type is not allowed|user type mismatch",
+        RequestRejected,
+        "wrong_kind",
+        "this operation takes another kind of credential (a company's where a location's was sent, or the reverse): "
+        "call it for the other one",
+        "logs of live calls in public projects: an agency's OAuth or private token on a location's operation; "
+        "that IAM is to be configured is HighLevel's word to its own developers",
+    ),
+    Row(
+        (401, 403),
         r"not authorized for this scope",
         ScopeMissing,
         "scope_missing",

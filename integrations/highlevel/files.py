@@ -21,7 +21,10 @@ from integrations.highlevel.deadline import DeadlineBackend
 from integrations.highlevel.wire import INTO, LARGEST, TOTAL, Wire, proxy_for
 
 _ANYWHERE = "https://files.invalid"  # as a wire wants an address; each request has its own
-NOT_PUBLIC = "the file's address is not a public one"
+NOT_PUBLIC, NOT_A_URL = "the file's address is not a public one", "the file's address is not a URL"
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # all of IPv6 that is given out (RFC 4291, IANA's registry)
+_6TO4 = ipaddress.IPv6Network("2002::/16")  # an IPv4 address inside; nobody's any more (RFC 7526)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: ends in the IPv4 address that the gateway connects to
 
 
 class PublicBackend(DeadlineBackend):
@@ -30,9 +33,20 @@ class PublicBackend(DeadlineBackend):
     def resolve(self, host: str, port: int) -> str:
         """The address to connect to instead of the name. Raises BadRequest when it has one that is not public."""
         addresses = [host] if _is_address(host) else _looked_up(host, port)
-        if not all(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
+        if not all(_is_public(address) for address in addresses):
             raise BadRequest(NOT_PUBLIC, host=host)
         return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    """Whether it is anybody's on the internet. What stands for an IPv4 address is as public as that one."""
+    given = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(given, ipaddress.IPv6Address):
+        inner = given.ipv4_mapped or (ipaddress.IPv4Address(given.packed[-4:]) if given in _NAT64 else None)
+        if inner is None:
+            return given.is_global and given in _UNICAST and given not in _6TO4
+        given = inner
+    return given.is_global and not given.is_multicast
 
 
 def _is_address(host: str) -> bool:
@@ -48,19 +62,22 @@ def _looked_up(host: str, port: int) -> list[str]:
         return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except OSError:
         raise httpcore2.ConnectError("the name is unknown") from None
+    except UnicodeError:  # a label that is empty or longer than 63 characters
+        raise BadRequest(NOT_A_URL) from None
 
 
 def fetch(url: str, into: BinaryIO, *, largest: int, timeout: float, wire: Wire | None = None) -> str:
-    """Writes the file and returns its media type. Raises BadRequest, Unreachable, ServerFault and RequestRejected.
+    """Writes the file and returns its media type. Raises BadRequest, Unreachable, ServerFault, RequestRejected and,
+    for more than `largest` bytes, PayloadTooLarge.
 
     `timeout` is the whole attempt's, in seconds; `wire` is the way out, the public one by default.
     """
-    parts = urlsplit(url)
-    if wire is None and (parts.scheme != "https" or not parts.hostname):
-        raise BadRequest(NOT_PUBLIC, host=parts.hostname)
-    request = httpx2.Request("GET", url, extensions={INTO: into, LARGEST: largest, TOTAL: timeout})
+    host, scheme, request = _request(url)
+    if wire is None and (scheme != "https" or not host):
+        raise BadRequest(NOT_PUBLIC, host=host)
+    request.extensions = {INTO: into, LARGEST: largest, TOTAL: timeout}
     answer = (wire or _public()).handle_request(request)
-    context: dict[str, Any] = {"status": answer.status_code, "host": parts.hostname}
+    context: dict[str, Any] = {"status": answer.status_code, "host": host}
     if answer.status_code >= 500:
         raise ServerFault("the file's host failed to answer", **context)
     if answer.status_code >= 300:
@@ -68,7 +85,18 @@ def fetch(url: str, into: BinaryIO, *, largest: int, timeout: float, wire: Wire 
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def _request(url: str) -> tuple[str | None, str, httpx2.Request]:
+    """Its host and scheme too. The error does not repeat the address: a signed one is a key."""
+    try:
+        parts = urlsplit(url)
+        if parts.port != 0:  # reading it checks its range
+            return parts.hostname, parts.scheme, httpx2.Request("GET", url)
+    except (ValueError, httpx2.InvalidURL):
+        pass
+    raise BadRequest(NOT_A_URL)
+
+
 @lru_cache(maxsize=1)
 def _public() -> Wire:
     """Through a proxy it is the proxy that is connected to, and that decides what may be reached."""
-    return Wire(_ANYWHERE, backend=None if proxy_for(_ANYWHERE) else PublicBackend())
+    return Wire(_ANYWHERE, backend=None if proxy_for(_ANYWHERE) else PublicBackend(), peer="the file's host")

@@ -3,7 +3,8 @@ tokens.
 
 Only the access token is certain (FACTS section 1.3): live answers lack fields the spec lists and carry
 others. So each field is read under both spellings, a value of the wrong type counts as missing, and what
-cannot be true is refused: the official Python SDK merges both spellings and keeps the spent token.
+cannot be true is refused: the official Python SDK merges both spellings and keeps the spent token. Where the
+caller knows whose tokens they are, odd labels are no reason to throw them away: the old ones are spent.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Grant:
 
     `refresh_token` None means that the answer carried none, never that the old one is dead. `user_type` and
     the ids are what HighLevel says, which for a bulk install is not what was asked for. `rate` and
-    `received_at` (`clock.monotonic()`) are those of a minting call, whose quota has to be settled.
+    `received_at` (`clock.monotonic()`) are those of a minting call, whose quota has to be settled. `oddity` is
+    what the answer says that cannot be so, if anything.
     """
 
     access_token: Secret
@@ -48,18 +50,22 @@ class Grant:
     trace_id: str | None = None
     rate: RateSnapshot | None = None
     received_at: float | None = None
+    oddity: str | None = None
 
 
 def grant_from(body: Any, *, asked: UserType | None = None, trace_id: str | None = None) -> Grant:
-    """Reads a 2xx token answer. `asked` settles the user type when the answer names neither it nor an id.
+    """Reads a 2xx token answer. `asked`, where the caller knows it, settles the user type when the answer names
+    neither it nor an id, or contradicts itself.
 
     Raises Unreachable when there is no access token in it (the request may have had its effect) and
-    PayloadAnomalous when it contradicts itself.
+    PayloadAnomalous when it contradicts itself and nothing was asked for.
     """
     trace_id = refusals.trace_id_of(body) or trace_id
     if not isinstance(body, dict) or _text(body, "access_token", "accessToken") is None:
         raise Unreachable("HighLevel answered without an access token", sent=True, trace_id=trace_id)
-    _refuse_other_types(_text(body, "token_type", "tokenType"), trace_id)
+    oddity = _oddity(body)
+    if oddity is not None and asked is None:
+        raise PayloadAnomalous(f"in the answer {oddity}", trace_id=trace_id)
     refresh_token = _text(body, "refresh_token", "refreshToken")
     return Grant(
         access_token=_secret(_text(body, "access_token", "accessToken"), trace_id),
@@ -77,6 +83,7 @@ def grant_from(body: Any, *, asked: UserType | None = None, trace_id: str | None
         plan_id=_text(body, "planId", "plan_id"),
         version_id=_text(body, "versionId", "version_id"),
         trace_id=trace_id,
+        oddity=oddity,
     )
 
 
@@ -95,20 +102,25 @@ def _user_type(body: Mapping[str, Any], asked: UserType | None, trace_id: str | 
     said = _text(body, "userType", "user_type")
     if said == "Location" or (said is None and location_id):
         return "Location"
-    if said == "Company":
-        if location_id:
-            raise PayloadAnomalous("a Company grant names a location", trace_id=trace_id)
+    if said == "Company" and not location_id:
         return "Company"
-    if said is None and asked is not None:
+    if asked is not None:
         return asked
     if said is None and _text(body, "companyId", "company_id"):
         return "Company"
     raise PayloadAnomalous("the answer does not say what kind of grant it is", trace_id=trace_id)
 
 
-def _refuse_other_types(token_type: str | None, trace_id: str | None) -> None:
-    if token_type is not None and token_type.lower() != "bearer":
-        raise PayloadAnomalous("the answer's token is not a bearer token", trace_id=trace_id)
+def _oddity(body: Mapping[str, Any]) -> str | None:
+    """What cannot be so, in our own words: the vendor's go into logs and pages."""
+    said = _text(body, "userType", "user_type")
+    if (_text(body, "token_type", "tokenType") or "bearer").lower() != "bearer":
+        return "the token is not called a bearer token"
+    if said == "Company" and _text(body, "locationId", "location_id"):
+        return "a Company grant names a location"
+    if said not in (None, "Company", "Location"):
+        return "the user type is an unknown one"
+    return None
 
 
 def _secret(text: str | None, trace_id: str | None) -> Secret:

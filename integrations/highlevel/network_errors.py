@@ -14,15 +14,15 @@ import httpx2
 
 from integrations.core.errors import BadRequest, IntegrationError, Unreachable
 
-# (exception, error, sent, what happened). Order matters: subclasses stand before their bases.
+# (exception, error, sent, what happened to a request to `peer`). Order matters: subclasses stand before their bases.
 ROWS: tuple[tuple[type[Exception], type[IntegrationError], bool, str], ...] = (
-    (httpx2.ConnectTimeout, Unreachable, False, "HighLevel did not take the connection in time"),
-    (httpx2.PoolTimeout, Unreachable, False, "no connection to HighLevel was free in time"),
-    (httpx2.ConnectError, Unreachable, False, "HighLevel cannot be reached"),
-    (httpx2.ProxyError, Unreachable, False, "the proxy on the way to HighLevel refused"),
-    (httpx2.ReadTimeout, Unreachable, True, "HighLevel did not answer in time"),
+    (httpx2.ConnectTimeout, Unreachable, False, "{peer} did not take the connection in time"),
+    (httpx2.PoolTimeout, Unreachable, False, "no connection to {peer} was free in time"),
+    (httpx2.ConnectError, Unreachable, False, "{peer} cannot be reached"),
+    (httpx2.ProxyError, Unreachable, False, "the proxy on the way to {peer} refused"),
+    (httpx2.ReadTimeout, Unreachable, True, "{peer} did not answer in time"),
     (httpx2.WriteTimeout, Unreachable, True, "the request could not be sent in time"),
-    (httpx2.TimeoutException, Unreachable, True, "HighLevel did not answer in time"),
+    (httpx2.TimeoutException, Unreachable, True, "{peer} did not answer in time"),
     (httpx2.ReadError, Unreachable, True, "the connection broke before the answer was complete"),
     (httpx2.WriteError, Unreachable, True, "the connection broke while the request was sent"),
     (httpx2.CloseError, Unreachable, True, "the connection broke while it was closed"),
@@ -30,7 +30,7 @@ ROWS: tuple[tuple[type[Exception], type[IntegrationError], bool, str], ...] = (
     (httpx2.RemoteProtocolError, Unreachable, True, "the answer is not HTTP or was cut short"),
     (httpx2.LocalProtocolError, BadRequest, False, "the request cannot be written as HTTP"),
     (httpx2.ProtocolError, Unreachable, True, "the answer is not HTTP"),
-    (httpx2.UnsupportedProtocol, BadRequest, False, "the API address must start with https:// or http://"),
+    (httpx2.UnsupportedProtocol, BadRequest, False, "the address must start with https:// or http://"),
     (httpx2.TransportError, Unreachable, True, "the transport failed"),
     (httpx2.DecodingError, Unreachable, True, "the answer's compression is broken"),
     (httpx2.TooManyRedirects, Unreachable, True, "the answer redirects without end"),
@@ -49,11 +49,11 @@ FOREIGN: tuple[type[Exception], ...] = (
 )
 
 
-def mapped(fault: Exception, **context: Any) -> IntegrationError:
-    """Our error for one of httpx2's. Context: `sent`, `cause` (the foreign class's name) and what the
-    caller adds.
+def mapped(fault: Exception, *, peer: str = "HighLevel", **context: Any) -> IntegrationError:
+    """Our error for one of httpx2's; `peer` is who was asked. Context: `sent`, `cause` (the foreign class's name)
+    and what the caller adds.
     """
     for foreign, kind, sent, happened in ROWS:
         if isinstance(fault, foreign):
-            return kind(happened, sent=sent, cause=type(fault).__name__, **context)
+            return kind(happened.format(peer=peer), sent=sent, cause=type(fault).__name__, **context)
     raise TypeError(f"{type(fault).__name__} is not an exception of httpx2")

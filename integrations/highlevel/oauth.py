@@ -9,8 +9,7 @@ connections are shared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -70,7 +69,7 @@ def exchange(
     """
     if not code.isascii() or not code.isprintable() or not 0 < len(code) <= LONGEST_CODE:
         raise PayloadAnomalous("the code cannot be one of HighLevel's", operation="oauth.exchange")
-    with _named("oauth.exchange"):
+    with _Named("oauth.exchange"):
         call = _Call(client, deadline_seconds)  # the answer has to say what it grants
         call.oauth.fetch_token(
             call.url, grant_type="authorization_code", code=code, user_type=user_type, headers=call.headers
@@ -84,7 +83,7 @@ def refresh(client: ClientIdentity, refresh_token: Secret, *, user_type: UserTyp
     """
     if not refresh_token:
         raise GrantRevoked(oauth_errors.INSTALL_AGAIN, reason="refresh_token_missing", operation="oauth.refresh")
-    with _named("oauth.refresh"):
+    with _Named("oauth.refresh"):
         call = _Call(client, deadline_seconds, asked=user_type)
         call.oauth.refresh_token(
             call.url,
@@ -116,7 +115,7 @@ def mint_location(
         form={"companyId": company_id, "locationId": location_id},
         timeout=deadline_seconds,
     )
-    with _named("oauth.mint_location"):
+    with _Named("oauth.mint_location"):
         response = transport.shared(client.api_url).send(request)
         api_errors.raise_for(response, operation="oauth.mint_location")
         grant = grant_from(response.json, asked="Location", trace_id=response.trace_id)
@@ -188,11 +187,19 @@ class _Timed(httpx2.BaseTransport):
         return self._wire.handle_request(request)
 
 
-@contextmanager
-def _named(operation: str) -> Iterator[None]:
-    """Every error that leaves the block says which call it was."""
-    try:
-        yield
-    except IntegrationError as error:
-        error.context["operation"] = operation
-        raise
+class _Named:
+    """Every error that leaves the block says which call it was, and holds no frame of it: their locals are the form,
+    with the secret and the code or token, and whatever reports errors may print them.
+    """
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, IntegrationError):
+            error.context["operation"] = self.operation
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None) from None

@@ -1,26 +1,34 @@
 """What the next page is, from what was sent and what came back. Pure: no call, no clock, nothing
 remembered.
 
-The vendor has a dozen styles (FACTS section 7); `pagination_styles` says which operation uses which. Three
-rules keep a listing complete, because a page lost silently later looks like deleted records:
+The vendor has a dozen styles (FACTS section 7): `pagination_steps` has them, `pagination_styles` says which
+operation uses which. Four rules keep a listing complete, because a page lost silently later looks like deleted
+records:
 
 - an offset moves by what was received, not by what was asked for, as servers cap page sizes without saying;
 - a full page that names no successor where its style must is an error, not the end;
-- a page that repeats the one before it is an error, not progress.
+- a page or a cursor that comes again is an error, not progress (`pagination_trail`);
+- an end that contradicts the answer's own total, or its own word that more follows, is an error too. An empty
+  page is only the end where nothing says otherwise.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 from integrations.core.errors import PayloadAnomalous
+from integrations.highlevel import pagination_trail
+from integrations.highlevel.pagination_trail import Trail
 
 Sent = Mapping[str, Any]
 Changes = dict[str, Any] | None  # None: this was the last page
+
+ANYWHERE = "*"  # where the vendor does not describe the answer: the answer itself, or the only list that it holds
+LARGEST = 100  # rows of a page: what nearly all of the vendor's listings take; `Style.most` has the others
+MOST_ROWS = 2**31 - 1  # of a listing; a total beyond is none
+_NOT_ROWS = frozenset({"total"})  # a list beside the rows: some listings count as `[{"total": 40}]`
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,7 @@ class Seen:
     """One answer as the steps see it. `asked` is the page size that was sent, None when none was."""
 
     sent: Sent
-    answer: Mapping[str, Any]
+    answer: Any
     items: list[Any]
     total: int | None
     asked: int | None
@@ -45,168 +53,62 @@ Step = Callable[[Seen], Changes]
 class Style:
     """How one operation pages. `items` and `total` are dotted paths, the first that exists counts.
 
-    `place` says where the parameters go; `size` is the name of the page size; `start` is sent with the
-    first page.
+    `place` says where the parameters go, `text` that there they have to be strings; `size` is the name of the
+    page size, `most` the largest. `cursor` names what the step changes, `start` is sent with the first page.
     """
 
     items: tuple[str, ...]
     total: tuple[str, ...]
-    place: Literal["query", "body"]
     size: str
     step: Step
+    cursor: tuple[str, ...]
     start: tuple[tuple[str, Any], ...] = ()
+    place: Literal["query", "body"] = "query"
+    most: int = LARGEST
+    text: bool = False
 
-    def first(self, size: int) -> dict[str, Any]:
+    def first(self, size: int = LARGEST) -> dict[str, Any]:
         """The parameters of the first page."""
-        return {self.size: size, **dict(self.start)} if self.size else dict(self.start)
+        return self.spelled({**({self.size: min(size, self.most)} if self.size else {}), **dict(self.start)})
+
+    def begins(self, sent: Sent) -> bool:
+        """Whether this asks for the listing's beginning, so that its total can be held against the answer."""
+        start = self.spelled(dict(self.start))
+        return all(sent.get(name) == start.get(name) for name in self.cursor)
+
+    def spelled(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: str(value) for name, value in values.items()} if self.text else values
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`next` is everything to send for the following page, None at the end. `fingerprint` names this page's
-    items.
-    """
+    """`next` is everything to send for the following page, None at the end. `trail` goes to the next `read`."""
 
     items: list[Any]
     total: int | None
     next: dict[str, Any] | None
-    fingerprint: str
+    trail: Trail
 
 
-def read(style: Style, sent: Sent, answer: Any, *, previous: str | None = None) -> Page:
-    """Reads one answer. `sent` are the parameters (or the body) it answers, `previous` the last page's
-    fingerprint.
+def read(style: Style, sent: Sent, answer: Any, *, trail: Trail | None = None) -> Page:
+    """Reads one answer. `sent` are the parameters (or the body) it answers, `trail` the former page's.
 
-    Raises PayloadAnomalous when the items are missing, the page repeats or a full page does not say what
-    follows it.
+    Raises PayloadAnomalous when the items are missing, a page or a cursor comes again, or the answer contradicts
+    itself about what follows it.
     """
-    items = _found(answer, style.items)
-    if not isinstance(items, list):
-        raise PayloadAnomalous(f"the answer holds no list under {' or '.join(style.items)}")
-    total = _found(answer, style.total)
-    seen = Seen(sent, answer, items, total if _is_count(total) else None, _number(sent.get(style.size)))
-    changes = style.step(seen) if items else None
-    fingerprint = _fingerprint(items)
-    if items and fingerprint == previous:
-        raise PayloadAnomalous("HighLevel repeats a page: the listing would never end", items=len(items))
-    following = None if changes is None else {**sent, **changes}
+    items = _rows(answer, style.items)
+    total = as_count(found(answer, style.total))
+    changes = style.step(Seen(sent, answer, items, total, as_number(sent.get(style.size))))
+    if changes is None and total is not None and total > len(items) and style.begins(sent):
+        raise PayloadAnomalous("the first page is the last and lacks rows of the total", items=len(items), total=total)
+    following = None if changes is None else {**sent, **style.spelled(changes)}
+    longer = pagination_trail.extended(trail, items, following)
     if following == dict(sent):
         raise PayloadAnomalous("HighLevel names a page as its own successor", items=len(items))
-    return Page(items, seen.total, following, fingerprint)
+    return Page(items, total, following, longer)
 
 
-def offset(name: str) -> Step:
-    """`offset` or `skip`: records to leave out. Ends at the total, or without one at an empty page."""
-
-    def step(seen: Seen) -> Changes:
-        reached = (_number(seen.sent.get(name)) or 0) + len(seen.items)
-        return None if seen.total is not None and reached >= seen.total else {name: reached}
-
-    return step
-
-
-def page_number(name: str = "page", more: str = "") -> Step:
-    """Pages counted from one. `more` is the path of a field that is empty or false on the last page."""
-
-    def step(seen: Seen) -> Changes:
-        number = _number(seen.sent.get(name)) or 1
-        if more and _has(seen.answer, more):
-            return {name: number + 1} if _found(seen.answer, (more,)) else None
-        # By the size received: the server's own pages may be smaller than asked. A short last page ends one later.
-        reached = number * len(seen.items)
-        return None if seen.total is not None and reached >= seen.total else {name: number + 1}
-
-    return step
-
-
-def token(name: str, path: str, more: str = "") -> Step:
-    """An opaque token of the answer goes into the next request. `more` false means the end, whatever the
-    token.
-    """
-
-    def step(seen: Seen) -> Changes:
-        if more and _found(seen.answer, (more,)) is False:
-            return None
-        following = _found(seen.answer, (path,))
-        if not following and more and _found(seen.answer, (more,)):
-            raise PayloadAnomalous("the answer promises another page and does not name it")
-        return {name: following} if following else None
-
-    return step
-
-
-def search_after(seen: Seen) -> Changes:
-    """The last row's sort values. Only the first page can end by its total: later ones do not know their
-    place.
-    """
-    if seen.total is not None and len(seen.items) >= seen.total:
-        return None
-    last = seen.items[-1]
-    after = next((last[k] for k in ("searchAfter", "sort") if isinstance(last, dict) and last.get(k)), None)
-    after = after or _found(seen.answer, ("searchAfter", "meta.searchAfter"))
-    if after is None and seen.full:
-        raise PayloadAnomalous("a full page carries no searchAfter to go on from")
-    return None if after is None else {"searchAfter": after}
-
-
-def start_after(seen: Seen) -> Changes:
-    """`startAfter` and `startAfterId` from the answer's `meta` (opportunities, and contacts before v3)."""
-    meta = seen.answer.get("meta")
-    meta = meta if isinstance(meta, dict) else {}
-    if "nextPage" in meta and not meta["nextPage"]:
-        return None
-    if meta.get("startAfterId") and meta.get("startAfter") is not None:
-        return {"startAfter": meta["startAfter"], "startAfterId": meta["startAfterId"]}
-    if seen.full and (seen.total is None or len(seen.items) < seen.total):
-        raise PayloadAnomalous("a full page carries no startAfter to go on from")
-    return None
-
-
-def start_after_date(seen: Seen) -> Changes:
-    """Conversations: the last row's sort value, in epoch milliseconds; `total` counts what is left or all
-    of it.
-    """
-    if seen.total is not None and len(seen.items) >= seen.total:
-        return None
-    last = seen.items[-1] if isinstance(seen.items[-1], dict) else {}
-    sort = last.get("sort")
-    after = sort[0] if isinstance(sort, list) and sort else _epoch_ms(last.get(_sorted_by(seen.sent)))
-    if after is None and seen.full:
-        raise PayloadAnomalous("a full page carries no date to go on from")
-    return None if after is None else {"startAfterDate": after}
-
-
-def last_message(seen: Seen) -> Changes:
-    """Messages: newest first, `nextPage` says whether older ones follow. Live answers nest it all in
-    `messages`.
-    """
-    inner = seen.answer.get("messages")
-    envelope = inner if isinstance(inner, dict) else seen.answer
-    if not envelope.get("nextPage"):
-        return None
-    last = envelope.get("lastMessageId")
-    if not last:
-        raise PayloadAnomalous("the answer promises older messages and does not name the last one")
-    return {"lastMessageId": last}
-
-
-_SORT_FIELDS = {"last_manual_message_date": "lastManualMessageDate", "last_message_date": "lastMessageDate"}
-
-
-def _sorted_by(sent: Sent) -> str:
-    return _SORT_FIELDS.get(sent.get("sortBy", "last_message_date"), "")
-
-
-def _epoch_ms(value: Any) -> int | None:
-    if isinstance(value, str):
-        try:
-            return int(datetime.fromisoformat(value).timestamp() * 1000)
-        except ValueError:
-            return None
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _found(answer: Any, paths: tuple[str, ...]) -> Any:
+def found(answer: Any, paths: tuple[str, ...]) -> Any:
     """The value under the first path that leads to a list, a count or any other value."""
     for path in paths:
         value = answer
@@ -217,23 +119,39 @@ def _found(answer: Any, paths: tuple[str, ...]) -> Any:
     return None
 
 
-def _has(answer: Mapping[str, Any], path: str) -> bool:
-    parent, _, name = path.rpartition(".")
-    holder = answer.get(parent) if parent else answer
-    return isinstance(holder, dict) and name in holder
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-def _number(value: Any) -> int | None:
-    if isinstance(value, str) and value.isdigit():
+def as_number(value: Any) -> int | None:
+    """A whole number that was sent, be it as text."""
+    if isinstance(value, str) and value.isdecimal():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _fingerprint(items: list[Any]) -> str:
-    """Names the page by its rows' ids; rows without one count as they are."""
-    names = (repr((row.get("id") or row.get("_id") or row) if isinstance(row, dict) else row) for row in items)
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+def as_count(value: Any) -> int | None:
+    """A total worth the name: whole, not negative, not astronomical. Anything else (text, NaN) tells nothing."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_ROWS:
+        return None
+    return int(value) if value == int(value) else None
+
+
+def _rows(answer: Any, paths: tuple[str, ...]) -> list[Any]:
+    if paths == (ANYWHERE,):
+        lists = _lists(answer)
+        if len(lists) == 1:
+            return lists[0]
+        raise PayloadAnomalous(f"the answer holds {len(lists)} lists where its rows should be the only one")
+    items = found(answer, paths)
+    if not isinstance(items, list):
+        raise PayloadAnomalous(f"the answer holds no list under {' or '.join(paths)}")
+    return items
+
+
+def _lists(answer: Any, depth: int = 2) -> list[list[Any]]:
+    """The answer itself, or the lists at its top; where that has none, those one level below."""
+    if isinstance(answer, list):
+        return [answer]
+    if not isinstance(answer, dict) or depth == 0:
+        return []
+    inner = [value for name, value in answer.items() if name not in _NOT_ROWS]
+    return [value for value in inner if isinstance(value, list)] or [
+        rows for value in inner for rows in _lists(value, depth - 1)
+    ]

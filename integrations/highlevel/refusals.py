@@ -16,7 +16,15 @@ from typing import Any
 from integrations.core.errors import IntegrationError
 
 SHOWN_CHARACTERS = 200
-_TOKEN_LIKE = re.compile(r"[A-Za-z0-9_\-.+/=]{32,}")
+_TOKEN_LIKE = re.compile(
+    r"eyJ[\w-]{6,}[\w.-]*"  # JSON web tokens
+    r"|pit-[\w-]{6,}"
+    # Prose says `bearer token` and `token: invalid`: what is meant to be secret has a digit, or stands behind `=`.
+    r"|(?i:bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{6,}"
+    r"|(?i:secret|token|passw(?:or)?d|pwd|api_?-?key|authorization|signature|(?<![a-z])(?:code|state|otp|pin))"
+    r"[\"']?\s*(?:(?:=|%3D)\s*[\"']?[^\s&\"',;]+|:\s*[\"']?(?=\S*\d)[^\s&\"',;]{4,})"
+    r"|[A-Za-z0-9_\-.+/=]{32,}"  # whatever is as long as a token
+)
 _TEXT_KEYS = ("error", "error_description", "message", "code", "details")
 
 
@@ -60,6 +68,7 @@ def shown(body: Any) -> str | None:
 
 
 def scrubbed(text: str) -> str:
+    """The text without anything that looks like a token, a password or a code."""
     return _TOKEN_LIKE.sub("…", text)
 
 

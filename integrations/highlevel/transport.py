@@ -101,16 +101,14 @@ class Transport:
     def _build(self, request: Request) -> httpx2.Request:
         if not request.path.startswith("/") or request.path.startswith("//"):
             raise BadRequest("the path must start with one slash", operation=request.operation)
-        url = f"{self.wire.api_url}{request.path}"
-        if request.query:
-            url += "?" + urlencode(request.query, quote_via=quote, safe="")
         extensions: dict[str, Any] = {} if request.timeout is None else {TOTAL: request.timeout}
         if request.into is not None:
             extensions |= {INTO: request.into, LARGEST: request.largest}
         try:
+            query = "?" + urlencode(request.query, quote_via=quote, safe="") if request.query else ""
             return self._client.build_request(
                 request.method,
-                url,
+                f"{self.wire.api_url}{request.path}{query}",
                 headers=_headers(request),
                 json=request.json,
                 data=None if request.files is not None else request.form,

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from integrations.core.errors import IntegrationError, Unreachable
+from integrations.core.errors import IntegrationError, PayloadTooLarge
 from integrations.highlevel import deadline, network_errors
 
 # Extensions of a request: the deadline of this attempt; an open file that takes a good answer's body, and its size.
@@ -41,25 +41,34 @@ class Limits:
 
 
 class Wire(httpx2.BaseTransport):
-    """Sends one request at a time per thread; safe to share between threads and across a fork."""
+    """Sends one request at a time per thread; safe to share between threads and across a fork.
+
+    `peer` is what errors call the other side.
+    """
 
     def __init__(
-        self, api_url: str, limits: Limits | None = None, *, backend: deadline.DeadlineBackend | None = None
+        self,
+        api_url: str,
+        limits: Limits | None = None,
+        *,
+        backend: deadline.DeadlineBackend | None = None,
+        peer: str = "HighLevel",
     ) -> None:
         self.api_url = api_url.rstrip("/")
+        self.peer = peer
         self.limits = limits or Limits()
         self._backend = backend or deadline.DeadlineBackend()
         self._opened: tuple[int, _Pool] | None = None
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Raises Unreachable or BadRequest (see network_errors), never an exception of httpx2."""
+        """Raises Unreachable or BadRequest (see network_errors), never an exception of httpx2, and PayloadTooLarge."""
         total = float(request.extensions.get(TOTAL, self.limits.total_seconds))
         request.extensions = {**request.extensions, "timeout": self._timeouts(total)}
         try:
             with deadline.within(total):
                 return self._attempt(request)
         except network_errors.FOREIGN as fault:
-            error: IntegrationError = network_errors.mapped(fault)
+            error: IntegrationError = network_errors.mapped(fault, peer=self.peer)
         raise error
 
     def close(self) -> None:
@@ -94,7 +103,9 @@ class Wire(httpx2.BaseTransport):
         for part in answer.iter_bytes():
             size += len(part)
             if size > largest:
-                raise Unreachable("the answer is larger than any of HighLevel's", sent=True, limit_bytes=largest)
+                # Permanent: whoever came back for it would fetch as much again, and for nothing.
+                words = f"{self.peer} answered with more than the {largest:,} bytes that are taken"
+                raise PayloadTooLarge(words, sent=True, limit_bytes=largest)
             take(part)
 
     def _timeouts(self, total: float) -> dict[str, float]:

@@ -1,15 +1,16 @@
 """From a grant to an installation: rows, sealed tokens and the first reconcile, in one transaction.
 
 A code is spent once. When the database is lost after that, the grant goes to the spool and the sweep completes the
-installation; the user reads that it is being finished.
+installation; the user reads that it is being finished. Of two who complete the same installation one waits for the
+other: a spooled grant that is committed twice would overwrite the pair that a refresh got in between.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 
-import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import Error as AnyDatabaseError
+from django.db import connection, transaction
 
 from integrations.core import audit
 from integrations.core.errors import InstallPending, PayloadAnomalous
@@ -23,8 +24,6 @@ from integrations.tokens.spool import Entry
 from integrations.tokens.store import Holder
 from integrations.vault.seal import Binding
 
-log = structlog.get_logger(__name__)
-
 KIND = "install"
 
 
@@ -32,7 +31,7 @@ def complete_or_keep(app: App, grant: Grant, *, origin: str, claimant: str, now:
     """As `complete`; raises InstallPending when the grant went to the spool, StoreUnavailable when it is lost."""
     try:
         return complete(app, grant, origin=origin, claimant=claimant, now=now)
-    except DatabaseError as error:
+    except AnyDatabaseError as error:
         if connection.in_atomic_block:
             raise
         connection.close()
@@ -45,16 +44,26 @@ def finish(entry: Entry) -> None:
     facts = entry.facts
     app = App.objects.get(client_id=facts["client"])
     grant = entry.grant(_binding(app.client_id))
-    target = _target(app, grant)
-    if _is_outdated(target, entry.at):
-        log.info("install.outdated", resource=target.resource_id, at=entry.at.isoformat())
-        return
-    complete(app, grant, origin=facts["origin"], claimant=facts["claimant"], now=entry.at)
+    with transaction.atomic():
+        _wait_turn(app, grant)
+        target = _target(app, grant)
+        if not _is_outdated(target, entry.at):
+            complete(app, grant, origin=facts["origin"], claimant=facts["claimant"], now=entry.at)
+            return
+        # Its grant was opened to learn whose it is.
+        audit.record(
+            "install.outdated",
+            actor="system",
+            subject=f"{target.user_type}:{target.resource_id}",
+            app=app.highlevel_id,
+            at=entry.at.isoformat(),
+        )
 
 
 def complete(app: App, grant: Grant, *, origin: str, claimant: str, now: datetime) -> Installation:
     """Keep what the code brought. `claimant` is empty for an install that nobody here has proved to belong to."""
     with transaction.atomic():
+        _wait_turn(app, grant)
         said = Statement(at=now, origin=origin, status=Status.INSTALLED, claimant=claimant, facts=_facts(grant))
         row = register.installed(_target(app, grant), said)
         store.put(Holder(app, row.user_type, row.resource_id), grant, now=now)
@@ -72,12 +81,20 @@ def complete(app: App, grant: Grant, *, origin: str, claimant: str, now: datetim
     return row
 
 
+def _wait_turn(app: App, grant: Grant) -> None:
+    """Be the only one, until this transaction's end, who completes this installation; before any row is locked."""
+    whose = f"install:{app.pk}:{grant.user_type}:{grant.company_id}:{grant.location_id}"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [whose])
+
+
 def _is_outdated(target: Target, at: datetime) -> bool:
+    """Whether it was uninstalled or installed again since. A refresh since then renewed the old grant, not this one."""
     row = register.find(target.app, target.user_type, target.resource_id)
     if row is not None and row.status == Status.UNINSTALLED and row.status_at >= at:
         return True
     token = store.find(Holder(target.app, target.user_type, target.resource_id))
-    return token is not None and token.refreshed_at is not None and token.refreshed_at >= at
+    return token is not None and token.granted_at is not None and token.granted_at >= at
 
 
 def _binding(client_id: str) -> Binding:

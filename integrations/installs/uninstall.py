@@ -13,37 +13,55 @@ from integrations.tenants.models import Installation, UserType
 from integrations.tokens import store
 from integrations.tokens.store import Holder
 
+VENDOR = "highlevel"  # the actor of what the vendor told, by an event or by its list
 
-def location(row: Installation, *, at: datetime, why: str) -> bool:
+
+def location(row: Installation, *, at: datetime, why: str, actor: str = VENDOR) -> bool:
     """Uninstall one location. False when the installation is newer than `at`."""
     with transaction.atomic():
-        if not _close(row, at=at, why=why):
+        if not _closed(row, at=at, why=why):
             return False
+        _record(row, why=why, actor=actor)
+    return True
+
+
+def company(row: Installation, *, at: datetime, why: str, actor: str = VENDOR) -> bool:
+    """Uninstall an agency and, with it, each of its locations that was not installed again since (FACTS 1.9).
+
+    All rows first and the audit trail last: a callback that holds one of these rows waits for the trail.
+    """
+    with transaction.atomic():
+        if not _closed(row, at=at, why=why):
+            return False
+        below = Installation.objects.select_related("app").filter(app=row.app, user_type=UserType.LOCATION)
+        children = below.filter(company_id=row.resource_id).exclude(status=Installation.Status.UNINSTALLED)
+        closed = [child for child in children.order_by("pk") if _closed(child, at=at, why=_along(why))]
+        _record(row, why=why, actor=actor)
+        for child in closed:
+            _record(child, why=_along(why), actor=actor)
+    return True
+
+
+def _along(why: str) -> str:
+    return f"{why} (with its company)"
+
+
+def _closed(row: Installation, *, at: datetime, why: str) -> bool:
+    """False when the installation is newer than `at`."""
+    if not register.uninstalled(row, at=at):
+        return False
+    store.wipe(Holder(row.app, row.user_type, row.resource_id), reason=why, now=at)
+    if row.user_type == UserType.LOCATION:
         enqueue("sync.forget", app_id=row.app_id, location_id=row.resource_id)
     return True
 
 
-def company(row: Installation, *, at: datetime, why: str) -> bool:
-    """Uninstall an agency and, with it, each of its locations that was not installed again since (FACTS 1.9)."""
-    with transaction.atomic():
-        if not _close(row, at=at, why=why):
-            return False
-        below = Installation.objects.select_related("app").filter(app=row.app, user_type=UserType.LOCATION)
-        for child in below.filter(company_id=row.resource_id).exclude(status=Installation.Status.UNINSTALLED):
-            location(child, at=at, why=f"{why} (with its company)")
-    return True
-
-
-def _close(row: Installation, *, at: datetime, why: str) -> bool:
-    if not register.uninstalled(row, at=at):
-        return False
-    store.wipe(Holder(row.app, row.user_type, row.resource_id), reason=why, now=at)
+def _record(row: Installation, *, why: str, actor: str) -> None:
     audit.record(
         "install.removed",
-        actor="highlevel",
+        actor=actor,
         subject=f"{row.user_type}:{row.resource_id}",
         app=row.app.highlevel_id,
         reason=why,
         generation=row.generation,
     )
-    return True

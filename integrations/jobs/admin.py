@@ -15,13 +15,13 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from integrations.core import audit, clock
-from integrations.core.admin import ReadOnlyAdmin
-from integrations.core.ages import relative, span
+from integrations.core import audit, cells, clock
+from integrations.core.admin import ReadOnlyAdmin, operator
+from integrations.core.filters import Named
 from integrations.jobs import endings, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run, Schedule
-from integrations.jobs.queries import outcome, share
+from integrations.jobs.queries import outcome
 
 _STATUS = {"running": "info", "complete": "success", "failed": "danger", "cancelled": "default", "again": "warning"}
 _NAMED_IN_AUDIT = 100
@@ -30,7 +30,7 @@ _NAMED_IN_AUDIT = 100
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
     list_display = ("job_and_tenant", "standing", "bar", "said", "when")
-    list_filter = ("status", "schedule__job", "schedule__app", "error_code", "started_at")
+    list_filter = ("status", "schedule__job", "schedule__app", ("error_code", Named), "started_at")
     list_select_related = ("schedule__app",)
     search_fields = ("=schedule__tenant_id", "=trace_id", "schedule__job")
     search_help_text = "A tenant, a trace id (whole), or a job"
@@ -42,9 +42,6 @@ class RunAdmin(ReadOnlyAdmin):
         ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "place")}),
     )
     readonly_fields = ("job", "tenant", "bar", "said", "place")
-
-    class Media:
-        css = {"all": ("site/lists.css",)}
 
     @display(description="job", ordering="schedule__job", header=True)
     def job_and_tenant(self, run: Run) -> tuple[str, str]:
@@ -66,25 +63,16 @@ class RunAdmin(ReadOnlyAdmin):
 
     @display(description="progress")
     def bar(self, run: Run) -> SafeString | str:
-        part, figures = share(run), f"{run.done:,}" + (f" of {run.total:,}" if run.total else "")
-        if part is None:
-            return f"{figures} so far" if run.done else ""
-        percent = round(100 * part)
-        bar = '<span class="result-progress"><progress max="100" value="{0}">{0} %</progress><span>{1}</span></span>'
-        return format_html(bar, percent, figures)
+        return cells.progress(run.done, run.total, complete=run.status == Run.Status.COMPLETE)
 
     @display(description="result")
     def said(self, run: Run) -> SafeString | str:
         words = "; ".join(filter(None, [outcome(run), run.error]))
-        trouble = " result-trouble" if run.error and run.status != Run.Status.CANCELLED else ""
-        return format_html('<span class="result-said{}">{}</span>', trouble, words)
+        return cells.said(words, trouble=bool(run.error) and run.status != Run.Status.CANCELLED)
 
     @display(description="when", ordering="started_at")
     def when(self, run: Run) -> SafeString:
-        now = clock.now()
-        length = span(round(((run.finished_at or now) - run.started_at).total_seconds()))
-        words = f"took {length}" if run.finished_at else f"for {length}"
-        return format_html('<span class="result-when">{}<br>{}</span>', relative(run.started_at, now), words)
+        return cells.when(run.started_at, run.finished_at, clock.now())
 
     @display(description="goes on at")
     def place(self, run: Run) -> SafeString:
@@ -99,15 +87,15 @@ class RunAdmin(ReadOnlyAdmin):
     def resume(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         now = clock.now()
         resumed = [run.pk for run in queryset if schedules.resume(run, now)]
-        audit.record("job.resumed", actor=_operator(request), subject="job runs", runs=resumed[:_NAMED_IN_AUDIT])
+        audit.record("job.resumed", actor=operator(request), subject="job runs", runs=resumed[:_NAMED_IN_AUDIT])
         self.message_user(request, f"{len(resumed)} runs go on where they stopped.", messages.SUCCESS)
         if len(resumed) < queryset.count():
             self.message_user(request, "Complete runs, and those whose job runs already, stay.", messages.WARNING)
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        stopped = endings.cancel(queryset, clock.now(), reason=f"by {_operator(request)}")
-        audit.record("job.cancelled", actor=_operator(request), subject="job runs", runs=stopped[:_NAMED_IN_AUDIT])
+        stopped = endings.cancel(queryset, clock.now(), reason=f"by {operator(request)}")
+        audit.record("job.cancelled", actor=operator(request), subject="job runs", runs=stopped[:_NAMED_IN_AUDIT])
         self.message_user(request, f"{len(stopped)} runs were cancelled.", messages.SUCCESS)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
@@ -151,7 +139,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
         ids = schedules.switch(queryset, enabled=enabled)
         word = "on" if enabled else "off"
         audit.record(
-            f"job.switched_{word}", actor=_operator(request), subject="job schedules", schedules=ids[:_NAMED_IN_AUDIT]
+            f"job.switched_{word}", actor=operator(request), subject="job schedules", schedules=ids[:_NAMED_IN_AUDIT]
         )
         self.message_user(request, f"{len(ids)} schedules are switched {word}.", messages.SUCCESS)
 
@@ -161,9 +149,5 @@ class ScheduleAdmin(ReadOnlyAdmin):
 
 def _run_now(page: ModelAdmin, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
     ids = schedules.run_now(queryset, clock.now())
-    audit.record("job.asked", actor=_operator(request), subject="job schedules", schedules=ids[:_NAMED_IN_AUDIT])
+    audit.record("job.asked", actor=operator(request), subject="job schedules", schedules=ids[:_NAMED_IN_AUDIT])
     page.message_user(request, f"{len(ids)} jobs run as soon as a worker is free.", messages.SUCCESS)
-
-
-def _operator(request: HttpRequest) -> str:
-    return f"operator {request.user.get_username()}"

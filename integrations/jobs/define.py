@@ -21,6 +21,8 @@ from integrations.jobs.handle import JobRun
 from integrations.quota.lanes import Lane
 from integrations.tenants.models import UserType
 
+__all__ = ["JOBS", "Job", "JobRun", "background_job", "find"]  # JobRun: a job's module imports from here alone
+
 Function = Callable[[JobRun], None]
 LONGEST_NAME = 80
 SHORTEST_EVERY = timedelta(minutes=1)  # events are for what has to happen sooner

@@ -42,13 +42,6 @@ class Standing:
         }
 
 
-def share(run: Run) -> float | None:
-    """How far a run is, 0..1; None while nobody knows."""
-    if run.status == Run.Status.COMPLETE:
-        return 1.0
-    return min(1.0, run.done / run.total) if run.total else None
-
-
 def outcome(run: Run) -> str:
     """What a run has to say: its counts and its note, such as "12 tagged; quiet day"."""
     counted = ", ".join(f"{number:,} {what}" for what, number in run.counts.items())

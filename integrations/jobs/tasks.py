@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from celery import current_app
+from celery.worker.control import inspect_command
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock
 from integrations.core.jobs import enqueue, job
 from integrations.gateway import usage
 from integrations.jobs import schedules, turns
+from integrations.jobs.define import JOBS
 
 _TICK = 2  # seconds between two sweeps (hlapp.celery); new and gone tenants are looked for in the first of a minute
 
@@ -37,9 +39,16 @@ def sweep(**_: object) -> None:
         enqueue("jobs.advance", run_id=run_id)
 
 
-def workers() -> int | None:
-    """How many workers answer within a second; None when the broker itself is away."""
+@inspect_command(name="jobs.known")
+def known(_state: object, **_: object) -> list[str]:
+    """A worker's answer when it is asked which jobs it has read: those of the code it was started with."""
+    return sorted(JOBS)
+
+
+def workers() -> list[list[str]] | None:
+    """For each worker that answers within a second, the jobs it knows; None when the broker itself is away."""
     try:
-        return len(current_app.control.ping(timeout=1.0) or ())
+        replies = current_app.control.broadcast("jobs.known", reply=True, timeout=1.0) or ()
     except (OperationalError, OSError):
         return None
+    return [answer for reply in replies for answer in reply.values() if isinstance(answer, list)]

@@ -4,7 +4,8 @@
 
     it returns                     complete; the schedule's next run is `every` away, or now if events came meanwhile
     the turn is over               the run goes on at the end of the queue
-    QuotaExhausted                 parked until there is a permit (quota.parking), whatever that takes
+    QuotaExhausted                 parked until there is a permit (quota.parking), whatever that takes; likewise
+    StoreUnavailable               while the store of permits is away
     other Retryables               again after a while; given up after MOST_ATTEMPTS in a row at one place
     InstallGone                    cancelled: the app was uninstalled
     other IntegrationErrors        failed
@@ -80,7 +81,7 @@ def _turn(row: Run, owner: str, job: Job) -> None:
     except Interrupted as interruption:
         if not interruption.lost:
             RUNS.hand_back(row, owner, clock.now(), **run.place())
-    except QuotaExhausted as error:
+    except (QuotaExhausted, StoreUnavailable) as error:
         _park(row, owner, run, error)
     except (OperationalError, InterfaceError) as error:  # the lease runs out; the next turn begins at the checkpoint
         raise StoreUnavailable("the database is away", run=row.pk) from error
@@ -107,7 +108,7 @@ def _stopped(row: Run, owner: str, job: Job, run: JobRun, error: Exception) -> N
         endings.fail(row, owner, clock.now(), job, code="unexpected", reason=reason, aside=run.event, **run.standing())
 
 
-def _park(row: Run, owner: str, run: JobRun, error: QuotaExhausted) -> None:
+def _park(row: Run, owner: str, run: JobRun, error: Retryable) -> None:
     now = clock.now()
     RUNS.keep(row, owner, now, **run.place())
     wait = error.retry_after or 0.0

@@ -1,31 +1,19 @@
-"""Watching asked-for runs to their end, with bars for a person. It reads, sleeps and reads; it moves nothing."""
+"""Watching asked-for job runs to their end."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-
-from integrations.core import clock
+from integrations.core import clock, watch
+from integrations.core.watch import Watched
 from integrations.jobs.models import Run, Schedule
 from integrations.jobs.queries import Standing, standings
-
-_PAUSE = 0.5
 
 
 def until_done(schedule_ids: Sequence[int], *, show: bool) -> None:
     """Return when every schedule has had the run that was asked for. Progress goes to standard error."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not show) as bars:
-        tasks: dict[int, TaskID] = {}
-        while True:
-            found = standings(Schedule.objects.filter(pk__in=schedule_ids))
-            for standing in found:
-                _show(bars, tasks, standing)
-            if all(is_done(standing) for standing in found):
-                return
-            clock.sleep(_PAUSE)
+    schedules = Schedule.objects.filter(pk__in=schedule_ids)
+    watch.until_over(lambda: [_watched(standing) for standing in standings(schedules.all())], show=show)
 
 
 def is_done(standing: Standing) -> bool:
@@ -35,10 +23,8 @@ def is_done(standing: Standing) -> bool:
     return standing.status != Run.Status.RUNNING and not waits
 
 
-def _show(bars: Progress, tasks: dict[int, TaskID], standing: Standing) -> None:
+def _watched(standing: Standing) -> Watched:
     schedule, run = standing.schedule, standing.run
-    if schedule.pk not in tasks:
-        tasks[schedule.pk] = bars.add_task(f"{schedule.tenant_id} {schedule.job}", total=None)
-    if run is not None:
-        total = run.done if run.status == Run.Status.COMPLETE else run.total
-        bars.update(tasks[schedule.pk], completed=run.done, total=total)
+    done = run.done if run else 0
+    total = done if standing.status == Run.Status.COMPLETE else run.total if run else None
+    return Watched(schedule.pk, f"{schedule.tenant_id} {schedule.job}", done, total, is_done(standing))

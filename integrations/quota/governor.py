@@ -11,7 +11,7 @@ hand stay good, reports wait, and the first answer after the outage goes on wher
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,26 +20,18 @@ from django.conf import settings
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, StoreUnavailable
-from integrations.quota import store
+from integrations.quota import memory, store, times
 from integrations.quota.lanes import Lane
 from integrations.quota.reports import Address, Outbox, Report, kept, packed
 
 # Where learning starts (FACTS section 4): seconds, and calls. Some resources have 25 instead of 100; headers say which.
 START_WINDOW, START_LIMIT = 10.0, 25
-_SLACK = 1.5  # seconds after which a call that was in flight has been counted
 _MARGIN = 0.002  # two clocks may drift apart by a millisecond in a window
-PUNCTUAL = 5.0  # seconds by which a request may be sent late and still be counted before its slot's deadline
-SPARE = 10.0
-_UNCHECKED = 1.0  # seconds a permit may lie in hand: within the slack, so that a state lost meanwhile is fenced
-_FORGOTTEN = 3600.0  # a resource not asked about for so long has no call of this process in flight
+_LEAD = 0.05  # seconds before its start at which one that lay longer is looked at again
+_FARTHEST = 60.0  # seconds ahead of its start at which nothing is reserved yet
 _MICRO = 1_000_000
 
 log = structlog.get_logger(__name__)
-
-_epochs: dict[str, tuple[str, float]] = {}
-_epochs_lock = threading.Lock()
-_limits: dict[str, int | None] = {}  # what this process has told of a resource's limit
-_warned: dict[str, float] = {}
 
 
 class Rate(Protocol):
@@ -85,17 +77,18 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
     until = clock.monotonic() + (lane.terms.horizon if patience is None else patience)
     while True:
         asked = clock.monotonic()
-        answer = ask(key, lane=lane, ttl=timeout + SPARE, horizon=max(0.0, until - asked))
+        answer = ask(key, lane=lane, ttl=timeout + times.SPARE, horizon=max(0.0, until - asked))
         if answer["grants"]:
-            permit = _wait_for_start(key, answer, asked=asked, ttl=timeout + SPARE)
+            permit = _wait_for_start(key, answer, asked=asked, ttl=timeout + times.SPARE)
             if permit is not None:
                 return permit
             continue
         wait = answer["wait"] / _MICRO
         if clock.monotonic() + wait > until:
-            what = "today's quota is used up" if answer["reason"] == "day" else "no free slot"
+            # Not always for want of a slot: pacing and the reserve of the lanes above hold a call back sooner.
+            why = ", its share of today's quota is used up" if answer["reason"] == "day" else ""
             raise QuotaExhausted(
-                f"{what} for {resource}",
+                f"the {lane.value} lane has to wait with calls to {resource}{why}",
                 retry_after=wait,
                 app=app,
                 resource=resource,
@@ -108,40 +101,42 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
 def _wait_for_start(key: str, answer: dict[str, Any], *, asked: float, ttl: float) -> Permit | None:
     """The answer's permit when its time has come; None if the store lost its state during a long wait."""
     slot, deadline, delay = answer["grants"][0]
-    start = int(answer["now"]) + int(delay)
+    start, wait = int(answer["now"]) + int(delay), delay / _MICRO
+    if wait > times.UNCHECKED:
+        clock.sleep(wait - _LEAD)
+        asked = clock.monotonic()
+        wait, deadline = redeem(key, (answer["epoch"], int(slot), int(deadline), start), ttl=ttl)
+        if deadline is None:
+            return None
     # Counted from the answer's arrival: from the question's sending, a slow store would make it too early.
-    if delay:  # sleeping for nothing costs as much as the question
-        clock.sleep(delay / _MICRO)
-    begun = asked + delay / _MICRO
-    if delay / _MICRO > _UNCHECKED:
-        begun = clock.monotonic()
-        deadline = redeem(key, (answer["epoch"], int(slot), int(deadline), start), ttl=ttl)[1]
-    if deadline is None:
-        return None
-    return Permit(key, answer["epoch"], int(slot), int(deadline), begun + PUNCTUAL, start)
+    if wait:  # sleeping for nothing costs as much as the question
+        clock.sleep(wait)
+    return Permit(key, answer["epoch"], int(slot), int(deadline), asked + wait + times.PUNCTUAL, start)
 
 
 def redeem(key: str, reserved: tuple[str, int, int, int], *, ttl: float) -> tuple[float, int | None]:
     """Whether (epoch, slot, deadline, start) is still reserved: the seconds until its start, and the deadline from now
     on, None when it is lost. Raises StoreUnavailable."""
     answer = store.ticket(store.keys(key), "redeem", *reserved, int(START_WINDOW * _MICRO), int(ttl * _MICRO))
-    return (0.0, None) if answer[0] < 0 else (answer[0] / _MICRO, answer[1])
+    wait = answer[0] / _MICRO
+    # Void, or the store's clock was set back: nothing is reserved so far ahead.
+    return (wait, answer[1]) if 0 <= wait <= _FARTHEST else (0.0, None)
 
 
 def settle(permit: Permit, *, received_at: float | None, rate: Rate | None, refused: bool = False) -> None:
     """Report a call's end: `received_at` is the monotonic moment of its response, or None when it was lost.
 
-    A call whose fate is unknown may still be counted, so it counts as received a second from now. `refused` says that
+    A call whose fate is unknown may still be counted, so it counts as received a little later. `refused` says that
     the response was a 429. Never raises: a report that is lost costs a slot until its deadline, a raised one would cost
     the answer.
     """
-    received = clock.monotonic() + 1.0 if received_at is None else received_at
+    received = clock.monotonic() + times.FORWARD if received_at is None else received_at
     reading = _readings(rate)
     report = Report(permit.slot, permit.deadline, received, permit.taken_at, permit.start, reading, refused)
     _outbox.add((permit.key, permit.epoch), report)
     # What changes the limits for everybody, the others should know at once.
-    if refused or not reading or _limits.get(permit.key) != reading.get("max"):
-        _limits[permit.key] = reading.get("max")
+    is_news = memory.is_new_limit(permit.key, reading.get("max"))
+    if refused or not reading or is_news:
         _tell_now(permit)
 
 
@@ -172,50 +167,71 @@ def _send(address: Address, reports: list[Report]) -> None:
 _outbox = kept(Outbox(_send))
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Up to `want` slots of one resource, for one lane."""
+
+    key: str
+    lane: Lane
+    want: int
+
+
 def ask(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> dict[str, Any]:
-    """Up to `want` slots that are free within `horizon` seconds, each out for `ttl` seconds and a window unless
-    reported: what `permit.lua` returns. Raises StoreUnavailable."""
-    terms = lane.terms
-    epoch = _known_epoch(key)
-    reports = _outbox.take((key, epoch))
-    request = _request(epoch=epoch) | packed(reports)
-    request |= {
-        "want": want,
+    """Slots that are free within `horizon` seconds, each out for `ttl` seconds and a window unless reported: what
+    `permit.lua` returns. Raises StoreUnavailable."""
+    (answer,) = ask_all([Question(key, lane, want)], ttl=ttl, horizon=horizon)
+    if isinstance(answer, StoreUnavailable):
+        raise answer
+    return answer
+
+
+def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> list[dict[str, Any] | StoreUnavailable]:
+    """As `ask`, for many resources in one round trip; a failure stands in its question's place."""
+    addresses = [(question.key, memory.epoch(question.key)) for question in questions]
+    reports = [_outbox.take(address) for address in addresses]
+    calls = [
+        (store.keys(key), _request(epoch=epoch) | packed(told) | _wanted(question, ttl=ttl, horizon=horizon))
+        for question, (key, epoch), told in zip(questions, addresses, reports, strict=True)
+    ]
+    answers = store.run_all(calls)
+    for address, told, answer in zip(addresses, reports, answers, strict=True):
+        if isinstance(answer, StoreUnavailable):
+            _outbox.put_back(address, told)
+        else:
+            memory.remember(address[0], answer["epoch"], int(answer["now"]))
+            _note(address[0], answer)
+    return answers
+
+
+def _wanted(question: Question, *, ttl: float, horizon: float) -> dict[str, Any]:
+    terms = question.lane.terms
+    wanted = {
+        "want": question.want,
         "ttl": int(ttl * _MICRO),
         "horizon": int(horizon * _MICRO),
         "credit": terms.credit,
         "reserve": terms.reserve,
         "day_share": terms.day_share,
         "day_floor": terms.day_floor,
-        "interactive": lane is Lane.INTERACTIVE,
+        "interactive": question.lane is Lane.INTERACTIVE,
+        "lane": question.lane.value,
     }
-    try:
-        answer = store.run(store.keys(key), request)
-    except StoreUnavailable:
-        _outbox.put_back((key, epoch), reports)
-        raise
-    knows(key, answer["epoch"])
-    _note(key, answer)
-    return answer
+    reckoned = memory.reckoned(question.key)
+    return wanted if reckoned is None else wanted | {"reckoned": reckoned}
 
 
-def knows(key: str, epoch: str) -> None:
-    """Remember that this process sends calls under `epoch`: should the store lose its state, it will say so."""
-    with _epochs_lock:
-        _epochs[key] = epoch, clock.monotonic()
+def keep(kept: Mapping[Address, dict[str, Any]]) -> None:
+    """Tell what is to be kept of the day (`forecast.py`), each under the epoch of the state it was made from; one that
+    is gone learns nothing. Raises StoreUnavailable."""
+    calls = [(store.keys(key), _request(epoch=epoch) | {"kept": told}) for (key, epoch), told in kept.items()]
+    for answer in store.run_all(calls):
+        if isinstance(answer, StoreUnavailable):
+            raise answer
 
 
 def _note(key: str, answer: dict[str, Any]) -> None:
-    """Say once an hour that somebody else spends the same quota."""
-    others, now = answer["foreign"], clock.monotonic()
-    if others and now - _warned.get(key, -_FORGOTTEN) >= _FORGOTTEN:
-        _warned[key] = now
-        log.warning("quota.spent_by_others", key=key, calls_in_this_window=int(others))
-
-
-def _known_epoch(key: str) -> str:
-    epoch, asked = _epochs.get(key, ("", 0.0))
-    return epoch if clock.monotonic() - asked < _FORGOTTEN else ""
+    if answer["foreign"] and memory.has_to_warn(key):
+        log.warning("quota.spent_by_others", key=key, calls_in_this_window=int(answer["foreign"]))
 
 
 def _request(*, epoch: str) -> dict[str, Any]:
@@ -224,7 +240,7 @@ def _request(*, epoch: str) -> dict[str, Any]:
         "epoch": epoch,
         "start": START_LIMIT,
         "window": int(START_WINDOW * _MICRO),
-        "slack": int(_SLACK * _MICRO),
+        "slack": int(times.SLACK * _MICRO),
         "margin": int(_MARGIN * _MICRO),
         "reserve": 0,
         "interactive": False,

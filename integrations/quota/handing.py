@@ -12,29 +12,32 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import structlog
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock
-from integrations.core.errors import StoreUnavailable
 from integrations.core.jobs import deliver
 from integrations.quota import tickets
 from integrations.quota.agenda import LONGEST, Agenda
+from integrations.quota.governor import Question
 from integrations.quota.lanes import Lane
 from integrations.quota.ledger import HEADS, Claimed, Head, Ledger
-from integrations.quota.tickets import Ticket
+from integrations.quota.tickets import Reserved, Ticket
 
 LEAD = 0.08  # seconds before its ticket's start at which a task is sent
 HORIZON = 0.25 + LEAD
 ROUND = 64  # resources in one round
 MOST_UNSTARTED = 200  # messages on their way to busy workers; with more, only interactive tasks are handed out
 _CROWDED_WAIT = 0.1
+_TURNS = LEAD + 0.01  # seconds until a resource that took its part of a round may take more
 _BROKER_WAIT = 2.0
 _GRACE = 1.0
 
 Send = Callable[[Claimed, Ticket], None]
+Plan = Generator[Question, Reserved, None]
+_Given = dict[int, tuple[Ticket, float]]  # by row, with the seconds until the ticket's start
 log = structlog.get_logger(__name__)
 
 
@@ -98,19 +101,32 @@ class Handing:
     def _serve(self, keys: list[str]) -> None:
         self.unstarted = self.ledger.unstarted()
         heads = self.ledger.heads(keys)
-        reserved: dict[int, tuple[Ticket, float]] = {}
         for key in keys:
             self.agenda.forget(key)
-            reserved |= self._reserve(key, heads.get(key, []))
-        self._claim(reserved)
+        self._claim(self._reserve(keys, heads))
         alone = [key for key in keys if key not in self.agenda]
         now = clock.monotonic()
         for key, due_in in self.ledger.due(alone).items() if alone else ():
             self.agenda.ask(key, now + min(max(due_in, 0.0), LONGEST))
 
-    def _reserve(self, key: str, heads: list[Head]) -> dict[int, tuple[Ticket, float]]:
-        """Tickets for the first of these tasks. A refusal of one lane holds for those below it, not for those above."""
-        found: dict[int, tuple[Ticket, float]] = {}
+    def _reserve(self, keys: list[str], heads: dict[str, list[Head]]) -> _Given:
+        """Tickets for the first of everybody's tasks: all resources are asked together, one lane after the other."""
+        given: _Given = {}
+        most = max(1, (MOST_UNSTARTED - self.unstarted) // len(keys))
+        plans = {key: self._plan(key, heads.get(key, []), given, most) for key in keys}
+        asked = {key: question for key, plan in plans.items() if (question := next(plan, None))}
+        while asked:
+            answers = tickets.reserve(list(asked.values()), horizon=HORIZON)
+            asked = {
+                key: question
+                for key, answer in zip(list(asked), answers, strict=True)
+                if (question := _answer(plans[key], answer))
+            }
+        return given
+
+    def _plan(self, key: str, heads: list[Head], given: _Given, most: int) -> Plan:
+        """What to ask for one resource's tasks: of each lane `most`, but for interactive ones, which nobody holds up. A
+        refusal of one lane holds for those below it, not for those above."""
         refused, again = len(Lane), LONGEST
         for lane, group in itertools.groupby(heads, key=lambda head: head.lane):
             waiting = list(group)
@@ -119,26 +135,20 @@ class Handing:
             if self.unstarted >= MOST_UNSTARTED and lane is not Lane.INTERACTIVE:
                 refused, again = lane.rank, min(again, _CROWDED_WAIT + LEAD)
                 continue
-            got = self._ask(key, lane, len(waiting))
-            found |= {head.row_id: ticket for head, ticket in zip(waiting, got.tickets, strict=False)}
+            want = len(waiting) if lane is Lane.INTERACTIVE else min(len(waiting), most)
+            got = yield Question(key, lane, want)
+            self.trouble = got.trouble or self.trouble
+            given |= {head.row_id: ticket for head, ticket in zip(waiting, got.tickets, strict=False)}
             self.unstarted += len(got.tickets)
-            if got.wait is not None:
-                refused, again = lane.rank, min(again, got.wait)
+            wait = _TURNS if got.wait is None and want < len(waiting) else got.wait
+            if wait is not None:
+                refused, again = lane.rank, min(again, wait)
         if refused < len(Lane):
             self.agenda.ask(key, clock.monotonic() + max(again - LEAD, 0.01), rank=refused)
         elif len(heads) == HEADS:
             self.agenda.ask(key, clock.monotonic())
-        return found
 
-    def _ask(self, key: str, lane: Lane, want: int) -> tickets.Reserved:
-        try:
-            got = tickets.reserve(key, lane=lane, want=want, horizon=HORIZON)
-        except StoreUnavailable as error:
-            self.trouble = str(error)
-            return tickets.Reserved([], error.retry_after or _BROKER_WAIT, "store")
-        return got
-
-    def _claim(self, reserved: dict[int, tuple[Ticket, float]]) -> None:
+    def _claim(self, reserved: _Given) -> None:
         if not reserved:
             return
         now = clock.monotonic()
@@ -150,3 +160,11 @@ class Handing:
                 heapq.heappush(self._outbox, (now + delay - LEAD, next(self._order), claimed[row_id], ticket))
             else:
                 tickets.release(ticket)
+
+
+def _answer(plan: Plan, answer: Reserved) -> Question | None:
+    """The plan's next question, if it has one."""
+    try:
+        return plan.send(answer)
+    except StopIteration:
+        return None

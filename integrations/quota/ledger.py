@@ -147,11 +147,6 @@ class Ledger:
     def unstarted(self) -> int:
         return int(self._rows("SELECT count(*) FROM quota_parked WHERE state = 'handed'", [])[0][0])
 
-    def forget_usage(self, seconds: float) -> None:
-        """Of buckets older than this."""
-        query = "DELETE FROM quota_usage WHERE bucket_at < now() - make_interval(secs => %s)"
-        self._connection.execute(query, [seconds])
-
     def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(query, values).fetchall()
 

@@ -58,7 +58,7 @@ class Pump(models.Model):
 
 
 class Usage(models.Model):
-    """Calls sent in five minutes, by who asked for them."""
+    """Calls sent in five minutes, by who asked for them; older ones by the hour and lane (`usage.tidy`)."""
 
     key = models.CharField("resource", max_length=160)
     bucket_at = models.DateTimeField()

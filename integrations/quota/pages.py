@@ -14,11 +14,15 @@ from django.urls import reverse
 
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import plots, queries, spending
+from integrations.quota import outlook, plots, queries, spending, usage
+from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked, Pump
+from integrations.quota.outlook import Day
 from integrations.quota.plots import Plot
 from integrations.quota.queries import Snapshot
 from integrations.quota.spending import Resource
+
+_PACE = 6  # buckets by which bulk work's pace is judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ def one(key: str, now: datetime) -> dict[str, Any]:
     rows = [(row, relative(row.parked_at, now)) for row in parked]
     return {
         "line": _line(resource, now, width=1152, height=180),
+        "day": _day(resource, now),
         "shares": spending.shares(now, key=key),
         "parked": rows,
     }
@@ -76,6 +81,19 @@ def one(key: str, now: datetime) -> dict[str, Any]:
 def _line(resource: Resource, now: datetime, *, width: int, height: int) -> Line:
     plot = plots.stacked(spending.buckets(now), resource.series, width=width, height=height)
     return Line(resource, _snapshot(resource), plot, relative(resource.oldest, now))
+
+
+def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
+    """What is kept of it, and how far bulk work gets at the pace of the last half hour."""
+    try:
+        day = outlook.day(resource.key, now)
+    except StoreUnavailable:
+        return None
+    if day is None:
+        return None
+    pace = sum(resource.series[Lane.BULK][-1 - _PACE :]) / (_PACE * usage.BUCKET.total_seconds())
+    waiting = Parked.objects.filter(key=resource.key, state=Parked.State.WAITING, lane=Lane.BULK.value).count()
+    return day, outlook.bulk(day, now, pace=pace, waiting=waiting)
 
 
 def _snapshot(resource: Resource) -> Snapshot | None:

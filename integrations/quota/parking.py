@@ -24,7 +24,7 @@ from django.db import connection
 from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
 from django.db.models.functions import Now
 
-from integrations.core.errors import QuotaExhausted
+from integrations.core.errors import Retryable
 from integrations.quota import tickets
 from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked
@@ -73,9 +73,10 @@ def enqueue(task: str, *, app: str, resource: str, lane: Lane = Lane.BULK, **kwa
     _park(task, kwargs, _Wish(f"{app}:{resource}", lane))
 
 
-def park(task: str, kwargs: dict[str, Any], error: QuotaExhausted) -> bool:
-    """Let `task` wait for what `error` says was missing. False when the error does not name app, resource and lane, or
-    the arguments are too large to be identifiers: then the caller's own way of waiting counts."""
+def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
+    """Let `task` wait for what `error` says was missing: quota, or the store that keeps it. False when the error does
+    not name app, resource and lane, or the arguments are too large to be identifiers: then the caller's own way of
+    waiting counts."""
     context = error.context
     named = all(context.get(name) for name in ("app", "resource", "lane"))
     if not named or len(json.dumps(kwargs)) > _LARGEST:

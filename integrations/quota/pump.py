@@ -26,7 +26,6 @@ from integrations.quota.ledger import Ledger
 
 BEAT = 1.0
 _CATCH_UP = 10.0
-_FORGET = 600.0
 _STOP_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
@@ -99,12 +98,12 @@ class Pump:
 
 
 class _Rounds:
-    """What the leader does every second, every ten, and every ten minutes."""
+    """What the leader does every second, and every ten."""
 
     def __init__(self, handing: Handing, every_second: Callable[[], None]) -> None:
         self.handing, self._every_second = handing, every_second
         self.next_at = clock.monotonic()
-        self._catch_up_at = self._forget_at = self.next_at
+        self._catch_up_at = self.next_at
 
     def beat(self, now: float) -> bool:
         """False when another pump has taken over."""
@@ -120,8 +119,5 @@ class _Rounds:
         if now >= self._catch_up_at:
             self._catch_up_at = now + _CATCH_UP
             handing.catch_up()
-        if now >= self._forget_at:
-            self._forget_at = now + _FORGET
-            ledger.forget_usage(usage.KEPT.total_seconds())
         self._every_second()
         return True

@@ -41,11 +41,14 @@ def snapshot(app: str, resource: str) -> Snapshot:
         seconds, micros = client.time()
         now = seconds * 1_000_000 + micros - fields.get("b", 0)
         free = int(client.zcount(slots, "-inf", now)) if fields else START_LIMIT
+        beyond = (
+            int(client.zcard(slots)) - fields["n"] if fields else 0
+        )  # kept of a larger limit, as `limit.lua` has it
     except redis.RedisError as error:
         raise StoreUnavailable(f"the quota store does not answer ({type(error).__name__})") from error
     return Snapshot(
         limit=fields.get("n", START_LIMIT),
-        free=free,
+        free=max(0, free - max(0, beyond)),
         interval_ms=fields["w"] // 1000 if "w" in fields else int(START_WINDOW * 1000),
         day_limit=fields.get("dl"),
         day_remaining=fields.get("dr"),

@@ -53,6 +53,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._filled = threading.Event()
         self._waiting: dict[Address, list[Report]] = defaultdict(list)
+        self._count = 0
         self._thread: threading.Thread | None = None
 
     def add(self, address: Address, report: Report) -> None:
@@ -67,12 +68,15 @@ class Outbox:
     def take(self, address: Address) -> list[Report]:
         """What is to ride along with a question."""
         with self._lock:
-            return self._waiting.pop(address, [])
+            reports = self._waiting.pop(address, [])
+            self._count -= len(reports)
+            return reports
 
     def put_back(self, address: Address, reports: list[Report]) -> None:
         with self._lock:
-            if sum(map(len, self._waiting.values())) < _MOST:
+            if self._count < _MOST:
                 self._waiting[address] += reports
+                self._count += len(reports)
 
     def flush(self) -> None:
         """Send everything now. Raises StoreUnavailable, and keeps what was not sent."""

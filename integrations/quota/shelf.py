@@ -29,6 +29,12 @@ def items(shelf: str) -> dict[str, bytes]:
     return {name.decode(): value for name, value in found.items()}
 
 
+def item(shelf: str, name: str) -> bytes | None:
+    """One of them. Raises StoreUnavailable."""
+    with _answering():
+        return cast("bytes | None", store.client().hget(_key(shelf), name))
+
+
 def take_away(shelf: str, name: str) -> None:
     """Raises StoreUnavailable."""
     with _answering():

@@ -36,6 +36,8 @@ def _read(name: str) -> str:
     return text
 
 
+_Call = tuple[Sequence[str], Sequence[str | int]]  # keys and arguments
+
 _SCRIPT = _read("permit.lua")
 _TICKET = _read("ticket.lua")
 
@@ -67,20 +69,44 @@ def clear() -> None:
 
 def run(keys: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
     """One atomic call of `permit.lua`. Raises StoreUnavailable."""
+    (answer,) = run_all([(keys, request)])
+    if isinstance(answer, StoreUnavailable):
+        raise answer
+    return answer
+
+
+def run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[dict[str, Any] | StoreUnavailable]:
+    """Calls of `permit.lua` in one round trip, each atomic and each with its own failure, which is returned."""
     try:
-        answer: bytes = _script()(keys=keys, args=[json.dumps(request)])
+        answers = _script().all([(keys, [json.dumps(request)]) for keys, request in calls])
     except redis.RedisError as error:
-        raise _unavailable(error) from error
-    parsed: dict[str, Any] = json.loads(answer)
-    return parsed
+        return [_unavailable(error) for _ in calls]
+    return [_unavailable(one) if isinstance(one, redis.RedisError) else json.loads(one) for one in answers]
 
 
 def ticket(keys: Sequence[str], *arguments: str | int) -> list[int]:
     """One atomic call of `ticket.lua`. Raises StoreUnavailable."""
     try:
-        return [int(number) for number in _ticket_script()(keys=keys, args=arguments)]
+        (answer,) = _ticket_script().all([(keys, arguments)])
     except redis.RedisError as error:
         raise _unavailable(error) from error
+    if isinstance(answer, redis.RedisError):
+        raise _unavailable(answer) from answer
+    return [int(number) for number in answer]
+
+
+def fields(resources: Sequence[str], *names: str) -> tuple[list[list[int | None]], int]:
+    """Numbers of many resources' states, None where there is none, and the store's clock in microseconds; in one round
+    trip. Raises StoreUnavailable."""
+    pipeline = client().pipeline(transaction=False)
+    for resource in resources:
+        pipeline.hmget(keys(resource)[1], names)
+    pipeline.time()
+    try:
+        *found, (seconds, micros) = pipeline.execute()
+    except redis.RedisError as error:
+        raise _unavailable(error) from error
+    return [[None if value is None else int(value) for value in row] for row in found], seconds * 1_000_000 + micros
 
 
 def away_for() -> float:
@@ -97,34 +123,53 @@ class _Script:
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         self.away_since = self.refuse_until = 0.0
 
-    def __call__(self, *, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+    def all(self, calls: Sequence[_Call]) -> list[Any]:
+        """One answer per call, in one round trip; an error that the server answered with stands in its call's place.
+        Raises redis.ConnectionError and redis.TimeoutError."""
         if self.refuse_until > clock.monotonic():
             raise redis.ConnectionError("it did not answer a moment ago")
         try:
-            answer = self._evaluate(keys, args)
+            answers = self._evaluate(calls)
         except (redis.ConnectionError, redis.TimeoutError):
             now = clock.monotonic()
             self.refuse_until, self.away_since = now + _GRACE, self.away_since or now
             raise
         self.away_since = 0.0
-        return answer
+        return answers
 
-    def _evaluate(self, keys: Sequence[str], args: Sequence[str | int]) -> Any:
+    def _evaluate(self, calls: Sequence[_Call]) -> list[Any]:
         pool = client().connection_pool
         connection: Any = pool.get_connection()
-        values = (len(keys), *keys, *args, connection.server_run)
         try:
-            try:
-                connection.send_command("EVALSHA", self.sha, *values)
-                return connection.read_response()
-            except NoScriptError:
-                connection.send_command("EVAL", self.text, *values)
-                return connection.read_response()
-        except ReadOnlyError:
-            connection.disconnect()  # a replica now: whoever is asked next has to say who it is
+            answers = _exchange(connection, ["EVALSHA", self.sha], calls)
+            unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            if unknown:
+                again = _exchange(connection, ["EVAL", self.text], [calls[place] for place in unknown])
+                for place, answer in zip(unknown, again, strict=True):
+                    answers[place] = answer
+            if any(isinstance(answer, ReadOnlyError) for answer in answers):
+                connection.disconnect()  # a replica now: whoever is asked next has to say who it is
+            return answers
+        except (redis.ConnectionError, redis.TimeoutError):
+            connection.disconnect()  # answers that were not read must not be taken for those of the next question
             raise
         finally:
             pool.release(connection)
+
+
+def _exchange(connection: Any, command: list[str], calls: Sequence[_Call]) -> list[Any]:
+    """Write all, then read all."""
+    run = connection.server_run
+    commands = [(*command, len(keys), *keys, *arguments, run) for keys, arguments in calls]
+    connection.send_packed_command(connection.pack_commands(commands))
+    return [_read_answer(connection) for _ in calls]
+
+
+def _read_answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return error
 
 
 @functools.lru_cache(maxsize=1)

@@ -8,17 +8,17 @@
 local op, epoch, slot, deadline = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local start, default, ttl = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 local t = redis.call('TIME')
-local born = redis.call('HGET', KEYS[2], 'b')
+local known = redis.call('HMGET', KEYS[2], 'b', 'sv', 'w', 'dr')
+local born, run, window, day = known[1], known[2], tonumber(known[3] or default), known[4]
 -- Another run of the server may hold an older copy: permit.lua fences it, and what was reserved before is void.
-if born ~= epoch or redis.call('HGET', KEYS[2], 'sv') ~= ARGV[8] then return { '-1' } end
+if born ~= epoch or run ~= ARGV[8] then return { '-1' } end
 local score = redis.call('ZSCORE', KEYS[1], slot)
 if not score or tonumber(score) ~= deadline then return { '-1' } end
 local now = t[1] * 1000000 + t[2] - tonumber(born)
 local from = math.max(now, start)
 if op == 'redeem' then
-  from = from + (tonumber(redis.call('HGET', KEYS[2], 'w')) or default) + ttl
-end
-if op == 'release' and redis.call('HEXISTS', KEYS[2], 'dr') == 1 then
+  from = from + window + ttl
+elseif day then
   redis.call('HINCRBY', KEYS[2], 'dr', 1)  -- reserved of the day as well, and not used
   redis.call('HINCRBY', KEYS[2], 'du', -1)
 end

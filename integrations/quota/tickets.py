@@ -8,7 +8,7 @@ nobody redeems blocks its slot for seconds instead of a call's whole lifetime.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ import structlog
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import governor, store
-from integrations.quota.governor import Permit
+from integrations.quota import governor, memory, store, times
+from integrations.quota.governor import Permit, Question
 from integrations.quota.lanes import Lane
 
-VALID = 5.0  # seconds, and a window, after its start in which a ticket can be redeemed
+_AWAY = 2.0  # seconds until the store is worth asking again
 _MICRO = 1_000_000
 log = structlog.get_logger(__name__)
 
@@ -42,6 +42,11 @@ class Ticket:
         """Seconds after its start in which it can be redeemed."""
         return (self.deadline - self.start) / _MICRO
 
+    @property
+    def reserved(self) -> tuple[str, int, int, int]:
+        """As `ticket.lua` takes it."""
+        return self.epoch, self.slot, self.deadline, self.start
+
     def packed(self) -> list[Any]:
         """JSON for a message's header."""
         return [self.key, self.epoch, self.slot, self.deadline, self.start]
@@ -49,11 +54,12 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """`tickets` with the seconds until each may be used; `wait` until more are worth asking for, None when all came."""
+    """`tickets` with the seconds until each may be used; `wait` until more are worth asking for, None when all came.
+    `trouble` says why the store did not answer."""
 
     tickets: list[tuple[Ticket, float]]
     wait: float | None
-    reason: str
+    trouble: str = ""
 
 
 @dataclass(slots=True)
@@ -67,23 +73,38 @@ class Hand:
 _hand: ContextVar[Hand | None] = ContextVar("quota_hand", default=None)
 
 
-def reserve(key: str, *, lane: Lane, want: int, horizon: float) -> Reserved:
-    """Up to `want` tickets that start within `horizon` seconds. Raises StoreUnavailable."""
-    answer = governor.ask(key, lane=lane, want=want, ttl=VALID, horizon=horizon)
+def reserve(questions: Sequence[Question], *, horizon: float) -> list[Reserved]:
+    """Tickets that start within `horizon` seconds, for each question as many as it wants or as there are; all in one
+    round trip."""
+    answers = governor.ask_all(questions, ttl=times.VALID, horizon=horizon)
+    return [_reserved(*pair) for pair in zip(questions, answers, strict=True)]
+
+
+def _reserved(question: Question, answer: dict[str, Any] | StoreUnavailable) -> Reserved:
+    if isinstance(answer, StoreUnavailable):
+        return Reserved([], answer.retry_after or _AWAY, str(answer))
     now, epoch = int(answer["now"]), answer["epoch"]
     tickets = [
-        (Ticket(key, epoch, int(slot), int(deadline), now + int(delay)), delay / _MICRO)
+        (Ticket(question.key, epoch, int(slot), int(deadline), now + int(delay)), delay / _MICRO)
         for slot, deadline, delay in answer["grants"]
     ]
-    wait = None if len(tickets) == want else answer["wait"] / _MICRO
-    return Reserved(tickets, wait, answer["reason"])
+    wait = None if len(tickets) == question.want else answer["wait"] / _MICRO
+    return Reserved(tickets, wait)
 
 
 def acquire(app: str, resource: str, *, lane: Lane, timeout: float) -> Permit:
     """A permit for one HTTP attempt: the running task's own ticket if it fits, else one that is asked for.
 
-    Raises what `governor.acquire` raises.
+    Raises what `governor.acquire` raises; either error says for whom, so that its task can be parked.
     """
+    try:
+        return _own(app, resource, timeout=timeout) or governor.acquire(app, resource, lane=lane, timeout=timeout)
+    except StoreUnavailable as error:
+        error.context |= {"app": app, "resource": resource, "lane": lane.value, "reason": "store"}
+        raise
+
+
+def _own(app: str, resource: str, *, timeout: float) -> Permit | None:
     hand = _hand.get()
     if hand is not None and hand.ticket is not None and hand.ticket.key == f"{app}:{resource}":
         ticket, hand.ticket = hand.ticket, None
@@ -92,25 +113,24 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float) -> Permit:
             hand.used = True
             return permit
         log.info("quota.ticket_void", key=ticket.key)
-    return governor.acquire(app, resource, lane=lane, timeout=timeout)
+    return None
 
 
 def redeem(ticket: Ticket, *, timeout: float) -> Permit | None:
     """Turn the ticket into a permit, waiting for its start; None when it is used, lapsed or lost."""
     asked = clock.monotonic()
-    answer = _run("redeem", ticket, ttl=timeout + governor.SPARE)
-    if answer[0] < 0:
+    delay, deadline = governor.redeem(ticket.key, ticket.reserved, ttl=timeout + times.SPARE)
+    if deadline is None:
         return None
-    delay, deadline = answer[0] / _MICRO, answer[1]
-    governor.knows(ticket.key, ticket.epoch)
+    memory.remember(ticket.key, ticket.epoch)
     clock.sleep(delay)
-    return Permit(ticket.key, ticket.epoch, ticket.slot, deadline, asked + delay + governor.PUNCTUAL, ticket.start)
+    return Permit(ticket.key, ticket.epoch, ticket.slot, deadline, asked + delay + times.PUNCTUAL, ticket.start)
 
 
 def release(ticket: Ticket) -> None:
     """Give an unused ticket back. Never raises: a lost one comes back by its deadline."""
     try:
-        _run("release", ticket, ttl=0.0)
+        store.ticket(store.keys(ticket.key), "release", *ticket.reserved, 0, 0)
     except StoreUnavailable as error:
         log.warning("quota.ticket_not_released", key=ticket.key, error=str(error))
 
@@ -137,9 +157,3 @@ def keeps_place() -> bool:
 def of(headers: Mapping[str, Any]) -> list[Any] | None:
     """The packed ticket in a message's `parked` header."""
     return (headers.get("parked") or {}).get("ticket")
-
-
-def _run(operation: str, ticket: Ticket, *, ttl: float) -> list[int]:
-    window = int(governor.START_WINDOW * _MICRO)
-    numbers = (ticket.slot, ticket.deadline, ticket.start, window, int(ttl * _MICRO))
-    return store.ticket(store.keys(ticket.key), operation, ticket.epoch, *numbers)

@@ -1,4 +1,4 @@
-"""Who spends a resource's quota: calls by lane and job, in buckets of five minutes.
+"""Who spends a resource's quota: calls by lane and job, in buckets of five minutes; older ones by lane and hour.
 
 Counted in the process and written now and then, because a write per call would cost more than the call's own permit.
 The first count after a pause is written at once; a process that is killed takes a few seconds' counts with it, which
@@ -21,15 +21,30 @@ from django.db import connection
 
 from integrations.core import clock
 from integrations.quota.lanes import Lane
+from integrations.quota.models import Usage
 
 BUCKET = timedelta(minutes=5)
-KEPT = timedelta(days=2)
+FINE = timedelta(days=2)  # then buckets of an hour, without their jobs: what forecasts need
+KEPT = timedelta(days=8)
+_MERGING = timedelta(hours=6)  # what has become coarse since the last time, and then some
 _PAUSE = 5.0  # seconds between two writes of a process
 _MOST = 10_000  # rows kept while the database is away
 
 _ADD = """
 INSERT INTO quota_usage AS line (key, bucket_at, lane, job, calls)
 SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[])
+ON CONFLICT (key, bucket_at, lane, job) DO UPDATE SET calls = line.calls + excluded.calls
+"""
+# A row that is an hour's already stays, and takes the others in.
+_MERGE = """
+WITH fine AS (
+  DELETE FROM quota_usage
+  WHERE bucket_at >= %(since)s AND bucket_at < %(until)s
+    AND (job <> '' OR bucket_at <> date_trunc('hour', bucket_at, 'UTC'))
+  RETURNING key, bucket_at, lane, calls
+)
+INSERT INTO quota_usage AS line (key, bucket_at, lane, job, calls)
+SELECT key, date_trunc('hour', bucket_at, 'UTC') AS hour, lane, '', sum(calls) FROM fine GROUP BY key, hour, lane
 ON CONFLICT (key, bucket_at, lane, job) DO UPDATE SET calls = line.calls + excluded.calls
 """
 
@@ -89,6 +104,14 @@ def flush() -> None:
         log.warning("quota.usage_not_written", reason=type(error).__name__)
         with _lock:
             _counts.update(dict(rows))
+
+
+def tidy(now: datetime) -> None:
+    """Merge what is no longer looked at closely, and forget what is old."""
+    coarse = now - FINE
+    with connection.cursor() as cursor:
+        cursor.execute(_MERGE, {"since": coarse - _MERGING, "until": coarse})
+    Usage.objects.filter(bucket_at__lt=now - KEPT).delete()
 
 
 @atexit.register

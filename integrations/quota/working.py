@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from integrations.core.errors import QuotaExhausted
+from integrations.core.errors import Retryable
 from integrations.quota import parking, tickets, turns, usage
 
 log = structlog.get_logger(__name__)
@@ -47,5 +47,5 @@ class Waiting:
         finally:
             turns.leave(row_id)
 
-    def park(self, task: str, kwargs: dict[str, Any], error: QuotaExhausted) -> bool:
+    def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
         return parking.park(task, kwargs, error)

@@ -4,7 +4,8 @@ Rotation has three modes, because the vendor has had more than one and has annou
 
 - `strict`: a refresh token works once;
 - `grace`: for 30 seconds after its first use the same refresh token returns the same successor (the vendor's
-  changelog, "Smarter Refresh Token Handling for Distributed Systems"), after that it is invalid;
+  changelog, "Smarter Refresh Token Handling for Distributed Systems"), once: the only measurement there is saw the
+  third use refused; after that it is invalid;
 - `lenient`: it works until it expires.
 
 Whether the access token inside those 30 seconds is also the same is not known; here each call gets one of its own.
@@ -21,6 +22,7 @@ from integrations.sandbox.installs import Install
 from integrations.sandbox.options import Rotation
 
 GRACE_SECONDS = 30
+GRACE_USES = 2
 CODE_SECONDS = 15 * 60
 REFRESH_SECONDS = 365 * 24 * 3600
 
@@ -65,6 +67,7 @@ class Refresh:
     token_id: str
     expires_at: float
     used_at: float | None = None
+    uses: int = 0
     successor: str | None = None
 
 
@@ -114,12 +117,14 @@ class Tokens:
             record.successor = self.issue_refresh(record.grant, now)
         if record.used_at is None:
             record.used_at = now
+        record.uses += 1
         return record.successor
 
     def _usable(self, record: Refresh, now: float) -> bool:
         if record.used_at is None or self.rotation == "lenient":
             return True
-        return self.rotation == "grace" and now - record.used_at <= GRACE_SECONDS
+        in_grace = record.uses < GRACE_USES and now - record.used_at <= GRACE_SECONDS
+        return self.rotation == "grace" and in_grace
 
 
 def _claims(grant: Grant, now: float, seconds: float) -> dict[str, Any]:

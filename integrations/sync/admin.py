@@ -9,27 +9,25 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from integrations.core import audit, clock
-from integrations.core.admin import ReadOnlyAdmin
+from integrations.core import audit, cells, clock
+from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
+from integrations.core.filters import Named
 from integrations.sync import endings, plans, vanished
 from integrations.sync.models import Plan, Record, Run
-from integrations.sync.queries import share
-
-
-def _operator(request: HttpRequest) -> str:
-    return f"operator {request.user.get_username()}"
 
 
 @admin.register(Plan)
-class PlanAdmin(ModelAdmin):  # type: ignore[misc]
+class PlanAdmin(ReadOnlyAdmin):
+    """A plan can be switched off and on; everything else about it is the machine's."""
+
     list_display = ("resource", "location_id", "app", "enabled", "due_at", "synced_at", "full_due_at")
     list_filter = ("resource", "enabled", "app")
     list_select_related = ("app",)
-    search_fields = ("location_id",)
+    search_fields = ("=location_id", "resource")
+    search_help_text = "A location (whole id), or a resource"
     readonly_fields = (
         "app",
         "location_id",
@@ -42,11 +40,8 @@ class PlanAdmin(ModelAdmin):  # type: ignore[misc]
     )
     actions = ("run_now", "run_in_full")
 
-    def has_add_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
-        return False
+    def has_change_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
+        return request.user.has_perm("sync.change_plan")
 
     @action(description="Run now", permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
@@ -58,18 +53,23 @@ class PlanAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _ask(self, request: HttpRequest, queryset: QuerySet[Plan], *, full: bool) -> None:
         asked = plans.ask(queryset, clock.now(), full=full)
-        audit.record("sync.asked", actor=_operator(request), subject="plans", plans=asked, full=full)
+        audit.record("sync.asked", actor=operator(request), subject="plans", plans=asked, full=full)
         messages.success(request, f"{len(asked)} plans are due now.")
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_display = ("plan", "kind", "standing", "bar", "seen", "total", "deleted", "started_at", "finished_at", "error")
-    list_filter = ("status", "kind", "plan__resource", "error_code")
+    list_display = ("resource_and_location", "kind", "standing", "bar", "said", "when")
+    list_filter = ("status", "kind", "plan__resource", ("error_code", Named))
     list_select_related = ("plan__app",)
-    search_fields = ("plan__location_id",)
+    search_fields = ("=plan__location_id",)
+    search_help_text = "A location (whole id)"
     ordering = ("-pk",)
     actions = ("cancel", "delete_held_back")
+
+    @display(description="resource and location", ordering="plan__resource", header=True)
+    def resource_and_location(self, run: Run) -> tuple[str, str]:
+        return run.plan.resource, run.plan.location_id
 
     @display(
         description="status",
@@ -78,20 +78,26 @@ class RunAdmin(ReadOnlyAdmin):
     )
     def standing(self, run: Run) -> tuple[str, str]:
         warned = run.status == Run.Status.COMPLETE and run.error_code
-        return ("warning", run.error_code) if warned else (run.status, run.status)
+        return ("warning", run.error_code.replace("_", " ")) if warned else (run.status, run.status)
 
     @display(description="progress")
     def bar(self, run: Run) -> SafeString | str:
-        part = share(run.status, run.seen, run.total)
-        return (
-            "" if part is None else format_html('<progress max="100" value="{0}">{0} %</progress>', round(100 * part))
-        )
+        return cells.progress(run.seen, run.total, complete=run.status == Run.Status.COMPLETE)
+
+    @display(description="result")
+    def said(self, run: Run) -> SafeString:
+        words = "; ".join(filter(None, [f"{run.deleted:,} deleted" if run.deleted else "", run.error]))
+        return cells.said(words, trouble=run.status == Run.Status.FAILED)
+
+    @display(description="when", ordering="started_at")
+    def when(self, run: Run) -> SafeString:
+        return cells.when(run.started_at, run.finished_at, clock.now())
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         now = clock.now()
         stopped = [run.pk for run in queryset if endings.cancel(run, now, reason="by an operator")]
-        audit.record("sync.cancelled", actor=_operator(request), subject="runs", runs=stopped)
+        audit.record("sync.cancelled", actor=operator(request), subject="runs", runs=stopped)
         messages.success(request, f"{len(stopped)} runs were cancelled.")
 
     @action(description="Delete what the brake held back", permissions=["operate"])
@@ -104,7 +110,7 @@ class RunAdmin(ReadOnlyAdmin):
             else:
                 audit.record(
                     "sync.released",
-                    actor=_operator(request),
+                    actor=operator(request),
                     subject=f"run {run.pk}",
                     deleted=count,
                 )
@@ -120,7 +126,7 @@ class RecordAdmin(ReadOnlyAdmin):
     list_filter = ("resource", "app", ("deleted_at", admin.EmptyFieldListFilter))
     list_select_related = ("app",)
     search_fields = ("=record_id", "=location_id")
-    search_help_text = "a record's or a location's id, in full"
+    search_help_text = "A record or a location (whole id)"
     fields = (
         "app",
         "location_id",

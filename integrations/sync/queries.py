@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App
@@ -49,6 +49,15 @@ class Totals:
     oldest_sync: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """One resource: how many plans never were in step, and since when the stalest of the others has been."""
+
+    resource: str
+    never: int
+    oldest_sync: datetime | None
+
+
 def records(app: App, location_id: str, resource: str) -> QuerySet[Record]:
     """The location's records that are not deleted. `payload` is the vendor's object."""
     return Record.objects.filter(app=app, location_id=location_id, resource=resource, deleted_at=None)
@@ -78,6 +87,13 @@ def totals(app: App) -> list[Totals]:
     for entry in progress(Plan.objects.filter(app=app)):
         by_resource.setdefault(entry.resource, []).append(entry)
     return [_totals(name, entries, counts.get(name, 0)) for name, entries in sorted(by_resource.items())]
+
+
+def lags() -> list[Lag]:
+    """How stale each resource can be, over the enabled plans of all apps."""
+    rows = Plan.objects.filter(enabled=True).values_list("resource").order_by("resource")
+    counted = rows.annotate(never=Count("pk", filter=Q(synced_at=None)), oldest=Min("synced_at"))
+    return [Lag(resource, never, oldest) for resource, never, oldest in counted]
 
 
 def _latest(plan_ids: Iterable[int]) -> dict[int, Run]:

@@ -23,6 +23,7 @@ from integrations.core.errors import (
     QuotaExhausted,
     RequestRejected,
     Retryable,
+    StoreUnavailable,
 )
 from integrations.core.jobs import backoff, enqueue
 from integrations.gateway.client import Page
@@ -67,7 +68,7 @@ def advance(run_id: int, page: FetchPage = listing.page) -> None:
 def _walk(run: Run, owner: str, page: FetchPage) -> None:
     try:
         _pages(run, owner, page)
-    except QuotaExhausted as error:
+    except (QuotaExhausted, StoreUnavailable) as error:
         leases.wait_for_permit(run, owner, clock.now(), error)
     except Retryable as error:
         _stumble(run, owner, error.code, str(error), error.retry_after)

@@ -48,7 +48,7 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
         return self.readonly_fields if obj is None else ("client_id", *self.readonly_fields)
 
     def save_model(self, request: HttpRequest, obj: App, form: AppForm, change: bool) -> None:
-        super().save_model(request, obj, form, change)
+        obj.save(update_fields=form.columns_written if change else None)
         audit.record(
             "app.changed" if change else "app.added",
             actor=f"operator {request.user.get_username()}",

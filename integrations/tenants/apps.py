@@ -8,6 +8,7 @@ class TenantsConfig(AppConfig):
     label = "tenants"
 
     def ready(self) -> None:
-        from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
+        from integrations.tenants import lost_key, marketplace  # noqa: PLC0415 - models are not loaded before this
 
         marketplace.register()
+        lost_key.register()

@@ -55,10 +55,15 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
     def secrets_changed(self) -> bool:
         return bool(self.cleaned_data.get("client_secret") or self.cleaned_data.get("shared_secret"))
 
+    @property
+    def columns_written(self) -> set[str]:
+        return {*AppForm.Meta.fields} | (marketplace.SECRET_COLUMNS if self.secrets_changed else set())
+
     def clean(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().clean() or {}
-        if not self.instance.pk and not fields.get("client_secret"):
-            self.add_error("client_secret", "A new app needs its client secret.")
+        if not self.instance.client_secret_sealed and not fields.get("client_secret"):
+            lost = "The key that sealed it is lost: enter it again." if self.instance.pk else ""
+            self.add_error("client_secret", lost or "A new app needs its client secret.")
         fields["highlevel_id"] = fields.get("highlevel_id") or fields.get("client_id", "").partition("-")[0]
         fields["version_id"] = fields.get("version_id") or fields["highlevel_id"]
         return fields

@@ -27,6 +27,11 @@ PROBE_EVERY = timedelta(minutes=5)  # a stopped app is tried again, in case the 
 
 SECRET_NEEDED = "enter it on the app's admin page, or set HIGHLEVEL_CLIENT_SECRET and restart"  # noqa: S105
 
+# What `set_secrets` changes. Whoever saves an app writes these only then: the vault may be re-sealing the row.
+SECRET_COLUMNS = frozenset(
+    {"client_secret_sealed", "shared_secret_sealed", "secret_generation", "halted_at", "halted_reason"}
+)
+
 _carried_over: set[tuple[str, str]] = set()
 _lock = threading.Lock()
 
@@ -66,7 +71,7 @@ def identity(app: App) -> ClientIdentity:
         client_secret=unseal(app.client_secret_sealed, _binding(app, "client_secret")),
         redirect_uri=redirect_uri(app),
         api_url=app.api_url,
-        dialect="v3" if app.dialect == App.Dialect.V3 else "v2",
+        dialect=app.dialect_name,
     )
 
 
@@ -159,6 +164,5 @@ def _copy_settings(app: App) -> None:
     client, shared = Secret(settings.HIGHLEVEL_CLIENT_SECRET), Secret(settings.HIGHLEVEL_SHARED_SECRET)
     if app.client_secret_sealed is None or identity(app).client_secret != client or _shared(app) != shared:
         set_secrets(app, client_secret=client, shared_secret=shared or None)
-        columns_written |= {"client_secret_sealed", "shared_secret_sealed", "secret_generation"}
-        columns_written |= {"halted_at", "halted_reason"}
+        columns_written |= SECRET_COLUMNS
     app.save(update_fields=columns_written if app.pk else None)

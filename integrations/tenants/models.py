@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.core.validators import URLValidator
 from django.db import models
 
+from integrations.highlevel.dialects import DialectName
+
 
 class App(models.Model):
     """One app of ours in HighLevel's marketplace. Secrets are sealed under ("app", client_id)."""
@@ -25,7 +27,7 @@ class App(models.Model):
     scopes = models.TextField(blank=True, help_text="separated by spaces")
     api_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
     marketplace_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
-    client_secret_sealed = models.BinaryField()
+    client_secret_sealed = models.BinaryField(null=True, blank=True)  # NULL: its key is lost, somebody has to enter it
     shared_secret_sealed = models.BinaryField(null=True, blank=True)
     secret_generation = models.PositiveIntegerField(default=1)
     halted_at = models.DateTimeField(null=True, blank=True, help_text="our client id or secret was refused")
@@ -38,6 +40,11 @@ class App(models.Model):
     @property
     def scope_set(self) -> frozenset[str]:
         return frozenset(self.scopes.split())
+
+    @property
+    def dialect_name(self) -> DialectName:
+        """`dialect` as the catalogue and the OAuth client call it."""
+        return "v3" if self.dialect == self.Dialect.V3 else "v2"
 
 
 class Company(models.Model):

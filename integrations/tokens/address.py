@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 
+from integrations.core.errors import StoreUnavailable
 from integrations.highlevel.rate import RateSnapshot
 from integrations.quota import queries
 from integrations.tokens.models import Credential
@@ -29,7 +30,10 @@ class Address:
         """What to settle a call with: what its answer said, or for a silent API 1.0 what is documented."""
         if self.quota_app != API_1_QUOTA or told.max is not None:
             return told
-        known = queries.snapshot(self.quota_app, holder.resource_id)
+        try:
+            known = queries.snapshot(self.quota_app, holder.resource_id)
+        except StoreUnavailable:
+            return told  # an answer is in hand, and must not be lost for its accounts
         # The day's count is kept by the governor once it has begun; to begin it needs a remainder.
         left = None if known.day_limit is not None else known.day_used
         assert _DOCUMENTED.daily_limit is not None

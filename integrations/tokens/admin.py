@@ -5,18 +5,23 @@ The sealed columns are no fields here: of what they hold, only the id of the key
 
 from __future__ import annotations
 
-from django.contrib import admin, messages
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from unfold.decorators import action, display
+from datetime import datetime
 
-from integrations.core import audit, clock
+from django.contrib import admin
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from unfold.decorators import display
+
+from integrations.core import clock
 from integrations.core.admin import ReadOnlyAdmin
 from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
-from integrations.core.jobs import enqueue
 from integrations.tokens.entering import EnteredTokens
 from integrations.tokens.models import Credential
+from integrations.tokens.operating import SteeredTokens
+from integrations.tokens.reconnect import reconnect_url
 from integrations.vault.seal import key_id_of
 
 _COLOURS = {
@@ -34,24 +39,44 @@ _SHORT = {
 
 
 @admin.register(Credential)
-class CredentialAdmin(EnteredTokens, ReadOnlyAdmin):
+class CredentialAdmin(SteeredTokens, EnteredTokens, ReadOnlyAdmin):
     list_display = ("holder", "state_label", "token", "expires", "refresh_due", "last_error_code")
     list_filter = ("state", "user_type", "kind", "app", "last_error_code")
     list_select_related = ("app",)
     search_fields = ("resource_id", "company_id", "last_trace_id")
     search_help_text = "Location id, company id or trace id"
     ordering = ("-failures", "refresh_due_at")
-    actions = ("refresh_now", "test_token", "give_up")
+    actions = ("refresh_now", "mint_again", "suspend", "test_token", "give_up")
+    actions_detail = ("refresh_this", "mint_this", "suspend_this")
     fieldsets = (
-        (None, {"fields": (("app", "kind"), ("user_type", "resource_id"), "company_id", ("state", "reason"))}),
-        ("Token", {"fields": (("generation", "key_id"), ("expires_at", "refresh_due_at"), "refreshed_at", "scopes")}),
-        ("Refresh under way", {"fields": (("lease_owner", "lease_until"), ("intent_generation", "intent_at"))}),
+        (
+            None,
+            {"fields": (("app", "kind"), ("user_type", "resource_id"), "company_id", "state", "reason", "reconnect")},
+        ),
+        ("Token", {"fields": (("generation", "key_id"), ("expiry", "next_refresh"), "refreshed", "scopes")}),
+        ("Refresh under way", {"fields": (("lease_owner", "lease"), ("intent_generation", "intent"))}),
         (
             "Last trouble",
-            {"fields": (("failures", "rejected_generation"), ("last_error_code", "last_trace_id"), "last_error")},
+            {
+                "fields": (
+                    ("last_error_code", "failed"),
+                    ("last_trace_id", "failures"),
+                    "last_error",
+                    "rejected_generation",
+                )
+            },
         ),
     )
-    readonly_fields = ("key_id",)
+    readonly_fields = (
+        "reconnect",
+        "key_id",
+        "expiry",
+        "next_refresh",
+        "refreshed",
+        "lease",
+        "intent",
+        "failed",
+    )
 
     @display(description="state", ordering="state", label=_COLOURS)
     def state_label(self, row: Credential) -> tuple[str, str]:
@@ -67,12 +92,41 @@ class CredentialAdmin(EnteredTokens, ReadOnlyAdmin):
         return f"{row.generation}, {self.key_id(row)}"
 
     @display(description="expires", ordering="expires_at")
-    def expires(self, row: Credential) -> str:
-        return relative(row.expires_at, clock.now())
+    def expires(self, row: Credential) -> str | None:
+        return _distance(row.expires_at)
 
     @display(description="next refresh", ordering="refresh_due_at")
-    def refresh_due(self, row: Credential) -> str:
-        return relative(row.refresh_due_at, clock.now())
+    def refresh_due(self, row: Credential) -> str | None:
+        return _distance(row.refresh_due_at)
+
+    @display(description="expires")
+    def expiry(self, row: Credential) -> str | None:
+        return _moment(row.expires_at)
+
+    @display(description="next refresh")
+    def next_refresh(self, row: Credential) -> str | None:
+        return _moment(row.refresh_due_at)
+
+    @display(description="last refreshed")
+    def refreshed(self, row: Credential) -> str | None:
+        return _moment(row.refreshed_at)
+
+    @display(description="lease until")
+    def lease(self, row: Credential) -> str | None:
+        return _moment(row.lease_until)
+
+    @display(description="call begun")
+    def intent(self, row: Credential) -> str | None:
+        return _moment(row.intent_at)
+
+    @display(description="last error at")
+    def failed(self, row: Credential) -> str | None:
+        return _moment(row.last_error_at)
+
+    @display(description="reconnect link")
+    def reconnect(self, row: Credential) -> SafeString:
+        """To send to whoever may install the app; for a token that is entered by hand, our own form."""
+        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{0}">{0}</a>', reconnect_url(row))
 
     @display(description="key id")
     def key_id(self, row: Credential) -> str:
@@ -83,17 +137,11 @@ class CredentialAdmin(EnteredTokens, ReadOnlyAdmin):
         except SealBroken:
             return "damaged"
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("tokens.change_credential")
 
-    @action(description="Refresh now", permissions=["operate"])
-    def refresh_now(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
-        rows = list(queryset.exclude(state=Credential.State.REVOKED))
-        for row in rows:
-            enqueue("tokens.refresh", credential_id=row.pk, forced=True)
-            audit.record(
-                "token.refresh_requested",
-                actor=f"operator {request.user.get_username()}",
-                subject=f"{row.user_type}:{row.resource_id}",
-            )
-        self.message_user(request, f"{len(rows)} refreshes are on their way to a worker.", messages.SUCCESS)
+def _distance(at: datetime | None) -> str | None:
+    return None if at is None else relative(at, clock.now())
+
+
+def _moment(at: datetime | None) -> str | None:
+    """The moment, and how far it is."""
+    return None if at is None else f"{date_format(localtime(at), 'DATETIME_FORMAT')} ({_distance(at)})"

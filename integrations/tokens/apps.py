@@ -8,6 +8,10 @@ class TokensConfig(AppConfig):
     label = "tokens"
 
     def ready(self) -> None:
-        from integrations.tokens import seals  # noqa: PLC0415 - models are not loaded before this
+        # Models are not loaded before this.
+        from integrations.tokens import lost_key, rescue, seals, spool, spool_keys  # noqa: PLC0415
 
         seals.register()
+        spool_keys.register()
+        lost_key.register()
+        spool.register(rescue.KIND, rescue.commit)

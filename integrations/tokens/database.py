@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
-from integrations.core.errors import StoreUnavailable
+from integrations.core.errors import BadRequest, StoreUnavailable
 
-LOST = (OperationalError, InterfaceError)
+# InternalError is what a server says that became, or still is, a read-only standby.
+LOST = (OperationalError, InterfaceError, InternalError)
 
 
 def let_go() -> None:
     """Give this thread's connection back to the pool, unless somebody's transaction is on it."""
     if not connection.in_atomic_block:
         connection.close()
+
+
+def refuse_transaction(doing: str) -> None:
+    """Raises BadRequest inside a transaction of the caller's: its rollback would take back what the vendor's answer has
+    made true for good. The one around a test is let through, as Django's own `durable` does."""
+    if connection.in_atomic_block and not getattr(connection.atomic_blocks[-1], "_from_testcase", False):
+        raise BadRequest(f"{doing} asks HighLevel for what no rollback can take back: do it outside the transaction")
 
 
 @contextmanager

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
+from django.db import transaction
 
 from integrations.core import audit
-from integrations.core.errors import ClientRejected, IntegrationError
+from integrations.core.errors import IntegrationError
+from integrations.core.models import AuditEntry
+from integrations.highlevel.grants import Grant
 from integrations.tenants import marketplace
-from integrations.tokens import outcomes
+from integrations.tenants.models import UserType
+from integrations.tokens import halted, outcomes
 from integrations.tokens.models import Credential
 from integrations.tokens.outcomes import Alert, Outcome
 
 log = structlog.get_logger(__name__)
 
-# Two credentials that are refused within this time tell a wrong secret from a revoked grant; longer than their retry.
-_A_WHILE = timedelta(hours=2)
-
 
 def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credential:
-    """Give the lease up and say what happens next, in one UPDATE; then raise `error`.
+    """Give the lease up, say what happens next and whom it concerns, in one transaction; then raise `error`.
 
     Returns the row as it stands instead when a newer pair is there already: then nothing failed.
     """
     found = _judged(row, error, now)
-    values = _lease(found, now) | _trouble(row, error, found, now)
-    if found.state is not None:
-        values |= {"state": found.state, "reason": str(error)[:300]}
-    mine = Credential.objects.filter(pk=row.pk, generation=row.generation, lease_owner=row.lease_owner)
-    if not mine.update(**values):
+    with transaction.atomic():
+        written = _write(row, error, found, now)
+        if written:
+            _tell(row, error, found, now)
+    if not written:
         current = Credential.objects.select_related("app").get(pk=row.pk)
         if current.generation != row.generation and current.state == Credential.State.ACTIVE:
             return current
@@ -42,26 +43,23 @@ def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credenti
         error=str(error),
         trace_id=error.context.get("trace_id"),
     )
-    _tell(row, error, found, now)
     raise error
 
 
+def _write(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> bool:
+    """One UPDATE; False when the lease is another's by now, or the pair."""
+    values = _lease(found, now) | _trouble(row, error, found, now)
+    if found.state is not None:
+        values |= {"state": found.state, "reason": str(error)[:300]}
+    mine = Credential.objects.filter(pk=row.pk, generation=row.generation, lease_owner=row.lease_owner)
+    return mine.update(**values) == 1
+
+
 def _judged(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
-    """The table's outcome; an ambiguous refusal that another credential met too is our secret's fault (FACTS 1.5)."""
-    if error.context.get("ambiguous") and _another_met_it(row, now):
+    """The table's outcome; an ambiguous refusal may turn out to be our secret's fault (FACTS 1.5)."""
+    if error.context.get("ambiguous") and halted.is_the_clients(row, now):
         return Outcome(outcomes.HALTED_RETRY, alert=Alert.APP)
     return outcomes.outcome(row, error, now=now)
-
-
-def _another_met_it(row: Credential, now: datetime) -> bool:
-    """Whether another grant of this app was refused the same way of late, and none was refreshed since."""
-    same_app = Credential.objects.filter(app=row.app_id).exclude(pk=row.pk)
-    refused = same_app.filter(last_error_code=ClientRejected.code, last_error_at__gte=now - _A_WHILE)
-    last = refused.order_by("-last_error_at").values_list("last_error_at", flat=True).first()
-    if last is None:
-        return False
-    working = same_app.filter(state=Credential.State.ACTIVE, kind=Credential.Kind.OAUTH, refreshed_at__gt=last)
-    return not working.exists()
 
 
 def _lease(found: Outcome, now: datetime) -> dict[str, Any]:
@@ -98,6 +96,18 @@ def _tell(row: Credential, error: IntegrationError, found: Outcome, now: datetim
     elif found.alert is not Alert.NONE and _is_news(row, error, found):
         said = {key: error.context.get(key) for key in ("status", "reason", "vendor_message", "trace_id")}
         _record("token.refresh_refused", row, error, **said)
+
+
+def odd_answer(row: Credential, grant: Grant) -> None:
+    """A pair was kept although its answer says what cannot be so: told once an app, logged each time."""
+    named = grant.location_id if row.user_type == UserType.LOCATION else grant.company_id
+    oddity = grant.oddity or (None if named in (None, row.resource_id) else "the grant names somebody else")
+    if oddity is None:
+        return
+    log.error("token.odd_answer", credential=row.pk, oddity=oddity, trace_id=grant.trace_id)
+    told = {"action": "token.odd_answer", "subject": f"app:{row.app.highlevel_id}"}
+    if not AuditEntry.objects.filter(**told).exists():
+        audit.record(**told, actor="system", holder=row.holder_name, oddity=oddity, trace_id=grant.trace_id)
 
 
 def needs_reconnect(row: Credential, error: IntegrationError) -> None:

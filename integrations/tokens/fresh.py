@@ -75,11 +75,12 @@ def _worth_a_try(row: Credential, lane: Lane) -> bool:
 
 
 def _respect_backoff(row: Credential, lane: Lane, now: datetime) -> None:
-    """A refresh that just failed is not tried again by every caller, only when it is due or somebody waits for it."""
-    if lane is Lane.INTERACTIVE or not row.failures or row.refresh_due_at is None or row.refresh_due_at <= now:
+    """A refresh that just failed is not tried again by every caller, only when it is due or somebody waits for it.
+    The repeat of a lost answer has its moment (`outcomes.REPEATS`), whoever waits."""
+    if not row.failures or row.refresh_due_at is None or row.refresh_due_at <= now:
         return
-    if row.lease_until is not None:
-        return  # under way, or a lost answer: the lease says when
+    if row.lease_owner or (lane is Lane.INTERACTIVE and row.lease_until is None):
+        return
     raise Unreachable(
         f"the last refresh of {row} failed: {row.last_error}",
         sent=False,

@@ -3,6 +3,8 @@
 No database lock is held while the vendor is asked. The HTTP deadline is well below the lease, so an owner that is
 alive has always finished before anybody else may begin. Orphans (a lease that ran out with its intent still standing)
 are found by the sweep every two seconds, which leaves room for the second attempt inside HighLevel's 30 seconds.
+
+All of it is told by the database's clock: a worker that dies with its own an hour ahead leaves no lease of an hour.
 """
 
 from __future__ import annotations
@@ -14,13 +16,13 @@ from datetime import datetime, timedelta
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Model, QuerySet
+from django.db.models.functions import Now
 
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 
 LEASE = timedelta(seconds=9)
 DEADLINE = 6.0  # seconds for the vendor's answer
-GRACE = timedelta(seconds=30)  # in which the same refresh token is answered the same (FACTS 1.4)
 _ORPHANS_AT_ONCE = 500
 
 
@@ -33,7 +35,6 @@ def claim(
     credential_id: int,
     *,
     owner: str,
-    now: datetime,
     seen: int | None = None,
     due_before: datetime | None = None,
     halted_before: datetime | None = None,
@@ -44,11 +45,10 @@ def claim(
     its app was stopped after `halted_before`.
     The moment of the first intent for a generation is kept: it says how much of the 30 seconds an orphan has left.
     """
-    wanted: dict[str, str | int | datetime | None] = {
+    wanted: dict[str, str | int | float | datetime | None] = {
         "id": credential_id,
         "owner": owner,
-        "now": now,
-        "until": now + LEASE,
+        "term": LEASE.total_seconds(),
         "seen": seen,
         "due": due_before,
         "halted": halted_before,
@@ -74,11 +74,12 @@ _APP = [field.attname for field in App._meta.concrete_fields]  # noqa: SLF001
 # The columns' names come from the models; everything else is a parameter.
 _CLAIM = f"""
     UPDATE tokens_credential c SET
-        lease_owner = %(owner)s, lease_until = %(until)s, intent_generation = c.generation,
-        intent_at = CASE WHEN c.intent_generation = c.generation THEN coalesce(c.intent_at, %(now)s) ELSE %(now)s END
+        lease_owner = %(owner)s, lease_until = statement_timestamp() + %(term)s * interval '1 second',
+        intent_generation = c.generation,
+        intent_at = coalesce(CASE WHEN c.intent_generation = c.generation THEN c.intent_at END, statement_timestamp())
     FROM tenants_app a
     WHERE c.id = %(id)s AND a.id = c.app_id AND c.kind = 'oauth' AND c.state <> 'revoked'
-        AND (c.lease_until IS NULL OR c.lease_until < %(now)s)
+        AND (c.lease_until IS NULL OR c.lease_until < statement_timestamp())
         AND (%(seen)s::bigint IS NULL OR c.generation = %(seen)s::bigint)
         AND (%(due)s::timestamptz IS NULL OR c.refresh_due_at <= %(due)s::timestamptz)
         AND (%(halted)s::timestamptz IS NULL OR a.halted_at IS NULL OR a.halted_at < %(halted)s::timestamptz)
@@ -86,21 +87,27 @@ _CLAIM = f"""
 """  # noqa: S608
 
 
-def renew(row: Credential, *, now: datetime) -> bool:
+def renew(row: Credential) -> bool:
     """Begin the lease anew before a second call. False when it is somebody else's by now."""
     held = Credential.objects.filter(pk=row.pk, generation=row.generation, lease_owner=row.lease_owner)
-    return held.update(lease_until=now + LEASE) == 1
+    return held.update(lease_until=Now() + LEASE) == 1
 
 
-def in_grace(row: Credential, now: datetime) -> bool:
-    """Whether the refresh token that was sent first at `intent_at` is still answered the same."""
-    return row.intent_at is not None and now - row.intent_at < GRACE
+def claimed_at(row: Credential) -> datetime:
+    """When `claim` took this row, by the database's clock."""
+    assert row.lease_until is not None
+    return row.lease_until - LEASE
 
 
-def orphans(now: datetime) -> list[int]:
+def is_repeat(row: Credential) -> bool:
+    """Whether an earlier claim of the same generation left its intent: the vendor may have rotated for that one."""
+    return row.refresh_sealed is not None and row.intent_at is not None and row.intent_at < claimed_at(row)
+
+
+def orphans() -> list[int]:
     """Credentials whose owner died in the middle of a call, or lost the answer."""
-    return list(orphaned(now).values_list("pk", flat=True))
+    return list(orphaned().order_by("lease_until").values_list("pk", flat=True)[:_ORPHANS_AT_ONCE])
 
 
-def orphaned(now: datetime) -> QuerySet[Credential]:
-    return Credential.objects.filter(lease_until__lt=now).order_by("lease_until")[:_ORPHANS_AT_ONCE]
+def orphaned() -> QuerySet[Credential]:
+    return Credential.objects.filter(lease_until__lt=Now())

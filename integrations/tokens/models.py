@@ -61,6 +61,9 @@ class Credential(models.Model):
     last_error_at = models.DateTimeField(null=True, blank=True)
     last_trace_id = models.CharField(max_length=100, blank=True)
     refreshed_at = models.DateTimeField(null=True, blank=True)
+    granted_at = models.DateTimeField(
+        null=True, blank=True, help_text="when an installation, or somebody's hand, last brought what is renewed since"
+    )
     created_at = models.DateTimeField()
 
     class Meta:

@@ -6,19 +6,22 @@ from dataclasses import replace
 
 import structlog
 
-from integrations.core import clock
-from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Unreachable
+from integrations.core.errors import IntegrationError, RefreshInProgress
 from integrations.core.secret import Secret
 from integrations.highlevel import oauth
 from integrations.highlevel.grants import Grant
 from integrations.quota import governor
+from integrations.quota.governor import Permit
 from integrations.quota.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tenants.models import UserType
 from integrations.tokens import database, lease, seals
 from integrations.tokens.models import Credential
+from integrations.tokens.permits import be_in_time, settle_failed
 
 log = structlog.get_logger(__name__)
+
+_PATIENCE = 1.0  # seconds for a permit: what the lease has left after the company's own refresh
 
 
 def by_refresh_token(row: Credential) -> Grant:
@@ -41,10 +44,15 @@ def by_refresh_token(row: Credential) -> Grant:
 
 
 def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> Grant:
-    """Mint the location's token (FACTS 1.7). It is a call with the company's token, so it takes a company permit."""
+    """Mint the location's token (FACTS 1.7). It is a call with the company's token, so it takes a company permit.
+
+    The lease begins anew when the permit is there, so that it outlasts the call whatever went before.
+    """
     database.let_go()
-    permit = governor.acquire(row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE)
+    patience = min(_PATIENCE, lane.terms.horizon)
+    permit = governor.acquire(row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE, patience=patience)
     try:
+        _be_in_time(row, permit)
         grant = oauth.mint_location(
             marketplace.identity(row.app),
             company_access,
@@ -52,12 +60,18 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
             location_id=row.resource_id,
             deadline_seconds=lease.DEADLINE,
         )
-    except BadRequest:
-        governor.give_back(permit)
-        raise
     except IntegrationError as error:
-        lost, refused = isinstance(error, Unreachable), isinstance(error, QuotaExhausted)
-        governor.settle(permit, received_at=None if lost else clock.monotonic(), rate=None, refused=refused)
+        settle_failed(permit, error)
         raise
     governor.settle(permit, received_at=grant.received_at, rate=grant.rate)
     return grant
+
+
+def _be_in_time(row: Credential, permit: Permit) -> None:
+    """Neither the lease nor the permit may have run out before the request leaves."""
+    with database.needed():
+        held = lease.renew(row)
+    database.let_go()
+    if not held:
+        raise RefreshInProgress(f"{row} is being refreshed", sent=False, retry_after=1.0, credential=row.pk)
+    be_in_time(permit)

@@ -4,11 +4,16 @@ The class of the error decides (the vendor's bodies become classes in `highlevel
 knows it wins, and the last knows all. A grant is called dead by `GrantRevoked` only: calling a live one dead costs the
 customer a new installation.
 
+An answer is lost when the vendor may have rotated and we have nothing: no answer, a 5xx (said by a proxy, perhaps, of a
+call that went through), a success that cannot be one. The same refresh token is then sent again within the 30 seconds
+of grace, but sparingly: the one measurement there is (FACTS 1.4) saw its third use refused, so repeats in quick
+succession would all fall into the hiccup that lost the first answer.
+
 ::
 
     what failed                        the row                      next try                        and
     our own queue or store is away     as it was                    when that says                  counts no failure
-    the answer was lost                as it was, intent stands     in a second, for 30 seconds     then backoff
+    the answer was lost                as it was, intent stands     8 and 20 s after the intent     then backoff
     the grant is dead                  needs reconnect              never                           audit
     the location is inactive           suspended, tokens kept       every six hours, or woken
     our client is refused              as it was                    in five minutes                 the app stops
@@ -16,13 +21,16 @@ customer a new installation.
     a refusal in no table              as it was                    backoff                         audit, once an app
     the vendor's fault, its limit      as it was                    when it says, else backoff
     anything else                      as it was                    every six hours                 audit, once an app
+
+What may pass (any `Retryable`) and meets the repeat of a lost answer leaves the intent, whatever its line says, and
+comes again when it says or in two seconds, but inside the grace: the lost answer is still there to be had.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -34,6 +42,7 @@ from integrations.core.errors import (
     QuotaExhausted,
     RefreshInProgress,
     Retryable,
+    ServerFault,
     StoreUnavailable,
     Unreachable,
     Untrusted,
@@ -46,7 +55,10 @@ from integrations.tokens.models import Credential
 from integrations.tokens.store import INACTIVE_RETRY
 
 HALTED_RETRY = marketplace.PROBE_EVERY
-LOST_ANSWER_RETRY = timedelta(seconds=1)
+GRACE = timedelta(seconds=30)  # in which the same refresh token is answered the same (FACTS 1.4)
+REPEATS = timedelta(seconds=8), timedelta(seconds=20)  # after the first intent
+_UNSENT_RETRY = timedelta(seconds=2)
+_LATEST = GRACE - timedelta(seconds=4)  # after the intent: what is due then is sent by a sweep within the grace
 AMBIGUOUS_RETRY = timedelta(minutes=30)
 _LONGEST_BACKOFF = 900.0
 
@@ -75,29 +87,53 @@ class Outcome:
 
 def outcome(row: Credential, error: IntegrationError, *, now: datetime) -> Outcome:
     """The line of the table for this error, met while refreshing this (claimed) row."""
-    return next(line(row, error, now) for fits, line in _TABLE if fits(error))
+    found = next(line(row, error, now) for fits, line in _TABLE if fits(error))
+    if isinstance(error, Retryable) and not is_lost_answer(error) and lease.is_repeat(row):
+        return _still_missing(row, error, found, now)
+    return found
 
 
 def is_lost_answer(error: IntegrationError) -> bool:
     """Whether the vendor may have rotated the refresh token without our getting the new one."""
     if isinstance(error, Unreachable):
         return error.context.get("sent") is not False
-    return isinstance(error, Untrusted)  # a success that cannot be what it says
+    return isinstance(error, ServerFault | Untrusted)  # Untrusted: a success that cannot be what it says
 
 
 def _ours(_: Credential, error: IntegrationError, __: datetime) -> Outcome:
-    asked = error.retry_after if isinstance(error, Retryable) else None
-    return Outcome(timedelta(seconds=asked or backoff(0)) * random.uniform(1.0, 1.5), counts=False)  # noqa: S311
+    return Outcome(timedelta(seconds=_asked(error) or backoff(0)) * random.uniform(1.0, 1.5), counts=False)  # noqa: S311
 
 
 def _lost(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
-    if lease.in_grace(row, now):
-        return Outcome(LOST_ANSWER_RETRY, lost=True)
-    return _transient(row, error, now)
+    """At the next repeat that is as far ahead as the vendor wants it, else at the last one. Minting loses nothing."""
+    since = _since_intent(row, now)
+    ahead = [repeat for repeat in REPEATS if repeat > since]
+    if not ahead or row.refresh_sealed is None:
+        return _transient(row, error, now)
+    wanted = since + timedelta(seconds=_asked(error) or 0.0)
+    return Outcome(next((repeat for repeat in ahead if repeat >= wanted), ahead[-1]) - since, lost=True)
+
+
+def _still_missing(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> Outcome:
+    """An earlier call's answer was lost, and this one brought none: nothing was used up, so soon again."""
+    left = _LATEST - _since_intent(row, now)
+    if left <= timedelta(0):
+        return found
+    asked = _asked(error)
+    wait = _UNSENT_RETRY if asked is None else timedelta(seconds=asked)
+    return replace(found, wait=min(wait, left), lost=True)
+
+
+def _since_intent(row: Credential, now: datetime) -> timedelta:
+    return now - (row.intent_at or now)
+
+
+def _asked(error: IntegrationError) -> float | None:
+    return error.retry_after if isinstance(error, Retryable) else None
 
 
 def _transient(row: Credential, error: IntegrationError, _: datetime) -> Outcome:
-    asked = error.retry_after if isinstance(error, Retryable) else None
+    asked = _asked(error)
     seconds = backoff(row.failures, cap=_LONGEST_BACKOFF) if asked is None else asked
     alert = Alert.ONCE if isinstance(error, UnknownRefusal) else Alert.NONE
     return Outcome(timedelta(seconds=seconds), alert=alert)

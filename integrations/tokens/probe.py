@@ -7,9 +7,9 @@ any words is a refusal there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 
-from integrations.core import clock
-from integrations.core.errors import GrantRevoked, IntegrationError, RequestRejected, ScopeMissing, Unreachable
+from integrations.core.errors import GrantRevoked, IntegrationError, RequestRejected, ScopeMissing
 from integrations.core.secret import Secret
 from integrations.highlevel import api_errors, transport
 from integrations.highlevel.errors import AccessTokenRejected
@@ -19,6 +19,7 @@ from integrations.quota.lanes import Lane
 from integrations.tenants.models import UserType
 from integrations.tokens import address
 from integrations.tokens.models import Credential
+from integrations.tokens.permits import be_in_time, settle_failed
 from integrations.tokens.store import Holder
 
 DEADLINE = 10.0
@@ -37,11 +38,13 @@ def check(holder: Holder, token: Secret) -> None:
     permit = governor.acquire(place.quota_app, holder.resource_id, lane=Lane.INTERACTIVE, timeout=DEADLINE)
     request = Request("GET", read.path, read.query, read.version, token, timeout=DEADLINE, operation="tokens.check")
     try:
+        be_in_time(permit)
         response = transport.shared(place.url).send(request)
     except IntegrationError as error:
-        governor.settle(permit, received_at=None if isinstance(error, Unreachable) else clock.monotonic(), rate=None)
+        settle_failed(permit, error)
         raise
-    governor.settle(permit, received_at=response.received_at, rate=place.rate(holder, response.rate))
+    refused = response.status == HTTPStatus.TOO_MANY_REQUESTS
+    governor.settle(permit, received_at=response.received_at, rate=place.rate(holder, response.rate), refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)
     except AccessTokenRejected as error:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -69,7 +69,8 @@ def refresh(
     expired, and only the first of them may act on it. `forced` asks the vendor although the app is stopped.
 
     Raises RefreshInProgress when somebody else is at it, GrantRevoked, LocationInactive, ClientRejected, Unreachable,
-    ServerFault, StoreUnavailable. Whatever is raised, the row (or the spool) already says what happens next.
+    ServerFault, StoreUnavailable. Whatever is raised, the row (or the spool) already says what happens next. Raises
+    BadRequest, before anything is done, inside a transaction: its rollback would lose the new pair.
     """
     return _renew(credential_id, _Asked(_obtain, lane, due_before, seen, forced))
 
@@ -92,6 +93,8 @@ def company_access(app: App, company_id: str, *, lane: Lane) -> tuple[Credential
 
 
 def _renew(credential_id: int, asked: _Asked) -> Credential:
+    database.refuse_transaction("a refresh")
+    began = clock.monotonic()
     with database.needed():
         row = _claimed(credential_id, asked)
         if row is None:
@@ -101,8 +104,9 @@ def _renew(credential_id: int, asked: _Asked) -> Credential:
         asked_at = clock.now()
         grant = asked.way(row, lane=asked.lane)
     except IntegrationError as error:
+        now = lease.claimed_at(row) + timedelta(seconds=clock.monotonic() - began)
         with database.needed():
-            return failures.note(row, error, now=clock.now())
+            return failures.note(row, error, now=now)
     except BaseException:
         # Not one of the anticipated failures: the lease runs out by itself and the sweep tries again.
         log.exception("token.refresh_broke", credential=row.pk)
@@ -111,20 +115,19 @@ def _renew(credential_id: int, asked: _Asked) -> Credential:
     row = rescue.swap(row, grant, asked_at=asked_at)
     reached("swapped")
     marketplace.resume(row.app)
+    failures.odd_answer(row, grant)
     log.info("token.refreshed", credential=row.pk, user_type=row.user_type, resource=row.resource_id)
     return row
 
 
 def _claimed(credential_id: int, asked: _Asked) -> Credential | None:
     reached("before")
-    now = clock.now()
     return lease.claim(
         credential_id,
         owner=lease.new_owner(),
-        now=now,
         seen=asked.seen,
         due_before=asked.due_before,
-        halted_before=None if asked.forced else now - marketplace.PROBE_EVERY,
+        halted_before=None if asked.forced else clock.now() - marketplace.PROBE_EVERY,
     )
 
 
@@ -152,7 +155,7 @@ def _obtain(row: Credential, *, lane: Lane) -> Grant:
                 raise
             log.warning("token.refresh_token_dead", credential=row.pk, error=str(error), then="company token")
             # A second call, and a third if the company's token is old: the lease has to outlast them.
-            if not lease.renew(row, now=clock.now()):
+            if not lease.renew(row):
                 raise RefreshInProgress(f"{row} is being refreshed", retry_after=1.0, credential=row.pk) from error
     return _mint(row, lane=lane)
 
@@ -161,8 +164,6 @@ def _mint(row: Credential, *, lane: Lane) -> Grant:
     if not row.is_minted:
         raise GrantRevoked(f"{row} has neither a refresh token nor a company to mint from", credential=row.pk)
     company, access = company_access(row.app, row.company_id, lane=lane)
-    if not lease.renew(row, now=clock.now()):
-        raise RefreshInProgress(f"{row} is being refreshed", retry_after=1.0, credential=row.pk)
     try:
         return obtain.by_company_token(row, access, lane=lane)
     except AccessTokenRejected:

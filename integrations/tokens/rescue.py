@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import Error as AnyDatabaseError
 
 from integrations.core import audit
 from integrations.core.errors import StoreUnavailable
 from integrations.highlevel.grants import Grant
-from integrations.tokens import seals, spool, store
+from integrations.tokens import database, seals, spool, store
 from integrations.tokens.models import Credential
 from integrations.tokens.spool import Entry
 from integrations.vault.seal import Binding
@@ -31,15 +31,13 @@ def swap(row: Credential, grant: Grant, *, asked_at: datetime) -> Credential:
     """
     try:
         return _swapped(row, grant, asked_at)
-    except DatabaseError as error:
-        if connection.in_atomic_block:
-            raise
+    except AnyDatabaseError as error:
         log.warning("token.swap_failed", credential=row.pk, reason=type(error).__name__)
-        connection.close()
+        database.let_go()
     try:
         return _swapped(row, grant, asked_at)  # a connection that was cut, while the database lives
-    except DatabaseError as error:
-        connection.close()
+    except AnyDatabaseError as error:
+        database.let_go()
         _spool(row, grant, asked_at)
         raise StoreUnavailable(f"the new pair of {row} is kept until the database is back", retry_after=5.0) from error
 

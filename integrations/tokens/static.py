@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.db import transaction
+
 from integrations.core.errors import GrantRevoked
 from integrations.tokens import failures
 from integrations.tokens.models import Credential
@@ -28,15 +30,16 @@ def tried_again(row: Credential, *, now: datetime) -> Credential:
     same = Credential.objects.filter(pk=row.pk, generation=row.generation)
     if row.rejected_generation == row.generation or row.access_sealed is None:
         error = GrantRevoked(f"HighLevel refuses this token: {_CURES[Credential.Kind(row.kind)]}", credential=row.pk)
-        same.update(
-            state=Credential.State.NEEDS_RECONNECT,
-            reason=error.message[:300],
-            refresh_due_at=None,
-            last_error=error.message[:300],
-            last_error_code=error.code,
-            last_error_at=now,
-        )
-        failures.needs_reconnect(row, error)
+        with transaction.atomic():
+            same.update(
+                state=Credential.State.NEEDS_RECONNECT,
+                reason=error.message[:300],
+                refresh_due_at=None,
+                last_error=error.message[:300],
+                last_error_code=error.code,
+                last_error_at=now,
+            )
+            failures.needs_reconnect(row, error)
         raise error
     same.filter(state__in=[Credential.State.SUSPENDED, Credential.State.ACTIVE]).update(
         state=Credential.State.ACTIVE, reason="", refresh_due_at=None

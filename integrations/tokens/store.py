@@ -90,23 +90,25 @@ def put(holder: Holder, grant: Grant, *, now: datetime) -> Credential:
     """
     with transaction.atomic():
         row = _locked(holder, company_id=grant.company_id or "", now=now)
-        swap(row, grant, now=now)
+        swap(row, grant, now=now, granted=True)
         if holder.user_type == UserType.COMPANY:
             lost = Credential.objects.filter(app=holder.app, company_id=holder.resource_id, user_type=UserType.LOCATION)
             lost.filter(state=Credential.State.NEEDS_RECONNECT).update(refresh_due_at=now)
     return row
 
 
-def swap(row: Credential, grant: Grant, *, now: datetime) -> bool:
+def swap(row: Credential, grant: Grant, *, now: datetime, granted: bool = False) -> bool:
     """Replace the pair of `row.generation` by `grant`, asked for at `now`, in the database and in `row`.
 
     False, and `row` as it was, when another generation stands there already. A grant without a refresh token leaves
-    none: an old one kept from another grant would only look healthy (FACTS 1.7).
+    none: an old one kept from another grant would only look healthy (FACTS 1.7). `granted` when it is no renewal.
     """
     lifetime = timedelta(seconds=grant.expires_in or DEFAULT_LIFETIME)
-    told = {"company_id": (grant.company_id or row.company_id)[:64]}
+    told: dict[str, Any] = {"company_id": (grant.company_id or row.company_id)[:64]}
     if grant.scopes:
         told["scopes"] = " ".join(sorted(grant.scopes))
+    if granted:
+        told["granted_at"] = now
     values = told | {
         "access_sealed": seals.sealed(row, seals.ACCESS, grant.access_token, row.generation + 1),
         "refresh_sealed": seals.sealed(row, seals.REFRESH, grant.refresh_token, row.generation + 1),
@@ -130,6 +132,7 @@ def enter(holder: Holder, token: Secret, *, kind: str, now: datetime) -> Credent
             "expires_at": None,
             "refresh_due_at": None,
             "refreshed_at": now,
+            "granted_at": now,
         }
         _replace(row, values)
     return row

@@ -1,4 +1,4 @@
-"""The token room's messages: refresh one, repair one, and the sweep that finds both.
+"""The token room's messages: refresh one, mint one, repair one, and the sweep that finds what is due.
 
 After an outage ten thousand may be due at once. The sweep then sends so many messages a round and no more, the tokens
 that expire first among those that waited longest, so that the vendor sees a steady stream of as many calls at a time
@@ -18,9 +18,9 @@ from integrations.core import clock
 from integrations.core.jobs import enqueue, job
 from integrations.quota.lanes import Lane
 from integrations.tenants import marketplace
-from integrations.tokens import lease, rescue, spool
+from integrations.tokens import halted, lease, rescue, spool
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh import mint, refresh
 
 BATCH = 100  # messages a round of two seconds: 10,000 in three and a half minutes, hours before they are needed
 LOOK = 1000  # rows read a round
@@ -35,19 +35,27 @@ def refresh_one(*, credential_id: int, forced: bool = False, **_: object) -> Non
     refresh(credential_id, due_before=None if forced else clock.now() + 2 * _REDUE, forced=forced)
 
 
+@job("tokens.mint")
+def mint_one(*, credential_id: int, **_: object) -> None:
+    """A new pair by the company's token: an operator wants it."""
+    mint(credential_id)
+
+
 @job("tokens.repair")
 def repair_one(*, credential_id: int, **_: object) -> None:
     """Repeat a call whose owner died, inside the 30 seconds in which the vendor answers it the same."""
-    if Credential.objects.filter(pk=credential_id, lease_until__lt=clock.now()).exists():
-        refresh(credential_id, lane=Lane.EVENTS)
+    if lease.orphaned().filter(pk=credential_id).exists():
+        refresh(credential_id, lane=Lane.EVENTS, forced=True)  # a stopped app rests for longer than the 30 seconds
 
 
 @job("tokens.sweep")
 def sweep(**_: object) -> None:
     spool.drain(rescue.KIND, rescue.commit)  # before the repairs, which would find the grant dead
     now = clock.now()
-    for credential_id in lease.orphans(now):
+    for credential_id in lease.orphans():
         enqueue("tokens.repair", credential_id=credential_id)
+    for credential_id in halted.due(now):
+        enqueue("tokens.refresh", credential_id=credential_id, forced=True)
     for credential_id in claim_due(now):
         enqueue("tokens.refresh", credential_id=credential_id)
 
@@ -55,7 +63,7 @@ def sweep(**_: object) -> None:
 def claim_due(now: datetime) -> list[int]:
     """Take up to `BATCH` of the due credentials, and put their due time off while their message travels.
 
-    Those of an app that is stopped are put off to its next probe, so that they take nobody's place.
+    Those of an app that is stopped are put off, so that they take nobody's place: `halted` chooses who asks for it.
     """
     rows = list(longest_due(now).values_list("pk", "expires_at", "app__halted_at"))
     resting = {pk for pk, _, halted_at in rows if halted_at is not None and now - halted_at < marketplace.PROBE_EVERY}

@@ -1,25 +1,30 @@
-"""How many sealed values each key holds, counted by the database from their headers; nothing is opened."""
+"""How many sealed values each key holds, counted from their headers (a column's by the database); nothing is opened."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import structlog
 from django.db.models import Count
 
-from integrations.core.errors import SealBroken
-from integrations.vault import columns
+from integrations.core.errors import SealBroken, StoreUnavailable
+from integrations.vault import columns, outside
 from integrations.vault.keys import KeyRing
+
+log = structlog.get_logger(__name__)
 
 DAMAGED = ""  # stands for the key id of a value without a header of ours; no key has it
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Values by column label and key id."""
+    """Values by label (a column's, or that of a place outside) and key id. `unread`: why a place could not be counted,
+    by its label."""
 
     by_column: Mapping[str, Mapping[str, int]]
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def by_key(self) -> Counter[str]:
@@ -41,23 +46,35 @@ class Census:
         return sorted(self.by_key.keys() - ring.ciphers.keys() - {DAMAGED})
 
     def unused(self, ring: KeyRing) -> list[str]:
-        """Key ids of the ring, but for the sealing one, that hold nothing any more."""
+        """Key ids of the ring, but for the sealing one, that hold nothing; none while a place cannot be counted."""
+        if self.unread:
+            return []
         return [key_id for key_id in ring.ciphers if key_id != ring.newest and not self.by_key[key_id]]
 
 
 def count() -> Census:
-    """One pass over each sealed column."""
-    return Census({column.label: _count(column) for column in columns.registered()})
+    """One pass over each sealed column, and over what is kept elsewhere."""
+    counts = {column.label: _count(column) for column in columns.registered()}
+    unread: dict[str, str] = {}
+    for place in outside.registered():
+        try:
+            counts[place.label] = Counter(held.key_id or DAMAGED for held in place.values())
+        except StoreUnavailable as error:
+            unread[place.label] = str(error)
+    return Census(counts, unread)
 
 
 def require(ring: KeyRing) -> None:
     """Raises SealBroken, naming the keys in use that the ring lacks."""
     census = count()
+    for label, why in census.unread.items():
+        log.warning("vault.uncounted", place=label, reason=why)
     missing = census.missing(ring)
     if missing:
         lost = ", ".join(f"{key_id!r} ({census.by_key[key_id]} values)" for key_id in missing)
         raise SealBroken(
-            f"VAULT_KEYS lacks keys that sealed what is stored: {lost}: put them back at the end of the list",
+            f"VAULT_KEYS lacks keys that sealed what is stored: {lost}: put them back at the end of the list, "
+            "or, if one is lost for good, give up what it sealed: manage.py vault forget KEY_ID",
             key_ids=missing,
         )
 

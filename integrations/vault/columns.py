@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db.models import BinaryField, Func, Model, Q, QuerySet
@@ -57,6 +59,15 @@ class SealedColumn:
 
     def value(self, row: Any) -> bytes:
         return bytes(getattr(row, self.column))
+
+
+def sealed_by(model: type[Model], key_id: str) -> QuerySet[Any]:
+    """The model's rows of which that key sealed any column."""
+    mine = [column.column for column in registered() if column.model is model]
+    rows = model._base_manager.alias(**{f"{column}_key": KeyId(column) for column in mine})  # noqa: SLF001 - as above
+    any_of = (Q(**{f"{column}_key": key_id.encode()}) for column in mine)
+    found: QuerySet[Any] = rows.filter(reduce(or_, any_of))
+    return found
 
 
 _registered: dict[str, SealedColumn] = {}

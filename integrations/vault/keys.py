@@ -5,7 +5,8 @@ open. A key id travels with every ciphertext, so a ring can grow while old rows 
 
 A new key comes in four steps, each finished on every machine before the next, so that no process ever meets a key id
 it lacks: append it (`old,new`) and restart; put it first (`new,old`) and restart; `manage.py vault rotate`; drop the
-old one once `manage.py vault status` says that it may be retired. An id is never given to another key.
+old one once `manage.py vault status` says that it may be retired. An id is never given to another key. What a key
+sealed that is lost for good is given up by `manage.py vault forget`.
 """
 
 from __future__ import annotations
@@ -59,6 +60,11 @@ def parse(entries: Iterable[str]) -> KeyRing:
     if not ciphers:
         raise ValueError("at least one key is needed")
     return KeyRing(newest=next(iter(ciphers)), ciphers=ciphers)
+
+
+def is_id(text: str) -> bool:
+    """Whether a key could have this id."""
+    return _KEY_ID.fullmatch(text) is not None
 
 
 def ring() -> KeyRing:

@@ -8,6 +8,8 @@
 The rows are the only state. Whoever stops or is killed loses nothing, and the next run begins with what is left; two
 runs at once share the work. At each moment a value stands under the old or the new key, and the ring opens both.
 
+What is kept outside the database (`vault.outside`) is re-sealed in its place, as far as this machine can reach it.
+
 The UPDATE waits for nobody: rows that somebody else is writing are passed over and come in the next pass. What waits
 for no lock is part of no deadlock, so a rotation never aborts a refresh.
 """
@@ -22,10 +24,11 @@ import psycopg
 from django.db import connections, router
 
 from integrations.core import audit, clock
-from integrations.core.errors import SealBroken
-from integrations.vault import census, columns, keys
+from integrations.core.errors import SealBroken, StoreUnavailable
+from integrations.vault import census, columns, keys, outside
 from integrations.vault.columns import SealedColumn
 from integrations.vault.keys import KeyRing
+from integrations.vault.outside import Place
 from integrations.vault.seal import seal_under, unseal_with
 
 BATCH = 500
@@ -37,7 +40,8 @@ Blobs = list[tuple[Any, bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A value that does not open. `row` and `owner` identify it; `reason` names the key."""
+    """A value that does not open. `row` (or the name of what stands in no row) and `owner` identify it; `reason` names
+    the key."""
 
     column: str
     row: str
@@ -50,13 +54,15 @@ class Broken:
 
 @dataclass(slots=True)
 class Outcome:
-    """`busy` counts values that were held by somebody to the end; the next run finds them."""
+    """`busy` counts values that were held by somebody to the end, `unread` says why a place outside the database could
+    not be reached; the next run finds both."""
 
     key_id: str
     resealed: int = 0
     busy: int = 0
     stopped: bool = False
     broken: list[Broken] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +94,14 @@ def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> Outcome:
     outcome, patience = Outcome(key_id=ring.newest), _PATIENCE
     while patience:
         before = outcome.resealed
-        outcome.busy, outcome.broken = 0, []
+        outcome.busy, outcome.broken, outcome.unread = 0, [], []
         for column in columns.registered():
             _pass_over(column, ring, batch, watcher, outcome)
+        for place in outside.registered():
+            try:
+                _pass_outside(place, ring, watcher, outcome)
+            except StoreUnavailable as error:
+                outcome.unread.append(f"{place.label}: {error}")
         if outcome.stopped or not outcome.busy:
             break
         patience = _PATIENCE if outcome.resealed > before else patience - 1
@@ -108,6 +119,25 @@ def _pass_over(column: SealedColumn, ring: KeyRing, size: int, watcher: Watcher,
         outcome.resealed += swapped
         outcome.busy += len(blobs) - swapped
         watcher.batch_done(len(rows))
+
+
+def _pass_outside(place: Place, ring: KeyRing, watcher: Watcher, outcome: Outcome) -> None:
+    """One by one: they are few. Raises StoreUnavailable."""
+    for held in place.values():
+        if held.key_id == ring.newest:
+            continue
+        if watcher.stop():
+            outcome.stopped = True
+            return
+        try:
+            if held.binding is None:
+                raise SealBroken("it cannot be read")
+            secret = unseal_with(ring, held.blob, held.binding)
+        except SealBroken as error:
+            outcome.broken.append(Broken(place.label, held.name, held.owner, str(error)))
+        else:
+            outcome.resealed += place.swap(held, seal_under(ring, ring.newest, secret, held.binding))
+        watcher.batch_done(1)
 
 
 def _batches(column: SealedColumn, newest: str, size: int) -> Iterator[list[Any]]:

@@ -36,8 +36,8 @@ def table(status: Status, stdout: OutputWrapper) -> str:
 
 
 def _heading(label: str) -> str:
-    """Two lines, so that four columns fit a terminal: "Credential" above "access"."""
-    _, model, column = label.split(".")
+    """Two lines, so that all fit a terminal: "Credential" above "access", "tokens" above "spool"."""
+    model, column = label.split(".")[-2:]
     return f"{model}\n{column.removesuffix('_sealed')}"
 
 
@@ -47,12 +47,13 @@ def _advice(status: Status) -> Iterator[str]:
         yield f"{waiting} values wait: manage.py vault rotate"
     elif status.retirable:
         yield f"may leave VAULT_KEYS on all machines: {', '.join(status.retirable)}"
+        yield "(a spool entry that only another machine's disk holds is counted there: ask there too)"
 
 
 @contextmanager
-def bar(total: int, *, show: bool) -> Iterator[Callable[[int], None]]:
+def bar(total: int, *, doing: str, show: bool) -> Iterator[Callable[[int], None]]:
     """A progress bar; yields the function that moves it. A value met again in a later pass is not counted twice."""
-    columns = (TextColumn("re-sealing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
         task = progress.add_task("", total=total)
         yield lambda step: progress.advance(task, min(step, total - int(progress.tasks[0].completed)))

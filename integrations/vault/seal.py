@@ -75,6 +75,14 @@ def key_id_of(blob: bytes | memoryview) -> str:
     return _split(bytes(blob))[0]
 
 
+def is_under(blob: bytes | memoryview | None, key_id: str) -> bool:
+    """Whether that key sealed `blob`; not when there is none, or it is damaged."""
+    try:
+        return blob is not None and key_id_of(blob) == key_id
+    except SealBroken:
+        return False
+
+
 def _header(key_id: str) -> bytes:
     raw = key_id.encode()
     return bytes((_VERSION, len(raw))) + raw

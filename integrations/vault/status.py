@@ -12,7 +12,8 @@ from integrations.vault.keys import KeyRing
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`role` is one of seals, opens, retirable, missing and wrong; `columns` counts values by column."""
+    """`role` is one of seals, opens, retirable, missing and wrong; `columns` counts values by column, and by place for
+    those that stand in none."""
 
     key_id: str
     role: str
@@ -22,7 +23,8 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`stale` values wait for `vault rotate`; `retirable` keys may leave VAULT_KEYS; any problem is a failure."""
+    """`stale` values wait for `vault rotate`; `retirable` keys may leave VAULT_KEYS, as far as this machine can see (a
+    spool entry may lie on another's disk alone); any problem is a failure."""
 
     newest: str
     keys: list[Key]
@@ -62,7 +64,12 @@ def _problems(wrong: list[str], missing: list[str], census: Census, ring: KeyRin
         yield f"the key {key_id!r} is another one than the one that sealed what is stored: put the right one back"
     for key_id in missing:
         held = census.by_key[key_id]
-        yield f"the key {key_id!r} is missing and holds {held} values: put it back behind {ring.newest!r}"
+        yield (
+            f"the key {key_id!r} is missing and holds {held} values: put it back behind {ring.newest!r}, or, if it is "
+            f"lost for good, run manage.py vault forget {key_id}"
+        )
+    for label, why in census.unread.items():
+        yield f"{label} cannot be counted, so no key may be retired: {why}"
     if census.damaged:
         labels = sorted(label for label, counts in census.by_column.items() if counts.get(DAMAGED))
         yield f"{census.damaged} values are damaged: {', '.join(labels)}; `manage.py vault rotate` names their rows"

@@ -4,10 +4,11 @@
 `AppConfig.ready()`. `IGNORED` are the vendor's types nobody has to care about. What stands in neither is new: it is
 stored, answered 200, marked as without a handler like the ignored ones, and written to the log.
 
-A handler runs inside the transaction that marks its event as done. So it works on the database only and enqueues what
-needs the network; its effects and the mark are committed together or not at all. Events come at least once over an
-event's lifetime (`manage.py replay`), mostly in order: a handler compares timestamps before it overwrites.
-It raises Retryable to be called again later, Permanent when that could not help.
+A handler runs inside the transaction that marks its event. So it works on the database only and enqueues what needs the
+network; its effects and the mark are committed together or not at all. One that fails undoes its own effects and nobody
+else's, and all are called again with the event: so a handler bears being called twice, as it must anyway (`manage.py
+replay`), and compares timestamps before it overwrites. It raises Retryable to be called again later, Permanent when
+that could not help.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
+from django.db import transaction
 
 from integrations.installs import events as installs
 from integrations.webhooks.models import Event
@@ -110,11 +112,30 @@ def on(event_type: str, handler: Callable[[Event], None]) -> None:
         HANDLERS[event_type] = (*registered, handler)
 
 
-def dispatch(event: Event) -> Event.Status:
-    """Run the event's handlers; the status it has earned. What a handler raises passes through."""
-    found = HANDLERS.get(event.type, ())
-    for handler in found:
-        handler(event)
-    if not found and event.type not in IGNORED:
-        log.info("webhook.unknown_type", type=event.type, webhook_id=event.webhook_id)
-    return Event.Status.DONE if found else Event.Status.IGNORED
+def dispatch(event: Event) -> Exception | None:
+    """Run the event's handlers, each in a savepoint of its own; what the first that failed raised, None if none did.
+
+    Raises the database's errors when the transaction itself is lost.
+    """
+    failure: Exception | None = None
+    for handler in HANDLERS.get(event.type, ()):
+        try:
+            with transaction.atomic():
+                handler(event)
+        except Exception as error:  # a handler may fail in any way, and none of them may stop the others
+            log.warning(
+                "webhook.handler_failed",
+                handler=getattr(handler, "__qualname__", type(handler).__name__),
+                type=event.type,
+            )
+            failure = failure or error
+    return failure
+
+
+def settled_status(event_type: str) -> Event.Status:
+    """What an event of this type is when all its handlers are through with it."""
+    if HANDLERS.get(event_type):
+        return Event.Status.DONE
+    if event_type not in IGNORED:
+        log.info("webhook.unknown_type", type=event_type)
+    return Event.Status.IGNORED

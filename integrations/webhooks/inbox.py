@@ -1,7 +1,8 @@
 """Taking a webhook in: verify the raw bytes, read them, store the event once, and only then answer.
 
-Everything is stored by one statement, which is its own transaction: it commits before the caller answers 200, and a
-duplicate costs one index look-up and writes nothing. The statement wakes the mailbox as well. Its row lock is what
+Everything is done by one statement, which is its own transaction: it commits before the caller answers 200, and a
+duplicate costs two index look-ups and writes nothing. The statement finds the app and wakes the mailbox as well; both
+would cost as much again as the event itself, if asked for one after the other. The mailbox's row lock is what
 makes the wake-up safe against a worker that is just going to sleep (`mailbox._release` takes the same lock before it
 looks for more), and the fixed order of locks, mailbox before event, is what keeps simultaneous copies of one event
 from deadlocking.
@@ -13,8 +14,8 @@ names is, and the app it names is the one the URL belongs to.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
@@ -25,33 +26,47 @@ from integrations.core.errors import BadRequest, PayloadAnomalous, StoreUnavaila
 from integrations.core.jobs import enqueue
 from integrations.highlevel.signatures import WebhookKeys, load_keys, verify_webhook
 from integrations.tenants import marketplace
-from integrations.tenants.models import App
 from integrations.webhooks import envelope
 from integrations.webhooks.envelope import Envelope
-from integrations.webhooks.models import Event
 
 COME_BACK = 30.0  # seconds; what we tell the vendor while the store is away
 
+# The app in it is the one that `_addressee` would find: by app id, then by client id, the settings' one without a name.
 _STORE = """
-WITH box AS (
+WITH app AS (
+    SELECT id FROM tenants_app
+    WHERE %(name)s IN ('', highlevel_id, client_id) AND %(named)s IN ('', highlevel_id, client_id)
+    ORDER BY highlevel_id = %(name)s DESC, client_id = %(default)s DESC, id
+    LIMIT 1
+), box AS (
     INSERT INTO webhooks_mailbox AS box (app_id, tenant, due_at, lease_owner)
-    SELECT %(app)s, %(tenant)s, %(now)s, ''
-    WHERE NOT EXISTS (SELECT FROM webhooks_event WHERE app_id = %(app)s AND webhook_id = %(webhook_id)s)
+    SELECT app.id, %(tenant)s, %(now)s, '' FROM app
+    WHERE NOT EXISTS (SELECT FROM webhooks_event WHERE app_id = app.id AND webhook_id = %(webhook_id)s)
     ON CONFLICT (app_id, tenant) DO UPDATE SET due_at = COALESCE(box.due_at, EXCLUDED.due_at)
-    RETURNING id, due_at
+    RETURNING id, app_id, due_at
+), event AS (
+    INSERT INTO webhooks_event (app_id, mailbox_id, webhook_id, type, occurred_at, received_at, payload,
+                                status, attempts, due_at, error_code, error)
+    SELECT box.app_id, box.id, %(webhook_id)s, %(type)s, %(occurred_at)s, %(now)s, %(payload)s::jsonb,
+           'pending', 0, %(now)s, '', ''
+    FROM box
+    ON CONFLICT (app_id, webhook_id) DO NOTHING
+    RETURNING mailbox_id
 )
-INSERT INTO webhooks_event (app_id, mailbox_id, webhook_id, type, occurred_at, received_at, payload,
-                            status, attempts, due_at, error_code, error)
-SELECT %(app)s, box.id, %(webhook_id)s, %(type)s, %(occurred_at)s, %(now)s, %(payload)s::jsonb,
-       'pending', 0, %(now)s, '', ''
-FROM box
-ON CONFLICT (app_id, webhook_id) DO NOTHING
-RETURNING id, mailbox_id, (SELECT due_at = %(now)s FROM box)
+SELECT app.id, event.mailbox_id, box.due_at = %(now)s FROM app LEFT JOIN box ON TRUE LEFT JOIN event ON TRUE
 """
 
 
-def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Event | None:
-    """Store one webhook; the event, or None when it is here already. Committed when this returns.
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A webhook that is here: whose it is, and where it was put. `mailbox_id` is None for one that was here already."""
+
+    app_id: int
+    mailbox_id: int | None
+
+
+def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Receipt:
+    """Store one webhook, unless it is here already. Committed when this returns.
 
     `app_name` is the URL's part, an app id or client id; without it the event's own `appId` decides. Raises
     SignatureInvalid, PayloadAnomalous, and StoreUnavailable when the event could not be stored.
@@ -61,7 +76,8 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Even
     now = clock.now()
     letter = envelope.read(raw, now)
     try:
-        return _store(_addressee(app_name, letter), letter, now)
+        # No app in the first round: either there is none, or this process has yet to make the one of the settings.
+        receipt = _store(app_name, letter, now) or _store(_addressee(app_name, letter), letter, now)
     except DataError as error:
         raise PayloadAnomalous("the webhook holds what a database cannot", type=letter.type) from error
     except Error as error:
@@ -69,6 +85,9 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Even
         raise StoreUnavailable(
             "the event could not be stored", retry_after=COME_BACK, reason=type(error).__name__
         ) from error
+    if receipt is None:
+        raise StoreUnavailable("the app has just been removed", retry_after=COME_BACK)
+    return receipt
 
 
 @functools.lru_cache(maxsize=2)
@@ -77,44 +96,38 @@ def _keys(pems: tuple[str, ...], legacy: bool) -> WebhookKeys:
     return load_keys(pems, legacy)
 
 
-def _addressee(app_name: str | None, letter: Envelope) -> App:
+def _addressee(app_name: str | None, letter: Envelope) -> str:
+    """The client id of the app that is meant. Raises PayloadAnomalous, saying why it is none of ours."""
     try:
         app = marketplace.find(app_name or letter.app_id or None)
     except BadRequest as error:
         raise PayloadAnomalous("the webhook is for an app that is not here", app=app_name or letter.app_id) from error
     if letter.app_id and letter.app_id not in (app.highlevel_id, app.client_id):
         raise PayloadAnomalous("the webhook is for another app than its URL", app=app_name, named=letter.app_id)
-    return app
+    return app.client_id
 
 
-def _store(app: App, letter: Envelope, now: datetime) -> Event | None:
+def _store(app_name: str | None, letter: Envelope, now: datetime) -> Receipt | None:
+    """Put the event into its mailbox and wake that; None when there is no such app."""
     with connection.cursor() as cursor:
         cursor.execute(
             _STORE,
             {
-                "app": app.pk,
+                "name": app_name or letter.app_id,
+                "named": letter.app_id,
+                "default": settings.HIGHLEVEL_CLIENT_ID,
                 "tenant": letter.tenant,
                 "webhook_id": letter.webhook_id,
                 "type": letter.type,
                 "occurred_at": letter.occurred_at,
                 "now": now,
-                "payload": json.dumps(letter.payload, ensure_ascii=False),
+                "payload": letter.text,
             },
         )
         row = cursor.fetchone()
     if row is None:
         return None
-    event_id, mailbox_id, woken = row
-    if woken:  # a mailbox that was due already has its worker, its message or the sweep on the way
+    app_id, mailbox_id, woken = row
+    if mailbox_id and woken:  # a mailbox that was due already has its worker, its message or the sweep on the way
         enqueue("webhooks.drain", mailbox_id=mailbox_id)
-    return Event(
-        id=event_id,
-        app=app,
-        mailbox_id=mailbox_id,
-        webhook_id=letter.webhook_id,
-        type=letter.type,
-        occurred_at=letter.occurred_at,
-        received_at=now,
-        due_at=now,
-        payload=letter.payload,
-    )
+    return Receipt(app_id, mailbox_id)

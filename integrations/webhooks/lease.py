@@ -26,6 +26,7 @@ class LeaseLost(Exception):
 class Lease:
     mailbox_id: int
     owner: str
+    orphaned: bool = False  # taken from a holder that ended without a word
 
 
 def free(now: datetime) -> Q:
@@ -35,10 +36,13 @@ def free(now: datetime) -> Q:
 
 def claim(mailbox_id: int) -> Lease | None:
     """Take the mailbox; None while another worker holds it."""
-    now = clock.now()
-    lease = Lease(mailbox_id, uuid.uuid4().hex)
-    taken = Mailbox.objects.filter(free(now), id=mailbox_id).update(lease_owner=lease.owner, lease_until=now + TERM)
-    return lease if taken else None
+    now, owner = clock.now(), uuid.uuid4().hex
+    box = Mailbox.objects.filter(id=mailbox_id)
+    if box.filter(lease_until=None).update(lease_owner=owner, lease_until=now + TERM):
+        return Lease(mailbox_id, owner)
+    if box.filter(lease_until__lte=now).update(lease_owner=owner, lease_until=now + TERM):
+        return Lease(mailbox_id, owner, orphaned=True)
+    return None
 
 
 def fence(lease: Lease) -> None:

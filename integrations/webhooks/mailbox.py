@@ -7,13 +7,14 @@
 4. What one turn does not finish is handed on by a message to the end of the queue, so no tenant keeps a worker.
 
 A killed worker leaves its lease behind; when that runs out, the sweep finds the mailbox, and the event in flight is
-handled again from the start: nothing of it was committed.
+handled again from the start: nothing of it was committed. It counts as one of the event's attempts, lest an event that
+kills its worker does so for ever.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from django.db import Error, transaction
@@ -24,13 +25,14 @@ from integrations.core.jobs import enqueue
 from integrations.webhooks import lease as leases
 from integrations.webhooks.lease import Lease, LeaseLost
 from integrations.webhooks.models import Event, Mailbox
-from integrations.webhooks.settle import settle
+from integrations.webhooks.settle import settle, worker_died
 
 log = structlog.get_logger(__name__)
 
 TURN_EVENTS = 100
 TURN_SECONDS = 15.0  # well below the lease's term
 SWEEP_LIMIT = 500
+REDUE = timedelta(seconds=30)  # a message that is lost is sent again after this
 
 
 def drain(mailbox_id: int) -> int:
@@ -43,6 +45,8 @@ def drain(mailbox_id: int) -> int:
         lease = leases.claim(mailbox_id)
         if lease is None:
             return 0
+        if lease.orphaned and (event := _head(mailbox_id)) is not None:
+            worker_died(lease, event)
         settled = _turn(lease)
         _release(lease)
     except LeaseLost:
@@ -53,10 +57,13 @@ def drain(mailbox_id: int) -> int:
     return settled
 
 
-def due(now: datetime) -> Sequence[int]:
-    """Mailboxes with something to do and nobody at it, the longest waiting first."""
+def take_due(now: datetime) -> Sequence[int]:
+    """Mailboxes with something to do and nobody at it, the longest waiting first. Each is put off while its message
+    travels, so that the next sweep does not send another."""
     waiting = Mailbox.objects.filter(leases.free(now), due_at__lte=now)
-    return list(waiting.order_by("due_at").values_list("id", flat=True)[:SWEEP_LIMIT])
+    taken = list(waiting.order_by("due_at").values_list("id", flat=True)[:SWEEP_LIMIT])
+    waiting.filter(id__in=taken).update(due_at=now + REDUE)
+    return taken
 
 
 def _turn(lease: Lease) -> int:

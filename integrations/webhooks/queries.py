@@ -4,13 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Count, Max
+from django.db import connection
+from django.db.models import Count, F, Max, Min, Sum
 
 from integrations.tenants.models import App
-from integrations.webhooks.models import Event, Mailbox
+from integrations.webhooks.answers import TAKEN, Outcome
+from integrations.webhooks.models import Answers, Event, Mailbox
 
 RECENT = timedelta(hours=24)
+JUDGED_DAYS, PAUSED_BELOW = 3, 0.9  # how the vendor judges a URL: its last days, and the least share of 2xx (FACTS 3.2)
+GOOD = 0.98  # below this somebody should look, well before the vendor does
+
+_SUMS = {outcome.value: Sum(outcome.value) for outcome in Outcome}
+_TYPES = """
+WITH RECURSIVE known AS (
+    (SELECT type FROM webhooks_event ORDER BY type LIMIT 1)
+    UNION ALL
+    SELECT (SELECT type FROM webhooks_event WHERE type > known.type ORDER BY type LIMIT 1)
+    FROM known WHERE known.type IS NOT NULL
+)
+SELECT type FROM known WHERE type IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """Events of one status that nothing will become of by itself, or not yet. `oldest`: when the first one came."""
+
+    number: int
+    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +50,29 @@ class Inbox:
 
 def inbox(now: datetime) -> Inbox:
     """Counts for the dashboard and the `status` command."""
-    waiting = Event.objects.filter(status=Event.Status.PENDING)
+    left = unsettled()
     return Inbox(
         recent=counts(since=now - RECENT),
-        pending=waiting.count(),
-        oldest_pending=oldest_pending(),
-        poisoned=Event.objects.filter(status=Event.Status.POISONED).count(),
-        behind=Mailbox.objects.filter(due_at__lte=now).count(),
+        pending=left["pending"].number,
+        oldest_pending=left["pending"].oldest,
+        poisoned=left["poisoned"].number,
+        behind=behind(now),
     )
+
+
+def unsettled() -> dict[str, Unsettled]:
+    """The pending and the poisoned events; both are always there."""
+    statuses = (Event.Status.PENDING, Event.Status.POISONED)
+    rows = Event.objects.filter(status__in=statuses).values_list("status").order_by()
+    found = {
+        status: Unsettled(number, oldest) for status, number, oldest in rows.annotate(Count("id"), Min("received_at"))
+    }
+    return {status.value: found.get(status.value, Unsettled(0, None)) for status in statuses}
+
+
+def behind(now: datetime) -> int:
+    """Mailboxes with events that are due."""
+    return Mailbox.objects.filter(due_at__lte=now).count()
 
 
 def counts(since: datetime) -> dict[str, int]:
@@ -50,12 +89,48 @@ def backlog() -> list[tuple[Mailbox, int]]:
     return [(boxes[box], number) for box, number in numbers.items()]
 
 
-def oldest_pending() -> datetime | None:
-    """When the event that waits longest was received."""
-    oldest = Event.objects.filter(status=Event.Status.PENDING).order_by("received_at")
-    return oldest.values_list("received_at", flat=True).first()
-
-
 def last_received() -> list[tuple[App, datetime | None]]:
     """Each app and when it last sent anything: silence where there was traffic means a paused subscription."""
     return [(app, Event.objects.filter(app=app).aggregate(at=Max("received_at"))["at"]) for app in App.objects.all()]
+
+
+def types() -> list[str]:
+    """The types that are stored, each found by one look into the index: DISTINCT would read all events."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TYPES)
+        return [name for (name,) in cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An app's answers of the last three days, as the vendor would judge them."""
+
+    app: str
+    answered: int
+    refused: dict[str, int]
+
+    @property
+    def share_refused(self) -> float:
+        """0..1; 0 when nothing came."""
+        return sum(self.refused.values()) / self.answered if self.answered else 0.0
+
+
+def answered() -> list[dict[str, Any]]:
+    """Rows of app (client id, empty: none of ours) and every outcome's count since ever; for the metrics."""
+    rows = Answers.objects.values(app_name=F("app__client_id")).annotate(**_SUMS).order_by("app_name")
+    return [{**row, "app_name": row["app_name"] or ""} for row in rows]
+
+
+def standings(now: datetime) -> list[Standing]:
+    """Each app's answers of today and the two days before; apps nobody posted to are left out."""
+    since = now.date() - timedelta(days=JUDGED_DAYS - 1)
+    found = Answers.objects.filter(day__gte=since).values(name=F("app__name")).annotate(**_SUMS).order_by("name")
+    rows: list[dict[str, Any]] = [dict(row) for row in found]
+    return [
+        Standing(
+            app=row["name"] or "",
+            answered=sum(row[outcome] for outcome in Outcome),
+            refused={outcome.value: row[outcome] for outcome in Outcome if outcome not in TAKEN and row[outcome]},
+        )
+        for row in rows
+    ]

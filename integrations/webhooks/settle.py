@@ -1,11 +1,11 @@
-"""One event: handled and marked in one transaction, or its failure written down in another.
+"""One event: handled and marked in one transaction.
 
 The fence and the mark are the transaction's last statements. If the lease is no longer ours by then, a stalled worker
 is finishing what somebody else has taken over, and everything it did is rolled back.
 
 A failure that may pass gives the event a later due time and so holds its mailbox back: the events behind it may depend
-on it. When its retries are used up, or repeating cannot help, the event is *poisoned*: it
-steps aside and keeps its evidence.
+on it. When its retries are used up, or repeating cannot help, the event is *poisoned*: it steps aside and keeps its
+evidence. A worker that dies over an event (killed, out of memory, hung for the lease's term) counts as a failure too.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from django.db import transaction
 from integrations.core import clock
 from integrations.core.errors import IntegrationError, Permanent, Retryable, Untrusted
 from integrations.core.jobs import backoff
-from integrations.webhooks.handlers import dispatch
-from integrations.webhooks.lease import Lease, LeaseLost, fence
+from integrations.webhooks.handlers import dispatch, settled_status
+from integrations.webhooks.lease import Lease, fence
 from integrations.webhooks.models import Event
 
 log = structlog.get_logger(__name__)
@@ -29,31 +29,41 @@ ATTEMPTS = 10  # with full jitter up to LONGEST_WAIT: about seven minutes in all
 LONGEST_WAIT = 300.0  # seconds
 
 
+class WorkerDied(Retryable):
+    """Nobody knows what happened: the process is gone."""
+
+    code = "worker_died"
+
+
 def settle(lease: Lease, event: Event) -> bool:
     """Handle the event; False when it has to be tried again later. Raises LeaseLost, and the database's own errors."""
-    try:
-        with transaction.atomic():
-            status = dispatch(event)
-            fence(lease)
-            _mark(event, status=status, processed_at=clock.now(), error_code="", error="")
-    except LeaseLost:
-        raise
-    except Exception as error:  # a handler may fail in any way, and none of them may stop the mailbox
-        return _failed(lease, event, error)
-    return True
+    with transaction.atomic():
+        failure = dispatch(event)
+        fence(lease)
+        if failure is None:
+            _mark(event, status=settled_status(event.type), processed_at=clock.now(), error_code="", error="")
+            return True
+        poisoned = _failed(event, failure)
+    _report(event, failure, poisoned=poisoned)
+    return poisoned
 
 
-def _failed(lease: Lease, event: Event, error: Exception) -> bool:
+def worker_died(lease: Lease, event: Event) -> None:
+    """The mailbox's last holder ended without a word while this event was at its head; its term was wait enough."""
+    with transaction.atomic():
+        fence(lease)
+        poisoned = _failed(event, WorkerDied("the worker that handled it ended without a word"), wait=0.0)
+    log.error("webhook.worker_died", webhook_id=event.webhook_id, type=event.type, poisoned=poisoned)
+
+
+def _failed(event: Event, error: Exception, *, wait: float | None = None) -> bool:
     poisoned = isinstance(error, Permanent | Untrusted) or event.attempts + 1 >= ATTEMPTS
     now = clock.now()
     if poisoned:
         outcome = {"status": Event.Status.POISONED, "processed_at": now}
     else:
-        outcome = {"due_at": now + timedelta(seconds=_wait(event, error))}
-    with transaction.atomic():
-        fence(lease)
-        _mark(event, error_code=_code(error), error=_reason(error)[:300], **outcome)
-    _report(event, error, poisoned=poisoned)
+        outcome = {"due_at": now + timedelta(seconds=_wait(event, error) if wait is None else wait)}
+    _mark(event, error_code=_code(error), error=_reason(error)[:300], **outcome)
     return poisoned
 
 

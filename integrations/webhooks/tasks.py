@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.core import clock
 from integrations.core.jobs import enqueue, job
-from integrations.webhooks import mailbox
+from integrations.webhooks import mailbox, retention
 
 
 @job("webhooks.drain")
@@ -17,5 +17,11 @@ def drain(mailbox_id: int, **_: Any) -> None:
 @job("webhooks.sweep")
 def sweep(**_: Any) -> None:
     """Beat calls this: mailboxes whose message was lost, whose wait is over, or whose worker was killed."""
-    for mailbox_id in mailbox.due(clock.now()):
+    for mailbox_id in mailbox.take_due(clock.now()):
         enqueue("webhooks.drain", mailbox_id=mailbox_id)
+
+
+@job("webhooks.tidy")
+def tidy(**_: Any) -> None:
+    """Beat calls this: settled events that have been kept long enough go."""
+    retention.tidy(clock.now())

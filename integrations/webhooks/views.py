@@ -14,7 +14,8 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from integrations.core.errors import PayloadAnomalous, PayloadTooLarge, Retryable, Untrusted
-from integrations.webhooks import inbox
+from integrations.webhooks import answers, inbox
+from integrations.webhooks.answers import Outcome
 
 log = structlog.get_logger(__name__)
 
@@ -29,15 +30,22 @@ def receive(request: HttpRequest, app_name: str | None = None) -> HttpResponse:
     if request.method != "POST":
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
     try:
-        event = inbox.accept(app_name, _body(request), request.headers)
+        receipt = inbox.accept(app_name, _body(request), request.headers)
     except Untrusted as error:
+        answers.count(app_name, answers.REFUSALS[error.status])
         log.warning("webhook.refused", code=error.code, error=str(error), **error.context)
         return JsonResponse({"error": error.code, "message": str(error)}, status=error.status)
     except Retryable as error:
+        answers.count(app_name, Outcome.NOT_STORED)
         log.warning("webhook.not_stored", code=error.code, **error.context)
         wait = {"Retry-After": str(round(error.retry_after or inbox.COME_BACK))}
         return JsonResponse({"error": error.code, "message": str(error)}, status=429, headers=wait)
-    return JsonResponse({"status": "stored" if event else "duplicate"})
+    except Exception:
+        answers.count(app_name, Outcome.FAILED)
+        raise
+    outcome = Outcome.STORED if receipt.mailbox_id else Outcome.DUPLICATE
+    answers.count(receipt.app_id, outcome)
+    return JsonResponse({"status": outcome.value})
 
 
 def _body(request: HttpRequest) -> bytes:

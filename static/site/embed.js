@@ -17,6 +17,7 @@
   // The parent may be any of thousands of white-label hosts, so the question goes to "*": it carries nothing.
   // The answer counts only when it comes from that very window, and is proven by the server alone.
   function askParent() {
+    if (window.parent === window) return Promise.reject(new Error("not in a frame"));
     return new Promise((resolve, reject) => {
       let asked = 0;
       const timer = setInterval(ask, ASK_AGAIN_MS);
@@ -143,8 +144,10 @@
     slot("rows").replaceChildren(...state.resources.map(row));
   }
 
+  const passes = (error) => error.status === 503 || error.status === 429;
+
   function fail(error) {
-    badge(error.status === 503 ? "One moment" : "Not available", "warn");
+    badge(passes(error) ? "One moment" : "Not available", "warn");
     slot("message").textContent = error.words
       ? `${error.words.message} ${error.words.what_to_do}`
       : "This page works inside your account only. Open the app from its menu there.";
@@ -158,7 +161,7 @@
       if (state.resources && state.resources.some((one) => one.running || !one.synced_at)) wait = 4000;
     } catch (error) {
       fail(error);
-      if (error.status !== 503) return;
+      if (!passes(error)) return;
     }
     setTimeout(follow, wait);
   }

@@ -34,6 +34,20 @@ def app(db: None) -> App:
 
 
 @pytest.fixture
+def second_app(app: App) -> App:
+    """Another app of ours, without a shared secret."""
+    return App.objects.create(
+        name="Second",
+        client_id="second-app",
+        highlevel_id="second",
+        api_url="http://127.0.0.1:1",
+        marketplace_url="http://127.0.0.1:1",
+        client_secret_sealed=b"-",
+        created_at=clock.now(),
+    )
+
+
+@pytest.fixture
 def agency(app: App) -> Installation:
     """A company's bulk install with two locations, all claimed, connected and synced."""
     now = clock.now()

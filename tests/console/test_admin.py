@@ -11,13 +11,15 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
+from integrations.core import audit
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.sync.models import Plan
 from integrations.tenants import marketplace
+from integrations.tenants.forms import AppForm
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
-from tests.console.conftest import CANARY, COMPANY, LOCATION, begin_run
+from tests.console.conftest import CANARY, COMPANY, LOCATION, OTHER, begin_run
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 Sent = list[tuple[str, dict[str, Any]]]
@@ -31,7 +33,7 @@ def url(model: Any, page: str, *args: Any) -> str:
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What was enqueued, by name and ids."""
     jobs: Sent = []
-    for room in ("integrations.console.admin", "integrations.tokens.admin", "integrations.installs.uninstall"):
+    for room in ("integrations.console.admin", "integrations.tokens.steering", "integrations.installs.uninstall"):
         monkeypatch.setattr(f"{room}.enqueue", lambda task, **ids: jobs.append((task, ids)))
     return jobs
 
@@ -54,6 +56,27 @@ def test_every_list_opens_searches_and_shows_no_secret(
     assert listed.status_code == 200
     assert CANARY not in listed.content.decode()
     assert operator_client.get(url(model, "changelist"), {"q": "loc1"}).status_code == 200
+
+
+def test_signing_in_without_a_destination_leads_to_the_dashboard(client: Client, db: None) -> None:
+    User.objects.create_superuser("op2", password="a long enough password")
+    answer = client.post("/admin/login/", {"username": "op2", "password": "a long enough password"})
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+
+
+def test_the_audit_list_tells_what_was_done_and_how_it_ended_first(operator_client: Client) -> None:
+    told = {"app": "a" * 24, "path": "/contacts/", "method": "POST", "status": 201, "code": ""}
+    audit.record(
+        "api.answered_by_hand",
+        actor="op",
+        subject="x",
+        operation="contacts.create-contact",
+        fields=list("abcdefg"),
+        **told,
+    )
+    page = operator_client.get(url(AuditEntry, "changelist")).content.decode()
+    assert "operation contacts.create-contact, method POST, status 201, path /contacts/, app aaaaa" in page
+    assert "fields a b c d e and 2 more" in page
 
 
 @pytest.mark.parametrize("model", [App, Installation, Credential, AuditEntry, User], ids=lambda model: model.__name__)
@@ -104,6 +127,10 @@ def test_removing_asks_first_and_takes_the_locations_along(
     assert not Credential.objects.filter(access_sealed__isnull=False).exists()
     assert {task for task, _ in sent} == {"sync.forget"}
     assert AuditEntry.objects.filter(action="install.removal_requested", actor="operator op").exists()
+    removed = AuditEntry.objects.filter(action="install.removed").values_list("subject", "actor")
+    assert dict(removed) == dict.fromkeys(
+        (f"Company:{COMPANY}", f"Location:{LOCATION}", f"Location:{OTHER}"), "operator op"
+    )
 
 
 def test_removing_from_the_dialog_moves_the_whole_page(
@@ -184,6 +211,36 @@ def test_a_new_secret_ends_a_halt(operator_client: Client, app: App) -> None:
     operator_client.post(url(App, "change", app.pk), app_form(client_secret="corrected"))
     app.refresh_from_db()
     assert (app.halted_at, app.halted_reason) == (None, "")
+
+
+def test_a_change_writes_no_column_that_it_is_not_about(
+    operator_client: Client, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the form is on its way the vault seals the row anew, and the vendor's refusal stops the app."""
+    plain, resealed = AppForm.clean, b"sealed anew by a rotation"
+
+    def meanwhile(form: AppForm) -> dict[str, Any]:
+        App.objects.update(shared_secret_sealed=resealed, halted_at=app.created_at, halted_reason="client refused")
+        return plain(form)
+
+    monkeypatch.setattr(AppForm, "clean", meanwhile)
+    assert operator_client.post(url(App, "change", app.pk), app_form(name="Renamed")).status_code == 302
+    app.refresh_from_db()
+    assert (app.name, app.halted_reason, bytes(app.shared_secret_sealed or b"")) == (
+        "Renamed",
+        "client refused",
+        resealed,
+    )
+
+
+def test_a_secret_whose_key_is_lost_has_to_be_entered_again(operator_client: Client, app: App) -> None:
+    App.objects.update(client_secret_sealed=None, shared_secret_sealed=None, halted_at=app.created_at)
+    address = url(App, "change", app.pk)
+    refused = operator_client.post(address, app_form(shared_secret="only-the-other"))
+    assert "The key that sealed it is lost: enter it again." in refused.content.decode()
+    assert operator_client.post(address, app_form(client_secret="entered-again")).status_code == 302
+    app.refresh_from_db()
+    assert (app.halted_at, marketplace.identity(app).client_secret) == (None, Secret("entered-again"))
 
 
 def test_a_refused_form_does_not_echo_the_secret(operator_client: Client, app: App) -> None:

@@ -20,6 +20,7 @@ from pytest_httpserver import HTTPServer
 from integrations.core import clock
 from integrations.sync.models import Plan
 from integrations.tenants.models import Installation
+from integrations.tokens.models import Credential
 from tests.console.conftest import LOCATION, Sso, begin_run
 
 Framed = Callable[[str], FrameLocator]
@@ -148,6 +149,24 @@ def test_removing_an_installation_asks_in_a_dialog(watched: Watched, live_server
     assert agency.status == Installation.Status.UNINSTALLED
 
 
+def test_an_operator_steers_a_credential_from_its_page(
+    watched: Watched, live_server: object, agency: Installation
+) -> None:
+    page, row = watched.page, Credential.objects.get(resource_id=LOCATION)
+    sign_in(page, str(live_server))
+    page.goto(f"{live_server}/admin/tokens/credential/{row.pk}/change/")
+    expect(page.get_by_text("Refresh now").first).to_be_visible()
+    assert page.locator("a:visible", has_text="Mint again").count() == 0, "no company stands behind it"
+    page.locator("a:visible", has_text="Suspend").first.click()
+    expect(page.get_by_text("Nothing is called with it from now on")).to_be_visible()
+    page.get_by_role("button", name="Suspend", exact=True).click()
+    expect(page.get_by_text("It is suspended.")).to_be_visible()
+    expect(page.get_by_text("suspended by operator op")).to_be_visible()
+    assert page.locator("a:visible", has_text="Suspend").count() == 0
+    row.refresh_from_db()
+    assert row.state == Credential.State.SUSPENDED
+
+
 @pytest.fixture
 def framed(watched: Watched, live_server: object, httpserver: HTTPServer) -> Framed:
     """Opens a page of another origin that frames ours and answers its question as the platform does."""
@@ -170,6 +189,13 @@ def test_the_page_in_the_frame_shows_the_location(framed: Framed, agency: Instal
     expect(inside.get_by_role("row", name="contacts")).to_contain_text("3")
     expect(inside.get_by_role("progressbar")).to_have_attribute("max", "100")
     assert Installation.objects.get(resource_id=LOCATION).claimed_at is not None
+
+
+def test_outside_a_frame_the_page_says_so_at_once(watched: Watched, live_server: object, agency: Installation) -> None:
+    watched.page.clock.install()  # time stands still: nothing is waited for
+    watched.page.goto(f"{live_server}/embed/")
+    expect(watched.page.get_by_text("This page works inside your account only.")).to_be_visible()
+    expect(watched.page.get_by_role("status")).to_have_text("Not available")
 
 
 def test_the_page_in_the_frame_follows_the_sync(framed: Framed, agency: Installation, sso: Sso) -> None:

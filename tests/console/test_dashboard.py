@@ -11,8 +11,9 @@ from django.test import Client
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
+from integrations.gateway.models import Call
 from integrations.sync.models import Plan, Run
-from integrations.tenants.models import Installation
+from integrations.tenants.models import Installation, Location
 from integrations.tokens.models import Credential
 from tests.console.conftest import CANARY, LOCATION, OTHER, begin_run
 
@@ -39,7 +40,7 @@ def test_an_empty_system_is_no_error(operator_client: Client) -> None:
 def test_it_counts_what_is_there(operator_client: Client, agency: Installation) -> None:
     begin_run(Plan.objects.get(location_id=LOCATION))
     page = text(operator_client)
-    assert card(page, "Locations installed") == "2: 1 of whole companies"
+    assert card(page, "Locations installed") == "2: and 1 company"
     assert card(page, "Credentials in need") == "0: all tokens are fresh"
     assert card(page, "Syncs under way") == "1: 6 records kept"
     assert 'max="100" value="40"' in page
@@ -59,6 +60,29 @@ def test_trouble_is_shown_with_what_support_asks_for(operator_client: Client, ag
     assert card(page, "Credentials in need").startswith("2:")
     assert "trace-9" in page
     assert "scope_missing" in page
+
+
+def test_failed_calls_are_told_beside_the_failures(operator_client: Client, agency: Installation) -> None:
+    call = {
+        "app_id": agency.app_id,
+        "resource_id": LOCATION,
+        "lane": "bulk",
+        "took_ms": 9,
+        "method": "GET",
+        "path": "/",
+    }
+    now = clock.now()
+    for fields in ({"code": "server_fault"}, {"code": "", "slow": True}, {"code": "x", "at": now - timedelta(days=8)}):
+        Call.objects.create(**call | {"at": now, "operation": "contacts.get-contact"} | fields)
+    page = text(operator_client)
+    assert 'href="/admin/gateway/call/?since=week">1 API call</a> failed in that time' in page
+
+
+def test_quotas_are_told_by_name(operator_client: Client, agency: Installation) -> None:
+    Location.objects.filter(pk=OTHER).update(name="")
+    page = text(operator_client)
+    assert f"<b>Studio {LOCATION}</b> Location {LOCATION}" in page
+    assert f"<b>{OTHER}</b> Location" in page
 
 
 def test_it_comes_without_the_quota_store_too(

@@ -15,14 +15,15 @@ from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
 from integrations.console import diagnosis, health, running
-from integrations.console.diagnosis import Finding, Level
+from integrations.console.findings import Finding, Level
 from integrations.console.health import Outcome
 from integrations.console.running import Sweeps
 from integrations.core import clock
 from integrations.sync.models import Plan
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
-from integrations.webhooks.models import Mailbox
+from integrations.webhooks import answers
+from integrations.webhooks.models import Answers, Mailbox
 from tests.console.conftest import begin_run
 
 NEWER = "newer:" + "A" * 43 + "="
@@ -51,9 +52,17 @@ def levels(findings: Iterable[Finding]) -> dict[str, Level]:
 def test_a_sound_deployment_has_nothing_failed(agency: Installation, operator: Any) -> None:
     found = levels(diagnosis.examine())
     assert set(found.values()) == {Level.OK}, found
-    assert {"configuration", "webhook keys", "database", "clock", "vault keys", "worker", "beat", "backlog"} <= set(
-        found
-    )
+    assert {
+        "configuration",
+        "webhook keys",
+        "spool",
+        "database",
+        "clock",
+        "vault keys",
+        "worker",
+        "beat",
+        "backlog",
+    } <= set(found)
 
 
 def test_whatever_is_not_ok_says_what_to_do(app: App, settings: Settings) -> None:
@@ -172,6 +181,35 @@ def test_only_work_that_nobody_holds_counts_as_overdue(agency: Installation) -> 
         "jobs": 0,
         "job runs": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("numbers", "level", "said"),
+    [
+        ({"stored": 990, "duplicate": 5, "unsigned": 5}, Level.OK, "1,000 answered"),
+        (
+            {"stored": 950, "unsigned": 40, "malformed": 10},
+            Level.WARNING,
+            "5.0% of 1,000 refused in three days (40 uns",
+        ),
+        ({"unsigned": 5}, Level.OK, "5 answered"),  # too few to say anything
+        ({"stored": 60, "not_stored": 40}, Level.WARNING, "40 not_stored"),
+    ],
+)
+def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], level: Level, said: str) -> None:
+    Answers.objects.create(app=app, day=clock.now().date(), **numbers)
+    Answers.objects.create(app=app, day=clock.now().date() - timedelta(days=3), failed=10_000)
+    findings = [finding for finding in diagnosis.examine() if finding.check == "webhooks"]
+    assert levels(findings) == {"webhooks": level}
+    assert any(said in finding.found for finding in findings)
+    assert all(finding.fix for finding in findings if finding.level != Level.OK)
+
+
+@pytest.mark.parametrize("outcome", [outcome.value for outcome in answers.Outcome if outcome not in answers.TAKEN])
+def test_every_kind_of_refusal_has_its_cure(app: App, outcome: str) -> None:
+    Answers.objects.create(app=app, day=clock.now().date(), **{outcome: 100})
+    (finding,) = [one for one in diagnosis.examine() if one.check == "webhooks" and one.level != Level.OK]
+    assert finding.fix
 
 
 def test_the_command_prints_fixes_and_fails_with_one_line(app: App, healthy: dict[str, Outcome]) -> None:

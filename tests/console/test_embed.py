@@ -22,6 +22,7 @@ from integrations.tenants.models import App, Company, Installation, Location, Us
 from integrations.tokens.models import Credential
 from tests.console.conftest import COMPANY, LOCATION, OTHER, Sso, begin_run, install
 
+pytestmark = pytest.mark.usefixtures("clean_redis")  # who came often in one test may come in the next
 VISITOR = Visitor(app_id=1, company_id=COMPANY, location_id=LOCATION, user_id="user1", is_admin=True, is_agency=False)
 
 
@@ -114,17 +115,10 @@ def test_a_location_of_an_unknown_company_waits(client: Client, app: App, sso: S
     assert (response.status_code, code(response)) == (503, "install_pending")
 
 
-def test_an_app_without_a_shared_secret_recognises_nobody(client: Client, agency: Installation, sso: Sso) -> None:
-    second = App.objects.create(
-        name="Second",
-        client_id="second-app",
-        highlevel_id="second",
-        api_url="http://127.0.0.1:1",
-        marketplace_url="http://127.0.0.1:1",
-        client_secret_sealed=b"-",
-        created_at=clock.now(),
-    )
-    assert exchange(client, sso(), app=second.client_id).status_code == 401
+def test_an_app_without_a_shared_secret_recognises_nobody(
+    client: Client, agency: Installation, second_app: App, sso: Sso
+) -> None:
+    assert exchange(client, sso(), app=second_app.client_id).status_code == 401
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
@@ -13,10 +15,15 @@ from pytest_django import Settings
 from integrations.console import metrics
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
+from integrations.gateway.models import Usage
+from integrations.jobs.models import Run as JobRun
+from integrations.jobs.models import Schedule
+from integrations.quota.models import Parked
 from integrations.sync.models import Plan
-from integrations.tenants.models import Installation
-from integrations.webhooks.models import Event, Mailbox
-from tests.console.conftest import CANARY, begin_run
+from integrations.tenants.models import App, Installation, Location, UserType
+from integrations.tokens.models import Credential
+from integrations.webhooks.models import Answers, Event, Mailbox
+from tests.console.conftest import CANARY, begin_run, connect, install, keep
 
 
 def samples() -> dict[tuple[str, ...], float]:
@@ -39,7 +46,7 @@ def test_the_rows_are_counted(agency: Installation) -> None:
     assert found["hlapp_records",] == 6
     assert found["hlapp_sync_runs", "contacts", "running"] == 1
     assert found["hlapp_quota_store_up",] == 1
-    assert found["hlapp_quota_burst_free", client_id, "loc1", "Location"] > 0
+    assert found["hlapp_quota_burst_free_least", client_id, "Location"] > 0
     assert found["hlapp_apps_halted",] == 0
 
 
@@ -53,14 +60,15 @@ def test_events_are_counted_by_what_they_wait_for(agency: Installation) -> None:
             webhook_id=str(number),
             type="T",
             occurred_at=now,
-            received_at=now,
+            received_at=now - timedelta(minutes=5),
             due_at=now,
             payload={},
             status=status,
         )
     found = samples()
     assert (found["hlapp_events", "pending"], found["hlapp_events", "poisoned"]) == (2, 1)
-    assert found["hlapp_events_oldest_pending_seconds",] >= 0
+    assert found["hlapp_events_oldest_seconds", "pending"] >= 300
+    assert found["hlapp_events_oldest_seconds", "poisoned"] >= 300
     assert found["hlapp_mailboxes_behind",] == 1
 
 
@@ -73,6 +81,121 @@ def test_without_its_quota_store_the_rest_still_comes(agency: Installation, monk
     found = samples()
     assert found["hlapp_quota_store_up",] == 0
     assert found["hlapp_records",] == 6
+
+
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
+
+
+def test_the_next_expiry_is_that_of_the_first_active_token(agency: Installation) -> None:
+    first = clock.now().replace(microsecond=0) + timedelta(minutes=7)
+    credentials = list(Credential.objects.filter(user_type=UserType.LOCATION))
+    Credential.objects.filter(pk=credentials[0].pk).update(expires_at=first)
+    Credential.objects.filter(pk=credentials[1].pk).update(expires_at=first - timedelta(days=1), state="revoked")
+    name = "hlapp_credentials_next_expiry_timestamp_seconds"
+    assert samples()[name, agency.app.client_id] == first.timestamp()
+
+
+def test_how_far_behind_the_syncs_are(agency: Installation) -> None:
+    with time_machine.travel(NOW, tick=False):
+        stale, *_ = Plan.objects.all()
+        Plan.objects.update(synced_at=NOW - timedelta(minutes=1))
+        Plan.objects.filter(pk=stale.pk).update(synced_at=NOW - timedelta(minutes=20))
+        for enabled in (True, False):
+            location = f"late {enabled}"
+            Plan.objects.create(
+                app=agency.app, location_id=location, resource="contacts", enabled=enabled, created_at=NOW
+            )
+        found = samples()
+    assert found["hlapp_sync_lag_seconds", "contacts"] == 1_200
+    assert found["hlapp_sync_plans_never_synced", "contacts"] == 1
+
+
+def test_job_runs_and_what_is_overdue(agency: Installation) -> None:
+    with time_machine.travel(NOW, tick=False):
+        schedule = Schedule.objects.create(
+            app=agency.app, job="tidy_up", level="Location", tenant_id="loc1", created_at=NOW
+        )
+        late = NOW - timedelta(minutes=3)
+        JobRun.objects.create(schedule=schedule, started_at=late, due_at=late)
+        found = samples()
+    assert found["hlapp_job_runs", "tidy_up", "running"] == 1
+    assert found["hlapp_overdue", "job runs"] == 1
+    assert found["hlapp_overdue", "mailboxes"] == 0
+
+
+def test_parked_tasks_and_refused_permits(agency: Installation) -> None:
+    client_id = agency.app.client_id
+    with time_machine.travel(NOW, tick=False):
+        assert samples()["hlapp_parked_oldest_seconds",] == 0
+        for number, state in enumerate(("waiting", "waiting", "running")):
+            at = NOW - timedelta(seconds=60 * (number + 1))
+            Parked.objects.create(
+                key="k", lane="bulk", task="t", kwargs={"n": number}, state=state, parked_at=at, place_at=at, due_at=at
+            )
+        line = {
+            "span": 60,
+            "app_id": agency.app.pk,
+            "lane": "bulk",
+            "operation": "o",
+            "took_ms": 0,
+            "slowest_ms": 0,
+            "buckets": [],
+        }
+        for number, (minutes, code, calls, spent) in enumerate(
+            [(1, "", 50, 50), (2, "", 7, 7), (1, "quota_exhausted", 9, 4), (6, "", 1_000, 1_000)]
+        ):
+            at = NOW - timedelta(minutes=minutes)
+            Usage.objects.create(**line, at=at, code=code, calls=calls, spent=spent, resource_id=f"loc{number}")
+        found = samples()
+    assert (found["hlapp_parked_tasks", "bulk", "waiting"], found["hlapp_parked_tasks", "bulk", "running"]) == (2, 1)
+    assert found["hlapp_parked_oldest_seconds",] == 120
+    assert found["hlapp_api_calls", client_id, "", "bulk"] == 57
+    assert found["hlapp_api_calls", client_id, "quota_exhausted", "bulk"] == 4
+    assert found["hlapp_permits_refused", client_id, "bulk"] == 5
+
+
+def test_the_answers_to_the_vendor_are_a_counter(agency: Installation) -> None:
+    day = clock.now().date()
+    Answers.objects.create(app=agency.app, day=day, stored=3, unsigned=1)
+    Answers.objects.create(app=agency.app, day=day - timedelta(days=400), stored=2)
+    Answers.objects.create(app=None, day=day, unsigned=5)
+    found = samples()
+    assert found["hlapp_webhook_answers_total", agency.app.client_id, "stored"] == 5
+    assert found["hlapp_webhook_answers_total", agency.app.client_id, "unsigned"] == 1
+    assert found["hlapp_webhook_answers_total", agency.app.client_id, "failed"] == 0
+    assert found["hlapp_webhook_answers_total", "", "unsigned"] == 5
+
+
+def test_the_text_is_what_the_format_demands(agency: Installation) -> None:
+    """Each family once, with its help and type; each sample once, and finite; a name with a quote comes back whole."""
+    odd = 'app "one"\\ two\n'
+    App.objects.create(
+        name="Odd", client_id=odd, highlevel_id="odd", api_url="-", marketplace_url="-", created_at=clock.now()
+    )
+    install(App.objects.get(client_id=odd), UserType.LOCATION, "odd")
+    families = list(text_string_to_metric_families(metrics.render().decode()))
+    names = [family.name for family in families]
+    assert len(names) == len(set(names))
+    assert all(family.documentation and family.type in ("gauge", "counter", "info") for family in families)
+    found = [(one.name, tuple(sorted(one.labels.items()))) for family in families for one in family.samples]
+    assert len(found) == len(set(found))
+    assert odd in {dict(labels).get("app") for _, labels in found}
+
+
+def test_more_tenants_make_no_more_series(agency: Installation) -> None:
+    before = set(samples())
+    now = clock.now()
+    for number in range(30):
+        location = Location.objects.create(id=f"more{number}", name="More", created_at=now)
+        install(agency.app, UserType.LOCATION, location.id, location=location)
+        connect(agency.app, location.id)
+        plan = Plan.objects.create(
+            app=agency.app, location_id=location.id, resource="contacts", synced_at=now, created_at=now
+        )
+        keep(plan, 1)
+    after = set(samples())
+    assert after == before
+    assert not [labels for labels in after if any("more" in label for label in labels[1:])]
 
 
 def test_the_process_itself_is_measured(app: Any) -> None:

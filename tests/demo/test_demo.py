@@ -28,7 +28,7 @@ def free_port() -> int:
 
 
 class Demo:
-    def __init__(self, log: Path, *arguments: str) -> None:
+    def __init__(self, log: Path, *arguments: str, root: Path = ROOT) -> None:
         self.log = log
         self.database = f"hlapp_demo_{os.getpid()}_{free_port()}"
         self.web, vendor = free_port(), free_port()
@@ -36,7 +36,7 @@ class Demo:
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "demo", *options, *arguments],
-                cwd=ROOT,
+                cwd=root,
                 env={**os.environ, "COLUMNS": "100"},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -65,8 +65,8 @@ class Demo:
 
 
 @contextmanager
-def running(log: Path, *arguments: str) -> Iterator[Demo]:
-    demo = Demo(log, *arguments)
+def running(log: Path, *arguments: str, root: Path = ROOT) -> Iterator[Demo]:
+    demo = Demo(log, *arguments, root=root)
     try:
         yield demo
     finally:

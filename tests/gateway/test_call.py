@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import redis
 
 from integrations.core import clock
 from integrations.core.errors import (
@@ -23,7 +22,7 @@ from integrations.core.errors import (
 )
 from integrations.gateway import client
 from integrations.highlevel.errors import AccessTokenRejected
-from integrations.quota import governor, queries, store
+from integrations.quota import governor, queries, store, times
 from integrations.quota.governor import Permit
 from integrations.quota.lanes import Lane
 from integrations.tenants.models import App
@@ -43,7 +42,7 @@ def out(row: Credential) -> int:
     found = queries.snapshot(row.app.client_id, row.resource_id)
     slots, state = store.keys(f"{row.app.client_id}:{row.resource_id}")
     born = int(store.client().hget(state, "b") or 0)
-    soon = (clock.now().timestamp() + governor.START_WINDOW + 2) * 1e6 - born
+    soon = (clock.now().timestamp() + governor.START_WINDOW + times.SLACK + 0.5) * 1e6 - born
     return found.limit - int(store.client().zcount(slots, "-inf", soon))
 
 
@@ -229,25 +228,23 @@ def test_a_permit_that_came_too_late_is_not_used(
 
 
 def test_a_store_that_dies_under_way_costs_no_answer(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = store._script()
+    real = store.run_all
 
-    def dies(*, keys: Any, args: Any) -> Any:
-        if '"want": 0' in args[0]:
-            raise redis.ConnectionError("gone")
-        return real(keys=keys, args=args)
+    def dies(calls: list[Any]) -> list[Any]:
+        if any(request["want"] == 0 for _, request in calls):
+            return [StoreUnavailable("gone") for _ in calls]
+        return real(calls)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "_script", lambda: dies)
+        patched.setattr(store, "run_all", dies)
         assert call().status == 200
 
 
 def test_without_the_store_nothing_is_sent(call: Call, counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(**_: Any) -> Any:
-        raise redis.ConnectionError("gone")
-
-    monkeypatch.setattr(store, "_script", lambda: gone)
-    with pytest.raises(StoreUnavailable):
+    monkeypatch.setattr(store, "run_all", lambda calls: [StoreUnavailable("gone") for _ in calls])
+    with pytest.raises(StoreUnavailable) as refused:
         call()
+    assert refused.value.context["resource"], "so that its task can be parked"
     assert counted.calls == 0
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,12 +14,15 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from integrations.gateway import client
 from integrations.gateway.management.commands.call import Command
+from integrations.gateway.selection import lines
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.plugin.vendor import Vendor
 
 Run = Callable[..., str]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -53,6 +59,77 @@ def test_all_pages_are_one_line_for_each_item(run: Run) -> None:
     assert all(json.loads(line)["id"] for line in lines)
 
 
+def test_a_field_is_chosen(run: Run, location: Credential) -> None:
+    ours = location.resource_id
+    assert run("locations.get-location", "--field", "location.id") == f"{ours}\n"
+    assert run("locations.get-location", "--field", "location.id", "--json") == f'"{ours}"\n'
+    ids = run("contacts.get-contacts", "--field", "contacts[].id", "--param", "limit=5").splitlines()
+    assert len(set(ids)) == 5
+    rows = run("contacts.get-contacts", "--field", "contacts[].[id, locationId]", "--param", "limit=5").splitlines()
+    assert [row.split("\t") for row in rows] == [[one, ours] for one in ids]
+
+
+def test_a_field_is_chosen_of_each_item_of_all_pages(run: Run, location: Credential, tmp_path: Path) -> None:
+    asked = ("contacts.search-contacts-advanced", "--all-pages", "--body", '{"pageLimit": 5}')
+    ids = [json.loads(line)["id"] for line in run(*asked).splitlines()]
+    assert run(*asked, "--field", "id").splitlines() == ids
+    rows = run(*asked, "--field", "[[id, locationId]]").splitlines()
+    assert rows == [f"{one}\t{location.resource_id}" for one in ids]
+    to = tmp_path / "ids"
+    assert json.loads(run(*asked, "--field", "id", "--out", str(to))) == {"path": str(to), "lines": 12}
+    assert to.read_text().splitlines() == ids
+
+
+def test_an_item_without_the_field_keeps_its_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = client.Page([{"id": "1", "email": "a@example.com"}, {"id": "2"}, {"id": "3", "email": None}], 3, None)
+    monkeypatch.setattr(client, "pages", lambda *_, **__: iter([page]))
+    assert run("x", "--all-pages", "--field", "email") == "a@example.com\n\n\n"
+    assert run("x", "--all-pages", "--field", "[[id, email]]") == "1\ta@example.com\n2\t\n3\t\n"
+    assert run("x", "--all-pages", "--field", "email", "--json").splitlines() == ['"a@example.com"', "null", "null"]
+
+
+@pytest.mark.parametrize("command", [["catalogue", "list"], ["catalogue", "show", "contacts.get-contact"]])
+def test_a_reader_that_leaves_is_no_error(command: list[str]) -> None:
+    """As `… | head` does, here before the first line."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "DEBUG": "true"}
+    with os.fdopen(writing, "wb") as out:
+        ended = subprocess.run(
+            [sys.executable, "manage.py", *command],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=ROOT,
+            timeout=100,
+            check=False,
+        )
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "written"),
+    [
+        ("a\nb", ["a\nb"]),
+        (["a\tb\n", None, True, 1.5], [r"a\tb\n", "", "true", "1.5"]),
+        ([["a", None, 3], [{"b": "ö"}]], ["a\t\t3", '{"b": "ö"}']),
+        ([], []),
+        ({"a": 1}, ['{"a": 1}']),
+    ],
+)
+def test_what_is_chosen_as_lines(chosen: Any, written: list[str]) -> None:
+    assert lines(chosen) == written
+
+
+def test_a_parameter_given_twice_is_a_list(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        client, "call", lambda *_, **how: asked.append(how["params"]) or client.Result(200, {}, None, "")
+    )
+    run("x", "--param", "status=open", "--param", "tag=a", "--param", "tag=b")
+    assert asked == [{"status": "open", "tag": ["a", "b"]}]
+
+
 @pytest.mark.parametrize("how", ["text", "file", "stdin"])
 def test_a_body_may_come_from_three_places(run: Run, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps({"firstName": "Zoë", "email": "zoe@example.com"}, ensure_ascii=False)
@@ -68,12 +145,24 @@ def test_a_body_may_come_from_three_places(run: Run, how: str, tmp_path: Path, m
     [
         (["contacts.get-contact"], "bad_request: .*contactId"),
         (["contacts.get-contakt"], "bad_request: "),
-        (["contacts.get-contact", "--param", "contactId=nobody"], r"request_rejected: .*\(trace id "),
+        (["contacts.get-contact", "--param", "contactId=nobody"], r"request_rejected: .*\(status 40[04], trace id "),
         (["contacts.get-contact", "--param", "contactId"], "NAME=VALUE"),
         (["contacts.get-contact", "--param", "=x"], "NAME=VALUE"),
         (["contacts.create-contact", "--body", "{"], "--body is not JSON"),
         (["contacts.create-contact", "--body", "@/no/such/file"], "No such file"),
         (["locations.get-location", "--all-pages"], "no pages"),
+        (["locations.get-location", "--field", "locatoin.id"], "'locatoin.id' in the answer, which has location"),
+        (["contacts.get-contacts", "--field", "contacts[].emial"], r"nothing stands under 'contacts\[\]\.emial'"),
+        (["contacts.get-contacts", "--all-pages", "--field", "emial"], "'emial' in the answer, which has .*email"),
+        (["locations.get-location", "--field", "a["], "the expression 'a\\[' does not work: "),
+        (["locations.get-location", "--field", "length(location.id, `1`)"], "does not work: Expected 1 argument"),
+        (["contacts.get-contacts", "--param", "limit=1", "--param", "limit=2"], r"\['1', '2'\] does not fit limit"),
+        (["contacts.get-contact", "--param", "contactId=\ud800"], "does not fit contactId"),
+        (["locations.get-location", "--location", "a\0"], "cannot be the id of a location"),
+        (
+            ["contacts.create-contact", "--body", '{"email": "not-an-email"}'],
+            r"^request_rejected: .* invalid: .*email.* \(status 422, trace id [^ ]+\)$",
+        ),
     ],
 )
 def test_a_failure_is_one_line(run: Run, arguments: list[str], message: str) -> None:

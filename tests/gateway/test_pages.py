@@ -11,7 +11,7 @@ import pytest
 
 from integrations.core.errors import BadRequest, PayloadAnomalous
 from integrations.gateway import client
-from integrations.gateway.client import Page
+from integrations.gateway.client import Page, Result
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.plugin.vendor import Vendor
@@ -131,5 +131,38 @@ def test_an_answer_without_its_list_is_an_error_not_an_end(pages: Pages, vendor:
 
 
 def test_an_operation_without_pages_says_so(pages: Pages) -> None:
-    with pytest.raises(BadRequest, match="no pages"):
+    with pytest.raises(BadRequest, match="no pages, call it: its answer is whole"):
         list(pages("locations.get-location"))
+    with pytest.raises(BadRequest, match="HighLevel does not describe its answer"):
+        list(pages("ad-manager.fb-get-entity"))
+
+
+@pytest.mark.parametrize("trail", [True, False], ids=["a cursor", "a cursor of a version without trails"])
+def test_a_listing_that_is_asked_for_in_the_body(monkeypatch: pytest.MonkeyPatch, trail: bool) -> None:
+    """`skip` and `limit` go into the body, as text where the vendor wants it so; the parameters stay as they are."""
+    asked: list[tuple[Any, Any]] = []
+
+    def call(operation: str, *, params: Any, body: Any, **_: Any) -> Result:
+        asked.append((params, body))
+        skip = int(body["skip"])
+        return Result(201, {"results": {"posts": [{"_id": n} for n in range(skip, 3)][:2]}}, None, operation)
+
+    monkeypatch.setattr(client, "call", call)
+    how: dict[str, Any] = {"app": App(dialect="v2"), "params": {"userId": "U"}, "body": {"type": "all", "limit": "2"}}
+    first = client.page("social-media-posting.get-posts", **how)
+    assert first.next is not None
+    start = first.next if trail else {"send": first.next["send"]}
+    rest = list(client.pages("social-media-posting.get-posts", start=start, **how))
+    assert [row["_id"] for page in [first, *rest] for row in page.items] == [0, 1, 2]
+    assert asked == [({"userId": "U"}, {"type": "all", "limit": "2", "skip": skip}) for skip in ("0", "2", "3")]
+
+
+def test_a_listing_that_breaks_off_is_an_error_not_an_end(app: App, company: Credential, vendor: Vendor) -> None:
+    """Nothing, and the promise of more: taken for the end, it would uninstall a whole company."""
+    app.dialect = "v3"
+    broken = {"items": [], "pagination": {"hasNextPage": True, "nextPageToken": "t", "totalRecords": 500}}
+    vendor.fault("/oauth/installed-locations", "status", times=None, status=200, body=broken)
+    walk = client.pages(LISTING, app=app, company=company.resource_id, params={"appId": app.highlevel_id})
+    assert next(walk).items == []
+    with pytest.raises(PayloadAnomalous, match="repeats a cursor"):
+        next(walk)

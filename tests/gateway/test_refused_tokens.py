@@ -7,12 +7,15 @@ import threading
 import pytest
 from django.db import connection
 
-from integrations.core.errors import GrantRevoked, ScopeMissing
+from integrations.core import clock
+from integrations.core.errors import GrantRevoked, RequestRejected, ScopeMissing
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.quota.lanes import Lane
+from integrations.tenants.models import App
+from integrations.tokens import store
 from integrations.tokens.models import Credential
 from tests.gateway.conftest import Call, Counted, ripe
-from tests.plugin.vendor import Vendor
+from tests.plugin.vendor import Vendor, company_grant
 
 NO_SCOPE = "The token is not authorized for this scope."
 
@@ -64,6 +67,22 @@ def test_a_missing_scope_refreshes_nothing(call: Call, vendor: Vendor, counted: 
         with pytest.raises(ScopeMissing):
             call()
     assert counted.refreshes == 0
+
+
+def test_the_wrong_kind_of_credential_is_named_and_refreshes_nothing(
+    call: Call, location: Credential, app: App, vendor: Vendor, counted: Counted
+) -> None:
+    """The sandbox answers a company's token here as HighLevel does; ours would send it only out of a mix-up of rows."""
+    row = Credential.objects.select_related("app").get(pk=location.pk)
+    assert store.swap(row, company_grant(vendor, app), now=clock.now())
+    ripe(row)
+    counted_before = counted.refreshes
+    for _ in range(2):
+        with pytest.raises(RequestRejected, match="another kind of credential") as refused:
+            call("contacts.get-contacts")
+        assert (refused.value.context["status"], refused.value.context["reason"]) == (401, "wrong_kind")
+    assert counted.refreshes == counted_before
+    assert Credential.objects.get(pk=row.pk).rejected_generation is None
 
 
 def test_a_grant_that_died_says_so_and_is_not_asked_again(

@@ -11,6 +11,10 @@ import pytest
 from django.core.management.base import CommandError
 
 from integrations.gateway.management.commands.catalogue import Command
+from integrations.highlevel.catalogue import fields
+from integrations.highlevel.catalogue.compare import told
+from integrations.highlevel.catalogue.lookup import catalogue
+from integrations.highlevel.dialects import DialectName
 
 THINGS = {"paths": {"/things": {"get": {"operationId": "list", "tags": ["Things"], "security": [{"bearer": ["a"]}]}}}}
 
@@ -92,7 +96,7 @@ def test_diff_against_one_file_looks_at_that_file_only(tmp_path: Path) -> None:
     lines = run("diff", str(tmp_path / "snapshots.json")).splitlines()
     assert "- snapshots.create-snapshot-share-link" in lines
     assert "~ snapshots.get-custom-snapshots" in lines
-    assert '    credentials: [["company", false, []]] -> []' in lines
+    assert "    credentials: -company token []" in lines
     (tmp_path / "snapshots-v3.json").write_text(json.dumps({"paths": {}}))
     gone = json.loads(run("diff", str(tmp_path / "snapshots-v3.json"), "--json"))
     assert all(key.startswith("snapshots.") for key in gone["removed"])
@@ -130,9 +134,10 @@ def users(tmp_path: Path) -> Path:
 
 def test_diff_tells_which_of_our_code_calls_what_changes(users: Path) -> None:
     found = json.loads(run("diff", str(users), "--json"))
-    assert [use["who"] for use in found["used"]["users.get-user-by-location"]] == ["Resource users"]
-    assert found["used"]["users.get-user-by-location"][0]["place"].startswith("integrations/sync/resources/lists.py:")
-    assert "    used by Resource users (integrations/sync/resources/lists.py:" in run("diff", str(users))
+    (use,) = found["used"]["users.get-user-by-location"]
+    assert "users" in use["who"].lower()
+    assert use["place"].startswith("integrations/sync/resources/lists.py:")
+    assert f"    used by {use['who']} ({use['place']})" in run("diff", str(users)).splitlines()
 
 
 def test_diff_tells_the_scopes_that_are_newly_needed(users: Path) -> None:
@@ -156,6 +161,106 @@ def test_diff_fails_on_what_it_is_told_to(users: Path, levels: str | None, fails
         assert stopped.value.code == 1
     else:
         run("diff", str(users), *more)
+
+
+def body(properties: dict[str, Any], *needs: str) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": {"properties": properties, "required": list(needs)}}}}
+
+
+def drop(tmp_path: Path, name: str, **operation: Any) -> Path:
+    """A file that holds one operation of ours, otherwise as the committed catalogue has it."""
+    file = tmp_path / name
+    file.write_text(json.dumps({"paths": {"/users/": {"get": {"operationId": "get-user-by-location", **operation}}}}))
+    return file
+
+
+def test_diff_names_the_fields_that_a_job_would_miss(tmp_path: Path) -> None:
+    """The listing's answer loses and gains fields: the item's too, and the sync that reads them is named."""
+    user = {"type": "object", "properties": {"id": {}, "nickname": {}, "roles": {"$ref": "#/components/schemas/Role"}}}
+    document = {
+        "paths": {
+            "/users/": {
+                "get": {
+                    "operationId": "get-user-by-location",
+                    "responses": {"200": body({"users": {"type": "array", "items": user}}), "400": body({"oops": {}})},
+                }
+            }
+        },
+        "components": {"schemas": {"Role": {"allOf": [{"properties": {"type": {}, "rank": {}}}]}}},
+    }
+    file = tmp_path / "users.json"
+    file.write_text(json.dumps(document))
+    found = json.loads(run("diff", str(file), "--json"))
+    gone, came = found["changed"]["users.get-user-by-location"]["response fields"]
+    assert {"users[].email", "users[].roles.role"} <= set(gone)
+    assert came == ["users[].nickname", "users[].roles.rank"]
+    lines = run("diff", str(file)).splitlines()
+    (told,) = [line for line in lines if line.startswith("    response fields: ")]
+    assert "-users[].email" in told.split()
+    assert told.split()[-2:] == ["+users[].nickname", "+users[].roles.rank"]
+    assert any(line.startswith("    used by ") and "integrations/sync/resources/lists.py:" in line for line in lines)
+
+
+def test_diff_tells_body_and_parameters_by_name(tmp_path: Path) -> None:
+    nested = {"address": {"type": "object", "properties": {"street": {}}}, "name": {"type": "string"}}
+    parameter = {"name": "since", "in": "query", "schema": {"type": "number"}}
+    file = drop(tmp_path, "users.json", requestBody=body(nested, "name"), parameters=[parameter])
+    lines = [line.strip() for line in run("diff", str(file)).splitlines()]
+    assert "body: +address +name" in lines
+    assert "body requires: +name" in lines
+    assert "request fields: +address +address.street +name" in lines
+    assert "params: -locationId (query) +since (query)" in lines
+
+
+def test_another_order_is_told_as_such() -> None:
+    one, other = (["a", "query", False, "string", [], ""], ["b", "query", False, "string", [], ""])
+    assert told("params", [one, other], [other, one]) == ["params: in another order"]
+    assert told("params", [one], [["a", "query", True, *one[3:]]]) == [
+        'params: a (query) [false, "string", [], ""] -> [true, "string", [], ""]'
+    ]
+    body = {"content": "json", "required": True, "is_array": False, "properties": {"a": "string"}, "needs": ["a"]}
+    assert told("body", body, body | {"properties": {"a": "number", "b": "any"}, "needs": []}) == [
+        "body: +b",
+        'body: a "string" -> "number"',
+        "body requires: -a",
+    ]
+
+
+def test_what_is_committed_of_the_fields_belongs_to_the_catalogue() -> None:
+    dialects: tuple[DialectName, ...] = ("v2", "v3")
+    for dialect in dialects:
+        known = {operation.key for operation in catalogue(dialect).operations()}
+        inside = fields.committed(dialect)
+        assert inside.keys() == known
+        assert {"contact", "contact.email"} <= inside["contacts.get-contact"]["response fields"]
+
+
+def test_the_fields_survive_being_written(source: Path, tmp_path: Path) -> None:
+    answers = {"200": body({"things": {"items": {"properties": {"id": {}}}}}), "201": {"$ref": "#/nowhere"}}
+    things = {"paths": {"/things": {"get": {"operationId": "list", "responses": answers}}}}
+    (source / "things.json").write_text(json.dumps(things))
+    run("build", str(source), "--out", str(tmp_path / "made" / "anew"))
+    written = json.loads((tmp_path / "made" / "anew" / "v2.fields.json").read_text())
+    assert written == {"things.list": {"response fields": {"": ["things"], "things[]": ["id"]}}}
+    assert json.loads((tmp_path / "made" / "anew" / "v3.fields.json").read_text()) == {"things.list": {}}
+
+
+def test_a_file_under_another_name_is_hinted_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run("diff", str(drop(tmp_path, "users-2027.json")))
+    said = capsys.readouterr().err
+    assert "users-2027 is no file we know; 1 of its 1 operations are those of users: name it users" in said
+    run("diff", str(drop(tmp_path, "users.json")))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [('{"paths": {"/x": null}}', "/x is not understood"), ("[" * 200_000, "cannot be read as JSON")],
+)
+def test_a_strange_file_is_one_line(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "strange.json").write_text(text)
+    with pytest.raises(CommandError, match=rf"strange\.json:? {words}"):
+        run("diff", str(tmp_path / "strange.json"))
 
 
 def test_an_addition_alone_does_not_fail_on_removals(tmp_path: Path) -> None:

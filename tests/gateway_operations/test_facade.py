@@ -88,6 +88,12 @@ def test_a_listing_has_its_pages(calls: list[tuple[str, dict[str, Any]]]) -> Non
     assert (calls[0][1]["body"], calls[0][1]["lane"]) == ({"query": "ann"}, Lane.EVENTS)
 
 
+def test_pages_ask_for_no_place_that_they_bring_themselves(calls: list[tuple[str, dict[str, Any]]]) -> None:
+    """The vendor wants `limit` and `skip` with every call of this one."""
+    list(v2.Api(App(dialect="v2"), location="LOC").blogs.get_blogs_pages())
+    assert calls[0][1]["params"] == {}
+
+
 def test_a_name_that_python_keeps_for_itself(calls: list[tuple[str, dict[str, Any]]]) -> None:
     api = v2.Api(App(dialect="v2"), company="C")
     api.snapshots.get_snapshot_push(snapshotId="S", from_="2026-01-01", to="2026-02-01", lastDoc="D", limit=5)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import BodyPartReader, web
 
-from integrations.core.errors import BadRequest, RequestRejected, ServerFault, Unreachable
+from integrations.core.errors import BadRequest, PayloadTooLarge, RequestRejected, Retryable, ServerFault, Unreachable
 from integrations.gateway import client, media
 from integrations.highlevel import files, wire
 from integrations.highlevel.catalogue.fill import LARGEST_IN_MEMORY
+from integrations.quota import queries
+from integrations.quota.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.gateway_operations.conftest import LOCATION, credential
@@ -129,7 +132,7 @@ def test_what_is_held_in_memory_has_a_limit(app: App, scripted: Scripted, size: 
 
 def test_an_answer_that_is_not_streamed_has_a_limit(app: App, scripted: Scripted) -> None:
     scripted.plan(body_of(17))
-    with pytest.raises(Unreachable, match="larger"):
+    with pytest.raises(PayloadTooLarge, match="more than the"):
         client.call(DOWNLOAD, app=app, location=LOCATION, params=MESSAGE)
 
 
@@ -139,7 +142,7 @@ def test_an_answer_that_is_not_streamed_has_a_limit(app: App, scripted: Scripted
         (status(404), RequestRejected),
         (status(503), ServerFault),
         (body_of(4, cut=True), Unreachable),
-        (body_of(9), Unreachable),
+        (body_of(9), PayloadTooLarge),
     ],
     ids=["404", "503", "cut short", "too large"],
 )
@@ -153,6 +156,34 @@ def test_a_download_that_fails_leaves_what_was_there(
         download(app, to, largest=8 * len(PIECE))
     assert to.read_bytes() == b"yesterday's"
     assert [path.name for path in tmp_path.iterdir()] == ["recording.wav"]
+
+
+def test_a_download_is_repeated_for_somebody_who_waits(app: App, scripted: Scripted, tmp_path: Path) -> None:
+    scripted.plan(body_of(4, cut=True), status(503), body_of(1))
+    done = download(app, tmp_path / "recording.wav", lane=Lane.INTERACTIVE)
+    assert (done.size, done.path.read_bytes()) == (len(PIECE), PIECE)
+    assert len(scripted.asked) == 3
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
+def test_a_download_has_the_mode_of_any_new_file(
+    app: App, scripted: Scripted, tmp_path: Path, mask: int, mode: int
+) -> None:
+    scripted.plan(body_of(1))
+    before = os.umask(mask)
+    try:
+        done = download(app, tmp_path / "recording.wav")
+    finally:
+        os.umask(before)
+    assert done.path.stat().st_mode & 0o777 == mode
+
+
+def test_a_download_too_large_keeps_its_permit_spent(app: App, scripted: Scripted, tmp_path: Path) -> None:
+    scripted.plan(body_of(2))
+    with pytest.raises(PayloadTooLarge) as refused:
+        download(app, tmp_path / "recording.wav", largest=len(PIECE))
+    assert not isinstance(refused.value, Retryable), "a job would fetch it for ever"
+    assert queries.snapshot(app.client_id, LOCATION).day_used == 1
 
 
 def test_an_upload_of_a_file_that_is_not_there(app: App, scripted: Scripted, tmp_path: Path) -> None:
@@ -174,11 +205,41 @@ def test_an_upload_of_a_file_that_is_not_there(app: App, scripted: Scripted, tmp
         "https://[::1]/a.png",
         "https://[::ffff:127.0.0.1]/a.png",
         "https://0.0.0.0/a.png",
+        "https://224.0.0.1/a.png",
+        "https://[::7f00:1]/a.png",
+        "https://[::ffff:0:7f00:1]/a.png",
+        "https://[64:ff9b::7f00:1]/a.png",
+        "https://[64:ff9b:1::1]/a.png",
+        "https://[2002:7f00:1::]/a.png",
+        "https://[ff0e::1]/a.png",
     ],
 )
 def test_a_file_of_our_own_network_is_not_fetched(tmp_path: Path, url: str) -> None:
     with pytest.raises(BadRequest, match="not a public one"):
         media.fetch(url, tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:4700::1111", "64:ff9b::5db8:d70e", "::ffff:93.184.215.14"])
+def test_a_public_address_is_connected_to(address: str) -> None:
+    assert files.PublicBackend().resolve(address, 443) == address
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://[::1/x?signature=secret-part",
+        "https://exa\0mple.com/?signature=secret-part",
+        f"https://{'a' * 70}.com/?signature=secret-part",
+        "https://example.com:99999/?signature=secret-part",
+        "https://example.com:port/?signature=secret-part",
+        "https://ex\ud800mple.com/?signature=secret-part",
+    ],
+)
+def test_what_is_no_address_is_told_as_such(tmp_path: Path, url: str) -> None:
+    with pytest.raises(BadRequest, match="not a URL") as refused:
+        media.fetch(url, tmp_path / "a.png")
+    assert "secret-part" not in f"{refused.value.context} {refused.value}"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -214,5 +275,5 @@ class TestFetched:
 
     def test_more_than_was_allowed_is_refused(self, fetch: Any, scripted: Scripted) -> None:
         scripted.plan(body_of(3))
-        with pytest.raises(Unreachable, match="larger"):
+        with pytest.raises(PayloadTooLarge, match="more than the"):
             fetch("/media/a.wav")

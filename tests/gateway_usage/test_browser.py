@@ -180,7 +180,7 @@ def test_a_write_is_confirmed_in_the_browser(watched: Watched, live_server: obje
     page.get_by_role("link", name=re.compile(r"contacts\.create-contact")).click()
     page.get_by_label("Tenant").fill(installed.resource_id)
     page.get_by_label("Body").fill('{"firstName": "Zebedee"}')
-    page.get_by_role("button", name="Look at it once more").click()
+    page.get_by_role("button", name="Review before sending").click()
     expect(page.get_by_text("Studio North")).to_be_visible()
     page.get_by_role("button", name="Send it").click()
     expect(page.get_by_role("heading", name="201")).to_be_visible()

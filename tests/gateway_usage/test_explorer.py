@@ -121,6 +121,7 @@ def test_an_error_is_told_with_its_trace_id_and_kept(operator: Client, location:
         (GET_LOCATION, {"tenant": ""}, "choose a tenant"),
         (CREATE, {"body": "{no json"}, "the body is not JSON"),
         ("contacts.add-tags", {"value.contactId": "c1", "body": "{}"}, "the body lacks tags"),
+        ("contacts.add-tags", {"value.contactId": "c1", "body": '{"tags": "<array>"}'}, "still to be filled in: tags"),
         ("calendars.get-calendars", {"value.showDrafted": "perhaps"}, "'perhaps' does not fit showDrafted"),
     ],
 )
@@ -170,6 +171,16 @@ def test_a_write_is_looked_at_sent_once_and_put_down(operator: Client, location:
     assert contacts(vendor, location) == 1
 
 
+def test_a_search_by_post_is_a_read(operator: Client, location: str, vendor: Vendor) -> None:
+    key = "contacts.search-contacts-advanced"
+    assert ">Send</button>" in get(operator, url(key))
+    assert ">Send</button>" not in get(operator, url(CREATE))
+    page = post(operator, key, tenant=location, body='{"pageLimit": 1}')
+    assert '<span class="gate-ok">2' in page, "sent at once"
+    assert contacts(vendor, location) == 1
+    assert not AuditEntry.objects.filter(action__startswith="api.").exists()
+
+
 def test_what_was_looked_at_is_what_is_sent(operator: Client, location: str, vendor: Vendor) -> None:
     _, form = confirm(operator, location, body='{"firstName": "Ann"}')
     page = post(operator, CREATE, **{**form, "body": '{"firstName": "Ben"}'})
@@ -192,8 +203,20 @@ def test_only_who_may_explore_can(operator: Client, location: str) -> None:
     assert client.get(url(), secure=True).status_code == 200
 
 
-def test_no_such_operation_is_404(operator: Client) -> None:
-    assert operator.get(url("no.such-thing"), secure=True).status_code == 404
+def test_no_such_operation_is_404_on_the_explorers_own_page(operator: Client) -> None:
+    answer = operator.get(url("contacts.get-contacts-by"), secure=True)
+    assert answer.status_code == 404
+    page = html.unescape(answer.content.decode())
+    assert "contacts.get-contacts-by" in page
+    assert 'name="q"' in page, "the next search is at hand"
+
+
+def test_what_the_tenant_gives_need_not_be_given(operator: Client) -> None:
+    page = get(operator, url("contacts.search-contacts-advanced"))
+    assert '"pageLimit": "<number>"' in page
+    assert "<b>pageLimit</b>" in page
+    assert "<b>locationId</b>" not in page
+    assert "locationId (string)" in page
 
 
 def test_lists_and_text_become_what_the_catalogue_wants() -> None:

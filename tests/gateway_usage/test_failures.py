@@ -19,7 +19,15 @@ from tests.plugin.vendor import Vendor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PEOPLE = {"firstName": "Zebedee", "email": "zebedee@example.com", "phone": "+15125550147", "notes": "owes 300"}
+PEOPLE = {
+    "firstName": "Zebedee",
+    "email": "zebedee@example.com",
+    "phone": "+15125550147",
+    "notes": "owes 300",
+    "companyName": "zebedees-bakery",
+    "salary": 91357,
+    "pin": "8642",
+}
 
 
 def kept() -> list[Call]:
@@ -72,9 +80,26 @@ def test_nothing_personal_and_no_secret_is_kept(call: Caller, vendor: Vendor) ->
     (row,) = kept()
     text = json.dumps([row.path, row.query, row.body, row.response, row.message])
     assert set(row.body) >= set(PEOPLE), "the names say which field it was"
-    for secret in ("Zebedee", "zebedee", "5125550147", "owes", "B+", "Bearer", "eyJ"):
+    for secret in ("Zebedee", "zebedee", "5125550147", "owes", "B+", "Bearer", "eyJ", "bakery", "91357", "8642", "vip"):
         assert secret not in text
     assert row.body["customFields"] == [{"id": "f1", "value": "‹2 characters›"}]
+
+
+def test_an_answer_with_what_no_database_takes_is_kept(call: Caller, vendor: Vendor) -> None:
+    """The vendor repeats the id it did not find."""
+    with pytest.raises(RequestRejected):
+        call("contacts.get-contact", params={"contactId": "a\0b"})
+    (row,) = kept()
+    assert row.path == "/contacts/…"
+    assert "\0" not in json.dumps([row.message, row.response])
+
+
+def test_one_that_the_database_does_not_take_costs_no_other(call: Caller) -> None:
+    for contact in ("one", "two", "three"):
+        with pytest.raises(RequestRejected):
+            call("contacts.get-contact", params={"contactId": contact})
+    failures._calls[1].message = "\0"
+    assert [row.path for row in kept()] == ["/contacts/one", "/contacts/three"]
 
 
 def test_a_storm_keeps_only_its_first(call: Caller, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,14 +140,60 @@ def test_old_calls_go_and_the_table_has_a_bound(call: Caller, monkeypatch: pytes
         ({"startAfter": 1_700_000_000_000}, {"startAfter": 1_700_000_000_000}),
         ({"access_token": "abc"}, {"access_token": "‹3 characters›"}),
         ({"id": "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9xyz"}, {"id": "‹39 characters›"}),
-        ({"ann@example.com": 1}, {"…": 1}),
-        ({"message": "call ann@example.com or +1 512 555 0147"}, {"message": "call … or …"}),
-        (["a", "b", "c", "d", "e", "f"], ["a", "b", "c", "d", "e", "… 1 more"]),
+        ({"id": "123e4567-e89b-12d3-a456-426614174000"}, {"id": "123e4567-e89b-12d3-a456-426614174000"}),
+        ({"traceId": "0af7651916cd43dd8448eb211c80319c"}, {"traceId": "0af7651916cd43dd8448eb211c80319c"}),
+        ({"smsId": "5550100999"}, {"smsId": "‹10 characters›"}),
+        ({"ann@example.com": 1}, {"…": "…"}),
+        ({"pin": "4321", "code": "123456"}, {"pin": "‹4 characters›", "code": "‹6 characters›"}),
+        ({"pin": 4321, "salary": 90_000, "rate": 0.5}, {"pin": "…", "salary": "…", "rate": "…"}),
+        ({"tags": ["vip"], "company": "acme"}, {"tags": ["‹3 characters›"], "company": "‹4 characters›"}),
+        ({"status": "4321987"}, {"status": "4321987"}),
+        ({"status": "Ann Lee", "total": 12.5}, {"status": "‹7 characters›", "total": "…"}),
+        ({"searchAfter": [1_700_000_000_000, "smith"]}, {"searchAfter": [1_700_000_000_000, "‹5 characters›"]}),
+        (
+            {"customFields": [{"id": "f1", "value": "blue", "type": "sick", "active": True}]},
+            {"customFields": [{"id": "f1", "value": "‹4 characters›", "type": "‹4 characters›", "active": "…"}]},
+        ),
+        (
+            {"properties": {"insured": True, "ownerId": "smith"}},
+            {"properties": {"insured": "…", "ownerId": "‹5 characters›"}},
+        ),
+        ({"message": "Hi Ann, it was benign"}, {"message": "‹21 characters›"}),
+        ({"ids": ["a", "b", "c", "d", "e", "f"]}, {"ids": ["a", "b", "c", "d", "e", "… 1 more"]}),
         (b"raw", "‹bytes›"),
     ],
 )
 def test_what_is_kept_of_a_body(value: Any, expected: Any) -> None:
     assert redaction.kept(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("call ann@example.com or +1 512 555 0147 or 555-0147", "call … or … or …"),
+        ("the key was refused: Bearer abcd1234", "the key was refused: …"),
+        ("secret=shh12345 is wrong", "… is wrong"),
+        ("eyJhbGciOiJIUzI1NiIsInR5cCI6 has expired", "… has expired"),
+        ("the bearer token is invalid", "the bearer token is invalid"),
+        ("a\0b\ud800", "a\N{REPLACEMENT CHARACTER}b?"),
+    ],
+)
+def test_what_is_kept_of_a_refusals_words(text: str, expected: str) -> None:
+    assert redaction.kept({"message": text}, prose=redaction.clean) == {"message": expected}
+
+
+def test_a_refusal_does_not_repeat_what_was_sent() -> None:
+    written = redaction.words(
+        {"firstName": "Ann", "status": "open"}, {"customFields": [{"id": "f1", "value": "O+"}, 4711]}
+    )
+    assert written("ann cannot be open: Ann (4711) is there") == "… cannot be open: … (…) is there"
+
+
+def test_a_path_is_kept_with_its_ids_alone() -> None:
+    uuid = "123e4567-e89b-12d3-a456-426614174000"
+    kept = f"/contacts/{uuid}/ve9EPM428h8vShlRW1KT/free-slots"
+    assert redaction.path(kept) == kept
+    assert redaction.path("/a/ann%40example.com/+15125550147/a%00b") == "/a/…/…/…"
 
 
 def test_a_large_body_is_told_by_its_names() -> None:
@@ -139,7 +210,10 @@ def test_a_deep_body_ends() -> None:
 
 def test_an_answer_that_is_no_json_is_kept_as_its_words() -> None:
     page = b"<html><h1>502 Bad Gateway</h1>\n<p>ask ann@example.com</p></html>"
-    assert redaction.answer(None, page, "text/html") == "502 Bad Gateway ask …"
+    assert redaction.answer(None, page, "text/html", redaction.clean) == "502 Bad Gateway ask …"
+    assert redaction.answer(None, page, "text/html") == "‹text/html, 64 bytes›", (
+        "only a refusal's words are the vendor's"
+    )
     assert redaction.answer(None, b"\x00\x01", "image/png") == "‹image/png, 2 bytes›"
     assert redaction.answer(None, b"", "") is None
 
@@ -147,7 +221,7 @@ def test_an_answer_that_is_no_json_is_kept_as_its_words() -> None:
 def test_files_are_named_and_not_kept() -> None:
     form = {"fileAttachment": "x", "limit": "5"}
     assert redaction.body(None, form, {"file": ("ann.png", b"secret", "image/png")}) == {
-        "fileAttachment": "x",
+        "fileAttachment": "‹1 characters›",
         "limit": "5",
         "file": "‹6 characters›",
     }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from integrations.core import clock
+from integrations.core import clock, filters
 from integrations.gateway import plots, queries
 from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Call, Usage
@@ -144,6 +146,70 @@ def test_failed_calls_are_found_by_trace_id_tenant_and_operation(operator: Clien
         assert [row.operation for row in rows] == [operation], term
     rows = operator.get(address, {"code": "unreachable"}, secure=True).context["cl"].result_list
     assert [row.trace_id for row in rows] == ["trace-2"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "found"),
+    [
+        ({"resource_id": "loc1"}, {"a", "b", "c"}),
+        ({"resource_id": " loc1 ", "status": "404"}, {"a"}),
+        ({"resource_id": "loc1", "status": "404", "operation": "contacts.get-contact", "trace_id": "a"}, {"a"}),
+        ({"resource_id": "loc2", "trace_id": "a"}, set()),
+        ({"status": "none"}, {"d"}),
+        ({"status": "none", "q": "contacts"}, set()),
+        ({"job": "none"}, {"b", "c", "d"}),
+        ({"job": "welcome.greet", "lane": "bulk"}, {"a"}),
+        ({"code": "none"}, {"c"}),
+        ({"since": "hour"}, {"a", "b", "c"}),
+        ({"since": "week", "operation": "users.get-user"}, {"d"}),
+        ({"status": "four", "operation": "contacts.get-contact"}, set()),
+        ({"trace_id": "\0", "since": "nonsense"}, {"a", "b", "c", "d"}),
+    ],
+)
+def test_filters_combine(operator: Client, app: App, chosen: dict[str, str], found: set[str]) -> None:
+    failed(app, trace_id="a", job="welcome.greet")
+    failed(app, trace_id="b", status=422)
+    failed(app, trace_id="c", status=200, code="", slow=True)
+    before = clock.now() - timedelta(days=2)
+    failed(app, trace_id="d", status=None, operation="users.get-user", resource_id="loc2", at=before)
+    answer = operator.get(reverse("admin:gateway_call_changelist"), chosen, secure=True)
+    assert {row.trace_id for row in answer.context["cl"].result_list} == found
+
+
+def test_a_filter_offers_what_there_is_and_names_the_empty(operator: Client, app: App) -> None:
+    failed(app, job="welcome.greet")
+    failed(app, status=None, code="unreachable", message="HighLevel cannot be reached", trace_id="")
+    page = operator.get(reverse("admin:gateway_call_changelist"), secure=True)
+    offered = {spec.title: dict(spec.lookup_choices) for spec in page.context["cl"].filter_specs if spec.title != "app"}
+    assert offered["status"] == {"404": "404", "none": "no answer"}
+    assert offered["job"] == {"none": "by hand", "welcome.greet": "welcome.greet"}
+    assert offered["error"] == {"request_rejected": "request_rejected", "unreachable": "unreachable"}
+    assert set(offered["lane"]) == {"interactive", "events", "bulk"}
+    assert {"tenant", "trace id", "operation", "time"} <= set(offered)
+    assert "HighLevel cannot be reached" in page.content.decode()
+    assert re.search(r"\d\d:\d\d:\d\d UTC", page.content.decode()), "a moment says its zone"
+
+
+@pytest.mark.parametrize("column", ["operation", "status", "code", "job"])
+def test_what_a_filter_offers_is_read_off_an_index(app: App, column: str) -> None:
+    """Each value by one look-up; DISTINCT would read the whole table whenever somebody opens the list."""
+    for number in range(3):
+        failed(app, operation=f"op{number}", status=400 + number, code=f"code{number}", job=f"job{number}")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("EXPLAIN " + filters.statement(Call, column))
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert f"Index Only Scan using call_by_{column}" in plan, plan
+    assert "Seq Scan" not in plan
+
+
+def test_an_empty_list_asks_for_nothing_impossible(operator: Client, app: App) -> None:
+    address = reverse("admin:gateway_call_changelist")
+    assert "There are no failed or slow calls." in operator.get(address, secure=True).content.decode()
+    failed(app)
+    page = operator.get(address, {"trace_id": "nobody"}, secure=True).content.decode()
+    assert "Nothing matches" in page
+    assert "Create a new item" not in page
 
 
 def test_a_failed_call_is_shown_whole_and_leads_to_the_explorer(operator: Client, app: App) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from hypothesis import settings
 from pytest_httpserver import HTTPServer
 
 from integrations.core.secret import Secret
@@ -17,7 +16,6 @@ from integrations.highlevel.dialects import DialectName
 from integrations.highlevel.oauth import ClientIdentity
 
 Script = Callable[[socket.socket], None]
-steady = settings(deadline=None, derandomize=True, database=None)  # the same examples on any machine, however slow
 
 
 @pytest.fixture(autouse=True)

@@ -27,12 +27,18 @@ def answer(status: int, body: object = None, *, text: bytes | None = None, **mor
     return Response(status=status, json=body, body=raw, **{**fields, **more})
 
 
+WRONG_KIND = "This authClass type is not allowed to access this scope."
+WRONG_KIND_IS = (errors.RequestRejected, "wrong_kind")
+
 # (status, message, error, reason); bodies as FACTS 1.5 has them, the 404 in v3's envelope.
 CAPTURED = [
     (400, "Location is not active", errors.LocationInactive, "location_inactive"),
     (401, "Invalid token: access token is invalid", AccessTokenRejected, "token_invalid"),
     (401, "Invalid JWT", AccessTokenRejected, "token_invalid"),
     (401, "The token is not authorized for this scope.", errors.ScopeMissing, "scope_missing"),
+    (401, f"{WRONG_KIND} Please verify your IAM configuration if this is not the case.", *WRONG_KIND_IS),
+    (401, f"{WRONG_KIND} Please reach out to the HighLevel API team to update your IAM config.", *WRONG_KIND_IS),
+    (401, "Token's user type mismatch!", *WRONG_KIND_IS),
     (401, "Unauthorized", AccessTokenRejected, "unlisted_401"),
     (401, None, AccessTokenRejected, "unlisted_401"),
     (403, "The token does not have access to this location.", errors.RequestRejected, "wrong_location"),

@@ -95,3 +95,10 @@ def test_whether_the_request_may_have_had_its_effect(kind, expected, sent):
 def test_what_is_not_of_httpx2_is_not_swallowed():
     with pytest.raises(TypeError):
         network_errors.mapped(KeyError("x"))
+
+
+@pytest.mark.parametrize("row", network_errors.ROWS, ids=lambda row: row[0].__name__)
+def test_it_is_said_who_was_asked(row):
+    told = str(network_errors.mapped(instance(row[0]), peer="the file's host"))
+    assert "HighLevel" not in told
+    assert "{" not in told

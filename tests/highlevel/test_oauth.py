@@ -6,6 +6,7 @@ import logging
 import pickle
 import socket
 import threading
+from traceback import TracebackException
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
@@ -411,3 +412,14 @@ def test_nothing_shows_a_token(httpserver, client, caplog):
         assert secret not in shown
     assert pickle.loads(pickle.dumps(error)).context == error.context
     assert error.__cause__ is None
+
+
+def test_an_error_holds_no_frame_with_the_form_in_it(httpserver, client):
+    httpserver.expect_request("/oauth/token").respond_with_json({"message": "no"}, status=500)
+    known, token = client(), Secret("-".join(["the", "refresh", "token"]))
+    with pytest.raises(errors.ServerFault) as caught:
+        oauth.refresh(known, token, user_type="Location", deadline_seconds=5)
+    told = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "refresh(" in told, "where it happened is told"
+    assert "the-refresh-token" not in told
+    assert known.client_secret.reveal() not in told

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from integrations.core import errors
 from integrations.core.secret import Secret
 from integrations.highlevel import sso
-from tests.highlevel.conftest import steady
 
 SECRET = Secret("vector-shared-secret")
 # `openssl enc -aes-256-cbc -md md5 -salt -base64 -pass pass:vector-shared-secret`, the format of CryptoJS.
@@ -98,7 +97,6 @@ def test_every_refusal_looks_the_same(payload):
     assert caught.value.__context__ is None
 
 
-@steady
 @given(
     st.one_of(st.text(max_size=200), st.binary(max_size=200).map(lambda b: base64.b64encode(b"Salted__" + b).decode()))
 )

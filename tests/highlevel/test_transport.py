@@ -237,7 +237,7 @@ def test_a_body_beyond_the_cap_is_not_read_on(raw_server, packed, connect):
     if packed:
         body, extra = gzip.compress(body), b"Content-Encoding: gzip\r\n"
     script = answering(extra + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-    with pytest.raises(errors.Unreachable) as caught:
+    with pytest.raises(errors.PayloadTooLarge) as caught:
         connect(raw_server(script), Limits(body_bytes=100_000)).send(Request("GET", "/x"))
     assert caught.value.context["limit_bytes"] == 100_000
     assert connect(raw_server(script)).send(Request("GET", "/x")).json == {"a": "x" * 200_000}
@@ -279,6 +279,9 @@ def test_the_environments_proxy_is_used_unless_it_is_excepted(raw_server, monkey
         Request("POST", "/x", json={"a": float("nan")}),
         Request("GET", "/x", headers={"X-A": "b\r\nX-C: d"}),
         Request("GET", "/\x00x"),
+        Request("GET", "/x", query=[("a", "\ud800")]),
+        Request("POST", "/x", json={"a": "\ud800"}),
+        Request("POST", "/x", form={"a": "\ud800"}, files={}),
     ],
     ids=[
         "line break",
@@ -291,6 +294,9 @@ def test_the_environments_proxy_is_used_unless_it_is_excepted(raw_server, monkey
         "nan",
         "header break",
         "null byte",
+        "half a pair in the query",
+        "half a pair in the body",
+        "half a pair in a form",
     ],
 )
 def test_what_cannot_be_sent_is_the_callers_mistake(httpserver, api, call):

@@ -7,13 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
-from django.db.utils import OperationalError
+from django.db import connection as django_connection
+from django.db.utils import DatabaseErrorWrapper, OperationalError, ProgrammingError
 
 import manage
 from hlapp import development
@@ -120,7 +122,7 @@ def run_manage(*arguments: str, **environ: str) -> subprocess.CompletedProcess[s
 
 
 def test_production_without_its_variables_stops_with_one_line() -> None:
-    done = run_manage("check")
+    done = run_manage("check", DEBUG="false")  # said, so that no demo of somebody's is joined
 
     assert done.returncode == 1
     assert done.stdout == ""
@@ -153,6 +155,28 @@ def test_a_database_that_refuses_is_one_line_without_the_password(monkeypatch: p
     assert "hunter2" not in said
     with pytest.raises(OperationalError):
         manage.main(["manage.py", "migrate", "--traceback"])
+
+
+def test_a_database_without_our_tables_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def status(query: str) -> Callable[[list[str]], None]:
+        def run(_: list[str]) -> None:
+            with psycopg.connect(os.environ["DATABASE_URL"]) as connection, DatabaseErrorWrapper(django_connection):
+                connection.execute(query)
+
+        return run
+
+    for query in ("SELECT 1 FROM tenants_app_of_tomorrow", "SELECT of_tomorrow FROM pg_class"):
+        monkeypatch.setattr(manage, "execute_from_command_line", status(query))
+        assert (
+            manage.main(["manage.py", "status"])
+            == "the database is empty or older than the code: run manage.py migrate"
+        )
+        with pytest.raises(ProgrammingError):
+            manage.main(["manage.py", "status", "--traceback"])
+
+    monkeypatch.setattr(manage, "execute_from_command_line", status("SELEC 1"))
+    with pytest.raises(ProgrammingError):
+        manage.main(["manage.py", "status"])
 
 
 HOLD = """

@@ -51,6 +51,11 @@ class Worker:
         current_app.tasks["installs.sweep"]()
         self.drain()
 
+    def lose(self) -> None:
+        """All messages that wait, and nothing else: quota and leases stand."""
+        prefix = current_app.conf.broker_transport_options["global_keyprefix"]
+        self.broker.delete(f"{prefix}urgent", f"{prefix}api")
+
     def told(self, task: str) -> set[str]:
         """The locations that messages of this task named."""
         return {kwargs["location_id"] for name, kwargs in self.kept if name == task}

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 
-from integrations.core import clock
+from integrations.core import audit, clock
 from integrations.core.errors import PayloadAnomalous
 from integrations.core.models import AuditEntry
-from integrations.installs import events
+from integrations.installs import complete, events, uninstall
 from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation
 from tests.installs.journey import Browser
-from tests.plugin.vendor import Vendor
+from tests.plugin.vendor import Vendor, location_grant
 
 Status, Origin, State = Installation.Status, Installation.Origin, Credential.State
 SECOND = timedelta(seconds=1)
@@ -241,7 +244,7 @@ def test_an_uninstall_twice_is_one(browser: Browser, vendor: Vendor, app: App, w
     browser.install(location)
     for _ in range(2):
         events.uninstalled(app, {"type": "UNINSTALL", "locationId": location}, clock.now())
-    assert AuditEntry.objects.filter(action="install.removed").count() == 1
+    assert AuditEntry.objects.filter(action="install.removed", actor="highlevel").count() == 1
 
 
 def test_a_refresh_that_ends_during_the_uninstall_saves_nothing(
@@ -283,3 +286,41 @@ def test_another_app_on_the_same_location_is_not_touched(
     events.uninstalled(other, {"type": "UNINSTALL", "locationId": location}, clock.now())
     events.uninstalled(other, {"type": "UNINSTALL", "companyId": vendor.company}, clock.now())
     assert installation(location).is_installed
+
+
+def test_an_agency_leaves_while_a_location_of_it_is_installed(
+    browser: Browser, vendor: Vendor, app: App, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The callback holds the location's row and waits for the audit trail: who holds the trail must not wait for it."""
+    browser.install()
+    worker.drain()
+    location, put = vendor.locations[0], store.put
+    grant = location_grant(vendor, app, location)
+    holds, leaving = threading.Event(), threading.Event()
+    wipe = uninstall.store.wipe
+
+    def slow_put(*arguments: Any, **named: Any) -> Any:
+        row = put(*arguments, **named)
+        holds.set()
+        assert leaving.wait(20)
+        return row
+
+    def told_wipe(*arguments: Any, **named: Any) -> None:
+        wipe(*arguments, **named)
+        leaving.set()
+
+    def callback() -> None:
+        try:
+            complete.complete(app, grant, origin="app", claimant="x", now=clock.now())
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(complete.store, "put", slow_put)
+    monkeypatch.setattr(uninstall.store, "wipe", told_wipe)
+    with ThreadPoolExecutor(1) as pool:
+        arriving = pool.submit(callback)
+        assert holds.wait(20)
+        events.uninstalled(app, {"companyId": vendor.company}, clock.now())
+        arriving.result(20)
+    assert installation(vendor.company).status == Status.UNINSTALLED
+    assert audit.verify() is None

@@ -11,12 +11,12 @@ from celery import current_app
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.core.errors import GrantRevoked, QuotaExhausted, ServerFault
+from integrations.core.errors import GrantRevoked, PayloadAnomalous, QuotaExhausted, ServerFault
 from integrations.core.models import AuditEntry
 from integrations.gateway import client as gateway
 from integrations.installs import events, tasks
 from integrations.installs.reconcile import reconcile
-from integrations.quota import governor
+from integrations.quota import governor, memory
 from integrations.tenants.models import App, Installation
 from integrations.tokens import held
 from integrations.tokens.models import Credential
@@ -175,8 +175,8 @@ def test_killed_in_the_middle_it_ends_the_same(
     assert children(Status.PENDING) == set(vendor.locations[:2])
     monkeypatch.undo()
     governor.tell()  # a late report of the dead process would make the store wait a window for its calls
-    governor._epochs.clear()
-    worker.broker.flushdb()  # and its messages are lost with it
+    memory.epochs.clear()
+    worker.lose()  # and its messages are lost with it
     worker.sweep()
     assert children() == set(vendor.locations)
     assert worker.told("sync.plan") == set(vendor.locations)
@@ -247,3 +247,19 @@ def test_an_installation_in_the_new_dialect(browser: Browser, vendor: Vendor, wo
     App.objects.update(dialect="v3")
     worker.drain()
     assert children() == set(vendor.locations)
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_listing_that_contradicts_itself_takes_nobody_away(
+    browser: Browser, vendor: Vendor, worker: Worker, more: bool
+) -> None:
+    browser.install()
+    App.objects.update(dialect="v3")
+    worker.drain()
+    here = children()
+    token = {"nextPageToken": "t"} if more else {}
+    broken = {"items": [], "pagination": {"hasNextPage": more, "totalRecords": 500, **token}}
+    vendor.fault("/oauth/installed-locations", "status", times=None, status=200, body=broken)
+    with pytest.raises(PayloadAnomalous):
+        later(installation(vendor.company))
+    assert children() == here != set()

@@ -73,7 +73,7 @@ def test_wait_watches_to_the_end(defined: Defined, monkeypatch: pytest.MonkeyPat
         for pk in Run.objects.filter(status="running").values_list("pk", flat=True):
             turns.advance(pk)
 
-    monkeypatch.setattr(tasks, "workers", lambda: 1)
+    monkeypatch.setattr(tasks, "workers", lambda: [["test.job"]])
     monkeypatch.setattr(watch.clock, "sleep", work)
     entries: list[dict[str, Any]] = json.loads(run("run", "test.job", "--all", "--wait", "--json"))
     assert [(entry["tenant"], entry["status"], entry["counts"]) for entry in entries] == [
@@ -88,7 +88,7 @@ def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.Monkey
         raise ValueError("secret")
 
     defined(fails)
-    monkeypatch.setattr(tasks, "workers", lambda: 1)
+    monkeypatch.setattr(tasks, "workers", lambda: [["test.job"]])
 
     def work(seconds: float) -> None:
         for pk in Run.objects.filter(status="running").values_list("pk", flat=True):
@@ -100,11 +100,20 @@ def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.Monkey
         run("run", "test.job", "--location", "loc0", "--wait")
 
 
-@pytest.mark.parametrize(("alive", "words"), [(0, "no worker is running"), (None, "the broker does not answer")])
+@pytest.mark.parametrize(
+    ("alive", "words"),
+    [
+        ([], "no worker is running"),
+        (None, "the broker does not answer"),
+        ([["old.job"], []], r"no worker knows test\.job yet; the runs start when the workers are restarted"),
+    ],
+)
 def test_wait_without_a_worker_is_told(
-    defined: Defined, monkeypatch: pytest.MonkeyPatch, alive: int | None, words: str
+    defined: Defined, monkeypatch: pytest.MonkeyPatch, alive: list[list[str]] | None, words: str
 ) -> None:
     defined(counts)
+    monkeypatch.setattr(command, "_RESTART_SECONDS", 0.0)
+    monkeypatch.setattr(command.clock, "sleep", lambda _: None)
     monkeypatch.setattr(tasks, "workers", lambda: alive)
     with pytest.raises(CommandError, match=words):
         run("run", "test.job", "--all", "--wait")

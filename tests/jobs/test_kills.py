@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.jobs import schedules, turns
@@ -21,6 +22,12 @@ from tests.jobs.conftest import CONTACTS, Defined, ask, turn
 from tests.plugin.vendor import Vendor
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def namespace(settings: Settings) -> None:
+    """As the workers have it, from their URL: one quota for both."""
+    settings.NAMESPACE = connection.settings_dict["NAME"]
 
 
 @contextmanager

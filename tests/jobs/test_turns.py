@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.core.errors import LocationInactive, QuotaExhausted, ServerFault
+from integrations.core.errors import LocationInactive, QuotaExhausted, Retryable, ServerFault, StoreUnavailable
 from integrations.core.jobs import enqueue as enqueue
 from integrations.jobs import api, handle, turns
 from integrations.jobs.handle import JobRun
 from integrations.jobs.models import Run
-from integrations.jobs.queries import outcome, share
+from integrations.jobs.queries import outcome
 from integrations.quota.models import Parked
 from integrations.tenants.models import App, Installation
 from tests.jobs.conftest import CONTACTS, PAGES, Defined, ask, schedule_of, turn
@@ -40,7 +40,6 @@ def test_a_run_walks_through_every_page_and_shows_it(location: str, defined: Def
     assert (run.status, run.done, run.total, run.turns) == ("complete", CONTACTS, CONTACTS, 1)
     assert len(set(seen)) == CONTACTS
     assert outcome(run) == f"{CONTACTS} seen; all is well"
-    assert share(run) == 1.0
     assert (run.page, run.lease_owner, run.lease_until) == (None, "", None)
     assert schedule_of(run).since == run.started_at
 
@@ -83,8 +82,9 @@ def test_a_listing_that_is_done_yields_nothing_in_later_turns(
     assert walked == [(1, 100), (2, 100), (2, 100), (2, 30), (2, 0)], "the first one was left on its first page"
 
 
+@pytest.mark.parametrize("refusal", [QuotaExhausted, StoreUnavailable])
 def test_a_job_without_a_permit_is_parked_in_the_middle_of_a_page_and_goes_on_there(
-    location: str, defined: Defined, vendor: Vendor
+    location: str, defined: Defined, vendor: Vendor, refusal: type[Retryable]
 ) -> None:
     seen: list[str] = []
     refuse = True
@@ -92,7 +92,7 @@ def test_a_job_without_a_permit_is_parked_in_the_middle_of_a_page_and_goes_on_th
     def job(run: JobRun) -> None:
         for contact in run.each(listing(run)):
             if len(seen) == 150 and refuse:
-                raise QuotaExhausted("none", retry_after=3.0, app="app", resource=location, lane="bulk", reason="burst")
+                raise refusal("none", retry_after=3.0, app="app", resource=location, lane="bulk", reason="burst")
             seen.append(contact["id"])
 
     run = turn(ask(defined(job), location))

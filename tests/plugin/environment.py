@@ -6,6 +6,8 @@ carry requests to the loopback stand-ins away.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import MutableMapping
 
 KEPT = ("DATABASE_URL", "REDIS_URL", "CI", "CHROMIUM", "HIGHLEVEL_REFERENCE")
@@ -27,6 +29,8 @@ FIXED = {
     # A vendor that nobody reaches: a test that talks to one brings its own stand-in.
     "HIGHLEVEL_API_URL": "http://127.0.0.1:1",
     "HIGHLEVEL_MARKETPLACE_URL": "http://127.0.0.1:1",
+    # What a developer's own processes keep there would count as the tests'.
+    "SPOOL_DIR": os.path.join(tempfile.gettempdir(), f"hlapp-tests-{os.getuid()}", "spool"),
 }
 
 _OURS = ("DEBUG", "CELERY_BROKER_URL", "LOG_LEVEL", *FIXED)

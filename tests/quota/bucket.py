@@ -13,10 +13,10 @@ from typing import Any
 
 import redis
 
-from integrations.quota import store
+from integrations.quota import store, times
 
 MICRO = 1_000_000
-WINDOW, SLACK, MARGIN, TTL = 10.0, 1.5, 0.002, 20.0
+WINDOW, SLACK, MARGIN, TTL = 10.0, times.SLACK, 0.002, 20.0
 START = 25
 
 _TIME = "redis.call('TIME')"
@@ -42,6 +42,8 @@ class Bucket:
     wait: float = 0.0
     reason: str = ""
     server: str = "a run of the server"
+    skew: float = 0.0  # by which the server's clock was set, since
+    reckoned: tuple[float, int] | None = None  # when this caller was answered last, and what that clock showed
 
     def __post_init__(self) -> None:
         assert store._SCRIPT.count(_TIME) == 1
@@ -52,7 +54,7 @@ class Bucket:
         return store.keys(self.name)
 
     def other(self) -> Bucket:
-        return replace(self, epoch="")
+        return replace(self, epoch="", reckoned=None)
 
     def run(self, **request: Any) -> dict[str, Any]:
         defaults: dict[str, Any] = {
@@ -72,10 +74,12 @@ class Bucket:
             "reports": [],
             "rate": {},
         }
+        if self.reckoned is not None:
+            defaults["reckoned"] = self.reckoned[1] + round((self.now - self.reckoned[0]) * MICRO)
         asked = defaults | request
         for name in ("window", "slack", "margin", "ttl", "horizon"):
             asked[name] = int(asked[name] * MICRO)
-        micros = round(self.now * MICRO)
+        micros = round((self.now + self.skew) * MICRO)
         answer: dict[str, Any] = json.loads(
             self.script(keys=self.keys, args=[json.dumps(asked), self.server, micros // MICRO, micros % MICRO])
         )
@@ -85,6 +89,7 @@ class Bucket:
         """Up to `want` permits; `wait` and `reason` say what the last answer said."""
         answer = self.run(want=want, **terms)
         self.epoch, self.wait, self.reason = answer["epoch"], answer["wait"] / MICRO, answer["reason"]
+        self.reckoned = self.now, int(answer["now"])
         return [
             Granted(int(slot), int(deadline), self.now + delay / MICRO, self.epoch)
             for slot, deadline, delay in answer["grants"]
@@ -110,7 +115,7 @@ class Bucket:
     def free(self) -> int:
         """Slots that could be granted now."""
         born = int(self.client.hget(self.keys[1], "b") or 0)
-        return int(self.client.zcount(self.keys[0], "-inf", round(self.now * MICRO) - born))
+        return int(self.client.zcount(self.keys[0], "-inf", round((self.now + self.skew) * MICRO) - born))
 
     def slots(self) -> int:
         return int(self.client.zcard(self.keys[0]))

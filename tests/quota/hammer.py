@@ -1,6 +1,7 @@
 """A worker process that calls as often as the governor lets it, to be killed: `python -m tests.quota.hammer '{…}'`.
 
-It believes in windows of a second from the start, and loses the headers of every fifth answer.
+It believes in windows of a second from the start, and loses the headers of every fifth answer. With `jumps`, no two
+looks at its wall clock agree by less than hours.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import random
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import django
@@ -41,9 +43,28 @@ def hammer(told: dict[str, Any]) -> None:
         governor.settle(permit, received_at=answer.received_at, rate=rate, refused=answer.status == 429)
 
 
+def jumping() -> None:
+    """Break every way in which Python code asks what time it is; the monotonic clock is not one."""
+    from integrations.core import clock  # noqa: PLC0415
+
+    true = time.time
+
+    def wrong() -> float:
+        return true() + random.uniform(-86_400.0, 86_400.0)
+
+    for module, name, answer in (
+        (time, "time", wrong),
+        (time, "time_ns", lambda: int(wrong() * 1e9)),
+        (clock, "now", lambda: datetime.fromtimestamp(wrong(), UTC)),
+    ):
+        setattr(module, name, answer)
+
+
 def main() -> None:
     django.setup()
     told = json.loads(sys.argv[1])
+    if told.get("jumps"):
+        jumping()
     for _ in range(THREADS):
         threading.Thread(target=hammer, args=(told,), daemon=True).start()
     threading.Event().wait()

@@ -45,6 +45,7 @@ class Process:
     """One worker process: what it knows of the store's state, and what it has yet to report."""
 
     epoch: str = ""
+    answered: tuple[float, int] | None = None  # when, and what the store's clock showed
     reports: list[list[Any]] = field(default_factory=list)  # slot, deadline, received, start
     reading: dict[str, Any] = field(default_factory=dict)
 
@@ -84,7 +85,7 @@ class Simulation:
 
     def _ask(self, process: Process) -> None:
         answer = self._say(process, want=1, **self.terms)
-        process.epoch = answer["epoch"]
+        process.epoch, process.answered = answer["epoch"], (self.bucket.now, int(answer["now"]))
         self.opened_at = int(process.epoch) / MICRO
         if not answer["grants"]:
             self._at(self.bucket.now + min(answer["wait"] / MICRO, WINDOW), lambda: self._ask(process))
@@ -150,6 +151,8 @@ class Simulation:
             for slot, deadline, received, start in process.reports
         ]
         process.reports, process.reading = [], {}
+        if process.answered is not None:
+            question["reckoned"] = process.answered[1] + round((now - process.answered[0]) * MICRO)
         return self.bucket.run(epoch=process.epoch, reports=reports, rate=rate, **question)
 
 

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, StoreUnavailable
 from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, queries, store
+from integrations.quota import governor, memory, queries, store, times
 from integrations.quota.governor import Permit
 from integrations.quota.lanes import Lane
 
@@ -107,16 +107,17 @@ def test_a_slow_question_does_not_make_a_permit_early(monkeypatch: pytest.Monkey
     """The store counts the delay from when it answered, and so does the caller."""
     opened(1, interval_ms=1000)
     answered: list[tuple[float, float]] = []
-    prompt = store.run
+    prompt = store.run_all
 
-    def slow(keys: Any, request: dict[str, Any]) -> dict[str, Any]:
+    def slow(calls: Any) -> Any:
         clock.sleep(0.3)
-        answer = prompt(keys, request)
+        (answer,) = prompt(calls)
+        assert isinstance(answer, dict)
         if answer["grants"]:
             answered.append((clock.monotonic(), answer["grants"][0][2] / 1e6))
-        return answer
+        return [answer]
 
-    monkeypatch.setattr(store, "run", slow)
+    monkeypatch.setattr(store, "run_all", slow)
     acquire(Lane.INTERACTIVE)
     ((moment, delay),) = answered
     assert delay > 0.3
@@ -128,7 +129,7 @@ def test_a_process_that_knew_the_lost_state_waits_a_fence(clean_redis: redis.Red
     clean_redis.flushdb()
     with pytest.raises(QuotaExhausted) as refused:
         acquire(Lane.EVENTS)
-    assert refused.value.retry_after == pytest.approx(11.5, abs=0.2)
+    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + times.SLACK, abs=0.2)
 
 
 def test_a_permit_far_ahead_does_not_outlive_the_state(clean_redis: redis.Redis) -> None:
@@ -138,16 +139,13 @@ def test_a_permit_far_ahead_does_not_outlive_the_state(clean_redis: redis.Redis)
     with pytest.raises(QuotaExhausted) as refused:
         acquire(Lane.INTERACTIVE, patience=2.0)
     loss.join()
-    assert refused.value.retry_after == pytest.approx(11.5, abs=0.2)
+    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + times.SLACK, abs=0.2)
 
 
-def test_one_that_has_not_asked_for_an_hour_has_nothing_in_flight(
-    clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_has_not_asked_for_an_hour_has_nothing_in_flight(clean_redis: redis.Redis) -> None:
     opened()
     clean_redis.flushdb()
-    known = {key: (epoch, asked - 3601) for key, (epoch, asked) in governor._epochs.items()}
-    monkeypatch.setattr(governor, "_epochs", known)
+    memory.epochs.update({key: (epoch, asked - 3601, 0) for key, (epoch, asked, _) in memory.epochs.items()})
     assert acquire(Lane.EVENTS)
 
 

@@ -25,13 +25,13 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the store was told, in order."""
     told: list[dict[str, Any]] = []
-    real = store.run
+    real = store.run_all
 
-    def run(keys: Any, request: dict[str, Any]) -> dict[str, Any]:
-        told.append(request)
-        return real(keys, request)
+    def run_all(calls: Any) -> Any:
+        told.extend(request for _, request in calls)
+        return real(calls)
 
-    monkeypatch.setattr(store, "run", run)
+    monkeypatch.setattr(store, "run_all", run_all)
     return told
 
 
@@ -76,7 +76,7 @@ def test_a_report_waits_out_an_outage_with_its_age(monkeypatch: pytest.MonkeyPat
     permit = acquire()
     received = clock.monotonic()
     with monkeypatch.context() as patch:
-        patch.setattr(store, "run", away)
+        patch.setattr(store, "run_all", away)
         settle(permit, received_at=received, refused=False, rate=None)
         with pytest.raises(StoreUnavailable):
             acquire()
@@ -92,8 +92,8 @@ def test_a_report_waits_out_an_outage_with_its_age(monkeypatch: pytest.MonkeyPat
     assert left == pytest.approx(10.0 - (clock.monotonic() - received), abs=0.05)
 
 
-def away(*_: Any) -> Any:
-    raise StoreUnavailable("gone", retry_after=5.0)
+def away(calls: list[Any]) -> list[StoreUnavailable]:
+    return [StoreUnavailable("gone", retry_after=5.0) for _ in calls]
 
 
 def test_snapshots_of_this_process_know_its_last_call() -> None:

@@ -22,6 +22,7 @@ def terms(lane: Lane) -> dict[str, Any]:
         "day_share": own.day_share,
         "day_floor": own.day_floor,
         "interactive": lane is Lane.INTERACTIVE,
+        "lane": lane.value,
     }
 
 

@@ -1,6 +1,6 @@
 """Any order of asking, reporting, repeating, learning, losing and waiting keeps the one promise that the proof needs:
 
-a slot goes out again only one window after the response to its last call, and the slots are as many as the limit.
+a slot goes out again only one window after the response to its last call, and no more than the limit lie out or rest.
 """
 
 from __future__ import annotations
@@ -47,11 +47,12 @@ class Permits(RuleBasedStateMachine):
         granted = self.bucket.ask(want, horizon=horizon, credit=credit, reserve=reserve, interactive=interactive)
         assert len({permit.slot for permit in granted}) == len(granted)
         for permit in granted:
-            assert 0 <= permit.slot < self.limit
+            assert permit.slot >= 0
             assert permit.start >= self.free_from.get(permit.slot, 0.0) - MICROSECOND
             assert permit.start >= self.silent_until - MICROSECOND
             assert permit.start <= self.bucket.now + horizon + MICROSECOND
             self.free_from[permit.slot] = permit.start + WINDOW + TTL
+            assert sum(free > permit.start + MICROSECOND for free in self.free_from.values()) <= self.limit
             self.deadlines[permit.slot] = permit.deadline
         if len(granted) < want:
             assert self.bucket.wait > 0
@@ -77,10 +78,8 @@ class Permits(RuleBasedStateMachine):
     @rule(limit=st.sampled_from([1, 10, 25, 30, 100]))
     def limit_changes(self, limit: int) -> None:
         if self.bucket.client.exists(self.bucket.keys[1]):
-            self.bucket.learn(max=limit)
-            if limit < self.limit:
-                self.free_from = {s: f for s, f in self.free_from.items() if s < limit}
-                self.deadlines = {s: d for s, d in self.deadlines.items() if s < limit}
+            for _ in range(3):
+                self.bucket.learn(max=limit)
             self.limit = limit
 
     @rule(seconds=st.sampled_from([0.01, 1.0, 9.99, 10.01, 31.0, 3000.0]))
@@ -96,9 +95,9 @@ class Permits(RuleBasedStateMachine):
             self.silent_until = self.bucket.now + WINDOW + SLACK
 
     @invariant()
-    def slots_are_as_many_as_the_limit(self) -> None:
+    def slots_are_at_least_as_many_as_the_limit(self) -> None:
         if hasattr(self, "bucket") and self.bucket.client.exists(self.bucket.keys[1]):
-            assert self.bucket.slots() in (self.limit, 0)
+            assert self.bucket.slots() >= self.limit or self.bucket.slots() == 0
 
     def _given_back(self, permit: Granted, free_from: float) -> None:
         """What a report may do: only the permit that is out now frees its slot."""
@@ -108,4 +107,4 @@ class Permits(RuleBasedStateMachine):
 
 
 TestPermits = Permits.TestCase
-TestPermits.settings = settings(deadline=None, max_examples=60, stateful_step_count=40, derandomize=True)
+TestPermits.settings = settings(max_examples=60, stateful_step_count=40)

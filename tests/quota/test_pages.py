@@ -115,6 +115,16 @@ def test_one_resource_over_the_day(page: Client) -> None:
     assert page.get("/admin/quota/usage/resource/nonsense/").status_code == 404
 
 
+def test_a_resource_says_what_is_kept_of_its_day(page: Client) -> None:
+    opened(daily_limit=1000, daily_remaining=400, daily_reset_ms=12 * 3600 * 1000)
+    spend(40)
+    html = page.get(DETAIL).content.decode()
+    assert "bulk work leaves <b>125</b>" in html
+    assert "events leave <b>50</b>" in html
+    assert "a fixed share" in html
+    assert "At its pace, bulk work " in html
+
+
 def test_the_pages_come_when_the_store_is_away(
     page: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

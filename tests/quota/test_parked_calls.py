@@ -45,7 +45,7 @@ def test_the_first_call_uses_the_ticket_and_the_bill_names_the_job(vendor: Vendo
         leader.until_all(1, seconds=5.0)
         with Waiting().around("tests.get", headers(leader.sent[0])):
             assert get(app, location)["location"]["id"] == location
-            with pytest.raises(QuotaExhausted, match="no free slot"):
+            with pytest.raises(QuotaExhausted, match="the bulk lane has to wait with calls to"):
                 get(app, location)
     usage.flush()
     assert list(Usage.objects.values_list("job", "lane", "calls")) == [("tests.get", "bulk", 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from integrations.core import clock, jobs
 from integrations.core.errors import QuotaExhausted, Unreachable
-from integrations.quota import governor, parking, queries, tickets
+from integrations.quota import governor, memory, parking, queries, tickets
 from integrations.quota.lanes import Lane
 from integrations.quota.ledger import Ledger
 from integrations.quota.models import Parked
@@ -155,7 +155,7 @@ def test_a_ticket_is_redeemed_once_and_not_after_the_store_lost_its_state(
     assert tickets.redeem(first, timeout=5.0) is None
     clean_redis.flushdb()
     assert tickets.redeem(second, timeout=5.0) is None
-    governor._epochs.clear()
+    memory.epochs.clear()
     opened()
     assert tickets.redeem(second, timeout=5.0) is None
 
@@ -228,6 +228,24 @@ def test_a_job_that_is_refused_is_parked_and_not_retried(monkeypatch: pytest.Mon
     with pytest.raises(QuotaExhausted):
         refused(number=8)  # called directly there is nobody to come back for it
     assert states() == {}
+
+
+def test_a_task_that_finds_the_store_away_is_parked_where_it_stood(
+    leader: Leader, store_away: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @jobs.job("tests.away")
+    def away(*, number: int, **_: object) -> None:
+        tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
+
+    opened()
+    parking.enqueue("tests.away", app=APP, resource=RESOURCE, number=7)
+    leader.round()
+    place = Parked.objects.get().place_at
+    monkeypatch.setattr(current_app, "send_task", lambda *_, **__: pytest.fail("nothing is to be sent"))
+    store_away()
+    current_app.tasks["tests.away"].apply(kwargs={"number": 7}, headers=headers(leader.sent[0]))
+    row = Parked.objects.get()
+    assert (row.state, row.reason, row.place_at) == ("waiting", "store", place)
 
 
 def test_the_order_and_the_end_of_waiting_are_an_operators_too(leader: Leader) -> None:

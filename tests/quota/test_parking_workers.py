@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from pytest_django import Settings
 from integrations.core import clock
 from integrations.quota import parking
 from integrations.quota.lanes import Lane
-from integrations.quota.models import Parked
+from integrations.quota.models import Parked, Pump
 from tests.quota.parked import APP, RESOURCE, opened
+from tests.quota.test_governor_chaos import Store
 from tests.quota.workers import Workers, busiest, workers
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -48,8 +50,6 @@ def test_each_is_delivered_once_in_order_and_no_window_holds_too_many(tmp_path: 
         assert len(group.lines("delivered")) <= 1.05 * TASKS
         assert group.done() == Counter(range(TASKS))
         assert busiest([line.at for line in called], WINDOW) <= LIMIT
-        took = called[-1].at - called[0].at
-        assert took < 1.35 * TASKS / LIMIT * WINDOW, "the waiting is the quota's, not ours"
         late = [abs(place - line.number) for place, line in enumerate(sorted(called, key=lambda line: line.at))]
         assert max(late) <= 32, "sent in order; threads that start together may overtake each other"
 
@@ -61,14 +61,10 @@ def test_a_flood_of_one_tenant_delays_nobody(tmp_path: Path) -> None:
         group.leader()
         park(range(TASKS))
         group.wait_for(lambda: len(group.done()) >= 20)
-        waits = []
         for number in range(10):
             park(range(1000 + number, 1001 + number), resource="another", lane=Lane.EVENTS)
-            asked = Parked.objects.filter(key=f"{APP}:another").exists() and clock.monotonic()
-            group.wait_for(lambda number=number: 1000 + number in group.done("another"), seconds=5.0)
-            waits.append(group.lines("called", "another")[-1].at - (asked or 0.0))
-        assert sorted(waits)[5] < 0.25
-        assert Parked.objects.filter(key=f"{APP}:{RESOURCE}").count() > 100, "the flood is still there"
+            group.wait_for(lambda number=number: 1000 + number in group.done("another"))
+        assert Parked.objects.filter(key=f"{APP}:{RESOURCE}").count() > 100, "the flood takes twenty seconds yet"
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
@@ -110,3 +106,54 @@ def test_redis_is_emptied_under_them(tmp_path: Path, clean_redis: redis.Redis) -
         all_done(group, count)
         assert group.done() == Counter(range(count))
         assert busiest([line.at for line in group.lines("called")], WINDOW) <= 50
+
+
+def kill_the_leader(group: Workers, store: Store) -> None:
+    """Nobody waits half a minute for its tasks here: they are taken for lost at once."""
+    leader = group.leader()
+    leader.kill()
+    group.running.remove(leader)
+    group.leader()
+    Parked.objects.exclude(state="waiting").update(back_at=clock.now())
+
+
+def empty_the_store(group: Workers, store: Store) -> None:
+    store.ask("FLUSHALL")
+
+
+def kill_the_store(group: Workers, store: Store) -> None:
+    """It is away until somebody has noticed, and comes back with nothing."""
+    store.kill()
+    group.wait_for(lambda: group.revive() or Pump.objects.get().trouble)
+    store.start()
+
+
+@pytest.fixture
+def own_store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path)
+    store.start()
+    yield store
+    store.kill()
+
+
+@pytest.mark.timeout(240)  # two outages of the broker on a loaded machine
+@pytest.mark.parametrize("blow", [kill_the_leader, empty_the_store, kill_the_store])
+def test_whatever_dies_a_flood_delays_nobody_else_and_nobody_is_forgotten(
+    tmp_path: Path, own_store: Store, blow: Callable[[Workers, Store], None]
+) -> None:
+    count = 200
+    with workers(tmp_path, 2, limit=20, REDIS_URL=own_store.url) as group:
+        group.leader()
+        park(range(count))
+        group.wait_for(lambda: len(group.done()) >= 20)
+        blow(group, own_store)
+        for number in range(1000, 1005):
+            park(range(number, number + 1), resource="another", lane=Lane.INTERACTIVE)
+        group.wait_for(lambda: group.revive() or len(group.done("another")) >= 5, seconds=60.0)
+        assert Parked.objects.filter(key=f"{APP}:{RESOURCE}").count() > count / 4, "the flood still waits"
+        group.wait_for(lambda: group.revive() or not Parked.objects.exists(), seconds=90.0)
+        assert set(group.done()) == {*range(count), *range(1000, 1005)}
+        twice = sum(times - 1 for times in group.done().values())
+        assert twice <= (8 if blow is kill_the_leader else 0), "but for what ran in a worker that was killed"
+        for resource in (RESOURCE, "another"):
+            assert busiest([line.at for line in group.lines("called", resource)], WINDOW) <= 20

@@ -15,10 +15,15 @@ def test_a_resource_never_seen_is_probed_with_a_single_call(bucket: Bucket) -> N
     assert len(bucket.ask(want=200)) == 99
 
 
-def test_the_probe_opens_no_more_than_the_vendor_says_is_left(bucket: Bucket) -> None:
+@pytest.mark.parametrize("left", [98, 7, 0])
+def test_a_probe_that_meets_calls_of_others_opens_nothing_before_the_fence(bucket: Bucket, left: int) -> None:
+    """After a loss they are our own, and more of them may be under way."""
     (probe,) = bucket.ask()
-    bucket.report(probe, max=100, remaining=7)
-    assert len(bucket.ask(want=100)) == 7
+    bucket.report(probe, max=100, remaining=left)
+    bucket.now += WINDOW + SLACK - 0.01
+    assert len(bucket.ask(want=100)) == 1, "the probe's"
+    bucket.now += 0.02
+    assert len(bucket.ask(want=100)) == 99
 
 
 def test_a_probe_that_told_nothing_is_followed_by_one_more(bucket: Bucket) -> None:
@@ -26,8 +31,8 @@ def test_a_probe_that_told_nothing_is_followed_by_one_more(bucket: Bucket) -> No
         (probe,) = bucket.ask(want=10)
         bucket.report(probe)
     (probe,) = bucket.ask(want=10)
-    bucket.report(probe, max=25, remaining=21)
-    assert len(bucket.ask(want=100)) == 21
+    bucket.report(probe, max=25, remaining=24)
+    assert len(bucket.ask(want=100)) == 24 - 3
 
 
 def test_a_probe_that_never_left_is_simply_free_again(bucket: Bucket) -> None:
@@ -102,36 +107,6 @@ def test_a_report_of_another_epoch_is_ignored(bucket: Bucket) -> None:
     assert bucket.free() == 0
 
 
-def test_a_higher_limit_opens_after_a_fence(bucket: Bucket) -> None:
-    bucket.open(25)
-    bucket.ask(want=24)
-    bucket.learn(max=100)
-    assert bucket.slots() == 100
-    bucket.now += WINDOW + SLACK - 0.01
-    assert bucket.free() == 1, "the probe's"
-    bucket.now += 0.02
-    assert bucket.free() == 1 + 75
-
-
-def test_a_lower_limit_holds_everything_for_a_fence(bucket: Bucket) -> None:
-    bucket.open(100)
-    bucket.ask(want=50)
-    bucket.learn(max=25)
-    assert bucket.slots() == 25
-    bucket.now += WINDOW + SLACK - 0.01
-    assert bucket.free() == 0
-    bucket.now += WINDOW + TTL
-    assert bucket.free() == 25
-
-
-def test_a_report_of_a_slot_that_a_lower_limit_removed_changes_nothing(bucket: Bucket) -> None:
-    bucket.open(100)
-    granted = bucket.ask(want=99)
-    bucket.learn(max=25)
-    bucket.report(*granted, age=None)
-    assert bucket.slots() == 25
-
-
 @pytest.mark.parametrize("absurd", [0, -5, 1001, 1_000_000])
 def test_an_absurd_limit_is_not_learned(bucket: Bucket, absurd: int) -> None:
     bucket.open(25)
@@ -146,15 +121,6 @@ def test_a_shorter_window_is_learned_from_the_header(bucket: Bucket) -> None:
     bucket.now += 1.0
     assert bucket.free() == 0
     bucket.now += 0.01
-    assert bucket.free() == 10
-
-
-def test_a_longer_window_holds_what_is_free_or_cooling(bucket: Bucket) -> None:
-    bucket.open(10)
-    bucket.learn(interval=30_000_000)
-    bucket.now += 29.9
-    assert bucket.free() == 0
-    bucket.now += 0.2
     assert bucket.free() == 10
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
+import redis
 from django.db import connection
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.quota import ledger, store, usage
+from integrations.quota import governor, handing, ledger, store
 from integrations.quota.agenda import LONGEST, Agenda
 from integrations.quota.handing import MOST_UNSTARTED
 from integrations.quota.lanes import Lane
 from integrations.quota.ledger import HEADS, Ledger
-from integrations.quota.models import Parked, Pump, Usage
-from tests.quota.parked import KEY, RESOURCE, Leader, leading, opened, park, states
+from integrations.quota.models import Parked, Pump
+from tests.quota.parked import APP, KEY, RESOURCE, Leader, leading, opened, park, states
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clean_redis")]
 
@@ -84,6 +85,42 @@ def test_one_tenants_queue_does_not_delay_anothers(leader: Leader) -> None:
     assert 1000 in leader.round(RESOURCE, "another")
 
 
+def test_many_are_asked_in_one_round_trip_whatever_their_lanes(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    real = store.run_all
+
+    def run_all(calls: Any) -> Any:
+        asked.append(len(calls))
+        return real(calls)
+
+    names = ["one", "two", "three"]
+    for number, name in enumerate(names):
+        opened(resource=name)
+        park(number, Lane.EVENTS, resource=name)
+        park(number + 10, Lane.BULK, resource=name)
+    governor.tell()
+    monkeypatch.setattr(store, "run_all", run_all)
+    assert sorted(leader.round(*names)) == [0, 1, 2, 10, 11, 12]
+    assert asked == [3, 3], "events of all, then bulk work of all"
+
+
+def test_a_state_that_is_broken_costs_its_own_tenant_only(leader: Leader, clean_redis: redis.Redis) -> None:
+    opened()
+    clean_redis.set(store.keys(f"{APP}:broken")[1], "no hash")
+    park(1, resource="broken")
+    park(2)
+    assert leader.round("broken", RESOURCE) == [2]
+
+
+def test_a_server_that_forgot_its_scripts_learns_them_again(leader: Leader, clean_redis: redis.Redis) -> None:
+    opened()
+    opened(resource="another")
+    park(1)
+    park(2, resource="another")
+    clean_redis.script_flush()
+    assert sorted(leader.round(RESOURCE, "another")) == [1, 2]
+
+
 def test_a_resource_with_many_is_asked_until_it_is_empty(leader: Leader) -> None:
     opened(100)
     for number in range(HEADS + 10):
@@ -100,6 +137,18 @@ def test_crowded_workers_are_handed_interactive_tasks_only(leader: Leader) -> No
     assert leader.round() == [2]
     leader.handing.ledger.unstarted = lambda: 0  # type: ignore[method-assign]
     assert leader.round() == [1]
+
+
+def test_a_round_is_shared_by_those_in_it(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handing, "MOST_UNSTARTED", 6)
+    for number, name in enumerate(("one", "two", "three")):
+        opened(resource=name)
+        for task in range(5):
+            park(10 * number + task, resource=name)
+    assert sorted(leader.round("one", "two", "three")) == [0, 1, 10, 11, 20, 21]
+    next_at = leader.handing.next_at()
+    assert next_at is not None
+    assert next_at <= clock.monotonic() + 0.5, "and then it is everybody's turn again"
 
 
 def test_a_broker_that_is_away_puts_them_back_and_gives_the_tickets_back(leader: Leader) -> None:
@@ -229,11 +278,3 @@ def test_the_longest_overdue_are_asked_first() -> None:
     assert agenda.due(9.0, 2) == ["4", "3"]
     agenda.forget("2")
     assert agenda.due(20.0, 9) == ["1", "0"]
-
-
-def test_old_usage_is_forgotten(leader: Leader) -> None:
-    now = clock.now()
-    for days in (1, 3):
-        Usage.objects.create(key=KEY, bucket_at=now - timedelta(days=days), lane="bulk", job="", calls=1)
-    leader.handing.ledger.forget_usage(usage.KEPT.total_seconds())
-    assert Usage.objects.count() == 1

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.sandbox.quota import WINDOWS, BurstWindow
@@ -123,9 +123,7 @@ def play(world: World, ways: list[Ask]) -> None:
 
 
 pytestmark = pytest.mark.parametrize("kind", sorted(WINDOWS))
-real_server = settings(
-    deadline=None, max_examples=60, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+real_server = settings(max_examples=60)
 
 
 def make(bucket: Bucket, kind: str, limit: int, phase: float) -> World:
@@ -167,6 +165,36 @@ def test_nor_when_the_store_loses_everything(
     world.at(when, lambda: world.bucket.client.delete(*world.bucket.keys))
     play(world, [quick(way) for way in ways])
     assert world.refused == []
+
+
+@given(
+    ways=st.lists(asks, min_size=4, max_size=25),
+    when=st.integers(1, 20),
+    seconds=st.sampled_from([-86_400.0, -80.0, -60.0, -9.0, -1.0, -0.001]),
+    limit=st.sampled_from([25, 100]),
+    phase=st.floats(0, WINDOW),
+)
+@real_server
+def test_nor_when_the_stores_clock_is_set_back(
+    bucket: Bucket, kind: str, ways: list[Ask], when: int, seconds: float, limit: int, phase: float
+) -> None:
+    world = make(bucket, kind, limit, phase)
+    set_clock(world, seconds, after=sum(way.after for way in ways[:when]))
+    play(world, [quick(way) for way in ways])
+    assert world.refused == []
+
+
+@pytest.mark.parametrize("seconds", [4.0, 9.0, 20.0, 7200.0])
+def test_nor_when_it_is_set_forward_under_way(bucket: Bucket, kind: str, seconds: float) -> None:
+    world = make(bucket, kind, 100, 3.0)
+    set_clock(world, seconds, after=32.0)
+    play(world, [Ask(after=0.05, want=20, stall=0.0, forth=0.2, back=0.2, late=0.001, fate="answered")] * 1000)
+    assert world.refused == []
+    assert world.counted > 250
+
+
+def set_clock(world: World, seconds: float, *, after: float) -> None:
+    world.at(world.bucket.now + after + 0.0005, lambda: setattr(world.bucket, "skew", seconds))
 
 
 def test_and_takes_nearly_all_it_may(bucket: Bucket, kind: str) -> None:

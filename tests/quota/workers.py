@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -50,18 +51,21 @@ class Workers:
 
     directory: Path
     limit: int
+    env: dict[str, str] = field(default_factory=dict)
     running: list[Worker] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     @property
     def journal(self) -> Path:
         return self.directory / "journal"
 
     def start(self, threads: int = 8) -> Worker:
-        output = self.directory / f"worker{len(self.running)}.log"
+        number = next(self._numbers)
+        output = self.directory / f"worker{number}.log"
         parts = urlsplit(os.environ["DATABASE_URL"])
         database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-        name = f"tests{len(self.running)}@%h"
-        options = f"-P threads -c {threads} -Q urgent,api -I tests.quota.jobs -n {name} -l WARNING"
+        name = f"tests{number}@%h"
+        options = f"-P threads -c {threads} -Q urgent,api -I tests.quota.jobs,tests.tokens.jobs -n {name} -l WARNING"
         quiet = "--without-gossip --without-mingle --without-heartbeat"
         with output.open("wb") as log:
             process = subprocess.Popen(
@@ -72,6 +76,7 @@ class Workers:
                     "TESTS_LOG": str(self.journal),
                     "TESTS_LIMIT": str(self.limit),
                     "LOG_LEVEL": "WARNING",
+                    **self.env,
                 },
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -79,6 +84,12 @@ class Workers:
         worker = Worker(process, output)
         self.running.append(worker)
         return worker
+
+    def revive(self) -> None:
+        """As a supervisor does: kombu sometimes ends a worker whose broker goes away."""
+        for worker in [worker for worker in self.running if worker.process.poll() is not None]:
+            self.running.remove(worker)
+            self.start()
 
     def lines(self, event: str = "", resource: str = "") -> list[Line]:
         if not self.journal.exists():
@@ -113,9 +124,9 @@ class Workers:
 
 
 @contextmanager
-def workers(directory: Path, count: int, *, limit: int, threads: int = 8) -> Iterator[Workers]:
+def workers(directory: Path, count: int, *, limit: int, threads: int = 8, **env: str) -> Iterator[Workers]:
     """`limit`: calls in a second, as the answers' headers tell."""
-    group = Workers(directory, limit)
+    group = Workers(directory, limit, env)
     try:
         for _ in range(count):
             group.start(threads)

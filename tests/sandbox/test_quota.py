@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.sandbox.options import Options
@@ -96,7 +96,6 @@ def test_a_sliding_window_looks_back() -> None:
     assert taken("sliding", 9.0, 18.0, 18.5, 19.0, 19.5, 28.0) == [True, True, False, True, False, True]
 
 
-@settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 60).map(lambda tenths: tenths / 10), min_size=1, max_size=60),
     kind=st.sampled_from(["fixed", "first", "sliding"]),

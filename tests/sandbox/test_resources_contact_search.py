@@ -116,11 +116,11 @@ def test_ten_thousand_contacts_are_paged_in_moments() -> None:
     started = time.process_time()
     found = walk(desk, pageLimit=100)
     assert len(set(found)) == 10_000
-    assert time.process_time() - started < 3  # 0.2 s on an idle machine
+    assert time.process_time() - started < 10  # 0.2 s on an idle machine, minutes if a page read all
     started = time.process_time()
     for _ in range(200):
         search(desk, searchAfter=[0, ""], pageLimit=1)
-    assert time.process_time() - started < 0.5
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("direction", ["asc", "desc"])

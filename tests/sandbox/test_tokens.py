@@ -88,6 +88,15 @@ def test_within_30_seconds_the_same_refresh_token_returns_the_same_successor(jou
     assert journey.contacts(repeated["access_token"]).status_code == 200
 
 
+def test_the_third_use_is_refused_even_then(journey: Journey) -> None:
+    """As it was measured (FACTS 1.4); the successor lives on."""
+    first = journey.install_location()["refresh_token"]
+    second = journey.refresh(first).json()["refresh_token"]
+    assert journey.refresh(first).json()["refresh_token"] == second
+    assert journey.refresh(first).json() == OLD_BAD
+    assert journey.refresh(second).status_code == 200
+
+
 def test_after_30_seconds_a_used_refresh_token_is_invalid_and_its_successor_lives(journey: Journey) -> None:
     first = journey.install_location()["refresh_token"]
     second = journey.refresh(first).json()["refresh_token"]

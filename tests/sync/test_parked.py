@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.core.errors import QuotaExhausted
+from integrations.core.errors import QuotaExhausted, StoreUnavailable
 from integrations.gateway.client import Page
 from integrations.quota.models import Parked
 from integrations.sync import leases, runs
@@ -39,6 +39,19 @@ def test_it_waits_in_a_row_and_in_no_message(plan: Plan, django_capture_on_commi
     row = Parked.objects.get()
     assert (row.task, row.kwargs, row.lane, row.state) == ("sync.advance", {"run_id": run.pk}, "bulk", "waiting")
     assert row.key.endswith(f":{LOCATION}")
+
+
+def test_a_long_outage_of_the_store_of_permits_is_no_failure_of_the_run(plan: Plan) -> None:
+    def away(operation: str, **_: Any) -> Page:
+        context = {"app": "66a0419a0dffa47fb5f8b22e-sync", "resource": LOCATION, "lane": "bulk", "reason": "store"}
+        raise StoreUnavailable("the quota store does not answer", retry_after=5.0, **context)
+
+    run = start(plan)
+    for _ in range(runs.MOST_ATTEMPTS + 1):
+        runs.advance(run.pk, page=away)
+    run.refresh_from_db()
+    assert (run.status, run.attempts) == ("running", 0)
+    assert Parked.objects.get().kwargs == {"run_id": run.pk}
 
 
 def test_the_sweep_leaves_it_alone_and_whoever_is_handed_it_walks_on(plan: Plan) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def vendor() -> Iterator[Vendor]:
 @pytest.fixture
 def app(vendor: Vendor, db: None, clean_redis: Any) -> App:
     row = make_app(vendor)
-    row.scopes = f"{SCOPES} calendars.readonly"
+    row.scopes = f"{SCOPES} calendars.readonly opportunities.write"
     row.save()
     return row
 
@@ -94,7 +95,8 @@ def test_an_installed_location_is_synced_and_kept_in_step(app: App, location: st
     second = walk_all()
     assert (second["contacts"].kind, second["contacts"].status) == ("incremental", "complete")
     assert second["contacts"].seen < CONTACTS
-    assert second["opportunities"].status == "complete"
+    assert (second["opportunities"].kind, second["opportunities"].status) == ("incremental", "complete")
+    assert second["opportunities"].seen == 0
     assert "Changed" in {payload["firstName"] for payload in synced(app, location).values()}
 
     plans.ask(Plan.objects.filter(resource="contacts"), clock.now(), full=True)
@@ -118,3 +120,36 @@ def test_faults_of_the_vendor_cost_time_and_nothing_else(vendor: Vendor, app: Ap
     run = walk_all()["contacts"]
     assert (run.status, run.seen, run.error) == ("complete", CONTACTS, "")
     assert set(synced(app, location)) == truth(app, location)
+
+
+def test_opportunities_are_kept_in_step_by_what_changed(app: App, location: str) -> None:
+    plans.make(app.pk, location)
+    first = walk_all()["opportunities"]
+    before = synced(app, location, "opportunities")
+    assert (first.kind, first.seen) == ("full", len(before))
+
+    changed = sorted(before)[0]
+    call = {"app": app, "location": location, "params": {"id": changed}}
+    client.call("opportunities.update-opportunity", body={"monetaryValue": 987_654}, **call)
+    for _ in range(2):  # the second one looks back past the start of the first, and sees the same row once more
+        plans.ask(Plan.objects.filter(resource="opportunities"), clock.now(), full=False)
+        run = walk_all()["opportunities"]
+        assert (run.kind, run.status, run.seen, run.total) == ("incremental", "complete", 1, 1)
+    after = synced(app, location, "opportunities")
+    assert {record_id for record_id in after if after[record_id] != before[record_id]} == {changed}
+    assert after[changed]["monetaryValue"] == 987_654
+    assert Plan.objects.get(resource="opportunities").cursor_at == run.started_at
+
+
+def test_an_incremental_walk_of_many_opportunities_follows_its_cursors(
+    vendor: Vendor, app: App, location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything counts as changed when the overlap reaches back far enough: pages, checkpoints and rows must fit."""
+    plans.make(app.pk, location)
+    first = walk_all()["opportunities"]
+    monkeypatch.setattr("integrations.sync.pace.OVERLAP", timedelta(days=20_000))
+    monkeypatch.setattr("integrations.sync.resources.opportunities.PAGE_SIZE", 10)
+    plans.ask(Plan.objects.filter(resource="opportunities"), clock.now(), full=False)
+    run = walk_all()["opportunities"]
+    assert (run.kind, run.status, run.seen) == ("incremental", "complete", first.seen)
+    assert run.pages >= first.seen / 10 > 2

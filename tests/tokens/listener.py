@@ -12,7 +12,7 @@ from typing import Any
 
 from integrations.highlevel import wire
 
-API_2 = {"X-RateLimit-Max": "100", "X-RateLimit-Remaining": "90", "X-RateLimit-Interval-Milliseconds": "10000"}
+API_2 = {"X-RateLimit-Max": "100", "X-RateLimit-Remaining": "99", "X-RateLimit-Interval-Milliseconds": "10000"}
 
 
 @dataclass
@@ -22,6 +22,7 @@ class Listener:
     asked: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, token
     answer: tuple[int, Any] = (200, {"ok": True})
     headers: dict[str, str] = field(default_factory=dict)  # of API 1.0
+    quota: dict[str, str] = field(default_factory=lambda: dict(API_2))  # of API 2.0
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def listening() -> Iterator[Listener]:
             status, body = listener.answer if token in listener.known else (401, {"msg": "Unauthorized"})
             raw = json.dumps(body).encode()
             self.send_response(status)
-            for name, value in (listener.headers if self.path.startswith("/v1") else API_2).items():
+            for name, value in (listener.headers if self.path.startswith("/v1") else listener.quota).items():
                 self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(raw)))

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.db.models import F
+
 from integrations.core import clock
+from integrations.tokens import lease
 from integrations.tokens.models import Credential
 
 
 def expire(row: Credential) -> None:
     """Its access token has run out, and its refresh is due."""
     Credential.objects.filter(pk=row.pk).update(expires_at=clock.now(), refresh_due_at=clock.now())
+
+
+def orphan(row: Credential, *, owner: str = "dead") -> None:
+    """As a worker leaves it that was killed between its call and its swap, just long enough ago to be found."""
+    assert lease.claim(row.pk, owner=owner)
+    long_ago = lease.LEASE + timedelta(milliseconds=1)
+    Credential.objects.filter(pk=row.pk).update(
+        lease_until=F("lease_until") - long_ago, intent_at=F("intent_at") - long_ago
+    )
 
 
 def let_pass(row: Credential) -> None:

@@ -15,10 +15,10 @@ from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from integrations.tokens import tasks
+from integrations.tokens import halted, store, tasks
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import refresh
-from tests.plugin.vendor import Vendor
+from tests.plugin.vendor import Vendor, location_grant
 from tests.tokens.rows import expire, let_pass
 
 State = Credential.State
@@ -92,6 +92,85 @@ def test_a_stopped_app_is_probed_and_resumes(location, neighbour, vendor, app) -
     assert (app.halted_at, app.halted_reason) == (None, "")
     assert AuditEntry.objects.filter(action="app.resumed").count() == 1
     assert refresh(neighbour.pk).failures == 0
+
+
+def rests_for(app: App, seconds: float) -> None:
+    App.objects.filter(pk=app.pk).update(halted_at=clock.now() - timedelta(seconds=seconds))
+
+
+@pytest.fixture
+def healthy(vendor, app) -> Credential:
+    """A location that the app is still installed on, not due for hours."""
+    grant = location_grant(vendor, app, vendor.locations[2])
+    row = store.put(store.location(app, vendor.locations[2]), grant, now=clock.now())
+    Credential.objects.filter(pk=row.pk).update(refreshed_at=clock.now() - timedelta(hours=3))
+    return row
+
+
+@pytest.fixture
+def stopped_by_two_dead(location, neighbour, healthy, vendor, app) -> App:
+    """Two uninstalls that nobody told us of."""
+    for row in (location, neighbour):
+        vendor.post(f"/sandbox/locations/{row.resource_id}/uninstall")
+        Credential.objects.filter(pk=row.pk).update(refreshed_at=clock.now() - timedelta(hours=3))
+        refused(row)
+    app.refresh_from_db()
+    assert app.halted_at is not None
+    return app
+
+
+def test_dead_grants_do_not_keep_a_stopped_app_stopped(
+    stopped_by_two_dead, location, neighbour, healthy, monkeypatch
+) -> None:
+    app = stopped_by_two_dead
+    sent: list[tuple[str, dict[str, object]]] = []
+    monkeypatch.setattr(tasks, "enqueue", lambda name, **kwargs: sent.append((name, kwargs)))
+    for row in (location, neighbour):
+        expire(row)
+    tasks.sweep()
+    assert sent == [], "it rests"
+
+    rests_for(app, 301)
+    for row in (location, neighbour):
+        expire(row)
+    for _ in range(3):
+        tasks.sweep()
+    assert sent == [("tokens.refresh", {"credential_id": healthy.pk, "forced": True})], "the one that may be answered"
+    tasks.refresh_one(credential_id=healthy.pk, forced=True)
+    app.refresh_from_db()
+    assert app.halted_at is None
+
+
+def test_a_grant_that_is_refused_again_proves_nothing(stopped_by_two_dead, location, neighbour, healthy) -> None:
+    refresh(healthy.pk, forced=True)
+    Credential.objects.filter(pk=healthy.pk).update(refreshed_at=clock.now() - timedelta(hours=3))
+    for row in (location, neighbour):
+        let_pass(row)
+        refused(row)
+    stopped_by_two_dead.refresh_from_db()
+    assert stopped_by_two_dead.halted_at is None
+
+
+def test_where_all_were_refused_the_one_that_rested_longest_asks(location, neighbour, app) -> None:
+    change_secret(app, "wrong")
+    Credential.objects.update(refreshed_at=clock.now() - timedelta(hours=9))
+    for row in (location, neighbour):
+        refused(row)
+    assert halted.due(clock.now()) == []
+    rests_for(app, 301)
+    assert halted.due(clock.now()) == [location.pk]
+    assert halted.due(clock.now()) == [], "asked once, whoever sweeps"
+    refused_again = refresh_forced(location)
+    assert refused_again.failures == 2
+    rests_for(app, 301)
+    assert halted.due(clock.now()) == [neighbour.pk]
+
+
+def refresh_forced(row: Credential) -> Credential:
+    with pytest.raises(ClientRejected):
+        refresh(row.pk, forced=True)
+    row.refresh_from_db()
+    return row
 
 
 def test_a_new_secret_ends_the_halt_and_an_operator_may_try_at_once(location, vendor, app) -> None:

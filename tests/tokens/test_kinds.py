@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -12,11 +13,20 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, GrantRevoked, InstallGone, ScopeMissing, SealBroken
+from integrations.core.errors import (
+    BadRequest,
+    GrantRevoked,
+    InstallGone,
+    QuotaExhausted,
+    ScopeMissing,
+    SealBroken,
+    StoreUnavailable,
+    Unreachable,
+)
 from integrations.core.models import AuditEntry
 from integrations.gateway import api1
 from integrations.gateway import client as gateway
-from integrations.quota import queries
+from integrations.quota import governor, queries
 from integrations.tenants.models import App
 from integrations.tokens import manual, pasted, store, tasks
 from integrations.tokens.models import Credential
@@ -151,6 +161,28 @@ def test_api_1_has_a_quota_of_its_own(place: Holder, vendor: Listener) -> None:
     assert queries.snapshot("api-1.0", PLACE).limit == 40, "headers, when there are any, know better"
 
 
+def test_a_permit_that_came_too_late_is_given_back_unused(
+    place: Holder, vendor: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, long_ago = governor.acquire, clock.monotonic() - 1.0
+    monkeypatch.setattr(governor, "acquire", lambda *a, **k: replace(real(*a, **k), send_before=long_ago))
+    with pytest.raises(Unreachable, match="stood still"):
+        manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+    assert vendor.asked == []
+
+
+def test_an_answer_of_api_1_is_not_lost_for_its_accounts(
+    place: Holder, vendor: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the quota store went away between the answer and its settlement")
+
+    monkeypatch.setattr(queries, "snapshot", away)
+    assert api1.call("GET", "/contacts/", app=place.app, location=PLACE).status == 200
+
+
 @pytest.mark.parametrize(
     ("method", "path", "whose"),
     [
@@ -234,6 +266,15 @@ def test_a_stored_token_can_be_tested(place: Holder, vendor: Listener) -> None:
     with pytest.raises(GrantRevoked):
         manual.check(row, actor=WHO)
     assert AuditEntry.objects.filter(action="token.tested", actor=WHO).count() == 2
+
+
+def test_a_test_that_meets_a_429_tells_the_governor(place: Holder, vendor: Listener) -> None:
+    vendor.answer = (429, {"message": "Too Many Requests"})
+    vendor.quota["X-RateLimit-Remaining"] = "0"
+    with pytest.raises(QuotaExhausted):
+        manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+    assert queries.snapshot(place.app.client_id, PLACE).withheld == 5, "somebody else uses this quota too"
+    assert Credential.objects.count() == 0
 
 
 def test_a_suspended_one_is_simply_used_again(place: Holder, vendor: Listener) -> None:

@@ -51,20 +51,20 @@ def test_a_server_stops_and_comes_back(tmp_path: Path, story: str, raised: str, 
 
 
 @pytest.mark.parametrize(
-    ("fault", "params", "error"),
+    ("fault", "times", "params", "error"),
     [
-        ("status", {"status": 500}, ServerFault),
-        ("latency", {"ms": 900}, Unreachable),
-        ("garbage", {}, Unreachable),
-        ("truncated", {}, Unreachable),
-        ("lost", {}, Unreachable),
-        ("close", {}, Unreachable),
+        ("status", 3, {"status": 500}, ServerFault),
+        ("latency", 3, {"ms": 900}, Unreachable),
+        ("garbage", 1, {}, Unreachable),  # it rotates, and answers the same token twice
+        ("truncated", 1, {}, Unreachable),
+        ("lost", 1, {}, Unreachable),
+        ("close", 3, {}, Unreachable),
     ],
 )
-def test_the_vendor_fails_three_times_and_recovers(location, vendor, monkeypatch, fault, params, error) -> None:
+def test_the_vendor_fails_and_recovers(location, vendor, monkeypatch, fault, times, params, error) -> None:
     monkeypatch.setattr(lease, "DEADLINE", 0.3)
-    vendor.fault("/oauth/token", fault, times=3, **params)
-    for failures in (1, 2, 3):
+    vendor.fault("/oauth/token", fault, times=times, **params)
+    for failures in range(1, times + 1):
         with pytest.raises(error):
             refresh(location.pk)
         let_pass(location)
@@ -76,7 +76,7 @@ def test_the_vendor_fails_three_times_and_recovers(location, vendor, monkeypatch
 
 def repaired(row: Credential) -> None:
     """By the sweep's own messages."""
-    for pk in lease.orphans(clock.now()):
+    for pk in lease.orphans():
         tasks.repair_one(credential_id=pk)
     for pk in tasks.claim_due(clock.now()):
         tasks.refresh_one(credential_id=pk)

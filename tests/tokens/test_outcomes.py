@@ -22,6 +22,7 @@ from integrations.core.errors import (
 from integrations.core.models import AuditEntry
 from integrations.highlevel.errors import UnknownRefusal
 from integrations.tenants.models import App
+from integrations.tokens import store
 from integrations.tokens.models import Credential
 from integrations.tokens.reconnect import reconnect_url
 from integrations.tokens.refresh import refresh
@@ -41,10 +42,12 @@ class Case:
     due: tuple[float, float] | None  # seconds from now
     state: str = State.ACTIVE
     told: str | None = None  # the audit entry
+    lost: bool = False  # the vendor may have acted
 
 
 MINUTE, HOUR = 60.0, 3600.0
 SOON = (0.0, 5.0)
+REPEATED = (7.0, 8.0)
 SLOW = (4 * HOUR, 8 * HOUR)
 HALF_AN_HOUR = (20 * MINUTE, 40 * MINUTE)
 
@@ -126,8 +129,8 @@ CASES = [
         told="token.refresh_refused",
     ),
     Case("limited", 429, {"statusCode": 429, "message": "Too Many Requests"}, QuotaExhausted, SOON),
-    Case("their fault", 500, {"statusCode": 500, "message": "Internal server error"}, ServerFault, SOON),
-    Case("gateway", 502, "<html>502 Bad Gateway</html>", ServerFault, SOON),
+    Case("their fault", 500, {"statusCode": 500, "message": "Internal server error"}, ServerFault, REPEATED, lost=True),
+    Case("gateway", 502, "<html>502 Bad Gateway</html>", ServerFault, REPEATED, lost=True),
     Case(
         "never seen before",
         409,
@@ -136,7 +139,7 @@ CASES = [
         SOON,
         told="token.refresh_refused",
     ),
-    Case("success without a token", 200, {"token_type": "Bearer"}, Unreachable, SOON),
+    Case("success without a token", 200, {"token_type": "Bearer"}, Unreachable, REPEATED, lost=True),
 ]
 
 
@@ -165,8 +168,9 @@ def test_what_a_refused_refresh_makes_of_its_row(spoken: Credential, vendor: Ven
         assert row.refresh_due_at is not None
         wait = (row.refresh_due_at - began).total_seconds()
         assert case.due[0] <= wait <= case.due[1] + 2
-    lost = case.status == 200
-    assert (row.intent_generation == row.generation) is lost, "the intent stands when the answer was lost, only then"
+    assert (row.intent_generation == row.generation) is case.lost, (
+        "the intent stands when the answer was lost, only then"
+    )
     assert bool(row.reason) == (case.state != State.ACTIVE)
     assert list(AuditEntry.objects.values_list("action", flat=True)) == ([case.told] if case.told else [])
 
@@ -231,3 +235,27 @@ def test_an_answer_may_lack_expiry_and_refresh_token(location: Credential, vendo
     assert row.expires_at is not None
     assert timedelta(hours=23) < row.expires_at - clock.now() <= timedelta(hours=24)
     assert refresh(row.pk).generation == row.generation + 1, "the old refresh token stays in force (RFC 6749, 6)"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"userType": "Company", "locationId": "abc"},
+        {"userType": "Robot"},
+        {"token_type": "MAC"},
+        {"userType": "Location", "locationId": "somebody-else"},
+    ],
+    ids=["contradicts itself", "unknown type", "no bearer token", "somebody else's"],
+)
+def test_a_good_pair_with_odd_labels_is_kept_and_told_once(
+    location: Credential, neighbour: Credential, vendor: Vendor, odd: dict[str, str]
+) -> None:
+    """The old pair is spent, and the row knows whose it is."""
+    for row in (location, neighbour):
+        body = {"access_token": "new-access", "refresh_token": "new-refresh", "expires_in": 86_399, **odd}
+        vendor.fault("/oauth/token", "status", status=200, body=body)
+        renewed = refresh(row.pk)
+        assert (renewed.generation, renewed.resource_id) == (row.generation + 1, row.resource_id)
+        assert store.refresh_token(renewed).reveal() == "new-refresh"
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.detail["holder"]) == ("token.odd_answer", location.holder_name)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from threading import Barrier, BrokenBarrierError, Thread
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import (
+    DataError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 
 from integrations.core import clock
 from integrations.core.errors import InstallPending, StoreUnavailable
@@ -23,22 +36,25 @@ from integrations.installs import tasks as installs_tasks
 from integrations.installs.callback import Callback
 from integrations.quota import shelf
 from integrations.tenants.models import Installation
-from integrations.tokens import parcel, spool, store, tasks
+from integrations.tokens import parcel, rescue, spool, spool_keeper, store, tasks
+from integrations.tokens.database import needed
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import refresh
-from tests.plugin.vendor import authorize_url, code_of, location_grant
+from integrations.tokens.spool_keeper import SpoolKeeper
+from integrations.tokens.spool_places import DISK
+from tests.plugin.vendor import authorize_url, code_of, company_grant, location_grant
 from tests.tokens.rows import let_pass
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @contextmanager
-def no_writes(table: str) -> Iterator[None]:
+def no_writes(table: str, error: type[Exception] = OperationalError) -> Iterator[None]:
     """From here on the database refuses UPDATE and INSERT on a table, as one that is shutting down would."""
 
     def refuse(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
         if sql.startswith((f"UPDATE {table}", f'INSERT INTO "{table}"')) and "access_sealed" in sql:
-            raise OperationalError("terminating connection due to administrator command")
+            raise error("terminating connection due to administrator command")
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(refuse):
@@ -47,6 +63,29 @@ def no_writes(table: str) -> Iterator[None]:
 
 def entries(directory: Any) -> list[str]:
     return sorted(path.name for path in directory.glob("*")) if directory.exists() else []
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    """As a file of another user's; whoever runs the tests may be root."""
+    real = Path.read_bytes
+
+    def read(self: Path) -> bytes:
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(self)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+
+
+def until(true: Any) -> None:
+    deadline = clock.monotonic() + 60
+    while not true():
+        assert clock.monotonic() < deadline, "it does not come true"
+        clock.sleep(0.02)
+
+
+def spoil(path: Path) -> None:
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"grant": "AAAA"}))
 
 
 def test_a_pair_goes_to_the_spool_and_is_committed_by_the_sweep(location, vendor, spool_directory) -> None:
@@ -120,6 +159,149 @@ def test_it_waits_while_the_database_is_away(location, vendor, spool_directory) 
     assert spool.drain("pair", tasks.rescue.commit) == 1
 
 
+@pytest.mark.parametrize("error", [InternalError, InterfaceError, OperationalError, ProgrammingError])
+def test_whatever_the_database_says_it_waits(location, vendor, spool_directory, error) -> None:
+    """InternalError is a read-only standby after a failover; ProgrammingError a migration that is under way."""
+    with no_writes("tokens_credential", error):
+        with pytest.raises(StoreUnavailable, match="kept"):
+            refresh(location.pk)
+        assert spool.drain("pair", rescue.commit) == 0
+        assert len(entries(spool_directory)) == 1
+        assert (len(shelf.items("spool")), shelf.items("spool-aside")) == (1, {})
+    assert spool.drain("pair", rescue.commit) == 1
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+
+
+def test_a_standby_that_is_read_only_is_a_database_that_is_away(location) -> None:
+    with pytest.raises(StoreUnavailable), needed(), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transaction_read_only = on; UPDATE tokens_credential SET failures = 0")
+
+
+def test_of_several_one_that_waits_holds_up_nobody(location, neighbour, vendor, spool_directory) -> None:
+    with no_writes("tokens_credential"):
+        for row in (location, neighbour):
+            with pytest.raises(StoreUnavailable):
+                refresh(row.pk)
+    first = min(entries(spool_directory))
+
+    def commit(entry: spool.Entry) -> None:
+        if entry.facts == json.loads((spool_directory / first).read_text())["facts"]:
+            raise ProgrammingError("a migration is under way")
+        rescue.commit(entry)
+
+    assert spool.drain("pair", commit) == 1
+    assert entries(spool_directory) == [first]
+
+
+def test_a_value_that_no_column_takes_is_set_aside(location, vendor, spool_directory) -> None:
+    with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
+        refresh(location.pk)
+    with no_writes("tokens_credential", DataError):
+        tasks.sweep()
+    [name] = shelf.items("spool-aside")
+    assert entries(spool_directory) == [f"{name}.aside"]
+
+
+@pytest.mark.parametrize("kind", ["directory", "forbidden"])
+def test_a_file_that_cannot_be_read_hides_no_other(
+    location, neighbour, vendor, spool_directory, monkeypatch, kind
+) -> None:
+    with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
+        refresh(location.pk)
+    for name in shelf.items("spool"):
+        shelf.take_away("spool", name)
+    bad = spool_directory / "pair-aaa"
+    if kind == "directory":
+        bad.mkdir()
+    else:
+        bad.write_text("{}")
+        forbid(monkeypatch, bad)
+    tasks.sweep()
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+    assert entries(spool_directory) == ["pair-aaa"]
+    assert DISK.look().unreadable.keys() == {"pair-aaa"}
+
+
+def test_a_full_disk_is_left_as_it_was(location, vendor, spool_directory, monkeypatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with no_writes("tokens_credential"), pytest.raises(StoreUnavailable, match="kept"):
+        refresh(location.pk)
+    assert entries(spool_directory) == []
+    assert len(shelf.items("spool")) == 1
+
+
+def test_what_a_killed_writer_left_is_committed_if_it_is_whole_and_else_removed(
+    location, vendor, spool_directory
+) -> None:
+    with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
+        refresh(location.pk)
+    [name] = entries(spool_directory)
+    shelf.take_away("spool", name)
+    whole, half, young = (spool_directory / f"{name}.{i}.part" for i in ("1", "2", "3"))
+    (spool_directory / name).rename(whole)
+    half.write_bytes(whole.read_bytes()[:40])
+    young.write_bytes(b"{")
+    for path in (whole, half):
+        os.utime(path, times=(0, 0))
+    spool_keeper.begin()
+    assert entries(spool_directory) == [young.name]
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+
+
+def test_what_was_set_aside_is_tried_again_by_a_process_that_starts(location, vendor, spool_directory) -> None:
+    with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
+        refresh(location.pk)
+    with no_writes("tokens_credential", DataError):
+        tasks.sweep()
+    spool_keeper.begin()
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+    assert (entries(spool_directory), shelf.items("spool"), shelf.items("spool-aside")) == ([], {}, {})
+
+
+def test_a_web_server_commits_what_only_its_own_disk_holds(
+    location, vendor, spool_directory, settings, monkeypatch, tmp_path
+) -> None:
+    """Its database and Redis were away together, and the workers run on another machine."""
+    with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
+        refresh(location.pk)
+    for name in shelf.items("spool"):
+        shelf.take_away("spool", name)
+    here = settings.SPOOL_DIR
+    settings.SPOOL_DIR = str(tmp_path / "the worker's")
+    tasks.sweep()
+    assert Credential.objects.get(pk=location.pk).generation == location.generation
+    settings.SPOOL_DIR = here
+    monkeypatch.setattr(spool_keeper, "EVERY", 0.05)
+    keeper = SpoolKeeper()
+    keeper.start()
+    keeper.start()
+    try:
+        until(lambda: entries(spool_directory) == [])
+    finally:
+        keeper.stop()
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+
+
+def test_the_keeper_outlives_a_round_that_fails(location, vendor, spool_directory, monkeypatch) -> None:
+    rounds: list[int] = []
+
+    def breaks() -> None:
+        rounds.append(1)
+        raise OperationalError("away")
+
+    monkeypatch.setattr(spool_keeper, "EVERY", 0.01)
+    monkeypatch.setattr(spool_keeper, "drain", breaks)
+    keeper = SpoolKeeper()
+    keeper.start()
+    try:
+        until(lambda: len(rounds) >= 3)
+    finally:
+        keeper.stop()
+
+
 def test_a_newer_pair_is_not_overwritten(location, vendor, spool_directory) -> None:
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
         refresh(location.pk)
@@ -159,12 +341,22 @@ def test_what_cannot_be_committed_is_set_aside_and_holds_up_nobody(
             with pytest.raises(StoreUnavailable):
                 refresh(row.pk)
     damaged = min(entries(spool_directory))
-    text = json.loads((spool_directory / damaged).read_text())
-    (spool_directory / damaged).write_text(json.dumps(text | {"grant": "AAAA"}))
+    spoil(spool_directory / damaged)
+    shelf.put("spool", damaged, (spool_directory / damaged).read_bytes())
     tasks.sweep()
     tasks.sweep()
     assert entries(spool_directory) == [f"{damaged}.aside"]
+    assert (shelf.items("spool"), list(shelf.items("spool-aside"))) == ({}, [damaged])
     assert sorted(Credential.objects.values_list("generation", flat=True)) == [1, 2]
+
+
+def test_a_damaged_copy_does_not_cost_the_good_one(location, vendor, spool_directory) -> None:
+    with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
+        refresh(location.pk)
+    spoil(spool_directory / entries(spool_directory)[0])
+    tasks.sweep()
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+    assert (entries(spool_directory), shelf.items("spool"), shelf.items("spool-aside")) == ([], {}, {})
 
 
 def test_an_entry_is_private_and_shows_no_token(location, vendor, spool_directory, caplog) -> None:
@@ -234,6 +426,8 @@ def test_an_uninstall_or_a_newer_install_meanwhile_wins(app, vendor, spool_direc
     late = clock.now() + timedelta(seconds=1)
     Installation.objects.update(status="uninstalled", status_at=late)
     installs_tasks.sweep()
+    outdated = AuditEntry.objects.filter(action="install.outdated", subject=f"Location:{second.resource_id}")
+    assert outdated.count() == 2, "its grant was opened to learn whose it is"
     assert Installation.objects.get().status == "uninstalled"
 
 
@@ -242,3 +436,55 @@ def test_inside_a_transaction_the_error_is_the_callers(app, vendor, spool_direct
     with no_writes("tokens_credential"), pytest.raises(OperationalError), transaction.atomic():
         complete.complete_or_keep(app, grant, origin="app", claimant="", now=clock.now())
     assert entries(spool_directory) == []
+
+
+@pytest.mark.parametrize("error", [InterfaceError, InternalError])
+def test_whatever_the_database_says_an_installation_is_kept(app, vendor, spool_directory, error) -> None:
+    with no_writes("tokens_credential", error), pytest.raises(InstallPending):
+        callback.handle(brought(vendor, app))
+    installs_tasks.sweep()
+    assert Installation.objects.get().is_installed
+
+
+def test_a_refresh_of_the_old_grant_does_not_outdate_an_installation_that_waits(app, vendor, spool_directory) -> None:
+    an_hour_ago = clock.now() - timedelta(hours=1)
+    row = complete.complete(app, company_grant(vendor, app), origin="app", claimant="", now=an_hour_ago)
+    new = replace(company_grant(vendor, app), scopes=frozenset({"newly.granted"}))
+    with no_writes("tokens_credential"), pytest.raises(InstallPending):
+        complete.complete_or_keep(app, new, origin="app", claimant="a browser", now=clock.now())
+    token = Credential.objects.get(resource_id=row.resource_id)
+    refresh(token.pk)
+    installs_tasks.sweep()
+    token.refresh_from_db()
+    row.refresh_from_db()
+    assert (token.scopes, row.claimed_by) == ("newly.granted", "a browser")
+
+
+def test_of_two_who_finish_the_same_installation_one_does(app, vendor, spool_directory, monkeypatch) -> None:
+    """The second would put the same pair over whatever a refresh has made of it since."""
+    callback.handle(brought(vendor, app))
+    with no_writes("tokens_credential"), pytest.raises(InstallPending):
+        callback.handle(brought(vendor, app))
+    [text] = shelf.items("spool").values()
+    [name] = shelf.items("spool")
+    both, real = Barrier(2), complete.complete
+
+    def meet(*args: Any, **said: Any) -> Any:
+        with suppress(BrokenBarrierError):
+            both.wait(1)  # both here would be the fault; one alone goes on
+        return real(*args, **said)
+
+    def finish() -> None:
+        try:
+            complete.finish(spool.read(name, text))
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(complete, "complete", meet)
+    threads = [Thread(target=finish) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert AuditEntry.objects.filter(action="install.completed").count() == 2
+    assert Credential.objects.get().generation == 2

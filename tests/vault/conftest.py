@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -19,8 +21,18 @@ from integrations.tenants.models import App
 from integrations.tokens import store
 from integrations.tokens.models import Credential
 from integrations.vault import keys, witness
+from tests.tokens.conftest import empty_shelves
 
 Ring = Callable[..., list[str]]
+
+
+@pytest.fixture(autouse=True)
+def spool_directory(settings: Any, tmp_path: Path) -> Iterator[Path]:
+    """A spool of the test's own, for the processes that it starts too."""
+    settings.SPOOL_DIR = str(tmp_path / "spool")
+    empty_shelves()
+    yield tmp_path / "spool" / settings.NAMESPACE
+    empty_shelves()
 
 
 def entry(key_id: str, salt: str = "") -> str:

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from integrations.core.errors import SealBroken
+from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.tokens import store
 from integrations.tokens.models import Credential
@@ -60,6 +61,15 @@ def test_what_is_stored_speaks_where_no_witness_stands(app, ring) -> None:
     ring("k1")
     witness.prove(keys.unproven())
     assert Witness.objects.count() == 1
+    proofs = AuditEntry.objects.filter(action="vault.key_proven", subject="key:k1").order_by("id")
+    assert [entry.detail for entry in proofs] == [{"tried": 6, "opened": 0}, {"tried": 6, "opened": 6}]
+
+
+def test_a_key_that_has_its_witness_opens_no_token_to_be_proven(app, ring) -> None:
+    make_rows(app, 1)
+    ring("k1")
+    keys.ring()
+    assert not AuditEntry.objects.exists()
 
 
 def test_one_damaged_value_does_not_speak_against_the_key(app, ring) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import redis
+import time_machine
 from celery import current_app
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -26,6 +27,7 @@ from integrations.webhooks.models import Event, Mailbox
 VENDOR = Ed25519PrivateKey.from_private_bytes(b"the vendor's key, but for tests!")
 VENDOR_PEM = VENDOR.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 Post = Callable[..., Any]
 
 
@@ -42,6 +44,13 @@ def contact(number: int = 1, **fields: Any) -> dict[str, Any]:
         "webhookId": f"00000000-0000-4000-8000-{number:012d}",
         "timestamp": "2026-03-30T05:57:15.000Z",
     } | fields
+
+
+@pytest.fixture
+def at_noon() -> Iterator[None]:
+    """It is NOW, and stays so."""
+    with time_machine.travel(NOW, tick=False):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -62,9 +62,13 @@ def test_a_timestamp_that_is_missing_or_absurd_becomes_the_moment_of_receipt(tim
     assert read({"timestamp": timestamp}).occurred_at == moment
 
 
-def test_without_a_webhook_id_the_bytes_are_the_id() -> None:
-    raw = b'{"type": "ContactCreate"}'
-    assert envelope.read(raw, NOW).webhook_id == "sha256:" + hashlib.sha256(raw).hexdigest()
+def test_without_a_webhook_id_the_bytes_and_the_day_are_the_id() -> None:
+    raw = b'{"type": "UNINSTALL", "companyId": "C"}'
+    first = envelope.read(raw, NOW).webhook_id
+    assert first == f"sha256:{hashlib.sha256(raw).hexdigest()}:{NOW:%Y%m%d}"
+    assert len(first) <= 100, "what the column takes"
+    assert envelope.read(raw, NOW + timedelta(minutes=1)).webhook_id == first, "a retry"
+    assert envelope.read(raw, NOW + timedelta(days=30)).webhook_id != first, "another uninstall, after a new install"
 
 
 def test_a_sample_without_type_is_kept() -> None:
@@ -108,7 +112,7 @@ def test_what_we_route_by_is_short_plain_text_or_refused(key: str, value: Any) -
 
 def test_text_that_the_database_cannot_hold_is_replaced_and_the_event_kept() -> None:
     payload = {"firstName": "a\x00b", "tags": ["\ud800", {"\x00": "fine"}], "emoji": "\U0001f600"}
-    assert read(payload).payload == {
+    assert json.loads(read(payload).text) == {
         "firstName": "a\ufffdb",
         "tags": ["\ufffd", {"\ufffd": "fine"}],
         "emoji": "\U0001f600",
@@ -140,6 +144,6 @@ def test_any_object_is_refused_or_fits_the_table(payload: dict[str, Any]) -> Non
     assert len(letter.type) <= 80
     assert len(letter.tenant) <= 80
     assert letter.occurred_at <= NOW + envelope.FUTURE
-    text = json.dumps(letter.payload, ensure_ascii=False, allow_nan=False)
+    text = letter.text
     assert "\x00" not in text
     text.encode()

@@ -21,7 +21,7 @@ from django.db import connection, connections
 from integrations.core import clock
 from integrations.tenants.models import Location
 from integrations.webhooks import lease as leases
-from integrations.webhooks import mailbox, tasks
+from integrations.webhooks import mailbox, settle, tasks
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.models import Event, Mailbox
 
@@ -45,12 +45,34 @@ def test_a_mailbox_is_held_by_one_worker_until_its_term_is_over(stored: Stored) 
     assert first is not None
     assert leases.claim(box) is None
     assert mailbox.drain(box) == 0
-    assert mailbox.due(clock.now()) == []
+    assert mailbox.take_due(clock.now()) == []
     with time_machine.travel(clock.now() + leases.TERM):
-        assert mailbox.due(clock.now()) == [box]
+        assert mailbox.take_due(clock.now()) == [box]
         assert leases.claim(box) is not None
         with pytest.raises(leases.LeaseLost):
             leases.fence(first)
+
+
+def test_an_event_that_kills_its_worker_steps_aside_at_last(
+    stored: Stored, on: On, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(event: Event) -> None:
+        if event.payload["second"] == 1:
+            raise SystemExit  # nothing of ours is run after it
+
+    on("Tested", die)
+    monkeypatch.setattr(settle, "ATTEMPTS", 3)
+    killer, behind = stored(1), stored(2)
+    for attempts in range(3):
+        with pytest.raises(SystemExit):
+            mailbox.drain(killer.mailbox_id)
+        killer.refresh_from_db()
+        assert (killer.status, killer.attempts) == ("pending", attempts)
+        Mailbox.objects.update(lease_until=clock.now())
+    assert mailbox.drain(killer.mailbox_id) == 1
+    killer.refresh_from_db()
+    behind.refresh_from_db()
+    assert (killer.status, killer.error_code, behind.status) == ("poisoned", "worker_died", "done")
 
 
 def test_every_event_renews_the_lease(stored: Stored, on: On) -> None:
@@ -100,7 +122,8 @@ def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
         assert sent() == [("webhooks.drain", {"mailbox_id": box})]
         tasks.drain(mailbox_id=box)
     assert handled() == {"handled-1", "handled-2", "handled-3"}
-    assert set(Event.objects.values_list("status", "attempts")) == {("done", 1)}
+    counted = list(Event.objects.order_by("occurred_at").values_list("status", "attempts"))
+    assert counted == [("done", 1), ("done", 2), ("done", 1)], "the killed worker's was an attempt"
 
 
 def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored, on: On) -> None:
@@ -132,5 +155,5 @@ def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored,
         wake.set()
         assert first.result(20) == 0
     assert handled() == {"by-2"}
-    assert Event.objects.values_list("status", "attempts").get() == ("done", 1)
+    assert Event.objects.values_list("status", "attempts").get() == ("done", 2)
     assert Mailbox.objects.values_list("lease_owner", "due_at").get() == ("", None)

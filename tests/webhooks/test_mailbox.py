@@ -98,10 +98,10 @@ def test_a_passing_failure_holds_the_mailbox_back_until_it_is_due(
     assert Mailbox.objects.get().due_at == failing.due_at
     assert mailbox.drain(box) == 0
     assert handling.seen == [1]
-    assert mailbox.due(clock.now()) == []
+    assert mailbox.take_due(clock.now()) == []
 
     travel.move_to(failing.due_at)
-    assert mailbox.due(clock.now()) == [box]
+    assert mailbox.take_due(clock.now()) == [box]
     del handling.failures[1]
     assert mailbox.drain(box) == 2
     assert handling.seen == [1, 1, 2]
@@ -171,6 +171,30 @@ def test_what_a_failed_handler_did_is_undone(stored: Stored, on: On) -> None:
     assert Event.objects.get().status == "poisoned"
 
 
+def test_a_failing_handler_undoes_nothing_of_the_others(stored: Stored, on: On) -> None:
+    def bug(event: Event) -> None:
+        Location.objects.create(id="bug", created_at=clock.now())
+        raise KeyError("somebody's job")
+
+    def note(event: Event) -> None:
+        Location.objects.get_or_create(id="noted", defaults={"created_at": clock.now()})
+
+    on("Tested", bug)
+    on("Tested", note)
+    mailbox.drain(stored().mailbox_id)
+    assert set(Location.objects.values_list("id", flat=True)) == {"noted"}
+    assert (Event.objects.get().status, Event.objects.get().error_code) == ("pending", "handler_bug")
+
+
+def test_one_sweep_sends_one_message(stored: Stored, travel: time_machine.Traveller) -> None:
+    box = stored(1).mailbox_id
+    travel.move_to(START + timedelta(seconds=5))
+    assert mailbox.take_due(clock.now()) == [box]
+    assert mailbox.take_due(clock.now()) == [], "its message is on the way"
+    travel.move_to(START + timedelta(seconds=6) + mailbox.REDUE)
+    assert mailbox.take_due(clock.now()) == [box], "or was lost"
+
+
 def test_a_broken_statement_in_a_handler_poisons_nothing_but_its_own_transaction(stored: Stored, on: On) -> None:
     def clumsy(event: Event) -> None:
         if event.payload["second"] == 1:
@@ -195,7 +219,7 @@ def test_a_long_mailbox_is_handed_on_so_that_no_tenant_keeps_a_worker(
         assert mailbox.drain(box) == 3
     assert len(callbacks) == 1
     assert Mailbox.objects.get().lease_until is None
-    assert mailbox.due(clock.now()) == [box]
+    assert mailbox.take_due(clock.now()) == [box]
     with django_capture_on_commit_callbacks() as callbacks:
         assert mailbox.drain(box) == 1
     assert callbacks == []
@@ -213,7 +237,7 @@ def test_a_failing_tenant_does_not_hold_up_another(stored: Stored, handling: Han
     handling.failures[1] = InstallPending("not yet")
     failing, fine = stored(1, tenant="location:one"), stored(2, tenant="location:two")
     mailbox.drain(failing.mailbox_id)
-    assert mailbox.due(clock.now()) == [fine.mailbox_id]
+    assert mailbox.take_due(clock.now()) == [fine.mailbox_id]
     assert mailbox.drain(fine.mailbox_id) == 1
 
 

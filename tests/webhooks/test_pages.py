@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
-import time_machine
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -14,16 +13,10 @@ from integrations.core.models import AuditEntry
 from integrations.tenants.models import App
 from integrations.webhooks import queries
 from integrations.webhooks.models import Event, Mailbox
+from tests.webhooks.conftest import NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_noon")]
 Stored = Callable[..., Event]
-NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _now() -> Iterator[None]:
-    with time_machine.travel(NOW, tick=False):
-        yield
 
 
 @pytest.fixture
@@ -122,7 +115,7 @@ def test_process_again_puts_events_back_and_names_the_operator(traffic: None, op
     poisoned.refresh_from_db()
     assert (poisoned.status, poisoned.mailbox.due_at) == ("pending", NOW)
     entry = AuditEntry.objects.get()
-    assert (entry.actor, entry.detail) == ("olga", {"ids": [poisoned.webhook_id]})
+    assert (entry.actor, entry.detail) == ("operator olga", {"ids": [poisoned.webhook_id]})
 
 
 def test_who_may_only_look_cannot_process_again(traffic: None, onlooker: Client) -> None:

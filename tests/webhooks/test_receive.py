@@ -13,7 +13,7 @@ from celery import current_app
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import Client
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from kombu import Connection, pools
@@ -78,10 +78,10 @@ def test_a_duplicate_is_answered_200_and_changes_nothing(
 
 
 @pytest.mark.django_db
-def test_storing_takes_one_statement_after_the_app_is_found(
+def test_finding_the_app_storing_and_waking_take_one_statement(
     post: Post, app: App, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         post(contact(appId=app.highlevel_id), url=f"/webhooks/{app.highlevel_id}/")
 
 
@@ -132,7 +132,7 @@ def test_text_the_database_cannot_hold_does_not_lose_the_event(post: Post) -> No
 
 
 @pytest.mark.django_db
-@hypothesis_settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60)
 @given(
     st.dictionaries(
         st.sampled_from(["type", "webhookId", "locationId", "companyId", "timestamp", "x"]),

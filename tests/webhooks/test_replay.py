@@ -3,11 +3,10 @@ from __future__ import annotations
 import argparse
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import time_machine
 from django.core.management import CommandError, call_command
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
@@ -19,17 +18,11 @@ from integrations.webhooks.handlers import Handler
 from integrations.webhooks.management.commands.replay import moment
 from integrations.webhooks.models import Event, Mailbox
 from integrations.webhooks.replay import Selection, replay, select
+from tests.webhooks.conftest import NOW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("at_noon")]
 On = Callable[[str, Handler], None]
 Stored = Callable[..., Event]
-NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def _now() -> Iterator[None]:
-    with time_machine.travel(NOW, tick=False):
-        yield
 
 
 @pytest.fixture
@@ -92,7 +85,7 @@ def test_a_replayed_event_is_handled_again_as_if_new(
     poisoned.refresh_from_db()
     assert (poisoned.status, poisoned.attempts, poisoned.processed_at) == ("pending", 0, None)
     assert (poisoned.error_code, poisoned.error) == ("", "")
-    assert mailbox.due(clock.now()) == [poisoned.mailbox_id]
+    assert mailbox.take_due(clock.now()) == [poisoned.mailbox_id]
     assert mailbox.drain(poisoned.mailbox_id) == 1
     assert seen == [poisoned.id]
 

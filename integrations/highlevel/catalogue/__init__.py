@@ -3,7 +3,7 @@
 `catalogue("v2").operation("contacts.get-contact")` says how to call it; `prepare` turns arguments into a
 request. A key is `<file>.<operationId>` (`-v3` cut from the file's name), which is unique in both dialects.
 No prose of the vendor is kept. Made anew by `manage.py catalogue build DIR`; `diff` shows what a newer copy
-of the files changes.
+of the files changes, down to the names in bodies and answers (`fields`, of no use to a call and never loaded for one).
 """
 
 from __future__ import annotations

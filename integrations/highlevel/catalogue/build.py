@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.core.errors import BadRequest
-from integrations.highlevel.catalogue import corrections
+from integrations.highlevel.catalogue import corrections, fields
 from integrations.highlevel.catalogue.lookup import DEFAULT_VERSION, Catalogue
 from integrations.highlevel.catalogue.operation import Body, Content, Credential, Operation, Parameter, written
 from integrations.highlevel.catalogue.schemas import shape
@@ -59,18 +59,40 @@ def text_of(built: Catalogue, dialect: DialectName) -> str:
     return f'{{"dialect": "{dialect}", "operations": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
+def fields_of(files: list[Path]) -> fields.Fields:
+    """The names inside bodies and answers, by operation. For files that `build` has read."""
+    found = {}
+    for file in files:
+        document = _document(file)
+        for _, _, data in _entries(file, document):
+            found[_key(file, data)] = fields.of_operation(data, document)
+    return dict(sorted(found.items()))
+
+
 def _operations(file: Path, dialect: DialectName) -> Iterator[Operation]:
     document = _document(file)
+    for found in _entries(file, document):
+        yield _operation(file, document, found, dialect)
+
+
+def _entries(file: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of each operation."""
     for path, item in document["paths"].items():
+        if not isinstance(item, dict):
+            raise BadRequest(f"{file.name}: {path} is not understood: it holds no operations", file=file.name)
         for method in METHODS:
             if method in item:
-                yield _operation(file, document, (method, path, item[method]), dialect)
+                yield method, path, item[method]
+
+
+def _key(file: Path, data: Mapping[str, Any]) -> str:
+    return f"{file.stem.removesuffix('-v3')}.{data['operationId'].replace(' ', '-')}"
 
 
 def _document(file: Path) -> dict[str, Any]:
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as fault:
+    except (OSError, ValueError, RecursionError) as fault:
         raise BadRequest(f"{file.name} cannot be read as JSON: {fault}", file=file.name) from fault
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise BadRequest(f"{file.name} is not an OpenAPI file: it has no paths", file=file.name)
@@ -82,7 +104,7 @@ def _operation(
 ) -> Operation:
     method, path, data = found
     try:
-        key = f"{file.stem.removesuffix('-v3')}.{data['operationId'].replace(' ', '-')}"
+        key = _key(file, data)
         version = _version(data)
         return Operation(
             key=key,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.highlevel.catalogue import fields
 from integrations.highlevel.catalogue.lookup import Catalogue
 from integrations.highlevel.catalogue.operation import Kind, Operation, written
 
@@ -23,17 +26,63 @@ class Difference:
         return bool(self.added or self.removed or self.changed)
 
 
-def difference(before: Catalogue, after: Catalogue, *, files: frozenset[str] | None = None) -> Difference:
-    """Compares two catalogues; `files` keeps it to the operations of these files (the part before the key's
-    dot).
+def difference(
+    before: Catalogue,
+    after: Catalogue,
+    *,
+    files: frozenset[str] | None = None,
+    inside: tuple[fields.Fields, fields.Fields] = ({}, {}),
+) -> Difference:
+    """Compares two catalogues, and what is known of the `inside` of bodies and answers in each: of that, a change is
+    (what is gone, what came). `files` keeps it to the operations of these files (the part before the key's dot).
     """
     old, new = _written(before, files), _written(after, files)
-    changed = {key: _fields(old[key], new[key]) for key in old if key in new and old[key] != new[key]}
+    changed = {key: _fields(old[key], new[key]) | fields.difference(*inside, key) for key in old if key in new}
     return Difference(
         added=[key for key in new if key not in old],
         removed=[key for key in old if key not in new],
-        changed={key: fields for key, fields in changed.items() if fields},
+        changed={key: found for key, found in changed.items() if found},
     )
+
+
+def told(name: str, old: Any, new: Any) -> list[str]:
+    """One change in words: what is gone, what came, what is another; names, never whole lists."""
+    return list(_told(name, old, new)) or [f"{name}: in another order"]
+
+
+def _told(name: str, old: Any, new: Any) -> Iterator[str]:
+    if name in fields.SIDES:
+        yield f"{name}: {' '.join([*(f'-{path}' for path in old), *(f'+{path}' for path in new)])}"
+    elif name == "params":
+        yield from _entries(name, *({f"{param[0]} ({param[1]})": param[2:] for param in side} for side in (old, new)))
+    elif name == "credentials":
+        yield from _entries(name, *({_credential(*one): None for one in side} for side in (old, new)))
+    elif name == "body":
+        yield from _body(old or {}, new or {})
+    else:
+        yield f"{name}: {json.dumps(old)} -> {json.dumps(new)}"
+
+
+def _credential(kind: str, only: bool, scopes: list[str]) -> str:
+    return f"{kind} token{', OAuth only' if only else ''} [{' '.join(scopes)}]"
+
+
+def _body(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """An operation without a body has an empty one here."""
+    yield from _entries("body", old.get("properties", {}), new.get("properties", {}))
+    yield from _entries("body requires", *(dict.fromkeys(side.get("needs", ())) for side in (old, new)))
+    for name in ("content", "required", "is_array"):
+        if old.get(name) != new.get(name):
+            yield f"body {name}: {json.dumps(old.get(name))} -> {json.dumps(new.get(name))}"
+
+
+def _entries(title: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    came_and_went = [*(f"-{name}" for name in old if name not in new), *(f"+{name}" for name in new if name not in old)]
+    if came_and_went:
+        yield f"{title}: {' '.join(came_and_went)}"
+    for name in old:
+        if name in new and old[name] != new[name]:
+            yield f"{title}: {name} {json.dumps(old[name])} -> {json.dumps(new[name])}"
 
 
 def scopes_needed(before: Catalogue, after: Catalogue, found: Difference) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ def shape(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int = 0
     """Resolves references and `allOf` (all names, all needs) and `oneOf`/`anyOf` (all names, common needs)."""
     if depth > DEEPEST:
         return Shape()
-    schema = _resolved(schema, document)
+    schema = resolved(schema, document)
     found = Shape(
         type=schema.get("type", "any"),
         properties={name: shape(part, document, depth + 1).type for name, part in schema.get("properties", {}).items()},
@@ -45,7 +45,7 @@ def _add(found: Shape, part: Shape) -> None:
         found.type = part.type
 
 
-def _resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
     """Follows a reference inside the document; one that leads nowhere is an unknown schema."""
     for _ in range(DEEPEST):
         reference = schema.get("$ref")

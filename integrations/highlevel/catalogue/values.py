@@ -54,12 +54,21 @@ def _typed(value: Any, kind: str) -> str | None:
         return str(value)
     if isinstance(value, float):
         return None if kind == "integer" or value != value or value in (_INFINITE, -_INFINITE) else repr(value)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _is_unicode(value):
         return None
     return value if kind not in ("number", "integer") or _is_number(value) else None
 
 
 _INFINITE = float("inf")
+
+
+def _is_unicode(text: str) -> bool:
+    """Half of a surrogate pair is no character and cannot be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_number(text: str) -> bool:

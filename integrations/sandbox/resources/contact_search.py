@@ -9,34 +9,68 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from integrations.sandbox.protocol import Call, Reply, Route
 from integrations.sandbox.records import Contact
 from integrations.sandbox.resources import contact_views, paging
-from integrations.sandbox.resources.checks import bad_request, body, invalid, limit, own, query
-from integrations.sandbox.resources.filters import Test, compile_filters
-from integrations.sandbox.shelf import Shelf, Sort
-from integrations.sandbox.timestamps import parse
+from integrations.sandbox.resources.checks import body, limit, own, query
+from integrations.sandbox.resources.filters import Searchable, Test, compile_filters
+from integrations.sandbox.resources.ordering import NEWEST_FIRST, Ordering, cursor, skip
+from integrations.sandbox.shelf import Shelf
 
-NEWEST_FIRST: Sort = (("added_at", True),)
-SORTABLE = {
+ORDERING = Ordering(
+    {
+        "dateAdded": "added_at",
+        "dateUpdated": "updated_at",
+        "firstNameLowerCase": "first_name_lower",
+        "lastNameLowerCase": "last_name_lower",
+        "contactName": "full_name_lower",
+        "businessName": "company_name",
+        "companyName": "company_name",
+        "email": "email_lower",
+        "source": "source",
+        "type": "type",
+        "city": "city",
+        "state": "state",
+        "country": "country",
+    },
+    dates=frozenset({"added_at", "updated_at"}),
+)
+_READ = {
+    "id": "id",
+    "address": "address1",
+    "assignedTo": "assigned_to",
+    "city": "city",
+    "companyName": "company_name",
+    "contactName": "name",
+    "country": "country",
     "dateAdded": "added_at",
     "dateUpdated": "updated_at",
+    "dateOfBirth": "date_of_birth",
+    "dnd": "dnd",
+    "email": "email",
+    "firstName": "first_name",
     "firstNameLowerCase": "first_name_lower",
+    "lastName": "last_name",
     "lastNameLowerCase": "last_name_lower",
-    "contactName": "full_name_lower",
-    "businessName": "company_name",
-    "companyName": "company_name",
-    "email": "email_lower",
+    "fullNameLowerCase": "full_name_lower",
+    "followers": "followers",
+    "phone": "phone",
+    "postalCode": "postal_code",
     "source": "source",
-    "type": "type",
-    "city": "city",
     "state": "state",
-    "country": "country",
+    "tags": "tags",
+    "timezone": "timezone",
+    "type": "type",
+    "website": "website",
 }
-NUMBERS = {"added_at", "updated_at"}
-DEEPEST_PAGE = 10_000
+SEARCHABLE = Searchable(
+    {name: attrgetter(attribute) for name, attribute in _READ.items()},
+    dates=frozenset({"dateAdded", "dateUpdated"}),
+    custom="customFields.",
+)
 
 
 def search(call: Call) -> Reply:
@@ -56,15 +90,15 @@ def search(call: Call) -> Reply:
     location = own(call, given["locationId"])
     test = _test(given)
     total, rows = _page(location.contacts, given, test)
-    sort = _sort(given)
+    sort = ORDERING.sort(given)
     answers = [
-        contact_views.row(row, location.opportunities.where("contact_id", row.id), _cursor(row, sort)) for row in rows
+        contact_views.row(row, location.opportunities.where("contact_id", row.id), cursor(row, sort)) for row in rows
     ]
     return Reply({"contacts": answers, "total": total, "traceId": call.world.ids.uuid()})
 
 
 def _test(given: dict[str, Any]) -> Test | None:
-    tests = [compile_filters(given["filters"])] if given.get("filters") else []
+    tests = [compile_filters(SEARCHABLE, given["filters"])] if given.get("filters") else []
     if given.get("query"):
         tests.append(matches(given["query"]))
     return (lambda row: all(test(row) for test in tests)) if tests else None
@@ -80,51 +114,13 @@ def matches(text: str) -> Test:
 
 def _page(shelf: Shelf[Contact], given: dict[str, Any], test: Test | None) -> tuple[int, Iterator[Contact]]:
     size = limit(given, maximum=500, name="pageLimit")
-    sort = _sort(given)
-    after = _after(given, sort)
-    skip = 0 if after is not None else _skip(given, size)
+    sort = ORDERING.sort(given)
+    after = ORDERING.after(given, sort)
+    before = 0 if after is not None else skip(given, size, "contacts")
     if test is None:
-        return len(shelf), islice(shelf.walk(sort, after=after, skip=skip), size)
+        return len(shelf), islice(shelf.walk(sort, after=after, skip=before), size)
     total = sum(map(test, shelf.values()))
-    return total, islice(filter(test, shelf.walk(sort, after=after)), skip, skip + size)
-
-
-def _skip(given: dict[str, Any], size: int) -> int:
-    page = paging.number(given)
-    if page * size > DEEPEST_PAGE:
-        raise bad_request(f"Pages end at {DEEPEST_PAGE} contacts, use searchAfter to go further")
-    return (page - 1) * size
-
-
-def _sort(given: dict[str, Any]) -> Sort:
-    entries = given.get("sort") or []
-    for entry in entries:
-        if str(entry.get("field")) not in SORTABLE:
-            raise invalid(f"sort.field must be one of the following values: {', '.join(SORTABLE)}")
-        if entry.get("direction", "asc") not in ("asc", "desc"):
-            raise invalid("sort.direction must be one of the following values: asc, desc")
-    return tuple((SORTABLE[entry["field"]], entry.get("direction") == "desc") for entry in entries) or NEWEST_FIRST
-
-
-def _after(given: dict[str, Any], sort: Sort) -> list[Any] | None:
-    after = given.get("searchAfter")
-    if not after:
-        return None
-    if len(after) != len(sort) + 1:
-        raise bad_request(f"searchAfter must have {len(sort) + 1} values, as the rows of this search have")
-    *values, row_id = after
-    read = [parse(value) if name in NUMBERS else value for value, (name, _) in zip(values, sort, strict=True)]
-    fits = [
-        value is not None if name in NUMBERS else value is None or isinstance(value, str)
-        for value, (name, _) in zip(read, sort, strict=True)
-    ]
-    if not all(fits) or not isinstance(row_id, str):
-        raise bad_request("searchAfter must be copied from a row of this search")
-    return [*read, row_id]
-
-
-def _cursor(row: Contact, sort: Sort) -> list[Any]:
-    return [*(getattr(row, name) for name, _ in sort), row.id]
+    return total, islice(filter(test, shelf.walk(sort, after=after)), before, before + size)
 
 
 def list_contacts(call: Call) -> Reply:

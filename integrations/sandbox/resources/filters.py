@@ -1,52 +1,23 @@
-"""The filters of POST /contacts/search, compiled to one test per row.
+"""The filters of the body searches (POST /contacts/search, POST /opportunities/search), compiled to one test per row.
 
 A filter is `{"field", "operator", "value"}`, or `{"group": "AND"|"OR", "filters": […]}`; a list of filters is an AND.
 Operators: eq, not_eq, contains, not_contains, exists, not_exists, range. Text compares without case. On a list (tags,
-followers) eq asks for all of the values, contains for any of them.
+followers) eq asks for all of the values, contains for any of them. Which fields there are is the search's own affair.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.sandbox.records import Contact
 from integrations.sandbox.resources.checks import invalid
 from integrations.sandbox.timestamps import parse
 
-Test = Callable[[Contact], bool]
-Read = Callable[[Contact], Any]
+Read = Callable[[Any], Any]
+Test = Callable[[Any], bool]
 
-FIELDS: dict[str, Read] = {
-    "id": operator.attrgetter("id"),
-    "address": operator.attrgetter("address1"),
-    "assignedTo": operator.attrgetter("assigned_to"),
-    "city": operator.attrgetter("city"),
-    "companyName": operator.attrgetter("company_name"),
-    "contactName": operator.attrgetter("name"),
-    "country": operator.attrgetter("country"),
-    "dateAdded": operator.attrgetter("added_at"),
-    "dateUpdated": operator.attrgetter("updated_at"),
-    "dateOfBirth": operator.attrgetter("date_of_birth"),
-    "dnd": operator.attrgetter("dnd"),
-    "email": operator.attrgetter("email"),
-    "firstName": operator.attrgetter("first_name"),
-    "firstNameLowerCase": operator.attrgetter("first_name_lower"),
-    "lastName": operator.attrgetter("last_name"),
-    "lastNameLowerCase": operator.attrgetter("last_name_lower"),
-    "fullNameLowerCase": operator.attrgetter("full_name_lower"),
-    "followers": operator.attrgetter("followers"),
-    "phone": operator.attrgetter("phone"),
-    "postalCode": operator.attrgetter("postal_code"),
-    "source": operator.attrgetter("source"),
-    "state": operator.attrgetter("state"),
-    "tags": operator.attrgetter("tags"),
-    "timezone": operator.attrgetter("timezone"),
-    "type": operator.attrgetter("type"),
-    "website": operator.attrgetter("website"),
-}
-DATES = {"dateAdded", "dateUpdated"}
 SCALARS = (str, int, float, bool)
 BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
@@ -56,9 +27,22 @@ BOUNDS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def compile_filters(filters: list[Any], *, group: str = "AND") -> Test:
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """What a search can filter by: how each field is read, which are dates, and the prefix of custom fields.
+
+    `only` names the operators of fields that do not take all of them.
+    """
+
+    fields: Mapping[str, Read]
+    dates: frozenset[str]
+    custom: str
+    only: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+def compile_filters(searchable: Searchable, filters: list[Any], *, group: str = "AND") -> Test:
     """One test for all of `filters`. Raises ApiError 422 for an unknown field, operator or group, or an unfit value."""
-    tests = [_compile(entry) for entry in filters]
+    tests = [_compile(searchable, entry) for entry in filters]
     if group not in ("AND", "OR"):
         raise invalid(f"filters.group must be one of the following values: AND, OR, not {group}")
     if group == "OR":
@@ -66,30 +50,32 @@ def compile_filters(filters: list[Any], *, group: str = "AND") -> Test:
     return lambda row: all(test(row) for test in tests)
 
 
-def _compile(entry: Any) -> Test:
+def _compile(searchable: Searchable, entry: Any) -> Test:
     if not isinstance(entry, dict):
         raise invalid("each value in nested property filters must be either object or array")
     if "group" in entry:
         filters = entry.get("filters")
-        return compile_filters(filters if isinstance(filters, list) else [filters], group=entry["group"])
-    field, name, value = str(entry.get("field")), str(entry.get("operator")), entry.get("value")
-    if name != "range" and not all(part is None or isinstance(part, SCALARS) for part in _parts(value)):
+        return compile_filters(searchable, filters if isinstance(filters, list) else [filters], group=entry["group"])
+    name, operation, value = str(entry.get("field")), str(entry.get("operator")), entry.get("value")
+    if operation != "range" and not all(part is None or isinstance(part, SCALARS) for part in _parts(value)):
         raise invalid("filters.value must be a string, a number, a boolean or a list of these")
-    build = OPERATORS.get(name)
-    if build is None:
-        raise invalid(f"filters.operator must be one of the following values: {', '.join(OPERATORS)}, not {name}")
-    if field in DATES and name != "range":
-        value = _date(value, field)
-    return build(_reader(field), value, field)
+    if operation not in OPERATORS:
+        raise invalid(f"filters.operator must be one of the following values: {', '.join(OPERATORS)}, not {operation}")
+    read = _reader(searchable, name)
+    if operation not in searchable.only.get(name, OPERATORS):
+        raise invalid(f"filters.operator {operation} is not supported for the field {name}")
+    if name in searchable.dates:
+        value = _dates(value, name)
+    return OPERATORS[operation](read, value)
 
 
-def _reader(field: str) -> Read:
-    if field in FIELDS:
-        return FIELDS[field]
-    if field.startswith("customFields."):
-        field_id = field.removeprefix("customFields.")
+def _reader(searchable: Searchable, name: str) -> Read:
+    if name in searchable.fields:
+        return searchable.fields[name]
+    if name.startswith(searchable.custom):
+        field_id = name.removeprefix(searchable.custom)
         return lambda row: next((value for key, value in row.custom_fields if key == field_id), None)
-    raise invalid(f"filters.field {field} is not a searchable field")
+    raise invalid(f"filters.field {name} is not a searchable field")
 
 
 def _fold(value: Any) -> Any:
@@ -104,10 +90,10 @@ def _parts(value: Any) -> list[Any] | tuple[Any, ...]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _eq(read: Read, value: Any, _field: str) -> Test:
+def _eq(read: Read, value: Any) -> Test:
     wanted, single = _folded(value), _fold(value) if not isinstance(value, list) else None
 
-    def test(row: Contact) -> bool:
+    def test(row: Any) -> bool:
         have = read(row)
         if isinstance(have, list | tuple):
             return wanted <= _folded(have)
@@ -116,10 +102,10 @@ def _eq(read: Read, value: Any, _field: str) -> Test:
     return test
 
 
-def _contains(read: Read, value: Any, _field: str) -> Test:
+def _contains(read: Read, value: Any) -> Test:
     wanted = _folded(value)
 
-    def test(row: Contact) -> bool:
+    def test(row: Any) -> bool:
         have = read(row)
         if isinstance(have, list | tuple):
             return not wanted.isdisjoint(_folded(have))
@@ -128,16 +114,18 @@ def _contains(read: Read, value: Any, _field: str) -> Test:
     return test
 
 
-def _exists(read: Read, _value: Any, _field: str) -> Test:
+def _exists(read: Read, _value: Any) -> Test:
     return lambda row: read(row) not in (None, "", ())
 
 
-def _range(read: Read, value: Any, field: str) -> Test:
+def _range(read: Read, value: Any) -> Test:
     if not isinstance(value, dict) or not value or not value.keys() <= BOUNDS.keys():
         raise invalid(f"filters.value of a range must be an object with {', '.join(BOUNDS)}")
-    bounds = [(BOUNDS[name], _date(bound, field) if field in DATES else bound) for name, bound in value.items()]
+    if not all(type(bound) in (int, float, str) for bound in value.values()):
+        raise invalid("filters.value of a range must have numbers, dates or text as its bounds")
+    bounds = [(BOUNDS[name], bound) for name, bound in value.items()]
 
-    def test(row: Contact) -> bool:
+    def test(row: Any) -> bool:
         have = read(row)
         return type(have) in (int, float, str) and all(
             isinstance(have, str) == isinstance(bound, str) and compare(have, bound) for compare, bound in bounds
@@ -146,24 +134,29 @@ def _range(read: Read, value: Any, field: str) -> Test:
     return test
 
 
-def _date(value: Any, field: str) -> int | None:
-    if value is None:
-        return None
+def _dates(value: Any, name: str) -> Any:
+    """The moments in a filter's value as milliseconds; what is no range is left to the operator."""
+    if isinstance(value, dict):
+        return {bound: _date(at, name) for bound, at in value.items()}
+    return None if value is None else _date(value, name)
+
+
+def _date(value: Any, name: str) -> int:
     at = parse(value)
     if at is None:
-        raise invalid(f"filters.value of {field} must be a date or milliseconds")
+        raise invalid(f"filters.value of {name} must be a date or milliseconds")
     return at
 
 
-def _negated(build: Callable[[Read, Any, str], Test]) -> Callable[[Read, Any, str], Test]:
-    def negate(read: Read, value: Any, field: str) -> Test:
-        test = build(read, value, field)
+def _negated(build: Callable[[Read, Any], Test]) -> Callable[[Read, Any], Test]:
+    def negate(read: Read, value: Any) -> Test:
+        test = build(read, value)
         return lambda row: not test(row)
 
     return negate
 
 
-OPERATORS: dict[str, Callable[[Read, Any, str], Test]] = {
+OPERATORS: dict[str, Callable[[Read, Any], Test]] = {
     "eq": _eq,
     "not_eq": _negated(_eq),
     "contains": _contains,

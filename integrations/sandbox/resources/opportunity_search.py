@@ -1,7 +1,7 @@
-"""The searches of opportunities: GET with `page` or `startAfter` and `startAfterId`, POST with `page` or `searchAfter`.
+"""GET /opportunities/search, with `page` or `startAfter` and `startAfterId`.
 
 The newest comes first unless `order` says otherwise. A cursor is the last row's creation time in milliseconds and its
-id; the POST search returns it in the rows, the GET search in `meta`.
+id, and stands in `meta`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from integrations.sandbox.protocol import Call, Reply, Route
 from integrations.sandbox.records import Opportunity
 from integrations.sandbox.resources import opportunity_views, paging
-from integrations.sandbox.resources.checks import bad_request, body, invalid, limit, own, query
+from integrations.sandbox.resources.checks import invalid, limit, own, query
 from integrations.sandbox.shelf import Sort
 from integrations.sandbox.timestamps import DAY, parse
 from integrations.sandbox.world import Location
@@ -57,7 +57,7 @@ def search(call: Call) -> Reply:
     page = paging.cut(rows, size=size, skip=0 if after else (current - 1) * size)
     total = sum(_all(tests, row) for row in location.opportunities.values())
     meta = paging.meta(call, "/opportunities/search", page, total=total, current=current, column=sort[0][0])
-    return Reply({"opportunities": _views(location, page.rows), "meta": meta, "aggregations": {}})
+    return Reply({"opportunities": views(location, page.rows), "meta": meta, "aggregations": {}})
 
 
 def _tests(location: Location, given: dict[str, Any]) -> list[Test]:
@@ -75,7 +75,7 @@ def _tests(location: Location, given: dict[str, Any]) -> list[Test]:
         end = _day(given["endDate"], "endDate") + DAY
         tests.append(lambda row: row.added_at < end)
     if text := given.get("q"):
-        tests.append(_mentions(location, text))
+        tests.append(mentions(location, text))
     return tests
 
 
@@ -93,7 +93,8 @@ def _day(text: str, name: str) -> int:
     return at
 
 
-def _mentions(location: Location, text: str) -> Test:
+def mentions(location: Location, text: str) -> Test:
+    """The full-text search: the name, or the contact's name, e-mail or phone contains `text`."""
     wanted = text.lower()
 
     def test(row: Opportunity) -> bool:
@@ -104,49 +105,9 @@ def _mentions(location: Location, text: str) -> Test:
     return test
 
 
-def _views(location: Location, rows: list[Opportunity]) -> list[dict[str, Any]]:
+def views(location: Location, rows: list[Opportunity]) -> list[dict[str, Any]]:
     return [opportunity_views.detail(row, location.contacts.get(row.contact_id)) for row in rows]
 
 
-def search_advanced(call: Call) -> Reply:
-    """POST /opportunities/search. The OpenAPI file calls every field required; deployed apps send what they need."""
-    given = body(
-        call,
-        {
-            "locationId": "string",
-            "query": "string",
-            "limit": "number",
-            "page": "number",
-            "searchAfter": "array?",
-            "additionalDetails": "object",
-        },
-        required=("locationId",),
-    )
-    location = own(call, given["locationId"])
-    current, after, size = paging.number(given), _after(given), limit(given)
-    tests = [_mentions(location, given["query"])] if given.get("query") else []
-    rows = (row for row in location.opportunities.walk(ORDERS["added_desc"], after=after) if _all(tests, row))
-    page = paging.cut(rows, size=size, skip=0 if after else (current - 1) * size)
-    views = [
-        {**view, "searchAfter": [row.added_at, row.id]}
-        for view, row in zip(_views(location, page.rows), page.rows, strict=True)
-    ]
-    total = sum(_all(tests, row) for row in location.opportunities.values())
-    return Reply({"opportunities": views, "total": total, "aggregations": {}, "traceId": call.world.ids.uuid()})
-
-
-def _after(given: dict[str, Any]) -> list[Any] | None:
-    after = given.get("searchAfter")
-    if not after:
-        return None
-    at = parse(after[0])
-    if len(after) != len(ORDERS["added_desc"]) + 1 or at is None or not isinstance(after[1], str):
-        raise bad_request("searchAfter must be copied from a row of this search")
-    return [at, after[1]]
-
-
 READ = ("opportunities.readonly",)
-ROUTES = (
-    Route("GET", "/opportunities/search", "search-opportunity", search, READ),
-    Route("POST", "/opportunities/search", "search-opportunities-advanced", search_advanced, READ),
-)
+ROUTES = (Route("GET", "/opportunities/search", "search-opportunity", search, READ),)

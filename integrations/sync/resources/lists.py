@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from integrations.sync.resources.base import Request, Resource
 
@@ -13,29 +14,16 @@ def _whole(location_id: str) -> Request:
     return Request(params={"locationId": location_id})
 
 
-PIPELINES = Resource(
-    name="pipelines",
-    whole="pipelines",
-    operation="opportunities.get-pipelines",
-    scope="opportunities.readonly",
-    every=_EVERY,
-    full=_whole,
-)
-USERS = Resource(
-    name="users",
-    whole="users",
-    operation="users.get-user-by-location",
-    scope="users.readonly",
-    every=_EVERY,
-    full=_whole,
+def _list(name: str, operation: str, scope: str, **webhooks: Any) -> Resource:
+    return Resource(name=name, whole=name, operation=operation, scope=scope, every=_EVERY, full=_whole, **webhooks)
+
+
+PIPELINES = _list("pipelines", "opportunities.get-pipelines", "opportunities.readonly")
+USERS = _list(
+    "users",
+    "users.get-user-by-location",
+    "users.readonly",
     upserts=frozenset({"UserCreate", "UserUpdate"}),
     deletes=frozenset({"UserDelete"}),
 )
-CALENDARS = Resource(
-    name="calendars",
-    whole="calendars",
-    operation="calendars.get-calendars",
-    scope="calendars.readonly",
-    every=_EVERY,
-    full=_whole,
-)
+CALENDARS = _list("calendars", "calendars.get-calendars", "calendars.readonly")

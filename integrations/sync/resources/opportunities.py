@@ -1,8 +1,9 @@
 """Opportunities: POST /opportunities/search, newest first as it comes.
 
-The OpenAPI file knows neither `filters` nor `sort`; the vendor's page on this search documents both, with field names
-in snake case. A full walk needs neither and asks for neither. An incremental one needs the filter; should it be
-refused, the run goes on as a full one (`runs`).
+The OpenAPI file knows neither `filters` nor `sort`; the vendor's page on this search, which the file links to, has
+both, with field names in snake case and `range` as an operator of `date_updated`. A full walk asks for neither. An
+incremental one asks for what changed since shortly before the last run began (`pace.OVERLAP`: "updates may take a few
+seconds to appear", says that page). Should the filter be refused, the run goes on as a full one (`runs`).
 """
 
 from __future__ import annotations

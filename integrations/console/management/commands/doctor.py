@@ -11,7 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from integrations.console import diagnosis, screen
-from integrations.console.diagnosis import Finding, Level
+from integrations.console.findings import Finding, Level
 
 _STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "bold red"}
 

@@ -11,9 +11,11 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
 
+from hlapp import demos
 from integrations.core import clock
 from integrations.demo import screen, stage, walk
 from integrations.demo.processes import DemoFailed
+from integrations.demo.reload import Sources
 from integrations.demo.stage import Stage
 from integrations.sandbox.options import Options
 
@@ -46,19 +48,20 @@ class Command(BaseCommand):
     def _run(self, console: Console, options: dict[str, Any]) -> None:
         for port in (options["port"], options["sandbox_port"]):
             stage.refuse_used(port)
-        console.print("Preparing the database …")
-        database = options["database"]
-        password = stage.prepare_database(database)
-        console.print("Starting sandbox, web, worker and beat …")
-        directory = Path(settings.BASE_DIR) / ".hlapp" / database
-        running = stage.start(_vendor(options), directory=directory, port=options["port"], password=password)
-        try:
-            _tell(console, running)
-            if not options["once"]:
-                console.print(screen.addresses(running))
-                _serve(console, running)
-        finally:
-            running.household.stop()
+        directory = Path(settings.BASE_DIR) / ".hlapp" / options["database"]
+        with demos.place(directory):
+            console.print("Preparing the database …")
+            password = stage.prepare_database(options["database"])
+            console.print("Starting sandbox, web, worker and beat …")
+            running = stage.start(_vendor(options), directory=directory, port=options["port"], password=password)
+            try:
+                demos.publish(directory, stage.configuration(running))
+                _tell(console, running)
+                if not options["once"]:
+                    console.print(screen.addresses(running))
+                    _serve(console, running)
+            finally:
+                running.household.stop()
 
 
 def _tell(console: Console, running: Stage) -> None:
@@ -91,9 +94,17 @@ def _watch(console: Console, running: Stage, *, until: float) -> None:
 
 
 def _serve(console: Console, running: Stage) -> None:
+    """Keep everything running, with the code as it is: what would not start does not replace what runs."""
+    sources = Sources(Path(settings.BASE_DIR))
     while True:
         for news in running.household.revive():
             console.print(news)
+        if sources.have_changed():
+            fault = sources.fault(running.household.env)
+            if fault is None:
+                running.household.renew(stage.OURS)
+            what = f"does not start, the old one goes on: {fault}" if fault else "runs: web, worker and beat began anew"
+            console.print(f"The changed code {what}", markup=False)
         clock.sleep(0.5)
 
 

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -55,6 +55,10 @@ class Associations(Group):
         """GET /associations/, token of location. Scopes: associations.readonly."""
         return self._tenant.call("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
 
+    def find_associations_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
+        """GET /associations/, token of location. Scopes: associations.readonly."""
+        return self._tenant.pages("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
+
     def get_association_by_id(self, *, associationId: Text) -> Result:
         """GET /associations/{associationId}, token of location. Scopes: associations.readonly."""
         return self._tenant.call("associations.get-association-by-ID", {"associationId": associationId})
@@ -70,6 +74,10 @@ class Associations(Group):
     def get_relations_by_record_id(self, *, recordId: Text, locationId: Text | None = None, skip: float, limit: float, associationIds: Sequence[str] | None = None) -> Result:
         """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly."""
         return self._tenant.call("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
+
+    def get_relations_by_record_id_pages(self, *, recordId: Text, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, associationIds: Sequence[str] | None = None) -> Iterator[Page]:
+        """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly."""
+        return self._tenant.pages("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
 
     def update_association(self, *, associationId: Text, body: UpdateAssociationBody | Json) -> Result:
         """PUT /associations/{associationId}, token of location. Scopes: associations.write."""

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -49,6 +50,10 @@ class BrandBoards(Group):
     def get_brand_boards_by_location(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Result:
         """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
         return self._tenant.call("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+
+    def get_brand_boards_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
+        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
+        return self._tenant.pages("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def update_brand_board(self, *, locationId: Text | None = None, id: Text, body: UpdateBrandBoardBody | Json | None = None) -> Result:
         """PATCH /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""

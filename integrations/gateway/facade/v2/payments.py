@@ -167,9 +167,17 @@ class Payments(Group):
         """GET /payments/coupon/list, token of location. Scopes: payments/coupons.readonly."""
         return self._tenant.call("payments.list-coupons", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "status": status, "search": search})
 
+    def list_coupons_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, status: Literal["scheduled", "active", "expired"] | None = None, search: Text | None = None) -> Iterator[Page]:
+        """GET /payments/coupon/list, token of location. Scopes: payments/coupons.readonly."""
+        return self._tenant.pages("payments.list-coupons", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "status": status, "search": search})
+
     def list_integration_providers(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Result:
         """GET /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.readonly."""
         return self._tenant.call("payments.list-integration-providers", {"altId": altId, "altType": altType, "limit": limit, "offset": offset})
+
+    def list_integration_providers_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
+        """GET /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.readonly."""
+        return self._tenant.pages("payments.list-integration-providers", {"altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_order_fulfillment(self, *, orderId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /payments/orders/{orderId}/fulfillments, token of location. Scopes: payments/orders.readonly."""

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -143,9 +144,17 @@ class SaasApi(Group):
         """GET /saas/saas-locations/{companyId}, token of company."""
         return self._tenant.call("saas-api.get-saas-locations", {"companyId": companyId, "page": page})
 
+    def get_saas_locations_pages(self, *, companyId: Text | None = None, page: float | None = None) -> Iterator[Page]:
+        """GET /saas/saas-locations/{companyId}, token of company."""
+        return self._tenant.pages("saas-api.get-saas-locations", {"companyId": companyId, "page": page})
+
     def get_saas_locations_deprecated(self, *, companyId: Text | None = None, page: float | None = None) -> Result:
         """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated."""
         return self._tenant.call("saas-api.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
+
+    def get_saas_locations_deprecated_pages(self, *, companyId: Text | None = None, page: float | None = None) -> Iterator[Page]:
+        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated."""
+        return self._tenant.pages("saas-api.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
 
     def get_saas_plan(self, *, planId: Text, companyId: Text | None = None) -> Result:
         """GET /saas/saas-plan/{planId}, token of company."""

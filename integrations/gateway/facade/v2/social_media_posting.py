@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Part, Text
 
 
@@ -203,9 +204,17 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
         return self._tenant.call("social-media-posting.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
+    def get_categories_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
+        return self._tenant.pages("social-media-posting.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+
     def get_csv_post(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
         return self._tenant.call("social-media-posting.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
+
+    def get_csv_post_pages(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
+        return self._tenant.pages("social-media-posting.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_facebook_page_group(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/facebook/accounts/{accountId}, token of location."""
@@ -231,6 +240,10 @@ class SocialMediaPosting(Group):
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
         return self._tenant.call("social-media-posting.get-posts", {"locationId": locationId}, body)
 
+    def get_posts_pages(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Iterator[Page]:
+        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
+        return self._tenant.pages("social-media-posting.get-posts", {"locationId": locationId}, body)
+
     def get_social_media_statistics(self, *, locationId: Text | None = None, body: GetSocialMediaStatisticsBody | Json) -> Result:
         """POST /social-media-posting/statistics, token of any."""
         return self._tenant.call("social-media-posting.get-social-media-statistics", {"locationId": locationId}, body)
@@ -242,6 +255,10 @@ class SocialMediaPosting(Group):
     def get_tags_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/tags, token of location."""
         return self._tenant.call("social-media-posting.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+
+    def get_tags_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/tags, token of location."""
+        return self._tenant.pages("social-media-posting.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_tiktok_business_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/tiktok-business/accounts/{accountId}, token of location."""
@@ -258,6 +275,10 @@ class SocialMediaPosting(Group):
     def get_upload_status(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, userId: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/csv, token of location."""
         return self._tenant.call("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
+
+    def get_upload_status_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, userId: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/csv, token of location."""
+        return self._tenant.pages("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
 
     def set_accounts(self, *, locationId: Text | None = None, body: SetAccountsBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write."""

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -155,9 +156,17 @@ class Store(Group):
         """GET /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location."""
         return self._tenant.call("store.list-shipping-rates", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
+    def list_shipping_rates_pages(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
+        """GET /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location."""
+        return self._tenant.pages("store.list-shipping-rates", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "limit": limit, "offset": offset})
+
     def list_shipping_zones(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, withShippingRate: bool | None = None) -> Result:
         """GET /store/shipping-zone, token of location."""
         return self._tenant.call("store.list-shipping-zones", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "withShippingRate": withShippingRate})
+
+    def list_shipping_zones_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, withShippingRate: bool | None = None) -> Iterator[Page]:
+        """GET /store/shipping-zone, token of location."""
+        return self._tenant.pages("store.list-shipping-zones", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "withShippingRate": withShippingRate})
 
     def update_shipping_carrier(self, *, shippingCarrierId: Text, body: UpdateShippingCarrierBody | Json | None = None) -> Result:
         """PUT /store/shipping-carrier/{shippingCarrierId}, token of location."""

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -103,9 +104,17 @@ class AgentStudio(Group):
         """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly."""
         return self._tenant.call("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
 
+    def get_agents_pages(self, *, locationId: Text | None = None, isPublished: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Iterator[Page]:
+        """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly."""
+        return self._tenant.pages("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
+
     def get_agents_deprecated(self, *, locationId: Text | None = None, limit: Text, offset: Text, source: Text | None = None) -> Result:
         """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated."""
         return self._tenant.call("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
+
+    def get_agents_deprecated_pages(self, *, locationId: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Iterator[Page]:
+        """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated."""
+        return self._tenant.pages("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
 
     def promote_and_publish(self, *, versionId: Text, source: Text | None = None, body: PromoteAndPublishBody | Json | None = None) -> Result:
         """POST /agent-studio/agent/versions/{versionId}/publish, token of location. Scopes: agent-studio.write."""

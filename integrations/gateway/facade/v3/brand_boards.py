@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -76,9 +77,17 @@ class BrandBoards(Group):
         """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
         return self._tenant.call("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
+    def get_brand_boards_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
+        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
+        return self._tenant.pages("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+
     def list_brand_voices(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Result:
         """GET /brand-boards/locations/{locationId}/brand-voices, token of location."""
         return self._tenant.call("brand-boards.list-brand-voices", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+
+    def list_brand_voices_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
+        """GET /brand-boards/locations/{locationId}/brand-voices, token of location."""
+        return self._tenant.pages("brand-boards.list-brand-voices", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def set_default_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text) -> Result:
         """POST /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}/default, token of location."""

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -477,6 +477,10 @@ class Calendars(Group):
         """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly. Deprecated."""
         return self._tenant.call("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
 
+    def fetch_calendar_resources_pages(self, *, resourceType: Literal["equipments", "rooms"], locationId: Text | None = None, limit: float | None = None, skip: float | None = None) -> Iterator[Page]:
+        """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly. Deprecated."""
+        return self._tenant.pages("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
+
     def find_event_notification(self, *, calendarId: Text, notificationId: Text) -> Result:
         """GET /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.readonly."""
         return self._tenant.call("calendars.find-event-notification", {"calendarId": calendarId, "notificationId": notificationId})
@@ -488,6 +492,10 @@ class Calendars(Group):
     def get_appointment_notes(self, *, appointmentId: Text, limit: float, offset: float) -> Result:
         """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly."""
         return self._tenant.call("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
+
+    def get_appointment_notes_pages(self, *, appointmentId: Text, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
+        """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly."""
+        return self._tenant.pages("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
 
     def get_blocked_slots(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text, endTime: Text) -> Result:
         """GET /calendars/blocked-slots, token of location. Scopes: calendars/events.readonly."""
@@ -512,6 +520,10 @@ class Calendars(Group):
     def get_event_notification(self, *, calendarId: Text, isActive: bool | None = None, deleted: bool | None = None, limit: float | None = None, skip: float | None = None) -> Result:
         """GET /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.readonly."""
         return self._tenant.call("calendars.get-event-notification", {"calendarId": calendarId, "isActive": isActive, "deleted": deleted, "limit": limit, "skip": skip})
+
+    def get_event_notification_pages(self, *, calendarId: Text, isActive: bool | None = None, deleted: bool | None = None, limit: float | None = None, skip: float | None = None) -> Iterator[Page]:
+        """GET /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.readonly."""
+        return self._tenant.pages("calendars.get-event-notification", {"calendarId": calendarId, "isActive": isActive, "deleted": deleted, "limit": limit, "skip": skip})
 
     def get_groups(self, *, locationId: Text | None = None) -> Result:
         """GET /calendars/groups, token of location. Scopes: calendars/groups.readonly."""
@@ -548,6 +560,10 @@ class Calendars(Group):
     def get_all_schedules(self, *, locationId: Text | None = None, userId: Text, calendarId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
         """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly."""
         return self._tenant.call("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
+
+    def get_all_schedules_pages(self, *, locationId: Text | None = None, userId: Text, calendarId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
+        """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly."""
+        return self._tenant.pages("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
 
     def get_calendar_schedule(self, *, calendarId: Text) -> Result:
         """GET /calendars/schedules/event-calendar/{calendarId}, token of location. Scopes: calendars.readonly."""

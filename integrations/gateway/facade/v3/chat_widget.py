@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -68,6 +69,10 @@ class ChatWidget(Group):
     def list_chat_widget(self, *, locationId: Text | None = None, offset: Text, limit: Text, chatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None, excludeChatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat"] | None = None, voiceAiAgentId: Text | None = None, allInOneChatTypes: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None) -> Result:
         """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly."""
         return self._tenant.call("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
+
+    def list_chat_widget_pages(self, *, locationId: Text | None = None, offset: Text | None = None, limit: Text | None = None, chatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None, excludeChatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat"] | None = None, voiceAiAgentId: Text | None = None, allInOneChatTypes: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None) -> Iterator[Page]:
+        """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly."""
+        return self._tenant.pages("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
 
     def patch_chat_widget(self, *, locationId: Text | None = None, id: Text, body: PatchChatWidgetBody | Json | None = None) -> Result:
         """PATCH /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.write."""

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -109,6 +110,10 @@ class ConversationAi(Group):
     def search_agent(self, *, startAfter: Text | None = None, limit: float | None = None, query: Text | None = None) -> Result:
         """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly."""
         return self._tenant.call("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
+
+    def search_agent_pages(self, *, startAfter: Text | None = None, limit: float | None = None, query: Text | None = None) -> Iterator[Page]:
+        """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly."""
+        return self._tenant.pages("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
 
     def update_action(self, *, agentId: Text, actionId: Text, body: UpdateActionBody | Json) -> Result:
         """PUT /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.write."""

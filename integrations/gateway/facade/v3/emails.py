@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -130,17 +131,33 @@ class Emails(Group):
         """GET /emails/locations/{locationId}/campaigns/bulk-actions, token of location. Scopes: emails/campaigns.readonly."""
         return self._tenant.call("emails.list-bulk-action-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "dateFrom": dateFrom, "dateTo": dateTo, "status": status})
 
+    def list_bulk_action_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, status: Literal["processing", "scheduled", "paused", "complete", "cancelled"] | None = None) -> Iterator[Page]:
+        """GET /emails/locations/{locationId}/campaigns/bulk-actions, token of location. Scopes: emails/campaigns.readonly."""
+        return self._tenant.pages("emails.list-bulk-action-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "dateFrom": dateFrom, "dateTo": dateTo, "status": status})
+
     def list_email_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["all", "sent", "failed", "archived", "draft", "processing", "scheduled", "cancelled", "paused"] | None = None) -> Result:
         """GET /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.readonly."""
         return self._tenant.call("emails.list-email-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
+
+    def list_email_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["all", "sent", "failed", "archived", "draft", "processing", "scheduled", "cancelled", "paused"] | None = None) -> Iterator[Page]:
+        """GET /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.readonly."""
+        return self._tenant.pages("emails.list-email-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def list_email_templates(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, sortBy: Literal["updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, archived: bool | None = None, folderId: Text | None = None, include: Literal["all", "templates", "folders"] | None = None) -> Result:
         """GET /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.readonly."""
         return self._tenant.call("emails.list-email-templates", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortBy": sortBy, "sortOrder": sortOrder, "archived": archived, "folderId": folderId, "include": include})
 
+    def list_email_templates_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, sortBy: Literal["updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, archived: bool | None = None, folderId: Text | None = None, include: Literal["all", "templates", "folders"] | None = None) -> Iterator[Page]:
+        """GET /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.readonly."""
+        return self._tenant.pages("emails.list-email-templates", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortBy": sortBy, "sortOrder": sortOrder, "archived": archived, "folderId": folderId, "include": include})
+
     def list_workflow_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["published", "draft"] | None = None) -> Result:
         """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly."""
         return self._tenant.call("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
+
+    def list_workflow_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["published", "draft"] | None = None) -> Iterator[Page]:
+        """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly."""
+        return self._tenant.pages("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def schedule_campaign(self, *, locationId: Text | None = None, campaignId: Text, body: ScheduleCampaignBody | Json) -> Result:
         """POST /emails/locations/{locationId}/campaigns/emails/{campaignId}/schedule, token of location. Scopes: emails/campaigns.write."""

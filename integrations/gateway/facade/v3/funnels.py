@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -39,13 +40,25 @@ class Funnels(Group):
         """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly."""
         return self._tenant.call("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
 
+    def fetch_redirects_list_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None) -> Iterator[Page]:
+        """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly."""
+        return self._tenant.pages("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
+
     def get_funnels(self, *, locationId: Text | None = None, type: Text | None = None, category: Text | None = None, offset: Text | None = None, limit: Text | None = None, parentId: Text | None = None, name: Text | None = None) -> Result:
         """GET /funnels/funnel/list, token of location."""
         return self._tenant.call("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
 
+    def get_funnels_pages(self, *, locationId: Text | None = None, type: Text | None = None, category: Text | None = None, offset: Text | None = None, limit: Text | None = None, parentId: Text | None = None, name: Text | None = None) -> Iterator[Page]:
+        """GET /funnels/funnel/list, token of location."""
+        return self._tenant.pages("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
+
     def get_pages_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None, limit: float, offset: float) -> Result:
         """GET /funnels/page, token of location."""
         return self._tenant.call("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
+
+    def get_pages_by_funnel_id_pages(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
+        """GET /funnels/page, token of location."""
+        return self._tenant.pages("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
 
     def get_pages_count_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None) -> Result:
         """GET /funnels/page/count, token of location."""

@@ -445,11 +445,15 @@ class Invoices(Group):
         """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly."""
         return self._tenant.call("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
 
+    def list_estimate_templates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
+        """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly."""
+        return self._tenant.pages("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
+
     def list_estimates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, status: Literal["all", "draft", "sent", "accepted", "declined", "invoiced", "viewed"] | None = None, contactId: Text | None = None, limit: Text, offset: Text) -> Result:
         """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly."""
         return self._tenant.call("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
 
-    def list_estimates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, status: Literal["all", "draft", "sent", "accepted", "declined", "invoiced", "viewed"] | None = None, contactId: Text | None = None, limit: Text, offset: Text) -> Iterator[Page]:
+    def list_estimates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, status: Literal["all", "draft", "sent", "accepted", "declined", "invoiced", "viewed"] | None = None, contactId: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
         """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly."""
         return self._tenant.pages("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
 
@@ -457,7 +461,7 @@ class Invoices(Group):
         """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly."""
         return self._tenant.call("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
-    def list_invoice_schedules_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text, offset: Text) -> Iterator[Page]:
+    def list_invoice_schedules_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
         """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly."""
         return self._tenant.pages("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
@@ -465,7 +469,7 @@ class Invoices(Group):
         """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly."""
         return self._tenant.call("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
-    def list_invoice_templates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text, offset: Text) -> Iterator[Page]:
+    def list_invoice_templates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
         """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly."""
         return self._tenant.pages("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
@@ -473,7 +477,7 @@ class Invoices(Group):
         """GET /invoices/, token of company or location. Scopes: invoices.readonly."""
         return self._tenant.call("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
 
-    def list_invoices_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, contactId: Text | None = None, limit: Text, offset: Text, sortField: Literal["issueDate"] | None = None, sortOrder: Literal["ascend", "descend"] | None = None) -> Iterator[Page]:
+    def list_invoices_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, contactId: Text | None = None, limit: Text | None = None, offset: Text | None = None, sortField: Literal["issueDate"] | None = None, sortOrder: Literal["ascend", "descend"] | None = None) -> Iterator[Page]:
         """GET /invoices/, token of company or location. Scopes: invoices.readonly."""
         return self._tenant.pages("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
 

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -84,6 +85,10 @@ class KnowledgeBase(Group):
         """GET /knowledge-bases/crawler, token of location."""
         return self._tenant.call("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
 
+    def get_all_website_urls_data_by_knowledge_base_pages(self, *, knowledgeBaseId: Text, locationId: Text | None = None, page: float | None = None, pageLength: float | None = None, query: Text | None = None) -> Iterator[Page]:
+        """GET /knowledge-bases/crawler, token of location."""
+        return self._tenant.pages("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
+
     def get_crawling_status_for_latest_operation(self, *, locationId: Text | None = None, operationId: Text, knowledgeBaseId: Text) -> Result:
         """GET /knowledge-bases/crawler/status, token of location."""
         return self._tenant.call("knowledge-base.getCrawlingStatusForLatestOperation", {"locationId": locationId, "operationId": operationId, "knowledgeBaseId": knowledgeBaseId})
@@ -96,9 +101,17 @@ class KnowledgeBase(Group):
         """GET /knowledge-bases/faqs, token of location."""
         return self._tenant.call("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
 
+    def list_pages(self, *, knowledgeBaseId: Text, locationId: Text | None = None, limit: float | None = None, lastFaqId: Text | None = None) -> Iterator[Page]:
+        """GET /knowledge-bases/faqs, token of location."""
+        return self._tenant.pages("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
+
     def list_all_knowledge_bases_paginated(self, *, locationId: Text | None = None, query: Text | None = None, limit: float | None = None, lastKnowledgeBaseId: Text | None = None) -> Result:
         """GET /knowledge-bases/, token of location."""
         return self._tenant.call("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
+
+    def list_all_knowledge_bases_paginated_pages(self, *, locationId: Text | None = None, query: Text | None = None, limit: float | None = None, lastKnowledgeBaseId: Text | None = None) -> Iterator[Page]:
+        """GET /knowledge-bases/, token of location."""
+        return self._tenant.pages("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
 
     def train_discovered_urls(self, *, body: TrainDiscoveredUrlsBody | Json) -> Result:
         """POST /knowledge-bases/crawler/train, token of location."""

@@ -138,6 +138,10 @@ class Locations(Group):
         """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly."""
         return self._tenant.call("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
 
+    def get_all_or_email_sms_templates_pages(self, *, locationId: Text | None = None, deleted: bool | None = None, skip: Text | None = None, limit: Text | None = None, type: Literal["sms", "email", "whatsapp"] | None = None, originId: Text) -> Iterator[Page]:
+        """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly."""
+        return self._tenant.pages("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
+
     def create_custom_field(self, *, locationId: Text | None = None, body: CreateCustomFieldBody | Json) -> Result:
         """POST /locations/{locationId}/customFields, token of location. Scopes: locations/customFields.write."""
         return self._tenant.call("locations.create-custom-field", {"locationId": locationId}, body)
@@ -237,6 +241,10 @@ class Locations(Group):
     def task_search(self, *, locationId: Text | None = None, body: TaskSearchBody | Json | None = None) -> Result:
         """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly."""
         return self._tenant.call("locations.task-search", {"locationId": locationId}, body)
+
+    def task_search_pages(self, *, locationId: Text | None = None, body: TaskSearchBody | Json | None = None) -> Iterator[Page]:
+        """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly."""
+        return self._tenant.pages("locations.task-search", {"locationId": locationId}, body)
 
     def update_custom_field(self, *, locationId: Text | None = None, id: Text, body: UpdateCustomFieldBody | Json) -> Result:
         """PUT /locations/{locationId}/customFields/{id}, token of location."""

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Part, Text
 
 
@@ -66,6 +67,10 @@ class Medias(Group):
     def fetch_media_content(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text, sortOrder: Text, type: Text, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Result:
         """GET /medias/files, token of location. Scopes: medias.readonly."""
         return self._tenant.call("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
+
+    def fetch_media_content_pages(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text, sortOrder: Text, type: Text, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Iterator[Page]:
+        """GET /medias/files, token of location. Scopes: medias.readonly."""
+        return self._tenant.pages("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
 
     def update_media_object(self, *, id: Text, body: UpdateMediaObjectBody | Json) -> Result:
         """POST /medias/{id}, token of location."""

@@ -226,6 +226,10 @@ class Products(Group):
         """GET /products/inventory, token of company or location. Scopes: products/prices.readonly."""
         return self._tenant.call("products.get-list-inventory", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "search": search})
 
+    def get_list_inventory_pages(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None) -> Iterator[Page]:
+        """GET /products/inventory, token of company or location. Scopes: products/prices.readonly."""
+        return self._tenant.pages("products.get-list-inventory", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "search": search})
+
     def get_price_by_id_for_product(self, *, productId: Text, priceId: Text, locationId: Text | None = None) -> Result:
         """GET /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.readonly."""
         return self._tenant.call("products.get-price-by-id-for-product", {"productId": productId, "priceId": priceId, "locationId": locationId})
@@ -249,6 +253,10 @@ class Products(Group):
     def get_product_reviews(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, sortField: Literal["createdAt", "rating"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, rating: float | None = None, startDate: Text | None = None, endDate: Text | None = None, productId: Text | None = None, storeId: Text | None = None) -> Result:
         """GET /products/reviews, token of location. Scopes: products.readonly."""
         return self._tenant.call("products.get-product-reviews", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
+
+    def get_product_reviews_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, sortField: Literal["createdAt", "rating"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, rating: float | None = None, startDate: Text | None = None, endDate: Text | None = None, productId: Text | None = None, storeId: Text | None = None) -> Iterator[Page]:
+        """GET /products/reviews, token of location. Scopes: products.readonly."""
+        return self._tenant.pages("products.get-product-reviews", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
 
     def get_product_store_stats(self, *, storeId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, collectionIds: Text | None = None) -> Result:
         """GET /products/store/{storeId}/stats, token of location. Scopes: products.readonly."""

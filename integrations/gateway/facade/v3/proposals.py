@@ -45,6 +45,10 @@ class Proposals(Group):
         """GET /proposals/templates, token of company or location."""
         return self._tenant.call("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
 
+    def list_documents_contracts_templates_pages(self, *, locationId: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, type: Text | None = None, name: Text | None = None, isPublicDocument: bool | None = None, userId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
+        """GET /proposals/templates, token of company or location."""
+        return self._tenant.pages("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
+
     def send_documents_contracts(self, *, body: SendDocumentsContractsBody | Json) -> Result:
         """POST /proposals/document/send, token of company or location."""
         return self._tenant.call("proposals.send-documents-contracts", {}, body)

@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Text
 
 
@@ -35,3 +36,7 @@ class Snapshots(Group):
     def get_snapshot_push(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text, to: Text, lastDoc: Text, limit: Text | None = None) -> Result:
         """GET /snapshots/snapshot-status/{snapshotId}, token of company."""
         return self._tenant.call("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})
+
+    def get_snapshot_push_pages(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text, to: Text, lastDoc: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
+        """GET /snapshots/snapshot-status/{snapshotId}, token of company."""
+        return self._tenant.pages("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})

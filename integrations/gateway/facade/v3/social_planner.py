@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant import Group, Json, Part, Text
 
 
@@ -320,6 +321,10 @@ class SocialPlanner(Group):
         """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly."""
         return self._tenant.call("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
 
+    def fetch_available_categories_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, q: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly."""
+        return self._tenant.pages("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
+
     def fetch_calendar_list(self, *, body: FetchCalendarListBody | Json) -> Result:
         """POST /social-media-posting/category/queues/list/calendar, token of location. Scopes: socialplanner/category.readonly."""
         return self._tenant.call("social-planner.fetchCalendarList", {}, body)
@@ -336,13 +341,25 @@ class SocialPlanner(Group):
         """POST /social-media-posting/category/queues/{queueId}/items, token of location. Scopes: socialplanner/category.readonly."""
         return self._tenant.call("social-planner.fetchQueueItems", {"queueId": queueId}, body)
 
+    def fetch_queue_items_pages(self, *, queueId: Text, body: FetchQueueItemsBody | Json | None = None) -> Iterator[Page]:
+        """POST /social-media-posting/category/queues/{queueId}/items, token of location. Scopes: socialplanner/category.readonly."""
+        return self._tenant.pages("social-planner.fetchQueueItems", {"queueId": queueId}, body)
+
     def fetch_queues(self, *, body: FetchQueuesBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/list, token of location. Scopes: socialplanner/category.readonly."""
         return self._tenant.call("social-planner.fetchQueues", {}, body)
 
+    def fetch_queues_pages(self, *, body: FetchQueuesBody | Json | None = None) -> Iterator[Page]:
+        """POST /social-media-posting/category/queues/list, token of location. Scopes: socialplanner/category.readonly."""
+        return self._tenant.pages("social-planner.fetchQueues", {}, body)
+
     def fetch_slots(self, *, queueId: Text, body: FetchSlotsBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/slots, token of location. Scopes: socialplanner/category.readonly."""
         return self._tenant.call("social-planner.fetchSlots", {"queueId": queueId}, body)
+
+    def fetch_slots_pages(self, *, queueId: Text, body: FetchSlotsBody | Json | None = None) -> Iterator[Page]:
+        """POST /social-media-posting/category/queues/{queueId}/slots, token of location. Scopes: socialplanner/category.readonly."""
+        return self._tenant.pages("social-planner.fetchSlots", {"queueId": queueId}, body)
 
     def get_account(self, *, locationId: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/accounts, token of location. Scopes: socialplanner/account.readonly."""
@@ -356,13 +373,25 @@ class SocialPlanner(Group):
         """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
         return self._tenant.call("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
+    def get_categories_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
+        return self._tenant.pages("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+
     def get_comment_list(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json) -> Result:
         """POST /social-media-posting/comments/{platform}/list, token of any."""
         return self._tenant.call("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
 
+    def get_comment_list_pages(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json) -> Iterator[Page]:
+        """POST /social-media-posting/comments/{platform}/list, token of any."""
+        return self._tenant.pages("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
+
     def get_csv_post(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
         return self._tenant.call("social-planner.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
+
+    def get_csv_post_pages(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
+        return self._tenant.pages("social-planner.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_oauth_accounts(self, *, locationId: Text | None = None, platform: Literal["google", "facebook", "instagram", "linkedin", "tiktok", "tiktok-business", "youtube", "pinterest", "threads", "bluesky"], accountId: Text, search: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/{locationId}/{platform}/accounts/{accountId}, token of any."""
@@ -376,6 +405,10 @@ class SocialPlanner(Group):
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
         return self._tenant.call("social-planner.get-posts", {"locationId": locationId}, body)
 
+    def get_posts_pages(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Iterator[Page]:
+        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
+        return self._tenant.pages("social-planner.get-posts", {"locationId": locationId}, body)
+
     def get_statistics(self, *, locationId: Text | None = None, body: GetStatisticsBody | Json) -> Result:
         """POST /social-media-posting/statistics, token of location. Scopes: socialplanner/statistics.readonly."""
         return self._tenant.call("social-planner.get-statistics", {"locationId": locationId}, body)
@@ -388,9 +421,17 @@ class SocialPlanner(Group):
         """GET /social-media-posting/{locationId}/tags, token of location."""
         return self._tenant.call("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
+    def get_tags_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/tags, token of location."""
+        return self._tenant.pages("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+
     def get_upload_status(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text) -> Result:
         """GET /social-media-posting/{locationId}/csv, token of location."""
         return self._tenant.call("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
+
+    def get_upload_status_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/csv, token of location."""
+        return self._tenant.pages("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
 
     def reset_queue_item(self, *, queueId: Text, itemId: Text, body: ResetQueueItemBody | Json | None = None) -> Result:
         """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}/reset, token of location. Scopes: socialplanner/category.write."""

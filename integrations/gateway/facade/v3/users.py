@@ -71,6 +71,10 @@ class Users(Group):
         """POST /users/search/filter-by-email, token of company. Scopes: users.readonly."""
         return self._tenant.call("users.filter-users-by-email", {}, body)
 
+    def filter_users_by_email_pages(self, *, body: FilterUsersByEmailBody | Json) -> Iterator[Page]:
+        """POST /users/search/filter-by-email, token of company. Scopes: users.readonly."""
+        return self._tenant.pages("users.filter-users-by-email", {}, body)
+
     def get_user(self, *, userId: Text) -> Result:
         """GET /users/{userId}, token of company or location. Scopes: users.readonly."""
         return self._tenant.call("users.get-user", {"userId": userId})

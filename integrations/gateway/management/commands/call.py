@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from integrations.core.errors import IntegrationError
 from integrations.gateway import client, media
+from integrations.gateway.client import Result
+from integrations.gateway.selection import Selection, lines
 from integrations.quota.lanes import Lane
 from integrations.tenants import marketplace
+
+_MARKS = {"status": "status", "trace_id": "trace id"}  # of a refusal, in the order they are told
+_APART = (("all_pages", "file"), ("out", "file"))  # of these options one says what to do, the other something else
 
 
 class Command(BaseCommand):
@@ -25,64 +31,133 @@ class Command(BaseCommand):
         tenant.add_argument("--location", metavar="ID")
         tenant.add_argument("--company", metavar="ID")
         parser.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
-        parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="path, query or header")
+        parser.add_argument(
+            "--param", action="append", default=[], metavar="NAME=VALUE", help="path, query or header; again for a list"
+        )
         parser.add_argument("--body", metavar="JSON", help="JSON, @FILE, or - for standard input")
         parser.add_argument("--file", metavar="FIELD=PATH", help="upload this file as a field of a multipart body")
-        parser.add_argument("--out", metavar="PATH", type=Path, help="write the answer to this file, whatever it is")
         parser.add_argument("--all-pages", action="store_true", help="one JSON line for each item of every page")
+        parser.add_argument(
+            "--field",
+            metavar="EXPRESSION",
+            help="print this part of the answer (of each item with --all-pages), one line for each value, columns "
+            "parted by tabs: JMESPath, such as 'contacts[].email' or 'contacts[].[id, email]'",
+        )
+        parser.add_argument("--out", metavar="PATH", type=Path, help="write to this file, which appears when complete")
         parser.add_argument("--json", action="store_true", help="compact JSON, and errors as JSON too")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        for one, other in _APART:
+            if options[one] and options[other]:
+                raise CommandError(f"--{one.replace('_', '-')} and --{other} exclude each other")
+        if options["out"] and options["field"] and not options["all_pages"]:
+            raise CommandError("--out writes the answer as it came: --field goes with it only for --all-pages")
         try:
-            arguments = {
-                "app": marketplace.find(options["app"]),
-                "location": options["location"],
-                "company": options["company"],
-                "params": dict(_pair(text) for text in options["param"]) or None,
-                "body": _body(options["body"]),
-                "lane": Lane.INTERACTIVE,
-            }
-            if options["all_pages"]:
-                self._items(options["operation"], arguments)
-            elif options["out"]:
-                self._download(options["operation"], options["out"], arguments, compact=options["json"])
-            else:
-                self._one(options["operation"], options["file"], arguments, compact=options["json"])
+            self._run(options)
         except IntegrationError as error:
             self._failed(error, as_json=options["json"])
+        except BrokenPipeError:
+            raise  # whoever reads has seen enough: no error of ours
         except OSError as error:
             raise CommandError(f"{error.strerror}: {error.filename}") from error
 
-    def _one(self, operation: str, file: str | None, arguments: dict[str, Any], *, compact: bool) -> None:
-        if file is None:
-            result = client.call(operation, **arguments)
+    def _run(self, options: dict[str, Any]) -> None:
+        compact, to = options["json"], options["out"]
+        field = None if options["field"] is None else Selection(options["field"])
+        arguments = {
+            "operation": options["operation"],
+            "app": marketplace.find(options["app"]),
+            "location": options["location"],
+            "company": options["company"],
+            "params": _params(options["param"]),
+            "body": _body(options["body"]),
+            "lane": Lane.INTERACTIVE,
+        }
+        if options["all_pages"] and to:
+            self._print({"path": str(to), "lines": _written(_items(arguments, field, compact=compact), to)}, compact)
+        elif options["all_pages"]:
+            for line in _items(arguments, field, compact=compact):
+                self.stdout.write(line)
+        elif to:
+            done = media.download(to=to, **arguments)
+            told = {"path": str(done.path), "size": done.size, "media_type": done.media_type}
+            self._print({**told, "trace_id": done.trace_id}, compact)
         else:
-            field, path = _pair(file, "--file")
-            result = media.upload(operation, Path(path), field=field, **arguments)
-        if result.json is None and result.body:
+            self._one(_answer(arguments, options["file"]), field, compact=compact)
+
+    def _one(self, result: Result, field: Selection | None, *, compact: bool) -> None:
+        if field is not None:
+            found = field.required_of(result.json)
+            self.stdout.write("".join(f"{line}\n" for line in _shown(found, compact=compact)), ending="")
+        elif result.json is None and result.body:
             sys.stdout.buffer.write(result.body)
-            return
-        self.stdout.write(json.dumps(result.json, indent=None if compact else 2, ensure_ascii=False))
+        else:
+            self._print(result.json, compact)
 
-    def _download(self, operation: str, to: Path, arguments: dict[str, Any], *, compact: bool) -> None:
-        if arguments.pop("body") is not None:
-            raise CommandError("--out is for answers to requests without a body")
-        done = media.download(operation, to, **arguments)
-        told = {"path": str(done.path), "size": done.size, "media_type": done.media_type, "trace_id": done.trace_id}
-        self.stdout.write(json.dumps(told, indent=None if compact else 2, ensure_ascii=False))
-
-    def _items(self, operation: str, arguments: dict[str, Any]) -> None:
-        for page in client.pages(operation, **arguments):
-            for item in page.items:
-                self.stdout.write(json.dumps(item, ensure_ascii=False))
+    def _print(self, value: Any, compact: bool) -> None:
+        self.stdout.write(json.dumps(value, indent=None if compact else 2, ensure_ascii=False))
 
     def _failed(self, error: IntegrationError, *, as_json: bool) -> None:
         if as_json:
             self.stdout.write(json.dumps({"error": error.code, "message": str(error), **error.context}, default=str))
             raise SystemExit(1)
-        trace, cure = error.context.get("trace_id"), error.context.get("reconnect_url")
-        told = f"{error.code}: {error}" + (f" (trace id {trace})" if trace else "")
-        raise CommandError(told + (f"\nto put it right: {cure}" if cure else "")) from error
+        raise CommandError("\n".join(_told(error))) from error
+
+
+def _told(error: IntegrationError) -> Iterator[str]:
+    """What happened in one line, with the vendor's own words; then what puts it right, if that is known."""
+    context = error.context
+    words = "; ".join(context.get("details") or filter(None, [context.get("vendor_message")]))
+    marks = [f"{name} {context[key]}" for key, name in _MARKS.items() if key in context]
+    yield f"{error.code}: {error}" + (f": {words}" if words else "") + (f" ({', '.join(marks)})" if marks else "")
+    if context.get("not_requested"):
+        yield f"first add to the app in the marketplace: {', '.join(context['not_requested'])}"
+    if context.get("reconnect_url"):
+        yield f"to put it right: {context['reconnect_url']}"
+
+
+def _answer(arguments: dict[str, Any], file: str | None) -> Result:
+    if file is None:
+        return client.call(**arguments)
+    field, path = _pair(file, "--file")
+    return media.upload(file=Path(path), field=field, **arguments)
+
+
+def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool) -> Iterator[str]:
+    """A line for each item, or for what is chosen of it: an empty one where an item has nothing there. Raises
+    BadRequest when none had anything."""
+    items = found = 0
+    item: Any = None
+    for page in client.pages(**arguments):
+        for item in page.items:
+            if field is None:
+                yield json.dumps(item, ensure_ascii=False)
+                continue
+            chosen, items = field.of(item), items + 1
+            found += chosen is not None
+            yield from _shown(chosen, compact=compact)
+    if items and not found and field is not None:
+        raise field.missing(item)
+
+
+def _shown(chosen: Any, *, compact: bool) -> list[str]:
+    return [json.dumps(chosen, ensure_ascii=False)] if compact else lines(chosen)
+
+
+def _written(items: Iterator[str], to: Path) -> int:
+    with media.complete(to) as into:
+        count = 0
+        for count, line in enumerate(items, start=1):  # noqa: B007 - the last one is the count
+            into.write(f"{line}\n".encode())
+        return count
+
+
+def _params(pairs: list[str]) -> dict[str, str | list[str]] | None:
+    """A name that is given more than once has a list; the catalogue says whether it may."""
+    found: dict[str, list[str]] = {}
+    for name, value in map(_pair, pairs):
+        found.setdefault(name, []).append(value)
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()} or None
 
 
 def _pair(text: str, option: str = "--param") -> tuple[str, str]:

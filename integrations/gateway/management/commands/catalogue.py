@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser, ArgumentTypeError
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from integrations.gateway import facade as facade_package
 from integrations.gateway import impact
 from integrations.gateway.facade_text import facade
 from integrations.highlevel import catalogue as room
-from integrations.highlevel.catalogue.build import build, files_of, text_of
+from integrations.highlevel.catalogue import fields
+from integrations.highlevel.catalogue.build import build, fields_of, files_of, text_of
 from integrations.highlevel.catalogue.lookup import Catalogue, catalogue
 from integrations.highlevel.catalogue.operation import Operation, written
 from integrations.highlevel.catalogue.values import described
@@ -41,11 +43,13 @@ class Command(BaseCommand):
         )
         builder = verbs.add_parser("build", parents=[common], help="write catalogue and facade anew, both dialects")
         builder.add_argument("source", type=Path)
-        builder.add_argument("--out", type=Path, help="another place: v2.json, v3.json and facade/ go there")
+        builder.add_argument("--out", type=Path, help="another place, made if need be")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             getattr(self, f"_{options['verb']}")(options)
+        except BrokenPipeError:
+            raise
         except (IntegrationError, OSError) as fault:
             raise CommandError(str(fault)) from fault
 
@@ -72,7 +76,12 @@ class Command(BaseCommand):
         source: Path = options["source"]
         files, dialect = _sources(source, options["dialect"])
         only = None if source.is_dir() else frozenset(file.stem.removesuffix("-v3") for file in files)
-        found = impact.assess(catalogue(dialect), build(files, dialect), files=only)
+        ours, theirs = catalogue(dialect), build(files, dialect)
+        hint = None if only is None else _other_name(ours, theirs, only)
+        if hint:
+            self.stderr.write(hint)
+        inside = (fields.committed(dialect), fields_of(files))
+        found = impact.assess(ours, theirs, files=only, inside=inside)
         if options["json"]:
             self._print_json(found.as_json())
         else:
@@ -87,8 +96,12 @@ class Command(BaseCommand):
             raise CommandError(f"{options['source']} holds no *.json and no v3/*.json")
         built: dict[DialectName, Catalogue] = {name: build(files, name) for name, files in sets.items() if files}
         out: Path | None = options["out"]
+        inside = {name: fields.text_of(fields_of(sets[name])) for name in built}
+        place = out or COMMITTED
+        place.mkdir(parents=True, exist_ok=True)
         for name, result in built.items():  # only once everything could be read
-            ((out or COMMITTED) / f"{name}.json").write_text(text_of(result, name), encoding="utf-8")
+            (place / f"{name}.json").write_text(text_of(result, name), encoding="utf-8")
+            (place / fields.name_of(name)).write_text(inside[name], encoding="utf-8")
             _write_facade(result, name, out / "facade" if out else FACADE)
         sizes = {name: len(result) for name, result in built.items()}
         if options["json"]:
@@ -108,6 +121,19 @@ def _sources(source: Path, dialect: DialectName) -> tuple[list[Path], DialectNam
     if not files:
         raise CommandError(f"{source} holds no OpenAPI files of {dialect}")
     return files, dialect
+
+
+def _other_name(ours: Catalogue, theirs: Catalogue, names: frozenset[str]) -> str | None:
+    """A warning when we know no file of this name, and another's operations are in it."""
+    known = {f"{o.method} {o.path}": o.key.partition(".")[0] for o in ours.operations()}
+    if names & set(known.values()):
+        return None
+    same = Counter(known[route] for o in theirs.operations() if (route := f"{o.method} {o.path}") in known)
+    if not same:
+        return None
+    (name, count), *_ = same.most_common(1)
+    (given,) = names
+    return f"{given} is no file we know; {count} of its {len(theirs)} operations are those of {name}: name it {name}"
 
 
 def _labels(operation: Operation) -> tuple[str, str]:

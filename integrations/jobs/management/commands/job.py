@@ -22,6 +22,9 @@ from integrations.jobs.models import Schedule
 from integrations.tenants import marketplace
 from integrations.tenants.models import Installation, UserType
 
+_RESTART_SECONDS = 30.0
+_PAUSE = 0.5
+
 
 class Command(BaseCommand):
     help = "Background jobs: list them, or run one for a location, a company or all tenants."
@@ -60,7 +63,7 @@ class Command(BaseCommand):
         if not ids:
             raise CommandError("the app is installed on no such tenant: `manage.py status` lists what is")
         if options["wait"]:
-            _need_workers()
+            _need_workers(job)
             watch.until_done(ids, show=not options["json"])
         outcome = queries.standings(Schedule.objects.filter(pk__in=ids))
         if options["json"]:
@@ -82,12 +85,23 @@ def _tenants(job: Job, options: dict[str, Any]) -> QuerySet[Installation]:
     return installed.tenants(job.level, app=app, tenant_id=tenant_id).select_related("app")
 
 
-def _need_workers() -> None:
-    alive = tasks.workers()
+def _need_workers(job: Job) -> None:
+    """A worker that knows the job; one that has just been restarted gets some seconds to come up."""
+    until = clock.monotonic() + _RESTART_SECONDS
+    while (why := _missing(tasks.workers(), job)) is not None:
+        if clock.monotonic() > until:
+            raise CommandError(why)
+        clock.sleep(_PAUSE)
+
+
+def _missing(alive: list[list[str]] | None, job: Job) -> str | None:
     if alive is None:
-        raise CommandError("the broker does not answer; the runs start when it and a worker are back")
+        return "the broker does not answer; the runs start when it and a worker are back"
     if not alive:
-        raise CommandError("no worker is running; the runs start when one does: celery -A hlapp worker -P threads")
+        return "no worker is running; the runs start when one does: celery -A hlapp worker -P threads"
+    if not any(job.name in known for known in alive):
+        return f"no worker knows {job.name} yet; the runs start when the workers are restarted: they read code once"
+    return None
 
 
 def _as_json(job: Job, count: int) -> dict[str, Any]:
@@ -106,7 +120,8 @@ def _as_json(job: Job, count: int) -> dict[str, Any]:
 def _line(job: Job, count: int) -> str:
     when = [f"every {job.every}"] if job.every else []
     when += [f"on {event_type}" for event_type in job.events]
-    return f"{job.name:40} {', '.join(when) or 'on demand'}; {count} tenants; {job.lane.value}\n    {job.title}"
+    tenants = f"{count} tenant{'' if count == 1 else 's'}"
+    return f"{job.name:40} {', '.join(when) or 'on demand'}; {tenants}; {job.lane.value}\n    {job.title}"
 
 
 def _outcome(standing: queries.Standing) -> str:

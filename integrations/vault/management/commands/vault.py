@@ -1,17 +1,19 @@
-"""`manage.py vault status|rotate`: which key holds what, and re-sealing under the newest key while all else goes on."""
+"""`manage.py vault status|rotate|forget`: which key holds what, re-sealing under the newest while all else goes on, and
+giving up what a lost key sealed. `status` and `forget` run where a missing key lets nothing else start."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from integrations.core.errors import SealBroken
-from integrations.vault import rotation, screen, status
+from integrations.core.errors import BadRequest, SealBroken
+from integrations.vault import forget, rotation, screen, status
 from integrations.vault.interrupt import Interrupt
 
 INTERRUPTED = 130
@@ -19,36 +21,40 @@ _SHOWN = 20  # broken values that are listed for a person; --json lists them all
 
 
 class Command(BaseCommand):
-    help = "The keys that seal the stored secrets: what each one holds, and re-sealing under the newest."
+    help = "The keys that seal the stored secrets: what each holds, re-sealing under the newest, giving up a lost one."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         helps = {
             "status": "count the sealed values of each key; exits 1 when one is missing, wrong or a value is damaged",
             "rotate": "re-seal under the newest key; may be stopped and run again, and needs no downtime",
+            "forget": "give up all that a lost key sealed: those accounts are minted again, or must reconnect",
         }
         for name, text in helps.items():
             action = actions.add_parser(name, help=text)
             action.add_argument("--json", action="store_true", help="print the result as JSON")
+            if name == "forget":
+                action.add_argument("key_id", metavar="KEY_ID", help="of a key that is not in VAULT_KEYS")
+                action.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        act: dict[str, Callable[[bool], None]] = {"status": self._status, "rotate": self._rotate}
+        act: dict[str, Callable[..., None]] = {"status": self._status, "rotate": self._rotate, "forget": self._forget}
         try:
-            act[options["action"]](options["json"])
-        except SealBroken as error:
+            act[options["action"]](
+                as_json=options["json"], **{k: options[k] for k in ("key_id", "yes") if k in options}
+            )
+        except (SealBroken, BadRequest) as error:
             raise CommandError(str(error)) from None
 
-    def _status(self, as_json: bool) -> None:
+    def _status(self, *, as_json: bool) -> None:
         found = status.examine()
         self.stdout.write(json.dumps(asdict(found), indent=2) if as_json else screen.table(found, self.stdout))
         if found.problems:
             raise CommandError("; ".join(found.problems))
 
-    def _rotate(self, as_json: bool) -> None:
+    def _rotate(self, *, as_json: bool) -> None:
         total = rotation.stale()
-        bar: AbstractContextManager[Callable[[int], None]] = screen.bar(total, show=bool(total) and not as_json)
-        with Interrupt() as interrupt, bar as advance:
-            watcher = rotation.Watcher(batch_done=advance, stop=interrupt.asked)
+        with _watched(total, doing="re-sealing", show=not as_json) as watcher:
             outcome = rotation.run(actor="command line", watcher=watcher)
         left = rotation.stale()
         self.stdout.write(json.dumps({**asdict(outcome), "left": left}, indent=2) if as_json else _words(outcome, left))
@@ -57,6 +63,52 @@ class Command(BaseCommand):
                 f"stopped, {left} values left: `manage.py vault rotate` goes on from here", returncode=INTERRUPTED
             )
         _judge(outcome)
+
+    def _forget(self, *, as_json: bool, key_id: str, yes: bool) -> None:
+        held = forget.held(key_id)
+        if held and not yes:
+            self._confirm(key_id, held)
+        with _watched(_rows(held), doing="giving up", show=not as_json) as watcher:
+            outcome = forget.run(key_id, actor="command line", watcher=watcher)
+        self.stdout.write(json.dumps(asdict(outcome), indent=2) if as_json else _given_up(outcome))
+        if outcome.stopped:
+            raise CommandError(f"stopped, {outcome.left} values left: run it again", returncode=INTERRUPTED)
+        if outcome.unread:
+            raise CommandError(f"not everything could be seen: {'; '.join(outcome.unread)}: run it again")
+        if outcome.left:
+            raise CommandError(f"{outcome.left} values are left, which somebody was writing: run it again")
+
+    def _confirm(self, key_id: str, held: dict[str, int]) -> None:
+        """On standard error, so that --json stays JSON."""
+        counts = ", ".join(f"{count} in {label}" for label, count in held.items())
+        self.stderr.write(
+            f"The key {key_id!r} sealed {counts}. Without it nobody can read them; they will be given up."
+        )
+        self.stderr.write("Should the key turn up again, it will be of no use. Type the key id to go on: ", ending="")
+        self.stderr.flush()
+        if sys.stdin.readline().strip() != key_id:
+            raise CommandError("nothing was changed: that is not the key id (--yes does not ask)")
+
+
+@contextmanager
+def _watched(total: int, *, doing: str, show: bool) -> Iterator[rotation.Watcher]:
+    """A bar on the terminal, and the first Ctrl-C between two batches."""
+    with Interrupt() as interrupt, screen.bar(total, doing=doing, show=show and bool(total)) as advance:
+        yield rotation.Watcher(batch_done=advance, stop=interrupt.asked)
+
+
+def _rows(held: dict[str, int]) -> int:
+    """How many rows hold these values: a model's columns are given up together."""
+    models: dict[str, int] = {}
+    for label, count in held.items():
+        model = label.rpartition(".")[0]
+        models[model] = max(count, models.get(model, 0))
+    return sum(models.values())
+
+
+def _given_up(outcome: forget.Outcome) -> str:
+    ends = [f"{label}: {n} {end}" for label, counts in outcome.ends.items() for end, n in counts.items()]
+    return "\n".join(ends) or f"nothing is sealed by the key {outcome.key_id!r}."
 
 
 def _words(outcome: rotation.Outcome, left: int) -> str:
@@ -70,5 +122,7 @@ def _words(outcome: rotation.Outcome, left: int) -> str:
 def _judge(outcome: rotation.Outcome) -> None:
     if outcome.broken:
         raise CommandError(f"{len(outcome.broken)} values do not open and were left as they are")
+    if outcome.unread:
+        raise CommandError(f"not everything could be reached: {'; '.join(outcome.unread)}: run it again")
     if outcome.busy:
         raise CommandError(f"{outcome.busy} values were being written all the time: run it again")

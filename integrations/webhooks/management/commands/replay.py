@@ -8,11 +8,13 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error
+from django.db import InterfaceError, OperationalError
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest
+from integrations.webhooks import retention
 from integrations.webhooks.replay import Selection, replay, select
 
 _AGO = re.compile(r"(\d{1,4})([mhd])")
@@ -51,15 +53,29 @@ class Command(BaseCommand):
             done = replay(select(selection), actor="command line", **_words(selection))
         except BadRequest as error:
             raise CommandError(f"{error} (--id, --type, --since)") from error
-        except Error as error:
+        except (OperationalError, InterfaceError) as error:
             raise CommandError(f"the database is away ({type(error).__name__}): nothing was replayed") from error
         if selection.ids and not done.events:
-            raise CommandError("no such event is stored here")
+            raise CommandError(f"no such event is stored here: settled ones are kept for {_kept()}")
+        if since := _gone_before(selection):
+            self.stderr.write(
+                f"settled events from before {since:%Y-%m-%d %H:%M} UTC are gone: they are kept for {_kept()}"
+            )
         self.stdout.write(
             json.dumps({"events": done.events, "mailboxes": len(done.mailboxes)})
             if options["json"]
             else f"{done.events} events in {len(done.mailboxes)} mailboxes will be processed again"
         )
+
+
+def _gone_before(selection: Selection) -> datetime | None:
+    """From when on events are complete, where the selection reaches back further."""
+    kept_since = retention.kept_since(clock.now())
+    return kept_since if selection.since and selection.since < kept_since else None
+
+
+def _kept() -> str:
+    return f"{settings.WEBHOOK_RETENTION_DAYS} days (WEBHOOK_RETENTION_DAYS)"
 
 
 def _words(selection: Selection) -> dict[str, Any]:

@@ -1,0 +1,72 @@
+"""How long the pump takes to ask for everybody: 1,000 resources that all have more parked tasks than permits.
+
+One pass serves every resource once. In the first each has one permit to hand out; in the others every slot is taken,
+which is what a busy hour looks like. Messages go nowhere: what a broker costs, `bench_parking` measures.
+"""
+
+from __future__ import annotations
+
+from bench.setup import prepare
+
+prepare()
+
+import math  # noqa: E402 - the settings of what follows are made by prepare()
+import sys  # noqa: E402
+import time  # noqa: E402
+
+from django.db import connection  # noqa: E402
+
+from bench.workers import redis_commands  # noqa: E402
+from integrations.highlevel.rate import RateSnapshot  # noqa: E402
+from integrations.quota import governor, store  # noqa: E402
+from integrations.quota.handing import ROUND, Handing  # noqa: E402
+from integrations.quota.lanes import Lane  # noqa: E402
+from integrations.quota.ledger import Ledger  # noqa: E402
+
+RESOURCES, TASKS = 1000, 40
+_PARK = """
+INSERT INTO quota_parked (key, lane, task, kwargs, state, turn, reason, parked_at, place_at, due_at)
+SELECT 'bench:' || resource, 'bulk', 'bench.nothing', jsonb_build_object('resource', resource, 'number', number),
+       'waiting', 0, '', now(), now(), now()
+FROM generate_series(1, %s) AS resource, generate_series(1, %s) AS number
+"""
+
+
+def saturate() -> None:
+    """Every resource has told its limit, and tasks wait for it."""
+    store.clear()
+    rate = RateSnapshot(max=2, remaining=1, interval_ms=60_000)
+    for number in range(1, RESOURCES + 1):
+        permit = governor.acquire("bench", str(number), lane=Lane.BULK, timeout=5.0)
+        governor.settle(permit, received_at=time.monotonic(), rate=rate)
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE quota_parked")
+        cursor.execute(_PARK, [RESOURCES, TASKS])
+        cursor.execute("ANALYZE quota_parked")
+
+
+def one_pass(handing: Handing) -> tuple[float, float, int]:
+    """Seconds by the wall and of this process, and Redis commands."""
+    now = time.monotonic()
+    for number in range(1, RESOURCES + 1):
+        handing.agenda.ask(f"bench:{number}", now)
+    commands, started, busy = redis_commands(), time.monotonic(), time.process_time()
+    for _ in range(math.ceil(RESOURCES / ROUND)):
+        handing.hand_out()
+    return time.monotonic() - started, time.process_time() - busy, redis_commands() - commands
+
+
+def main() -> None:
+    saturate()
+    ledger = Ledger("bench")
+    ledger.unstarted = lambda: 0  # type: ignore[method-assign]  # workers that begin at once
+    handing = Handing(ledger, lambda task, ticket: None)
+    sys.stdout.write(f"\n{RESOURCES} resources with {TASKS} parked tasks each, {ROUND} in a round\n")
+    for name in ("one permit for each", "all slots taken", "all slots taken, again"):
+        took, busy, commands = one_pass(handing)
+        sys.stdout.write(f"  {name:<28}{took:>7.3f} s{busy:>8.3f} s of CPU{commands:>9,} Redis commands\n")
+    ledger.close()
+
+
+if __name__ == "__main__":
+    main()

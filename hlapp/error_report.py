@@ -1,0 +1,72 @@
+"""The page of an unforeseen exception under DEBUG, and any report made of one: what it leaves out.
+
+Django's own shows everything under DEBUG, and a development server's `META` is the whole environment. A developer's
+secrets are secrets too: pages are shared, photographed and pasted into issues. So this is closed by default, and DEBUG
+opens nothing: no variable of any frame (a debugger shows them), of `META` what the request brought and nothing of the
+environment, of form and cookies the names alone, and of all texts that stay nothing that looks like a token or like an
+address with a password.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import ItemsView
+from types import FrameType
+from typing import Any
+
+from django.http import HttpRequest, QueryDict
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+from hlapp.logs import scrub
+
+_TELLING = re.compile(r"api|auth|token|key|secret|pass|signature|cookie|credential|dsn|^code$|^state$|^sso", re.I)
+_WITH_LOGIN = re.compile(r"://\S*@|passw(or)?d\s*=", re.I)  # an address with a login, or a libpq connection string
+_OF_THE_REQUEST = re.compile(r"HTTP_.*|(REQUEST|SERVER|REMOTE|CONTENT)_[A-Z]+|PATH_INFO|SCRIPT_NAME")
+
+
+class Discreet(SafeExceptionReporterFilter):
+    """DEFAULT_EXCEPTION_REPORTER_FILTER."""
+
+    hidden_settings = _TELLING
+
+    def cleanse_setting(self, key: Any, value: Any) -> Any:
+        cleansed = super().cleanse_setting(key, value)
+        return self.cleanse_text(cleansed) if isinstance(cleansed, str) else cleansed
+
+    def cleanse_text(self, text: str) -> str:
+        return self.cleansed_substitute if _WITH_LOGIN.search(text) else str(scrub(text))
+
+    def get_safe_request_meta(self, request: HttpRequest | None) -> dict[str, Any]:
+        found = {} if request is None else super().get_safe_request_meta(request)
+        return {name: value for name, value in found.items() if _OF_THE_REQUEST.fullmatch(name)}
+
+    def get_safe_cookies(self, request: HttpRequest | None) -> dict[str, Any]:
+        return {} if request is None else dict.fromkeys(request.COOKIES, self.cleansed_substitute)
+
+    def is_active(self, request: HttpRequest | None) -> bool:
+        return True
+
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+        return {} if request is None else dict.fromkeys(request.POST, self.cleansed_substitute)
+
+    def get_traceback_frame_variables(self, request: Any, tb_frame: FrameType) -> ItemsView[str, Any]:
+        return {}.items()
+
+
+class Reporter(ExceptionReporter):
+    """DEFAULT_EXCEPTION_REPORTER: what Django's passes by every filter, the query and the exceptions' own words."""
+
+    filter: Discreet
+
+    def get_traceback_data(self) -> dict[str, Any]:
+        data = super().get_traceback_data()
+        for name in ("exception_value", "exception_notes", "unicode_hint"):
+            if name in data:
+                data[name] = self.filter.cleanse_text(data[name])
+        for frame in data["frames"]:
+            frame["exc_cause"] = frame["exc_cause"] and self.filter.cleanse_text(str(frame["exc_cause"]))
+        if self.request is not None:
+            query: QueryDict = self.request.GET
+            data["request_GET_items"] = [(name, self.filter.cleanse_setting(name, query[name])) for name in query]
+            data["request_insecure_uri"] = data["request_insecure_uri"].partition("?")[0]
+        return data

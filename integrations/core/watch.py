@@ -1,0 +1,40 @@
+"""Watching asked-for work to its end, with bars for a person. It reads, sleeps and reads; it moves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from integrations.core import clock
+
+_PAUSE = 0.5  # seconds between two looks
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One thing on its way; `total` is None while nobody knows it."""
+
+    key: int
+    title: str
+    done: int
+    total: int | None
+    is_over: bool
+
+
+def until_over(look: Callable[[], Sequence[Watched]], *, show: bool) -> None:
+    """Return when all that `look` finds is over. Progress goes to standard error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not show) as bars:
+        tasks: dict[int, TaskID] = {}
+        while True:
+            found = look()
+            for one in found:
+                if one.key not in tasks:
+                    tasks[one.key] = bars.add_task(one.title, total=None)
+                bars.update(tasks[one.key], completed=one.done, total=one.total)
+            if all(one.is_over for one in found):
+                return
+            clock.sleep(_PAUSE)

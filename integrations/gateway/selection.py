@@ -1,0 +1,75 @@
+"""Part of an answer, chosen by a JMESPath expression (jmespath.org), and written as lines for the shell.
+
+`contacts[].email` gives a line for each item, `contacts[].[id, email]` several columns with tabs between them. What
+would break a line or a column (tab, line break, backslash) is escaped as in JSON; a text that is chosen alone is
+written as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from jmespath.parser import ParsedResult
+
+from integrations.core.errors import BadRequest
+
+_ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+
+
+class Selection:
+    """A checked expression. Raises BadRequest for one that is not JMESPath or does not fit what it is applied to."""
+
+    def __init__(self, expression: str) -> None:
+        self.expression = expression
+        try:
+            self._parsed = jmespath.compile(expression)
+        except JMESPathError as error:
+            raise self._mistake(error) from error
+
+    def of(self, answer: Any) -> Any:
+        """What it chooses; None when there is nothing under this name."""
+        try:
+            return self._parsed.search(answer)
+        except JMESPathError as error:
+            raise self._mistake(error) from error
+
+    def required_of(self, answer: Any) -> Any:
+        """As `of`, but raises BadRequest when it chooses nothing although there was something to choose from."""
+        found = self.of(answer)
+        if found is None or (found == [] and self._before_the_last(answer)):
+            raise self.missing(answer)
+        return found
+
+    def missing(self, answer: Any) -> BadRequest:
+        """The error that says so, with the names there are at the top."""
+        there = f", which has {', '.join(map(str, answer))}" if isinstance(answer, dict) and answer else ""
+        return BadRequest(f"nothing stands under '{self.expression}' in the answer{there}", field=self.expression)
+
+    def _before_the_last(self, answer: Any) -> Any:
+        """`contacts` of `contacts[].emial`: JMESPath leaves out what an item lacks, so a name that no item has gives
+        an empty list, as no items do."""
+        tree = self._parsed.parsed
+        if tree["type"] not in ("projection", "value_projection"):
+            return None
+        return ParsedResult(self.expression, tree["children"][0]).search(answer)
+
+    def _mistake(self, error: JMESPathError) -> BadRequest:
+        return BadRequest(
+            f"the expression '{self.expression}' does not work: {str(error).splitlines()[0]}", field=self.expression
+        )
+
+
+def lines(chosen: Any) -> list[str]:
+    """One for each item of a list; an item that is a list itself has its values between tabs."""
+    if not isinstance(chosen, list):
+        return [chosen if isinstance(chosen, str) else _cell(chosen)]
+    return ["\t".join(map(_cell, row)) if isinstance(row, list) else _cell(row) for row in chosen]
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return value.translate(_ESCAPED) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

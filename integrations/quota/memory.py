@@ -1,0 +1,72 @@
+"""What a process remembers of the resources that it calls: enough to notice that the store is not what it was.
+
+Whoever knows the epoch of a state has calls in flight under it, and says so to a store that lost it; an hour later it
+has none. Whoever knows what the store's clock showed, and how long ago, notices that somebody set it forward.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from integrations.core import clock
+
+FORGOTTEN = 3600.0  # seconds
+TIDIED = 1000  # new resources after which the forgotten ones are looked for
+_MICRO = 1_000_000
+
+# The epoch, when it was asked last, and the microseconds by which that state's clock is ahead of the monotonic one.
+epochs: dict[str, tuple[str, float, int | None]] = {}
+limits: dict[str, int | None] = {}  # what this process has told
+warned: dict[str, float] = {}  # when it said that others spend the same quota
+_lock = threading.Lock()
+
+
+def remember(key: str, epoch: str, now: int | None = None) -> None:
+    """This process sends calls under `epoch`; `now` is what its clock showed just now, if it did."""
+    asked = clock.monotonic()
+    with _lock:
+        before = epochs.get(key)
+        ahead: int | None
+        if now is not None:
+            ahead = now - int(asked * _MICRO)
+        else:
+            ahead = before[2] if before is not None and before[0] == epoch else None
+        epochs[key] = epoch, asked, ahead
+        if before is None and len(epochs) % TIDIED == 0:
+            _tidy(asked - FORGOTTEN)
+
+
+def epoch(key: str) -> str:
+    """Empty when no call of this process can be in flight."""
+    known, asked, _ = epochs.get(key, ("", 0.0, None))
+    return known if clock.monotonic() - asked < FORGOTTEN else ""
+
+
+def reckoned(key: str) -> int | None:
+    """What the state's clock should show by now, in its microseconds; None when it has shown nothing yet."""
+    ahead = epochs.get(key, ("", 0.0, None))[2]
+    return None if ahead is None else ahead + int(clock.monotonic() * _MICRO)
+
+
+def is_new_limit(key: str, limit: int | None) -> bool:
+    """Whether this process has yet to tell it."""
+    if limits.get(key) == limit:
+        return False
+    limits[key] = limit
+    return True
+
+
+def has_to_warn(key: str) -> bool:
+    """At most once an hour."""
+    now = clock.monotonic()
+    if now - warned.get(key, -FORGOTTEN) < FORGOTTEN:
+        return False
+    warned[key] = now
+    return True
+
+
+def _tidy(forgotten: float) -> None:
+    """What is remembered is bounded by the resources that were asked about in the last hour."""
+    for key in [key for key, (_, asked, _) in epochs.items() if asked < forgotten]:
+        for remembered in (epochs, limits, warned):
+            remembered.pop(key, None)

@@ -1,0 +1,17 @@
+"""The quota's messages: what beat asks for every ten minutes."""
+
+from __future__ import annotations
+
+from integrations.core import clock
+from integrations.core.jobs import job
+from integrations.quota import forecast, usage
+
+
+@job("quota.forecast")
+def look_ahead(**_: object) -> None:
+    forecast.tell(clock.now())
+
+
+@job("quota.tidy")
+def tidy(**_: object) -> None:
+    usage.tidy(clock.now())

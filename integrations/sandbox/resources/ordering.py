@@ -1,0 +1,83 @@
+"""The `sort` and the `searchAfter` of the body searches; a cursor is the values of the sort's columns, then the id."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from integrations.sandbox.resources import paging
+from integrations.sandbox.resources.checks import bad_request, invalid
+from integrations.sandbox.shelf import Row, Sort
+from integrations.sandbox.timestamps import parse
+
+DEEPEST_PAGE = 10_000
+NEWEST_FIRST: Sort = (("added_at", True),)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """What a search can sort by: the vendor's field names and the rows' attributes, some of them dates or amounts."""
+
+    fields: Mapping[str, str]
+    dates: frozenset[str]
+    amounts: frozenset[str] = frozenset()
+
+    def sort(self, given: Mapping[str, Any]) -> Sort:
+        """The order asked for; the newest first without one. Raises ApiError 422."""
+        entries = given.get("sort") or []
+        for entry in entries:
+            if str(entry.get("field")) not in self.fields:
+                raise invalid(f"sort.field must be one of the following values: {', '.join(self.fields)}")
+            if entry.get("direction", "asc") not in ("asc", "desc"):
+                raise invalid("sort.direction must be one of the following values: asc, desc")
+        return (
+            tuple((self.fields[entry["field"]], entry.get("direction") == "desc") for entry in entries) or NEWEST_FIRST
+        )
+
+    def after(self, given: Mapping[str, Any], sort: Sort) -> list[Any] | None:
+        """The cursor, None without one. Raises ApiError 400 for one that is not of this order."""
+        cursor = given.get("searchAfter")
+        if not cursor:
+            return None
+        if len(cursor) != len(sort) + 1:
+            raise bad_request(f"searchAfter must have {len(sort) + 1} values, as the rows of this search have")
+        *values, row_id = cursor
+        try:
+            return [*(self._read(name, value) for value, (name, _) in zip(values, sort, strict=True)), _text(row_id)]
+        except (ValueError, TypeError):
+            raise bad_request("searchAfter must be copied from a row of this search") from None
+
+    def _read(self, name: str, value: Any) -> Any:
+        """One value of a cursor; numbers may come as text. Raises ValueError or TypeError."""
+        if name in self.dates:
+            at = parse(value)
+            if at is None:
+                raise ValueError(name)
+            return at
+        if name in self.amounts:
+            amount = float(value)
+            if not math.isfinite(amount):
+                raise ValueError(name)
+            return amount
+        return None if value is None else _text(value)
+
+
+def cursor(row: Row, sort: Sort) -> list[Any]:
+    """What a row carries for the request that goes on behind it."""
+    return [*(getattr(row, name) for name, _ in sort), row.id]
+
+
+def skip(given: Mapping[str, Any], size: int, rows: str) -> int:
+    """How many rows lie before the page asked for. Raises ApiError 400 where only a cursor leads."""
+    page = paging.number(dict(given))
+    if page * size > DEEPEST_PAGE:
+        raise bad_request(f"Pages end at {DEEPEST_PAGE} {rows}, use searchAfter to go further")
+    return (page - 1) * size
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value

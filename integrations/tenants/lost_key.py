@@ -1,0 +1,50 @@
+"""What becomes of a marketplace app whose secrets were sealed by a key that is lost: it is halted until new ones come.
+
+The shared secret alone stops nothing but the page inside HighLevel, so it halts no refresh.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from django.db import transaction
+
+from integrations.core import audit, clock
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+from integrations.vault import columns, forget
+from integrations.vault.seal import is_under
+
+HALTED, WITHOUT_SSO = "halted", "without page SSO"
+_BATCH = 100
+
+
+class Secrets:
+    label = "tenants.App"
+
+    def forget(self, key_id: str, *, actor: str) -> Counter[str]:
+        ends: Counter[str] = Counter()
+        with transaction.atomic():
+            audit.wait_turn()
+            rows = columns.sealed_by(App, key_id).select_for_update(skip_locked=True).order_by("pk")
+            for app in rows[:_BATCH]:
+                ends[_give_up(app, key_id, actor)] += 1
+        return ends
+
+
+def register() -> None:
+    forget.register(Secrets())
+
+
+def _give_up(app: App, key_id: str, actor: str) -> str:
+    lost = [name for name in ("client_secret", "shared_secret") if is_under(getattr(app, f"{name}_sealed"), key_id)]
+    values: dict[str, Any] = {f"{name}_sealed": None for name in lost}
+    halts = "client_secret" in lost
+    if halts:
+        reason = f"its client secret was sealed by the key {key_id!r}, which is lost: {marketplace.SECRET_NEEDED}"
+        values |= {"halted_at": clock.now(), "halted_reason": reason[:300]}
+    App.objects.filter(pk=app.pk).update(**values)
+    end = HALTED if halts else WITHOUT_SSO
+    audit.record("app.key_lost", actor=actor, subject=f"app:{app.highlevel_id}", key_id=key_id, lost=lost, then=end)
+    return end

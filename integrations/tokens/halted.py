@@ -1,0 +1,56 @@
+"""How an app whose client was refused comes back: one of its credentials asks the vendor again, every five minutes.
+
+The vendor uses the same words for a wrong client and for a grant that was revoked (FACTS 1.5), so what a grant is told
+that met them before proves nothing. The one that asks has not met them, due or not: if it is refreshed the client was
+never wrong, and no dead grant keeps a healthy one waiting. Only where all have met them does one of those ask.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from integrations.core.errors import ClientRejected
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+from integrations.tokens.models import Credential
+
+# Two credentials that are refused within this time tell a wrong secret from a revoked grant; longer than their retry.
+_A_WHILE = timedelta(hours=2)
+_MET_IT = Q(last_error_code=ClientRejected.code)
+
+
+def due(now: datetime) -> list[int]:
+    """The credentials that are to ask now, one for each app whose time it is; asking here again finds none."""
+    return [pk for app in App.objects.filter(halted_at__lte=now - marketplace.PROBE_EVERY) if (pk := _sent(app, now))]
+
+
+def is_the_clients(row: Credential, now: datetime) -> bool:
+    """Whether an ambiguous refusal of `row` is our client's fault: it is the first that `row` meets, another grant of
+    the app met it of late, and none was refreshed since."""
+    if row.last_error_code == ClientRejected.code:
+        return False
+    same_app = Credential.objects.filter(app=row.app_id).exclude(pk=row.pk)
+    refused = same_app.filter(_MET_IT, last_error_at__gte=now - _A_WHILE)
+    last = refused.order_by("-last_error_at").values_list("last_error_at", flat=True).first()
+    if last is None:
+        return False
+    working = same_app.filter(state=Credential.State.ACTIVE, kind=Credential.Kind.OAUTH, refreshed_at__gt=last)
+    return not working.exists()
+
+
+def _sent(app: App, now: datetime) -> int | None:
+    """The halt begins anew with the question, so that it is asked once by whoever is first."""
+    chosen = _likeliest(app)
+    if chosen is None or not App.objects.filter(pk=app.pk, halted_at=app.halted_at).update(halted_at=now):
+        return None
+    return chosen
+
+
+def _likeliest(app: App) -> int | None:
+    active = Credential.objects.filter(app=app, kind=Credential.Kind.OAUTH, state=Credential.State.ACTIVE)
+    able = active.filter(lease_until=None).exclude(refresh_sealed=None)
+    never_met = able.exclude(_MET_IT).order_by("failures", "refresh_due_at").values_list("pk", flat=True)
+    longest_ago = able.filter(_MET_IT).order_by("last_error_at").values_list("pk", flat=True)
+    return never_met.first() or longest_ago.first()

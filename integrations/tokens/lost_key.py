@@ -1,0 +1,107 @@
+"""What becomes of a credential that a lost key sealed: the vendor gives it a new pair, or a person must reconnect it.
+
+::
+
+    what is lost                       the row                      next
+    the access token alone             as it was, without it        refreshed, due at once
+    more, its company's grant lives    as it was, without it        minted, due at once
+    more, no company to mint from      needs reconnect              never; a company that comes back mints it
+
+The generation stands: a pair that another process was just given, or that waits in the spool, is still welcome. A
+suspended credential keeps its own due time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from integrations.core import audit, clock
+from integrations.core.errors import SealBroken
+from integrations.tenants.models import UserType
+from integrations.tokens.models import Credential
+from integrations.vault import columns, forget
+from integrations.vault.columns import KeyId
+from integrations.vault.seal import is_under
+
+RECONNECT, MINTED, REFRESHED = "needs reconnect", "minted again", "refreshed again"
+_BATCH = 200
+State, Kind = Credential.State, Credential.Kind
+
+
+class Credentials:
+    label = "tokens.Credential"
+
+    def forget(self, key_id: str, *, actor: str) -> Counter[str]:
+        ends: Counter[str] = Counter()
+        with transaction.atomic():
+            audit.wait_turn()
+            rows = columns.sealed_by(Credential, key_id).select_for_update(skip_locked=True).order_by("pk")
+            batch = list(rows[:_BATCH])
+            alive = _companies_alive(batch, key_id)
+            for row in batch:
+                ends[_give_up(row, key_id, alive, actor)] += 1
+        return ends
+
+
+def register() -> None:
+    forget.register(Credentials())
+
+
+def _give_up(row: Credential, key_id: str, alive: Collection[tuple[int, str]], actor: str) -> str:
+    lost = [column for column in ("access_sealed", "refresh_sealed") if is_under(getattr(row, column), key_id)]
+    end = _end(row, lost, alive)
+    values: dict[str, Any] = dict.fromkeys(lost)
+    if end == RECONNECT:
+        values |= _parted(row, key_id, clock.now())
+    elif row.state == State.ACTIVE:
+        values["refresh_due_at"] = clock.now()
+    Credential.objects.filter(pk=row.pk).update(**values)
+    audit.record(
+        "token.key_lost",
+        actor=actor,
+        subject=row.holder_name,
+        key_id=key_id,
+        kind=row.kind,
+        generation=row.generation,
+        then=end,
+    )
+    return end
+
+
+def _end(row: Credential, lost: list[str], alive: Collection[tuple[int, str]]) -> str:
+    if row.state == State.NEEDS_RECONNECT:
+        return RECONNECT
+    if row.kind == Kind.OAUTH and row.refresh_sealed is not None and "refresh_sealed" not in lost:
+        return REFRESHED
+    return MINTED if row.is_minted and (row.app_id, row.company_id) in alive else RECONNECT
+
+
+def _parted(row: Credential, key_id: str, now: datetime) -> dict[str, Any]:
+    emptied: dict[str, Any] = {
+        "access_sealed": None,
+        "refresh_sealed": None,
+        "refresh_due_at": None,
+        "lease_owner": "",
+        "lease_until": None,
+        "intent_generation": None,
+        "intent_at": None,
+    }
+    if row.state == State.NEEDS_RECONNECT:
+        return emptied  # it has a reason already, and that one is the vendor's
+    cure = "install the app again" if row.kind == Kind.OAUTH else "enter it again"
+    reason = f"it was sealed by the key {key_id!r}, which is lost: {cure}"
+    trouble = {"last_error": reason, "last_error_code": SealBroken.code, "last_error_at": now, "last_trace_id": ""}
+    return emptied | trouble | {"state": State.NEEDS_RECONNECT, "reason": reason}
+
+
+def _companies_alive(batch: list[Credential], key_id: str) -> set[tuple[int, str]]:
+    """The companies behind these rows whose own grant is not lost."""
+    ids = {row.company_id for row in batch if row.is_minted}
+    companies = Credential.objects.filter(user_type=UserType.COMPANY, resource_id__in=ids, state=State.ACTIVE)
+    sound = companies.exclude(refresh_sealed=None).annotate(key=KeyId("refresh_sealed")).exclude(key=key_id.encode())
+    return set(sound.values_list("app_id", "resource_id"))

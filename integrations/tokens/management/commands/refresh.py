@@ -1,0 +1,96 @@
+"""`manage.py refresh`: a new pair for one location or company, or for all that are due, asked for here and now.
+
+Workers refresh by themselves, hours before it is needed; this is for whoever wants to see it happen, or has no worker.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from integrations.core import clock
+from integrations.core.errors import IntegrationError
+from integrations.quota.lanes import Lane
+from integrations.tenants import marketplace
+from integrations.tokens import steering, store, tasks
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import refresh
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one credential: the row as it is afterwards, and why it has no new pair."""
+
+    row: Credential
+    error: IntegrationError | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        found = self.row.expires_at
+        return {
+            "tenant": self.row.holder_name,
+            "state": self.row.state,
+            "generation": self.row.generation,
+            "expires_at": found.isoformat() if found else None,
+            "error_code": self.error.code if self.error else None,
+            "error": str(self.error) if self.error else None,
+        }
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.row.holder_name}: {self.row.state}, {self.error}"
+        until = f", good until {self.row.expires_at:%Y-%m-%d %H:%M:%S} UTC" if self.row.expires_at else ""
+        return f"{self.row.holder_name}: {self.row.state}, generation {self.row.generation}{until}"
+
+
+class Command(BaseCommand):
+    help = "Refresh a location's or company's token now; without either, all tokens that are due."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        tenant = parser.add_mutually_exclusive_group()
+        tenant.add_argument("--location", metavar="ID")
+        tenant.add_argument("--company", metavar="ID")
+        parser.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
+        parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        try:
+            outcomes = list(_due() if not (options["location"] or options["company"]) else [_asked(options)])
+        except IntegrationError as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps([outcome.as_json() for outcome in outcomes], indent=2))
+        else:
+            self.stdout.write("\n".join(map(str, outcomes)) or "no token is due")
+        if any(outcome.error for outcome in outcomes):
+            sys.exit(1)
+
+
+def _asked(options: dict[str, Any]) -> Outcome:
+    app, location, company = marketplace.find(options["app"]), options["location"], options["company"]
+    row = store.find(store.location(app, location) if location else store.company(app, company))
+    if row is None:
+        raise CommandError("the app has no token for it: `manage.py status` lists what is installed")
+    if row.kind != Credential.Kind.OAUTH:
+        raise CommandError(f"the {row} cannot be refreshed: replace it on its admin page")
+    steering.ask_refresh(row, actor="command line")
+    return _refreshed(row.pk, forced=True)
+
+
+def _due() -> Iterator[Outcome]:
+    now = clock.now()
+    for credential_id in list(tasks.longest_due(now).values_list("pk", flat=True)):
+        yield _refreshed(credential_id, forced=False)
+
+
+def _refreshed(credential_id: int, *, forced: bool) -> Outcome:
+    """Interactive: a person waits for it. One that a worker refreshed in the meantime is as good."""
+    due_before = None if forced else clock.now()
+    try:
+        return Outcome(refresh(credential_id, lane=Lane.INTERACTIVE, due_before=due_before, forced=forced))
+    except IntegrationError as error:
+        return Outcome(Credential.objects.get(pk=credential_id), error)

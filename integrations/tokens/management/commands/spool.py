@@ -1,0 +1,90 @@
+"""`manage.py spool status|retry|drop`: the grants that wait for the database, and those that could not be committed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import Error
+
+from integrations.core.errors import IntegrationError
+from integrations.tokens import spool, spool_desk
+from integrations.tokens.spool import COMMITTED
+from integrations.tokens.spool_desk import Lying
+
+_NOTHING = "nothing waits, and nothing was set aside."
+
+
+class Command(BaseCommand):
+    help = "Grants that were kept, sealed, while the database was away: in Redis and on this machine's disk."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        helps = {
+            "status": "list what waits, what was set aside, and what cannot be read",
+            "retry": "try them now, also those set aside (all, or those named); exits 1 when any is left",
+            "drop": "give an entry up: its tokens are gone, and its account may need to reconnect",
+        }
+        for name, text in helps.items():
+            action = actions.add_parser(name, help=text)
+            action.add_argument("--json", action="store_true", help="print the result as JSON")
+            if name == "retry":
+                action.add_argument("names", nargs="*", metavar="NAME")
+            if name == "drop":
+                action.add_argument("name", metavar="NAME")
+                action.add_argument("--yes", action="store_true", help="do not ask")
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        act: dict[str, Callable[..., None]] = {"status": self._status, "retry": self._retry, "drop": self._drop}
+        given = {key: options[key] for key in ("names", "name", "yes") if key in options}
+        try:
+            act[options["action"]](as_json=options["json"], **given)
+        except IntegrationError as error:
+            raise CommandError(str(error)) from None
+        except Error as error:
+            raise CommandError(f"the database is away ({type(error).__name__}): nothing was changed") from None
+
+    def _status(self, *, as_json: bool) -> None:
+        desk = spool_desk.look()
+        self._say(asdict(desk), "\n".join(map(_line, desk.entries)) or _NOTHING, as_json=as_json)
+        if desk.away:
+            raise CommandError(f"not everything could be seen: {_pairs(desk.away)}")
+
+    def _retry(self, *, as_json: bool, names: list[str]) -> None:
+        became = spool.retry(names or None)
+        lines = "\n".join(f"{name}: {end}" for name, end in became.items())
+        self._say({"entries": became}, lines or _NOTHING, as_json=as_json)
+        if missing := sorted(set(names) - became.keys()):
+            raise CommandError(f"no longer there, or never: {', '.join(missing)}")
+        if left := sum(end != COMMITTED for end in became.values()):
+            raise CommandError(f"{left} left")
+
+    def _drop(self, *, as_json: bool, name: str, yes: bool) -> None:
+        if not yes:
+            self._confirm(name)
+        spool_desk.drop(name, actor="command line")
+        self._say({"dropped": name}, f"{name} was given up.", as_json=as_json)
+
+    def _confirm(self, name: str) -> None:
+        """On standard error, so that --json stays JSON."""
+        self.stderr.write(f"The tokens in {name!r} will be gone for good. Type the name to go on: ", ending="")
+        self.stderr.flush()
+        if sys.stdin.readline().strip() != name:
+            raise CommandError("nothing was changed: that is not the name (--yes does not ask)")
+
+    def _say(self, found: dict[str, Any], words: str, *, as_json: bool) -> None:
+        self.stdout.write(json.dumps(found, indent=2, cls=DjangoJSONEncoder) if as_json else words)
+
+
+def _line(lying: Lying) -> str:
+    since = f"{lying.at:%Y-%m-%d %H:%M:%S} UTC" if lying.at else "not to be read"
+    return f"{lying.standing}  {lying.name}  {since}  on {', '.join(lying.places)}  {_pairs(lying.facts)}".rstrip()
+
+
+def _pairs(named: dict[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in named.items() if value not in ("", None))

@@ -1,0 +1,202 @@
+"""The two places of the spool: a directory of this machine, and a shelf in Redis. What is in one may be in the other.
+
+An entry is a name and a text. One that cannot be committed is set aside in its place, until it shall be tried again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+
+from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
+from integrations.quota import shelf
+
+_ASIDE, _PART = ".aside", ".part"
+_ABANDONED = timedelta(minutes=5)  # writing takes milliseconds: whoever began this long ago was killed
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The texts by name, and the names of those that cannot be read, with the reason."""
+
+    texts: dict[str, bytes] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+
+
+class Place(Protocol):
+    """Whatever a place cannot do, it says with OSError or StoreUnavailable."""
+
+    name: str
+
+    def look(self, *, aside: bool = False) -> Found:
+        """The entries that wait, or those that were set aside. One that cannot be read hides no other."""
+
+    def text(self, name: str, *, aside: bool = False) -> bytes | None:
+        """One of them."""
+
+    def put(self, name: str, text: bytes, *, aside: bool = False) -> None:
+        """Keep an entry, over the one of that name."""
+
+    def set_aside(self, name: str) -> None: ...
+
+    def bring_back(self, name: str) -> None:
+        """To those that wait. Does nothing when it was not set aside here."""
+
+    def remove(self, name: str, *, aside: bool = False) -> None:
+        """Does nothing when it is gone."""
+
+
+class Disk:
+    """Written under another name, synced, then renamed: a file that is there is whole, even after a power cut."""
+
+    name = "disk"
+
+    def look(self, *, aside: bool = False) -> Found:
+        found = Found()
+        for path in self._files(_ASIDE if aside else ""):
+            try:
+                found.texts[path.stem] = path.read_bytes()
+            except FileNotFoundError:
+                continue  # another process has just committed it
+            except OSError as error:
+                found.unreadable[path.stem] = type(error).__name__
+        return found
+
+    def text(self, name: str, *, aside: bool = False) -> bytes | None:
+        with suppress(FileNotFoundError):
+            return _path(name, aside=aside).read_bytes()
+        return None
+
+    def put(self, name: str, text: bytes, *, aside: bool = False) -> None:
+        directory = _directory()
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = directory / f"{name}.{secrets.token_hex(4)}{_PART}"
+        try:
+            _write(part, text)
+            part.rename(_path(name, aside=aside))
+        except BaseException:  # a disk that is full would be filled by what does not fit
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+        _sync(directory)
+
+    def prove(self) -> None:
+        """That an entry could be kept here. Raises OSError. Makes no directory: it might be the wrong user's."""
+        directory = _directory()
+        nearest = next(path for path in (directory, *directory.parents) if path.exists())
+        if not os.access(nearest, os.W_OK | os.X_OK) or not nearest.is_dir():
+            raise PermissionError(f"{nearest} takes no files")
+        if nearest == directory:
+            part = directory / f"proof.{secrets.token_hex(4)}{_PART}"
+            try:
+                _write(part, b"{}")
+            finally:
+                part.unlink(missing_ok=True)
+
+    def tidy(self) -> None:
+        """What writers left who were killed: one that is whole lacked only its name and gets it, the others go."""
+        for part in self._files(_PART):
+            with suppress(OSError):
+                if clock.now().timestamp() - part.stat().st_mtime < _ABANDONED.total_seconds():
+                    continue
+                if _is_whole(part.read_bytes()):
+                    part.rename(part.with_name(part.stem.rpartition(".")[0]))
+                else:
+                    part.unlink()
+
+    def set_aside(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            _path(name, aside=False).rename(_path(name, aside=True))
+
+    def bring_back(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            _path(name, aside=True).rename(_path(name, aside=False))
+
+    def remove(self, name: str, *, aside: bool = False) -> None:
+        _path(name, aside=aside).unlink(missing_ok=True)
+
+    def _files(self, suffix: str) -> list[Path]:
+        """Not by `glob`: it takes a directory that it may not read for an empty one."""
+        try:
+            return [path for path in _directory().iterdir() if path.suffix == suffix]
+        except FileNotFoundError:
+            return []
+
+
+class Redis:
+    name = "redis"
+
+    def look(self, *, aside: bool = False) -> Found:
+        return Found(shelf.items(_shelf(aside=aside)))
+
+    def text(self, name: str, *, aside: bool = False) -> bytes | None:
+        return shelf.item(_shelf(aside=aside), name)
+
+    def put(self, name: str, text: bytes, *, aside: bool = False) -> None:
+        shelf.put(_shelf(aside=aside), name, text)
+
+    def set_aside(self, name: str) -> None:
+        self._move(name, aside=True)
+
+    def bring_back(self, name: str) -> None:
+        self._move(name, aside=False)
+
+    def remove(self, name: str, *, aside: bool = False) -> None:
+        shelf.take_away(_shelf(aside=aside), name)
+
+    def _move(self, name: str, *, aside: bool) -> None:
+        """Whoever is killed in between leaves it on both shelves, which costs one more attempt."""
+        text = self.text(name, aside=not aside)
+        if text is not None:
+            self.put(name, text, aside=aside)
+            self.remove(name, aside=not aside)
+
+
+DISK = Disk()
+PLACES: tuple[Place, ...] = (DISK, Redis())
+FAILURES = (OSError, StoreUnavailable)
+
+
+def _directory() -> Path:
+    """One for each database, so that two deployments on one machine never mix."""
+    return Path(settings.SPOOL_DIR, settings.NAMESPACE)
+
+
+def _path(name: str, *, aside: bool) -> Path:
+    return _directory() / (f"{name}{_ASIDE}" if aside else name)
+
+
+def _shelf(*, aside: bool) -> str:
+    return "spool-aside" if aside else "spool"
+
+
+def _write(path: Path, text: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _is_whole(text: bytes) -> bool:
+    try:
+        return "grant" in json.loads(text)
+    except (ValueError, TypeError):
+        return False
+
+
+def _sync(directory: Path) -> None:
+    """The rename itself has to outlive a power cut."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,50 @@
+"""What an operator may ask of a credential: refresh it now, mint it again, suspend it. Each use is in the audit trail.
+
+The vendor is asked by a worker, so that no page waits for it; what came of it the row says.
+"""
+
+from __future__ import annotations
+
+from integrations.core import audit, clock
+from integrations.core.errors import BadRequest
+from integrations.core.jobs import enqueue
+from integrations.tokens import store
+from integrations.tokens.models import Credential
+
+
+def refresh_now(row: Credential, *, actor: str) -> None:
+    """Due or not, suspended or not. Raises BadRequest for one that was uninstalled."""
+    ask_refresh(row, actor=actor)
+    enqueue("tokens.refresh", credential_id=row.pk, forced=True)
+
+
+def ask_refresh(row: Credential, *, actor: str) -> None:
+    """The same for whoever asks the vendor at once: who wanted it is on record. Raises BadRequest likewise."""
+    if row.state == Credential.State.REVOKED:
+        raise BadRequest(f"{row} is revoked: it has no token to refresh")
+    _record("token.refresh_requested", row, actor)
+
+
+def mint_again(row: Credential, *, actor: str) -> None:
+    """A new pair from its company's token, whatever its own is good for. Raises BadRequest where no company stands
+    behind it."""
+    if not can_be_minted(row):
+        raise BadRequest(f"{row} has no company to be minted from, or is revoked")
+    _record("token.mint_requested", row, actor)
+    enqueue("tokens.mint", credential_id=row.pk)
+
+
+def suspend(row: Credential, *, actor: str) -> None:
+    """Stop using it, tokens kept, until it is refreshed by hand or spoken of by the vendor. Raises BadRequest when it
+    is not active."""
+    if not store.suspend(row.pk, row.generation, reason=f"suspended by {actor}", now=clock.now(), wakes=False):
+        raise BadRequest(f"{row} is not active, or has just been refreshed")
+    _record("token.suspended", row, actor)
+
+
+def can_be_minted(row: Credential) -> bool:
+    return row.is_minted and row.state != Credential.State.REVOKED
+
+
+def _record(action: str, row: Credential, actor: str) -> None:
+    audit.record(action, actor=actor, subject=row.holder_name, kind=row.kind, generation=row.generation)

@@ -1,0 +1,66 @@
+"""How long events are kept: settled ones for `WEBHOOK_RETENTION_DAYS` after they came, all others until they are.
+
+Settled is what was handled or has no handler, and what nothing points at any more (a job that has yet to see an event
+does). Pending and poisoned events stay for ever. Until an event goes, its row recognises every repetition of it: the
+vendor keeps its log, from which an event can be sent once more by hand, for 30 days (FACTS 3.2).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from integrations.core import clock
+from integrations.webhooks.models import Event
+
+SETTLED = (Event.Status.DONE, Event.Status.IGNORED)
+BATCH = 1_000  # events of one transaction
+TURN_SECONDS = 30.0  # of one call; the next one goes on
+
+log = structlog.get_logger(__name__)
+
+
+def kept_since(now: datetime) -> datetime:
+    """Settled events received before this are gone, or about to go."""
+    return now - timedelta(days=settings.WEBHOOK_RETENTION_DAYS)
+
+
+def tidy(now: datetime) -> int:
+    """Delete the settled events that are old enough, the oldest first, for half a minute at most; how many."""
+    deleted, deadline = 0, clock.monotonic() + TURN_SECONDS
+    while clock.monotonic() < deadline:
+        batch = _delete_batch(kept_since(now))
+        deleted += batch
+        if batch < BATCH:
+            break
+    if deleted:
+        log.info("webhook.tidied", deleted=deleted)
+    return deleted
+
+
+def _delete_batch(before: datetime) -> int:
+    """Passes over rows that somebody holds, so it never waits and nobody waits for it for longer than a batch."""
+    with transaction.atomic():
+        old = _settled().filter(received_at__lt=before).order_by("received_at")
+        ids = list(old.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True)[:BATCH])
+        Event.objects.filter(id__in=ids).only("id").delete()
+    return len(ids)
+
+
+def _settled() -> QuerySet[Event]:
+    settled = Event.objects.filter(status__in=SETTLED)
+    for relation in _pointing_here():
+        waiting = relation.related_model.objects.filter(**{relation.field.name: OuterRef("pk")})
+        settled = settled.filter(~Exists(waiting))
+    return settled
+
+
+def _pointing_here() -> list[Any]:
+    """The foreign keys of the rooms above, which this one cannot know by name."""
+    fields = Event._meta.get_fields(include_hidden=True)  # noqa: SLF001 - Django's public way to a model's relations
+    return [field for field in fields if field.one_to_many and field.auto_created]

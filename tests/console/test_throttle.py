@@ -1,0 +1,126 @@
+"""Who asks `/embed/session` too often is told when to come back, and nobody else notices."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from pytest_django import Settings
+
+from integrations.console import throttle
+from integrations.quota import store, visits
+from integrations.tenants.models import App, Installation
+from tests.console.conftest import Sso
+
+pytestmark = pytest.mark.usefixtures("clean_redis")
+NOW = datetime(2026, 4, 1, 12, 0, 10, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
+    monkeypatch.setattr(throttle, "PER_ADDRESS", 3)
+    monkeypatch.setattr(throttle, "PER_APP", 5)
+    monkeypatch.setattr(visits, "_ask_again_at", 0.0)
+    with time_machine.travel(NOW, tick=False) as traveller:
+        yield traveller
+
+
+def exchange(client: Client, sso: Sso, address: str = "203.0.113.1", **more: Any) -> HttpResponse:
+    body = json.dumps({"payload": sso(), **more})
+    headers = {"accept": "application/json"}
+    return client.post("/embed/session", body, content_type="application/json", headers=headers, REMOTE_ADDR=address)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = 0
+
+
+def statuses(client: Client, sso: Sso, *addresses: str) -> list[int]:
+    return [exchange(client, sso, address).status_code for address in addresses]
+
+
+def test_an_address_is_told_when_to_come_back(client: Client, agency: Installation, sso: Sso, few: Any) -> None:
+    assert statuses(client, sso, *["203.0.113.1"] * 3) == [200] * 3
+    answer = exchange(client, sso)
+    assert (answer.status_code, answer["Retry-After"]) == (429, "50")
+    assert json.loads(answer.content)["error"]["code"] == "too_many_requests"
+    assert statuses(client, sso, "203.0.113.2") == [200]
+    few.shift(timedelta(seconds=50))
+    assert exchange(client, sso).status_code == 200
+
+
+def test_garbage_and_tickets_count_too(client: Client, agency: Installation, sso: Sso) -> None:
+    answers = [
+        client.post("/embed/session", b"garbage", content_type="application/json"),
+        client.get("/embed/session"),
+        client.get("/embed/session", headers={"authorization": "Bearer x"}),
+        client.get("/embed/session"),
+    ]
+    assert [answer.status_code for answer in answers] == [400, 401, 401, 429]
+
+
+def test_one_apps_flood_leaves_the_others_alone(
+    client: Client, agency: Installation, second_app: App, sso: Sso
+) -> None:
+    addresses = [f"203.0.113.{number}" for number in range(6)]
+    ticket = exchange(client, sso, "198.51.100.1").json()["ticket"]  # type: ignore[attr-defined]
+    assert statuses(client, sso, *addresses) == [200] * 4 + [429] * 2
+    assert (
+        exchange(client, sso, "198.51.100.2", app=second_app.client_id).status_code == 401
+    )  # judged, and not throttled
+    known = client.get("/embed/session", headers={"authorization": f"Bearer {ticket}"}, REMOTE_ADDR="198.51.100.1")
+    assert known.status_code == 200
+
+
+def test_while_redis_is_away_nobody_is_turned_away(
+    client: Client, agency: Installation, sso: Sso, settings: Settings
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens: it refuses
+        settings.REDIS_URL = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
+        store.client.cache_clear()
+        try:
+            assert statuses(client, sso, *["203.0.113.1"] * 5) == [200] * 5
+        finally:
+            store.client.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "remote", "forwarded", "expected"),
+    [
+        (0, "203.0.113.9", None, "203.0.113.9"),
+        (0, "203.0.113.9", "198.51.100.1", "203.0.113.9"),  # without a proxy it is the client's own invention
+        (1, "10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        (1, "10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),  # what it invented stands further left
+        (2, "10.0.0.2", "6.6.6.6, 198.51.100.1, 10.0.0.1", "198.51.100.1"),
+        (1, "10.0.0.1", None, "10.0.0.1"),
+        (1, "10.0.0.1", " , ", "10.0.0.1"),
+        (1, "", "198.51.100.1:51234", "198.51.100.1"),
+        (1, "", "[2001:db8:1:2::3]:443", "2001:db8:1:2::/64"),
+        (0, "2001:db8:1:2:ffff::1", None, "2001:db8:1:2::/64"),
+        (0, "fe80::1%eth0", None, "fe80::/64"),
+        (0, "::ffff:203.0.113.9", None, "203.0.113.9"),
+        (1, "10.0.0.1", "nonsense", "unknown"),
+        (0, "", None, "unknown"),
+    ],
+)
+def test_whose_address_counts(
+    settings: Settings, proxies: int, remote: str, forwarded: str | None, expected: str
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    headers = {"X-Forwarded-For": forwarded} if forwarded is not None else {}
+    assert throttle.address(RequestFactory().get("/", headers=headers, REMOTE_ADDR=remote)) == expected
+
+
+def test_a_count_forgets_itself(clean_redis: Any) -> None:
+    assert [visits.count("door", "me", NOW) for _ in range(2)] == [1, 2]
+    (key,) = clean_redis.keys("*")
+    assert 0 < clean_redis.ttl(key) <= 2 * visits.WINDOW

@@ -1,0 +1,199 @@
+"""The table of listings against the catalogue and the vendor's files: none is missing, and each row fits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from integrations.highlevel.catalogue import Operation, catalogue
+from integrations.highlevel.pagination import ANYWHERE, Style, read
+from integrations.highlevel.pagination_styles import NO_PAGES, STYLES, style_of, why_not
+from tests.gateway_operations import specification
+from tests.gateway_operations.specification import Specified
+from tests.sandbox import reference
+
+DIALECTS = pytest.mark.parametrize("dialect", ["v2", "v3"])
+EACH = pytest.mark.parametrize(("dialect", "key"), [(d, k) for d, table in STYLES.items() for k in table], ids=str)
+# Parameters by which some operation of the vendor's pages, or might one day.
+PAGING = re.compile(
+    r"skip|offset|limit|cursor|next|page(Number|Size|Limit|Length|Token)?|per_?[pP]age|size|take"
+    r"|(start|search)After\w*|last(Doc|\w+Id)"
+)
+# Answers that are not what the vendor's files say, and how they are known.
+NOT_AS_DESCRIBED = {
+    "contacts.get-contacts": "live answers have the total in `meta` (FACTS 7); the schema knows a `count`",
+    "saas-api.get-saas-locations": "no schema; as its deprecated name",
+    "saas.get-saas-locations": "no schema; as its deprecated name",
+    "social-media-posting.get-upload-status": "the schema has one object for the list; in v3 it is a list",
+    "contacts.search-contacts-advanced": "an empty schema (FACTS 7)",
+}
+TOTALS = re.compile(r"(.*\.)?total(Count|Records|Links)?")
+TOTALS_NOT_TAKEN = {
+    "conversation-ai.search-agent": "counts all agents of the location, whatever the query",
+    "emails.fetch-campaigns": "is described as a list",
+}
+LARGEST = re.compile(
+    r"max(?:imum)?(?: allowed value)? (?:is )?(\d+)|up to (?:maximum )?(\d+)|maximum up to (\d+)|1-(\d+)"
+)
+
+
+def pages_by(operation: Operation) -> set[str]:
+    """The names of the operation's parameters that look like paging."""
+    names = {p.name for p in operation.params if p.place == "query"}
+    if operation.method == "POST" and operation.body is not None:
+        names |= set(operation.body.properties)
+    return {name for name in names if PAGING.fullmatch(name)}
+
+
+@DIALECTS
+def test_what_looks_like_a_listing_has_a_style_or_a_reason(dialect):
+    looks = {operation.key for operation in catalogue(dialect).operations() if pages_by(operation)}
+    named = {key for key in looks if key.partition(".")[2] in NO_PAGES}
+    assert looks - named == set(STYLES[dialect]), "give it a row in STYLES or a reason in NO_PAGES"
+    assert len(looks) > 80
+
+
+def test_a_reason_is_for_an_operation_that_is_there():
+    ends = {o.operation_id for dialect in ("v2", "v3") for o in catalogue(dialect).operations() if pages_by(o)}
+    assert set(NO_PAGES) <= ends
+    assert all(len(reason) > 20 for reason in NO_PAGES.values())
+    assert "social network" in why_not("social-planner.start-oauth")
+    assert why_not("locations.get-location") == "its answer is whole"
+
+
+@EACH
+def test_a_style_sends_what_its_operation_takes(dialect, key):
+    operation, style = catalogue(dialect).operation(key), STYLES[dialect][key]
+    body = style.place == "body"
+    types = dict(operation.body.properties) if body else {p.name: p.type for p in operation.params}
+    first = style.first()
+    assert {*first, *style.cursor} <= set(types)
+    assert set(first) | set(style.cursor) >= needed(operation), "the vendor wants it with the first page"
+    assert style.text == (body and types[style.size] == "string")
+    sizes = {"limit", "pageSize", "pageLimit", "pageLength"} & pages_by(operation)
+    assert {style.size} - {""} == sizes
+
+
+def needed(operation: Operation) -> set[str]:
+    body = operation.body.needs if operation.body else ()
+    return ({p.name for p in operation.params if p.required} | set(body)) & pages_by(operation)
+
+
+@EACH
+def test_every_listing_is_walked_to_its_end(dialect, key):
+    """With a server made from the style's own names: each page of two, five rows."""
+    style = STYLES[dialect][key]
+    sent, trail, seen = style.first(2), None, []
+    for _ in range(9):
+        page = read(style, sent, served(style, sent), trail=trail)
+        seen += [row["id"] for row in page.items]
+        if page.next is None:
+            break
+        assert set(page.next) - set(sent) <= set(style.cursor)
+        assert {type(page.next[name]) for name in style.cursor if name in page.next} <= ({str} if style.text else KINDS)
+        sent, trail = page.next, page.trail
+    assert seen == ["r0", "r1", "r2", "r3", "r4"]
+
+
+KINDS = {int, str, list}
+
+
+def served(style: Style, sent: dict[str, Any]) -> dict[str, Any] | list[Any]:
+    """What a vendor would answer who reads the cursor, whatever its name, and gives every hint that a style seeks."""
+    start = begin(style, sent)
+    rows = [{"id": f"r{n}", "searchAfter": [n], "sort": [n]} for n in range(start, min(start + 2, 5))]
+    more = start + len(rows) < 5
+    at, last = (start + 1, rows[-1]["id"]) if rows else (None, None)
+    hints = {"hasMore": more, "nextPage": more, "hasNextPage": more, "hasNext": more}
+    hints |= dict.fromkeys(("nextCursor", "nextPageToken"), last if more else None)
+    hints |= {"startAfter": at, "startAfterId": last, "lastMessageId": last, "lastFaqId": last}
+    hints |= {"lastKnowledgeBaseId": last}
+    if style.items == (ANYWHERE,):
+        return rows if start else {"data": {"rows": rows, "count": len(rows)}}
+    answer: dict[str, Any] = {**hints, "meta": dict(hints), "pagination": dict(hints)}
+    put(answer, style.items[-1], rows, hints)
+    for path in style.total[:1]:
+        put(answer, path, 5, hints)
+    return answer
+
+
+def put(answer: dict[str, Any], path: str, value: Any, hints: dict[str, Any]) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        answer = answer.setdefault(parent, dict(hints))
+    answer[name] = value
+
+
+def begin(style: Style, sent: dict[str, Any]) -> int:
+    if style.begins(sent):
+        return 0
+    name = next(name for name in reversed(style.cursor) if sent.get(name))
+    value = sent[name]
+    if name == "page":
+        return (value - dict(style.start)["page"]) * 2
+    if name in ("skip", "offset"):
+        return int(value)
+    return (int(str(value).strip("[]r'"))) + 1
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[tuple[str, str], Specified]:
+    """Every operation of the vendor's files."""
+    reference.require()
+    return {(d, o.key): o for d in ("v2", "v3") for o in specification.operations(d)}
+
+
+@EACH
+def test_rows_and_total_are_where_the_vendor_describes_them(dialect, key, described):
+    style = STYLES[dialect][key]
+    paths = dict(described_paths(described[dialect, key]))
+    lists = {path for path, kind in paths.items() if kind == "array" and path.rpartition(".")[2] != "total"}
+    totals = {path for path in paths if TOTALS.fullmatch(path)}
+    if key in NOT_AS_DESCRIBED:
+        assert not (set(style.items) & lists and set(style.total) <= totals), "it is described now: remove the reason"
+    elif style.items == (ANYWHERE,):
+        assert lists <= {""}, "the vendor describes a list: name it"
+    else:
+        assert set(style.items) & lists
+        assert not style.total or set(style.total) & totals
+        assert bool(style.total) == bool(totals) or key in TOTALS_NOT_TAKEN
+
+
+@EACH
+def test_no_page_is_larger_than_the_vendor_takes(dialect, key, described):
+    operation, style = described[dialect, key], STYLES[dialect][key]
+    for parameter in operation.parameters("query"):
+        if parameter["name"] == style.size:
+            said = LARGEST.search(parameter.get("description", ""))
+            largest = parameter["schema"].get("maximum") or (said and int(next(filter(None, said.groups()))))
+            assert not largest or style.first()[style.size] <= largest
+            assert not largest or style.most == min(largest, 100)
+
+
+def described_paths(operation: Specified) -> Iterator[tuple[str, str]]:
+    """(path, type) of what the answer's schema names, two levels deep."""
+    _, schema = operation.answer
+    if schema is not None:
+        yield from _paths(schema, operation.document, "", 3)
+
+
+def _paths(schema: dict[str, Any], document: dict[str, Any], path: str, depth: int) -> Iterator[tuple[str, str]]:
+    while "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    properties = dict(schema.get("properties", {}))
+    kind = schema.get("type") or ("object" if properties or "allOf" in schema else "any")
+    yield path, kind if isinstance(kind, str) else kind[0]
+    if depth:
+        for name, inner in properties.items():
+            yield from _paths(inner, document, f"{path}.{name}" if path else name, depth - 1)
+        for part in schema.get("allOf", ()):
+            yield from ((p, k) for p, k in _paths(part, document, path, depth) if p != path)
+
+
+def test_only_the_dialects_differ_where_the_vendor_does():
+    assert style_of("oauth.get-installed-location", "v3").size == "pageSize"
+    assert style_of("contacts.get-contacts", "v3") is None
+    assert style_of("contacts.get-contact") is None

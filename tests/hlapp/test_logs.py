@@ -1,0 +1,49 @@
+"""What a line of the log holds, for a machine and for a person's terminal."""
+
+from __future__ import annotations
+
+import io
+import logging
+import logging.config
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from django.conf import settings
+
+from hlapp import logs
+
+
+@pytest.fixture(params=[False, True], ids=["json", "pretty"])
+def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    logs.configure({"level": "DEBUG", "pretty": request.param})
+    handler = logging.getLogger().handlers[-1]
+    assert isinstance(handler, logging.StreamHandler)
+    handler.stream = io.StringIO()
+    yield handler.stream
+    structlog.reset_defaults()
+    logs.configure(settings.LOGGING)
+
+
+def test_a_traceback_is_told_without_its_locals(written: io.StringIO) -> None:
+    def breaks() -> None:
+        local = "-".join(["planted", "in", "a", "local"])
+        raise RuntimeError(f"an unforeseen bug of {len(local)} letters")
+
+    try:
+        breaks()
+    except RuntimeError:
+        structlog.get_logger("test").exception("token.refresh_broke", credential=1)
+    text = written.getvalue()
+    assert "in breaks" in text
+    assert "an unforeseen bug" in text
+    assert "planted-in-a-local" not in text
+
+
+def test_secrets_in_a_tracebacks_text_are_blanked(written: io.StringIO) -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0." + "s" * 43
+    try:
+        raise RuntimeError(f"Authorization: Bearer {token}")
+    except RuntimeError:
+        structlog.get_logger("test").exception("call.broke")
+    assert token not in written.getvalue()

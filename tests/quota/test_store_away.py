@@ -1,0 +1,39 @@
+"""Without the store there are no permits, for nobody: callers and operators are told so, in time and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from integrations.console import diagnosis, health
+from integrations.console.findings import Level
+from integrations.core.errors import StoreUnavailable
+from integrations.quota import tickets
+from integrations.quota.lanes import Lane
+from tests.quota.parked import APP, RESOURCE, opened
+
+pytestmark = pytest.mark.usefixtures("clean_redis")
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_every_lane_is_refused_with_when_to_come_back_and_for_what(lane: Lane, store_away: Callable[[], None]) -> None:
+    opened()
+    store_away()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable) as refused:
+            tickets.acquire(APP, RESOURCE, lane=lane, timeout=5.0)
+        assert refused.value.code == "store_unavailable"
+        assert refused.value.retry_after == 5.0
+        said = {"app": APP, "resource": RESOURCE, "lane": lane.value, "reason": "store"}
+        assert refused.value.context == said
+
+
+def test_readiness_and_doctor_say_so(store_away: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "PROBES", {"redis": health.redis})
+    (well,) = diagnosis.services()
+    store_away()
+    (away,) = diagnosis.services()
+    assert (well.level, away.level) == (Level.OK, Level.FAILED)
+    assert away.found.startswith("the quota store does not answer")
+    assert "REDIS_URL" in away.fix

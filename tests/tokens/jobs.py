@@ -1,0 +1,13 @@
+"""A job for a real worker (`-I tests.tokens.jobs`) that keeps a thread for longer than a lost answer may wait."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from integrations.core.jobs import job
+
+
+@job("tests.hang")
+def hang(**_: Any) -> None:
+    time.sleep(60)

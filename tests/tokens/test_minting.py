@@ -1,0 +1,99 @@
+"""A location's token from its company's: the lease outlasts the call, and no permit is used late."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from integrations.core import clock
+from integrations.core.errors import RefreshInProgress, ServerFault, Unreachable
+from integrations.highlevel import oauth
+from integrations.quota import governor
+from integrations.quota.lanes import Lane
+from integrations.tokens import lease, store
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import refresh
+
+
+@pytest.fixture
+def unminted(company, vendor) -> Credential:
+    holder = store.location(company.app, vendor.locations[0])
+    return store.place(holder, company_id=company.resource_id, now=clock.now())
+
+
+@pytest.fixture
+def sent(monkeypatch) -> list[Credential]:
+    """The rows as they stood when a minting call left."""
+    rows: list[Credential] = []
+    real = oauth.mint_location
+
+    def watched(*args, location_id, **kwargs):
+        rows.append(Credential.objects.get(resource_id=location_id))
+        return real(*args, location_id=location_id, **kwargs)
+
+    monkeypatch.setattr(oauth, "mint_location", watched)
+    return rows
+
+
+@pytest.fixture
+def given_back(monkeypatch) -> list[object]:
+    permits: list[object] = []
+    real = governor.give_back
+    monkeypatch.setattr(governor, "give_back", lambda permit: (permits.append(permit), real(permit)))
+    return permits
+
+
+def after_the_permit(patch, row, **changed) -> list[float]:
+    """Whoever waits for a permit finds the row changed when it comes. Returns the patience of each who waited."""
+    real, patiences = governor.acquire, []
+
+    def acquire(*args, patience=None, **kwargs):
+        patiences.append(patience)
+        Credential.objects.filter(pk=row.pk).update(**changed)
+        return real(*args, patience=patience, **kwargs)
+
+    patch.setattr(governor, "acquire", acquire)
+    return patiences
+
+
+@pytest.mark.parametrize("lane", list(Lane))
+def test_the_lease_begins_anew_when_the_permit_is_there(unminted, sent, monkeypatch, lane) -> None:
+    nearly_over = clock.now() + timedelta(milliseconds=50)
+    patiences = after_the_permit(monkeypatch, unminted, lease_until=nearly_over)
+    refresh(unminted.pk, lane=lane)
+    (row,) = sent
+    assert row.lease_until - nearly_over > timedelta(seconds=lease.DEADLINE), "longer than the call may take"
+    assert all(patience <= 1.0 for patience in patiences), "with the company's refresh, within the lease"
+
+
+def test_who_lost_the_lease_meanwhile_sends_nothing(unminted, sent, given_back, monkeypatch) -> None:
+    later = clock.now() + timedelta(seconds=5)
+    after_the_permit(monkeypatch, unminted, lease_owner="another", lease_until=later)
+    with pytest.raises(RefreshInProgress):
+        refresh(unminted.pk)
+    assert (sent, len(given_back)) == ([], 1)
+    unminted.refresh_from_db()
+    assert (unminted.lease_owner, unminted.lease_until) == ("another", later)
+
+
+def test_a_permit_is_not_used_late(unminted, sent, given_back, monkeypatch) -> None:
+    real = governor.acquire
+    long_ago = clock.monotonic() - 60
+    monkeypatch.setattr(governor, "acquire", lambda *a, **k: replace(real(*a, **k), send_before=long_ago))
+    with pytest.raises(Unreachable, match="stood still"):
+        refresh(unminted.pk)
+    assert (sent, len(given_back)) == ([], 1)
+    monkeypatch.setattr(governor, "acquire", real)
+    assert refresh(unminted.pk).generation == unminted.generation + 1
+
+
+def test_a_failed_mint_rotated_nothing_and_is_simply_tried_again(unminted, vendor) -> None:
+    for _ in range(2):
+        vendor.fault("/oauth/locationToken", "status", status=503)
+        with pytest.raises(ServerFault):
+            refresh(unminted.pk)
+        unminted.refresh_from_db()
+        assert (unminted.lease_until, unminted.intent_generation) == (None, None)
+    assert refresh(unminted.pk).generation == unminted.generation + 1
