@@ -27,8 +27,9 @@ help:
 demo: $(RUN)
 	@trap : INT; $(PYTHON) manage.py demo $(ARGS) || [ $$? -eq 130 ]
 
+# One more process than cores, because many tests wait for a clock or a server.
 test: $(TEST)
-	@$(PYTHON) -m pytest -n 2 $(ARGS)
+	@$(PYTHON) -m pytest -n 3 --dist worksteal $(ARGS)
 
 check: $(DEV)
 	@echo "format" && $(VENV)/bin/ruff format --check --quiet .

@@ -139,6 +139,7 @@ def main() -> None:
     arguments = parser.parse_args()
     names, trips = [arguments.only] if arguments.only else list(LIMITERS), Counter[str]()
     store.client().flushdb()
+    store.clear()
     with ExitStack() as stack:
         sandboxes = {window: stack.enter_context(serve_in_thread(vendor(window))) for window in get_args(Window)}
         jobs = {

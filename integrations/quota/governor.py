@@ -193,13 +193,29 @@ def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> lis
         (store.keys(key), _request(epoch=epoch) | packed(told) | _wanted(question, ttl=ttl, horizon=horizon))
         for question, (key, epoch), told in zip(questions, addresses, reports, strict=True)
     ]
-    answers = store.run_all(calls)
+    answers = _run_all(calls)
     for address, told, answer in zip(addresses, reports, answers, strict=True):
         if isinstance(answer, StoreUnavailable):
             _outbox.put_back(address, told)
         else:
             memory.remember(address[0], answer["epoch"], int(answer["now"]))
             _note(address[0], answer)
+    return answers
+
+
+def _run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[dict[str, Any] | StoreUnavailable]:
+    """As the store's own, but where there is no state yet, the age of the store says whether it was lost."""
+    answers = store.run_all(calls)
+    nowhere = [place for place, answer in enumerate(answers) if isinstance(answer, dict) and not answer["epoch"]]
+    if nowhere:
+        try:
+            lost = {"lost": store.age() < START_WINDOW + times.SLACK}
+        except StoreUnavailable as error:
+            made: list[dict[str, Any] | StoreUnavailable] = [error] * len(nowhere)
+        else:
+            made = store.run_all([(calls[place][0], calls[place][1] | lost) for place in nowhere])
+        for place, answer in zip(nowhere, made, strict=True):
+            answers[place] = answer
     return answers
 
 

@@ -12,7 +12,8 @@
 -- done; it would gain 0.2 % of the quota where the quickest takes 20 ms.
 --
 -- KEYS 1 slots (zset: slot id -> free from), 2 state (hash)
--- ARGV 1 cjson request: want, epoch (that the caller knows, or ""), start and window (the limit and its interval until
+-- ARGV 1 cjson request: want, epoch (that the caller knows, or ""), lost (bool: whether a state that is not there was
+--      lost, as far as the store's age tells; absent before that was asked), start and window (the limit and its interval until
 --      a header tells them), slack (within which a call in flight is counted), margin (between two clocks), ttl (of a
 --      permit, without the window), horizon, credit, reserve, day_share, day_floor, interactive (bool), lane,
 --      reckoned (`now` if no time is lost between the last answer to this caller and this question, absent before),
@@ -21,7 +22,8 @@
 --      rate {max, remaining, interval, daily_limit, daily_remaining, daily_reset (absent where unknown), age and since
 --      (of its response, of its request), start (of its permit), refused (bool: it was a 429)}.
 -- Returns {epoch, now, reason, wait, foreign, grants {{slot, deadline, delay}, …}}; reason "" | "burst" | "day", wait until
--- it is worth asking, foreign: calls of others that this header told of.
+-- it is worth asking, foreign: calls of others that this header told of. The epoch is "" where there is no state: for
+-- want of 0, and for a caller who knows none and has to ask again with `lost`.
 local req = cjson.decode(ARGV[1])
 local rate, server = req.rate, ARGV[2]
 local slots, state = KEYS[1], KEYS[2]
@@ -47,15 +49,16 @@ local birth_fence = math.max(s.w or 0, req.window) + req.slack
 local set_back = s.b and (s.tat or 0) > clock - s.b + birth_fence + AHEAD
 if set_back then s = { n = s.n, w = s.w, mt = s.mt } end  -- the store's clock: all slots would rest until it has caught up
 if not s.b then
-  if req.want == 0 then return cjson.encode({ epoch = '', foreign = 0 }) end  -- about calls of a state that is gone
-  -- A lost or new state. Whoever knew another epoch has calls in flight that this state does not know of: wait a whole
-  -- window. Nobody knew one: send a single probe, its headers open the rest. `probe` is the score of slots never used.
-  -- A process that has just started asks first and cannot know of a loss, so that probe may be one call too many: a
-  -- single refusal, which fences, against a window of silence for every resource that is called for the first time.
+  local knows = req.epoch ~= '' or set_back
+  -- Nothing is made for calls of a state that is gone, or while it is not known whether this one was.
+  if req.want == 0 or not knows and req.lost == nil then return cjson.encode({ epoch = '', foreign = 0 }) end
+  -- A lost state, as the caller knows who had calls under another epoch, or as the store's age tells, has calls in flight
+  -- that this one does not know of: wait a whole window. A new state: send a single probe, its headers open the rest.
+  -- `probe` is the score of slots never used.
   redis.call('DEL', slots)
   s.b, s.n = clock, s.n or req.start
   for slot = 0, s.n - 1 do place(slot, birth_fence) end
-  if req.epoch == '' and not set_back then
+  if not (knows or req.lost) then
     place(0, 0)
     s.probe = birth_fence
   end

@@ -13,6 +13,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import psycopg
 import structlog
@@ -20,7 +21,8 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from integrations.core import clock
-from integrations.quota import turns, usage
+from integrations.core.errors import StoreUnavailable
+from integrations.quota import store, turns, usage
 from integrations.quota.handing import Handing, Send, send
 from integrations.quota.ledger import Ledger
 
@@ -49,6 +51,8 @@ class Pump:
         self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
+        with suppress(StoreUnavailable):
+            store.age()  # marks it, so that it is old enough to be trusted when the first agency installs
         while not self._stopping.is_set():
             try:
                 self._connected()

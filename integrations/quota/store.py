@@ -24,22 +24,14 @@ from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 
 _RETRY_AFTER = 5.0
+_MICRO = 1_000_000
 _GRACE = 1.0  # seconds after a failure in which nobody tries: a store that hangs would hang every thread in turn
-
-
-def _read(name: str) -> str:
-    """A script with its parts: a line `--@part` stands for `part.lua`."""
-    here = Path(__file__).parent
-    text = (here / name).read_text()
-    for part in re.findall(r"^--@(\w+)$", text, re.MULTILINE):
-        text = text.replace(f"--@{part}\n", (here / f"{part}.lua").read_text())
-    return text
 
 
 _Call = tuple[Sequence[str], Sequence[str | int]]  # keys and arguments
 
-_SCRIPT = _read("permit.lua")
-_TICKET = _read("ticket.lua")
+SINCE = "hlapp:since"  # one mark for all deployments that share the store: it is emptied as a whole
+_AGED = 3600.0  # seconds: older than any call in flight
 
 
 @functools.lru_cache(maxsize=1)
@@ -61,10 +53,18 @@ def keys(resource: str) -> list[str]:
 
 
 def clear() -> None:
-    """Forget every resource of this deployment: for a demo or a test that starts afresh."""
+    """Forget every resource of this deployment, none of which has calls in flight: for a demo or a test that starts
+    afresh. Raises StoreUnavailable."""
     found = list(client().scan_iter(match=f"{settings.NAMESPACE}:q:*", count=1000))
     if found:
         client().delete(*found)
+    age(at_least=_AGED)
+
+
+def age(*, at_least: float = 0.0) -> float:
+    """Seconds since this store was found empty or another run of the server was met; whoever looks first sets the
+    mark, `at_least` so long ago. Raises StoreUnavailable."""
+    return int(_one("age", [SINCE], [int(at_least * _MICRO)])) / _MICRO
 
 
 def run(keys: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def run(keys: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
 def run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[dict[str, Any] | StoreUnavailable]:
     """Calls of `permit.lua` in one round trip, each atomic and each with its own failure, which is returned."""
     try:
-        answers = _script().all([(keys, [json.dumps(request)]) for keys, request in calls])
+        answers = _script("permit").all([(keys, [json.dumps(request)]) for keys, request in calls])
     except redis.RedisError as error:
         return [_unavailable(error) for _ in calls]
     return [_unavailable(one) if isinstance(one, redis.RedisError) else json.loads(one) for one in answers]
@@ -86,13 +86,7 @@ def run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[dict[
 
 def ticket(keys: Sequence[str], *arguments: str | int) -> list[int]:
     """One atomic call of `ticket.lua`. Raises StoreUnavailable."""
-    try:
-        (answer,) = _ticket_script().all([(keys, arguments)])
-    except redis.RedisError as error:
-        raise _unavailable(error) from error
-    if isinstance(answer, redis.RedisError):
-        raise _unavailable(answer) from answer
-    return [int(number) for number in answer]
+    return [int(number) for number in _one("ticket", keys, arguments)]
 
 
 def fields(resources: Sequence[str], *names: str) -> tuple[list[list[int | None]], int]:
@@ -111,8 +105,17 @@ def fields(resources: Sequence[str], *names: str) -> tuple[list[list[int | None]
 
 def away_for() -> float:
     """Seconds since the store stopped answering this process; 0 while it answers."""
-    since = _script().away_since
+    since = _script("permit").away_since
     return clock.monotonic() - since if since else 0.0
+
+
+def text(name: str) -> str:
+    """The script `name` with its parts: a line `--@part` stands for `part.lua`."""
+    here = Path(__file__).parent
+    whole = (here / f"{name}.lua").read_text()
+    for part in re.findall(r"^--@(\w+)$", whole, re.MULTILINE):
+        whole = whole.replace(f"--@{part}\n", (here / f"{part}.lua").read_text())
+    return whole
 
 
 class _Script:
@@ -172,14 +175,19 @@ def _read_answer(connection: Any) -> Any:
         return error
 
 
-@functools.lru_cache(maxsize=1)
-def _script() -> _Script:
-    return _Script(_SCRIPT)
+@functools.cache
+def _script(name: str) -> _Script:
+    return _Script(text(name))
 
 
-@functools.lru_cache(maxsize=1)
-def _ticket_script() -> _Script:
-    return _Script(_TICKET)
+def _one(name: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+    try:
+        (answer,) = _script(name).all([(keys, arguments)])
+    except redis.RedisError as error:
+        raise _unavailable(error) from error
+    if isinstance(answer, redis.RedisError):
+        raise _unavailable(answer) from answer
+    return answer
 
 
 def _greet(connection: Any) -> None:

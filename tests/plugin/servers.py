@@ -15,6 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import redis
+
 from hlapp import embedded
 
 _PREFIX = "hlapp-test-"
@@ -61,6 +63,12 @@ def take_own_redis_database(environ: MutableMapping[str, str], worker: str) -> N
     first = int(parts.path.strip("/") or 0)
     number = (first + 1 + int(worker.removeprefix("gw"))) % _REDIS_DATABASES
     environ["REDIS_URL"] = urlunsplit(parts._replace(path=f"/{number}"))
+
+
+def empty(store: redis.Redis) -> None:
+    """Remove everything, as long ago as the governor needs to believe that nothing was lost (`quota/age.lua`)."""
+    store.flushdb()
+    store.set("hlapp:since", f"{store.info('server')['run_id']} 0")
 
 
 def _sweep() -> None:

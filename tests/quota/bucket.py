@@ -46,8 +46,9 @@ class Bucket:
     reckoned: tuple[float, int] | None = None  # when this caller was answered last, and what that clock showed
 
     def __post_init__(self) -> None:
-        assert store._SCRIPT.count(_TIME) == 1
-        self.script = self.client.register_script(store._SCRIPT.replace(_TIME, "{ARGV[3], ARGV[4]}"))
+        script = store.text("permit")
+        assert script.count(_TIME) == 1
+        self.script = self.client.register_script(script.replace(_TIME, "{ARGV[3], ARGV[4]}"))
 
     @property
     def keys(self) -> list[str]:
@@ -60,6 +61,7 @@ class Bucket:
         defaults: dict[str, Any] = {
             "want": 0,
             "epoch": self.epoch,
+            "lost": False,
             "start": START,
             "window": WINDOW,
             "slack": SLACK,
@@ -76,7 +78,7 @@ class Bucket:
         }
         if self.reckoned is not None:
             defaults["reckoned"] = self.reckoned[1] + round((self.now - self.reckoned[0]) * MICRO)
-        asked = defaults | request
+        asked = {name: value for name, value in (defaults | request).items() if value is not None}
         for name in ("window", "slack", "margin", "ttl", "horizon"):
             asked[name] = int(asked[name] * MICRO)
         micros = round((self.now + self.skew) * MICRO)

@@ -132,6 +132,42 @@ def test_a_process_that_knew_the_lost_state_waits_a_fence(clean_redis: redis.Red
     assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + times.SLACK, abs=0.2)
 
 
+def test_a_new_process_waits_a_fence_as_well_when_the_store_was_emptied(clean_redis: redis.Redis) -> None:
+    """It knows of no calls, but the store is too young to say that there are none."""
+    opened()
+    clean_redis.flushdb()
+    memory.epochs.clear()
+    with pytest.raises(QuotaExhausted) as refused:
+        acquire(Lane.EVENTS)
+    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + times.SLACK, abs=0.2)
+
+
+def test_an_old_store_that_has_no_state_is_asked_at_once(clean_redis: redis.Redis) -> None:
+    clean_redis.flushdb()
+    assert store.age(at_least=governor.START_WINDOW + times.SLACK + 0.1) > governor.START_WINDOW + times.SLACK
+    assert acquire(Lane.EVENTS)
+
+
+def test_the_age_of_a_store_starts_anew_with_another_run_of_the_server(clean_redis: redis.Redis) -> None:
+    """It may hold an older copy, from before the state that is asked for."""
+    store.clear()
+    age = store.age()
+    assert age > 3000
+    _, since = clean_redis.get(store.SINCE).split()
+    clean_redis.set(store.SINCE, b"another-run " + since)
+    assert store.age() < 1
+    later = store.age()
+    assert later < 10, "and it stays"
+    assert clean_redis.ttl(store.SINCE) == -1
+
+
+@pytest.mark.parametrize("garbage", [b"", b"nonsense", b"one two three", b"run 99999999999999999999"])
+def test_a_mark_that_means_nothing_is_made_anew(clean_redis: redis.Redis, garbage: bytes) -> None:
+    clean_redis.set(store.SINCE, garbage)
+    assert store.age() < 1
+    assert store.age() < 10
+
+
 def test_a_permit_far_ahead_does_not_outlive_the_state(clean_redis: redis.Redis) -> None:
     opened(1, interval_ms=1500)
     loss = threading.Timer(0.3, clean_redis.flushdb)
@@ -144,7 +180,7 @@ def test_a_permit_far_ahead_does_not_outlive_the_state(clean_redis: redis.Redis)
 
 def test_one_that_has_not_asked_for_an_hour_has_nothing_in_flight(clean_redis: redis.Redis) -> None:
     opened()
-    clean_redis.flushdb()
+    store.clear()
     memory.epochs.update({key: (epoch, asked - 3601, 0) for key, (epoch, asked, _) in memory.epochs.items()})
     assert acquire(Lane.EVENTS)
 
@@ -207,4 +243,4 @@ def test_clearing_forgets_only_this_deployments_quota(clean_redis: redis.Redis) 
     opened()
     clean_redis.set("another", 1)
     store.clear()
-    assert clean_redis.keys() == [b"another"]
+    assert sorted(clean_redis.keys()) == [b"another", store.SINCE.encode()]

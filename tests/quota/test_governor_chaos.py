@@ -25,6 +25,7 @@ from integrations.sandbox.embedded import Embedded, serve_in_thread
 from integrations.sandbox.installs import Install
 from integrations.sandbox.options import Options
 from integrations.sandbox.tokens import Grant
+from tests.plugin import servers
 
 LIMIT, SCOPE = 30, "locations.readonly"
 
@@ -62,6 +63,10 @@ class Store:
     def ask(self, *command: str) -> Any:
         with redis.Redis(port=self.port, retry=Retry(NoBackoff(), 0)) as client:
             return client.execute_command(*command)
+
+    def empty(self) -> None:
+        with redis.Redis(port=self.port) as client:
+            servers.empty(client)
 
     @property
     def url(self) -> str:
@@ -120,6 +125,7 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         told = {"url": vendor.url, "path": path, "token": token, "app": app, "resource": location.id}
         store = Store(tmp_path)
         store.start()
+        store.empty()
         stack.callback(store.kill)
         made = Scene(store, vendor, told)
         stack.callback(made.fire_all)
@@ -134,6 +140,11 @@ def test_nothing_is_refused_whoever_dies(scene: Scene) -> None:
     scene.hire()
     scene.goes_on()
     scene.store.ask("FLUSHALL")
+    scene.goes_on()
+    scene.fire_all()
+    scene.store.ask("FLUSHALL")
+    for _ in range(3):
+        scene.hire()
     scene.goes_on()
     scene.store.ask("SAVE")
     scene.goes_on()

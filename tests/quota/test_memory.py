@@ -8,7 +8,7 @@ import redis
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted
 from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, memory, times
+from integrations.quota import governor, memory, store, times
 from integrations.quota.lanes import Lane
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "memory8h8vShlRW1KT"
@@ -65,7 +65,7 @@ def test_a_store_that_lost_its_state_hears_of_calls_in_flight(clean_redis: redis
     with pytest.raises(QuotaExhausted):
         call()
     memory.epochs.clear()
-    clean_redis.flushdb()
+    store.clear()
     call()
 
 

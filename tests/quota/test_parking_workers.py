@@ -132,6 +132,7 @@ def kill_the_store(group: Workers, store: Store) -> None:
 def own_store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path)
     store.start()
+    store.empty()
     yield store
     store.kill()
 

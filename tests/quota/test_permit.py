@@ -160,6 +160,18 @@ def test_a_new_process_first_after_the_loss_does_not_open_it_for_the_others(buck
     assert len(newcomer.ask(want=30)) == 25
 
 
+def test_a_new_process_waits_for_the_fence_of_a_state_that_was_lost(bucket: Bucket) -> None:
+    bucket.open(25)
+    bucket.client.flushdb()
+    newcomer = bucket.other()
+    assert newcomer.run(want=1, lost=None)["epoch"] == "", "nothing is made before it is known"
+    assert bucket.client.keys() == []
+    assert newcomer.ask(lost=True) == []
+    assert newcomer.wait == pytest.approx(WINDOW + SLACK)
+    newcomer.now += WINDOW + SLACK
+    assert len(newcomer.ask(want=30)) == 25
+
+
 def test_slots_that_expired_unused_are_all_free(bucket: Bucket) -> None:
     bucket.open(25)
     bucket.client.delete(bucket.keys[0])
