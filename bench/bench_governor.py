@@ -7,7 +7,7 @@ it stands what the mean round trip leaves to a slot that rests one window after 
 where windows slide.
 
 ``--seconds`` measured (120), ``--warm-up`` before that (45, the learning and the first bursts); ``--only governor``
-leaves the machine to one limiter, ``--threads`` (4) call for each limiter in each process.
+leaves the machine to one limiter, ``--threads`` (8) call for each limiter in each process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from collections import Counter  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from contextlib import ExitStack, contextmanager  # noqa: E402
 from dataclasses import asdict, dataclass  # noqa: E402
-from itertools import pairwise  # noqa: E402
+from statistics import fmean  # noqa: E402
 from typing import get_args  # noqa: E402
 
 from django.conf import settings  # noqa: E402
@@ -48,11 +48,8 @@ Cell = tuple[str, str]  # window and limiter
 
 @dataclass(frozen=True)
 class Sample:
-    """`opened` names the window that was open at the `moment`."""
-
     moment: float
     accepted: int
-    opened: float
 
 
 def vendor(window: Window) -> Options:
@@ -95,20 +92,21 @@ def fleet(jobs: list[Errand], trips: Counter[str]) -> Iterator[None]:
             worker.wait()
 
 
-def sample(sandbox: Embedded, window: Window, job: Errand) -> Sample:
+def sample(sandbox: Embedded, job: Errand) -> Sample:
     platform = sandbox.platform
     assert platform is not None
     bucket = platform.quota.bucket(platform.app.client_id, job.place.resource)
-    opened = platform.clock.now() // WINDOW if window == "fixed" else getattr(bucket.burst, "closes_at", 0.0)
-    return Sample(time.monotonic(), bucket.requests - bucket.rejected, opened)
+    return Sample(time.monotonic(), bucket.requests - bucket.rejected)
 
 
 def used(samples: list[Sample]) -> float:
-    """The part of the quota that was used, from the opening of one window to that of another: who spends a window early
-    would else gain or lose by where in it the measuring begins."""
-    openings = [(now, before) for before, now in pairwise(samples) if now.opened != before.opened]
-    (first, begun), (last, ended) = (openings[0], openings[-1]) if openings else ((samples[0],) * 2, (samples[-1],) * 2)
-    return (ended.accepted - begun.accepted) / (LIMIT * (last.moment - first.moment) / WINDOW)
+    """The part of the quota that was used, from the mean of the first window to that of the last: who spends a window
+    early would else gain or lose by where in it the measuring begins and ends."""
+    count = round(WINDOW / (samples[-1].moment - samples[0].moment) * (len(samples) - 1))
+    first, last = samples[:count], samples[-count:]
+    calls = fmean(one.accepted for one in last) - fmean(one.accepted for one in first)
+    seconds = fmean(one.moment for one in last) - fmean(one.moment for one in first)
+    return calls / (LIMIT * seconds / WINDOW)
 
 
 def refusals(sandbox: Embedded, job: Errand) -> int:
@@ -134,7 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--warm-up", type=float, default=45.0)
-    parser.add_argument("--threads", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=8)
     parser.add_argument("--only", choices=["governor"])
     arguments = parser.parse_args()
     names, trips = [arguments.only] if arguments.only else list(LIMITERS), Counter[str]()
@@ -151,7 +149,7 @@ def main() -> None:
             time.sleep(arguments.warm_up)
             for _ in range(int(arguments.seconds / PERIOD)):
                 for (window, name), (sandbox, job) in cells.items():
-                    samples[window, name].append(sample(sandbox, window, job))
+                    samples[window, name].append(sample(sandbox, job))
                 time.sleep(PERIOD)
         found = {cell: (used(samples[cell]), refusals(*where)) for cell, where in cells.items()}
     report(found, trips)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,8 +32,9 @@ def workers(count: int, *, threads: int, jobs: str = "", beat: bool = False, **e
         ["worker", "-P", "threads", "-c", str(threads), "-Q", "urgent,api", "-n", f"bench{number}@%h", *more]
         for number in range(count)
     ]
-    if beat:
-        commands.append(["beat", "--pidfile=", "-s", "/dev/null"])
+    schedule = Path(tempfile.mkdtemp(prefix="hlapp-bench-"))
+    if beat:  # its schedule is a file that it may remove and make anew, so never a device
+        commands.append(["beat", "--pidfile=", "-s", str(schedule / "beat")])
     running = [
         subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "hlapp", *command, "-l", "ERROR"],
@@ -47,6 +51,7 @@ def workers(count: int, *, threads: int, jobs: str = "", beat: bool = False, **e
         for process in running:
             process.kill()
             process.wait()
+        shutil.rmtree(schedule)
 
 
 def until(reached: Callable[[], Any], seconds: float) -> bool:

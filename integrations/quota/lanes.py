@@ -13,7 +13,8 @@ from enum import Enum
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`horizon`: seconds a permit may lie ahead. `credit`: how many paces a burst may run ahead. `reserve`: slots left
-    for interactive work. `day_share`, `day_floor`: parts of the day's quota left to the lanes above."""
+    for interactive work while slots come back one by one (else `lanes.lua` has it). `day_share`, `day_floor`: parts of
+    the day's quota left to the lanes above."""
 
     horizon: float
     credit: int

@@ -38,7 +38,7 @@ local function hold(free_from)  -- nothing that is free or cooling goes out befo
 end
 
 local FIELDS = { 'b', 'n', 'w', 'tat', 'probe', 'dl', 'dr', 'dt', 'du', 'df', 'kt', 'kd', 'ke', 'kf', 'kb', 'kc',
-  'a0', 'f', 'fa', 'fb', 'fr', 'lo', 'hi', 'lh', 'lp', 'ln', 'lx', 'mt', 'cm', 'cw', 'ct' }
+  'a0', 'vi', 've', 'vt', 'f', 'fa', 'fb', 'fr', 'lo', 'hi', 'lh', 'lp', 'ln', 'lx', 'mt', 'cm', 'cw', 'ct' }
 local stored, s = redis.call('HMGET', state, 'sv', unpack(FIELDS)), {}
 for i, field in ipairs(FIELDS) do
   stored[field] = stored[i + 1] and tonumber(stored[i + 1])
@@ -95,6 +95,7 @@ if probe and now >= probe then probe = nil end
 --@window
 --@limit
 --@foreign
+--@lanes
 
 local known = learn_limit(rate)
 
@@ -135,11 +136,17 @@ end
 if rate.refused then refused(rate) end
 
 if req.interactive and req.want > 0 then s.a0 = now end
-local skip = math.ceil(withheld())
-if req.reserve > 0 and s.a0 and now - s.a0 < 60000000 then skip = skip + req.reserve end
-skip = redis.call('ZCARD', slots) - n + math.min(skip, n - 1)
+local beyond, others_hold = redis.call('ZCARD', slots) - n, math.ceil(withheld())
+local skip = beyond + math.min(others_hold + kept(), n - 1)
 
 local grants, reason, wait = {}, '', 0
+local function refuse(score, longest)
+  reason, wait = 'burst', longest
+  -- No slot is free but those that are kept, if any.
+  if not score or score > now then
+    wait = math.min(wait, melts_in(redis.call('ZCOUNT', slots, '-inf', exact(now)) - beyond - others_hold))
+  end
+end
 -- Where windows are fixed, what is spent early is surely counted before the next one opens.
 local pace = math.ceil((s.lo and 0.85 or 0.985) * window / n)
 if req.want > 0 then
@@ -152,18 +159,18 @@ if req.want > 0 then
     end
     local slot, score = free[2 * i - 1], tonumber(free[2 * i])
     if not slot then
-      reason, wait = 'burst', window
+      refuse(nil, window)
       break
     end
     local start = math.max(score, now, tat - (req.credit + burst()) * pace)
     local opening = start > now and opens_at()
     if opening and opening < start then
-      reason, wait = 'burst', opening - now
+      refuse(score, opening - now)
       break
     end
     if start > now + req.horizon then
       -- The last slots' calls are still under way: the earliest report that may come sets one free a window later.
-      reason, wait = 'burst', math.min(start - now, window + req.slack)
+      refuse(score, math.min(start - now, window + req.slack))
       break
     end
     tat = math.max(tat, start) + pace
@@ -175,6 +182,7 @@ if req.want > 0 then
   end
   if reason == 'burst' and probe then wait = math.min(wait, 100000) end
   s.tat = tat
+  count_visits(#grants)
 end
 if s.dr then s.dr = math.max(s.dr, 0) end
 

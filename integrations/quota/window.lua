@@ -13,7 +13,7 @@
 -- younger than a window (`lp`). A header that another disproves ends it for an hour (`lx`), as calls of others or a
 -- refusal do; so whoever tells nonsense now and then is not believed at all.
 
-local PROOFS, QUICK, RING, BURST = 3, 2000000, 16, 24
+local PROOFS, QUICK, RING = 3, 2000000, 16
 
 local function forget_window()
   s.lo, s.hi, s.lh = nil, nil, nil
@@ -48,9 +48,10 @@ local function open_window()
 end
 
 -- Paces that calls may run ahead until the first answer tells that the window is open: the quickest of many tells best
--- since when, and every millisecond of doubt is one of silence before the next window.
+-- since when, and every millisecond of doubt is one of silence before the next window. The rest is for whoever comes
+-- later in the window.
 local function burst()
-  return believes() and s.lh and not s.hi and BURST or 0
+  return believes() and s.lh and not s.hi and math.min(60, math.floor(0.6 * n)) or 0
 end
 
 -- A call sent after the former window's end was answered: the next one is open.

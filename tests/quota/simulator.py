@@ -50,6 +50,15 @@ class Process:
     reading: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Somebody in a process who calls: again and again, or once if it `came` at a moment."""
+
+    process: Process
+    terms: dict[str, Any]
+    came: float | None = None
+
+
 @dataclass
 class Simulation:
     bucket: Bucket
@@ -60,6 +69,8 @@ class Simulation:
     counted: int = 0
     refused: int = 0
     questions: int = 0
+    limit: int = LIMIT
+    waits: list[float] = field(default_factory=list)  # of each visit, in seconds
     opened_at: float = 0.0
     _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
     _order: itertools.count[int] = field(default_factory=itertools.count)
@@ -70,7 +81,7 @@ class Simulation:
         for _ in range(processes):
             process = Process()
             for _ in range(threads):
-                self._at(begun + self.chance.uniform(0, 0.1), partial(self._ask, process))
+                self._at(begun + self.chance.uniform(0, 0.1), partial(self._ask, Caller(process, self.terms)))
         skipped: tuple[int, float] | None = None
         while self.counted + self.refused < requests:
             self.bucket.now, _, act = heapq.heappop(self._events)
@@ -78,37 +89,50 @@ class Simulation:
                 skipped = self.counted, self.bucket.now
             act()
         assert skipped is not None, "too few requests for a minute"
-        return (self.counted - skipped[0]) / (LIMIT * (self.bucket.now - skipped[1]) / WINDOW)
+        return (self.counted - skipped[0]) / (self.limit * (self.bucket.now - skipped[1]) / WINDOW)
+
+    def visits(self, every: float, terms: dict[str, Any]) -> None:
+        """Beside what saturates the resource, a call under other terms every so many seconds on average."""
+        process = Process()
+
+        def visit() -> None:
+            self._ask(Caller(process, terms, self.bucket.now))
+            self._at(self.bucket.now + self.chance.expovariate(1 / every), visit)
+
+        self._at(self.bucket.now + every, visit)
 
     def _at(self, moment: float, act: Callable[[], None]) -> None:
         heapq.heappush(self._events, (moment, next(self._order), act))
 
-    def _ask(self, process: Process) -> None:
-        answer = self._say(process, want=1, **self.terms)
+    def _ask(self, caller: Caller) -> None:
+        process = caller.process
+        answer = self._say(process, want=1, **caller.terms)
         process.epoch, process.answered = answer["epoch"], (self.bucket.now, int(answer["now"]))
         self.opened_at = int(process.epoch) / MICRO
         if not answer["grants"]:
-            self._at(self.bucket.now + min(answer["wait"] / MICRO, WINDOW), lambda: self._ask(process))
+            self._at(self.bucket.now + min(answer["wait"] / MICRO, WINDOW), lambda: self._ask(caller))
             return
         slot, deadline, delay = answer["grants"][0]
         taken = self.bucket.now + delay / MICRO
+        if caller.came is not None:
+            self.waits.append(taken - caller.came)
         stall = self.chance.uniform(0.2, 2.0) if self.chance.random() < self.profile.stalls else 0.0
         self._at(
             taken + stall + self.chance.uniform(*self.profile.forth),
-            lambda: self._count(process, slot, deadline, taken),
+            lambda: self._count(caller, slot, deadline, taken),
         )
 
-    def _count(self, process: Process, slot: int, deadline: str, taken: float) -> None:
+    def _count(self, caller: Caller, slot: int, deadline: str, taken: float) -> None:
         now = self.bucket.now
-        over = self.window.used(now) >= LIMIT
+        over = self.window.used(now) >= self.limit
         if over:
             self.refused += 1
         else:
             self.window.count(now)
             self.counted += 1
         reading = {
-            "max": LIMIT,
-            "remaining": LIMIT - self.window.used(now),
+            "max": self.limit,
+            "remaining": self.limit - self.window.used(now),
             "refused": over,
             "taken": taken,
             "start": self._start(taken),
@@ -116,22 +140,27 @@ class Simulation:
         received = now + self.chance.uniform(*self.profile.back)
         fate = self.chance.random()
         if fate < self.profile.killed:
-            self._at(received, lambda: self._ask(process))
+            self._at(received, lambda: self._again(caller))
             return
         if fate < self.profile.killed + self.profile.lost:
             given_up = taken + TIMEOUT
             self._at(
-                given_up, lambda: self._receive(process, [slot, int(deadline), given_up + 1.0, self._start(taken)], {})
+                given_up, lambda: self._receive(caller, [slot, int(deadline), given_up + 1.0, self._start(taken)], {})
             )
             return
-        self._at(received, lambda: self._receive(process, [slot, int(deadline), received, self._start(taken)], reading))
+        self._at(received, lambda: self._receive(caller, [slot, int(deadline), received, self._start(taken)], reading))
 
-    def _receive(self, process: Process, report: list[Any], reading: dict[str, Any]) -> None:
+    def _receive(self, caller: Caller, report: list[Any], reading: dict[str, Any]) -> None:
+        process = caller.process
         process.reports.append(report)
         if reading:
             process.reading = reading | {"received": report[2]}
         self._at(self.bucket.now + PATIENCE, lambda: self._flush(process))
-        self._ask(process)
+        self._again(caller)
+
+    def _again(self, caller: Caller) -> None:
+        if caller.came is None:
+            self._ask(caller)
 
     def _start(self, taken: float) -> int:
         """The permit's start as the store counts: since the birth of its state."""

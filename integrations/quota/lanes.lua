@@ -1,0 +1,49 @@
+-- What a lane leaves to those above it (a part of permit.lua).
+--
+-- While slots come back one by one, a few that are free are enough (`reserve`), as long as there is somebody who may
+-- want them. Where the vendor's window is known they come back all at once, so what is kept from then to then is what
+-- the lanes above are going to want in that time, as their calls of late tell, and as many more as such traffic varies
+-- (1.65 standard deviations of a Poisson count), and one for whoever comes first after a silence. It melts towards the
+-- opening, and nothing is left unused.
+--
+-- `vi`, `ve` millionths of calls of the interactive and the events lane, each forgotten with a half-life of 30 s since
+-- `vt`; `a0` when somebody asked last for the interactive lane.
+
+local SPAN, VARIES, LAST = 43280851, 1.65, 1000000  -- 30 s / ln 2
+
+local function recent(count) return (count or 0) / 1000000 * math.exp(-math.max(0, now - (s.vt or now)) / SPAN) end
+
+local function count_visits(calls)
+  if calls == 0 or not (req.lane == 'interactive' or req.lane == 'events') then return end
+  local interactive, events = recent(s.vi), recent(s.ve)
+  if req.lane == 'interactive' then interactive = interactive + calls end
+  if req.lane == 'events' then events = events + calls end
+  s.vi, s.ve, s.vt = interactive * 1000000, events * 1000000, now
+end
+
+-- Calls of the lanes above per microsecond, and the microseconds until all slots come back; nil when that is not known.
+local function wanted_above()
+  if req.reserve == 0 or not believes() then return nil end
+  local calls = recent(s.vi) + (req.lane == 'bulk' and recent(s.ve) or 0)
+  return calls / SPAN, math.max(0, (opens_at() or now + window) - now)
+end
+
+local function kept()
+  local rate, span = wanted_above()
+  if rate then
+    local first = span > LAST and 1 or 0
+    return math.max(first, math.floor(rate * span + VARIES * math.sqrt(rate * span) + 0.5))
+  end
+  if req.reserve > 0 and s.a0 and now - s.a0 < 60000000 then return req.reserve end
+  return 0
+end
+
+-- Microseconds until fewer are kept than the `free` that are there; endless when nothing is known to melt.
+local function melts_in(free)
+  local rate, span = wanted_above()
+  if not rate or free < 1 then return math.huge end
+  local root = (math.sqrt(VARIES * VARIES + 4 * free - 2) - VARIES) / 2
+  local melted = rate > 0 and root * root / rate or LAST
+  if free == 1 then melted = math.min(melted, LAST) end
+  return math.max(0, span - melted) + 1000
+end
