@@ -4,12 +4,13 @@
 -- want them. Where the vendor's window is known they come back all at once, so what is kept from then to then is what
 -- the lanes above are going to want in that time, as their calls of late tell, and as many more as such traffic varies
 -- (1.65 standard deviations of a Poisson count), and one for whoever comes first after a silence. It melts towards the
--- opening, and nothing is left unused.
+-- opening, and nothing is left unused. That one goes while a quarter of the window is left, because a slot whose call is
+-- answered close to the end may not be known to be free at the opening.
 --
 -- `vi`, `ve` millionths of calls of the interactive and the events lane, each forgotten with a half-life of 30 s since
 -- `vt`; `a0` when somebody asked last for the interactive lane.
 
-local SPAN, VARIES, LAST = 43280851, 1.65, 1000000  -- 30 s / ln 2
+local SPAN, VARIES, LAST = 43280851, 1.65, 0.25  -- 30 s / ln 2; part of a window
 
 local function recent(count) return (count or 0) / 1000000 * math.exp(-math.max(0, now - (s.vt or now)) / SPAN) end
 
@@ -31,7 +32,7 @@ end
 local function kept()
   local rate, span = wanted_above()
   if rate then
-    local first = span > LAST and 1 or 0
+    local first = span > LAST * window and 1 or 0
     return math.max(first, math.floor(rate * span + VARIES * math.sqrt(rate * span) + 0.5))
   end
   if req.reserve > 0 and s.a0 and now - s.a0 < 60000000 then return req.reserve end
@@ -43,7 +44,7 @@ local function melts_in(free)
   local rate, span = wanted_above()
   if not rate or free < 1 then return math.huge end
   local root = (math.sqrt(VARIES * VARIES + 4 * free - 2) - VARIES) / 2
-  local melted = rate > 0 and root * root / rate or LAST
-  if free == 1 then melted = math.min(melted, LAST) end
+  local melted = rate > 0 and root * root / rate or LAST * window
+  if free == 1 then melted = math.min(melted, LAST * window) end
   return math.max(0, span - melted) + 1000
 end

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('kwargs', models.JSONField()),
                 ('state', models.CharField(choices=[('waiting', 'waiting'), ('handed', 'handed to a worker'), ('running', 'running')], default='waiting', max_length=8)),
                 ('turn', models.PositiveIntegerField(default=0)),
-                ('reason', models.CharField(blank=True, help_text='what there was too little of: burst or day', max_length=8)),
+                ('reason', models.CharField(blank=True, help_text='what there was too little of (burst or day), or what was away (store)', max_length=8)),
                 ('parked_at', models.DateTimeField()),
                 ('place_at', models.DateTimeField(help_text='the order of those who wait')),
                 ('due_at', models.DateTimeField(help_text='not handed out before')),
