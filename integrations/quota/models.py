@@ -24,7 +24,9 @@ class Parked(models.Model):
     kwargs = models.JSONField()
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     turn = models.PositiveIntegerField(default=0)
-    reason = models.CharField(max_length=8, blank=True, help_text="what there was too little of (burst or day), or what was away (store)")
+    reason = models.CharField(
+        max_length=8, blank=True, help_text="what there was too little of (burst or day), or what was away (store)"
+    )
     parked_at = models.DateTimeField()
     place_at = models.DateTimeField(help_text="the order of those who wait")
     due_at = models.DateTimeField(help_text="not handed out before")

@@ -69,7 +69,9 @@ def test_bulk_work_leaves_of_each_window_what_the_lanes_above_will_want(
     assert world.refused == 0
     assert used > (0.9 if limit == 25 else 0.95)
     assert waits[len(waits) // 2] == 0
-    assert waits[int(0.9 * len(waits))] < 1.5, "nine tenths of a window would be eight seconds"
+    assert waits[int(0.9 * len(waits))] < 2.5, (
+        "who comes after a silence in the last quarter of a window waits for the next"
+    )
     assert waits[-1] < 6.0
 
 
