@@ -14,6 +14,7 @@ from typing import Any
 import redis
 
 from integrations.quota import store, times
+from integrations.quota.lanes import Lane
 
 MICRO = 1_000_000
 WINDOW, SLACK, MARGIN, TTL = 10.0, times.SLACK, 0.002, 20.0
@@ -21,6 +22,20 @@ START = 25
 
 _TIME = "redis.call('TIME')"
 _names = itertools.count()
+
+
+def terms(lane: Lane) -> dict[str, Any]:
+    """What a question of this lane says, but for the time."""
+    own = lane.terms
+    return {
+        "horizon": own.horizon,
+        "credit": own.credit,
+        "reserve": own.reserve,
+        "day_share": own.day_share,
+        "day_floor": own.day_floor,
+        "interactive": lane is Lane.INTERACTIVE,
+        "lane": lane.value,
+    }
 
 
 @dataclass(frozen=True)

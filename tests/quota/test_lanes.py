@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from integrations.quota.lanes import Lane
-from tests.quota.bucket import WINDOW, Bucket
+from tests.quota.bucket import WINDOW, Bucket, terms
 
 DAY = 86_400
 WHOLE_DAY_MS = DAY * 1000
-
-
-def terms(lane: Lane) -> dict[str, Any]:
-    own = lane.terms
-    return {
-        "horizon": own.horizon,
-        "credit": own.credit,
-        "reserve": own.reserve,
-        "day_share": own.day_share,
-        "day_floor": own.day_floor,
-        "interactive": lane is Lane.INTERACTIVE,
-        "lane": lane.value,
-    }
 
 
 def day(limit: int, left: int, reset: float = DAY) -> dict[str, int]:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from integrations.quota.lanes import Lane
-from tests.quota.bucket import Bucket
+from tests.quota.bucket import Bucket, terms
 from tests.quota.simulator import PROFILES, Simulation, simulation
-from tests.quota.test_lanes import terms
 
 BULK = {"horizon": 2.0, "credit": Lane.BULK.terms.credit}
 SLOW = next(iter(PROFILES))
