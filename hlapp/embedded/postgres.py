@@ -38,7 +38,8 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "timezone": "UTC",
     "shared_buffers": "64MB",
-    "max_connections": "100",
+    # The demo's processes, or several tests at once that each start real workers, whose pools hold twenty.
+    "max_connections": "250",
     # Parallel queries need shared memory, of which containers have 64 MB; here they gain nothing.
     "max_parallel_workers_per_gather": "0",
     "jit": "off",

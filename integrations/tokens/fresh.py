@@ -37,6 +37,7 @@ def fresh(holder: Holder, *, lane: Lane, refused: int | None = None) -> Access:
             except RefreshInProgress:
                 if clock.monotonic() > until:
                     raise
+                database.let_go()  # a crowd that waits leaves the connections to those who work
                 clock.sleep(_POLL)
                 continue
             if row.access_sealed is None:

@@ -1,7 +1,7 @@
 """Jobs for real workers (`celery -A hlapp worker -I tests.quota.jobs`), which write down when they ran.
 
-One line per event is appended to the file that `TESTS_LOG` names: the event, the task's number, its resource, and the
-moment on the machine's monotonic clock, which its processes share.
+One line per event is appended to the file that `TESTS_LOG` names: the event, the task's number, its resource, the
+moment on the machine's monotonic clock, which its processes share, and the process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def _rate() -> RateSnapshot:
 
 def note(event: str, number: int, resource: str) -> None:
     with open(os.environ["TESTS_LOG"], "a", encoding="utf-8") as log:
-        log.write(f"{event} {number} {resource} {time.monotonic():.6f}\n")
+        log.write(f"{event} {number} {resource} {time.monotonic():.6f} {os.getpid()}\n")
 
 
 @job("tests.spend")

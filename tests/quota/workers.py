@@ -43,6 +43,7 @@ class Line:
     number: int
     resource: str
     at: float
+    pid: int
 
 
 @dataclass
@@ -94,8 +95,8 @@ class Workers:
     def lines(self, event: str = "", resource: str = "") -> list[Line]:
         if not self.journal.exists():
             return []
-        rows = [text.split(" ") for text in self.journal.read_text().splitlines() if text.count(" ") == 3]
-        lines = [Line(row[0], int(row[1]), row[2], float(row[3])) for row in rows]
+        rows = [text.split(" ") for text in self.journal.read_text().splitlines() if text.count(" ") == 4]
+        lines = [Line(row[0], int(row[1]), row[2], float(row[3]), int(row[4])) for row in rows]
         return [line for line in lines if event in ("", line.event) and resource in ("", line.resource)]
 
     def done(self, resource: str = "") -> Counter[int]:

@@ -22,13 +22,14 @@ def main() -> None:
     apps, lanes = import_module("integrations.tenants.models"), import_module("integrations.quota.lanes")
     connection = import_module("django.db").connection
     client_id, location_id, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    holder = store.location(apps.App.objects.get(client_id=client_id), location_id)
+    connection.close()
     got: list[str] = []
-    begin = threading.Barrier(count + 1)
+    begin = threading.Barrier(count)
 
     def want() -> None:
+        begin.wait()
         try:
-            holder = store.location(apps.App.objects.get(client_id=client_id), location_id)
-            begin.wait()
             token = fresh.fresh(holder, lane=lanes.Lane.BULK).token.reveal()
             got.append(hashlib.sha256(token.encode()).hexdigest())
         except Exception as error:
@@ -37,12 +38,11 @@ def main() -> None:
             connection.close()
 
     threads = [threading.Thread(target=want) for _ in range(count)]
-    for thread in threads:
-        thread.start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    begin.wait()
+    for thread in threads:
+        thread.start()
     for thread in threads:
         thread.join()
     sys.stdout.write(json.dumps(got))
