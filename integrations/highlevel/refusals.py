@@ -20,12 +20,16 @@ _TOKEN_LIKE = re.compile(
     r"eyJ[\w-]{6,}[\w.-]*"  # JSON web tokens
     r"|pit-[\w-]{6,}"
     # Prose says `bearer token` and `token: invalid`: what is meant to be secret has a digit, or stands behind `=`.
+    # The digit is looked for nearby: to the end, `token:token:…` would cost its length squared and stop every thread.
     r"|(?i:bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{6,}"
     r"|(?i:secret|token|passw(?:or)?d|pwd|api_?-?key|authorization|signature|(?<![a-z])(?:code|state|otp|pin))"
-    r"[\"']?\s*(?:(?:=|%3D)\s*[\"']?[^\s&\"',;]+|:\s*[\"']?(?=\S*\d)[^\s&\"',;]{4,})"
+    r"[\"']?\s*(?:(?:=|%3D)\s*[\"']?[^\s&\"',;]+|:\s*[\"']?(?=\S{0,64}\d)[^\s&\"',;]{4,})"
     r"|[A-Za-z0-9_\-.+/=]{32,}"  # whatever is as long as a token
 )
 _TEXT_KEYS = ("error", "error_description", "message", "code", "details")
+_DEEPEST = 8  # what is nested further is no error body, and could exhaust the stack
+# NUL and halves of a surrogate pair are valid JSON, but no text for a database: whoever stored it would fail.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +53,13 @@ def first_match(rows: Iterable[Row], status: int, body: Any) -> Row | None:
     return next((row for row in rows if row.matches(status, text)), None)
 
 
-def sentences(body: Any) -> Iterator[str]:
+def sentences(body: Any, depth: int = 0) -> Iterator[str]:
     """Every piece of prose in an error body, whatever its shape."""
     if isinstance(body, str):
-        yield body
-    elif isinstance(body, dict):
-        for key in _TEXT_KEYS:
-            yield from sentences(body.get(key))
-    elif isinstance(body, list):
-        for part in body:
-            yield from sentences(part)
+        yield storable(body)
+    elif isinstance(body, dict | list) and depth < _DEEPEST:
+        for part in map(body.get, _TEXT_KEYS) if isinstance(body, dict) else body:
+            yield from sentences(part, depth + 1)
 
 
 def shown(body: Any) -> str | None:
@@ -75,4 +76,9 @@ def scrubbed(text: str) -> str:
 def trace_id_of(body: Any) -> str | None:
     """HighLevel's `traceId`, which its support asks for (FACTS section 7)."""
     found = body.get("traceId") if isinstance(body, dict) else None
-    return found if isinstance(found, str) and found else None
+    return storable(found) if isinstance(found, str) and found else None
+
+
+def storable(text: str) -> str:
+    """The vendor's text as a database takes it. What stands in an answer must not keep its tokens from being kept."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -166,3 +166,16 @@ def test_the_vendors_words_are_kept_without_tokens():
     assert error.context["vendor_message"] == "bad token … given"
     assert error.context["trace_id"] == "t-9"
     assert token not in repr(error.context)
+
+
+def test_a_body_without_end_costs_no_stack():
+    body: object = "invalid_grant"
+    for _ in range(100_000):
+        body = [body]
+    assert type(oauth_errors.classify(400, body)) is UnknownRefusal
+
+
+def test_what_looks_like_a_secret_is_looked_for_nearby():
+    """Each word would be read to the end of the text for a digit: minutes."""
+    error = oauth_errors.classify(400, {"message": "token:" * 100_000})
+    assert error.context["vendor_message"] == ("token:" * 100)[:200]

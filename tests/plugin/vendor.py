@@ -5,6 +5,7 @@ A room's conftest imports the fixtures it needs.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -44,7 +45,9 @@ class Vendor:
         return httpx2.get(self.url + path, timeout=10).raise_for_status().json()
 
     def post(self, path: str, body: Any = None) -> Any:
-        return httpx2.post(self.url + path, json=body or {}, timeout=10).raise_for_status().json()
+        text = json.dumps(body or {})  # httpx2's own writes no half of a surrogate pair
+        headers = {"Content-Type": "application/json"}
+        return httpx2.post(self.url + path, content=text, headers=headers, timeout=10).raise_for_status().json()
 
     def state(self) -> dict[str, Any]:
         return self.get("/sandbox/state")
