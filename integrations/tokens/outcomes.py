@@ -15,6 +15,7 @@ succession would all fall into the hiccup that lost the first answer.
     our own queue or store is away     as it was                    when that says                  counts no failure
     the answer was lost                as it was, intent stands     8 and 20 s after the intent     then backoff
     the grant is dead                  needs reconnect              never                           audit
+    and its company may mint none      needs reconnect              every six hours                 audit
     the location is inactive           suspended, tokens kept       every six hours, or woken
     our client is refused              as it was                    in five minutes                 the app stops
     client or grant, nobody can tell   as it was                    every half hour                 audit
@@ -157,6 +158,11 @@ def _is(*kinds: type[IntegrationError]) -> Callable[[IntegrationError], bool]:
     return lambda error: isinstance(error, kinds)
 
 
+def _may_be_minted_later(error: IntegrationError) -> bool:
+    """Unlike the vendor's word on a grant, that on a minting may change without a new installation."""
+    return isinstance(error, GrantRevoked) and bool(error.context.get("mint_refused"))
+
+
 def _is_our_queue(error: IntegrationError) -> bool:
     """A permit, a lease or a store that we lack; a 429 of the vendor's carries its status."""
     kinds = RefreshInProgress, StoreUnavailable, QuotaExhausted
@@ -166,6 +172,7 @@ def _is_our_queue(error: IntegrationError) -> bool:
 _TABLE: tuple[tuple[Callable[[IntegrationError], bool], Callable[..., Outcome]], ...] = (
     (_is_our_queue, _ours),
     (is_lost_answer, _lost),
+    (_may_be_minted_later, _slow(Alert.EACH, State.NEEDS_RECONNECT)),
     (_is(GrantRevoked), _dead),
     (_is(LocationInactive), _slow(state=State.SUSPENDED)),
     (_is(ClientRejected), _client),

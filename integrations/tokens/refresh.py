@@ -24,6 +24,8 @@ from integrations.core.errors import (
     IntegrationError,
     LocationInactive,
     RefreshInProgress,
+    RequestRejected,
+    ScopeMissing,
 )
 from integrations.core.secret import Secret
 from integrations.highlevel.errors import AccessTokenRejected
@@ -157,7 +159,17 @@ def _obtain(row: Credential, *, lane: Lane) -> Grant:
             # A second call, and a third if the company's token is old: the lease has to outlast them.
             if not lease.renew(row):
                 raise RefreshInProgress(f"{row} is being refreshed", retry_after=1.0, credential=row.pk) from error
+            return _mint_instead(row, error, lane=lane)
     return _mint(row, lane=lane)
+
+
+def _mint_instead(row: Credential, dead: GrantRevoked, *, lane: Lane) -> Grant:
+    """Where this is refused as well, the credential must not pass for one that works."""
+    try:
+        return _mint(row, lane=lane)
+    except (RequestRejected, ScopeMissing) as refused:
+        said = f"{dead}; its company may mint none: {refused}"
+        raise GrantRevoked(said, **refused.context | {"mint_refused": True}) from refused
 
 
 def _mint(row: Credential, *, lane: Lane) -> Grant:

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from integrations.core import clock
-from integrations.core.errors import RefreshInProgress, ServerFault, Unreachable
+from integrations.core.errors import GrantRevoked, RefreshInProgress, RequestRejected, ServerFault, Unreachable
+from integrations.core.models import AuditEntry
 from integrations.highlevel import oauth
 from integrations.quota import governor
 from integrations.quota.lanes import Lane
@@ -97,3 +98,31 @@ def test_a_failed_mint_rotated_nothing_and_is_simply_tried_again(unminted, vendo
         unminted.refresh_from_db()
         assert (unminted.lease_until, unminted.intent_generation) == (None, None)
     assert refresh(unminted.pk).generation == unminted.generation + 1
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [(404, "Location not found"), (403, "The token does not have access to this location."), (400, "not installed")],
+)
+def test_a_dead_grant_whose_company_may_mint_none_is_reported_and_asked_for_again(
+    unminted, vendor, status, words
+) -> None:
+    row = refresh(unminted.pk)
+    vendor.fault("/oauth/token", "status", times=2, status=400, body={"error": "invalid_grant"})
+    vendor.fault("/oauth/locationToken", "status", status=status, body={"message": words, "traceId": "t-1"})
+    with pytest.raises(GrantRevoked, match="may mint none"):
+        refresh(row.pk)
+
+    row.refresh_from_db()
+    assert (row.state, row.last_trace_id) == (Credential.State.NEEDS_RECONNECT, "t-1")
+    assert AuditEntry.objects.filter(action="token.needs_reconnect", subject=row.holder_name).count() == 1
+    assert timedelta(hours=4) < row.refresh_due_at - clock.now() < timedelta(hours=8)
+    assert refresh(row.pk).state == Credential.State.ACTIVE, "the vendor has changed its mind"
+
+
+def test_a_location_that_never_had_a_token_needs_none_back(unminted, vendor) -> None:
+    vendor.fault("/oauth/locationToken", "status", status=404, body={"message": "Location not found"})
+    with pytest.raises(RequestRejected):
+        refresh(unminted.pk)
+    unminted.refresh_from_db()
+    assert unminted.state == Credential.State.ACTIVE
