@@ -15,7 +15,7 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from integrations.core.errors import IntegrationError
-from integrations.tokens import lease
+from integrations.tokens import lease, rescue, spool
 from integrations.tokens.refresh import refresh
 
 BEAT = 2.0  # seconds
@@ -57,8 +57,13 @@ class Repairers:
 
 
 def repair(stopping: threading.Event) -> int:
-    """Repeat what is orphaned now, one after the other. Returns how many were; what failed says so in its row."""
+    """Repeat what is orphaned now, one after the other. Returns how many were; what failed says so in its row.
+
+    But first commit what the spool holds: after an outage of the database those grants would be found dead.
+    """
     orphans = lease.orphans()
+    if orphans:
+        spool.drain(rescue.KIND, rescue.commit)
     random.shuffle(orphans)
     repaired = 0
     for credential_id in orphans:

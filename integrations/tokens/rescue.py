@@ -27,16 +27,18 @@ KIND = "pair"
 def swap(row: Credential, grant: Grant, *, asked_at: datetime) -> Credential:
     """Commit the new pair; the row as it stands afterwards, ours or a newer one.
 
-    Raises StoreUnavailable when the pair went to the spool instead.
+    Raises StoreUnavailable when the pair went to the spool instead, whatever it was that kept it from the row: the
+    vendor does not give it twice.
     """
     try:
         return _swapped(row, grant, asked_at)
-    except AnyDatabaseError as error:
-        log.warning("token.swap_failed", credential=row.pk, reason=type(error).__name__)
+    except Exception as error:
+        foreseen = isinstance(error, AnyDatabaseError)
+        log.warning("token.swap_failed", credential=row.pk, reason=type(error).__name__, exc_info=not foreseen)
         database.let_go()
     try:
         return _swapped(row, grant, asked_at)  # a connection that was cut, while the database lives
-    except AnyDatabaseError as error:
+    except Exception as error:
         database.let_go()
         _spool(row, grant, asked_at)
         raise StoreUnavailable(f"the new pair of {row} is kept until the database is back", retry_after=5.0) from error

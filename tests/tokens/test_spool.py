@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from threading import Barrier, BrokenBarrierError, Thread
+from threading import Barrier, BrokenBarrierError, Event, Thread
 from typing import Any
 
 import pytest
@@ -40,6 +40,7 @@ from integrations.tokens import parcel, rescue, spool, spool_keeper, store, task
 from integrations.tokens.database import needed
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import refresh
+from integrations.tokens.repairers import repair
 from integrations.tokens.spool_keeper import SpoolKeeper
 from integrations.tokens.spool_places import DISK
 from tests.plugin.vendor import authorize_url, code_of, company_grant, location_grant
@@ -118,6 +119,32 @@ def test_a_connection_that_was_cut_is_no_outage(location, vendor, spool_director
         assert refresh(location.pk).generation == location.generation + 1
     assert cut
     assert entries(spool_directory) == []
+
+
+def test_whatever_keeps_a_pair_from_its_row_does_not_lose_it(location, vendor, spool_directory, monkeypatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a mistake of ours")
+
+    with monkeypatch.context() as during:
+        during.setattr(store, "swap", broken)
+        with pytest.raises(StoreUnavailable):
+            refresh(location.pk)
+        tasks.sweep()
+    [name] = entries(spool_directory)
+    assert name.endswith(".aside")
+    assert set(spool.retry().values()) == {spool.COMMITTED}
+    assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
+
+
+def test_a_repair_commits_first_what_the_spool_holds(location, vendor, spool_directory) -> None:
+    with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
+        refresh(location.pk)
+    let_pass(location)
+    before = vendor.state()["token_requests"]
+    assert repair(Event()) == 0
+    assert vendor.state()["token_requests"] == before, "a strict vendor would have called the grant dead"
+    location.refresh_from_db()
+    assert (location.generation, location.state) == (2, "active")
 
 
 @pytest.mark.parametrize("place", ["disk", "redis"])
