@@ -68,18 +68,19 @@ def deliver(task: str, kwargs: dict[str, Any], *, headers: dict[str, Any], urgen
     current_app.send_task(task, kwargs=kwargs, headers=headers, retry_policy=_ONE_MORE_TRY, **to)
 
 
-def enqueue(task: str, *, delay: float = 0.0, **kwargs: Any) -> None:
+def enqueue(task: str, *, delay: float = 0.0, expires: float | None = None, **kwargs: Any) -> None:
     """Send `task` (its registered name) to a worker once the surrounding transaction commits.
 
     `kwargs` are identifiers, JSON, never secrets. `delay` is in seconds and cut at one minute; for longer waits the
-    row's due time decides.
+    row's due time decides. After `expires` seconds no worker begins it: for a sweep that sends it again.
     """
-    transaction.on_commit(functools.partial(_send, task, kwargs, min(delay, LONGEST_COUNTDOWN)))
+    when = {"countdown": min(delay, LONGEST_COUNTDOWN) or None, "expires": expires}
+    transaction.on_commit(functools.partial(_send, task, kwargs, when))
 
 
-def _send(task: str, kwargs: dict[str, Any], delay: float) -> None:
+def _send(task: str, kwargs: dict[str, Any], when: dict[str, float | None]) -> None:
     try:
-        current_app.send_task(task, kwargs=kwargs, countdown=delay or None, retry_policy=_ONE_MORE_TRY)
+        current_app.send_task(task, kwargs=kwargs, retry_policy=_ONE_MORE_TRY, **when)
     except (OperationalError, OSError) as error:
         log.warning("job.not_sent", task=task, reason=type(error).__name__, hint="the sweep finds its row")
 

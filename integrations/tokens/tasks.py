@@ -2,7 +2,8 @@
 
 After an outage ten thousand may be due at once. The sweep then sends so many messages a round and no more, the tokens
 that expire first among those that waited longest, so that the vendor sees a steady stream of as many calls at a time
-as there are worker threads; and it reads so many rows and no more, by the index on the due time.
+as there are worker threads; and it reads so many rows and no more, by the index on the due time. Where the workers are
+slower, because the vendor is, a message expires before its successor is sent, so the queue never holds two of a row.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from integrations.tokens.refresh import mint, refresh
 
 BATCH = 100  # messages a round of two seconds: 10,000 in three and a half minutes, hours before they are needed
 LOOK = 1000  # rows read a round
-# A message that is lost comes due again after this; one that is merely slow finds a refreshed row and stops.
+# A message that is lost comes due again after this, and one that waited as long is not begun.
 _REDUE = timedelta(seconds=60)
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -57,7 +58,7 @@ def sweep(**_: object) -> None:
     for credential_id in halted.due(now):
         enqueue("tokens.refresh", credential_id=credential_id, forced=True)
     for credential_id in claim_due(now):
-        enqueue("tokens.refresh", credential_id=credential_id)
+        enqueue("tokens.refresh", credential_id=credential_id, expires=_REDUE.total_seconds())
 
 
 def claim_due(now: datetime) -> list[int]:

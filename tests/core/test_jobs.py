@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -17,7 +18,7 @@ from celery.exceptions import Retry
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 
-from integrations.core import errors, jobs
+from integrations.core import clock, errors, jobs
 from integrations.core.errors import IntegrationError
 from integrations.core.jobs import Job, enqueue
 from integrations.core.models import AuditEntry
@@ -74,6 +75,13 @@ class TestEnqueue:
         assert eta is not None
         wait = time.mktime(time.strptime(eta[:19], "%Y-%m-%dT%H:%M:%S")) - time.mktime(time.gmtime())
         assert 50 <= wait <= 61
+
+    def test_its_time_may_be_over(self, clean_redis: redis.Redis) -> None:
+        enqueue("room.verb", expires=60.0)
+        prefix = current_app.conf.broker_transport_options["global_keyprefix"]
+        (raw,) = cast("list[bytes]", clean_redis.lrange(f"{prefix}api", 0, -1))
+        until = datetime.fromisoformat(json.loads(raw)["headers"]["expires"])
+        assert 0 < (until - clock.now()).total_seconds() <= 60
 
     def test_a_broker_that_is_away_costs_no_work(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -99,6 +99,19 @@ def test_an_outage_is_caught_up_steadily_first_to_expire_first(app: App) -> None
     assert tasks.claim_due(NOW + timedelta(seconds=91)), "a message that was lost"
 
 
+def test_a_message_is_over_before_its_successor_is_sent(
+    app: App, clean_redis: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With workers that are slower than the sweep the queue would grow without end, and all else wait behind it."""
+    now, sent = clock.now(), []
+    crowd(app, lambda _: {"refresh_due_at": now, "expires_at": now}, count=3)
+    monkeypatch.setattr(tasks, "enqueue", lambda name, **how: sent.append((name, how["expires"])))
+    tasks.sweep()
+    (expires,) = {expires for name, expires in sent if name == "tokens.refresh"}
+    assert len(sent) == 3
+    assert tasks.claim_due(now + timedelta(seconds=expires - 1)) == []
+
+
 def test_a_stopped_app_takes_nobodys_place(app: App) -> None:
     sealed = app.client_secret_sealed
     other = App.objects.create(
