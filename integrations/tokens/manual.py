@@ -33,14 +33,16 @@ def enter(holder: Holder, text: str, *, kind: str, actor: str, tested: bool = Tr
 def examined(holder: Holder, text: str, *, kind: str, tested: bool = True) -> Secret:
     """The token in `text`, which HighLevel knows, if `tested`.
 
-    Raises BadRequest (what was pasted instead), GrantRevoked (HighLevel does not know it) and what keeps a call from
-    being made.
+    Raises BadRequest (what was pasted instead, or that an installation stands there), GrantRevoked (HighLevel does not
+    know it) and what keeps a call from being made.
     """
     if kind not in _KINDS:
         raise BadRequest("only private integration tokens and API keys are entered: OAuth apps are installed")
+    holder = _for(holder, kind)
     token = pasted.recognised(text, kind=kind, user_type=holder.user_type, resource_id=holder.resource_id)
+    _refuse_to_bury(holder)
     if tested:
-        probe.check(_for(holder, kind), token)
+        probe.check(holder, token)
     return token
 
 
@@ -72,6 +74,15 @@ def holder_of(row: Credential) -> Holder:
 
 def _for(holder: Holder, kind: str) -> Holder:
     return replace(holder, api=Credential.Api.ONE if kind == Credential.Kind.KEY else Credential.Api.TWO)
+
+
+def _refuse_to_bury(holder: Holder) -> None:
+    """A grant that works is worth more than a token that nobody renews, and only the account could give it back."""
+    row = store.find(holder)
+    if row is None or row.kind != Credential.Kind.OAUTH or row.access_sealed is None:
+        return
+    if row.state in (Credential.State.ACTIVE, Credential.State.SUSPENDED):
+        raise BadRequest(f"{holder.name} has installed the app, and its grant works: uninstall the app there first")
 
 
 def _record(action: str, row: Credential, actor: str, **detail: object) -> None:

@@ -36,9 +36,9 @@ def mint_again(row: Credential, *, actor: str) -> None:
 
 def suspend(row: Credential, *, actor: str) -> None:
     """Stop using it, tokens kept, until it is refreshed by hand or spoken of by the vendor. Raises BadRequest when it
-    is not active."""
+    is not active, or a refresh is under way."""
     if not store.suspend(row.pk, row.generation, reason=f"suspended by {actor}", now=clock.now(), wakes=False):
-        raise BadRequest(f"{row} is not active, or has just been refreshed")
+        raise BadRequest(f"{row} is not active, or is being or has just been refreshed: look again in a moment")
     _record("token.suspended", row, actor)
 
 

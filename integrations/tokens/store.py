@@ -168,13 +168,13 @@ def revive(row: Credential, *, company_id: str) -> None:
 def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, wakes: bool = True) -> bool:
     """Stop using a credential without losing it: the vendor called its location inactive, or an operator wants it so.
 
-    It is tried again every six hours and at `wake`; with `wakes=False` only the latter. A company's is left alone when
-    a call fails: one of its locations may have been meant. True when it was active until now.
+    It is tried again every six hours and at `wake`; with `wakes=False` only the latter, and not during a refresh, whose
+    pair would wake it. A company's is left alone when a call fails: one of its locations may have been meant. True when
+    it was active until now.
     """
     due = now + INACTIVE_RETRY * random.uniform(0.8, 1.2) if wakes else None  # noqa: S311 - spreads load
     active = Credential.objects.filter(pk=credential_id, generation=generation, state=Credential.State.ACTIVE)
-    if wakes:
-        active = active.filter(user_type=UserType.LOCATION)
+    active = active.filter(user_type=UserType.LOCATION) if wakes else active.filter(lease_until=None)
     changed = active.update(state=Credential.State.SUSPENDED, reason=reason[:300], refresh_due_at=due)
     held.drop(credential_id)
     return changed == 1

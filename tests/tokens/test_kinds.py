@@ -24,8 +24,10 @@ from integrations.core.errors import (
     Unreachable,
 )
 from integrations.core.models import AuditEntry
+from integrations.core.secret import Secret
 from integrations.gateway import api1
 from integrations.gateway import client as gateway
+from integrations.highlevel.grants import Grant
 from integrations.quota import governor, queries
 from integrations.tenants.models import App
 from integrations.tokens import manual, pasted, store, tasks
@@ -347,6 +349,17 @@ def test_who_may_only_look_enters_nothing(app: App, client: Any, django_user_mod
 def test_an_oauth_grant_cannot_be_entered(place: Holder) -> None:
     with pytest.raises(BadRequest, match="installed"):
         manual.enter(place, PRIVATE, kind=Kind.OAUTH, actor=WHO)
+
+
+def test_an_installation_is_not_buried_under_a_pasted_token(place: Holder, vendor: Listener) -> None:
+    grant = Grant(Secret("access"), Secret("refresh"), 86_399, frozenset(), "Location", location_id=PLACE)
+    row = store.put(place, grant, now=clock.now())
+    with pytest.raises(BadRequest, match="installed the app"):
+        manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+    assert store.refresh_token(Credential.objects.get(pk=row.pk)).reveal() == "refresh"
+    assert manual.enter(place, KEY, kind=Kind.KEY, actor=WHO).pk != row.pk, "API 1.0 stands beside it"
+    store.wipe(place, reason="uninstalled", now=clock.now())
+    assert manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO).pk == row.pk
 
 
 def test_a_keys_seal_does_not_open_as_the_grant_of_the_same_place(place: Holder, vendor: Listener) -> None:

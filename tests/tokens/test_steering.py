@@ -15,7 +15,7 @@ from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.quota.lanes import Lane
-from integrations.tokens import fresh, steering, store, tasks
+from integrations.tokens import fresh, lease, steering, store, tasks
 from integrations.tokens.models import Credential
 from tests.plugin.vendor import Vendor
 
@@ -98,6 +98,14 @@ def test_of_an_older_generation_nothing_is_suspended(location: Credential) -> No
     Credential.objects.filter(pk=location.pk).update(generation=location.generation + 1)
     with pytest.raises(BadRequest, match="just been refreshed"):
         steering.suspend(location, actor=WHO)
+
+
+def test_nothing_is_suspended_whose_refresh_would_wake_it(location: Credential) -> None:
+    assert lease.claim(location.pk, owner="a worker")
+    with pytest.raises(BadRequest, match="being"):
+        steering.suspend(location, actor=WHO)
+    location.refresh_from_db()
+    assert (location.state, recorded()) == (State.ACTIVE, [])
 
 
 @pytest.mark.parametrize(
