@@ -74,11 +74,11 @@ def enqueue(task: str, *, delay: float = 0.0, expires: float | None = None, **kw
     `kwargs` are identifiers, JSON, never secrets. `delay` is in seconds and cut at one minute; for longer waits the
     row's due time decides. After `expires` seconds no worker begins it: for a sweep that sends it again.
     """
-    when = {"countdown": min(delay, LONGEST_COUNTDOWN) or None, "expires": expires}
+    when: dict[str, Any] = {"countdown": min(delay, LONGEST_COUNTDOWN) or None, "expires": expires}
     transaction.on_commit(functools.partial(_send, task, kwargs, when))
 
 
-def _send(task: str, kwargs: dict[str, Any], when: dict[str, float | None]) -> None:
+def _send(task: str, kwargs: dict[str, Any], when: dict[str, Any]) -> None:
     try:
         current_app.send_task(task, kwargs=kwargs, retry_policy=_ONE_MORE_TRY, **when)
     except (OperationalError, OSError) as error:
