@@ -116,8 +116,9 @@ def _renew(credential_id: int, asked: _Asked) -> Credential:
     reached("answered")
     row = rescue.swap(row, grant, asked_at=asked_at)
     reached("swapped")
-    marketplace.resume(row.app)
-    failures.odd_answer(row, grant)
+    with database.needed():
+        marketplace.resume(row.app)
+        failures.odd_answer(row, grant)
     log.info("token.refreshed", credential=row.pk, user_type=row.user_type, resource=row.resource_id)
     return row
 

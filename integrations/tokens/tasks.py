@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from django.db.models import QuerySet
 
 from integrations.core import clock
+from integrations.core.errors import QuotaExhausted, Retryable, StoreUnavailable
 from integrations.core.jobs import enqueue, job
-from integrations.quota.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tokens import halted, lease, rescue, spool
 from integrations.tokens.models import Credential
@@ -28,12 +30,27 @@ LOOK = 1000  # rows read a round
 # A message that is lost comes due again after this, and one that waited as long is not begun.
 _REDUE = timedelta(seconds=60)
 _NEVER = datetime.max.replace(tzinfo=UTC)
+log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def _left_to_the_row() -> Iterator[None]:
+    """A refresh that failed has written down when it is tried again (`outcomes`), and the sweep does it. A message that
+    came again as well would ask the vendor twice as often, and for a lost answer at the wrong moments. Only our own
+    queue and stores are waited for as every other task waits for them."""
+    try:
+        yield
+    except Retryable as error:
+        if isinstance(error, QuotaExhausted | StoreUnavailable) and "status" not in error.context:
+            raise
+        log.info("token.tried_again_later", code=error.code)
 
 
 @job("tokens.refresh")
 def refresh_one(*, credential_id: int, forced: bool = False, **_: object) -> None:
     """Refresh if it is still due (another message may have done it), or in any case when `forced`."""
-    refresh(credential_id, due_before=None if forced else clock.now() + 2 * _REDUE, forced=forced)
+    with _left_to_the_row():
+        refresh(credential_id, due_before=None if forced else clock.now() + 2 * _REDUE, forced=forced)
 
 
 @job("tokens.mint")
@@ -46,7 +63,8 @@ def mint_one(*, credential_id: int, **_: object) -> None:
 def repair_one(*, credential_id: int, **_: object) -> None:
     """Repeat a call whose owner died, inside the 30 seconds in which the vendor answers it the same."""
     if lease.orphaned().filter(pk=credential_id).exists():
-        refresh(credential_id, lane=Lane.EVENTS, forced=True)  # a stopped app rests for longer than the 30 seconds
+        with _left_to_the_row():
+            refresh(credential_id, forced=True)  # a stopped app rests for longer than the 30 seconds
 
 
 @job("tokens.sweep")

@@ -25,13 +25,16 @@ def park(number: int, lane: Lane = Lane.BULK, resource: str = RESOURCE) -> None:
     parking.enqueue("tests.spend", app=APP, resource=resource, lane=lane, number=number)
 
 
-def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> None:
-    """The resource's limits are known, in windows of a second, and nothing is used up."""
+def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> float:
+    """The resource's limits are known, in windows of a second, and nothing is used up but for one call. The moment when
+    that one was answered."""
     permit = governor.acquire(APP, resource, lane=Lane.BULK, timeout=5.0)
     said = RateSnapshot(**{"max": limit, "remaining": limit - 1, "interval_ms": 1000, **rate})
-    governor.settle(permit, received_at=clock.monotonic(), rate=said)
+    received_at = clock.monotonic()
+    governor.settle(permit, received_at=received_at, rate=said)
     # The first call was paced as one of 25 in ten seconds; that is over before anybody but a test could notice.
     store.client().hdel(store.keys(permit.key)[1], "tat")
+    return received_at
 
 
 @dataclass

@@ -99,7 +99,7 @@ class Scene:
         bucket = self.vendor.platform.quota.bucket(self.told["app"], self.told["resource"])
         return bucket.requests, bucket.rejected
 
-    def goes_on(self, seconds: float = 20.0) -> None:
+    def goes_on(self, seconds: float = 60.0) -> None:
         """Calls are made again within so many seconds, and for a while."""
         before, deadline = self.counted()[0], time.monotonic() + seconds
         while self.counted()[0] < before + 2 * LIMIT:

@@ -162,8 +162,7 @@ def test_a_ticket_is_redeemed_once_and_not_after_the_store_lost_its_state(
 
 def test_a_ticket_is_not_used_before_its_slot_is_free(leader: Leader) -> None:
     """Two slots, one of them cooling: the second ticket starts when it is cold, however early its message comes."""
-    opened(2, interval_ms=1000)
-    settled = clock.monotonic()
+    settled = opened(2, interval_ms=1000)
     clock.sleep(0.75)
     park(1, Lane.INTERACTIVE)
     park(2, Lane.INTERACTIVE)
@@ -173,8 +172,7 @@ def test_a_ticket_is_not_used_before_its_slot_is_free(leader: Leader) -> None:
 
 
 def test_a_released_ticket_still_waits_for_its_start(leader: Leader) -> None:
-    opened(2, interval_ms=1000)
-    settled = clock.monotonic()
+    settled = opened(2, interval_ms=1000)
     clock.sleep(0.75)
     park(1, Lane.INTERACTIVE)
     park(2, Lane.INTERACTIVE)

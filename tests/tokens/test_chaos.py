@@ -11,7 +11,7 @@ from tests.tokens import chaos
 from tests.tokens.chaos import KILLS, ROTATIONS, Chaos
 
 EACH = 2 * len(KILLS)  # with and without a company
-PROMISED = 15.0  # seconds from a death to its repair
+GRACE = 30.0  # the vendor's seconds (FACTS 1.4); `bench.chaos_refresh` holds the repair to half of them
 
 
 @pytest.mark.slow
@@ -32,7 +32,7 @@ def test_a_worker_killed_anywhere_in_a_refresh_loses_nothing(clean_redis: object
     assert {death.ended for death in world.deaths if death.step != chaos.IN_FLIGHT} == {"SIGKILL"}
     for death in world.deaths:
         assert death.repaired is not None, death
-        assert death.repaired < PROMISED, death
+        assert death.repaired < GRACE, death
         assert death.verdict in (("works", "reported") if chaos.may_be_lost(death) else ("works",)), death
     lost = [death for death in world.deaths if death.step == "answered" and chaos.may_be_lost(death)]
     assert [death.verdict for death in lost] == ["reported"], "a strict vendor, or the test shows nothing"

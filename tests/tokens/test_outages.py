@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 
 from integrations.core import clock
-from integrations.core.errors import ServerFault, Unreachable
+from integrations.core.errors import ServerFault, StoreUnavailable, Unreachable
 from integrations.tokens import lease, tasks
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import refresh
-from tests.tokens.rows import let_pass
+from tests.tokens.rows import expire, let_pass
 
 
 def told(directory: Path, story: str) -> dict[str, Any]:
@@ -72,6 +73,24 @@ def test_the_vendor_fails_and_recovers(location, vendor, monkeypatch, fault, tim
     repaired(location)
     location.refresh_from_db()
     assert location.failures == 0
+
+
+def test_when_it_is_tried_again_is_the_rows_business_and_not_the_messages(location, vendor) -> None:
+    expire(location)
+    vendor.fault("/oauth/token", "status", times=None, status=503)
+    tasks.refresh_one(credential_id=location.pk)  # an error would be a message sent again
+    let_pass(location)
+    tasks.repair_one(credential_id=location.pk)
+    assert Credential.objects.get(pk=location.pk).failures == 2
+
+
+def test_a_message_waits_for_our_own_database(location, monkeypatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(lease, "claim", away)
+    with pytest.raises(StoreUnavailable):
+        tasks.refresh_one(credential_id=location.pk, forced=True)
 
 
 def repaired(row: Credential) -> None:
