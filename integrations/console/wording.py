@@ -64,6 +64,12 @@ TABLE: dict[type[errors.IntegrationError], Wording] = {
         "The address is incomplete, or names something that does not exist here.",
         "Check the link, or start from the first page.",
     ),
+    errors.ConsentDenied: Wording(
+        400,
+        "Nothing was installed",
+        "The installation was cancelled, or its permissions were not granted.",
+        "You can start it again from the first page whenever you like.",
+    ),
     errors.SealBroken: Wording(500, "Something is wrong here", "A stored value cannot be read.", _ADMIN),
     errors.Untrusted: Wording(
         400, "That could not be accepted", "The request is not what it claims to be.", _INSTALL_AGAIN

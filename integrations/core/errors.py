@@ -19,9 +19,10 @@
     │   ├── ClientRejected           our own client id or secret is wrong: the whole app stops
     │   ├── RequestRejected          the vendor refused the request (4xx)
     │   ├── BadRequest               the caller's own mistake, found before anything was sent
+    │   ├── ConsentDenied            whoever was asked to install the app said no
     │   └── SealBroken               a ciphertext does not open: wrong key, or moved from its row
     └── Untrusted                    input from outside that is not what it claims: 400/401/413, counted, never retried
-        ├── StateInvalid             the OAuth state is unknown, used, expired or another browser's
+        ├── StateInvalid             the OAuth state or code is unknown, used, expired or another browser's
         ├── SignatureInvalid         a webhook or SSO payload that nobody we trust has signed
         └── PayloadAnomalous         malformed or impossible content
             └── PayloadTooLarge      more bytes than we take
@@ -132,6 +133,10 @@ class RequestRejected(Permanent):
 
 class BadRequest(Permanent):
     code = "bad_request"
+
+
+class ConsentDenied(Permanent):
+    code = "consent_denied"
 
 
 class SealBroken(Permanent):

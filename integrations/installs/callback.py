@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, GrantRevoked
+from integrations.core.errors import BadRequest, ConsentDenied, GrantRevoked, StateInvalid
 from integrations.highlevel import oauth
 from integrations.installs import complete, state
 from integrations.tenants import marketplace
@@ -33,17 +33,17 @@ class Callback:
 
 
 def handle(brought: Callback) -> Installation:
-    """Raises StateInvalid, BadRequest, GrantRevoked (a code used twice), ClientRejected, Unreachable, ServerFault,
+    """Raises StateInvalid (a code used twice too), ConsentDenied, BadRequest, ClientRejected, Unreachable, ServerFault,
     InstallPending (the database is away; the sweep finishes it)."""
     app, claimant = _origin(brought)
     if brought.error:
-        raise BadRequest("the installation was not allowed: nothing was installed, and you can start again")
+        raise ConsentDenied("the installation was not allowed: nothing was installed, and you can start again")
     if not brought.code or len(brought.code) > _LONGEST_CODE:
         raise BadRequest("the address lacks the code of an installation: start again from the install page")
     try:
         grant = oauth.exchange(marketplace.identity(app), brought.code, user_type="Location")
     except GrantRevoked as error:
-        raise BadRequest(
+        raise StateInvalid(
             "this installation link was used before or is too old: start again from the install page",
             trace_id=error.context.get("trace_id"),
         ) from error

@@ -80,6 +80,7 @@ def test_a_code_twice_under_a_new_state(browser: Browser, vendor: Vendor, addres
     code = parse_qs(urlsplit(address).query)["code"][0]
     again = browser.back(browser.consent(browser.begin()), code=code)
     assert again.status_code == 400
+    assert b"installation link has expired" in again.content
     assert installation(vendor.company).is_installed
 
 
@@ -100,6 +101,7 @@ def test_a_user_who_says_no(browser: Browser, vendor: Vendor) -> None:
     assert "error=access_denied" in address
     answer = browser.back(address)
     assert answer.status_code == 400
+    assert b"Nothing was installed" in answer.content
     nothing_happened(vendor)
     assert InstallState.objects.get().consumed_at
 
