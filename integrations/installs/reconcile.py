@@ -27,7 +27,10 @@ from integrations.tokens import fresh, store
 
 log = structlog.get_logger(__name__)
 
-COMPANY = "companies.get-company"
+_NAMES = {  # the operation that tells a name to the place's own token, and where in its answer
+    UserType.COMPANY: ("companies.get-company", "company"),
+    UserType.LOCATION: ("locations.get-location", "location"),
+}
 INSTALLED_LOCATIONS = "oauth.get-installed-location"
 EVERY = timedelta(hours=6)
 FAILED_RETRY = timedelta(minutes=30)
@@ -70,16 +73,21 @@ def _company(row: Installation) -> None:
 
 def _learn_name(row: Installation) -> None:
     """Operators and admins read names, not ids. Only asked for once, and not worth failing for."""
-    if row.company is None or row.company.name:
+    place = row.location or row.company
+    if place is None or place.name:
         return
+    operation, kind = _NAMES[UserType(row.user_type)]
+    whose = {kind: row.resource_id}
     try:
-        answer = gateway.call(COMPANY, app=row.app, company=row.resource_id, lane=Lane.EVENTS).json
+        answer = gateway.call(
+            operation, app=row.app, company=whose.get("company"), location=whose.get("location"), lane=Lane.EVENTS
+        ).json
     except Permanent as error:
-        log.info("installs.name_unknown", company=row.resource_id, code=error.code)
+        log.info("installs.name_unknown", resource=row.resource_id, code=error.code)
         return
-    name = answer.get("company", {}).get("name") if isinstance(answer, dict) else None
+    name = answer.get(kind, {}).get("name") if isinstance(answer, dict) else None
     if isinstance(name, str) and name:
-        register.company_target(row.app, row.resource_id, name=name[:200])
+        register.named(place, name)
 
 
 def _listed(company: Installation, **only: str) -> Iterator[dict[str, Any]]:
@@ -94,12 +102,13 @@ def _listed(company: Installation, **only: str) -> Iterator[dict[str, Any]]:
 def _found(parent: Installation, item: dict[str, Any], *, at: datetime) -> None:
     """Register one listed location. A listing is older than any event about it, so it only adds what is missing."""
     existing = register.find(parent.app, UserType.LOCATION, item["_id"])
+    name = str(item.get("name") or "")
     if existing is not None and existing.is_installed and existing.parent_id == parent.pk:
+        if existing.location is not None:
+            register.named(existing.location, name)  # the INSTALL event that came first named nobody
         return
     with transaction.atomic():
-        target = register.location_target(
-            parent.app, item["_id"], company_id=parent.resource_id, name=str(item.get("name") or "")[:200]
-        )
+        target = register.location_target(parent.app, item["_id"], company_id=parent.resource_id, name=name)
         facts = {"version_id": item.get("versionId")}
         said = Statement(at=at, origin=Origin.BULK, status=Status.PENDING, parent=parent, facts=facts)
         child = register.installed(target, said)
@@ -144,6 +153,7 @@ def _own_token(row: Installation) -> None:
             fresh.connect(holder, company_id=parent.resource_id, lane=Lane.EVENTS)
             return
     fresh.fresh(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
+    _learn_name(row)
 
 
 def _parent_of(row: Installation) -> Installation | None:

@@ -16,6 +16,7 @@ from integrations.core import clock
 from integrations.tenants.models import App, Company, Installation, Location, UserType
 
 Status, Origin = Installation.Status, Installation.Origin
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,23 +127,28 @@ def _apply(row: Installation, target: Target, said: Statement) -> None:
     row.reconcile_due_at = clock.now() if row.status == Status.PENDING else row.reconcile_due_at
 
 
+def named(place: Company | Location, name: str) -> None:
+    """Note what the place is called; an empty name says nothing."""
+    name = name[:_LONGEST_NAME]
+    if name and place.name != name:
+        place.name = name
+        place.save(update_fields=["name"])
+
+
 def _company(company_id: str, name: str) -> Company:
-    row, _ = Company.objects.get_or_create(id=company_id, defaults={"name": name, "created_at": clock.now()})
-    if name and row.name != name:
-        row.name = name
-        row.save(update_fields=["name"])
+    row, _ = Company.objects.get_or_create(
+        id=company_id, defaults={"name": name[:_LONGEST_NAME], "created_at": clock.now()}
+    )
+    named(row, name)
     return row
 
 
 def _location(location_id: str, company: Company | None, name: str) -> Location:
     row, _ = Location.objects.select_related("company").get_or_create(
-        id=location_id, defaults={"name": name, "company": company, "created_at": clock.now()}
+        id=location_id, defaults={"name": name[:_LONGEST_NAME], "company": company, "created_at": clock.now()}
     )
-    changed = [] if not name or row.name == name else ["name"]
-    row.name = name or row.name
+    named(row, name)
     if company is not None and row.company_id != company.id:
         row.company = company
-        changed.append("company")
-    if changed:
-        row.save(update_fields=changed)
+        row.save(update_fields=["company"])
     return row

@@ -92,6 +92,7 @@ def test_one_location(browser: Browser, vendor: Vendor, worker: Worker) -> None:
     assert (row.status, row.origin, row.parent, row.company_id) == (Status.INSTALLED, Origin.APP, None, vendor.company)
     worker.drain()
     assert worker.told("sync.plan") == {location}
+    assert str(installation(location).location) == vendor.state()["locations"][location]["name"]
     assert vendor.state()["token_requests"] == {"authorization_code": 1}
     assert gateway.call("locations.get-location", app=row.app, location=location).status == 200
 

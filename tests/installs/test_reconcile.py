@@ -17,7 +17,7 @@ from integrations.gateway import client as gateway
 from integrations.installs import events, tasks
 from integrations.installs.reconcile import reconcile
 from integrations.quota import governor, memory
-from integrations.tenants.models import App, Installation
+from integrations.tenants.models import App, Installation, Location
 from integrations.tokens import held
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation, set_up
@@ -53,6 +53,14 @@ def test_the_vendor_gained_a_location(company: Installation, vendor: Vendor, wor
     worker.sweep()
     assert installation(new).is_installed
     assert worker.told("sync.plan") == {new}, "the others were left alone"
+
+
+def test_a_location_whose_event_came_first_gets_its_name(company: Installation, vendor: Vendor) -> None:
+    Location.objects.update(name="")
+    later(company)
+    assert dict(Location.objects.values_list("id", "name")) == {
+        key: place["name"] for key, place in vendor.state()["locations"].items()
+    }
 
 
 def test_the_vendor_lost_a_location(company: Installation, vendor: Vendor, worker: Worker) -> None:
