@@ -58,7 +58,7 @@ class Server:
         assert self._process.stdin is not None
         with self._process.stdin as stdin:
             stdin.write(command.input)
-        self._watchdog = None if sys.platform == "linux" else _watch(self._process.pid, command.death_signal)
+        self._watchdog = Watchdog(self._process.pid, command.death_signal)
 
     @property
     def alive(self) -> bool:
@@ -66,10 +66,7 @@ class Server:
 
     def stop(self, signal: int, patience: float) -> None:
         """Signal it; what does not end within `patience` seconds is killed."""
-        if self._watchdog is not None:
-            self._watchdog.kill()
-            self._watchdog.communicate()
-            self._watchdog = None
+        self._watchdog.call_off()
         if self.alive:
             self._process.send_signal(signal)
         try:
@@ -98,6 +95,20 @@ def _spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]
         pass_fds=(command.keep,),
         start_new_session=True,
     )
+
+
+class Watchdog:
+    """Signals a child when we are gone, where the kernel does not (`child.py`): nowhere but outside Linux."""
+
+    def __init__(self, pid: int, signal: int, *, needed: bool = sys.platform != "linux") -> None:
+        self._shell = _watch(pid, signal) if needed else None
+
+    def call_off(self) -> None:
+        """The child is to be left alone: it has ended, or is being stopped."""
+        if self._shell is not None:
+            self._shell.kill()
+            self._shell.communicate()
+            self._shell = None
 
 
 def _watch(pid: int, signal: int) -> subprocess.Popen[bytes]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hlapp.embedded import child
+from hlapp.embedded.process import Watchdog
 
 _STOP_SECONDS = 8.0
 _MAX_RESTARTS = 20
@@ -34,6 +35,7 @@ class Process:
     log: Path
     restarts: int = 0
     _running: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _watchdog: Watchdog | None = field(default=None, repr=False)
 
     def start(self) -> None:
         tie = [str(os.getpid()), str(int(signal.SIGTERM)), str(os.geteuid())]
@@ -46,6 +48,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self._watchdog = Watchdog(self._running.pid, signal.SIGTERM)
 
     @property
     def pid(self) -> int:
@@ -60,6 +63,7 @@ class Process:
             raise DemoFailed(f"{self.name} does not stay up: see {self.log}")
         status = self._running.returncode
         self.restarts += 1
+        self._call_off()
         self.start()
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
         return f"{self.name} {how} and was started again"
@@ -76,6 +80,11 @@ class Process:
         except subprocess.TimeoutExpired:
             os.killpg(self._running.pid, signal.SIGKILL)
             self._running.wait()
+        self._call_off()
+
+    def _call_off(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.call_off()
 
     def memory(self) -> int:
         """Resident bytes of the process and of its own children (gunicorn's master and worker, say)."""

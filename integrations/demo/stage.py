@@ -119,16 +119,17 @@ def _start_all(household: Household, options: Options, port: int) -> None:
 
 def _environment(options: Options, *, web: str, vendor: str) -> dict[str, str]:
     """What a deployment's environment would hold. DEBUG is off: the demo shows what runs in production."""
-    url = urlsplit(os.environ["DATABASE_URL"])
-    return {
-        **os.environ,
+    ours = {
         **variables(listed(options, SCOPES), options.seed, vendor),
         "DEBUG": "false",
-        "DATABASE_URL": urlunsplit(url._replace(path=f"/{settings.NAMESPACE}")),
+        "DATABASE_URL": urlunsplit(urlsplit(env.text("DATABASE_URL"))._replace(path=f"/{settings.NAMESPACE}")),
         "PUBLIC_URL": web,
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "LOG_LEVEL": "INFO",
     }
+    # Theirs may say the same in a file: `hlapp.env` takes no two of them.
+    theirs = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in ours}
+    return {**theirs, **ours}
 
 
 def configuration(running: Stage) -> dict[str, str]:

@@ -55,9 +55,12 @@ def keys(resource: str) -> list[str]:
 def clear() -> None:
     """Forget every resource of this deployment, none of which has calls in flight: for a demo or a test that starts
     afresh. Raises StoreUnavailable."""
-    found = list(client().scan_iter(match=f"{settings.NAMESPACE}:q:*", count=1000))
-    if found:
-        client().delete(*found)
+    try:
+        found = list(client().scan_iter(match=f"{settings.NAMESPACE}:q:*", count=1000))
+        if found:
+            client().delete(*found)
+    except redis.RedisError as error:
+        raise _unavailable(error) from error
     age(at_least=_AGED)
 
 

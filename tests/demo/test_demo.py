@@ -16,6 +16,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from django.conf import settings
+
+from integrations.demo import stage
+from integrations.sandbox.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -28,7 +32,7 @@ def free_port() -> int:
 
 
 class Demo:
-    def __init__(self, log: Path, *arguments: str, root: Path = ROOT) -> None:
+    def __init__(self, log: Path, *arguments: str, root: Path = ROOT, **environment: str) -> None:
         self.log = log
         self.database = f"hlapp_demo_{os.getpid()}_{free_port()}"
         self.web, vendor = free_port(), free_port()
@@ -37,7 +41,7 @@ class Demo:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "demo", *options, *arguments],
                 cwd=root,
-                env={**os.environ, "COLUMNS": "100"},
+                env={**os.environ, "COLUMNS": "100", **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -65,8 +69,8 @@ class Demo:
 
 
 @contextmanager
-def running(log: Path, *arguments: str, root: Path = ROOT) -> Iterator[Demo]:
-    demo = Demo(log, *arguments, root=root)
+def running(log: Path, *arguments: str, root: Path = ROOT, **environment: str) -> Iterator[Demo]:
+    demo = Demo(log, *arguments, root=root, **environment)
     try:
         yield demo
     finally:
@@ -120,6 +124,34 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
             last = demo.text.strip().splitlines()[-1]
     assert f"port {port} is in use" in last
     assert "--port" in last
+
+
+@pytest.mark.parametrize(
+    ("variable", "argument", "words"),
+    [
+        ("REDIS_URL=redis://127.0.0.1:1/0", "--once", "the quota store does not answer (ConnectionError)"),
+        ("DATABASE_URL=postgresql://u@127.0.0.1:1/x", "--once", "cannot be made: connection failed"),
+        ("LOG_LEVEL=INFO", "--port=99999", "99999 is not the number of a port"),
+    ],
+)
+def test_what_is_out_of_reach_or_impossible_is_one_line(
+    tmp_path: Path, variable: str, argument: str, words: str
+) -> None:
+    name, _, value = variable.partition("=")
+    with running(tmp_path / "log", argument, **{name: value}) as demo:
+        assert demo.process.wait(60) > 0
+        assert words in demo.text.strip().splitlines()[-1]
+        assert "Traceback" not in demo.text
+
+
+def test_the_database_may_be_named_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text("postgresql://u:p@h/theirs\n")
+    monkeypatch.delenv("DATABASE_URL")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+    monkeypatch.setenv("HIGHLEVEL_CLIENT_SECRET_FILE", "/of/a/real/app")
+    given = stage._environment(Options(), web="http://web", vendor="http://vendor")
+    assert given["DATABASE_URL"] == f"postgresql://u:p@h/{settings.NAMESPACE}"
+    assert not [name for name in given if name.removesuffix("_FILE") != name and name.removesuffix("_FILE") in given]
 
 
 def _is_zombie(pid: int) -> bool:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import psycopg
 import pytest
@@ -17,7 +18,7 @@ import redis
 
 from hlapp import embedded
 from hlapp.embedded import binaries, home, launch
-from tests.hlapp.launcher import Launcher, command_lines, eventually, processes_in
+from tests.hlapp.launcher import PROJECT, Launcher, command_lines, eventually, processes_in
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -154,6 +155,20 @@ def test_kill_9_leaves_nothing_behind_and_loses_nothing(directory: Path) -> None
             assert cache.get("kept") == b"42"
     finally:
         again.stop()
+
+
+def test_a_watchdog_ends_the_child_of_who_was_killed() -> None:
+    """What stands in for the kernel outside Linux, tried everywhere. Output ends when all who could write are gone."""
+    program = (
+        "import subprocess, sys; from hlapp.embedded.process import Watchdog\n"
+        "child = subprocess.Popen(['sleep', '3600'], start_new_session=True)\n"
+        "dog = Watchdog(child.pid, 15, needed=True); print('watched', flush=True); sys.stdin.read()"
+    )
+    with Popen([sys.executable, "-c", program], cwd=PROJECT, stdin=PIPE, stdout=PIPE, text=True) as parent:
+        assert parent.stdout
+        assert parent.stdout.readline() == "watched\n"
+        parent.kill()
+        assert parent.stdout.read() == ""
 
 
 @linux

@@ -9,7 +9,7 @@ import pytest
 from integrations.console import diagnosis, health
 from integrations.console.findings import Level
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import tickets
+from integrations.quota import store, tickets
 from integrations.quota.lanes import Lane
 from tests.quota.parked import APP, RESOURCE, opened
 
@@ -27,6 +27,12 @@ def test_every_lane_is_refused_with_when_to_come_back_and_for_what(lane: Lane, s
         assert refused.value.retry_after == 5.0
         said = {"app": APP, "resource": RESOURCE, "lane": lane.value, "reason": "store"}
         assert refused.value.context == said
+
+
+def test_so_is_who_wants_to_start_afresh(store_away: Callable[[], None]) -> None:
+    store_away()
+    with pytest.raises(StoreUnavailable, match="does not answer"):
+        store.clear()
 
 
 def test_readiness_and_doctor_say_so(store_away: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from rich.console import Console
 
 from hlapp import demos
 from integrations.core import clock
+from integrations.core.errors import IntegrationError
 from integrations.demo import screen, stage, walk
 from integrations.demo.processes import DemoFailed
 from integrations.demo.reload import Sources
@@ -30,8 +31,8 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="stop after the first sync; exit status 0 or 1")
         parser.add_argument("--locations", type=int, default=5)
         parser.add_argument("--contacts", type=int, default=2000, help="for each location")
-        parser.add_argument("--port", type=int, default=8000, help="of the web pages")
-        parser.add_argument("--sandbox-port", type=int, default=9100)
+        parser.add_argument("--port", type=_port, default=8000, help="of the web pages")
+        parser.add_argument("--sandbox-port", type=_port, default=9100)
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument("--database", default=stage.DATABASE, help="made anew each time; another for a second demo")
 
@@ -40,7 +41,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             self._run(console, options)
-        except DemoFailed as error:
+        except (DemoFailed, IntegrationError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             console.print("stopped")
@@ -117,6 +118,12 @@ def _vendor(options: dict[str, Any]) -> Options:
         redirect_uris=(f"http://127.0.0.1:{options['port']}/oauth/callback",),
         webhook_url=f"http://127.0.0.1:{options['port']}/webhooks/",
     )
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) < 65_536:
+        return int(text)
+    raise ArgumentTypeError(f"{text} is not the number of a port")
 
 
 def _interrupt(*_: object) -> None:
