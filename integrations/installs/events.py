@@ -57,6 +57,8 @@ def _location_installed(
     elif _text(payload, "companyName"):
         register.company_target(app, target.company.id, name=_text(payload, "companyName"))
     parent = register.find(app, UserType.COMPANY, target.company.id) if target.company else None
+    if parent is not None and parent.status == Status.UNINSTALLED:
+        parent = None
     return register.installed(target, _statement(payload, at, parent=parent))
 
 

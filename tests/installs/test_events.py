@@ -234,6 +234,18 @@ def test_a_location_back_on_its_own_belongs_to_no_bulk_install(
     assert installation(vendor.company).status == Status.UNINSTALLED
 
 
+def test_nor_to_the_one_that_was_removed_when_its_event_comes_first(
+    browser: Browser, vendor: Vendor, app: App, worker: Worker
+) -> None:
+    browser.install()
+    worker.drain()
+    location = vendor.locations[0]
+    events.uninstalled(app, agency(vendor), clock.now() + SECOND)
+    events.installed(app, place(location, companyId=vendor.company), clock.now() + 2 * SECOND)
+    row = installation(location)
+    assert (row.status, row.origin, row.parent) == (Status.PENDING, Origin.EVENT, None)
+
+
 def test_an_uninstall_of_nobody(app: App, vendor: Vendor) -> None:
     events.uninstalled(app, {"type": "UNINSTALL", "locationId": "stranger"}, clock.now())
     assert not Installation.objects.exists()
