@@ -36,6 +36,7 @@ NOWHERE = {
 }
 
 _KEY_BYTES = 32
+_started: list[embedded.Services] = []
 
 
 def prepare(
@@ -65,9 +66,15 @@ def _serve(directory: Path, environ: MutableMapping[str, str]) -> embedded.Servi
     if not (database or redis):
         return None
     running = embedded.start(directory, database=database, redis=redis)
+    _started.append(running)
     urls = {"DATABASE_URL": running.database_url, "REDIS_URL": running.redis_url}
     _fill(environ, {name: url for name, url in urls.items() if url})
     return running
+
+
+def revive() -> list[str]:
+    """Start embedded servers that have ended again; their names. Raises EmbeddedError."""
+    return [name for services in _started for name in services.revive()]
 
 
 def _fill(environ: MutableMapping[str, str], values: Mapping[str, str]) -> None:

@@ -23,6 +23,7 @@ class Handle:
     """A server to use. `server` is None when it is somebody else's, and then nothing here stops it."""
 
     engine: Engine
+    home: Home
     account: Account
     server: process.Server | None = None
     lock: IO[bytes] | None = None
@@ -38,6 +39,25 @@ class Handle:
             self.lock.close()
         self.server = self.lock = None
 
+    def revive(self) -> bool:
+        """Start it again, at its address, if it has ended: ours, or one that we joined and whose owner has gone.
+
+        False when it runs. Raises EmbeddedError.
+        """
+        if self.server is not None and self.server.alive:
+            return False
+        self.stop()
+        lock = self.home.lock()
+        if lock is None:
+            return False
+        lock.close()
+        again = obtain(self.engine, self.home)
+        if again.url != self.url:
+            again.stop()
+            raise EmbeddedError(f"{self.engine.name} has ended and its port was taken meanwhile: start again")
+        self.server, self.lock = again.server, again.lock
+        return True
+
 
 def obtain(engine: Engine, home: Home) -> Handle:
     """A server that answers: ours from now on, or joined. Raises EmbeddedError.
@@ -52,7 +72,7 @@ def obtain(engine: Engine, home: Home) -> Handle:
             return _start(engine, home, lock)
         account = home.account()
         if account is not None and engine.answers(account):
-            return Handle(engine, account)
+            return Handle(engine, home, account)
         clock.sleep(_TICK)
     busy = f"{engine.name} in {home.path} is held by another process but does not answer"
     raise EmbeddedError(f"{busy}: end that process, or {OWN_SERVERS}")
@@ -68,7 +88,7 @@ def _start(engine: Engine, home: Home, lock: IO[bytes]) -> Handle:
             engine.create(home, account, lock)
             server = _run(engine, home, account, lock)
             if server is not None:
-                return Handle(engine, account, server, lock)
+                return Handle(engine, home, account, server, lock)
     except BaseException:
         lock.close()
         raise

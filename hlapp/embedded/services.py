@@ -42,6 +42,13 @@ class Services:
             for handle in self._handles.values():
                 handle.stop()
 
+    def revive(self) -> list[str]:
+        """Start again what has ended; the names. For whoever outlives the process whose servers it joined.
+
+        Raises EmbeddedError.
+        """
+        return [handle.engine.name for handle in self._handles.values() if handle.revive()]
+
     def _url(self, folder: str) -> str:
         handle = self._handles.get(folder)
         return handle.url if handle else ""

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hlapp import development
 from hlapp.embedded import child
 from hlapp.embedded.process import Watchdog
 
@@ -115,7 +116,9 @@ class Household:
         return process
 
     def revive(self) -> list[str]:
-        return [news for process in self.processes.values() if (news := process.revive())]
+        """Start again what has ended, the servers first; what happened, for the person who watches."""
+        servers = [f"{name} had ended and was started again" for name in development.revive()]
+        return servers + [news for process in self.processes.values() if (news := process.revive())]
 
     def stop(self) -> None:
         _stop([*reversed(self.processes.values())])

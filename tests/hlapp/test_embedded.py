@@ -222,6 +222,37 @@ def test_a_second_process_joins_and_stops_nothing_when_it_ends(directory: Path) 
     assert processes_in(directory) == []
 
 
+def test_who_joined_takes_over_when_the_owner_has_gone(directory: Path) -> None:
+    owner = Launcher(directory, database=False)
+    url = owner.ready()["redis"]
+    joined = valkey(directory)
+    try:
+        with client(url) as cache:
+            cache.set("kept", 42)
+        assert joined.revive() == [], "it runs"
+        assert owner.end() == 0
+
+        assert joined.revive() == ["Valkey"]
+        assert (joined.joined, joined.redis_url) == (False, url)
+        with client(url) as cache:
+            assert cache.get("kept") == b"42"
+    finally:
+        joined.stop()
+
+
+@linux
+def test_a_server_that_was_killed_can_be_started_again(directory: Path) -> None:
+    services = embedded.start(directory, redis=False)
+    try:
+        query(services.database_url, "create table kept as select 42 as answer")
+        for pid in processes_in(directory):
+            os.kill(pid, signal.SIGKILL)
+        assert eventually(lambda: services.revive() == ["PostgreSQL"])
+        assert query(services.database_url, "select answer from kept") == [(42,)]
+    finally:
+        services.stop()
+
+
 def test_of_two_that_start_together_one_owns_and_one_joins(directory: Path) -> None:
     both = [Launcher(directory, durable=False), Launcher(directory, durable=False)]
     shown = [launcher.ready() for launcher in both]
