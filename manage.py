@@ -8,14 +8,18 @@ demo that is running here (`hlapp.demos`). An anticipated failure is one line.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 from django.core.management import execute_from_command_line
+from django.db import connections
 from django.db.utils import OperationalError, ProgrammingError
+from psycopg_pool import PoolTimeout
 
 from hlapp import demos, development
 from hlapp.embedded import EmbeddedError
@@ -32,6 +36,8 @@ INTERRUPTED, READER_LEFT = 130, 141  # as a shell reports SIGINT and SIGPIPE
 
 def main(argv: list[str]) -> int | str:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
+    # It would tell of every try; the command tells of the failure.
+    logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     command = next((word for word in argv[1:] if not word.startswith("-")), "")
     try:
         with _profile(command):
@@ -78,10 +84,20 @@ def _profile(command: str) -> Iterator[None]:
 def _database_trouble(error: OperationalError | ProgrammingError) -> str | None:
     """What the operator can put right; None for a mistake in a query of ours."""
     if isinstance(error, OperationalError):
-        return "database unreachable or failing: " + " ".join(str(error).split())
+        return "database unreachable or failing: " + " ".join(_reason(error).split())
     if getattr(error.__cause__, "sqlstate", None) in _NOT_MADE:
         return "the database is empty or older than the code: run manage.py migrate"
     return None
+
+
+def _reason(error: OperationalError) -> str:
+    """A pool only says how long it waited; why in vain, the server says to who asks it directly."""
+    if isinstance(error.__cause__, PoolTimeout):
+        try:
+            psycopg.connect(**connections["default"].get_connection_params()).close()
+        except psycopg.Error as direct:
+            return str(direct)
+    return str(error)
 
 
 def _debug() -> bool:

@@ -157,6 +157,16 @@ def test_a_database_that_refuses_is_one_line_without_the_password(monkeypatch: p
         manage.main(["manage.py", "migrate", "--traceback"])
 
 
+def test_so_is_one_that_a_command_asked_through_its_pool() -> None:
+    nowhere = {"DATABASE_URL": "postgresql://somebody:hunter2@127.0.0.1:1/nowhere", "REDIS_URL": "redis://127.0.0.1:1"}
+    done = run_manage("migrate", DEBUG="true", **nowhere)
+    assert done.returncode == 1
+    assert done.stderr.startswith("database unreachable or failing: connection failed: ")
+    assert "Connection refused" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hunter2" not in done.stderr
+
+
 def test_a_database_without_our_tables_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     def status(query: str) -> Callable[[list[str]], None]:
         def run(_: list[str]) -> None:
