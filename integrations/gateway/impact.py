@@ -64,7 +64,7 @@ class Impact:
 def assess(
     before: Catalogue, after: Catalogue, *, files: frozenset[str] | None, inside: tuple[Fields, Fields] = ({}, {})
 ) -> Impact:
-    """`files` keeps the comparison to the operations of these files; `inside`: the names in bodies and answers."""
+    """`files` keeps the comparison to the operations of these files; `inside`: what bodies and answers hold."""
     found = difference(before, after, files=files, inside=inside)
     touched = {*found.removed, *found.changed}
     calls = uses.find(before, _our_folders(), root=settings.BASE_DIR) if touched else {}

@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 
 from integrations.gateway.management.commands.catalogue import Command
 from integrations.highlevel.catalogue import fields
+from integrations.highlevel.catalogue.build import build, fields_of
 from integrations.highlevel.catalogue.compare import told
 from integrations.highlevel.catalogue.lookup import catalogue
 from integrations.highlevel.dialects import DialectName
@@ -176,7 +177,9 @@ def drop(tmp_path: Path, name: str, **operation: Any) -> Path:
 
 def test_diff_names_the_fields_that_a_job_would_miss(tmp_path: Path) -> None:
     """The listing's answer loses and gains fields: the item's too, and the sync that reads them is named."""
-    user = {"type": "object", "properties": {"id": {}, "nickname": {}, "roles": {"$ref": "#/components/schemas/Role"}}}
+    text = {"type": "string"}
+    role = {"type": "object", "allOf": [{"properties": {"type": text, "rank": text}}]}
+    user = {"type": "object", "properties": {"id": text, "nickname": text, "roles": {"$ref": "#/components/schemas/R"}}}
     document = {
         "paths": {
             "/users/": {
@@ -186,14 +189,14 @@ def test_diff_names_the_fields_that_a_job_would_miss(tmp_path: Path) -> None:
                 }
             }
         },
-        "components": {"schemas": {"Role": {"allOf": [{"properties": {"type": {}, "rank": {}}}]}}},
+        "components": {"schemas": {"R": role}},
     }
     file = tmp_path / "users.json"
     file.write_text(json.dumps(document))
     found = json.loads(run("diff", str(file), "--json"))
     gone, came = found["changed"]["users.get-user-by-location"]["response fields"]
     assert {"users[].email", "users[].roles.role"} <= set(gone)
-    assert came == ["users[].nickname", "users[].roles.rank"]
+    assert came == {"users[].nickname": "string", "users[].roles.rank": "string"}
     lines = run("diff", str(file)).splitlines()
     (told,) = [line for line in lines if line.startswith("    response fields: ")]
     assert "-users[].email" in told.split()
@@ -210,6 +213,55 @@ def test_diff_tells_body_and_parameters_by_name(tmp_path: Path) -> None:
     assert "body requires: +name" in lines
     assert "request fields: +address +address.street +name" in lines
     assert "params: -locationId (query) +since (query)" in lines
+
+
+def test_diff_tells_what_a_field_has_become(tmp_path: Path) -> None:
+    """Nobody reads `id` any more where it is a number now, and a value that is gone is a 422."""
+
+    def drop(kind: str, status: list[str]) -> Path:
+        fields = {"id": {"type": kind}, "status": {"type": "string", "enum": status}}
+        things = {"operationId": "list", "requestBody": body(fields, "id"), "responses": {"200": body(fields)}}
+        (tmp_path / "things.json").write_text(json.dumps({"paths": {"/things": {"get": things}}}))
+        return tmp_path / "things.json"
+
+    old, new = (fields_of([drop(*which)]) for which in (("string", ["open", "won"]), ("number", ["open"])))
+    found = fields.difference(old, new, "things.list")
+    assert [line for side, pair in found.items() for line in told(side, *pair)] == [
+        'request fields: id "string!" -> "number!"',
+        'request fields: status "open|won" -> "open"',
+        'response fields: id "string" -> "number"',
+        'response fields: status "open|won" -> "open"',
+    ]
+
+
+def test_a_schema_that_holds_itself_is_read_to_a_depth(tmp_path: Path) -> None:
+    document = {
+        "paths": {
+            "/things": {"get": {"operationId": "list", "responses": {"200": body({"tree": {"$ref": "#/tree"}})}}}
+        },
+        "tree": {"type": "array", "items": {"$ref": "#/tree"}},
+    }
+    (tmp_path / "things.json").write_text(json.dumps(document))
+    (kinds,) = fields_of([tmp_path / "things.json"])["things.list"].values()
+    assert kinds["tree"].startswith("any[]")
+
+
+def test_parameters_of_the_path_and_of_a_reference_are_the_operations(tmp_path: Path) -> None:
+    def parameter(name: str, **more: Any) -> dict[str, Any]:
+        return {"name": name, "in": "query", "schema": {"type": "string"}, **more}
+
+    document = {
+        "paths": {
+            "/things": {
+                "parameters": [parameter("tenant", required=True), parameter("lang", required=True)],
+                "get": {"operationId": "list", "parameters": [{"$ref": "#/x/since"}, parameter("lang")]},
+            }
+        },
+        "x": {"since": parameter("since")},
+    }
+    (tmp_path / "things.json").write_text(json.dumps(document))
+    (operation,) = build([tmp_path / "things.json"], "v2").operations()
+    assert [(p.name, p.required) for p in operation.params] == [("tenant", True), ("lang", False), ("since", False)]
 
 
 def test_another_order_is_told_as_such() -> None:
@@ -232,16 +284,22 @@ def test_what_is_committed_of_the_fields_belongs_to_the_catalogue() -> None:
         known = {operation.key for operation in catalogue(dialect).operations()}
         inside = fields.committed(dialect)
         assert inside.keys() == known
-        assert {"contact", "contact.email"} <= inside["contacts.get-contact"]["response fields"]
+        assert {"contact", "contact.email"} <= set(inside["contacts.get-contact"]["response fields"])
 
 
 def test_the_fields_survive_being_written(source: Path, tmp_path: Path) -> None:
     answers = {"200": body({"things": {"items": {"properties": {"id": {}}}}}), "201": {"$ref": "#/nowhere"}}
-    things = {"paths": {"/things": {"get": {"operationId": "list", "responses": answers}}}}
+    tags = {"type": "array", "items": {"type": "string"}}
+    state = {"type": "string", "enum": ["open", "won"]}
+    asked = body({"since": {"type": "number"}, "state": state, "tags": tags, "title": {"type": "string"}}, "state")
+    things = {"paths": {"/things": {"get": {"operationId": "list", "requestBody": asked, "responses": answers}}}}
     (source / "things.json").write_text(json.dumps(things))
     run("build", str(source), "--out", str(tmp_path / "made" / "anew"))
     written = json.loads((tmp_path / "made" / "anew" / "v2.fields.json").read_text())
-    assert written == {"things.list": {"response fields": {"": ["things"], "things[]": ["id"]}}}
+    assert written["things.list"]["request fields"] == {
+        "": ["since:number", "state:open|won!", "tags:string[]", "title"]
+    }
+    assert written["things.list"]["response fields"] == {"": ["things:any"], "things[]": ["id:any"]}
     assert json.loads((tmp_path / "made" / "anew" / "v3.fields.json").read_text()) == {"things.list": {}}
 
 

@@ -18,7 +18,7 @@ from integrations.core.errors import BadRequest
 from integrations.highlevel.catalogue import corrections, fields
 from integrations.highlevel.catalogue.lookup import DEFAULT_VERSION, Catalogue
 from integrations.highlevel.catalogue.operation import Body, Content, Credential, Operation, Parameter, written
-from integrations.highlevel.catalogue.schemas import shape
+from integrations.highlevel.catalogue.schemas import resolved, shape
 from integrations.highlevel.dialects import DialectName
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -60,7 +60,7 @@ def text_of(built: Catalogue, dialect: DialectName) -> str:
 
 
 def fields_of(files: list[Path]) -> fields.Fields:
-    """The names inside bodies and answers, by operation. For files that `build` has read."""
+    """What is inside bodies and answers, by operation. For files that `build` has read."""
     found = {}
     for file in files:
         document = _document(file)
@@ -82,7 +82,14 @@ def _entries(file: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str
             raise BadRequest(f"{file.name}: {path} is not understood: it holds no operations", file=file.name)
         for method in METHODS:
             if method in item:
-                yield method, path, item[method]
+                yield method, path, {**item[method], "parameters": _parameters(item, method, document)}
+
+
+def _parameters(item: Mapping[str, Any], method: str, document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The operation's own, and those that its path has for all methods; references followed."""
+    both = (*item.get("parameters", ()), *item[method].get("parameters", ()))
+    found = [resolved(parameter, document) for parameter in both]
+    return list({(one.get("in"), one.get("name")): one for one in found}.values())
 
 
 def _key(file: Path, data: Mapping[str, Any]) -> str:

@@ -33,8 +33,8 @@ def difference(
     files: frozenset[str] | None = None,
     inside: tuple[fields.Fields, fields.Fields] = ({}, {}),
 ) -> Difference:
-    """Compares two catalogues, and what is known of the `inside` of bodies and answers in each: of that, a change is
-    (what is gone, what came). `files` keeps it to the operations of these files (the part before the key's dot).
+    """Compares two catalogues, and what is known of the `inside` of bodies and answers in each. `files` keeps it to
+    the operations of these files (the part before the key's dot).
     """
     old, new = _written(before, files), _written(after, files)
     changed = {key: _fields(old[key], new[key]) | fields.difference(*inside, key) for key in old if key in new}
@@ -52,7 +52,7 @@ def told(name: str, old: Any, new: Any) -> list[str]:
 
 def _told(name: str, old: Any, new: Any) -> Iterator[str]:
     if name in fields.SIDES:
-        yield f"{name}: {' '.join([*(f'-{path}' for path in old), *(f'+{path}' for path in new)])}"
+        yield from _entries(name, old, new)
     elif name == "params":
         yield from _entries(name, *({f"{param[0]} ({param[1]})": param[2:] for param in side} for side in (old, new)))
     elif name == "credentials":

@@ -1,38 +1,40 @@
-"""The names inside bodies and answers, for one question alone: does a newer copy of the vendor's files change them?
+"""What is inside bodies and answers, for one question alone: does a newer copy of the vendor's files change it?
 
 Calls need none of this, so it stands in a file beside the catalogue that only `catalogue diff` and `build` read. A path
 is `contacts[].id`; LEVELS names deep, because what a job reads lies there, and below it the files repeat themselves.
+Its kind is the type or the values that may stand there, with a `!` where the field has to be.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from itertools import groupby
 from typing import Any
 
-from integrations.highlevel.catalogue.schemas import DEEPEST, resolved
+from integrations.highlevel.catalogue.schemas import DEEPEST, resolved, shape
 from integrations.highlevel.dialects import DialectName
 
 LEVELS = 3
 SIDES = ("request fields", "response fields")
-Paths = frozenset[str]
-Fields = Mapping[str, Mapping[str, Paths]]  # by operation and side
+USUAL = "string"  # not written down
+Kinds = Mapping[str, str]  # by path
+Fields = Mapping[str, Mapping[str, Kinds]]  # by operation and side
 
 
-def of_operation(data: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Paths]:
+def of_operation(data: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Kinds]:
     """The paths of an OpenAPI operation's body and of its successful answers."""
     answers = [answer for status, answer in data.get("responses", {}).items() if str(status).startswith("2")]
     sides = zip(SIDES, ([data.get("requestBody") or {}], answers), strict=True)
-    found = {side: frozenset(path for part in parts for path in _of_part(part, document)) for side, parts in sides}
-    return {side: paths for side, paths in found.items() if paths}
+    found = {side: _kinds(pair for part in parts for pair in _of_part(part, document)) for side, parts in sides}
+    return {side: kinds for side, kinds in found.items() if kinds}
 
 
-def difference(old: Fields, new: Fields, key: str) -> dict[str, tuple[list[str], list[str]]]:
-    """For each side that differs, the paths that are gone and those that came."""
-    sides = ((side, old.get(key, {}).get(side, Paths()), new.get(key, {}).get(side, Paths())) for side in SIDES)
-    return {side: (sorted(was - now), sorted(now - was)) for side, was, now in sides if was != now}
+def difference(old: Fields, new: Fields, key: str) -> dict[str, tuple[Kinds, Kinds]]:
+    """For each side that differs, the paths that are gone or of another kind, as they were and as they are."""
+    sides = ((side, old.get(key, {}).get(side, {}), new.get(key, {}).get(side, {})) for side in SIDES)
+    return {side: (_only(was, now), _only(now, was)) for side, was, now in sides if was != now}
 
 
 def committed(dialect: DialectName) -> Fields:
@@ -49,24 +51,29 @@ def text_of(found: Fields) -> str:
     """The committed form: one operation per line, the names of a parent together."""
     lines = []
     for key, sides in found.items():
-        written = {side: _written(paths) for side, paths in sides.items()}
+        written = {side: _written(kinds) for side, kinds in sides.items()}
         lines.append(f"{json.dumps(key)}: {json.dumps(written, separators=(',', ':'))}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _of_part(part: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
+def _only(one: Kinds, other: Kinds) -> Kinds:
+    return {path: kind for path, kind in sorted(one.items()) if other.get(path) != kind}
+
+
+def _of_part(part: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for content in resolved(part, document).get("content", {}).values():
         yield from _paths(content.get("schema") or {}, document, "", 0, 0)
 
 
-def _paths(schema: Any, document: Mapping[str, Any], parent: str, level: int, depth: int) -> Iterator[str]:
-    """`level` counts names, `depth` everything that is followed."""
+def _paths(schema: Any, document: Mapping[str, Any], parent: str, level: int, depth: int) -> Iterator[tuple[str, str]]:
+    """Pairs of path and kind. `level` counts names, `depth` everything that is followed."""
     if level >= LEVELS or depth > DEEPEST or not isinstance(schema, Mapping):
         return
     schema = resolved(schema, document)
+    needs = schema.get("required")
     for name, part in (schema.get("properties") or {}).items():
         path = f"{parent}.{name}" if parent else name
-        yield path
+        yield path, _kind(part, document) + "!" * (isinstance(needs, list) and name in needs)
         yield from _paths(part, document, path, level + 1, depth + 1)
     if "items" in schema:
         yield from _paths(schema["items"], document, f"{parent}[]", level, depth + 1)
@@ -75,10 +82,32 @@ def _paths(schema: Any, document: Mapping[str, Any], parent: str, level: int, de
             yield from _paths(part, document, parent, level, depth + 1)
 
 
-def _written(paths: Paths) -> dict[str, list[str]]:
-    parted = sorted((parent, name) for parent, _, name in (path.rpartition(".") for path in paths))
-    return {parent: [name for _, name in names] for parent, names in groupby(parted, key=lambda pair: pair[0])}
+def _kind(schema: Any, document: Mapping[str, Any], depth: int = 0) -> str:
+    """`string`, `number[]`, `open|won`; `any` where the file does not say."""
+    schema = resolved(schema, document) if isinstance(schema, Mapping) and depth <= DEEPEST else {}
+    if isinstance(values := schema.get("enum"), list):
+        return "|".join(sorted(map(str, values)))
+    kind = str(shape(schema, document).type)
+    return f"{_kind(schema.get('items'), document, depth + 1)}[]" if kind == "array" else kind
 
 
-def _read(rows: Mapping[str, list[str]]) -> Paths:
-    return frozenset(f"{parent}.{name}" if parent else name for parent, names in rows.items() for name in names)
+def _kinds(pairs: Iterable[tuple[str, str]]) -> Kinds:
+    """A path that several alternatives have is of each one's kind."""
+    found: dict[str, set[str]] = {}
+    for path, kind in pairs:
+        found.setdefault(path, set()).add(kind)
+    return {path: " or ".join(sorted(kinds)) for path, kinds in found.items()}
+
+
+def _written(kinds: Kinds) -> dict[str, list[str]]:
+    """`id` for a string, `age:number` for anything else."""
+    parted = sorted((*path.rpartition(".")[::2], kind) for path, kind in kinds.items())
+    return {
+        parent: [name if kind == USUAL else f"{name}:{kind}" for _, name, kind in entries]
+        for parent, entries in groupby(parted, key=lambda entry: entry[0])
+    }
+
+
+def _read(rows: Mapping[str, list[str]]) -> Kinds:
+    entries = ((parent, entry.partition(":")) for parent, names in rows.items() for entry in names)
+    return {f"{parent}.{name}" if parent else name: kind or USUAL for parent, (name, _, kind) in entries}
