@@ -21,6 +21,7 @@ from integrations.core.secret import Secret
 from integrations.highlevel import api_errors, oauth_errors, rate, refusals, transport, wire
 from integrations.highlevel.dialects import DIALECTS, V3_AUTH_METHOD, Dialect, DialectName, sign_v3
 from integrations.highlevel.grants import Grant, UserType, grant_from, require_identity
+from integrations.highlevel.json_text import parsed
 
 __all__ = ["ClientIdentity", "Grant", "UserType", "authorize_url", "exchange", "mint_location", "refresh"]
 
@@ -163,7 +164,7 @@ class _Call:
         return self._granted
 
     def _judge(self, answer: httpx2.Response) -> httpx2.Response:
-        body: Any = transport.parsed(answer.content)
+        body: Any = parsed(answer.content)
         trace_id = refusals.trace_id_of(body) or answer.headers.get("x-trace-id")
         if answer.status_code >= 300:
             raise oauth_errors.classify(

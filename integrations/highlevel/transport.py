@@ -7,7 +7,6 @@ Statuses are not judged here: quota has to be settled from the headers of refusa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,6 +19,7 @@ from integrations.core import clock
 from integrations.core.errors import BadRequest, IntegrationError
 from integrations.core.secret import Secret
 from integrations.highlevel import rate, refusals
+from integrations.highlevel.json_text import parsed
 from integrations.highlevel.rate import RateSnapshot
 from integrations.highlevel.wire import INTO, LARGEST, TOTAL, Limits, Wire
 from integrations.highlevel.wire import shared as shared_wire
@@ -166,16 +166,6 @@ def _response(answer: httpx2.Response, sent_at: float, received_at: float) -> Re
         sent_at=sent_at,
         received_at=received_at,
     )
-
-
-def parsed(body: bytes) -> Any:
-    """The JSON in these bytes, or None. Nesting deep enough to exhaust the stack is not JSON we want
-    either.
-    """
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def shared(api_url: str) -> Transport:

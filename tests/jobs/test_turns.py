@@ -82,6 +82,26 @@ def test_a_listing_that_is_done_yields_nothing_in_later_turns(
     assert walked == [(1, 100), (2, 100), (2, 100), (2, 30), (2, 0)], "the first one was left on its first page"
 
 
+def test_a_text_that_the_database_does_not_take_stops_no_turn(
+    location: str, defined: Defined, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of the page in hand is kept when the turn is over, with what somebody put into a form."""
+    page = {"contacts": [{"id": "a"}, {"id": "b", "firstName": "A\0"}], "total": 2}
+    vendor.fault("/contacts/search", "status", status=200, body=page)
+    monkeypatch.setattr(handle, "TURN", 0.0)
+    names: list[Any] = []
+
+    def walk(run: JobRun) -> None:
+        for contact in run.each(listing(run)):
+            names.append(contact.get("firstName"))
+
+    run = turn(ask(defined(walk), location))
+    assert (run.status, run.error) == ("running", "")
+    assert run.page == {"items": [{"id": "b", "firstName": "A\ufffd"}], "total": 2, "next": None}
+    turn(run)
+    assert names == [None, "A\ufffd"]
+
+
 @pytest.mark.parametrize("refusal", [QuotaExhausted, StoreUnavailable])
 def test_a_job_without_a_permit_is_parked_in_the_middle_of_a_page_and_goes_on_there(
     location: str, defined: Defined, vendor: Vendor, refusal: type[Retryable]
