@@ -9,6 +9,6 @@ from integrations.jobs.handle import JobRun
 @background_job("tests.tagging")
 def tag(run: JobRun) -> None:
     """Tags everybody."""
-    for contact in run.each(run.api.contacts.search_contacts_advanced_pages(body={"pageLimit": 100})):
+    for contact in run.each(run.api.contacts.search_contacts_advanced_pages(body={"pageLimit": 30})):
         run.api.contacts.add_tags(contactId=contact["id"], body={"tags": ["seen"]})
         run.count("tagged")
