@@ -193,9 +193,11 @@ def _parsed(body: str) -> Any:
     if not body.strip():
         return None
     try:
-        return json.loads(body)
-    except ValueError as error:
+        parsed = json.loads(body)
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()  # neither NaN nor half an emoji can be sent
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is not JSON: {error}") from error
+    return parsed
 
 
 def _placeholder(kind: str | None) -> str:

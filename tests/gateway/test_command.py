@@ -149,6 +149,7 @@ def test_a_body_may_come_from_three_places(run: Run, how: str, tmp_path: Path, m
         (["contacts.get-contact", "--param", "contactId"], "NAME=VALUE"),
         (["contacts.get-contact", "--param", "=x"], "NAME=VALUE"),
         (["contacts.create-contact", "--body", "{"], "--body is not JSON"),
+        (["contacts.create-contact", "--body", "[" * 100_000], "--body is not JSON"),
         (["contacts.create-contact", "--body", "@/no/such/file"], "No such file"),
         (["locations.get-location", "--all-pages"], "no pages"),
         (["locations.get-location", "--field", "locatoin.id"], "'locatoin.id' in the answer, which has location"),

@@ -178,5 +178,5 @@ def _body(text: str | None) -> Any:
         return json.loads(text)
     except OSError as error:
         raise CommandError(f"--body: {error.strerror}: {error.filename}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise CommandError(f"--body is not JSON: {error}") from error
