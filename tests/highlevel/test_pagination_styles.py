@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -101,12 +102,13 @@ def test_every_listing_is_walked_to_its_end(dialect, key):
 KINDS = {int, str, list}
 
 
-def served(style: Style, sent: dict[str, Any]) -> dict[str, Any] | list[Any]:
-    """What a vendor would answer who reads the cursor, whatever its name, and gives every hint that a style seeks."""
-    start = begin(style, sent)
-    rows = [{"id": f"r{n}", "searchAfter": [n], "sort": [n]} for n in range(start, min(start + 2, 5))]
-    more = start + len(rows) < 5
-    at, last = (start + 1, rows[-1]["id"]) if rows else (None, None)
+def served(style: Style, sent: dict[str, Any], everything: Sequence[int] = range(5)) -> dict[str, Any] | list[Any]:
+    """What a vendor would answer who reads the cursor, whatever its name, and gives every hint that a style seeks.
+    `everything` are the numbers of the rows there are, in order."""
+    start = begin(style, sent, everything)
+    rows = [{"id": f"r{n}", "searchAfter": [n], "sort": [n]} for n in everything[start : start + 2]]
+    more = start + len(rows) < len(everything)
+    at, last = (rows[-1]["sort"][0], rows[-1]["id"]) if rows else (None, None)
     hints = {"hasMore": more, "nextPage": more, "hasNextPage": more, "hasNext": more}
     hints |= dict.fromkeys(("nextCursor", "nextPageToken"), last if more else None)
     hints |= {"startAfter": at, "startAfterId": last, "lastMessageId": last, "lastFaqId": last}
@@ -116,7 +118,7 @@ def served(style: Style, sent: dict[str, Any]) -> dict[str, Any] | list[Any]:
     answer: dict[str, Any] = {**hints, "meta": dict(hints), "pagination": dict(hints)}
     put(answer, style.items[-1], rows, hints)
     for path in style.total[:1]:
-        put(answer, path, 5, hints)
+        put(answer, path, len(everything), hints)
     return answer
 
 
@@ -127,7 +129,8 @@ def put(answer: dict[str, Any], path: str, value: Any, hints: dict[str, Any]) ->
     answer[name] = value
 
 
-def begin(style: Style, sent: dict[str, Any]) -> int:
+def begin(style: Style, sent: dict[str, Any], everything: Sequence[int]) -> int:
+    """The place of the first row: some cursors are places, the others name the row before it, be it gone by now."""
     if style.begins(sent):
         return 0
     name = next(name for name in reversed(style.cursor) if sent.get(name))
@@ -136,7 +139,37 @@ def begin(style: Style, sent: dict[str, Any]) -> int:
         return (value - dict(style.start)["page"]) * 2
     if name in ("skip", "offset"):
         return int(value)
-    return (int(str(value).strip("[]r'"))) + 1
+    return bisect_right(everything, int(str(value).strip("[]r'")))
+
+
+MOVES: dict[str, Callable[[list[int]], None]] = {
+    "one comes first": lambda everything: everything.insert(0, everything[0] - 1),
+    "one comes last": lambda everything: everything.append(everything[-1] + 1),
+    "the first goes": lambda everything: everything.__delitem__(0),
+    "the last goes": lambda everything: everything.__delitem__(-1),
+}
+
+
+@pytest.mark.parametrize("move", MOVES)
+@EACH
+def test_every_listing_ends_while_it_moves_and_brings_no_page_twice(dialect, key, move):
+    style = STYLES[dialect][key]
+    everything = list(range(100, 113))
+    stayed = set(everything)
+    sent, trail, pages = style.first(2), None, []
+    while not pages or sent is not None:
+        assert len(pages) < 30, "the listing does not end"
+        page = read(style, sent, served(style, sent, everything), trail=trail)
+        pages.append(tuple(int(row["id"].strip("r")) for row in page.items))
+        if len(pages) <= 4:
+            MOVES[move](everything)
+            stayed &= set(everything)
+        sent, trail = page.next, page.trail
+    full = [page for page in pages if page]
+    assert len(full) >= 3
+    assert len(full) == len(set(full))
+    if not {"page", "skip", "offset"} & set(style.cursor) or move != "the first goes":
+        assert stayed <= {row for page in full for row in page}, "only a place among moving rows may miss one"
 
 
 @pytest.fixture(scope="module")
