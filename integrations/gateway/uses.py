@@ -1,14 +1,14 @@
 """Which of our code calls which operation, read from the source: nobody has to register what is there to be seen.
 
 An operation is named by its key or its route anywhere, by its bare id in a `call`, `page` or `pages`, and by the
-facade's `api.contacts.get_contact`. The user is named by what surrounds it: a job's decorator, a sync resource's name,
-else the constant, function or module.
+facade's `api.contacts.get_contact`, be it by a name that the file has given to `api.contacts`. The user is named by
+what surrounds it: a job's decorator, a sync resource's name, else the constant, function or module.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,24 +52,32 @@ class _Names:
             self.ids[operation.operation_id] = operation.key
             self.methods |= dict.fromkeys(method_names(operation), operation.key)
 
-    def of(self, node: ast.AST) -> str | None:
-        """The key of the operation that this node names."""
+    def of(self, node: ast.AST, aliases: Mapping[str, str]) -> str | None:
+        """The key of the operation that this node names; `aliases` are the file's names for groups of the facade."""
         if isinstance(node, ast.Constant):
             return self.exact.get(_text(node))
         if isinstance(node, ast.Call) and _last_name(node.func) in _CALLS and node.args:
             return self.ids.get(_text(node.args[0]))
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
-            return self.methods.get((node.value.attr, node.attr))
+        if isinstance(node, ast.Attribute):
+            group = _last_name(node.value)
+            return self.methods.get((aliases.get(group, group), node.attr))
         return None
 
 
 def _in_file(names: _Names, file: Path, root: Path) -> Iterator[Use]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     shown = file.relative_to(root) if file.is_relative_to(root) else file
+    aliases = dict(pair for node in ast.walk(tree) for pair in _aliases(node))
     for node, parents in _walk(tree, ()):
-        key = names.of(node)
+        key = names.of(node, aliases)
         if key is not None:
             yield Use(key, _who(parents) or file.stem, f"{shown}:{getattr(node, 'lineno', 0)}")
+
+
+def _aliases(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """`people`, `contacts` for `people = api.contacts`."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute):
+        yield from ((target.id, node.value.attr) for target in node.targets if isinstance(target, ast.Name))
 
 
 def _walk(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:

@@ -26,6 +26,8 @@ def found(tmp_path: Path, source: str, name: str = "mine.py") -> list[tuple[str,
         ('def work():\n    client.call("get-contact", app=app)\n', "work"),
         ('def work():\n    client.call("GET /contacts/{contactId}", app=app)\n', "work"),
         ('def work():\n    api.contacts.get_contact(contactId="C")\n', "work"),
+        ('def work(contacts):\n    contacts.get_contact(contactId="C")\n', "work"),
+        ('def work():\n    people = api.contacts\n    people.get_contact(contactId="C")\n', "work"),
         ('@job("mine.work")\ndef work():\n    call("get-contact")\n', "job mine.work"),
         (
             '@jobs.job("mine.work")\nclass Work:\n    def run(self): ...\n    key = "contacts.get-contact"\n',
@@ -48,6 +50,8 @@ def test_a_use_is_named_by_what_surrounds_it(tmp_path: Path, source: str, who: s
         'x = "get-contact"\n',  # an id by itself may be any word
         'log("get-contact")\n',
         "api.contacts.get_nothing()\n",
+        "people.get_contact()\n",
+        "contacts = api.users\ncontacts.get_contact()\n",
         "get_contact()\n",
         "call(name)\ncall(5)\ncall()\n",
     ],
