@@ -32,7 +32,7 @@ _KEPT: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     # The digits of a telephone number are nobody's id here.
     (
         re.compile(r"_?id|ids|\w+(?:Id|_id|Ids|_ids)"),
-        re.compile(rf"(?!\+?\d{{7,}}$)(?!eyJ)[A-Za-z0-9_-]{{1,31}}|{_UUID}"),
+        re.compile(rf"(?!\+?[\d_-]{{7,}}$)(?!eyJ)[A-Za-z0-9_-]{{1,31}}|{_UUID}"),
     ),
     (
         re.compile(
@@ -62,7 +62,7 @@ _OWN = frozenset(
 )
 _EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
 _DIGITS = re.compile(r"\+?\d[\d ().-]{5,}\d")
-_SEGMENT = re.compile(r"(?!\+?\d{7,}$)(?!eyJ)[A-Za-z0-9_.-]{0,40}")
+_SEGMENT = re.compile(r"(?!\+?[\d._-]{7,}$)(?!eyJ)[A-Za-z0-9_.-]{0,40}")
 _SHORTEST, _LONGEST, _ECHOES = 3, 200, 300  # characters of a text that was sent, and how many are looked for
 Words = Callable[[str], str]
 

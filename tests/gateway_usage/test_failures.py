@@ -143,6 +143,7 @@ def test_old_calls_go_and_the_table_has_a_bound(call: Caller, monkeypatch: pytes
         ({"id": "123e4567-e89b-12d3-a456-426614174000"}, {"id": "123e4567-e89b-12d3-a456-426614174000"}),
         ({"traceId": "0af7651916cd43dd8448eb211c80319c"}, {"traceId": "0af7651916cd43dd8448eb211c80319c"}),
         ({"smsId": "5550100999"}, {"smsId": "‹10 characters›"}),
+        ({"externalId": "555-010-0999"}, {"externalId": "‹12 characters›"}),
         ({"ann@example.com": 1}, {"…": "…"}),
         ({"pin": "4321", "code": "123456"}, {"pin": "‹4 characters›", "code": "‹6 characters›"}),
         ({"pin": 4321, "salary": 90_000, "rate": 0.5}, {"pin": "…", "salary": "…", "rate": "…"}),
@@ -193,7 +194,7 @@ def test_a_path_is_kept_with_its_ids_alone() -> None:
     uuid = "123e4567-e89b-12d3-a456-426614174000"
     kept = f"/contacts/{uuid}/ve9EPM428h8vShlRW1KT/free-slots"
     assert redaction.path(kept) == kept
-    assert redaction.path("/a/ann%40example.com/+15125550147/a%00b") == "/a/…/…/…"
+    assert redaction.path("/a/ann%40example.com/+15125550147/512.555.0147/a%00b") == "/a/…/…/…/…"
 
 
 def test_a_large_body_is_told_by_its_names() -> None:
