@@ -25,6 +25,7 @@ from integrations.highlevel.refusals import Row
 from integrations.highlevel.transport import Response
 
 MESSAGES_SHOWN = 10
+TEXT_READ = 2_000  # bytes of a refusal that is not JSON
 CLIENT_ERRORS = range(400, 500)
 
 ROWS = (
@@ -122,7 +123,7 @@ def error_for(response: Response, *, operation: str) -> IntegrationError | None:
     if response.status == 429:
         return _exhausted(response, context)
     if response.status >= 500:
-        context["vendor_message"] = refusals.shown(response.json)
+        context["vendor_message"] = refusals.shown(_said(response))
         return ServerFault("HighLevel failed to answer", retry_after=response.retry_after, **context)
     return _refused(response, context)
 
@@ -133,6 +134,15 @@ def _unreadable(response: Response, context: dict[str, Any]) -> IntegrationError
     if response.json is not None or not response.body or not expects_json or response.body.strip() == b"null":
         return None
     return Unreachable("the answer is not JSON", sent=True, **context)
+
+
+def _said(response: Response) -> Any:
+    """The vendor's words, which are plain text at times. A page of HTML is a proxy's and says nothing."""
+    return _text(response) if response.content_type == "text/plain" else response.json
+
+
+def _text(response: Response) -> str:
+    return response.body[:TEXT_READ].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _exhausted(response: Response, context: dict[str, Any]) -> IntegrationError:
@@ -147,8 +157,8 @@ def _exhausted(response: Response, context: dict[str, Any]) -> IntegrationError:
 
 
 def _refused(response: Response, context: dict[str, Any]) -> IntegrationError:
-    row = refusals.first_match(ROWS, response.status, response.json or response.body[:2000].decode(errors="replace"))
-    context["vendor_message"] = refusals.shown(response.json)
+    row = refusals.first_match(ROWS, response.status, response.json or _text(response))
+    context["vendor_message"] = refusals.shown(_said(response))
     if row is None:
         return RequestRejected(
             "HighLevel redirects this call; redirects are not followed", reason="redirect", **context

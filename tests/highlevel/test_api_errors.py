@@ -89,6 +89,15 @@ def test_a_validation_answer_lists_its_messages():
     assert len(error.context["details"]) == api_errors.MESSAGES_SHOWN
 
 
+@pytest.mark.parametrize("status", [400, 404, 503])
+def test_plain_text_is_the_vendors_word_and_a_proxys_page_is_not(status):
+    text = b"no healthy\0 upstream, secret=hunter2"
+    error = api_errors.error_for(answer(status, text=text, content_type="text/plain"), operation="x")
+    assert error.context["vendor_message"] == "no healthy\ufffd upstream, …"
+    error = api_errors.error_for(answer(status, text=b"<h1>Sorry</h1>", content_type="text/html"), operation="x")
+    assert "vendor_message" not in error.context
+
+
 @pytest.mark.parametrize(
     ("rate", "retry_after", "window", "wait"),
     [
