@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from integrations.core import clock
+from integrations.core.errors import QuotaExhausted
 from integrations.gateway import client
 from integrations.gateway.management.commands.call import Command
 from integrations.gateway.selection import lines
@@ -59,6 +61,47 @@ def test_all_pages_are_one_line_for_each_item(run: Run) -> None:
     assert all(json.loads(line)["id"] for line in lines)
 
 
+@pytest.fixture
+def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits of a second or more (a permit has some milliseconds), without waiting."""
+    waits: list[float] = []
+    monkeypatch.setattr(clock, "sleep", lambda seconds: waits.append(seconds) if seconds >= 1.0 else None)
+    return waits
+
+
+def refusing(monkeypatch: pytest.MonkeyPatch, times: int, wait: float) -> None:
+    """No permit for the second page, so many times."""
+    page, left = client.page, [None] * times
+
+    def refused(*arguments: Any, cursor: Any, **how: Any) -> client.Page:
+        if cursor and left:
+            left.pop()
+            raise QuotaExhausted("none is free", retry_after=wait)
+        return page(*arguments, cursor=cursor, **how)
+
+    monkeypatch.setattr(client, "page", refused)
+
+
+def test_a_listing_waits_for_quota_and_goes_on(
+    run: Run, waited: list[float], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refusing(monkeypatch, times=2, wait=12.4)
+    ids = run("contacts.search-contacts-advanced", "--all-pages", "--body", '{"pageLimit": 5}', "--field", "id")
+    assert len(set(ids.splitlines())) == 12
+    assert waited == [12.4, 12.4]
+    assert capsys.readouterr().err.splitlines() == ["no quota is free: going on in 12 s"] * 2
+
+
+@pytest.mark.parametrize(("times", "wait", "waits"), [(9, 1.0, 5), (1, 40_000.0, 0)], ids=["for ever", "for a day"])
+def test_a_listing_does_not_wait(
+    run: Run, waited: list[float], monkeypatch: pytest.MonkeyPatch, times: int, wait: float, waits: int
+) -> None:
+    refusing(monkeypatch, times=times, wait=wait)
+    with pytest.raises(CommandError, match="quota_exhausted: none is free"):
+        run("contacts.search-contacts-advanced", "--all-pages", "--body", '{"pageLimit": 5}')
+    assert waited == [wait] * waits
+
+
 def test_a_field_is_chosen(run: Run, location: Credential) -> None:
     ours = location.resource_id
     assert run("locations.get-location", "--field", "location.id") == f"{ours}\n"
@@ -82,7 +125,7 @@ def test_a_field_is_chosen_of_each_item_of_all_pages(run: Run, location: Credent
 
 def test_an_item_without_the_field_keeps_its_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     page = client.Page([{"id": "1", "email": "a@example.com"}, {"id": "2"}, {"id": "3", "email": None}], 3, None)
-    monkeypatch.setattr(client, "pages", lambda *_, **__: iter([page]))
+    monkeypatch.setattr(client, "page", lambda *_, **__: page)
     assert run("x", "--all-pages", "--field", "email") == "a@example.com\n\n\n"
     assert run("x", "--all-pages", "--field", "[[id, email]]") == "1\ta@example.com\n2\t\n3\t\n"
     assert run("x", "--all-pages", "--field", "email", "--json").splitlines() == ['"a@example.com"', "null", "null"]

@@ -11,15 +11,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.core.errors import IntegrationError
+from integrations.core import clock
+from integrations.core.errors import IntegrationError, QuotaExhausted
 from integrations.gateway import client, media
-from integrations.gateway.client import Result
+from integrations.gateway.client import Page, Result
 from integrations.gateway.selection import Selection, lines
 from integrations.quota.lanes import Lane
 from integrations.tenants import marketplace
 
 _MARKS = {"status": "status", "trace_id": "trace id"}  # of a refusal, in the order they are told
 _APART = (("all_pages", "file"), ("out", "file"))  # of these options one says what to do, the other something else
+WAITS, LONGEST_WAIT = 5, 120.0  # for one page of --all-pages; seconds
 
 
 class Command(BaseCommand):
@@ -128,7 +130,7 @@ def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool)
     BadRequest when none had anything."""
     items = found = 0
     item: Any = None
-    for page in client.pages(**arguments):
+    for page in _pages(arguments):
         for item in page.items:
             if field is None:
                 yield json.dumps(item, ensure_ascii=False)
@@ -138,6 +140,29 @@ def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool)
             yield from _shown(chosen, compact=compact)
     if items and not found and field is not None:
         raise field.missing(item)
+
+
+def _pages(arguments: dict[str, Any]) -> Iterator[Page]:
+    """As `client.pages`, but it waits for a permit: a listing that breaks off in the midst has to be begun anew."""
+    cursor = None
+    while True:
+        page = _page(arguments, cursor)
+        yield page
+        if page.next is None:
+            return
+        cursor = page.next
+
+
+def _page(arguments: dict[str, Any], cursor: dict[str, Any] | None) -> Page:
+    for _ in range(WAITS):
+        try:
+            return client.page(cursor=cursor, **arguments)
+        except QuotaExhausted as error:
+            if error.retry_after is None or error.retry_after > LONGEST_WAIT:
+                raise
+            sys.stderr.write(f"no quota is free: going on in {error.retry_after:.0f} s\n")
+            clock.sleep(error.retry_after)
+    return client.page(cursor=cursor, **arguments)
 
 
 def _shown(chosen: Any, *, compact: bool) -> list[str]:
