@@ -18,6 +18,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from integrations.core.texts import storable
 from integrations.highlevel.refusals import scrubbed
 
 LARGEST = 4_000  # characters of JSON
@@ -79,8 +80,7 @@ def words(*sent: Any) -> Words:
 
 def clean(text: str) -> str:
     """The vendor's own words without tokens, addresses and numbers, and as PostgreSQL takes them."""
-    text = text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-    return _DIGITS.sub("…", _EMAIL.sub("…", scrubbed(text)))[:_WORDS]
+    return _DIGITS.sub("…", _EMAIL.sub("…", scrubbed(storable(text))))[:_WORDS]
 
 
 def kept(value: Any, name: str = "", *, prose: Words | None = None, own: bool = False, depth: int = 0) -> Any:

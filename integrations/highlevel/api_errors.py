@@ -19,6 +19,7 @@ from integrations.core.errors import (
     ServerFault,
     Unreachable,
 )
+from integrations.core.texts import storable
 from integrations.highlevel import refusals
 from integrations.highlevel.errors import AccessTokenRejected, UnknownRefusal
 from integrations.highlevel.refusals import Row
@@ -142,7 +143,7 @@ def _said(response: Response) -> Any:
 
 
 def _text(response: Response) -> str:
-    return response.body[:TEXT_READ].decode(errors="replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return storable(response.body[:TEXT_READ].decode(errors="replace"))
 
 
 def _exhausted(response: Response, context: dict[str, Any]) -> IntegrationError:

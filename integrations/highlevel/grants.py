@@ -134,16 +134,15 @@ def _first(body: Mapping[str, Any], *names: str) -> Any:
 
 
 def _text(body: Mapping[str, Any], *names: str) -> str | None:
-    found = next((body[name] for name in names if isinstance(body.get(name), str) and body[name]), None)
-    return None if found is None else refusals.storable(found)
+    return next((body[name] for name in names if isinstance(body.get(name), str) and body[name]), None)
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(refusals.storable(v) for v in value if isinstance(v, str) and v) if isinstance(value, list) else ()
+    return tuple(v for v in value if isinstance(v, str) and v) if isinstance(value, list) else ()
 
 
 def _scopes(value: Any) -> frozenset[str]:
-    words = refusals.storable(value).replace(",", " ").split() if isinstance(value, str) else _texts(value)
+    words = value.replace(",", " ").split() if isinstance(value, str) else _texts(value)
     return frozenset(words)
 
 

@@ -8,11 +8,11 @@ all, so that one odd name costs no job, page or command. Numbers that are none (
 from __future__ import annotations
 
 import json
-import re
 from math import isfinite
 from typing import Any
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+from integrations.core.texts import storable
+
 # What has to stand in the bytes for one to come of them. Without any, nothing is walked through.
 _MARKS = (rb"\u0000", rb"\ud", rb"\uD", b"\xed", b"\0")
 
@@ -36,7 +36,7 @@ _DECODER = json.JSONDecoder(parse_constant=lambda name: None, parse_float=_finit
 
 def _storable(value: Any) -> Any:
     if isinstance(value, str):
-        return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        return storable(value)
     if isinstance(value, dict):
         return {_storable(name): _storable(item) for name, item in value.items()}
     if isinstance(value, list):

@@ -18,6 +18,7 @@ from authlib.integrations.httpx_client import OAuth2Client
 
 from integrations.core.errors import GrantRevoked, IntegrationError, PayloadAnomalous, Unreachable
 from integrations.core.secret import Secret
+from integrations.core.texts import storable
 from integrations.highlevel import api_errors, oauth_errors, rate, refusals, transport, wire
 from integrations.highlevel.dialects import DIALECTS, V3_AUTH_METHOD, Dialect, DialectName, sign_v3
 from integrations.highlevel.grants import Grant, UserType, grant_from, require_identity
@@ -169,7 +170,7 @@ class _Call:
         if answer.status_code >= 300:
             raise oauth_errors.classify(
                 answer.status_code,
-                answer.text[:2000] if body is None else body,
+                storable(answer.text[:2000]) if body is None else body,
                 retry_after=rate.retry_after(answer.headers),
                 trace_id=trace_id,
             )

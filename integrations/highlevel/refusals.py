@@ -28,8 +28,6 @@ _TOKEN_LIKE = re.compile(
 )
 _TEXT_KEYS = ("error", "error_description", "message", "code", "details")
 _DEEPEST = 8  # what is nested further is no error body, and could exhaust the stack
-# NUL and halves of a surrogate pair are valid JSON, but no text for a database: whoever stored it would fail.
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def first_match(rows: Iterable[Row], status: int, body: Any) -> Row | None:
 def sentences(body: Any, depth: int = 0) -> Iterator[str]:
     """Every piece of prose in an error body, whatever its shape."""
     if isinstance(body, str):
-        yield storable(body)
+        yield body
     elif isinstance(body, dict | list) and depth < _DEEPEST:
         for part in map(body.get, _TEXT_KEYS) if isinstance(body, dict) else body:
             yield from sentences(part, depth + 1)
@@ -76,9 +74,4 @@ def scrubbed(text: str) -> str:
 def trace_id_of(body: Any) -> str | None:
     """HighLevel's `traceId`, which its support asks for (FACTS section 7)."""
     found = body.get("traceId") if isinstance(body, dict) else None
-    return storable(found) if isinstance(found, str) and found else None
-
-
-def storable(text: str) -> str:
-    """The vendor's text as a database takes it. What stands in an answer must not keep its tokens from being kept."""
-    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return found if isinstance(found, str) and found else None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from integrations.core.texts import storable
 from integrations.sync.resources import Resource
 
 # A version further ahead than any clock's skew would keep every later change out; it is cut to the moment we saw it.
@@ -57,7 +58,7 @@ def encode(payload: Any) -> str:
 
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+        return storable(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from integrations.core.errors import PayloadAnomalous
+from integrations.core.texts import storable
 
 DEEPEST = 64  # nested levels; real events have up to five
 FUTURE = timedelta(hours=1)  # a timestamp further ahead than this is nobody's clock skew
@@ -25,7 +26,6 @@ EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)  # older than the vendor
 _ID = re.compile(r"[!-~]{1,64}")
 _WEBHOOK_ID = re.compile(r"[!-~]{1,100}")
 _TYPE = re.compile(r"[ -~]{1,80}")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # How such a character stands in UTF-8 JSON, where it can only come escaped. Without one the text is stored as it came,
 # which saves walking through it and writing it anew.
 _ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
@@ -74,8 +74,8 @@ def _object(raw: bytes) -> tuple[str, dict[str, Any]]:
         raise PayloadAnomalous("the webhook is not a JSON object", found=type(payload).__name__)
     if not _ESCAPED.search(text) and text.count("{") + text.count("[") <= DEEPEST:
         return text, payload
-    storable: dict[str, Any] = _storable(payload, 0)
-    return json.dumps(storable, ensure_ascii=False), storable
+    kept: dict[str, Any] = _storable(payload, 0)
+    return json.dumps(kept, ensure_ascii=False), kept
 
 
 def _refuse_constant(name: str) -> Any:
@@ -93,9 +93,9 @@ def _storable(value: Any, depth: int) -> Any:
     if depth > DEEPEST:
         raise PayloadAnomalous(f"the webhook is nested more than {DEEPEST} levels deep")
     if isinstance(value, str):
-        return _UNSTORABLE.sub("\ufffd", value)
+        return storable(value)
     if isinstance(value, dict):
-        return {_UNSTORABLE.sub("\ufffd", key): _storable(item, depth + 1) for key, item in value.items()}
+        return {storable(key): _storable(item, depth + 1) for key, item in value.items()}
     if isinstance(value, list):
         return [_storable(item, depth + 1) for item in value]
     return value
