@@ -23,7 +23,7 @@ from integrations.quota import tickets
 from integrations.quota.agenda import LONGEST, Agenda
 from integrations.quota.governor import Question
 from integrations.quota.lanes import Lane
-from integrations.quota.ledger import HEADS, Claimed, Head, Ledger
+from integrations.quota.ledger import HEADS, Claimed, Head, Ledger, News
 from integrations.quota.tickets import Reserved, Ticket
 
 LEAD = 0.08  # seconds before its ticket's start at which a task is sent
@@ -70,11 +70,9 @@ class Handing:
         return min(moments, default=None)
 
     def catch_up(self) -> None:
-        """Make the agenda from the rows: at the start, and now and then, should news have been lost."""
-        now = clock.monotonic()
-        for key, due_in in self.ledger.due().items():
-            if key not in self.agenda:
-                self.agenda.ask(key, now + min(max(due_in, 0.0), LONGEST))
+        """Make the agenda from the rows: at the start, and now and then, because news may be lost, and a task that was
+        not due yet may be hidden behind the appointment of a lane below it."""
+        self._note(self.ledger.due())
 
     def send_until(self, moment: float) -> None:
         """Send what is to be sent by then. When the broker is away, what is unsent goes back in line."""
@@ -105,9 +103,13 @@ class Handing:
             self.agenda.forget(key)
         self._claim(self._reserve(keys, heads))
         alone = [key for key in keys if key not in self.agenda]
+        if alone:
+            self._note(self.ledger.due(alone))
+
+    def _note(self, parked: list[News]) -> None:
         now = clock.monotonic()
-        for key, due_in in self.ledger.due(alone).items() if alone else ():
-            self.agenda.ask(key, now + min(max(due_in, 0.0), LONGEST))
+        for news in parked:
+            self.agenda.parked(news.key, news.rank, now + min(news.hint, LONGEST))
 
     def _reserve(self, keys: list[str], heads: dict[str, list[Head]]) -> _Given:
         """Tickets for the first of everybody's tasks: all resources are asked together, one lane after the other."""
@@ -145,7 +147,7 @@ class Handing:
                 refused, again = lane.rank, min(again, wait)
         if refused < len(Lane):
             self.agenda.ask(key, clock.monotonic() + max(again - LEAD, 0.01), rank=refused)
-        elif len(heads) == HEADS:
+        elif len(heads) >= HEADS:
             self.agenda.ask(key, clock.monotonic())
 
     def _claim(self, reserved: _Given) -> None:

@@ -19,7 +19,7 @@ from integrations.quota.lanes import Lane
 from integrations.quota.parking import CHANNEL
 
 LEASE = 3.0  # seconds after which a pump that says nothing is replaced
-HEADS = 32  # tasks of one resource looked at in one go
+HEADS = 32  # tasks of one resource and lane looked at in one go
 
 _LEAD = """
 INSERT INTO quota_pump AS pump (id, owner, since, until, resources, unstarted, handed, trouble)
@@ -31,13 +31,18 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE pump.owner = excluded.owner OR pump.until < now()
 RETURNING 1
 """
+# The lanes in their order; but the first of each, once its patience is over, stands where it came. So a long queue
+# holds up no lane above it, and is held up by none.
 _HEADS = """
 SELECT head.key, head.id, head.lane FROM unnest(%s::text[]) AS wanted(key)
+CROSS JOIN unnest(%s::text[]) WITH ORDINALITY AS lane(name, rank)
 CROSS JOIN LATERAL (
-  SELECT line.key, line.id, line.lane, line.place_at FROM quota_parked AS line
-  WHERE line.key = wanted.key AND line.state = 'waiting' AND line.due_at <= now()
+  SELECT line.key, line.id, line.lane, line.place_at,
+         line.place_at <= now() AND row_number() OVER (ORDER BY line.place_at, line.id) = 1 AS is_overdue
+  FROM quota_parked AS line
+  WHERE line.key = wanted.key AND line.lane = lane.name AND line.state = 'waiting' AND line.due_at <= now()
   ORDER BY line.place_at, line.id LIMIT %s
-) AS head ORDER BY head.key, head.place_at, head.id
+) AS head ORDER BY head.key, CASE WHEN is_overdue THEN 1 ELSE lane.rank END, head.place_at, head.id
 """
 # Rows that somebody has locked are left for the next time: a process that is frozen in the middle of a transaction must
 # not stop the pump, and with it everybody.
@@ -52,8 +57,8 @@ FROM claim WHERE line.id = claim.id
 RETURNING line.id, line.turn, line.task, line.kwargs, line.lane
 """
 _DUE = """
-SELECT key, extract(epoch FROM min(due_at) - now())::float8 FROM quota_parked
-WHERE state = 'waiting' AND (%(keys)s::text[] IS NULL OR key = ANY(%(keys)s)) GROUP BY key
+SELECT key, lane, extract(epoch FROM min(due_at) - now())::float8 FROM quota_parked
+WHERE state = 'waiting' AND (%(keys)s::text[] IS NULL OR key = ANY(%(keys)s)) GROUP BY key, lane
 """
 _RETURN = """
 UPDATE quota_parked SET state = 'waiting', back_at = NULL
@@ -87,7 +92,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something was parked: in which lane, and in how many seconds it is worth asking for a permit."""
+    """Something is parked: in which lane, and in how many seconds it is worth asking for a permit."""
 
     rank: int
     hint: float
@@ -120,14 +125,15 @@ class Ledger:
         notes = self._connection.notifies(timeout=timeout, stop_after=1)
         return [_news(note.payload) for note in notes]
 
-    def due(self, keys: Sequence[str] | None = None) -> dict[str, float]:
-        """Resources with waiting tasks (all, or of `keys`), and the seconds until their first is due."""
-        return dict(self._rows(_DUE, {"keys": None if keys is None else list(keys)}))
+    def due(self, keys: Sequence[str] | None = None) -> list[News]:
+        """Of resources with waiting tasks (all, or of `keys`), in which lanes, and when the first of each is due."""
+        rows = self._rows(_DUE, {"keys": None if keys is None else list(keys)})
+        return [News(Lane(lane).rank, max(due_in, 0.0), key) for key, lane, due_in in rows]
 
     def heads(self, keys: Sequence[str]) -> dict[str, list[Head]]:
         """Who is next, in order, of each resource that has somebody due."""
         found: dict[str, list[Head]] = {}
-        for key, row_id, lane in self._rows(_HEADS, [list(keys), HEADS]):
+        for key, row_id, lane in self._rows(_HEADS, [list(keys), [lane.value for lane in Lane], HEADS]):
             found.setdefault(key, []).append(Head(row_id, Lane(lane)))
         return found
 

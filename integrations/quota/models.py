@@ -35,7 +35,9 @@ class Parked(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["task", "kwargs"], name="each_task_parked_once")]
         indexes = [
-            models.Index(fields=["key", "place_at", "id"], condition=models.Q(state="waiting"), name="parked_order"),
+            models.Index(
+                fields=["key", "lane", "place_at", "id"], condition=models.Q(state="waiting"), name="parked_line"
+            ),
             models.Index(fields=["back_at"], condition=~models.Q(state="waiting"), name="parked_back"),
         ]
         verbose_name = "parked task"

@@ -6,8 +6,9 @@ From then on the row says what is to happen if that worker dies (`turns.py`). Ea
 and the message names it, so of two messages for one task only the newer starts anything.
 
 One row per task and arguments: parking what is parked already changes nothing, because messages are hints (core.jobs).
-Places are in order of arrival, but every lane starts with some patience: events stand ten seconds behind interactive
-work, bulk a minute. So the lanes above go first, and yet nobody waits for ever.
+The lanes above go first, each in order of arrival; but a lane has only so much patience: events ten seconds, bulk a
+minute. The first of one whose patience is over stands where it came, and only that one, so that nobody waits for ever
+and a long queue of one lane holds up no other.
 
 An uninstall leaves its rows alone: each task finds out for itself that its installation is gone and ends its own work.
 """
@@ -89,7 +90,7 @@ def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
 
 
 def to_the_front(rows: QuerySet[Parked]) -> list[int]:
-    """Let waiting tasks be the next that get a permit of their resource. Returns which."""
+    """Let waiting tasks be the first of their lane, and its patience be over. Returns which."""
     waiting = rows.filter(state=Parked.State.WAITING)
     moved = list(waiting.values_list("pk", "lane", "key"))
     place_at = ExpressionWrapper(F("parked_at") - Value(_FRONT), output_field=DateTimeField())

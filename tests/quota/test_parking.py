@@ -63,7 +63,7 @@ def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_pump(leader: Leade
     parking.park("tests.spend", {"number": 1}, refusal(status=429, reason=None))
     parking.park("tests.spend", {"number": 2}, refusal())
     assert leader.round() == [2]
-    (due_in,) = leader.handing.ledger.due([KEY]).values()
+    due_in = leader.handing.ledger.due([KEY])[0].hint
     assert 1.0 < due_in <= 2.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -54,6 +55,16 @@ def test_but_nobody_waits_for_ever(leader: Leader) -> None:
     assert leader.round() == [1, 2]
 
 
+def test_a_queue_that_lost_its_patience_sends_one_ahead_and_not_all(leader: Leader) -> None:
+    opened()
+    for number in range(2 * HEADS):
+        park(number, Lane.BULK)
+    Parked.objects.update(place_at=clock.now())
+    park(100, Lane.INTERACTIVE)
+    park(101, Lane.EVENTS)
+    assert leader.round()[:4] == [0, 100, 101, 1]
+
+
 def test_no_more_than_there_are_permits_and_the_rest_when_they_come(leader: Leader) -> None:
     opened(10)
     for number in range(20):
@@ -74,6 +85,18 @@ def test_a_refused_lane_does_not_hold_up_the_ones_above(leader: Leader) -> None:
     next_at = leader.handing.next_at()
     assert next_at is not None
     assert 1.0 < next_at - clock.monotonic() <= LONGEST
+
+
+def test_nor_does_its_appointment_hide_a_task_that_was_not_due_yet(leader: Leader) -> None:
+    opened(daily_limit=1000, daily_remaining=200, daily_reset_ms=80_000_000)
+    park(1, Lane.BULK)
+    park(2, Lane.INTERACTIVE)
+    Parked.objects.filter(lane="interactive").update(due_at=clock.now() + timedelta(seconds=5))
+    assert leader.round() == []
+    leader.handing.catch_up()
+    next_at = leader.handing.next_at()
+    assert next_at is not None
+    assert next_at - clock.monotonic() <= 5
 
 
 def test_one_tenants_queue_does_not_delay_anothers(leader: Leader) -> None:
