@@ -9,8 +9,28 @@
 --
 -- `vi`, `ve` millionths of calls of the interactive and the events lane, each forgotten with a half-life of 30 s since
 -- `vt`; `a0` when somebody asked last for the interactive lane.
+--
+-- Nor may those above take everything for ever: to a lane that was refused for a minute without a single call the others
+-- leave the next slot, and it takes that one as an interactive call would. `we`, `wb` since when the events and the bulk
+-- lane are refused; whoever has not come for such a slot in as much time again has gone.
 
 local SPAN, VARIES, LAST = 43280851, 1.65, 0.25  -- 30 s / ln 2; part of a window
+local PATIENT, REFUSED_SINCE = math.max(60000000, 3 * window), { events = 'we', bulk = 'wb' }
+
+local function starves(lane)
+  local since = s[REFUSED_SINCE[lane]]
+  return since and now - since >= PATIENT and now - since < 2 * PATIENT
+end
+
+local function count_refusals(calls, refused)
+  local field = REFUSED_SINCE[req.lane]
+  if not field then return end
+  if calls > 0 then
+    s[field] = nil
+  elseif refused and not (s[field] and now - s[field] < 2 * PATIENT) then
+    s[field] = now
+  end
+end
 
 local function recent(count) return (count or 0) / 1000000 * math.exp(-math.max(0, now - (s.vt or now)) / SPAN) end
 
@@ -30,6 +50,8 @@ local function wanted_above()
 end
 
 local function kept()
+  if starves(req.lane) then return 0 end
+  if starves('events') or starves('bulk') then return req.reserve + 1 end
   local rate, span = wanted_above()
   if rate then
     local first = span > LAST * window and 1 or 0

@@ -38,7 +38,7 @@ local function hold(free_from)  -- nothing that is free or cooling goes out befo
 end
 
 local FIELDS = { 'b', 'n', 'w', 'tat', 'probe', 'dl', 'dr', 'dt', 'du', 'df', 'kt', 'kd', 'ke', 'kf', 'kb', 'kc',
-  'a0', 'vi', 've', 'vt', 'f', 'fa', 'fb', 'fr', 'lo', 'hi', 'lh', 'lp', 'ln', 'lx', 'mt', 'cm', 'cw', 'ct' }
+  'a0', 'vi', 've', 'vt', 'we', 'wb', 'f', 'fa', 'fb', 'fr', 'lo', 'hi', 'lh', 'lp', 'ln', 'lx', 'mt', 'cm', 'cw', 'ct' }
 local stored, s = redis.call('HMGET', state, 'sv', unpack(FIELDS)), {}
 for i, field in ipairs(FIELDS) do
   stored[field] = stored[i + 1] and tonumber(stored[i + 1])
@@ -150,8 +150,10 @@ end
 -- Where windows are fixed, what is spent early is surely counted before the next one opens.
 local pace = math.ceil((s.lo and 0.85 or 0.985) * window / n)
 if req.want > 0 then
-  local free = redis.call('ZRANGE', slots, skip, skip + req.want - 1, 'WITHSCORES')
-  for i = 1, req.want do
+  local want, credit = req.want, req.credit
+  if starves(req.lane) then want, credit = 1, n end
+  local free = redis.call('ZRANGE', slots, skip, skip + want - 1, 'WITHSCORES')
+  for i = 1, want do
     wait = day_wait()
     if wait > 0 then
       reason = 'day'
@@ -162,7 +164,7 @@ if req.want > 0 then
       refuse(nil, window)
       break
     end
-    local start = math.max(score, now, tat - (req.credit + burst()) * pace)
+    local start = math.max(score, now, tat - (credit + burst()) * pace)
     local opening = start > now and opens_at()
     if opening and opening < start then
       refuse(score, opening - now)
@@ -183,6 +185,7 @@ if req.want > 0 then
   if reason == 'burst' and probe then wait = math.min(wait, 100000) end
   s.tat = tat
   count_visits(#grants)
+  count_refusals(#grants, reason == 'burst')
 end
 if s.dr then s.dr = math.max(s.dr, 0) end
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from integrations.quota.lanes import Lane
-from tests.quota.bucket import WINDOW, Bucket, terms
+from tests.quota.bucket import WINDOW, Bucket, Granted, terms
 
 DAY = 86_400
 WHOLE_DAY_MS = DAY * 1000
@@ -56,6 +56,26 @@ def test_a_reserve_never_starves_bulk_for_good(bucket: Bucket, limit: int) -> No
     bucket.report(permit)
     bucket.now += WINDOW + 1
     assert bucket.ask(**terms(Lane.BULK))
+
+
+@pytest.mark.parametrize("lane", [Lane.EVENTS, Lane.BULK])
+def test_nobody_is_starved_by_those_who_always_want_more(bucket: Bucket, lane: Lane) -> None:
+    opened(bucket, 20)
+    begun = waiting_since = bucket.now
+    waits, others, under_way = [], 0, list[tuple[float, Granted]]()
+    while bucket.now < begun + 250:
+        ended = [permit for end, permit in under_way if end <= bucket.now]
+        bucket.report(*ended)
+        under_way = [(end, permit) for end, permit in under_way if end > bucket.now]
+        granted = bucket.ask(want=5, **terms(Lane.INTERACTIVE) | {"horizon": 2.0})
+        others += len(granted)
+        if mine := bucket.ask(**terms(lane)):
+            waits.append(bucket.now - waiting_since)
+            waiting_since = bucket.now
+        under_way += [(permit.start + 0.2, permit) for permit in granted + mine]
+        bucket.now += 0.25
+    assert max([*waits, bucket.now - waiting_since]) < 60 + WINDOW + 2, "a minute, and until the next slot is free"
+    assert others > 0.97 * 20 * 250 / (WINDOW + 0.2) - len(waits)
 
 
 def test_bulk_is_paced_and_interactive_work_is_not(bucket: Bucket) -> None:
