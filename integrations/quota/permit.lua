@@ -37,7 +37,7 @@ local function hold(free_from)  -- nothing that is free or cooling goes out befo
   for _, slot in ipairs(redis.call('ZRANGEBYSCORE', slots, '-inf', '(' .. exact(free_from))) do place(slot, free_from) end
 end
 
-local FIELDS = { 'b', 'n', 'w', 'tat', 'probe', 'dl', 'dr', 'dt', 'du', 'df', 'kt', 'kd', 'ke', 'kf', 'kb', 'kc',
+local FIELDS = { 'b', 'n', 'w', 'tat', 'probe', 'rf', 'dl', 'dr', 'dt', 'du', 'df', 'kt', 'kd', 'ke', 'kf', 'kb', 'kc',
   'a0', 'vi', 've', 'vt', 'we', 'wb', 'f', 'fa', 'fb', 'fr', 'lo', 'hi', 'lh', 'lp', 'ln', 'lx', 'mt', 'cm', 'cw', 'ct' }
 local stored, s = redis.call('HMGET', state, 'sv', unpack(FIELDS)), {}
 for i, field in ipairs(FIELDS) do
@@ -86,10 +86,12 @@ if other_run and stored[1] or set_forward then
   -- for longer than they have; or the caller stood still on its way here, and nobody can tell.
   hold(now + window + req.slack)
   s.fb = now + window + req.slack
+  s.rf = s.fb  -- nor by a report that is told again because its answer was lost: the slot may have gone out since
   s.lo, s.hi, s.lh = nil, nil, nil
   probe = nil
 end
 if probe and now >= probe then probe = nil end
+if s.rf and now >= s.rf then s.rf = nil end
 
 --@day
 --@window
@@ -106,7 +108,8 @@ for _, report in ipairs(req.reports) do
   local score = redis.call('ZSCORE', slots, report[1])
   -- A stale or repeated report names a deadline that the slot no longer has.
   if req.epoch == epoch and score and tonumber(score) == report[2] then
-    place(report[1], report[3] and now - report[3] + rest + req.margin or now)
+    local free_from = report[3] and now - report[3] + rest + req.margin or now
+    place(report[1], math.max(free_from, s.rf or 0))
     if report[3] then
       settled = true
       if report[4] then answered_at(report[4], now - report[3]) end

@@ -160,6 +160,21 @@ def test_a_restored_copy_is_fenced(bucket: Bucket) -> None:
     assert len(bucket.ask(want=100)) == 99
 
 
+def test_a_report_that_is_told_again_to_a_restored_copy_does_not_end_its_fence(bucket: Bucket) -> None:
+    """The first server took it, and gave the slot to somebody else; then it died before it answered."""
+    at_work(bucket)
+    (permit,) = bucket.ask()
+    slots = bucket.client.dump(bucket.keys[0])
+    assert slots is not None
+    bucket.report(permit, age=None)
+    bucket.ask(want=60)
+    bucket.client.restore(bucket.keys[0], 0, slots, replace=True)
+    bucket.server = "another run"
+    bucket.report(permit, age=None)
+    bucket.now += WINDOW + SLACK - 0.01
+    assert bucket.ask(want=10) == []
+
+
 def test_a_restart_in_the_middle_of_a_probe_is_fenced_too(bucket: Bucket) -> None:
     (probe,) = bucket.ask()
     bucket.server = "another run"
