@@ -73,13 +73,17 @@ def spender() -> str:
 
 def count(app: str, resource: str, lane: Lane) -> None:
     """One call was sent. Never raises."""
-    row = (f"{app}:{resource}", bucket(clock.now()), lane.value, _job.get())
+    note(f"{app}:{resource}", lane)
+    if clock.monotonic() - _written >= _PAUSE and not connection.in_atomic_block:
+        flush()
+
+
+def note(key: str, lane: Lane) -> None:
+    """As `count`, for whoever must not wait for the database now: it is written with the next one."""
+    row = (key, bucket(clock.now()), lane.value, _job.get())
     with _lock:
         if row in _counts or len(_counts) < _MOST:
             _counts[row] += 1
-        due = clock.monotonic() - _written >= _PAUSE
-    if due and not connection.in_atomic_block:
-        flush()
 
 
 def bucket(at: datetime) -> datetime:

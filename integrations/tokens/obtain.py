@@ -10,7 +10,7 @@ from integrations.core.errors import IntegrationError, RefreshInProgress
 from integrations.core.secret import Secret
 from integrations.highlevel import oauth
 from integrations.highlevel.grants import Grant
-from integrations.quota import governor
+from integrations.quota import governor, usage
 from integrations.quota.governor import Permit
 from integrations.quota.lanes import Lane
 from integrations.tenants import marketplace
@@ -61,9 +61,10 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
             deadline_seconds=lease.DEADLINE,
         )
     except IntegrationError as error:
-        settle_failed(permit, error)
+        settle_failed(permit, error, lane)
         raise
     governor.settle(permit, received_at=grant.received_at, rate=grant.rate)
+    usage.note(permit.key, lane)
     return grant
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Unreachable
-from integrations.quota import governor
+from integrations.quota import governor, usage
 from integrations.quota.governor import Permit
+from integrations.quota.lanes import Lane
 
 
 def be_in_time(permit: Permit) -> None:
@@ -14,9 +15,10 @@ def be_in_time(permit: Permit) -> None:
         raise Unreachable("this process stood still for too long to use its permit", sent=False, retry_after=0.0)
 
 
-def settle_failed(permit: Permit, error: IntegrationError) -> None:
+def settle_failed(permit: Permit, error: IntegrationError, lane: Lane) -> None:
     """A request that never left cost nothing; of one whose answer was lost nobody knows."""
     if isinstance(error, BadRequest) or error.context.get("sent") is False:
         return governor.give_back(permit)
+    usage.note(permit.key, lane)
     lost, refused = isinstance(error, Unreachable), isinstance(error, QuotaExhausted)
     return governor.settle(permit, received_at=None if lost else clock.monotonic(), rate=None, refused=refused)

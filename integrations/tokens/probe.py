@@ -14,7 +14,7 @@ from integrations.core.secret import Secret
 from integrations.highlevel import api_errors, transport
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.highlevel.transport import Request
-from integrations.quota import governor
+from integrations.quota import governor, usage
 from integrations.quota.lanes import Lane
 from integrations.tenants.models import UserType
 from integrations.tokens import address
@@ -41,10 +41,11 @@ def check(holder: Holder, token: Secret) -> None:
         be_in_time(permit)
         response = transport.shared(place.url).send(request)
     except IntegrationError as error:
-        settle_failed(permit, error)
+        settle_failed(permit, error, Lane.INTERACTIVE)
         raise
     refused = response.status == HTTPStatus.TOO_MANY_REQUESTS
     governor.settle(permit, received_at=response.received_at, rate=place.rate(holder, response.rate), refused=refused)
+    usage.note(permit.key, Lane.INTERACTIVE)
     try:
         api_errors.raise_for(response, operation=request.operation)
     except AccessTokenRejected as error:

@@ -11,8 +11,9 @@ from integrations.core import clock
 from integrations.core.errors import GrantRevoked, RefreshInProgress, RequestRejected, ServerFault, Unreachable
 from integrations.core.models import AuditEntry
 from integrations.highlevel import oauth
-from integrations.quota import governor
+from integrations.quota import governor, usage
 from integrations.quota.lanes import Lane
+from integrations.quota.models import Usage
 from integrations.tokens import lease, store
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import refresh
@@ -126,3 +127,14 @@ def test_a_location_that_never_had_a_token_needs_none_back(unminted, vendor) -> 
         refresh(unminted.pk)
     unminted.refresh_from_db()
     assert unminted.state == Credential.State.ACTIVE
+
+
+def test_mints_are_on_the_companys_bill(unminted, vendor, monkeypatch) -> None:
+    monkeypatch.setattr(usage, "_counts", type(usage._counts)())
+    vendor.fault("/oauth/locationToken", "status", status=503)
+    with pytest.raises(ServerFault):
+        refresh(unminted.pk)
+    refresh(unminted.pk, lane=Lane.INTERACTIVE)
+    usage.flush()
+    key = f"{unminted.app.client_id}:{unminted.company_id}"
+    assert sorted(Usage.objects.filter(key=key).values_list("lane", "calls")) == [("events", 1), ("interactive", 1)]
