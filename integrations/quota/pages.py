@@ -6,6 +6,8 @@ half still comes, and the page says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,7 +59,9 @@ class Card:
 
 def overview(now: datetime, search: str) -> dict[str, Any]:
     """Every resource that spent or waits, and the governor's own health."""
-    lines = [_line(resource, now, width=288, height=28) for resource in spending.resources(now, search=search)]
+    found = spending.resources(now, search=search)
+    known = _snapshots(found)
+    lines = [_line(one, known.get(one.key), now, width=288, height=28) for one in found]
     return {
         "cards": [_store_card(), _pump_card(now), *_work_cards(now)],
         "lines": lines,
@@ -71,16 +75,16 @@ def one(key: str, now: datetime) -> dict[str, Any]:
     parked = Parked.objects.filter(key=key).order_by("state", "place_at", "id")[:10]
     rows = [(row, relative(row.parked_at, now)) for row in parked]
     return {
-        "line": _line(resource, now, width=1152, height=180),
+        "line": _line(resource, _snapshots([resource]).get(key), now, width=1152, height=180),
         "day": _day(resource, now),
         "shares": spending.shares(now, key=key),
         "parked": rows,
     }
 
 
-def _line(resource: Resource, now: datetime, *, width: int, height: int) -> Line:
+def _line(resource: Resource, known: Snapshot | None, now: datetime, *, width: int, height: int) -> Line:
     plot = plots.stacked(spending.buckets(now), resource.series, width=width, height=height)
-    return Line(resource, _snapshot(resource), plot, relative(resource.oldest, now))
+    return Line(resource, known, plot, relative(resource.oldest, now))
 
 
 def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
@@ -96,11 +100,13 @@ def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
     return day, outlook.bulk(day, now, pace=pace, waiting=waiting)
 
 
-def _snapshot(resource: Resource) -> Snapshot | None:
-    try:
-        return queries.snapshot(resource.app, resource.id)
-    except StoreUnavailable:
-        return None
+def _snapshots(resources: Sequence[Resource]) -> dict[str, Snapshot]:
+    """By key. The first that the store does not answer is the last one asked for: each may take seconds to fail."""
+    found: dict[str, Snapshot] = {}
+    with suppress(StoreUnavailable):
+        for resource in resources:
+            found[resource.key] = queries.snapshot(resource.app, resource.id)
+    return found
 
 
 def _store_card() -> Card:

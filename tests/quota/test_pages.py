@@ -11,10 +11,12 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
 from integrations.core.models import AuditEntry
-from integrations.quota import plots, spending, store, usage
+from integrations.quota import plots, queries, spending, store, usage
 from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked, Pump, Usage
+from integrations.quota.queries import Snapshot
 from tests.quota.parked import APP, KEY, RESOURCE, opened, park
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +138,23 @@ def test_the_pages_come_when_the_store_is_away(
         assert "does not answer" in page.get(DETAIL).content.decode()
     finally:
         store.client.cache_clear()
+
+
+def test_a_store_that_hangs_is_asked_for_one_resource_and_not_for_each(
+    page: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def snapshot(app: str, resource: str) -> Snapshot:
+        asked.append(resource)
+        raise StoreUnavailable("the quota store does not answer")
+
+    monkeypatch.setattr(queries, "snapshot", snapshot)
+    for resource in ("one", "two", "three"):
+        Usage.objects.create(key=f"app:{resource}", bucket_at=clock.now(), lane="bulk", calls=1)
+    html = page.get(OVERVIEW).content.decode()
+    assert all(f'href="/admin/quota/usage/resource/app:{resource}/"' in html for resource in ("one", "two", "three"))
+    assert len(asked) == 1
 
 
 def test_parked_tasks_can_be_moved_and_dropped(page: Client) -> None:
