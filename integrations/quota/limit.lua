@@ -34,8 +34,11 @@ local function learn_limit(rate)
     return true
   end
   if told < n then
-    if first and probe then  -- never used
-      for slot = told, n - 1 do redis.call('ZREM', slots, slot) end
+    if first and probe then
+      for slot = told, n - 1 do
+        -- Never used, nor promised to somebody who waits for the fence to end.
+        if redis.call('ZSCORE', slots, slot) == exact(probe) then redis.call('ZREM', slots, slot) end
+      end
     end
     n, s.n = told, told
     forget_window()

@@ -62,7 +62,8 @@ end
 -- A window opened between `earlier` and `received`.
 local function opened_between(earlier, received)
   if s.lo and earlier <= s.lo then return end
-  if s.hi and earlier < s.hi then received = math.min(received, s.hi) end  -- the same one: they are a window apart
+  -- The same one as is known, if there was no time for another: they are a window apart.
+  if s.hi and earlier < s.hi and received < s.lo + window then received = math.min(received, s.hi) end
   s.lo, s.hi, s.lh = earlier, received, nil
   free_received_by(earlier)
 end

@@ -88,6 +88,14 @@ def test_a_limit_below_the_guess_leaves_no_slot_that_was_never_used(bucket: Buck
     assert bucket.slots() == 10
 
 
+def test_what_is_promised_for_the_end_of_the_fence_is_kept_of_a_limit_below_the_guess(bucket: Bucket) -> None:
+    (probe,) = bucket.ask()
+    promised = bucket.ask(want=8, horizon=20.0)
+    assert len(promised) == 8
+    bucket.report(probe, max=10, remaining=9)
+    assert len(bucket.ask(want=10)) == 1, "with those and the probe it is ten"
+
+
 def test_a_window_that_only_one_answer_names_changes_nothing(bucket: Bucket) -> None:
     """A header of its own, or beside an endpoint's own limit: the calls of the last window are not forgotten."""
     bucket.open(100)

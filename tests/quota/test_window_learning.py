@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.quota.lanes import Lane
-from tests.quota.bucket import Bucket, terms
+from tests.quota.bucket import Bucket, Granted, terms
 from tests.quota.simulator import PROFILES, Simulation, simulation
 
 BULK = {"horizon": 2.0, "credit": Lane.BULK.terms.credit}
@@ -19,6 +19,12 @@ def play(bucket: Bucket, window: str, *, mishaps: float = 0.0, **terms: Any) -> 
     world = simulation(bucket, window, SLOW, BULK | terms)
     world.profile = replace(world.profile, lost=mishaps, killed=mishaps)
     return world, world.run(2500)
+
+
+def tell(bucket: Bucket, permit: Granted, remaining: int, start: int) -> None:
+    """The answer to a call that was sent a tenth of a second ago."""
+    rate = {"max": 10, "remaining": remaining, "start": start, "since": 100_000, "age": 0}
+    bucket.run(reports=[[permit.slot, permit.deadline, 0, start]], rate=rate, learn=True)
 
 
 def proofs(bucket: Bucket) -> int:
@@ -108,3 +114,22 @@ def test_an_opening_window_is_entered_by_many_at_once_until_the_first_answer(buc
     assert bucket.ask(**terms) == [], "who ran ahead waits"
     bucket.now += 5.0
     assert len(bucket.ask(**terms)) == 1
+
+
+def test_a_window_that_opens_is_not_taken_for_the_one_before(bucket: Bucket) -> None:
+    """That one is only known to have opened within seven seconds: there was time for another since."""
+    bucket.open(10)
+    bucket.now += 20
+    first, *_ = bucket.ask(want=8)
+    sent = round((first.start - 1_700_000_000.0) * 1_000_000)
+    bucket.now += 0.1
+    tell(bucket, first, 2, sent)
+    known = {"lp": 3, "lo": sent - 7_500_000, "hi": sent + 100_000}
+    bucket.client.hset(bucket.keys[1], mapping=known)
+    bucket.now += 2.8
+    (second,) = bucket.ask()
+    start = round((second.start - 1_700_000_000.0) * 1_000_000)
+    bucket.now += 0.1
+    tell(bucket, second, 9, start)
+    lo, opened_by = (int(number or 0) for number in bucket.client.hmget(bucket.keys[1], "lo", "hi"))
+    assert (lo - sent, opened_by - sent) == (0, 3_000_000)
