@@ -20,6 +20,7 @@ from integrations.console.traffic import webhook_answers
 from integrations.core import clock
 from integrations.core.errors import IntegrationError
 from integrations.highlevel import signatures
+from integrations.quota import queries as quota
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.vault import status as vault_status
@@ -40,7 +41,7 @@ def examine() -> list[Finding]:
     findings = [found for check in (configuration, webhook_keys, spool, services) for found in _guarded(check)]
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
         return [finding for finding in findings if finding.check != "vault"]  # it reads the database
-    for check in (database, clocks, vault, apps, operators, webhook_answers):
+    for check in (database, eviction, clocks, vault, apps, operators, webhook_answers):
         findings += _guarded(check)
     broker = next(finding for finding in findings if finding.check == "broker")
     return findings + (_guarded(workers) if broker.level == Level.OK else []) + _guarded(backlog)
@@ -89,6 +90,14 @@ def database() -> Iterator[Finding]:
         yield Finding("postgresql", Level.WARNING, f"version {version}", "use PostgreSQL 15 or newer")
     else:
         yield Finding("postgresql", Level.OK, f"version {version}")
+
+
+def eviction() -> Iterator[Finding]:
+    """Dropped when memory is short, a quota's state takes its calls in flight along, and a message its work."""
+    policy = quota.evicts()
+    if policy:
+        fix = "set maxmemory-policy noeviction: it would drop quotas, messages and spooled tokens"
+        yield Finding("redis", Level.WARNING, f"maxmemory-policy {policy}", fix)
 
 
 def clocks() -> Iterator[Finding]:

@@ -117,6 +117,8 @@ def _apply(row: Installation, target: Target, said: Statement) -> None:
     row.parent = said.parent or row.parent
     row.status_at = max(row.status_at, said.at)
     if said.status == Status.INSTALLED:
+        if row.status == Status.PENDING and row.origin == Origin.EVENT:
+            row.origin = said.origin  # the event came first, and could not tell where the installation began
         row.status = Status.INSTALLED
     for name, value in said.facts.items():
         if value not in (None, ""):

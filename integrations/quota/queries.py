@@ -74,5 +74,16 @@ def health() -> str:
     return f"ok, {info.get('server_name', 'redis')} {info.get('valkey_version') or info.get('redis_version')}"
 
 
+def evicts() -> str:
+    """The policy by which the store drops keys when its memory is full; empty when it refuses to write instead, or has
+    no limit. Raises StoreUnavailable."""
+    try:
+        info = store.client().info("memory")
+    except redis.RedisError as error:
+        raise StoreUnavailable(f"the quota store does not answer ({type(error).__name__})") from error
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    return policy if info.get("maxmemory") and policy != "noeviction" else ""
+
+
 def _text(raw: bytes | str) -> str:
     return raw if isinstance(raw, str) else raw.decode()

@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterable
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from pytest_django import Settings
@@ -19,12 +21,14 @@ from integrations.console.findings import Finding, Level
 from integrations.console.health import Outcome
 from integrations.console.running import Sweeps
 from integrations.core import clock
+from integrations.quota import store
 from integrations.sync.models import Plan
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from integrations.webhooks import answers
 from integrations.webhooks.models import Answers, Mailbox
 from tests.console.conftest import begin_run
+from tests.quota.test_governor_chaos import Store
 
 NEWER = "newer:" + "A" * 43 + "="
 
@@ -233,3 +237,20 @@ def test_no_worker_answers_where_none_runs(clean_redis: Any, monkeypatch: pytest
     monkeypatch.undo()
     celery_app.set_current()
     assert running.sweeps() == Sweeps(workers=0, count=0)
+
+
+def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Store(tmp_path)
+    own.start()
+    try:
+        with redis.Redis(port=own.port) as client:
+            monkeypatch.setattr(store, "client", lambda: client)
+            client.config_set("maxmemory-policy", "allkeys-lru")
+            assert list(diagnosis.eviction()) == [], "it has no limit"
+            client.config_set("maxmemory", "64mb")
+            [finding] = diagnosis.eviction()
+            client.config_set("maxmemory-policy", "noeviction")
+            assert list(diagnosis.eviction()) == []
+    finally:
+        own.kill()
+    assert (finding.level, finding.found) == (Level.WARNING, "maxmemory-policy allkeys-lru")

@@ -96,6 +96,7 @@ def test_one_locations_event_before_its_callback(browser: Browser, vendor: Vendo
     browser.back(address)
     worker.drain()
     assert everything() == {location: (Status.INSTALLED, vendor.company, State.ACTIVE)}
+    assert installation(location).origin == Origin.APP, "the event could not tell where it began"
 
 
 def test_a_future_location_names_no_company(browser: Browser, vendor: Vendor, app: App, worker: Worker) -> None:
