@@ -5,6 +5,11 @@ AES-256-CBC, key and IV derived by one round of MD5. It has no signature, no non
 proves little on its own: callers check the ids against their own installations and keep the session short.
 Whatever is wrong with it, the error is the same, because telling bad padding from bad JSON would turn the
 endpoint into a decryption oracle.
+
+Without a signature, who holds a genuine payload can cut its blocks and flip bits in them; each cut turns 16 bytes into
+noise, which passes when it falls into a text of the user's own, such as the name. An agency's user whose name ends like
+another company's id could so append a second `companyId`, in some 300,000 attempts. So a name may stand there once, and
+an id has to look like one.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +31,7 @@ from integrations.core.secret import Secret
 LONGEST_PAYLOAD = 16 * 1024  # characters; real ones stay below one thousand
 _MAGIC = b"Salted__"
 _KEY_BYTES, _IV_BYTES = 32, 16
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,8 @@ def decrypt(payload: str, shared_secret: Secret) -> SsoUser:
     if not shared_secret:
         raise BadRequest("the app has no shared secret: generate one in the developer portal and configure it")
     try:
-        return _user(json.loads(_opened(payload, shared_secret.reveal().encode())))
+        text = _opened(payload, shared_secret.reveal().encode()).decode()
+        return _user(json.loads(text, object_pairs_hook=_each_once))
     except (ValueError, TypeError, RecursionError):
         pass
     raise SignatureInvalid("the user data does not open with this app's shared secret")
@@ -86,7 +94,7 @@ def _key_and_iv(passphrase: bytes, salt: bytes) -> tuple[bytes, bytes]:
 def _user(body: Any) -> SsoUser:
     if not isinstance(body, dict):
         raise TypeError
-    user_id, company_id = _text(body, "userId"), _text(body, "companyId")
+    user_id, company_id = _id(body, "userId"), _id(body, "companyId")
     if user_id is None or company_id is None:
         raise ValueError
     branding = body.get("whitelabelDetails")
@@ -97,7 +105,7 @@ def _user(body: Any) -> SsoUser:
         company_id=company_id,
         role=_text(body, "role"),
         type=_text(body, "type"),
-        active_location=_text(body, "activeLocation"),
+        active_location=_id(body, "activeLocation"),
         user_name=_text(body, "userName"),
         email=_text(body, "email"),
         is_agency_owner=owner if isinstance(owner, bool) else None,
@@ -106,6 +114,20 @@ def _user(body: Any) -> SsoUser:
         whitelabel_domain=_text(branding, "domain"),
         whitelabel_logo_url=_text(branding, "logoUrl"),
     )
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    body = dict(pairs)
+    if len(body) != len(pairs):
+        raise ValueError
+    return body
+
+
+def _id(body: Mapping[str, Any], name: str) -> str | None:
+    text = _text(body, name)
+    if text is not None and not _ID.fullmatch(text):
+        raise ValueError
+    return text
 
 
 def _text(body: Mapping[str, Any], name: str) -> str | None:

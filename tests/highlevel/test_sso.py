@@ -83,6 +83,12 @@ REFUSED = {
     "no user": sealed(b'{"companyId": "C"}'),
     "no company": sealed(b'{"userId": "U", "companyId": ""}'),
     "numbers for ids": sealed(b'{"userId": 1, "companyId": 2}'),
+    "a name twice": sealed(b'{"userId": "U", "companyId": "C", "userName": "x", "companyId": "D"}'),
+    "a name twice, deeper": sealed(b'{"userId": "U", "companyId": "C", "whitelabelDetails": {"a": 1, "a": 2}}'),
+    "noise for a user": sealed('{"userId": "U\u07ff\u0101", "companyId": "C"}'.encode()),
+    "noise for a company": sealed(b'{"userId": "U", "companyId": "C D"}'),
+    "noise for a location": sealed(b'{"userId": "U", "companyId": "C", "activeLocation": "L/"}'),
+    "another encoding": sealed('{"userId": "U", "companyId": "C"}'.encode("utf-16")),
     "deep": sealed(b"[" * 9000),
     "too long": sealed(json.dumps({"userId": "U", "companyId": "C", "x": "y" * sso.LONGEST_PAYLOAD}).encode()),
 }
@@ -95,6 +101,25 @@ def test_every_refusal_looks_the_same(payload):
     assert str(caught.value) == "the user data does not open with this app's shared secret"
     assert caught.value.context == {}
     assert caught.value.__context__ is None
+
+
+def test_blocks_cut_and_flipped_append_no_other_company(monkeypatch: pytest.MonkeyPatch):
+    """Who chooses the user's name knows the text, so flips one block of it into a name of ours; the block before turns
+    into noise. Here the noise is what the attacker waits for: text."""
+    head = b'{"userId":"USER1","companyId":"MINE","type":"agency","userName":"'
+    start = len(head) + -len(head) % 16
+    tail = b'THER"}'
+    genuine = base64.b64decode(sealed(head.ljust(start, b"p") + b"A" * 16 + b"B" * 16 + tail))
+    forged, wish = bytearray(genuine), b'p","companyId":"'
+    for at, (is_, shall) in enumerate(zip(b"B" * 16, wish, strict=True), start=16 + start):
+        forged[at] ^= is_ ^ shall
+    opened = sso._opened
+    monkeypatch.setattr(
+        sso, "_opened", lambda *given: (text := opened(*given))[:start] + b"A" * 16 + text[start + 16 :]
+    )
+    assert b'p","companyId":"THER"' in sso._opened(base64.b64encode(forged).decode(), SECRET.reveal().encode())
+    with pytest.raises(errors.SignatureInvalid):
+        sso.decrypt(base64.b64encode(forged).decode(), SECRET)
 
 
 @given(
