@@ -1,7 +1,8 @@
 """The call explorer without its pages: finding an operation, a form for it, and one call made by hand.
 
 An operator's call is a call like any other: it goes through the gateway in the interactive lane, costs a permit, is
-counted, and kept when it fails. What changes something needs a second look and stands in the audit trail.
+counted, and kept when it fails. What changes something needs a second look and stands in the audit trail. What an
+answer holds is shown as it came, but for tokens and keys: no page of ours shows one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from integrations.core import audit
 from integrations.core.errors import BadRequest, IntegrationError, StoreUnavailable
-from integrations.gateway import client, usage
+from integrations.gateway import client, redaction, usage
 from integrations.gateway.address import address
 from integrations.gateway.watch import Seen, observed
 from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue, prepare
@@ -216,7 +217,8 @@ def _filled_in(operation: Operation, body: Any) -> Any:
 def _text(parsed: Any, raw: bytes, content_type: str) -> str:
     if parsed is None and raw and not content_type.startswith("text/"):
         return f"{len(raw):,} bytes of {content_type or 'unknown kind'}"
-    text = raw.decode(errors="replace") if parsed is None else json.dumps(parsed, indent=2, ensure_ascii=False)
+    shown = redaction.without_secrets(raw.decode(errors="replace") if parsed is None else parsed)
+    text = shown if parsed is None else json.dumps(shown, indent=2, ensure_ascii=False)
     return text if len(text) <= LARGEST_SHOWN else f"{text[:LARGEST_SHOWN]}\n… {len(text) - LARGEST_SHOWN:,} more"
 
 

@@ -61,6 +61,9 @@ _KEPT: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
 _OWN = frozenset(
     {"customFields", "customField", "customData", "customValues", "properties", "answers", "metadata", "meta_data"}
 )
+# What an answer may hand out, and no page may show: tokens are minted by operations like any other.
+_SECRET_NAME = re.compile(r"(?:access|refresh|bearer|id)_?token|secret|passw(?:or)?d|api_?key|authorization", re.I)
+_SECRET = re.compile(r"eyJ[\w-]{6,}[\w.-]*|pit-[\w-]{6,}")
 _EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
 _DIGITS = re.compile(r"\+?\d[\d ().-]{5,}\d")
 _SEGMENT = re.compile(r"(?!\+?[\d._-]{7,}$)(?!eyJ)[A-Za-z0-9_.-]{0,40}")
@@ -149,6 +152,17 @@ def answer(json_body: Any, raw: bytes, content_type: str, prose: Words | None = 
     if content_type.startswith("text/") and prose is not None:
         return prose(re.sub(r"(?:<[^>]*>|\s)+", " ", raw[:4_000].decode(errors="replace")).strip())
     return f"‹{content_type or 'bytes'}, {len(raw)} bytes›"
+
+
+def without_secrets(value: Any, name: str = "") -> Any:
+    """JSON as it came but for tokens, keys and passwords: for the operator who called by hand, not for keeping."""
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(item, name) for item in value]
+    if not isinstance(value, str):
+        return value
+    return f"‹{len(value)} characters›" if value and _SECRET_NAME.search(name) else _SECRET.sub("…", value)
 
 
 def _fits(name: str, text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from typing import Any
 
@@ -13,12 +14,13 @@ from django.urls import reverse
 
 from integrations.core import clock
 from integrations.core.models import AuditEntry
-from integrations.gateway import explorer
+from integrations.gateway import explorer, redaction
 from integrations.gateway.models import Call, Usage
 from integrations.highlevel.catalogue import catalogue
 from integrations.tenants.models import App, Installation, UserType
+from integrations.tokens import store
 from tests.gateway_usage.conftest import GET_LOCATION
-from tests.plugin.vendor import Vendor
+from tests.plugin.vendor import Vendor, company_grant
 
 # The tests collect no static files, which whitenoise remarks on.
 pytestmark = [
@@ -27,6 +29,7 @@ pytestmark = [
 ]
 
 CREATE = "contacts.create-contact"
+MINT = "oauth.get-location-access-token"
 
 
 @pytest.fixture
@@ -172,6 +175,35 @@ def test_a_write_is_looked_at_sent_once_and_put_down(operator: Client, location:
     again = post(operator, CREATE, **form)
     assert "Send this?" in again, "the same form once more is looked at once more"
     assert contacts(vendor, location) == 1
+
+
+def test_a_minted_token_is_not_shown(operator: Client, app: App, location: str, vendor: Vendor) -> None:
+    """An operation hands out tokens like any other answer; the page says that they came, and how long they are."""
+    place = Installation.objects.get()
+    Installation.objects.filter(pk=place.pk).update(user_type=UserType.COMPANY, resource_id=vendor.company)
+    store.put(store.company(app, vendor.company), company_grant(vendor, app), now=clock.now())
+    form = {"tenant": vendor.company, "body": json.dumps({"companyId": vendor.company, "locationId": location})}
+    number = re.search(r'name="confirmed" value="([^"]+)"', post(operator, MINT, **form))
+    assert number is not None
+    page = post(operator, MINT, **form, confirmed=number[1])
+    assert '<span class="gate-ok">201</span>' in page or '<span class="gate-ok">200</span>' in page
+    shown = json.loads(re.findall(r'<pre class="gate-code" tabindex="0">(.*?)</pre>', page, re.DOTALL)[0])
+    assert shown["locationId"] == location
+    assert {shown["access_token"][0], shown["refresh_token"][0]} == {"‹"}
+    assert "eyJ" not in page
+
+
+@pytest.mark.parametrize(
+    ("came", "shown"),
+    [
+        ({"accessToken": "abc", "nextPageToken": "abc"}, {"accessToken": "‹3 characters›", "nextPageToken": "abc"}),
+        ({"keys": {"apiKey": ["k1", "k2"], "x": 1}}, {"keys": {"apiKey": ["‹2 characters›"] * 2, "x": 1}}),
+        ([{"note": "use pit-0123456789abcdef"}, None], [{"note": "use …"}, None]),
+        ("Bearer eyJhbGciOi.eyJzdWIi.c2ln", "Bearer …"),
+    ],
+)
+def test_secrets_are_hidden_by_name_and_by_shape(came: Any, shown: Any) -> None:
+    assert redaction.without_secrets(came) == shown
 
 
 def test_a_search_by_post_is_a_read(operator: Client, location: str, vendor: Vendor) -> None:
