@@ -13,6 +13,7 @@ from celery import current_app
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import Client
+from gunicorn.http.errors import InvalidChunkSize
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -184,15 +185,23 @@ def test_a_chunked_body_is_read_to_its_end_and_no_further_than_the_limit(
 
 
 @pytest.mark.django_db
-def test_a_body_that_breaks_off_is_400(app: App, client: Client) -> None:
+@pytest.mark.parametrize(
+    ("error", "declared"),
+    [
+        (ConnectionResetError(), {"CONTENT_LENGTH": "100"}),
+        (InvalidChunkSize(b"zz"), {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}),
+    ],
+    ids=["broken off", "no chunk"],
+)
+def test_a_body_that_breaks_off_is_400(app: App, client: Client, error: Exception, declared: dict[str, Any]) -> None:
     class BrokenOff(io.RawIOBase):
         def readable(self) -> bool:
             return True
 
         def readinto(self, buffer: Any) -> int:
-            raise ConnectionResetError
+            raise error
 
-    assert _raw(client, {"CONTENT_LENGTH": "100", "wsgi.input": BrokenOff()}).status_code == 400
+    assert _raw(client, {**declared, "wsgi.input": BrokenOff()}).status_code == 400
 
 
 @pytest.mark.parametrize("method", ["put", "patch", "delete", "options", "trace"])
