@@ -20,7 +20,7 @@ _TOKEN_SHAPES = re.compile(
     r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"  # JSON web tokens
     r"|(?i:bearer|basic)\s+[\w.~+/=-]{8,}"
     r"|(?i:access_token|refresh_token|client_secret|accessToken|refreshToken|clientSecret|code|state)"
-    r"(?:=|%3D|[\"']?\s*:\s*[\"'])[^\s&\"',}]+"
+    r"(?:(?:=|%3D)[\"']?|[\"']?\s*:\s*[\"'])[^\s&\"',}]+"
     r"|pit-[0-9a-f-]{16,}"
     r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
 )

@@ -47,3 +47,20 @@ def test_secrets_in_a_tracebacks_text_are_blanked(written: io.StringIO) -> None:
     except RuntimeError:
         structlog.get_logger("test").exception("call.broke")
     assert token not in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "refresh_token=planted&a=1",
+        "refresh_token='planted'",  # a call's arguments as Python writes them
+        'Grant(access_token="planted", expires_in=1)',
+        "{'client_secret': 'planted'}",
+        '{"refreshToken":"planted"}',
+        "/oauth/callback?state=planted&code=planted",
+        "code%3Dplanted",
+        "redis://:planted@host/0",
+    ],
+)
+def test_what_stands_under_a_secrets_name_is_blanked_however_it_is_quoted(text: str) -> None:
+    assert "planted" not in logs.scrub(text)
