@@ -104,7 +104,8 @@ def _renew(credential_id: int, asked: _Asked) -> Credential:
     reached("claimed")
     try:
         asked_at = clock.now()
-        grant = asked.way(row, lane=asked.lane)
+        with database.needed():  # for the company's token; an answer that is here needs none before `rescue`
+            grant = asked.way(row, lane=asked.lane)
     except IntegrationError as error:
         now = lease.claimed_at(row) + timedelta(seconds=clock.monotonic() - began)
         with database.needed():

@@ -6,9 +6,17 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
 
 from integrations.core import clock
-from integrations.core.errors import GrantRevoked, RefreshInProgress, RequestRejected, ServerFault, Unreachable
+from integrations.core.errors import (
+    GrantRevoked,
+    RefreshInProgress,
+    RequestRejected,
+    ServerFault,
+    StoreUnavailable,
+    Unreachable,
+)
 from integrations.core.models import AuditEntry
 from integrations.highlevel import oauth
 from integrations.quota import governor, usage
@@ -138,3 +146,19 @@ def test_mints_are_on_the_companys_bill(unminted, vendor, monkeypatch) -> None:
     usage.flush()
     key = f"{unminted.app.client_id}:{unminted.company_id}"
     assert sorted(Usage.objects.filter(key=key).values_list("lane", "calls")) == [("events", 1), ("interactive", 1)]
+
+
+def test_a_database_lost_before_the_companys_token_is_read_is_an_outage(unminted, sent, monkeypatch) -> None:
+    """Nothing was sent: it counts no failure, and comes again when the database is back."""
+    real = store.find
+
+    def away(holder):
+        monkeypatch.setattr(store, "find", real)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(store, "find", away)
+    with pytest.raises(StoreUnavailable):
+        refresh(unminted.pk)
+    unminted.refresh_from_db()
+    assert (sent, unminted.failures, unminted.lease_until, unminted.intent_at) == ([], 0, None, None)
+    assert refresh(unminted.pk).generation == unminted.generation + 1
