@@ -1,4 +1,5 @@
-"""How often `/embed/session` may be asked: per client address, and for exchanges per app as well.
+"""How often `/embed/session` may be asked: per client address, and for exchanges per app as well. And how often an
+address may try to sign in to the admin pages, where each try costs a quarter of a second on purpose.
 
 Anybody can post there, and every post costs a decryption and some queries. The limits are far above what people do: an
 office of fifty behind one address, with every page open and data arriving, asks 750 times a minute. The app's limit
@@ -23,6 +24,7 @@ from integrations.tenants.models import App
 
 PER_ADDRESS = 1_200  # requests in a minute
 PER_APP = 6_000  # exchanges in a minute
+SIGN_INS = 30  # of an address in a minute: a team behind one address mistypes less, and no guesser gets far
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +37,11 @@ def visitor(request: HttpRequest, now: datetime) -> None:
 def exchange(app: App, now: datetime) -> None:
     """Raises TooManyRequests when all visitors of this app together do."""
     _spend("embed-app", str(app.pk), PER_APP, now)
+
+
+def sign_in(request: HttpRequest, now: datetime) -> None:
+    """Raises TooManyRequests when this address tries too often."""
+    _spend("sign-in", address(request), SIGN_INS, now)
 
 
 def address(request: HttpRequest) -> str:
@@ -55,7 +62,7 @@ def _spend(door: str, who: str, most: int, now: datetime) -> None:
     try:
         came = visits.count(door, who, now)
     except StoreUnavailable as error:
-        log.warning("embed.not_limited", door=door, reason=str(error))
+        log.warning("throttle.not_limited", door=door, reason=str(error))
         return
     if came > most:
         raise TooManyRequests("too many requests in a minute", retry_after=visits.left(now), door=door)

@@ -1,10 +1,11 @@
-"""The pages and probes that belong to no other room: landing, `/healthz`, `/readyz`, `/metrics`."""
+"""The pages and probes that belong to no other room: landing, sign-in, `/healthz`, `/readyz`, `/metrics`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
 from django.conf import settings
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare
@@ -12,7 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from integrations.console import health, metrics
+from integrations.console import health, metrics, throttle
+from integrations.core import clock
 from integrations.core.errors import BadRequest
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
@@ -27,6 +29,13 @@ def landing(request: HttpRequest) -> HttpResponse:
         return render(request, "landing.html", {"app": None, "apps": []})
     apps = list(App.objects.filter(halted_at__isnull=True).order_by("name"))
     return render(request, "landing.html", {"app": first, "apps": apps})
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """The admin's own page, behind a limit. 429 with Retry-After for who tries too often (`throttle`)."""
+    if request.method == "POST":
+        throttle.sign_in(request, clock.now())
+    return admin.site.login(request)
 
 
 @never_cache

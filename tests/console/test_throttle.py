@@ -1,4 +1,4 @@
-"""Who asks `/embed/session` too often is told when to come back, and nobody else notices."""
+"""Who asks `/embed/session` or tries to sign in too often is told when to come back, and nobody else notices."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
+from django.urls import reverse
 from pytest_django import Settings
 
 from integrations.console import throttle
@@ -124,3 +126,20 @@ def test_a_count_forgets_itself(clean_redis: Any) -> None:
     assert [visits.count("door", "me", NOW) for _ in range(2)] == [1, 2]
     (key,) = clean_redis.keys("*:visits:*")
     assert 0 < clean_redis.ttl(key) <= 2 * visits.WINDOW
+
+
+@pytest.mark.django_db
+@pytest.mark.filterwarnings("ignore:No directory at:UserWarning")  # the tests collect no static files
+def test_passwords_are_not_guessed_at_will(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throttle, "SIGN_INS", 2)
+    User.objects.create_superuser("op", password="a long enough password")
+
+    def sign_in(password: str, address: str = "203.0.113.1") -> HttpResponse:
+        form = {"username": "op", "password": password}
+        return client.post(reverse("admin:login"), form, REMOTE_ADDR=address, secure=True)
+
+    assert [sign_in("guess").status_code for _ in range(3)] == [200, 200, 429]
+    refused = sign_in("a long enough password")
+    assert (refused.status_code, refused["Retry-After"]) == (429, "50")
+    assert client.get(reverse("admin:login"), secure=True).status_code == 200, "the page itself is shown"
+    assert sign_in("a long enough password", "203.0.113.2").status_code == 302
