@@ -143,15 +143,12 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Without a collected folder (development, demo) files are served from where the packages keep them.
-WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not STATIC_ROOT.is_dir()
+# Until they are collected (development, demo) files are served from where the packages keep them. The list of names is
+# what `collectstatic` writes last: a folder without one is none yet.
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not (STATIC_ROOT / "staticfiles.json").is_file()
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if WHITENOISE_USE_FINDERS
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    },
+    "staticfiles": {"BACKEND": "hlapp.static_files.CollectedFiles"},
 }
 
 HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
