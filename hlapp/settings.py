@@ -59,9 +59,10 @@ HIGHLEVEL_API_1_URL = "https://rest.gohighlevel.com/v1"
 # --- Services --------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database("DATABASE_URL")}
 DATABASES["default"].setdefault("OPTIONS", {})
-# A pool per process: worker threads share a few connections, and a dead one is replaced when next asked for.
+# A pool per process: worker threads share a few connections, and a dead one is replaced when next asked for. It pauses
+# ever longer between its tries, minutes at last, unless it gives up soon: then whoever comes next begins anew.
 DATABASES["default"]["OPTIONS"] |= {
-    "pool": {"min_size": 0, "max_size": 20, "timeout": 3},
+    "pool": {"min_size": 0, "max_size": 20, "timeout": 3, "reconnect_timeout": 3},
     "connect_timeout": 5,
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
