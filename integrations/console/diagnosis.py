@@ -83,9 +83,16 @@ def services() -> Iterator[Finding]:
 
 
 def database() -> Iterator[Finding]:
+    """Its version, and its encoding: on a machine without a locale PostgreSQL makes databases that take ASCII only."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('server_version_num')::int, current_setting('server_version')")
-        number, version = cursor.fetchone()
+        cursor.execute(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version'),"
+            " current_setting('server_encoding')"
+        )
+        number, version, encoding = cursor.fetchone()
+    if encoding != "UTF8":
+        fix = "use a database made with ENCODING 'UTF8' TEMPLATE template0: webhooks with other letters are refused"
+        yield Finding("postgresql", Level.FAILED, f"encoding {encoding}", fix)
     if number < OLDEST_POSTGRESQL:
         yield Finding("postgresql", Level.WARNING, f"version {version}", "use PostgreSQL 15 or newer")
     else:

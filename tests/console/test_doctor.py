@@ -9,10 +9,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import redis
 from django.core.management import CommandError, call_command
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
@@ -254,3 +255,19 @@ def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypat
     finally:
         own.kill()
     assert (finding.level, finding.found) == (Level.WARNING, "maxmemory-policy allkeys-lru")
+
+
+@pytest.mark.django_db
+def test_a_database_that_takes_ascii_only_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert levels(diagnosis.database()) == {"postgresql": Level.OK}
+    where: dict[str, Any] = connection.get_connection_params()
+    name = f"{where['dbname']}_ascii"
+    with psycopg.connect(**where, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
+        try:
+            with psycopg.connect(**where | {"dbname": name}) as ascii_only:
+                monkeypatch.setattr(diagnosis, "connection", ascii_only)
+                finding, _ = diagnosis.database()
+        finally:
+            server.execute(f"DROP DATABASE {name}")
+    assert (finding.level, finding.found) == (Level.FAILED, "encoding SQL_ASCII")
