@@ -97,7 +97,7 @@ def test_a_listing_does_not_wait(
     run: Run, waited: list[float], monkeypatch: pytest.MonkeyPatch, times: int, wait: float, waits: int
 ) -> None:
     refusing(monkeypatch, times=times, wait=wait)
-    with pytest.raises(CommandError, match="quota_exhausted: none is free"):
+    with pytest.raises(CommandError, match=rf"quota_exhausted: none is free\nagain in {wait:.0f} s"):
         run("contacts.search-contacts-advanced", "--all-pages", "--body", '{"pageLimit": 5}')
     assert waited == [wait] * waits
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.core import clock
-from integrations.core.errors import IntegrationError, QuotaExhausted
+from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable
 from integrations.gateway import client, media
 from integrations.gateway.client import Page, Result
 from integrations.gateway.selection import Selection, lines
@@ -112,6 +113,8 @@ def _told(error: IntegrationError) -> Iterator[str]:
     words = "; ".join(context.get("details") or filter(None, [context.get("vendor_message")]))
     marks = [f"{name} {context[key]}" for key, name in _MARKS.items() if key in context]
     yield f"{error.code}: {error}" + (f": {words}" if words else "") + (f" ({', '.join(marks)})" if marks else "")
+    if isinstance(error, Retryable) and error.retry_after:
+        yield f"again in {math.ceil(error.retry_after)} s"
     if context.get("not_requested"):
         yield f"first add to the app in the marketplace: {', '.join(context['not_requested'])}"
     if context.get("reconnect_url"):
