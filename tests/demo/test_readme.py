@@ -25,7 +25,9 @@ BEFORE, AFTER = re.findall(r"```sh\n(.*?)```", CHAPTER, re.DOTALL)
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """What a newcomer has cloned."""
+    """What a newcomer has cloned. Who did as the chapter says, in the checkout itself, has nothing left to follow."""
+    if (ROOT / "integrations/welcome").exists():
+        pytest.skip("integrations/welcome is here: the README's first job has been made in this checkout")
     root = tmp_path / "hlapp"
     for folder in ("hlapp", "integrations", "templates", "static"):
         shutil.copytree(ROOT / folder, root / folder)
