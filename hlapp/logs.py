@@ -86,6 +86,7 @@ def configure(options: dict[str, Any]) -> None:
                 "httpcore2": {"level": "WARNING"},
                 "authlib": {"level": "WARNING"},
                 "celery.app.trace": {"level": "WARNING"},
+                "celery.worker.strategy": {"level": "WARNING"},  # a line for every sweep, every two seconds
                 "celery.beat": {"level": "WARNING"},
                 # Django has put handlers of its own on these two before it calls us.
                 "django": {"level": options["level"], "handlers": [], "propagate": True},

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, Protocol
 
 import structlog
 from celery import Task, current_app, shared_task
+from django import db
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error as DatabaseError
 from django.db import transaction
@@ -29,6 +30,7 @@ LONGEST_COUNTDOWN = 60.0
 URGENT = "urgent"  # the queue that workers empty first
 _BACKOFF_BASE = 2.0
 _BACKOFF_TRIES = 6
+_DATABASE_AWAY = db.OperationalError, db.InterfaceError  # a deadlock, too
 # A request must not wait for a broker that is away: the sweep finds the row.
 _ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1}
 
@@ -100,8 +102,16 @@ class Job(Task):  # type: ignore[type-arg]
     max_retries = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with _waiting.around(self.name, self.request.headers or {}) as wanted:
-            return self._attempt(*args, **kwargs) if wanted else None
+        try:
+            with _waiting.around(self.name, self.request.headers or {}) as wanted:
+                return self._attempt(*args, **kwargs) if wanted else None
+        except _DATABASE_AWAY as error:
+            log.warning("job.database_away", task=self.name, reason=type(error).__name__)
+            if self.request.called_directly:
+                raise
+            if not self.request.expires:  # what expires is sent again anyway, as sweeps are
+                self._again(StoreUnavailable("the database is away"))
+        return None
 
     def _attempt(self, *args: Any, **kwargs: Any) -> Any:
         try:

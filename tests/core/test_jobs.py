@@ -16,7 +16,7 @@ from celery import Celery, current_app, current_task, shared_task
 from celery.contrib.testing.worker import start_worker
 from celery.exceptions import Retry
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from integrations.core import clock, errors, jobs
 from integrations.core.errors import IntegrationError
@@ -126,10 +126,10 @@ def attempt(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -
     def decided(self: Job, **how: Any) -> Retry:
         return Retry("again", when=how["countdown"], exc=how["exc"])
 
-    def attempt(error: Exception, *, retries: int = 0) -> list[dict[str, Any]]:
+    def attempt(error: Exception, *, retries: int = 0, **request: Any) -> list[dict[str, Any]]:
         monkeypatch.setattr(Job, "retry", decided)
         task = current_app.tasks["tests.fails"]
-        task.push_request(retries=retries, called_directly=False)
+        task.push_request(retries=retries, called_directly=False, **request)
         try:
             task(error)
         finally:
@@ -173,6 +173,18 @@ def test_a_wait_longer_than_a_minute_is_the_rows_business(attempt: Attempt) -> N
 def test_a_row_that_has_gone_is_no_failure(attempt: Attempt) -> None:
     (entry,) = attempt(ObjectDoesNotExist("no such run"))
     assert (entry["event"], entry["level"]) == ("job.row_gone", "info")
+
+
+@pytest.mark.parametrize("away", [OperationalError("gone"), InterfaceError("closed")])
+def test_a_database_that_is_away_is_a_line_and_another_try(attempt: Attempt, away: Exception) -> None:
+    with pytest.raises(Retry) as again:
+        attempt(away)
+    assert isinstance(again.value.exc, errors.StoreUnavailable)
+
+
+def test_a_sweep_that_lost_the_database_comes_again_by_itself(attempt: Attempt) -> None:
+    (entry,) = attempt(OperationalError("gone"), expires="2026-01-01T00:01:00Z")
+    assert (entry["event"], entry["level"]) == ("job.database_away", "warning")
 
 
 def test_what_nobody_foresaw_is_not_hidden(attempt: Attempt) -> None:
