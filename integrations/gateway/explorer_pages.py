@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from integrations.core.admin import operator
 from integrations.core.errors import BadRequest, IntegrationError
 from integrations.gateway import client, explorer
 from integrations.gateway.explorer import Wish
@@ -71,7 +72,7 @@ def operation(request: HttpRequest, key: str) -> HttpResponse:
     if wish.changes and not _confirmed(request, wish):
         shown = {"wish": wish, "body": _pretty(_body(wish)), "number": _to_confirm(request, wish)}
         return _form(request, app, wanted, request.POST, shown, template="explorer_confirm")
-    outcome = explorer.perform(wish, actor=f"operator {request.user.get_username()}")
+    outcome = explorer.perform(wish, actor=operator(request))
     sent = {"wish": wish, "outcome": outcome, "sent_body": _pretty(_body(wish))}
     return _form(request, app, wanted, request.POST, sent)
 

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from integrations.core import clock
+from integrations.core.admin import operator
 from integrations.core.errors import BadRequest
 from integrations.highlevel import oauth
 from integrations.installs import callback as callbacks
@@ -36,7 +37,7 @@ def install(request: HttpRequest) -> HttpResponse:
         go = reverse("install") + "?" + urlencode({"app": app.highlevel_id, "go": "1"})
         return render(request, "installs/install.html", {"app": app, "install_url": go})
     browser = secrets.token_urlsafe(32)
-    claimant = f"operator {request.user.get_username()}" if request.user.is_authenticated else ""
+    claimant = operator(request) if request.user.is_authenticated else ""
     url = oauth.authorize_url(
         marketplace.identity(app),
         marketplace_url=app.marketplace_url,

@@ -14,14 +14,10 @@ from django.urls import URLPattern, path
 from unfold.decorators import action, display
 
 from integrations.core import audit, clock
-from integrations.core.admin import ReadOnlyAdmin
+from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative
 from integrations.quota import pages, parking
 from integrations.quota.models import Parked, Usage
-
-
-def _operator(request: HttpRequest) -> str:
-    return f"operator {request.user.get_username()}"
 
 
 @admin.register(Parked)
@@ -64,13 +60,13 @@ class ParkedAdmin(ReadOnlyAdmin):
     @action(description="Start next", permissions=["operate"])
     def start_next(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
         moved = parking.to_the_front(queryset)
-        audit.record("quota.moved_to_front", actor=_operator(request), subject="parked tasks", rows=moved)
+        audit.record("quota.moved_to_front", actor=operator(request), subject="parked tasks", rows=moved)
         messages.success(request, f"{len(moved)} tasks get the next permits of their resources.")
 
     @action(description="Drop", permissions=["operate"])
     def drop(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
         gone = parking.drop(queryset)
-        audit.record("quota.dropped", actor=_operator(request), subject="parked tasks", rows=gone)
+        audit.record("quota.dropped", actor=operator(request), subject="parked tasks", rows=gone)
         messages.success(request, f"{len(gone)} tasks were dropped. What still needs doing is found by its sweep.")
 
 

@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from integrations.core import audit
-from integrations.core.admin import ReadOnlyAdmin
+from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.tenants import marketplace
 from integrations.tenants.forms import AppForm
 from integrations.tenants.models import App, Company, Installation, Location
@@ -51,7 +51,7 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
         obj.save(update_fields=form.columns_written if change else None)
         audit.record(
             "app.changed" if change else "app.added",
-            actor=f"operator {request.user.get_username()}",
+            actor=operator(request),
             subject=f"app:{obj.client_id}",
             fields=sorted(set(form.changed_data) - {"client_secret", "shared_secret"}),
             secrets_changed=form.secrets_changed,

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import action
 
+from integrations.core.admin import operator
 from integrations.core.errors import IntegrationError
 from integrations.tokens import manual
 from integrations.tokens.forms import TokenForm
@@ -33,8 +34,7 @@ class EnteredTokens:
         return () if obj is None else super().get_readonly_fields(request, obj)  # type: ignore[misc]
 
     def save_form(self, request: HttpRequest, form: TokenForm, change: bool) -> Credential:
-        kind, actor = form.cleaned_data["kind"], f"operator {request.user.get_username()}"
-        return manual.keep(form.holder, form.token, kind=kind, actor=actor)
+        return manual.keep(form.holder, form.token, kind=form.cleaned_data["kind"], actor=operator(request))
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         """Kept already, by the one UPDATE that may."""
@@ -46,7 +46,7 @@ class EnteredTokens:
     def test_token(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         for row in _entered(queryset):
             try:
-                manual.check(row, actor=f"operator {request.user.get_username()}")
+                manual.check(row, actor=operator(request))
             except IntegrationError as error:
                 messages.error(request, f"{row}: {error}")
             else:
@@ -55,7 +55,7 @@ class EnteredTokens:
     @action(description="Give up as compromised (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
     def give_up(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         for row in _entered(queryset):
-            manual.give_up(row, actor=f"operator {request.user.get_username()}")
+            manual.give_up(row, actor=operator(request))
             messages.warning(request, f"{row}: {manual.COMPROMISED}.")
 
 

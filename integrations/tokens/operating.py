@@ -17,7 +17,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from integrations.core.admin import after_dialog
+from integrations.core.admin import after_dialog, operator
 from integrations.core.errors import BadRequest
 from integrations.tokens import steering
 from integrations.tokens.models import Credential
@@ -94,7 +94,7 @@ def _each(request: HttpRequest, queryset: QuerySet[Credential], act: Act, said: 
     done, refused = 0, []
     for row in queryset.select_related("app"):
         try:
-            act(row, actor=_operator(request))
+            act(row, actor=operator(request))
         except BadRequest as error:
             refused.append(str(error))
         else:
@@ -109,7 +109,7 @@ def _each(request: HttpRequest, queryset: QuerySet[Credential], act: Act, said: 
 
 def _one(request: HttpRequest, object_id: str, act: Act, said: str) -> HttpResponse:
     try:
-        act(_row(object_id), actor=_operator(request))
+        act(_row(object_id), actor=operator(request))
     except BadRequest as error:
         messages.warning(request, f"{error}.")
     else:
@@ -119,7 +119,3 @@ def _one(request: HttpRequest, object_id: str, act: Act, said: str) -> HttpRespo
 
 def _row(object_id: Any) -> Credential:
     return Credential.objects.select_related("app").get(pk=object_id)
-
-
-def _operator(request: HttpRequest) -> str:
-    return f"operator {request.user.get_username()}"
