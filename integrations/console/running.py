@@ -43,7 +43,8 @@ def sweeps() -> Sweeps:
 
 
 def overdue(now: datetime) -> dict[str, int]:
-    """What was due more than two minutes ago and that nobody works on, by kind."""
+    """What was due more than two minutes ago and that nobody works on, by kind. What was asked for while its run is
+    under way waits for that."""
     late = now - LATE
     idle = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
     refreshes = Credential.objects.filter(idle, refresh_due_at__lt=late, app__halted_at__isnull=True)
@@ -52,10 +53,12 @@ def overdue(now: datetime) -> dict[str, int]:
         "refreshes": refreshes.filter(state=Credential.State.ACTIVE).count(),
         "installations": Installation.objects.filter(reconcile_due_at__lt=late).count(),
         "mailboxes": Mailbox.objects.filter(idle, due_at__lt=late).count(),
-        "sync plans": Plan.objects.filter(enabled=True, due_at__lt=late).count(),
+        "sync plans": Plan.objects.filter(enabled=True, due_at__lt=late)
+        .exclude(runs__status=Run.Status.RUNNING)
+        .count(),
         "sync runs": runs.count(),
         "jobs": Schedule.objects.filter(enabled=True, due_at__lt=late, job__in=JOBS)
-        .exclude(runs__status="running")
+        .exclude(runs__status=JobRun.Status.RUNNING)
         .count(),
         "job runs": JobRun.objects.filter(idle, status=JobRun.Status.RUNNING, due_at__lt=late).count(),
     }

@@ -188,6 +188,13 @@ def test_only_work_that_nobody_holds_counts_as_overdue(agency: Installation) -> 
     }
 
 
+def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Installation) -> None:
+    now = clock.now()
+    begin_run(Plan.objects.all()[0], lease_until=now + timedelta(minutes=1))
+    Plan.objects.update(due_at=now - timedelta(minutes=5))
+    assert running.overdue(now)["sync plans"] == 1, "the other one, which nobody has begun"
+
+
 @pytest.mark.parametrize(
     ("numbers", "level", "said"),
     [
