@@ -93,17 +93,18 @@ def _tenant_cards(now: datetime) -> list[Card]:
 
 
 def _work_cards(now: datetime) -> list[Card]:
-    inbox = webhooks.inbox(now)
+    left = webhooks.unsettled()
+    pending, poisoned = left["pending"], left["poisoned"].number
     running, (records, exact) = queries.running_count(), queries.records()
-    waiting = f"oldest came {relative(inbox.oldest_pending, now)}" if inbox.oldest_pending else "nothing waits"
+    waiting = f"oldest came {relative(pending.oldest, now)}" if pending.oldest else "nothing waits"
     return [
         Card(
             "Events pending",
-            f"{inbox.pending:,}",
-            f"{inbox.poisoned:,} stepped aside" if inbox.poisoned else waiting,
-            _list("webhooks_event", "status__exact=poisoned" if inbox.poisoned else "status__exact=pending"),
+            f"{pending.number:,}",
+            f"{poisoned:,} stepped aside" if poisoned else waiting,
+            _list("webhooks_event", "status__exact=poisoned" if poisoned else "status__exact=pending"),
             "inbox",
-            "warn" if inbox.poisoned else "good",
+            "warn" if poisoned else "good",
         ),
         Card(
             "Syncs under way",

@@ -22,7 +22,7 @@ from integrations.quota.models import Parked, Pump
 from integrations.quota.outlook import Day
 from integrations.quota.plots import Plot
 from integrations.quota.queries import Snapshot
-from integrations.quota.spending import Resource
+from integrations.quota.spending import Resource, Share
 
 _PACE = 6  # buckets by which bulk work's pace is judged
 
@@ -62,10 +62,11 @@ def overview(now: datetime, search: str) -> dict[str, Any]:
     found = spending.resources(now, search=search)
     known = _snapshots(found)
     lines = [_line(one, known.get(one.key), now, width=288, height=28) for one in found]
+    shares = spending.shares(now)
     return {
-        "cards": [_store_card(), _pump_card(now), *_work_cards(now)],
+        "cards": [_store_card(), _pump_card(now), *_work_cards(shares, now)],
         "lines": lines,
-        "shares": spending.shares(now),
+        "shares": shares,
     }
 
 
@@ -128,9 +129,8 @@ def _pump_card(now: datetime) -> Card:
     return Card("Hand-outs", "up", note, "pan_tool")
 
 
-def _work_cards(now: datetime) -> list[Card]:
+def _work_cards(shares: Sequence[Share], now: datetime) -> list[Card]:
     count, oldest = spending.waiting()
-    hour = sum(share.calls for share in spending.shares(now))
     return [
         Card(
             "Parked tasks",
@@ -138,7 +138,7 @@ def _work_cards(now: datetime) -> list[Card]:
             f"the first came {relative(oldest, now)}" if count else "nobody waits",
             "hourglass",
         ),
-        Card("Calls in a day", f"{hour:,}", "of all resources", "call_made"),
+        Card("Calls in a day", f"{sum(share.calls for share in shares):,}", "of all resources", "call_made"),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Count, Min, Q, Sum
 
 from integrations.quota import usage
 from integrations.quota.lanes import Lane
@@ -42,7 +42,6 @@ class Share:
     lane: str
     calls: int
     part: float
-    last_at: datetime
 
 
 def buckets(now: datetime) -> list[datetime]:
@@ -75,9 +74,9 @@ def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resourc
 def shares(now: datetime, *, key: str = "") -> list[Share]:
     """Who spent a day's calls of one resource, or of all."""
     rows = Usage.objects.filter(bucket_at__gt=now - DAY, **({"key": key} if key else {}))
-    found = list(rows.values_list("job", "lane").annotate(total=Sum("calls"), last=Max("bucket_at")).order_by("-total"))
-    whole = sum(total for _, _, total, _ in found)
-    return [Share(job, lane, total, total / whole, last) for job, lane, total, last in found]
+    found = list(rows.values_list("job", "lane").annotate(total=Sum("calls")).order_by("-total"))
+    whole = sum(total for _, _, total in found)
+    return [Share(job, lane, total, total / whole) for job, lane, total in found]
 
 
 def waiting() -> tuple[int, datetime | None]:

@@ -49,7 +49,8 @@ class Inbox:
 
 
 def inbox(now: datetime) -> Inbox:
-    """Counts for the dashboard and the `status` command."""
+    """Counts for the `status` command. `recent` reads every event of a day, so pages that are asked for again and again
+    take `unsettled` alone."""
     left = unsettled()
     return Inbox(
         recent=counts(since=now - RECENT),

@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
@@ -45,6 +47,12 @@ def test_it_counts_what_is_there(operator_client: Client, agency: Installation) 
     assert card(page, "Syncs under way") == "1: 6 records kept"
     assert 'max="100" value="40"' in page
     assert CANARY not in page
+
+
+def test_it_counts_no_day_of_events(operator_client: Client) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        text(operator_client)
+    assert not [query["sql"] for query in asked if '"webhooks_event"."received_at" >=' in query["sql"]]
 
 
 def test_trouble_is_shown_with_what_support_asks_for(operator_client: Client, agency: Installation) -> None:

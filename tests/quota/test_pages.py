@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from integrations.core import clock
@@ -96,6 +98,13 @@ def test_the_overview_says_who_spent_and_who_waits(page: Client) -> None:
         assert said in html, said
     assert "nobody" in html, "no worker has a pump"
     assert page.get(OVERVIEW, {"q": "elsewhere"}).context["lines"] == []
+
+
+def test_the_overview_adds_the_day_up_once(page: Client) -> None:
+    spend(5)
+    with CaptureQueriesContext(connection) as asked:
+        page.get(OVERVIEW)
+    assert sum('"quota_usage"."job"' in query["sql"] for query in asked) == 1
 
 
 def test_a_pump_that_leads_and_one_in_trouble(page: Client) -> None:
