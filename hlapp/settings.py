@@ -161,7 +161,6 @@ CSRF_FAILURE_VIEW = "integrations.console.answers.form_expired"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
-X_FRAME_OPTIONS = "DENY"
 
 # --- Metrics ---------------------------------------------------------------------------------------------------
 METRICS_TOKEN = env.secret("METRICS_TOKEN", default="")

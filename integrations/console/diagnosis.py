@@ -170,12 +170,7 @@ def workers() -> Iterator[Finding]:
     if running.sweeps().count > before.count:
         yield Finding("beat", Level.OK, "its sweeps arrive")
     else:
-        yield Finding(
-            "beat",
-            Level.FAILED,
-            "no sweep arrived",
-            "start exactly one: celery -A hlapp beat; and let a worker read the queue urgent",
-        )
+        yield Finding("beat", Level.FAILED, "no sweep arrived", START_BEAT)
 
 
 def backlog() -> Iterator[Finding]:

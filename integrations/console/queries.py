@@ -159,7 +159,7 @@ def _poisoned_events(limit: int, now: datetime) -> list[Failure]:
     rows = Event.objects.filter(status=Event.Status.POISONED, received_at__gt=now - _HISTORY)
     return [
         Failure(row.processed_at or row.received_at, "event", str(row), row.error_code)
-        for row in rows.select_related(None).order_by("-received_at")[:limit]
+        for row in rows.order_by("-received_at")[:limit]
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
 
 from integrations.core import audit
 from integrations.tenants.models import Installation
@@ -16,7 +15,7 @@ def claim(row: Installation, *, by: str, now: datetime) -> bool:
     with transaction.atomic():
         unclaimed = Installation.objects.filter(claimed_at__isnull=True)
         mine = unclaimed.filter(pk=row.pk).update(claimed_at=now, claimed_by=by)
-        unclaimed.filter(Q(parent=row)).update(claimed_at=now, claimed_by=by)
+        unclaimed.filter(parent=row).update(claimed_at=now, claimed_by=by)
         if mine:
             audit.record(
                 "install.claimed",

@@ -8,7 +8,7 @@ nobody redeems blocks its slot for seconds instead of a call's whole lifetime.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -152,8 +152,3 @@ def keeps_place() -> bool:
     """Whether the running task came with a ticket that bought nothing, so that it goes back to where it stood."""
     hand = _hand.get()
     return hand is not None and not hand.used
-
-
-def of(headers: Mapping[str, Any]) -> list[Any] | None:
-    """The packed ticket in a message's `parked` header."""
-    return (headers.get("parked") or {}).get("ticket")

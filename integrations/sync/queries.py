@@ -14,7 +14,7 @@ from integrations.tenants.models import App
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A plan and its latest run. `share` is 0..1, or None while the vendor has not told a total."""
+    """A plan and its latest run; the latter's fields are empty while there is none."""
 
     plan_id: int
     location_id: str
@@ -30,10 +30,6 @@ class Progress:
     deleted: int
     error_code: str
     error: str
-
-    @property
-    def share(self) -> float | None:
-        return share(self.status, self.seen, self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +57,6 @@ class Lag:
 def records(app: App, location_id: str, resource: str) -> QuerySet[Record]:
     """The location's records that are not deleted. `payload` is the vendor's object."""
     return Record.objects.filter(app=app, location_id=location_id, resource=resource, deleted_at=None)
-
-
-def share(status: str, seen: int, total: int | None) -> float | None:
-    """How far a run is, 0..1."""
-    if status == Run.Status.COMPLETE:
-        return 1.0
-    if not total:
-        return None
-    return min(1.0, seen / total)
 
 
 def progress(plans: QuerySet[Plan]) -> list[Progress]:

@@ -75,7 +75,6 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
             app.created_at = clock.now()
         if self.secrets_changed:
             self._seal(app)
-            app.halted_at, app.halted_reason = None, ""
         if commit:
             app.save()
         return app

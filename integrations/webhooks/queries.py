@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Max, Min, Sum
+from django.db.models import Count, F, Min, Sum
 
-from integrations.tenants.models import App
 from integrations.webhooks.answers import TAKEN, Outcome
 from integrations.webhooks.models import Answers, Event, Mailbox
 
@@ -80,19 +79,6 @@ def counts(since: datetime) -> dict[str, int]:
     """Events received since then, by status; every status is there."""
     found = Event.objects.filter(received_at__gte=since).values_list("status").annotate(Count("id"))
     return dict.fromkeys(Event.Status.values, 0) | dict(found.order_by())
-
-
-def backlog() -> list[tuple[Mailbox, int]]:
-    """The mailboxes that hold pending events and how many, the fullest first, at most a hundred."""
-    pending = Event.objects.filter(status=Event.Status.PENDING).values_list("mailbox").annotate(number=Count("id"))
-    numbers = dict(pending.order_by("-number")[:100])
-    boxes = Mailbox.objects.select_related("app").in_bulk(list(numbers))
-    return [(boxes[box], number) for box, number in numbers.items()]
-
-
-def last_received() -> list[tuple[App, datetime | None]]:
-    """Each app and when it last sent anything: silence where there was traffic means a paused subscription."""
-    return [(app, Event.objects.filter(app=app).aggregate(at=Max("received_at"))["at"]) for app in App.objects.all()]
 
 
 def types() -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from integrations.core import clock
@@ -25,13 +24,13 @@ def test_progress_is_that_of_the_latest_run(plan: Plan) -> None:
     run = start(plan)
     Run.objects.filter(pk=run.pk).update(seen=30, total=120)
     (entry,) = queries.progress(Plan.objects.all())
-    assert (entry.run_id, entry.status, entry.seen, entry.total, entry.share) == (run.pk, "running", 30, 120, 0.25)
+    assert (entry.run_id, entry.status, entry.seen, entry.total) == (run.pk, "running", 30, 120)
     assert entry.synced_at is not None
 
 
 def test_progress_of_a_plan_that_never_ran(plan: Plan) -> None:
     (entry,) = queries.progress(Plan.objects.all())
-    assert (entry.run_id, entry.status, entry.share) == (None, "", None)
+    assert (entry.run_id, entry.status) == (None, "")
 
 
 def test_progress_takes_two_queries_whatever_the_number(
@@ -42,21 +41,6 @@ def test_progress_takes_two_queries_whatever_the_number(
         walk(other, of(1))
     with django_assert_num_queries(2):
         assert len(queries.progress(Plan.objects.all())) == 6
-
-
-@pytest.mark.parametrize(
-    ("status", "seen", "total", "expected"),
-    [
-        ("running", 5, 10, 0.5),
-        ("running", 12, 10, 1.0),
-        ("running", 5, None, None),
-        ("running", 0, 0, None),
-        ("complete", 0, None, 1.0),
-        ("failed", 5, 10, 0.5),
-    ],
-)
-def test_how_far_a_run_is(status: str, seen: int, total: int | None, expected: float | None) -> None:
-    assert queries.share(status, seen, total) == expected
 
 
 def test_totals_of_an_app(plan: Plan) -> None:

@@ -44,19 +44,6 @@ def test_the_inbox_at_a_glance(traffic: None) -> None:
 def test_an_empty_inbox(app: App) -> None:
     glance = queries.inbox(NOW)
     assert (glance.pending, glance.oldest_pending, glance.poisoned, glance.behind) == (0, None, 0, 0)
-    assert queries.backlog() == []
-    assert queries.last_received() == [(app, None)]
-
-
-def test_the_backlog_names_the_fullest_mailbox_first(stored: Stored) -> None:
-    stored(1, tenant="location:few")
-    for second in (2, 3):
-        stored(second, tenant="location:many")
-    assert [(box.tenant, number) for box, number in queries.backlog()] == [("location:many", 2), ("location:few", 1)]
-
-
-def test_each_apps_last_event(traffic: None, app: App, other_app: App) -> None:
-    assert dict(queries.last_received()) == {app: NOW, other_app: None}
 
 
 @pytest.fixture
