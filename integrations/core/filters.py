@@ -41,8 +41,8 @@ class OneOf(DropdownFilter):  # type: ignore[misc]
     empty = "none"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
-        values = _values(model_admin.model, str(self.parameter_name))
-        return [(NONE, self.empty) if value in ("", None) else (str(value), str(value)) for value in values]
+        found = values(model_admin.model, str(self.parameter_name))
+        return [(NONE, self.empty) if value in ("", None) else (str(value), str(value)) for value in found]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         wanted = self.value()
@@ -58,7 +58,12 @@ class OneOf(DropdownFilter):  # type: ignore[misc]
 
 
 class Named(AllValuesFieldListFilter):
-    """Links to the values that a column has, where the empty one has a name too."""
+    """Links to the values that a column has, where the empty one has a name too. Of a large table an index begins with
+    the column."""
+
+    def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, *args, **kwargs)
+        self.lookup_choices = values(field.model, field.column)  # type: ignore[assignment]  # any iterable does
 
     def choices(self, changelist: Any) -> Any:
         for choice in super().choices(changelist):
@@ -66,12 +71,13 @@ class Named(AllValuesFieldListFilter):
 
 
 def statement(model: type[Model], column: str) -> str:
-    """The SQL that lists a column's values in their order, empty last."""
+    """The SQL that lists a column's values in their order, NULL last."""
     names = {"table": model._meta.db_table, "column": column}  # noqa: SLF001
     return _VALUES.format(**{what: connection.ops.quote_name(name) for what, name in names.items()})
 
 
-def _values(model: type[Model], column: str) -> list[Any]:
+def values(model: type[Model], column: str) -> list[Any]:
+    """What the column has, in order, NULL last."""
     with connection.cursor() as cursor:
         cursor.execute(statement(model, column))
         return [value for (value,) in cursor.fetchall()]

@@ -16,6 +16,7 @@ from unfold.decorators import action, display
 from integrations.core import audit, clock
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative
+from integrations.core.filters import Named
 from integrations.quota import pages, parking
 from integrations.quota.models import Parked, Usage
 
@@ -23,7 +24,7 @@ from integrations.quota.models import Parked, Usage
 @admin.register(Parked)
 class ParkedAdmin(ReadOnlyAdmin):
     list_display = ("task", "ids", "resource", "lane_label", "state_label", "age", "reason", "turn")
-    list_filter = ("state", "lane", "reason", "task")
+    list_filter = ("state", "lane", ("reason", Named), "task")
     search_fields = ("key", "task")
     search_help_text = "A location's or company's id, or a task's name"
     ordering = ("place_at", "id")

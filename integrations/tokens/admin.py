@@ -18,6 +18,7 @@ from integrations.core import clock
 from integrations.core.admin import ReadOnlyAdmin
 from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
+from integrations.core.filters import Named
 from integrations.tokens.entering import EnteredTokens
 from integrations.tokens.models import Credential
 from integrations.tokens.operating import SteeredTokens
@@ -41,7 +42,7 @@ _SHORT = {
 @admin.register(Credential)
 class CredentialAdmin(SteeredTokens, EnteredTokens, ReadOnlyAdmin):
     list_display = ("holder", "state_label", "token", "expires", "refresh_due", "last_error_code")
-    list_filter = ("state", "user_type", "kind", "app", "last_error_code")
+    list_filter = ("state", "user_type", "kind", "app", ("last_error_code", Named))
     list_select_related = ("app",)
     search_fields = ("resource_id", "company_id", "last_trace_id")
     search_help_text = "Location id, company id or trace id"

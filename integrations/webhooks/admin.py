@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
+from integrations.core.filters import values
 from integrations.tenants.models import App
 from integrations.webhooks import queries
 from integrations.webhooks.answers import TAKEN, Outcome
@@ -35,7 +36,7 @@ class TypeFilter(admin.SimpleListFilter):
     parameter_name = "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name or "(none)") for name in queries.types()]
+        return [(name, name or "(none)") for name in values(Event, "type")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
         return queryset if self.value() is None else queryset.filter(type=self.value())

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, F, Min, Sum
 
 from integrations.webhooks.answers import TAKEN, Outcome
@@ -17,15 +16,6 @@ JUDGED_DAYS, PAUSED_BELOW = 3, 0.9  # how the vendor judges a URL: its last days
 GOOD = 0.98  # below this somebody should look, well before the vendor does
 
 _SUMS = {outcome.value: Sum(outcome.value) for outcome in Outcome}
-_TYPES = """
-WITH RECURSIVE known AS (
-    (SELECT type FROM webhooks_event ORDER BY type LIMIT 1)
-    UNION ALL
-    SELECT (SELECT type FROM webhooks_event WHERE type > known.type ORDER BY type LIMIT 1)
-    FROM known WHERE known.type IS NOT NULL
-)
-SELECT type FROM known WHERE type IS NOT NULL
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +69,6 @@ def counts(since: datetime) -> dict[str, int]:
     """Events received since then, by status; every status is there."""
     found = Event.objects.filter(received_at__gte=since).values_list("status").annotate(Count("id"))
     return dict.fromkeys(Event.Status.values, 0) | dict(found.order_by())
-
-
-def types() -> list[str]:
-    """The types that are stored, each found by one look into the index: DISTINCT would read all events."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TYPES)
-        return [name for (name,) in cursor.fetchall()]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from django.urls import reverse
 from integrations.core import audit
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
+from integrations.quota import parking
+from integrations.quota.lanes import Lane
 from integrations.sync.models import Plan
 from integrations.tenants import marketplace
 from integrations.tenants.forms import AppForm
@@ -56,6 +58,19 @@ def test_every_list_opens_searches_and_shows_no_secret(
     assert listed.status_code == 200
     assert CANARY not in listed.content.decode()
     assert operator_client.get(url(model, "changelist"), {"q": "loc1"}).status_code == 200
+
+
+def test_every_choice_of_a_filter_has_a_name(operator_client: Client, agency: Installation) -> None:
+    parking.enqueue("tests.spend", app="a" * 24, resource=LOCATION, lane=Lane.BULK, number=1)
+    begin_run(Plan.objects.all()[0])
+    unnamed = []
+    for model in MODELS:
+        page = operator_client.get(url(model, "changelist")).context
+        listed = page.get("cl")  # a list that is somebody else's page has none
+        for spec in listed.filter_specs if listed else ():
+            choices = [choice for choice in spec.choices(listed) if not str(choice.get("display", "?")).strip()]
+            unnamed += [f"{model._meta.label}: {spec.title}"] * len(choices)
+    assert not unnamed
 
 
 def test_signing_in_without_a_destination_leads_to_the_dashboard(client: Client, db: None) -> None:
