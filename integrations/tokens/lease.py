@@ -9,9 +9,6 @@ All of it is told by the database's clock: a worker that dies with its own an ho
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from datetime import datetime, timedelta
 
 from django.db import DEFAULT_DB_ALIAS, connection
@@ -24,11 +21,6 @@ from integrations.tokens.models import Credential
 LEASE = timedelta(seconds=9)
 DEADLINE = 6.0  # seconds for the vendor's answer
 _ORPHANS_AT_ONCE = 500
-
-
-def new_owner() -> str:
-    """A name no other attempt has: host, process and a random part."""
-    return f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(6)}"
 
 
 def claim(

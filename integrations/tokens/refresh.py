@@ -27,6 +27,7 @@ from integrations.core.errors import (
     RequestRejected,
     ScopeMissing,
 )
+from integrations.core.leases import new_owner
 from integrations.core.secret import Secret
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.highlevel.grants import Grant
@@ -128,7 +129,7 @@ def _claimed(credential_id: int, asked: _Asked) -> Credential | None:
     reached("before")
     return lease.claim(
         credential_id,
-        owner=lease.new_owner(),
+        owner=new_owner(),
         seen=asked.seen,
         due_before=asked.due_before,
         halted_before=None if asked.forced else clock.now() - marketplace.PROBE_EVERY,

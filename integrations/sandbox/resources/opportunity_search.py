@@ -13,13 +13,13 @@ from integrations.sandbox.protocol import Call, Reply, Route
 from integrations.sandbox.records import Opportunity
 from integrations.sandbox.resources import opportunity_views, paging
 from integrations.sandbox.resources.checks import invalid, limit, own, query
+from integrations.sandbox.resources.opportunities import STATUSES
 from integrations.sandbox.shelf import Sort
 from integrations.sandbox.timestamps import DAY, parse
 from integrations.sandbox.world import Location
 
 Test = Callable[[Opportunity], bool]
 
-STATUSES = ("open", "won", "lost", "abandoned")
 ORDERS: dict[str, Sort] = {
     "added_desc": (("added_at", True),),
     "added_asc": (("added_at", False),),
