@@ -16,7 +16,7 @@ from django.db.models import Count, F, Q, QuerySet
 
 from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
-from integrations.sync.models import Record, Run
+from integrations.sync.models import NOT_COMPLETE, Record, Run
 from integrations.tenants.models import App, Company, Installation, Location, UserType
 from integrations.tokens.models import Credential
 from integrations.webhooks.models import Event
@@ -68,8 +68,8 @@ def credentials_in_need(now: datetime) -> QuerySet[Credential]:
 
 
 def runs() -> list[dict[str, Any]]:
-    """Rows of resource, status, found."""
-    rows = Run.objects.values("status", resource=F("plan__resource"))
+    """Rows of resource, status, found; complete ones are not counted."""
+    rows = Run.objects.filter(status__in=NOT_COMPLETE).values("status", resource=F("plan__resource"))
     return [dict(row) for row in rows.annotate(found=Count("id")).order_by("resource", "status")]
 
 
@@ -97,7 +97,7 @@ def records() -> tuple[int, bool]:
 def busiest(limit: int) -> list[tuple[App, UserType, str]]:
     """(app, kind, resource id) of what the API is likely being asked for now: locations with runs, then companies."""
     places: dict[tuple[int, str], tuple[App, UserType, str]] = {}
-    for run in Run.objects.select_related("plan__app").order_by("-started_at")[: limit * 8]:
+    for run in Run.objects.select_related("plan__app").order_by("-pk")[: limit * 8]:
         key = (run.plan.app_id, run.plan.location_id)
         places.setdefault(key, (run.plan.app, UserType.LOCATION, run.plan.location_id))
     others = Installation.objects.filter(status=Installation.Status.INSTALLED).select_related("app")

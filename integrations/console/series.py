@@ -90,7 +90,7 @@ def inbox(now: datetime) -> Iterator[Metric]:
 
 def work(now: datetime) -> Iterator[Metric]:
     runs = _labelled(queries.runs(), "resource", "status")
-    yield _gauge("sync_runs", "Sync runs by status.", ["resource", "status"], runs)
+    yield _gauge("sync_runs", "Sync runs that are not complete, by status.", ["resource", "status"], runs)
     lags = sync.lags()
     ages = [([lag.resource], _age(lag.oldest_sync, now)) for lag in lags if lag.oldest_sync]
     yield _gauge("sync_lag_seconds", "How long ago the stalest plan was last in step.", ["resource"], ages)
@@ -99,7 +99,7 @@ def work(now: datetime) -> Iterator[Metric]:
     count, _exact = queries.records()
     yield _single("records", "Records kept (the planner's estimate beyond a million).", count)
     found = _labelled(jobs.by_status(), "job", "status")
-    yield _gauge("job_runs", "Runs of background jobs by status.", ["job", "status"], found)
+    yield _gauge("job_runs", "Runs of background jobs that are not complete, by status.", ["job", "status"], found)
     overdue = [([kind], number) for kind, number in running.overdue(now).items()]
     yield _gauge("overdue", "Work due for over two minutes that nobody works on: is beat alive?", ["kind"], overdue)
 

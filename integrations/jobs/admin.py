@@ -16,7 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock
-from integrations.core.admin import ReadOnlyAdmin, operator
+from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.filters import Named
 from integrations.jobs import endings, schedules
 from integrations.jobs.define import JOBS
@@ -31,6 +31,7 @@ _NAMED_IN_AUDIT = 100
 class RunAdmin(ReadOnlyAdmin):
     list_display = ("job_and_tenant", "standing", "bar", "said", "when")
     list_filter = ("status", "schedule__job", "schedule__app", ("error_code", Named), "started_at")
+    paginator = FirstTenThousand
     list_select_related = ("schedule__app",)
     search_fields = ("=schedule__tenant_id", "=trace_id", "schedule__job")
     search_help_text = "A tenant, a trace id (whole), or a job"

@@ -7,6 +7,8 @@ from django.db import models
 from integrations.tenants.models import App, UserType
 from integrations.webhooks.models import Event
 
+NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
+
 
 class Schedule(models.Model):
     """One job of one tenant. `due_at`: when the next run starts; empty while nothing is planned or one is under way."""
@@ -67,6 +69,12 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(status="running"), name="job_run_due"),
             models.Index(fields=["finished_at"], name="job_run_finished"),
+            models.Index(
+                fields=["status", "finished_at"],
+                condition=models.Q(status__in=NOT_COMPLETE),
+                name="job_run_not_complete",
+            ),
+            models.Index(fields=["error_code", "id"], name="job_run_by_error"),
         ]
         verbose_name = "job run"
 

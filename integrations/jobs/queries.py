@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, F, QuerySet
 
 from integrations.jobs.define import JOBS, Job
-from integrations.jobs.models import Run, Schedule
+from integrations.jobs.models import NOT_COMPLETE, Run, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +62,8 @@ def jobs() -> list[tuple[Job, int]]:
 
 
 def by_status() -> list[dict[str, Any]]:
-    """Rows of job, status, found; for the metrics."""
-    rows = Run.objects.values("status", job=F("schedule__job"))
+    """Rows of job, status, found; for the metrics. Complete ones are not counted."""
+    rows = Run.objects.filter(status__in=NOT_COMPLETE).values("status", job=F("schedule__job"))
     return [dict(row) for row in rows.annotate(found=Count("pk")).order_by("job", "status")]
 
 

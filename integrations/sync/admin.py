@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -12,11 +13,12 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock
-from integrations.core.admin import ReadOnlyAdmin, operator
+from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
 from integrations.core.filters import Named
-from integrations.sync import endings, plans, vanished
+from integrations.sync import endings, plans, queries, vanished
 from integrations.sync.models import Plan, Record, Run
+from integrations.sync.resources import RESOURCES
 
 
 @admin.register(Plan)
@@ -61,6 +63,7 @@ class PlanAdmin(ReadOnlyAdmin):
 class RunAdmin(ReadOnlyAdmin):
     list_display = ("resource_and_location", "kind", "standing", "bar", "said", "when")
     list_filter = ("status", "kind", "plan__resource", ("error_code", Named))
+    paginator = FirstTenThousand
     list_select_related = ("plan__app",)
     search_fields = ("=plan__location_id",)
     search_help_text = "A location (whole id)"
@@ -120,12 +123,25 @@ class RunAdmin(ReadOnlyAdmin):
         return request.user.has_perm("sync.change_run")
 
 
+class ResourceFilter(admin.SimpleListFilter):
+    """Django's own filter would read every record for the resources there are."""
+
+    title = parameter_name = "resource"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in sorted(RESOURCES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Record]) -> QuerySet[Record]:
+        return queryset.filter(resource=self.value()) if self.value() else queryset
+
+
 @admin.register(Record)
 class RecordAdmin(ReadOnlyAdmin):
     list_display = ("record_id", "resource", "location_id", "app", "version_at", "updated_at", "deleted_at")
-    list_filter = ("resource", "app", ("deleted_at", admin.EmptyFieldListFilter))
+    list_filter = (ResourceFilter, "app", ("deleted_at", admin.EmptyFieldListFilter))
+    paginator = FirstTenThousand
     list_select_related = ("app",)
-    search_fields = ("=record_id", "=location_id")
+    search_fields = ("record_id",)  # so that there is a field; `get_search_results` is what searches
     search_help_text = "A record or a location (whole id)"
     fields = (
         "app",
@@ -139,6 +155,12 @@ class RecordAdmin(ReadOnlyAdmin):
         "pretty",
     )
     readonly_fields = ("pretty",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Record], search_term: str
+    ) -> tuple[QuerySet[Record], bool]:
+        term = search_term.strip()
+        return (queries.matching(queryset, term) if term else queryset), False
 
     @display(description="payload")
     def pretty(self, record: Record) -> SafeString:

@@ -6,6 +6,8 @@ from django.db import models
 
 from integrations.tenants.models import App
 
+NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
+
 
 class Plan(models.Model):
     """One resource of one location kept in step. `due_at`: when the next run starts; empty while one is on its way."""
@@ -70,6 +72,12 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(status="running"), name="run_due"),
+            models.Index(
+                fields=["status", "finished_at"],
+                condition=models.Q(status__in=NOT_COMPLETE),
+                name="run_not_complete",
+            ),
+            models.Index(fields=["error_code", "id"], name="run_by_error"),
         ]
 
     def __str__(self) -> str:

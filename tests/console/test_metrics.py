@@ -123,6 +123,19 @@ def test_job_runs_and_what_is_overdue(agency: Installation) -> None:
     assert found["hlapp_overdue", "mailboxes"] == 0
 
 
+def test_complete_runs_are_not_counted(agency: Installation) -> None:
+    plan = Plan.objects.all()[0]
+    schedule = Schedule.objects.create(
+        app=agency.app, job="tidy_up", level="Location", tenant_id="loc1", created_at=NOW
+    )
+    for status in ("complete", "failed", "running"):
+        begin_run(plan, status=status)
+        JobRun.objects.create(schedule=schedule, status=status, started_at=NOW, due_at=NOW)
+    found = samples()
+    for labels in (("hlapp_sync_runs", "contacts"), ("hlapp_job_runs", "tidy_up")):
+        assert {name[2]: count for name, count in found.items() if name[:2] == labels} == {"failed": 1, "running": 1}
+
+
 def test_parked_tasks_and_refused_permits(agency: Installation) -> None:
     client_id = agency.app.client_id
     with time_machine.travel(NOW, tick=False):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from integrations.core.models import AuditEntry
 from integrations.sync import vanished
 from integrations.sync.models import Plan, Record, Run
-from tests.sync.conftest import alive, start, walk
+from tests.sync.conftest import LOCATION, alive, start, walk
 from tests.sync.listing import of
 
 # The tests collect no static files, which whitenoise remarks on.
@@ -61,6 +63,33 @@ def test_a_record_is_found_by_its_id(operator: Client, plan: Plan) -> None:
     content = operator.get(page("record_changelist"), {"q": "c00001"}, secure=True).content.decode()
     assert "c00001" in content
     assert "c00002" not in content
+
+
+@pytest.mark.parametrize(("whole_id", "number"), [("c00001", 1), (LOCATION, 3), ("c0000", 0)])
+def test_records_are_looked_for_by_their_index(operator: Client, plan: Plan, whole_id: str, number: int) -> None:
+    walk(plan, of(3))
+    listed = operator.get(page("record_changelist"), {"q": whole_id}, secure=True).context["cl"].queryset
+    assert listed.count() == number
+    asked = str(listed.query)
+    assert "UPPER(" not in asked, "no index holds it"
+    assert 'FROM "sync_plan"' in asked, "whose three columns the index begins with"
+
+
+@pytest.mark.parametrize("model", ["run", "record"])
+def test_no_filter_reads_the_whole_table(operator: Client, plan: Plan, model: str) -> None:
+    walk(plan, of(3))
+    with CaptureQueriesContext(connection) as asked:
+        operator.get(page(f"{model}_changelist"), secure=True)
+    of_model = [query["sql"] for query in asked if f'FROM "sync_{model}"' in query["sql"]]
+    assert of_model
+    assert not [sql for sql in of_model if "DISTINCT" in sql or ("COUNT(" in sql and "LIMIT 10000" not in sql)]
+
+
+def test_records_are_filtered_by_resource(operator: Client, plan: Plan) -> None:
+    walk(plan, of(3))
+    for resource, number in (("contacts", 3), ("users", 0)):
+        answer = operator.get(page("record_changelist"), {"resource": resource}, secure=True)
+        assert answer.context["cl"].result_count == number
 
 
 def test_run_now_and_in_full(operator: Client, plan: Plan) -> None:
