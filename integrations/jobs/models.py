@@ -69,6 +69,7 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(status="running"), name="job_run_due"),
             models.Index(fields=["finished_at"], name="job_run_finished"),
+            models.Index(fields=["schedule", "-id"], name="job_run_latest"),
             models.Index(
                 fields=["status", "finished_at"],
                 condition=models.Q(status__in=NOT_COMPLETE),

@@ -72,6 +72,7 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(status="running"), name="run_due"),
+            models.Index(fields=["plan", "-id"], name="run_latest"),
             models.Index(
                 fields=["status", "finished_at"],
                 condition=models.Q(status__in=NOT_COMPLETE),
