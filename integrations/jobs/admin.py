@@ -22,33 +22,31 @@ from integrations.jobs import endings, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run, Schedule
 from integrations.jobs.queries import outcome
+from integrations.tenants.names import NamedPlaces
 
 _STATUS = {"running": "info", "complete": "success", "failed": "danger", "cancelled": "default", "again": "warning"}
 _NAMED_IN_AUDIT = 100
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnlyAdmin):
-    list_display = ("job_and_tenant", "standing", "bar", "said", "when")
+class RunAdmin(NamedPlaces, ReadOnlyAdmin):
+    place_column = "schedule__tenant_id"
+    list_display = ("job", "whose", "standing", "bar", "said", "when")
     list_filter = ("status", "schedule__job", "schedule__app", ("error_code", Named), "started_at")
     paginator = FirstTenThousand
     list_select_related = ("schedule__app",)
     search_fields = ("=schedule__tenant_id", "=trace_id", "schedule__job")
-    search_help_text = "A tenant, a trace id (whole), or a job"
+    search_help_text = "A tenant's name or whole id, a trace id, or a job"
     ordering = ("-pk",)
     actions = ("run_again", "resume", "cancel")
     fieldsets = (
-        (None, {"fields": (("job", "tenant"), ("status", "bar"), "said", ("started_at", "finished_at"))}),
+        (None, {"fields": ("job", ("place", "tenant"), ("status", "bar"), "said", ("started_at", "finished_at"))}),
         ("Trouble", {"fields": (("error_code", "attempts"), "trace_id")}),
-        ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "place")}),
+        ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "goes_on")}),
     )
-    readonly_fields = ("job", "tenant", "bar", "said", "place")
+    readonly_fields = ("job", "place", "tenant", "bar", "said", "goes_on")
 
-    @display(description="job", ordering="schedule__job", header=True)
-    def job_and_tenant(self, run: Run) -> tuple[str, str]:
-        return run.schedule.job, run.schedule.tenant_id
-
-    @display(description="job")
+    @display(description="job", ordering="schedule__job")
     def job(self, run: Run) -> str:
         return run.schedule.job
 
@@ -76,7 +74,7 @@ class RunAdmin(ReadOnlyAdmin):
         return cells.when(run.started_at, run.finished_at, clock.now())
 
     @display(description="goes on at")
-    def place(self, run: Run) -> SafeString:
+    def goes_on(self, run: Run) -> SafeString:
         return format_html("<pre>{}</pre>", json.dumps(run.checkpoint, indent=2, ensure_ascii=False))
 
     @action(description="Run again, from the start", permissions=["operate"])
@@ -104,16 +102,23 @@ class RunAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(ReadOnlyAdmin):
-    list_display = ("job", "tenant_id", "app", "switched_on", "due_at", "since", "waiting")
+class ScheduleAdmin(NamedPlaces, ReadOnlyAdmin):
+    place_column = "tenant_id"
+    list_display = ("job", "whose", "app", "switched_on", "due_at", "since", "waiting")
     list_filter = ("job", "enabled", "app", "level")
     list_select_related = ("app",)
     search_fields = ("=tenant_id", "job")
-    search_help_text = "A tenant (whole id), or a job"
+    search_help_text = "A tenant's name or whole id, or a job"
     ordering = ("job", "tenant_id")
     actions = ("run_at_once", "switch_on", "switch_off")
-    fields = (("job", "app"), ("level", "tenant_id"), ("enabled", "due_at"), ("since", "created_at"), "waiting")
-    readonly_fields = ("waiting",)
+    fields = (
+        ("job", "app"),
+        ("place", "level", "tenant_id"),
+        ("enabled", "due_at"),
+        ("since", "created_at"),
+        "waiting",
+    )
+    readonly_fields = ("place", "waiting")
 
     @display(description="on", boolean=True, ordering="enabled")
     def switched_on(self, schedule: Schedule) -> bool:

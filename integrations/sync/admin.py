@@ -19,19 +19,21 @@ from integrations.core.filters import Named
 from integrations.sync import endings, plans, queries, vanished
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
+from integrations.tenants.names import NamedPlaces
 
 
 @admin.register(Plan)
-class PlanAdmin(ReadOnlyAdmin):
+class PlanAdmin(NamedPlaces, ReadOnlyAdmin):
     """A plan can be switched off and on; everything else about it is the machine's."""
 
-    list_display = ("resource", "location_id", "app", "enabled", "due_at", "synced_at", "full_due_at")
+    list_display = ("resource", "whose", "app", "enabled", "due_at", "synced_at", "full_due_at")
     list_filter = ("resource", "enabled", "app")
     list_select_related = ("app",)
     search_fields = ("=location_id", "resource")
-    search_help_text = "A location (whole id), or a resource"
+    search_help_text = "A location's name or whole id, or a resource"
     readonly_fields = (
         "app",
+        "place",
         "location_id",
         "resource",
         "due_at",
@@ -60,19 +62,27 @@ class PlanAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnlyAdmin):
-    list_display = ("resource_and_location", "kind", "standing", "bar", "said", "when")
+class RunAdmin(NamedPlaces, ReadOnlyAdmin):
+    place_column = "plan__location_id"
+    list_display = ("resource", "whose", "kind", "standing", "bar", "said", "when")
     list_filter = ("status", "kind", "plan__resource", ("error_code", Named))
     paginator = FirstTenThousand
     list_select_related = ("plan__app",)
     search_fields = ("=plan__location_id",)
-    search_help_text = "A location (whole id)"
+    search_help_text = "A location's name or whole id"
     ordering = ("-pk",)
     actions = ("cancel", "delete_held_back")
+    fieldsets = (
+        (None, {"fields": (("plan", "place"), ("kind", "status"), ("bar", "said"), ("started_at", "finished_at"))}),
+        ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), "deleted")}),
+        ("Trouble", {"fields": (("error_code", "attempts"),)}),
+        ("Work", {"fields": (("due_at", "checkpoint"), ("lease_owner", "lease_until"))}),
+    )
+    readonly_fields = ("place", "bar", "said")
 
-    @display(description="resource and location", ordering="plan__resource", header=True)
-    def resource_and_location(self, run: Run) -> tuple[str, str]:
-        return run.plan.resource, run.plan.location_id
+    @display(description="resource", ordering="plan__resource")
+    def resource(self, run: Run) -> str:
+        return run.plan.resource
 
     @display(
         description="status",

@@ -19,6 +19,7 @@ from integrations.core.admin import ReadOnlyAdmin
 from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
 from integrations.core.filters import Named
+from integrations.tenants.names import NamedPlaces
 from integrations.tokens.entering import EnteredTokens
 from integrations.tokens.models import Credential
 from integrations.tokens.operating import SteeredTokens
@@ -40,19 +41,30 @@ _SHORT = {
 
 
 @admin.register(Credential)
-class CredentialAdmin(SteeredTokens, EnteredTokens, ReadOnlyAdmin):
-    list_display = ("holder", "state_label", "token", "expires", "refresh_due", "last_error_code")
+class CredentialAdmin(SteeredTokens, EnteredTokens, NamedPlaces, ReadOnlyAdmin):
+    place_column = "resource_id"
+    list_display = ("whose", "user_type", "app", "state_label", "token", "expires", "refresh_due", "last_error_code")
     list_filter = ("state", "user_type", "kind", "app", ("last_error_code", Named))
     list_select_related = ("app",)
     search_fields = ("resource_id", "company_id", "last_trace_id")
-    search_help_text = "Location id, company id or trace id"
+    search_help_text = "Name or id of a location or company, or a trace id"
     ordering = ("-failures", "refresh_due_at")
     actions = ("refresh_now", "mint_again", "suspend", "test_token", "give_up")
     actions_detail = ("refresh_this", "mint_this", "suspend_this")
     fieldsets = (
         (
             None,
-            {"fields": (("app", "kind"), ("user_type", "resource_id"), "company_id", "state", "reason", "reconnect")},
+            {
+                "fields": (
+                    "place",
+                    ("app", "kind"),
+                    ("user_type", "resource_id"),
+                    "company_id",
+                    "state",
+                    "reason",
+                    "reconnect",
+                )
+            },
         ),
         ("Token", {"fields": (("generation", "key_id"), ("expiry", "next_refresh"), "refreshed", "scopes")}),
         ("Refresh under way", {"fields": (("lease_owner", "lease"), ("intent_generation", "intent"))}),
@@ -69,6 +81,7 @@ class CredentialAdmin(SteeredTokens, EnteredTokens, ReadOnlyAdmin):
         ),
     )
     readonly_fields = (
+        "place",
         "reconnect",
         "key_id",
         "expiry",
@@ -83,10 +96,6 @@ class CredentialAdmin(SteeredTokens, EnteredTokens, ReadOnlyAdmin):
     def state_label(self, row: Credential) -> tuple[str, str]:
         state = Credential.State(row.state)
         return state.value, _SHORT[state]
-
-    @display(description="whose", ordering="resource_id", header=True)
-    def holder(self, row: Credential) -> tuple[str, str]:
-        return row.resource_id, f"{row.user_type}, {row.app}"
 
     @display(description="generation, key", ordering="generation")
     def token(self, row: Credential) -> str:
