@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
@@ -19,6 +20,7 @@ from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
 from integrations.quota import queries as quota
 from integrations.sync.models import Run
+from integrations.tenants import names
 from integrations.tenants.models import UserType
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
@@ -59,10 +61,10 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = clock.now()
     context |= {
         "cards": [*_tenant_cards(now), *_work_cards(now)],
-        "runs": [_run(run) for run in queries.running(RUNS)],
+        "runs": _runs(),
         "quotas": _quotas(),
         "tracker": _tracker(now),
-        "failures": queries.failures(FAILURES, now),
+        "failures": _failures(now),
         "failed_calls": _failed_calls(now),
         "checked_at": now,
     }
@@ -116,16 +118,32 @@ def _work_cards(now: datetime) -> list[Card]:
     ]
 
 
-def _run(run: Run) -> Bar:
+def _runs() -> list[Bar]:
+    runs = queries.running(RUNS)
+    known = names.told([run.plan.location_id for run in runs])
+    return [_run(run, known.get(run.plan.location_id, run.plan.location_id)) for run in runs]
+
+
+def _run(run: Run, place: str) -> Bar:
     whole = f"{run.seen:,} of {run.total:,}" if run.total else f"{run.seen:,} so far"
     return Bar(
         title=run.plan.resource.replace("_", " "),
-        subtitle=run.plan.location_id,
+        subtitle=place,
         value=run.seen,
         most=run.total,
         note=f"{whole}, {run.error_code.replace('_', ' ')}" if run.error_code else whole,
         tone="warn" if run.error_code else "",
     )
+
+
+def _failures(now: datetime) -> list[dict[str, Any]]:
+    """Each with the name of whose it is, and a link to its own page."""
+    found = queries.failures(FAILURES, now)
+    known = names.told([failure.place for failure in found])
+    return [
+        {"it": failure, "place": known.get(failure.place, failure.place), "link": _page(failure.row)}
+        for failure in found
+    ]
 
 
 def _failed_calls(now: datetime) -> dict[str, str]:
@@ -140,8 +158,8 @@ def _quotas() -> list[tuple[Bar, Bar]] | None:
     """Burst window and day of each of the busiest resources, as used parts."""
     try:
         places = queries.busiest(RESOURCES)
-        names = queries.names([resource_id for _, _, resource_id in places])
-        return [_quota(app.client_id, resource_id, kind, names.get(resource_id)) for app, kind, resource_id in places]
+        known = names.told([resource_id for _, _, resource_id in places])
+        return [_quota(app.client_id, resource_id, kind, known.get(resource_id)) for app, kind, resource_id in places]
     except StoreUnavailable:
         return None
 
@@ -178,6 +196,10 @@ def _tone(row: Credential, ailing: list[Credential]) -> str:
     if row not in ailing:
         return "good"
     return "warn" if row.state == Credential.State.SUSPENDED else "bad"
+
+
+def _page(row: Model) -> str:
+    return reverse(f"admin:{row._meta.label_lower.replace('.', '_')}_change", args=[row.pk])  # noqa: SLF001
 
 
 def _list(name: str, query: str = "") -> str:

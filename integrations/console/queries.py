@@ -6,16 +6,16 @@ counted through their partial index, and records beyond a million are the planne
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Model, Q, QuerySet
 
 from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
+from integrations.quota import spending
 from integrations.sync.models import NOT_COMPLETE, Record, Run
 from integrations.tenants.models import App, Company, Installation, Location, UserType
 from integrations.tokens.models import Credential
@@ -28,12 +28,15 @@ MOST_CALLS = 1_000  # counted of the failed ones
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One thing that went wrong: where, of which kind, and what the vendor's support will ask for."""
+    """One thing that went wrong: where (`row` is its own, `place` whose it is), of which kind, why, and what the
+    vendor's support will ask for."""
 
     at: datetime
+    row: Model
     what: str
-    subject: str
+    place: str
     code: str
+    why: str
     trace_id: str = ""
 
 
@@ -95,8 +98,9 @@ def records() -> tuple[int, bool]:
 
 
 def busiest(limit: int) -> list[tuple[App, UserType, str]]:
-    """(app, kind, resource id) of what the API is likely being asked for now: locations with runs, then companies."""
-    places: dict[tuple[int, str], tuple[App, UserType, str]] = {}
+    """(app, kind, resource id) of what the API is likely being asked for now: where tasks wait for quota, because
+    there it may be used up; then locations with runs, then companies."""
+    places = {(app.pk, resource_id): (app, kind, resource_id) for app, kind, resource_id in _in_line(limit)}
     for run in Run.objects.select_related("plan__app").order_by("-pk")[: limit * 8]:
         key = (run.plan.app_id, run.plan.location_id)
         places.setdefault(key, (run.plan.app, UserType.LOCATION, run.plan.location_id))
@@ -107,11 +111,12 @@ def busiest(limit: int) -> list[tuple[App, UserType, str]]:
     return list(places.values())[:limit]
 
 
-def names(ids: Collection[str]) -> dict[str, str]:
-    """The names of companies and locations by their ids, as far as the vendor has told them."""
-    companies, locations = Company.objects.filter(pk__in=ids), Location.objects.filter(pk__in=ids)
-    told = [*companies.values_list("pk", "name"), *locations.values_list("pk", "name")]
-    return {resource_id: name for resource_id, name in told if name}
+def _in_line(limit: int) -> list[tuple[App, UserType, str]]:
+    keys = spending.in_line(limit)
+    held = Installation.objects.filter(resource_id__in=[key.partition(":")[2] for key in keys]).select_related("app")
+    known = {f"{place.app.client_id}:{place.resource_id}": place for place in held}
+    found = [known[key] for key in keys if key in known]
+    return [(place.app, UserType(place.user_type), place.resource_id) for place in found]
 
 
 def failures(limit: int, now: datetime) -> list[Failure]:
@@ -131,9 +136,11 @@ def _failed_credentials(limit: int) -> list[Failure]:
     return [
         Failure(
             at=row.intent_at or row.refreshed_at or row.created_at,
+            row=row,
             what="credential",
-            subject=f"{row.user_type} {row.resource_id}",
+            place=row.resource_id,
             code=row.last_error_code,
+            why=row.last_error,
             trace_id=row.last_trace_id,
         )
         for row in rows.order_by(F("intent_at").desc(nulls_last=True))[:limit]
@@ -143,14 +150,29 @@ def _failed_credentials(limit: int) -> list[Failure]:
 def _failed_runs(limit: int, now: datetime) -> list[Failure]:
     rows = Run.objects.filter(status=Run.Status.FAILED, finished_at__gt=now - _HISTORY).select_related("plan")
     return [
-        Failure(row.finished_at or row.started_at, "sync run", str(row.plan), row.error_code)
+        Failure(
+            at=row.finished_at or row.started_at,
+            row=row,
+            what=f"sync of {row.plan.resource.replace('_', ' ')}",
+            place=row.plan.location_id,
+            code=row.error_code,
+            why=row.error,
+        )
         for row in rows.order_by("-finished_at")[:limit]
     ]
 
 
 def _failed_jobs(limit: int, now: datetime) -> list[Failure]:
     return [
-        Failure(row.finished_at or row.started_at, "job", str(row.schedule), row.error_code, row.trace_id)
+        Failure(
+            at=row.finished_at or row.started_at,
+            row=row,
+            what=f"job {row.schedule.job}",
+            place=row.schedule.tenant_id,
+            code=row.error_code,
+            why=row.error,
+            trace_id=row.trace_id,
+        )
         for row in jobs.failed(limit, now, within=_HISTORY)
     ]
 
@@ -158,8 +180,15 @@ def _failed_jobs(limit: int, now: datetime) -> list[Failure]:
 def _poisoned_events(limit: int, now: datetime) -> list[Failure]:
     rows = Event.objects.filter(status=Event.Status.POISONED, received_at__gt=now - _HISTORY)
     return [
-        Failure(row.processed_at or row.received_at, "event", str(row), row.error_code)
-        for row in rows.order_by("-received_at")[:limit]
+        Failure(
+            at=row.processed_at or row.received_at,
+            row=row,
+            what=f"event {row.type}",
+            place=row.mailbox.tenant.rpartition(":")[2],
+            code=row.error_code,
+            why=row.error,
+        )
+        for row in rows.select_related("mailbox").order_by("-received_at")[:limit]
     ]
 
 

@@ -47,6 +47,16 @@ class Line:
             return None
         return self.now.day_limit - self.now.day_remaining
 
+    @property
+    def seconds(self) -> str:
+        """The window's length."""
+        return f"{self.now.interval_ms / 1000:g}" if self.now else ""
+
+    @property
+    def day_is_short(self) -> bool:
+        """Less than a tenth of the day is left."""
+        return bool(self.now and self.now.day_limit and self.spent and self.spent > 0.9 * self.now.day_limit)
+
 
 @dataclass(frozen=True, slots=True)
 class Card:

@@ -12,7 +12,7 @@ from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked, Usage
 
 DAY = timedelta(days=1)
-MOST = 50  # resources on one page, those that spent most first
+MOST = 50  # resources of either kind on one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def buckets(now: datetime) -> list[datetime]:
 
 
 def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resource]:
-    """Who spent or waits, most calls first; with `key`, that one, even if it did neither."""
+    """Who waits, the longest lines first, then who spent, most calls first; with `key`, that one at least."""
     of = Q(key=key) if key else Q(key__icontains=search)
     spent = dict(
         Usage.objects.filter(of, bucket_at__gt=now - DAY)
@@ -66,7 +66,7 @@ def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resourc
         .annotate(count=Count("id"), oldest=Min("parked_at"))
         .order_by("-count")[:MOST]
     }
-    keys = list(dict.fromkeys([*spent, *waiting, *([key] if key else [])]))
+    keys = list(dict.fromkeys([*waiting, *spent, *([key] if key else [])]))
     series = _series(keys, now)
     return [Resource(name, spent.get(name, 0), *waiting.get(name, (0, None)), series[name]) for name in keys]
 
@@ -77,6 +77,12 @@ def shares(now: datetime, *, key: str = "") -> list[Share]:
     found = list(rows.values_list("job", "lane").annotate(total=Sum("calls")).order_by("-total"))
     whole = sum(total for _, _, total in found)
     return [Share(job, lane, total, total / whole) for job, lane, total in found]
+
+
+def in_line(limit: int) -> list[str]:
+    """The resources for which tasks wait, the longest lines first."""
+    waiting = Parked.objects.filter(state=Parked.State.WAITING).values_list("key")
+    return [key for key, _ in waiting.annotate(count=Count("id")).order_by("-count", "key")[:limit]]
 
 
 def waiting() -> tuple[int, datetime | None]:

@@ -131,7 +131,7 @@ def test_an_error_is_a_page_with_a_way_back(watched: Watched, live_server: objec
 def test_an_operator_walks_through_every_list(watched: Watched, live_server: object, agency: Installation) -> None:
     begin_run(Plan.objects.get(location_id=LOCATION))
     sign_in(watched.page, str(live_server))
-    expect(watched.page.get_by_role("progressbar", name="contacts loc1")).to_be_visible()
+    expect(watched.page.get_by_role("progressbar", name="contacts Studio loc1")).to_be_visible()
     for model in admin.site._registry:
         watched.page.goto(f"{live_server}/admin/{model._meta.app_label}/{model._meta.model_name}/")
         assert not watched.complaints, model

@@ -14,9 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 from integrations.gateway.models import Call
+from integrations.quota.models import Parked
 from integrations.sync.models import Plan, Run
-from integrations.tenants.models import Installation, Location
+from integrations.tenants.models import App, Installation, Location
 from integrations.tokens.models import Credential
+from integrations.webhooks.models import Event, Mailbox
 from tests.console.conftest import CANARY, LOCATION, OTHER, begin_run
 
 
@@ -91,6 +93,37 @@ def test_quotas_are_told_by_name(operator_client: Client, agency: Installation) 
     page = text(operator_client)
     assert f"<b>Studio {LOCATION}</b> Location {LOCATION}" in page
     assert f"<b>{OTHER}</b> Location" in page
+
+
+def test_where_tasks_wait_for_quota_is_told_first(operator_client: Client, agency: Installation) -> None:
+    now = clock.now()
+    begin_run(Plan.objects.get(location_id=LOCATION))  # the busiest otherwise
+    key, task = f"{agency.app.client_id}:{OTHER}", {"task": "sync.advance", "kwargs": {"run_id": 1}}
+    Parked.objects.create(key=key, lane="bulk", parked_at=now, place_at=now, due_at=now, reason="day", **task)
+    page = text(operator_client)
+    assert page.index(f"<b>Studio {OTHER}</b>") < page.index(f"<b>Studio {LOCATION}</b> Location")
+
+
+def test_a_failure_says_whose_and_why_and_leads_to_its_page(operator_client: Client, agency: Installation) -> None:
+    plan, now = Plan.objects.get(location_id=OTHER), clock.now()
+    run = begin_run(plan, status=Run.Status.FAILED, finished_at=now, error_code="scope_missing", error="add the scope")
+    event = failed_event(agency.app, LOCATION)
+    page = text(operator_client)
+    assert (
+        f'href="/admin/sync/run/{run.pk}/change/">sync of contacts</a></td><td title="{OTHER}">Studio {OTHER}' in page
+    )
+    assert "add the scope <code>scope_missing</code>" in page
+    assert f'href="/admin/webhooks/event/{event.pk}/change/">event ContactCreate</a>' in page
+    assert f'<td title="{LOCATION}">Studio {LOCATION}</td>' in page
+
+
+def failed_event(app: App, location_id: str) -> Event:
+    now = clock.now()
+    moments = {"occurred_at": now, "received_at": now, "due_at": now}
+    box = Mailbox.objects.create(app=app, tenant=f"location:{location_id}")
+    return Event.objects.create(
+        app=app, mailbox=box, webhook_id="w1", type="ContactCreate", payload={}, status="poisoned", **moments
+    )
 
 
 def test_it_comes_without_the_quota_store_too(

@@ -107,6 +107,17 @@ def test_the_overview_adds_the_day_up_once(page: Client) -> None:
     assert sum('"quota_usage"."job"' in query["sql"] for query in asked) == 1
 
 
+def test_who_waits_stands_first_and_a_day_that_runs_out_is_red(page: Client) -> None:
+    opened(daily_limit=1000, daily_remaining=99)
+    busy = f"{APP}:another"
+    Usage.objects.create(key=busy, bucket_at=usage.bucket(clock.now()), lane="bulk", job="", calls=5000)
+    park(1)
+    html = page.get(OVERVIEW).content.decode()
+    assert html.index(f">{RESOURCE}</a>") < html.index(">another</a>")
+    assert f'<progress class="bad" aria-label="Day of {RESOURCE}"' in html
+    assert '<progress class="bad" aria-label="Day"' in page.get(DETAIL).content.decode()
+
+
 def test_a_pump_that_leads_and_one_in_trouble(page: Client) -> None:
     now = clock.now()
     Pump.objects.create(owner="web-3:4711:abcd", since=now, until=now + timedelta(minutes=1), handed=5)
