@@ -6,9 +6,11 @@ Every act leaves an audit entry with the operator's name.
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -20,7 +22,7 @@ from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.filters import Named
 from integrations.jobs import endings, schedules
 from integrations.jobs.define import JOBS
-from integrations.jobs.models import Run, Schedule
+from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.jobs.queries import outcome
 from integrations.tenants.names import NamedPlaces
 
@@ -124,10 +126,16 @@ class ScheduleAdmin(NamedPlaces, ReadOnlyAdmin):
     def switched_on(self, schedule: Schedule) -> bool:
         return schedule.enabled
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
+        """Counted by a subquery, which PostgreSQL asks for the rows of a page only; a join would read every trigger."""
+        queryset: QuerySet[Schedule] = super().get_queryset(request)
+        mine = Trigger.objects.filter(schedule=OuterRef("pk")).order_by()
+        found = mine.values("schedule").annotate(found=Count("pk")).values("found")
+        return queryset.annotate(found=Coalesce(Subquery(found), 0))
+
     @display(description="events waiting")
-    def waiting(self, schedule: Schedule) -> int:
-        """One index look-up per shown row; an annotation would count for every schedule there is."""
-        return schedule.triggers.count()
+    def waiting(self, schedule: Any) -> int:
+        return int(schedule.found)
 
     @action(description="Run now", permissions=["operate"])
     def run_at_once(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
