@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
+from integrations.core import cells
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.filters import values
 from integrations.tenants.models import App
@@ -45,7 +46,7 @@ class TypeFilter(admin.SimpleListFilter):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ("type", "tenant", "state", "received_at", "occurred_at", "processed_at", "attempts", "error")
+    list_display = ("type", "tenant", "state", "said", "attempts", "received_at", "occurred_at", "processed_at")
     list_filter = ("status", "app", TypeFilter, "received_at")
     paginator = FirstTenThousand
     list_select_related = ("mailbox",)
@@ -70,6 +71,11 @@ class EventAdmin(ReadOnlyAdmin):
     @display(description="status", ordering="status", label=_COLOURS)
     def state(self, event: Event) -> tuple[str, str]:
         return event.status, event.get_status_display()
+
+    @display(description="error")
+    def said(self, event: Event) -> SafeString | str:
+        """Before the moments, which may be out of sight on a narrow screen."""
+        return cells.said(event.error, trouble=True) if event.error else "–"
 
     @admin.display(description="payload")
     def body(self, event: Event) -> SafeString:

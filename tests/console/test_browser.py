@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.urls import reverse
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Request, expect, sync_playwright
 from pytest_django import Settings
 from pytest_httpserver import HTTPServer
 
-from integrations.core import clock
-from integrations.sync.models import Plan
+from integrations.core import audit, clock
+from integrations.core.models import AuditEntry
+from integrations.sync.models import Plan, Record
 from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
 from tests.console.conftest import LOCATION, Sso, begin_run
@@ -135,6 +137,25 @@ def test_an_operator_walks_through_every_list(watched: Watched, live_server: obj
     for model in admin.site._registry:
         watched.page.goto(f"{live_server}/admin/{model._meta.app_label}/{model._meta.model_name}/")
         assert not watched.complaints, model
+
+
+def test_what_is_long_wraps_on_a_telephone(watched: Watched, live_server: object, agency: Installation) -> None:
+    Record.objects.update(payload={"email": "somebody.with.a.long.address@" + "example" * 30 + ".com"})
+    audit.record("install.completed", actor="operator op", subject=f"Location:{LOCATION}", why="x" * 200)
+    sign_in(watched.page, str(live_server))
+    watched.page.set_viewport_size({"width": 390, "height": 844})
+    for model in (Record, AuditEntry):
+        row = model.objects.latest("pk")
+        name = model._meta.label_lower.replace(".", "_")
+        watched.page.goto(f"{live_server}{reverse(f'admin:{name}_change', args=[row.pk])}")
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390, model
+
+
+def test_a_tab_says_which_list_it_is(watched: Watched, live_server: object, agency: Installation) -> None:
+    sign_in(watched.page, str(live_server))
+    for path, title in (("tenants/app", "Apps"), ("tokens/credential", "Credentials"), ("sync/plan", "Plans")):
+        watched.page.goto(f"{live_server}/admin/{path}/")
+        assert watched.page.title().startswith(f"{title} | ")
 
 
 def test_removing_an_installation_asks_in_a_dialog(watched: Watched, live_server: object, agency: Installation) -> None:
