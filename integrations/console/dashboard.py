@@ -87,7 +87,7 @@ def _tenant_cards(now: datetime) -> list[Card]:
             "Credentials in need",
             f"{ailing:,}",
             "suspended, expired or to be reconnected" if ailing else "all tokens are fresh",
-            _list("tokens_credential"),
+            _list("tokens_credential", "need=yes" if ailing else ""),
             "key",
             "bad" if ailing else "good",
         ),

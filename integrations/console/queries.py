@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Model, Q, QuerySet
+from django.db.models import Count, F, Model, QuerySet
 
 from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
@@ -19,6 +19,7 @@ from integrations.quota import spending
 from integrations.sync.models import NOT_COMPLETE, Record, Run
 from integrations.tenants.models import App, Company, Installation, Location, UserType
 from integrations.tokens.models import Credential
+from integrations.tokens.need import in_need
 from integrations.webhooks.models import Event
 
 _COUNT_EXACTLY_BELOW = 1_000_000
@@ -64,10 +65,7 @@ def credentials() -> list[dict[str, Any]]:
 
 
 def credentials_in_need(now: datetime) -> QuerySet[Credential]:
-    """Suspended, to be reconnected, or active but already expired."""
-    expired = Q(state=Credential.State.ACTIVE, expires_at__lt=now)
-    ailing = Q(state__in=[Credential.State.SUSPENDED, Credential.State.NEEDS_RECONNECT])
-    return Credential.objects.filter(ailing | expired).order_by("state", "resource_id")
+    return Credential.objects.filter(in_need(now)).order_by("state", "resource_id")
 
 
 def runs() -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ from integrations.core.filters import Named
 from integrations.tenants.names import NamedPlaces
 from integrations.tokens.entering import EnteredTokens
 from integrations.tokens.models import Credential
+from integrations.tokens.need import InNeed
 from integrations.tokens.operating import SteeredTokens
 from integrations.tokens.reconnect import reconnect_url
 from integrations.vault.seal import key_id_of
@@ -44,7 +45,7 @@ _SHORT = {
 class CredentialAdmin(SteeredTokens, EnteredTokens, NamedPlaces, ReadOnlyAdmin):
     place_column = "resource_id"
     list_display = ("whose", "user_type", "app", "state_label", "token", "expires", "refresh_due", "last_error_code")
-    list_filter = ("state", "user_type", "kind", "app", ("last_error_code", Named))
+    list_filter = (InNeed, "state", "user_type", "kind", "app", ("last_error_code", Named))
     list_select_related = ("app",)
     search_fields = ("resource_id", "company_id", "last_trace_id")
     search_help_text = "Name or id of a location or company, or a trace id"

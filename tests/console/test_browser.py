@@ -21,7 +21,7 @@ from pytest_httpserver import HTTPServer
 from integrations.core import audit, clock
 from integrations.core.models import AuditEntry
 from integrations.sync.models import Plan, Record
-from integrations.tenants.models import Installation
+from integrations.tenants.models import Installation, Location
 from integrations.tokens.models import Credential
 from tests.console.conftest import LOCATION, Sso, begin_run
 
@@ -151,6 +151,15 @@ def test_what_is_long_wraps_on_a_telephone(watched: Watched, live_server: object
         assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390, model
 
 
+def test_a_long_name_is_not_cut_on_a_telephone(watched: Watched, live_server: object, agency: Installation) -> None:
+    Location.objects.update(name="Zahnärzte & Kieferorthopäden " * 5)
+    sign_in(watched.page, str(live_server))
+    watched.page.set_viewport_size({"width": 390, "height": 844})
+    watched.page.goto(f"{live_server}/admin/tokens/credential/?q=Zahn")
+    cell = watched.page.locator("#result_list tbody .field-whose").first
+    assert cell.evaluate("cell => cell.scrollHeight <= cell.clientHeight")
+
+
 def test_a_tab_says_which_list_it_is(watched: Watched, live_server: object, agency: Installation) -> None:
     sign_in(watched.page, str(live_server))
     for path, title in (("tenants/app", "Apps"), ("tokens/credential", "Credentials"), ("sync/plan", "Plans")):
@@ -210,6 +219,14 @@ def test_the_page_in_the_frame_shows_the_location(framed: Framed, agency: Instal
     expect(inside.get_by_role("row", name="contacts")).to_contain_text("3")
     expect(inside.get_by_role("progressbar")).to_have_attribute("max", "100")
     assert Installation.objects.get(resource_id=LOCATION).claimed_at is not None
+
+
+def test_the_page_fits_a_narrow_frame(watched: Watched, framed: Framed, agency: Installation, sso: Sso) -> None:
+    Plan.objects.update(synced_at=clock.now())
+    inside = framed(sso())
+    expect(inside.get_by_role("row", name="contacts")).to_contain_text("in step, ")
+    watched.page.evaluate("document.querySelector('iframe').width = 340")
+    assert inside.locator("html").evaluate("page => page.scrollWidth") <= 340
 
 
 def test_outside_a_frame_the_page_says_so_at_once(watched: Watched, live_server: object, agency: Installation) -> None:

@@ -68,6 +68,8 @@ def test_trouble_is_shown_with_what_support_asks_for(operator_client: Client, ag
     )
     page = text(operator_client)
     assert card(page, "Credentials in need").startswith("2:")
+    assert 'href="/admin/tokens/credential/?need=yes"' in page
+    assert operator_client.get("/admin/tokens/credential/?need=yes").context["cl"].result_count == 2
     assert "trace-9" in page
     assert "scope_missing" in page
 

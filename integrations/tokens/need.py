@@ -1,0 +1,30 @@
+"""Which credentials need somebody: the dashboard counts them, and its figure leads to the list of exactly those."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+
+from integrations.core import clock
+from integrations.tokens.models import Credential
+
+
+def in_need(now: datetime) -> Q:
+    """Suspended, to be reconnected, or active but already expired."""
+    expired = Q(state=Credential.State.ACTIVE, expires_at__lt=now)
+    return expired | Q(state__in=[Credential.State.SUSPENDED, Credential.State.NEEDS_RECONNECT])
+
+
+class InNeed(admin.SimpleListFilter):
+    title = "need"
+    parameter_name = "need"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "suspended, expired or to be reconnected")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Credential]) -> QuerySet[Credential]:
+        return queryset.filter(in_need(clock.now())) if self.value() == "yes" else queryset
