@@ -222,11 +222,11 @@ def test_the_page_in_the_frame_shows_the_location(framed: Framed, agency: Instal
 
 
 def test_the_page_fits_a_narrow_frame(watched: Watched, framed: Framed, agency: Installation, sso: Sso) -> None:
-    Plan.objects.update(synced_at=clock.now())
+    Plan.objects.update(resource="opportunities", synced_at=clock.now())
     inside = framed(sso())
-    expect(inside.get_by_role("row", name="contacts")).to_contain_text("in step, ")
-    watched.page.evaluate("document.querySelector('iframe').width = 340")
-    assert inside.locator("html").evaluate("page => page.scrollWidth") <= 340
+    expect(inside.get_by_role("row", name="opportunities")).to_contain_text("in step, ")
+    watched.page.evaluate("document.querySelector('iframe').width = 320")
+    assert inside.locator("html").evaluate("page => page.scrollWidth") <= 320
 
 
 def test_outside_a_frame_the_page_says_so_at_once(watched: Watched, live_server: object, agency: Installation) -> None:
