@@ -138,6 +138,7 @@ def _location(row: Installation) -> None:
         fresh.connect(store.location(row.app, row.resource_id), company_id=row.company.id, lane=Lane.EVENTS)
     else:
         _own_token(row)
+    _learn_name(row)  # of one that joined on its own, the company's walk would tell it hours later
     with transaction.atomic():
         Installation.objects.filter(pk=row.pk, status=Status.PENDING).update(status=Status.INSTALLED)
         enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
@@ -153,7 +154,6 @@ def _own_token(row: Installation) -> None:
             fresh.connect(holder, company_id=parent.resource_id, lane=Lane.EVENTS)
             return
     fresh.fresh(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
-    _learn_name(row)
 
 
 def _parent_of(row: Installation) -> Installation | None:

@@ -63,6 +63,15 @@ def test_a_location_whose_event_came_first_gets_its_name(company: Installation, 
     }
 
 
+def test_a_location_that_joins_its_company_on_its_own_has_its_name_at_once(
+    company: Installation, vendor: Vendor
+) -> None:
+    location = vendor.locations[0]
+    Location.objects.update(name="")
+    reconcile(installation(location).pk)
+    assert Location.objects.get(pk=location).name == vendor.state()["locations"][location]["name"]
+
+
 def test_the_vendor_lost_a_location(company: Installation, vendor: Vendor, worker: Worker) -> None:
     gone, *rest = vendor.locations
     vendor.post(f"/sandbox/locations/{gone}/uninstall")
