@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
 
 import pytest
 from django.contrib import admin
@@ -37,6 +39,8 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+CONTRAST = (Path(__file__).parent / "contrast.js").read_text().partition("\n")[2]
+ColorScheme = Literal["light", "dark"]
 FRAME = """<!doctype html><title>Agency</title><link rel="icon" href="data:,">
 <iframe src="{src}" width="900" height="600"></iframe>
 <script>addEventListener("message", (event) => {{
@@ -158,6 +162,15 @@ def test_a_long_name_is_not_cut_on_a_telephone(watched: Watched, live_server: ob
     watched.page.goto(f"{live_server}/admin/tokens/credential/?q=Zahn")
     cell = watched.page.locator("#result_list tbody .field-whose").first
     assert cell.evaluate("cell => cell.scrollHeight <= cell.clientHeight")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out(watched: Watched, live_server: object, agency: Installation, scheme: ColorScheme) -> None:
+    watched.page.emulate_media(color_scheme=scheme)
+    sign_in(watched.page, str(live_server))
+    for path in ("", "tokens/credential/", "sync/plan/", "gateway/call/explore/contacts.create-contact/"):
+        watched.page.goto(f"{live_server}/admin/{path}")
+        assert watched.page.evaluate(CONTRAST) == [], path
 
 
 def test_a_tab_says_which_list_it_is(watched: Watched, live_server: object, agency: Installation) -> None:
