@@ -17,7 +17,7 @@ from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
 from integrations.quota import spending
 from integrations.sync.models import NOT_COMPLETE, Record, Run
-from integrations.tenants.models import App, Company, Installation, Location, UserType
+from integrations.tenants.models import App, Installation, UserType
 from integrations.tokens.models import Credential
 from integrations.tokens.need import in_need
 from integrations.webhooks.models import Event
