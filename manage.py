@@ -3,7 +3,8 @@
 
 With DEBUG=true, and for the commands that are development tools themselves, unset variables are filled, and
 PostgreSQL and Valkey are started or joined (`hlapp.development`). With nothing set at all, a command works with the
-demo that is running here (`hlapp.demos`). An anticipated failure is one line.
+demo that is running here (`hlapp.demos`), and one that needs no server works as it is. An anticipated failure is one
+line.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ TOOLS = frozenset({"demo", "sandbox"})
 SERVERLESS = frozenset(
     {"", "help", "version", "sandbox", "catalogue", "startapp", "startproject", "collectstatic", "check"}
 )
+_HELP = frozenset({"-h", "--help"})
 _NOT_MADE = frozenset({"42P01", "42703"})  # PostgreSQL's undefined_table and undefined_column
 INTERRUPTED, READER_LEFT = 130, 141  # as a shell reports SIGINT and SIGPIPE
 
@@ -40,7 +42,7 @@ def main(argv: list[str]) -> int | str:
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     command = next((word for word in argv[1:] if not word.startswith("-")), "")
     try:
-        with _profile(command):
+        with _profile(command, needs_servers=command not in SERVERLESS and not _HELP & set(argv)):
             execute_from_command_line(argv)
             sys.stdout.flush()
     except ConfigurationError as error:
@@ -63,13 +65,14 @@ def main(argv: list[str]) -> int | str:
 
 
 @contextmanager
-def _profile(command: str) -> Iterator[None]:
-    if command not in TOOLS and (demo := demos.join(development.DIRECTORY, os.environ)):
+def _profile(command: str, *, needs_servers: bool) -> Iterator[None]:
+    is_tool = command in TOOLS or not (needs_servers or demos.is_configured(os.environ))
+    if not is_tool and (demo := demos.join(development.DIRECTORY, os.environ)):
         sys.stderr.write(f"with the demo that is running here ({demo})\n")
-    if command not in TOOLS and not _debug():
+    if not is_tool and not _debug():
         yield
         return
-    services = development.prepare(services=command not in SERVERLESS)
+    services = development.prepare(services=needs_servers)
     if services is None:
         yield
         return

@@ -55,7 +55,7 @@ def join(directory: Path, environ: MutableMapping[str, str]) -> str | None:
     Raises ConfigurationError when it is not clear which, or when the one that DEMO names does not run.
     """
     wanted = environ.get("DEMO", "")
-    if not wanted and any(environ.get(name) or environ.get(f"{name}_FILE") for name in _OWN):
+    if not wanted and is_configured(environ):
         return None
     found = _running(directory)
     if wanted and wanted not in found:
@@ -66,6 +66,11 @@ def join(directory: Path, environ: MutableMapping[str, str]) -> str | None:
     if name is not None:
         _take(found[name], environ)
     return name
+
+
+def is_configured(environ: Mapping[str, str]) -> bool:
+    """Whether it says anything of a deployment, or chooses a demo."""
+    return any(environ.get(name) or environ.get(f"{name}_FILE") for name in (*_OWN, "DEMO"))
 
 
 def _take(found: Mapping[str, str], environ: MutableMapping[str, str]) -> None:

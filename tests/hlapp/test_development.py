@@ -131,6 +131,14 @@ def test_production_without_its_variables_stops_with_one_line() -> None:
         assert f"{name} is not set" in done.stderr
 
 
+@pytest.mark.parametrize("command", [["catalogue", "list"], ["call", "--help"], ["demo", "--help"]])
+def test_what_needs_no_server_needs_nothing(command: list[str]) -> None:
+    done = run_manage(*command)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
 def test_a_malformed_debug_stops_before_anything_starts() -> None:
     done = run_manage("migrate", DEBUG="maybe")
 
