@@ -89,8 +89,7 @@ class UsageAdmin(ReadOnlyAdmin):
     def resource_view(self, request: HttpRequest, key: str) -> HttpResponse:
         if ":" not in key:
             raise Http404
-        named = {"title": key.partition(":")[2], "parked_link": pages.parked_link(key)}
-        return self._page(request, "resource", {**named, **pages.one(key, clock.now())})
+        return self._page(request, "resource", {"parked_link": pages.parked_link(key), **pages.one(key, clock.now())})
 
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import outlook, plots, queries, spending, usage
+from integrations.quota import names, outlook, plots, queries, spending, usage
 from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked, Pump
 from integrations.quota.outlook import Day
@@ -29,9 +29,11 @@ _PACE = 6  # buckets by which bulk work's pace is judged
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One resource: what is free now (None while the store is away), its day, its plot."""
+    """One resource: its name (its id, where that is not known), what is free now (None while the store is away), its
+    day, its plot."""
 
     resource: Resource
+    name: str
     now: Snapshot | None
     plot: Plot
     oldest: str
@@ -70,8 +72,7 @@ class Card:
 def overview(now: datetime, search: str) -> dict[str, Any]:
     """Every resource that spent or waits, and the governor's own health."""
     found = spending.resources(now, search=search)
-    known = _snapshots(found)
-    lines = [_line(one, known.get(one.key), now, width=288, height=28) for one in found]
+    lines = _lines(found, now, width=288, height=28)
     shares = spending.shares(now)
     return {
         "cards": [_store_card(), _pump_card(now), *_work_cards(shares, now)],
@@ -85,17 +86,28 @@ def one(key: str, now: datetime) -> dict[str, Any]:
     (resource,) = spending.resources(now, key=key)
     parked = Parked.objects.filter(key=key).order_by("state", "place_at", "id")[:10]
     rows = [(row, relative(row.parked_at, now)) for row in parked]
+    (line,) = _lines([resource], now, width=1152, height=180)
     return {
-        "line": _line(resource, _snapshots([resource]).get(key), now, width=1152, height=180),
+        "title": line.name,
+        "line": line,
         "day": _day(resource, now),
         "shares": spending.shares(now, key=key),
         "parked": rows,
     }
 
 
-def _line(resource: Resource, known: Snapshot | None, now: datetime, *, width: int, height: int) -> Line:
-    plot = plots.stacked(spending.buckets(now), resource.series, width=width, height=height)
-    return Line(resource, known, plot, relative(resource.oldest, now))
+def _lines(resources: Sequence[Resource], now: datetime, *, width: int, height: int) -> list[Line]:
+    named, known = names.told([resource.id for resource in resources]), _snapshots(resources)
+    return [
+        Line(
+            resource,
+            named.get(resource.id, resource.id),
+            known.get(resource.key),
+            plots.stacked(spending.buckets(now), resource.series, width=width, height=height),
+            relative(resource.oldest, now),
+        )
+        for resource in resources
+    ]
 
 
 def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Min, Q, Sum
 
-from integrations.quota import usage
+from integrations.quota import names, usage
 from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked, Usage
 
@@ -52,7 +52,7 @@ def buckets(now: datetime) -> list[datetime]:
 
 def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resource]:
     """Who waits, the longest lines first, then who spent, most calls first; with `key`, that one at least."""
-    of = Q(key=key) if key else Q(key__icontains=search)
+    of = Q(key=key) if key else _found_by(search)
     spent = dict(
         Usage.objects.filter(of, bucket_at__gt=now - DAY)
         .values_list("key")
@@ -69,6 +69,14 @@ def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resourc
     keys = list(dict.fromkeys([*waiting, *spent, *([key] if key else [])]))
     series = _series(keys, now)
     return [Resource(name, spent.get(name, 0), *waiting.get(name, (0, None)), series[name]) for name in keys]
+
+
+def _found_by(search: str) -> Q:
+    """An id, or what somebody calls it."""
+    of = Q(key__icontains=search)
+    for resource_id in names.fitting(search)[:MOST] if search else ():
+        of |= Q(key__endswith=f":{resource_id}")
+    return of
 
 
 def shares(now: datetime, *, key: str = "") -> list[Share]:

@@ -19,6 +19,7 @@ from integrations.quota import plots, queries, spending, store, usage
 from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked, Pump, Usage
 from integrations.quota.queries import Snapshot
+from integrations.tenants.models import Location
 from tests.quota.parked import APP, KEY, RESOURCE, opened, park
 
 pytestmark = pytest.mark.django_db
@@ -98,6 +99,15 @@ def test_the_overview_says_who_spent_and_who_waits(page: Client) -> None:
         assert said in html, said
     assert "nobody" in html, "no worker has a pump"
     assert page.get(OVERVIEW, {"q": "elsewhere"}).context["lines"] == []
+
+
+def test_places_are_read_and_found_by_their_names(page: Client) -> None:
+    Location.objects.create(id=RESOURCE, name="Denver Dental", created_at=clock.now())
+    spend(5)
+    html = page.get(OVERVIEW, {"q": "denver"}).content.decode()
+    assert f'{KEY}/">Denver Dental</a><div class="dash-note">{RESOURCE}<br>' in html
+    assert page.get(OVERVIEW, {"q": "toronto"}).context["lines"] == []
+    assert page.get(DETAIL).context["title"] == "Denver Dental"
 
 
 def test_the_overview_adds_the_day_up_once(page: Client) -> None:
