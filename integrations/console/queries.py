@@ -13,10 +13,11 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, F, Model, QuerySet
 
+from integrations.core.leases import NOT_COMPLETE
 from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
 from integrations.quota import spending
-from integrations.sync.models import NOT_COMPLETE, Record, Run
+from integrations.sync.models import Record, Run
 from integrations.tenants.models import App, Installation, UserType
 from integrations.tokens.models import Credential
 from integrations.tokens.need import in_need

@@ -29,6 +29,7 @@ QUEUED = "queued"
 PARKED = timedelta(minutes=10)  # beyond the wait foretold; then the sweep takes its place in line for lost
 BATCH = 200  # rows handed out by one sweep
 RUNNING = Q(status="running")
+NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
 
 Row = TypeVar("Row", bound=models.Model)
 

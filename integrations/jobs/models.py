@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django.db import models
 
+from integrations.core.leases import NOT_COMPLETE
 from integrations.tenants.models import App, UserType
 from integrations.webhooks.models import Event
-
-NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
 
 
 class Schedule(models.Model):

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db.models import Count, F, OuterRef, QuerySet, Subquery
 
+from integrations.core.leases import NOT_COMPLETE
 from integrations.jobs.define import JOBS, Job
-from integrations.jobs.models import NOT_COMPLETE, Run, Schedule
+from integrations.jobs.models import Run, Schedule
 
 
 @dataclass(frozen=True, slots=True)

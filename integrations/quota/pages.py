@@ -98,12 +98,13 @@ def one(key: str, now: datetime) -> dict[str, Any]:
 
 def _lines(resources: Sequence[Resource], now: datetime, *, width: int, height: int) -> list[Line]:
     named, known = names.told([resource.id for resource in resources]), _snapshots(resources)
+    starts = spending.buckets(now)
     return [
         Line(
             resource,
             named.get(resource.id, resource.id),
             known.get(resource.key),
-            plots.stacked(spending.buckets(now), resource.series, width=width, height=height),
+            plots.stacked(starts, resource.series, width=width, height=height),
             relative(resource.oldest, now),
         )
         for resource in resources

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from integrations.core.leases import NOT_COMPLETE
 from integrations.tenants.models import App
-
-NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
 
 
 class Plan(models.Model):
