@@ -138,10 +138,10 @@ def _location(row: Installation) -> None:
         fresh.connect(store.location(row.app, row.resource_id), company_id=row.company.id, lane=Lane.EVENTS)
     else:
         _own_token(row)
-    _learn_name(row)  # of one that joined on its own, the company's walk would tell it hours later
     with transaction.atomic():
         Installation.objects.filter(pk=row.pk, status=Status.PENDING).update(status=Status.INSTALLED)
         enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
+    _learn_name(row)  # last, so that nothing waits for it; its company's walk would tell it hours later
 
 
 def _own_token(row: Installation) -> None:

@@ -63,6 +63,17 @@ def test_a_location_whose_event_came_first_gets_its_name(company: Installation, 
     }
 
 
+def test_a_location_does_not_wait_for_its_name(company: Installation, vendor: Vendor) -> None:
+    row = installation(vendor.locations[0])
+    Installation.objects.filter(pk=row.pk).update(status=Status.PENDING)
+    Location.objects.filter(pk=row.resource_id).update(name="")
+    vendor.fault(f"/locations/{row.resource_id}", "status", status=503)
+    with pytest.raises(ServerFault):
+        reconcile(row.pk)
+    row.refresh_from_db()
+    assert (row.status, row.reconcile_due_at is not None) == (Status.INSTALLED, True), "and is asked for its name again"
+
+
 def test_a_location_that_joins_its_company_on_its_own_has_its_name_at_once(
     company: Installation, vendor: Vendor
 ) -> None:
