@@ -83,8 +83,8 @@ import httpx2  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.core.secret import Secret  # noqa: E402
 from integrations.gateway import client  # noqa: E402
-from integrations.highlevel.grants import Grant  # noqa: E402
-from integrations.quota.lanes import Lane  # noqa: E402
+from integrations.highlevel.oauth.grants import Grant  # noqa: E402
+from integrations.quota.permits.lanes import Lane  # noqa: E402
 from integrations.tenants.models import App  # noqa: E402
 from integrations.tokens import store  # noqa: E402
 

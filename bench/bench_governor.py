@@ -32,11 +32,11 @@ from django.conf import settings  # noqa: E402
 
 from bench.fleet import Errand  # noqa: E402
 from bench.limiters import LIMIT, LIMITERS, WINDOW, Place  # noqa: E402
-from integrations.quota import store  # noqa: E402
-from integrations.sandbox.embedded import Embedded, serve_in_thread  # noqa: E402
-from integrations.sandbox.installs import Install  # noqa: E402
-from integrations.sandbox.options import Options, Window  # noqa: E402
-from integrations.sandbox.tokens import Grant  # noqa: E402
+from integrations.quota.permits import scripts  # noqa: E402
+from integrations.sandbox.oauth.installs import Install  # noqa: E402
+from integrations.sandbox.oauth.tokens import Grant  # noqa: E402
+from integrations.sandbox.server.embedded import Embedded, serve_in_thread  # noqa: E402
+from integrations.sandbox.server.options import Options, Window  # noqa: E402
 
 PROCESSES = 4
 FORTH_MS, BACK = (10.0, 200.0), (0.010, 0.200)
@@ -136,8 +136,8 @@ def main() -> None:
     parser.add_argument("--only", choices=["governor"])
     arguments = parser.parse_args()
     names, trips = [arguments.only] if arguments.only else list(LIMITERS), Counter[str]()
-    store.client().flushdb()
-    store.clear()
+    scripts.client().flushdb()
+    scripts.clear()
     with ExitStack() as stack:
         sandboxes = {window: stack.enter_context(serve_in_thread(vendor(window))) for window in get_args(Window)}
         jobs = {
@@ -153,7 +153,7 @@ def main() -> None:
                 time.sleep(PERIOD)
         found = {cell: (used(samples[cell]), refusals(*where)) for cell, where in cells.items()}
     report(found, trips)
-    store.clear()
+    scripts.clear()
 
 
 if __name__ == "__main__":

@@ -24,11 +24,12 @@ from bench.lanes_jobs import CLICKS, call  # noqa: E402
 from bench.workers import until, workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.core.errors import IntegrationError  # noqa: E402
-from integrations.quota import parking, store, tickets  # noqa: E402
-from integrations.quota.governor import Permit  # noqa: E402
-from integrations.quota.lanes import Lane  # noqa: E402
 from integrations.quota.models import Parked  # noqa: E402
-from integrations.sandbox.options import Options  # noqa: E402
+from integrations.quota.parking import queue  # noqa: E402
+from integrations.quota.permits import scripts, tickets  # noqa: E402
+from integrations.quota.permits.governor import Permit  # noqa: E402
+from integrations.quota.permits.lanes import Lane  # noqa: E402
+from integrations.sandbox.server.options import Options  # noqa: E402
 from integrations.sync import plans  # noqa: E402
 from integrations.sync.models import Plan, Run  # noqa: E402
 from integrations.tenants.models import App, Installation, UserType  # noqa: E402
@@ -92,7 +93,7 @@ def click(app: App, locations: list[str], phase: str, seconds: float) -> list[fl
                 sys.stdout.write(f"  refused: {error}\n")
             if number % 5 == 0:
                 ids = {"location": location, "phase": phase, "asked": time.monotonic()}
-                parking.enqueue("bench.click", app=app.client_id, resource=location, lane=Lane.INTERACTIVE, **ids)
+                queue.enqueue("bench.click", app=app.client_id, resource=location, lane=Lane.INTERACTIVE, **ids)
             number += 1
             time.sleep(max(0.0, asked + 1.0 - time.monotonic()))
         connection.close()
@@ -132,7 +133,7 @@ def row(name: str, took: list[float]) -> str:
 
 
 def clicks(phase: str) -> list[float]:
-    return [float(number) for number in store.client().lrange(f"{CLICKS}:{phase}", 0, -1)]
+    return [float(number) for number in scripts.client().lrange(f"{CLICKS}:{phase}", 0, -1)]
 
 
 def counted(vendor: Vendor) -> tuple[int, int]:
@@ -176,7 +177,7 @@ def measure(vendor: Vendor) -> None:
 
 def main() -> None:
     for phase in ("warm", "idle", "busy"):
-        store.client().delete(f"{CLICKS}:{phase}")
+        scripts.client().delete(f"{CLICKS}:{phase}")
     process = start_vendor()
     try:
         measure(Vendor(f"http://127.0.0.1:{PORT}", OPTIONS))

@@ -17,9 +17,10 @@ from celery import current_app  # noqa: E402
 
 from bench.parking_jobs import APP, LIMIT, WINDOW_MS  # noqa: E402
 from bench.workers import redis_commands, until, workers  # noqa: E402
-from integrations.highlevel.rate import RateSnapshot  # noqa: E402
-from integrations.quota import governor, parking, store  # noqa: E402
-from integrations.quota.lanes import Lane  # noqa: E402
+from integrations.highlevel.http.rate_headers import RateSnapshot  # noqa: E402
+from integrations.quota.parking import queue  # noqa: E402
+from integrations.quota.permits import governor, scripts  # noqa: E402
+from integrations.quota.permits.lanes import Lane  # noqa: E402
 
 TASKS, PATIENCE = 400, 75.0
 _COUNTING = ("incrby", "incr", "get")  # this benchmark's own commands, which nobody else sends
@@ -42,18 +43,18 @@ def open_resource(way: str) -> None:
 
 def send(way: str, number: int) -> None:
     if way == "parked":
-        parking.enqueue("bench.parked", app=APP, resource=way, number=number)
+        queue.enqueue("bench.parked", app=APP, resource=way, number=number)
     else:
         current_app.send_task(f"bench.{way}", kwargs={"number": number})
 
 
 def counted(way: str, what: str) -> int:
-    return int(store.client().get(f"bench:{way}:{what}") or 0)
+    return int(scripts.client().get(f"bench:{way}:{what}") or 0)
 
 
 def measure(way: str) -> str:
     for what in ("done", "delivered"):
-        store.client().delete(f"bench:{way}:{what}")
+        scripts.client().delete(f"bench:{way}:{what}")
     with workers(2, threads=8, jobs="bench.parking_jobs", BENCH_WAY=way):
         open_resource(way)
         commands, started = redis_commands(_COUNTING), time.monotonic()

@@ -15,9 +15,9 @@ import sys  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
 from itertools import product  # noqa: E402
 
-from integrations.quota import store  # noqa: E402
-from integrations.quota.lanes import Lane  # noqa: E402
-from integrations.sandbox.quota import WINDOWS  # noqa: E402
+from integrations.quota.permits import scripts  # noqa: E402
+from integrations.quota.permits.lanes import Lane  # noqa: E402
+from integrations.sandbox.server.quota import WINDOWS  # noqa: E402
 from tests.quota.bucket import Bucket, terms  # noqa: E402
 from tests.quota.simulator import PROFILES, simulation  # noqa: E402
 
@@ -29,7 +29,7 @@ def cells(calls: int) -> Iterator[int]:
         bulk = {"horizon": 2.0, "credit": Lane.BULK.terms.credit}
         if mode == "lanes":
             bulk |= {name: value for name, value in terms(Lane.BULK).items() if name != "horizon"}
-        world = simulation(Bucket(store.client()), window, profile, bulk | learn)
+        world = simulation(Bucket(scripts.client()), window, profile, bulk | learn)
         if mode == "lanes":
             world.visits(1.0, terms(Lane.INTERACTIVE) | learn)
             world.visits(2.0, terms(Lane.EVENTS) | learn)

@@ -17,11 +17,11 @@ import time  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from bench.workers import redis_commands  # noqa: E402
-from integrations.highlevel.rate import RateSnapshot  # noqa: E402
-from integrations.quota import governor, store  # noqa: E402
-from integrations.quota.handing import ROUND, Handing  # noqa: E402
-from integrations.quota.lanes import Lane  # noqa: E402
-from integrations.quota.ledger import Ledger  # noqa: E402
+from integrations.highlevel.http.rate_headers import RateSnapshot  # noqa: E402
+from integrations.quota.parking.dispatch import ROUND, Handing  # noqa: E402
+from integrations.quota.parking.pump_rows import Ledger  # noqa: E402
+from integrations.quota.permits import governor, scripts  # noqa: E402
+from integrations.quota.permits.lanes import Lane  # noqa: E402
 
 RESOURCES, TASKS = 1000, 40
 _PARK = """
@@ -34,7 +34,7 @@ FROM generate_series(1, %s) AS resource, generate_series(1, %s) AS number
 
 def saturate() -> None:
     """Every resource has told its limit, and tasks wait for it."""
-    store.clear()
+    scripts.clear()
     rate = RateSnapshot(max=2, remaining=1, interval_ms=60_000)
     for number in range(1, RESOURCES + 1):
         permit = governor.acquire("bench", str(number), lane=Lane.BULK, timeout=5.0)

@@ -20,9 +20,9 @@ from concurrent.futures import ThreadPoolExecutor  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 from integrations.core import clock  # noqa: E402
-from integrations.highlevel.rate import RateSnapshot  # noqa: E402
-from integrations.quota import governor, store  # noqa: E402
-from integrations.quota.lanes import Lane  # noqa: E402
+from integrations.highlevel.http.rate_headers import RateSnapshot  # noqa: E402
+from integrations.quota.permits import governor, scripts  # noqa: E402
+from integrations.quota.permits.lanes import Lane  # noqa: E402
 
 ROUNDS, PER_ROUND, THREADS, RESOURCES, MANY, BATCH = 7, 400, 8, 40, 10_000, 25
 APP, LIMIT = "66a0419a0dffa47fb5f8b22f-bench001", 1000
@@ -72,7 +72,7 @@ def seconds(work: Work, threads: int = 1) -> float:
 
 
 def rounds() -> dict[str, list[float]]:
-    redis = store.client()
+    redis = scripts.client()
     bare = redis.register_script("return 1")
     redis.set("bench", "x")
     found: dict[str, list[float]] = {}
@@ -108,8 +108,8 @@ def many() -> None:
     ours = tracemalloc.take_snapshot().filter_traces([here])
     tracemalloc.stop()
     in_process = sum(trace.size for trace in ours.statistics("filename")) / MANY
-    keys = [key for name in names[::100] for key in store.keys(f"{APP}:{name}")]
-    in_store = sum(int(store.client().memory_usage(key) or 0) for key in keys) / (MANY / 100)
+    keys = [key for name in names[::100] for key in scripts.keys(f"{APP}:{name}")]
+    in_store = sum(int(scripts.client().memory_usage(key) or 0) for key in keys) / (MANY / 100)
     found: dict[str, list[float]] = {}
     fresh = iter(names)
     few, all_in_turn = f"a permit of one in {RESOURCES} resources", f"a permit of one in {MANY:,} resources"
@@ -122,13 +122,13 @@ def many() -> None:
 
 
 def main() -> None:
-    store.clear()
+    scripts.clear()
     found = {name: statistics.median(times) for name, times in rounds().items()}
     table("Microseconds", [(name, each * 1e6, "us") for name, each in found.items()], base=BARE)
     table("Per second", [(name, 1 / each, "per second") for name, each in found.items()], base=BARE)
-    store.clear()
+    scripts.clear()
     many()
-    store.clear()
+    scripts.clear()
 
 
 if __name__ == "__main__":

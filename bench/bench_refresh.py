@@ -31,12 +31,12 @@ from django.db import connection  # noqa: E402
 from bench.setup import table  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.core.secret import Secret  # noqa: E402
-from integrations.highlevel.grants import Grant  # noqa: E402
+from integrations.highlevel.oauth.grants import Grant  # noqa: E402
 from integrations.tenants import marketplace  # noqa: E402
 from integrations.tenants.models import App  # noqa: E402
 from integrations.tokens import store  # noqa: E402
 from integrations.tokens.models import Credential  # noqa: E402
-from integrations.tokens.refresh import refresh  # noqa: E402
+from integrations.tokens.refresh import claim_call_swap as refresh  # noqa: E402
 
 LATENCY = 0.05
 ROUNDS = 5  # of both in turn, so that a busy neighbour hits both alike

@@ -7,8 +7,8 @@ from typing import Any
 
 from integrations.core.jobs import job
 from integrations.gateway import client
-from integrations.quota import store
-from integrations.quota.lanes import Lane
+from integrations.quota.permits import scripts
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 
 CLICKS = "bench:clicks"
@@ -18,7 +18,7 @@ CLICKS = "bench:clicks"
 def click(*, location: str, phase: str, asked: float, **_: Any) -> None:
     """Call for the location, and write down how long ago (monotonic, one machine) it was asked for."""
     call(App.objects.get(), location)
-    store.client().rpush(f"{CLICKS}:{phase}", time.monotonic() - asked)
+    scripts.client().rpush(f"{CLICKS}:{phase}", time.monotonic() - asked)
 
 
 def call(app: App, location: str) -> None:

@@ -20,10 +20,10 @@ from pyrate_limiter import Limiter as Pyrate
 from pyrate_limiter import Rate, RedisBucket
 
 from integrations.core.errors import QuotaExhausted
-from integrations.highlevel import rate
-from integrations.quota import governor
-from integrations.quota.governor import Permit
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http import rate_headers
+from integrations.quota.permits import governor
+from integrations.quota.permits.governor import Permit
+from integrations.quota.permits.lanes import Lane
 
 LIMIT, WINDOW = 100, 10
 
@@ -61,7 +61,7 @@ class Governor:
 
     def after(self, status: int, headers: HTTPMessage) -> None:
         assert self.permit is not None
-        said = rate.snapshot({name.lower(): value for name, value in headers.items()})
+        said = rate_headers.snapshot({name.lower(): value for name, value in headers.items()})
         governor.settle(self.permit, received_at=time.monotonic(), rate=said, refused=status == 429)
 
 

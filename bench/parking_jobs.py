@@ -11,10 +11,10 @@ from celery import Task, shared_task
 
 from integrations.core.errors import QuotaExhausted
 from integrations.core.jobs import job
-from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, store, tickets
-from integrations.quota.governor import Permit
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.quota.permits import governor, scripts, tickets
+from integrations.quota.permits.governor import Permit
+from integrations.quota.permits.lanes import Lane
 
 LIMIT, WINDOW_MS, CALL = 20, 2000, 0.05
 APP = "bench"
@@ -22,7 +22,7 @@ WAY = os.environ.get("BENCH_WAY", "")  # and the resource's name: each way has o
 
 
 def count(what: str) -> None:
-    store.client().incr(f"bench:{WAY}:{what}")
+    scripts.client().incr(f"bench:{WAY}:{what}")
 
 
 def finish(permit: Permit) -> None:

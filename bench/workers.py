@@ -18,7 +18,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import connection
 
-from integrations.quota import store
+from integrations.quota.permits import scripts
 
 
 @contextmanager
@@ -66,5 +66,5 @@ def until(reached: Callable[[], Any], seconds: float) -> bool:
 
 def redis_commands(but: Container[str] = ()) -> int:
     """Commands that Redis has run, those inside scripts included; without those named in `but`."""
-    stats = store.client().info("commandstats")
+    stats = scripts.client().info("commandstats")
     return sum(int(entry["calls"]) for name, entry in stats.items() if name.removeprefix("cmdstat_") not in but)

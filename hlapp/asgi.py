@@ -8,7 +8,7 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 from hlapp.start import prove_keys
-from integrations.tokens.spool_keeper import SpoolKeeper
+from integrations.tokens.spool.drain_thread import SpoolKeeper
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 _django = get_asgi_application()

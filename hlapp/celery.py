@@ -79,9 +79,9 @@ def _before_work(**_: object) -> None:
 @signals.worker_ready.connect
 def _start_threads(**_: object) -> None:
     """Until the last task has ended: the pump also keeps the running ones alive."""
-    from integrations.quota.pump import Pump  # noqa: PLC0415 - models are not loaded before this
-    from integrations.tokens.repairers import Repairers  # noqa: PLC0415
-    from integrations.tokens.spool_keeper import SpoolKeeper  # noqa: PLC0415
+    from integrations.quota.parking.pump import Pump  # noqa: PLC0415 - models are not loaded before this
+    from integrations.tokens.refresh.orphan_repair import Repairers  # noqa: PLC0415
+    from integrations.tokens.spool.drain_thread import SpoolKeeper  # noqa: PLC0415
 
     for beside in (Pump(), Repairers(), SpoolKeeper()):
         beside.start()

@@ -105,13 +105,13 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "integrations.console.middleware.SecurityHeaders",
+    "integrations.console.errors.middleware.SecurityHeaders",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "integrations.console.middleware.ErrorPages",
+    "integrations.console.errors.middleware.ErrorPages",
 ]
 ROOT_URLCONF = "hlapp.urls"
 WSGI_APPLICATION = "hlapp.wsgi.application"
@@ -157,7 +157,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 LOGIN_REDIRECT_URL = "admin:index"  # the only sign-in there is
-CSRF_FAILURE_VIEW = "integrations.console.answers.form_expired"
+CSRF_FAILURE_VIEW = "integrations.console.errors.responses.form_expired"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True

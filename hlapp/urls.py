@@ -12,7 +12,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
 ]
 
-handler400 = "integrations.console.answers.bad_request"
-handler403 = "integrations.console.answers.forbidden"
-handler404 = "integrations.console.answers.not_found"
-handler500 = "integrations.console.answers.failed"
+handler400 = "integrations.console.errors.responses.bad_request"
+handler403 = "integrations.console.errors.responses.forbidden"
+handler404 = "integrations.console.errors.responses.not_found"
+handler500 = "integrations.console.errors.responses.failed"

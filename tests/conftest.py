@@ -17,7 +17,7 @@ import pytest
 import redis
 
 from hlapp.embedded import EmbeddedError
-from integrations.quota import governor, memory
+from integrations.quota.permits import governor, process_memory
 from tests.plugin import browser, environment, network, servers
 
 
@@ -62,12 +62,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 def pytest_sessionfinish() -> None:
     """What the process counted in tests is nobody's; written at its end, it would look for tables that are gone."""
-    from integrations.gateway import failures  # noqa: PLC0415 - models are not loaded before this
-    from integrations.gateway import usage as gateway_usage  # noqa: PLC0415
+    from integrations.gateway.stats import kept_calls  # noqa: PLC0415 - models are not loaded before this
+    from integrations.gateway.stats import usage as gateway_usage  # noqa: PLC0415
     from integrations.quota import usage as quota_usage  # noqa: PLC0415
     from integrations.webhooks import answers  # noqa: PLC0415
 
-    for counted in (gateway_usage._lines, quota_usage._counts, failures._calls, answers._counts):
+    for counted in (gateway_usage._lines, quota_usage._counts, kept_calls._calls, answers._counts):
         counted.clear()
 
 
@@ -79,10 +79,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def a_new_process() -> None:
     """Every test begins knowing what a new process knows: rows and Redis keys are gone, and a port may come again."""
     from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
-    from integrations.tokens import held  # noqa: PLC0415
+    from integrations.tokens.access import access_cache  # noqa: PLC0415
     from integrations.webhooks import answers  # noqa: PLC0415
 
-    for remembered in (marketplace._carried_over, memory.epochs, memory.limits, memory.warned, held._held):
+    for remembered in (
+        marketplace._carried_over,
+        process_memory.epochs,
+        process_memory.limits,
+        process_memory.warned,
+        access_cache._held,
+    ):
         remembered.clear()
     answers._counts.clear()
 

@@ -24,15 +24,16 @@ from pytest_django import Settings
 from hlapp import logs
 from integrations.core.errors import IntegrationError
 from integrations.gateway import client as gateway
-from integrations.gateway import usage
 from integrations.gateway.models import Call
-from integrations.highlevel import wire
-from integrations.quota.lanes import Lane
-from integrations.sandbox.context import Platform
-from integrations.sandbox.embedded import serve_in_thread
+from integrations.gateway.stats import usage
+from integrations.highlevel.http import wire
+from integrations.quota.permits.lanes import Lane
+from integrations.sandbox.server.context import Platform
+from integrations.sandbox.server.embedded import serve_in_thread
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, UserType
-from integrations.tokens import manual, store
+from integrations.tokens import store
+from integrations.tokens.manual_tokens import entry as manual
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, set_up
 from tests.installs.journey import Browser

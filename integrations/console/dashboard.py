@@ -18,7 +18,7 @@ from integrations.console import queries
 from integrations.core import clock
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import queries as quota
+from integrations.quota.permits import queries as quota
 from integrations.sync.models import Run
 from integrations.tenants import names
 from integrations.tenants.models import UserType

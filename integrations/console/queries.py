@@ -16,11 +16,11 @@ from django.db.models import Count, F, Model, QuerySet
 from integrations.core.leases import NOT_COMPLETE
 from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
-from integrations.quota import spending
+from integrations.quota.pages import spending
 from integrations.sync.models import Record, Run
 from integrations.tenants.models import App, Installation, UserType
 from integrations.tokens.models import Credential
-from integrations.tokens.need import in_need
+from integrations.tokens.operators.attention_filter import in_need
 from integrations.webhooks.models import Event
 
 _COUNT_EXACTLY_BELOW = 1_000_000

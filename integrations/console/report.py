@@ -9,7 +9,7 @@ from typing import Any
 
 from integrations.console import queries
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import queries as quota
+from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
 from integrations.tenants.models import App, Installation, UserType
 from integrations.tokens.models import Credential

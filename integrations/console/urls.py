@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
-from integrations.console import embed, views
+from integrations.console import views
+from integrations.console.embed import page as embed
 
 app_name = "console"
 urlpatterns = [

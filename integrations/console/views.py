@@ -13,7 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from integrations.console import health, metrics, throttle
+from integrations.console.doctor import health
+from integrations.console.embed import rate_limits
+from integrations.console.metrics import registry
 from integrations.core import clock
 from integrations.core.errors import BadRequest
 from integrations.tenants import marketplace
@@ -34,7 +36,7 @@ def landing(request: HttpRequest) -> HttpResponse:
 def sign_in(request: HttpRequest) -> HttpResponse:
     """The admin's own page, behind a limit. 429 with Retry-After for who tries too often (`throttle`)."""
     if request.method == "POST":
-        throttle.sign_in(request, clock.now())
+        rate_limits.sign_in(request, clock.now())
     return admin.site.login(request)
 
 
@@ -69,7 +71,7 @@ def exposition(request: HttpRequest) -> HttpResponse:
         response = HttpResponse("A bearer token is needed.\n", status=401, content_type="text/plain")
         response["WWW-Authenticate"] = 'Bearer realm="metrics"'
         return response
-    return HttpResponse(metrics.render(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(registry.render(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _may_scrape(request: HttpRequest) -> bool:

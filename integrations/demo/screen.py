@@ -11,7 +11,7 @@ from rich.table import Table
 
 from integrations.demo import walk
 from integrations.demo.stage import OPERATOR, Stage
-from integrations.quota import queries as quota
+from integrations.quota.permits import queries as quota
 from integrations.tenants.models import Installation
 
 MEGABYTE = 1_000_000

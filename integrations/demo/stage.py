@@ -24,10 +24,10 @@ from hlapp.settings import env
 from integrations.core import clock
 from integrations.demo.browser import Browser
 from integrations.demo.processes import DemoFailed, Household
-from integrations.quota import store as quota_store
-from integrations.sandbox.environment import variables
-from integrations.sandbox.marketplace import listed
-from integrations.sandbox.options import Options
+from integrations.quota.permits import scripts as quota_store
+from integrations.sandbox.oauth.marketplace import listed
+from integrations.sandbox.server.environment import variables
+from integrations.sandbox.server.options import Options
 
 DATABASE = "hlapp_demo"
 OPERATOR = "operator"

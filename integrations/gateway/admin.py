@@ -18,9 +18,10 @@ from unfold.decorators import display
 
 from integrations.core import clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin
-from integrations.gateway import explorer_pages, filters, usage_page
+from integrations.gateway.explorer import admin_views
 from integrations.gateway.models import Call, Usage
-from integrations.gateway.usage_page import BY_HAND
+from integrations.gateway.stats import filters, usage_page
+from integrations.gateway.stats.usage_page import BY_HAND
 
 
 @admin.register(Usage)
@@ -67,7 +68,7 @@ class CallAdmin(ReadOnlyAdmin):
     readonly_fields = ("tenant", "made_by", "seconds", "line", "pretty_body", "pretty_response", "again")
 
     def get_urls(self) -> list[URLPattern]:
-        return [*explorer_pages.urls(), *super().get_urls()]
+        return [*admin_views.urls(), *super().get_urls()]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Call], search_term: str

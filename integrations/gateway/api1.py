@@ -13,7 +13,7 @@ from integrations.core.errors import BadRequest
 from integrations.gateway.address import Address, whose
 from integrations.gateway.client import DEADLINE, Result, perform
 from integrations.highlevel.catalogue import PreparedRequest
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, UserType
 from integrations.tokens.models import Credential
 from integrations.tokens.store import Holder

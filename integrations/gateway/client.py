@@ -16,19 +16,22 @@ from integrations.core import clock
 from integrations.core.errors import BadRequest, IntegrationError, LocationInactive, QuotaExhausted, Unreachable
 from integrations.gateway import consent, repeat
 from integrations.gateway.address import Address, address, check_kind, check_scopes
-from integrations.gateway.watch import Attempt
-from integrations.highlevel import api_errors, pagination, transport
+from integrations.gateway.stats.attempt_hook import Attempt
 from integrations.highlevel.catalogue import Operation, PreparedRequest, catalogue, prepare
 from integrations.highlevel.errors import AccessTokenRejected
-from integrations.highlevel.pagination import Style
-from integrations.highlevel.pagination_styles import style_of, why_not
-from integrations.highlevel.transport import Response
-from integrations.quota import governor, tickets, usage
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http import api_errors, transport
+from integrations.highlevel.http.transport import Response
+from integrations.highlevel.pagination import pages as pagination
+from integrations.highlevel.pagination.pages import Style
+from integrations.highlevel.pagination.styles import style_of, why_not
+from integrations.quota import usage
+from integrations.quota.permits import governor, tickets
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
-from integrations.tokens import address as custody
-from integrations.tokens import on_demand, store
-from integrations.tokens.fresh import Access
+from integrations.tokens import store
+from integrations.tokens.access import api_address as custody
+from integrations.tokens.access import first_use
+from integrations.tokens.access.access_token import Access
 
 DEADLINE = 30.0  # seconds
 
@@ -153,7 +156,7 @@ def perform(
 
 
 def _access(operation: Operation | None, target: Address, lane: Lane, *, refused: int | None = None) -> Access:
-    access = on_demand.access(target.holder, lane=lane, refused=refused)
+    access = first_use.access(target.holder, lane=lane, refused=refused)
     if operation is not None:
         check_kind(operation, target.kind, access.kind)
         with consent.advised(operation, target, access):

@@ -12,9 +12,9 @@ from integrations.core.errors import ScopeMissing
 from integrations.gateway.address import Address
 from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.catalogue.operation import Kind
-from integrations.tokens.fresh import Access
+from integrations.tokens.access.access_token import Access
 from integrations.tokens.models import Credential
-from integrations.tokens.reconnect import reconnect_url
+from integrations.tokens.operators.reconnect_link import reconnect_url
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from integrations.core import clock
 from integrations.core.errors import Retryable, ServerFault, Unreachable
 from integrations.core.jobs import backoff
 from integrations.highlevel.catalogue import Operation
-from integrations.highlevel.dialects import DialectName
-from integrations.highlevel.pagination_styles import style_of
-from integrations.quota.lanes import Lane
+from integrations.highlevel.oauth.dialects import DialectName
+from integrations.highlevel.pagination.styles import style_of
+from integrations.quota.permits.lanes import Lane
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integrations.core import clock
 from integrations.core.jobs import job
-from integrations.gateway import upkeep
+from integrations.gateway.stats import upkeep
 
 
 @job("gateway.tidy")

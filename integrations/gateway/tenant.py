@@ -20,9 +20,9 @@ from typing import Any, ClassVar
 from integrations.core.errors import BadRequest
 from integrations.gateway import client
 from integrations.gateway.client import Page, Result
-from integrations.highlevel.dialects import DialectName
-from integrations.highlevel.transport import File
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http.transport import File
+from integrations.highlevel.oauth.dialects import DialectName
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 
 Json = Mapping[str, Any]  # a body as the caller has it, for what the vendor's files do not know

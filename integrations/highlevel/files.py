@@ -17,8 +17,8 @@ import httpcore2
 import httpx2
 
 from integrations.core.errors import BadRequest, RequestRejected, ServerFault
-from integrations.highlevel.deadline import DeadlineBackend
-from integrations.highlevel.wire import INTO, LARGEST, TOTAL, Wire, proxy_for
+from integrations.highlevel.http.deadline import DeadlineBackend
+from integrations.highlevel.http.wire import INTO, LARGEST, TOTAL, Wire, proxy_for
 
 _ANYWHERE = "https://files.invalid"  # as a wire wants an address; each request has its own
 NOT_PUBLIC, NOT_A_URL = "the file's address is not a public one", "the file's address is not a URL"

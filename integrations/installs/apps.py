@@ -10,6 +10,6 @@ class InstallsConfig(AppConfig):
     def ready(self) -> None:
         # Models are not loaded before this.
         from integrations.installs import complete  # noqa: PLC0415
-        from integrations.tokens import spool  # noqa: PLC0415
+        from integrations.tokens.spool import spool  # noqa: PLC0415
 
         spool.register(complete.KIND, complete.finish)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest, ConsentDenied, GrantRevoked, StateInvalid
-from integrations.highlevel import oauth
+from integrations.highlevel.oauth import client as oauth
 from integrations.installs import complete, state
 from integrations.tenants import marketplace
 

@@ -15,12 +15,13 @@ from django.db import connection, transaction
 from integrations.core import audit
 from integrations.core.errors import InstallPending, PayloadAnomalous
 from integrations.core.jobs import enqueue
-from integrations.highlevel.grants import Grant
+from integrations.highlevel.oauth.grants import Grant
 from integrations.installs import register
 from integrations.installs.register import Origin, Statement, Status, Target
 from integrations.tenants.models import App, Installation
-from integrations.tokens import spool, store
-from integrations.tokens.spool import Entry
+from integrations.tokens import store
+from integrations.tokens.spool import spool
+from integrations.tokens.spool.spool import Entry
 from integrations.tokens.store import Holder
 from integrations.vault.seal import Binding
 

@@ -21,9 +21,10 @@ from integrations.core.jobs import backoff, enqueue
 from integrations.gateway import client as gateway
 from integrations.installs import register, uninstall
 from integrations.installs.register import Origin, Statement, Status
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation, UserType
-from integrations.tokens import fresh, store
+from integrations.tokens import store
+from integrations.tokens.access import access_token
 
 log = structlog.get_logger(__name__)
 
@@ -135,7 +136,7 @@ def _gone(parent: Installation, installed: set[str], *, started: datetime) -> No
 def _location(row: Installation) -> None:
     """Connect one location and let sync begin. It is looked after by its company's walk from then on."""
     if row.company is not None and row.parent is not None and row.parent.is_installed:
-        fresh.connect(store.location(row.app, row.resource_id), company_id=row.company.id, lane=Lane.EVENTS)
+        access_token.connect(store.location(row.app, row.resource_id), company_id=row.company.id, lane=Lane.EVENTS)
     else:
         _own_token(row)
     with transaction.atomic():
@@ -151,9 +152,9 @@ def _own_token(row: Installation) -> None:
         Installation.objects.filter(pk=row.pk).update(parent=parent, company=parent.company)
         holder = store.location(row.app, row.resource_id)
         if store.find(holder) is None:
-            fresh.connect(holder, company_id=parent.resource_id, lane=Lane.EVENTS)
+            access_token.connect(holder, company_id=parent.resource_id, lane=Lane.EVENTS)
             return
-    fresh.fresh(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
+    access_token.fresh(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
 
 
 def _parent_of(row: Installation) -> Installation | None:

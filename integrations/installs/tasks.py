@@ -9,7 +9,7 @@ from integrations.core.jobs import enqueue, job
 from integrations.installs import complete
 from integrations.installs.reconcile import reconcile
 from integrations.tenants.models import Installation
-from integrations.tokens import spool
+from integrations.tokens.spool import spool
 
 BATCH = 500
 _REDUE = timedelta(seconds=60)

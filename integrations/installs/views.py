@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 from integrations.core import clock
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest
-from integrations.highlevel import oauth
+from integrations.highlevel.oauth import client as oauth
 from integrations.installs import callback as callbacks
 from integrations.installs import state
 from integrations.installs.callback import Callback

@@ -18,7 +18,7 @@ from datetime import timedelta
 
 from integrations.core.errors import BadRequest
 from integrations.jobs.handle import JobRun
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import UserType
 
 __all__ = ["JOBS", "Job", "JobRun", "background_job", "find"]  # JobRun: a job's module imports from here alone

@@ -21,7 +21,7 @@ from integrations.jobs.api import Api2, Api3
 from integrations.jobs.leases import RUNS
 from integrations.jobs.models import Run, Trigger
 from integrations.jobs.walk import Walks
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, UserType
 
 TURN = 30.0  # seconds; then others have their turn, and this run goes on at the end of the queue

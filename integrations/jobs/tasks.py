@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError
 
 from integrations.core import clock
 from integrations.core.jobs import enqueue, job
-from integrations.gateway import usage
+from integrations.gateway.stats import usage
 from integrations.jobs import schedules, turns
 from integrations.jobs.define import JOBS
 

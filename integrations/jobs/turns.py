@@ -40,7 +40,8 @@ from integrations.jobs.define import JOBS, Job
 from integrations.jobs.handle import Interrupted, JobRun
 from integrations.jobs.leases import RUNS, TASK
 from integrations.jobs.models import Run
-from integrations.quota import parking, usage
+from integrations.quota import usage
+from integrations.quota.parking import queue
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +113,7 @@ def _park(row: Run, owner: str, run: JobRun, error: Retryable) -> None:
     now = clock.now()
     RUNS.keep(row, owner, now, **run.place())
     wait = error.retry_after or 0.0
-    if not RUNS.park(row, owner, now, wait=wait, into=lambda: parking.park(TASK, {"run_id": row.pk}, error)):
+    if not RUNS.park(row, owner, now, wait=wait, into=lambda: queue.park(TASK, {"run_id": row.pk}, error)):
         RUNS.hand_back(row, owner, now, wait=wait or backoff(row.attempts))
 
 

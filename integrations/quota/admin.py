@@ -17,8 +17,9 @@ from integrations.core import audit, clock
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative
 from integrations.core.filters import Named
-from integrations.quota import pages, parking
 from integrations.quota.models import Parked, Usage
+from integrations.quota.pages import admin_views
+from integrations.quota.parking import queue
 
 
 @admin.register(Parked)
@@ -60,13 +61,13 @@ class ParkedAdmin(ReadOnlyAdmin):
 
     @action(description="Start next", permissions=["operate"])
     def start_next(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
-        moved = parking.to_the_front(queryset)
+        moved = queue.to_the_front(queryset)
         audit.record("quota.moved_to_front", actor=operator(request), subject="parked tasks", rows=moved)
         messages.success(request, f"{len(moved)} tasks get the next permits of their resources.")
 
     @action(description="Drop", permissions=["operate"])
     def drop(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
-        gone = parking.drop(queryset)
+        gone = queue.drop(queryset)
         audit.record("quota.dropped", actor=operator(request), subject="parked tasks", rows=gone)
         messages.success(request, f"{len(gone)} tasks were dropped. What still needs doing is found by its sweep.")
 
@@ -83,13 +84,15 @@ class UsageAdmin(ReadOnlyAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         search = request.GET.get("q", "")[:160]
         return self._page(
-            request, "overview", {"title": "Quota", "search": search, **pages.overview(clock.now(), search)}
+            request, "overview", {"title": "Quota", "search": search, **admin_views.overview(clock.now(), search)}
         )
 
     def resource_view(self, request: HttpRequest, key: str) -> HttpResponse:
         if ":" not in key:
             raise Http404
-        return self._page(request, "resource", {"parked_link": pages.parked_link(key), **pages.one(key, clock.now())})
+        return self._page(
+            request, "resource", {"parked_link": admin_views.parked_link(key), **admin_views.one(key, clock.now())}
+        )
 
     def _page(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -9,6 +9,6 @@ class QuotaConfig(AppConfig):
 
     def ready(self) -> None:
         from integrations.core import jobs  # noqa: PLC0415 - models are not loaded before this
-        from integrations.quota.working import Waiting  # noqa: PLC0415
+        from integrations.quota.parking.task_wrapper import Waiting  # noqa: PLC0415
 
         jobs.wait_with(Waiting())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 
 
 class Parked(models.Model):

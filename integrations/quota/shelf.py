@@ -13,32 +13,32 @@ import redis
 from django.conf import settings
 
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import store
+from integrations.quota.permits import scripts
 
 
 def put(shelf: str, name: str, value: bytes) -> None:
     """Raises StoreUnavailable."""
     with _answering():
-        store.client().hset(_key(shelf), name, value)
+        scripts.client().hset(_key(shelf), name, value)
 
 
 def items(shelf: str) -> dict[str, bytes]:
     """All that stands on the shelf. Raises StoreUnavailable."""
     with _answering():
-        found = cast("dict[bytes, bytes]", store.client().hgetall(_key(shelf)))
+        found = cast("dict[bytes, bytes]", scripts.client().hgetall(_key(shelf)))
     return {name.decode(): value for name, value in found.items()}
 
 
 def item(shelf: str, name: str) -> bytes | None:
     """One of them. Raises StoreUnavailable."""
     with _answering():
-        return cast("bytes | None", store.client().hget(_key(shelf), name))
+        return cast("bytes | None", scripts.client().hget(_key(shelf), name))
 
 
 def take_away(shelf: str, name: str) -> None:
     """Raises StoreUnavailable."""
     with _answering():
-        store.client().hdel(_key(shelf), name)
+        scripts.client().hdel(_key(shelf), name)
 
 
 def _key(shelf: str) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from integrations.core import clock
 from integrations.core.jobs import job
-from integrations.quota import forecast, usage
+from integrations.quota import usage
+from integrations.quota.permits import forecast
 
 
 @job("quota.forecast")

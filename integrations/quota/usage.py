@@ -20,8 +20,8 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from integrations.core import clock
-from integrations.quota.lanes import Lane
 from integrations.quota.models import Usage
+from integrations.quota.permits.lanes import Lane
 
 BUCKET = timedelta(minutes=5)
 FINE = timedelta(days=2)  # then buckets of an hour, without their jobs: what forecasts need

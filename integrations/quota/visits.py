@@ -13,7 +13,7 @@ from django.conf import settings
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import store
+from integrations.quota.permits import scripts
 
 WINDOW = 60  # seconds
 _GRACE = 5.0  # seconds after a failure in which nobody asks: a store that hangs would hang every visitor in turn
@@ -27,7 +27,7 @@ def count(door: str, who: str, now: datetime) -> int:
     if clock.monotonic() < _ask_again_at:
         raise StoreUnavailable("the quota store did not answer a moment ago")
     key = f"{settings.NAMESPACE}:visits:{door}:{who}:{int(now.timestamp()) // WINDOW}"
-    pipeline = store.client().pipeline(transaction=False)
+    pipeline = scripts.client().pipeline(transaction=False)
     pipeline.incr(key)
     pipeline.expire(key, 2 * WINDOW)
     try:

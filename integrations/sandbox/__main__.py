@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from integrations.sandbox.commandline import main
+from integrations.sandbox.server.commandline import main
 
 if __name__ == "__main__":
     sys.exit(main())

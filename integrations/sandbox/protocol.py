@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.sandbox.world import Location, World
+from integrations.sandbox.data.world import Location, World
 
 Json = Any
 

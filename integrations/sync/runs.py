@@ -27,7 +27,7 @@ from integrations.core.errors import (
 )
 from integrations.core.jobs import backoff, enqueue
 from integrations.gateway.client import Page
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.sync import endings, leases, listing, pace, records
 from integrations.sync.leases import LeaseLost
 from integrations.sync.models import Run

@@ -8,7 +8,7 @@ class TenantsConfig(AppConfig):
     label = "tenants"
 
     def ready(self) -> None:
-        from integrations.quota import names as quota_names  # noqa: PLC0415 - models are not loaded before this
+        from integrations.quota.pages import tenant_names as quota_names  # noqa: PLC0415 - models are not loaded before this
         from integrations.tenants import lost_key, marketplace, names  # noqa: PLC0415
 
         quota_names.bring(names)

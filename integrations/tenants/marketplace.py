@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest, ClientRejected
 from integrations.core.secret import Secret
-from integrations.highlevel.oauth import ClientIdentity
+from integrations.highlevel.oauth.client import ClientIdentity
 from integrations.tenants.models import App
 from integrations.vault import columns
 from integrations.vault.seal import Binding, seal, unseal

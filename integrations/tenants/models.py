@@ -9,7 +9,7 @@ from __future__ import annotations
 from django.core.validators import URLValidator
 from django.db import models
 
-from integrations.highlevel.dialects import DialectName
+from integrations.highlevel.oauth.dialects import DialectName
 
 
 class App(models.Model):

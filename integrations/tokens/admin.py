@@ -20,11 +20,11 @@ from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
 from integrations.core.filters import Named
 from integrations.tenants.names import NamedPlaces
-from integrations.tokens.entering import EnteredTokens
+from integrations.tokens.manual_tokens.admin_mixin import EnteredTokens
 from integrations.tokens.models import Credential
-from integrations.tokens.need import InNeed
-from integrations.tokens.operating import SteeredTokens
-from integrations.tokens.reconnect import reconnect_url
+from integrations.tokens.operators.admin_actions import SteeredTokens
+from integrations.tokens.operators.attention_filter import InNeed
+from integrations.tokens.operators.reconnect_link import reconnect_url
 from integrations.vault.seal import key_id_of
 
 _COLOURS = {

@@ -9,9 +9,11 @@ class TokensConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are not loaded before this.
-        from integrations.tokens import lost_key, rescue, seals, spool, spool_keys  # noqa: PLC0415
+        from integrations.tokens import lost_key, seals  # noqa: PLC0415
+        from integrations.tokens.refresh import commit  # noqa: PLC0415
+        from integrations.tokens.spool import spool, vault_adapter  # noqa: PLC0415
 
         seals.register()
-        spool_keys.register()
+        vault_adapter.register()
         lost_key.register()
-        spool.register(rescue.KIND, rescue.commit)
+        spool.register(commit.KIND, commit.commit)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Unreachable
-from integrations.quota import governor, usage
-from integrations.quota.governor import Permit
-from integrations.quota.lanes import Lane
+from integrations.quota import usage
+from integrations.quota.permits import governor
+from integrations.quota.permits.governor import Permit
+from integrations.quota.permits.lanes import Lane
 
 
 def be_in_time(permit: Permit) -> None:

@@ -15,9 +15,10 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from integrations.core.secret import Secret
-from integrations.highlevel.grants import Grant
+from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants.models import App, UserType
-from integrations.tokens import held, seals
+from integrations.tokens import seals
+from integrations.tokens.access import access_cache
 from integrations.tokens.models import Credential
 from integrations.tokens.seals import access_token as access_token  # what the rooms above ask of a row
 from integrations.tokens.seals import refresh_token as refresh_token
@@ -151,7 +152,7 @@ def wipe(holder: Holder, *, reason: str, now: datetime) -> None:
         lease_until=None,
         refreshed_at=now,
     )
-    held.clear()
+    access_cache.clear()
 
 
 def revive(row: Credential, *, company_id: str) -> None:
@@ -176,7 +177,7 @@ def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, 
     active = Credential.objects.filter(pk=credential_id, generation=generation, state=Credential.State.ACTIVE)
     active = active.filter(user_type=UserType.LOCATION) if wakes else active.filter(lease_until=None)
     changed = active.update(state=Credential.State.SUSPENDED, reason=reason[:300], refresh_due_at=due)
-    held.drop(credential_id)
+    access_cache.drop(credential_id)
     return changed == 1
 
 
@@ -210,7 +211,7 @@ def reject(credential_id: int, generation: int, *, now: datetime) -> None:
     Credential.objects.filter(pk=credential_id, generation=generation, refreshed_at__lt=now - JUST_REFRESHED).update(
         rejected_generation=generation
     )
-    held.drop(credential_id)
+    access_cache.drop(credential_id)
 
 
 def _locked(holder: Holder, *, company_id: str, now: datetime) -> Credential:
@@ -228,7 +229,7 @@ def _replace(row: Credential, values: dict[str, Any]) -> bool:
             return False
     for name, value in values.items():
         setattr(row, name, value)
-    held.drop(row.pk)
+    access_cache.drop(row.pk)
     return True
 
 

@@ -21,9 +21,10 @@ from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, Retryable, StoreUnavailable
 from integrations.core.jobs import enqueue, job
 from integrations.tenants import marketplace
-from integrations.tokens import halted, lease, rescue, spool
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import mint, refresh
+from integrations.tokens.refresh import commit, halted_apps, lease
+from integrations.tokens.refresh.claim_call_swap import mint, refresh
+from integrations.tokens.spool import spool
 
 BATCH = 100  # messages a round of two seconds: 10,000 in three and a half minutes, hours before they are needed
 LOOK = 1000  # rows read a round
@@ -69,11 +70,11 @@ def repair_one(*, credential_id: int, **_: object) -> None:
 
 @job("tokens.sweep")
 def sweep(**_: object) -> None:
-    spool.drain(rescue.KIND, rescue.commit)  # before the repairs, which would find the grant dead
+    spool.drain(commit.KIND, commit.commit)  # before the repairs, which would find the grant dead
     now = clock.now()
     for credential_id in lease.orphans():
         enqueue("tokens.repair", credential_id=credential_id)
-    for credential_id in halted.due(now):
+    for credential_id in halted_apps.due(now):
         enqueue("tokens.refresh", credential_id=credential_id, forced=True)
     for credential_id in claim_due(now):
         enqueue("tokens.refresh", credential_id=credential_id, expires=_REDUE.total_seconds())

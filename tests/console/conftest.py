@@ -13,7 +13,7 @@ from django.test import Client
 
 from integrations.core import clock
 from integrations.core.secret import Secret
-from integrations.sandbox.sso import encrypted
+from integrations.sandbox.pages.sso import encrypted
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Company, Installation, Location, UserType

@@ -14,8 +14,8 @@ from django.urls import reverse
 from integrations.core import audit
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
-from integrations.quota import parking
-from integrations.quota.lanes import Lane
+from integrations.quota.parking import queue
+from integrations.quota.permits.lanes import Lane
 from integrations.sync.models import Plan
 from integrations.tenants import marketplace
 from integrations.tenants.forms import AppForm
@@ -35,7 +35,11 @@ def url(model: Any, page: str, *args: Any) -> str:
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What was enqueued, by name and ids."""
     jobs: Sent = []
-    for room in ("integrations.console.admin", "integrations.tokens.steering", "integrations.installs.uninstall"):
+    for room in (
+        "integrations.console.admin",
+        "integrations.tokens.operators.commands",
+        "integrations.installs.uninstall",
+    ):
         monkeypatch.setattr(f"{room}.enqueue", lambda task, **ids: jobs.append((task, ids)))
     return jobs
 
@@ -61,7 +65,7 @@ def test_every_list_opens_searches_and_shows_no_secret(
 
 
 def test_every_choice_of_a_filter_has_a_name(operator_client: Client, agency: Installation) -> None:
-    parking.enqueue("tests.spend", app="a" * 24, resource=LOCATION, lane=Lane.BULK, number=1)
+    queue.enqueue("tests.spend", app="a" * 24, resource=LOCATION, lane=Lane.BULK, number=1)
     begin_run(Plan.objects.all()[0])
     unnamed = []
     for model in MODELS:

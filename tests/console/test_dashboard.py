@@ -134,7 +134,7 @@ def test_it_comes_without_the_quota_store_too(
     def away(*_: Any) -> Any:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr("integrations.quota.queries.snapshot", away)
+    monkeypatch.setattr("integrations.quota.permits.queries.snapshot", away)
     page = text(operator_client)
     assert "The quota store does not answer" in page
     assert card(page, "Locations installed").startswith("2:")

@@ -17,12 +17,12 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
-from integrations.console import diagnosis, health, running
-from integrations.console.findings import Finding, Level
-from integrations.console.health import Outcome
-from integrations.console.running import Sweeps
+from integrations.console.doctor import checks, health, workers
+from integrations.console.doctor.findings import Finding, Level
+from integrations.console.doctor.health import Outcome
+from integrations.console.doctor.workers import Sweeps
 from integrations.core import clock
-from integrations.quota import store
+from integrations.quota.permits import scripts
 from integrations.sync.models import Plan
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
@@ -40,7 +40,7 @@ def healthy(monkeypatch: pytest.MonkeyPatch) -> dict[str, Outcome]:
     outcomes = {name: Outcome(ok=True, ms=1.0, note="answers") for name in health.PROBES}
     monkeypatch.setattr(health, "run", lambda: outcomes)
     counts = iter(range(100))
-    monkeypatch.setattr(running, "sweeps", lambda: Sweeps(workers=2, count=next(counts)))
+    monkeypatch.setattr(workers, "sweeps", lambda: Sweeps(workers=2, count=next(counts)))
     monkeypatch.setattr(clock, "sleep", lambda _: None)
     return outcomes
 
@@ -55,7 +55,7 @@ def levels(findings: Iterable[Finding]) -> dict[str, Level]:
 
 
 def test_a_sound_deployment_has_nothing_failed(agency: Installation, operator: Any) -> None:
-    found = levels(diagnosis.examine())
+    found = levels(checks.examine())
     assert set(found.values()) == {Level.OK}, found
     assert {
         "configuration",
@@ -76,7 +76,7 @@ def test_whatever_is_not_ok_says_what_to_do(app: App, settings: Settings) -> Non
     settings.HIGHLEVEL_WEBHOOK_KEYS = ["not a key"]
     App.objects.update(scopes="", shared_secret_sealed=None, halted_at=clock.now())
     Mailbox.objects.create(app=app, tenant="app", due_at=clock.now() - timedelta(hours=1))
-    troubled = [finding for finding in diagnosis.examine() if finding.level != Level.OK]
+    troubled = [finding for finding in checks.examine() if finding.level != Level.OK]
     assert {"configuration", "webhook keys", "vault keys", "operators", "backlog"} <= {f.check for f in troubled}
     assert all(finding.fix for finding in troubled)
 
@@ -94,18 +94,18 @@ def test_whatever_is_not_ok_says_what_to_do(app: App, settings: Settings) -> Non
 )
 def test_the_configuration_is_judged(settings: Settings, name: str, value: Any, level: Level) -> None:
     setattr(settings, name, value)
-    assert levels(diagnosis.configuration())["configuration"] == level
+    assert levels(checks.configuration())["configuration"] == level
 
 
 def test_a_provider_in_the_address_is_noticed(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://leadconnector.app.example.com"
-    assert any("names the provider" in finding.found for finding in diagnosis.configuration())
+    assert any("names the provider" in finding.found for finding in checks.configuration())
 
 
 def test_without_a_database_only_that_is_said(healthy: dict[str, Outcome]) -> None:
     """No `db` fixture: any query would fail the test."""
     healthy["database"] = Outcome(ok=False, ms=2000, note="OperationalError")
-    found = diagnosis.examine()
+    found = checks.examine()
     assert levels(found)["database"] == Level.FAILED
     assert not {"backlog", "vault"} & levels(found).keys()
     assert "DATABASE_URL" in next(finding.fix for finding in found if finding.check == "database")
@@ -114,15 +114,15 @@ def test_without_a_database_only_that_is_said(healthy: dict[str, Outcome]) -> No
 @pytest.mark.django_db
 def test_without_a_broker_no_worker_is_asked(healthy: dict[str, Outcome], app: App) -> None:
     healthy["broker"] = Outcome(ok=False, ms=1, note="OperationalError")
-    assert "worker" not in levels(diagnosis.examine())
+    assert "worker" not in levels(checks.examine())
 
 
 def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(now: Any) -> Any:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(running, "overdue", broken)
-    assert levels(diagnosis.examine())["backlog"] == Level.FAILED
+    monkeypatch.setattr(workers, "overdue", broken)
+    assert levels(checks.examine())["backlog"] == Level.FAILED
 
 
 @pytest.mark.parametrize(("skew", "level"), [(0.5, Level.OK), (30.0, Level.FAILED), (-30.0, Level.FAILED)])
@@ -130,24 +130,24 @@ def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pyt
 def test_a_clock_that_is_off_fails(monkeypatch: pytest.MonkeyPatch, skew: float, level: Level) -> None:
     true = clock.now
     monkeypatch.setattr(clock, "now", lambda: true() + timedelta(seconds=skew))
-    assert levels(diagnosis.clocks())["clock"] == level
+    assert levels(checks.clocks())["clock"] == level
 
 
 def test_keys_in_the_database_are_held_against_the_ring(agency: Installation, settings: Settings) -> None:
     known = settings.VAULT_KEYS
     settings.VAULT_KEYS = [NEWER, *known]
-    found = list(diagnosis.vault())
+    found = list(checks.vault())
     assert levels(found)["vault keys"] == Level.WARNING
     assert "4 values" in found[0].found
     settings.VAULT_KEYS = [NEWER]
-    found = list(diagnosis.vault())
+    found = list(checks.vault())
     assert levels(found)["vault keys"] == Level.FAILED
     assert "put it back" in found[0].fix
 
 
 def test_a_key_that_sealed_nothing_any_more_may_go(agency: Installation, settings: Settings) -> None:
     settings.VAULT_KEYS = [*settings.VAULT_KEYS, "oldest:" + "B" * 43 + "="]
-    assert any(finding.found == "no longer needed: oldest" for finding in diagnosis.vault())
+    assert any(finding.found == "no longer needed: oldest" for finding in checks.vault())
 
 
 @pytest.mark.parametrize(
@@ -162,22 +162,22 @@ def test_beat_is_seen_by_the_sweeps_that_workers_count(
     monkeypatch: pytest.MonkeyPatch, answers: list[Sweeps], worker: Level, beat: Level
 ) -> None:
     told = iter(answers)
-    monkeypatch.setattr(running, "sweeps", lambda: next(told))
-    found = levels(diagnosis.workers())
+    monkeypatch.setattr(workers, "sweeps", lambda: next(told))
+    found = levels(checks.workers())
     assert (found["worker"], found["beat"]) == (worker, beat)
 
 
 def test_only_work_that_nobody_holds_counts_as_overdue(agency: Installation) -> None:
     now = clock.now()
     late, soon = now - timedelta(minutes=5), now + timedelta(minutes=5)
-    assert not any(running.overdue(now).values())
+    assert not any(workers.overdue(now).values())
     Credential.objects.update(refresh_due_at=late)
     Credential.objects.filter(resource_id="loc2").update(lease_until=soon)
     Installation.objects.update(reconcile_due_at=late)
     begin_run(Plan.objects.all()[0], due_at=late)
     begin_run(Plan.objects.all()[1], due_at=late, lease_until=soon)
     Plan.objects.update(due_at=late, enabled=False)
-    assert running.overdue(now) == {
+    assert workers.overdue(now) == {
         "refreshes": 1,
         "installations": 3,
         "mailboxes": 0,
@@ -192,7 +192,7 @@ def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Install
     now = clock.now()
     begin_run(Plan.objects.all()[0], lease_until=now + timedelta(minutes=1))
     Plan.objects.update(due_at=now - timedelta(minutes=5))
-    assert running.overdue(now)["sync plans"] == 1, "the other one, which nobody has begun"
+    assert workers.overdue(now)["sync plans"] == 1, "the other one, which nobody has begun"
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Install
 def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], level: Level, said: str) -> None:
     Answers.objects.create(app=app, day=clock.now().date(), **numbers)
     Answers.objects.create(app=app, day=clock.now().date() - timedelta(days=3), failed=10_000)
-    findings = [finding for finding in diagnosis.examine() if finding.check == "webhooks"]
+    findings = [finding for finding in checks.examine() if finding.check == "webhooks"]
     assert levels(findings) == {"webhooks": level}
     assert any(said in finding.found for finding in findings)
     assert all(finding.fix for finding in findings if finding.level != Level.OK)
@@ -220,7 +220,7 @@ def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], le
 @pytest.mark.parametrize("outcome", [outcome.value for outcome in answers.Outcome if outcome not in answers.TAKEN])
 def test_every_kind_of_refusal_has_its_cure(app: App, outcome: str) -> None:
     Answers.objects.create(app=app, day=clock.now().date(), **{outcome: 100})
-    (finding,) = [one for one in diagnosis.examine() if one.check == "webhooks" and one.level != Level.OK]
+    (finding,) = [one for one in checks.examine() if one.check == "webhooks" and one.level != Level.OK]
     assert finding.fix
 
 
@@ -244,7 +244,7 @@ def test_no_worker_answers_where_none_runs(clean_redis: Any, monkeypatch: pytest
     """The real question over the real broker."""
     monkeypatch.undo()
     celery_app.set_current()
-    assert running.sweeps() == Sweeps(workers=0, count=0)
+    assert workers.sweeps() == Sweeps(workers=0, count=0)
 
 
 def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,13 +252,13 @@ def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypat
     own.start()
     try:
         with redis.Redis(port=own.port) as client:
-            monkeypatch.setattr(store, "client", lambda: client)
+            monkeypatch.setattr(scripts, "client", lambda: client)
             client.config_set("maxmemory-policy", "allkeys-lru")
-            assert list(diagnosis.eviction()) == [], "it has no limit"
+            assert list(checks.eviction()) == [], "it has no limit"
             client.config_set("maxmemory", "64mb")
-            [finding] = diagnosis.eviction()
+            [finding] = checks.eviction()
             client.config_set("maxmemory-policy", "noeviction")
-            assert list(diagnosis.eviction()) == []
+            assert list(checks.eviction()) == []
     finally:
         own.kill()
     assert (finding.level, finding.found) == (Level.WARNING, "maxmemory-policy allkeys-lru")
@@ -266,15 +266,15 @@ def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypat
 
 @pytest.mark.django_db
 def test_a_database_that_takes_ascii_only_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert levels(diagnosis.database()) == {"postgresql": Level.OK}
+    assert levels(checks.database()) == {"postgresql": Level.OK}
     where: dict[str, Any] = connection.get_connection_params()
     name = f"{where['dbname']}_ascii"
     with psycopg.connect(**where, autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
         try:
             with psycopg.connect(**where | {"dbname": name}) as ascii_only:
-                monkeypatch.setattr(diagnosis, "connection", ascii_only)
-                finding, _ = diagnosis.database()
+                monkeypatch.setattr(checks, "connection", ascii_only)
+                finding, _ = checks.database()
         finally:
             server.execute(f"DROP DATABASE {name}")
     assert (finding.level, finding.found) == (Level.FAILED, "encoding SQL_ASCII")

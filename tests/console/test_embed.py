@@ -12,8 +12,8 @@ from django.core.signing import Signer
 from django.http import HttpResponse
 from django.test import Client
 
-from integrations.console import visitors
-from integrations.console.visitors import TICKET_LIFE, Visitor
+from integrations.console.embed import sso_session
+from integrations.console.embed.sso_session import TICKET_LIFE, Visitor
 from integrations.core import clock
 from integrations.core.errors import SignatureInvalid
 from integrations.core.models import AuditEntry
@@ -155,16 +155,16 @@ def test_without_a_ticket_of_ours_there_is_no_state(client: Client, header: str 
 
 def test_a_ticket_runs_out() -> None:
     now = clock.now()
-    ticket = visitors.ticket(VISITOR, now)
-    assert visitors.read(ticket, now + TICKET_LIFE - timedelta(seconds=2)) == VISITOR
+    ticket = sso_session.ticket(VISITOR, now)
+    assert sso_session.read(ticket, now + TICKET_LIFE - timedelta(seconds=2)) == VISITOR
     with pytest.raises(SignatureInvalid, match="run out"):
-        visitors.read(ticket, now + TICKET_LIFE + timedelta(seconds=2))
+        sso_session.read(ticket, now + TICKET_LIFE + timedelta(seconds=2))
 
 
 def test_a_signature_made_for_something_else_is_no_ticket() -> None:
     foreign = Signer(salt="something else").sign_object({"until": 1e12})
     with pytest.raises(SignatureInvalid):
-        visitors.read(foreign, clock.now())
+        sso_session.read(foreign, clock.now())
 
 
 def test_an_unclaimed_location_is_claimed_by_its_admin(client: Client, agency: Installation, sso: Sso) -> None:

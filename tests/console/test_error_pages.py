@@ -22,9 +22,9 @@ def view(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [path("", view)]
-handler400 = "integrations.console.answers.bad_request"
-handler404 = "integrations.console.answers.not_found"
-handler500 = "integrations.console.answers.failed"
+handler400 = "integrations.console.errors.responses.bad_request"
+handler404 = "integrations.console.errors.responses.not_found"
+handler500 = "integrations.console.errors.responses.failed"
 
 
 class Broken:
@@ -103,7 +103,7 @@ def test_retry_after_is_whole_seconds_and_never_zero(given: float | None, sent: 
 
 
 def test_a_database_lost_in_a_middleware_is_an_outage_too() -> None:
-    with override_settings(MIDDLEWARE=["integrations.console.middleware.ErrorPages", f"{__name__}.Broken"]):
+    with override_settings(MIDDLEWARE=["integrations.console.errors.middleware.ErrorPages", f"{__name__}.Broken"]):
         response = answer(OperationalError(SECRET))
     assert response.status_code == 503
     assert response["Retry-After"] == "5"

@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
-from integrations.console import health
+from integrations.console.doctor import health
 from integrations.core import clock
 from integrations.core.errors import SealBroken, StoreUnavailable
 from integrations.tenants import marketplace
@@ -79,7 +79,7 @@ def test_a_redis_that_is_away_is_not_ready(settings: Settings, monkeypatch: pyte
     def away() -> str:
         raise StoreUnavailable("the quota store does not answer (ConnectionError)")
 
-    monkeypatch.setattr("integrations.quota.queries.health", away)
+    monkeypatch.setattr("integrations.quota.permits.queries.health", away)
     assert not health.run({"redis": health.redis})["redis"].ok
 
 

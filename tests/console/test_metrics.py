@@ -12,7 +12,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from integrations.console import metrics
+from integrations.console.metrics import registry
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 from integrations.gateway.models import Usage
@@ -28,7 +28,7 @@ from tests.console.conftest import CANARY, begin_run, connect, install, keep
 
 def samples() -> dict[tuple[str, ...], float]:
     """Every sample under its name and label values."""
-    families = text_string_to_metric_families(metrics.render().decode())
+    families = text_string_to_metric_families(registry.render().decode())
     return {
         (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in families
@@ -77,7 +77,7 @@ def test_without_its_quota_store_the_rest_still_comes(agency: Installation, monk
     def away(*_: Any) -> Any:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr("integrations.quota.queries.snapshot", away)
+    monkeypatch.setattr("integrations.quota.permits.queries.snapshot", away)
     found = samples()
     assert found["hlapp_quota_store_up",] == 0
     assert found["hlapp_records",] == 6
@@ -186,7 +186,7 @@ def test_the_text_is_what_the_format_demands(agency: Installation) -> None:
         name="Odd", client_id=odd, highlevel_id="odd", api_url="-", marketplace_url="-", created_at=clock.now()
     )
     install(App.objects.get(client_id=odd), UserType.LOCATION, "odd")
-    families = list(text_string_to_metric_families(metrics.render().decode()))
+    families = list(text_string_to_metric_families(registry.render().decode()))
     names = [family.name for family in families]
     assert len(names) == len(set(names))
     assert all(family.documentation and family.type in ("gauge", "counter", "info") for family in families)
@@ -216,7 +216,7 @@ def test_the_process_itself_is_measured(app: Any) -> None:
 
 
 def test_no_secret_is_exposed(agency: Installation) -> None:
-    assert CANARY.encode() not in metrics.render()
+    assert CANARY.encode() not in registry.render()
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,6 @@ def test_it_comes_without_the_quota_store_too(agency: Installation, monkeypatch:
     def away(*_: Any) -> Any:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr("integrations.quota.queries.snapshot", away)
+    monkeypatch.setattr("integrations.quota.permits.queries.snapshot", away)
     assert json.loads(status("--json"))["quota"] is None
     assert "quota store does not answer" in status()

@@ -16,8 +16,9 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django import Settings
 
-from integrations.console import throttle
-from integrations.quota import store, visits
+from integrations.console.embed import rate_limits
+from integrations.quota import visits
+from integrations.quota.permits import scripts
 from integrations.tenants.models import App, Installation
 from tests.console.conftest import Sso
 
@@ -27,8 +28,8 @@ NOW = datetime(2026, 4, 1, 12, 0, 10, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
-    monkeypatch.setattr(throttle, "PER_ADDRESS", 3)
-    monkeypatch.setattr(throttle, "PER_APP", 5)
+    monkeypatch.setattr(rate_limits, "PER_ADDRESS", 3)
+    monkeypatch.setattr(rate_limits, "PER_APP", 5)
     monkeypatch.setattr(visits, "_ask_again_at", 0.0)
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
@@ -88,11 +89,11 @@ def test_while_redis_is_away_nobody_is_turned_away(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens: it refuses
         settings.REDIS_URL = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
-        store.client.cache_clear()
+        scripts.client.cache_clear()
         try:
             assert statuses(client, sso, *["203.0.113.1"] * 5) == [200] * 5
         finally:
-            store.client.cache_clear()
+            scripts.client.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_whose_address_counts(
 ) -> None:
     settings.TRUSTED_PROXIES = proxies
     headers = {"X-Forwarded-For": forwarded} if forwarded is not None else {}
-    assert throttle.address(RequestFactory().get("/", headers=headers, REMOTE_ADDR=remote)) == expected
+    assert rate_limits.address(RequestFactory().get("/", headers=headers, REMOTE_ADDR=remote)) == expected
 
 
 def test_a_count_forgets_itself(clean_redis: Any) -> None:
@@ -131,7 +132,7 @@ def test_a_count_forgets_itself(clean_redis: Any) -> None:
 @pytest.mark.django_db
 @pytest.mark.filterwarnings("ignore:No directory at:UserWarning")  # the tests collect no static files
 def test_passwords_are_not_guessed_at_will(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throttle, "SIGN_INS", 2)
+    monkeypatch.setattr(rate_limits, "SIGN_INS", 2)
     User.objects.create_superuser("op", password="a long enough password")
 
     def sign_in(password: str, address: str = "203.0.113.1") -> HttpResponse:

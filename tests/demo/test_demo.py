@@ -19,7 +19,7 @@ import pytest
 from django.conf import settings
 
 from integrations.demo import stage
-from integrations.sandbox.options import Options
+from integrations.sandbox.server.options import Options
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

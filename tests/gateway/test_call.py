@@ -22,9 +22,9 @@ from integrations.core.errors import (
 )
 from integrations.gateway import client
 from integrations.highlevel.errors import AccessTokenRejected
-from integrations.quota import governor, queries, store, times
-from integrations.quota.governor import Permit
-from integrations.quota.lanes import Lane
+from integrations.quota.permits import governor, queries, scripts, timings
+from integrations.quota.permits.governor import Permit
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.gateway.conftest import GET_LOCATION, Call, Counted
@@ -40,10 +40,10 @@ def used(row: Credential) -> int:
 def out(row: Credential) -> int:
     """Slots that are neither free nor will be within a window: calls on their way."""
     found = queries.snapshot(row.app.client_id, row.resource_id)
-    slots, state = store.keys(f"{row.app.client_id}:{row.resource_id}")
-    born = int(store.client().hget(state, "b") or 0)
-    soon = (clock.now().timestamp() + governor.START_WINDOW + times.SLACK + 0.5) * 1e6 - born
-    return found.limit - int(store.client().zcount(slots, "-inf", soon))
+    slots, state = scripts.keys(f"{row.app.client_id}:{row.resource_id}")
+    born = int(scripts.client().hget(state, "b") or 0)
+    soon = (clock.now().timestamp() + governor.START_WINDOW + timings.SLACK + 0.5) * 1e6 - born
+    return found.limit - int(scripts.client().zcount(slots, "-inf", soon))
 
 
 def test_a_location_by_its_own_token(call: Call, location: Credential, counted: Counted) -> None:
@@ -228,7 +228,7 @@ def test_a_permit_that_came_too_late_is_not_used(
 
 
 def test_a_store_that_dies_under_way_costs_no_answer(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = store.run_all
+    real = scripts.run_all
 
     def dies(calls: list[Any]) -> list[Any]:
         if any(request["want"] == 0 for _, request in calls):
@@ -236,12 +236,12 @@ def test_a_store_that_dies_under_way_costs_no_answer(call: Call, monkeypatch: py
         return real(calls)
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "run_all", dies)
+        patched.setattr(scripts, "run_all", dies)
         assert call().status == 200
 
 
 def test_without_the_store_nothing_is_sent(call: Call, counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "run_all", lambda calls: [StoreUnavailable("gone") for _ in calls])
+    monkeypatch.setattr(scripts, "run_all", lambda calls: [StoreUnavailable("gone") for _ in calls])
     with pytest.raises(StoreUnavailable) as refused:
         call()
     assert refused.value.context["resource"], "so that its task can be parked"

@@ -10,7 +10,7 @@ from django.db import connection
 from integrations.core import clock
 from integrations.core.errors import GrantRevoked, RequestRejected, ScopeMissing
 from integrations.highlevel.errors import AccessTokenRejected
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
 from integrations.tokens.models import Credential

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from integrations.core import clock
 from integrations.core.secret import Secret
-from integrations.highlevel import transport, wire
-from integrations.highlevel.grants import Grant
+from integrations.highlevel.http import transport, wire
+from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.tokens import store

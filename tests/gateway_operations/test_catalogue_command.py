@@ -15,7 +15,7 @@ from integrations.highlevel.catalogue import fields
 from integrations.highlevel.catalogue.build import build, fields_of
 from integrations.highlevel.catalogue.compare import told
 from integrations.highlevel.catalogue.lookup import catalogue
-from integrations.highlevel.dialects import DialectName
+from integrations.highlevel.oauth.dialects import DialectName
 
 THINGS = {"paths": {"/things": {"get": {"operationId": "list", "tags": ["Things"], "security": [{"bearer": ["a"]}]}}}}
 

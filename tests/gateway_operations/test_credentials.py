@@ -12,8 +12,8 @@ import pytest
 
 from integrations.core.errors import BadRequest, InstallGone, ScopeMissing
 from integrations.gateway import api1, client
-from integrations.highlevel import transport
-from integrations.quota import queries
+from integrations.highlevel.http import transport
+from integrations.quota.permits import queries
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.gateway_operations.conftest import COMPANY, LOCATION, credential

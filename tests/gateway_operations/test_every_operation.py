@@ -15,7 +15,7 @@ from aiohttp import web
 from integrations.core.errors import IntegrationError
 from integrations.gateway import client
 from integrations.highlevel.catalogue import catalogue
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from tests.gateway_operations import arguments, judge
 from tests.gateway_operations.conftest import COMPANY, LOCATION, MakeApp, credential

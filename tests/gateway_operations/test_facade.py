@@ -15,13 +15,13 @@ from integrations.core.errors import BadRequest
 from integrations.gateway import client
 from integrations.gateway import facade as package
 from integrations.gateway.client import Page, Result
+from integrations.gateway.codegen.facade_text import facade, method_names
 from integrations.gateway.facade import v2, v3
-from integrations.gateway.facade_text import facade, method_names
 from integrations.gateway.tenant import Tenant
 from integrations.highlevel.catalogue import catalogue
-from integrations.highlevel.dialects import DialectName
-from integrations.highlevel.pagination_styles import style_of
-from integrations.quota.lanes import Lane
+from integrations.highlevel.oauth.dialects import DialectName
+from integrations.highlevel.pagination.styles import style_of
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 
 FOLDER = Path(package.__file__).parent

@@ -12,10 +12,11 @@ from aiohttp import BodyPartReader, web
 
 from integrations.core.errors import BadRequest, PayloadTooLarge, RequestRejected, Retryable, ServerFault, Unreachable
 from integrations.gateway import client, media
-from integrations.highlevel import files, wire
+from integrations.highlevel import files
 from integrations.highlevel.catalogue.fill import LARGEST_IN_MEMORY
-from integrations.quota import queries
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http import wire
+from integrations.quota.permits import queries
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.gateway_operations.conftest import LOCATION, credential

@@ -9,8 +9,8 @@ import pytest
 
 from integrations.core.errors import IntegrationError, RequestRejected, ServerFault, Unreachable
 from integrations.gateway import client
-from integrations.quota import queries
-from integrations.quota.lanes import Lane
+from integrations.quota.permits import queries
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from tests.gateway_operations.conftest import LOCATION, credential
 from tests.gateway_operations.scripted import Scripted, hang_up, status

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.gateway import uses
+from integrations.gateway.codegen import uses
 from integrations.highlevel.catalogue import catalogue
 
 V2 = catalogue("v2")

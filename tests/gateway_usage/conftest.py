@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.gateway import client, failures, usage
+from integrations.gateway import client
 from integrations.gateway.client import Result
+from integrations.gateway.stats import kept_calls, usage
 from integrations.tenants.models import App
 from integrations.tokens import store
 from tests.plugin.vendor import Vendor, app, location_grant, run_vendor
@@ -31,8 +32,8 @@ def vendor() -> Iterator[Vendor]:
 @pytest.fixture(autouse=True)
 def nothing_counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     usage._forget()
-    for name, value in (("_calls", []), ("_minute", 0), ("_kept", type(failures._kept)())):
-        monkeypatch.setattr(failures, name, value)
+    for name, value in (("_calls", []), ("_minute", 0), ("_kept", type(kept_calls._kept)())):
+        monkeypatch.setattr(kept_calls, name, value)
     monkeypatch.setattr(usage, "PAUSE", 1e9)  # only when a test says so
     monkeypatch.setattr(usage, "_written", clock.monotonic())
     yield

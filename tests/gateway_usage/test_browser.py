@@ -12,9 +12,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from integrations.core import clock
-from integrations.gateway import usage
-from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Usage
+from integrations.gateway.stats import usage
+from integrations.gateway.stats.histogram import SIZE, bucket
 from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App, Installation, Location, UserType
 from tests.console.test_browser import Watched, browser, plain_http, watched

@@ -10,8 +10,8 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import RequestRejected, ServerFault, Unreachable
-from integrations.gateway import failures, redaction, upkeep, usage
 from integrations.gateway.models import Call
+from integrations.gateway.stats import kept_calls, redaction, upkeep, usage
 from integrations.quota import usage as quota
 from tests.gateway_usage.conftest import GET_LOCATION
 from tests.gateway_usage.conftest import Call as Caller
@@ -62,7 +62,7 @@ def test_a_call_without_an_answer_is_kept(call: Caller, vendor: Vendor) -> None:
 
 
 def test_a_slow_call_is_kept_though_it_succeeded(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failures, "SLOW", 0.0)
+    monkeypatch.setattr(kept_calls, "SLOW", 0.0)
     call()
     (row,) = kept()
     assert (row.slow, row.status, row.code, row.operation) == (True, 200, "", GET_LOCATION)
@@ -98,12 +98,12 @@ def test_one_that_the_database_does_not_take_costs_no_other(call: Caller) -> Non
     for contact in ("one", "two", "three"):
         with pytest.raises(RequestRejected):
             call("contacts.get-contact", params={"contactId": contact})
-    failures._calls[1].message = "\0"
+    kept_calls._calls[1].message = "\0"
     assert [row.path for row in kept()] == ["/contacts/one", "/contacts/three"]
 
 
 def test_a_storm_keeps_only_its_first(call: Caller, vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failures, "MOST_OF_A_KIND", 3)
+    monkeypatch.setattr(kept_calls, "MOST_OF_A_KIND", 3)
     vendor.fault("/locations", "status", times=None, status=503)
     for _ in range(6):
         with pytest.raises(ServerFault):

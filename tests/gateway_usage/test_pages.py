@@ -14,10 +14,10 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.core import clock, filters
-from integrations.gateway import plots, queries
-from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Call, Usage
-from integrations.gateway.queries import SPANS, Slice
+from integrations.gateway.stats import plots, queries
+from integrations.gateway.stats.histogram import SIZE, bucket
+from integrations.gateway.stats.queries import SPANS, Slice
 from integrations.tenants.models import App
 from tests.sync.conftest import app as app
 

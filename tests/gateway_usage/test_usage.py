@@ -11,13 +11,14 @@ from django.db import DataError, OperationalError, connection, transaction
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, RequestRejected, ServerFault
-from integrations.gateway import client, upkeep, usage
-from integrations.gateway.histogram import BOUNDS, SIZE, bucket, percentile
+from integrations.gateway import client
 from integrations.gateway.models import Usage
-from integrations.gateway.usage import Asked
-from integrations.gateway.watch import observed
+from integrations.gateway.stats import upkeep, usage
+from integrations.gateway.stats.attempt_hook import observed
+from integrations.gateway.stats.histogram import BOUNDS, SIZE, bucket, percentile
+from integrations.gateway.stats.usage import Asked
 from integrations.quota import usage as quota
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from tests.gateway_usage.conftest import GET_LOCATION, Call
 from tests.plugin.vendor import Vendor
 

@@ -11,9 +11,9 @@ import pytest
 from pytest_httpserver import HTTPServer
 
 from integrations.core.secret import Secret
-from integrations.highlevel import wire
-from integrations.highlevel.dialects import DialectName
-from integrations.highlevel.oauth import ClientIdentity
+from integrations.highlevel.http import wire
+from integrations.highlevel.oauth.client import ClientIdentity
+from integrations.highlevel.oauth.dialects import DialectName
 
 Script = Callable[[socket.socket], None]
 

@@ -8,10 +8,10 @@ import pickle
 import pytest
 
 from integrations.core import errors
-from integrations.highlevel import api_errors
 from integrations.highlevel.errors import AccessTokenRejected, UnknownRefusal
-from integrations.highlevel.rate import RateSnapshot
-from integrations.highlevel.transport import Response
+from integrations.highlevel.http import api_errors
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.highlevel.http.transport import Response
 
 
 def answer(status: int, body: object = None, *, text: bytes | None = None, **more) -> Response:

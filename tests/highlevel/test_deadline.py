@@ -8,7 +8,7 @@ from typing import Any
 import httpcore2
 import pytest
 
-from integrations.highlevel import deadline
+from integrations.highlevel.http import deadline
 
 
 class Recorder(httpcore2.NetworkStream):

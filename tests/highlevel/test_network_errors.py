@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from integrations.core.errors import BadRequest, IntegrationError, Unreachable
-from integrations.highlevel import network_errors
+from integrations.highlevel.http import network_errors
 
 # Never met by a client that neither streams to its callers nor listens to events; a new name has to choose.
 UNDER_THEIR_BASE = {

@@ -16,8 +16,8 @@ from werkzeug import Response as ServerResponse
 
 from integrations.core import errors
 from integrations.core.secret import Secret
-from integrations.highlevel import oauth
 from integrations.highlevel.errors import AccessTokenRejected, UnknownRefusal
+from integrations.highlevel.oauth import client as oauth
 from tests.highlevel.conftest import request_of
 
 # FACTS 1.3: live fixture of a bulk install.

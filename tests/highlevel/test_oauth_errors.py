@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from integrations.core import errors
-from integrations.highlevel import oauth_errors
 from integrations.highlevel.errors import UnknownRefusal
+from integrations.highlevel.oauth import oauth_errors
 
 # (status, body as captured or specified, error, reason); sources: FACTS 1.5 in this order.
 CAPTURED = [

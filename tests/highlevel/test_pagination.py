@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.core.errors import PayloadAnomalous
-from integrations.highlevel import pagination
-from integrations.highlevel.pagination import Style, read
-from integrations.highlevel.pagination_styles import STYLES, style_of
+from integrations.highlevel.pagination import pages as pagination
+from integrations.highlevel.pagination.pages import Style, read
+from integrations.highlevel.pagination.styles import STYLES, style_of
 
 Server = Callable[[dict[str, Any]], dict[str, Any]]
 

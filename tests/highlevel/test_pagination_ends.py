@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.core.errors import PayloadAnomalous
-from integrations.highlevel import pagination_trail
-from integrations.highlevel.pagination import Page, Style, as_count, read
-from integrations.highlevel.pagination_styles import STYLES
-from integrations.highlevel.pagination_trail import MOST_EMPTY, Trail
+from integrations.highlevel.pagination import trail as pagination_trail
+from integrations.highlevel.pagination.pages import Page, Style, as_count, read
+from integrations.highlevel.pagination.styles import STYLES
+from integrations.highlevel.pagination.trail import MOST_EMPTY, Trail
 
 EXPORT = "conversations.export-messages-by-location"
 INSTALLED = "oauth.get-installed-location"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from integrations.highlevel.catalogue import Operation, catalogue
-from integrations.highlevel.pagination import ANYWHERE, Style, read
-from integrations.highlevel.pagination_styles import NO_PAGES, STYLES, style_of, why_not
+from integrations.highlevel.pagination.pages import ANYWHERE, Style, read
+from integrations.highlevel.pagination.styles import NO_PAGES, STYLES, style_of, why_not
 from tests.gateway_operations import specification
 from tests.gateway_operations.specification import Specified
 from tests.sandbox import reference

@@ -13,9 +13,9 @@ import pytest
 
 from integrations.core import errors
 from integrations.core.secret import Secret
-from integrations.highlevel.rate import RateSnapshot
-from integrations.highlevel.transport import Request, Transport
-from integrations.highlevel.wire import Limits
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.highlevel.http.transport import Request, Transport
+from integrations.highlevel.http.wire import Limits
 from tests.highlevel.conftest import request_of
 
 LIVE_HEADERS = {

@@ -16,9 +16,9 @@ from integrations.core.models import AuditEntry
 from integrations.gateway import client as gateway
 from integrations.installs import events, tasks
 from integrations.installs.reconcile import reconcile
-from integrations.quota import governor, memory
+from integrations.quota.permits import governor, process_memory
 from integrations.tenants.models import App, Installation, Location
-from integrations.tokens import held
+from integrations.tokens.access import access_cache
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation, set_up
 from tests.installs.journey import Browser
@@ -203,7 +203,7 @@ def test_killed_in_the_middle_it_ends_the_same(
     assert children(Status.PENDING) == set(vendor.locations[:2])
     monkeypatch.undo()
     governor.tell()  # a late report of the dead process would make the store wait a window for its calls
-    memory.epochs.clear()
+    process_memory.epochs.clear()
     worker.lose()  # and its messages are lost with it
     worker.sweep()
     assert children() == set(vendor.locations)
@@ -239,7 +239,7 @@ def test_an_empty_list_by_mistake_is_braked_or_asked_about_again(company: Instal
 
 def test_a_revoked_company_is_left_for_a_while(company: Installation, vendor: Vendor, worker: Worker) -> None:
     Credential.objects.filter(resource_id=vendor.company).update(state="needs_reconnect", reason="test")
-    held.clear()
+    access_cache.clear()
     with pytest.raises(GrantRevoked):
         reconcile(company.pk)
     due = installation(vendor.company).reconcile_due_at

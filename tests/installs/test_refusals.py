@@ -13,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.highlevel import oauth
+from integrations.highlevel.oauth import client as oauth
 from integrations.installs.models import InstallState
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.gateway import usage
+from integrations.gateway.stats import usage
 from integrations.jobs import define, endings, events, schedules, turns
 from integrations.jobs.define import Job, background_job
 from integrations.jobs.models import Run, Schedule

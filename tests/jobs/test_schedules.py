@@ -14,7 +14,7 @@ from integrations.jobs import define, events, schedules, tasks, turns
 from integrations.jobs.define import background_job
 from integrations.jobs.handle import JobRun
 from integrations.jobs.models import Run, Schedule, Trigger
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, Installation, UserType
 from integrations.webhooks.models import Event, Mailbox
 from tests.jobs.conftest import Defined, ask, install, schedule_of, turn

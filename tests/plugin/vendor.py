@@ -17,10 +17,11 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.secret import Secret
-from integrations.highlevel import oauth, wire
-from integrations.highlevel.grants import Grant
-from integrations.sandbox.embedded import serve_in_thread
-from integrations.sandbox.options import Options
+from integrations.highlevel.http import wire
+from integrations.highlevel.oauth import client as oauth
+from integrations.highlevel.oauth.grants import Grant
+from integrations.sandbox.server.embedded import serve_in_thread
+from integrations.sandbox.server.options import Options
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 
@@ -53,7 +54,7 @@ class Vendor:
         return self.get("/sandbox/state")
 
     def fault(self, path: str, kind: str, *, times: int | None = 1, **params: Any) -> None:
-        """What goes wrong with the next requests below `path` (integrations/sandbox/faults.py)."""
+        """What goes wrong with the next requests below `path` (integrations/sandbox/faults/faults.py)."""
         self.post("/sandbox/faults", {"kind": kind, "match": {"path": path}, "times": times, "params": params})
 
     def advance(self, seconds: float) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 
 import redis
 
-from integrations.quota import store, times
-from integrations.quota.lanes import Lane
+from integrations.quota.permits import scripts, timings
+from integrations.quota.permits.lanes import Lane
 
 MICRO = 1_000_000
-WINDOW, SLACK, MARGIN, TTL = 10.0, times.SLACK, 0.002, 20.0
+WINDOW, SLACK, MARGIN, TTL = 10.0, timings.SLACK, 0.002, 20.0
 START = 25
 
 _TIME = "redis.call('TIME')"
@@ -61,13 +61,13 @@ class Bucket:
     reckoned: tuple[float, int] | None = None  # when this caller was answered last, and what that clock showed
 
     def __post_init__(self) -> None:
-        script = store.text("permit")
+        script = scripts.text("permit")
         assert script.count(_TIME) == 1
         self.script = self.client.register_script(script.replace(_TIME, "{ARGV[3], ARGV[4]}"))
 
     @property
     def keys(self) -> list[str]:
-        return store.keys(self.name)
+        return scripts.keys(self.name)
 
     def other(self) -> Bucket:
         return replace(self, epoch="", reckoned=None)

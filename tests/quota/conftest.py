@@ -6,7 +6,7 @@ import pytest
 import redis
 from pytest_django import Settings
 
-from integrations.quota import store
+from integrations.quota.permits import scripts
 from tests.quota.bucket import Bucket
 
 
@@ -20,8 +20,8 @@ def store_away(settings: Settings) -> Iterator[Callable[[], None]]:
     """Called, the store is away until the test ends: nobody listens at its address."""
 
     def forget() -> None:
-        store.client.cache_clear()
-        store._script.cache_clear()
+        scripts.client.cache_clear()
+        scripts._script.cache_clear()
 
     def go() -> None:
         settings.REDIS_URL = "redis://127.0.0.1:1/0"

@@ -22,9 +22,9 @@ THREADS = 4
 def hammer(told: dict[str, Any]) -> None:
     from integrations.core.errors import QuotaExhausted, StoreUnavailable, Unreachable  # noqa: PLC0415
     from integrations.core.secret import Secret  # noqa: PLC0415
-    from integrations.highlevel import transport  # noqa: PLC0415
-    from integrations.quota import governor  # noqa: PLC0415
-    from integrations.quota.lanes import Lane  # noqa: PLC0415
+    from integrations.highlevel.http import transport  # noqa: PLC0415
+    from integrations.quota.permits import governor  # noqa: PLC0415
+    from integrations.quota.permits.lanes import Lane  # noqa: PLC0415
 
     governor.START_WINDOW = 1.0
     request = transport.Request("GET", told["path"], version="2021-07-28", token=Secret(told["token"]))

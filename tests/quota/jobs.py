@@ -11,9 +11,9 @@ import time
 from typing import Any
 
 from integrations.core.jobs import job
-from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, tickets
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.quota.permits import governor, tickets
+from integrations.quota.permits.lanes import Lane
 
 _CALL = 0.02  # seconds of a call that is not made
 

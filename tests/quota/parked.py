@@ -9,20 +9,21 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.core import clock
-from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, parking, store
-from integrations.quota.handing import Handing
-from integrations.quota.lanes import Lane
-from integrations.quota.ledger import Claimed, Ledger
+from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota.models import Parked
-from integrations.quota.tickets import Ticket
+from integrations.quota.parking import queue
+from integrations.quota.parking.dispatch import Handing
+from integrations.quota.parking.pump_rows import Claimed, Ledger
+from integrations.quota.permits import governor, scripts
+from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.tickets import Ticket
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-parking1", "ve9EPM428h8vShlRW1KT"
 KEY = f"{APP}:{RESOURCE}"
 
 
 def park(number: int, lane: Lane = Lane.BULK, resource: str = RESOURCE) -> None:
-    parking.enqueue("tests.spend", app=APP, resource=resource, lane=lane, number=number)
+    queue.enqueue("tests.spend", app=APP, resource=resource, lane=lane, number=number)
 
 
 def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> float:
@@ -33,7 +34,7 @@ def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> float:
     received_at = clock.monotonic()
     governor.settle(permit, received_at=received_at, rate=said)
     # The first call was paced as one of 25 in ten seconds; that is over before anybody but a test could notice.
-    store.client().hdel(store.keys(permit.key)[1], "tat")
+    scripts.client().hdel(scripts.keys(permit.key)[1], "tat")
     return received_at
 
 

@@ -9,9 +9,11 @@ import redis
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import forecast, governor, outlook, store, tasks, usage
-from integrations.quota.lanes import Lane
+from integrations.quota import tasks, usage
 from integrations.quota.models import Usage
+from integrations.quota.pages import outlook
+from integrations.quota.permits import forecast, governor, scripts
+from integrations.quota.permits.lanes import Lane
 from tests.quota.bucket import MICRO, WINDOW, Bucket
 from tests.quota.parked import APP, KEY, opened
 from tests.quota.test_lanes import DAY, day, drain, terms
@@ -104,7 +106,7 @@ def spend(calls: int, at: datetime, lane: Lane = Lane.EVENTS, key: str = KEY) ->
 
 
 def state(*names: str) -> list[int | None]:
-    (found,), _ = store.fields([KEY], *names)
+    (found,), _ = scripts.fields([KEY], *names)
     return found
 
 
@@ -152,9 +154,9 @@ def test_the_pages_say_what_the_rule_does(hour: datetime, lane: Lane, habits: bo
     day = outlook.day(KEY, clock.now())
     assert day is not None
     assert day.foreseen == habits
-    _, numbers = store.keys(KEY)
+    _, numbers = scripts.keys(KEY)
     for left, granted in ((day.kept[lane] - 1, 0), (day.kept[lane] + 3, 1)):
-        store.client().hset(numbers, "dr", left)
+        scripts.client().hset(numbers, "dr", left)
         answer = governor.ask(KEY, lane=lane, ttl=1.0, horizon=10.0)
         assert (len(answer["grants"]), answer["reason"]) == (granted, "" if granted else "day")
 
@@ -217,7 +219,7 @@ def test_many_are_told_in_batches_and_those_without_a_day_are_skipped(
 @db
 def test_without_the_store_it_is_told_the_next_time(hour: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     spend(10, hour - timedelta(days=4))
-    monkeypatch.setattr(store, "run_all", lambda calls: [StoreUnavailable("gone") for _ in calls])
+    monkeypatch.setattr(scripts, "run_all", lambda calls: [StoreUnavailable("gone") for _ in calls])
     with pytest.raises(StoreUnavailable):
         forecast.tell(clock.now())
 

@@ -13,10 +13,10 @@ from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, StoreUnavailable
-from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, memory, queries, store, times
-from integrations.quota.governor import Permit
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.quota.permits import governor, process_memory, queries, scripts, timings
+from integrations.quota.permits.governor import Permit
+from integrations.quota.permits.lanes import Lane
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "ve9EPM428h8vShlRW1KT"
 
@@ -105,10 +105,10 @@ def test_patience_overrules_the_lane() -> None:
 
 def test_a_slow_question_does_not_make_a_permit_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store counts the delay from when it answered, and so does the caller."""
-    monkeypatch.setattr(times, "UNCHECKED", 5.0)  # beyond it the store is asked again, and tells the start itself
+    monkeypatch.setattr(timings, "UNCHECKED", 5.0)  # beyond it the store is asked again, and tells the start itself
     opened(1, interval_ms=1000)
     answered: list[tuple[float, float]] = []
-    prompt = store.run_all
+    prompt = scripts.run_all
 
     def slow(calls: Any) -> Any:
         clock.sleep(0.3)
@@ -118,7 +118,7 @@ def test_a_slow_question_does_not_make_a_permit_early(monkeypatch: pytest.Monkey
             answered.append((clock.monotonic(), answer["grants"][0][2] / 1e6))
         return [answer]
 
-    monkeypatch.setattr(store, "run_all", slow)
+    monkeypatch.setattr(scripts, "run_all", slow)
     acquire(Lane.INTERACTIVE)
     ((moment, delay),) = answered
     assert delay > 0.3
@@ -130,43 +130,43 @@ def test_a_process_that_knew_the_lost_state_waits_a_fence(clean_redis: redis.Red
     clean_redis.flushdb()
     with pytest.raises(QuotaExhausted) as refused:
         acquire(Lane.EVENTS)
-    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + times.SLACK, abs=0.2)
+    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + timings.SLACK, abs=0.2)
 
 
 def test_a_new_process_waits_a_fence_as_well_when_the_store_was_emptied(clean_redis: redis.Redis) -> None:
     """It knows of no calls, but the store is too young to say that there are none."""
     opened()
     clean_redis.flushdb()
-    memory.epochs.clear()
+    process_memory.epochs.clear()
     with pytest.raises(QuotaExhausted) as refused:
         acquire(Lane.EVENTS)
-    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + times.SLACK, abs=0.2)
+    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + timings.SLACK, abs=0.2)
 
 
 def test_an_old_store_that_has_no_state_is_asked_at_once(clean_redis: redis.Redis) -> None:
     clean_redis.flushdb()
-    assert store.age(at_least=governor.START_WINDOW + times.SLACK + 0.1) > governor.START_WINDOW + times.SLACK
+    assert scripts.age(at_least=governor.START_WINDOW + timings.SLACK + 0.1) > governor.START_WINDOW + timings.SLACK
     assert acquire(Lane.EVENTS)
 
 
 def test_the_age_of_a_store_starts_anew_with_another_run_of_the_server(clean_redis: redis.Redis) -> None:
     """It may hold an older copy, from before the state that is asked for."""
-    store.clear()
-    age = store.age()
+    scripts.clear()
+    age = scripts.age()
     assert age > 3000
-    _, since = clean_redis.get(store.SINCE).split()
-    clean_redis.set(store.SINCE, b"another-run " + since)
-    assert store.age() < 1
-    later = store.age()
+    _, since = clean_redis.get(scripts.SINCE).split()
+    clean_redis.set(scripts.SINCE, b"another-run " + since)
+    assert scripts.age() < 1
+    later = scripts.age()
     assert later < 10, "and it stays"
-    assert clean_redis.ttl(store.SINCE) == -1
+    assert clean_redis.ttl(scripts.SINCE) == -1
 
 
 @pytest.mark.parametrize("garbage", [b"", b"nonsense", b"one two three", b"run 99999999999999999999"])
 def test_a_mark_that_means_nothing_is_made_anew(clean_redis: redis.Redis, garbage: bytes) -> None:
-    clean_redis.set(store.SINCE, garbage)
-    assert store.age() < 1
-    assert store.age() < 10
+    clean_redis.set(scripts.SINCE, garbage)
+    assert scripts.age() < 1
+    assert scripts.age() < 10
 
 
 def test_a_permit_far_ahead_does_not_outlive_the_state(clean_redis: redis.Redis) -> None:
@@ -176,13 +176,15 @@ def test_a_permit_far_ahead_does_not_outlive_the_state(clean_redis: redis.Redis)
     with pytest.raises(QuotaExhausted) as refused:
         acquire(Lane.INTERACTIVE, patience=2.0)
     loss.join()
-    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + times.SLACK, abs=0.2)
+    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + timings.SLACK, abs=0.2)
 
 
 def test_one_that_has_not_asked_for_an_hour_has_nothing_in_flight(clean_redis: redis.Redis) -> None:
     opened()
-    store.clear()
-    memory.epochs.update({key: (epoch, asked - 3601, 0) for key, (epoch, asked, _) in memory.epochs.items()})
+    scripts.clear()
+    process_memory.epochs.update(
+        {key: (epoch, asked - 3601, 0) for key, (epoch, asked, _) in process_memory.epochs.items()}
+    )
     assert acquire(Lane.EVENTS)
 
 
@@ -212,11 +214,11 @@ def away(settings: Settings) -> Iterator[None]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         settings.REDIS_URL = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
-        store.client.cache_clear()
-        store._script.cache_clear()
+        scripts.client.cache_clear()
+        scripts._script.cache_clear()
         yield
-    store.client.cache_clear()
-    store._script.cache_clear()
+    scripts.client.cache_clear()
+    scripts._script.cache_clear()
 
 
 def test_without_the_store_nothing_is_sent(away: None) -> None:
@@ -243,5 +245,5 @@ def test_health_names_the_server() -> None:
 def test_clearing_forgets_only_this_deployments_quota(clean_redis: redis.Redis) -> None:
     opened()
     clean_redis.set("another", 1)
-    store.clear()
-    assert sorted(clean_redis.keys()) == [b"another", store.SINCE.encode()]
+    scripts.clear()
+    assert sorted(clean_redis.keys()) == [b"another", scripts.SINCE.encode()]

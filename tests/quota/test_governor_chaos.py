@@ -21,10 +21,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from hlapp.embedded import binaries
-from integrations.sandbox.embedded import Embedded, serve_in_thread
-from integrations.sandbox.installs import Install
-from integrations.sandbox.options import Options
-from integrations.sandbox.tokens import Grant
+from integrations.sandbox.oauth.installs import Install
+from integrations.sandbox.oauth.tokens import Grant
+from integrations.sandbox.server.embedded import Embedded, serve_in_thread
+from integrations.sandbox.server.options import Options
 from tests.plugin import servers
 
 LIMIT, SCOPE = 30, "locations.readonly"

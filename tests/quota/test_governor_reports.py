@@ -10,11 +10,11 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
-from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, queries, store
-from integrations.quota.governor import Permit
-from integrations.quota.lanes import Lane
-from integrations.quota.reports import Outbox, Report, kept
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.quota.permits import governor, queries, scripts
+from integrations.quota.permits.governor import Permit
+from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.reports import Outbox, Report, kept
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "reports8h8vShlRW1KT"
 
@@ -25,13 +25,13 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What the store was told, in order."""
     told: list[dict[str, Any]] = []
-    real = store.run_all
+    real = scripts.run_all
 
     def run_all(calls: Any) -> Any:
         told.extend(request for _, request in calls)
         return real(calls)
 
-    monkeypatch.setattr(store, "run_all", run_all)
+    monkeypatch.setattr(scripts, "run_all", run_all)
     return told
 
 
@@ -76,14 +76,14 @@ def test_a_report_waits_out_an_outage_with_its_age(monkeypatch: pytest.MonkeyPat
     permit = acquire()
     received = clock.monotonic()
     with monkeypatch.context() as patch:
-        patch.setattr(store, "run_all", away)
+        patch.setattr(scripts, "run_all", away)
         settle(permit, received_at=received, refused=False, rate=None)
         with pytest.raises(StoreUnavailable):
             acquire()
         clock.sleep(0.2)
     governor.tell()
-    slots, state = store.keys(permit.key)
-    client = store.client()
+    slots, state = scripts.keys(permit.key)
+    client = scripts.client()
     born, free_from = client.hget(state, "b"), client.zscore(slots, str(permit.slot))
     assert born is not None
     assert free_from is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from tests.quota.bucket import WINDOW, Bucket, Granted, terms
 
 DAY = 86_400

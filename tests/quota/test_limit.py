@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from integrations.quota import queries, times
-from integrations.sandbox.quota import WINDOWS
+from integrations.quota.permits import queries, timings
+from integrations.sandbox.server.quota import WINDOWS
 from tests.quota.bucket import SLACK, TTL, WINDOW, Bucket
 from tests.quota.simulator import PROFILES, Simulation
 
@@ -188,7 +188,7 @@ def test_calls_as_late_as_they_may_be_are_counted_before_the_fence_ends(bucket: 
     bucket.now += WINDOW + SLACK
     copies = [(key, bucket.client.dump(key)) for key in bucket.keys]
     stalled = bucket.ask(want=10)
-    counted = [bucket.now + times.UNCHECKED + times.PUNCTUAL + times.FORWARD] * len(stalled)
+    counted = [bucket.now + timings.UNCHECKED + timings.PUNCTUAL + timings.FORWARD] * len(stalled)
     bucket.client.delete(*bucket.keys)
     if lost == "the latest":
         for key, copy in copies:

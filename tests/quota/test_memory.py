@@ -7,9 +7,9 @@ import redis
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted
-from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, memory, store, times
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.quota.permits import governor, process_memory, scripts, timings
+from integrations.quota.permits.lanes import Lane
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "memory8h8vShlRW1KT"
 KEY, HOUR = f"{APP}:{RESOURCE}", 3600.0
@@ -23,40 +23,42 @@ def call() -> None:
 
 
 def test_only_whom_it_asked_within_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "TIDIED", 10)
+    monkeypatch.setattr(process_memory, "TIDIED", 10)
     for number in range(95):
-        memory.remember(f"old{number}", "1")
-        assert memory.is_new_limit(f"old{number}", 100)
-        assert memory.has_to_warn(f"old{number}")
-    memory.epochs.update({key: (epoch, asked - HOUR - 1, 0) for key, (epoch, asked, _) in memory.epochs.items()})
-    assert memory.epoch("old1") == ""
+        process_memory.remember(f"old{number}", "1")
+        assert process_memory.is_new_limit(f"old{number}", 100)
+        assert process_memory.has_to_warn(f"old{number}")
+    process_memory.epochs.update(
+        {key: (epoch, asked - HOUR - 1, 0) for key, (epoch, asked, _) in process_memory.epochs.items()}
+    )
+    assert process_memory.epoch("old1") == ""
     for number in range(30):
-        memory.remember(f"new{number}", "1")
-    assert set(memory.epochs) == {f"new{number}" for number in range(30)}
-    assert not memory.limits
-    assert not memory.warned
+        process_memory.remember(f"new{number}", "1")
+    assert set(process_memory.epochs) == {f"new{number}" for number in range(30)}
+    assert not process_memory.limits
+    assert not process_memory.warned
 
 
 def test_a_limit_and_a_warning_are_said_once() -> None:
-    assert [memory.is_new_limit(KEY, limit) for limit in (100, 100, 25, 25)] == [True, False, True, False]
-    assert [memory.has_to_warn(KEY) for _ in range(2)] == [True, False]
+    assert [process_memory.is_new_limit(KEY, limit) for limit in (100, 100, 25, 25)] == [True, False, True, False]
+    assert [process_memory.has_to_warn(KEY) for _ in range(2)] == [True, False]
 
 
 def test_what_the_clock_showed_outlives_a_ticket_but_not_the_state() -> None:
-    memory.remember(KEY, "1", 5_000_000)
-    memory.remember(KEY, "1")
-    assert 5_000_000 <= (memory.reckoned(KEY) or 0) < 65_000_000
-    memory.remember(KEY, "2")
-    assert memory.reckoned(KEY) is None
+    process_memory.remember(KEY, "1", 5_000_000)
+    process_memory.remember(KEY, "1")
+    assert 5_000_000 <= (process_memory.reckoned(KEY) or 0) < 65_000_000
+    process_memory.remember(KEY, "2")
+    assert process_memory.reckoned(KEY) is None
 
 
 def test_a_store_whose_clock_was_set_forward_makes_everybody_wait() -> None:
     call()
-    epoch, asked, ahead = memory.epochs[KEY]
-    memory.epochs[KEY] = epoch, asked, ahead - int(HOUR * 1_000_000)
+    epoch, asked, ahead = process_memory.epochs[KEY]
+    process_memory.epochs[KEY] = epoch, asked, ahead - int(HOUR * 1_000_000)
     with pytest.raises(QuotaExhausted) as refused:
         call()
-    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + times.SLACK, abs=0.5)
+    assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + timings.SLACK, abs=0.5)
 
 
 def test_a_store_that_lost_its_state_hears_of_calls_in_flight(clean_redis: redis.Redis) -> None:
@@ -64,8 +66,8 @@ def test_a_store_that_lost_its_state_hears_of_calls_in_flight(clean_redis: redis
     clean_redis.flushdb()
     with pytest.raises(QuotaExhausted):
         call()
-    memory.epochs.clear()
-    store.clear()
+    process_memory.epochs.clear()
+    scripts.clear()
     call()
 
 

@@ -15,10 +15,12 @@ from pytest_django import Settings
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 from integrations.core.models import AuditEntry
-from integrations.quota import plots, queries, spending, store, usage
-from integrations.quota.lanes import Lane
+from integrations.quota import usage
 from integrations.quota.models import Parked, Pump, Usage
-from integrations.quota.queries import Snapshot
+from integrations.quota.pages import plots, spending
+from integrations.quota.permits import queries, scripts
+from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.queries import Snapshot
 from integrations.tenants.models import Location
 from tests.quota.parked import APP, KEY, RESOURCE, opened, park
 
@@ -162,12 +164,12 @@ def test_the_pages_come_when_the_store_is_away(
 ) -> None:
     spend(10)
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    store.client.cache_clear()
+    scripts.client.cache_clear()
     try:
         assert "away" in page.get(OVERVIEW).content.decode()
         assert "does not answer" in page.get(DETAIL).content.decode()
     finally:
-        store.client.cache_clear()
+        scripts.client.cache_clear()
 
 
 def test_a_store_that_hangs_is_asked_for_one_resource_and_not_for_each(

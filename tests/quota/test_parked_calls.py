@@ -9,11 +9,13 @@ import pytest
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted
 from integrations.gateway import client
-from integrations.highlevel.rate import RateSnapshot
-from integrations.quota import governor, parking, usage
-from integrations.quota.lanes import Lane
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.quota import usage
 from integrations.quota.models import Usage
-from integrations.quota.working import Waiting
+from integrations.quota.parking import queue
+from integrations.quota.parking.task_wrapper import Waiting
+from integrations.quota.permits import governor
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
 from tests.plugin.vendor import Vendor, app, location_grant, vendor
@@ -40,7 +42,7 @@ def test_the_first_call_uses_the_ticket_and_the_bill_names_the_job(vendor: Vendo
     rate = RateSnapshot(max=2, remaining=1, interval_ms=60_000)
     governor.settle(permit, received_at=clock.monotonic(), rate=rate)
     with leading() as leader:
-        parking.enqueue("tests.get", app=app.client_id, resource=location, number=1)
+        queue.enqueue("tests.get", app=app.client_id, resource=location, number=1)
         leader.handing.agenda.ask(f"{app.client_id}:{location}", clock.monotonic())
         leader.until_all(1, seconds=5.0)
         with Waiting().around("tests.get", headers(leader.sent[0])):
@@ -55,4 +57,4 @@ def test_a_429_of_the_vendor_can_be_parked(vendor: Vendor, app: App, location: s
     vendor.fault(f"/locations/{location}", "quota")
     with pytest.raises(QuotaExhausted) as caught:
         get(app, location)
-    assert parking.park("tests.get", {"number": 1}, caught.value)
+    assert queue.park("tests.get", {"number": 1}, caught.value)

@@ -12,11 +12,12 @@ from django.db import connection, transaction
 
 from integrations.core import clock, jobs
 from integrations.core.errors import QuotaExhausted, Unreachable
-from integrations.quota import governor, memory, parking, queries, store, tickets
-from integrations.quota.lanes import Lane
-from integrations.quota.ledger import Ledger
 from integrations.quota.models import Parked
-from integrations.quota.working import Waiting
+from integrations.quota.parking import queue
+from integrations.quota.parking.pump_rows import Ledger
+from integrations.quota.parking.task_wrapper import Waiting
+from integrations.quota.permits import governor, process_memory, queries, scripts, tickets
+from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, KEY, RESOURCE, Leader, headers, leading, opened, park, states
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clean_redis")]
@@ -36,7 +37,7 @@ def refusal(**context: Any) -> QuotaExhausted:
 def test_what_is_parked_already_is_not_parked_twice() -> None:
     park(1)
     first = Parked.objects.get()
-    assert parking.park("tests.spend", {"number": 1}, refusal())
+    assert queue.park("tests.spend", {"number": 1}, refusal())
     again = Parked.objects.get()
     assert (again.pk, again.place_at, again.state) == (first.pk, first.place_at, "waiting")
 
@@ -50,18 +51,18 @@ def test_a_row_belongs_to_the_transaction_of_whoever_parks() -> None:
 
 @pytest.mark.parametrize("missing", ["app", "resource", "lane"])
 def test_a_refusal_that_does_not_say_for_what_is_not_parked(missing: str) -> None:
-    assert not parking.park("tests.spend", {"number": 1}, refusal(**{missing: None}))
+    assert not queue.park("tests.spend", {"number": 1}, refusal(**{missing: None}))
     assert states() == {}
 
 
 def test_arguments_that_are_no_identifiers_are_not_parked() -> None:
-    assert not parking.park("tests.spend", {"number": 1, "text": "x" * 3000}, refusal())
+    assert not queue.park("tests.spend", {"number": 1, "text": "x" * 3000}, refusal())
 
 
 def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_pump(leader: Leader) -> None:
     opened()
-    parking.park("tests.spend", {"number": 1}, refusal(status=429, reason=None))
-    parking.park("tests.spend", {"number": 2}, refusal())
+    queue.park("tests.spend", {"number": 1}, refusal(status=429, reason=None))
+    queue.park("tests.spend", {"number": 2}, refusal())
     assert leader.round() == [2]
     due_in = leader.handing.ledger.due([KEY])[0].hint
     assert 1.0 < due_in <= 2.0
@@ -153,9 +154,9 @@ def test_a_ticket_is_redeemed_once_and_not_after_the_store_lost_its_state(
     (_, _, first), (_, _, second) = leader.sent
     assert tickets.redeem(first, timeout=5.0) is not None
     assert tickets.redeem(first, timeout=5.0) is None
-    store.clear()
+    scripts.clear()
     assert tickets.redeem(second, timeout=5.0) is None
-    memory.epochs.clear()
+    process_memory.epochs.clear()
     opened()
     assert tickets.redeem(second, timeout=5.0) is None
 
@@ -198,7 +199,7 @@ def test_a_task_whose_ticket_was_lost_keeps_its_place(leader: Leader) -> None:
     leader.round()
     place = Parked.objects.get().place_at
     with Waiting().around("tests.spend", headers(leader.sent[0])):
-        parking.park("tests.spend", {"number": 1}, refusal())
+        queue.park("tests.spend", {"number": 1}, refusal())
     row = Parked.objects.get()
     assert (row.state, row.place_at) == ("waiting", place)
 
@@ -210,7 +211,7 @@ def test_a_task_that_had_its_call_goes_to_the_end(leader: Leader) -> None:
     place = Parked.objects.get().place_at
     with Waiting().around("tests.spend", headers(leader.sent[0])):
         tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
-        parking.park("tests.spend", {"number": 1}, refusal())
+        queue.park("tests.spend", {"number": 1}, refusal())
     assert Parked.objects.get().place_at > place
 
 
@@ -236,7 +237,7 @@ def test_a_task_that_finds_the_store_away_is_parked_where_it_stood(
         tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
 
     opened()
-    parking.enqueue("tests.away", app=APP, resource=RESOURCE, number=7)
+    queue.enqueue("tests.away", app=APP, resource=RESOURCE, number=7)
     leader.round()
     place = Parked.objects.get().place_at
     monkeypatch.setattr(current_app, "send_task", lambda *_, **__: pytest.fail("nothing is to be sent"))
@@ -250,6 +251,6 @@ def test_the_order_and_the_end_of_waiting_are_an_operators_too(leader: Leader) -
     opened()
     for number in (1, 2, 3):
         park(number)
-    assert len(parking.to_the_front(Parked.objects.filter(kwargs__number=3))) == 1
-    assert len(parking.drop(Parked.objects.filter(kwargs__number=1))) == 1
+    assert len(queue.to_the_front(Parked.objects.filter(kwargs__number=3))) == 1
+    assert len(queue.drop(Parked.objects.filter(kwargs__number=1))) == 1
     assert leader.round() == [3, 2]

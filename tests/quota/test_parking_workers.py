@@ -13,9 +13,9 @@ from django.db import connection
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.quota import parking
-from integrations.quota.lanes import Lane
 from integrations.quota.models import Parked, Pump
+from integrations.quota.parking import queue
+from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, RESOURCE, opened
 from tests.quota.test_governor_chaos import Store
 from tests.quota.workers import Worker, Workers, busiest, workers
@@ -32,7 +32,7 @@ def namespace(clean_redis: redis.Redis, settings: Settings) -> None:
 
 def park(numbers: range, resource: str = RESOURCE, lane: Lane = Lane.BULK) -> None:
     for number in numbers:
-        parking.enqueue("tests.spend", app=APP, resource=resource, lane=lane, number=number, key=f"{APP}:{resource}")
+        queue.enqueue("tests.spend", app=APP, resource=resource, lane=lane, number=number, key=f"{APP}:{resource}")
 
 
 def all_done(group: Workers, count: int) -> None:

@@ -14,12 +14,13 @@ from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.quota import governor, handing, ledger, store
-from integrations.quota.agenda import LONGEST, Agenda
-from integrations.quota.handing import MOST_UNSTARTED
-from integrations.quota.lanes import Lane
-from integrations.quota.ledger import HEADS, Ledger
 from integrations.quota.models import Parked, Pump
+from integrations.quota.parking import dispatch, pump_rows
+from integrations.quota.parking.dispatch import MOST_UNSTARTED
+from integrations.quota.parking.due_times import LONGEST, Agenda
+from integrations.quota.parking.pump_rows import HEADS, Ledger
+from integrations.quota.permits import governor, scripts
+from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, KEY, RESOURCE, Leader, leading, opened, park, states
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clean_redis")]
@@ -110,7 +111,7 @@ def test_one_tenants_queue_does_not_delay_anothers(leader: Leader) -> None:
 
 def test_many_are_asked_in_one_round_trip_whatever_their_lanes(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    real = store.run_all
+    real = scripts.run_all
 
     def run_all(calls: Any) -> Any:
         asked.append(len(calls))
@@ -122,14 +123,14 @@ def test_many_are_asked_in_one_round_trip_whatever_their_lanes(leader: Leader, m
         park(number, Lane.EVENTS, resource=name)
         park(number + 10, Lane.BULK, resource=name)
     governor.tell()
-    monkeypatch.setattr(store, "run_all", run_all)
+    monkeypatch.setattr(scripts, "run_all", run_all)
     assert sorted(leader.round(*names)) == [0, 1, 2, 10, 11, 12]
     assert asked == [3, 3], "events of all, then bulk work of all"
 
 
 def test_a_state_that_is_broken_costs_its_own_tenant_only(leader: Leader, clean_redis: redis.Redis) -> None:
     opened()
-    clean_redis.set(store.keys(f"{APP}:broken")[1], "no hash")
+    clean_redis.set(scripts.keys(f"{APP}:broken")[1], "no hash")
     park(1, resource="broken")
     park(2)
     assert leader.round("broken", RESOURCE) == [2]
@@ -163,7 +164,7 @@ def test_crowded_workers_are_handed_interactive_tasks_only(leader: Leader) -> No
 
 
 def test_a_round_is_shared_by_those_in_it(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handing, "MOST_UNSTARTED", 6)
+    monkeypatch.setattr(dispatch, "MOST_UNSTARTED", 6)
     for number, name in enumerate(("one", "two", "three")):
         opened(resource=name)
         for task in range(5):
@@ -207,8 +208,8 @@ def test_a_store_that_is_away_costs_waiting_only(leader: Leader, settings: Setti
 
 
 def forget_clients() -> None:
-    store.client.cache_clear()
-    store._script.cache_clear()
+    scripts.client.cache_clear()
+    scripts._script.cache_clear()
 
 
 def test_killed_between_reserving_and_claiming(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,7 +256,7 @@ def test_a_locked_row_holds_up_nobody_else(leader: Leader) -> None:
     opened()
     for number in range(4):
         park(number)
-    other = psycopg.connect(**ledger._parameters())
+    other = psycopg.connect(**pump_rows._parameters())
     with other, other.transaction():
         other.execute("SELECT FROM quota_parked WHERE (kwargs->>'number')::int < 2 FOR UPDATE")
         assert leader.round() == [2, 3]

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from integrations.console import diagnosis, health
-from integrations.console.findings import Level
+from integrations.console.doctor import checks, health
+from integrations.console.doctor.findings import Level
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import store, tickets
-from integrations.quota.lanes import Lane
+from integrations.quota.permits import scripts, tickets
+from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, RESOURCE, opened
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
@@ -32,14 +32,14 @@ def test_every_lane_is_refused_with_when_to_come_back_and_for_what(lane: Lane, s
 def test_so_is_who_wants_to_start_afresh(store_away: Callable[[], None]) -> None:
     store_away()
     with pytest.raises(StoreUnavailable, match="does not answer"):
-        store.clear()
+        scripts.clear()
 
 
 def test_readiness_and_doctor_say_so(store_away: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "PROBES", {"redis": health.redis})
-    (well,) = diagnosis.services()
+    (well,) = checks.services()
     store_away()
-    (away,) = diagnosis.services()
+    (away,) = checks.services()
     assert (well.level, away.level) == (Level.OK, Level.FAILED)
     assert away.found.startswith("the quota store does not answer")
     assert "REDIS_URL" in away.fix

@@ -9,11 +9,11 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted
-from integrations.highlevel import transport
-from integrations.highlevel.transport import Request
-from integrations.quota import governor
-from integrations.quota.lanes import Lane
-from integrations.sandbox.options import Window
+from integrations.highlevel.http import transport
+from integrations.highlevel.http.transport import Request
+from integrations.quota.permits import governor
+from integrations.quota.permits.lanes import Lane
+from integrations.sandbox.server.options import Window
 from tests.plugin.vendor import Vendor, location_grant, make_app, run_vendor
 
 LIMIT, INTERVAL, THREADS, SECONDS = 30, 1.0, 8, 4.0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from tests.quota.bucket import Bucket, Granted, terms
 from tests.quota.simulator import PROFILES, Simulation, simulation
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from integrations.sandbox.data.seed import seed
+from integrations.sandbox.data.world import Company, Location, World
 from integrations.sandbox.protocol import ApiError, Call, Reply, Route
 from integrations.sandbox.resources import ROUTES
-from integrations.sandbox.seed import seed
-from integrations.sandbox.world import Company, Location, World
 
 NOW = 1_793_600_000.0  # a day after the newest seeded date
 BY_OPERATION: dict[str, Route] = {route.operation_id: route for route in ROUTES}

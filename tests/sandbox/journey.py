@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx2
 
-from integrations.sandbox.embedded import Embedded
-from integrations.sandbox.options import Options
+from integrations.sandbox.server.embedded import Embedded
+from integrations.sandbox.server.options import Options
 
 DEFAULTS = Options()
 REDIRECT = "http://127.0.0.1:8000/oauth/callback"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from integrations.sandbox import changes
+from integrations.sandbox.data import changes
 from tests.sandbox.desk import Desk
 
 FIRST_EVENTS = {

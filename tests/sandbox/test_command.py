@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.core.management import call_command
 
-from integrations.sandbox import commandline
-from integrations.sandbox.options import Options
+from integrations.sandbox.server import commandline
+from integrations.sandbox.server.options import Options
 
 
 @pytest.mark.parametrize("code", [0, 1])

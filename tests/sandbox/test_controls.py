@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integrations.sandbox.signing import public_key_pem
+from integrations.sandbox.events.signing import public_key_pem
 from tests.sandbox.conftest import Start
 from tests.sandbox.journey import DEFAULTS, Journey
 

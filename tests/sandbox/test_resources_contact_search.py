@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integrations.sandbox.records import Contact
+from integrations.sandbox.data.records import Contact
 from integrations.sandbox.timestamps import iso
 from tests.sandbox.desk import Desk
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integrations.sandbox.records import Contact
+from integrations.sandbox.data.records import Contact
 from integrations.sandbox.timestamps import iso
 from tests.sandbox.desk import Desk
 from tests.sandbox.examples import idle_contact, new_contact, note_path, task_path

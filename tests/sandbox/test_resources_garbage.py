@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from integrations.sandbox.data.row_store import Shelf
 from integrations.sandbox.protocol import ApiError, Call, Route
 from integrations.sandbox.resources import ROUTES
-from integrations.sandbox.shelf import Shelf
 from tests.sandbox.desk import Desk
 from tests.sandbox.examples import EXAMPLES
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.sandbox.seed import seed
+from integrations.sandbox.data.seed import seed
 from tests.sandbox.desk import Desk
 
 

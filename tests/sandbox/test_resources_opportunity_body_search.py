@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from integrations.sandbox.records import Opportunity
+from integrations.sandbox.data.records import Opportunity
 from integrations.sandbox.timestamps import iso
 from tests.sandbox.desk import Desk
 from tests.sandbox.examples import opportunity_path

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from integrations.sandbox import seed as seeding
-from integrations.sandbox.seed import seed
-from integrations.sandbox.seed_data import PHONES, SPREAD, phone
-from integrations.sandbox.world import Location, World
+from integrations.sandbox.data import seed as seeding
+from integrations.sandbox.data.seed import seed
+from integrations.sandbox.data.seed_data import PHONES, SPREAD, phone
+from integrations.sandbox.data.world import Location, World
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
-from integrations.sandbox import commandline
-from integrations.sandbox.embedded import serve_in_thread
-from integrations.sandbox.options import Options
-from integrations.sandbox.serving import PortUnavailable
+from integrations.sandbox.server import commandline
+from integrations.sandbox.server.embedded import serve_in_thread
+from integrations.sandbox.server.options import Options
+from integrations.sandbox.server.serving import PortUnavailable
 
 COMMAND = [sys.executable, "-m", "integrations.sandbox", "--locations", "1", "--contacts", "0"]
 
@@ -64,7 +64,7 @@ def test_a_port_in_use_is_one_line_and_exit_1() -> None:
 
 
 def test_it_needs_no_django() -> None:
-    code = "import sys, integrations.sandbox.commandline; sys.exit('django' in sys.modules)"
+    code = "import sys, integrations.sandbox.server.commandline; sys.exit('django' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ}, timeout=20, check=False)
     assert done.returncode == 0
 

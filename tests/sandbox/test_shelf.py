@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from integrations.sandbox.shelf import Shelf, Sort
+from integrations.sandbox.data.row_store import Shelf, Sort
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 
-from integrations.sandbox import sso
+from integrations.sandbox.pages import sso
 from tests.sandbox.journey import DEFAULTS, Journey
 
 SECRET = "a shared secret"

@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from integrations.sandbox import retries, signing
+from integrations.sandbox.events import retries, signing
 from tests.sandbox.conftest import Start
 from tests.sandbox.journey import Journey, Post, Receiver, app_id, until
 

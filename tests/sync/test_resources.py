@@ -11,7 +11,7 @@ from integrations.core.errors import PayloadAnomalous
 from integrations.gateway import client
 from integrations.gateway.client import Result
 from integrations.highlevel.catalogue import catalogue, prepare
-from integrations.highlevel.pagination_styles import style_of
+from integrations.highlevel.pagination.styles import style_of
 from integrations.sync import listing
 from integrations.sync.resources import RESOURCES, Resource
 from integrations.sync.resources.base import ENVELOPE

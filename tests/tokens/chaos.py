@@ -24,13 +24,14 @@ from django.db import close_old_connections, connection
 from integrations.core import clock
 from integrations.core.errors import IntegrationError
 from integrations.core.models import AuditEntry
-from integrations.highlevel import oauth
-from integrations.quota.lanes import Lane
+from integrations.highlevel.oauth import client as oauth
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
-from integrations.tokens import fresh, store, tasks
+from integrations.tokens import store, tasks
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
-from integrations.tokens.steps import STEPS
+from integrations.tokens.refresh.claim_call_swap import refresh
+from integrations.tokens.refresh.kill_points import STEPS
 from tests.plugin.vendor import FIRST_REDIRECT, Vendor, company_grant, make_app, run_vendor
 from tests.tokens.victims import IN_FLIGHT
 
@@ -164,7 +165,7 @@ def judge(death: Death) -> str:
         told = AuditEntry.objects.filter(action="token.needs_reconnect", subject=row.holder_name).exists()
         return "reported" if row.reason and told else "silent"
     try:
-        fresh.fresh(store.location(row.app, row.resource_id), lane=Lane.BULK)
+        access_token.fresh(store.location(row.app, row.resource_id), lane=Lane.BULK)
         return "works" if refresh(row.pk).generation > death.generation else "silent"
     except IntegrationError as error:
         return f"silent: {error.code}"

@@ -8,7 +8,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.quota import shelf
-from integrations.quota import store as redis_store
+from integrations.quota.permits import scripts as redis_store
 from integrations.tenants.models import App
 from integrations.tokens import store
 from integrations.tokens.models import Credential

@@ -18,8 +18,8 @@ import django
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
     django.setup()
-    fresh, store = import_module("integrations.tokens.fresh"), import_module("integrations.tokens.store")
-    apps, lanes = import_module("integrations.tenants.models"), import_module("integrations.quota.lanes")
+    fresh, store = import_module("integrations.tokens.access.access_token"), import_module("integrations.tokens.store")
+    apps, lanes = import_module("integrations.tenants.models"), import_module("integrations.quota.permits.lanes")
     connection = import_module("django.db").connection
     client_id, location_id, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     holder = store.location(apps.App.objects.get(client_id=client_id), location_id)

@@ -73,7 +73,7 @@ def _world() -> tuple[Any, Any, Any]:
     app = plugin.make_app(vendor)
     grant = plugin.location_grant(vendor, app, vendor.locations[0])
     row = store.put(store.location(app, str(grant.location_id)), grant, now=clock.now())
-    return running, row, import_module("integrations.tokens.refresh")
+    return running, row, import_module("integrations.tokens.refresh.claim_call_swap")
 
 
 def database_lost_after_the_answer(stage: Stage) -> dict[str, Any]:

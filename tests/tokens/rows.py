@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.db.models import F
 
 from integrations.core import clock
-from integrations.tokens import lease
 from integrations.tokens.models import Credential
+from integrations.tokens.refresh import lease
 
 
 def expire(row: Credential) -> None:

@@ -15,9 +15,10 @@ from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from integrations.tokens import halted, store, tasks
+from integrations.tokens import store, tasks
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh import halted_apps
+from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import Vendor, location_grant
 from tests.tokens.rows import expire, let_pass
 
@@ -156,14 +157,14 @@ def test_where_all_were_refused_the_one_that_rested_longest_asks(location, neigh
     Credential.objects.update(refreshed_at=clock.now() - timedelta(hours=9))
     for row in (location, neighbour):
         refused(row)
-    assert halted.due(clock.now()) == []
+    assert halted_apps.due(clock.now()) == []
     rests_for(app, 301)
-    assert halted.due(clock.now()) == [location.pk]
-    assert halted.due(clock.now()) == [], "asked once, whoever sweeps"
+    assert halted_apps.due(clock.now()) == [location.pk]
+    assert halted_apps.due(clock.now()) == [], "asked once, whoever sweeps"
     refused_again = refresh_forced(location)
     assert refused_again.failures == 2
     rests_for(app, 301)
-    assert halted.due(clock.now()) == [neighbour.pk]
+    assert halted_apps.due(clock.now()) == [neighbour.pk]
 
 
 def refresh_forced(row: Credential) -> Credential:

@@ -8,7 +8,7 @@ from integrations.core.errors import IntegrationError
 from integrations.core.models import AuditEntry
 from integrations.tokens import store
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import Vendor
 
 GOOD = {"access_token": "new-access", "refresh_token": "new-refresh", "expires_in": 86_399}

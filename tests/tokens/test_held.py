@@ -10,10 +10,11 @@ import pytest
 from integrations.core import clock
 from integrations.core.errors import InstallGone, LocationInactive
 from integrations.core.secret import Secret
-from integrations.quota.lanes import Lane
-from integrations.tokens import fresh, held, store
+from integrations.quota.permits.lanes import Lane
+from integrations.tokens import store
+from integrations.tokens.access import access_cache, access_token
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import Vendor
 
 
@@ -21,8 +22,8 @@ def holder(row: Credential) -> store.Holder:
     return store.location(row.app, row.resource_id)
 
 
-def access(row: Credential, **how: Any) -> fresh.Access:
-    return fresh.fresh(holder(row), lane=Lane.BULK, **how)
+def access(row: Credential, **how: Any) -> access_token.Access:
+    return access_token.fresh(holder(row), lane=Lane.BULK, **how)
 
 
 def test_a_stream_of_calls_is_one_query(
@@ -33,7 +34,7 @@ def test_a_stream_of_calls_is_one_query(
     with django_assert_num_queries(1):
         first = access(location)
         assert all(access(location) is first for _ in range(10))
-    monkeypatch.setattr(clock, "monotonic", lambda: now + held.MOMENT)
+    monkeypatch.setattr(clock, "monotonic", lambda: now + access_cache.MOMENT)
     with django_assert_num_queries(1):
         assert access(location).generation == first.generation
 
@@ -48,7 +49,7 @@ def test_a_refused_generation_is_not_taken_again(location: Credential, vendor: V
 def test_nor_when_another_thread_has_just_read_it_again(location: Credential) -> None:
     old = access(location)
     refresh(location.pk)
-    held.hold(holder(location), old)  # read before the refresh, held after it
+    access_cache.hold(holder(location), old)  # read before the refresh, held after it
     assert access(location, refused=old.generation).generation == old.generation + 1
 
 
@@ -71,16 +72,16 @@ def test_what_this_process_changes_it_sees_at_once(location: Credential, vendor:
 
 
 def test_what_has_little_more_than_a_minute_to_live_is_not_held(location: Credential) -> None:
-    ends = clock.now() + store.MINIMUM_LIFE + timedelta(seconds=held.MOMENT / 2)
+    ends = clock.now() + store.MINIMUM_LIFE + timedelta(seconds=access_cache.MOMENT / 2)
     Credential.objects.filter(pk=location.pk).update(expires_at=ends)
     access(location)
-    assert held.recall(holder(location)) is None
+    assert access_cache.recall(holder(location)) is None
 
 
 def test_it_is_bounded(location: Credential, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held, "_MOST", 3)
+    monkeypatch.setattr(access_cache, "_MOST", 3)
     got = access(location)
     for number in range(10):
-        held.hold(number, got)
-    assert len(held._held) <= 3
-    assert held.recall(9) is got
+        access_cache.hold(number, got)
+    assert len(access_cache._held) <= 3
+    assert access_cache.recall(9) is got

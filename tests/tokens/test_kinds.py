@@ -27,12 +27,14 @@ from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.gateway import api1
 from integrations.gateway import client as gateway
-from integrations.highlevel.grants import Grant
-from integrations.quota import governor, queries
+from integrations.highlevel.oauth.grants import Grant
+from integrations.quota.permits import governor, queries
 from integrations.tenants.models import App
-from integrations.tokens import manual, pasted, store, tasks
+from integrations.tokens import store, tasks
+from integrations.tokens.manual_tokens import entry as manual
+from integrations.tokens.manual_tokens import parsing
 from integrations.tokens.models import Credential
-from integrations.tokens.reconnect import reconnect_url
+from integrations.tokens.operators.reconnect_link import reconnect_url
 from integrations.tokens.store import Holder
 from tests.tokens.listener import Listener, listening
 from tests.tokens.rows import let_pass
@@ -104,21 +106,21 @@ def aged(row: Credential) -> None:
 )
 def test_what_people_paste_instead_is_explained(text: str, kind: str, said: str) -> None:
     with pytest.raises(BadRequest, match=said) as told:
-        pasted.recognised(text, kind=kind, user_type="Location", resource_id=PLACE)
+        parsing.recognised(text, kind=kind, user_type="Location", resource_id=PLACE)
     assert len(text.strip()) < 10 or text.strip() not in str(told.value), "no message repeats a secret"
 
 
 @pytest.mark.parametrize("text", [KEY, f"  Bearer {KEY}\n", f'"{KEY}"', key(sub="nothing is said of a place")])
 def test_what_is_meant_is_taken(text: str) -> None:
-    found = pasted.recognised(text, kind=Kind.KEY, user_type="Location", resource_id=PLACE)
+    found = parsing.recognised(text, kind=Kind.KEY, user_type="Location", resource_id=PLACE)
     assert found.reveal() in text
 
 
 def test_an_agencys_key_is_its_own() -> None:
     mine = key(company_id=AGENCY)
-    assert pasted.recognised(mine, kind=Kind.KEY, user_type="Company", resource_id=AGENCY).reveal() == mine
+    assert parsing.recognised(mine, kind=Kind.KEY, user_type="Company", resource_id=AGENCY).reveal() == mine
     with pytest.raises(BadRequest, match="enter it for that location"):
-        pasted.recognised(KEY, kind=Kind.KEY, user_type="Company", resource_id=AGENCY)
+        parsing.recognised(KEY, kind=Kind.KEY, user_type="Company", resource_id=AGENCY)
 
 
 def test_a_private_token_calls_api_2(place: Holder, vendor: Listener) -> None:

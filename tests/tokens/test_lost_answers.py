@@ -15,13 +15,15 @@ from integrations.core.errors import (
     StoreUnavailable,
     Unreachable,
 )
-from integrations.highlevel import oauth
-from integrations.quota.lanes import Lane
+from integrations.highlevel.oauth import client as oauth
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
-from integrations.tokens import fresh, lease, outcomes, store, tasks
+from integrations.tokens import store, tasks
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
-from integrations.tokens.outcomes import GRACE, REPEATS, outcome
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh import lease, outcomes
+from integrations.tokens.refresh.claim_call_swap import refresh
+from integrations.tokens.refresh.outcomes import GRACE, REPEATS, outcome
 from tests.plugin.vendor import Vendor
 from tests.tokens.rows import expire, let_pass, orphan
 
@@ -131,12 +133,15 @@ def test_nobody_uses_the_second_chance_up_before_its_time(location, vendor, lane
 
     tasks.repair_one(credential_id=location.pk)
     with pytest.raises(Unreachable) as told:
-        fresh.fresh(store.location(location.app, location.resource_id), lane=lane)
+        access_token.fresh(store.location(location.app, location.resource_id), lane=lane)
 
     assert uses(vendor) == before
     assert told.value.retry_after <= REPEATS[0].total_seconds()
     let_pass(location)
-    assert fresh.fresh(store.location(location.app, location.resource_id), lane=lane).generation > location.generation
+    assert (
+        access_token.fresh(store.location(location.app, location.resource_id), lane=lane).generation
+        > location.generation
+    )
 
 
 def test_a_stopped_app_is_no_reason_to_let_an_answer_go(location, vendor, app) -> None:

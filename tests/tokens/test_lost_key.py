@@ -10,11 +10,12 @@ import pytest
 from integrations.core import clock
 from integrations.core.errors import ClientRejected, GrantRevoked
 from integrations.gateway import client as gateway
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
-from integrations.tokens import fresh, lost_key, store, tasks
+from integrations.tokens import lost_key, store, tasks
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh.claim_call_swap import refresh
 from integrations.vault import forget, keys, rotation, witness
 from tests.plugin.vendor import location_grant
 from tests.vault.conftest import entry
@@ -52,7 +53,7 @@ def lose(ring: Any, *kept: Credential) -> forget.Outcome:
 
 def test_a_location_is_minted_again_by_its_companys_token(lost, company, ring, vendor) -> None:
     holder = store.location(company.app, vendor.locations[0])
-    fresh.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
     outcome = lose(ring, company)
     assert (outcome.ends, outcome.left) == ({"tokens.Credential": {lost_key.MINTED: 1}}, 0)
     [due] = tasks.claim_due(store.find(holder).refresh_due_at)
@@ -64,7 +65,7 @@ def test_a_location_is_minted_again_by_its_companys_token(lost, company, ring, v
 
 def test_a_call_does_not_wait_for_the_sweep(lost, company, ring, vendor) -> None:
     holder = store.location(company.app, vendor.locations[0])
-    fresh.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
     lose(ring, company)
     assert gateway.call(READ, app=company.app, location=holder.resource_id).status == 200
 

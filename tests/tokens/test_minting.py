@@ -18,13 +18,15 @@ from integrations.core.errors import (
     Unreachable,
 )
 from integrations.core.models import AuditEntry
-from integrations.highlevel import oauth
-from integrations.quota import governor, usage
-from integrations.quota.lanes import Lane
+from integrations.highlevel.oauth import client as oauth
+from integrations.quota import usage
 from integrations.quota.models import Usage
-from integrations.tokens import lease, store
+from integrations.quota.permits import governor
+from integrations.quota.permits.lanes import Lane
+from integrations.tokens import store
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh import lease
+from integrations.tokens.refresh.claim_call_swap import refresh
 
 
 @pytest.fixture

@@ -16,16 +16,16 @@ OPENINGS = {
     # The doors themselves.
     "vault/seal.py unseal: unseal_with": "the door",
     "tokens/seals.py _opened: unseal": "the door to a credential's columns",
-    "tokens/spool.py grant: unseal": "the door to a spool entry",
-    "tokens/spool.py grant: unpacked": "the same",
+    "tokens/spool/spool.py grant: unseal": "the door to a spool entry",
+    "tokens/spool/spool.py grant: unpacked": "the same",
     # The gateway's way to a call, and custody's refresh of what it calls with.
-    "tokens/fresh.py fresh: access_token": "the gateway's",
-    "tokens/refresh.py company_access: access_token": "a minting's",
-    "tokens/obtain.py by_refresh_token: refresh_token": "a refresh's",
+    "tokens/access/access_token.py fresh: access_token": "the gateway's",
+    "tokens/refresh/claim_call_swap.py company_access: access_token": "a minting's",
+    "tokens/refresh/token_requests.py by_refresh_token: refresh_token": "a refresh's",
     # Recorded.
-    "tokens/rescue.py commit: grant": "token.rescued",
+    "tokens/refresh/commit.py commit: grant": "token.rescued",
     "installs/complete.py finish: grant": "install.completed, or install.outdated",
-    "tokens/manual.py check: access_token": "token.tested",
+    "tokens/manual_tokens/entry.py check: access_token": "token.tested",
     "vault/rotation.py _reseal: unseal_with": "vault.rotation_started, vault.rotation_finished",
     "vault/rotation.py _pass_outside: unseal_with": "the same",
     "vault/witness.py _opens: unseal_with": "vault.key_proven",
@@ -53,7 +53,9 @@ def opened_by(call: ast.Call) -> str | None:
     match call.func:
         case ast.Name(id=name) if name in _OPENERS:
             return name
-        case ast.Attribute(attr=name, value=ast.Name(id="store" | "seals" | "seal" | "parcel")) if name in _OPENERS:
+        case ast.Attribute(attr=name, value=ast.Name(id="store" | "seals" | "seal" | "serialization")) if (
+            name in _OPENERS
+        ):
             return name
         case ast.Attribute(attr="grant", value=ast.Name(id="entry")):
             return "grant"

@@ -14,9 +14,10 @@ from django.db import OperationalError
 
 from integrations.core import clock
 from integrations.core.errors import ServerFault, StoreUnavailable, Unreachable
-from integrations.tokens import lease, tasks
+from integrations.tokens import tasks
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh import lease
+from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.tokens.rows import expire, let_pass
 
 

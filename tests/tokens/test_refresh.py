@@ -19,11 +19,13 @@ from integrations.core.errors import (
     Unreachable,
 )
 from integrations.core.models import AuditEntry
-from integrations.quota.lanes import Lane
-from integrations.tokens import fresh, lease, outcomes, store, tasks
-from integrations.tokens import refresh as refreshing
+from integrations.quota.permits.lanes import Lane
+from integrations.tokens import store, tasks
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh import claim_call_swap as refreshing
+from integrations.tokens.refresh import lease, outcomes
+from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import location_grant, make_app, run_vendor
 from tests.tokens.rows import expire, let_pass, orphan
 
@@ -61,7 +63,7 @@ def test_an_uninstall_during_the_refresh_is_told(location, vendor, monkeypatch) 
         refreshing, "reached", lambda step: step == "answered" and store.wipe(holder, reason="gone", now=clock.now())
     )
     with pytest.raises(InstallGone):
-        fresh.fresh(holder, lane=Lane.BULK)
+        access_token.fresh(holder, lane=Lane.BULK)
 
 
 def test_refreshes_are_spread_over_hours(location, vendor) -> None:
@@ -78,7 +80,7 @@ def test_many_who_want_a_fresh_token_cause_one_refresh(location, vendor) -> None
     def want() -> None:
         try:
             holder = store.location(location.app, location.resource_id)
-            got.append(fresh.fresh(holder, lane=Lane.BULK).token.reveal())
+            got.append(access_token.fresh(holder, lane=Lane.BULK).token.reveal())
         finally:
             connection.close()
 
@@ -158,12 +160,12 @@ def test_a_dead_grant_needs_a_reconnect_and_says_why(location, vendor) -> None:
     assert row.last_error_code == "grant_revoked"
     assert AuditEntry.objects.filter(action="token.needs_reconnect").count() == 1
     with pytest.raises(GrantRevoked, match="install again"):
-        fresh.fresh(store.location(row.app, row.resource_id), lane=Lane.BULK)
+        access_token.fresh(store.location(row.app, row.resource_id), lane=Lane.BULK)
 
 
 def test_a_dead_location_grant_is_minted_from_its_company(company, vendor) -> None:
     holder = store.location(company.app, vendor.locations[0])
-    fresh.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
     row = store.find(holder)
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
     renewed = refresh(row.pk)

@@ -15,11 +15,13 @@ from django.db.models import QuerySet
 from hlapp.celery import app as celery
 from integrations.core import clock
 from integrations.core.secret import Secret
-from integrations.highlevel.grants import Grant
-from integrations.quota.lanes import Lane
+from integrations.highlevel.oauth.grants import Grant
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
-from integrations.tokens import fresh, lease, store, tasks
+from integrations.tokens import store, tasks
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
+from integrations.tokens.refresh import lease
 from integrations.vault.seal import Binding, seal
 from tests.plugin.vendor import location_grant, make_app
 
@@ -154,7 +156,7 @@ def test_ten_thousand_installed_in_a_minute_do_not_come_due_in_one(app: App) -> 
 @pytest.mark.parametrize(("life", "handed_out"), [(59, False), (60, False), (62, True), (3600, True)])
 def test_a_token_handed_out_lives_a_minute(location, vendor, life, handed_out) -> None:
     Credential.objects.filter(pk=location.pk).update(expires_at=clock.now() + timedelta(seconds=life))
-    access = fresh.fresh(store.location(location.app, location.resource_id), lane=Lane.BULK)
+    access = access_token.fresh(store.location(location.app, location.resource_id), lane=Lane.BULK)
     assert (access.generation == location.generation) is handed_out
     row = Credential.objects.get(pk=access.credential_id)
     assert row.expires_at > clock.now() + timedelta(minutes=1)
@@ -163,7 +165,7 @@ def test_a_token_handed_out_lives_a_minute(location, vendor, life, handed_out) -
 def test_the_life_of_a_token_begins_when_it_is_asked_for(location, vendor) -> None:
     vendor.fault("/oauth/token", "latency", ms=700)
     began = clock.now()
-    row = fresh.refresh(location.pk)
+    row = access_token.refresh(location.pk)
     assert row.expires_at < began + timedelta(seconds=86_399.5), "not when the answer came"
 
 

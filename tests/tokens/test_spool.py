@@ -30,19 +30,21 @@ from integrations.core.errors import InstallPending, StoreUnavailable
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.gateway import client as gateway
-from integrations.highlevel.grants import Grant
+from integrations.highlevel.oauth.grants import Grant
 from integrations.installs import callback, complete
 from integrations.installs import tasks as installs_tasks
 from integrations.installs.callback import Callback
 from integrations.quota import shelf
 from integrations.tenants.models import Installation
-from integrations.tokens import parcel, rescue, spool, spool_keeper, store, tasks
+from integrations.tokens import store, tasks
 from integrations.tokens.database import needed
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
-from integrations.tokens.repairers import repair
-from integrations.tokens.spool_keeper import SpoolKeeper
-from integrations.tokens.spool_places import DISK
+from integrations.tokens.refresh import commit as rescue
+from integrations.tokens.refresh.claim_call_swap import refresh
+from integrations.tokens.refresh.orphan_repair import repair
+from integrations.tokens.spool import drain_thread, serialization, spool
+from integrations.tokens.spool.backends import DISK
+from integrations.tokens.spool.drain_thread import SpoolKeeper
 from tests.plugin.vendor import authorize_url, code_of, company_grant, location_grant
 from tests.tokens.rows import let_pass
 
@@ -181,9 +183,9 @@ def test_it_waits_while_the_database_is_away(location, vendor, spool_directory) 
     with no_writes("tokens_credential"):
         with pytest.raises(StoreUnavailable):
             refresh(location.pk)
-        assert spool.drain("pair", tasks.rescue.commit) == 0
+        assert spool.drain("pair", tasks.commit.commit) == 0
         assert len(entries(spool_directory)) == 1
-    assert spool.drain("pair", tasks.rescue.commit) == 1
+    assert spool.drain("pair", tasks.commit.commit) == 1
 
 
 @pytest.mark.parametrize("error", [InternalError, InterfaceError, OperationalError, ProgrammingError])
@@ -273,7 +275,7 @@ def test_what_a_killed_writer_left_is_committed_if_it_is_whole_and_else_removed(
     young.write_bytes(b"{")
     for path in (whole, half):
         os.utime(path, times=(0, 0))
-    spool_keeper.begin()
+    drain_thread.begin()
     assert entries(spool_directory) == [young.name]
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
 
@@ -283,7 +285,7 @@ def test_what_was_set_aside_is_tried_again_by_a_process_that_starts(location, ve
         refresh(location.pk)
     with no_writes("tokens_credential", DataError):
         tasks.sweep()
-    spool_keeper.begin()
+    drain_thread.begin()
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
     assert (entries(spool_directory), shelf.items("spool"), shelf.items("spool-aside")) == ([], {}, {})
 
@@ -301,7 +303,7 @@ def test_a_web_server_commits_what_only_its_own_disk_holds(
     tasks.sweep()
     assert Credential.objects.get(pk=location.pk).generation == location.generation
     settings.SPOOL_DIR = here
-    monkeypatch.setattr(spool_keeper, "EVERY", 0.05)
+    monkeypatch.setattr(drain_thread, "EVERY", 0.05)
     keeper = SpoolKeeper()
     keeper.start()
     keeper.start()
@@ -319,8 +321,8 @@ def test_the_keeper_outlives_a_round_that_fails(location, vendor, spool_director
         rounds.append(1)
         raise OperationalError("away")
 
-    monkeypatch.setattr(spool_keeper, "EVERY", 0.01)
-    monkeypatch.setattr(spool_keeper, "drain", breaks)
+    monkeypatch.setattr(drain_thread, "EVERY", 0.01)
+    monkeypatch.setattr(drain_thread, "drain", breaks)
     keeper = SpoolKeeper()
     keeper.start()
     try:
@@ -335,7 +337,7 @@ def test_a_newer_pair_is_not_overwritten(location, vendor, spool_directory) -> N
     let_pass(location)
     newer = refresh(location.pk)
     token = store.access_token(newer)
-    assert spool.drain("pair", tasks.rescue.commit) == 1
+    assert spool.drain("pair", tasks.commit.commit) == 1
     row = Credential.objects.get(pk=location.pk)
     assert (row.generation, store.access_token(row)) == (newer.generation, token)
     assert entries(spool_directory) == []
@@ -406,9 +408,9 @@ def test_an_entry_is_private_and_shows_no_token(location, vendor, spool_director
 
 def test_a_grant_survives_packing(app, vendor) -> None:
     grant = location_grant(vendor, app, vendor.locations[0])
-    assert parcel.unpacked(parcel.packed(grant)) == grant
+    assert serialization.unpacked(serialization.packed(grant)) == grant
     bare = Grant(Secret("a"), None, None, frozenset(), "Company", approved_locations=("x", "y"))
-    assert parcel.unpacked(parcel.packed(bare)) == bare
+    assert serialization.unpacked(serialization.packed(bare)) == bare
 
 
 # --- an installation ---

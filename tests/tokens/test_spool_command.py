@@ -12,13 +12,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
-from integrations.console.findings import Level
-from integrations.console.spooled import spool as doctors
+from integrations.console.doctor.findings import Level
+from integrations.console.doctor.spool_check import spool as doctors
 from integrations.core.errors import StoreUnavailable
 from integrations.core.models import AuditEntry
 from integrations.quota import shelf
-from integrations.tokens import spool
 from integrations.tokens.models import Credential
+from integrations.tokens.spool import spool
 from tests.tokens.test_spool import no_writes, spoil
 from tests.vault.test_spool_keys import put_in_spool
 

@@ -14,9 +14,12 @@ from integrations.core import clock
 from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
-from integrations.quota.lanes import Lane
-from integrations.tokens import fresh, lease, steering, store, tasks
+from integrations.quota.permits.lanes import Lane
+from integrations.tokens import store, tasks
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
+from integrations.tokens.operators import commands
+from integrations.tokens.refresh import lease
 from tests.plugin.vendor import Vendor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +34,7 @@ Sent = list[tuple[str, dict[str, Any]]]
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What was enqueued, by name and ids."""
     jobs: Sent = []
-    monkeypatch.setattr(steering, "enqueue", lambda task, **ids: jobs.append((task, ids)))
+    monkeypatch.setattr(commands, "enqueue", lambda task, **ids: jobs.append((task, ids)))
     return jobs
 
 
@@ -44,7 +47,7 @@ def operator(client: Client, django_user_model: Any) -> Client:
 @pytest.fixture
 def minted(company: Credential, vendor: Vendor) -> Credential:
     holder = store.location(company.app, vendor.locations[0])
-    fresh.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
     found = store.find(holder)
     assert found is not None
     return found
@@ -62,7 +65,7 @@ def recorded() -> list[tuple[str, str, str]]:
 def test_a_minting_gives_a_new_pair_where_the_own_refresh_token_is_dead(minted: Credential, sent: Sent) -> None:
     Credential.objects.filter(pk=minted.pk).update(state=State.NEEDS_RECONNECT, refresh_sealed=None)
     minted.refresh_from_db()
-    steering.mint_again(minted, actor=WHO)
+    commands.mint_again(minted, actor=WHO)
     assert sent == [("tokens.mint", {"credential_id": minted.pk})]
     tasks.mint_one(credential_id=minted.pk)
     row = Credential.objects.get(pk=minted.pk)
@@ -72,17 +75,17 @@ def test_a_minting_gives_a_new_pair_where_the_own_refresh_token_is_dead(minted: 
 
 def test_without_a_company_nothing_is_minted(location: Credential, sent: Sent) -> None:
     with pytest.raises(BadRequest, match="no company"):
-        steering.mint_again(location, actor=WHO)
+        commands.mint_again(location, actor=WHO)
     assert (sent, recorded()) == ([], [])
 
 
 def test_a_suspended_one_rests_until_it_is_refreshed_by_hand(location: Credential, sent: Sent) -> None:
-    steering.suspend(location, actor=WHO)
+    commands.suspend(location, actor=WHO)
     row = Credential.objects.get(pk=location.pk)
     assert (row.state, row.reason, row.refresh_due_at) == (State.SUSPENDED, f"suspended by {WHO}", None)
     with pytest.raises(BadRequest, match="not active"):
-        steering.suspend(row, actor=WHO)
-    steering.refresh_now(row, actor=WHO)
+        commands.suspend(row, actor=WHO)
+    commands.refresh_now(row, actor=WHO)
     [(_, wanted)] = sent
     tasks.refresh_one(**wanted)
     assert Credential.objects.get(pk=row.pk).state == State.ACTIVE
@@ -90,20 +93,20 @@ def test_a_suspended_one_rests_until_it_is_refreshed_by_hand(location: Credentia
 
 
 def test_a_company_may_be_suspended_too(company: Credential) -> None:
-    steering.suspend(company, actor=WHO)
+    commands.suspend(company, actor=WHO)
     assert Credential.objects.get(pk=company.pk).state == State.SUSPENDED
 
 
 def test_of_an_older_generation_nothing_is_suspended(location: Credential) -> None:
     Credential.objects.filter(pk=location.pk).update(generation=location.generation + 1)
     with pytest.raises(BadRequest, match="just been refreshed"):
-        steering.suspend(location, actor=WHO)
+        commands.suspend(location, actor=WHO)
 
 
 def test_nothing_is_suspended_whose_refresh_would_wake_it(location: Credential) -> None:
     assert lease.claim(location.pk, owner="a worker")
     with pytest.raises(BadRequest, match="being"):
-        steering.suspend(location, actor=WHO)
+        commands.suspend(location, actor=WHO)
     location.refresh_from_db()
     assert (location.state, recorded()) == (State.ACTIVE, [])
 

@@ -10,10 +10,11 @@ from integrations.core import clock
 from integrations.core.errors import GrantRevoked, LocationInactive, ServerFault, Unreachable
 from integrations.gateway import client as gateway
 from integrations.installs import events
-from integrations.quota.lanes import Lane
-from integrations.tokens import fresh, store, tasks
+from integrations.quota.permits.lanes import Lane
+from integrations.tokens import store, tasks
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import company_grant
 from tests.tokens.rows import expire, let_pass
 
@@ -43,7 +44,7 @@ def test_it_keeps_its_tokens_and_is_asked_for_slowly(paused) -> None:
     assert paused.refresh_sealed is not None
     assert timedelta(hours=4) < paused.refresh_due_at - clock.now() < timedelta(hours=8)
     with pytest.raises(LocationInactive):
-        fresh.fresh(holder(paused), lane=Lane.BULK)
+        access_token.fresh(holder(paused), lane=Lane.BULK)
 
 
 def test_the_slow_retry_wakes_it(paused, vendor) -> None:
@@ -62,10 +63,12 @@ def test_an_install_event_makes_it_due_at_once(paused) -> None:
 
 def test_connecting_it_again_asks_at_once(company, vendor) -> None:
     target = store.location(company.app, vendor.locations[0])
-    fresh.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
     row = store.find(target)
     assert store.suspend(row.pk, row.generation, reason="paused", now=clock.now())
-    assert fresh.connect(target, company_id=company.resource_id, lane=Lane.EVENTS).generation == row.generation + 1
+    assert (
+        access_token.connect(target, company_id=company.resource_id, lane=Lane.EVENTS).generation == row.generation + 1
+    )
 
 
 def test_a_call_that_finds_it_inactive_suspends_it(location, vendor) -> None:
@@ -102,7 +105,7 @@ def test_what_an_operator_suspends_sleeps_until_it_is_woken(location) -> None:
     assert store.suspend(location.pk, location.generation, reason="on request", now=clock.now(), wakes=False)
     assert tasks.claim_due(clock.now() + timedelta(days=30)) == []
     with pytest.raises(LocationInactive, match="on request"):
-        fresh.fresh(holder(location), lane=Lane.INTERACTIVE)
+        access_token.fresh(holder(location), lane=Lane.INTERACTIVE)
     assert store.wake(holder(location), now=clock.now())
     tasks.refresh_one(credential_id=location.pk)
     location.refresh_from_db()
@@ -111,7 +114,7 @@ def test_what_an_operator_suspends_sleeps_until_it_is_woken(location) -> None:
 
 def test_an_inactive_company_suspends_its_locations_instead_of_losing_them(company, vendor) -> None:
     target = store.location(company.app, vendor.locations[0])
-    fresh.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
     Credential.objects.filter(pk=company.pk).update(state=State.SUSPENDED, reason="unpaid")
     row = store.find(target)
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
@@ -123,7 +126,7 @@ def test_an_inactive_company_suspends_its_locations_instead_of_losing_them(compa
 
 def test_a_company_that_installs_again_brings_its_lost_locations_back(company, vendor) -> None:
     target = store.location(company.app, vendor.locations[0])
-    fresh.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
     Credential.objects.filter(pk=company.pk).update(state=State.NEEDS_RECONNECT, reason="revoked")
     row = store.find(target)
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
@@ -141,13 +144,13 @@ def test_an_expired_token_is_not_asked_for_by_everybody_while_it_cannot_be_had(l
     vendor.fault("/oauth/token", "status", status=503, times=None)
     Credential.objects.filter(pk=location.pk).update(failures=5)
     with pytest.raises(ServerFault):
-        fresh.fresh(holder(location), lane=Lane.BULK)
+        access_token.fresh(holder(location), lane=Lane.BULK)
     over = {"lease_until": None, "intent_generation": None, "intent_at": None}  # the repeats of what may be lost
     Credential.objects.filter(pk=location.pk).update(refresh_due_at=clock.now() + timedelta(seconds=40), **over)
     before = vendor.state()["requests"]
     with pytest.raises(Unreachable) as told:
-        fresh.fresh(holder(location), lane=Lane.BULK)
+        access_token.fresh(holder(location), lane=Lane.BULK)
     assert 35 < told.value.retry_after <= 40
     assert vendor.state()["requests"] == before
     with pytest.raises(ServerFault):
-        fresh.fresh(holder(location), lane=Lane.INTERACTIVE)
+        access_token.fresh(holder(location), lane=Lane.INTERACTIVE)

@@ -7,11 +7,13 @@ from django.db import InterfaceError, connection, transaction
 
 from integrations.core import audit
 from integrations.core.errors import BadRequest, StoreUnavailable
-from integrations.quota.lanes import Lane
-from integrations.tokens import fresh, spool, store
+from integrations.quota.permits.lanes import Lane
+from integrations.tokens import store
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import mint, refresh
-from integrations.tokens.rescue import KIND, commit
+from integrations.tokens.refresh.claim_call_swap import mint, refresh
+from integrations.tokens.refresh.commit import KIND, commit
+from integrations.tokens.spool import spool
 from tests.tokens.rows import expire
 
 
@@ -24,11 +26,11 @@ def test_a_refresh_inside_a_transaction_is_refused_before_anything_is_sent(locat
     expire(location)
     holder = store.location(location.app, location.resource_id)
     with pytest.raises(BadRequest, match="outside the transaction"), transaction.atomic():
-        fresh.fresh(holder, lane=Lane.BULK)
+        access_token.fresh(holder, lane=Lane.BULK)
     assert "refresh_token" not in vendor.state()["token_requests"]
     row = Credential.objects.get(pk=location.pk)
     assert (row.lease_until, row.intent_generation, row.failures) == (None, None, 0)
-    assert fresh.fresh(holder, lane=Lane.BULK).generation == location.generation + 1
+    assert access_token.fresh(holder, lane=Lane.BULK).generation == location.generation + 1
 
 
 def test_so_a_developers_own_test_shows_it(location, vendor) -> None:
@@ -43,7 +45,7 @@ def test_so_a_developers_own_test_shows_it(location, vendor) -> None:
 def test_a_token_that_needs_no_refresh_may_be_used_in_a_transaction(location, vendor) -> None:
     holder = store.location(location.app, location.resource_id)
     with transaction.atomic():
-        assert fresh.fresh(holder, lane=Lane.BULK).generation == location.generation
+        assert access_token.fresh(holder, lane=Lane.BULK).generation == location.generation
 
 
 def test_a_dead_grant_is_told_with_its_row_or_neither_is(location, vendor, monkeypatch) -> None:

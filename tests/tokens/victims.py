@@ -2,7 +2,7 @@
 
 Orders are lines `[credential id, step, seconds]` on standard input, answers `[credential id, how it ended, when]`.
 The step "in flight" kills after so many seconds, wherever the call to the vendor has come to by then; the others are
-those of `integrations.tokens.steps`.
+those of `integrations.tokens.refresh.kill_points`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ IN_FLIGHT = "in flight"
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
     django.setup()
-    room = import_module("integrations.tokens.refresh"), import_module("integrations.tokens.steps")
+    room = (
+        import_module("integrations.tokens.refresh.claim_call_swap"),
+        import_module("integrations.tokens.refresh.kill_points"),
+    )
     for line in sys.stdin:
         credential_id, step, seconds = json.loads(line)
         child = os.fork()

@@ -15,7 +15,7 @@ from django.db import connection
 
 from integrations.core import clock
 from integrations.core.secret import Secret
-from integrations.highlevel.grants import Grant
+from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.tokens import store

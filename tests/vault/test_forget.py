@@ -14,13 +14,16 @@ from integrations.core import audit, clock
 from integrations.core.errors import ClientRejected, GrantRevoked
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
-from integrations.highlevel.grants import Grant
+from integrations.highlevel.oauth.grants import Grant
 from integrations.quota import shelf
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from integrations.tokens import fresh, lost_key, rescue, spool, store, tasks
+from integrations.tokens import lost_key, store, tasks
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
+from integrations.tokens.refresh import commit
+from integrations.tokens.spool import spool
 from integrations.vault import forget, rotation, witness
 from tests.vault.conftest import entry, grant, make_app, make_rows, spawn, tokens
 from tests.vault.test_command import status, vault
@@ -67,7 +70,7 @@ def test_a_lost_key_takes_its_credentials_to_reconnect_and_says_why(app, ring) -
         assert row.reason == "it was sealed by the key 'k1', which is lost: install the app again"
         assert (row.refresh_due_at, row.last_error_code) == (None, "seal_broken")
         with pytest.raises(GrantRevoked, match="'k1', which is lost"):
-            fresh.fresh(store.location(app, row.resource_id), lane=Lane.BULK)
+            access_token.fresh(store.location(app, row.resource_id), lane=Lane.BULK)
     assert tokens(survivor) == ("access-k2", "refresh-k2")
     found, complaint = status()
     assert (found["missing"], complaint) == ([], "")
@@ -210,7 +213,7 @@ def test_a_pair_in_the_spool_under_a_key_that_is_here_saves_its_credential(app, 
     ring("k2")
     ends("k1")
     assert again(row).state == State.NEEDS_RECONNECT
-    spool.drain(rescue.KIND, rescue.commit)
+    spool.drain(commit.KIND, commit.commit)
     assert (again(row).state, tokens(row)) == (State.ACTIVE, ("access-newer", "refresh-newer"))
 
 

@@ -11,8 +11,10 @@ import pytest
 from integrations.core import clock
 from integrations.core.errors import SealBroken, StoreUnavailable
 from integrations.quota import shelf
-from integrations.tokens import rescue, spool, store
+from integrations.tokens import store
 from integrations.tokens.models import Credential
+from integrations.tokens.refresh import commit
+from integrations.tokens.spool import spool
 from integrations.vault import rotation, witness
 from integrations.vault import status as vault_status
 from integrations.vault.seal import Binding
@@ -25,7 +27,7 @@ LABEL = "tokens.spool"
 def put_in_spool(row: Credential, text: str) -> str:
     """As a refresh does whose commit failed; the entry's name."""
     before = shelf.items("spool").keys()
-    rescue._spool(row, grant(text), clock.now())
+    commit._spool(row, grant(text), clock.now())
     [name] = shelf.items("spool").keys() - before
     return name
 
@@ -77,7 +79,7 @@ def test_rotation_reseals_both_copies_and_the_entry_still_commits(app, ring, spo
     assert (spool_directory / name).read_bytes() == shelf.items("spool")[name]
     assert [path.name for path in spool_directory.iterdir()] == [name]
     ring("k2")
-    assert spool.drain(rescue.KIND, rescue.commit) == 1
+    assert spool.drain(commit.KIND, commit.commit) == 1
     row = Credential.objects.get(pk=row.pk)
     assert (row.generation, store.access_token(row).reveal()) == (2, "access-newer")
 
@@ -90,7 +92,7 @@ def test_what_is_committed_while_it_is_resealed_changes_nothing(app, ring, monke
 
     def committed_first(keys: Any, key_id: str, secret: Any, binding: Binding) -> bytes:
         if binding.field == "spooled":
-            spool.drain(rescue.KIND, rescue.commit)
+            spool.drain(commit.KIND, commit.commit)
         return seal_under(keys, key_id, secret, binding)
 
     monkeypatch.setattr(rotation, "seal_under", committed_first)

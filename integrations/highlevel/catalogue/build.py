@@ -19,7 +19,7 @@ from integrations.highlevel.catalogue import corrections, fields
 from integrations.highlevel.catalogue.lookup import DEFAULT_VERSION, Catalogue
 from integrations.highlevel.catalogue.operation import Body, Content, Credential, Operation, Parameter, written
 from integrations.highlevel.catalogue.schemas import resolved, shape
-from integrations.highlevel.dialects import DialectName
+from integrations.highlevel.oauth.dialects import DialectName
 
 METHODS = ("get", "post", "put", "patch", "delete")
 HANDLED_ELSEWHERE = frozenset({"version", "authorization"})  # headers the transport sets

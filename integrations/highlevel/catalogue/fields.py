@@ -14,7 +14,7 @@ from itertools import groupby
 from typing import Any
 
 from integrations.highlevel.catalogue.schemas import DEEPEST, resolved, shape
-from integrations.highlevel.dialects import DialectName
+from integrations.highlevel.oauth.dialects import DialectName
 
 LEVELS = 3
 SIDES = ("request fields", "response fields")

@@ -19,7 +19,7 @@ from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
 from integrations.highlevel.catalogue.operation import Body, Operation, Parameter
 from integrations.highlevel.catalogue.values import described, texts
-from integrations.highlevel.transport import File, Request
+from integrations.highlevel.http.transport import File, Request
 
 LARGEST_IN_MEMORY = 16 * 1024 * 1024  # bytes of a file that is not streamed
 

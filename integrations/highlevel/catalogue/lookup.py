@@ -11,7 +11,7 @@ from typing import Any
 
 from integrations.core.errors import BadRequest
 from integrations.highlevel.catalogue.operation import Operation, read
-from integrations.highlevel.dialects import DialectName
+from integrations.highlevel.oauth.dialects import DialectName
 
 # 29 operations of API 2.0 and 30 of v3 name no version; they get what nearly all their siblings ask for.
 DEFAULT_VERSION: dict[DialectName, str] = {"v2": "2021-07-28", "v3": "v3"}

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from integrations.sandbox.protocol import Route
-from integrations.sandbox.resources import (
-    calendar_events,
-    calendars,
-    companies,
-    contact_search,
-    contact_tags,
-    contacts,
-    conversations,
-    custom_fields,
-    location_tags,
-    locations,
-    message_sending,
-    messages,
-    notes,
-    opportunities,
-    opportunity_body_search,
-    opportunity_search,
-    pipelines,
-    tasks,
-    users,
-)
+from integrations.sandbox.resources.calendars import calendars
+from integrations.sandbox.resources.calendars import events as calendar_events
+from integrations.sandbox.resources.contacts import contacts, notes, tasks
+from integrations.sandbox.resources.contacts import search as contact_search
+from integrations.sandbox.resources.contacts import tags as contact_tags
+from integrations.sandbox.resources.conversations import conversations, message_sending, messages
+from integrations.sandbox.resources.locations import companies, custom_fields, locations, users
+from integrations.sandbox.resources.locations import tags as location_tags
+from integrations.sandbox.resources.opportunities import body_search, opportunities, pipelines
+from integrations.sandbox.resources.opportunities import search as opportunity_search
 
 # Where two paths fit (/contacts/search/duplicate, /contacts/{contactId}), the one with more fixed parts is meant.
 ROUTES: tuple[Route, ...] = (
@@ -33,7 +22,7 @@ ROUTES: tuple[Route, ...] = (
     *notes.ROUTES,
     *tasks.ROUTES,
     *opportunity_search.ROUTES,
-    *opportunity_body_search.ROUTES,
+    *body_search.ROUTES,
     *pipelines.ROUTES,
     *opportunities.ROUTES,
     *locations.ROUTES,

@@ -10,9 +10,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from integrations.sandbox.data.world import Location
 from integrations.sandbox.protocol import ApiError, Call
 from integrations.sandbox.timestamps import parse
-from integrations.sandbox.world import Location
 
 Rule = str | tuple[str, ...]  # a name of KINDS, with "?" behind it where null may stand; or the values allowed
 Rules = Mapping[str, Rule]

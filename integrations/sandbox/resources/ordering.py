@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.sandbox.data.row_store import Row, Sort
 from integrations.sandbox.resources import paging
 from integrations.sandbox.resources.checks import bad_request, invalid
-from integrations.sandbox.shelf import Row, Sort
 from integrations.sandbox.timestamps import parse
 
 DEEPEST_PAGE = 10_000

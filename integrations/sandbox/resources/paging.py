@@ -12,9 +12,9 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
+from integrations.sandbox.data.row_store import Row
 from integrations.sandbox.protocol import Call
 from integrations.sandbox.resources.checks import invalid
-from integrations.sandbox.shelf import Row
 
 R = TypeVar("R", bound=Row)
 

@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.table import Column, Table
 from rich.text import Text
 
-from integrations.console import diagnosis, screen
-from integrations.console.findings import Finding, Level
+from integrations.console import screen
+from integrations.console.doctor import checks
+from integrations.console.doctor.findings import Finding, Level
 
 _STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "bold red"}
 
@@ -23,7 +24,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     def handle(self, **options: Any) -> None:
-        findings = diagnosis.examine()
+        findings = checks.examine()
         if options["json"]:
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         else:

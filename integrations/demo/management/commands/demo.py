@@ -18,7 +18,7 @@ from integrations.demo import screen, stage, walk
 from integrations.demo.processes import DemoFailed
 from integrations.demo.reload import Sources
 from integrations.demo.stage import Stage
-from integrations.sandbox.options import Options
+from integrations.sandbox.server.options import Options
 
 _SYNC_SECONDS = 150.0
 

@@ -17,7 +17,7 @@ from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable
 from integrations.gateway import client, media
 from integrations.gateway.client import Page, Result
 from integrations.gateway.selection import Selection, lines
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 
 _MARKS = {"status": "status", "trace_id": "trace id"}  # of a refusal, in the order they are told

@@ -12,15 +12,15 @@ from django.core.management.base import BaseCommand, CommandError
 
 from integrations.core.errors import IntegrationError
 from integrations.gateway import facade as facade_package
-from integrations.gateway import impact
-from integrations.gateway.facade_text import facade
+from integrations.gateway.codegen import impact
+from integrations.gateway.codegen.facade_text import facade
 from integrations.highlevel import catalogue as room
 from integrations.highlevel.catalogue import fields
 from integrations.highlevel.catalogue.build import build, fields_of, files_of, text_of
 from integrations.highlevel.catalogue.lookup import Catalogue, catalogue
 from integrations.highlevel.catalogue.operation import Operation, written
 from integrations.highlevel.catalogue.values import described
-from integrations.highlevel.dialects import DialectName
+from integrations.highlevel.oauth.dialects import DialectName
 
 COMMITTED, FACADE = Path(room.__file__).parent, Path(facade_package.__file__).parent
 

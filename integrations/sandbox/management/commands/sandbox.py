@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from integrations.sandbox import commandline
+from integrations.sandbox.server import commandline
 
 
 class Command(BaseCommand):

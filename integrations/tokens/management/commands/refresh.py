@@ -15,11 +15,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.core import clock
 from integrations.core.errors import IntegrationError
-from integrations.quota.lanes import Lane
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
-from integrations.tokens import steering, store, tasks
+from integrations.tokens import store, tasks
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import refresh
+from integrations.tokens.operators import commands
+from integrations.tokens.refresh.claim_call_swap import refresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _asked(options: dict[str, Any]) -> Outcome:
         raise CommandError("the app has no token for it: `manage.py status` lists what is installed")
     if row.kind != Credential.Kind.OAUTH:
         raise CommandError(f"the {row} cannot be refreshed: replace it on its admin page")
-    steering.ask_refresh(row, actor="command line")
+    commands.ask_refresh(row, actor="command line")
     return _refreshed(row.pk, forced=True)
 
 

@@ -13,9 +13,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error
 
 from integrations.core.errors import IntegrationError
-from integrations.tokens import spool, spool_desk
-from integrations.tokens.spool import COMMITTED
-from integrations.tokens.spool_desk import Lying
+from integrations.tokens.spool import inspection, spool
+from integrations.tokens.spool.inspection import Lying
+from integrations.tokens.spool.spool import COMMITTED
 
 _NOTHING = "nothing waits, and nothing was set aside."
 
@@ -50,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError(f"the database is away ({type(error).__name__}): nothing was changed") from None
 
     def _status(self, *, as_json: bool) -> None:
-        desk = spool_desk.look()
+        desk = inspection.look()
         self._say(asdict(desk), "\n".join(map(_line, desk.entries)) or _NOTHING, as_json=as_json)
         if desk.away:
             raise CommandError(f"not everything could be seen: {_pairs(desk.away)}")
@@ -67,7 +67,7 @@ class Command(BaseCommand):
     def _drop(self, *, as_json: bool, name: str, yes: bool) -> None:
         if not yes:
             self._confirm(name)
-        spool_desk.drop(name, actor="command line")
+        inspection.drop(name, actor="command line")
         self._say({"dropped": name}, f"{name} was given up.", as_json=as_json)
 
     def _confirm(self, name: str) -> None:

@@ -1,0 +1,195 @@
+"""What `doctor` looks at, one function per question; each answers with findings that say what to do.
+
+The order is that of a start-up: a database that is away makes everything below it moot, and then only its own finding
+is worth reading. A check that breaks is itself a finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import DatabaseError, connection
+
+from integrations.console.doctor import health
+from integrations.console.doctor import workers as running
+from integrations.console.doctor.findings import Finding, Level
+from integrations.console.doctor.spool_check import spool
+from integrations.console.doctor.webhook_check import webhook_answers
+from integrations.core import clock
+from integrations.core.errors import IntegrationError
+from integrations.highlevel import signatures
+from integrations.quota.permits import queries as quota
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+from integrations.vault import status as vault_status
+
+OLDEST_POSTGRESQL = 150_000
+START_WORKER = "start one: celery -A hlapp worker -P threads -c 16 -Q urgent,api"
+START_BEAT = "start exactly one: celery -A hlapp beat; and let a worker read the queue urgent"
+LARGEST_SKEW = 2.0  # seconds; the rule for orphaned refreshes has thirty
+_SHORTEST_SECRET_KEY = 32
+_PROVIDER_WORDS = ("highlevel", "gohighlevel", "leadconnector")
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+def examine() -> list[Finding]:
+    """All findings, in order. Takes about ten seconds, because beat is only seen alive by waiting for its beat."""
+    findings = [found for check in (configuration, webhook_keys, spool, services) for found in _guarded(check)]
+    if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
+        return [finding for finding in findings if finding.check != "vault"]  # it reads the database
+    for check in (database, eviction, clocks, vault, apps, operators, webhook_answers):
+        findings += _guarded(check)
+    broker = next(finding for finding in findings if finding.check == "broker")
+    return findings + (_guarded(workers) if broker.level == Level.OK else []) + _guarded(backlog)
+
+
+def configuration() -> Iterator[Finding]:
+    url = urlsplit(settings.PUBLIC_URL)
+    name = "configuration"
+    if not settings.HTTPS:
+        yield Finding(name, Level.WARNING, "PUBLIC_URL is plain HTTP", "the marketplace accepts HTTPS addresses only")
+    if any(word in settings.PUBLIC_URL.lower() for word in _PROVIDER_WORDS):
+        yield Finding(name, Level.WARNING, "PUBLIC_URL names the provider", "listings demand a neutral address")
+    if not {url.hostname, "*"} & set(settings.ALLOWED_HOSTS):
+        yield Finding(name, Level.FAILED, "PUBLIC_URL's host is refused", f"add {url.hostname} to ALLOWED_HOSTS")
+    if len(settings.SECRET_KEY) < _SHORTEST_SECRET_KEY:
+        yield Finding(name, Level.WARNING, "SECRET_KEY is short", f"use {_SHORTEST_SECRET_KEY} random characters")
+    if settings.DEBUG:
+        yield Finding(name, Level.WARNING, "DEBUG is on", "set DEBUG=false anywhere but on your own machine")
+    yield Finding(name, Level.OK, f"read; serves {settings.PUBLIC_URL}")
+
+
+def webhook_keys() -> Iterator[Finding]:
+    keys = signatures.load_keys(settings.HIGHLEVEL_WEBHOOK_KEYS, settings.HIGHLEVEL_LEGACY_WEBHOOKS)
+    legacy = f", {len(keys.rsa)} RSA" if keys.rsa else ""
+    yield Finding("webhook keys", Level.OK, f"{len(keys.ed25519)} Ed25519{legacy}")
+
+
+def services() -> Iterator[Finding]:
+    """Database, Redis, broker and vault, as /readyz asks them."""
+    fixes = {
+        "database": "start it or correct DATABASE_URL; then run manage.py migrate",
+        "redis": "start it or correct REDIS_URL: no call is made without its quota",
+        "broker": "start it or correct CELERY_BROKER_URL: no work is done without it",
+        "vault": "put the key that sealed it back at the end of VAULT_KEYS; is it lost: manage.py vault forget KEY_ID",
+    }
+    for name, outcome in health.run().items():
+        level = Level.OK if outcome.ok else Level.FAILED
+        yield Finding(name, level, f"{outcome.note} ({outcome.ms:g} ms)", "" if outcome.ok else fixes[name])
+
+
+def database() -> Iterator[Finding]:
+    """Its version, and its encoding: on a machine without a locale PostgreSQL makes databases that take ASCII only."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version'),"
+            " current_setting('server_encoding')"
+        )
+        number, version, encoding = cursor.fetchone()
+    if encoding != "UTF8":
+        fix = "use a database made with ENCODING 'UTF8' TEMPLATE template0: webhooks with other letters are refused"
+        yield Finding("postgresql", Level.FAILED, f"encoding {encoding}", fix)
+    if number < OLDEST_POSTGRESQL:
+        yield Finding("postgresql", Level.WARNING, f"version {version}", "use PostgreSQL 15 or newer")
+    else:
+        yield Finding("postgresql", Level.OK, f"version {version}")
+
+
+def eviction() -> Iterator[Finding]:
+    """Dropped when memory is short, a quota's state takes its calls in flight along, and a message its work."""
+    policy = quota.evicts()
+    if policy:
+        fix = "set maxmemory-policy noeviction: it would drop quotas, messages and spooled tokens"
+        yield Finding("redis", Level.WARNING, f"maxmemory-policy {policy}", fix)
+
+
+def clocks() -> Iterator[Finding]:
+    before = clock.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (theirs,) = cursor.fetchone()
+    middle = before + (clock.now() - before) / 2
+    skew = abs((theirs - middle).total_seconds())
+    if skew > LARGEST_SKEW:
+        yield Finding("clock", Level.FAILED, f"{skew:.1f} s from the database's", "run NTP on every machine")
+    else:
+        yield Finding("clock", Level.OK, f"within {skew * 1000:.0f} ms of the database's")
+
+
+def vault() -> Iterator[Finding]:
+    """Which keys sealed what is stored, against which keys there are."""
+    status = vault_status.examine()
+    for problem in status.problems:
+        found, _, fix = problem.partition(": ")
+        yield Finding("vault keys", Level.FAILED, found, fix)
+    if status.stale:
+        yield Finding(
+            "vault keys", Level.WARNING, f"{status.stale} values under older keys", "run manage.py vault rotate"
+        )
+    if status.retirable:
+        yield Finding("vault keys", Level.OK, f"no longer needed: {', '.join(status.retirable)}")
+    yield Finding("vault keys", Level.OK, f"{status.newest!r} seals")
+
+
+def apps() -> Iterator[Finding]:
+    marketplace.default()
+    for app in App.objects.order_by("id"):
+        name = f"app {app.name}"
+        if app.halted_at:
+            yield Finding(name, Level.FAILED, f"halted: {app.halted_reason}", "correct its client id and secret")
+        if app.shared_secret_sealed is None:
+            fix = "set HIGHLEVEL_SHARED_SECRET, or enter it in the app's admin page"
+            yield Finding(name, Level.WARNING, "no shared secret, so /embed/ recognises nobody", fix)
+        if not app.scopes:
+            fix = "set HIGHLEVEL_SCOPES, or enter them in the app's admin page"
+            yield Finding(name, Level.WARNING, "no scopes are set", fix)
+        yield Finding(name, Level.OK, f"client id {app.client_id}, {len(app.scope_set)} scopes")
+
+
+def operators() -> Iterator[Finding]:
+    count = User.objects.filter(is_active=True, is_staff=True).count()
+    if count:
+        yield Finding("operators", Level.OK, f"{count} may sign in")
+    else:
+        yield Finding("operators", Level.WARNING, "nobody may sign in", "run manage.py createsuperuser")
+
+
+def workers() -> Iterator[Finding]:
+    """Does a worker answer, and does beat send the sweeps? Seen by a sweep that a worker counted while we waited."""
+    before = running.sweeps()
+    if not before.workers:
+        yield Finding("worker", Level.FAILED, "none answers", START_WORKER)
+        yield Finding("beat", Level.WARNING, "cannot be seen without a worker")
+        return
+    yield Finding("worker", Level.OK, f"{before.workers} answer")
+    clock.sleep(running.BEAT_PERIOD)
+    if running.sweeps().count > before.count:
+        yield Finding("beat", Level.OK, "its sweeps arrive")
+    else:
+        yield Finding("beat", Level.FAILED, "no sweep arrived", START_BEAT)
+
+
+def backlog() -> Iterator[Finding]:
+    """Work that a sweep should have found long ago."""
+    late = {name: count for name, count in running.overdue(clock.now()).items() if count}
+    if late:
+        listed = ", ".join(f"{count} {name}" for name, count in late.items())
+        fix = "start beat and a worker; if they run, add workers"
+        yield Finding("backlog", Level.WARNING, f"overdue for over two minutes: {listed}", fix)
+    else:
+        yield Finding("backlog", Level.OK, "nothing is overdue")
+
+
+def _guarded(check: Check) -> list[Finding]:
+    try:
+        return list(check())
+    except IntegrationError as error:
+        return [Finding(check.__name__.replace("_", " "), Level.FAILED, "not as it should be", str(error))]
+    except DatabaseError as error:
+        fix = "see that the database answers and run manage.py migrate"
+        return [Finding(check.__name__.replace("_", " "), Level.FAILED, type(error).__name__, fix)]

@@ -1,0 +1,163 @@
+"""What `/metrics` says, one function a subject.
+
+Labels are few and closed: apps, kinds, states, resources, lanes, error codes. No tenant's id is ever one, because a
+thousand locations would be a thousand series, and as many new ones a month. Where single tenants matter, the worst
+of them is told, and the pages say whose it is. When the quota store is away the other figures still come, and
+`hlapp_quota_store_up` is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, F, Min, Sum
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from integrations.console import queries
+from integrations.console.doctor import workers
+from integrations.core.errors import StoreUnavailable
+from integrations.gateway.models import Usage
+from integrations.jobs import queries as jobs
+from integrations.quota.models import Parked
+from integrations.quota.permits import queries as quota
+from integrations.sync import queries as sync
+from integrations.tenants.models import App, UserType
+from integrations.tokens.models import Credential
+from integrations.webhooks import queries as webhooks
+from integrations.webhooks.answers import Outcome
+
+BUSIEST = 20
+CALLS_OF = timedelta(minutes=5)
+
+Rows = Iterable[tuple[list[str], float]]
+
+
+def _gauge(name: str, help_: str, labels: list[str], rows: Rows) -> Metric:
+    family = GaugeMetricFamily(f"hlapp_{name}", help_, labels=labels)
+    for values, figure in rows:
+        family.add_metric(values, figure)
+    return family
+
+
+def _single(name: str, help_: str, figure: float) -> Metric:
+    return GaugeMetricFamily(f"hlapp_{name}", help_, figure)
+
+
+def _labelled(rows: Iterable[Mapping[str, Any]], *labels: str, figure: str = "found") -> Rows:
+    return [([str(row[label]) for label in labels], row[figure]) for row in rows]
+
+
+def _age(at: datetime | None, now: datetime) -> float:
+    return (now - at).total_seconds() if at else 0.0
+
+
+def tenants(now: datetime) -> Iterator[Metric]:
+    labels = ["app_name", "user_type", "status"]
+    installed = _labelled(queries.installations(), *labels)
+    yield _gauge("installations", "Installations by status.", ["app", *labels[1:]], installed)
+    held = _labelled(queries.credentials(), "app_name", "user_type", "state")
+    yield _gauge("credentials", "Credentials by state.", ["app", "user_type", "state"], held)
+    first = Credential.objects.filter(state=Credential.State.ACTIVE, expires_at__isnull=False)
+    yield _gauge(
+        "credentials_next_expiry_timestamp_seconds",
+        "When the first of the active access tokens runs out.",
+        ["app"],
+        [
+            ([app], at.timestamp())
+            for app, at in first.values_list("app__client_id").annotate(Min("expires_at")).order_by()
+        ],
+    )
+    halted = App.objects.filter(halted_at__isnull=False).count()
+    yield _single("apps_halted", "Apps whose own client secret was refused.", halted)
+
+
+def inbox(now: datetime) -> Iterator[Metric]:
+    left = webhooks.unsettled()
+    depth = [([status], entry.number) for status, entry in left.items()]
+    yield _gauge("events", "Webhook events that are not settled, by status.", ["status"], depth)
+    ages = [([status], _age(entry.oldest, now)) for status, entry in left.items()]
+    yield _gauge("events_oldest_seconds", "How long ago the oldest of them was received.", ["status"], ages)
+    yield _single("mailboxes_behind", "Mailboxes with events that are due.", webhooks.behind(now))
+    answers = CounterMetricFamily(
+        "hlapp_webhook_answers", "Answers to the vendor's posts (app empty: none of ours).", labels=["app", "outcome"]
+    )
+    for row in webhooks.answered():
+        for outcome in Outcome:
+            answers.add_metric([row["app_name"], outcome.value], row[outcome.value])
+    yield answers
+
+
+def work(now: datetime) -> Iterator[Metric]:
+    runs = _labelled(queries.runs(), "resource", "status")
+    yield _gauge("sync_runs", "Sync runs that are not complete, by status.", ["resource", "status"], runs)
+    lags = sync.lags()
+    ages = [([lag.resource], _age(lag.oldest_sync, now)) for lag in lags if lag.oldest_sync]
+    yield _gauge("sync_lag_seconds", "How long ago the stalest plan was last in step.", ["resource"], ages)
+    never = [([lag.resource], lag.never) for lag in lags]
+    yield _gauge("sync_plans_never_synced", "Plans that have not been in step once.", ["resource"], never)
+    count, _exact = queries.records()
+    yield _single("records", "Records kept (the planner's estimate beyond a million).", count)
+    found = _labelled(jobs.by_status(), "job", "status")
+    yield _gauge("job_runs", "Runs of background jobs that are not complete, by status.", ["job", "status"], found)
+    overdue = [([kind], number) for kind, number in workers.overdue(now).items()]
+    yield _gauge("overdue", "Work due for over two minutes that nobody works on: is beat alive?", ["kind"], overdue)
+
+
+def parked(now: datetime) -> Iterator[Metric]:
+    rows = Parked.objects.values("lane", "state").annotate(found=Count("pk")).order_by()
+    yield _gauge("parked_tasks", "Tasks that wait for a permit.", ["lane", "state"], _labelled(rows, "lane", "state"))
+    oldest = Parked.objects.filter(state=Parked.State.WAITING).aggregate(at=Min("parked_at"))["at"]
+    yield _single("parked_oldest_seconds", "How long the first of them has been waiting.", _age(oldest, now))
+
+
+def calls(now: datetime) -> Iterator[Metric]:
+    """Gauges and no counters: the minutes they are added up from are not kept for ever."""
+    minutes = Usage.objects.filter(span=Usage.Span.MINUTE, at__gt=now - CALLS_OF, at__lte=now)
+    kinds = minutes.values("lane", "code", app_name=F("app__client_id")).order_by()
+    rows = list(kinds.annotate(sent=Sum("spent"), refused=Sum(F("calls") - F("spent"))))
+    labels = ("app_name", "lane", "code")
+    sent = _labelled(rows, *labels, figure="sent")
+    yield _gauge(
+        "api_calls", "API calls of the last five minutes by error (empty: success).", ["app", "lane", "code"], sent
+    )
+    refused = [row for row in rows if row["code"] == "quota_exhausted"]
+    yield _gauge(
+        "permits_refused",
+        "Calls of the last five minutes that got no permit.",
+        ["app", "lane"],
+        _labelled(refused, "app_name", "lane", figure="refused"),
+    )
+
+
+def quotas(now: datetime) -> Iterator[Metric]:
+    free: dict[tuple[str, str], int] = {}
+    day: dict[tuple[str, str], int] = {}
+    up = 1
+    try:
+        for app, kind, resource_id in queries.busiest(BUSIEST):
+            _least(free, day, app, kind, resource_id)
+    except StoreUnavailable:
+        up = 0
+    yield _single("quota_store_up", "Whether the quota store answers.", up)
+    of = f"of the {BUSIEST} busiest companies and locations"
+    names = ["app", "user_type"]
+    yield _gauge("quota_burst_free_least", f"Calls free now in the fullest burst window {of}.", names, _rows(free))
+    yield _gauge("quota_day_remaining_least", f"Calls left of the most used day's budget {of}.", names, _rows(day))
+
+
+def _least(
+    free: dict[tuple[str, str], int], day: dict[tuple[str, str], int], app: App, kind: UserType, resource_id: str
+) -> None:
+    key, snapshot = (app.client_id, kind.value), quota.snapshot(app.client_id, resource_id)
+    free[key] = min(free.get(key, snapshot.free), snapshot.free)
+    if snapshot.day_remaining is not None:
+        day[key] = min(day.get(key, snapshot.day_remaining), snapshot.day_remaining)
+
+
+def _rows(figures: dict[tuple[str, str], int]) -> Rows:
+    return [(list(key), figure) for key, figure in figures.items()]
+
+
+ALL: tuple[Callable[[datetime], Iterator[Metric]], ...] = (tenants, inbox, work, parked, calls, quotas)

@@ -1,0 +1,80 @@
+"""What a newer copy of the vendor's files means for us: who calls what changes, and which scopes it asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings
+
+from integrations.gateway.codegen import uses
+from integrations.gateway.codegen.uses import Use
+from integrations.highlevel.catalogue import Catalogue
+from integrations.highlevel.catalogue.compare import Difference, difference, scopes_needed, told
+from integrations.highlevel.catalogue.fields import Fields
+
+_SILENT = frozenset({"highlevel", "sandbox"})  # the protocol and the stand-in name operations and call none
+LEVELS = ("added", "removed", "changed", "used")
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    """`used`: who calls what was changed or removed. `scopes`: newly needed, by operation; `missing`: those of them
+    that our own calls need and HIGHLEVEL_SCOPES does not ask for."""
+
+    found: Difference
+    used: Mapping[str, list[Use]]
+    scopes: Mapping[str, list[str]]
+    missing: list[str]
+
+    def fails_on(self, level: str) -> bool:
+        """Whether there is anything of this level; one of LEVELS."""
+        return bool(self.used) if level == "used" else bool(getattr(self.found, level))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "added": self.found.added,
+            "removed": self.found.removed,
+            "changed": self.found.changed,
+            "used": {key: [{"who": use.who, "place": use.place} for use in by] for key, by in self.used.items()},
+            "scopes": self.scopes,
+            "missing_scopes": self.missing,
+        }
+
+    def lines(self) -> Iterator[str]:
+        """For people: one operation a line, under it what changed, the new scopes and who calls it."""
+        for sign, keys in (("+", self.found.added), ("-", self.found.removed), ("~", self.found.changed)):
+            for key in keys:
+                yield f"{sign} {key}"
+                for name, (old, new) in self.found.changed.get(key, {}).items():
+                    yield from (f"    {line}" for line in told(name, old, new))
+                if key in self.scopes:
+                    yield f"    newly needs {', '.join(self.scopes[key])}"
+                for use in self.used.get(key, ()):
+                    yield f"    used by {use.who} ({use.place})"
+        if self.missing:
+            yield f"add to HIGHLEVEL_SCOPES: {', '.join(self.missing)}"
+        if not self.found:
+            yield "no difference"
+
+
+def assess(
+    before: Catalogue, after: Catalogue, *, files: frozenset[str] | None, inside: tuple[Fields, Fields] = ({}, {})
+) -> Impact:
+    """`files` keeps the comparison to the operations of these files; `inside`: what bodies and answers hold."""
+    found = difference(before, after, files=files, inside=inside)
+    touched = {*found.removed, *found.changed}
+    calls = uses.find(before, _our_folders(), root=settings.BASE_DIR) if touched else {}
+    scopes = scopes_needed(before, after, found)
+    used = {key: by for key, by in calls.items() if key in touched}
+    needed = {scope for key in used for scope in scopes.get(key, ())}
+    return Impact(found, used, scopes, sorted(needed - set(settings.HIGHLEVEL_SCOPES)))
+
+
+def _our_folders() -> list[Path]:
+    """The installed apps that are not packages from an index."""
+    found = (config for config in apps.get_app_configs() if config.label not in _SILENT)
+    return [path for config in found if "site-packages" not in (path := Path(config.path)).parts]

@@ -1,0 +1,116 @@
+"""Which of our code calls which operation, read from the source: nobody has to register what is there to be seen.
+
+An operation is named by its key or its route anywhere, by its bare id in a `call`, `page` or `pages`, and by the
+facade's `api.contacts.get_contact`, be it by a name that the file has given to `api.contacts`. The user is named by
+what surrounds it: a job's decorator, a sync resource's name, else the constant, function or module.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from integrations.gateway.codegen.facade_text import method_names
+from integrations.highlevel.catalogue import Catalogue
+
+_CALLS = frozenset({"call", "page", "pages"})
+_SKIPPED = frozenset({"facade", "migrations", "tests"})  # generated for all operations, or not what runs
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Use:
+    """`who` is what surrounds the place, `place` the file and line."""
+
+    operation: str
+    who: str
+    place: str
+
+
+def find(catalogue: Catalogue, folders: Iterable[Path], *, root: Path) -> dict[str, list[Use]]:
+    """Every use below the folders, by the operation's key. Places are given relative to `root` where they are in it."""
+    names = _Names(catalogue)
+    found: dict[str, list[Use]] = {}
+    for folder in folders:
+        for file in sorted(folder.rglob("*.py")):
+            if not _SKIPPED & set(file.relative_to(folder).parts):
+                for use in _in_file(names, file, root):
+                    found.setdefault(use.operation, []).append(use)
+    return {key: sorted(set(uses)) for key, uses in sorted(found.items())}
+
+
+class _Names:
+    """What an operation may be called, with the key it stands for."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.exact: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
+        self.methods: dict[tuple[str, str], str] = {}
+        for operation in catalogue.operations():
+            self.exact |= {operation.key: operation.key, f"{operation.method} {operation.path}": operation.key}
+            self.ids[operation.operation_id] = operation.key
+            self.methods |= dict.fromkeys(method_names(operation), operation.key)
+
+    def of(self, node: ast.AST, aliases: Mapping[str, str]) -> str | None:
+        """The key of the operation that this node names; `aliases` are the file's names for groups of the facade."""
+        if isinstance(node, ast.Constant):
+            return self.exact.get(_text(node))
+        if isinstance(node, ast.Call) and _last_name(node.func) in _CALLS and node.args:
+            return self.ids.get(_text(node.args[0]))
+        if isinstance(node, ast.Attribute):
+            group = _last_name(node.value)
+            return self.methods.get((aliases.get(group, group), node.attr))
+        return None
+
+
+def _in_file(names: _Names, file: Path, root: Path) -> Iterator[Use]:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    shown = file.relative_to(root) if file.is_relative_to(root) else file
+    aliases = dict(pair for node in ast.walk(tree) for pair in _aliases(node))
+    for node, parents in _walk(tree, ()):
+        key = names.of(node, aliases)
+        if key is not None:
+            yield Use(key, _who(parents) or file.stem, f"{shown}:{getattr(node, 'lineno', 0)}")
+
+
+def _aliases(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """`people`, `contacts` for `people = api.contacts`."""
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute):
+        yield from ((target.id, node.value.attr) for target in node.targets if isinstance(target, ast.Name))
+
+
+def _walk(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
+    yield node, parents
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(child, (*parents, node))
+
+
+def _who(parents: tuple[ast.AST, ...]) -> str:
+    """The nearest surrounding thing that has a name, from the inside out."""
+    return next((name for parent in reversed(parents) if (name := _name(parent))), "")
+
+
+def _name(node: ast.AST) -> str:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return next(filter(None, map(_decorated, node.decorator_list)), node.name)
+    if isinstance(node, ast.Call):
+        named = next((k.value for k in node.keywords if k.arg == "name"), None)
+        return f"{_last_name(node.func)} {_text(named)}" if named is not None and _text(named) else ""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id if node.targets[0].id.isupper() else ""
+    return ""
+
+
+def _decorated(node: ast.expr) -> str:
+    """`job sync.advance` for `@job("sync.advance")`."""
+    text = _text(node.args[0]) if isinstance(node, ast.Call) and node.args else ""
+    return f"{_last_name(node.func)} {text}" if isinstance(node, ast.Call) and text else ""
+
+
+def _text(node: ast.expr) -> str:
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

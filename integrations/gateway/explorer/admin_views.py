@@ -1,0 +1,178 @@
+"""The call explorer's pages: search, form, confirmation, outcome. The edge alone; `explorer` does the work.
+
+What may change something is sent from the confirmation page only, and once: the page carries a number that was put into
+the session for exactly this request, and sending takes it away. So neither a reload nor a second click sends it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from integrations.core.admin import operator
+from integrations.core.errors import BadRequest, IntegrationError
+from integrations.gateway import client
+from integrations.gateway.explorer import explorer
+from integrations.gateway.explorer.explorer import Wish
+from integrations.highlevel.catalogue import Operation
+from integrations.tenants.models import App
+
+PERMISSION = "gateway.explore"
+_SHOWN, _SUGGESTED = 80, 300
+_SESSION, _MOST_OPEN = "explorer_confirmations", 10
+_VALUE = "value."  # before the names of parameters, so that none can be taken for a field of ours
+View = Callable[..., HttpResponse]
+
+
+def urls() -> list[URLPattern]:
+    """Below the admin pages of calls."""
+    return [
+        path("explore/", admin.site.admin_view(_allowed(index)), name="gateway_explore"),
+        path("explore/<path:key>/", admin.site.admin_view(_allowed(operation)), name="gateway_explore_operation"),
+    ]
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """Find an operation."""
+    return _found(request, request.GET.get("q", "").strip())
+
+
+def _found(request: HttpRequest, words: str, mistake: str = "") -> HttpResponse:
+    app = _app(request)
+    found = [] if app is None else explorer.search(app, words)
+    context = {"words": words, "found": found[:_SHOWN], "count": len(found), "more": max(0, len(found) - _SHOWN)}
+    answer = _page(request, "explorer", app, {**context, "mistake": mistake})
+    answer.status_code = 404 if mistake else 200
+    return answer
+
+
+def operation(request: HttpRequest, key: str) -> HttpResponse:
+    """Fill the form, look at it once more if it changes something, and see what came of it."""
+    app = _app(request)
+    if app is None:
+        return _found(request, "")
+    try:
+        wanted = client.found(key, app)
+    except BadRequest as error:
+        return _found(request, "", str(error))
+    if request.method != "POST":
+        return _form(request, app, wanted, request.GET, {})
+    try:
+        wish = _wish(request, app, wanted)
+    except IntegrationError as error:
+        return _form(request, app, wanted, request.POST, {"mistake": str(error)})
+    if wish.changes and not _confirmed(request, wish):
+        shown = {"wish": wish, "body": _pretty(_body(wish)), "number": _to_confirm(request, wish)}
+        return _form(request, app, wanted, request.POST, shown, template="explorer_confirm")
+    outcome = explorer.perform(wish, actor=operator(request))
+    sent = {"wish": wish, "outcome": outcome, "sent_body": _pretty(_body(wish))}
+    return _form(request, app, wanted, request.POST, sent)
+
+
+def _allowed(view: View) -> View:
+    def guarded(request: HttpRequest, **arguments: Any) -> HttpResponse:
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        return view(request, **arguments)
+
+    return guarded
+
+
+def _app(request: HttpRequest) -> App | None:
+    """The chosen one, or the first."""
+    apps = App.objects.order_by("pk")
+    chosen = request.GET.get("app") or request.POST.get("app") or ""
+    found = apps.filter(pk=chosen).first() if chosen.isascii() and chosen.isdigit() and len(chosen) < 10 else None
+    return found or apps.first()
+
+
+def _form(
+    request: HttpRequest,
+    app: App,
+    wanted: Operation,
+    given: Mapping[str, str],
+    more: dict[str, Any],
+    *,
+    template: str = "explorer_operation",
+) -> HttpResponse:
+    values = {name.removeprefix(_VALUE): value for name, value in given.items() if name.startswith(_VALUE)}
+    context = {
+        "operation": wanted,
+        "reads": client.reads(wanted, app),
+        "fields": explorer.fields(wanted, values),
+        "tenant": given.get("tenant", ""),
+        "body_text": given.get("body", explorer.example(wanted)),
+        "properties": _properties(wanted),
+        "places": explorer.places(app, wanted)[:_SUGGESTED],
+        "files": wanted.body is not None and wanted.body.content == "multipart",
+        **more,
+    }
+    return _page(request, template, app, context)
+
+
+def _page(request: HttpRequest, template: str, app: App | None, context: dict[str, Any]) -> HttpResponse:
+    shared = {"app": app, "apps": App.objects.order_by("pk"), "title": "Call explorer", "prefix": _VALUE}
+    context = {**admin.site.each_context(request), **shared, **context}
+    return TemplateResponse(request, f"admin/gateway/{template}.html", context)
+
+
+def _wish(request: HttpRequest, app: App, wanted: Operation) -> Wish:
+    values = {name.removeprefix(_VALUE): text for name, text in request.POST.items() if name.startswith(_VALUE)}
+    given = {name: str(text) for name, text in values.items()}
+    tenant, body = str(request.POST.get("tenant", "")), str(request.POST.get("body", ""))
+    return explorer.wish(app, wanted, tenant=tenant, values=given, body=body)
+
+
+def _to_confirm(request: HttpRequest, wish: Wish) -> str:
+    """A number for this very request, good for one sending."""
+    number = secrets.token_urlsafe(12)
+    numbers = dict(list(request.session.get(_SESSION, {}).items())[1 - _MOST_OPEN :])
+    request.session[_SESSION] = {**numbers, number: _digest(wish)}
+    return number
+
+
+def _confirmed(request: HttpRequest, wish: Wish) -> bool:
+    numbers = dict(request.session.get(_SESSION, {}))
+    expected = numbers.pop(str(request.POST.get("confirmed", "")), None)
+    if expected is None:
+        return False
+    request.session[_SESSION] = numbers
+    request.session.save()  # before it is sent, not with the answer
+    return bool(expected == _digest(wish))
+
+
+def _digest(wish: Wish) -> str:
+    request = wish.request
+    text = json.dumps(
+        [wish.app.pk, wish.place.pk, request.method, request.path, request.query, request.json, request.form],
+        sort_keys=True,
+        default=str,
+    )
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _body(wish: Wish) -> Any:
+    """As it is sent: with what the gateway fills in."""
+    return wish.request.json if wish.request.form is None else wish.request.form
+
+
+def _pretty(body: Any) -> str:
+    return "" if body is None else json.dumps(body, indent=2, ensure_ascii=False)
+
+
+def _properties(wanted: Operation) -> list[tuple[str, str, bool]]:
+    """The body's known names: type, and whether it has to be given; those first."""
+    body = wanted.body
+    if body is None:
+        return []
+    found = [(name, kind, name in body.needs and name not in explorer.FILLED) for name, kind in body.properties.items()]
+    return sorted(found, key=lambda one: not one[2])

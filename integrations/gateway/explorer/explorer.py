@@ -1,0 +1,236 @@
+"""The call explorer without its pages: finding an operation, a form for it, and one call made by hand.
+
+An operator's call is a call like any other: it goes through the gateway in the interactive lane, costs a permit, is
+counted, and kept when it fails. What changes something needs a second look and stands in the audit trail. What an
+answer holds is shown as it came, but for tokens and keys: no page of ours shows one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations.core import audit
+from integrations.core.errors import BadRequest, IntegrationError, StoreUnavailable
+from integrations.gateway import client
+from integrations.gateway.address import address
+from integrations.gateway.stats import redaction, usage
+from integrations.gateway.stats.attempt_hook import Seen, observed
+from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue, prepare
+from integrations.quota.permits import queries as quota
+from integrations.quota.permits.lanes import Lane
+from integrations.tenants.models import App, Installation, UserType
+
+LARGEST_SHOWN = 100_000  # characters of an answer
+FILLED = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})  # the tenant's own, when left out
+_PLACEHOLDER = "<{}>"  # in the example of a body; what still holds one is not sent
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One parameter as a form's field. `choices` empty: free text."""
+
+    name: str
+    place: str
+    kind: str
+    required: bool
+    choices: tuple[str, ...]
+    filled: bool
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What an operator wants to call: checked, and ready to be sent or shown."""
+
+    app: App
+    place: Installation
+    operation: Operation
+    params: Mapping[str, Any]
+    body: Any
+    request: PreparedRequest
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change something at the vendor."""
+        return not client.reads(self.operation, self.app)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call. `spent` are permits, `took_ms` the last attempt's; `free` says what is left now."""
+
+    status: int | None
+    text: str
+    trace_id: str
+    took_ms: int | None
+    spent: int
+    free: str
+    code: str = ""
+    message: str = ""
+    details: list[tuple[str, str]] = field(default_factory=list)
+
+
+def search(app: App, words: str) -> list[Operation]:
+    """Operations of the app's dialect with every word in their key, method, path or tag."""
+    wanted = words.lower().split()
+    found = (
+        operation
+        for operation in catalogue(app.dialect_name).operations()
+        if all(
+            word in f"{operation.key} {operation.method} {operation.path} {operation.tag}".lower() for word in wanted
+        )
+    )
+    return list(found)
+
+
+def fields(operation: Operation, values: Mapping[str, str]) -> list[Field]:
+    """The form, what is needed first."""
+    return sorted(
+        (_field(parameter, values.get(parameter.name, "")) for parameter in operation.params),
+        key=lambda one: (not one.required or one.filled, one.filled),
+    )
+
+
+def example(operation: Operation) -> str:
+    """A body with what it needs, and of which type, to be filled in; empty for an operation without one."""
+    wanted = operation.body
+    if wanted is None:
+        return ""
+    if wanted.is_array:
+        return "[]"
+    names = [name for name in wanted.needs if name not in FILLED]
+    return json.dumps({name: _placeholder(wanted.properties.get(name)) for name in names}, indent=2)
+
+
+def places(app: App, operation: Operation | None = None) -> Any:
+    """Where the app is installed and the operation can be called."""
+    found = Installation.objects.filter(app=app, status=Installation.Status.INSTALLED)
+    if operation is not None and operation.kinds:
+        found = found.filter(user_type__in=[kind.capitalize() for kind in operation.kinds])
+    return found.select_related("location", "company").order_by("user_type", "resource_id")
+
+
+def wish(app: App, operation: Operation, *, tenant: str, values: Mapping[str, str], body: str) -> Wish:
+    """Read a filled form. Raises BadRequest that names the mistake."""
+    place = places(app).filter(resource_id=tenant.strip()).first()
+    if place is None:
+        raise BadRequest(f"the app is not installed on {tenant!r}" if tenant else "choose a tenant")
+    params = {p.name: _given(p, text) for p in operation.params if (text := values.get(p.name, "").strip())}
+    parsed = _filled_in(operation, _parsed(body)) if operation.body is not None else None
+    target = address(operation, app=app, **_whose(place))
+    return Wish(app, place, operation, params, parsed, prepare(operation, params, parsed, tenant=target.tenant))
+
+
+def perform(wanted: Wish, *, actor: str) -> Outcome:
+    """Make the call; an error is an outcome as well. What may change something is put down before it is sent."""
+    if wanted.changes:
+        _put_down("api.called_by_hand", wanted, actor)
+    with observed() as seen:
+        outcome = _call(wanted, seen)
+    usage.flush()  # the operator looks for it on the next page
+    if wanted.changes:
+        said = {"status": outcome.status, "code": outcome.code, "trace_id": outcome.trace_id}
+        _put_down("api.answered_by_hand", wanted, actor, **said)
+    return outcome
+
+
+def _call(wanted: Wish, seen: list[Seen]) -> Outcome:
+    how = {"params": wanted.params, "body": wanted.body, "lane": Lane.INTERACTIVE, **_whose(wanted.place)}
+    code = message = ""
+    details: list[tuple[str, str]] = []
+    try:
+        client.call(wanted.operation.key, app=wanted.app, **how)
+    except IntegrationError as error:
+        code, message = error.code, str(error)
+        details = [(name.replace("_", " "), _shown(value)) for name, value in error.context.items()]
+    last = seen[-1] if seen else None
+    answer = last.response if last else None
+    return Outcome(
+        status=answer.status if answer else None,
+        text=_text(answer.json, answer.body, answer.content_type) if answer else "",
+        trace_id=(answer.trace_id if answer else None) or dict(details).get("trace id", ""),
+        took_ms=None if last is None or last.took is None else round(last.took * 1_000),
+        spent=sum(one.spent for one in seen),
+        free=_free(wanted),
+        code=code,
+        message=message,
+        details=details,
+    )
+
+
+def _put_down(action: str, wanted: Wish, actor: str, **more: Any) -> None:
+    """Names, not values: the trail is kept for ever, and what is written to the vendor may be anybody's data."""
+    names = sorted(wanted.body) if isinstance(wanted.body, dict) else []
+    subject = f"{wanted.place.user_type}:{wanted.place.resource_id}"
+    told = {"operation": wanted.operation.key, "method": wanted.request.method, "path": wanted.request.path}
+    audit.record(action, actor=actor, subject=subject, app=wanted.app.highlevel_id, **told, fields=names, **more)
+
+
+def _whose(place: Installation) -> dict[str, str | None]:
+    of_location = place.user_type == UserType.LOCATION
+    return {
+        "location": place.resource_id if of_location else None,
+        "company": None if of_location else place.resource_id,
+    }
+
+
+def _field(parameter: Parameter, value: str) -> Field:
+    choices = parameter.enum or (("true", "false") if parameter.type == "boolean" else ())
+    one_of = choices if parameter.type != "array" else ()
+    kind = f"list of {', '.join(choices)}" if choices and not one_of else parameter.type
+    filled = parameter.name in FILLED
+    return Field(parameter.name, parameter.place, kind, parameter.required, one_of, filled, value)
+
+
+def _given(parameter: Parameter, text: str) -> Any:
+    if parameter.type != "array":
+        return text
+    return [item.strip() for line in text.splitlines() for item in line.split(",") if item.strip()]
+
+
+def _parsed(body: str) -> Any:
+    if not body.strip():
+        return None
+    try:
+        parsed = json.loads(body)
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()  # neither NaN nor half an emoji can be sent
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    return parsed
+
+
+def _placeholder(kind: str | None) -> str:
+    return _PLACEHOLDER.format(kind or "value")
+
+
+def _filled_in(operation: Operation, body: Any) -> Any:
+    if operation.body is not None and isinstance(body, dict):
+        kinds = operation.body.properties
+        left = [name for name, value in body.items() if value == _placeholder(kinds.get(name))]
+        if left:
+            raise BadRequest(f"still to be filled in: {', '.join(left)}")
+    return body
+
+
+def _text(parsed: Any, raw: bytes, content_type: str) -> str:
+    if parsed is None and raw and not content_type.startswith("text/"):
+        return f"{len(raw):,} bytes of {content_type or 'unknown kind'}"
+    shown = redaction.without_secrets(raw.decode(errors="replace") if parsed is None else parsed)
+    text = shown if parsed is None else json.dumps(shown, indent=2, ensure_ascii=False)
+    return text if len(text) <= LARGEST_SHOWN else f"{text[:LARGEST_SHOWN]}\n… {len(text) - LARGEST_SHOWN:,} more"
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)
+
+
+def _free(wanted: Wish) -> str:
+    try:
+        now = quota.snapshot(wanted.app.client_id, wanted.place.resource_id)
+    except StoreUnavailable:
+        return "the quota store does not answer"
+    day = "" if now.day_remaining is None else f", {now.day_remaining:,} of {now.day_limit:,} left today"
+    return f"{now.free} of {now.limit} free now{day}"

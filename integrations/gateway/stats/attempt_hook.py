@@ -1,0 +1,105 @@
+"""One attempt, seen from the outside: how long it took, what became of it, what it cost. The gateway's only hook.
+
+`client` surrounds every attempt with it. It counts (`usage`), keeps what failed or was slow (`failures`), and tells
+whoever observes, such as the call explorer. It costs a call a few microseconds and never raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from types import TracebackType
+
+import structlog
+
+from integrations.core import clock
+from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted
+from integrations.gateway.stats import kept_calls, usage
+from integrations.gateway.stats.usage import Asked
+from integrations.highlevel.catalogue import PreparedRequest
+from integrations.highlevel.http.transport import Response
+from integrations.quota import usage as quota
+from integrations.quota.permits.lanes import Lane
+from integrations.tokens.store import Holder
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What an observer is told of an attempt. `took` in seconds, None when nothing was sent."""
+
+    request: PreparedRequest
+    response: Response | None
+    took: float | None
+    spent: bool
+
+
+_observer: ContextVar[list[Seen] | None] = ContextVar("gateway_observer", default=None)
+
+
+@contextmanager
+def observed() -> Iterator[list[Seen]]:
+    """The attempts made inside, one after the other."""
+    seen: list[Seen] = []
+    token = _observer.set(seen)
+    try:
+        yield seen
+    finally:
+        _observer.reset(token)
+
+
+class Attempt:
+    """`with Attempt(…) as attempt`; tell it `sending()` and the `response`."""
+
+    __slots__ = ("_holder", "_lane", "_request", "_sent_at", "response")
+
+    def __init__(self, holder: Holder, request: PreparedRequest, lane: Lane) -> None:
+        self.response: Response | None = None
+        self._holder, self._request, self._lane = holder, request, lane
+        self._sent_at: float | None = None
+
+    def sending(self) -> None:
+        self._sent_at = clock.monotonic()
+
+    def __enter__(self) -> Attempt:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._ended(error)
+        except Exception:
+            log.exception("watch.failed", operation=self._request.operation)
+
+    def _ended(self, error: BaseException | None) -> None:
+        never_left = self._sent_at is None or isinstance(error, BadRequest) or _not_sent(error)
+        took = None if never_left else self._took()
+        holder, request = self._holder, self._request
+        asked = Asked(holder.app.pk, holder.resource_id, request.operation, quota.spender(), self._lane.value)
+        usage.count(asked, code=kept_calls.code_of(error), took=took, spent=not never_left)
+        if (error is not None and not _is_our_wait(error, took)) or (took is not None and took > kept_calls.SLOW):
+            who = {"app": holder.app, "resource_id": asked.resource_id, "operation": asked.operation}
+            who |= {"job": asked.job, "lane": asked.lane}
+            kept_calls.keep(request, error=error, response=self.response, took=took or 0.0, who=who)
+        observer = _observer.get()
+        if observer is not None:
+            observer.append(Seen(request, self.response, took, not never_left))
+        usage.flush_if_due()
+
+    def _took(self) -> float:
+        if self.response is not None:
+            return self.response.elapsed
+        return clock.monotonic() - (self._sent_at or 0.0)
+
+
+def _not_sent(error: BaseException | None) -> bool:
+    return isinstance(error, IntegrationError) and error.context.get("sent") is False
+
+
+def _is_our_wait(error: BaseException, took: float | None) -> bool:
+    """No permit just now: that is how the quota works, and no call has failed."""
+    return isinstance(error, QuotaExhausted) and took is None

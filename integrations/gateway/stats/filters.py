@@ -1,0 +1,65 @@
+"""The filters of failed and slow calls: any of them together, sent by one form."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.admin import ModelAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import DropdownFilter
+
+from integrations.core import clock
+from integrations.core.filters import Exactly, OneOf
+from integrations.gateway.models import Call
+from integrations.gateway.stats.usage_page import BY_HAND
+from integrations.quota.permits import lanes
+
+_TIMES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+
+
+class Tenant(Exactly):
+    title, parameter_name = "tenant", "resource_id"
+
+
+class TraceId(Exactly):
+    title, parameter_name = "trace id", "trace_id"
+
+
+class Operation(OneOf):
+    title = parameter_name = "operation"
+
+
+class Status(OneOf):
+    title, parameter_name, empty = "status", "status", "no answer"
+
+
+class Code(OneOf):
+    title, parameter_name, empty = "error", "code", "none, but slow"
+
+
+class Job(OneOf):
+    title = parameter_name = "job"
+    empty = BY_HAND
+
+
+class Lane(OneOf):
+    title = parameter_name = "lane"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Call]) -> list[tuple[str, str]]:
+        return [(lane.value, lane.value) for lane in lanes.Lane]
+
+
+class Since(DropdownFilter):  # type: ignore[misc]
+    title, parameter_name = "time", "since"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Call]) -> list[tuple[str, str]]:
+        return [("hour", "last hour"), ("day", "last 24 hours"), ("week", "last 7 days")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        length = _TIMES.get(self.value() or "")
+        return queryset if length is None else queryset.filter(at__gte=clock.now() - length)
+
+
+ALL = (Tenant, Operation, Status, TraceId, Code, Job, Lane, Since)

@@ -1,0 +1,125 @@
+"""Usage read for pages: one query over the chosen span, cut into a few dozen bins; everything else is adding up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+
+from integrations.gateway.stats.histogram import SIZE, percentile
+
+MOST_SLICES = 50_000
+_COLUMNS = ("app_id", "resource_id", "operation", "job", "lane")
+_READ = f"""
+SELECT (floor(extract(epoch FROM at) / %(bin)s) * %(bin)s)::bigint, operation, job, code,
+  sum(calls)::bigint, sum(spent)::bigint, max(slowest_ms),
+  ARRAY[{", ".join(f"sum(buckets[{n}])::bigint" for n in range(1, SIZE + 1))}]
+FROM gateway_usage WHERE at >= %(since)s {{conditions}}
+GROUP BY 1, 2, 3, 4 ORDER BY 1 LIMIT {MOST_SLICES}
+"""  # noqa: S608 - the conditions are built of our own column names
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time that pages look back on, and the length of its bins in seconds."""
+
+    name: str
+    title: str
+    length: timedelta
+    bin: int
+
+
+SPANS = {
+    span.name: span
+    for span in (
+        Span("hour", "last hour", timedelta(hours=1), 60),
+        Span("day", "last 24 hours", timedelta(days=1), 1_800),
+        Span("week", "last 7 days", timedelta(days=7), 10_800),
+        Span("month", "last 30 days", timedelta(days=30), 43_200),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Attempts of one operation, job and outcome in one bin."""
+
+    at: int
+    operation: str
+    job: str
+    code: str
+    calls: int
+    spent: int
+    slowest_ms: int
+    buckets: list[int]
+
+    @property
+    def waits(self) -> int:
+        """Attempts that got no permit: how the quota works, and no error."""
+        return self.calls - self.spent if self.code == "quota_exhausted" else 0
+
+    @property
+    def errors(self) -> int:
+        return self.calls - self.waits if self.code else 0
+
+
+@dataclass(slots=True)
+class Figures:
+    """Slices added up."""
+
+    name: str
+    sent: int = 0
+    errors: int = 0
+    waits: int = 0
+    slowest_ms: int = 0
+    buckets: list[int] = field(default_factory=lambda: [0] * SIZE)
+
+    def add(self, part: Slice) -> None:
+        self.sent += part.spent
+        self.errors += part.errors
+        self.waits += part.waits
+        self.slowest_ms = max(self.slowest_ms, part.slowest_ms)
+        self.buckets = [a + b for a, b in zip(self.buckets, part.buckets, strict=True)]
+
+    @property
+    def error_percent(self) -> float:
+        asked = max(self.sent, self.errors)
+        return 100 * self.errors / asked if asked else 0.0
+
+    @property
+    def p50(self) -> float | None:
+        return percentile(self.buckets, 0.50)
+
+    @property
+    def p95(self) -> float | None:
+        return percentile(self.buckets, 0.95)
+
+    @property
+    def p99(self) -> float | None:
+        return percentile(self.buckets, 0.99)
+
+
+def slices(span: Span, now: datetime, **where: str | int) -> list[Slice]:
+    """What was counted in the span; `where` are columns and the values they have to have."""
+    assert set(where) <= set(_COLUMNS)
+    conditions = "".join(f" AND {column} = %({column})s" for column in where)
+    values = {"bin": span.bin, "since": datetime.fromtimestamp(begin(span, now), UTC), **where}
+    with connection.cursor() as cursor:
+        cursor.execute(_READ.format(conditions=conditions), values)
+        return [Slice(*row) for row in cursor.fetchall()]
+
+
+def begin(span: Span, now: datetime) -> int:
+    """When the first bin begins, in seconds since 1970: the bins end with the one that is under way."""
+    last = int(now.timestamp()) // span.bin * span.bin
+    return last - int(span.length.total_seconds()) + span.bin
+
+
+def added_up(parts: Iterable[Slice], by: Callable[[Slice], str]) -> list[Figures]:
+    """One line for each name that `by` gives, the busiest first."""
+    found: dict[str, Figures] = {}
+    for part in parts:
+        found.setdefault(by(part), Figures(by(part))).add(part)
+    return sorted(found.values(), key=lambda line: (-line.sent, -line.errors, line.name))

@@ -1,0 +1,57 @@
+"""Keeping the statistics small: minutes become hours after two days, hours go after ninety, failed calls after 14.
+
+Each step is a transaction of its own over one hour of minutes at a time, so that nothing waits for it for long.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+
+from integrations.gateway.models import Call, Usage
+from integrations.gateway.stats.histogram import SIZE
+from integrations.gateway.stats.usage import ADD_UP
+
+MINUTES_KEPT = timedelta(days=2)
+HOURS_KEPT = timedelta(days=90)
+CALLS_KEPT = timedelta(days=14)
+MOST_CALLS = 100_000  # rows, whatever their age: many processes in a long storm
+HOURS_AT_ONCE = 48  # of one call; the next one goes on
+
+_SAME = "app_id, resource_id, operation, job, lane, code"
+_COARSEN = f"""
+WITH old AS (
+  DELETE FROM gateway_usage WHERE span = {Usage.Span.MINUTE.value} AND at >= %s AND at < %s RETURNING *
+)
+INSERT INTO gateway_usage AS line
+  (span, at, {_SAME}, calls, spent, took_ms, slowest_ms, buckets)
+SELECT {Usage.Span.HOUR.value}, %s, {_SAME}, sum(calls), sum(spent), sum(took_ms), max(slowest_ms),
+  ARRAY[{", ".join(f"sum(buckets[{n}])" for n in range(1, SIZE + 1))}]::bigint[]
+FROM old GROUP BY {_SAME}
+ON CONFLICT (span, at, {_SAME}) {ADD_UP}
+"""  # noqa: S608 - nothing in it comes from outside
+
+
+def tidy(now: datetime) -> None:
+    """Make the old coarse and drop the very old."""
+    for hour in _hours_to_coarsen(now):
+        coarsen(hour)
+    Usage.objects.filter(span=Usage.Span.HOUR, at__lt=now - HOURS_KEPT).delete()
+    Call.objects.filter(at__lt=now - CALLS_KEPT).delete()
+    beyond = Call.objects.order_by("-pk").values_list("pk", flat=True)[MOST_CALLS : MOST_CALLS + 1]
+    for newest_to_go in beyond:
+        Call.objects.filter(pk__lte=newest_to_go).delete()
+
+
+def coarsen(hour: datetime) -> None:
+    """Add the minutes of the hour that begins at `hour` up to one line each. What comes late is added by the next."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_COARSEN, [hour, hour + timedelta(hours=1), hour])
+
+
+def _hours_to_coarsen(now: datetime) -> list[datetime]:
+    """The oldest hours that still have minutes, of those that are over for two days."""
+    limit = (now - MINUTES_KEPT).replace(minute=0, second=0, microsecond=0)
+    minutes = Usage.objects.filter(span=Usage.Span.MINUTE, at__lt=limit)
+    return list(minutes.datetimes("at", "hour")[:HOURS_AT_ONCE])

@@ -1,0 +1,114 @@
+"""The page of usage: what the template shows for the chosen time and filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from integrations.gateway.stats import plots, queries
+from integrations.gateway.stats.queries import SPANS, Figures, Slice, Span
+
+BY_HAND = "by hand"  # pages and commands: calls that no job made
+_ALARMING = 5.0  # percent of errors
+_FILTERS = {"operation": "Operation", "job": "Job", "resource_id": "Tenant", "lane": "Lane"}
+_LINES = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a table, as text."""
+
+    name: str
+    link: str
+    sent: str
+    errors: str
+    bad: bool
+    waits: str
+    p50: str
+    p95: str
+    p99: str
+    slowest: str
+
+
+def context(asked: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """`asked` is the page's query string; what it does not know counts as not given."""
+    span = SPANS.get(asked.get("span", ""), SPANS["hour"])
+    given = {name: value for name in _FILTERS if (value := asked.get(name, "").strip().replace("\0", ""))}
+    where = {name: "" if (name, value) == ("job", BY_HAND) else value for name, value in given.items()}
+    parts = queries.slices(span, now, **where)
+    operations, jobs = queries.added_up(parts, _operation), queries.added_up(parts, _job)
+    known = {"operation": operations, "job": jobs}
+    return {
+        "now": now,
+        "spans": SPANS.values(),
+        "chosen": span,
+        "filtered": bool(given),
+        "filters": [
+            {
+                "name": name,
+                "title": title,
+                "value": given.get(name, ""),
+                "known": ["interactive", "events", "bulk"]
+                if name == "lane"
+                else sorted(line.name for line in known.get(name, [])),
+            }
+            for name, title in _FILTERS.items()
+        ],
+        "cards": _cards(queries.added_up(parts, lambda part: "all"), span),
+        "plots": _plots(parts, span, now),
+        "operations": _lines(operations, "operation", span, given),
+        "jobs": _lines(jobs, "job", span, given),
+    }
+
+
+def _operation(part: Slice) -> str:
+    return part.operation
+
+
+def _job(part: Slice) -> str:
+    return part.job or BY_HAND
+
+
+def _plots(parts: list[Slice], span: Span, now: datetime) -> list[plots.Plot]:
+    return [
+        plots.columns("Requests by operation", parts, span, now, by=_operation, figure=lambda part: part.spent),
+        plots.columns("Requests by job", parts, span, now, by=_job, figure=lambda part: part.spent),
+        plots.columns("Errors", parts, span, now, by=lambda part: part.code, figure=lambda part: part.errors),
+        plots.latency("Latency", parts, span, now),
+    ]
+
+
+def _cards(whole: list[Figures], span: Span) -> list[tuple[str, str, str, str]]:
+    line = whole[0] if whole else Figures("all")
+    tone = "bad" if line.error_percent > _ALARMING else "good"
+    return [
+        ("Requests sent", f"{line.sent:,}", f"that much quota, {span.title}", "good"),
+        ("Errors", f"{line.errors:,}", f"{line.error_percent:.1f} % of the requests", tone),
+        ("Waits for quota", f"{line.waits:,}", "attempts that found no permit", "good"),
+        ("Latency", _time(line.p50), f"p95 {_time(line.p95)}, p99 {_time(line.p99)}", "good"),
+    ]
+
+
+def _lines(found: Iterable[Figures], name: str, span: Span, given: Mapping[str, str]) -> list[Line]:
+    return [
+        Line(
+            name=line.name,
+            link="?" + urlencode({"span": span.name, **given, name: line.name}),
+            sent=f"{line.sent:,}",
+            errors=f"{line.errors:,} ({line.error_percent:.1f} %)" if line.errors else "0",
+            bad=line.error_percent > _ALARMING,
+            waits=f"{line.waits:,}",
+            p50=_time(line.p50),
+            p95=_time(line.p95),
+            p99=_time(line.p99),
+            slowest=_time(float(line.slowest_ms)) if line.slowest_ms else "–",
+        )
+        for line in list(found)[:_LINES]
+    ]
+
+
+def _time(value: float | None) -> str:
+    return "–" if value is None else f"{value:,.0f} ms"

@@ -1,0 +1,173 @@
+"""The closed table of refused API calls: what each answer means and who has to do what (FACTS section 1.5).
+
+Not every 401 is an expired token: refreshing on a missing scope loops for ever (the official Node SDK
+does), so the words decide. A 401 in nobody's table counts as a refused token, because at most one refresh
+per generation follows; any other unknown 4xx is the vendor's final word on this request.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integrations.core.errors import (
+    IntegrationError,
+    LocationInactive,
+    QuotaExhausted,
+    RequestRejected,
+    Retryable,
+    ScopeMissing,
+    ServerFault,
+    Unreachable,
+)
+from integrations.core.texts import storable
+from integrations.highlevel.errors import AccessTokenRejected, UnknownRefusal
+from integrations.highlevel.http import error_rows
+from integrations.highlevel.http.error_rows import Row
+from integrations.highlevel.http.transport import Response
+
+MESSAGES_SHOWN = 10
+TEXT_READ = 2_000  # bytes of a refusal that is not JSON
+CLIENT_ERRORS = range(400, 500)
+
+ROWS = (
+    Row(
+        (401, 403),
+        r"authclass type is not allowed|user type mismatch",
+        RequestRejected,
+        "wrong_kind",
+        "this operation takes another kind of credential (a company's where a location's was sent, or the reverse): "
+        "call it for the other one",
+        "logs of live calls in public projects: an agency's OAuth or private token on a location's operation; "
+        "that IAM is to be configured is HighLevel's word to its own developers",
+    ),
+    Row(
+        (401, 403),
+        r"not authorized for this scope",
+        ScopeMissing,
+        "scope_missing",
+        "the grant lacks a scope of this operation: add it to the app and connect the account again",
+        "FACTS 1.5 'API call, scope missing' (live fixture)",
+    ),
+    Row(
+        CLIENT_ERRORS,
+        r"location is not active",
+        LocationInactive,
+        "location_inactive",
+        "the location is paused, unpaid or closed: its tokens work again once HighLevel reactivates it",
+        "FACTS 1.5 'Location paused / SaaS unpaid / agency inactive'",
+    ),
+    Row(
+        (403,),
+        r"does not have access to this location",
+        RequestRejected,
+        "wrong_location",
+        "the token belongs to another location than the one asked for",
+        "FACTS 1.5 'Token for another location'",
+    ),
+    Row(
+        (401,),
+        r"invalid token|invalid jwt",
+        AccessTokenRejected,
+        "token_invalid",
+        "the access token is expired or invalid",
+        "FACTS 1.5 'API call, bad or expired token'",
+    ),
+    Row(
+        (401,),
+        r"",
+        AccessTokenRejected,
+        "unlisted_401",
+        "the access token was refused",
+        "FACTS 1.9: what an uninstall does to tokens is not documented, expect 401",
+    ),
+    Row(
+        CLIENT_ERRORS,
+        r"not available in api version|endpoint has been removed",
+        RequestRejected,
+        "endpoint_removed",
+        "HighLevel removed this operation: rebuild the catalogue and use its successor",
+        "FACTS 1.5 'Endpoint removed in v3', 1.9",
+    ),
+    Row(
+        (422,),
+        r"",
+        RequestRejected,
+        "validation",
+        "HighLevel found the parameters or the body invalid",
+        "FACTS 1.5 'Validation'",
+    ),
+    Row((404,), r"", RequestRejected, "not_found", "there is nothing under this address", "RFC 9110 15.5.5"),
+    Row(
+        (408, 425),
+        r"",
+        UnknownRefusal,
+        "try_again",
+        "HighLevel asks to try again",
+        "RFC 9110 15.5.9, RFC 8470",
+    ),
+    Row(CLIENT_ERRORS, r"", RequestRejected, "unlisted", "HighLevel refused the request", "closed by default"),
+)
+
+
+def raise_for(response: Response, *, operation: str) -> None:
+    """Returns on success; otherwise raises the error the answer stands for (see `error_for`)."""
+    error = error_for(response, operation=operation)
+    if error is not None:
+        raise error
+
+
+def error_for(response: Response, *, operation: str) -> IntegrationError | None:
+    """The error of an answer, or None. Context: operation, status, trace_id, reason, vendor_message."""
+    context = {"operation": operation, "status": response.status, "trace_id": response.trace_id}
+    if 200 <= response.status < 300:
+        return _unreadable(response, context)
+    if response.status == 429:
+        return _exhausted(response, context)
+    if response.status >= 500:
+        context["vendor_message"] = error_rows.shown(_said(response))
+        return ServerFault("HighLevel failed to answer", retry_after=response.retry_after, **context)
+    return _refused(response, context)
+
+
+def _unreadable(response: Response, context: dict[str, Any]) -> IntegrationError | None:
+    """A 2xx that should hold JSON and does not: a gateway's page, or an answer cut short."""
+    expects_json = response.content_type in ("", "text/html") or response.content_type.endswith("json")
+    if response.json is not None or not response.body or not expects_json or response.body.strip() == b"null":
+        return None
+    return Unreachable("the answer is not JSON", sent=True, **context)
+
+
+def _said(response: Response) -> Any:
+    """The vendor's words, which are plain text at times. A page of HTML is a proxy's and says nothing."""
+    return _text(response) if response.content_type == "text/plain" else response.json
+
+
+def _text(response: Response) -> str:
+    return storable(response.body[:TEXT_READ].decode(errors="replace"))
+
+
+def _exhausted(response: Response, context: dict[str, Any]) -> IntegrationError:
+    """Burst and day give the same 429; only `daily-remaining` 0 tells them apart (FACTS section 4)."""
+    spent = response.rate.day_is_spent
+    wait_ms = response.rate.daily_reset_ms if spent else response.rate.interval_ms
+    wait = response.retry_after if wait_ms is None or response.retry_after is not None else wait_ms / 1000
+    window = "day" if spent else "burst"
+    return QuotaExhausted(
+        f"HighLevel's {window} quota for this resource is used up", retry_after=wait, window=window, **context
+    )
+
+
+def _refused(response: Response, context: dict[str, Any]) -> IntegrationError:
+    row = error_rows.first_match(ROWS, response.status, response.json or _text(response))
+    context["vendor_message"] = error_rows.shown(_said(response))
+    if row is None:
+        return RequestRejected(
+            "HighLevel redirects this call; redirects are not followed", reason="redirect", **context
+        )
+    if row.reason == "validation":
+        context["details"] = [error_rows.scrubbed(s)[:200] for s in error_rows.sentences(response.json)][
+            :MESSAGES_SHOWN
+        ]
+    if issubclass(row.kind, Retryable):
+        return row.kind(row.advice, retry_after=response.retry_after, reason=row.reason, **context)
+    return row.kind(row.advice, reason=row.reason, **context)

@@ -1,0 +1,171 @@
+"""One HTTP attempt: pooled connections, one deadline, a size cap, no redirects, no retries, no cookies.
+
+A quota slot and a refresh intent each stand for exactly one request on the wire, so nothing below this line
+may send a second one. `Wire` is an httpx2 transport: the API client and Authlib's OAuth client both go
+through it, share its connections and get its errors. Answers come back read to the end. A forked child
+opens connections of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import httpx2
+
+from integrations.core.errors import IntegrationError, PayloadTooLarge
+from integrations.highlevel.http import deadline, network_errors
+
+# Extensions of a request: the deadline of this attempt; an open file that takes a good answer's body, and its size.
+TOTAL, INTO, LARGEST = "total_seconds", "into", "largest_bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds, bytes and connections of one process. `total_seconds` bounds an attempt from pool to last
+    byte.
+    """
+
+    connections: int = 64
+    keepalive_seconds: float = 30.0
+    connect_seconds: float = 5.0
+    read_seconds: float = 20.0
+    total_seconds: float = 30.0
+    body_bytes: int = 16 * 1024 * 1024
+
+
+class Wire(httpx2.BaseTransport):
+    """Sends one request at a time per thread; safe to share between threads and across a fork.
+
+    `peer` is what errors call the other side.
+    """
+
+    def __init__(
+        self,
+        api_url: str,
+        limits: Limits | None = None,
+        *,
+        backend: deadline.DeadlineBackend | None = None,
+        peer: str = "HighLevel",
+    ) -> None:
+        self.api_url = api_url.rstrip("/")
+        self.peer = peer
+        self.limits = limits or Limits()
+        self._backend = backend or deadline.DeadlineBackend()
+        self._opened: tuple[int, _Pool] | None = None
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Raises Unreachable or BadRequest (see network_errors), never an exception of httpx2, and PayloadTooLarge."""
+        total = float(request.extensions.get(TOTAL, self.limits.total_seconds))
+        request.extensions = {**request.extensions, "timeout": self._timeouts(total)}
+        try:
+            with deadline.within(total):
+                return self._attempt(request)
+        except network_errors.FOREIGN as fault:
+            error: IntegrationError = network_errors.mapped(fault, peer=self.peer)
+        raise error
+
+    def close(self) -> None:
+        """Closes the connections; the next request opens new ones."""
+        opened, self._opened = self._opened, None
+        if opened is not None and opened[0] == os.getpid():
+            opened[1].close()
+
+    def _attempt(self, request: httpx2.Request) -> httpx2.Response:
+        answer = self._pool().handle_request(request)
+        try:
+            body = self._read(answer, request.extensions)
+        finally:
+            answer.close()
+        headers = [(name, value) for name, value in answer.headers.raw if name.lower() not in _SPENT_HEADERS]
+        return httpx2.Response(answer.status_code, headers=headers, content=body)
+
+    def _read(self, answer: httpx2.Response, wanted: Mapping[str, Any]) -> bytes:
+        """The body; nothing when it went to a file. What an earlier attempt left in the file goes first."""
+        into: BinaryIO | None = wanted.get(INTO) if answer.is_success else None
+        if into is None:
+            parts: list[bytes] = []
+            self._pass_on(answer, parts.append, self.limits.body_bytes)
+            return b"".join(parts)
+        into.seek(0)
+        into.truncate()
+        self._pass_on(answer, into.write, wanted[LARGEST])
+        return b""
+
+    def _pass_on(self, answer: httpx2.Response, take: Callable[[bytes], object], largest: int) -> None:
+        size = 0
+        for part in answer.iter_bytes():
+            size += len(part)
+            if size > largest:
+                # Permanent: whoever came back for it would fetch as much again, and for nothing.
+                words = f"{self.peer} answered with more than the {largest:,} bytes that are taken"
+                raise PayloadTooLarge(words, sent=True, limit_bytes=largest)
+            take(part)
+
+    def _timeouts(self, total: float) -> dict[str, float]:
+        connect, read = min(self.limits.connect_seconds, total), min(self.limits.read_seconds, total)
+        return {"connect": connect, "pool": connect, "read": read, "write": read}
+
+    def _pool(self) -> _Pool:
+        opened = self._opened
+        if opened is not None and opened[0] == os.getpid():
+            return opened[1]
+        with _building:
+            if self._opened is None or self._opened[0] != os.getpid():
+                self._opened = (os.getpid(), _Pool(self.limits, proxy_for(self.api_url), self._backend))
+            return self._opened[1]
+
+
+class _Pool(httpx2.HTTPTransport):
+    def __init__(self, limits: Limits, proxy: str | None, backend: deadline.DeadlineBackend) -> None:
+        pool_limits = httpx2.Limits(
+            max_connections=limits.connections,
+            max_keepalive_connections=limits.connections,
+            keepalive_expiry=limits.keepalive_seconds,
+        )
+        super().__init__(limits=pool_limits, proxy=proxy)
+        # httpx2 does not hand this argument through to httpcore2; a test proves that the deadline holds.
+        self._pool._network_backend = backend  # noqa: SLF001
+
+
+# They described the body on the wire; what is handed on is decoded and complete.
+_SPENT_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
+
+
+def proxy_for(api_url: str) -> str | None:
+    """HTTPS_PROXY and NO_PROXY as every other program reads them (httpx2 reads them only for its own
+    transports).
+    """
+    parts = urlsplit(api_url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+def shared(api_url: str) -> Wire:
+    """The process's wire to this address, so that OAuth and API calls share connections."""
+    with _building:
+        return _wire(api_url)
+
+
+@lru_cache(maxsize=16)
+def _wire(api_url: str) -> Wire:
+    return Wire(api_url)
+
+
+# Of two threads that are first, the second waits: a pool that nobody keeps would leave its connections open.
+_building = threading.Lock()
+
+
+def _unlock() -> None:
+    global _building  # noqa: PLW0603 - a child must not wait for a thread that only its parent has
+    _building = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_unlock)

@@ -1,0 +1,208 @@
+"""OAuth with HighLevel: the install link, code exchange, refresh, and location tokens minted from a company
+token.
+
+Authlib builds and authenticates the requests. It is kept from doing three things: refreshing by itself
+(only the tokens room refreshes, under a lease), taking a 4xx JSON for a token, and handing the old refresh
+token back as if it were new. Its client holds the last token as state, so it is made per call and only the
+connections are shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx2
+from authlib.integrations.httpx_client import OAuth2Client
+
+from integrations.core.errors import GrantRevoked, IntegrationError, PayloadAnomalous, Unreachable
+from integrations.core.secret import Secret
+from integrations.core.texts import storable
+from integrations.highlevel.http import api_errors, error_rows, rate_headers, transport, wire
+from integrations.highlevel.http.json_text import parsed
+from integrations.highlevel.oauth import oauth_errors
+from integrations.highlevel.oauth.dialects import DIALECTS, V3_AUTH_METHOD, Dialect, DialectName, sign_v3
+from integrations.highlevel.oauth.grants import Grant, UserType, grant_from, require_identity
+
+__all__ = ["ClientIdentity", "Grant", "UserType", "authorize_url", "exchange", "mint_location", "refresh"]
+
+CHOOSE_LOCATION = "/v2/oauth/chooselocation"
+DEADLINE_SECONDS = 20.0
+LONGEST_CODE = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ClientIdentity:
+    """One marketplace app as HighLevel knows it."""
+
+    client_id: str
+    client_secret: Secret
+    redirect_uri: str
+    api_url: str
+    dialect: DialectName = "v2"
+
+
+def authorize_url(
+    client: ClientIdentity, *, marketplace_url: str, scopes: Iterable[str], state: str, version_id: str
+) -> str:
+    """The install link (FACTS 1.1). Scopes are parted by %20, because HighLevel reads `+` literally."""
+    url, _ = OAuth2Client(
+        client_id=client.client_id,
+        redirect_uri=client.redirect_uri,
+        scope=" ".join(scopes),
+        transport=wire.shared(client.api_url),
+    ).create_authorization_url(
+        marketplace_url.rstrip("/") + CHOOSE_LOCATION,
+        state=state,
+        version_id=version_id,
+        loginWindowOpenMode="self",
+    )
+    return str(url).replace("+", "%20")  # Authlib writes a literal plus as %2B
+
+
+def exchange(
+    client: ClientIdentity, code: str, *, user_type: UserType, deadline_seconds: float = DEADLINE_SECONDS
+) -> Grant:
+    """Trades the callback's code. The grant's `user_type` is HighLevel's, which may differ from the one
+    asked for.
+
+    Raises GrantRevoked (code used or expired), ClientRejected, Unreachable, PayloadAnomalous and the rest of
+    `oauth_errors`.
+    """
+    if not code.isascii() or not code.isprintable() or not 0 < len(code) <= LONGEST_CODE:
+        raise PayloadAnomalous("the code cannot be one of HighLevel's", operation="oauth.exchange")
+    with _Named("oauth.exchange"):
+        call = _Call(client, deadline_seconds)  # the answer has to say what it grants
+        call.oauth.fetch_token(
+            call.url, grant_type="authorization_code", code=code, user_type=user_type, headers=call.headers
+        )
+        return require_identity(call.grant())
+
+
+def refresh(client: ClientIdentity, refresh_token: Secret, *, user_type: UserType, deadline_seconds: float) -> Grant:
+    """Trades a refresh token, once. Unreachable with `sent=True` means that it may be spent: send the same
+    one again within 30 seconds (FACTS 1.4). Raises what `oauth_errors` lists.
+    """
+    if not refresh_token:
+        raise GrantRevoked(oauth_errors.INSTALL_AGAIN, reason="refresh_token_missing", operation="oauth.refresh")
+    with _Named("oauth.refresh"):
+        call = _Call(client, deadline_seconds, asked=user_type)
+        call.oauth.refresh_token(
+            call.url,
+            refresh_token=refresh_token.reveal(),
+            user_type=user_type,
+            redirect_uri=client.redirect_uri,
+            headers=call.headers,
+        )
+        return call.grant()
+
+
+def mint_location(
+    client: ClientIdentity,
+    company_access_token: Secret,
+    *,
+    company_id: str,
+    location_id: str,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> Grant:
+    """A location token from a company's (FACTS 1.7). An API call like any other: bearer token, quota,
+    `api_errors`.
+    """
+    dialect = DIALECTS[client.dialect]
+    request = transport.Request(
+        method="POST",
+        path=dialect.mint_path,
+        version=dialect.mint_version,
+        token=company_access_token,
+        form={"companyId": company_id, "locationId": location_id},
+        timeout=deadline_seconds,
+    )
+    with _Named("oauth.mint_location"):
+        response = transport.shared(client.api_url).send(request)
+        api_errors.raise_for(response, operation="oauth.mint_location")
+        grant = grant_from(response.json, asked="Location", trace_id=response.trace_id)
+        if (grant.user_type, grant.location_id or location_id) != ("Location", location_id):
+            raise PayloadAnomalous("HighLevel minted a token for somebody else", trace_id=grant.trace_id)
+        if grant.company_id not in (None, company_id):
+            raise PayloadAnomalous("HighLevel minted a token of another company", trace_id=grant.trace_id)
+    return replace(
+        grant,
+        location_id=location_id,
+        company_id=company_id,
+        rate=response.rate,
+        received_at=response.received_at,
+    )
+
+
+class _Call:
+    """One token request: an Authlib client whose hooks judge the answer before Authlib reads it."""
+
+    def __init__(self, client: ClientIdentity, deadline_seconds: float, *, asked: UserType | None = None) -> None:
+        dialect: Dialect = DIALECTS[client.dialect]
+        self.asked = asked
+        self.url = client.api_url.rstrip("/") + dialect.token_path
+        self.headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        if dialect.token_version:
+            self.headers["Version"] = dialect.token_version
+        self._granted: Grant | None = None
+        self.oauth = OAuth2Client(
+            client_id=client.client_id,
+            client_secret=client.client_secret.reveal(),
+            redirect_uri=client.redirect_uri,
+            token_endpoint_auth_method=dialect.auth_method,
+            transport=_Timed(wire.shared(client.api_url), deadline_seconds),
+        )
+        self.oauth.register_client_auth_method((V3_AUTH_METHOD, sign_v3))
+        self.oauth.register_compliance_hook("access_token_response", self._judge)
+        self.oauth.register_compliance_hook("refresh_token_response", self._judge)
+
+    def grant(self) -> Grant:
+        """What the hook read; Authlib's own token would carry the old refresh token where the answer had
+        none.
+        """
+        if self._granted is None:
+            raise Unreachable("HighLevel's answer was not read", sent=True)
+        return self._granted
+
+    def _judge(self, answer: httpx2.Response) -> httpx2.Response:
+        body: Any = parsed(answer.content)
+        trace_id = error_rows.trace_id_of(body) or answer.headers.get("x-trace-id")
+        if answer.status_code >= 300:
+            raise oauth_errors.classify(
+                answer.status_code,
+                storable(answer.text[:2000]) if body is None else body,
+                retry_after=rate_headers.retry_after(answer.headers),
+                trace_id=trace_id,
+            )
+        self._granted = grant_from(body, asked=self.asked, trace_id=trace_id)
+        return httpx2.Response(200, json={"access_token": "held back", "token_type": "Bearer"})
+
+
+class _Timed(httpx2.BaseTransport):
+    """Borrows the shared wire for one call with a deadline of its own."""
+
+    def __init__(self, shared: wire.Wire, seconds: float) -> None:
+        self._wire, self._seconds = shared, seconds
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        request.extensions = {**request.extensions, wire.TOTAL: self._seconds}
+        return self._wire.handle_request(request)
+
+
+class _Named:
+    """Every error that leaves the block says which call it was, and holds no frame of it: their locals are the form,
+    with the secret and the code or token, and whatever reports errors may print them.
+    """
+
+    def __init__(self, operation: str) -> None:
+        self.operation = operation
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, IntegrationError):
+            error.context["operation"] = self.operation
+            error.__cause__ = error.__context__ = None
+            raise error.with_traceback(None) from None

@@ -1,0 +1,115 @@
+"""The closed table of refused token requests (FACTS section 1.5), API 2.0 and v3.
+
+Calling a live grant dead makes an agency install again, so only listed words do; everything unknown is
+retried and shown. One row is ambiguous by the vendor's own doing: "Invalid client credentials!" means
+either our secret or a revoked authorization. Its context says `ambiguous=True`: stop the app only when
+another grant meets it too.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from integrations.core.errors import (
+    ClientRejected,
+    GrantRevoked,
+    IntegrationError,
+    LocationInactive,
+    QuotaExhausted,
+    RequestRejected,
+    ServerFault,
+)
+from integrations.highlevel.errors import UnknownRefusal
+from integrations.highlevel.http import error_rows
+from integrations.highlevel.http.error_rows import Row
+
+CLIENT_ERRORS = range(400, 500)
+INSTALL_AGAIN = "HighLevel no longer accepts this grant: the account has to be connected again"
+CHECK_CLIENT = "check the app's client id and client secret"
+
+ROWS = (
+    Row(
+        CLIENT_ERRORS,
+        r"location is not active",
+        LocationInactive,
+        "location_inactive",
+        "the location is paused, unpaid or closed: the same tokens work again once HighLevel reactivates it",
+        "FACTS 1.5 'Location paused / SaaS unpaid / agency inactive' (v3 spec, highlevel-api-docs#249)",
+    ),
+    Row(
+        (400, 401, 403),
+        r"invalid client credentials",
+        ClientRejected,
+        "client_or_authorization",
+        f"HighLevel does not know this client for this grant: {CHECK_CLIENT}",
+        "FACTS 1.5 'Wrong client for this token, or authorization revoked'",
+    ),
+    Row(
+        (400, 401, 403),
+        r"invalid[_ ]client\b|(missing|invalid) parameter: client_?(id|secret)",
+        ClientRejected,
+        "client_invalid",
+        f"HighLevel refused our client: {CHECK_CLIENT}",
+        "RFC 6749 5.2; FACTS 1.5 'Missing / bad parameter, v3 spec'",
+    ),
+    Row(
+        (400, 401),
+        r"invalid[_ ]grant\b(?! type)",
+        GrantRevoked,
+        "grant_refused",
+        INSTALL_AGAIN,
+        "FACTS 1.5 'Refresh token used, expired, bad (API 2.0)' and 'Same, v3 spec'",
+    ),
+    Row(
+        CLIENT_ERRORS,
+        r"(missing parameter: refresh_?token|refresh_?token (should not be empty|is required|must be))",
+        GrantRevoked,
+        "refresh_token_missing",
+        INSTALL_AGAIN,
+        "FACTS 1.5 'Empty refresh token' (422) and 'Missing / bad parameter, v3 spec'",
+    ),
+    Row(
+        (400, 401, 422),
+        r"invalid refresh token|invalid parameter: refresh_?token",
+        GrantRevoked,
+        "refresh_token_malformed",
+        INSTALL_AGAIN,
+        "FACTS 1.5 'Malformed refresh token with valid secret'",
+    ),
+    Row(
+        (400,),
+        r"(missing|invalid) parameter: ",
+        RequestRejected,
+        "parameter",
+        "HighLevel misses or refuses a parameter: check the app's dialect and redirect address",
+        "FACTS 1.5 'Missing / bad parameter, v3 spec'",
+    ),
+    Row(
+        CLIENT_ERRORS,
+        r"not available in api version|endpoint has been removed",
+        RequestRejected,
+        "endpoint_removed",
+        "HighLevel removed this endpoint: switch the app to the other dialect",
+        "FACTS 1.5 'Endpoint removed in v3', 1.9",
+    ),
+)
+
+
+def classify(
+    status: int, body: Any, *, retry_after: float | None = None, trace_id: str | None = None, **context: Any
+) -> IntegrationError:
+    """The error a token endpoint's answer stands for. `body` is its JSON, or its text when it is not JSON.
+
+    Context: status, trace_id, reason, vendor_message and whatever the caller adds; never a token.
+    """
+    context |= {"status": status, "trace_id": trace_id or error_rows.trace_id_of(body)}
+    context["vendor_message"] = error_rows.shown(body)
+    if status == 429:
+        return QuotaExhausted("HighLevel limits token requests", retry_after=retry_after, **context)
+    if status >= 500:
+        return ServerFault("HighLevel failed to answer the token request", retry_after=retry_after, **context)
+    row = error_rows.first_match(ROWS, status, body)
+    if row is None:
+        return UnknownRefusal("HighLevel refused the token request in a way no table knows", **context)
+    ambiguous = True if row.reason == "client_or_authorization" else None
+    return row.kind(row.advice, reason=row.reason, ambiguous=ambiguous, **context)

@@ -1,0 +1,157 @@
+"""What the next page is, from what was sent and what came back. Pure: no call, no clock, nothing
+remembered.
+
+The vendor has a dozen styles (FACTS section 7): `pagination_steps` has them, `pagination_styles` says which
+operation uses which. Four rules keep a listing complete, because a page lost silently later looks like deleted
+records:
+
+- an offset moves by what was received, not by what was asked for, as servers cap page sizes without saying;
+- a full page that names no successor where its style must is an error, not the end;
+- a page or a cursor that comes again is an error, not progress (`pagination_trail`);
+- an end that contradicts the answer's own total, or its own word that more follows, is an error too. An empty
+  page is only the end where nothing says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from integrations.core.errors import PayloadAnomalous
+from integrations.highlevel.pagination import trail as pagination_trail
+from integrations.highlevel.pagination.trail import Trail
+
+Sent = Mapping[str, Any]
+Changes = dict[str, Any] | None  # None: this was the last page
+
+ANYWHERE = "*"  # where the vendor does not describe the answer: the answer itself, or the only list that it holds
+LARGEST = 100  # rows of a page: what nearly all of the vendor's listings take; `Style.most` has the others
+MOST_ROWS = 2**31 - 1  # of a listing; a total beyond is none
+_NOT_ROWS = frozenset({"total"})  # a list beside the rows: some listings count as `[{"total": 40}]`
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One answer as the steps see it. `asked` is the page size that was sent, None when none was."""
+
+    sent: Sent
+    answer: Any
+    items: list[Any]
+    total: int | None
+    asked: int | None
+
+    @property
+    def full(self) -> bool:
+        return self.asked is None or len(self.items) >= self.asked
+
+
+Step = Callable[[Seen], Changes]
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one operation pages. `items` and `total` are dotted paths, the first that exists counts.
+
+    `place` says where the parameters go, `text` that there they have to be strings; `size` is the name of the
+    page size, `most` the largest. `cursor` names what the step changes, `start` is sent with the first page.
+    """
+
+    items: tuple[str, ...]
+    total: tuple[str, ...]
+    size: str
+    step: Step
+    cursor: tuple[str, ...]
+    start: tuple[tuple[str, Any], ...] = ()
+    place: Literal["query", "body"] = "query"
+    most: int = LARGEST
+    text: bool = False
+
+    def first(self, size: int = LARGEST) -> dict[str, Any]:
+        """The parameters of the first page."""
+        return self.spelled({**({self.size: min(size, self.most)} if self.size else {}), **dict(self.start)})
+
+    def begins(self, sent: Sent) -> bool:
+        """Whether this asks for the listing's beginning, so that its total can be held against the answer."""
+        start = self.spelled(dict(self.start))
+        return all(sent.get(name) == start.get(name) for name in self.cursor)
+
+    def spelled(self, values: dict[str, Any]) -> dict[str, Any]:
+        return {name: str(value) for name, value in values.items()} if self.text else values
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next` is everything to send for the following page, None at the end. `trail` goes to the next `read`."""
+
+    items: list[Any]
+    total: int | None
+    next: dict[str, Any] | None
+    trail: Trail
+
+
+def read(style: Style, sent: Sent, answer: Any, *, trail: Trail | None = None) -> Page:
+    """Reads one answer. `sent` are the parameters (or the body) it answers, `trail` the former page's.
+
+    Raises PayloadAnomalous when the items are missing, a page or a cursor comes again, or the answer contradicts
+    itself about what follows it.
+    """
+    items = _rows(answer, style.items)
+    total = as_count(found(answer, style.total))
+    changes = style.step(Seen(sent, answer, items, total, as_number(sent.get(style.size))))
+    if changes is None and total is not None and total > len(items) and style.begins(sent):
+        raise PayloadAnomalous("the first page is the last and lacks rows of the total", items=len(items), total=total)
+    following = None if changes is None else {**sent, **style.spelled(changes)}
+    longer = pagination_trail.extended(trail, items, following)
+    if following == dict(sent):
+        raise PayloadAnomalous("HighLevel names a page as its own successor", items=len(items))
+    return Page(items, total, following, longer)
+
+
+def found(answer: Any, paths: tuple[str, ...]) -> Any:
+    """The value under the first path that leads to a list, a count or any other value."""
+    for path in paths:
+        value = answer
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        if value is not None and not isinstance(value, dict):
+            return value
+    return None
+
+
+def as_number(value: Any) -> int | None:
+    """A whole number that was sent, be it as text."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def as_count(value: Any) -> int | None:
+    """A total worth the name: whole, not negative, not astronomical. Anything else (text, NaN) tells nothing."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_ROWS:
+        return None
+    return int(value) if value == int(value) else None
+
+
+def _rows(answer: Any, paths: tuple[str, ...]) -> list[Any]:
+    if paths == (ANYWHERE,):
+        lists = _lists(answer)
+        if len(lists) == 1:
+            return lists[0]
+        raise PayloadAnomalous(f"the answer holds {len(lists)} lists where its rows should be the only one")
+    items = found(answer, paths)
+    if not isinstance(items, list):
+        raise PayloadAnomalous(f"the answer holds no list under {' or '.join(paths)}")
+    return items
+
+
+def _lists(answer: Any, depth: int = 2) -> list[list[Any]]:
+    """The answer itself, or the lists at its top; where that has none, those one level below."""
+    if isinstance(answer, list):
+        return [answer]
+    if not isinstance(answer, dict) or depth == 0:
+        return []
+    inner = [value for name, value in answer.items() if name not in _NOT_ROWS]
+    return [value for value in inner if isinstance(value, list)] or [
+        rows for value in inner for rows in _lists(value, depth - 1)
+    ]

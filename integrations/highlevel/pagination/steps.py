@@ -1,0 +1,163 @@
+"""The vendor's ways to go on from one page to the next (FACTS section 7), each a function of the answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from math import isfinite
+from typing import Any
+
+from integrations.core.errors import PayloadAnomalous
+from integrations.highlevel.pagination.pages import Changes, Seen, Sent, Step, as_number, found
+
+
+def offset(name: str, more: str = "") -> Step:
+    """`offset` or `skip`: records to leave out. Ends by what `more` says, else at the total, else at an empty
+    page.
+    """
+
+    def step(seen: Seen) -> Changes:
+        reached = (as_number(seen.sent.get(name)) or 0) + len(seen.items)
+        return None if _is_last(seen, more, reached) else {name: reached}
+
+    return step
+
+
+def page_number(name: str = "page", more: str = "", *, first: int = 1) -> Step:
+    """Pages counted from `first`. `more` is the path of a field that is empty or false on the last page."""
+
+    def step(seen: Seen) -> Changes:
+        sent = as_number(seen.sent.get(name))
+        number = first if sent is None else sent
+        # By the size received: the server's own pages may be smaller than asked. A short last page ends one later,
+        # and what lies before an empty one is at most what was asked for.
+        before = number - first
+        reached = (before + 1) * len(seen.items) if seen.items else before * (seen.asked or seen.total or 0)
+        return None if _is_last(seen, more, reached) else {name: number + 1}
+
+    return step
+
+
+def token(name: str, path: str, more: str = "") -> Step:
+    """An opaque token of the answer goes into the next request. `more` false means the end, whatever the
+    token. A page of none may come with one: the vendor filters after it cuts.
+    """
+
+    def step(seen: Seen) -> Changes:
+        promised = found(seen.answer, (more,)) if more else None
+        following = None if promised is False else found(seen.answer, (path,))
+        if not following and promised:
+            raise PayloadAnomalous("the answer promises another page and does not name it")
+        return {name: following} if following else None
+
+    return step
+
+
+def last_id(name: str) -> Step:
+    """The last row's id. Nothing tells the last page but the empty one behind it."""
+
+    def step(seen: Seen) -> Changes:
+        if not seen.items:
+            return None
+        last = seen.items[-1] if isinstance(seen.items[-1], dict) else {}
+        after = last.get("id") or last.get("_id")
+        if not after:
+            raise PayloadAnomalous("the last row carries no id to go on from")
+        return {name: after}
+
+    return step
+
+
+def search_after(seen: Seen) -> Changes:
+    """The last row's sort values. Only the first page can end by its total: later ones do not know their
+    place.
+    """
+    if not seen.items or len(seen.items) == seen.total:
+        return None
+    last = seen.items[-1]
+    after = next((last[k] for k in ("searchAfter", "sort") if isinstance(last, dict) and last.get(k)), None)
+    after = after or found(seen.answer, ("searchAfter", "meta.searchAfter"))
+    if after is None and seen.full:
+        raise PayloadAnomalous("a full page carries no searchAfter to go on from")
+    return None if after is None else {"searchAfter": after}
+
+
+def start_after(seen: Seen) -> Changes:
+    """`startAfter` and `startAfterId` from the answer's `meta` (opportunities, and contacts before v3)."""
+    meta = seen.answer.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    promised = bool(meta["nextPage"]) if "nextPage" in meta else None
+    if promised is False or not (seen.items or promised):
+        return None
+    if meta.get("startAfterId") and meta.get("startAfter") is not None:
+        return {"startAfter": meta["startAfter"], "startAfterId": meta["startAfterId"]}
+    if seen.full and (seen.total is None or len(seen.items) < seen.total):
+        raise PayloadAnomalous("a full page carries no startAfter to go on from")
+    return None
+
+
+def start_after_date(seen: Seen) -> Changes:
+    """Conversations: the last row's sort value, in epoch milliseconds; `total` counts what is left or all
+    of it.
+    """
+    if not seen.items or len(seen.items) == seen.total:
+        return None
+    last = seen.items[-1] if isinstance(seen.items[-1], dict) else {}
+    sort = last.get("sort")
+    after = sort[0] if isinstance(sort, list) and sort else _epoch_ms(last.get(_sorted_by(seen.sent)))
+    if after is None and seen.full:
+        raise PayloadAnomalous("a full page carries no date to go on from")
+    return None if after is None else {"startAfterDate": after}
+
+
+def last_message(seen: Seen) -> Changes:
+    """Messages: newest first, `nextPage` says whether older ones follow. Live answers nest it all in
+    `messages`.
+    """
+    inner = seen.answer.get("messages")
+    envelope = inner if isinstance(inner, dict) else seen.answer
+    if not envelope.get("nextPage"):
+        return None
+    last = envelope.get("lastMessageId")
+    if not last:
+        raise PayloadAnomalous("the answer promises older messages and does not name the last one")
+    return {"lastMessageId": last}
+
+
+def _is_last(seen: Seen, more: str, reached: int) -> bool:
+    """Of pages that are counted. Raises PayloadAnomalous for an empty one in the midst of them: rows counted
+    from there on would be rows left out.
+    """
+    promised = _said(seen.answer, more)
+    if promised is not None:
+        ended = not promised
+    else:
+        # Rows beyond the total show it to be wrong: then only an empty page is the end.
+        ended = reached == seen.total if seen.items else reached >= (seen.total or 0)
+    if not ended and not seen.items:
+        raise PayloadAnomalous("an empty page, and the answer says that more rows follow", total=seen.total)
+    return ended
+
+
+def _said(answer: Any, path: str) -> bool | None:
+    """What the answer says of a next page, by the truth of the field; None where it has no such field."""
+    parent, _, name = path.rpartition(".")
+    holder = answer
+    for part in parent.split(".") if parent else ():
+        holder = holder.get(part) if isinstance(holder, dict) else None
+    return bool(holder[name]) if isinstance(holder, dict) and name in holder else None
+
+
+_SORT_FIELDS = {"last_manual_message_date": "lastManualMessageDate", "last_message_date": "lastMessageDate"}
+
+
+def _sorted_by(sent: Sent) -> str:
+    return _SORT_FIELDS.get(sent.get("sortBy", "last_message_date"), "")
+
+
+def _epoch_ms(value: Any) -> int | None:
+    if isinstance(value, str):
+        try:
+            return int(datetime.fromisoformat(value).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            return None
+    return None if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) else int(value)

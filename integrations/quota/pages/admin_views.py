@@ -1,0 +1,171 @@
+"""The quota's pages in the admin: every resource at a glance, and one resource over the day.
+
+What Redis knows (now) and what the rows know (the day, who waits) are read apart: when the store is away the second
+half still comes, and the page says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from integrations.core.ages import relative
+from integrations.core.errors import StoreUnavailable
+from integrations.quota import usage
+from integrations.quota.models import Parked, Pump
+from integrations.quota.pages import outlook, plots, spending, tenant_names
+from integrations.quota.pages.outlook import Day
+from integrations.quota.pages.plots import Plot
+from integrations.quota.pages.spending import Resource, Share
+from integrations.quota.permits import queries
+from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.queries import Snapshot
+
+_PACE = 6  # buckets by which bulk work's pace is judged
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One resource: its name (its id, where that is not known), what is free now (None while the store is away), its
+    day, its plot."""
+
+    resource: Resource
+    name: str
+    now: Snapshot | None
+    plot: Plot
+    oldest: str
+
+    @property
+    def used(self) -> int:
+        return max(0, self.now.limit - self.now.free) if self.now else 0
+
+    @property
+    def spent(self) -> int | None:
+        """Calls of the vendor's day, as its headers count them."""
+        if self.now is None or self.now.day_limit is None or self.now.day_remaining is None:
+            return None
+        return self.now.day_limit - self.now.day_remaining
+
+    @property
+    def seconds(self) -> str:
+        """The window's length."""
+        return f"{self.now.interval_ms / 1000:g}" if self.now else ""
+
+    @property
+    def day_is_short(self) -> bool:
+        """Less than a tenth of the day is left."""
+        return bool(self.now and self.now.day_limit and self.spent and self.spent > 0.9 * self.now.day_limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    title: str
+    value: str
+    note: str
+    icon: str
+    tone: str = "good"
+
+
+def overview(now: datetime, search: str) -> dict[str, Any]:
+    """Every resource that spent or waits, and the governor's own health."""
+    found = spending.resources(now, search=search)
+    lines = _lines(found, now, width=288, height=28)
+    shares = spending.shares(now)
+    return {
+        "cards": [_store_card(), _pump_card(now), *_work_cards(shares, now)],
+        "lines": lines,
+        "shares": shares,
+    }
+
+
+def one(key: str, now: datetime) -> dict[str, Any]:
+    """One resource over the day."""
+    (resource,) = spending.resources(now, key=key)
+    parked = Parked.objects.filter(key=key).order_by("state", "place_at", "id")[:10]
+    rows = [(row, relative(row.parked_at, now)) for row in parked]
+    (line,) = _lines([resource], now, width=1152, height=180)
+    return {
+        "title": line.name,
+        "line": line,
+        "day": _day(resource, now),
+        "shares": spending.shares(now, key=key),
+        "parked": rows,
+    }
+
+
+def _lines(resources: Sequence[Resource], now: datetime, *, width: int, height: int) -> list[Line]:
+    named, known = tenant_names.told([resource.id for resource in resources]), _snapshots(resources)
+    starts = spending.buckets(now)
+    return [
+        Line(
+            resource,
+            named.get(resource.id, resource.id),
+            known.get(resource.key),
+            plots.stacked(starts, resource.series, width=width, height=height),
+            relative(resource.oldest, now),
+        )
+        for resource in resources
+    ]
+
+
+def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
+    """What is kept of it, and how far bulk work gets at the pace of the last half hour."""
+    try:
+        day = outlook.day(resource.key, now)
+    except StoreUnavailable:
+        return None
+    if day is None:
+        return None
+    pace = sum(resource.series[Lane.BULK][-1 - _PACE :]) / (_PACE * usage.BUCKET.total_seconds())
+    waiting = Parked.objects.filter(key=resource.key, state=Parked.State.WAITING, lane=Lane.BULK.value).count()
+    return day, outlook.bulk(day, now, pace=pace, waiting=waiting)
+
+
+def _snapshots(resources: Sequence[Resource]) -> dict[str, Snapshot]:
+    """By key. The first that the store does not answer is the last one asked for: each may take seconds to fail."""
+    found: dict[str, Snapshot] = {}
+    with suppress(StoreUnavailable):
+        for resource in resources:
+            found[resource.key] = queries.snapshot(resource.app, resource.id)
+    return found
+
+
+def _store_card() -> Card:
+    try:
+        return Card("Permits", "up", queries.health(), "database")
+    except StoreUnavailable as error:
+        return Card("Permits", "away", f"{error}: calls wait", "database", "bad")
+
+
+def _pump_card(now: datetime) -> Card:
+    pump = Pump.objects.first()
+    if pump is None or pump.until < now:
+        said = f"last heard of {relative(pump.until, now)}" if pump else "no worker was ever started"
+        return Card("Hand-outs", "nobody", f"parked tasks wait for a worker: {said}", "pan_tool", "bad")
+    place = pump.owner.rpartition(":")[0].replace(":", ", process ")
+    if pump.trouble:
+        return Card("Hand-outs", "stuck", pump.trouble, "pan_tool", "bad")
+    note = f"by {place}, {pump.handed:,} handed out, {pump.unstarted:,} not begun"
+    return Card("Hand-outs", "up", note, "pan_tool")
+
+
+def _work_cards(shares: Sequence[Share], now: datetime) -> list[Card]:
+    count, oldest = spending.waiting()
+    return [
+        Card(
+            "Parked tasks",
+            f"{count:,}",
+            f"the first came {relative(oldest, now)}" if count else "nobody waits",
+            "hourglass",
+        ),
+        Card("Calls in a day", f"{sum(share.calls for share in shares):,}", "of all resources", "call_made"),
+    ]
+
+
+def parked_link(key: str) -> str:
+    return reverse("admin:quota_parked_changelist") + f"?q={key}"

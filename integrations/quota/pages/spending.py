@@ -1,0 +1,109 @@
+"""Reads for the pages: what was spent when, by whom, and who waits for more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min, Q, Sum
+
+from integrations.quota import usage
+from integrations.quota.models import Parked, Usage
+from integrations.quota.pages import tenant_names
+from integrations.quota.permits.lanes import Lane
+
+DAY = timedelta(days=1)
+MOST = 50  # resources of either kind on one page
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What one resource spent in a day, and who waits. `series`: calls in each bucket, by lane."""
+
+    key: str
+    calls: int
+    parked: int
+    oldest: datetime | None
+    series: dict[Lane, list[int]]
+
+    @property
+    def app(self) -> str:
+        return self.key.partition(":")[0]
+
+    @property
+    def id(self) -> str:
+        return self.key.partition(":")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one job spent in one lane, and its part of the whole, 0 to 1."""
+
+    job: str
+    lane: str
+    calls: int
+    part: float
+
+
+def buckets(now: datetime) -> list[datetime]:
+    """The starts of a day's buckets, the last one being under way."""
+    last, count = usage.bucket(now), DAY // usage.BUCKET
+    return [last - usage.BUCKET * back for back in reversed(range(count))]
+
+
+def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resource]:
+    """Who waits, the longest lines first, then who spent, most calls first; with `key`, that one at least."""
+    of = Q(key=key) if key else _found_by(search)
+    spent = dict(
+        Usage.objects.filter(of, bucket_at__gt=now - DAY)
+        .values_list("key")
+        .annotate(total=Sum("calls"))
+        .order_by("-total")[:MOST]
+    )
+    waiting = {
+        row["key"]: (row["count"], row["oldest"])
+        for row in Parked.objects.filter(of, state=Parked.State.WAITING)
+        .values("key")
+        .annotate(count=Count("id"), oldest=Min("parked_at"))
+        .order_by("-count")[:MOST]
+    }
+    keys = list(dict.fromkeys([*waiting, *spent, *([key] if key else [])]))
+    series = _series(keys, now)
+    return [Resource(name, spent.get(name, 0), *waiting.get(name, (0, None)), series[name]) for name in keys]
+
+
+def _found_by(search: str) -> Q:
+    """An id, or what somebody calls it."""
+    of = Q(key__icontains=search)
+    for resource_id in tenant_names.fitting(search)[:MOST] if search else ():
+        of |= Q(key__endswith=f":{resource_id}")
+    return of
+
+
+def shares(now: datetime, *, key: str = "") -> list[Share]:
+    """Who spent a day's calls of one resource, or of all."""
+    rows = Usage.objects.filter(bucket_at__gt=now - DAY, **({"key": key} if key else {}))
+    found = list(rows.values_list("job", "lane").annotate(total=Sum("calls")).order_by("-total"))
+    whole = sum(total for _, _, total in found)
+    return [Share(job, lane, total, total / whole) for job, lane, total in found]
+
+
+def in_line(limit: int) -> list[str]:
+    """The resources for which tasks wait, the longest lines first."""
+    waiting = Parked.objects.filter(state=Parked.State.WAITING).values_list("key")
+    return [key for key, _ in waiting.annotate(count=Count("id")).order_by("-count", "key")[:limit]]
+
+
+def waiting() -> tuple[int, datetime | None]:
+    """How many tasks wait, and since when the first does."""
+    found = Parked.objects.filter(state=Parked.State.WAITING).aggregate(count=Count("id"), oldest=Min("parked_at"))
+    return found["count"], found["oldest"]
+
+
+def _series(keys: list[str], now: datetime) -> dict[str, dict[Lane, list[int]]]:
+    places = {at: place for place, at in enumerate(buckets(now))}
+    series = {key: {lane: [0] * len(places) for lane in Lane} for key in keys}
+    rows = Usage.objects.filter(key__in=keys, bucket_at__in=places)
+    for key, lane, at, calls in rows.values_list("key", "lane", "bucket_at").annotate(total=Sum("calls")):
+        series[key][Lane(lane)][places[at]] = calls
+    return series

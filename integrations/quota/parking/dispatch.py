@@ -1,0 +1,172 @@
+"""One round of the pump: for the resources that are due, tickets for their next tasks, and messages to workers.
+
+The order of steps is what makes a kill harmless. Tickets are reserved first: lost, they lapse within seconds. Then the
+rows are claimed: lost, they wait again when the ticket has lapsed. Then the messages are sent, shortly before their
+ticket's start: one that was sent but not seen as sent is stale by its turn. Nothing is forgotten, nothing runs twice.
+
+A resource is asked with a horizon of one period and again when its next slot comes near, so a busy one costs four
+questions a second for all of its tasks, and an idle one none.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Generator
+
+import structlog
+from kombu.exceptions import OperationalError
+
+from integrations.core import clock
+from integrations.core.jobs import deliver
+from integrations.quota.parking.due_times import LONGEST, Agenda
+from integrations.quota.parking.pump_rows import HEADS, Claimed, Head, Ledger, News
+from integrations.quota.permits import tickets
+from integrations.quota.permits.governor import Question
+from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.tickets import Reserved, Ticket
+
+LEAD = 0.08  # seconds before its ticket's start at which a task is sent
+HORIZON = 0.25 + LEAD
+ROUND = 64  # resources in one round
+MOST_UNSTARTED = 200  # messages on their way to busy workers; with more, only interactive tasks are handed out
+_CROWDED_WAIT = 0.1
+_TURNS = LEAD + 0.01  # seconds until a resource that took its part of a round may take more
+_BROKER_WAIT = 2.0
+_GRACE = 1.0
+
+Send = Callable[[Claimed, Ticket], None]
+Plan = Generator[Question, Reserved, None]
+_Given = dict[int, tuple[Ticket, float]]  # by row, with the seconds until the ticket's start
+log = structlog.get_logger(__name__)
+
+
+def send(task: Claimed, ticket: Ticket) -> None:
+    """The message that starts a parked task. Raises kombu's OperationalError, or OSError."""
+    parked = {"row": task.row_id, "turn": task.turn, "ticket": ticket.packed()}
+    deliver(task.task, task.kwargs, headers={"parked": parked}, urgent=task.lane is Lane.INTERACTIVE)
+
+
+class Handing:
+    """The leader's work. `trouble` names what keeps it from going on, for the pages."""
+
+    def __init__(self, ledger: Ledger, sending: Send = send) -> None:
+        self.ledger, self.agenda = ledger, Agenda()
+        self.handed, self.unstarted, self.trouble = 0, 0, ""
+        self._send = sending
+        self._order = itertools.count()
+        self._outbox: list[tuple[float, int, Claimed, Ticket]] = []
+
+    def hand_out(self) -> None:
+        """Serve what is due, and send what is to start soon."""
+        keys = self.agenda.due(clock.monotonic(), ROUND)
+        if keys:
+            self._serve(keys)
+        self.send_until(clock.monotonic())
+
+    def next_at(self) -> float | None:
+        """The monotonic moment of the next thing to do."""
+        moments = [at for at in (self.agenda.next_at(), self._outbox[0][0] if self._outbox else None) if at is not None]
+        return min(moments, default=None)
+
+    def catch_up(self) -> None:
+        """Make the agenda from the rows: at the start, and now and then, because news may be lost, and a task that was
+        not due yet may be hidden behind the appointment of a lane below it."""
+        self._note(self.ledger.due())
+
+    def send_until(self, moment: float) -> None:
+        """Send what is to be sent by then. When the broker is away, what is unsent goes back in line."""
+        while self._outbox and self._outbox[0][0] <= moment:
+            _, _, task, ticket = self._outbox[0]
+            try:
+                self._send(task, ticket)
+            except (OperationalError, OSError) as error:
+                self._give_up(type(error).__name__)
+                return
+            heapq.heappop(self._outbox)
+            self.handed += 1
+            self.trouble = ""
+
+    def _give_up(self, reason: str) -> None:
+        unsent, self._outbox = self._outbox, []
+        self.trouble = f"the broker does not take messages ({reason})"
+        log.warning("quota.not_handed_out", reason=reason, tasks=len(unsent))
+        self.ledger.put_back([task for _, _, task, _ in unsent])
+        for _, _, _, ticket in unsent:
+            tickets.release(ticket)
+            self.agenda.ask(ticket.key, clock.monotonic() + _BROKER_WAIT)
+
+    def _serve(self, keys: list[str]) -> None:
+        self.unstarted = self.ledger.unstarted()
+        heads = self.ledger.heads(keys)
+        for key in keys:
+            self.agenda.forget(key)
+        self._claim(self._reserve(keys, heads))
+        alone = [key for key in keys if key not in self.agenda]
+        if alone:
+            self._note(self.ledger.due(alone))
+
+    def _note(self, parked: list[News]) -> None:
+        now = clock.monotonic()
+        for news in parked:
+            self.agenda.parked(news.key, news.rank, now + min(news.hint, LONGEST))
+
+    def _reserve(self, keys: list[str], heads: dict[str, list[Head]]) -> _Given:
+        """Tickets for the first of everybody's tasks: all resources are asked together, one lane after the other."""
+        given: _Given = {}
+        most = max(1, (MOST_UNSTARTED - self.unstarted) // len(keys))
+        plans = {key: self._plan(key, heads.get(key, []), given, most) for key in keys}
+        asked = {key: question for key, plan in plans.items() if (question := next(plan, None))}
+        while asked:
+            answers = tickets.reserve(list(asked.values()), horizon=HORIZON)
+            asked = {
+                key: question
+                for key, answer in zip(list(asked), answers, strict=True)
+                if (question := _answer(plans[key], answer))
+            }
+        return given
+
+    def _plan(self, key: str, heads: list[Head], given: _Given, most: int) -> Plan:
+        """What to ask for one resource's tasks: of each lane `most`, but for interactive ones, which nobody holds up. A
+        refusal of one lane holds for those below it, not for those above."""
+        refused, again = len(Lane), LONGEST
+        for lane, group in itertools.groupby(heads, key=lambda head: head.lane):
+            waiting = list(group)
+            if lane.rank >= refused:
+                continue
+            if self.unstarted >= MOST_UNSTARTED and lane is not Lane.INTERACTIVE:
+                refused, again = lane.rank, min(again, _CROWDED_WAIT + LEAD)
+                continue
+            want = len(waiting) if lane is Lane.INTERACTIVE else min(len(waiting), most)
+            got = yield Question(key, lane, want)
+            self.trouble = got.trouble or self.trouble
+            given |= {head.row_id: ticket for head, ticket in zip(waiting, got.tickets, strict=False)}
+            self.unstarted += len(got.tickets)
+            wait = _TURNS if got.wait is None and want < len(waiting) else got.wait
+            if wait is not None:
+                refused, again = lane.rank, min(again, wait)
+        if refused < len(Lane):
+            self.agenda.ask(key, clock.monotonic() + max(again - LEAD, 0.01), rank=refused)
+        elif len(heads) >= HEADS:
+            self.agenda.ask(key, clock.monotonic())
+
+    def _claim(self, reserved: _Given) -> None:
+        if not reserved:
+            return
+        now = clock.monotonic()
+        claimed = self.ledger.claim(
+            {row_id: delay + ticket.valid + _GRACE for row_id, (ticket, delay) in reserved.items()}
+        )
+        for row_id, (ticket, delay) in reserved.items():
+            if row_id in claimed:
+                heapq.heappush(self._outbox, (now + delay - LEAD, next(self._order), claimed[row_id], ticket))
+            else:
+                tickets.release(ticket)
+
+
+def _answer(plan: Plan, answer: Reserved) -> Question | None:
+    """The plan's next question, if it has one."""
+    try:
+        return plan.send(answer)
+    except StopIteration:
+        return None

@@ -1,0 +1,129 @@
+"""The pump: a thread in every worker process, of which one leads and hands permits to parked tasks (`handing.py`).
+
+It leads by a lease of a few seconds in a row, not by a connection's lock: a process that is frozen keeps its
+connection, and would keep every parked task waiting with it. It sleeps until the next moment when a permit can be there
+and is woken by NOTIFY when something is parked; the beat of once a second only renews the lease and finds what a killed
+worker left.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import psycopg
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
+from integrations.quota import usage
+from integrations.quota.parking import parked_lifecycle
+from integrations.quota.parking.dispatch import Handing, Send, send
+from integrations.quota.parking.pump_rows import Ledger
+from integrations.quota.permits import scripts
+
+BEAT = 1.0
+_CATCH_UP = 10.0
+_STOP_SECONDS = 5.0
+log = structlog.get_logger(__name__)
+
+
+class Pump:
+    """`start` and `stop` it with the process; in between it looks after itself."""
+
+    def __init__(self, sending: Send = send) -> None:
+        self.owner = f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._send = sending
+        self._renew_at = 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="quota-pump", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Hand the lease over and end; whoever stands by takes over within a second."""
+        self._stopping.set()
+        self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        with suppress(StoreUnavailable):
+            scripts.age()  # marks it, so that it is old enough to be trusted when the first agency installs
+        while not self._stopping.is_set():
+            try:
+                self._connected()
+            except (psycopg.Error, DatabaseError) as error:
+                log.warning("quota.pump_disconnected", reason=type(error).__name__)
+            except Exception:
+                # A thread that ends would leave every parked task to the other processes, and at last to nobody.
+                log.exception("quota.pump_failed")
+            self._stopping.wait(BEAT)
+
+    def _connected(self) -> None:
+        ledger = Ledger(self.owner)
+        try:
+            while not self._stopping.is_set():
+                if ledger.lead():
+                    self._lead(ledger)
+                self._look_after_ourselves()
+                self._stopping.wait(BEAT)
+        finally:
+            parked_lifecycle.stop_renewing()
+            ledger.close()
+            connection.close()
+
+    def _look_after_ourselves(self) -> None:
+        """What every pump does for its own process, leading or not."""
+        usage.flush()
+        if clock.monotonic() >= self._renew_at:
+            self._renew_at = clock.monotonic() + parked_lifecycle.RENEW
+            parked_lifecycle.renew()
+
+    def _lead(self, ledger: Ledger) -> None:
+        log.info("quota.pump_leads", owner=self.owner)
+        handing = Handing(ledger, self._send)
+        ledger.listen()
+        rounds = _Rounds(handing, self._look_after_ourselves)
+        while not self._stopping.is_set():
+            if not rounds.beat(clock.monotonic()):
+                log.warning("quota.pump_replaced", owner=self.owner)
+                return
+            handing.hand_out()
+            now = clock.monotonic()
+            next_at = min(rounds.next_at, handing.next_at() or rounds.next_at)
+            for news in ledger.news(max(0.0, next_at - now)):
+                handing.agenda.parked(news.key, news.rank, clock.monotonic() + news.hint)
+        handing.send_until(clock.monotonic() + BEAT)
+        ledger.resign()
+
+
+class _Rounds:
+    """What the leader does every second, and every ten."""
+
+    def __init__(self, handing: Handing, every_second: Callable[[], None]) -> None:
+        self.handing, self._every_second = handing, every_second
+        self.next_at = clock.monotonic()
+        self._catch_up_at = self.next_at
+
+    def beat(self, now: float) -> bool:
+        """False when another pump has taken over."""
+        if now < self.next_at:
+            return True
+        handing, ledger = self.handing, self.handing.ledger
+        self.next_at = now + BEAT
+        standing = {"resources": len(handing.agenda), "unstarted": handing.unstarted, "handed": handing.handed}
+        if not ledger.lead(**standing, trouble=handing.trouble):
+            return False
+        for key in ledger.lapsed():
+            handing.agenda.ask(key, now)
+        if now >= self._catch_up_at:
+            self._catch_up_at = now + _CATCH_UP
+            handing.catch_up()
+        self._every_second()
+        return True

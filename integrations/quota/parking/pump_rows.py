@@ -1,0 +1,168 @@
+"""The pump's own connection to the parked rows: its lease, the heads of the queues, claims, and the news of parkings.
+
+A connection beside Django's pool, because LISTEN belongs to one connection, and because a pump whose connection is gone
+must not be able to claim anything. All times are the database's: hosts whose clocks differ agree on who waits and who
+is late. No statement depends on there being one pump: claims are conditional, so two could only get in each other's
+way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+from integrations.quota.parking.queue import CHANNEL
+from integrations.quota.permits.lanes import Lane
+
+LEASE = 3.0  # seconds after which a pump that says nothing is replaced
+HEADS = 32  # tasks of one resource and lane looked at in one go
+
+_LEAD = """
+INSERT INTO quota_pump AS pump (id, owner, since, until, resources, unstarted, handed, trouble)
+VALUES (1, %(owner)s, now(), now() + make_interval(secs => %(lease)s), 0, 0, 0, '')
+ON CONFLICT (id) DO UPDATE SET
+  since = CASE WHEN pump.owner = excluded.owner THEN pump.since ELSE now() END,
+  owner = excluded.owner, until = excluded.until,
+  resources = %(resources)s, unstarted = %(unstarted)s, handed = %(handed)s, trouble = %(trouble)s
+WHERE pump.owner = excluded.owner OR pump.until < now()
+RETURNING 1
+"""
+# The lanes in their order; but the first of each, once its patience is over, stands where it came. So a long queue
+# holds up no lane above it, and is held up by none.
+_HEADS = """
+SELECT head.key, head.id, head.lane FROM unnest(%s::text[]) AS wanted(key)
+CROSS JOIN unnest(%s::text[]) WITH ORDINALITY AS lane(name, rank)
+CROSS JOIN LATERAL (
+  SELECT line.key, line.id, line.lane, line.place_at,
+         line.place_at <= now() AND row_number() OVER (ORDER BY line.place_at, line.id) = 1 AS is_overdue
+  FROM quota_parked AS line
+  WHERE line.key = wanted.key AND line.lane = lane.name AND line.state = 'waiting' AND line.due_at <= now()
+  ORDER BY line.place_at, line.id LIMIT %s
+) AS head ORDER BY head.key, CASE WHEN is_overdue THEN 1 ELSE lane.rank END, head.place_at, head.id
+"""
+# Rows that somebody has locked are left for the next time: a process that is frozen in the middle of a transaction must
+# not stop the pump, and with it everybody.
+_CLAIM = """
+WITH claim AS (
+  SELECT line.id, wanted.back_in FROM unnest(%s::bigint[], %s::float8[]) AS wanted(id, back_in)
+  JOIN quota_parked AS line ON line.id = wanted.id AND line.state = 'waiting' FOR UPDATE OF line SKIP LOCKED
+)
+UPDATE quota_parked AS line
+SET state = 'handed', turn = line.turn + 1, back_at = now() + make_interval(secs => claim.back_in)
+FROM claim WHERE line.id = claim.id
+RETURNING line.id, line.turn, line.task, line.kwargs, line.lane
+"""
+_DUE = """
+SELECT key, lane, extract(epoch FROM min(due_at) - now())::float8 FROM quota_parked
+WHERE state = 'waiting' AND (%(keys)s::text[] IS NULL OR key = ANY(%(keys)s)) GROUP BY key, lane
+"""
+_RETURN = """
+UPDATE quota_parked SET state = 'waiting', back_at = NULL
+WHERE state = 'handed' AND (id, turn) IN (SELECT * FROM unnest(%s::bigint[], %s::int[]))
+"""
+_LAPSED = """
+UPDATE quota_parked SET state = 'waiting', back_at = NULL WHERE id IN (
+  SELECT id FROM quota_parked WHERE state <> 'waiting' AND back_at < now() FOR UPDATE SKIP LOCKED
+) RETURNING key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A task that is next in line."""
+
+    row_id: int
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A task that this pump may send, under this turn."""
+
+    row_id: int
+    turn: int
+    task: str
+    kwargs: dict[str, Any]
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """Something is parked: in which lane, and in how many seconds it is worth asking for a permit."""
+
+    rank: int
+    hint: float
+    key: str
+
+
+class Ledger:
+    """Every method may raise psycopg.Error, after which the connection is not to be used again."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self._connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(**_parameters(), autocommit=True)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def lead(self, *, resources: int = 0, unstarted: int = 0, handed: int = 0, trouble: str = "") -> bool:
+        """Take or renew the lease, and say how it goes; False while another pump holds it."""
+        standing = {"resources": resources, "unstarted": unstarted, "handed": handed, "trouble": trouble[:200]}
+        return bool(self._rows(_LEAD, {"owner": self.owner, "lease": LEASE, **standing}))
+
+    def resign(self) -> None:
+        self._connection.execute("UPDATE quota_pump SET until = now() WHERE owner = %s", [self.owner])
+
+    def listen(self) -> None:
+        self._connection.execute(f"LISTEN {CHANNEL}")
+
+    def news(self, timeout: float) -> list[News]:
+        """What was parked, as soon as anything is; empty after `timeout` seconds."""
+        notes = self._connection.notifies(timeout=timeout, stop_after=1)
+        return [_news(note.payload) for note in notes]
+
+    def due(self, keys: Sequence[str] | None = None) -> list[News]:
+        """Of resources with waiting tasks (all, or of `keys`), in which lanes, and when the first of each is due."""
+        rows = self._rows(_DUE, {"keys": None if keys is None else list(keys)})
+        return [News(Lane(lane).rank, max(due_in, 0.0), key) for key, lane, due_in in rows]
+
+    def heads(self, keys: Sequence[str]) -> dict[str, list[Head]]:
+        """Who is next, in order, of each resource that has somebody due."""
+        found: dict[str, list[Head]] = {}
+        for key, row_id, lane in self._rows(_HEADS, [list(keys), [lane.value for lane in Lane], HEADS]):
+            found.setdefault(key, []).append(Head(row_id, Lane(lane)))
+        return found
+
+    def claim(self, back_in: dict[int, float]) -> dict[int, Claimed]:
+        """Mark waiting rows as handed out until so many seconds from now; without those that do not wait any more."""
+        rows = self._rows(_CLAIM, [list(back_in), list(back_in.values())])
+        return {row[0]: Claimed(row[0], row[1], row[2], row[3], Lane(row[4])) for row in rows}
+
+    def put_back(self, claimed: Sequence[Claimed]) -> None:
+        """They were not sent after all."""
+        self._connection.execute(_RETURN, [[task.row_id for task in claimed], [task.turn for task in claimed]])
+
+    def lapsed(self) -> set[str]:
+        """Let tasks wait again whose worker or message was lost. Returns their resources."""
+        return {key for (key,) in self._rows(_LAPSED, [])}
+
+    def unstarted(self) -> int:
+        return int(self._rows("SELECT count(*) FROM quota_parked WHERE state = 'handed'", [])[0][0])
+
+    def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, values).fetchall()
+
+
+def _parameters() -> dict[str, Any]:
+    parameters = connection.get_connection_params()
+    names = ("dbname", "host", "port", "user", "password", "sslmode", "sslrootcert", "connect_timeout")
+    return {name: parameters[name] for name in names if name in parameters} | {"options": "-c lock_timeout=2000"}
+
+
+def _news(payload: str) -> News:
+    rank, hint, key = payload.split(" ", 2)
+    return News(int(rank), float(hint), key)

@@ -1,0 +1,130 @@
+"""Where tasks wait for a permit, so that waiting costs nobody a worker.
+
+Decisions. A parked task is a row in PostgreSQL, written in the transaction of whoever parks it: it survives a flushed
+Redis and a lost broker, and its order is a column. The pump (`pump.py`) hands it to a worker together with a ticket.
+From then on the row says what is to happen if that worker dies (`turns.py`). Each hand-over counts the row's `turn` up,
+and the message names it, so of two messages for one task only the newer starts anything.
+
+One row per task and arguments: parking what is parked already changes nothing, because messages are hints (core.jobs).
+The lanes above go first, each in order of arrival; but a lane has only so much patience: events ten seconds, bulk a
+minute. The first of one whose patience is over stands where it came, and only that one, so that nobody waits for ever
+and a long queue of one lane holds up no other.
+
+An uninstall leaves its rows alone: each task finds out for itself that its installation is gone and ends its own work.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
+from django.db.models.functions import Now
+
+from integrations.core.errors import Retryable
+from integrations.quota.models import Parked
+from integrations.quota.permits import tickets
+from integrations.quota.permits.lanes import Lane
+
+CHANNEL = "quota_parked"
+_PATIENCE = {Lane.INTERACTIVE: 0.0, Lane.EVENTS: 10.0, Lane.BULK: 60.0}
+_LARGEST = 2000  # bytes of arguments; they are part of an index, and identifiers never come near
+_FRONT = timedelta(days=3650)
+
+# A row on its way to a worker stays as it is: its start is imminent. The others wait (again), where they stood before
+# if they stood in line or never got their call.
+_PARK = """
+WITH parked AS (
+  INSERT INTO quota_parked AS line (key, lane, task, kwargs, state, turn, reason, parked_at, place_at, due_at)
+  VALUES (%(key)s, %(lane)s, %(task)s, %(kwargs)s, 'waiting', 0, %(reason)s,
+          now(), now() + make_interval(secs => %(patience)s), now() + make_interval(secs => %(wait)s))
+  ON CONFLICT (task, kwargs) DO UPDATE SET
+    key = excluded.key, lane = excluded.lane, state = 'waiting', reason = excluded.reason, back_at = NULL,
+    due_at = excluded.due_at,
+    parked_at = CASE WHEN line.state = 'waiting' OR %(keep)s THEN line.parked_at ELSE excluded.parked_at END,
+    place_at = CASE WHEN line.state = 'waiting' OR %(keep)s THEN line.place_at ELSE excluded.place_at END
+  WHERE line.state <> 'handed'
+  RETURNING 1
+)
+SELECT pg_notify(%(channel)s, %(news)s) FROM parked
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """A permit wished for. `hint`: seconds until it is worth asking; `wait`: seconds in which it must not be used."""
+
+    key: str
+    lane: Lane
+    hint: float = 0.0
+    wait: float = 0.0
+    reason: str = ""
+
+
+def enqueue(task: str, *, app: str, resource: str, lane: Lane = Lane.BULK, **kwargs: Any) -> None:
+    """Start `task` as soon as there is a permit for its first call: one delivery, whatever the traffic.
+
+    `app` is the client id; `kwargs` are the task's own (identifiers, never secrets). It takes part in the surrounding
+    transaction, and being a row already needs no other to be found by.
+    """
+    _park(task, kwargs, _Wish(f"{app}:{resource}", lane))
+
+
+def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
+    """Let `task` wait for what `error` says was missing: quota, or the store that keeps it. False when the error does
+    not name app, resource and lane, or the arguments are too large to be identifiers: then the caller's own way of
+    waiting counts."""
+    context = error.context
+    named = all(context.get(name) for name in ("app", "resource", "lane"))
+    if not named or len(json.dumps(kwargs)) > _LARGEST:
+        return False
+    key, hint = f"{context['app']}:{context['resource']}", error.retry_after or 0.0
+    # Our own refusal is a forecast and the pump makes better ones; the vendor's is an order.
+    ordered = hint if "status" in context else 0.0
+    _park(task, kwargs, _Wish(key, Lane(context["lane"]), hint, ordered, context.get("reason", "")))
+    return True
+
+
+def to_the_front(rows: QuerySet[Parked]) -> list[int]:
+    """Let waiting tasks be the first of their lane, and its patience be over. Returns which."""
+    waiting = rows.filter(state=Parked.State.WAITING)
+    moved = list(waiting.values_list("pk", "lane", "key"))
+    place_at = ExpressionWrapper(F("parked_at") - Value(_FRONT), output_field=DateTimeField())
+    waiting.filter(pk__in=[pk for pk, _, _ in moved]).update(place_at=place_at, due_at=Now())
+    _tell((Lane.INTERACTIVE, key) for key in {key for _, _, key in moved})
+    return [pk for pk, _, _ in moved]
+
+
+def drop(rows: QuerySet[Parked]) -> list[int]:
+    """Forget waiting tasks. What they are hints of stands in other rows, whose sweeps may send them again."""
+    waiting = rows.filter(state=Parked.State.WAITING)
+    ids = list(waiting.values_list("pk", flat=True))
+    waiting.filter(pk__in=ids).delete()
+    return ids
+
+
+def _park(task: str, kwargs: dict[str, Any], wish: _Wish) -> None:
+    values = {
+        "key": wish.key,
+        "lane": wish.lane.value,
+        "task": task,
+        "kwargs": json.dumps(kwargs),
+        "reason": wish.reason,
+        "patience": _PATIENCE[wish.lane],
+        "wait": wish.wait,
+        "keep": tickets.keeps_place(),
+        "channel": CHANNEL,
+        "news": f"{wish.lane.rank} {wish.hint:.3f} {wish.key}",
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_PARK, values)
+
+
+def _tell(news: Iterable[tuple[Lane, str]]) -> None:
+    with connection.cursor() as cursor:
+        for lane, key in news:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{lane.rank} 0 {key}"])

@@ -1,0 +1,53 @@
+"""What the quota adds to every task that runs (`core.jobs` calls it): ticket, row, and its name on the bill."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from integrations.core.errors import Retryable
+from integrations.quota import usage
+from integrations.quota.parking import parked_lifecycle, queue
+from integrations.quota.permits import tickets
+
+log = structlog.get_logger(__name__)
+
+
+class Waiting:
+    """Implements `core.jobs.Waiting`."""
+
+    @contextmanager
+    def around(self, task: str, headers: Mapping[str, Any]) -> Iterator[bool]:
+        """Yields whether the task is to run: a stale message's is not."""
+        parked = headers.get("parked") or {}
+        with usage.spent_by(task):
+            if not parked:
+                yield True
+                return
+            row_id, turn = parked["row"], parked["turn"]
+            if not parked_lifecycle.begin(row_id, turn):
+                log.info("job.stale", task=task, row=row_id, turn=turn)
+                yield False
+                return
+            with self._begun(row_id, turn), tickets.held(parked["ticket"]):
+                yield True
+
+    @contextmanager
+    def _begun(self, row_id: int, turn: int) -> Iterator[None]:
+        """An ordinary exception is the task's end too: the worker has seen it and acknowledges the message. What is
+        not ordinary (a process that ends) leaves the row, which comes back by itself."""
+        try:
+            yield
+        except Exception:
+            parked_lifecycle.end(row_id, turn)
+            raise
+        else:
+            parked_lifecycle.end(row_id, turn)
+        finally:
+            parked_lifecycle.leave(row_id)
+
+    def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
+        return queue.park(task, kwargs, error)

@@ -1,0 +1,111 @@
+"""What the lanes above will still want of a resource's day, so that bulk work may use all the rest and no more.
+
+The most that was wanted in the same hours of one of the last seven days (they hold each weekday once), a quarter more,
+and what chance adds to a count. It is told for the hour under way and for its end, because between two tellings it
+melts (`day.lua`). Rows older than two days are whole hours, so it begins with the whole hour and ends with the last one
+that has begun.
+
+Only of resources in use, and only when their habits are known: others keep fixed shares of the day. What was refused
+leaves no row; the quarter, and the floor that is kept on top, let demand show itself again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from integrations.quota.models import Usage
+from integrations.quota.permits import governor, scripts
+
+BATCH = 500  # resources at once
+_MORE, _CHANCE = 1.25, 2.33  # 2.33 standard deviations of a Poisson count: one in a hundred is larger
+_HOUR = timedelta(hours=1)
+_HABITS = timedelta(days=3)  # of being used, before anything is said of the next day
+_MICRO = 1_000_000
+
+_WANTED = """
+SELECT resource.key, max(interactive), max(interactive_later), max(above), max(above_later)
+FROM unnest(%(keys)s::text[], %(ends)s::timestamptz[]) AS resource(key, ends)
+CROSS JOIN (SELECT interval '1 day' * days AS ago FROM generate_series(1, 7) AS days) AS day
+CROSS JOIN LATERAL (
+  SELECT coalesce(sum(calls) FILTER (WHERE lane = 'interactive'), 0),
+         coalesce(sum(calls) FILTER (WHERE lane = 'interactive' AND bucket_at >= %(later)s - ago), 0),
+         coalesce(sum(calls), 0),
+         coalesce(sum(calls) FILTER (WHERE bucket_at >= %(later)s - ago), 0)
+  FROM quota_usage
+  WHERE key = resource.key AND lane <> 'bulk' AND bucket_at >= %(hour)s - ago AND bucket_at < ends - ago
+) AS line(interactive, interactive_later, above, above_later)
+WHERE EXISTS (SELECT FROM quota_usage WHERE key = resource.key AND bucket_at < %(known_since)s)
+GROUP BY resource.key
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """One resource's day as the store knows it: its end in the store's microseconds, and how far off that is."""
+
+    epoch: str
+    ends: int
+    remains: timedelta
+
+
+def tell(now: datetime) -> int:
+    """Tell the store what to keep, of every resource that was used within an hour. Returns of how many.
+
+    Raises StoreUnavailable.
+    """
+    used = Usage.objects.filter(bucket_at__gt=now - _HOUR).order_by("key").values_list("key", flat=True).distinct()
+    keys = list(used)
+    return sum(_tell(keys[place : place + BATCH], now) for place in range(0, len(keys), BATCH))
+
+
+def wanted(ends: Mapping[str, datetime], now: datetime) -> dict[str, list[int]]:
+    """Calls to keep of resources whose days end then: for interactive work, from the start of this hour and from its
+    end; for events and interactive work likewise. Without resources whose habits are not known."""
+    hour = _hour(now)
+    asked: dict[str, Any] = {
+        "keys": list(ends),
+        "ends": list(ends.values()),
+        "hour": hour,
+        "later": hour + _HOUR,
+        "known_since": now - _HABITS,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_WANTED, asked)
+        return {key: [_kept(int(calls)) for calls in found] for key, *found in cursor.fetchall()}
+
+
+def _tell(keys: Sequence[str], now: datetime) -> int:
+    days = _days(keys)
+    since = int((now - _hour(now)).total_seconds() * _MICRO)
+    kept = wanted({key: now + day.remains for key, day in days.items()}, now)
+    governor.keep(
+        {
+            (key, days[key].epoch): {"since": since, "ends": days[key].ends, "events": calls[:2], "bulk": calls[2:]}
+            for key, calls in kept.items()
+        }
+    )
+    return len(kept)
+
+
+def _kept(most: int) -> int:
+    return math.ceil(_MORE * most + _CHANCE * math.sqrt(most))
+
+
+def _hour(now: datetime) -> datetime:
+    return now.replace(minute=0, second=0, microsecond=0)
+
+
+def _days(keys: Sequence[str]) -> dict[str, _Day]:
+    """Of those whose day is known and under way."""
+    fields, now = scripts.fields(keys, "b", "dt")
+    found = {}
+    for key, (born, ends) in zip(keys, fields, strict=True):
+        if born is not None and ends is not None and (remains := born + ends - now) > 0:
+            found[key] = _Day(str(born), ends, timedelta(microseconds=remains))
+    return found

@@ -1,0 +1,281 @@
+"""Permits: as fast as a resource's quota allows, and never faster, across every worker on every machine.
+
+Limits belong to (app, resource). A permit is a slot that becomes free again one window after the response to its call
+was received, which keeps any server's burst window below its limit without knowing where that window starts (the
+proof is in `permit.lua`'s head). One HTTP attempt per permit: a retry asks again.
+
+Without the store there are no new permits, for no lane. A share of its own for each worker cannot be safe: one that
+does not reach the store cannot know that the others do not, and they would go on spending the whole quota. Permits in
+hand stay good, reports wait, and the first answer after the outage goes on where it was, or fences a lost state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from django.conf import settings
+
+from integrations.core import clock
+from integrations.core.errors import QuotaExhausted, StoreUnavailable
+from integrations.quota.permits import process_memory, scripts, timings
+from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.reports import Address, Outbox, Report, kept, packed
+
+# Where learning starts (FACTS section 4): seconds, and calls. Some resources have 25 instead of 100; headers say which.
+START_WINDOW, START_LIMIT = 10.0, 25
+_MARGIN = 0.002  # two clocks may drift apart by a millisecond in a window
+_LEAD = 0.05  # seconds before its start at which one that lay longer is looked at again
+_FARTHEST = 60.0  # seconds ahead of its start at which nothing is reserved yet
+_MICRO = 1_000_000
+
+log = structlog.get_logger(__name__)
+
+
+class Rate(Protocol):
+    """What the five headers (and the sixth) of a response said; None where one was missing or absurd."""
+
+    @property
+    def max(self) -> int | None: ...
+    @property
+    def remaining(self) -> int | None: ...
+    @property
+    def interval_ms(self) -> int | None: ...
+    @property
+    def daily_limit(self) -> int | None: ...
+    @property
+    def daily_remaining(self) -> int | None: ...
+    @property
+    def daily_reset_ms(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to send one request to one resource, before `send_before` on the monotonic clock.
+
+    `start` is when the store says it began, in its own microseconds; 0 when that is not known.
+    """
+
+    key: str
+    epoch: str
+    slot: int
+    deadline: int
+    send_before: float
+    start: int = 0
+    taken_at: float = field(default_factory=clock.monotonic)
+
+
+def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: float | None = None) -> Permit:
+    """A permit for one HTTP attempt that ends within `timeout` seconds.
+
+    Waits at most `patience` seconds (the lane's horizon by default) for a slot that is about to be free. Raises
+    QuotaExhausted, whose `retry_after` is when to come back, and StoreUnavailable.
+    """
+    key = f"{app}:{resource}"
+    until = clock.monotonic() + (lane.terms.horizon if patience is None else patience)
+    while True:
+        asked = clock.monotonic()
+        answer = ask(key, lane=lane, ttl=timeout + timings.SPARE, horizon=max(0.0, until - asked))
+        if answer["grants"]:
+            permit = _wait_for_start(key, answer, asked=asked, ttl=timeout + timings.SPARE)
+            if permit is not None:
+                return permit
+            continue
+        wait = answer["wait"] / _MICRO
+        if clock.monotonic() + wait > until:
+            # Not always for want of a slot: pacing and the reserve of the lanes above hold a call back sooner.
+            why = ", its share of today's quota is used up" if answer["reason"] == "day" else ""
+            raise QuotaExhausted(
+                f"the {lane.value} lane has to wait with calls to {resource}{why}",
+                retry_after=wait,
+                app=app,
+                resource=resource,
+                reason=answer["reason"],
+                lane=lane.value,
+            )
+        clock.sleep(wait)
+
+
+def _wait_for_start(key: str, answer: dict[str, Any], *, asked: float, ttl: float) -> Permit | None:
+    """The answer's permit when its time has come; None if the store lost its state during a long wait."""
+    slot, deadline, delay = answer["grants"][0]
+    start, wait = int(answer["now"]) + int(delay), delay / _MICRO
+    if wait > timings.UNCHECKED:
+        clock.sleep(wait - _LEAD)
+        asked = clock.monotonic()
+        wait, deadline = redeem(key, (answer["epoch"], int(slot), int(deadline), start), ttl=ttl)
+        if deadline is None:
+            return None
+    # Counted from the answer's arrival: from the question's sending, a slow store would make it too early.
+    if wait:  # sleeping for nothing costs as much as the question
+        clock.sleep(wait)
+    return Permit(key, answer["epoch"], int(slot), int(deadline), asked + wait + timings.PUNCTUAL, start)
+
+
+def redeem(key: str, reserved: tuple[str, int, int, int], *, ttl: float) -> tuple[float, int | None]:
+    """Whether (epoch, slot, deadline, start) is still reserved: the seconds until its start, and the deadline from now
+    on, None when it is lost. Raises StoreUnavailable."""
+    answer = scripts.ticket(scripts.keys(key), "redeem", *reserved, int(START_WINDOW * _MICRO), int(ttl * _MICRO))
+    wait = answer[0] / _MICRO
+    # Void, or the store's clock was set back: nothing is reserved so far ahead.
+    return (wait, answer[1]) if 0 <= wait <= _FARTHEST else (0.0, None)
+
+
+def settle(permit: Permit, *, received_at: float | None, rate: Rate | None, refused: bool = False) -> None:
+    """Report a call's end: `received_at` is the monotonic moment of its response, or None when it was lost.
+
+    A call whose fate is unknown may still be counted, so it counts as received a little later. `refused` says that
+    the response was a 429. Never raises: a report that is lost costs a slot until its deadline, a raised one would cost
+    the answer.
+    """
+    received = clock.monotonic() + timings.FORWARD if received_at is None else received_at
+    reading = _readings(rate)
+    report = Report(permit.slot, permit.deadline, received, permit.taken_at, permit.start, reading, refused)
+    _outbox.add((permit.key, permit.epoch), report)
+    # What changes the limits for everybody, the others should know at once.
+    is_news = process_memory.is_new_limit(permit.key, reading.get("max"))
+    if refused or not reading or is_news:
+        _tell_now(permit)
+
+
+def give_back(permit: Permit) -> None:
+    """Return a permit whose request never left: its slot is free at once."""
+    report = Report(permit.slot, permit.deadline, None, permit.taken_at, permit.start)
+    _outbox.add((permit.key, permit.epoch), report)
+    _tell_now(permit)
+
+
+def tell() -> None:
+    """Send all reports that wait in this process. Raises StoreUnavailable."""
+    _outbox.flush()
+
+
+def _tell_now(permit: Permit) -> None:
+    try:
+        _outbox.flush_one((permit.key, permit.epoch))
+    except StoreUnavailable as error:
+        log.warning("quota.report_waits", key=permit.key, error=str(error))
+
+
+def _send(address: Address, reports: list[Report]) -> None:
+    key, epoch = address
+    _note(key, scripts.run(scripts.keys(key), _request(epoch=epoch) | packed(reports)))
+
+
+_outbox = kept(Outbox(_send))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Up to `want` slots of one resource, for one lane."""
+
+    key: str
+    lane: Lane
+    want: int
+
+
+def ask(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> dict[str, Any]:
+    """Slots that are free within `horizon` seconds, each out for `ttl` seconds and a window unless reported: what
+    `permit.lua` returns. Raises StoreUnavailable."""
+    (answer,) = ask_all([Question(key, lane, want)], ttl=ttl, horizon=horizon)
+    if isinstance(answer, StoreUnavailable):
+        raise answer
+    return answer
+
+
+def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> list[dict[str, Any] | StoreUnavailable]:
+    """As `ask`, for many resources in one round trip; a failure stands in its question's place."""
+    addresses = [(question.key, process_memory.epoch(question.key)) for question in questions]
+    reports = [_outbox.take(address) for address in addresses]
+    calls = [
+        (scripts.keys(key), _request(epoch=epoch) | packed(told) | _wanted(question, ttl=ttl, horizon=horizon))
+        for question, (key, epoch), told in zip(questions, addresses, reports, strict=True)
+    ]
+    answers = _run_all(calls)
+    for address, told, answer in zip(addresses, reports, answers, strict=True):
+        if isinstance(answer, StoreUnavailable):
+            _outbox.put_back(address, told)
+        else:
+            process_memory.remember(address[0], answer["epoch"], int(answer["now"]))
+            _note(address[0], answer)
+    return answers
+
+
+def _run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[dict[str, Any] | StoreUnavailable]:
+    """As the store's own, but where there is no state yet, the age of the store says whether it was lost."""
+    answers = scripts.run_all(calls)
+    nowhere = [place for place, answer in enumerate(answers) if isinstance(answer, dict) and not answer["epoch"]]
+    if nowhere:
+        try:
+            lost = {"lost": scripts.age() < START_WINDOW + timings.SLACK}
+        except StoreUnavailable as error:
+            made: list[dict[str, Any] | StoreUnavailable] = [error] * len(nowhere)
+        else:
+            made = scripts.run_all([(calls[place][0], calls[place][1] | lost) for place in nowhere])
+        for place, answer in zip(nowhere, made, strict=True):
+            answers[place] = answer
+    return answers
+
+
+def _wanted(question: Question, *, ttl: float, horizon: float) -> dict[str, Any]:
+    terms = question.lane.terms
+    wanted = {
+        "want": question.want,
+        "ttl": int(ttl * _MICRO),
+        "horizon": int(horizon * _MICRO),
+        "credit": terms.credit,
+        "reserve": terms.reserve,
+        "day_share": terms.day_share,
+        "day_floor": terms.day_floor,
+        "interactive": question.lane is Lane.INTERACTIVE,
+        "lane": question.lane.value,
+    }
+    reckoned = process_memory.reckoned(question.key)
+    return wanted if reckoned is None else wanted | {"reckoned": reckoned}
+
+
+def keep(kept: Mapping[Address, dict[str, Any]]) -> None:
+    """Tell what is to be kept of the day (`forecast.py`), each under the epoch of the state it was made from; one that
+    is gone learns nothing. Raises StoreUnavailable."""
+    calls = [(scripts.keys(key), _request(epoch=epoch) | {"kept": told}) for (key, epoch), told in kept.items()]
+    for answer in scripts.run_all(calls):
+        if isinstance(answer, StoreUnavailable):
+            raise answer
+
+
+def _note(key: str, answer: dict[str, Any]) -> None:
+    if answer["foreign"] and process_memory.has_to_warn(key):
+        log.warning("quota.spent_by_others", key=key, calls_in_this_window=int(answer["foreign"]))
+
+
+def _request(*, epoch: str) -> dict[str, Any]:
+    return {
+        "want": 0,
+        "epoch": epoch,
+        "start": START_LIMIT,
+        "window": int(START_WINDOW * _MICRO),
+        "slack": int(timings.SLACK * _MICRO),
+        "margin": int(_MARGIN * _MICRO),
+        "reserve": 0,
+        "interactive": False,
+        "learn": settings.QUOTA_LEARN_WINDOW,
+        "reports": [],
+        "rate": {},
+    }
+
+
+def _readings(rate: Rate | None) -> dict[str, int]:
+    if rate is None:
+        return {}
+    reset = None if rate.daily_reset_ms is None else rate.daily_reset_ms * 1000
+    readings = {
+        "max": rate.max,
+        "remaining": rate.remaining,
+        "interval": None if rate.interval_ms is None else rate.interval_ms * 1000,
+        "daily_limit": rate.daily_limit,
+        "daily_remaining": rate.daily_remaining,
+        "daily_reset": reset,
+    }
+    return {name: value for name, value in readings.items() if value is not None}

@@ -1,0 +1,204 @@
+"""The one connection pool to Redis, and the one boundary where its errors become ours.
+
+Every connection learns at its birth which run of the server it talks to, and every script is told: a server that came
+back with an older copy of its data, or a replica that took over, is recognised by the first question asked of it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, ReadOnlyError
+from redis.retry import Retry
+
+from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
+
+_RETRY_AFTER = 5.0
+_MICRO = 1_000_000
+_GRACE = 1.0  # seconds after a failure in which nobody tries: a store that hangs would hang every thread in turn
+
+
+_Call = tuple[Sequence[str], Sequence[str | int]]  # keys and arguments
+
+SINCE = "hlapp:since"  # one mark for all deployments that share the store: it is emptied as a whole
+_AGED = 3600.0  # seconds: older than any call in flight
+
+
+@functools.lru_cache(maxsize=1)
+def client() -> redis.Redis:
+    """The shared client: thread safe, short time-outs, no retries that would hide an outage."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=2.0,
+        socket_connect_timeout=2.0,
+        socket_keepalive=True,
+        retry=Retry(NoBackoff(), 0),
+        redis_connect_func=_greet,
+    )
+
+
+def keys(resource: str) -> list[str]:
+    """The slots and the state of one resource (`<client id>:<resource id>`), in one slot of a cluster."""
+    return [f"{settings.NAMESPACE}:q:{{{resource}}}:{part}" for part in "sh"]
+
+
+def clear() -> None:
+    """Forget every resource of this deployment, none of which has calls in flight: for a demo or a test that starts
+    afresh. Raises StoreUnavailable."""
+    try:
+        found = list(client().scan_iter(match=f"{settings.NAMESPACE}:q:*", count=1000))
+        if found:
+            client().delete(*found)
+    except redis.RedisError as error:
+        raise _unavailable(error) from error
+    age(at_least=_AGED)
+
+
+def age(*, at_least: float = 0.0) -> float:
+    """Seconds since this store was found empty or another run of the server was met; whoever looks first sets the
+    mark, `at_least` so long ago. Raises StoreUnavailable."""
+    return int(_one("age", [SINCE], [int(at_least * _MICRO)])) / _MICRO
+
+
+def run(keys: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
+    """One atomic call of `permit.lua`. Raises StoreUnavailable."""
+    (answer,) = run_all([(keys, request)])
+    if isinstance(answer, StoreUnavailable):
+        raise answer
+    return answer
+
+
+def run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[dict[str, Any] | StoreUnavailable]:
+    """Calls of `permit.lua` in one round trip, each atomic and each with its own failure, which is returned."""
+    try:
+        answers = _script("permit").all([(keys, [json.dumps(request)]) for keys, request in calls])
+    except redis.RedisError as error:
+        return [_unavailable(error) for _ in calls]
+    return [_unavailable(one) if isinstance(one, redis.RedisError) else json.loads(one) for one in answers]
+
+
+def ticket(keys: Sequence[str], *arguments: str | int) -> list[int]:
+    """One atomic call of `ticket.lua`. Raises StoreUnavailable."""
+    return [int(number) for number in _one("ticket", keys, arguments)]
+
+
+def fields(resources: Sequence[str], *names: str) -> tuple[list[list[int | None]], int]:
+    """Numbers of many resources' states, None where there is none, and the store's clock in microseconds; in one round
+    trip. Raises StoreUnavailable."""
+    pipeline = client().pipeline(transaction=False)
+    for resource in resources:
+        pipeline.hmget(keys(resource)[1], names)
+    pipeline.time()
+    try:
+        *found, (seconds, micros) = pipeline.execute()
+    except redis.RedisError as error:
+        raise _unavailable(error) from error
+    return [[None if value is None else int(value) for value in row] for row in found], seconds * 1_000_000 + micros
+
+
+def away_for() -> float:
+    """Seconds since the store stopped answering this process; 0 while it answers."""
+    since = _script("permit").away_since
+    return clock.monotonic() - since if since else 0.0
+
+
+def text(name: str) -> str:
+    """The script `name` with its parts: a line `--@part` stands for `part.lua`."""
+    here = Path(__file__).parent / "lua"
+    whole = (here / f"{name}.lua").read_text()
+    for part in re.findall(r"^--@(\w+)$", whole, re.MULTILINE):
+        whole = whole.replace(f"--@{part}\n", (here / f"{part}.lua").read_text())
+    return whole
+
+
+class _Script:
+    """A script that is told, as its last argument, which run of the server it is in."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self.away_since = self.refuse_until = 0.0
+
+    def all(self, calls: Sequence[_Call]) -> list[Any]:
+        """One answer per call, in one round trip; an error that the server answered with stands in its call's place.
+        Raises redis.ConnectionError and redis.TimeoutError."""
+        if self.refuse_until > clock.monotonic():
+            raise redis.ConnectionError("it did not answer a moment ago")
+        try:
+            answers = self._evaluate(calls)
+        except (redis.ConnectionError, redis.TimeoutError):
+            now = clock.monotonic()
+            self.refuse_until, self.away_since = now + _GRACE, self.away_since or now
+            raise
+        self.away_since = 0.0
+        return answers
+
+    def _evaluate(self, calls: Sequence[_Call]) -> list[Any]:
+        pool = client().connection_pool
+        connection: Any = pool.get_connection()
+        try:
+            answers = _exchange(connection, ["EVALSHA", self.sha], calls)
+            unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            if unknown:
+                again = _exchange(connection, ["EVAL", self.text], [calls[place] for place in unknown])
+                for place, answer in zip(unknown, again, strict=True):
+                    answers[place] = answer
+            if any(isinstance(answer, ReadOnlyError) for answer in answers):
+                connection.disconnect()  # a replica now: whoever is asked next has to say who it is
+            return answers
+        except (redis.ConnectionError, redis.TimeoutError):
+            connection.disconnect()  # answers that were not read must not be taken for those of the next question
+            raise
+        finally:
+            pool.release(connection)
+
+
+def _exchange(connection: Any, command: list[str], calls: Sequence[_Call]) -> list[Any]:
+    """Write all, then read all."""
+    run = connection.server_run
+    commands = [(*command, len(keys), *keys, *arguments, run) for keys, arguments in calls]
+    connection.send_packed_command(connection.pack_commands(commands))
+    return [_read_answer(connection) for _ in calls]
+
+
+def _read_answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except redis.ResponseError as error:
+        return error
+
+
+@functools.cache
+def _script(name: str) -> _Script:
+    return _Script(text(name))
+
+
+def _one(name: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
+    try:
+        (answer,) = _script(name).all([(keys, arguments)])
+    except redis.RedisError as error:
+        raise _unavailable(error) from error
+    if isinstance(answer, redis.RedisError):
+        raise _unavailable(answer) from answer
+    return answer
+
+
+def _greet(connection: Any) -> None:
+    connection.on_connect()
+    connection.send_command("INFO", "server")
+    found = re.search(rb"^run_id:(\w+)", connection.read_response(), re.MULTILINE)
+    connection.server_run = found[1].decode() if found else ""
+
+
+def _unavailable(error: redis.RedisError) -> StoreUnavailable:
+    return StoreUnavailable(f"the quota store does not answer ({type(error).__name__})", retry_after=_RETRY_AFTER)

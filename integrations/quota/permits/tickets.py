@@ -1,0 +1,154 @@
+"""Tickets: permits that are reserved for parked tasks and travel with the message that starts them.
+
+A ticket holds no secret and no time of anybody's clock but the store's, so it may be redeemed on another machine, late
+or early. Redeeming asks the store, which is the round trip that asking for a permit would cost anyway, and buys three
+things: a ticket is used once even if its message comes twice, none survives a loss of the store's state, and one that
+nobody redeems blocks its slot for seconds instead of a call's whole lifetime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
+from integrations.quota.permits import governor, process_memory, scripts, timings
+from integrations.quota.permits.governor import Permit, Question
+from integrations.quota.permits.lanes import Lane
+
+_AWAY = 2.0  # seconds until the store is worth asking again
+_MICRO = 1_000_000
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """One reserved slot. `start` and `deadline` are the store's microseconds since the birth of its state."""
+
+    key: str
+    epoch: str
+    slot: int
+    deadline: int
+    start: int
+
+    @property
+    def valid(self) -> float:
+        """Seconds after its start in which it can be redeemed."""
+        return (self.deadline - self.start) / _MICRO
+
+    @property
+    def reserved(self) -> tuple[str, int, int, int]:
+        """As `ticket.lua` takes it."""
+        return self.epoch, self.slot, self.deadline, self.start
+
+    def packed(self) -> list[Any]:
+        """JSON for a message's header."""
+        return [self.key, self.epoch, self.slot, self.deadline, self.start]
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """`tickets` with the seconds until each may be used; `wait` until more are worth asking for, None when all came.
+    `trouble` says why the store did not answer."""
+
+    tickets: list[tuple[Ticket, float]]
+    wait: float | None
+    trouble: str = ""
+
+
+@dataclass(slots=True)
+class Hand:
+    """What a running task holds. `used` says whether its ticket bought a call."""
+
+    ticket: Ticket | None
+    used: bool = False
+
+
+_hand: ContextVar[Hand | None] = ContextVar("quota_hand", default=None)
+
+
+def reserve(questions: Sequence[Question], *, horizon: float) -> list[Reserved]:
+    """Tickets that start within `horizon` seconds, for each question as many as it wants or as there are; all in one
+    round trip."""
+    answers = governor.ask_all(questions, ttl=timings.VALID, horizon=horizon)
+    return [_reserved(*pair) for pair in zip(questions, answers, strict=True)]
+
+
+def _reserved(question: Question, answer: dict[str, Any] | StoreUnavailable) -> Reserved:
+    if isinstance(answer, StoreUnavailable):
+        return Reserved([], answer.retry_after or _AWAY, str(answer))
+    now, epoch = int(answer["now"]), answer["epoch"]
+    tickets = [
+        (Ticket(question.key, epoch, int(slot), int(deadline), now + int(delay)), delay / _MICRO)
+        for slot, deadline, delay in answer["grants"]
+    ]
+    wait = None if len(tickets) == question.want else answer["wait"] / _MICRO
+    return Reserved(tickets, wait)
+
+
+def acquire(app: str, resource: str, *, lane: Lane, timeout: float) -> Permit:
+    """A permit for one HTTP attempt: the running task's own ticket if it fits, else one that is asked for.
+
+    Raises what `governor.acquire` raises; either error says for whom, so that its task can be parked.
+    """
+    try:
+        return _own(app, resource, timeout=timeout) or governor.acquire(app, resource, lane=lane, timeout=timeout)
+    except StoreUnavailable as error:
+        error.context |= {"app": app, "resource": resource, "lane": lane.value, "reason": "store"}
+        raise
+
+
+def _own(app: str, resource: str, *, timeout: float) -> Permit | None:
+    hand = _hand.get()
+    if hand is not None and hand.ticket is not None and hand.ticket.key == f"{app}:{resource}":
+        ticket, hand.ticket = hand.ticket, None
+        permit = redeem(ticket, timeout=timeout)
+        if permit is not None:
+            hand.used = True
+            return permit
+        log.info("quota.ticket_void", key=ticket.key)
+    return None
+
+
+def redeem(ticket: Ticket, *, timeout: float) -> Permit | None:
+    """Turn the ticket into a permit, waiting for its start; None when it is used, lapsed or lost."""
+    asked = clock.monotonic()
+    delay, deadline = governor.redeem(ticket.key, ticket.reserved, ttl=timeout + timings.SPARE)
+    if deadline is None:
+        return None
+    process_memory.remember(ticket.key, ticket.epoch)
+    clock.sleep(delay)
+    return Permit(ticket.key, ticket.epoch, ticket.slot, deadline, asked + delay + timings.PUNCTUAL, ticket.start)
+
+
+def release(ticket: Ticket) -> None:
+    """Give an unused ticket back. Never raises: a lost one comes back by its deadline."""
+    try:
+        scripts.ticket(scripts.keys(ticket.key), "release", *ticket.reserved, 0, 0)
+    except StoreUnavailable as error:
+        log.warning("quota.ticket_not_released", key=ticket.key, error=str(error))
+
+
+@contextmanager
+def held(packed: list[Any] | None) -> Iterator[Hand]:
+    """The task that runs inside uses this ticket for its next call; what is unused at the end goes back."""
+    hand = Hand(Ticket(*packed) if packed else None)
+    token = _hand.set(hand)
+    try:
+        yield hand
+    finally:
+        _hand.reset(token)
+        if hand.ticket is not None:
+            release(hand.ticket)
+
+
+def keeps_place() -> bool:
+    """Whether the running task came with a ticket that bought nothing, so that it goes back to where it stood."""
+    hand = _hand.get()
+    return hand is not None and not hand.used

@@ -1,0 +1,81 @@
+"""Everything the stand-in knows: agencies, their locations and each location's data (made by seed.py).
+
+The world carries its own clock and its own stream of identifiers, so that a test can hold both still.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from integrations.sandbox.data.ids import Ids
+from integrations.sandbox.data.records import (
+    Calendar,
+    Contact,
+    Conversation,
+    CustomField,
+    Event,
+    Message,
+    Note,
+    Opportunity,
+    Pipeline,
+    Tag,
+    Task,
+    User,
+)
+from integrations.sandbox.data.row_store import Shelf
+
+
+@dataclass(slots=True, kw_only=True)
+class Location:
+    id: str
+    company_id: str
+    name: str
+    address: str
+    city: str
+    state: str
+    country: str
+    timezone: str
+    email: str = ""
+    phone: str = ""
+    postal_code: str = ""
+    website: str = ""
+    active: bool = True
+    users: dict[str, User] = field(default_factory=dict, repr=False)
+    pipelines: dict[str, Pipeline] = field(default_factory=dict, repr=False)
+    calendars: dict[str, Calendar] = field(default_factory=dict, repr=False)
+    custom_fields: dict[str, CustomField] = field(default_factory=dict, repr=False)
+    tags: dict[str, Tag] = field(default_factory=dict, repr=False)
+    contacts: Shelf[Contact] = field(default_factory=Shelf, repr=False)
+    opportunities: Shelf[Opportunity] = field(default_factory=Shelf, repr=False)
+    events: Shelf[Event] = field(default_factory=Shelf, repr=False)
+    conversations: Shelf[Conversation] = field(default_factory=Shelf, repr=False)
+    messages: Shelf[Message] = field(default_factory=Shelf, repr=False)
+    notes: Shelf[Note] = field(default_factory=Shelf, repr=False)
+    tasks: Shelf[Task] = field(default_factory=Shelf, repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class Company:
+    id: str
+    name: str
+    email: str
+    locations: dict[str, Location] = field(default_factory=dict, repr=False)
+    users: dict[str, User] = field(default_factory=dict, repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    companies: dict[str, Company] = field(default_factory=dict, repr=False)
+    locations: dict[str, Location] = field(default_factory=dict, repr=False)
+    ids: Ids = field(default_factory=lambda: Ids(0), repr=False)
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+
+    def now(self) -> int:
+        """Milliseconds since 1970."""
+        return int(self.clock() * 1000)
+
+    def add(self, company: Company) -> None:
+        self.companies[company.id] = company
+        self.locations.update(company.locations)

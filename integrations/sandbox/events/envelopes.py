@@ -1,0 +1,57 @@
+"""The bodies of webhooks: one flat object of type, ids, event fields and envelope.
+
+The variants of INSTALL and UNINSTALL are the ones seen in real deliveries and the vendor's samples: a location that
+was installed because it was created later comes without company and user, a location's UNINSTALL without company, an
+agency's without location. Receivers that rely on the fields being there fail here as they would in production.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from integrations.sandbox.oauth.installs import Install
+from integrations.sandbox.oauth.marketplace import MarketplaceApp
+
+Body = dict[str, Any]
+
+
+def sealed(app: MarketplaceApp, body: Body, timestamp: str) -> Body:
+    """The body with the envelope every webhook carries."""
+    return {
+        **body,
+        "appId": app.app_id,
+        "versionId": app.version_id,
+        "timestamp": timestamp,
+        "webhookId": str(uuid.uuid4()),
+    }
+
+
+def agency_install(install: Install) -> Body:
+    return {"type": "INSTALL", "installType": "Company", "companyId": install.company_id, "trial": {}}
+
+
+def location_install(install: Install, company_name: str) -> Body:
+    return {
+        "type": "INSTALL",
+        "installType": "Location",
+        "locationId": install.location_id,
+        "companyId": install.company_id,
+        "userId": install.user_id,
+        "companyName": company_name,
+        "isWhitelabelCompany": False,
+        "whitelabelDetails": {},
+        "trial": {},
+    }
+
+
+def future_location_install(location_id: str) -> Body:
+    return {"type": "INSTALL", "installType": "Location", "locationId": location_id, "trial": {}}
+
+
+def location_uninstall(location_id: str) -> Body:
+    return {"type": "UNINSTALL", "locationId": location_id}
+
+
+def agency_uninstall(company_id: str) -> Body:
+    return {"type": "UNINSTALL", "companyId": company_id}

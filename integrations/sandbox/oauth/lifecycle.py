@@ -1,0 +1,81 @@
+"""Installs, uninstalls and new locations, each with the webhooks the vendor sends for it.
+
+The install is complete, and its webhooks are on their way, when the user presses Install: that is before the browser
+brings the code to the app, and a receiver has to cope with that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from integrations.sandbox.data.world import Location
+from integrations.sandbox.events import envelopes
+from integrations.sandbox.events.deliveries import Delivery
+from integrations.sandbox.oauth.installs import Install
+from integrations.sandbox.server.context import Platform
+
+
+def install_company(platform: Platform, install: Install, location_ids: Iterable[str]) -> Install:
+    """An agency's install: one INSTALL of the agency, then one of each location that did not have the app yet."""
+    kept = platform.installs.add(install)
+    agency = _send(platform, install.company_id, envelopes.agency_install(kept))
+    for location_id in platform.installs.add_locations(kept, location_ids):
+        _announce(platform, platform.installs.locations[location_id], after=agency)
+    return kept
+
+
+def install_location(platform: Platform, install: Install) -> Install:
+    """A sub-account user's install."""
+    kept = platform.installs.add(install)
+    _announce(platform, kept)
+    return kept
+
+
+def add_location(platform: Platform, location: Location) -> bool:
+    """Puts a new location into its company; True if the app was installed there because of "future locations"."""
+    company = platform.world.companies[location.company_id]
+    company.locations[location.id] = location
+    platform.world.locations[location.id] = location
+    agency = platform.installs.companies.get(company.id)
+    if agency is None or not agency.future:
+        return False
+    platform.installs.add_locations(agency, [location.id])
+    platform.installs.locations[location.id].installed_at = platform.clock.milliseconds()
+    _send(platform, location.id, envelopes.future_location_install(location.id))
+    return True
+
+
+def uninstall_location(platform: Platform, location_id: str) -> bool:
+    """False if the app was not installed there."""
+    removed = platform.installs.remove_location(location_id)
+    if removed:
+        _send(platform, location_id, envelopes.location_uninstall(location_id))
+    return removed
+
+
+def uninstall_company(platform: Platform, company_id: str) -> bool:
+    """Takes the app from the agency and all its locations with one UNINSTALL; False if it was nowhere installed."""
+    removed = platform.installs.remove_company(company_id)
+    if removed:
+        _send(platform, company_id, envelopes.agency_uninstall(company_id))
+    return removed
+
+
+def publish(platform: Platform, location_id: str, event: str, payload: dict[str, Any]) -> None:
+    """A data change of a location, sent to the app if it is installed there. A payload may name another `type`."""
+    if location_id in platform.installs.locations:
+        _send(platform, location_id, {"type": event, **payload})
+
+
+def _announce(platform: Platform, install: Install, after: Delivery | None = None) -> None:
+    company = platform.world.companies[install.company_id]
+    body = envelopes.location_install(install, company.name)
+    _send(platform, install.location_id or install.company_id, body, after)
+
+
+def _send(platform: Platform, tenant: str, body: envelopes.Body, after: Delivery | None = None) -> Delivery | None:
+    if not platform.app.webhook_url:
+        return None
+    sealed = envelopes.sealed(platform.app, body, platform.clock.iso())
+    return platform.deliveries.send(tenant, sealed, platform.app.webhook_url, after)

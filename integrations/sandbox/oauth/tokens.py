@@ -1,0 +1,143 @@
+"""Authorization codes, access tokens and refresh tokens that have been given out, and how refresh tokens rotate.
+
+Rotation has three modes, because the vendor has had more than one and has announced only the second:
+
+- `strict`: a refresh token works once;
+- `grace`: for 30 seconds after its first use the same refresh token returns the same successor (the vendor's
+  changelog, "Smarter Refresh Token Handling for Distributed Systems"), once: the only measurement there is saw the
+  third use refused; after that it is invalid;
+- `lenient`: it works until it expires.
+
+Whether the access token inside those 30 seconds is also the same is not known; here each call gets one of its own.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations.sandbox.oauth import jwt
+from integrations.sandbox.oauth.installs import Install
+from integrations.sandbox.server.options import Rotation
+
+GRACE_SECONDS = 30
+GRACE_USES = 2
+CODE_SECONDS = 15 * 60
+REFRESH_SECONDS = 365 * 24 * 3600
+
+
+@dataclass(slots=True)
+class Grant:
+    """What a family of tokens is for: one installation, with the scopes it was granted."""
+
+    client_id: str
+    install: Install
+    scopes: tuple[str, ...]
+    scope_set: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.scope_set = frozenset(self.scopes)
+
+    @property
+    def user_type(self) -> str:
+        return "Company" if self.install.location_id is None else "Location"
+
+    @property
+    def resource_id(self) -> str:
+        return self.install.location_id or self.install.company_id
+
+
+@dataclass(slots=True)
+class Code:
+    grant: Grant
+    redirect_uri: str
+    expires_at: float
+
+
+@dataclass(slots=True)
+class Access:
+    grant: Grant
+    expires_at: float
+
+
+@dataclass(slots=True)
+class Refresh:
+    grant: Grant
+    token_id: str
+    expires_at: float
+    used_at: float | None = None
+    uses: int = 0
+    successor: str | None = None
+
+
+class Refused(Exception):
+    """A refresh token that is unknown, expired or used up."""
+
+
+class Tokens:
+    def __init__(self, rotation: Rotation, access_seconds: int) -> None:
+        self.access: dict[str, Access] = {}
+        self.refresh: dict[str, Refresh] = {}
+        self.codes: dict[str, Code] = {}
+        self.rotation = rotation
+        self.access_seconds = access_seconds
+
+    def issue_code(self, grant: Grant, redirect_uri: str, now: float) -> str:
+        code = secrets.token_hex(20)
+        self.codes[code] = Code(grant, redirect_uri, now + CODE_SECONDS)
+        return code
+
+    def issue_access(self, grant: Grant, now: float) -> str:
+        self.forget_expired(now)
+        token = jwt.token(_claims(grant, now, self.access_seconds))
+        self.access[token] = Access(grant, now + self.access_seconds)
+        return token
+
+    def forget_expired(self, now: float) -> None:
+        """Drops access tokens that are long dead, so that a sandbox can run for weeks; all live equally long."""
+        while self.access:
+            token, oldest = next(iter(self.access.items()))
+            if oldest.expires_at + self.access_seconds > now:
+                return
+            del self.access[token]
+
+    def issue_refresh(self, grant: Grant, now: float) -> str:
+        token_id = secrets.token_hex(12)
+        token = jwt.token({**_claims(grant, now, REFRESH_SECONDS), "uniqueId": secrets.token_hex(12)})
+        self.refresh[token] = Refresh(grant, token_id, now + REFRESH_SECONDS)
+        return token
+
+    def rotate(self, token: str, now: float) -> str:
+        """The refresh token that follows `token`. Raises Refused."""
+        record = self.refresh.get(token)
+        if record is None or record.expires_at <= now or not self._usable(record, now):
+            raise Refused
+        if record.successor is None or self.rotation == "lenient":
+            record.successor = self.issue_refresh(record.grant, now)
+        if record.used_at is None:
+            record.used_at = now
+        record.uses += 1
+        return record.successor
+
+    def _usable(self, record: Refresh, now: float) -> bool:
+        if record.used_at is None or self.rotation == "lenient":
+            return True
+        in_grace = record.uses < GRACE_USES and now - record.used_at <= GRACE_SECONDS
+        return self.rotation == "grace" and in_grace
+
+
+def _claims(grant: Grant, now: float, seconds: float) -> dict[str, Any]:
+    install = grant.install
+    return {
+        "authClass": grant.user_type,
+        "authClassId": grant.resource_id,
+        "source": "INTEGRATION",
+        "sourceId": grant.client_id,
+        "channel": "OAUTH",
+        "primaryAuthClassId": grant.resource_id,
+        "oauthMeta": {"scopes": list(grant.scopes), "client": grant.client_id.partition("-")[0]},
+        "userId": install.user_id,
+        "iat": int(now),
+        "exp": int(now + seconds),
+    }

@@ -1,0 +1,73 @@
+"""An appointment in the calendar's list, in the answer to a booking, in a contact's list and in a webhook."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from integrations.sandbox.data.records import Event
+from integrations.sandbox.timestamps import SECOND
+
+Json = dict[str, Any]
+SOURCE = "booking_widget"
+
+
+def moment(at: int) -> str:
+    """Appointments carry an offset where other objects carry a Z."""
+    return datetime.fromtimestamp(at // SECOND, UTC).isoformat()
+
+
+def detail(event: Event) -> Json:
+    return {
+        **_shared(event),
+        "locationId": event.location_id,
+        "isRecurring": False,
+        "assignedResources": [],
+        "createdBy": {"source": SOURCE},
+        **({"description": event.description} if event.description else {}),
+    }
+
+
+def booking(event: Event) -> Json:
+    return {
+        "id": event.id,
+        "calendarId": event.calendar_id,
+        "locationId": event.location_id,
+        "contactId": event.contact_id,
+        "startTime": moment(event.starts_at),
+        "endTime": moment(event.ends_at),
+        "title": event.title,
+        "appointmentStatus": event.status,
+        "assignedUserId": event.assigned_to,
+        "address": event.address or "",
+        "isRecurring": False,
+    }
+
+
+def of_contact(event: Event) -> Json:
+    shown = _shared(event)
+    times = {name: shown[name][:19].replace("T", " ") for name in ("startTime", "endTime", "dateAdded", "dateUpdated")}
+    return {**shown, **times, "locationId": event.location_id, "status": "booked", "assignedResources": []}
+
+
+def webhook(event: Event) -> Json:
+    return {**_shared(event), "source": SOURCE}
+
+
+def _shared(event: Event) -> Json:
+    return {
+        "id": event.id,
+        "address": event.address or "",
+        "title": event.title,
+        "calendarId": event.calendar_id,
+        "contactId": event.contact_id,
+        "groupId": event.group_id,
+        "appointmentStatus": event.status,
+        "assignedUserId": event.assigned_to,
+        "users": [event.assigned_to],
+        "notes": event.description or "",
+        "startTime": moment(event.starts_at),
+        "endTime": moment(event.ends_at),
+        "dateAdded": moment(event.added_at),
+        "dateUpdated": moment(event.updated_at),
+    }

@@ -1,0 +1,137 @@
+"""Contacts: read, create, update, upsert, delete, find a duplicate.
+
+Locations here do not allow duplicates, which is the vendor's default: a create or update that meets another contact's
+e-mail or phone is a 400 that names it. Deleting a contact takes what hangs on it along (inference: the vendor documents
+no cascade), and tells of the opportunities.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from integrations.sandbox.data.records import Contact
+from integrations.sandbox.data.world import Location
+from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.resources.checks import bad_request, body, here, not_found, own, query
+from integrations.sandbox.resources.contacts import fields as contact_fields
+from integrations.sandbox.resources.contacts import views as contact_views
+from integrations.sandbox.resources.events import publish
+from integrations.sandbox.resources.opportunities import views as opportunity_views
+
+
+def find(call: Call) -> tuple[Location, Contact]:
+    """The contact the path names. Raises ApiError 400 where the token's location has none of that id."""
+    location = here(call)
+    contact = location.contacts.get(call.path["contactId"])
+    if contact is None:
+        raise not_found("Contact", call.path["contactId"])
+    return location, contact
+
+
+def get(call: Call) -> Reply:
+    return Reply({"contact": contact_views.detail(find(call)[1])})
+
+
+def create(call: Call) -> Reply:
+    given = body(call, contact_fields.CREATE_RULES, required=("locationId",))
+    location = own(call, given["locationId"])
+    return Reply({"contact": contact_views.detail(_create(call, location, given))}, 201)
+
+
+def update(call: Call) -> Reply:
+    location, contact = find(call)
+    given = body(call, contact_fields.UPDATE_RULES)
+    return Reply({"succeded": True, "contact": contact_views.detail(_update(call, location, contact, given))})
+
+
+def upsert(call: Call) -> Reply:
+    given = body(call, contact_fields.UPSERT_RULES, required=("locationId",))
+    location = own(call, given["locationId"])
+    found = duplicate(location, given.get("email"), given.get("phone"))
+    contact = _update(call, location, found[0], given) if found else _create(call, location, given)
+    answer = {
+        "new": found is None,
+        "contact": contact_views.detail(contact),
+        "traceId": call.world.ids.uuid(),
+    }
+    return Reply(answer)
+
+
+def delete(call: Call) -> Reply:
+    location, contact = find(call)
+    for deal in location.opportunities.where("contact_id", contact.id):
+        del location.opportunities[deal.id]
+        publish(call, "OpportunityDelete", location.id, opportunity_views.event(deal))
+    for shelf in (location.notes, location.tasks, location.events, location.messages, location.conversations):
+        for hanging in shelf.where("contact_id", contact.id):
+            del shelf[hanging.id]
+    del location.contacts[contact.id]
+    publish(call, "ContactDelete", location.id, contact_views.event(contact))
+    return Reply({"succeded": True})
+
+
+def find_duplicate(call: Call) -> Reply:
+    given = query(call, {"locationId": "string", "email": "string", "number": "string"}, required=("locationId",))
+    found = duplicate(own(call, given["locationId"]), given.get("email"), given.get("number"))
+    return Reply({"contact": contact_views.detail(found[0]) if found else None})
+
+
+def duplicate(location: Location, email: str | None, phone: str | None) -> tuple[Contact, str] | None:
+    """The contact with this e-mail, else with this phone, and which of the two it was."""
+    if email and (same := location.contacts.where("email_lower", email.lower())):
+        return same[0], "email"
+    if phone and (same := location.contacts.where("phone", contact_fields.normal_phone(phone))):
+        return same[0], "phone"
+    return None
+
+
+def _refuse_duplicate(location: Location, fields: dict[str, Any], own_id: str | None) -> None:
+    found = duplicate(location, fields.get("email"), fields.get("phone"))
+    if found and found[0].id != own_id:
+        meta = {"contactId": found[0].id, "contactName": found[0].name, "matchingField": found[1]}
+        raise bad_request("This location does not allow duplicated contacts.", meta=meta)
+
+
+def _create(call: Call, location: Location, given: dict[str, Any]) -> Contact:
+    fields = contact_fields.read(location, given, None)
+    _refuse_duplicate(location, fields, None)
+    now = call.world.now()
+    defaults = {"country": location.country, "source": "public api"}
+    contact = location.contacts.add(
+        Contact(
+            id=call.world.ids.new(),
+            location_id=location.id,
+            added_at=now,
+            updated_at=now,
+            **defaults | fields,
+        )
+    )
+    contact_fields.know_tags(location, contact.tags, call.world.ids)
+    publish(call, "ContactCreate", location.id, contact_views.event(contact))
+    return contact
+
+
+def _update(call: Call, location: Location, old: Contact, given: dict[str, Any]) -> Contact:
+    fields = contact_fields.read(location, given, old)
+    _refuse_duplicate(location, fields, old.id)
+    new = location.contacts.add(replace(old, **fields, updated_at=call.world.now()))
+    contact_fields.know_tags(location, new.tags, call.world.ids)
+    publish(call, "ContactUpdate", location.id, contact_views.event(new))
+    if new.tags != old.tags:
+        publish(call, "ContactTagUpdate", location.id, contact_views.event(new))
+    if (new.dnd, new.dnd_settings) != (old.dnd, old.dnd_settings):
+        settings = {"dndSettings": dict(new.dnd_settings)}
+        publish(call, "ContactDndUpdate", location.id, contact_views.event(new) | settings)
+    return new
+
+
+READ, WRITE = ("contacts.readonly",), ("contacts.write",)
+ROUTES = (
+    Route("GET", "/contacts/search/duplicate", "get-duplicate-contact", find_duplicate, READ),
+    Route("POST", "/contacts/upsert", "upsert-contact", upsert, WRITE),
+    Route("POST", "/contacts/", "create-contact", create, WRITE),
+    Route("GET", "/contacts/{contactId}", "get-contact", get, READ),
+    Route("PUT", "/contacts/{contactId}", "update-contact", update, WRITE),
+    Route("DELETE", "/contacts/{contactId}", "delete-contact", delete, WRITE),
+)

@@ -1,0 +1,72 @@
+"""The tags a location knows. Renaming or deleting one goes through the contacts that carry it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from integrations.sandbox.data.records import Tag
+from integrations.sandbox.data.world import Location
+from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.resources.checks import body, not_found, own
+
+
+def list_tags(call: Call) -> Reply:
+    location = own(call, call.path["locationId"])
+    return Reply({"tags": [_view(tag) for tag in location.tags.values()]})
+
+
+def get(call: Call) -> Reply:
+    return Reply({"tag": _view(_find(call)[1])})
+
+
+def create(call: Call) -> Reply:
+    location = own(call, call.path["locationId"])
+    name = body(call, {"name": "text"}, required=("name",))["name"].strip().lower()
+    tag = next((tag for tag in location.tags.values() if tag.name == name), None)
+    if tag is None:
+        tag = Tag(call.world.ids.new(), location.id, name)
+        location.tags[tag.id] = tag
+    return Reply({"tag": _view(tag)})
+
+
+def update(call: Call) -> Reply:
+    location, old = _find(call)
+    name = body(call, {"name": "text"}, required=("name",))["name"].strip().lower()
+    tag = location.tags[old.id] = replace(old, name=name)
+    _retag(location, old.name, name)
+    return Reply({"tag": _view(tag)})
+
+
+def delete(call: Call) -> Reply:
+    location, tag = _find(call)
+    del location.tags[tag.id]
+    _retag(location, tag.name, None)
+    return Reply({"succeded": True})
+
+
+def _retag(location: Location, old: str, new: str | None) -> None:
+    for contact in [row for row in location.contacts.values() if old in row.tags]:
+        names = (new if name == old else name for name in contact.tags)
+        location.contacts.add(replace(contact, tags=tuple(dict.fromkeys(name for name in names if name))))
+
+
+def _find(call: Call) -> tuple[Location, Tag]:
+    location = own(call, call.path["locationId"])
+    tag = location.tags.get(call.path["tagId"])
+    if tag is None:
+        raise not_found("Tag", call.path["tagId"])
+    return location, tag
+
+
+def _view(tag: Tag) -> dict[str, str]:
+    return {"id": tag.id, "name": tag.name, "locationId": tag.location_id}
+
+
+ALL, ONE = "/locations/{locationId}/tags", "/locations/{locationId}/tags/{tagId}"
+ROUTES = (
+    Route("GET", ALL, "get-location-tags", list_tags, ("locations/tags.readonly",)),
+    Route("POST", ALL, "create-tag", create, ("locations/tags.write",)),
+    Route("GET", ONE, "get-tag-by-id", get, ()),
+    Route("PUT", ONE, "update-tag", update, ()),
+    Route("DELETE", ONE, "delete-tag", delete, ()),
+)

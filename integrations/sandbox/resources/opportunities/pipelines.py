@@ -1,0 +1,27 @@
+"""GET /opportunities/pipelines."""
+
+from __future__ import annotations
+
+from integrations.sandbox.data.records import Pipeline
+from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.resources.checks import own, query
+
+
+def list_pipelines(call: Call) -> Reply:
+    given = query(call, {"locationId": "string"}, required=("locationId",))
+    location = own(call, given["locationId"])
+    return Reply({"pipelines": [_pipeline(pipeline, location.id) for pipeline in location.pipelines.values()]})
+
+
+def _pipeline(pipeline: Pipeline, location_id: str) -> dict[str, object]:
+    return {
+        "id": pipeline.id,
+        "name": pipeline.name,
+        "stages": [{"id": stage.id, "name": stage.name, "position": stage.position} for stage in pipeline.stages],
+        "showInFunnel": True,
+        "showInPieChart": True,
+        "locationId": location_id,
+    }
+
+
+ROUTES = (Route("GET", "/opportunities/pipelines", "get-pipelines", list_pipelines, ("opportunities.readonly",)),)

@@ -1,0 +1,107 @@
+"""The aiohttp application: the vendor's operations behind the gate, the install pages, the sandbox's own controls."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+from aiohttp import web
+
+from integrations.sandbox.data.seed import seed
+from integrations.sandbox.data.world import World
+from integrations.sandbox.faults.disturbance import disturb
+from integrations.sandbox.oauth import installations, installed_locations, location_tokens, marketplace, token_endpoint
+from integrations.sandbox.pages import choose_location, overview, sso_pages
+from integrations.sandbox.protocol import Route
+from integrations.sandbox.resources import ROUTES
+from integrations.sandbox.server import context, controls, refusals
+from integrations.sandbox.server.context import PLATFORM, Platform
+from integrations.sandbox.server.gate import guarded
+from integrations.sandbox.server.options import Options
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+BOTH = ("Company", "Location")
+LARGEST_BODY = 10 * 1024 * 1024
+REMOVED_IN_V3 = frozenset({"/oauth/locationToken", "/oauth/installedLocations"})
+
+
+def build(options: Options, world: World | None = None) -> web.Application:
+    """The whole sandbox; without a `world` one is made from the options' seed and sizes."""
+    if world is None:
+        world = seed(
+            companies=options.companies,
+            locations=options.locations,
+            contacts=options.contacts,
+            seed=options.seed,
+        )
+    served = {scope for route in ROUTES for scope in route.scopes}
+    listed = marketplace.listed(
+        options, served | {"oauth.readonly", "oauth.write", "marketplace-installer-details.readonly"}
+    )
+    state = context.assemble(options, world, listed)
+    app = web.Application(middlewares=[_unknown_paths, disturb], client_max_size=LARGEST_BODY)
+    app[PLATFORM] = state
+    # Where two paths fit, the one with more fixed parts is meant; aiohttp takes the first.
+    for route in sorted((*ROUTES, *_own_routes(state)), key=lambda route: route.path.count("{")):
+        handler = guarded(route, only_v2=route.path in REMOVED_IN_V3)
+        for path in {route.path, route.path.rstrip("/")}:
+            app.router.add_route(route.method, path, handler)
+    app.router.add_post("/oauth/token", token_endpoint.token)
+    for path in ("/v2/oauth/chooselocation", "/oauth/chooselocation"):
+        app.router.add_get(path, choose_location.show)
+        app.router.add_post(path, choose_location.decide)
+    app.router.add_routes([*controls.ROUTES, *overview.ROUTES, *sso_pages.ROUTES])
+    app.cleanup_ctx.append(_deliveries)
+    return app
+
+
+def _own_routes(state: Platform) -> tuple[Route, ...]:
+    """The operations that are about installations rather than about a location's data."""
+    mint = partial(location_tokens.mint, state)
+    write, read = ("oauth.write",), ("oauth.readonly",)
+    company = ("Company",)
+    about = "/marketplace/app/{appId}/installations"
+    who = ("marketplace-installer-details.readonly",)
+    by_skip, by_token = partial(installed_locations.by_skip, state), partial(installed_locations.by_token, state)
+    return (
+        Route(
+            "POST",
+            "/oauth/locationToken",
+            "get-location-access-token",
+            partial(mint, v3=False),
+            write,
+            company,
+        ),
+        Route(
+            "POST",
+            "/oauth/location-token",
+            "get-location-access-token",
+            partial(mint, v3=True),
+            write,
+            company,
+            "v3",
+        ),
+        Route("GET", "/oauth/installedLocations", "get-installed-location", by_skip, read, company),
+        Route("GET", "/oauth/installed-locations", "get-installed-location", by_token, read, company, "v3"),
+        Route("DELETE", about, "uninstall-application", partial(installations.uninstall, state), write, BOTH),
+        Route("GET", about, "get-installer-details", partial(installations.details, state), who, BOTH),
+    )
+
+
+async def _deliveries(app: web.Application) -> AsyncIterator[None]:
+    await app[PLATFORM].deliveries.start()
+    yield
+    await app[PLATFORM].deliveries.stop()
+
+
+@web.middleware
+async def _unknown_paths(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Paths that are not served answer as the vendor's do, in JSON."""
+    try:
+        return await handler(request)
+    except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
+        if request.match_info.http_exception is None:  # a handler's own 404
+            raise
+        error = refusals.no_such_path(request.method, request.path)
+        return web.json_response(error.body, status=error.status)

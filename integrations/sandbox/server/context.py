@@ -1,0 +1,61 @@
+"""The state of one running sandbox. Everything happens on one event loop, so whatever does not await is atomic."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from integrations.sandbox.clock import Clock
+from integrations.sandbox.data.world import World
+from integrations.sandbox.events.deliveries import Deliveries
+from integrations.sandbox.faults.faults import Faults
+from integrations.sandbox.oauth.installs import Installs
+from integrations.sandbox.oauth.marketplace import MarketplaceApp
+from integrations.sandbox.oauth.tokens import Access, Tokens
+from integrations.sandbox.server.options import Options
+from integrations.sandbox.server.quota import Quota
+
+
+@dataclass(slots=True)
+class Platform:
+    """`token_requests` counts by grant: `authorization_code`, `refresh_token`, `location_token`, and `refused`."""
+
+    options: Options
+    clock: Clock
+    world: World
+    app: MarketplaceApp
+    installs: Installs
+    tokens: Tokens
+    quota: Quota
+    faults: Faults
+    deliveries: Deliveries
+    requests: int = 0
+    token_requests: Counter[str] = field(default_factory=Counter)
+
+    def bearer(self, request: web.BaseRequest) -> tuple[str, Access | None]:
+        """The request's bearer token and what it is good for; None if the sandbox never gave it out."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        return token, self.tokens.access.get(token)
+
+
+PLATFORM = web.AppKey("platform", Platform)
+
+
+def assemble(options: Options, world: World, app: MarketplaceApp) -> Platform:
+    clock = Clock()
+    world.clock = clock.now
+    faults = Faults(options.seed)
+    return Platform(
+        options=options,
+        clock=clock,
+        world=world,
+        app=app,
+        installs=Installs(),
+        tokens=Tokens(options.rotation, options.access_token_ttl),
+        quota=Quota(options),
+        faults=faults,
+        deliveries=Deliveries(options, faults),
+    )

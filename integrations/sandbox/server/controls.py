@@ -1,0 +1,185 @@
+"""The sandbox's own controls: what a test or a developer turns to make HighLevel do something.
+
+All bodies are JSON. Besides these there are `GET /sandbox/state` and `GET /sandbox/deliveries` to look, and the pages
+of overview.py and sso_pages.py.
+
+- `GET|POST|DELETE /sandbox/faults`: rules as faults.py describes them; POST takes one or a list;
+- `POST /sandbox/clock` `{"advance_seconds": 3600}`: token expiry, refresh grace and quota windows follow;
+- `POST /sandbox/app` `{"webhook_url": …, "redirect_uris": […]}`: the app's settings in the developer portal;
+- `POST /sandbox/locations` `{"company": ID?, "name": …?, "contacts": 10?}`: a new location;
+- `POST /sandbox/locations/{id}/pause|resume|uninstall`, `POST /sandbox/companies/{id}/uninstall`;
+- `POST /sandbox/changes` `{"location": ID, "kind": "create|update|delete", "resource": "contacts", "count": 10}`;
+- `POST /sandbox/deliveries/{webhookId}/resend`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from integrations.sandbox.data import changes, newcomers
+from integrations.sandbox.data.world import Location
+from integrations.sandbox.oauth import lifecycle
+from integrations.sandbox.server import report
+from integrations.sandbox.server.context import PLATFORM, Platform
+
+
+async def state(request: web.Request) -> web.Response:
+    return web.json_response(report.state(request.app[PLATFORM]))
+
+
+async def deliveries(request: web.Request) -> web.Response:
+    log = request.app[PLATFORM].deliveries.log
+    return web.json_response({"deliveries": [delivery.summary() for delivery in log]})
+
+
+async def resend(request: web.Request) -> web.Response:
+    webhook_id = request.match_info["webhook_id"]
+    if not request.app[PLATFORM].deliveries.resend(webhook_id):
+        raise _refused(f"no delivery {webhook_id} in the log", 404)
+    return web.json_response({"success": True})
+
+
+async def list_faults(request: web.Request) -> web.Response:
+    return web.json_response({"faults": request.app[PLATFORM].faults.listed()})
+
+
+async def add_faults(request: web.Request) -> web.Response:
+    faults = request.app[PLATFORM].faults
+    given = await _json(request)
+    try:
+        added = [faults.add(spec).id for spec in (given if isinstance(given, list) else [given])]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _refused(str(error)) from None
+    return web.json_response({"ids": added}, status=201)
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    request.app[PLATFORM].faults.clear()
+    return web.json_response({"faults": []})
+
+
+async def advance(request: web.Request) -> web.Response:
+    clock = request.app[PLATFORM].clock
+    seconds = (await _object(request)).get("advance_seconds")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+        raise _refused("advance_seconds must be a number of at least 0")
+    clock.advance(seconds)
+    return web.json_response({"now": clock.iso()})
+
+
+async def configure(request: web.Request) -> web.Response:
+    app = request.app[PLATFORM].app
+    given = await _object(request)
+    if isinstance(given.get("webhook_url"), str):
+        app.webhook_url = given["webhook_url"]
+    if isinstance(given.get("redirect_uris"), list):
+        app.redirect_uris = tuple(str(uri) for uri in given["redirect_uris"])
+    return web.json_response({"webhook_url": app.webhook_url, "redirect_uris": list(app.redirect_uris)})
+
+
+async def create_location(request: web.Request) -> web.Response:
+    platform = request.app[PLATFORM]
+    given = await _object(request)
+    company_id = str(given.get("company") or next(iter(platform.world.companies), ""))
+    company = platform.world.companies.get(company_id)
+    contacts = given.get("contacts", 0)
+    if company is None:
+        raise _refused(f"no company {company_id}", 404)
+    if not isinstance(contacts, int) or contacts < 0:
+        raise _refused("contacts must be a whole number")
+    location = newcomers.location(platform.world, company, str(given.get("name") or "New location"), contacts)
+    installed = lifecycle.add_location(platform, location)
+    return web.json_response({"id": location.id, "name": location.name, "installed": installed}, status=201)
+
+
+async def pause(request: web.Request) -> web.Response:
+    return _activity(request, active=False)
+
+
+async def resume(request: web.Request) -> web.Response:
+    return _activity(request, active=True)
+
+
+async def uninstall_location(request: web.Request) -> web.Response:
+    location = _location(request.app[PLATFORM], request.match_info["id"])
+    return web.json_response({"success": lifecycle.uninstall_location(request.app[PLATFORM], location.id)})
+
+
+async def uninstall_company(request: web.Request) -> web.Response:
+    platform = request.app[PLATFORM]
+    company_id = request.match_info["id"]
+    if company_id not in platform.world.companies:
+        raise _refused(f"no company {company_id}", 404)
+    return web.json_response({"success": lifecycle.uninstall_company(platform, company_id)})
+
+
+async def change(request: web.Request) -> web.Response:
+    platform = request.app[PLATFORM]
+    given = await _object(request)
+    location = _location(platform, str(given.get("location", "")))
+    count = given.get("count", 1)
+    if not isinstance(count, int) or count < 1:
+        raise _refused("count must be a whole number of at least 1")
+
+    def emit(event: str, payload: dict[str, Any]) -> None:
+        lifecycle.publish(platform, location.id, event, payload)
+
+    kind, resource = str(given.get("kind", "")), str(given.get("resource", ""))
+    try:
+        changed = changes.apply(platform.world, location, resource, kind, count, emit)
+    except ValueError as error:
+        raise _refused(str(error)) from None
+    return web.json_response({"changed": changed})
+
+
+def _activity(request: web.Request, *, active: bool) -> web.Response:
+    location = _location(request.app[PLATFORM], request.match_info["id"])
+    location.active = active
+    return web.json_response({"id": location.id, "active": location.active})
+
+
+def _location(platform: Platform, location_id: str) -> Location:
+    location = platform.world.locations.get(location_id)
+    if location is None:
+        raise _refused(f"no location {location_id}", 404)
+    return location
+
+
+async def _json(request: web.Request) -> Any:
+    try:
+        return await request.json()
+    except ValueError:
+        raise _refused("the body must be JSON") from None
+
+
+async def _object(request: web.Request) -> dict[str, Any]:
+    given = await _json(request)
+    if not isinstance(given, dict):
+        raise _refused("the body must be a JSON object")
+    return given
+
+
+def _refused(message: str, status: int = 400) -> web.HTTPException:
+    kind = {400: web.HTTPBadRequest, 404: web.HTTPNotFound}[status]
+    return kind(text=json.dumps({"error": message}), content_type="application/json")
+
+
+ROUTES = (
+    web.get("/sandbox/state", state),
+    web.get("/sandbox/deliveries", deliveries),
+    web.post("/sandbox/deliveries/{webhook_id}/resend", resend),
+    web.get("/sandbox/faults", list_faults),
+    web.post("/sandbox/faults", add_faults),
+    web.delete("/sandbox/faults", clear_faults),
+    web.post("/sandbox/clock", advance),
+    web.post("/sandbox/app", configure),
+    web.post("/sandbox/locations", create_location),
+    web.post("/sandbox/locations/{id}/pause", pause),
+    web.post("/sandbox/locations/{id}/resume", resume),
+    web.post("/sandbox/locations/{id}/uninstall", uninstall_location),
+    web.post("/sandbox/companies/{id}/uninstall", uninstall_company),
+    web.post("/sandbox/changes", change),
+)

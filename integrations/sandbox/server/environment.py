@@ -1,0 +1,25 @@
+"""The environment variables that point an app at this sandbox, as lines a shell can read."""
+
+from __future__ import annotations
+
+import shlex
+
+from integrations.sandbox.events import signing
+from integrations.sandbox.oauth.marketplace import MarketplaceApp
+
+
+def variables(app: MarketplaceApp, seed: int, url: str) -> dict[str, str]:
+    return {
+        "HIGHLEVEL_API_URL": url,
+        "HIGHLEVEL_MARKETPLACE_URL": url,
+        "HIGHLEVEL_CLIENT_ID": app.client_id,
+        "HIGHLEVEL_CLIENT_SECRET": app.client_secret,
+        "HIGHLEVEL_SHARED_SECRET": app.shared_secret,
+        "HIGHLEVEL_SCOPES": " ".join(app.requested),
+        "HIGHLEVEL_WEBHOOK_KEYS": signing.public_key_pem(seed).strip(),
+    }
+
+
+def exports(app: MarketplaceApp, seed: int, url: str) -> str:
+    pairs = variables(app, seed, url).items()
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in pairs) + "\n"

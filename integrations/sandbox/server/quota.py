@@ -1,0 +1,138 @@
+"""The two limits on every (app, resource), a burst window and a day: counted here, reported in every answer's headers.
+
+What kind of window the vendor's burst is has never been measured, so a client must be safe against all three:
+`fixed` (by the clock), `first` (opened by the first call after the last one closed) and `sliding` (any window of that
+length). The day is 24 hours from the first call, as its reset header behaves. A refused call uses up nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from integrations.sandbox.server.options import Options
+
+DAY_SECONDS = 86_400.0
+
+
+class BurstWindow(Protocol):
+    def used(self, now: float) -> int:
+        """Calls in the window that `now` lies in."""
+
+    def count(self, now: float) -> None: ...
+
+
+class Fixed:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._index = -1
+        self._used = 0
+
+    def used(self, now: float) -> int:
+        index = int(now // self.seconds)
+        if index != self._index:
+            self._index, self._used = index, 0
+        return self._used
+
+    def count(self, now: float) -> None:
+        self._used += 1
+
+
+class First:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.closes_at = 0.0
+        self._used = 0
+
+    def used(self, now: float) -> int:
+        return self._used if now < self.closes_at else 0
+
+    def count(self, now: float) -> None:
+        if now >= self.closes_at:
+            self.closes_at, self._used = now + self.seconds, 0
+        self._used += 1
+
+
+class Sliding:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._calls: deque[float] = deque()
+
+    def used(self, now: float) -> int:
+        while self._calls and self._calls[0] <= now - self.seconds:
+            self._calls.popleft()
+        return len(self._calls)
+
+    def count(self, now: float) -> None:
+        self._calls.append(now)
+
+
+WINDOWS: dict[str, type[Fixed] | type[First] | type[Sliding]] = {
+    "fixed": Fixed,
+    "first": First,
+    "sliding": Sliding,
+}
+
+
+@dataclass(slots=True)
+class Bucket:
+    burst: BurstWindow
+    day: First
+    requests: int = 0
+    rejected: int = 0
+
+
+class Quota:
+    def __init__(self, options: Options) -> None:
+        self._window = WINDOWS[options.window]
+        self._interval_ms = options.interval_ms
+        self._limit = options.limit
+        self._daily = options.daily
+        self._fixed_headers = {
+            "X-RateLimit-Limit-Daily": str(options.daily),
+            "X-RateLimit-Interval-Milliseconds": str(options.interval_ms),
+            "X-RateLimit-Max": str(options.limit),
+        }
+        self.buckets: dict[tuple[str, str], Bucket] = {}
+
+    def bucket(self, client_id: str, resource_id: str) -> Bucket:
+        key = (client_id, resource_id)
+        found = self.buckets.get(key)
+        if found is None:
+            found = self.buckets[key] = Bucket(self._window(self._interval_ms / 1000), First(DAY_SECONDS))
+        return found
+
+    def take(self, bucket: Bucket, now: float) -> bool:
+        """Counts one call; False if it is over either limit."""
+        bucket.requests += 1
+        if bucket.burst.used(now) >= self._limit or bucket.day.used(now) >= self._daily:
+            bucket.rejected += 1
+            return False
+        bucket.burst.count(now)
+        bucket.day.count(now)
+        return True
+
+    def burst_remaining(self, bucket: Bucket, now: float) -> int:
+        return self._limit - bucket.burst.used(now)
+
+    def daily_remaining(self, bucket: Bucket, now: float) -> int:
+        return self._daily - bucket.day.used(now)
+
+    def headers(self, bucket: Bucket, now: float) -> dict[str, str]:
+        """The five documented headers and the undocumented reset, which is in milliseconds *until* the day ends."""
+        return {
+            **self._fixed_headers,
+            "X-RateLimit-Remaining": str(self.burst_remaining(bucket, now)),
+            "X-RateLimit-Daily-Remaining": str(self.daily_remaining(bucket, now)),
+            "X-RateLimit-Daily-Reset": str(max(0, int((bucket.day.closes_at - now) * 1000))),
+        }
+
+    def exhausted_headers(self, *, daily: bool) -> dict[str, str]:
+        """The headers of a made-up 429: an empty burst window, or an empty day."""
+        return {
+            **self._fixed_headers,
+            "X-RateLimit-Remaining": str(self._limit if daily else 0),
+            "X-RateLimit-Daily-Remaining": str(0 if daily else self._daily),
+            "X-RateLimit-Daily-Reset": str(int(DAY_SECONDS * 1000)),
+        }

@@ -1,0 +1,91 @@
+"""The one question the other rooms ask of custody: an access token for this holder, good for at least a minute."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from integrations.core import clock
+from integrations.core.errors import GrantRevoked, InstallGone, LocationInactive, RefreshInProgress, Unreachable
+from integrations.quota.permits.lanes import Lane
+from integrations.tokens import database, store
+from integrations.tokens.access import access_cache, lookup
+from integrations.tokens.access.access_cache import Access as Access  # what is answered
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh.claim_call_swap import refresh
+from integrations.tokens.store import Holder
+
+_POLL = 0.1  # seconds between a waiter's looks at the generation
+_HELD = timedelta(seconds=access_cache.MOMENT)
+_PATIENCE = 7.0  # a little more than the deadline of the call it waits for
+
+
+def fresh(holder: Holder, *, lane: Lane, refused: int | None = None) -> Access:
+    """The holder's access token, refreshed or minted first when it must be. `refused`: a generation of no more use.
+
+    Raises InstallGone, GrantRevoked, LocationInactive, RefreshInProgress, StoreUnavailable, Unreachable (with the
+    moment of the next try, when the last one failed), and whatever the refresh raised.
+    """
+    if (known := access_cache.recall(holder)) is not None and known.generation != refused:
+        return known
+    until = clock.monotonic() + _PATIENCE
+    while True:
+        with database.needed():
+            row = _standing(holder, lane)
+        if not store.usable(row, clock.now()):
+            _respect_backoff(row, lane, clock.now())
+            try:
+                row = refresh(row.pk, lane=lane, seen=row.generation)
+            except RefreshInProgress:
+                if clock.monotonic() > until:
+                    raise
+                database.let_go()  # a crowd that waits leaves the connections to those who work
+                clock.sleep(_POLL)
+                continue
+            if row.access_sealed is None:
+                continue  # uninstalled meanwhile: what stands there now says what to raise
+        suspended = row.state == Credential.State.SUSPENDED
+        access = Access(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
+        if not suspended and store.usable(row, clock.now() + _HELD):
+            access_cache.hold(holder, access)
+        return access
+
+
+def connect(holder: Holder, *, company_id: str, lane: Lane) -> Access:
+    """Give a location its first token from its company's. Does nothing but read when it has one."""
+    row = store.place(holder, company_id=company_id, now=clock.now())
+    store.revive(row, company_id=company_id)
+    access_cache.drop(row.pk)
+    if row.state == Credential.State.SUSPENDED:
+        refresh(row.pk, lane=lane)  # it is spoken of again, so it may well be active again
+    return fresh(holder, lane=lane)
+
+
+def _standing(holder: Holder, lane: Lane) -> Credential:
+    row = lookup.credential(holder)
+    if row is None or row.state == Credential.State.REVOKED:
+        raise InstallGone(f"the app is not installed on {holder.name}", resource=holder.resource_id)
+    if row.state == Credential.State.NEEDS_RECONNECT:
+        raise GrantRevoked(f"{holder.name} must install again: {row.reason}", resource=holder.resource_id)
+    if row.state == Credential.State.SUSPENDED and not _worth_a_try(row, lane):
+        raise LocationInactive(f"{holder.name} is inactive: {row.reason}", resource=holder.resource_id)
+    return row
+
+
+def _worth_a_try(row: Credential, lane: Lane) -> bool:
+    """Somebody who waits for the answer may find out for all that a suspended location is back."""
+    return lane is Lane.INTERACTIVE and row.refresh_due_at is not None and store.usable(row, clock.now())
+
+
+def _respect_backoff(row: Credential, lane: Lane, now: datetime) -> None:
+    """A refresh that just failed is not tried again by every caller, only when it is due or somebody waits for it.
+    The repeat of a lost answer has its moment (`outcomes.REPEATS`), whoever waits."""
+    if not row.failures or row.refresh_due_at is None or row.refresh_due_at <= now:
+        return
+    if row.lease_owner or (lane is Lane.INTERACTIVE and row.lease_until is None):
+        return
+    raise Unreachable(
+        f"the last refresh of {row} failed: {row.last_error}",
+        sent=False,
+        retry_after=(row.refresh_due_at - now).total_seconds(),
+        trace_id=row.last_trace_id or None,
+    )

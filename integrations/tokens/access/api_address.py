@@ -1,0 +1,46 @@
+"""Where a credential is used: the API's address, and whose quota pays.
+
+API 1.0 has a quota of its own, 100 calls in 10 seconds and 200,000 a day (public-api.gohighlevel.com), for the key of a
+location or agency and whatever app of ours uses it, so it is counted apart from API 2.0's. Whether its answers carry
+the quota headers is not documented; where they do not, the documented numbers stand in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+
+from integrations.core.errors import StoreUnavailable
+from integrations.highlevel.http.rate_headers import RateSnapshot
+from integrations.quota.permits import queries
+from integrations.tokens.models import Credential
+from integrations.tokens.store import Holder
+
+API_1_QUOTA = "api-1.0"
+_DOCUMENTED = RateSnapshot(max=100, interval_ms=10_000, daily_limit=200_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    url: str
+    quota_app: str
+
+    def rate(self, holder: Holder, told: RateSnapshot) -> RateSnapshot:
+        """What to settle a call with: what its answer said, or for a silent API 1.0 what is documented."""
+        if self.quota_app != API_1_QUOTA or told.max is not None:
+            return told
+        try:
+            known = queries.snapshot(self.quota_app, holder.resource_id)
+        except StoreUnavailable:
+            return told  # an answer is in hand, and must not be lost for its accounts
+        # The day's count is kept by the governor once it has begun; to begin it needs a remainder.
+        left = None if known.day_limit is not None else known.day_used
+        assert _DOCUMENTED.daily_limit is not None
+        return _DOCUMENTED if left is None else replace(_DOCUMENTED, daily_remaining=_DOCUMENTED.daily_limit - left)
+
+
+def of(holder: Holder) -> Address:
+    if holder.api == Credential.Api.ONE:
+        return Address(settings.HIGHLEVEL_API_1_URL, API_1_QUOTA)
+    return Address(holder.app.api_url, holder.app.client_id)

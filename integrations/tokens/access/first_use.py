@@ -1,0 +1,61 @@
+"""A location's first token at its first call, from the token of the company that has the app on all its locations.
+
+The reconciler connects locations too, but a call need not wait for it: a bulk install of an agency reaches locations
+that were made a second ago (FACTS 1.6, 1.7). Whether this one belongs to it is the vendor's to say: a refusal leaves
+nothing behind. After a success the company's next walk is due at once, which registers the location like any other.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from integrations.core import clock
+from integrations.core.errors import GrantRevoked, InstallGone, RequestRejected
+from integrations.quota.permits.lanes import Lane
+from integrations.tenants.models import Installation, Location, UserType
+from integrations.tokens import store
+from integrations.tokens.access.access_token import Access, connect, fresh
+from integrations.tokens.models import Credential
+from integrations.tokens.store import Holder
+
+log = structlog.get_logger(__name__)
+
+
+def access(holder: Holder, *, lane: Lane, refused: int | None = None) -> Access:
+    """As `fresh.fresh`, for a location without any credential from its company's. Raises what `fresh` raises."""
+    try:
+        return fresh(holder, lane=lane, refused=refused)
+    except InstallGone as gone:
+        parent = _bulk_install(holder)
+        if parent is None:
+            raise
+        return _first(holder, parent, gone, lane=lane)
+
+
+def _first(holder: Holder, parent: Installation, gone: InstallGone, *, lane: Lane) -> Access:
+    try:
+        found = connect(holder, company_id=parent.resource_id, lane=lane)
+    except (GrantRevoked, RequestRejected) as error:
+        Credential.objects.filter(**holder.row, generation=0).delete()
+        log.info("token.not_minted", resource=holder.resource_id, company=parent.resource_id, reason=str(error))
+        raise gone from error
+    Installation.objects.filter(pk=parent.pk).update(reconcile_due_at=clock.now())
+    log.info("token.minted_on_demand", resource=holder.resource_id, company=parent.resource_id)
+    return found
+
+
+def _bulk_install(holder: Holder) -> Installation | None:
+    """The bulk install that the location may belong to. None when it had a token before, or was uninstalled."""
+    if holder.user_type != UserType.LOCATION or holder.api != Credential.Api.TWO or store.find(holder) is not None:
+        return None
+    own = Installation.objects.filter(app=holder.app, user_type=UserType.LOCATION, resource_id=holder.resource_id)
+    if own.filter(status=Installation.Status.UNINSTALLED).exists():
+        return None
+    company_id = Location.objects.filter(pk=holder.resource_id).values_list("company_id", flat=True).first()
+    return Installation.objects.filter(
+        app=holder.app,
+        user_type=UserType.COMPANY,
+        resource_id=company_id or "",
+        status=Installation.Status.INSTALLED,
+        is_bulk=True,
+    ).first()

@@ -1,0 +1,63 @@
+"""The part of the credentials' admin page that lets operators enter, test and give up tokens by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.decorators import action
+
+from integrations.core.admin import operator
+from integrations.core.errors import IntegrationError
+from integrations.tokens.manual_tokens import entry
+from integrations.tokens.manual_tokens.forms import TokenForm
+from integrations.tokens.models import Credential
+
+_FIELDS = ((None, {"fields": ("app", "kind", ("user_type", "resource_id"), "pasted")}),)
+
+
+class EnteredTokens:
+    """Mixed into the admin of `Credential`, before a read-only base: adding is the one thing a form is for here."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("tokens.add_credential")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return TokenForm if obj is None else super().get_form(request, obj, **kwargs)  # type: ignore[misc]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return _FIELDS if obj is None else super().get_fieldsets(request, obj)  # type: ignore[misc]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return () if obj is None else super().get_readonly_fields(request, obj)  # type: ignore[misc]
+
+    def save_form(self, request: HttpRequest, form: TokenForm, change: bool) -> Credential:
+        return entry.keep(form.holder, form.token, kind=form.cleaned_data["kind"], actor=operator(request))
+
+    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
+        """Kept already, by the one UPDATE that may."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """There is nothing related."""
+
+    @action(description="Test with HighLevel (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
+    def test_token(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        for row in _entered(queryset):
+            try:
+                entry.check(row, actor=operator(request))
+            except IntegrationError as error:
+                messages.error(request, f"{row}: {error}")
+            else:
+                messages.success(request, f"{row}: HighLevel knows it.")
+
+    @action(description="Give up as compromised (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
+    def give_up(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        for row in _entered(queryset):
+            entry.give_up(row, actor=operator(request))
+            messages.warning(request, f"{row}: {entry.COMPROMISED}.")
+
+
+def _entered(queryset: QuerySet[Credential]) -> QuerySet[Credential]:
+    return queryset.select_related("app").exclude(kind=Credential.Kind.OAUTH)

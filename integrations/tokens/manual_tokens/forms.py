@@ -1,0 +1,64 @@
+"""The form in which an operator enters a private integration token or an API 1.0 key, or replaces one.
+
+The token goes in and never comes out: the field is empty whenever the form is shown. It is recognised and tested before
+anything is kept, and a mistake is told on the field.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from integrations.core.errors import IntegrationError
+from integrations.core.secret import Secret
+from integrations.tenants.models import App, UserType
+from integrations.tokens.manual_tokens import entry
+from integrations.tokens.models import Credential
+from integrations.tokens.store import Holder
+
+_KINDS = [(kind.value, kind.label) for kind in (Credential.Kind.PRIVATE, Credential.Kind.KEY)]
+
+
+class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    """`holder` and `token` are there once it is valid."""
+
+    app = forms.ModelChoiceField(App.objects.all(), widget=UnfoldAdminSelectWidget)
+    kind = forms.ChoiceField(choices=_KINDS, widget=UnfoldAdminSelectWidget)
+    user_type = forms.ChoiceField(label="For a", choices=UserType.choices, widget=UnfoldAdminSelectWidget)
+    resource_id = forms.CharField(label="Its id", max_length=64, widget=UnfoldAdminTextInputWidget)
+    pasted = forms.CharField(
+        label="Token or key",
+        max_length=9000,
+        required=False,
+        widget=UnfoldAdminPasswordWidget,
+        help_text=(
+            "Never shown again. It is tested with HighLevel first; one that is there already is replaced, and calls "
+            "under way finish with the old one."
+        ),
+    )
+
+    class Meta:
+        model = Credential
+        fields = ("app", "kind", "user_type", "resource_id")
+
+    holder: Holder
+    token: Secret
+
+    def clean(self) -> dict[str, Any]:
+        fields: dict[str, Any] = super().clean() or {}
+        text = fields.pop("pasted", "")
+        if not self.errors:
+            self.holder = Holder(fields["app"], fields["user_type"], fields["resource_id"])
+            try:
+                self.token = entry.examined(self.holder, text, kind=fields["kind"])
+            except IntegrationError as error:
+                self.add_error("pasted", str(error))
+        return fields
+
+    def validate_unique(self) -> None:
+        """One that is there is replaced, not refused."""
+
+    def validate_constraints(self) -> None:
+        """As above."""

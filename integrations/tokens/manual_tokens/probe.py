@@ -1,0 +1,68 @@
+"""Asks the vendor whether it knows a static token: one cheap read, paid for with a permit like any other call.
+
+A missing scope is an answer too: it takes a live token to lack one. API 1.0 has no documented error bodies; a 401 of
+any words is a refusal there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from integrations.core.errors import GrantRevoked, IntegrationError, RequestRejected, ScopeMissing
+from integrations.core.secret import Secret
+from integrations.highlevel.errors import AccessTokenRejected
+from integrations.highlevel.http import api_errors, transport
+from integrations.highlevel.http.transport import Request
+from integrations.quota import usage
+from integrations.quota.permits import governor
+from integrations.quota.permits.lanes import Lane
+from integrations.tenants.models import UserType
+from integrations.tokens.access import api_address
+from integrations.tokens.models import Credential
+from integrations.tokens.permits import be_in_time, settle_failed
+from integrations.tokens.store import Holder
+
+DEADLINE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    version: str | None = None
+
+
+def check(holder: Holder, token: Secret) -> None:
+    """Returns when the vendor knows the token. Raises GrantRevoked when not, LocationInactive, Unreachable, ..."""
+    read, place = _read(holder), api_address.of(holder)
+    permit = governor.acquire(place.quota_app, holder.resource_id, lane=Lane.INTERACTIVE, timeout=DEADLINE)
+    request = Request("GET", read.path, read.query, read.version, token, timeout=DEADLINE, operation="tokens.check")
+    try:
+        be_in_time(permit)
+        response = transport.shared(place.url).send(request)
+    except IntegrationError as error:
+        settle_failed(permit, error, Lane.INTERACTIVE)
+        raise
+    refused = response.status == HTTPStatus.TOO_MANY_REQUESTS
+    governor.settle(permit, received_at=response.received_at, rate=place.rate(holder, response.rate), refused=refused)
+    usage.note(permit.key, Lane.INTERACTIVE)
+    try:
+        api_errors.raise_for(response, operation=request.operation)
+    except AccessTokenRejected as error:
+        raise GrantRevoked(
+            "HighLevel does not know this token: it was copied wrongly, rotated, or deleted",
+            trace_id=error.context.get("trace_id"),
+        ) from error
+    except (ScopeMissing, RequestRejected):
+        return  # it takes a live token to be told this
+
+
+def _read(holder: Holder) -> _Read:
+    location = holder.user_type == UserType.LOCATION
+    if holder.api == Credential.Api.ONE:
+        return _Read("/custom-values/" if location else "/locations/")
+    if location:
+        return _Read(f"/locations/{holder.resource_id}", version="2021-07-28")
+    query = (("companyId", holder.resource_id), ("limit", "1"))
+    return _Read("/locations/search", query, version="2021-07-28")

@@ -1,0 +1,47 @@
+"""Tokens that nobody can refresh: private integration tokens and API 1.0 keys. When one is refused, a person helps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from integrations.core.errors import GrantRevoked
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import record_failure
+
+# Help article 48001205369: regenerating a key ends the old one; 155000003697: keys unused for 90 days are deleted.
+_CURES = {
+    Credential.Kind.PRIVATE: (
+        "it was rotated or deleted in HighLevel (Settings > Private Integrations): enter the new one"
+    ),
+    Credential.Kind.KEY: (
+        "it was regenerated, or deleted after 90 days without use (Settings > Business Info > API Key; an agency's: "
+        "Settings > API Keys): enter the new one"
+    ),
+}
+
+
+def tried_again(row: Credential, *, now: datetime) -> Credential:
+    """What a refresh is for a static token: a suspended one may be used again, a refused one needs a person.
+
+    Raises GrantRevoked with the cure.
+    """
+    same = Credential.objects.filter(pk=row.pk, generation=row.generation)
+    if row.rejected_generation == row.generation or row.access_sealed is None:
+        error = GrantRevoked(f"HighLevel refuses this token: {_CURES[Credential.Kind(row.kind)]}", credential=row.pk)
+        with transaction.atomic():
+            same.update(
+                state=Credential.State.NEEDS_RECONNECT,
+                reason=error.message[:300],
+                refresh_due_at=None,
+                last_error=error.message[:300],
+                last_error_code=error.code,
+                last_error_at=now,
+            )
+            record_failure.needs_reconnect(row, error)
+        raise error
+    same.filter(state__in=[Credential.State.SUSPENDED, Credential.State.ACTIVE]).update(
+        state=Credential.State.ACTIVE, reason="", refresh_due_at=None
+    )
+    return Credential.objects.select_related("app").get(pk=row.pk)

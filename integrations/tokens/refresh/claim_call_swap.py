@@ -1,0 +1,188 @@
+"""Refresh is claim, call, swap. This file is the algorithm; `lease` and `store` are its two kinds of UPDATE.
+
+1. Claim the lease and commit the intent, before anything is sent.
+2. Call the vendor, with no transaction, no lock and no connection held, under a deadline well below the lease.
+3. Swap the sealed pair where the generation is still the one we refreshed. An answer is swapped in even when the lease
+   was lost meanwhile: within the 30 seconds both callers hold the same pair, and throwing it away could lose the grant.
+   When the database is lost by then, the pair goes to the spool.
+
+Two statements when all goes well. What a failure means is `outcomes`' table, written by `failures`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from integrations.core import clock
+from integrations.core.errors import (
+    ClientRejected,
+    GrantRevoked,
+    IntegrationError,
+    LocationInactive,
+    RefreshInProgress,
+    RequestRejected,
+    ScopeMissing,
+)
+from integrations.core.leases import new_owner
+from integrations.core.secret import Secret
+from integrations.highlevel.errors import AccessTokenRejected
+from integrations.highlevel.oauth.grants import Grant
+from integrations.quota.permits.lanes import Lane
+from integrations.tenants import marketplace
+from integrations.tenants.models import App
+from integrations.tokens import database, store
+from integrations.tokens.manual_tokens import static
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import commit, lease, record_failure, token_requests
+from integrations.tokens.refresh.kill_points import reached
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of a refresh: see `refresh`."""
+
+    way: Callable[..., Grant]
+    lane: Lane
+    due_before: datetime | None = None
+    seen: int | None = None
+    forced: bool = False
+
+    def is_vain(self, row: Credential) -> bool:
+        """Whether somebody was faster."""
+        if self.seen is not None:
+            return row.generation != self.seen
+        return self.due_before is not None and (row.refresh_due_at is None or row.refresh_due_at > self.due_before)
+
+
+def refresh(
+    credential_id: int,
+    *,
+    lane: Lane = Lane.EVENTS,
+    due_before: datetime | None = None,
+    seen: int | None = None,
+    forced: bool = False,
+) -> Credential:
+    """Give the credential a new pair. Returns the row as it is afterwards.
+
+    With `due_before` only if it is due by then, with `seen` only if that generation still stands: many see a token
+    expired, and only the first of them may act on it. `forced` asks the vendor although the app is stopped.
+
+    Raises RefreshInProgress when somebody else is at it, GrantRevoked, LocationInactive, ClientRejected, Unreachable,
+    ServerFault, StoreUnavailable. Whatever is raised, the row (or the spool) already says what happens next. Raises
+    BadRequest, before anything is done, inside a transaction: its rollback would lose the new pair.
+    """
+    return _renew(credential_id, _Asked(_obtain, lane, due_before, seen, forced))
+
+
+def mint(credential_id: int, *, lane: Lane = Lane.EVENTS) -> Credential:
+    """Give a location a new pair from its company's token, whatever its own refresh token is good for."""
+    return _renew(credential_id, _Asked(_mint, lane, forced=True))
+
+
+def company_access(app: App, company_id: str, *, lane: Lane) -> tuple[Credential, Secret]:
+    """The company's credential and an access token that lives for another minute, refreshed first if it must be."""
+    row = store.find(store.company(app, company_id))
+    if row is not None and row.state == Credential.State.SUSPENDED:
+        raise LocationInactive(f"company {company_id} is inactive: {row.reason}", company=company_id)
+    if row is None or row.state != Credential.State.ACTIVE:
+        raise GrantRevoked(f"company {company_id} has no working grant to mint from: install again", company=company_id)
+    if not store.usable(row, clock.now()):
+        row = refresh(row.pk, lane=lane, seen=row.generation)
+    return row, store.access_token(row)
+
+
+def _renew(credential_id: int, asked: _Asked) -> Credential:
+    database.refuse_transaction("a refresh")
+    began = clock.monotonic()
+    with database.needed():
+        row = _claimed(credential_id, asked)
+        if row is None:
+            return _standing(credential_id, asked)
+    reached("claimed")
+    try:
+        asked_at = clock.now()
+        with database.needed():  # for the company's token; an answer that is here needs none before `rescue`
+            grant = asked.way(row, lane=asked.lane)
+    except IntegrationError as error:
+        now = lease.claimed_at(row) + timedelta(seconds=clock.monotonic() - began)
+        with database.needed():
+            return record_failure.note(row, error, now=now)
+    except BaseException:
+        # Not one of the anticipated failures: the lease runs out by itself and the sweep tries again.
+        log.exception("token.refresh_broke", credential=row.pk)
+        raise
+    reached("answered")
+    row = commit.swap(row, grant, asked_at=asked_at)
+    reached("swapped")
+    with database.needed():
+        marketplace.resume(row.app)
+        record_failure.odd_answer(row, grant)
+    log.info("token.refreshed", credential=row.pk, user_type=row.user_type, resource=row.resource_id)
+    return row
+
+
+def _claimed(credential_id: int, asked: _Asked) -> Credential | None:
+    reached("before")
+    return lease.claim(
+        credential_id,
+        owner=new_owner(),
+        seen=asked.seen,
+        due_before=asked.due_before,
+        halted_before=None if asked.forced else clock.now() - marketplace.PROBE_EVERY,
+    )
+
+
+def _standing(credential_id: int, asked: _Asked) -> Credential:
+    """Why a credential could not be claimed: it needs no refresh and is returned, or it can have none."""
+    row = Credential.objects.select_related("app").get(pk=credential_id)
+    if row.kind != Credential.Kind.OAUTH:
+        return static.tried_again(row, now=clock.now())
+    if asked.is_vain(row):
+        return row
+    if row.state == Credential.State.REVOKED:
+        raise GrantRevoked(f"{row} was revoked by an uninstall", credential=row.pk)
+    if marketplace.is_halted(row.app, clock.now()) and not asked.forced:
+        raise ClientRejected(f"refreshes of {row.app} are stopped: {row.app.halted_reason}", credential=row.pk)
+    raise RefreshInProgress(f"{row} is being refreshed", retry_after=1.0, credential=row.pk)
+
+
+def _obtain(row: Credential, *, lane: Lane) -> Grant:
+    """A new grant from the refresh token, else from the company's token."""
+    if row.refresh_sealed is not None:
+        try:
+            return token_requests.by_refresh_token(row)
+        except GrantRevoked as error:
+            if not row.is_minted:
+                raise
+            log.warning("token.refresh_token_dead", credential=row.pk, error=str(error), then="company token")
+            # A second call, and a third if the company's token is old: the lease has to outlast them.
+            if not lease.renew(row):
+                raise RefreshInProgress(f"{row} is being refreshed", retry_after=1.0, credential=row.pk) from error
+            return _mint_instead(row, error, lane=lane)
+    return _mint(row, lane=lane)
+
+
+def _mint_instead(row: Credential, dead: GrantRevoked, *, lane: Lane) -> Grant:
+    """Where this is refused as well, the credential must not pass for one that works."""
+    try:
+        return _mint(row, lane=lane)
+    except (RequestRejected, ScopeMissing) as refused:
+        said = f"{dead}; its company may mint none: {refused}"
+        raise GrantRevoked(said, **refused.context | {"mint_refused": True}) from refused
+
+
+def _mint(row: Credential, *, lane: Lane) -> Grant:
+    if not row.is_minted:
+        raise GrantRevoked(f"{row} has neither a refresh token nor a company to mint from", credential=row.pk)
+    company, access = company_access(row.app, row.company_id, lane=lane)
+    try:
+        return token_requests.by_company_token(row, access, lane=lane)
+    except AccessTokenRejected:
+        store.reject(company.pk, company.generation, now=clock.now())
+        raise

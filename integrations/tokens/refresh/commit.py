@@ -1,0 +1,76 @@
+"""The last step of a refresh, which must not fail: into the row, and if the database is lost, into the spool.
+
+The commit of a spooled pair is the same compare-and-set on the generation, so it makes no difference who does it, how
+often, or whether the repair of the orphan was faster.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+from django.db import Error as AnyDatabaseError
+
+from integrations.core import audit
+from integrations.core.errors import StoreUnavailable
+from integrations.highlevel.oauth.grants import Grant
+from integrations.tokens import database, seals, store
+from integrations.tokens.models import Credential
+from integrations.tokens.spool import spool
+from integrations.tokens.spool.spool import Entry
+from integrations.vault.seal import Binding
+
+log = structlog.get_logger(__name__)
+
+KIND = "pair"
+
+
+def swap(row: Credential, grant: Grant, *, asked_at: datetime) -> Credential:
+    """Commit the new pair; the row as it stands afterwards, ours or a newer one.
+
+    Raises StoreUnavailable when the pair went to the spool instead, whatever it was that kept it from the row: the
+    vendor does not give it twice.
+    """
+    try:
+        return _swapped(row, grant, asked_at)
+    except Exception as error:
+        foreseen = isinstance(error, AnyDatabaseError)
+        log.warning("token.swap_failed", credential=row.pk, reason=type(error).__name__, exc_info=not foreseen)
+        database.let_go()
+    try:
+        return _swapped(row, grant, asked_at)  # a connection that was cut, while the database lives
+    except Exception as error:
+        database.let_go()
+        _spool(row, grant, asked_at)
+        raise StoreUnavailable(f"the new pair of {row} is kept until the database is back", retry_after=5.0) from error
+
+
+def commit(entry: Entry) -> None:
+    """Commit a spooled pair, unless its row has moved on. Raises SealBroken when it does not belong to this row."""
+    facts = entry.facts
+    row = (
+        Credential.objects.select_related("app")
+        .filter(pk=facts["credential"], app__client_id=facts["client"], generation=facts["generation"])
+        .first()
+    )
+    if row is None:
+        return
+    was = row.state
+    if store.swap(row, entry.grant(_binding(row)), now=entry.at):
+        audit.record("token.rescued", actor="system", subject=row.holder_name, generation=row.generation, was=was)
+
+
+def _swapped(row: Credential, grant: Grant, asked_at: datetime) -> Credential:
+    if store.swap(row, grant, now=asked_at):
+        return row
+    return Credential.objects.select_related("app").get(pk=row.pk)
+
+
+def _spool(row: Credential, grant: Grant, asked_at: datetime) -> None:
+    facts = {"credential": row.pk, "client": row.app.client_id, "generation": row.generation}
+    spool.keep(KIND, grant, _binding(row), at=asked_at, **facts)
+
+
+def _binding(row: Credential) -> Binding:
+    """That of the generation it will have, and a field of its own: no column ever holds this blob."""
+    return seals.binding(row, seals.SPOOLED, row.generation + 1)

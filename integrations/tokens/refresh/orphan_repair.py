@@ -1,0 +1,81 @@
+"""Threads in every worker process that repeat a refresh whose owner died, whatever the workers are busy with.
+
+Thirty seconds is all the vendor gives (FACTS 1.4), and a worker whose threads all wait for a slow answer begins no
+message in that time. So the repair needs no message: a few threads beside the workers' own look every other second,
+and whoever claims the lease first does it.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connection
+
+from integrations.core.errors import IntegrationError
+from integrations.tokens.refresh import commit, lease
+from integrations.tokens.refresh.claim_call_swap import refresh
+from integrations.tokens.spool import spool
+
+BEAT = 2.0  # seconds
+_THREADS = 4
+_STOP_SECONDS = 1.0
+log = structlog.get_logger(__name__)
+
+
+class Repairers:
+    """`start` and `stop` them with the process; in between they look after themselves."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._run, name=f"tokens-repair-{number}", daemon=True)
+            for number in range(_THREADS)
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """A repair under way may be cut off: it is somebody else's orphan then."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(BEAT * random.uniform(0.8, 1.2)):  # noqa: S311 - so that they take turns
+            try:
+                repair(self._stopping)
+            except DatabaseError as error:
+                log.warning("tokens.repair_waits", reason=type(error).__name__)
+            except Exception:
+                log.exception("tokens.repair_failed")  # a thread that ends would repair nothing any more
+            finally:
+                connection.close()
+
+
+def repair(stopping: threading.Event) -> int:
+    """Repeat what is orphaned now, one after the other. Returns how many were; what failed says so in its row.
+
+    But first commit what the spool holds: after an outage of the database those grants would be found dead.
+    """
+    orphans = lease.orphans()
+    if orphans:
+        spool.drain(commit.KIND, commit.commit)
+    random.shuffle(orphans)
+    repaired = 0
+    for credential_id in orphans:
+        if stopping.is_set():
+            break
+        if not lease.orphaned().filter(pk=credential_id).exists():
+            continue  # another thread was faster
+        try:
+            refresh(credential_id, forced=True)
+        except IntegrationError as error:
+            log.info("tokens.repair_ended", credential=credential_id, reason=error.code)
+        else:
+            repaired += 1
+    return repaired

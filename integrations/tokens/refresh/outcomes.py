@@ -1,0 +1,181 @@
+"""What a failed refresh makes of its row: one closed table, read by `refresh` alone.
+
+The class of the error decides (the vendor's bodies become classes in `highlevel.oauth_errors`), the first line that
+knows it wins, and the last knows all. A grant is called dead by `GrantRevoked` only: calling a live one dead costs the
+customer a new installation.
+
+An answer is lost when the vendor may have rotated and we have nothing: no answer, a 5xx (said by a proxy, perhaps, of a
+call that went through), a success that cannot be one. The same refresh token is then sent again within the 30 seconds
+of grace, but sparingly: the one measurement there is (FACTS 1.4) saw its third use refused, so repeats in quick
+succession would all fall into the hiccup that lost the first answer.
+
+::
+
+    what failed                        the row                      next try                        and
+    our own queue or store is away     as it was                    when that says                  counts no failure
+    the answer was lost                as it was, intent stands     8 and 20 s after the intent     then backoff
+    the grant is dead                  needs reconnect              never                           audit
+    and its company may mint none      needs reconnect              every six hours                 audit
+    the location is inactive           suspended, tokens kept       every six hours, or woken
+    our client is refused              as it was                    in five minutes                 the app stops
+    client or grant, nobody can tell   as it was                    every half hour                 audit
+    a refusal in no table              as it was                    backoff                         audit, once an app
+    the vendor's fault, its limit      as it was                    when it says, else backoff
+    anything else                      as it was                    every six hours                 audit, once an app
+
+What may pass (any `Retryable`) and meets the repeat of a lost answer leaves the intent, whatever its line says, and
+comes again when it says or in two seconds, but inside the grace: the lost answer is still there to be had.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import Enum
+
+from integrations.core.errors import (
+    ClientRejected,
+    GrantRevoked,
+    IntegrationError,
+    LocationInactive,
+    QuotaExhausted,
+    RefreshInProgress,
+    Retryable,
+    ServerFault,
+    StoreUnavailable,
+    Unreachable,
+    Untrusted,
+)
+from integrations.core.jobs import backoff
+from integrations.highlevel.errors import UnknownRefusal
+from integrations.tenants import marketplace
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import lease
+from integrations.tokens.store import INACTIVE_RETRY
+
+HALTED_RETRY = marketplace.PROBE_EVERY
+GRACE = timedelta(seconds=30)  # in which the same refresh token is answered the same (FACTS 1.4)
+REPEATS = timedelta(seconds=8), timedelta(seconds=20)  # after the first intent
+_UNSENT_RETRY = timedelta(seconds=2)
+_LATEST = GRACE - timedelta(seconds=4)  # after the intent: what is due then is sent by a sweep within the grace
+AMBIGUOUS_RETRY = timedelta(minutes=30)
+_LONGEST_BACKOFF = 900.0
+
+State = Credential.State
+
+
+class Alert(Enum):
+    """Whom a failure is told, beside the row and the log."""
+
+    NONE = "none"
+    EACH = "each"  # every credential: somebody has to do something about this one
+    ONCE = "once"  # the first credential of an app: it is hardly this one's fault
+    APP = "app"  # the app stops
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`wait` None: never again by itself. `lost`: the vendor may have acted, so the intent stands."""
+
+    wait: timedelta | None
+    state: str | None = None
+    alert: Alert = Alert.NONE
+    counts: bool = True
+    lost: bool = False
+
+
+def outcome(row: Credential, error: IntegrationError, *, now: datetime) -> Outcome:
+    """The line of the table for this error, met while refreshing this (claimed) row."""
+    found = next(line(row, error, now) for fits, line in _TABLE if fits(error))
+    if isinstance(error, Retryable) and not is_lost_answer(error) and lease.is_repeat(row):
+        return _still_missing(row, error, found, now)
+    return found
+
+
+def is_lost_answer(error: IntegrationError) -> bool:
+    """Whether the vendor may have rotated the refresh token without our getting the new one."""
+    if isinstance(error, Unreachable):
+        return error.context.get("sent") is not False
+    return isinstance(error, ServerFault | Untrusted)  # Untrusted: a success that cannot be what it says
+
+
+def _ours(_: Credential, error: IntegrationError, __: datetime) -> Outcome:
+    return Outcome(timedelta(seconds=_asked(error) or backoff(0)) * random.uniform(1.0, 1.5), counts=False)  # noqa: S311
+
+
+def _lost(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
+    """At the next repeat that is as far ahead as the vendor wants it, else at the last one. Minting loses nothing."""
+    since = _since_intent(row, now)
+    ahead = [repeat for repeat in REPEATS if repeat > since]
+    if not ahead or row.refresh_sealed is None:
+        return _transient(row, error, now)
+    wanted = since + timedelta(seconds=_asked(error) or 0.0)
+    return Outcome(next((repeat for repeat in ahead if repeat >= wanted), ahead[-1]) - since, lost=True)
+
+
+def _still_missing(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> Outcome:
+    """An earlier call's answer was lost, and this one brought none: nothing was used up, so soon again."""
+    left = _LATEST - _since_intent(row, now)
+    if left <= timedelta(0):
+        return found
+    asked = _asked(error)
+    wait = _UNSENT_RETRY if asked is None else timedelta(seconds=asked)
+    return replace(found, wait=min(wait, left), lost=True)
+
+
+def _since_intent(row: Credential, now: datetime) -> timedelta:
+    return now - (row.intent_at or now)
+
+
+def _asked(error: IntegrationError) -> float | None:
+    return error.retry_after if isinstance(error, Retryable) else None
+
+
+def _transient(row: Credential, error: IntegrationError, _: datetime) -> Outcome:
+    asked = _asked(error)
+    seconds = backoff(row.failures, cap=_LONGEST_BACKOFF) if asked is None else asked
+    alert = Alert.ONCE if isinstance(error, UnknownRefusal) else Alert.NONE
+    return Outcome(timedelta(seconds=seconds), alert=alert)
+
+
+def _client(_: Credential, error: IntegrationError, __: datetime) -> Outcome:
+    if error.context.get("ambiguous"):
+        return Outcome(AMBIGUOUS_RETRY * random.uniform(0.8, 1.2), alert=Alert.EACH)  # noqa: S311
+    return Outcome(HALTED_RETRY, alert=Alert.APP)
+
+
+def _slow(alert: Alert = Alert.NONE, state: str | None = None) -> Callable[..., Outcome]:
+    return lambda *_: Outcome(INACTIVE_RETRY * random.uniform(0.8, 1.2), state, alert)  # noqa: S311
+
+
+def _dead(*_: object) -> Outcome:
+    return Outcome(None, State.NEEDS_RECONNECT, Alert.EACH)
+
+
+def _is(*kinds: type[IntegrationError]) -> Callable[[IntegrationError], bool]:
+    return lambda error: isinstance(error, kinds)
+
+
+def _may_be_minted_later(error: IntegrationError) -> bool:
+    """Unlike the vendor's word on a grant, that on a minting may change without a new installation."""
+    return isinstance(error, GrantRevoked) and bool(error.context.get("mint_refused"))
+
+
+def _is_our_queue(error: IntegrationError) -> bool:
+    """A permit, a lease or a store that we lack; a 429 of the vendor's carries its status."""
+    kinds = RefreshInProgress, StoreUnavailable, QuotaExhausted
+    return isinstance(error, kinds) and "status" not in error.context
+
+
+_TABLE: tuple[tuple[Callable[[IntegrationError], bool], Callable[..., Outcome]], ...] = (
+    (_is_our_queue, _ours),
+    (is_lost_answer, _lost),
+    (_may_be_minted_later, _slow(Alert.EACH, State.NEEDS_RECONNECT)),
+    (_is(GrantRevoked), _dead),
+    (_is(LocationInactive), _slow(state=State.SUSPENDED)),
+    (_is(ClientRejected), _client),
+    (_is(Retryable), _transient),
+    (_is(IntegrationError), _slow(alert=Alert.ONCE)),
+)

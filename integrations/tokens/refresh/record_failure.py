@@ -1,0 +1,134 @@
+"""Writes into a credential's row what its failed refresh means (`outcomes`), and tells whom it concerns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import structlog
+from django.db import transaction
+
+from integrations.core import audit
+from integrations.core.errors import IntegrationError
+from integrations.core.models import AuditEntry
+from integrations.highlevel.oauth.grants import Grant
+from integrations.tenants import marketplace
+from integrations.tenants.models import UserType
+from integrations.tokens.models import Credential
+from integrations.tokens.refresh import halted_apps, outcomes
+from integrations.tokens.refresh.outcomes import Alert, Outcome
+
+log = structlog.get_logger(__name__)
+
+
+def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credential:
+    """Give the lease up, say what happens next and whom it concerns, in one transaction; then raise `error`.
+
+    Returns the row as it stands instead when a newer pair is there already: then nothing failed.
+    """
+    found = _judged(row, error, now)
+    with transaction.atomic():
+        written = _write(row, error, found, now)
+        if written:
+            _tell(row, error, found, now)
+    if not written:
+        current = Credential.objects.select_related("app").get(pk=row.pk)
+        if current.generation != row.generation and current.state == Credential.State.ACTIVE:
+            return current
+        raise error
+    log.warning(
+        "token.refresh_failed",
+        credential=row.pk,
+        code=error.code,
+        error=str(error),
+        trace_id=error.context.get("trace_id"),
+    )
+    raise error
+
+
+def _write(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> bool:
+    """One UPDATE; False when the lease is another's by now, or the pair."""
+    values = _lease(found, now) | _trouble(row, error, found, now)
+    if found.state is not None:
+        values |= {"state": found.state, "reason": str(error)[:300]}
+    mine = Credential.objects.filter(pk=row.pk, generation=row.generation, lease_owner=row.lease_owner)
+    return mine.update(**values) == 1
+
+
+def _judged(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
+    """The table's outcome; an ambiguous refusal may turn out to be our secret's fault (FACTS 1.5)."""
+    if error.context.get("ambiguous") and halted_apps.is_the_clients(row, now):
+        return Outcome(outcomes.HALTED_RETRY, alert=Alert.APP)
+    return outcomes.outcome(row, error, now=now)
+
+
+def _lease(found: Outcome, now: datetime) -> dict[str, Any]:
+    due = None if found.wait is None else now + found.wait
+    if found.lost:
+        # As an orphan it goes past the queue: the second attempt has to be inside the 30 seconds.
+        return {"lease_owner": "", "lease_until": due, "refresh_due_at": due}
+    return {
+        "lease_owner": "",
+        "lease_until": None,
+        "refresh_due_at": due,
+        "intent_generation": None,
+        "intent_at": None,
+    }
+
+
+def _trouble(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> dict[str, Any]:
+    if not found.counts:
+        return {}
+    return {
+        "failures": row.failures + 1,
+        "last_error": str(error)[:300],
+        "last_error_code": error.code,
+        "last_error_at": now,
+        "last_trace_id": str(error.context.get("trace_id", ""))[:100],
+    }
+
+
+def _tell(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> None:
+    if found.alert is Alert.APP:
+        marketplace.halt(row.app, str(error), now=now)
+    elif found.state == Credential.State.NEEDS_RECONNECT:
+        needs_reconnect(row, error)
+    elif found.alert is not Alert.NONE and _is_news(row, error, found):
+        said = {key: error.context.get(key) for key in ("status", "reason", "vendor_message", "trace_id")}
+        _record("token.refresh_refused", row, error, **said)
+
+
+def odd_answer(row: Credential, grant: Grant) -> None:
+    """A pair was kept although its answer says what cannot be so: told once an app, logged each time."""
+    named = grant.location_id if row.user_type == UserType.LOCATION else grant.company_id
+    oddity = grant.oddity or (None if named in (None, row.resource_id) else "the grant names somebody else")
+    if oddity is None:
+        return
+    log.error("token.odd_answer", credential=row.pk, oddity=oddity, trace_id=grant.trace_id)
+    told = {"action": "token.odd_answer", "subject": f"app:{row.app.highlevel_id}"}
+    if not AuditEntry.objects.filter(**told).exists():
+        audit.record(**told, actor="system", holder=row.holder_name, oddity=oddity, trace_id=grant.trace_id)
+
+
+def needs_reconnect(row: Credential, error: IntegrationError) -> None:
+    if row.state != Credential.State.NEEDS_RECONNECT:
+        _record("token.needs_reconnect", row, error)
+
+
+def _is_news(row: Credential, error: IntegrationError, found: Outcome) -> bool:
+    if row.last_error_code == error.code:
+        return False
+    same = Credential.objects.filter(app=row.app_id, last_error_code=error.code).exclude(pk=row.pk)
+    return found.alert is Alert.EACH or not same.exists()
+
+
+def _record(action: str, row: Credential, error: IntegrationError, **detail: Any) -> None:
+    audit.record(
+        action,
+        actor="system",
+        subject=row.holder_name,
+        app=row.app.highlevel_id,
+        code=error.code,
+        generation=row.generation,
+        **detail,
+    )

@@ -1,0 +1,80 @@
+"""The two ways to a new pair, as calls to the vendor and nothing else: the refresh token, or the company's token."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import structlog
+
+from integrations.core.errors import IntegrationError, RefreshInProgress
+from integrations.core.secret import Secret
+from integrations.highlevel.oauth import client as oauth
+from integrations.highlevel.oauth.grants import Grant
+from integrations.quota import usage
+from integrations.quota.permits import governor
+from integrations.quota.permits.governor import Permit
+from integrations.quota.permits.lanes import Lane
+from integrations.tenants import marketplace
+from integrations.tenants.models import UserType
+from integrations.tokens import database, seals
+from integrations.tokens.models import Credential
+from integrations.tokens.permits import be_in_time, settle_failed
+from integrations.tokens.refresh import lease
+
+log = structlog.get_logger(__name__)
+
+_PATIENCE = 1.0  # seconds for a permit: what the lease has left after the company's own refresh
+
+
+def by_refresh_token(row: Credential) -> Grant:
+    """Spend the row's refresh token. Raises what `highlevel.oauth.refresh` raises.
+
+    An answer without a new refresh token leaves the old one in force (RFC 6749 section 6).
+    """
+    spent = seals.refresh_token(row)
+    database.let_go()
+    grant = oauth.refresh(
+        marketplace.identity(row.app),
+        spent,
+        user_type="Company" if row.user_type == UserType.COMPANY else "Location",
+        deadline_seconds=lease.DEADLINE,
+    )
+    if grant.refresh_token is None:
+        log.warning("token.no_new_refresh_token", credential=row.pk, trace_id=grant.trace_id)
+        return replace(grant, refresh_token=spent)
+    return grant
+
+
+def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> Grant:
+    """Mint the location's token (FACTS 1.7). It is a call with the company's token, so it takes a company permit.
+
+    The lease begins anew when the permit is there, so that it outlasts the call whatever went before.
+    """
+    database.let_go()
+    patience = min(_PATIENCE, lane.terms.horizon)
+    permit = governor.acquire(row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE, patience=patience)
+    try:
+        _be_in_time(row, permit)
+        grant = oauth.mint_location(
+            marketplace.identity(row.app),
+            company_access,
+            company_id=row.company_id,
+            location_id=row.resource_id,
+            deadline_seconds=lease.DEADLINE,
+        )
+    except IntegrationError as error:
+        settle_failed(permit, error, lane)
+        raise
+    governor.settle(permit, received_at=grant.received_at, rate=grant.rate)
+    usage.note(permit.key, lane)
+    return grant
+
+
+def _be_in_time(row: Credential, permit: Permit) -> None:
+    """Neither the lease nor the permit may have run out before the request leaves."""
+    with database.needed():
+        held = lease.renew(row)
+    database.let_go()
+    if not held:
+        raise RefreshInProgress(f"{row} is being refreshed", sent=False, retry_after=1.0, credential=row.pk)
+    be_in_time(permit)

@@ -1,0 +1,76 @@
+"""A thread in every serving process, web or worker, that commits what this machine's disk holds of the spool.
+
+The sweep runs in some worker on some machine, and it sees Redis and its own disk. When Redis was away together with the
+database, the only copy of a grant lies on the disk of the machine whose process made the call: a web server's, perhaps,
+where no worker runs. So each process that may write there looks there, too. While nothing lies there (always, nearly)
+a round is the listing of one directory; who commits an entry first makes no difference.
+
+With its first round it also tries again what was set aside: a process was perhaps started to put a key back.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+from django.db import connection
+
+from integrations.tokens.spool import spool
+from integrations.tokens.spool.backends import DISK, FAILURES
+
+EVERY = 5.0  # seconds
+_STOP_SECONDS = 1.0
+log = structlog.get_logger(__name__)
+
+
+class SpoolKeeper:
+    """`start` it in the process that serves, as often as one likes: a thread does not outlive a fork."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        if self._thread is not None:
+            return
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="tokens-spool", daemon=True)
+                self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        _guarded(begin)
+        while not self._stopping.wait(EVERY):
+            _guarded(drain)
+
+
+def begin() -> None:
+    DISK.tidy()
+    for name, reason in DISK.look().unreadable.items():
+        log.error("spool.unreadable", entry=name, reason=reason)
+    spool.bring_back()
+    drain()
+
+
+def drain() -> None:
+    """Nobody else sees this disk; what Redis holds is any sweep's."""
+    if DISK.look().texts:
+        spool.drain_all()
+
+
+def _guarded(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except FAILURES as error:
+        log.warning("spool.unseen", reason=type(error).__name__)
+    except Exception:
+        log.exception("spool.keeper_failed")  # a thread that ends would commit nothing any more
+    finally:
+        connection.close()

@@ -1,0 +1,33 @@
+"""A grant as one secret text and back, for the spool."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+from integrations.core.secret import Secret
+from integrations.highlevel.oauth.grants import Grant
+
+_SECRETS = ("access_token", "refresh_token")
+_LEFT_OUT = ("rate", "received_at")  # of the call that brought it, settled already
+
+
+def packed(grant: Grant) -> Secret:
+    values = {field.name: _plain(getattr(grant, field.name)) for field in fields(Grant) if field.name not in _LEFT_OUT}
+    return Secret(json.dumps(values))
+
+
+def unpacked(text: Secret) -> Grant:
+    values: dict[str, Any] = json.loads(text.reveal())
+    for name in _SECRETS:
+        values[name] = None if values[name] is None else Secret(values[name])
+    values["scopes"] = frozenset(values["scopes"])
+    values["approved_locations"] = tuple(values["approved_locations"])
+    return Grant(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Secret):
+        return value.reveal()
+    return sorted(value) if isinstance(value, frozenset) else value

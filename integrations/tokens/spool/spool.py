@@ -1,0 +1,193 @@
+"""Where a grant waits when the database is lost between the vendor's answer and our commit.
+
+An entry is written twice: to a directory of this machine (synced, then renamed into place) and to Redis, so that it
+outlives either, and so that a worker anywhere can commit it. The sweep does, within seconds of the database's return,
+and in each serving process a thread (`spool_keeper`) for what only this machine's disk holds; an entry goes only after
+its commit, and a commit that comes twice changes nothing. Whatever the database says, an entry waits. What cannot be
+committed (its key is gone, it is damaged) is set aside, never thrown away: it is tried again when a process starts and
+by `manage.py spool retry`.
+
+Grants are sealed as in the database; the rest of an entry is identifiers. What the grant is bound to stands beside it
+for the vault, which re-seals entries under the newest key (`spool_keys`); who commits one works it out again.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from operator import methodcaller
+from typing import Any
+
+import structlog
+from django.db import DataError
+from django.db import Error as AnyDatabaseError
+
+from integrations.core.errors import Retryable, StoreUnavailable
+from integrations.highlevel.oauth.grants import Grant
+from integrations.tokens import database
+from integrations.tokens.spool import serialization
+from integrations.tokens.spool.backends import FAILURES, PLACES, Place
+from integrations.vault.seal import Binding, seal, unseal
+
+COMMITTED, WAITS, ASIDE = "committed", "waits", "set aside"
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A grant that waits, when it was asked for, and the caller's own `facts` (identifiers, JSON)."""
+
+    kind: str
+    at: datetime
+    facts: dict[str, Any]
+    sealed: bytes
+
+    def grant(self, binding: Binding) -> Grant:
+        """Raises SealBroken."""
+        return serialization.unpacked(unseal(self.sealed, binding))
+
+
+Commit = Callable[[Entry], None]
+_commits: dict[str, Commit] = {}
+
+
+def keep(kind: str, grant: Grant, binding: Binding, *, at: datetime, **facts: Any) -> None:
+    """Put a grant into the spool. Raises StoreUnavailable when neither disk nor Redis took it: then it is lost."""
+    blob = base64.b64encode(seal(serialization.packed(grant), binding)).decode()
+    bound = {"owner": binding.owner, "field": binding.field, "generation": binding.generation}
+    text = json.dumps({"at": at.isoformat(), "facts": facts, "bound": bound, "grant": blob}).encode()
+    name = f"{kind}-{secrets.token_hex(16)}"
+    places = [place.name for place in PLACES if _tried(place, name, text)]
+    if not places:
+        log.critical("spool.lost", kind=kind, **facts)
+        raise StoreUnavailable("database, disk and Redis are away: the vendor's answer is lost", **facts)
+    log.error("spool.kept", kind=kind, places=places, then="committed when the database is back", **facts)
+
+
+def register(kind: str, commit: Commit) -> None:
+    """Whoever keeps grants of this kind says here how one is committed. Called once, when the rooms are ready."""
+    _commits[kind] = commit
+
+
+def drain_all() -> int:
+    return sum(drain(kind, commit) for kind, commit in _commits.items())
+
+
+def drain(kind: str, commit: Commit) -> int:
+    """Hand every entry of this kind to `commit`; how many wait no more. Stops, quietly, while the database is away."""
+    done = 0
+    for name, copies in sorted(_waiting(kind).items()):
+        try:
+            done += _settle(name, copies, commit) != WAITS
+        except database.LOST:
+            database.let_go()
+            break
+    return done
+
+
+def retry(names: Collection[str] | None = None) -> dict[str, str]:
+    """Try those that wait or were set aside (all, or the named ones) now; what became of each, in words."""
+    bring_back(names)
+    became: dict[str, str] = {}
+    for kind, commit in _commits.items():
+        for name, copies in sorted(_waiting(kind).items()):
+            if names is None or name in names:
+                became[name] = _tried_now(name, copies, commit)
+    return became
+
+
+def bring_back(names: Collection[str] | None = None) -> None:
+    """Let what was set aside wait again: the key may be back, or the fault mended."""
+    for place in PLACES:
+        with suppress(*FAILURES):
+            for name in place.look(aside=True).texts:
+                if names is None or name in names:
+                    place.bring_back(name)
+
+
+def remove(name: str) -> None:
+    """From every place that answers, waiting or set aside."""
+    _everywhere(methodcaller("remove", name))
+    _everywhere(methodcaller("remove", name, aside=True))
+
+
+def _settle(name: str, copies: list[bytes], commit: Commit) -> str:
+    """Commit an entry, or set aside what no waiting can cure. Raises `database.LOST`."""
+    try:
+        _commit_any(name, copies, commit)
+    except database.LOST:
+        raise
+    except Exception as error:
+        if _may_pass(error):
+            log.warning("spool.waits", entry=name, reason=type(error).__name__)
+            return WAITS
+        log.exception("spool.set_aside", entry=name, then="manage.py spool retry, or drop")
+        _everywhere(methodcaller("set_aside", name))
+        return f"{ASIDE}: {type(error).__name__}"
+    log.info("spool.committed", entry=name)
+    remove(name)
+    return COMMITTED
+
+
+def _may_pass(error: Exception) -> bool:
+    """A value that no column takes is the entry's fault; all else that the database says is the database's."""
+    return isinstance(error, Retryable | AnyDatabaseError) and not isinstance(error, DataError)
+
+
+def _tried_now(name: str, copies: list[bytes], commit: Commit) -> str:
+    try:
+        return _settle(name, copies, commit)
+    except database.LOST as error:
+        database.let_go()
+        return f"{WAITS}: {type(error).__name__}"
+
+
+def _tried(place: Place, name: str, text: bytes) -> bool:
+    try:
+        place.put(name, text)
+    except FAILURES as error:
+        log.warning("spool.place_failed", place=place.name, reason=type(error).__name__)
+        return False
+    return True
+
+
+def _commit_any(name: str, copies: list[bytes], commit: Commit) -> None:
+    """The first copy that can be: of two that differ, one is damaged or sealed by an older key."""
+    for copy in copies[:-1]:
+        try:
+            return commit(read(name, copy))
+        except Exception as error:  # the last copy's failure is the one that counts
+            if _may_pass(error):
+                raise
+            log.warning("spool.copy_failed", entry=name, reason=type(error).__name__, then="the other place's copy")
+    return commit(read(name, copies[-1]))
+
+
+def read(name: str, text: bytes) -> Entry:
+    """Raises ValueError, KeyError or TypeError when it is damaged."""
+    raw = json.loads(text)
+    kind = name.partition("-")[0]
+    return Entry(kind, datetime.fromisoformat(raw["at"]), raw["facts"], base64.b64decode(raw["grant"]))
+
+
+def _waiting(kind: str) -> dict[str, list[bytes]]:
+    """By name, what the places hold of each: usually the same."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for place in PLACES:
+        with suppress(*FAILURES):
+            for name, text in place.look().texts.items():
+                if name.startswith(f"{kind}-") and text not in found[name]:
+                    found[name].append(text)
+    return {name: copies for name, copies in found.items() if copies}
+
+
+def _everywhere(act: Callable[[Place], None]) -> None:
+    for place in PLACES:
+        with suppress(*FAILURES):
+            act(place)
