@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, IntegrationError, LocationInactive, QuotaExhausted, Unreachable
+from integrations.core.errors import BadRequest, LocationInactive, QuotaExhausted
 from integrations.gateway import consent, repeat
 from integrations.gateway.address import Address, address, check_kind, check_scopes
 from integrations.gateway.stats.attempt_hook import Attempt
@@ -24,8 +24,7 @@ from integrations.highlevel.http.transport import Response
 from integrations.highlevel.pagination import pages as pagination
 from integrations.highlevel.pagination.pages import Style
 from integrations.highlevel.pagination.styles import style_of, why_not
-from integrations.quota import usage
-from integrations.quota.permits import governor, tickets
+from integrations.quota.permits.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
@@ -175,23 +174,12 @@ def _answer(
 ) -> Response:
     """One permit, one request, one settlement; then the answer is judged."""
     place = custody.of(target.holder)
-    permit = tickets.acquire(place.quota_app, target.holder.resource_id, lane=lane, timeout=deadline)
-    if clock.monotonic() > permit.send_before:
-        governor.give_back(permit)
-        raise Unreachable("this process stood still for too long to use its permit", sent=False, retry_after=0.0)
-    attempt.sending()
-    try:
+    with permitted(place.quota_app, target.holder.resource_id, lane=lane, timeout=deadline) as costed:
+        costed.sending()
+        attempt.sending()
         response = attempt.response = transport.shared(place.url).send(request.request(access.token, timeout=deadline))
-    except IntegrationError as error:
-        if isinstance(error, BadRequest) or error.context.get("sent") is False:
-            governor.give_back(permit)
-        else:
-            governor.settle(permit, received_at=None, rate=None)
-            usage.count(place.quota_app, target.holder.resource_id, lane)
-        raise
-    rate, refused = place.rate(target.holder, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
-    governor.settle(permit, received_at=response.received_at, rate=rate, refused=refused)
-    usage.count(place.quota_app, target.holder.resource_id, lane)
+        rate, refused = place.rate(target.holder, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
+        costed.answered(received_at=response.received_at, rate=rate, refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)
     except QuotaExhausted as error:

@@ -71,19 +71,18 @@ def spender() -> str:
     return _job.get()
 
 
-def count(app: str, resource: str, lane: Lane) -> None:
-    """One call was sent. Never raises."""
-    note(f"{app}:{resource}", lane)
-    if clock.monotonic() - _written >= _PAUSE and not connection.in_atomic_block:
-        flush()
-
-
-def note(key: str, lane: Lane) -> None:
-    """As `count`, for whoever must not wait for the database now: it is written with the next one."""
+def count(key: str, lane: Lane) -> None:
+    """One call of the resource (`<app>:<resource>`) was sent. Waits for nothing and never raises."""
     row = (key, bucket(clock.now()), lane.value, _job.get())
     with _lock:
         if row in _counts or len(_counts) < _MOST:
             _counts[row] += 1
+
+
+def flush_if_due() -> None:
+    """Write what was counted, if the last time was a few seconds ago and no transaction of the caller's is open."""
+    if _counts and clock.monotonic() - _written >= _PAUSE and not connection.in_atomic_block:
+        flush()
 
 
 def bucket(at: datetime) -> datetime:

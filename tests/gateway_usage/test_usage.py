@@ -11,13 +11,13 @@ from django.db import DataError, OperationalError, connection, transaction
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, RequestRejected, ServerFault
-from integrations.gateway import client
 from integrations.gateway.models import Usage
 from integrations.gateway.stats import upkeep, usage
 from integrations.gateway.stats.attempt_hook import observed
 from integrations.gateway.stats.histogram import BOUNDS, SIZE, bucket, percentile
 from integrations.gateway.stats.usage import Asked
 from integrations.quota import usage as quota
+from integrations.quota.permits import tickets
 from integrations.quota.permits.lanes import Lane
 from tests.gateway_usage.conftest import GET_LOCATION, Call
 from tests.plugin.vendor import Vendor
@@ -60,7 +60,7 @@ def test_a_call_without_a_permit_is_counted_and_costs_nothing(call: Call, monkey
     def refuse(*_: Any, **__: Any) -> None:
         raise QuotaExhausted("no free slot", retry_after=1.0)
 
-    monkeypatch.setattr(client.tickets, "acquire", refuse)
+    monkeypatch.setattr(tickets, "acquire", refuse)
     with pytest.raises(QuotaExhausted):
         call()
     (line,) = lines()

@@ -49,12 +49,12 @@ def spend(calls: int, job: str = "sync.advance", lane: Lane = Lane.BULK, *, ago:
 def test_calls_are_counted_by_job_and_lane_and_written_together() -> None:
     for _ in range(3):
         with usage.spent_by("sync.advance"):
-            usage.count(APP, RESOURCE, Lane.BULK)
-    usage.count(APP, RESOURCE, Lane.INTERACTIVE)
+            usage.count(f"{APP}:{RESOURCE}", Lane.BULK)
+    usage.count(f"{APP}:{RESOURCE}", Lane.INTERACTIVE)
     assert not Usage.objects.exists(), "not inside somebody's transaction"
     usage.flush()
     with usage.spent_by("sync.advance"):
-        usage.count(APP, RESOURCE, Lane.BULK)
+        usage.count(f"{APP}:{RESOURCE}", Lane.BULK)
     usage.flush()
     rows = {(row.job, row.lane): row.calls for row in Usage.objects.all()}
     assert sum(rows.values()) == 5

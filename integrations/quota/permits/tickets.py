@@ -92,13 +92,14 @@ def _reserved(question: Question, answer: dict[str, Any] | StoreUnavailable) -> 
     return Reserved(tickets, wait)
 
 
-def acquire(app: str, resource: str, *, lane: Lane, timeout: float) -> Permit:
+def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: float | None = None) -> Permit:
     """A permit for one HTTP attempt: the running task's own ticket if it fits, else one that is asked for.
 
     Raises what `governor.acquire` raises; either error says for whom, so that its task can be parked.
     """
     try:
-        return _own(app, resource, timeout=timeout) or governor.acquire(app, resource, lane=lane, timeout=timeout)
+        own = _own(app, resource, timeout=timeout)
+        return own or governor.acquire(app, resource, lane=lane, timeout=timeout, patience=patience)
     except StoreUnavailable as error:
         error.context |= {"app": app, "resource": resource, "lane": lane.value, "reason": "store"}
         raise

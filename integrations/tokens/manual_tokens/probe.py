@@ -9,18 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from integrations.core.errors import GrantRevoked, IntegrationError, RequestRejected, ScopeMissing
+from integrations.core.errors import GrantRevoked, RequestRejected, ScopeMissing
 from integrations.core.secret import Secret
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.highlevel.http import api_errors, transport
 from integrations.highlevel.http.transport import Request
-from integrations.quota import usage
-from integrations.quota.permits import governor
+from integrations.quota.permits.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import UserType
 from integrations.tokens.access import api_address
 from integrations.tokens.models import Credential
-from integrations.tokens.permits import be_in_time, settle_failed
 from integrations.tokens.store import Holder
 
 DEADLINE = 10.0
@@ -36,17 +34,12 @@ class _Read:
 def check(holder: Holder, token: Secret) -> None:
     """Returns when the vendor knows the token. Raises GrantRevoked when not, LocationInactive, Unreachable, ..."""
     read, place = _read(holder), api_address.of(holder)
-    permit = governor.acquire(place.quota_app, holder.resource_id, lane=Lane.INTERACTIVE, timeout=DEADLINE)
     request = Request("GET", read.path, read.query, read.version, token, timeout=DEADLINE, operation="tokens.check")
-    try:
-        be_in_time(permit)
+    with permitted(place.quota_app, holder.resource_id, lane=Lane.INTERACTIVE, timeout=DEADLINE) as attempt:
+        attempt.sending()
         response = transport.shared(place.url).send(request)
-    except IntegrationError as error:
-        settle_failed(permit, error, Lane.INTERACTIVE)
-        raise
-    refused = response.status == HTTPStatus.TOO_MANY_REQUESTS
-    governor.settle(permit, received_at=response.received_at, rate=place.rate(holder, response.rate), refused=refused)
-    usage.note(permit.key, Lane.INTERACTIVE)
+        rate, refused = place.rate(holder, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
+        attempt.answered(received_at=response.received_at, rate=rate, refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)
     except AccessTokenRejected as error:

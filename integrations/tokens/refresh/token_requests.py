@@ -6,19 +6,16 @@ from dataclasses import replace
 
 import structlog
 
-from integrations.core.errors import IntegrationError, RefreshInProgress
+from integrations.core.errors import RefreshInProgress
 from integrations.core.secret import Secret
 from integrations.highlevel.oauth import client as oauth
 from integrations.highlevel.oauth.grants import Grant
-from integrations.quota import usage
-from integrations.quota.permits import governor
-from integrations.quota.permits.governor import Permit
+from integrations.quota.permits.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tenants.models import UserType
 from integrations.tokens import database, seals
 from integrations.tokens.models import Credential
-from integrations.tokens.permits import be_in_time, settle_failed
 from integrations.tokens.refresh import lease
 
 log = structlog.get_logger(__name__)
@@ -52,9 +49,9 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
     """
     database.let_go()
     patience = min(_PATIENCE, lane.terms.horizon)
-    permit = governor.acquire(row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE, patience=patience)
-    try:
-        _be_in_time(row, permit)
+    with permitted(row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE, patience=patience) as attempt:
+        _renew_lease(row)
+        attempt.sending()
         grant = oauth.mint_location(
             marketplace.identity(row.app),
             company_access,
@@ -62,19 +59,14 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
             location_id=row.resource_id,
             deadline_seconds=lease.DEADLINE,
         )
-    except IntegrationError as error:
-        settle_failed(permit, error, lane)
-        raise
-    governor.settle(permit, received_at=grant.received_at, rate=grant.rate)
-    usage.note(permit.key, lane)
+        attempt.answered(received_at=grant.received_at, rate=grant.rate)
     return grant
 
 
-def _be_in_time(row: Credential, permit: Permit) -> None:
-    """Neither the lease nor the permit may have run out before the request leaves."""
+def _renew_lease(row: Credential) -> None:
+    """The lease must not have run out before the request leaves."""
     with database.needed():
         held = lease.renew(row)
     database.let_go()
     if not held:
         raise RefreshInProgress(f"{row} is being refreshed", sent=False, retry_after=1.0, credential=row.pk)
-    be_in_time(permit)
