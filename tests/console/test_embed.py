@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.core.signing import Signer
+import time_machine
+from django.core.signing import Signer, TimestampSigner
 from django.http import HttpResponse
 from django.test import Client
 
 from integrations.console.embed import sso_session
-from integrations.console.embed.sso_session import TICKET_LIFE, Visitor
+from integrations.console.embed.sso_session import TICKET_LIFE, EmbeddedUser
 from integrations.core import clock
 from integrations.core.errors import SignatureInvalid
 from integrations.core.models import AuditEntry
@@ -23,7 +25,7 @@ from integrations.tokens.models import Credential
 from tests.console.conftest import COMPANY, LOCATION, OTHER, Sso, begin_run, install
 
 pytestmark = pytest.mark.usefixtures("clean_redis")  # who came often in one test may come in the next
-VISITOR = Visitor(app_id=1, company_id=COMPANY, location_id=LOCATION, user_id="user1", is_admin=True, is_agency=False)
+USER = EmbeddedUser(app_id=1, company_id=COMPANY, location_id=LOCATION, user_id="user1", is_admin=True, is_agency=False)
 
 
 def exchange(client: Client, payload: Any, **more: Any) -> HttpResponse:
@@ -153,18 +155,35 @@ def test_without_a_ticket_of_ours_there_is_no_state(client: Client, header: str 
     assert client.get("/embed/session", headers=headers).status_code == 401
 
 
-def test_a_ticket_runs_out() -> None:
+def test_a_ticket_expires() -> None:
     now = clock.now()
-    ticket = sso_session.ticket(VISITOR, now)
-    assert sso_session.read(ticket, now + TICKET_LIFE - timedelta(seconds=2)) == VISITOR
-    with pytest.raises(SignatureInvalid, match="run out"):
-        sso_session.read(ticket, now + TICKET_LIFE + timedelta(seconds=2))
+    with time_machine.travel(now, tick=False):
+        ticket = sso_session.issue_ticket(USER)
+    with time_machine.travel(now + TICKET_LIFE - timedelta(seconds=2), tick=False):
+        assert sso_session.read_ticket(ticket) == USER
+    late = time_machine.travel(now + TICKET_LIFE + timedelta(seconds=2), tick=False)
+    with late, pytest.raises(SignatureInvalid, match="has expired"):
+        sso_session.read_ticket(ticket)
 
 
-def test_a_signature_made_for_something_else_is_no_ticket() -> None:
-    foreign = Signer(salt="something else").sign_object({"until": 1e12})
-    with pytest.raises(SignatureInvalid):
-        sso_session.read(foreign, clock.now())
+def test_a_forged_ticket_is_refused() -> None:
+    fields, issued_at, signature = sso_session.issue_ticket(USER).split(":")
+    other, _, _ = sso_session.issue_ticket(replace(USER, location_id=OTHER)).split(":")
+    for forged in (
+        f"{other}:{issued_at}:{signature}",
+        f"{fields}:zzzzzz:{signature}",
+        f"{fields}:{issued_at}:{signature}x",
+    ):
+        with pytest.raises(SignatureInvalid, match="not issued here"):
+            sso_session.read_ticket(forged)
+
+
+@pytest.mark.parametrize(
+    "signer", [TimestampSigner(salt="something else"), Signer(salt="something else"), Signer(salt=sso_session._SALT)]
+)
+def test_a_signature_made_for_something_else_is_no_ticket(signer: Signer) -> None:
+    with pytest.raises(SignatureInvalid, match="not issued here"):
+        sso_session.read_ticket(signer.sign_object(asdict(USER)))
 
 
 def test_an_unclaimed_location_is_claimed_by_its_admin(client: Client, agency: Installation, sso: Sso) -> None:

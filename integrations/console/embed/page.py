@@ -1,7 +1,7 @@
-"""The page inside the agency's iframe: a shell that anybody may frame, and the exchange that fills it.
+"""Views of the page inside HighLevel: an empty HTML page that any site may frame, and the endpoint that fills it.
 
-The shell holds nothing about anybody. Its script asks the parent frame who is looking, posts the encrypted answer
-here, and gets a ticket (`visitors`) and the state of that one place; it then asks for the state with the ticket.
+The page itself contains no tenant's data. Its script asks the parent frame for the encrypted user data and posts it to
+`session`. The answer is a ticket (`sso_session`) and the state of that one tenant; later requests carry the ticket.
 """
 
 from __future__ import annotations
@@ -25,37 +25,37 @@ _LARGEST_BODY = LONGEST_PAYLOAD + 1024
 
 @require_GET
 def page(request: HttpRequest) -> HttpResponse:
-    """`?app=` chooses the app, as everywhere; the default one without it."""
+    """The HTML page. `?app=` chooses the marketplace app; without it the default app is used."""
     app = marketplace.find(request.GET.get("app"))
     return render(request, "embed/page.html", {"app": app})
 
 
-@csrf_exempt  # no cookie counts here: the proof is in the body, or in the Authorization header
+@csrf_exempt  # no cookie is read here: the proof is in the body or in the Authorization header
 @never_cache
 @require_http_methods(["GET", "POST"])
 def session(request: HttpRequest) -> JsonResponse:
     """POST `{"payload": …, "app": …}` gives `{"ticket": …, "state": …}`; GET with the ticket gives `{"state": …}`.
 
-    429 with Retry-After for who asks too often (`throttle`).
+    Answers 429 with Retry-After when a client or an app exceeds its limit (`rate_limits`).
     """
     now = clock.now()
     rate_limits.visitor(request, now)
     if request.method == "GET":
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        scheme, _, ticket = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
             raise SignatureInvalid("no ticket was sent")
-        return JsonResponse({"state": tenant_state.state(sso_session.read(text, now))})
+        return JsonResponse({"state": tenant_state.state(sso_session.read_ticket(ticket))})
     app_name, payload = _posted(request)
     app = marketplace.find(app_name)
     rate_limits.exchange(app, now)
-    visitor = sso_session.admit(app, payload)
-    claims.by_visitor(visitor, now)
-    return JsonResponse({"ticket": sso_session.ticket(visitor, now), "state": tenant_state.state(visitor)})
+    user = sso_session.authenticate(app, payload)
+    claims.claim_for(user, now)
+    return JsonResponse({"ticket": sso_session.issue_ticket(user), "state": tenant_state.state(user)})
 
 
 def _posted(request: HttpRequest) -> tuple[str | None, str]:
     if len(request.body) > _LARGEST_BODY:
-        raise PayloadTooLarge("the user data is larger than any real one")
+        raise PayloadTooLarge("the user data exceeds the size limit")
     try:
         body = json.loads(request.body)
         app_name, payload = body.get("app"), body["payload"]
@@ -63,6 +63,6 @@ def _posted(request: HttpRequest) -> tuple[str | None, str]:
         raise PayloadAnomalous("the body is not JSON with a payload") from None
     if not isinstance(payload, str) or not isinstance(app_name, str | None):
         raise PayloadAnomalous("the payload is not text")
-    if app_name and not app_name.isprintable():  # NUL and lone surrogates are valid JSON, but no text for a database
+    if app_name and not app_name.isprintable():  # PostgreSQL stores neither NUL nor lone surrogates, which JSON allows
         raise PayloadAnomalous("the app's name is not text")
     return app_name, payload

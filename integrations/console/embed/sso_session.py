@@ -1,18 +1,19 @@
-"""Who looks at the page inside the agency's iframe, and the short-lived ticket that says so.
+"""Page SSO: authenticates the user of the page inside HighLevel, and issues a short-lived signed ticket.
 
-The proof is the encrypted user data of the parent frame. It is neither signed nor dated (FACTS 5), so the ids in it
-must also fit an installation of ours: the location has to belong to the company the user comes from. What a visitor
-gets is a signed ticket of a quarter of an hour, held by the page's script and sent as a bearer token. Not a cookie:
-browsers block third-party cookies in frames or partition them in their own ways, a reload asks the parent frame
-again anyway, and without a cookie nobody can make the browser send it (no CSRF).
+The proof is the encrypted user data that the parent frame hands to our page. It is neither signed nor dated (FACTS 5),
+so the ids in it must also fit an installation of ours: the location must belong to the user's company. The user then
+gets a ticket, signed and timestamped by Django, which the page's script keeps in memory and sends as a bearer token.
+
+It is no cookie. Browsers block or partition third-party cookies in frames. A reload asks the parent frame again anyway.
+And a token that the browser does not send by itself leaves no room for CSRF.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from django.core.signing import BadSignature, Signer
+from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 
 from integrations.core.errors import InstallGone, InstallPending, SignatureInvalid
 from integrations.highlevel import sso
@@ -25,8 +26,8 @@ _SALT = "integrations.console.embed.sso_session"
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """A verified user of one place: of a location, or of a whole company when `location_id` is empty."""
+class EmbeddedUser:
+    """An authenticated user of one tenant: of a location, or of a whole company when `location_id` is empty."""
 
     app_id: int
     company_id: str
@@ -36,21 +37,21 @@ class Visitor:
     is_agency: bool
 
 
-def admit(app: App, payload: str) -> Visitor:
-    """The user in `payload`, checked against the installations of `app`.
+def authenticate(app: App, payload: str) -> EmbeddedUser:
+    """Decrypt `payload` and check its user against the installations of `app`.
 
-    Raises SignatureInvalid (payload, company or kind of user do not fit), InstallGone (not installed there), and
-    InstallPending while it is not known yet which company the location belongs to.
+    Raises SignatureInvalid (the payload, the company or the type of user does not fit), InstallGone (the app is not
+    installed there), and InstallPending while the company of the location is unknown.
     """
     secret = marketplace.shared_secret(app)
     if secret is None:
-        raise SignatureInvalid("this app has no shared secret, so nobody can be recognised", app=app.client_id)
+        raise SignatureInvalid("this app has no shared secret, so it cannot verify any user", app=app.client_id)
     user = sso.decrypt(payload, secret)
     if user.active_location:
         _check_location(app, user, user.active_location)
     else:
         _check_company(app, user)
-    return Visitor(
+    return EmbeddedUser(
         app_id=app.pk,
         company_id=user.company_id,
         location_id=user.active_location or "",
@@ -60,21 +61,19 @@ def admit(app: App, payload: str) -> Visitor:
     )
 
 
-def ticket(visitor: Visitor, now: datetime) -> str:
-    """A bearer token for `visitor`, good for TICKET_LIFE from `now`."""
-    until = int((now + TICKET_LIFE).timestamp())
-    return Signer(salt=_SALT).sign_object({**asdict(visitor), "until": until})
+def issue_ticket(user: EmbeddedUser) -> str:
+    """A bearer token for `user` that expires after TICKET_LIFE."""
+    return TimestampSigner(salt=_SALT).sign_object(asdict(user))
 
 
-def read(text: str, now: datetime) -> Visitor:
-    """The visitor of a ticket. Raises SignatureInvalid when it is not ours or has run out."""
+def read_ticket(ticket: str) -> EmbeddedUser:
+    """The user of a ticket. Raises SignatureInvalid when the ticket is forged, malformed or expired."""
     try:
-        fields = Signer(salt=_SALT).unsign_object(text)
-    except (BadSignature, ValueError):
-        raise SignatureInvalid("the ticket is not one of ours") from None
-    if fields.pop("until") < now.timestamp():
-        raise SignatureInvalid("the ticket has run out")
-    return Visitor(**fields)
+        return EmbeddedUser(**TimestampSigner(salt=_SALT).unsign_object(ticket, max_age=TICKET_LIFE))
+    except SignatureExpired:
+        raise SignatureInvalid("the ticket has expired") from None
+    except (BadSignature, ValueError):  # ValueError: signed with our key, but without a timestamp
+        raise SignatureInvalid("the ticket was not issued here") from None
 
 
 def _check_location(app: App, user: SsoUser, location_id: str) -> None:
@@ -93,7 +92,7 @@ def _check_location(app: App, user: SsoUser, location_id: str) -> None:
 
 def _check_company(app: App, user: SsoUser) -> None:
     if user.type != "agency":
-        raise SignatureInvalid("a location's user came without a location", company=user.company_id)
+        raise SignatureInvalid("a user of type location came without a location", company=user.company_id)
     installed = Installation.objects.filter(app=app, company_id=user.company_id, status=Installation.Status.INSTALLED)
     if not installed.exists():
         raise InstallGone("the app is not installed in this company", company=user.company_id)

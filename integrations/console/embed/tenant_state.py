@@ -1,4 +1,4 @@
-"""The state of one place as its own users may see it: installed, connected, synced. Plain data, ready for JSON."""
+"""State of one tenant as its own users may see it: installed, connected, synced. Plain data, ready for JSON."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Count
 
-from integrations.console.embed.sso_session import Visitor
+from integrations.console.embed.sso_session import EmbeddedUser
 from integrations.sync import queries as sync
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.queries import Progress
@@ -21,64 +21,68 @@ _CONNECTION = {
 }
 
 
-def state(visitor: Visitor) -> dict[str, Any]:
-    """What the page shows `visitor`: `place`, `name`, `installed`, `claimed`, and more once it is claimed."""
-    return _location(visitor) if visitor.location_id else _company(visitor)
+def state(user: EmbeddedUser) -> dict[str, Any]:
+    """What the page shows `user`.
+
+    Always `place` ("location" or "company"), `name`, `installed` and `claimed`. Once the installation is claimed,
+    `connection` too, and for a location its synced records, for a company the number of its locations.
+    """
+    return _location(user) if user.location_id else _company(user)
 
 
-def _location(visitor: Visitor) -> dict[str, Any]:
-    place = _installation(visitor, UserType.LOCATION, visitor.location_id)
-    if place is None:
+def _location(user: EmbeddedUser) -> dict[str, Any]:
+    installation = _installation(user, UserType.LOCATION, user.location_id)
+    if installation is None:
         return {"place": "location", "name": "", "installed": False, "claimed": False}
     shown: dict[str, Any] = {
         "place": "location",
-        "name": (place.location.name if place.location else "") or visitor.location_id,
-        "installed": place.is_installed,
-        "claimed": place.claimed_at is not None or _parent_claimed(place),
+        "name": (installation.location.name if installation.location else "") or user.location_id,
+        "installed": installation.is_installed,
+        "claimed": installation.claimed_at is not None or _parent_claimed(installation),
     }
     if shown["installed"] and shown["claimed"]:
-        shown |= _synced(visitor)
+        shown |= _synced(user)
     return shown
 
 
-def _company(visitor: Visitor) -> dict[str, Any]:
-    place = _installation(visitor, UserType.COMPANY, visitor.company_id)
+def _company(user: EmbeddedUser) -> dict[str, Any]:
+    installation = _installation(user, UserType.COMPANY, user.company_id)
     locations = Installation.objects.filter(
-        app_id=visitor.app_id,
-        company_id=visitor.company_id,
+        app_id=user.app_id,
+        company_id=user.company_id,
         user_type=UserType.LOCATION,
         status=Installation.Status.INSTALLED,
     )
     shown: dict[str, Any] = {
         "place": "company",
-        "name": (place.company.name if place and place.company else "") or visitor.company_id,
-        "installed": bool(place and place.is_installed) or locations.exists(),
-        "claimed": place is None or place.claimed_at is not None,
+        "name": (installation.company.name if installation and installation.company else "") or user.company_id,
+        "installed": bool(installation and installation.is_installed) or locations.exists(),
+        "claimed": installation is None or installation.claimed_at is not None,
     }
     if shown["installed"] and shown["claimed"]:
         shown["locations"] = locations.count()
-        shown["connection"] = _connection(visitor, UserType.COMPANY, visitor.company_id) if place else None
+        shown["connection"] = _connection(user, UserType.COMPANY, user.company_id) if installation else None
     return shown
 
 
-def _installation(visitor: Visitor, user_type: UserType, resource_id: str) -> Installation | None:
+def _installation(user: EmbeddedUser, user_type: UserType, resource_id: str) -> Installation | None:
     found = Installation.objects.select_related("location", "company", "parent")
-    return found.filter(app_id=visitor.app_id, user_type=user_type, resource_id=resource_id).first()
+    return found.filter(app_id=user.app_id, user_type=user_type, resource_id=resource_id).first()
 
 
-def _parent_claimed(place: Installation) -> bool:
-    """A company's claim covers the locations its bulk install brought."""
-    return place.parent is not None and place.parent.claimed_at is not None
+def _parent_claimed(installation: Installation) -> bool:
+    """A company's claim covers the locations of its bulk install."""
+    return installation.parent is not None and installation.parent.claimed_at is not None
 
 
-def _synced(visitor: Visitor) -> dict[str, Any]:
-    mine = {"app_id": visitor.app_id, "location_id": visitor.location_id}
+def _synced(user: EmbeddedUser) -> dict[str, Any]:
+    mine = {"app_id": user.app_id, "location_id": user.location_id}
     plans = sync.progress(Plan.objects.filter(**mine, enabled=True))
     kept = Record.objects.filter(**mine, deleted_at=None).values_list("resource").annotate(found=Count("id"))
     counts: dict[str, int] = dict(kept.order_by())
     last = max((plan.synced_at for plan in plans if plan.synced_at), default=None)
     return {
-        "connection": _connection(visitor, UserType.LOCATION, visitor.location_id),
+        "connection": _connection(user, UserType.LOCATION, user.location_id),
         "last_sync": last.isoformat() if last else None,
         "records": sum(counts.values()),
         "resources": [_resource(plan, counts.get(plan.resource, 0)) for plan in plans],
@@ -97,7 +101,7 @@ def _resource(plan: Progress, records: int) -> dict[str, Any]:
     }
 
 
-def _connection(visitor: Visitor, user_type: UserType, resource_id: str) -> str:
-    held = Credential.objects.filter(app_id=visitor.app_id, user_type=user_type, resource_id=resource_id, api=2)
-    credential = held.first()
+def _connection(user: EmbeddedUser, user_type: UserType, resource_id: str) -> str:
+    found = Credential.objects.filter(app_id=user.app_id, user_type=user_type, resource_id=resource_id, api=2)
+    credential = found.first()
     return _CONNECTION[Credential.State(credential.state)] if credential else "pending"
