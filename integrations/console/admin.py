@@ -1,7 +1,7 @@
-"""Operators' pages that need more than one room: installations with the health of their credentials, and the users.
+"""Admin pages that need several rooms: installations with the state of their credentials, and users and groups.
 
-Every action leaves an audit entry with the operator's name. What changes something is a POST from the list, or a
-dialog; never a link.
+Every action records an audit entry with the operator's name. Actions that change something are POST requests, from the
+list or from a dialog, never links.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _HEALTH = {
 }
 _CLEAN_UP = ActionDialog(
     title="Remove this installation here",
-    description="Wipes its tokens, its sync plans and its records, and for an agency those of all its locations. "
-    "The vendor is not asked to uninstall; this is for an uninstall whose event never came.",
+    description="Deletes its tokens, sync plans and records, and for an agency those of all its locations. "
+    "This does not uninstall the app at HighLevel. Use it when an UNINSTALL event never arrived.",
     form_class=None,
     form_submit_text="Remove",
 )
@@ -52,7 +52,9 @@ _CLEAN_UP = ActionDialog(
 
 @admin.register(Installation)
 class InstallationAdmin(ReadOnlyAdmin):
-    list_display = ("place", "user_type", "status_label", "health", "origin", "claimed", "status_at", "app")
+    """Installations, with actions to claim them, to reconcile them and to remove them here."""
+
+    list_display = ("tenant", "user_type", "status_label", "health", "origin", "claimed", "status_at", "app")
     list_filter = ("status", "user_type", "origin", ("claimed_at", admin.EmptyFieldListFilter), "app")
     list_select_related = ("app", "company", "location")
     search_fields = ("resource_id", "company__id", "company__name", "location__name", "installer_id")
@@ -69,34 +71,41 @@ class InstallationAdmin(ReadOnlyAdmin):
     readonly_fields = ("health",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Installation]:
-        held = Credential.objects.filter(
+        """Annotates each row with the state of its API 2.0 credential."""
+        credentials = Credential.objects.filter(
             app=OuterRef("app"), user_type=OuterRef("user_type"), resource_id=OuterRef("resource_id"), api=2
         )
         queryset: QuerySet[Installation] = super().get_queryset(request)
-        return queryset.annotate(credential_state=Subquery(held.values("state")[:1]))
+        return queryset.annotate(credential_state=Subquery(credentials.values("state")[:1]))
 
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the actions are offered."""
         return request.user.has_perm("tenants.change_installation")
 
-    @display(description="place", ordering="resource_id", header=True)
-    def place(self, row: Installation) -> tuple[str, str]:
+    @display(description="tenant", ordering="resource_id", header=True)
+    def tenant(self, row: Installation) -> tuple[str, str]:
+        """Name and id of the company or location."""
         named = row.location if row.user_type == UserType.LOCATION else row.company
         return str(named or row.resource_id), row.resource_id
 
     @display(description="status", ordering="status", label=_STATUS)
     def status_label(self, row: Installation) -> tuple[str, str]:
+        """Status as a coloured label."""
         return row.status, row.get_status_display()
 
     @display(description="credential", ordering="credential_state", label=_HEALTH)
     def health(self, row: Any) -> str:
+        """State of the credential; "none" without one."""
         return (row.credential_state or "none").replace("_", " ")
 
     @display(description="claimed", boolean=True, ordering="claimed_at")
     def claimed(self, row: Installation) -> bool:
+        """Whether web users may see it."""
         return row.claimed_at is not None
 
     @action(description="Claim for its users", permissions=["operate"])
     def claim_here(self, request: HttpRequest, queryset: QuerySet[Installation]) -> None:
+        """Claim the selected installations in the operator's name."""
         now = clock.now()
         rows = queryset.exclude(status=Installation.Status.UNINSTALLED)
         claimed = sum(claim(row, by=operator(request), now=now) for row in rows)
@@ -104,12 +113,13 @@ class InstallationAdmin(ReadOnlyAdmin):
 
     @action(description="Reconcile now", permissions=["operate"])
     def reconcile_now(self, request: HttpRequest, queryset: QuerySet[Installation]) -> None:
+        """Send a reconcile task for each of the selected installations."""
         rows = list(queryset.exclude(status=Installation.Status.UNINSTALLED))
         Installation.objects.filter(pk__in=[row.pk for row in rows]).update(reconcile_due_at=clock.now())
         for row in rows:
             enqueue("installs.reconcile", installation_id=row.pk)
             audit.record("install.reconcile_requested", actor=operator(request), subject=_subject(row))
-        self.message_user(request, f"{len(rows)} installations are on their way to a worker.", messages.SUCCESS)
+        self.message_user(request, f"{len(rows)} installations were sent to a worker.", messages.SUCCESS)
 
     @action(
         description="Remove here",
@@ -119,6 +129,7 @@ class InstallationAdmin(ReadOnlyAdmin):
         icon="delete_sweep",
     )
     def clean_up(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """Uninstall here without asking the vendor, for an uninstall whose event never came."""
         row = Installation.objects.select_related("app", "company", "location").get(pk=object_id)
         remove = uninstall.company if row.user_type == UserType.COMPANY else uninstall.location
         audit.record("install.removal_requested", actor=operator(request), subject=_subject(row))
@@ -136,6 +147,8 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
+    """Django's user admin in the admin theme."""
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -143,7 +156,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    pass
+    """Django's group admin in the admin theme."""
 
 
 def _subject(row: Installation) -> str:

@@ -1,7 +1,7 @@
-"""The operator's first page: what runs, what needs somebody, how far syncs are, and how much quota is left.
+"""The operator's dashboard: what is installed, what needs attention, how far syncs are, and how much quota is used.
 
-unfold calls `context` for the admin index. Every figure is a link to the list behind it. When the quota store is away
-the rest of the page still comes, because then the operator needs it most.
+unfold calls `context` for the admin index. Every figure links to its list. When the quota store cannot be reached the
+rest of the page is still shown, because an operator needs the dashboard most during an outage.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RUNS, RESOURCES, FAILURES, TRACKED = 10, 8, 8, 60
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One figure. `tone` is good, warn or bad; `note` says what the figure does not."""
+    """One figure of the dashboard. `tone` is good, warn or bad; `note` adds detail below the figure."""
 
     title: str
     value: str
@@ -42,7 +42,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Something under way or used up: `value` of `most`, or of an unknown whole when `most` is None."""
+    """A progress bar: `value` of `most`; `most` is None while the total is unknown."""
 
     title: str
     subtitle: str
@@ -53,11 +53,12 @@ class Bar:
 
     @property
     def percent(self) -> int | None:
+        """`value` as a percentage of `most`, at most 100."""
         return min(100, round(100 * self.value / self.most)) if self.most else None
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """unfold's DASHBOARD_CALLBACK. `quotas` is None when their store is away."""
+    """unfold's DASHBOARD_CALLBACK. `quotas` is None when the quota store cannot be reached."""
     now = clock.now()
     context |= {
         "cards": [*_tenant_cards(now), *_work_cards(now)],
@@ -73,7 +74,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _tenant_cards(now: datetime) -> list[Card]:
     locations, companies = queries.installed(UserType.LOCATION), queries.installed(UserType.COMPANY)
-    unclaimed, ailing = queries.unclaimed(), queries.credentials_in_need(now).count()
+    unclaimed, in_need = queries.unclaimed(), queries.credentials_in_need(now).count()
     return [
         Card(
             "Locations installed",
@@ -85,25 +86,25 @@ def _tenant_cards(now: datetime) -> list[Card]:
         ),
         Card(
             "Credentials in need",
-            f"{ailing:,}",
-            "suspended, expired or to be reconnected" if ailing else "all tokens are fresh",
-            _list("tokens_credential", "need=yes" if ailing else ""),
+            f"{in_need:,}",
+            "suspended, expired or to be reconnected" if in_need else "all tokens are fresh",
+            _list("tokens_credential", "need=yes" if in_need else ""),
             "key",
-            "bad" if ailing else "good",
+            "bad" if in_need else "good",
         ),
     ]
 
 
 def _work_cards(now: datetime) -> list[Card]:
-    left = webhooks.unsettled()
-    pending, poisoned = left["pending"], left["poisoned"].number
+    unsettled = webhooks.unsettled()
+    pending, poisoned = unsettled["pending"], unsettled["poisoned"].number
     running, (records, exact) = queries.running_count(), queries.records()
-    waiting = f"oldest came {relative(pending.oldest, now)}" if pending.oldest else "nothing waits"
+    waiting = f"oldest received {relative(pending.oldest, now)}" if pending.oldest else "no event waits"
     return [
         Card(
             "Events pending",
             f"{pending.number:,}",
-            f"{poisoned:,} stepped aside" if poisoned else waiting,
+            f"{poisoned:,} poisoned" if poisoned else waiting,
             _list("webhooks_event", "status__exact=poisoned" if poisoned else "status__exact=pending"),
             "inbox",
             "warn" if poisoned else "good",
@@ -124,42 +125,42 @@ def _runs() -> list[Bar]:
     return [_run(run, known.get(run.plan.location_id, run.plan.location_id)) for run in runs]
 
 
-def _run(run: Run, place: str) -> Bar:
-    whole = f"{run.seen:,} of {run.total:,}" if run.total else f"{run.seen:,} so far"
+def _run(run: Run, location: str) -> Bar:
+    progress = f"{run.seen:,} of {run.total:,}" if run.total else f"{run.seen:,} so far"
     return Bar(
         title=run.plan.resource.replace("_", " "),
-        subtitle=place,
+        subtitle=location,
         value=run.seen,
         most=run.total,
-        note=f"{whole}, {run.error_code.replace('_', ' ')}" if run.error_code else whole,
+        note=f"{progress}, {run.error_code.replace('_', ' ')}" if run.error_code else progress,
         tone="warn" if run.error_code else "",
     )
 
 
 def _failures(now: datetime) -> list[dict[str, Any]]:
-    """Each with the name of whose it is, and a link to its own page."""
+    """Recent failures, each with its tenant's name and a link to its own page."""
     found = queries.failures(FAILURES, now)
-    known = names.told([failure.place for failure in found])
+    known = names.told([failure.tenant_id for failure in found])
     return [
-        {"it": failure, "place": known.get(failure.place, failure.place), "link": _page(failure.row)}
+        {"row": failure, "tenant": known.get(failure.tenant_id, failure.tenant_id), "link": _page(failure.row)}
         for failure in found
     ]
 
 
 def _failed_calls(now: datetime) -> dict[str, str]:
-    """Told beside the failures and not among them: a call that was made again may have failed nothing."""
+    """Shown below the failures, not among them: a failed call may have succeeded when it was repeated."""
     count = queries.failed_calls(now)
     more = " or more" if count == queries.MOST_CALLS else ""
-    words = f"{count:,}{more} API call{'' if count == 1 else 's'}" if count else ""
-    return {"words": words, "link": _list("gateway_call", "since=week")}
+    text = f"{count:,}{more} API call{'' if count == 1 else 's'}" if count else ""
+    return {"text": text, "link": _list("gateway_call", "since=week")}
 
 
 def _quotas() -> list[tuple[Bar, Bar]] | None:
-    """Burst window and day of each of the busiest resources, as used parts."""
+    """How much of its burst window and of its day budget each of the busiest resources has used."""
     try:
-        places = queries.busiest(RESOURCES)
-        known = names.told([resource_id for _, _, resource_id in places])
-        return [_quota(app.client_id, resource_id, kind, known.get(resource_id)) for app, kind, resource_id in places]
+        busiest = queries.busiest(RESOURCES)
+        known = names.told([resource_id for _, _, resource_id in busiest])
+        return [_quota(app.client_id, resource_id, kind, known.get(resource_id)) for app, kind, resource_id in busiest]
     except StoreUnavailable:
         return None
 
@@ -168,23 +169,23 @@ def _quota(client_id: str, resource_id: str, kind: UserType, name: str | None) -
     now = quota.snapshot(client_id, resource_id)
     used = max(0, now.limit - now.free)
     seconds = now.interval_ms / 1000
-    known = f"{kind.label} {resource_id}" if name else kind.label
-    burst = Bar(name or resource_id, known, used, now.limit, f"{used} of {now.limit} in {seconds:g} s")
+    subtitle = f"{kind.label} {resource_id}" if name else kind.label
+    burst = Bar(name or resource_id, subtitle, used, now.limit, f"{used} of {now.limit} in {seconds:g} s")
     if now.day_limit is None or now.day_remaining is None:
-        return burst, Bar("day", "", now.day_used, None, f"{now.day_used:,} sent today, limit not told yet")
+        return burst, Bar("day", "", now.day_used, None, f"{now.day_used:,} sent today, limit not known yet")
     spent = now.day_limit - now.day_remaining
     tone = "bad" if now.day_remaining < now.day_limit * 0.1 else ""
     return burst, Bar("day", "", spent, now.day_limit, f"{spent:,} of {now.day_limit:,} today", tone)
 
 
 def _tracker(now: datetime) -> list[dict[str, str]]:
-    """One square per credential, those in need first: green, amber or red, with its reason on hover."""
-    ailing = list(queries.credentials_in_need(now)[:TRACKED])
-    others = Credential.objects.filter(state=Credential.State.ACTIVE).exclude(pk__in=[row.pk for row in ailing])
-    rows = [*ailing, *others.order_by("-refreshed_at")[: TRACKED - len(ailing)]]
+    """One square per credential, those in need first: green, amber or red, with the reason as tooltip."""
+    in_need = list(queries.credentials_in_need(now)[:TRACKED])
+    others = Credential.objects.filter(state=Credential.State.ACTIVE).exclude(pk__in=[row.pk for row in in_need])
+    rows = [*in_need, *others.order_by("-refreshed_at")[: TRACKED - len(in_need)]]
     return [
         {
-            "tone": _tone(row, ailing),
+            "tone": _tone(row, in_need),
             "tooltip": f"{row.user_type} {row.resource_id}: {row.reason or row.last_error_code or row.state}",
             "href": reverse("admin:tokens_credential_change", args=[row.pk]),
         }
@@ -192,8 +193,8 @@ def _tracker(now: datetime) -> list[dict[str, str]]:
     ]
 
 
-def _tone(row: Credential, ailing: list[Credential]) -> str:
-    if row not in ailing:
+def _tone(row: Credential, in_need: list[Credential]) -> str:
+    if row not in in_need:
         return "good"
     return "warn" if row.state == Credential.State.SUSPENDED else "bad"
 
@@ -203,7 +204,7 @@ def _page(row: Model) -> str:
 
 
 def _list(name: str, query: str = "") -> str:
-    """A list page's address, or none while its room has no page."""
+    """The URL of a list page; empty when no such page is registered."""
     try:
         return reverse(f"admin:{name}_changelist") + (f"?{query}" if query else "")
     except NoReverseMatch:

@@ -1,6 +1,6 @@
-"""The operator's sidebar: one place for what every room shows, in the order an operator asks for it.
+"""The sidebar of the admin pages: groups of lists from all rooms.
 
-Only models that are registered appear, so that a room without pages leaves no dead link.
+Only registered models appear, so a room without admin pages leaves no dead link.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
 )
 
-# Pages that are no model's list: title, icon, name of the address, permission.
+# Pages that are not the list of a model: title, icon, URL name, permission.
 _PAGES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
     "API": (("Call explorer", "travel_explore", "admin:gateway_explore", "gateway.explore"),),
 }
@@ -84,7 +84,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         items = [item for entry in entries if (item := _item(request, *entry))]
         pages = [_page(*page) for page in _PAGES.get(title, ()) if request.user.has_perm(page[-1])]
         if any(request.path.startswith(page["link"]) for page in pages):
-            items = [{**item, "active": False} for item in items]  # a page lives below some list's address
+            items = [{**item, "active": False} for item in items]  # the page's URL begins with that of a list
         items += pages
         if items:
             groups.append({"title": title, "separator": True, "items": items})

@@ -1,7 +1,7 @@
 """Counts and short lists over all rooms, for the dashboard, `status` and the metrics.
 
-Every figure here is asked for again and again (a scrape, an open page), so none may walk a big table: events are
-counted through their partial index, and records beyond a million are the planner's estimate and say so.
+They are queried often (every scrape, every open page), so none may scan a big table. Events are counted through their
+partial index. More than a million records are not counted: the planner's estimate is returned and marked as one.
 """
 
 from __future__ import annotations
@@ -25,68 +25,73 @@ from integrations.webhooks.models import Event
 
 _COUNT_EXACTLY_BELOW = 1_000_000
 _HISTORY = timedelta(days=7)
-MOST_CALLS = 1_000  # counted of the failed ones
+MOST_CALLS = 1_000  # failed calls are counted up to this number
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One thing that went wrong: where (`row` is its own, `place` whose it is), of which kind, why, and what the
-    vendor's support will ask for."""
+    """One failed credential, run, job or event: `row` is the failed row, `tenant_id` its company or location.
+
+    `trace_id` is what the vendor's support asks for.
+    """
 
     at: datetime
     row: Model
     what: str
-    place: str
+    tenant_id: str
     code: str
     why: str
     trace_id: str = ""
 
 
 def installations() -> list[dict[str, Any]]:
-    """Rows of app (client id), user_type, status, found."""
+    """Installations counted by app and status: rows of app_name (client id), user_type, status, found."""
     rows = Installation.objects.values("user_type", "status", app_name=F("app__client_id"))
     return [dict(row) for row in rows.annotate(found=Count("id")).order_by("app_name", "user_type", "status")]
 
 
 def installed(user_type: UserType) -> int:
+    """How many companies or locations have an app installed."""
     return Installation.objects.filter(user_type=user_type, status=Installation.Status.INSTALLED).count()
 
 
 def unclaimed() -> int:
-    """Installed on its own (not by a bulk install) and nobody's yet."""
+    """How many installations are unclaimed; locations of a bulk install are not counted."""
     return Installation.objects.filter(
         status=Installation.Status.INSTALLED, claimed_at__isnull=True, parent__isnull=True
     ).count()
 
 
 def credentials() -> list[dict[str, Any]]:
-    """Rows of app (client id), user_type, state, found."""
+    """Credentials counted by app and state: rows of app_name (client id), user_type, state, found."""
     rows = Credential.objects.values("user_type", "state", app_name=F("app__client_id"))
     return [dict(row) for row in rows.annotate(found=Count("id")).order_by("app_name", "user_type", "state")]
 
 
 def credentials_in_need(now: datetime) -> QuerySet[Credential]:
+    """Credentials that are suspended, expired or need a reconnect."""
     return Credential.objects.filter(in_need(now)).order_by("state", "resource_id")
 
 
 def runs() -> list[dict[str, Any]]:
-    """Rows of resource, status, found; complete ones are not counted."""
+    """Sync runs counted by resource and status: rows of resource, status, found. Complete runs are not counted."""
     rows = Run.objects.filter(status__in=NOT_COMPLETE).values("status", resource=F("plan__resource"))
     return [dict(row) for row in rows.annotate(found=Count("id")).order_by("resource", "status")]
 
 
 def running(limit: int) -> list[Run]:
-    """The runs on their way, oldest first, with their plans."""
+    """Sync runs under way, oldest first, with their plans and apps."""
     found = Run.objects.filter(status=Run.Status.RUNNING).select_related("plan", "plan__app")
     return list(found.order_by("started_at")[:limit])
 
 
 def running_count() -> int:
+    """How many sync runs are under way."""
     return Run.objects.filter(status=Run.Status.RUNNING).count()
 
 
 def records() -> tuple[int, bool]:
-    """How many records are kept, and whether that is exact."""
+    """The number of synced records, and whether it is exact."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass(%s)", [_table(Record)])
         row = cursor.fetchone()
@@ -97,36 +102,38 @@ def records() -> tuple[int, bool]:
 
 
 def busiest(limit: int) -> list[tuple[App, UserType, str]]:
-    """(app, kind, resource id) of what the API is likely being asked for now: where tasks wait for quota, because
-    there it may be used up; then locations with runs, then companies."""
-    places = {(app.pk, resource_id): (app, kind, resource_id) for app, kind, resource_id in _in_line(limit)}
+    """(app, user type, resource id) of the tenants that likely use the API most at the moment.
+
+    First those whose tasks wait for quota, because theirs may be used up, then locations with runs, then companies.
+    """
+    tenants = {(app.pk, resource_id): (app, kind, resource_id) for app, kind, resource_id in _with_parked_tasks(limit)}
     for run in Run.objects.select_related("plan__app").order_by("-pk")[: limit * 8]:
         key = (run.plan.app_id, run.plan.location_id)
-        places.setdefault(key, (run.plan.app, UserType.LOCATION, run.plan.location_id))
+        tenants.setdefault(key, (run.plan.app, UserType.LOCATION, run.plan.location_id))
     others = Installation.objects.filter(status=Installation.Status.INSTALLED).select_related("app")
-    for place in others.order_by("user_type", "-status_at")[:limit]:
-        key = (place.app_id, place.resource_id)
-        places.setdefault(key, (place.app, UserType(place.user_type), place.resource_id))
-    return list(places.values())[:limit]
+    for row in others.order_by("user_type", "-status_at")[:limit]:
+        key = (row.app_id, row.resource_id)
+        tenants.setdefault(key, (row.app, UserType(row.user_type), row.resource_id))
+    return list(tenants.values())[:limit]
 
 
-def _in_line(limit: int) -> list[tuple[App, UserType, str]]:
+def _with_parked_tasks(limit: int) -> list[tuple[App, UserType, str]]:
     keys = spending.in_line(limit)
-    held = Installation.objects.filter(resource_id__in=[key.partition(":")[2] for key in keys]).select_related("app")
-    known = {f"{place.app.client_id}:{place.resource_id}": place for place in held}
+    rows = Installation.objects.filter(resource_id__in=[key.partition(":")[2] for key in keys]).select_related("app")
+    known = {f"{row.app.client_id}:{row.resource_id}": row for row in rows}
     found = [known[key] for key in keys if key in known]
-    return [(place.app, UserType(place.user_type), place.resource_id) for place in found]
+    return [(row.app, UserType(row.user_type), row.resource_id) for row in found]
 
 
 def failures(limit: int, now: datetime) -> list[Failure]:
-    """The latest failures of the last week: credentials, runs, jobs and events, newest first."""
+    """The latest failures of the last seven days, newest first: credentials, sync runs, jobs and events."""
     found = [*_failed_credentials(limit), *_failed_runs(limit, now), *_failed_jobs(limit, now)]
     found += _poisoned_events(limit, now)
     return sorted(found, key=lambda failure: failure.at, reverse=True)[:limit]
 
 
 def failed_calls(now: datetime) -> int:
-    """API calls of the last week that failed and are kept; counting stops at `MOST_CALLS`."""
+    """How many of the stored API calls of the last seven days failed; counting stops at `MOST_CALLS`."""
     return Call.objects.filter(at__gt=now - _HISTORY).exclude(code="")[:MOST_CALLS].count()
 
 
@@ -137,7 +144,7 @@ def _failed_credentials(limit: int) -> list[Failure]:
             at=row.intent_at or row.refreshed_at or row.created_at,
             row=row,
             what="credential",
-            place=row.resource_id,
+            tenant_id=row.resource_id,
             code=row.last_error_code,
             why=row.last_error,
             trace_id=row.last_trace_id,
@@ -153,7 +160,7 @@ def _failed_runs(limit: int, now: datetime) -> list[Failure]:
             at=row.finished_at or row.started_at,
             row=row,
             what=f"sync of {row.plan.resource.replace('_', ' ')}",
-            place=row.plan.location_id,
+            tenant_id=row.plan.location_id,
             code=row.error_code,
             why=row.error,
         )
@@ -167,7 +174,7 @@ def _failed_jobs(limit: int, now: datetime) -> list[Failure]:
             at=row.finished_at or row.started_at,
             row=row,
             what=f"job {row.schedule.job}",
-            place=row.schedule.tenant_id,
+            tenant_id=row.schedule.tenant_id,
             code=row.error_code,
             why=row.error,
             trace_id=row.trace_id,
@@ -183,7 +190,7 @@ def _poisoned_events(limit: int, now: datetime) -> list[Failure]:
             at=row.processed_at or row.received_at,
             row=row,
             what=f"event {row.type}",
-            place=row.mailbox.tenant.rpartition(":")[2],
+            tenant_id=row.mailbox.tenant.rpartition(":")[2],
             code=row.error_code,
             why=row.error,
         )

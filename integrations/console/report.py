@@ -1,4 +1,4 @@
-"""Everything `status` says, as plain data: apps, credential health, quota, sync and the inbox."""
+"""The data of the `status` command: apps, credential health, quota, sync and the inbox."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from integrations.tenants.models import App, Installation, UserType
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
 
-RESOURCES = 10
+RESOURCES = 10  # rows shown of credentials in need and of quotas
 
 
 def collect(now: datetime) -> dict[str, Any]:
-    """JSON but for the datetimes; lists of rows by subject. `quota` is None when its store is away."""
+    """Lists of rows by subject: JSON types and datetimes. `quota` is None when the quota store cannot be reached."""
     apps = list(App.objects.order_by("id"))
     return {
         "apps": [_app(app) for app in apps],
-        "credentials": [_held(app) for app in apps],
+        "credentials": [_credentials(app) for app in apps],
         "in_need": [_in_need(row) for row in queries.credentials_in_need(now)[:RESOURCES]],
         "quota": _quota(),
         "sync": [{"app": app.name, **asdict(totals)} for app in apps for totals in sync.totals(app)],
@@ -44,7 +44,7 @@ def _app(app: App) -> dict[str, Any]:
     }
 
 
-def _held(app: App) -> dict[str, Any]:
+def _credentials(app: App) -> dict[str, Any]:
     states = Counter(Credential.objects.filter(app=app).values_list("state", flat=True))
     return {"app": app.name, **{state.value: states[state.value] for state in Credential.State}}
 

@@ -1,4 +1,4 @@
-"""Where commands print their tables: the terminal at its own width, a file or a pipe at one that holds a table."""
+"""Rich console for tables that commands print: terminals use their own width, files and pipes a fixed one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import IO, cast
 from django.core.management.base import OutputWrapper
 from rich.console import Console
 
-PIPE_WIDTH = 140
+PIPE_WIDTH = 140  # columns
 
 
-def on(stdout: OutputWrapper) -> Console:
-    """A rich console over a command's `self.stdout`. Markup in what is printed is not interpreted."""
+def table_console(stdout: OutputWrapper) -> Console:
+    """A rich console over a command's `self.stdout`. It prints markup literally."""
     width = None if stdout.isatty() else PIPE_WIDTH
     return Console(file=cast(IO[str], stdout), width=width, markup=False, highlight=False)

@@ -1,4 +1,4 @@
-"""The console's addresses. None names a provider: listings in the marketplace demand that."""
+"""URLs of the console. None names the vendor: marketplace listings demand neutral URLs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ urlpatterns = [
     path("", views.landing, name="landing"),
     path("embed/", embed.page, name="embed"),
     path("embed/session", embed.session, name="embed-session"),
-    path("admin/login/", views.sign_in, name="sign-in"),  # found before the admin's own, which is never reached
+    path("admin/login/", views.sign_in, name="sign-in"),  # before the admin's own URLs, so this view is used
     path("healthz", views.healthz, name="healthz"),
     path("readyz", views.readyz, name="readyz"),
     path("metrics", views.exposition, name="metrics"),

@@ -1,4 +1,4 @@
-"""The pages and probes that belong to no other room: landing, sign-in, `/healthz`, `/readyz`, `/metrics`."""
+"""Views that belong to no other room: landing page, sign-in, `/healthz`, `/readyz`, `/metrics`."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from integrations.tenants.models import App
 
 @require_safe
 def landing(request: HttpRequest) -> HttpResponse:
-    """What this is, and an Install button for each marketplace app; a word to the operator when there is none."""
+    """The landing page: an Install button for each marketplace app, or a hint to the operator when there is none."""
     try:
-        first = marketplace.default()
+        default = marketplace.default()
     except BadRequest:
         return render(request, "landing.html", {"app": None, "apps": []})
     apps = list(App.objects.filter(halted_at__isnull=True).order_by("name"))
-    return render(request, "landing.html", {"app": first, "apps": apps})
+    return render(request, "landing.html", {"app": default, "apps": apps})
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """The admin's own page, behind a limit. 429 with Retry-After for who tries too often (`throttle`)."""
+    """The admin's sign-in page behind a rate limit: 429 with Retry-After beyond it (`embed.rate_limits`)."""
     if request.method == "POST":
         rate_limits.sign_in(request, clock.now())
     return admin.site.login(request)
@@ -43,19 +43,19 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """The process is up. Touches nothing, so that an orchestrator never restarts us for a dead database."""
+    """Liveness: 200 while the process runs. It queries no service, so that an outage of one restarts no process."""
     return JsonResponse({"status": "ok"})
 
 
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Everything this process needs answers: 200, else 503 and which does not."""
-    outcomes = health.run()
-    ready = all(outcome.ok for outcome in outcomes.values())
+    """Readiness: 200 when every service this process needs answers, else 503. The body says which failed."""
+    results = health.run_probes()
+    ready = all(result.ok for result in results.values())
     body = {
         "status": "ok" if ready else "failed",
-        "checks": {name: asdict(outcome) for name, outcome in outcomes.items()},
+        "checks": {name: asdict(result) for name, result in results.items()},
     }
     return JsonResponse(body, status=200 if ready else 503)
 
@@ -63,9 +63,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def exposition(request: HttpRequest) -> HttpResponse:
-    """Prometheus text, for a scraper with `METRICS_TOKEN` as its bearer token, or a signed-in operator.
+    """Metrics in Prometheus text format, for a scraper with `METRICS_TOKEN` as bearer token, or a signed-in operator.
 
-    Addresses decide nothing: behind a reverse proxy every caller comes from a private one.
+    The client's address grants nothing: behind a reverse proxy every caller has a private one.
     """
     if not _may_scrape(request):
         response = HttpResponse("A bearer token is needed.\n", status=401, content_type="text/plain")

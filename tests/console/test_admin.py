@@ -138,7 +138,7 @@ def test_removing_asks_first_and_takes_the_locations_along(
     operator_client: Client, agency: Installation, sent: Sent
 ) -> None:
     address = reverse("admin:tenants_installation_clean_up", args=[agency.pk])
-    assert "Wipes its tokens" in operator_client.get(address).content.decode()
+    assert "Deletes its tokens" in operator_client.get(address).content.decode()
     assert Installation.objects.filter(status="installed").count() == 3
     response = operator_client.post(address, {"_form_submitted": "True"})
     assert response.status_code == 302

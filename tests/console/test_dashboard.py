@@ -37,7 +37,7 @@ def card(page: str, title: str) -> str:
 def test_an_empty_system_is_no_error(operator_client: Client) -> None:
     page = text(operator_client)
     assert card(page, "Locations installed").startswith("0:")
-    assert "Nothing is being synced just now" in page
+    assert "No sync is running" in page
     assert "None in the last seven days" in page
 
 

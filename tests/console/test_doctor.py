@@ -17,10 +17,10 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
-from integrations.console.doctor import checks, health, workers
+from integrations.console.doctor import diagnostics, health, workers
 from integrations.console.doctor.findings import Finding, Level
-from integrations.console.doctor.health import Outcome
-from integrations.console.doctor.workers import Sweeps
+from integrations.console.doctor.health import ProbeResult
+from integrations.console.doctor.workers import SweepCount
 from integrations.core import clock
 from integrations.quota.permits import scripts
 from integrations.sync.models import Plan
@@ -35,12 +35,12 @@ NEWER = "newer:" + "A" * 43 + "="
 
 
 @pytest.fixture(autouse=True)
-def healthy(monkeypatch: pytest.MonkeyPatch) -> dict[str, Outcome]:
+def healthy(monkeypatch: pytest.MonkeyPatch) -> dict[str, ProbeResult]:
     """Services answer (test_health has the real ones), a worker too, and beat beats without our waiting for it."""
-    outcomes = {name: Outcome(ok=True, ms=1.0, note="answers") for name in health.PROBES}
-    monkeypatch.setattr(health, "run", lambda: outcomes)
+    outcomes = {name: ProbeResult(ok=True, ms=1.0, note="answers") for name in health.PROBES}
+    monkeypatch.setattr(health, "run_probes", lambda: outcomes)
     counts = iter(range(100))
-    monkeypatch.setattr(workers, "sweeps", lambda: Sweeps(workers=2, count=next(counts)))
+    monkeypatch.setattr(workers, "count_sweeps", lambda: SweepCount(workers=2, count=next(counts)))
     monkeypatch.setattr(clock, "sleep", lambda _: None)
     return outcomes
 
@@ -55,7 +55,7 @@ def levels(findings: Iterable[Finding]) -> dict[str, Level]:
 
 
 def test_a_sound_deployment_has_nothing_failed(agency: Installation, operator: Any) -> None:
-    found = levels(checks.examine())
+    found = levels(diagnostics.run_checks())
     assert set(found.values()) == {Level.OK}, found
     assert {
         "configuration",
@@ -76,7 +76,7 @@ def test_whatever_is_not_ok_says_what_to_do(app: App, settings: Settings) -> Non
     settings.HIGHLEVEL_WEBHOOK_KEYS = ["not a key"]
     App.objects.update(scopes="", shared_secret_sealed=None, halted_at=clock.now())
     Mailbox.objects.create(app=app, tenant="app", due_at=clock.now() - timedelta(hours=1))
-    troubled = [finding for finding in checks.examine() if finding.level != Level.OK]
+    troubled = [finding for finding in diagnostics.run_checks() if finding.level != Level.OK]
     assert {"configuration", "webhook keys", "vault keys", "operators", "backlog"} <= {f.check for f in troubled}
     assert all(finding.fix for finding in troubled)
 
@@ -94,27 +94,27 @@ def test_whatever_is_not_ok_says_what_to_do(app: App, settings: Settings) -> Non
 )
 def test_the_configuration_is_judged(settings: Settings, name: str, value: Any, level: Level) -> None:
     setattr(settings, name, value)
-    assert levels(checks.configuration())["configuration"] == level
+    assert levels(diagnostics.configuration())["configuration"] == level
 
 
 def test_a_provider_in_the_address_is_noticed(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://leadconnector.app.example.com"
-    assert any("names the provider" in finding.found for finding in checks.configuration())
+    assert any("names the provider" in finding.found for finding in diagnostics.configuration())
 
 
-def test_without_a_database_only_that_is_said(healthy: dict[str, Outcome]) -> None:
+def test_without_a_database_only_that_is_said(healthy: dict[str, ProbeResult]) -> None:
     """No `db` fixture: any query would fail the test."""
-    healthy["database"] = Outcome(ok=False, ms=2000, note="OperationalError")
-    found = checks.examine()
+    healthy["database"] = ProbeResult(ok=False, ms=2000, note="OperationalError")
+    found = diagnostics.run_checks()
     assert levels(found)["database"] == Level.FAILED
     assert not {"backlog", "vault"} & levels(found).keys()
     assert "DATABASE_URL" in next(finding.fix for finding in found if finding.check == "database")
 
 
 @pytest.mark.django_db
-def test_without_a_broker_no_worker_is_asked(healthy: dict[str, Outcome], app: App) -> None:
-    healthy["broker"] = Outcome(ok=False, ms=1, note="OperationalError")
-    assert "worker" not in levels(checks.examine())
+def test_without_a_broker_no_worker_is_asked(healthy: dict[str, ProbeResult], app: App) -> None:
+    healthy["broker"] = ProbeResult(ok=False, ms=1, note="OperationalError")
+    assert "worker" not in levels(diagnostics.run_checks())
 
 
 def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pyt
         raise OperationalError("gone")
 
     monkeypatch.setattr(workers, "overdue", broken)
-    assert levels(checks.examine())["backlog"] == Level.FAILED
+    assert levels(diagnostics.run_checks())["backlog"] == Level.FAILED
 
 
 @pytest.mark.parametrize(("skew", "level"), [(0.5, Level.OK), (30.0, Level.FAILED), (-30.0, Level.FAILED)])
@@ -130,40 +130,40 @@ def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pyt
 def test_a_clock_that_is_off_fails(monkeypatch: pytest.MonkeyPatch, skew: float, level: Level) -> None:
     true = clock.now
     monkeypatch.setattr(clock, "now", lambda: true() + timedelta(seconds=skew))
-    assert levels(checks.clocks())["clock"] == level
+    assert levels(diagnostics.clocks())["clock"] == level
 
 
 def test_keys_in_the_database_are_held_against_the_ring(agency: Installation, settings: Settings) -> None:
     known = settings.VAULT_KEYS
     settings.VAULT_KEYS = [NEWER, *known]
-    found = list(checks.vault())
+    found = list(diagnostics.vault())
     assert levels(found)["vault keys"] == Level.WARNING
     assert "4 values" in found[0].found
     settings.VAULT_KEYS = [NEWER]
-    found = list(checks.vault())
+    found = list(diagnostics.vault())
     assert levels(found)["vault keys"] == Level.FAILED
     assert "put it back" in found[0].fix
 
 
 def test_a_key_that_sealed_nothing_any_more_may_go(agency: Installation, settings: Settings) -> None:
     settings.VAULT_KEYS = [*settings.VAULT_KEYS, "oldest:" + "B" * 43 + "="]
-    assert any(finding.found == "no longer needed: oldest" for finding in checks.vault())
+    assert any(finding.found == "no longer needed: oldest" for finding in diagnostics.vault())
 
 
 @pytest.mark.parametrize(
     ("answers", "worker", "beat"),
     [
-        ([Sweeps(0, 0)], Level.FAILED, Level.WARNING),
-        ([Sweeps(1, 7), Sweeps(1, 7)], Level.OK, Level.FAILED),
-        ([Sweeps(1, 7), Sweeps(1, 8)], Level.OK, Level.OK),
+        ([SweepCount(0, 0)], Level.FAILED, Level.WARNING),
+        ([SweepCount(1, 7), SweepCount(1, 7)], Level.OK, Level.FAILED),
+        ([SweepCount(1, 7), SweepCount(1, 8)], Level.OK, Level.OK),
     ],
 )
 def test_beat_is_seen_by_the_sweeps_that_workers_count(
-    monkeypatch: pytest.MonkeyPatch, answers: list[Sweeps], worker: Level, beat: Level
+    monkeypatch: pytest.MonkeyPatch, answers: list[SweepCount], worker: Level, beat: Level
 ) -> None:
     told = iter(answers)
-    monkeypatch.setattr(workers, "sweeps", lambda: next(told))
-    found = levels(checks.workers())
+    monkeypatch.setattr(workers, "count_sweeps", lambda: next(told))
+    found = levels(diagnostics.workers())
     assert (found["worker"], found["beat"]) == (worker, beat)
 
 
@@ -211,7 +211,7 @@ def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Install
 def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], level: Level, said: str) -> None:
     Answers.objects.create(app=app, day=clock.now().date(), **numbers)
     Answers.objects.create(app=app, day=clock.now().date() - timedelta(days=3), failed=10_000)
-    findings = [finding for finding in checks.examine() if finding.check == "webhooks"]
+    findings = [finding for finding in diagnostics.run_checks() if finding.check == "webhooks"]
     assert levels(findings) == {"webhooks": level}
     assert any(said in finding.found for finding in findings)
     assert all(finding.fix for finding in findings if finding.level != Level.OK)
@@ -220,12 +220,12 @@ def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], le
 @pytest.mark.parametrize("outcome", [outcome.value for outcome in answers.Outcome if outcome not in answers.TAKEN])
 def test_every_kind_of_refusal_has_its_cure(app: App, outcome: str) -> None:
     Answers.objects.create(app=app, day=clock.now().date(), **{outcome: 100})
-    (finding,) = [one for one in checks.examine() if one.check == "webhooks" and one.level != Level.OK]
+    (finding,) = [one for one in diagnostics.run_checks() if one.check == "webhooks" and one.level != Level.OK]
     assert finding.fix
 
 
-def test_the_command_prints_fixes_and_fails_with_one_line(app: App, healthy: dict[str, Outcome]) -> None:
-    healthy["redis"] = Outcome(ok=False, ms=3, note="ConnectionError")
+def test_the_command_prints_fixes_and_fails_with_one_line(app: App, healthy: dict[str, ProbeResult]) -> None:
+    healthy["redis"] = ProbeResult(ok=False, ms=3, note="ConnectionError")
     out = StringIO()
     with pytest.raises(CommandError, match=r"^failed: redis$"):
         call_command("doctor", stdout=out)
@@ -244,7 +244,7 @@ def test_no_worker_answers_where_none_runs(clean_redis: Any, monkeypatch: pytest
     """The real question over the real broker."""
     monkeypatch.undo()
     celery_app.set_current()
-    assert workers.sweeps() == Sweeps(workers=0, count=0)
+    assert workers.count_sweeps() == SweepCount(workers=0, count=0)
 
 
 def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,11 +254,11 @@ def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypat
         with redis.Redis(port=own.port) as client:
             monkeypatch.setattr(scripts, "client", lambda: client)
             client.config_set("maxmemory-policy", "allkeys-lru")
-            assert list(checks.eviction()) == [], "it has no limit"
+            assert list(diagnostics.eviction()) == [], "it has no limit"
             client.config_set("maxmemory", "64mb")
-            [finding] = checks.eviction()
+            [finding] = diagnostics.eviction()
             client.config_set("maxmemory-policy", "noeviction")
-            assert list(checks.eviction()) == []
+            assert list(diagnostics.eviction()) == []
     finally:
         own.kill()
     assert (finding.level, finding.found) == (Level.WARNING, "maxmemory-policy allkeys-lru")
@@ -266,15 +266,15 @@ def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypat
 
 @pytest.mark.django_db
 def test_a_database_that_takes_ascii_only_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert levels(checks.database()) == {"postgresql": Level.OK}
+    assert levels(diagnostics.database()) == {"postgresql": Level.OK}
     where: dict[str, Any] = connection.get_connection_params()
     name = f"{where['dbname']}_ascii"
     with psycopg.connect(**where, autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0")
         try:
             with psycopg.connect(**where | {"dbname": name}) as ascii_only:
-                monkeypatch.setattr(checks, "connection", ascii_only)
-                finding, _ = checks.database()
+                monkeypatch.setattr(diagnostics, "connection", ascii_only)
+                finding, _ = diagnostics.database()
         finally:
             server.execute(f"DROP DATABASE {name}")
     assert (finding.level, finding.found) == (Level.FAILED, "encoding SQL_ASCII")

@@ -67,7 +67,7 @@ def test_a_service_that_hangs_costs_the_timeout_and_no_more() -> None:
         return "late"
 
     started = clock.monotonic()
-    outcomes = health.run({"hung": hangs, "also": hangs, "fine": lambda: "quick"}, timeout=0.3)
+    outcomes = health.run_probes({"hung": hangs, "also": hangs, "fine": lambda: "quick"}, timeout=0.3)
     took = clock.monotonic() - started
     release.set()
     assert took < 15, "half of what it hangs for"
@@ -80,12 +80,12 @@ def test_a_redis_that_is_away_is_not_ready(settings: Settings, monkeypatch: pyte
         raise StoreUnavailable("the quota store does not answer (ConnectionError)")
 
     monkeypatch.setattr("integrations.quota.permits.queries.health", away)
-    assert not health.run({"redis": health.redis})["redis"].ok
+    assert not health.run_probes({"redis": health.redis})["redis"].ok
 
 
 def test_a_broker_of_another_app_is_not_ready(settings: Settings) -> None:
     settings.CELERY_BROKER_URL = "redis://127.0.0.1:1/0"
-    outcome = health.run({"broker": health.broker})["broker"]
+    outcome = health.run_probes({"broker": health.broker})["broker"]
     assert not outcome.ok
     assert "Celery app" in outcome.note
 
@@ -94,7 +94,7 @@ def test_a_broker_of_another_app_is_not_ready(settings: Settings) -> None:
 def test_a_key_that_is_missing_is_not_ready(settings: Settings) -> None:
     marketplace.default()
     settings.VAULT_KEYS = ["newer:" + "A" * 43 + "="]
-    outcome = health.run({"vault": health.vault})["vault"]
+    outcome = health.run_probes({"vault": health.vault})["vault"]
     assert not outcome.ok
     assert "'test'" in outcome.note
 
@@ -103,7 +103,7 @@ def test_a_key_that_is_missing_is_not_ready(settings: Settings) -> None:
 def test_an_app_whose_secret_was_given_up_halts_no_process() -> None:
     marketplace.default()
     App.objects.update(client_secret_sealed=None)
-    outcome = health.run({"vault": health.vault})["vault"]
+    outcome = health.run_probes({"vault": health.vault})["vault"]
     assert (outcome.ok, outcome.note) == (True, "nothing stored yet")
 
 
@@ -115,7 +115,7 @@ def test_missing_migrations_are_not_ready(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(health, "MigrationExecutor", Executor)
     health._require_migrations.cache_clear()
-    outcome = health.run({"database": health.database})["database"]
+    outcome = health.run_probes({"database": health.database})["database"]
     assert not outcome.ok
     assert "manage.py migrate" in outcome.note
 
@@ -127,10 +127,10 @@ def test_the_threads_give_their_connections_back() -> None:
             cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
             return int(cursor.fetchone()[0])
 
-    health.run({"database": health.database})
+    health.run_probes({"database": health.database})
     before = count()
     for _ in range(5):
-        health.run({"database": health.database, "vault": health.vault})
+        health.run_probes({"database": health.database, "vault": health.vault})
     assert count() <= before + 1
 
 
@@ -138,4 +138,4 @@ def test_the_probe_notes_what_our_own_errors_say() -> None:
     def sealed() -> str:
         raise SealBroken("no key 'old' in VAULT_KEYS")
 
-    assert health.run({"vault": sealed})["vault"].note == "no key 'old' in VAULT_KEYS"
+    assert health.run_probes({"vault": sealed})["vault"].note == "no key 'old' in VAULT_KEYS"

@@ -14,31 +14,31 @@ def kinds(root: type[IntegrationError]) -> list[type[IntegrationError]]:
 
 
 OURS = [kind for kind in kinds(IntegrationError) if kind.__module__ == errors.__name__]
-ALL_WORDS = [*messages.TABLE.values(), *messages.HTTP.values(), messages.OUTAGE, messages.FORM_EXPIRED]
+ALL_WORDS = [*messages.BY_ERROR.values(), *messages.BY_STATUS.values(), messages.OUTAGE, messages.FORM_EXPIRED]
 
 
 @pytest.mark.parametrize("kind", OURS)
 def test_every_error_has_words_of_its_own_branch(kind: type[IntegrationError]) -> None:
-    words = messages.of(kind("internal detail"))
+    words = messages.for_error(kind("internal detail"))
     assert words.title
     assert words.what_to_do
     if kind is not IntegrationError:
-        assert words is not messages.TABLE[IntegrationError]
+        assert words is not messages.BY_ERROR[IntegrationError]
 
 
 @pytest.mark.parametrize("kind", kinds(errors.Retryable))
 def test_what_may_succeed_later_is_503(kind: type[IntegrationError]) -> None:
-    assert messages.of(kind("x")).status == (429 if kind is errors.TooManyRequests else 503)
+    assert messages.for_error(kind("x")).status == (429 if kind is errors.TooManyRequests else 503)
 
 
 def test_untrusted_input_is_worded_with_the_status_of_the_tree() -> None:
     for kind in kinds(errors.Untrusted):
-        if kind in messages.TABLE:
-            assert messages.TABLE[kind].status == kind.status
+        if kind in messages.BY_ERROR:
+            assert messages.BY_ERROR[kind].status == kind.status
 
 
 @pytest.mark.parametrize("words", ALL_WORDS)
-def test_no_provider_is_named(words: messages.Wording) -> None:
+def test_no_provider_is_named(words: messages.ErrorText) -> None:
     text = f"{words.title} {words.message} {words.what_to_do}".lower()
     assert not any(name in text for name in ("highlevel", "high level", "leadconnector"))
 
@@ -48,6 +48,6 @@ def test_a_kind_nobody_worded_takes_its_nearest_ancestor() -> None:
         pass
 
     try:
-        assert messages.of(Newer("x")) is messages.TABLE[errors.GrantRevoked]
+        assert messages.for_error(Newer("x")) is messages.BY_ERROR[errors.GrantRevoked]
     finally:
         del Newer  # the tree is walked by other tests

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from integrations.console.doctor import checks, health
+from integrations.console.doctor import diagnostics, health
 from integrations.console.doctor.findings import Level
 from integrations.core.errors import StoreUnavailable
 from integrations.quota.permits import scripts, tickets
@@ -37,9 +37,9 @@ def test_so_is_who_wants_to_start_afresh(store_away: Callable[[], None]) -> None
 
 def test_readiness_and_doctor_say_so(store_away: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "PROBES", {"redis": health.redis})
-    (well,) = checks.services()
+    (well,) = diagnostics.services()
     store_away()
-    (away,) = checks.services()
+    (away,) = diagnostics.services()
     assert (well.level, away.level) == (Level.OK, Level.FAILED)
     assert away.found.startswith("the quota store does not answer")
     assert "REDIS_URL" in away.fix

@@ -1,7 +1,7 @@
-"""What `doctor` looks at, one function per question; each answers with findings that say what to do.
+"""The checks of the `doctor` command: one function per subject, each yields findings that say what to fix.
 
-The order is that of a start-up: a database that is away makes everything below it moot, and then only its own finding
-is worth reading. A check that breaks is itself a finding.
+They run in the order of a start-up. Without a database most of them could not answer, so then only the first ones run.
+A check that raises becomes a finding itself.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from django.db import DatabaseError, connection
 
 from integrations.console.doctor import health
-from integrations.console.doctor import workers as running
+from integrations.console.doctor import workers as worker_counts
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.doctor.spool_check import spool
 from integrations.console.doctor.webhook_check import webhook_answers
@@ -29,7 +29,7 @@ from integrations.vault import status as vault_status
 OLDEST_POSTGRESQL = 150_000
 START_WORKER = "start one: celery -A hlapp worker -P threads -c 16 -Q urgent,api"
 START_BEAT = "start exactly one: celery -A hlapp beat; and let a worker read the queue urgent"
-LARGEST_SKEW = 2.0  # seconds; the rule for orphaned refreshes has thirty
+LARGEST_SKEW = 2.0  # seconds; the rule for orphaned refreshes allows thirty
 _SHORTEST_SECRET_KEY = 32
 _PROVIDER_WORDS = ("highlevel", "gohighlevel", "leadconnector")
 
@@ -37,8 +37,8 @@ _PROVIDER_WORDS = ("highlevel", "gohighlevel", "leadconnector")
 Check = Callable[[], Iterator[Finding]]
 
 
-def examine() -> list[Finding]:
-    """All findings, in order. Takes about ten seconds, because beat is only seen alive by waiting for its beat."""
+def run_checks() -> list[Finding]:
+    """All findings, in order. Takes about ten seconds, because it waits for a sweep that beat sends."""
     findings = [found for check in (configuration, webhook_keys, spool, services) for found in _guarded(check)]
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
         return [finding for finding in findings if finding.check != "vault"]  # it reads the database
@@ -49,6 +49,7 @@ def examine() -> list[Finding]:
 
 
 def configuration() -> Iterator[Finding]:
+    """Settings that start-up accepts and that are wrong in production."""
     url = urlsplit(settings.PUBLIC_URL)
     name = "configuration"
     if not settings.HTTPS:
@@ -65,26 +66,27 @@ def configuration() -> Iterator[Finding]:
 
 
 def webhook_keys() -> Iterator[Finding]:
+    """The public keys that verify webhooks."""
     keys = signatures.load_keys(settings.HIGHLEVEL_WEBHOOK_KEYS, settings.HIGHLEVEL_LEGACY_WEBHOOKS)
     legacy = f", {len(keys.rsa)} RSA" if keys.rsa else ""
     yield Finding("webhook keys", Level.OK, f"{len(keys.ed25519)} Ed25519{legacy}")
 
 
 def services() -> Iterator[Finding]:
-    """Database, Redis, broker and vault, as /readyz asks them."""
+    """Database, Redis, broker and vault, by the probes of /readyz."""
     fixes = {
         "database": "start it or correct DATABASE_URL; then run manage.py migrate",
-        "redis": "start it or correct REDIS_URL: no call is made without its quota",
-        "broker": "start it or correct CELERY_BROKER_URL: no work is done without it",
-        "vault": "put the key that sealed it back at the end of VAULT_KEYS; is it lost: manage.py vault forget KEY_ID",
+        "redis": "start it or correct REDIS_URL: no API call is sent without its quota",
+        "broker": "start it or correct CELERY_BROKER_URL: workers get their tasks from it",
+        "vault": "put the missing key back at the end of VAULT_KEYS; if it is lost: manage.py vault forget KEY_ID",
     }
-    for name, outcome in health.run().items():
-        level = Level.OK if outcome.ok else Level.FAILED
-        yield Finding(name, level, f"{outcome.note} ({outcome.ms:g} ms)", "" if outcome.ok else fixes[name])
+    for name, result in health.run_probes().items():
+        level = Level.OK if result.ok else Level.FAILED
+        yield Finding(name, level, f"{result.note} ({result.ms:g} ms)", "" if result.ok else fixes[name])
 
 
 def database() -> Iterator[Finding]:
-    """Its version, and its encoding: on a machine without a locale PostgreSQL makes databases that take ASCII only."""
+    """The server's version and encoding. Without a locale PostgreSQL creates databases that accept only ASCII."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version_num')::int, current_setting('server_version'),"
@@ -92,7 +94,9 @@ def database() -> Iterator[Finding]:
         )
         number, version, encoding = cursor.fetchone()
     if encoding != "UTF8":
-        fix = "use a database made with ENCODING 'UTF8' TEMPLATE template0: webhooks with other letters are refused"
+        fix = (
+            "use a database made with ENCODING 'UTF8' TEMPLATE template0: this one refuses webhooks with non-ASCII text"
+        )
         yield Finding("postgresql", Level.FAILED, f"encoding {encoding}", fix)
     if number < OLDEST_POSTGRESQL:
         yield Finding("postgresql", Level.WARNING, f"version {version}", "use PostgreSQL 15 or newer")
@@ -101,20 +105,21 @@ def database() -> Iterator[Finding]:
 
 
 def eviction() -> Iterator[Finding]:
-    """Dropped when memory is short, a quota's state takes its calls in flight along, and a message its work."""
+    """Warns when Redis may evict keys: that would lose calls in flight from the quota, and queued tasks."""
     policy = quota.evicts()
     if policy:
-        fix = "set maxmemory-policy noeviction: it would drop quotas, messages and spooled tokens"
+        fix = "set maxmemory-policy noeviction: otherwise Redis may drop quotas, tasks and spooled tokens"
         yield Finding("redis", Level.WARNING, f"maxmemory-policy {policy}", fix)
 
 
 def clocks() -> Iterator[Finding]:
+    """The difference between this machine's clock and the database's."""
     before = clock.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        (theirs,) = cursor.fetchone()
+        (database_now,) = cursor.fetchone()
     middle = before + (clock.now() - before) / 2
-    skew = abs((theirs - middle).total_seconds())
+    skew = abs((database_now - middle).total_seconds())
     if skew > LARGEST_SKEW:
         yield Finding("clock", Level.FAILED, f"{skew:.1f} s from the database's", "run NTP on every machine")
     else:
@@ -122,7 +127,7 @@ def clocks() -> Iterator[Finding]:
 
 
 def vault() -> Iterator[Finding]:
-    """Which keys sealed what is stored, against which keys there are."""
+    """Compares the keys that sealed stored values with the configured ones."""
     status = vault_status.examine()
     for problem in status.problems:
         found, _, fix = problem.partition(": ")
@@ -137,6 +142,7 @@ def vault() -> Iterator[Finding]:
 
 
 def apps() -> Iterator[Finding]:
+    """Each marketplace app: its secrets, its scopes, and whether its refreshes are halted."""
     marketplace.default()
     for app in App.objects.order_by("id"):
         name = f"app {app.name}"
@@ -144,7 +150,7 @@ def apps() -> Iterator[Finding]:
             yield Finding(name, Level.FAILED, f"halted: {app.halted_reason}", "correct its client id and secret")
         if app.shared_secret_sealed is None:
             fix = "set HIGHLEVEL_SHARED_SECRET, or enter it in the app's admin page"
-            yield Finding(name, Level.WARNING, "no shared secret, so /embed/ recognises nobody", fix)
+            yield Finding(name, Level.WARNING, "no shared secret, so /embed/ cannot verify its users", fix)
         if not app.scopes:
             fix = "set HIGHLEVEL_SCOPES, or enter them in the app's admin page"
             yield Finding(name, Level.WARNING, "no scopes are set", fix)
@@ -152,31 +158,32 @@ def apps() -> Iterator[Finding]:
 
 
 def operators() -> Iterator[Finding]:
+    """Whether any user may sign in to the admin pages."""
     count = User.objects.filter(is_active=True, is_staff=True).count()
     if count:
         yield Finding("operators", Level.OK, f"{count} may sign in")
     else:
-        yield Finding("operators", Level.WARNING, "nobody may sign in", "run manage.py createsuperuser")
+        yield Finding("operators", Level.WARNING, "no user may sign in", "run manage.py createsuperuser")
 
 
 def workers() -> Iterator[Finding]:
-    """Does a worker answer, and does beat send the sweeps? Seen by a sweep that a worker counted while we waited."""
-    before = running.sweeps()
+    """Does a worker answer, and does beat send sweeps? Beat is alive when the sweep count grows while we wait."""
+    before = worker_counts.count_sweeps()
     if not before.workers:
         yield Finding("worker", Level.FAILED, "none answers", START_WORKER)
-        yield Finding("beat", Level.WARNING, "cannot be seen without a worker")
+        yield Finding("beat", Level.WARNING, "cannot be checked without a worker")
         return
     yield Finding("worker", Level.OK, f"{before.workers} answer")
-    clock.sleep(running.BEAT_PERIOD)
-    if running.sweeps().count > before.count:
+    clock.sleep(worker_counts.BEAT_PERIOD)
+    if worker_counts.count_sweeps().count > before.count:
         yield Finding("beat", Level.OK, "its sweeps arrive")
     else:
         yield Finding("beat", Level.FAILED, "no sweep arrived", START_BEAT)
 
 
 def backlog() -> Iterator[Finding]:
-    """Work that a sweep should have found long ago."""
-    late = {name: count for name, count in running.overdue(clock.now()).items() if count}
+    """Work that a sweep should have found already."""
+    late = {name: count for name, count in worker_counts.overdue(clock.now()).items() if count}
     if late:
         listed = ", ".join(f"{count} {name}" for name, count in late.items())
         fix = "start beat and a worker; if they run, add workers"
@@ -186,10 +193,11 @@ def backlog() -> Iterator[Finding]:
 
 
 def _guarded(check: Check) -> list[Finding]:
+    """The findings of a check; an expected exception becomes one."""
     try:
         return list(check())
     except IntegrationError as error:
-        return [Finding(check.__name__.replace("_", " "), Level.FAILED, "not as it should be", str(error))]
+        return [Finding(check.__name__.replace("_", " "), Level.FAILED, "the check failed", str(error))]
     except DatabaseError as error:
-        fix = "see that the database answers and run manage.py migrate"
+        fix = "check that the database answers, and run manage.py migrate"
         return [Finding(check.__name__.replace("_", " "), Level.FAILED, type(error).__name__, fix)]

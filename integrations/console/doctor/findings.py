@@ -1,4 +1,4 @@
-"""What a check of `doctor` answers."""
+"""A result of the `doctor` command: one finding, and its level."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
+    """How serious a finding is. `doctor` exits with status 1 when one is FAILED."""
+
     OK = "ok"
     WARNING = "warning"
     FAILED = "failed"
@@ -14,7 +16,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`found` is what is the case, `fix` what to do about it (empty when nothing is)."""
+    """`found` describes the state, `fix` what the operator should do (empty when there is nothing to do)."""
 
     check: str
     level: Level

@@ -1,8 +1,8 @@
-"""What this process needs to serve: each dependency asked once, in parallel, and none waited for longer than 2 s.
+"""Readiness probes of the services this process needs: run in parallel, with a timeout of 2 s for all of them.
 
-The database is asked in a thread as well, because the connection pool waits ten seconds for a dead server before it
-says so. A thread that hangs is left behind; the pool of eight bounds them, and while all hang, the answer is "no
-answer", which is true. Reasons are class names and words of ours, never a URL or a driver's message.
+The database is probed in a thread too, because the connection pool waits for a dead server longer than that. A thread
+that hangs is abandoned. The pool has eight threads; while all of them hang, every probe reports "no answer". A failed
+probe reports the class name of the exception or a text of ours, never a URL or a driver's message.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from integrations.quota.permits import queries as quota
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 
-TIMEOUT = 2.0
+TIMEOUT = 2.0  # seconds
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="readiness")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """`ms` is how long it took; `note` says what was found, or why it failed."""
+class ProbeResult:
+    """`ms` is the duration in milliseconds; `note` says what the probe found, or why it failed."""
 
     ok: bool
     ms: float
@@ -39,15 +39,15 @@ class Outcome:
 Probe = Callable[[], str]
 
 
-def run(probes: Mapping[str, Probe] | None = None, timeout: float = TIMEOUT) -> dict[str, Outcome]:
-    """Every probe's outcome by name. A probe returns a note or raises."""
+def run_probes(probes: Mapping[str, Probe] | None = None, timeout: float = TIMEOUT) -> dict[str, ProbeResult]:
+    """The result of each probe, by name. `timeout` is in seconds. A probe returns a note or raises."""
     started = clock.monotonic()
     futures = {name: _threads.submit(_timed, probe) for name, probe in (probes or PROBES).items()}
     return {name: _await(future, timeout - (clock.monotonic() - started)) for name, future in futures.items()}
 
 
 def database() -> str:
-    """Answers, and has every migration of this code applied."""
+    """The database answers, and every migration of this code is applied."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -58,20 +58,21 @@ def database() -> str:
 
 
 def redis() -> str:
+    """The quota store answers."""
     return quota.health()
 
 
 def broker() -> str:
-    """Answers, and is the configured one: a process that never loaded our Celery app has another."""
+    """The broker answers, and is the configured one: a process that did not load our Celery app uses another."""
     if current_app.conf.broker_url != settings.CELERY_BROKER_URL:
-        raise StoreUnavailable("this process did not load the Celery app, so its messages go nowhere")
+        raise StoreUnavailable("this process did not load the Celery app, so its tasks would not reach a worker")
     with current_app.connection_for_write() as link:
         link.ensure_connection(max_retries=0, timeout=int(TIMEOUT))
     return "answers"
 
 
 def vault() -> str:
-    """The key ring opens what is stored: the secrets of the oldest and the newest app."""
+    """The key ring opens stored secrets: those of the oldest and of the newest marketplace app."""
     try:
         apps = list(App.objects.exclude(client_secret_sealed=None).order_by("id"))
         for app in {app.pk: app for app in (*apps[:1], *apps[-1:])}.values():
@@ -86,27 +87,27 @@ PROBES: dict[str, Probe] = {"database": database, "redis": redis, "broker": brok
 
 @lru_cache(maxsize=1)
 def _require_migrations() -> None:
-    """Raises StoreUnavailable while any is missing. Only the good answer is remembered: it cannot become untrue."""
+    """Raises StoreUnavailable while a migration is missing. Only success is cached, because it stays true."""
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:
         raise StoreUnavailable(f"{len(missing)} migrations are not applied: run manage.py migrate")
 
 
-def _timed(probe: Probe) -> Outcome:
+def _timed(probe: Probe) -> ProbeResult:
     started = clock.monotonic()
     try:
         ok, note = True, probe()
     except IntegrationError as error:
         ok, note = False, str(error)
-    except Exception as error:  # any failure of a dependency is the answer itself
+    except Exception as error:  # whatever it raises, the probe has failed
         ok, note = False, type(error).__name__
-    return Outcome(ok=ok, ms=round((clock.monotonic() - started) * 1000, 1), note=note)
+    return ProbeResult(ok=ok, ms=round((clock.monotonic() - started) * 1000, 1), note=note)
 
 
-def _await(future: Future[Outcome], left: float) -> Outcome:
+def _await(future: Future[ProbeResult], left: float) -> ProbeResult:
     try:
         return future.result(timeout=max(0.0, left))
     except TimeoutError:
         future.cancel()
-        return Outcome(ok=False, ms=TIMEOUT * 1000, note=f"no answer within {TIMEOUT:g} s")
+        return ProbeResult(ok=False, ms=TIMEOUT * 1000, note=f"no answer within {TIMEOUT:g} s")

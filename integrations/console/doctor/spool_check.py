@@ -1,4 +1,4 @@
-"""`doctor` on the spool: whether this machine could keep a grant, and whether some wait or were set aside."""
+"""The `doctor` check of the spool: can this machine write to it, and do entries wait or need an operator?"""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from integrations.tokens.spool.spool import ASIDE, WAITS
 
 _FOUND = {WAITS: "wait", ASIDE: "were set aside", UNREADABLE: "cannot be read"}
 _FIXES = {
-    WAITS: "they are committed when the database is back; if it is, manage.py spool retry says what holds them",
+    WAITS: "they are committed when the database is back; if it is, manage.py spool retry says why they wait",
     ASIDE: "put back the key that sealed them, then manage.py spool retry; or manage.py spool drop NAME",
-    UNREADABLE: "give the files to the user who runs web and workers, or take away what is no entry",
+    UNREADABLE: "give the files to the user who runs web and workers, or remove files that are no entries",
 }
 
 
 def spool() -> Iterator[Finding]:
-    """Asks no database, and a Redis that is away is another check's."""
+    """Needs no database. It ignores an unreachable Redis, which another check reports."""
     try:
         DISK.prove()
     except OSError as error:
@@ -29,8 +29,8 @@ def spool() -> Iterator[Finding]:
         yield Finding("spool", Level.FAILED, f"cannot be written ({type(error).__name__})", fix)
     else:
         yield Finding("spool", Level.OK, "can be written")
-    desk = inspection.look()
-    for standing, fix in _FIXES.items():
-        if count := desk.count(standing):
-            found = f"entries that {_FOUND[standing]}: {count} (manage.py spool status)"
+    inspected = inspection.look()
+    for state, fix in _FIXES.items():
+        if count := inspected.count(state):
+            found = f"entries that {_FOUND[state]}: {count} (manage.py spool status)"
             yield Finding("spool", Level.WARNING, found, fix)

@@ -1,4 +1,7 @@
-"""What `doctor` says of our answers to the vendor, which pauses a URL with too few 2xx: somebody should look before."""
+"""The `doctor` check of webhook answers: warns while many are refused.
+
+The vendor pauses a webhook URL that answers too few 2xx, so the operator should look into it before that.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from integrations.console.doctor.findings import Finding, Level
 from integrations.core import clock
 from integrations.webhooks import queries as webhooks
 
-_ENOUGH_POSTS = 20  # fewer say nothing
+_ENOUGH_POSTS = 20  # a share of fewer is no evidence
 _REFUSED = {
-    "unsigned": "see that HIGHLEVEL_WEBHOOK_KEYS holds the key the vendor signs with; strangers' posts end up here too",
+    "unsigned": "see that HIGHLEVEL_WEBHOOK_KEYS holds the vendor's signing key; other senders' posts count here too",
     "malformed": "see webhook.refused in the log; the portal may send another app's events to this URL",
     "too_large": "see webhook.refused in the log; real webhooks stay far below 1 MiB",
     "not_stored": "see why the database could not store them: away, full or read-only",
@@ -19,7 +22,7 @@ _REFUSED = {
 
 
 def webhook_answers() -> Iterator[Finding]:
-    """How the vendor's posts of the last three days were answered."""
+    """How this deployment answered the webhooks of the last three days."""
     name = "webhooks"
     total = 0
     for standing in webhooks.standings(clock.now()):

@@ -1,7 +1,7 @@
-"""Are workers and beat alive? Neither keeps a row of its own, so this asks the workers what they have counted.
+"""Are workers and beat alive? Neither has a row of its own, so this asks the workers for their task counts.
 
-Every worker counts the tasks it was given by name. Beat sends a sweep every two seconds, so a count that stands still
-longer than that means that beat is gone; and work that is due for minutes means that nobody looks for it.
+Every worker counts the tasks it received, by name. Beat sends a sweep every few seconds, so a count that does not grow
+for longer means that beat is down. Work that has been due for minutes means that no worker looks for it.
 """
 
 from __future__ import annotations
@@ -23,28 +23,30 @@ from integrations.webhooks.models import Mailbox
 
 LATE = timedelta(minutes=2)
 BEAT_PERIOD = 6.0  # seconds; longer than the slowest sweep's five
-_ANSWER_WITHIN = 1.5
+_ANSWER_WITHIN = 1.5  # seconds
 
 
 @dataclass(frozen=True, slots=True)
-class Sweeps:
-    """How many workers answered, and how many sweeps they have counted in all."""
+class SweepCount:
+    """How many workers answered, and how many sweeps all of them have received."""
 
     workers: int
     count: int
 
 
-def sweeps() -> Sweeps:
-    """Asks every worker; takes a second and a half. Raises what kombu raises when the broker is away."""
+def count_sweeps() -> SweepCount:
+    """Ask every worker; takes 1.5 seconds. Raises kombu's error when the broker cannot be reached."""
     stats: dict[str, Any] = current_app.control.inspect(timeout=_ANSWER_WITHIN).stats() or {}
     totals = (worker.get("total", {}) for worker in stats.values())
     count = sum(number for total in totals for task, number in total.items() if task.endswith(".sweep"))
-    return Sweeps(workers=len(stats), count=count)
+    return SweepCount(workers=len(stats), count=count)
 
 
 def overdue(now: datetime) -> dict[str, int]:
-    """What was due more than two minutes ago and that nobody works on, by kind. What was asked for while its run is
-    under way waits for that."""
+    """Number of rows, by kind, that have been due for more than two minutes while no worker has them leased.
+
+    A plan or schedule that fell due during its own run is not counted: it waits for that run.
+    """
     late = now - LATE
     idle = Q(lease_until__isnull=True) | Q(lease_until__lt=now)
     refreshes = Credential.objects.filter(idle, refresh_due_at__lt=late, app__halted_at__isnull=True)

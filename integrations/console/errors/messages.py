@@ -1,8 +1,8 @@
-"""What a visitor reads when something fails: one row per kind of error, closed by default.
+"""Texts of the error pages: HTTP status, title, message and advice for each error class.
 
-The text of an exception is for logs and operators. It may name settings, tables or the vendor, and the pages of an
-agency name none of them (white-label rule of the marketplace), so pages take their words from here alone. An error
-without a row of its own is worded by its nearest ancestor; the two roots have rows, so nothing falls through.
+The text of an exception is for logs and operators: it may name settings, tables or the vendor. Pages for agencies must
+not (white-label rule of the marketplace), so error pages show only the texts of this file. An error class without a
+row uses the row of its nearest ancestor; the root has a row, so every error has a text.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _ADMIN = "Tell the people who run this integration, and give them the code below
 
 
 @dataclass(frozen=True)
-class Wording:
-    """One page's words and the HTTP status it is sent with."""
+class ErrorText:
+    """The texts of one error page, and the HTTP status it is sent with."""
 
     status: int
     title: str
@@ -26,81 +26,85 @@ class Wording:
     what_to_do: str
 
 
-TABLE: dict[type[errors.IntegrationError], Wording] = {
-    errors.Retryable: Wording(503, "Try again in a moment", "The service is busy just now.", _LATER),
-    errors.Unreachable: Wording(503, "Try again in a moment", "The platform behind this page did not answer.", _LATER),
-    errors.ServerFault: Wording(503, "Try again in a moment", "The platform behind this page has a fault.", _LATER),
-    errors.QuotaExhausted: Wording(
+BY_ERROR: dict[type[errors.IntegrationError], ErrorText] = {
+    errors.Retryable: ErrorText(503, "Try again in a moment", "The service is busy at the moment.", _LATER),
+    errors.Unreachable: ErrorText(
+        503, "Try again in a moment", "The platform behind this page did not answer.", _LATER
+    ),
+    errors.ServerFault: ErrorText(503, "Try again in a moment", "The platform behind this page has a fault.", _LATER),
+    errors.QuotaExhausted: ErrorText(
         503, "Try again in a moment", "Too many requests are under way for this account.", _LATER
     ),
-    errors.TooManyRequests: Wording(
-        429, "Too many requests", "This page was asked for more often than it can answer.", _LATER
+    errors.TooManyRequests: ErrorText(
+        429, "Too many requests", "This page received more requests than it can answer.", _LATER
     ),
-    errors.InstallPending: Wording(
+    errors.InstallPending: ErrorText(
         503, "Almost there", "The installation is still being set up.", "Load this page again in a minute."
     ),
-    errors.StoreUnavailable: Wording(503, "Try again in a moment", "Part of this service is being restarted.", _LATER),
-    errors.Permanent: Wording(409, "That did not work", "This could not be completed.", _ADMIN),
-    errors.GrantRevoked: Wording(
+    errors.StoreUnavailable: ErrorText(
+        503, "Try again in a moment", "Part of this service is being restarted.", _LATER
+    ),
+    errors.Permanent: ErrorText(409, "That did not work", "This could not be completed.", _ADMIN),
+    errors.GrantRevoked: ErrorText(
         409, "The connection was ended", "Access for this account is no longer granted.", _INSTALL_AGAIN
     ),
-    errors.InstallGone: Wording(404, "Not installed", "The app is not installed here.", _INSTALL_AGAIN),
-    errors.LocationInactive: Wording(
+    errors.InstallGone: ErrorText(404, "Not installed", "The app is not installed here.", _INSTALL_AGAIN),
+    errors.LocationInactive: ErrorText(
         409,
         "The account is paused",
         "This sub-account is paused or closed, so its data cannot be reached.",
         "Once it is active again, the connection resumes by itself.",
     ),
-    errors.ScopeMissing: Wording(
+    errors.ScopeMissing: ErrorText(
         409, "A permission is missing", "The installed version lacks a permission this needs.", _INSTALL_AGAIN
     ),
-    errors.ClientRejected: Wording(502, "The app is not set up correctly", "It could not sign in.", _ADMIN),
-    errors.RequestRejected: Wording(
+    errors.ClientRejected: ErrorText(502, "The app is not set up correctly", "It could not sign in.", _ADMIN),
+    errors.RequestRejected: ErrorText(
         502, "The platform refused", "The platform behind this page refused the request.", _ADMIN
     ),
-    errors.BadRequest: Wording(
+    errors.BadRequest: ErrorText(
         400,
         "That link does not work",
         "The address is incomplete, or names something that does not exist here.",
         "Check the link, or start from the first page.",
     ),
-    errors.ConsentDenied: Wording(
+    errors.ConsentDenied: ErrorText(
         400,
         "Nothing was installed",
         "The installation was cancelled, or its permissions were not granted.",
         "You can start it again from the first page whenever you like.",
     ),
-    errors.SealBroken: Wording(500, "Something is wrong here", "A stored value cannot be read.", _ADMIN),
-    errors.Untrusted: Wording(
-        400, "That could not be accepted", "The request is not what it claims to be.", _INSTALL_AGAIN
+    errors.SealBroken: ErrorText(500, "Something is wrong here", "A stored value cannot be read.", _ADMIN),
+    errors.Untrusted: ErrorText(
+        400, "That could not be accepted", "The request could not be verified.", _INSTALL_AGAIN
     ),
-    errors.StateInvalid: Wording(
+    errors.StateInvalid: ErrorText(
         400,
         "This installation link has expired",
         "It was used before, took too long, or was opened in another browser.",
         _INSTALL_AGAIN,
     ),
-    errors.SignatureInvalid: Wording(
+    errors.SignatureInvalid: ErrorText(
         401, "You could not be recognised", "Your sign-in could not be verified.", "Close the page and open it again."
     ),
-    errors.PayloadTooLarge: Wording(413, "Too large", "The request is larger than allowed.", _ADMIN),
-    errors.IntegrationError: Wording(500, "Something went wrong", "This could not be completed.", _ADMIN),
+    errors.PayloadTooLarge: ErrorText(413, "Too large", "The request is larger than allowed.", _ADMIN),
+    errors.IntegrationError: ErrorText(500, "Something went wrong", "This could not be completed.", _ADMIN),
 }
 
-OUTAGE = Wording(503, "Try again in a moment", "The service cannot reach its database just now.", _LATER)
-HTTP: dict[int, Wording] = {
-    400: Wording(400, "That request is malformed", "It could not be understood.", "Go back and try once more."),
-    403: Wording(403, "Not allowed", "You may not open this page.", "Sign in with an account that may, or go back."),
-    404: Wording(
+OUTAGE = ErrorText(503, "Try again in a moment", "The service cannot reach its database at the moment.", _LATER)
+BY_STATUS: dict[int, ErrorText] = {
+    400: ErrorText(400, "That request is malformed", "The server could not read it.", "Go back and try once more."),
+    403: ErrorText(403, "Not allowed", "You may not open this page.", "Sign in with an account that may, or go back."),
+    404: ErrorText(
         404, "Page not found", "There is nothing at this address.", "Check the link, or start from the first page."
     ),
-    500: Wording(500, "Something went wrong", "The fault is ours and has been written down.", _LATER),
+    500: ErrorText(500, "Something went wrong", "The fault is ours and has been logged.", _LATER),
 }
-FORM_EXPIRED = Wording(
+FORM_EXPIRED = ErrorText(
     403, "This form has expired", "It could not be verified that you sent it.", "Go back, reload, send it again."
 )
 
 
-def of(error: errors.IntegrationError) -> Wording:
-    """The row of the error's own kind, or of its nearest ancestor that has one."""
-    return next(TABLE[kind] for kind in type(error).__mro__ if kind in TABLE)
+def for_error(error: errors.IntegrationError) -> ErrorText:
+    """The text of the error's class, or of its nearest ancestor that has one."""
+    return next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)

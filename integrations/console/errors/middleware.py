@@ -1,8 +1,9 @@
-"""What every answer carries, and what a visitor gets when a view fails.
+"""Middleware: security headers of every response, and error pages for exceptions of views.
 
-Three policies, chosen by path, because one would be too weak: our own pages allow nothing but our own files; the
-admin theme needs `eval` (Alpine) and inline styles; the page inside the agency's iframe may be framed. Its hosts are
-thousands of white-label domains that nobody can list (FACTS 5), so any may frame it, over HTTPS where we have it.
+There are three content security policies, chosen by path, because a single one would be too weak. Our own pages load
+only our own files. The admin theme needs `eval` (Alpine) and inline styles. The page inside HighLevel may be framed:
+its hosts are thousands of white-label domains that cannot be listed (FACTS 5), so any host may frame it, over HTTPS
+where we serve HTTPS.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _PERMISSIONS = (
 
 
 class SecurityHeaders:
-    """Sets what is not set yet, so that a view may be stricter, and the sandbox's pages their own."""
+    """Sets the headers that the view did not set: a view may be stricter, and the sandbox's pages have their own."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -49,7 +50,7 @@ class SecurityHeaders:
 
 
 class ErrorPages:
-    """Turns what a view raised into an answer. Anything unforeseen goes on to Django's handler500."""
+    """Turns exceptions of views into error responses. Unexpected exceptions go on to Django's handler500."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -58,10 +59,11 @@ class ErrorPages:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Django's hook for an exception that a view raised; None leaves it to Django."""
         if isinstance(exception, IntegrationError):
-            return responses.to_error(request, exception)
+            return responses.for_error(request, exception)
         if isinstance(exception, responses.OUTAGES):
-            return responses.to_outage(request, exception)
+            return responses.for_outage(request, exception)
         return None
 
 

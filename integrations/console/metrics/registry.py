@@ -1,7 +1,7 @@
-"""Prometheus metrics, counted from the rows when somebody scrapes (`series`).
+"""Prometheus registry: metrics are computed from database rows at every scrape (`series`).
 
-Counters in the process would be one process's share and forget at every restart; the rows are the truth of all
-workers at once. A registry of our own, so that nothing a library registers globally is exposed by accident.
+Counters in memory would count one process only and start at zero after every restart. The rows cover all processes.
+The registry is our own, so that a metric which a library registers globally is not exposed by accident.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from integrations.core import clock
 
 
 class Rows(Collector):
-    """All series, read in one scrape. Raises OperationalError when the database is away: the scrape fails."""
+    """All series, read at a scrape. Raises OperationalError without a database: the scrape fails."""
 
     def describe(self) -> list[Metric]:
-        """Nothing: without this the registry would query the database when the process starts."""
+        """Nothing: otherwise the registry would call `collect`, and query the database, when the process starts."""
         return []
 
     def collect(self) -> Iterator[Metric]:
+        """Every metric family, as of now."""
         now = clock.now()
         for family in series.ALL:
             yield from family(now)
@@ -45,5 +46,5 @@ REGISTRY = _registry()
 
 
 def render() -> bytes:
-    """The exposition text of all metrics, now."""
+    """All metrics in Prometheus text format."""
     return generate_latest(REGISTRY)

@@ -1,8 +1,8 @@
-"""What `/metrics` says, one function a subject.
+"""The metric families of `/metrics`, one function per subject.
 
-Labels are few and closed: apps, kinds, states, resources, lanes, error codes. No tenant's id is ever one, because a
-thousand locations would be a thousand series, and as many new ones a month. Where single tenants matter, the worst
-of them is told, and the pages say whose it is. When the quota store is away the other figures still come, and
+Labels have few values: apps, user types, states, resources, lanes, error codes. A tenant's id is never a label, because
+a thousand locations would make a thousand series. Where single tenants matter, the worst value is exposed, and the
+admin pages show whose it is. When the quota store cannot be reached, the other metrics are still exposed and
 `hlapp_quota_store_up` is 0.
 """
 
@@ -31,10 +31,10 @@ from integrations.webhooks.answers import Outcome
 BUSIEST = 20
 CALLS_OF = timedelta(minutes=5)
 
-Rows = Iterable[tuple[list[str], float]]
+Samples = Iterable[tuple[list[str], float]]
 
 
-def _gauge(name: str, help_: str, labels: list[str], rows: Rows) -> Metric:
+def _gauge(name: str, help_: str, labels: list[str], rows: Samples) -> Metric:
     family = GaugeMetricFamily(f"hlapp_{name}", help_, labels=labels)
     for values, figure in rows:
         family.add_metric(values, figure)
@@ -45,7 +45,7 @@ def _single(name: str, help_: str, figure: float) -> Metric:
     return GaugeMetricFamily(f"hlapp_{name}", help_, figure)
 
 
-def _labelled(rows: Iterable[Mapping[str, Any]], *labels: str, figure: str = "found") -> Rows:
+def _labelled(rows: Iterable[Mapping[str, Any]], *labels: str, figure: str = "found") -> Samples:
     return [([str(row[label]) for label in labels], row[figure]) for row in rows]
 
 
@@ -54,11 +54,12 @@ def _age(at: datetime | None, now: datetime) -> float:
 
 
 def tenants(now: datetime) -> Iterator[Metric]:
+    """Installations, credentials and halted apps."""
     labels = ["app_name", "user_type", "status"]
     installed = _labelled(queries.installations(), *labels)
     yield _gauge("installations", "Installations by status.", ["app", *labels[1:]], installed)
-    held = _labelled(queries.credentials(), "app_name", "user_type", "state")
-    yield _gauge("credentials", "Credentials by state.", ["app", "user_type", "state"], held)
+    credentials = _labelled(queries.credentials(), "app_name", "user_type", "state")
+    yield _gauge("credentials", "Credentials by state.", ["app", "user_type", "state"], credentials)
     first = Credential.objects.filter(state=Credential.State.ACTIVE, expires_at__isnull=False)
     yield _gauge(
         "credentials_next_expiry_timestamp_seconds",
@@ -74,14 +75,17 @@ def tenants(now: datetime) -> Iterator[Metric]:
 
 
 def inbox(now: datetime) -> Iterator[Metric]:
-    left = webhooks.unsettled()
-    depth = [([status], entry.number) for status, entry in left.items()]
+    """Unsettled events, mailboxes that are behind, and answers to webhooks."""
+    unsettled = webhooks.unsettled()
+    depth = [([status], entry.number) for status, entry in unsettled.items()]
     yield _gauge("events", "Webhook events that are not settled, by status.", ["status"], depth)
-    ages = [([status], _age(entry.oldest, now)) for status, entry in left.items()]
+    ages = [([status], _age(entry.oldest, now)) for status, entry in unsettled.items()]
     yield _gauge("events_oldest_seconds", "How long ago the oldest of them was received.", ["status"], ages)
     yield _single("mailboxes_behind", "Mailboxes with events that are due.", webhooks.behind(now))
     answers = CounterMetricFamily(
-        "hlapp_webhook_answers", "Answers to the vendor's posts (app empty: none of ours).", labels=["app", "outcome"]
+        "hlapp_webhook_answers",
+        "Answers to webhooks by outcome (app empty: the URL named no app of ours).",
+        labels=["app", "outcome"],
     )
     for row in webhooks.answered():
         for outcome in Outcome:
@@ -90,22 +94,24 @@ def inbox(now: datetime) -> Iterator[Metric]:
 
 
 def work(now: datetime) -> Iterator[Metric]:
+    """Sync runs and plans, records, job runs, and overdue work."""
     runs = _labelled(queries.runs(), "resource", "status")
     yield _gauge("sync_runs", "Sync runs that are not complete, by status.", ["resource", "status"], runs)
     lags = sync.lags()
     ages = [([lag.resource], _age(lag.oldest_sync, now)) for lag in lags if lag.oldest_sync]
-    yield _gauge("sync_lag_seconds", "How long ago the stalest plan was last in step.", ["resource"], ages)
+    yield _gauge("sync_lag_seconds", "How long ago the stalest plan was last synced.", ["resource"], ages)
     never = [([lag.resource], lag.never) for lag in lags]
-    yield _gauge("sync_plans_never_synced", "Plans that have not been in step once.", ["resource"], never)
+    yield _gauge("sync_plans_never_synced", "Plans that were never synced.", ["resource"], never)
     count, _exact = queries.records()
-    yield _single("records", "Records kept (the planner's estimate beyond a million).", count)
+    yield _single("records", "Synced records (the planner's estimate beyond a million).", count)
     found = _labelled(jobs.by_status(), "job", "status")
     yield _gauge("job_runs", "Runs of background jobs that are not complete, by status.", ["job", "status"], found)
     overdue = [([kind], number) for kind, number in workers.overdue(now).items()]
-    yield _gauge("overdue", "Work due for over two minutes that nobody works on: is beat alive?", ["kind"], overdue)
+    yield _gauge("overdue", "Work due for over two minutes that no worker has: is beat alive?", ["kind"], overdue)
 
 
 def parked(now: datetime) -> Iterator[Metric]:
+    """Parked tasks."""
     rows = Parked.objects.values("lane", "state").annotate(found=Count("pk")).order_by()
     yield _gauge("parked_tasks", "Tasks that wait for a permit.", ["lane", "state"], _labelled(rows, "lane", "state"))
     oldest = Parked.objects.filter(state=Parked.State.WAITING).aggregate(at=Min("parked_at"))["at"]
@@ -113,7 +119,7 @@ def parked(now: datetime) -> Iterator[Metric]:
 
 
 def calls(now: datetime) -> Iterator[Metric]:
-    """Gauges and no counters: the minutes they are added up from are not kept for ever."""
+    """API calls of the last five minutes. Gauges, not counters: the rows per minute are deleted after a while."""
     minutes = Usage.objects.filter(span=Usage.Span.MINUTE, at__gt=now - CALLS_OF, at__lte=now)
     kinds = minutes.values("lane", "code", app_name=F("app__client_id")).order_by()
     rows = list(kinds.annotate(sent=Sum("spent"), refused=Sum(F("calls") - F("spent"))))
@@ -132,31 +138,37 @@ def calls(now: datetime) -> Iterator[Metric]:
 
 
 def quotas(now: datetime) -> Iterator[Metric]:
+    """The fullest burst window and the most used day budget of the busiest tenants, by app and user type."""
     free: dict[tuple[str, str], int] = {}
     day: dict[tuple[str, str], int] = {}
     up = 1
     try:
         for app, kind, resource_id in queries.busiest(BUSIEST):
-            _least(free, day, app, kind, resource_id)
+            _lower(free, day, app, kind, resource_id)
     except StoreUnavailable:
         up = 0
     yield _single("quota_store_up", "Whether the quota store answers.", up)
-    of = f"of the {BUSIEST} busiest companies and locations"
+    scope = f"of the {BUSIEST} busiest companies and locations"
     names = ["app", "user_type"]
-    yield _gauge("quota_burst_free_least", f"Calls free now in the fullest burst window {of}.", names, _rows(free))
-    yield _gauge("quota_day_remaining_least", f"Calls left of the most used day's budget {of}.", names, _rows(day))
+    yield _gauge(
+        "quota_burst_free_least", f"Calls free now in the fullest burst window {scope}.", names, _samples(free)
+    )
+    yield _gauge(
+        "quota_day_remaining_least", f"Calls left of the most used day's budget {scope}.", names, _samples(day)
+    )
 
 
-def _least(
+def _lower(
     free: dict[tuple[str, str], int], day: dict[tuple[str, str], int], app: App, kind: UserType, resource_id: str
 ) -> None:
+    """Lower the minima of the app and user type to this tenant's figures."""
     key, snapshot = (app.client_id, kind.value), quota.snapshot(app.client_id, resource_id)
     free[key] = min(free.get(key, snapshot.free), snapshot.free)
     if snapshot.day_remaining is not None:
         day[key] = min(day.get(key, snapshot.day_remaining), snapshot.day_remaining)
 
 
-def _rows(figures: dict[tuple[str, str], int]) -> Rows:
+def _samples(figures: dict[tuple[str, str], int]) -> Samples:
     return [(list(key), figure) for key, figure in figures.items()]
 
 

@@ -1,4 +1,4 @@
-"""Scopes as a person reads them: one line per kind of data, and whether it is read or changed."""
+"""Template filter that groups OAuth scopes by kind of data, with read and write access, for the install page."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ register = template.Library()
 
 _READS = frozenset({"readonly", "read"})
 _WRITES = frozenset({"write"})
-# Of the connection itself, not of anybody's data.
+# Scopes of the connection itself, not of data.
 _NAMES = {"oauth": "connection to your accounts"}
 
 
 @dataclass(slots=True)
-class Group:
-    """One kind of data; `parts` are what the scopes narrow it to, such as tags or custom fields."""
+class ScopeGroup:
+    """The scopes of one kind of data; `parts` are subsets such as tags or custom fields."""
 
     name: str
     read: bool = False
@@ -27,13 +27,13 @@ class Group:
 
 
 @register.filter
-def scope_groups(scopes: Iterable[str]) -> list[Group]:
+def scope_groups(scopes: Iterable[str]) -> list[ScopeGroup]:
     """Groups of scopes such as `contacts.readonly` and `locations/customFields.write`."""
-    groups: dict[str, Group] = {}
+    groups: dict[str, ScopeGroup] = {}
     for scope in sorted(scopes):
-        place, _, right = scope.rpartition(".")
-        kind, _, part = (place or scope).partition("/")
-        group = groups.setdefault(kind, Group(_NAMES.get(kind, _words(kind))))
+        subject, _, right = scope.rpartition(".")
+        kind, _, part = (subject or scope).partition("/")
+        group = groups.setdefault(kind, ScopeGroup(_NAMES.get(kind, _words(kind))))
         group.read = group.read or right in _READS or right not in _WRITES
         group.write = group.write or right in _WRITES
         if part and _words(part) not in group.parts:
@@ -42,5 +42,5 @@ def scope_groups(scopes: Iterable[str]) -> list[Group]:
 
 
 def _words(name: str) -> str:
-    """`customFields`, `saas-plan` and `custom_menu` as words."""
+    """`customFields`, `saas-plan` and `custom_menu` as lower-case words."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|[-_/]+", " ", name).lower()

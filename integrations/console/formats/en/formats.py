@@ -1,4 +1,4 @@
-"""Dates as operators compare them: sortable, 24 hours, seconds where a log line would have them, and the time zone."""
+"""Date formats of the admin pages: sortable, 24 hours, with seconds and time zone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`manage.py doctor`: checks everything this deployment needs, and says what to fix."""
+"""`manage.py doctor`: checks configuration, services, keys and workers, and says what to fix."""
 
 from __future__ import annotations
 
@@ -10,25 +10,27 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.table import Column, Table
 from rich.text import Text
 
-from integrations.console import screen
-from integrations.console.doctor import checks
+from integrations.console import terminal
+from integrations.console.doctor import diagnostics
 from integrations.console.doctor.findings import Finding, Level
 
 _STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "bold red"}
 
 
 class Command(BaseCommand):
+    """Prints the findings. Exits with status 1 when one of them is FAILED."""
+
     help = "Check configuration, services, keys, workers, beat and apps. Exits 1 when a check failed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     def handle(self, **options: Any) -> None:
-        findings = checks.examine()
+        findings = diagnostics.run_checks()
         if options["json"]:
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         else:
-            screen.on(self.stdout).print(_table(findings))
+            terminal.table_console(self.stdout).print(_table(findings))
         failed = sorted({finding.check for finding in findings if finding.level == Level.FAILED})
         if failed:
             raise CommandError(f"failed: {', '.join(failed)}")
@@ -37,8 +39,8 @@ class Command(BaseCommand):
 def _table(findings: list[Finding]) -> Table:
     table = Table.grid(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
     for finding in findings:
-        words = Text(finding.found)
+        text = Text(finding.found)
         if finding.fix:
-            words.append(f"\n→ {finding.fix}", style="bold")
-        table.add_row(Text(finding.level.value, style=_STYLE[finding.level]), Text(finding.check), words)
+            text.append(f"\n→ {finding.fix}", style="bold")
+        table.add_row(Text(finding.level.value, style=_STYLE[finding.level]), Text(finding.check), text)
     return table

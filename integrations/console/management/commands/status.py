@@ -1,4 +1,4 @@
-"""`manage.py status`: apps, installations, credential health, quota, sync and inbox on one screen."""
+"""`manage.py status`: apps, installations, credential health, quota, sync and inbox as tables or JSON."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from django.core.serializers.json import DjangoJSONEncoder
 from rich.table import Table
 from rich.text import Text
 
-from integrations.console import report, screen
+from integrations.console import report, terminal
 from integrations.core import clock
 
 
 class Command(BaseCommand):
+    """Prints what `console.report` collects."""
+
     help = "Show apps, installations, credential health, quota, sync and inbox."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,7 +29,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(found, indent=2, cls=DjangoJSONEncoder))
             return
-        console = screen.on(self.stdout)
+        console = terminal.table_console(self.stdout)
         for table in _tables(found):
             console.print(table)
         if found["quota"] is None:
