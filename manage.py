@@ -26,7 +26,6 @@ from hlapp import demos, development
 from hlapp.embedded import EmbeddedError
 from hlapp.env import ConfigurationError, Env
 
-TOOLS = frozenset({"demo", "sandbox"})
 # `makemigrations` is not among them: it compares with the migrations that the database has seen.
 SERVERLESS = frozenset(
     {"", "help", "version", "sandbox", "catalogue", "startapp", "startproject", "collectstatic", "check"}
@@ -42,6 +41,8 @@ def main(argv: list[str]) -> int | str:
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     command = next((word for word in argv[1:] if not word.startswith("-")), "")
     try:
+        if line := development.refusal(command, os.environ):
+            return line
         with _profile(command, needs_servers=command not in SERVERLESS and not _HELP & set(argv)):
             execute_from_command_line(argv)
             sys.stdout.flush()
@@ -66,7 +67,7 @@ def main(argv: list[str]) -> int | str:
 
 @contextmanager
 def _profile(command: str, *, needs_servers: bool) -> Iterator[None]:
-    is_tool = command in TOOLS or not (needs_servers or demos.is_configured(os.environ))
+    is_tool = command in development.TOOLS or not (needs_servers or demos.is_configured(os.environ))
     if not is_tool and (demo := demos.join(development.DIRECTORY, os.environ)):
         sys.stderr.write(f"with the demo that is running here ({demo})\n")
     if not is_tool and not _debug():

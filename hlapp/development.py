@@ -20,10 +20,12 @@ from pathlib import Path
 
 from hlapp import embedded
 from hlapp.embedded.home import private_directory
+from hlapp.env import Env
 
 PROJECT = Path(__file__).resolve().parent.parent
 DIRECTORY = PROJECT / ".hlapp"
 
+TOOLS = frozenset({"demo", "sandbox"})  # commands of apps that only a development run installs
 PLAIN = {
     "DEBUG": "true",
     "PUBLIC_URL": "http://127.0.0.1:8000",
@@ -59,6 +61,23 @@ def prepare(
         _fill(environ, NOWHERE)
         return None
     return _serve(directory, environ)
+
+
+def refusal(command: str, environ: Mapping[str, str]) -> str | None:
+    """One line that says what to do when a development tool is run with a production configuration, else None.
+
+    Production is DEBUG=false, or keys without DEBUG: a development run generates its keys itself. Raises
+    ConfigurationError for a malformed DEBUG.
+    """
+    if command not in TOOLS:
+        return None
+    has_keys = _is_set(environ, "SECRET_KEY") or _is_set(environ, "VAULT_KEYS")
+    env = Env(environ)
+    allowed = env.flag("DEBUG", default=not has_keys)
+    env.check()
+    if allowed:
+        return None
+    return f"{command} is a development tool that production leaves out: run DEBUG=true manage.py {command}"
 
 
 def _serve(directory: Path, environ: MutableMapping[str, str]) -> embedded.Services | None:

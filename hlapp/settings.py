@@ -99,9 +99,10 @@ INSTALLED_APPS = [
     "integrations.sync",
     "integrations.jobs",
     "integrations.console",
-    "integrations.sandbox",
-    "integrations.demo",
 ]
+if DEBUG:
+    # Development tools: production has neither their commands nor their modules (`hlapp.development.refusal`).
+    INSTALLED_APPS += ["integrations.sandbox", "integrations.demo"]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -41,7 +41,7 @@ class Demo:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "demo", *options, *arguments],
                 cwd=root,
-                env={**os.environ, "COLUMNS": "100", **environment},
+                env={**os.environ, "DEBUG": "true", "COLUMNS": "100", **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )

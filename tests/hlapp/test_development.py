@@ -139,6 +139,31 @@ def test_what_needs_no_server_needs_nothing(command: list[str]) -> None:
     assert done.stdout
 
 
+@pytest.mark.parametrize("production", [{"DEBUG": "false"}, {"SECRET_KEY": "x"}, {"VAULT_KEYS_FILE": "/run/keys"}])
+@pytest.mark.parametrize("command", ["sandbox", "demo"])
+def test_a_development_tool_says_in_production_what_to_do(production: dict[str, str], command: str) -> None:
+    done = run_manage(command, **production)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"{command} is a development tool that production leaves out: run DEBUG=true manage.py {command}\n"
+    )
+
+
+@pytest.mark.parametrize("debug", ["true", "false"])
+def test_only_a_development_run_installs_the_tools(tmp_path: Path, debug: str) -> None:
+    environ = {**BARE, "DEBUG": debug, "DJANGO_SETTINGS_MODULE": "hlapp.settings"}
+    development.prepare(tmp_path / "state", services=False, environ=environ)
+    program = "from django.conf import settings; print(*settings.INSTALLED_APPS)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, env=environ, capture_output=True, text=True, check=True
+    )
+
+    tools = {"integrations.sandbox", "integrations.demo"} & set(done.stdout.split())
+
+    assert bool(tools) is (debug == "true")
+
+
 def test_a_malformed_debug_stops_before_anything_starts() -> None:
     done = run_manage("migrate", DEBUG="maybe")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.management import call_command
 
+from integrations.sandbox.management.commands.sandbox import Command
 from integrations.sandbox.server import commandline
 from integrations.sandbox.server.options import Options
 
@@ -19,6 +20,6 @@ def test_the_command_runs_the_sandbox_and_exits_with_its_code(monkeypatch: pytes
 
     monkeypatch.setattr(commandline, "run", run)
     with pytest.raises(SystemExit) as ended:
-        call_command("sandbox", "--port", "0", "--locations", "7", "--redirect-uri", "https://app.example.com/cb")
+        call_command(Command(), "--port", "0", "--locations", "7", "--redirect-uri", "https://app.example.com/cb")
     assert ended.value.code == code
     assert seen == [Options(port=0, locations=7, redirect_uris=("https://app.example.com/cb",))]
