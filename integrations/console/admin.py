@@ -160,4 +160,4 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
 
 
 def _subject(row: Installation) -> str:
-    return f"{row.user_type}:{row.resource_id}"
+    return row.tenant.audit_subject

@@ -186,7 +186,7 @@ def _tracker(now: datetime) -> list[dict[str, str]]:
     return [
         {
             "tone": _tone(row, in_need),
-            "tooltip": f"{row.user_type} {row.resource_id}: {row.reason or row.last_error_code or row.state}",
+            "tooltip": f"{row.tenant}: {row.reason or row.last_error_code or row.state}",
             "href": reverse("admin:tokens_credential_change", args=[row.pk]),
         }
         for row in rows

@@ -120,7 +120,7 @@ def busiest(limit: int) -> list[tuple[App, UserType, str]]:
 def _with_parked_tasks(limit: int) -> list[tuple[App, UserType, str]]:
     keys = spending.in_line(limit)
     rows = Installation.objects.filter(resource_id__in=[key.partition(":")[2] for key in keys]).select_related("app")
-    known = {f"{row.app.client_id}:{row.resource_id}": row for row in rows}
+    known = {row.tenant.quota_key(row.app.client_id): row for row in rows}
     found = [known[key] for key in keys if key in known]
     return [(row.app, UserType(row.user_type), row.resource_id) for row in found]
 

@@ -51,7 +51,7 @@ def _credentials(app: App) -> dict[str, Any]:
 
 def _in_need(row: Credential) -> dict[str, Any]:
     return {
-        "of": f"{row.user_type} {row.resource_id}",
+        "of": str(row.tenant),
         "state": row.state,
         "reason": row.reason or row.last_error,
         "trace_id": row.last_trace_id,

@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 from integrations.core.errors import BadRequest, ScopeMissing
+from integrations.core.tenant import Tenant
 from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.catalogue.operation import Kind
 from integrations.tenants.models import App
-from integrations.tokens import store
-from integrations.tokens.models import Credential
-from integrations.tokens.store import Holder
+from integrations.tokens.models import Credential, CredentialKey
 
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """The tenant a call is for. `tenant` fills the operation's own locationId or companyId."""
-
-    holder: Holder
-    kind: Kind
-    tenant: Mapping[str, str]
-
-
-def address(operation: Operation, *, app: App, location: str | None, company: str | None) -> Address:
-    """Exactly one of `location` and `company` is given, and the operation has to take that kind of token."""
-    kind, tenant = whose(operation.key, location=location, company=company)
-    if operation.kinds and kind not in operation.kinds:
-        other = "company" if kind == "location" else "location"
-        raise BadRequest(f"{operation.key} takes the token of a {other}, not of a {kind}", operation=operation.key)
-    if kind == "location":
-        return Address(store.location(app, tenant), kind, {"locationId": tenant})
-    return Address(store.company(app, tenant), kind, {"companyId": tenant})
+def credential_key(operation: Operation, *, app: App, location: str | None, company: str | None) -> CredentialKey:
+    """The credential of a call. Raises BadRequest unless exactly one of `location` and `company` is given, and the
+    operation takes that kind of token."""
+    tenant = tenant_of(operation.key, location=location, company=company)
+    if operation.kinds and tenant.kind not in operation.kinds:
+        other = "company" if tenant.kind == "location" else "location"
+        raise BadRequest(
+            f"{operation.key} takes the token of a {other}, not of a {tenant.kind}", operation=operation.key
+        )
+    return CredentialKey(app, tenant)
 
 
-def whose(name: str, *, location: str | None, company: str | None) -> tuple[Kind, str]:
-    """The tenant's kind and id. Raises BadRequest, with the `name` of the call, unless it is one that can be."""
+def tenant_of(name: str, *, location: str | None, company: str | None) -> Tenant:
+    """The tenant of a call. Raises BadRequest, with the `name` of the call, unless there is one with a valid id."""
     if bool(location) == bool(company):
         raise BadRequest(f"{name}: say for which location or for which company, one of the two")
-    kind: Kind = "location" if location else "company"
-    tenant = location or company or ""
-    if not _ID.fullmatch(tenant):
-        raise BadRequest(f"{name}: {tenant[:64]!r} cannot be the id of a {kind}")
-    return kind, tenant
+    tenant = Tenant.location(location) if location else Tenant.company(company or "")
+    if not _ID.fullmatch(tenant.id):
+        raise BadRequest(f"{name}: {tenant.id[:64]!r} cannot be the id of a {tenant.kind}")
+    return tenant
 
 
 def check_kind(operation: Operation, kind: Kind, credential: str) -> None:

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.core.errors import BadRequest
-from integrations.gateway.address import Address, whose
+from integrations.gateway.address import tenant_of
 from integrations.gateway.client import DEADLINE, Result, perform
 from integrations.highlevel.catalogue import PreparedRequest
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import App, UserType
-from integrations.tokens.models import Credential
-from integrations.tokens.store import Holder
+from integrations.tenants.models import App
+from integrations.tokens.models import Credential, CredentialKey
 
 _METHODS = ("GET", "POST", "PUT", "DELETE")
 
@@ -38,12 +37,10 @@ def call(  # noqa: PLR0913 - as `gateway.client.call`
     `path` is below the API's address and encoded already. Raises what `gateway.client.call` raises.
     """
     name = f"api1 {method} {path}"
-    kind, tenant = whose(name, location=location, company=company)
+    tenant = tenant_of(name, location=location, company=company)
     if method not in _METHODS or not path.startswith("/"):
         raise BadRequest(f"{name}: it takes {', '.join(_METHODS)} and a path that starts with a slash")
-    user_type = UserType.LOCATION if kind == "location" else UserType.COMPANY
-    holder = Holder(app, user_type, tenant, Credential.Api.ONE)
     request = PreparedRequest(name, method, path, version="", query=list((params or {}).items()), headers={}, json=body)
-    target = Address(holder, kind, {})
-    response = perform(None, target, request, lane=lane, deadline=deadline)
+    key = CredentialKey(app, tenant, Credential.Api.ONE)
+    response = perform(None, key, request, lane=lane, deadline=deadline)
     return Result(response.status, response.json, response.trace_id, name, response.body, response.content_type)

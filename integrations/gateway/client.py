@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from integrations.core import clock
 from integrations.core.errors import BadRequest, LocationInactive, QuotaExhausted
 from integrations.gateway import consent, repeat
-from integrations.gateway.address import Address, address, check_kind, check_scopes
+from integrations.gateway.address import check_kind, check_scopes, credential_key
 from integrations.gateway.stats.attempt_hook import Attempt
 from integrations.highlevel.catalogue import Operation, PreparedRequest, catalogue, prepare
 from integrations.highlevel.errors import AccessTokenRejected
@@ -31,6 +31,7 @@ from integrations.tokens import store
 from integrations.tokens.access import api_address as custody
 from integrations.tokens.access import first_use
 from integrations.tokens.access.access_token import Access
+from integrations.tokens.models import CredentialKey
 
 DEADLINE = 30.0  # seconds
 
@@ -82,13 +83,13 @@ def call(  # noqa: PLR0913 - the one door; all but the operation are keywords
     AccessTokenRejected from the vendor, with its trace id; PayloadTooLarge.
     """
     known = found(operation, app)
-    target = address(known, app=app, location=location, company=company)
-    request = prepare(known, params, body, tenant=target.tenant)
+    key = credential_key(known, app=app, location=location, company=company)
+    request = prepare(known, params, body, tenant=key.tenant.request_fields)
     if into is not None:
         request = replace(request, into=into, largest=largest)
     chosen = repeat.policy(known, app.dialect_name, lane=lane, retries=retries, repeatable=repeatable)
     response = repeat.attempts(
-        lambda seconds: perform(known, target, request, lane=lane, deadline=seconds), chosen, deadline=deadline
+        lambda seconds: perform(known, key, request, lane=lane, deadline=seconds), chosen, deadline=deadline
     )
     return Result(response.status, response.json, response.trace_id, known.key, response.body, response.content_type)
 
@@ -139,52 +140,52 @@ def reads(operation: Operation, app: App) -> bool:
 
 
 def perform(
-    operation: Operation | None, target: Address, request: PreparedRequest, *, lane: Lane, deadline: float
+    operation: Operation | None, key: CredentialKey, request: PreparedRequest, *, lane: Lane, deadline: float
 ) -> Response:
     """The answer to a request, when it is a good one. Without an `operation` nothing is known of its scopes."""
-    access = _access(operation, target, lane)
-    with consent.advised(operation, target, access):
+    access = _access(operation, key, lane)
+    with consent.advised(operation, key, access):
         try:
-            return _attempt(target, request, access, lane=lane, deadline=deadline)
+            return _attempt(key, request, access, lane=lane, deadline=deadline)
         except AccessTokenRejected:
             store.reject(access.credential_id, access.generation, now=clock.now())
-            renewed = _access(operation, target, lane, refused=access.generation)
+            renewed = _access(operation, key, lane, refused=access.generation)
             if renewed.generation == access.generation:
                 raise
-            return _attempt(target, request, renewed, lane=lane, deadline=deadline)
+            return _attempt(key, request, renewed, lane=lane, deadline=deadline)
 
 
-def _access(operation: Operation | None, target: Address, lane: Lane, *, refused: int | None = None) -> Access:
-    access = first_use.access(target.holder, lane=lane, refused=refused)
+def _access(operation: Operation | None, key: CredentialKey, lane: Lane, *, refused: int | None = None) -> Access:
+    access = first_use.access(key, lane=lane, refused=refused)
     if operation is not None:
-        check_kind(operation, target.kind, access.kind)
-        with consent.advised(operation, target, access):
-            check_scopes(operation, target.kind, access.scopes)
+        check_kind(operation, key.tenant.kind, access.kind)
+        with consent.advised(operation, key, access):
+            check_scopes(operation, key.tenant.kind, access.scopes)
     return access
 
 
-def _attempt(target: Address, request: PreparedRequest, access: Access, *, lane: Lane, deadline: float) -> Response:
+def _attempt(key: CredentialKey, request: PreparedRequest, access: Access, *, lane: Lane, deadline: float) -> Response:
     """One attempt, watched: what it cost and what became of it is counted, and kept when it failed."""
-    with Attempt(target.holder, request, lane) as attempt:
-        return _answer(target, request, access, attempt, lane=lane, deadline=deadline)
+    with Attempt(key, request, lane) as attempt:
+        return _answer(key, request, access, attempt, lane=lane, deadline=deadline)
 
 
 def _answer(
-    target: Address, request: PreparedRequest, access: Access, attempt: Attempt, *, lane: Lane, deadline: float
+    key: CredentialKey, request: PreparedRequest, access: Access, attempt: Attempt, *, lane: Lane, deadline: float
 ) -> Response:
     """One permit, one request, one settlement; then the answer is judged."""
-    place = custody.of(target.holder)
-    with permitted(place.quota_app, target.holder.resource_id, lane=lane, timeout=deadline) as costed:
+    place = custody.of(key)
+    with permitted(place.quota_app, key.tenant.id, lane=lane, timeout=deadline) as costed:
         costed.sending()
         attempt.sending()
         response = attempt.response = transport.shared(place.url).send(request.request(access.token, timeout=deadline))
-        rate, refused = place.rate(target.holder, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
+        rate, refused = place.rate(key, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
         costed.answered(received_at=response.received_at, rate=rate, refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)
     except QuotaExhausted as error:
         # So that whoever waits knows for what.
-        error.context |= {"app": place.quota_app, "resource": target.holder.resource_id, "lane": lane.value}
+        error.context |= {"app": place.quota_app, "resource": key.tenant.id, "lane": lane.value}
         raise
     except LocationInactive as error:
         store.suspend(access.credential_id, access.generation, reason=str(error), now=clock.now())

@@ -9,27 +9,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from integrations.core.errors import ScopeMissing
-from integrations.gateway.address import Address
 from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.catalogue.operation import Kind
 from integrations.tokens.access.access_token import Access
-from integrations.tokens.models import Credential
+from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.operators.reconnect_link import reconnect_url
 
 
 @contextmanager
-def advised(operation: Operation | None, target: Address, access: Access) -> Iterator[None]:
+def advised(operation: Operation | None, key: CredentialKey, access: Access) -> Iterator[None]:
     """Adds to a ScopeMissing of the block, whoever found it: `missing` scopes if they are known, `not_requested`, those
     of them to add to the app first, and `reconnect_url`, the page that cures it."""
     try:
         yield
     except ScopeMissing as error:
         row = Credential.objects.select_related("app").filter(pk=access.credential_id).first()
-        lacking = frozenset(error.context.get("missing") or _lacking(operation, target.kind, access.scopes))
+        lacking = frozenset(error.context.get("missing") or _lacking(operation, key.tenant.kind, access.scopes))
         if lacking:
             error.context["missing"] = sorted(lacking)
-        if access.kind == Credential.Kind.OAUTH and lacking - target.holder.app.scope_set:
-            error.context["not_requested"] = sorted(lacking - target.holder.app.scope_set)
+        if access.kind == Credential.Kind.OAUTH and lacking - key.app.scope_set:
+            error.context["not_requested"] = sorted(lacking - key.app.scope_set)
         if row is not None:
             error.context["reconnect_url"] = reconnect_url(row)
         raise

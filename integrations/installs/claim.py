@@ -20,7 +20,7 @@ def claim(row: Installation, *, by: str, now: datetime) -> bool:
             audit.record(
                 "install.claimed",
                 actor=by,
-                subject=f"{row.user_type}:{row.resource_id}",
+                subject=row.tenant.audit_subject,
                 app=row.app.highlevel_id,
             )
     return bool(mine)

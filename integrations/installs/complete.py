@@ -20,9 +20,9 @@ from integrations.installs import register
 from integrations.installs.register import Origin, Statement, Status, Target
 from integrations.tenants.models import App, Installation
 from integrations.tokens import store
+from integrations.tokens.models import CredentialKey
 from integrations.tokens.spool import spool
 from integrations.tokens.spool.spool import Entry
-from integrations.tokens.store import Holder
 from integrations.vault.seal import Binding
 
 KIND = "install"
@@ -55,7 +55,7 @@ def finish(entry: Entry) -> None:
         audit.record(
             "install.outdated",
             actor="system",
-            subject=f"{target.user_type}:{target.resource_id}",
+            subject=target.tenant.audit_subject,
             app=app.highlevel_id,
             at=entry.at.isoformat(),
         )
@@ -67,12 +67,12 @@ def complete(app: App, grant: Grant, *, origin: str, claimant: str, now: datetim
         _wait_turn(app, grant)
         said = Statement(at=now, origin=origin, status=Status.INSTALLED, claimant=claimant, facts=_facts(grant))
         row = register.installed(_target(app, grant), said)
-        store.put(Holder(app, row.user_type, row.resource_id), grant, now=now)
+        store.put(CredentialKey(app, row.tenant), grant, now=now)
         Installation.objects.filter(pk=row.pk).update(reconcile_due_at=now)
         audit.record(
             "install.completed",
             actor=claimant or "marketplace",
-            subject=f"{row.user_type}:{row.resource_id}",
+            subject=row.tenant.audit_subject,
             app=app.highlevel_id,
             origin=origin,
             generation=row.generation,
@@ -91,10 +91,10 @@ def _wait_turn(app: App, grant: Grant) -> None:
 
 def _is_outdated(target: Target, at: datetime) -> bool:
     """Whether it was uninstalled or installed again since. A refresh since then renewed the old grant, not this one."""
-    row = register.find(target.app, target.user_type, target.resource_id)
+    row = register.find(target.app, target.tenant)
     if row is not None and row.status == Status.UNINSTALLED and row.status_at >= at:
         return True
-    token = store.find(Holder(target.app, target.user_type, target.resource_id))
+    token = store.find(CredentialKey(target.app, target.tenant))
     return token is not None and token.granted_at is not None and token.granted_at >= at
 
 

@@ -14,6 +14,7 @@ from django.db import transaction
 from integrations.core import clock
 from integrations.core.errors import PayloadAnomalous
 from integrations.core.jobs import enqueue
+from integrations.core.tenant import Tenant
 from integrations.installs import register, uninstall
 from integrations.installs.register import Origin, Statement, Status
 from integrations.tenants.models import App, Installation, UserType
@@ -38,11 +39,11 @@ def uninstalled(app: App, payload: dict[str, Any], at: datetime) -> None:
     """Take note of an UNINSTALL; an unknown or older one changes nothing."""
     location_id, company_id = _ids(payload)
     if location_id:
-        row = register.find(app, UserType.LOCATION, location_id)
+        row = register.find(app, Tenant.location(location_id))
         if row is not None:
             uninstall.location(row, at=at, why="UNINSTALL event")
     else:
-        row = register.find(app, UserType.COMPANY, company_id)
+        row = register.find(app, Tenant.company(company_id))
         if row is not None:
             uninstall.company(row, at=at, why="UNINSTALL event")
 
@@ -56,7 +57,7 @@ def _location_installed(
         _ask_companies(app)
     elif _text(payload, "companyName"):
         register.company_target(app, target.company.id, name=_text(payload, "companyName"))
-    parent = register.find(app, UserType.COMPANY, target.company.id) if target.company else None
+    parent = register.find(app, Tenant.company(target.company.id)) if target.company else None
     if parent is not None and parent.status == Status.UNINSTALLED:
         parent = None
     return register.installed(target, _statement(payload, at, parent=parent))

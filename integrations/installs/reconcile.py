@@ -18,6 +18,7 @@ from django.db import transaction
 from integrations.core import audit, clock
 from integrations.core.errors import InstallGone, IntegrationError, Permanent, Retryable
 from integrations.core.jobs import backoff, enqueue
+from integrations.core.tenant import Tenant
 from integrations.gateway import client as gateway
 from integrations.installs import register, uninstall
 from integrations.installs.register import Origin, Statement, Status
@@ -102,7 +103,7 @@ def _listed(company: Installation, **only: str) -> Iterator[dict[str, Any]]:
 
 def _found(parent: Installation, item: dict[str, Any], *, at: datetime) -> None:
     """Register one listed location. A listing is older than any event about it, so it only adds what is missing."""
-    existing = register.find(parent.app, UserType.LOCATION, item["_id"])
+    existing = register.find(parent.app, Tenant.location(item["_id"]))
     name = str(item.get("name") or "")
     if existing is not None and existing.is_installed and existing.parent_id == parent.pk:
         if existing.location is not None:
@@ -160,7 +161,7 @@ def _own_token(row: Installation) -> None:
 def _parent_of(row: Installation) -> Installation | None:
     if row.company_id is None:
         return None
-    return register.find(row.app, UserType.COMPANY, row.company_id)
+    return register.find(row.app, Tenant.company(row.company_id))
 
 
 def _again(row: Installation, due: datetime) -> None:

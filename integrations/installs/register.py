@@ -13,7 +13,8 @@ from typing import Any
 from django.db import transaction
 
 from integrations.core import clock
-from integrations.tenants.models import App, Company, Installation, Location, UserType
+from integrations.core.tenant import Tenant
+from integrations.tenants.models import App, Company, Installation, Location
 
 Status, Origin = Installation.Status, Installation.Origin
 _LONGEST_NAME = 200
@@ -24,8 +25,7 @@ class Target:
     """What an app is installed on. For a location the company may be unknown yet."""
 
     app: App
-    user_type: str
-    resource_id: str
+    tenant: Tenant
     company: Company | None = None
     location: Location | None = None
 
@@ -43,19 +43,19 @@ class Statement:
 
 
 def company_target(app: App, company_id: str, *, name: str = "") -> Target:
-    return Target(app, UserType.COMPANY, company_id, company=_company(company_id, name))
+    return Target(app, Tenant.company(company_id), company=_company(company_id, name))
 
 
 def location_target(app: App, location_id: str, *, company_id: str | None, name: str = "") -> Target:
     company = _company(company_id, "") if company_id else None
     location = _location(location_id, company, name)
-    return Target(app, UserType.LOCATION, location_id, company=location.company, location=location)
+    return Target(app, Tenant.location(location_id), company=location.company, location=location)
 
 
-def find(app: App, user_type: str, resource_id: str) -> Installation | None:
+def find(app: App, tenant: Tenant) -> Installation | None:
     return (
         Installation.objects.select_related("app", "company", "location", "parent")
-        .filter(app=app, user_type=user_type, resource_id=resource_id)
+        .filter(app=app, user_type=tenant.user_type, resource_id=tenant.id)
         .first()
     )
 
@@ -68,8 +68,8 @@ def installed(target: Target, said: Statement) -> Installation:
     with transaction.atomic():
         row, made = Installation.objects.select_for_update(of=("self",)).get_or_create(
             app=target.app,
-            user_type=target.user_type,
-            resource_id=target.resource_id,
+            user_type=target.tenant.user_type,
+            resource_id=target.tenant.id,
             defaults={
                 "origin": said.origin,
                 "status": said.status,

@@ -11,7 +11,7 @@ from integrations.core.jobs import enqueue
 from integrations.installs import register
 from integrations.tenants.models import Installation, UserType
 from integrations.tokens import store
-from integrations.tokens.store import Holder
+from integrations.tokens.models import CredentialKey
 
 VENDOR = "highlevel"  # the actor of what the vendor told, by an event or by its list
 
@@ -50,7 +50,7 @@ def _closed(row: Installation, *, at: datetime, why: str) -> bool:
     """False when the installation is newer than `at`."""
     if not register.uninstalled(row, at=at):
         return False
-    store.wipe(Holder(row.app, row.user_type, row.resource_id), reason=why, now=at)
+    store.wipe(CredentialKey(row.app, row.tenant), reason=why, now=at)
     if row.user_type == UserType.LOCATION:
         enqueue("sync.forget", app_id=row.app_id, location_id=row.resource_id)
     return True
@@ -60,7 +60,7 @@ def _record(row: Installation, *, why: str, actor: str) -> None:
     audit.record(
         "install.removed",
         actor=actor,
-        subject=f"{row.user_type}:{row.resource_id}",
+        subject=row.tenant.audit_subject,
         app=row.app.highlevel_id,
         reason=why,
         generation=row.generation,

@@ -9,6 +9,8 @@ from __future__ import annotations
 from django.core.validators import URLValidator
 from django.db import models
 
+from integrations.core.tenant import Tenant
+from integrations.core.tenant import UserType as UserType  # the choices of `user_type`, for the rooms above
 from integrations.highlevel.oauth.dialects import DialectName
 
 
@@ -73,13 +75,6 @@ class Location(models.Model):
         return self.name or self.id
 
 
-class UserType(models.TextChoices):
-    """The `user_type` of a token: what it speaks for. HighLevel's own words."""
-
-    COMPANY = "Company", "Company"
-    LOCATION = "Location", "Location"
-
-
 class Installation(models.Model):
     """One app installed on one company or location. Rows stay after an uninstall; `generation` counts installs."""
 
@@ -121,7 +116,12 @@ class Installation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.app} on {self.user_type} {self.resource_id}"
+        return f"{self.app} on {self.tenant}"
+
+    @property
+    def tenant(self) -> Tenant:
+        """What the app is installed on."""
+        return Tenant(UserType(self.user_type), self.resource_id)
 
     @property
     def is_installed(self) -> bool:

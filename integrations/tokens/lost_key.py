@@ -22,7 +22,7 @@ from django.db import transaction
 
 from integrations.core import audit, clock
 from integrations.core.errors import SealBroken
-from integrations.tenants.models import UserType
+from integrations.core.tenant import UserType
 from integrations.tokens.models import Credential
 from integrations.vault import columns, forget
 from integrations.vault.columns import KeyId
@@ -64,7 +64,7 @@ def _give_up(row: Credential, key_id: str, alive: Collection[tuple[int, str]], a
     audit.record(
         "token.key_lost",
         actor=actor,
-        subject=row.holder_name,
+        subject=row.tenant.audit_subject,
         key_id=key_id,
         kind=row.kind,
         generation=row.generation,
@@ -103,5 +103,6 @@ def _companies_alive(batch: list[Credential], key_id: str) -> set[tuple[int, str
     """The companies behind these rows whose own grant is not lost."""
     ids = {row.company_id for row in batch if row.is_minted}
     companies = Credential.objects.filter(user_type=UserType.COMPANY, resource_id__in=ids, state=State.ACTIVE)
-    sound = companies.exclude(refresh_sealed=None).annotate(key=KeyId("refresh_sealed")).exclude(key=key_id.encode())
+    sound = companies.exclude(refresh_sealed=None).annotate(sealed_by=KeyId("refresh_sealed"))
+    sound = sound.exclude(sealed_by=key_id.encode())
     return set(sound.values_list("app_id", "resource_id"))

@@ -8,9 +8,13 @@ once more within 30 seconds of `intent_at` (FACTS 1.4).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from django.db import models
 
-from integrations.tenants.models import App, UserType
+from integrations.core.tenant import Tenant, UserType
+from integrations.tenants.models import App
 
 
 class Credential(models.Model):
@@ -81,7 +85,7 @@ class Credential(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} credential of {self.user_type} {self.resource_id}"
+        return f"{self.kind} credential of {self.tenant}"
 
     @property
     def owner(self) -> tuple[str, ...]:
@@ -90,8 +94,14 @@ class Credential(models.Model):
         return own if self.api == self.Api.TWO else (*own, f"api {self.api}")
 
     @property
-    def holder_name(self) -> str:
-        return f"{self.user_type}:{self.resource_id}"
+    def tenant(self) -> Tenant:
+        """The company or location whose token it is."""
+        return Tenant(UserType(self.user_type), self.resource_id)
+
+    @property
+    def key(self) -> CredentialKey:
+        """The unique key of this row."""
+        return CredentialKey(self.app, self.tenant, self.api)
 
     @property
     def is_minted(self) -> bool:
@@ -101,3 +111,18 @@ class Credential(models.Model):
     @property
     def scope_set(self) -> frozenset[str]:
         return frozenset(self.scopes.split())
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialKey:
+    """The unique key of a credential: an app on one company or location, for one of the vendor's two APIs."""
+
+    app: App
+    tenant: Tenant
+    api: int = Credential.Api.TWO
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The key as column values, for a filter or a new row."""
+        tenant = self.tenant
+        return {"app": self.app, "user_type": tenant.user_type, "resource_id": tenant.id, "api": self.api}

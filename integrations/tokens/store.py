@@ -6,7 +6,6 @@ Every write is one UPDATE guarded by the generation it replaces: of two writers 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -15,11 +14,12 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from integrations.core.secret import Secret
+from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.grants import Grant
-from integrations.tenants.models import App, UserType
+from integrations.tenants.models import App
 from integrations.tokens import seals
 from integrations.tokens.access import access_cache
-from integrations.tokens.models import Credential
+from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.seals import access_token as access_token  # what the rooms above ask of a row
 from integrations.tokens.seals import refresh_token as refresh_token
 
@@ -46,54 +46,38 @@ _CALM: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Whose credential: an app on one company or location, for one of the vendor's two APIs."""
-
-    app: App
-    user_type: str
-    resource_id: str
-    api: int = Credential.Api.TWO
-
-    @property
-    def row(self) -> dict[str, Any]:
-        return {"app": self.app, "user_type": self.user_type, "resource_id": self.resource_id, "api": self.api}
-
-    @property
-    def name(self) -> str:
-        return f"{self.user_type} {self.resource_id}"
+def company(app: App, company_id: str) -> CredentialKey:
+    """The key of a company's credential for API 2.0."""
+    return CredentialKey(app, Tenant.company(company_id))
 
 
-def company(app: App, company_id: str) -> Holder:
-    return Holder(app, UserType.COMPANY, company_id)
+def location(app: App, location_id: str) -> CredentialKey:
+    """The key of a location's credential for API 2.0."""
+    return CredentialKey(app, Tenant.location(location_id))
 
 
-def location(app: App, location_id: str) -> Holder:
-    return Holder(app, UserType.LOCATION, location_id)
+def find(key: CredentialKey) -> Credential | None:
+    return Credential.objects.select_related("app").filter(**key.columns).first()
 
 
-def find(holder: Holder) -> Credential | None:
-    return Credential.objects.select_related("app").filter(**holder.row).first()
-
-
-def place(holder: Holder, *, company_id: str, now: datetime) -> Credential:
-    """The holder's row, made empty (generation 0, no tokens) when there is none yet."""
+def place(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
+    """The key's row, made empty (generation 0, no tokens) when there is none yet."""
     row, _ = Credential.objects.select_related("app").get_or_create(
-        **holder.row, defaults={"generation": 0, "company_id": company_id, "created_at": now}
+        **key.columns, defaults={"generation": 0, "company_id": company_id, "created_at": now}
     )
     return row
 
 
-def put(holder: Holder, grant: Grant, *, now: datetime) -> Credential:
+def put(key: CredentialKey, grant: Grant, *, now: datetime) -> Credential:
     """Keep a grant that an installation brought, over whatever was there: it is newer than any refresh under way.
 
     A company's brings back the locations that lost theirs: they are due at once, and minted.
     """
     with transaction.atomic():
-        row = _locked(holder, company_id=grant.company_id or "", now=now)
+        row = _locked(key, company_id=grant.company_id or "", now=now)
         swap(row, grant, now=now, granted=True)
-        if holder.user_type == UserType.COMPANY:
-            lost = Credential.objects.filter(app=holder.app, company_id=holder.resource_id, user_type=UserType.LOCATION)
+        if key.tenant.user_type == UserType.COMPANY:
+            lost = Credential.objects.filter(app=key.app, company_id=key.tenant.id, user_type=UserType.LOCATION)
             lost.filter(state=Credential.State.NEEDS_RECONNECT).update(refresh_due_at=now)
     return row
 
@@ -121,10 +105,10 @@ def swap(row: Credential, grant: Grant, *, now: datetime, granted: bool = False)
     return _replace(row, values)
 
 
-def enter(holder: Holder, token: Secret, *, kind: str, now: datetime) -> Credential:
+def enter(key: CredentialKey, token: Secret, *, kind: str, now: datetime) -> Credential:
     """Keep a token that somebody pasted, over whatever was there; calls under way finish with the old one."""
     with transaction.atomic():
-        row = _locked(holder, company_id="", now=now)
+        row = _locked(key, company_id="", now=now)
         values = {
             "access_sealed": seals.sealed(row, seals.ACCESS, token, row.generation + 1),
             "refresh_sealed": None,
@@ -139,9 +123,9 @@ def enter(holder: Holder, token: Secret, *, kind: str, now: datetime) -> Credent
     return row
 
 
-def wipe(holder: Holder, *, reason: str, now: datetime) -> None:
+def wipe(key: CredentialKey, *, reason: str, now: datetime) -> None:
     """Forget both tokens after an uninstall. The row stays, one generation on, so that nothing in flight revives it."""
-    Credential.objects.filter(**holder.row).exclude(state=Credential.State.REVOKED).update(
+    Credential.objects.filter(**key.columns).exclude(state=Credential.State.REVOKED).update(
         generation=F("generation") + 1,  # whichever it is by now: a refresh that ends meanwhile must not save the pair
         access_sealed=None,
         refresh_sealed=None,
@@ -181,9 +165,9 @@ def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, 
     return changed == 1
 
 
-def wake(holder: Holder, *, now: datetime) -> bool:
+def wake(key: CredentialKey, *, now: datetime) -> bool:
     """Something says that a suspended location is back: make it due at once. False when it was not suspended."""
-    asleep = Credential.objects.filter(**holder.row, state=Credential.State.SUSPENDED)
+    asleep = Credential.objects.filter(**key.columns, state=Credential.State.SUSPENDED)
     return asleep.update(refresh_due_at=now) > 0
 
 
@@ -214,9 +198,9 @@ def reject(credential_id: int, generation: int, *, now: datetime) -> None:
     access_cache.drop(credential_id)
 
 
-def _locked(holder: Holder, *, company_id: str, now: datetime) -> Credential:
-    place(holder, company_id=company_id, now=now)
-    return Credential.objects.select_related("app").select_for_update(of=("self",)).get(**holder.row)
+def _locked(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
+    place(key, company_id=company_id, now=now)
+    return Credential.objects.select_related("app").select_for_update(of=("self",)).get(**key.columns)
 
 
 def _replace(row: Credential, values: dict[str, Any]) -> bool:

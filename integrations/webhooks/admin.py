@@ -16,6 +16,7 @@ from unfold.decorators import display
 from integrations.core import cells
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.filters import values
+from integrations.core.tenant import Tenant
 from integrations.tenants.models import App
 from integrations.webhooks import queries
 from integrations.webhooks.answers import TAKEN, Outcome
@@ -91,7 +92,7 @@ class EventAdmin(ReadOnlyAdmin):
             return queryset, False
         # Apps and mailboxes by their ids, so that each half of the OR goes by an index of its own.
         apps = list(App.objects.values_list("pk", flat=True))
-        tenants = (term, f"location:{term}", f"company:{term}")
+        tenants = (term, Tenant.location(term).mailbox_key, Tenant.company(term).mailbox_key)
         boxes = list(Mailbox.objects.filter(app__in=apps, tenant__in=tenants).values_list("pk", flat=True))
         return queryset.filter(Q(app__in=apps, webhook_id=term) | Q(mailbox__in=boxes)), False
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from integrations.core.errors import PayloadAnomalous
+from integrations.core.tenant import Tenant
 from integrations.core.texts import storable
 
 DEEPEST = 64  # nested levels; real events have up to five
@@ -117,9 +118,9 @@ def _tenant(payload: dict[str, Any]) -> str:
     if not location and payload.get("altType") == "location":
         location = _text(payload, "altId", _ID)
     if location:
-        return f"location:{location}"
+        return Tenant.location(location).mailbox_key
     company = _text(payload, "companyId", _ID)
-    return f"company:{company}" if company else "app"
+    return Tenant.company(company).mailbox_key if company else "app"
 
 
 def _moment(value: Any, received_at: datetime) -> datetime:

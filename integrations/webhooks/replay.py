@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.jobs import enqueue
+from integrations.core.tenant import Tenant
 from integrations.webhooks.models import Event, Mailbox
 
 
@@ -49,7 +50,7 @@ def select(selection: Selection) -> QuerySet[Event]:
     if selection.since:
         events = events.filter(received_at__gte=selection.since)
     if selection.location:
-        events = events.filter(mailbox__tenant=f"location:{selection.location}")
+        events = events.filter(mailbox__tenant=Tenant.location(selection.location).mailbox_key)
     return events
 
 

@@ -60,11 +60,11 @@ def make_app(db: None, clean_redis: Any) -> Any:
 
 def credential(app: App, level: str, *, kind: str = Credential.Kind.OAUTH, scopes: str = "") -> Credential:
     """An active credential of a "location" or "company", whose access token is the one of `TOKENS`."""
-    holder = store.location(app, LOCATION) if level == "location" else store.company(app, COMPANY)
+    key = store.location(app, LOCATION) if level == "location" else store.company(app, COMPANY)
     at, token = clock.now() - timedelta(minutes=1), Secret(TOKENS[level])
     if kind != Credential.Kind.OAUTH:
         api = Credential.Api.ONE if kind == Credential.Kind.KEY else Credential.Api.TWO
-        row = store.enter(replace(holder, api=api), token, kind=kind, now=at)
+        row = store.enter(replace(key, api=api), token, kind=kind, now=at)
         Credential.objects.filter(pk=row.pk).update(scopes=scopes)
         return row
     grant = Grant(
@@ -76,7 +76,7 @@ def credential(app: App, level: str, *, kind: str = Credential.Kind.OAUTH, scope
         location_id=LOCATION if level == "location" else None,
         company_id=COMPANY if level == "company" else None,
     )
-    return store.put(holder, grant, now=at)
+    return store.put(key, grant, now=at)
 
 
 @pytest.fixture

@@ -266,8 +266,8 @@ def test_a_refresh_that_ends_during_the_uninstall_saves_nothing(
     """The generation moves between anybody's look at the row and the wiping."""
     location = vendor.locations[0]
     browser.install(location)
-    holder = store.location(app, location)
-    stale = store.find(holder)
+    key = store.location(app, location)
+    stale = store.find(key)
     Credential.objects.filter(resource_id=location).update(generation=7)
     monkeypatch.setattr(store, "find", lambda _: stale)
     events.uninstalled(app, {"type": "UNINSTALL", "locationId": location}, clock.now())

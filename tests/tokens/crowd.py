@@ -22,7 +22,7 @@ def main() -> None:
     apps, lanes = import_module("integrations.tenants.models"), import_module("integrations.quota.permits.lanes")
     connection = import_module("django.db").connection
     client_id, location_id, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    holder = store.location(apps.App.objects.get(client_id=client_id), location_id)
+    key = store.location(apps.App.objects.get(client_id=client_id), location_id)
     connection.close()
     got: list[str] = []
     begin = threading.Barrier(count)
@@ -30,7 +30,7 @@ def main() -> None:
     def want() -> None:
         begin.wait()
         try:
-            token = fresh.fresh(holder, lane=lanes.Lane.BULK).token.reveal()
+            token = fresh.fresh(key, lane=lanes.Lane.BULK).token.reveal()
             got.append(hashlib.sha256(token.encode()).hexdigest())
         except Exception as error:
             got.append(f"{type(error).__name__}: {error}")

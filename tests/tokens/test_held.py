@@ -18,12 +18,8 @@ from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import Vendor
 
 
-def holder(row: Credential) -> store.Holder:
-    return store.location(row.app, row.resource_id)
-
-
 def access(row: Credential, **how: Any) -> access_token.Access:
-    return access_token.fresh(holder(row), lane=Lane.BULK, **how)
+    return access_token.fresh(row.key, lane=Lane.BULK, **how)
 
 
 def test_a_stream_of_calls_is_one_query(
@@ -49,7 +45,7 @@ def test_a_refused_generation_is_not_taken_again(location: Credential, vendor: V
 def test_nor_when_another_thread_has_just_read_it_again(location: Credential) -> None:
     old = access(location)
     refresh(location.pk)
-    access_cache.hold(holder(location), old)  # read before the refresh, held after it
+    access_cache.hold(location.key, old)  # read before the refresh, held after it
     assert access(location, refused=old.generation).generation == old.generation + 1
 
 
@@ -59,9 +55,9 @@ def test_what_this_process_changes_it_sees_at_once(location: Credential, vendor:
     if cause == "refreshed":
         refresh(location.pk)
     elif cause == "replaced":
-        store.enter(holder(location), Secret("pit-another"), kind=Credential.Kind.PRIVATE, now=now)
+        store.enter(location.key, Secret("pit-another"), kind=Credential.Kind.PRIVATE, now=now)
     elif cause == "uninstalled":
-        store.wipe(holder(location), reason="test", now=now)
+        store.wipe(location.key, reason="test", now=now)
     else:
         store.suspend(location.pk, before.generation, reason="test", now=now)
     if cause in ("refreshed", "replaced"):
@@ -75,7 +71,7 @@ def test_what_has_little_more_than_a_minute_to_live_is_not_held(location: Creden
     ends = clock.now() + store.MINIMUM_LIFE + timedelta(seconds=access_cache.MOMENT / 2)
     Credential.objects.filter(pk=location.pk).update(expires_at=ends)
     access(location)
-    assert access_cache.recall(holder(location)) is None
+    assert access_cache.recall(location.key) is None
 
 
 def test_it_is_bounded(location: Credential, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from integrations.core.errors import (
 )
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
+from integrations.core.tenant import Tenant
 from integrations.gateway import api1
 from integrations.gateway import client as gateway
 from integrations.highlevel.oauth.grants import Grant
@@ -33,9 +34,8 @@ from integrations.tenants.models import App
 from integrations.tokens import store, tasks
 from integrations.tokens.manual_tokens import entry as manual
 from integrations.tokens.manual_tokens import parsing
-from integrations.tokens.models import Credential
+from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.operators.reconnect_link import reconnect_url
-from integrations.tokens.store import Holder
 from tests.tokens.listener import Listener, listening
 from tests.tokens.rows import let_pass
 
@@ -75,7 +75,7 @@ def app(vendor: Listener, db: None, clean_redis: Any) -> App:
 
 
 @pytest.fixture
-def place(app: App) -> Holder:
+def place(app: App) -> CredentialKey:
     return store.location(app, PLACE)
 
 
@@ -106,24 +106,24 @@ def aged(row: Credential) -> None:
 )
 def test_what_people_paste_instead_is_explained(text: str, kind: str, said: str) -> None:
     with pytest.raises(BadRequest, match=said) as told:
-        parsing.recognised(text, kind=kind, user_type="Location", resource_id=PLACE)
+        parsing.recognised(text, kind=kind, tenant=Tenant.location(PLACE))
     assert len(text.strip()) < 10 or text.strip() not in str(told.value), "no message repeats a secret"
 
 
 @pytest.mark.parametrize("text", [KEY, f"  Bearer {KEY}\n", f'"{KEY}"', key(sub="nothing is said of a place")])
 def test_what_is_meant_is_taken(text: str) -> None:
-    found = parsing.recognised(text, kind=Kind.KEY, user_type="Location", resource_id=PLACE)
+    found = parsing.recognised(text, kind=Kind.KEY, tenant=Tenant.location(PLACE))
     assert found.reveal() in text
 
 
 def test_an_agencys_key_is_its_own() -> None:
     mine = key(company_id=AGENCY)
-    assert parsing.recognised(mine, kind=Kind.KEY, user_type="Company", resource_id=AGENCY).reveal() == mine
+    assert parsing.recognised(mine, kind=Kind.KEY, tenant=Tenant.company(AGENCY)).reveal() == mine
     with pytest.raises(BadRequest, match="enter it for that location"):
-        parsing.recognised(KEY, kind=Kind.KEY, user_type="Company", resource_id=AGENCY)
+        parsing.recognised(KEY, kind=Kind.KEY, tenant=Tenant.company(AGENCY))
 
 
-def test_a_private_token_calls_api_2(place: Holder, vendor: Listener) -> None:
+def test_a_private_token_calls_api_2(place: CredentialKey, vendor: Listener) -> None:
     row = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert (row.kind, row.api, row.refresh_due_at, row.expires_at) == (Kind.PRIVATE, 2, None, None)
     gateway.call("locations.get-location", app=place.app, location=PLACE)
@@ -140,7 +140,7 @@ def test_where_only_oauth_will_do_nothing_is_sent(app: App, vendor: Listener) ->
     assert vendor.asked == []
 
 
-def test_a_key_calls_api_1_beside_the_locations_other_token(place: Holder, vendor: Listener) -> None:
+def test_a_key_calls_api_1_beside_the_locations_other_token(place: CredentialKey, vendor: Listener) -> None:
     manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     row = manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     assert (row.api, Credential.objects.count()) == (1, 2)
@@ -151,7 +151,7 @@ def test_a_key_calls_api_1_beside_the_locations_other_token(place: Holder, vendo
     assert vendor.asked[-1][2] == PRIVATE
 
 
-def test_api_1_has_a_quota_of_its_own(place: Holder, vendor: Listener) -> None:
+def test_api_1_has_a_quota_of_its_own(place: CredentialKey, vendor: Listener) -> None:
     manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     api1.call("GET", "/contacts/", app=place.app, location=PLACE)
     documented = queries.snapshot("api-1.0", PLACE)
@@ -166,7 +166,7 @@ def test_api_1_has_a_quota_of_its_own(place: Holder, vendor: Listener) -> None:
 
 
 def test_a_permit_that_came_too_late_is_given_back_unused(
-    place: Holder, vendor: Listener, monkeypatch: pytest.MonkeyPatch
+    place: CredentialKey, vendor: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, long_ago = governor.acquire, clock.monotonic() - 1.0
     monkeypatch.setattr(governor, "acquire", lambda *a, **k: replace(real(*a, **k), send_before=long_ago))
@@ -176,7 +176,7 @@ def test_a_permit_that_came_too_late_is_given_back_unused(
 
 
 def test_an_answer_of_api_1_is_not_lost_for_its_accounts(
-    place: Holder, vendor: Listener, monkeypatch: pytest.MonkeyPatch
+    place: CredentialKey, vendor: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
 
@@ -207,7 +207,7 @@ def test_no_key_no_call(app: App, vendor: Listener) -> None:
         api1.call("GET", "/contacts/", app=app, location=PLACE)
 
 
-def test_it_is_tested_before_it_replaces_the_old_one(place: Holder, vendor: Listener) -> None:
+def test_it_is_tested_before_it_replaces_the_old_one(place: CredentialKey, vendor: Listener) -> None:
     old = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     with pytest.raises(GrantRevoked, match="does not know this token"):
         manual.enter(place, ROTATED, kind=Kind.PRIVATE, actor=WHO)
@@ -222,7 +222,7 @@ def test_it_is_tested_before_it_replaces_the_old_one(place: Holder, vendor: List
 @pytest.mark.parametrize(
     "answer", [(401, {"message": "The token is not authorized for this scope."}), (404, {"message": "x"})]
 )
-def test_a_token_that_lacks_a_scope_is_a_live_one(place: Holder, vendor: Listener, answer) -> None:
+def test_a_token_that_lacks_a_scope_is_a_live_one(place: CredentialKey, vendor: Listener, answer) -> None:
     vendor.answer = answer
     assert manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO).state == State.ACTIVE
     if answer[0] == 401:
@@ -233,7 +233,9 @@ def test_a_token_that_lacks_a_scope_is_a_live_one(place: Holder, vendor: Listene
 @pytest.mark.parametrize(
     ("kind", "text", "cure"), [(Kind.PRIVATE, PRIVATE, "rotated or deleted"), (Kind.KEY, KEY, "regenerated")]
 )
-def test_a_rotated_token_is_recognised_and_its_cure_told(place: Holder, vendor: Listener, kind, text, cure) -> None:
+def test_a_rotated_token_is_recognised_and_its_cure_told(
+    place: CredentialKey, vendor: Listener, kind, text, cure
+) -> None:
     row = manual.enter(place, text, kind=kind, actor=WHO, tested=False)
     aged(row)
     vendor.known.clear()
@@ -252,7 +254,7 @@ def test_a_rotated_token_is_recognised_and_its_cure_told(place: Holder, vendor: 
     assert f"resource_id={PLACE}" in reconnect_url(row)
 
 
-def test_a_compromised_token_is_given_up_at_once(place: Holder, vendor: Listener) -> None:
+def test_a_compromised_token_is_given_up_at_once(place: CredentialKey, vendor: Listener) -> None:
     row = manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     manual.give_up(row, actor=WHO)
     row.refresh_from_db()
@@ -263,7 +265,7 @@ def test_a_compromised_token_is_given_up_at_once(place: Holder, vendor: Listener
     assert vendor.asked == []
 
 
-def test_a_stored_token_can_be_tested(place: Holder, vendor: Listener) -> None:
+def test_a_stored_token_can_be_tested(place: CredentialKey, vendor: Listener) -> None:
     row = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     manual.check(row, actor=WHO)
     vendor.known.clear()
@@ -272,7 +274,7 @@ def test_a_stored_token_can_be_tested(place: Holder, vendor: Listener) -> None:
     assert AuditEntry.objects.filter(action="token.tested", actor=WHO).count() == 2
 
 
-def test_a_test_that_meets_a_429_tells_the_governor(place: Holder, vendor: Listener) -> None:
+def test_a_test_that_meets_a_429_tells_the_governor(place: CredentialKey, vendor: Listener) -> None:
     vendor.answer = (429, {"message": "Too Many Requests"})
     vendor.quota["X-RateLimit-Remaining"] = "0"
     with pytest.raises(QuotaExhausted):
@@ -281,7 +283,7 @@ def test_a_test_that_meets_a_429_tells_the_governor(place: Holder, vendor: Liste
     assert Credential.objects.count() == 0
 
 
-def test_a_suspended_one_is_simply_used_again(place: Holder, vendor: Listener) -> None:
+def test_a_suspended_one_is_simply_used_again(place: CredentialKey, vendor: Listener) -> None:
     row = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     store.suspend(row.pk, row.generation, reason="paused", now=clock.now())
     let_pass(row)
@@ -333,7 +335,7 @@ def test_a_mistake_is_told_on_the_form_and_keeps_nothing(app: App, operator: Any
     assert Credential.objects.count() == 0
 
 
-def test_actions_test_and_give_up_only_what_was_entered(app: App, operator: Any, place: Holder, vendor) -> None:
+def test_actions_test_and_give_up_only_what_was_entered(app: App, operator: Any, place: CredentialKey, vendor) -> None:
     entered = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     oauth = Credential.objects.create(app=app, user_type="Location", resource_id="other", created_at=clock.now())
     chosen = {"_selected_action": [entered.pk, oauth.pk]}
@@ -348,12 +350,12 @@ def test_who_may_only_look_enters_nothing(app: App, client: Any, django_user_mod
     assert client.post("/admin/tokens/credential/add/", form(app)).status_code == 403
 
 
-def test_an_oauth_grant_cannot_be_entered(place: Holder) -> None:
+def test_an_oauth_grant_cannot_be_entered(place: CredentialKey) -> None:
     with pytest.raises(BadRequest, match="installed"):
         manual.enter(place, PRIVATE, kind=Kind.OAUTH, actor=WHO)
 
 
-def test_an_installation_is_not_buried_under_a_pasted_token(place: Holder, vendor: Listener) -> None:
+def test_an_installation_is_not_buried_under_a_pasted_token(place: CredentialKey, vendor: Listener) -> None:
     grant = Grant(Secret("access"), Secret("refresh"), 86_399, frozenset(), "Location", location_id=PLACE)
     row = store.put(place, grant, now=clock.now())
     with pytest.raises(BadRequest, match="installed the app"):
@@ -364,7 +366,7 @@ def test_an_installation_is_not_buried_under_a_pasted_token(place: Holder, vendo
     assert manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO).pk == row.pk
 
 
-def test_a_keys_seal_does_not_open_as_the_grant_of_the_same_place(place: Holder, vendor: Listener) -> None:
+def test_a_keys_seal_does_not_open_as_the_grant_of_the_same_place(place: CredentialKey, vendor: Listener) -> None:
     grant = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     old = manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     grant.access_sealed = old.access_sealed

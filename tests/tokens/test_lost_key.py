@@ -52,22 +52,22 @@ def lose(ring: Any, *kept: Credential) -> forget.Outcome:
 
 
 def test_a_location_is_minted_again_by_its_companys_token(lost, company, ring, vendor) -> None:
-    holder = store.location(company.app, vendor.locations[0])
-    access_token.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
+    key = store.location(company.app, vendor.locations[0])
+    access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
     outcome = lose(ring, company)
     assert (outcome.ends, outcome.left) == ({"tokens.Credential": {lost_key.MINTED: 1}}, 0)
-    [due] = tasks.claim_due(store.find(holder).refresh_due_at)
+    [due] = tasks.claim_due(store.find(key).refresh_due_at)
     tasks.refresh_one(credential_id=due)
-    row = store.find(holder)
+    row = store.find(key)
     assert (row.state, row.reason) == ("active", "")
-    assert gateway.call(READ, app=company.app, location=holder.resource_id).status == 200
+    assert gateway.call(READ, app=company.app, location=key.tenant.id).status == 200
 
 
 def test_a_call_does_not_wait_for_the_sweep(lost, company, ring, vendor) -> None:
-    holder = store.location(company.app, vendor.locations[0])
-    access_token.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
+    key = store.location(company.app, vendor.locations[0])
+    access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
     lose(ring, company)
-    assert gateway.call(READ, app=company.app, location=holder.resource_id).status == 200
+    assert gateway.call(READ, app=company.app, location=key.tenant.id).status == 200
 
 
 def test_the_others_reconnect_and_work(lost, location, ring, vendor, app) -> None:

@@ -31,8 +31,8 @@ from integrations.tokens.refresh.claim_call_swap import refresh
 
 @pytest.fixture
 def unminted(company, vendor) -> Credential:
-    holder = store.location(company.app, vendor.locations[0])
-    return store.place(holder, company_id=company.resource_id, now=clock.now())
+    key = store.location(company.app, vendor.locations[0])
+    return store.place(key, company_id=company.resource_id, now=clock.now())
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_dead_grant_whose_company_may_mint_none_is_reported_and_asked_for_agai
 
     row.refresh_from_db()
     assert (row.state, row.last_trace_id) == (Credential.State.NEEDS_RECONNECT, "t-1")
-    assert AuditEntry.objects.filter(action="token.needs_reconnect", subject=row.holder_name).count() == 1
+    assert AuditEntry.objects.filter(action="token.needs_reconnect", subject=row.tenant.audit_subject).count() == 1
     assert timedelta(hours=4) < row.refresh_due_at - clock.now() < timedelta(hours=8)
     assert refresh(row.pk).state == Credential.State.ACTIVE, "the vendor has changed its mind"
 
@@ -154,7 +154,7 @@ def test_a_database_lost_before_the_companys_token_is_read_is_an_outage(unminted
     """Nothing was sent: it counts no failure, and comes again when the database is back."""
     real = store.find
 
-    def away(holder):
+    def away(key):
         monkeypatch.setattr(store, "find", real)
         raise OperationalError("server closed the connection unexpectedly")
 

@@ -57,13 +57,13 @@ def test_who_saw_an_older_generation_refreshes_nothing(location, vendor) -> None
 
 
 def test_an_uninstall_during_the_refresh_is_told(location, vendor, monkeypatch) -> None:
-    holder = store.location(location.app, location.resource_id)
+    key = store.location(location.app, location.resource_id)
     expire(location)
     monkeypatch.setattr(
-        refreshing, "reached", lambda step: step == "answered" and store.wipe(holder, reason="gone", now=clock.now())
+        refreshing, "reached", lambda step: step == "answered" and store.wipe(key, reason="gone", now=clock.now())
     )
     with pytest.raises(InstallGone):
-        access_token.fresh(holder, lane=Lane.BULK)
+        access_token.fresh(key, lane=Lane.BULK)
 
 
 def test_refreshes_are_spread_over_hours(location, vendor) -> None:
@@ -79,8 +79,8 @@ def test_many_who_want_a_fresh_token_cause_one_refresh(location, vendor) -> None
 
     def want() -> None:
         try:
-            holder = store.location(location.app, location.resource_id)
-            got.append(access_token.fresh(holder, lane=Lane.BULK).token.reveal())
+            key = store.location(location.app, location.resource_id)
+            got.append(access_token.fresh(key, lane=Lane.BULK).token.reveal())
         finally:
             connection.close()
 
@@ -164,9 +164,9 @@ def test_a_dead_grant_needs_a_reconnect_and_says_why(location, vendor) -> None:
 
 
 def test_a_dead_location_grant_is_minted_from_its_company(company, vendor) -> None:
-    holder = store.location(company.app, vendor.locations[0])
-    access_token.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
-    row = store.find(holder)
+    key = store.location(company.app, vendor.locations[0])
+    access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
+    row = store.find(key)
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
     renewed = refresh(row.pk)
     assert (renewed.generation, renewed.state) == (row.generation + 1, State.ACTIVE)
@@ -229,8 +229,8 @@ def test_due_tokens_are_taken_once_and_oldest_first(location, vendor) -> None:
 
 def test_an_uninstall_wipes_both_tokens_and_nothing_revives_them(location, vendor) -> None:
     in_flight = Credential.objects.get(pk=location.pk)
-    holder = store.location(location.app, location.resource_id)
-    store.wipe(holder, reason="UNINSTALL event", now=clock.now())
+    key = store.location(location.app, location.resource_id)
+    store.wipe(key, reason="UNINSTALL event", now=clock.now())
     late = location_grant(vendor, location.app, location.resource_id)
     assert not store.swap(in_flight, late, now=clock.now())
     row = Credential.objects.get(pk=location.pk)

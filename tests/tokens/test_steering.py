@@ -46,9 +46,9 @@ def operator(client: Client, django_user_model: Any) -> Client:
 
 @pytest.fixture
 def minted(company: Credential, vendor: Vendor) -> Credential:
-    holder = store.location(company.app, vendor.locations[0])
-    access_token.connect(holder, company_id=company.resource_id, lane=Lane.EVENTS)
-    found = store.find(holder)
+    key = store.location(company.app, vendor.locations[0])
+    access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
+    found = store.find(key)
     assert found is not None
     return found
 
@@ -70,7 +70,7 @@ def test_a_minting_gives_a_new_pair_where_the_own_refresh_token_is_dead(minted: 
     tasks.mint_one(credential_id=minted.pk)
     row = Credential.objects.get(pk=minted.pk)
     assert (row.state, row.generation) == (State.ACTIVE, minted.generation + 1)
-    assert recorded() == [("token.mint_requested", WHO, minted.holder_name)]
+    assert recorded() == [("token.mint_requested", WHO, minted.tenant.audit_subject)]
 
 
 def test_without_a_company_nothing_is_minted(location: Credential, sent: Sent) -> None:

@@ -35,16 +35,12 @@ def resume(row: Credential, vendor) -> None:
     vendor.post(f"/sandbox/locations/{row.resource_id}/resume")
 
 
-def holder(row: Credential) -> store.Holder:
-    return store.location(row.app, row.resource_id)
-
-
 def test_it_keeps_its_tokens_and_is_asked_for_slowly(paused) -> None:
     assert paused.state == State.SUSPENDED
     assert paused.refresh_sealed is not None
     assert timedelta(hours=4) < paused.refresh_due_at - clock.now() < timedelta(hours=8)
     with pytest.raises(LocationInactive):
-        access_token.fresh(holder(paused), lane=Lane.BULK)
+        access_token.fresh(paused.key, lane=Lane.BULK)
 
 
 def test_the_slow_retry_wakes_it(paused, vendor) -> None:
@@ -105,8 +101,8 @@ def test_what_an_operator_suspends_sleeps_until_it_is_woken(location) -> None:
     assert store.suspend(location.pk, location.generation, reason="on request", now=clock.now(), wakes=False)
     assert tasks.claim_due(clock.now() + timedelta(days=30)) == []
     with pytest.raises(LocationInactive, match="on request"):
-        access_token.fresh(holder(location), lane=Lane.INTERACTIVE)
-    assert store.wake(holder(location), now=clock.now())
+        access_token.fresh(location.key, lane=Lane.INTERACTIVE)
+    assert store.wake(location.key, now=clock.now())
     tasks.refresh_one(credential_id=location.pk)
     location.refresh_from_db()
     assert location.state == State.ACTIVE
@@ -144,13 +140,13 @@ def test_an_expired_token_is_not_asked_for_by_everybody_while_it_cannot_be_had(l
     vendor.fault("/oauth/token", "status", status=503, times=None)
     Credential.objects.filter(pk=location.pk).update(failures=5)
     with pytest.raises(ServerFault):
-        access_token.fresh(holder(location), lane=Lane.BULK)
+        access_token.fresh(location.key, lane=Lane.BULK)
     over = {"lease_until": None, "intent_generation": None, "intent_at": None}  # the repeats of what may be lost
     Credential.objects.filter(pk=location.pk).update(refresh_due_at=clock.now() + timedelta(seconds=40), **over)
     before = vendor.state()["requests"]
     with pytest.raises(Unreachable) as told:
-        access_token.fresh(holder(location), lane=Lane.BULK)
+        access_token.fresh(location.key, lane=Lane.BULK)
     assert 35 < told.value.retry_after <= 40
     assert vendor.state()["requests"] == before
     with pytest.raises(ServerFault):
-        access_token.fresh(holder(location), lane=Lane.INTERACTIVE)
+        access_token.fresh(location.key, lane=Lane.INTERACTIVE)

@@ -15,13 +15,13 @@ from typing import Any
 from integrations.core import audit
 from integrations.core.errors import BadRequest, IntegrationError, StoreUnavailable
 from integrations.gateway import client
-from integrations.gateway.address import address
+from integrations.gateway.address import credential_key
 from integrations.gateway.stats import redaction, usage
 from integrations.gateway.stats.attempt_hook import Seen, observed
 from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue, prepare
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 
 LARGEST_SHOWN = 100_000  # characters of an answer
 FILLED = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})  # the tenant's own, when left out
@@ -120,8 +120,10 @@ def wish(app: App, operation: Operation, *, tenant: str, values: Mapping[str, st
         raise BadRequest(f"the app is not installed on {tenant!r}" if tenant else "choose a tenant")
     params = {p.name: _given(p, text) for p in operation.params if (text := values.get(p.name, "").strip())}
     parsed = _filled_in(operation, _parsed(body)) if operation.body is not None else None
-    target = address(operation, app=app, **_whose(place))
-    return Wish(app, place, operation, params, parsed, prepare(operation, params, parsed, tenant=target.tenant))
+    key = credential_key(operation, app=app, **_whose(place))
+    return Wish(
+        app, place, operation, params, parsed, prepare(operation, params, parsed, tenant=key.tenant.request_fields)
+    )
 
 
 def perform(wanted: Wish, *, actor: str) -> Outcome:
@@ -164,17 +166,13 @@ def _call(wanted: Wish, seen: list[Seen]) -> Outcome:
 def _put_down(action: str, wanted: Wish, actor: str, **more: Any) -> None:
     """Names, not values: the trail is kept for ever, and what is written to the vendor may be anybody's data."""
     names = sorted(wanted.body) if isinstance(wanted.body, dict) else []
-    subject = f"{wanted.place.user_type}:{wanted.place.resource_id}"
+    subject = wanted.place.tenant.audit_subject
     told = {"operation": wanted.operation.key, "method": wanted.request.method, "path": wanted.request.path}
     audit.record(action, actor=actor, subject=subject, app=wanted.app.highlevel_id, **told, fields=names, **more)
 
 
 def _whose(place: Installation) -> dict[str, str | None]:
-    of_location = place.user_type == UserType.LOCATION
-    return {
-        "location": place.resource_id if of_location else None,
-        "company": None if of_location else place.resource_id,
-    }
+    return {"location": None, "company": None, place.tenant.kind: place.resource_id}
 
 
 def _field(parameter: Parameter, value: str) -> Field:

@@ -22,7 +22,7 @@ from integrations.highlevel.catalogue import PreparedRequest
 from integrations.highlevel.http.transport import Response
 from integrations.quota import usage as quota
 from integrations.quota.permits.lanes import Lane
-from integrations.tokens.store import Holder
+from integrations.tokens.models import CredentialKey
 
 log = structlog.get_logger(__name__)
 
@@ -54,11 +54,11 @@ def observed() -> Iterator[list[Seen]]:
 class Attempt:
     """`with Attempt(…) as attempt`; tell it `sending()` and the `response`."""
 
-    __slots__ = ("_holder", "_lane", "_request", "_sent_at", "response")
+    __slots__ = ("_key", "_lane", "_request", "_sent_at", "response")
 
-    def __init__(self, holder: Holder, request: PreparedRequest, lane: Lane) -> None:
+    def __init__(self, key: CredentialKey, request: PreparedRequest, lane: Lane) -> None:
         self.response: Response | None = None
-        self._holder, self._request, self._lane = holder, request, lane
+        self._key, self._request, self._lane = key, request, lane
         self._sent_at: float | None = None
 
     def sending(self) -> None:
@@ -78,11 +78,11 @@ class Attempt:
     def _ended(self, error: BaseException | None) -> None:
         never_left = self._sent_at is None or isinstance(error, BadRequest) or _not_sent(error)
         took = None if never_left else self._took()
-        holder, request = self._holder, self._request
-        asked = Asked(holder.app.pk, holder.resource_id, request.operation, quota.spender(), self._lane.value)
+        key, request = self._key, self._request
+        asked = Asked(key.app.pk, key.tenant.id, request.operation, quota.spender(), self._lane.value)
         usage.count(asked, code=kept_calls.code_of(error), took=took, spent=not never_left)
         if (error is not None and not _is_our_wait(error, took)) or (took is not None and took > kept_calls.SLOW):
-            who = {"app": holder.app, "resource_id": asked.resource_id, "operation": asked.operation}
+            who = {"app": key.app, "resource_id": asked.resource_id, "operation": asked.operation}
             who |= {"job": asked.job, "lane": asked.lane}
             kept_calls.keep(request, error=error, response=self.response, took=took or 0.0, who=who)
         observer = _observer.get()

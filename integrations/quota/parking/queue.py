@@ -26,6 +26,7 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Valu
 from django.db.models.functions import Now
 
 from integrations.core.errors import Retryable
+from integrations.core.tenant import quota_key
 from integrations.quota.models import Parked
 from integrations.quota.permits import tickets
 from integrations.quota.permits.lanes import Lane
@@ -71,7 +72,7 @@ def enqueue(task: str, *, app: str, resource: str, lane: Lane = Lane.BULK, **kwa
     `app` is the client id; `kwargs` are the task's own (identifiers, never secrets). It takes part in the surrounding
     transaction, and being a row already needs no other to be found by.
     """
-    _park(task, kwargs, _Wish(f"{app}:{resource}", lane))
+    _park(task, kwargs, _Wish(quota_key(app, resource), lane))
 
 
 def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:

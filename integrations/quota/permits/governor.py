@@ -20,6 +20,7 @@ from django.conf import settings
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, StoreUnavailable
+from integrations.core.tenant import quota_key
 from integrations.quota.permits import process_memory, scripts, timings
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.reports import Address, Outbox, Report, kept, packed
@@ -73,7 +74,7 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
     Waits at most `patience` seconds (the lane's horizon by default) for a slot that is about to be free. Raises
     QuotaExhausted, whose `retry_after` is when to come back, and StoreUnavailable.
     """
-    key = f"{app}:{resource}"
+    key = quota_key(app, resource)
     until = clock.monotonic() + (lane.terms.horizon if patience is None else patience)
     while True:
         asked = clock.monotonic()

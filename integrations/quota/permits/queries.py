@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import redis
 
 from integrations.core.errors import StoreUnavailable
+from integrations.core.tenant import quota_key
 from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.governor import START_LIMIT, START_WINDOW
 
@@ -33,7 +34,7 @@ class Snapshot:
 
 def snapshot(app: str, resource: str) -> Snapshot:
     """The quota of one (app client id, resource id). An untouched one reads as full. Raises StoreUnavailable."""
-    slots, state = scripts.keys(f"{app}:{resource}")
+    slots, state = scripts.keys(quota_key(app, resource))
     governor.tell()
     try:
         client = scripts.client()

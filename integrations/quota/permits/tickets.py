@@ -18,6 +18,7 @@ import structlog
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
+from integrations.core.tenant import quota_key
 from integrations.quota.permits import governor, process_memory, scripts, timings
 from integrations.quota.permits.governor import Permit, Question
 from integrations.quota.permits.lanes import Lane
@@ -107,7 +108,7 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
 
 def _own(app: str, resource: str, *, timeout: float) -> Permit | None:
     hand = _hand.get()
-    if hand is not None and hand.ticket is not None and hand.ticket.key == f"{app}:{resource}":
+    if hand is not None and hand.ticket is not None and hand.ticket.key == quota_key(app, resource):
         ticket, hand.ticket = hand.ticket, None
         permit = redeem(ticket, timeout=timeout)
         if permit is not None:

@@ -1,4 +1,4 @@
-"""The one question the other rooms ask of custody: an access token for this holder, good for at least a minute."""
+"""The one question the other rooms ask of custody: an access token for this key, good for at least a minute."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tokens import database, store
 from integrations.tokens.access import access_cache, lookup
 from integrations.tokens.access.access_cache import Access as Access  # what is answered
-from integrations.tokens.models import Credential
+from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
-from integrations.tokens.store import Holder
 
 _POLL = 0.1  # seconds between a waiter's looks at the generation
 _HELD = timedelta(seconds=access_cache.MOMENT)
 _PATIENCE = 7.0  # a little more than the deadline of the call it waits for
 
 
-def fresh(holder: Holder, *, lane: Lane, refused: int | None = None) -> Access:
+def fresh(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
     """The holder's access token, refreshed or minted first when it must be. `refused`: a generation of no more use.
 
     Raises InstallGone, GrantRevoked, LocationInactive, RefreshInProgress, StoreUnavailable, Unreachable (with the
     moment of the next try, when the last one failed), and whatever the refresh raised.
     """
-    if (known := access_cache.recall(holder)) is not None and known.generation != refused:
+    if (known := access_cache.recall(key)) is not None and known.generation != refused:
         return known
     until = clock.monotonic() + _PATIENCE
     while True:
         with database.needed():
-            row = _standing(holder, lane)
+            row = _standing(key, lane)
         if not store.usable(row, clock.now()):
             _respect_backoff(row, lane, clock.now())
             try:
@@ -46,28 +45,28 @@ def fresh(holder: Holder, *, lane: Lane, refused: int | None = None) -> Access:
         suspended = row.state == Credential.State.SUSPENDED
         access = Access(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
         if not suspended and store.usable(row, clock.now() + _HELD):
-            access_cache.hold(holder, access)
+            access_cache.hold(key, access)
         return access
 
 
-def connect(holder: Holder, *, company_id: str, lane: Lane) -> Access:
+def connect(key: CredentialKey, *, company_id: str, lane: Lane) -> Access:
     """Give a location its first token from its company's. Does nothing but read when it has one."""
-    row = store.place(holder, company_id=company_id, now=clock.now())
+    row = store.place(key, company_id=company_id, now=clock.now())
     store.revive(row, company_id=company_id)
     access_cache.drop(row.pk)
     if row.state == Credential.State.SUSPENDED:
         refresh(row.pk, lane=lane)  # it is spoken of again, so it may well be active again
-    return fresh(holder, lane=lane)
+    return fresh(key, lane=lane)
 
 
-def _standing(holder: Holder, lane: Lane) -> Credential:
-    row = lookup.credential(holder)
+def _standing(key: CredentialKey, lane: Lane) -> Credential:
+    row = lookup.credential(key)
     if row is None or row.state == Credential.State.REVOKED:
-        raise InstallGone(f"the app is not installed on {holder.name}", resource=holder.resource_id)
+        raise InstallGone(f"the app is not installed on {key.tenant}", resource=key.tenant.id)
     if row.state == Credential.State.NEEDS_RECONNECT:
-        raise GrantRevoked(f"{holder.name} must install again: {row.reason}", resource=holder.resource_id)
+        raise GrantRevoked(f"{key.tenant} must install again: {row.reason}", resource=key.tenant.id)
     if row.state == Credential.State.SUSPENDED and not _worth_a_try(row, lane):
-        raise LocationInactive(f"{holder.name} is inactive: {row.reason}", resource=holder.resource_id)
+        raise LocationInactive(f"{key.tenant} is inactive: {row.reason}", resource=key.tenant.id)
     return row
 
 

@@ -14,8 +14,7 @@ from django.conf import settings
 from integrations.core.errors import StoreUnavailable
 from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota.permits import queries
-from integrations.tokens.models import Credential
-from integrations.tokens.store import Holder
+from integrations.tokens.models import Credential, CredentialKey
 
 API_1_QUOTA = "api-1.0"
 _DOCUMENTED = RateSnapshot(max=100, interval_ms=10_000, daily_limit=200_000)
@@ -26,12 +25,12 @@ class Address:
     url: str
     quota_app: str
 
-    def rate(self, holder: Holder, told: RateSnapshot) -> RateSnapshot:
+    def rate(self, key: CredentialKey, told: RateSnapshot) -> RateSnapshot:
         """What to settle a call with: what its answer said, or for a silent API 1.0 what is documented."""
         if self.quota_app != API_1_QUOTA or told.max is not None:
             return told
         try:
-            known = queries.snapshot(self.quota_app, holder.resource_id)
+            known = queries.snapshot(self.quota_app, key.tenant.id)
         except StoreUnavailable:
             return told  # an answer is in hand, and must not be lost for its accounts
         # The day's count is kept by the governor once it has begun; to begin it needs a remainder.
@@ -40,7 +39,7 @@ class Address:
         return _DOCUMENTED if left is None else replace(_DOCUMENTED, daily_remaining=_DOCUMENTED.daily_limit - left)
 
 
-def of(holder: Holder) -> Address:
-    if holder.api == Credential.Api.ONE:
+def of(key: CredentialKey) -> Address:
+    if key.api == Credential.Api.ONE:
         return Address(settings.HIGHLEVEL_API_1_URL, API_1_QUOTA)
-    return Address(holder.app.api_url, holder.app.client_id)
+    return Address(key.app.api_url, key.app.client_id)

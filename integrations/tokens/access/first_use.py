@@ -11,49 +11,49 @@ import structlog
 
 from integrations.core import clock
 from integrations.core.errors import GrantRevoked, InstallGone, RequestRejected
+from integrations.core.tenant import UserType
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import Installation, Location, UserType
+from integrations.tenants.models import Installation, Location
 from integrations.tokens import store
 from integrations.tokens.access.access_token import Access, connect, fresh
-from integrations.tokens.models import Credential
-from integrations.tokens.store import Holder
+from integrations.tokens.models import Credential, CredentialKey
 
 log = structlog.get_logger(__name__)
 
 
-def access(holder: Holder, *, lane: Lane, refused: int | None = None) -> Access:
+def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
     """As `fresh.fresh`, for a location without any credential from its company's. Raises what `fresh` raises."""
     try:
-        return fresh(holder, lane=lane, refused=refused)
+        return fresh(key, lane=lane, refused=refused)
     except InstallGone as gone:
-        parent = _bulk_install(holder)
+        parent = _bulk_install(key)
         if parent is None:
             raise
-        return _first(holder, parent, gone, lane=lane)
+        return _first(key, parent, gone, lane=lane)
 
 
-def _first(holder: Holder, parent: Installation, gone: InstallGone, *, lane: Lane) -> Access:
+def _first(key: CredentialKey, parent: Installation, gone: InstallGone, *, lane: Lane) -> Access:
     try:
-        found = connect(holder, company_id=parent.resource_id, lane=lane)
+        found = connect(key, company_id=parent.resource_id, lane=lane)
     except (GrantRevoked, RequestRejected) as error:
-        Credential.objects.filter(**holder.row, generation=0).delete()
-        log.info("token.not_minted", resource=holder.resource_id, company=parent.resource_id, reason=str(error))
+        Credential.objects.filter(**key.columns, generation=0).delete()
+        log.info("token.not_minted", resource=key.tenant.id, company=parent.resource_id, reason=str(error))
         raise gone from error
     Installation.objects.filter(pk=parent.pk).update(reconcile_due_at=clock.now())
-    log.info("token.minted_on_demand", resource=holder.resource_id, company=parent.resource_id)
+    log.info("token.minted_on_demand", resource=key.tenant.id, company=parent.resource_id)
     return found
 
 
-def _bulk_install(holder: Holder) -> Installation | None:
+def _bulk_install(key: CredentialKey) -> Installation | None:
     """The bulk install that the location may belong to. None when it had a token before, or was uninstalled."""
-    if holder.user_type != UserType.LOCATION or holder.api != Credential.Api.TWO or store.find(holder) is not None:
+    if key.tenant.user_type != UserType.LOCATION or key.api != Credential.Api.TWO or store.find(key) is not None:
         return None
-    own = Installation.objects.filter(app=holder.app, user_type=UserType.LOCATION, resource_id=holder.resource_id)
+    own = Installation.objects.filter(app=key.app, user_type=UserType.LOCATION, resource_id=key.tenant.id)
     if own.filter(status=Installation.Status.UNINSTALLED).exists():
         return None
-    company_id = Location.objects.filter(pk=holder.resource_id).values_list("company_id", flat=True).first()
+    company_id = Location.objects.filter(pk=key.tenant.id).values_list("company_id", flat=True).first()
     return Installation.objects.filter(
-        app=holder.app,
+        app=key.app,
         user_type=UserType.COMPANY,
         resource_id=company_id or "",
         status=Installation.Status.INSTALLED,

@@ -11,20 +11,19 @@ from functools import cache
 
 from django.db import connection
 
-from integrations.tokens.models import Credential
-from integrations.tokens.store import Holder
+from integrations.tokens.models import Credential, CredentialKey
 
 
-def credential(holder: Holder) -> Credential | None:
+def credential(key: CredentialKey) -> Credential | None:
     """The holder's row; its `app` is the holder's own."""
     sql, columns = _question()
     with connection.cursor() as cursor:
-        cursor.execute(sql, [holder.app.pk, holder.user_type, holder.resource_id, holder.api])
+        cursor.execute(sql, [key.app.pk, key.tenant.user_type, key.tenant.id, key.api])
         values = cursor.fetchone()
     if values is None:
         return None
     row = Credential.from_db(connection.alias, columns, values)
-    row.app = holder.app
+    row.app = key.app
     return row
 
 

@@ -34,7 +34,7 @@ class EnteredTokens:
         return () if obj is None else super().get_readonly_fields(request, obj)  # type: ignore[misc]
 
     def save_form(self, request: HttpRequest, form: TokenForm, change: bool) -> Credential:
-        return entry.keep(form.holder, form.token, kind=form.cleaned_data["kind"], actor=operator(request))
+        return entry.keep(form.key, form.token, kind=form.cleaned_data["kind"], actor=operator(request))
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         """Kept already, by the one UPDATE that may."""

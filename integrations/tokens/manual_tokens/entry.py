@@ -13,8 +13,7 @@ from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
 from integrations.tokens import store
 from integrations.tokens.manual_tokens import parsing, probe
-from integrations.tokens.models import Credential
-from integrations.tokens.store import Holder
+from integrations.tokens.models import Credential, CredentialKey
 
 _KINDS = (Credential.Kind.PRIVATE, Credential.Kind.KEY)
 COMPROMISED = (
@@ -23,15 +22,15 @@ COMPROMISED = (
 )
 
 
-def enter(holder: Holder, text: str, *, kind: str, actor: str, tested: bool = True) -> Credential:
-    """Keep the token in `text` for the holder, in place of the one it has, if any.
+def enter(key: CredentialKey, text: str, *, kind: str, actor: str, tested: bool = True) -> Credential:
+    """Keep the token in `text` for the key, in place of the one it has, if any.
 
     Raises what `examined` raises; then nothing has changed.
     """
-    return keep(holder, examined(holder, text, kind=kind, tested=tested), kind=kind, actor=actor)
+    return keep(key, examined(key, text, kind=kind, tested=tested), kind=kind, actor=actor)
 
 
-def examined(holder: Holder, text: str, *, kind: str, tested: bool = True) -> Secret:
+def examined(key: CredentialKey, text: str, *, kind: str, tested: bool = True) -> Secret:
     """The token in `text`, which HighLevel knows, if `tested`.
 
     Raises BadRequest (what was pasted instead, or that an installation stands there), GrantRevoked (HighLevel does not
@@ -39,17 +38,17 @@ def examined(holder: Holder, text: str, *, kind: str, tested: bool = True) -> Se
     """
     if kind not in _KINDS:
         raise BadRequest("only private integration tokens and API keys are entered: OAuth apps are installed")
-    holder = _for(holder, kind)
-    token = parsing.recognised(text, kind=kind, user_type=holder.user_type, resource_id=holder.resource_id)
-    _refuse_to_bury(holder)
+    key = _for(key, kind)
+    token = parsing.recognised(text, kind=kind, tenant=key.tenant)
+    _refuse_to_bury(key)
     if tested:
-        probe.check(holder, token)
+        probe.check(key, token)
     return token
 
 
-def keep(holder: Holder, token: Secret, *, kind: str, actor: str) -> Credential:
+def keep(key: CredentialKey, token: Secret, *, kind: str, actor: str) -> Credential:
     """Put an examined token in the place of the one before."""
-    row = store.enter(_for(holder, kind), token, kind=kind, now=clock.now())
+    row = store.enter(_for(key, kind), token, kind=kind, now=clock.now())
     _record("token.entered", row, actor)
     return row
 
@@ -57,34 +56,32 @@ def keep(holder: Holder, token: Secret, *, kind: str, actor: str) -> Credential:
 def check(row: Credential, *, actor: str) -> None:
     """Ask HighLevel whether it knows the stored token. Raises GrantRevoked when not; the row then says so."""
     _record("token.tested", row, actor)
-    probe.check(holder_of(row), store.access_token(row))
+    probe.check(row.key, store.access_token(row))
 
 
 def give_up(row: Credential, *, actor: str) -> None:
     """Forget a token that others may know. It stays valid at HighLevel until it is ended there."""
     if row.kind not in _KINDS:
         raise BadRequest("an OAuth grant is ended by uninstalling the app")
-    store.wipe(holder_of(row), reason=COMPROMISED, now=clock.now())
+    store.wipe(row.key, reason=COMPROMISED, now=clock.now())
     Credential.objects.filter(pk=row.pk, state=Credential.State.REVOKED).update(state=Credential.State.NEEDS_RECONNECT)
     _record("token.given_up", row, actor)
 
 
-def holder_of(row: Credential) -> Holder:
-    return Holder(row.app, row.user_type, row.resource_id, row.api)
+def _for(key: CredentialKey, kind: str) -> CredentialKey:
+    return replace(key, api=Credential.Api.ONE if kind == Credential.Kind.KEY else Credential.Api.TWO)
 
 
-def _for(holder: Holder, kind: str) -> Holder:
-    return replace(holder, api=Credential.Api.ONE if kind == Credential.Kind.KEY else Credential.Api.TWO)
-
-
-def _refuse_to_bury(holder: Holder) -> None:
+def _refuse_to_bury(key: CredentialKey) -> None:
     """A grant that works is worth more than a token that nobody renews, and only the account could give it back."""
-    row = store.find(holder)
+    row = store.find(key)
     if row is None or row.kind != Credential.Kind.OAUTH or row.access_sealed is None:
         return
     if row.state in (Credential.State.ACTIVE, Credential.State.SUSPENDED):
-        raise BadRequest(f"{holder.name} has installed the app, and its grant works: uninstall the app there first")
+        raise BadRequest(f"{key.tenant} has installed the app, and its grant works: uninstall the app there first")
 
 
 def _record(action: str, row: Credential, actor: str, **detail: object) -> None:
-    audit.record(action, actor=actor, subject=row.holder_name, kind=row.kind, generation=row.generation, **detail)
+    audit.record(
+        action, actor=actor, subject=row.tenant.audit_subject, kind=row.kind, generation=row.generation, **detail
+    )

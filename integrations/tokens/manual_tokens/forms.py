@@ -13,16 +13,16 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, U
 
 from integrations.core.errors import IntegrationError
 from integrations.core.secret import Secret
-from integrations.tenants.models import App, UserType
+from integrations.core.tenant import Tenant, UserType
+from integrations.tenants.models import App
 from integrations.tokens.manual_tokens import entry
-from integrations.tokens.models import Credential
-from integrations.tokens.store import Holder
+from integrations.tokens.models import Credential, CredentialKey
 
 _KINDS = [(kind.value, kind.label) for kind in (Credential.Kind.PRIVATE, Credential.Kind.KEY)]
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
-    """`holder` and `token` are there once it is valid."""
+    """`key` and `token` are there once it is valid."""
 
     app = forms.ModelChoiceField(App.objects.all(), widget=UnfoldAdminSelectWidget)
     kind = forms.ChoiceField(choices=_KINDS, widget=UnfoldAdminSelectWidget)
@@ -43,16 +43,16 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Credential
         fields = ("app", "kind", "user_type", "resource_id")
 
-    holder: Holder
+    key: CredentialKey
     token: Secret
 
     def clean(self) -> dict[str, Any]:
         fields: dict[str, Any] = super().clean() or {}
         text = fields.pop("pasted", "")
         if not self.errors:
-            self.holder = Holder(fields["app"], fields["user_type"], fields["resource_id"])
+            self.key = CredentialKey(fields["app"], Tenant(fields["user_type"], fields["resource_id"]))
             try:
-                self.token = entry.examined(self.holder, text, kind=fields["kind"])
+                self.token = entry.examined(self.key, text, kind=fields["kind"])
             except IntegrationError as error:
                 self.add_error("pasted", str(error))
         return fields

@@ -16,7 +16,7 @@ from typing import Any
 
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
-from integrations.tenants.models import UserType
+from integrations.core.tenant import Tenant, UserType
 from integrations.tokens.models import Credential
 
 _PRIVATE = re.compile(r"pit-[A-Za-z0-9-]{20,200}")
@@ -31,13 +31,13 @@ _REGENERATE = (
 _UNDEFINED = ("undefined", "null", "none", "nan")
 
 
-def recognised(text: str, *, kind: str, user_type: str, resource_id: str) -> Secret:
+def recognised(text: str, *, kind: str, tenant: Tenant) -> Secret:
     """The token in `text`. Raises BadRequest, which says what was pasted instead and where the right one is."""
     token = text.strip().strip("\"'").removeprefix("Bearer ").strip()
     _refuse_accidents(token)
     if kind == Credential.Kind.PRIVATE:
         return _private(token)
-    return _key(token, user_type=user_type, resource_id=resource_id)
+    return _key(token, tenant)
 
 
 def _refuse_accidents(token: str) -> None:
@@ -61,7 +61,7 @@ def _private(token: str) -> Secret:
     raise BadRequest("a private integration token begins with pit-: copy it from Settings > Private Integrations")
 
 
-def _key(token: str, *, user_type: str, resource_id: str) -> Secret:
+def _key(token: str, tenant: Tenant) -> Secret:
     if token.startswith("pit-"):
         raise BadRequest("this is a private integration token: enter it as one, it opens API 2.0")
     claims = _claims(token)
@@ -71,19 +71,19 @@ def _key(token: str, *, user_type: str, resource_id: str) -> Secret:
         raise BadRequest("this key is malformed, perhaps cut short: copy it with its clipboard icon")
     if "authClass" in claims:
         raise BadRequest("this is an OAuth access token, which lives for a day: an API key is needed here")
-    _refuse_others(claims, user_type=user_type, resource_id=resource_id)
+    _refuse_others(claims, tenant)
     return Secret(token)
 
 
-def _refuse_others(claims: dict[str, Any], *, user_type: str, resource_id: str) -> None:
+def _refuse_others(claims: dict[str, Any], tenant: Tenant) -> None:
     location, company = claims.get("location_id"), claims.get("company_id")
-    if user_type == UserType.LOCATION and company and not location:
+    if tenant.user_type is UserType.LOCATION and company and not location:
         raise BadRequest("this is an agency's key: enter it for the agency")
-    if user_type == UserType.COMPANY and location:
+    if tenant.user_type is UserType.COMPANY and location:
         raise BadRequest(f"this is the key of location {location}: enter it for that location")
-    named = location if user_type == UserType.LOCATION else company
-    if named and named != resource_id:
-        raise BadRequest(f"this key belongs to {named}, not to {resource_id}")
+    named = location if tenant.user_type is UserType.LOCATION else company
+    if named and named != tenant.id:
+        raise BadRequest(f"this key belongs to {named}, not to {tenant.id}")
 
 
 def _claims(token: str) -> dict[str, Any] | None:

@@ -11,15 +11,14 @@ from http import HTTPStatus
 
 from integrations.core.errors import GrantRevoked, RequestRejected, ScopeMissing
 from integrations.core.secret import Secret
+from integrations.core.tenant import UserType
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.highlevel.http import api_errors, transport
 from integrations.highlevel.http.transport import Request
 from integrations.quota.permits.attempt import permitted
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import UserType
 from integrations.tokens.access import api_address
-from integrations.tokens.models import Credential
-from integrations.tokens.store import Holder
+from integrations.tokens.models import Credential, CredentialKey
 
 DEADLINE = 10.0
 
@@ -31,14 +30,14 @@ class _Read:
     version: str | None = None
 
 
-def check(holder: Holder, token: Secret) -> None:
+def check(key: CredentialKey, token: Secret) -> None:
     """Returns when the vendor knows the token. Raises GrantRevoked when not, LocationInactive, Unreachable, ..."""
-    read, place = _read(holder), api_address.of(holder)
+    read, place = _read(key), api_address.of(key)
     request = Request("GET", read.path, read.query, read.version, token, timeout=DEADLINE, operation="tokens.check")
-    with permitted(place.quota_app, holder.resource_id, lane=Lane.INTERACTIVE, timeout=DEADLINE) as attempt:
+    with permitted(place.quota_app, key.tenant.id, lane=Lane.INTERACTIVE, timeout=DEADLINE) as attempt:
         attempt.sending()
         response = transport.shared(place.url).send(request)
-        rate, refused = place.rate(holder, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
+        rate, refused = place.rate(key, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
         attempt.answered(received_at=response.received_at, rate=rate, refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)
@@ -51,11 +50,11 @@ def check(holder: Holder, token: Secret) -> None:
         return  # it takes a live token to be told this
 
 
-def _read(holder: Holder) -> _Read:
-    location = holder.user_type == UserType.LOCATION
-    if holder.api == Credential.Api.ONE:
+def _read(key: CredentialKey) -> _Read:
+    location = key.tenant.user_type == UserType.LOCATION
+    if key.api == Credential.Api.ONE:
         return _Read("/custom-values/" if location else "/locations/")
     if location:
-        return _Read(f"/locations/{holder.resource_id}", version="2021-07-28")
-    query = (("companyId", holder.resource_id), ("limit", "1"))
+        return _Read(f"/locations/{key.tenant.id}", version="2021-07-28")
+    query = (("companyId", key.tenant.id), ("limit", "1"))
     return _Read("/locations/search", query, version="2021-07-28")

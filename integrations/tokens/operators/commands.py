@@ -47,4 +47,4 @@ def can_be_minted(row: Credential) -> bool:
 
 
 def _record(action: str, row: Credential, actor: str) -> None:
-    audit.record(action, actor=actor, subject=row.holder_name, kind=row.kind, generation=row.generation)
+    audit.record(action, actor=actor, subject=row.tenant.audit_subject, kind=row.kind, generation=row.generation)

@@ -57,7 +57,9 @@ def commit(entry: Entry) -> None:
         return
     was = row.state
     if store.swap(row, entry.grant(_binding(row)), now=entry.at):
-        audit.record("token.rescued", actor="system", subject=row.holder_name, generation=row.generation, was=was)
+        audit.record(
+            "token.rescued", actor="system", subject=row.tenant.audit_subject, generation=row.generation, was=was
+        )
 
 
 def _swapped(row: Credential, grant: Grant, asked_at: datetime) -> Credential:

@@ -11,9 +11,9 @@ from django.db import transaction
 from integrations.core import audit
 from integrations.core.errors import IntegrationError
 from integrations.core.models import AuditEntry
+from integrations.core.tenant import UserType
 from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants import marketplace
-from integrations.tenants.models import UserType
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import halted_apps, outcomes
 from integrations.tokens.refresh.outcomes import Alert, Outcome
@@ -107,7 +107,7 @@ def odd_answer(row: Credential, grant: Grant) -> None:
     log.error("token.odd_answer", credential=row.pk, oddity=oddity, trace_id=grant.trace_id)
     told = {"action": "token.odd_answer", "subject": f"app:{row.app.highlevel_id}"}
     if not AuditEntry.objects.filter(**told).exists():
-        audit.record(**told, actor="system", holder=row.holder_name, oddity=oddity, trace_id=grant.trace_id)
+        audit.record(**told, actor="system", holder=row.tenant.audit_subject, oddity=oddity, trace_id=grant.trace_id)
 
 
 def needs_reconnect(row: Credential, error: IntegrationError) -> None:
@@ -126,7 +126,7 @@ def _record(action: str, row: Credential, error: IntegrationError, **detail: Any
     audit.record(
         action,
         actor="system",
-        subject=row.holder_name,
+        subject=row.tenant.audit_subject,
         app=row.app.highlevel_id,
         code=error.code,
         generation=row.generation,

@@ -8,12 +8,12 @@ import structlog
 
 from integrations.core.errors import RefreshInProgress
 from integrations.core.secret import Secret
+from integrations.core.tenant import UserType
 from integrations.highlevel.oauth import client as oauth
 from integrations.highlevel.oauth.grants import Grant
 from integrations.quota.permits.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
-from integrations.tenants.models import UserType
 from integrations.tokens import database, seals
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import lease

@@ -33,7 +33,7 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         found = self.row.expires_at
         return {
-            "tenant": self.row.holder_name,
+            "tenant": self.row.tenant.audit_subject,
             "state": self.row.state,
             "generation": self.row.generation,
             "expires_at": found.isoformat() if found else None,
@@ -43,9 +43,9 @@ class Outcome:
 
     def __str__(self) -> str:
         if self.error is not None:
-            return f"{self.row.holder_name}: {self.row.state}, {self.error}"
+            return f"{self.row.tenant.audit_subject}: {self.row.state}, {self.error}"
         until = f", good until {self.row.expires_at:%Y-%m-%d %H:%M:%S} UTC" if self.row.expires_at else ""
-        return f"{self.row.holder_name}: {self.row.state}, generation {self.row.generation}{until}"
+        return f"{self.row.tenant.audit_subject}: {self.row.state}, generation {self.row.generation}{until}"
 
 
 class Command(BaseCommand):
