@@ -20,7 +20,7 @@ from unfold.decorators import action, display
 from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.filters import Named
-from integrations.jobs import endings, schedules
+from integrations.jobs import runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.jobs.queries import outcome
@@ -95,7 +95,7 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        stopped = endings.cancel(queryset, clock.now(), reason=f"by {operator(request)}")
+        stopped = runs.cancel(queryset, clock.now(), reason=f"by {operator(request)}")
         audit.record("job.cancelled", actor=operator(request), subject="job runs", runs=stopped[:_NAMED_IN_AUDIT])
         self.message_user(request, f"{len(stopped)} runs were cancelled.", messages.SUCCESS)
 

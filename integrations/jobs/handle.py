@@ -14,11 +14,10 @@ from typing import Any
 from django.db import transaction
 
 from integrations.core import clock
-from integrations.core.leases import LeaseLost
+from integrations.core.runs.querysets import LeaseLost
 from integrations.gateway.client import Page
 from integrations.gateway.facade import v2, v3
 from integrations.jobs.api import Api2, Api3
-from integrations.jobs.leases import RUNS
 from integrations.jobs.models import Run, Trigger
 from integrations.jobs.walk import Walks
 from integrations.quota.permits.lanes import Lane
@@ -173,7 +172,7 @@ class JobRun:
 
     def _save(self, **fields: Any) -> None:
         try:
-            RUNS.keep(self._row, self._owner, clock.now(), **{**self.standing(), **fields})
+            Run.objects.renew(self._row, self._owner, clock.now(), **{**self.standing(), **fields})
         except LeaseLost:
             raise Interrupted(lost=True) from None
         self._looked = clock.monotonic()

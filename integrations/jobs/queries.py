@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, OuterRef, QuerySet, Subquery
+from django.db.models import Count, F
 
-from integrations.core.leases import NOT_COMPLETE
+from integrations.core.runs.querysets import NOT_COMPLETE, PlanQuerySet
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Run, Schedule
 
@@ -49,10 +48,10 @@ def outcome(run: Run) -> str:
     return "; ".join(part for part in (counted, run.note) if part)
 
 
-def standings(schedules: QuerySet[Schedule]) -> list[Standing]:
+def standings(schedules: PlanQuerySet[Schedule]) -> list[Standing]:
     """Each schedule with its latest run, by job and tenant; two queries whatever their number."""
     found = list(schedules.select_related("app").order_by("job", "tenant_id"))
-    latest = _latest(schedule.pk for schedule in found)
+    latest = schedules.latest_runs()
     return [Standing(schedule, latest.get(schedule.pk)) for schedule in found]
 
 
@@ -72,10 +71,3 @@ def failed(limit: int, now: datetime, within: timedelta) -> list[Run]:
     """The latest failures."""
     rows = Run.objects.filter(status=Run.Status.FAILED, finished_at__gt=now - within).select_related("schedule")
     return list(rows.order_by("-finished_at")[:limit])
-
-
-def _latest(schedule_ids: Iterable[int]) -> dict[int, Run]:
-    """One look into the index for each schedule: one has hundreds of runs."""
-    newest = Run.objects.filter(schedule=OuterRef("pk")).order_by("-pk").values("pk")[:1]
-    ids = Schedule.objects.filter(pk__in=list(schedule_ids)).values_list(Subquery(newest))
-    return {run.schedule_id: run for run in Run.objects.filter(pk__in=ids)}

@@ -9,15 +9,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core.jobs import enqueue
-from integrations.jobs import endings, installed
+from integrations.jobs import installed, runs
 from integrations.jobs.define import JOBS, Job
-from integrations.jobs.leases import RUNS
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.tenants.models import Installation
 
@@ -64,40 +62,24 @@ def switch(schedules: QuerySet[Schedule], *, enabled: bool) -> list[int]:
 
 def start_due(now: datetime, *, only: int | None = None) -> list[int]:
     """Start a run for every due schedule that has none; their ids. Safe to call from many places at once."""
-    due = Schedule.objects.filter(~_has_run(), installed.of(), job__in=JOBS, due_at__lte=now)
+    wanted = Schedule.objects.filter(installed.of(), job__in=JOBS)
     if only is not None:
-        due = due.filter(pk=only)
-    with transaction.atomic():
-        schedules = list(due.order_by("due_at").select_for_update(skip_locked=True, of=("self",))[:BATCH])
-        # A run that began between the query's snapshot and our lock would collide with the unique constraint.
-        running = Run.objects.filter(schedule__in=schedules, status=Run.Status.RUNNING)
-        busy = set(running.values_list("schedule_id", flat=True))
-        free = [schedule for schedule in schedules if schedule.pk not in busy]
-        runs = Run.objects.bulk_create([_run(schedule, now) for schedule in free])
-        Schedule.objects.filter(pk__in=[schedule.pk for schedule in free]).update(due_at=None)
-        for run in runs:
-            enqueue(RUNS.task, run_id=run.pk)
-    return [run.pk for run in runs]
+        wanted = wanted.filter(pk=only)
+    return [run.pk for run in wanted.start_due(now, limit=BATCH)]
 
 
 def resume(run: Run, now: datetime) -> bool:
     """Let an ended run go on at its place. False when it is complete, or another one of its schedule is under way."""
-    ended = Run.objects.filter(pk=run.pk, status__in=[Run.Status.FAILED, Run.Status.CANCELLED])
-    fields: dict[str, Any] = {"attempts": 0, "error_code": "", "error": "", "trace_id": "", "finished_at": None}
     try:
-        with transaction.atomic():
-            found = ended.update(status=Run.Status.RUNNING, due_at=now, **RUNS.queued(now), **fields)
-            if found:
-                enqueue(RUNS.task, run_id=run.pk)
+        return Run.objects.resume(run, now, trace_id="")
     except IntegrityError:
         return False
-    return bool(found)
 
 
 def end_uninstalled(now: datetime) -> list[int]:
     """Cancel the runs of tenants that have uninstalled; cheap, for there are never many runs under way."""
-    running = Run.objects.filter(~installed.of("schedule__"), status=Run.Status.RUNNING)
-    return endings.cancel(running[:BATCH], now, code="install_gone", reason="the app was uninstalled")
+    running = Run.objects.running().filter(~installed.of("schedule__"))
+    return runs.cancel(running[:BATCH], now, code="install_gone", reason=runs.UNINSTALLED)
 
 
 def rest_uninstalled() -> None:
@@ -113,7 +95,7 @@ def _plan(job: Job, now: datetime) -> int:
     missing = installed.tenants(job.level).filter(~Exists(of_tenant)).select_related("app")[: BATCH * 5]
     made = [_schedule(job, tenant, now, due_at=_first(job, now)) for tenant in missing]
     Schedule.objects.bulk_create(made, ignore_conflicts=True)
-    asleep = mine.filter(~_has_run(), installed.of(), due_at=None, enabled=True)
+    asleep = mine.without_run().filter(installed.of(), due_at=None, enabled=True)
     return len(made) + asleep.update(due_at=now)
 
 
@@ -125,11 +107,3 @@ def _schedule(job: Job, tenant: Installation, now: datetime, due_at: datetime | 
     return Schedule(
         app=tenant.app, job=job.name, level=job.level, tenant_id=tenant.resource_id, due_at=due_at, created_at=now
     )
-
-
-def _run(schedule: Schedule, now: datetime) -> Run:
-    return Run(schedule=schedule, due_at=now, started_at=now, **RUNS.queued(now))
-
-
-def _has_run() -> Exists:
-    return Exists(Run.objects.filter(schedule=OuterRef("pk"), status=Run.Status.RUNNING))

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 from integrations.core import clock
 from integrations.core.jobs import enqueue, job
 from integrations.gateway.stats import usage
-from integrations.jobs import schedules, turns
+from integrations.jobs import runs, schedules
 from integrations.jobs.define import JOBS
 
 _TICK = 2  # seconds between two sweeps (hlapp.celery); new and gone tenants are looked for in the first of a minute
@@ -22,7 +22,7 @@ def start(*, schedule_id: int, **_: object) -> None:
 
 @job("jobs.advance")
 def advance(*, run_id: int, **_: object) -> None:
-    turns.advance(run_id)
+    runs.advance(run_id)
 
 
 @job("jobs.sweep")
@@ -35,7 +35,7 @@ def sweep(**_: object) -> None:
         schedules.make(now)
     schedules.end_uninstalled(now)
     schedules.start_due(now)
-    for run_id in turns.due(now):
+    for run_id in runs.take_due(now):
         enqueue("jobs.advance", run_id=run_id)
 
 

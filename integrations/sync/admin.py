@@ -16,7 +16,7 @@ from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
 from integrations.core.filters import Named
-from integrations.sync import endings, plans, queries, vanished
+from integrations.sync import plans, queries, runs, vanished
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.names import NamedPlaces
@@ -108,8 +108,7 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
-        now = clock.now()
-        stopped = [run.pk for run in queryset if endings.cancel(run, now, reason="by an operator")]
+        stopped = runs.cancel(queryset, clock.now(), reason="by an operator")
         audit.record("sync.cancelled", actor=operator(request), subject="runs", runs=stopped)
         messages.success(request, f"{len(stopped)} runs were cancelled.")
 

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock
 from integrations.core.jobs import enqueue
-from integrations.sync import leases
+from integrations.core.runs.querysets import PlanQuerySet, problem
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.models import App, Installation, UserType
@@ -42,7 +42,7 @@ def make(app_id: int, location_id: str) -> int:
             ],
             ignore_conflicts=True,
         )
-        _plans(app_id, location_id).filter(~_has_run(), due_at=None).update(due_at=now)
+        _plans(app_id, location_id).without_run().filter(due_at=None).update(due_at=now)
     start_due(now)
     return len(set(wanted) - known)
 
@@ -58,16 +58,8 @@ def ask(plans: QuerySet[Plan], now: datetime, *, full: bool) -> list[int]:
 
 def start_due(now: datetime) -> int:
     """Start a run for every due plan that has none; how many. Safe to call from many places at once."""
-    with transaction.atomic():
-        due = Plan.objects.filter(~_has_run(), enabled=True, due_at__lte=now).order_by("due_at")
-        plans = list(due.select_for_update(skip_locked=True, of=("self",))[:BATCH])
-        # A run that began between the query's snapshot and our lock would collide with the unique constraint.
-        busy = set(Run.objects.filter(plan__in=plans, status=Run.Status.RUNNING).values_list("plan_id", flat=True))
-        runs = Run.objects.bulk_create([_run(plan, now) for plan in plans if plan.pk not in busy])
-        Plan.objects.filter(pk__in=[run.plan_id for run in runs]).update(due_at=None)
-        for run in runs:
-            enqueue("sync.advance", run_id=run.pk)
-    return len(runs)
+    enabled = Plan.objects.filter(enabled=True)
+    return len(enabled.start_due(now, limit=BATCH, columns=lambda plan: {"kind": _kind(plan, now)}))
 
 
 def forget(app_id: int, location_id: str) -> bool:
@@ -79,15 +71,8 @@ def forget(app_id: int, location_id: str) -> bool:
     with transaction.atomic():
         if not _rests(app_id, location_id):
             return False
-        running = Run.objects.filter(plan__in=_plans(app_id, location_id), status=Run.Status.RUNNING)
-        running.update(
-            status=Run.Status.CANCELLED,
-            finished_at=now,
-            error_code="uninstalled",
-            error="the app was uninstalled",
-            lease_owner="",
-            lease_until=None,
-        )
+        runs = Run.objects.filter(plan__in=_plans(app_id, location_id))
+        runs.end(Run.Status.CANCELLED, now, **problem("uninstalled", "the app was uninstalled"))
         # A new install finds plans that know nothing, whatever is deleted until then.
         _plans(app_id, location_id).update(due_at=None, cursor_at=None, synced_at=None, full_due_at=None)
     return _purge(app_id, location_id)
@@ -130,28 +115,16 @@ def _installations(app_id: int, location_id: str) -> QuerySet[Installation]:
     return Installation.objects.filter(app=app_id, user_type=UserType.LOCATION, resource_id=location_id)
 
 
-def _plans(app_id: int, location_id: str) -> QuerySet[Plan]:
+def _plans(app_id: int, location_id: str) -> PlanQuerySet[Plan]:
     return Plan.objects.filter(app=app_id, location_id=location_id)
-
-
-def _has_run() -> Exists:
-    return Exists(Run.objects.filter(plan=OuterRef("pk"), status=Run.Status.RUNNING))
 
 
 def _resources(app: App) -> list[str]:
     return [name for name, resource in RESOURCES.items() if not app.scope_set or resource.scope in app.scope_set]
 
 
-def _run(plan: Plan, now: datetime) -> Run:
+def _kind(plan: Plan, now: datetime) -> str:
     resource = RESOURCES.get(plan.resource)
     can_look_back = resource is not None and resource.since is not None and plan.cursor_at is not None
     full_is_due = plan.full_due_at is None or plan.full_due_at <= now
-    kind = Run.Kind.INCREMENTAL if can_look_back and not full_is_due else Run.Kind.FULL
-    return Run(
-        plan=plan,
-        kind=kind,
-        due_at=now,
-        started_at=now,
-        lease_owner=leases.QUEUED,
-        lease_until=now + leases.LEASE,
-    )
+    return Run.Kind.INCREMENTAL if can_look_back and not full_is_due else Run.Kind.FULL

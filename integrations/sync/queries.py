@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
+from integrations.core.runs.querysets import PlanQuerySet
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App
 
@@ -67,10 +67,10 @@ def matching(records: QuerySet[Record], whole_id: str) -> QuerySet[Record]:
     return records.filter(Exists(plans), **{column: whole_id})
 
 
-def progress(plans: QuerySet[Plan]) -> list[Progress]:
+def progress(plans: PlanQuerySet[Plan]) -> list[Progress]:
     """Each plan with its latest run, by location and resource; two queries whatever their number."""
     found = list(plans.order_by("location_id", "resource"))
-    latest = _latest(plan.pk for plan in found)
+    latest = plans.latest_runs()
     return [_progress(plan, latest.get(plan.pk)) for plan in found]
 
 
@@ -89,13 +89,6 @@ def lags() -> list[Lag]:
     rows = Plan.objects.filter(enabled=True).values_list("resource").order_by("resource")
     counted = rows.annotate(never=Count("pk", filter=Q(synced_at=None)), oldest=Min("synced_at"))
     return [Lag(resource, never, oldest) for resource, never, oldest in counted]
-
-
-def _latest(plan_ids: Iterable[int]) -> dict[int, Run]:
-    """One look into the index for each plan: a plan has hundreds of runs."""
-    newest = Run.objects.filter(plan=OuterRef("pk")).order_by("-pk").values("pk")[:1]
-    ids = Plan.objects.filter(pk__in=list(plan_ids)).values_list(Subquery(newest))
-    return {run.plan_id: run for run in Run.objects.filter(pk__in=ids)}
 
 
 def _progress(plan: Plan, run: Run | None) -> Progress:

@@ -7,7 +7,8 @@ from kombu.exceptions import OperationalError
 
 from integrations.core import clock
 from integrations.core.jobs import enqueue, job
-from integrations.sync import leases, plans, runs
+from integrations.sync import plans, runs
+from integrations.sync.models import Run
 
 _TICK = 2  # seconds between two sweeps (hlapp.celery); strays are looked for in the first tick of a minute
 
@@ -32,7 +33,7 @@ def sweep(**_: object) -> None:
     """Start due plans, and send a message for every run that waits for a worker."""
     now = clock.now()
     plans.start_due(now)
-    for run_id in leases.due(now):
+    for run_id in Run.objects.take_due(now):
         enqueue("sync.advance", run_id=run_id)
     if now.second < _TICK:
         _send_for_strays()

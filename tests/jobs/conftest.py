@@ -11,7 +11,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.gateway.stats import usage
-from integrations.jobs import define, endings, events, schedules, turns
+from integrations.jobs import define, events, runs, schedules
 from integrations.jobs.define import Job, background_job
 from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App, Installation, UserType
@@ -27,7 +27,7 @@ Defined = Callable[..., Job]
 @pytest.fixture(autouse=True)
 def no_other_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: dict[str, Job] = {}
-    for room in (define, endings, events, schedules, turns):
+    for room in (define, events, runs, schedules):
         monkeypatch.setattr(room, "JOBS", jobs)
 
 
@@ -87,7 +87,7 @@ def ask(job: Job, *tenant_ids: str) -> Run:
 def turn(run: Run) -> Run:
     """One turn, as soon as it may be."""
     Run.objects.filter(pk=run.pk).update(due_at=clock.now() - timedelta(seconds=1))
-    turns.advance(run.pk)
+    runs.advance(run.pk)
     run.refresh_from_db()
     return run
 

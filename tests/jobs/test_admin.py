@@ -13,7 +13,7 @@ from django.urls import reverse
 from integrations.core import clock
 from integrations.core.models import AuditEntry
 from integrations.jobs import admin as pages
-from integrations.jobs import turns
+from integrations.jobs import runs
 from integrations.jobs.handle import JobRun
 from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No direc
 
 @pytest.fixture
 def operator(monkeypatch: pytest.MonkeyPatch, app: App) -> Client:
-    monkeypatch.setattr(pages, "JOBS", turns.JOBS)
+    monkeypatch.setattr(pages, "JOBS", runs.JOBS)
     install(app, "loc0")
     return signed_in(User.objects.create_superuser("op", password="a long enough password"))
 

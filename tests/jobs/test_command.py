@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integrations.core import clock
-from integrations.jobs import tasks, turns, watch
+from integrations.jobs import runs, tasks, watch
 from integrations.jobs.handle import JobRun
 from integrations.jobs.management.commands import job as command
 from integrations.jobs.models import Run
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def rooms(monkeypatch: pytest.MonkeyPatch, app: App) -> None:
     monkeypatch.setattr(marketplace, "find", lambda name: app)
-    monkeypatch.setattr(command.queries, "JOBS", turns.JOBS)
+    monkeypatch.setattr(command.queries, "JOBS", runs.JOBS)
     for number in range(2):
         install(app, f"loc{number}")
 
@@ -71,7 +71,7 @@ def test_wait_watches_to_the_end(defined: Defined, monkeypatch: pytest.MonkeyPat
     def work(seconds: float) -> None:
         tasks.sweep()
         for pk in Run.objects.filter(status="running").values_list("pk", flat=True):
-            turns.advance(pk)
+            runs.advance(pk)
 
     monkeypatch.setattr(tasks, "workers", lambda: [["test.job"]])
     monkeypatch.setattr(watch.clock, "sleep", work)
@@ -92,7 +92,7 @@ def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.Monkey
 
     def work(seconds: float) -> None:
         for pk in Run.objects.filter(status="running").values_list("pk", flat=True):
-            turns.advance(pk)
+            runs.advance(pk)
         tasks.sweep()
 
     monkeypatch.setattr(watch.clock, "sleep", work)
@@ -139,7 +139,7 @@ def counts_for_agencies(run: JobRun) -> None:
 def test_a_schedule_without_a_run_is_told(defined: Defined) -> None:
     defined(counts)
     run("run", "test.job", "--location", "loc0")
-    (standing,) = standings(turns.Run.schedule.field.related_model.objects.all())
+    (standing,) = standings(Run.schedule.field.related_model.objects.all())
     assert (standing.status, standing.as_json()["run_id"]) == ("", None)
     assert not watch.is_done(standing)
     assert clock.now() >= (standing.schedule.due_at or clock.now())

@@ -15,7 +15,7 @@ from django.db import connection
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.jobs import schedules, turns
+from integrations.jobs import runs
 from integrations.jobs.handle import JobRun
 from integrations.jobs.models import Run
 from tests.jobs.conftest import CONTACTS, Defined, ask, turn
@@ -74,9 +74,9 @@ def test_killed_in_the_middle_of_a_page(location: str, defined: Defined, vendor:
         assert (run.status, run.checkpoint["done"]) == ("running", 100)
         process.kill()
         process.wait()
-    assert turns.due(clock.now()) == [], "its lease still stands"
+    assert runs.take_due(clock.now()) == [], "its lease still stands"
     Run.objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
-    assert turns.due(clock.now()) == [run.pk]
+    assert runs.take_due(clock.now()) == [run.pk]
     run = turn(run)
     assert (run.status, run.done, run.turns, run.attempts) == ("complete", CONTACTS, 2, 0)
     assert len(seen) == len(set(seen)) == CONTACTS - 100, "the first page is done, the second is seen again"
@@ -97,7 +97,7 @@ def test_a_worker_whose_run_was_taken_writes_nothing_more(location: str, defined
     run = ask(defined(lambda run: None), location)
     with worker(run, 150) as process:
         wait_for(process, "contact 150")
-        schedules.endings.cancel([run], clock.now(), reason="by an operator")
+        runs.cancel([run], clock.now(), reason="by an operator")
         go_on(process)
         wait_for(process, "done")
     run.refresh_from_db()

@@ -14,7 +14,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.gateway import client
-from integrations.jobs import define, schedules, turns
+from integrations.jobs import define, runs, schedules
 from integrations.jobs.models import Run
 from integrations.jobs.queries import outcome
 from integrations.tenants.models import App
@@ -78,7 +78,7 @@ def test_it_is_scheduled_for_the_location_every_hour(welcome: ModuleType, locati
     schedules.make(clock.now())
     (pk,) = schedules.start_due(clock.now() + timedelta(minutes=11))
     Run.objects.update(due_at=clock.now())
-    turns.advance(pk)
+    runs.advance(pk)
     run = Run.objects.select_related("schedule").get(pk=pk)
     assert (run.status, run.schedule.tenant_id) == ("complete", location)
     assert run.schedule.due_at is not None

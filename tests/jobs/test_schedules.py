@@ -10,7 +10,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest, LocationInactive, RequestRejected
-from integrations.jobs import define, events, schedules, tasks, turns
+from integrations.jobs import define, events, runs, schedules, tasks
 from integrations.jobs.define import background_job
 from integrations.jobs.handle import JobRun
 from integrations.jobs.models import Run, Schedule, Trigger
@@ -65,7 +65,7 @@ def test_a_due_schedule_starts_one_run(tenants: list[str], defined: Defined) -> 
     due_now()
     assert schedules.start_due(clock.now()) == [], "one at a time for each tenant"
     for pk in started:
-        turns.advance(pk)
+        runs.advance(pk)
     assert set(Run.objects.values_list("status", flat=True)) == {"complete"}
     assert len(schedules.start_due(clock.now())) == 3, "what was asked for meanwhile comes afterwards"
 
@@ -104,7 +104,7 @@ def test_an_uninstall_ends_runs_at_the_next_sweep_and_a_new_install_wakes_the_sc
 
 def test_a_cancelled_run_is_not_begun_anew_by_the_next_sweep(tenants: list[str], defined: Defined) -> None:
     run = ask(defined(nothing, every=HOUR), "loc0")
-    schedules.endings.cancel([run], clock.now(), reason="by an operator")
+    runs.cancel([run], clock.now(), reason="by an operator")
     schedules.make(clock.now())
     assert [
         pk for pk in schedules.start_due(clock.now()) if Run.objects.get(pk=pk).schedule_id == run.schedule_id
@@ -142,7 +142,7 @@ def test_a_run_resumes_at_its_place(tenants: list[str], defined: Defined) -> Non
 def test_a_run_does_not_resume_beside_another(tenants: list[str], defined: Defined) -> None:
     job = defined(nothing)
     old = ask(job, "loc0")
-    schedules.endings.cancel([old], clock.now(), reason="by an operator")
+    runs.cancel([old], clock.now(), reason="by an operator")
     new = ask(job, "loc0")
     assert new.pk != old.pk
     assert not schedules.resume(old, clock.now())
@@ -190,7 +190,7 @@ def test_an_event_runs_the_job_and_the_job_sees_it(tenants: list[str], defined: 
     arrive(8, event_type="ContactDelete")
     assert Schedule.objects.count() == 1
     (pk,) = schedules.start_due(clock.now())
-    turns.advance(pk)
+    runs.advance(pk)
     assert seen == ["contact1", "contact2", "contact3"], "in order, and what came meanwhile too"
     assert not Trigger.objects.exists()
 
@@ -209,7 +209,7 @@ def test_an_event_that_comes_when_the_job_has_looked_runs_it_again(
     arrive(1)
     for _ in range(2):
         for pk in schedules.start_due(clock.now()):
-            turns.advance(pk)
+            runs.advance(pk)
     assert seen == ["contact1", "contact2"]
     assert Schedule.objects.get().due_at is None
 
@@ -230,7 +230,7 @@ def test_an_event_at_fault_steps_aside_and_the_next_has_its_turn(
     arrive(2)
     for _ in range(2):
         for pk in schedules.start_due(clock.now()):
-            turns.advance(pk)
+            runs.advance(pk)
     assert seen == ["contact2"]
     first = Run.objects.earliest("pk")
     assert (first.status, first.error) == ("failed", "there is no such contact (event hook-1 was put aside)")
@@ -244,7 +244,7 @@ def test_events_wait_while_the_tenant_is_at_fault(tenants: list[str], defined: D
     defined(job, on="ContactCreate")
     arrive(1)
     (pk,) = schedules.start_due(clock.now())
-    turns.advance(pk)
+    runs.advance(pk)
     assert Trigger.objects.count() == 1
     due_at = Schedule.objects.get().due_at
     assert due_at is not None

@@ -9,8 +9,9 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import LocationInactive, QuotaExhausted, Retryable, ServerFault, StoreUnavailable
-from integrations.core.jobs import enqueue as enqueue
-from integrations.jobs import api, handle, turns
+from integrations.core.runs import turn as engine
+from integrations.core.runs.turn import MOST_ATTEMPTS
+from integrations.jobs import api, handle, runs
 from integrations.jobs.handle import JobRun
 from integrations.jobs.models import Run
 from integrations.jobs.queries import outcome
@@ -120,7 +121,7 @@ def test_a_job_without_a_permit_is_parked_in_the_middle_of_a_page_and_goes_on_th
     assert run.lease_owner == "queued"
     parked = Parked.objects.get()
     assert (parked.task, parked.kwargs, parked.lane) == ("jobs.advance", {"run_id": run.pk}, "bulk")
-    assert turns.due(clock.now() + timedelta(minutes=5)) == [], "its place in line is not doubled"
+    assert runs.take_due(clock.now() + timedelta(minutes=5)) == [], "its place in line is not doubled"
     refuse, before = False, vendor.state()["quota"][location]["requests"]
     run = turn(run)
     assert (run.status, run.done, len(seen)) == ("complete", CONTACTS, CONTACTS)
@@ -154,7 +155,7 @@ def test_a_unit_of_work_that_has_begun_waits_for_its_permit(
 def test_a_retryable_error_puts_the_run_off(
     location: str, defined: Defined, monkeypatch: pytest.MonkeyPatch, retry_after: float | None, wait: float
 ) -> None:
-    monkeypatch.setattr(turns, "backoff", lambda attempt, **_: 2.0)
+    monkeypatch.setattr(engine, "backoff", lambda attempt, **_: 2.0)
 
     def job(run: JobRun) -> None:
         raise ServerFault("the vendor is unwell", retry_after=retry_after, trace_id="t-1", vendor_message="oops")
@@ -164,7 +165,7 @@ def test_a_retryable_error_puts_the_run_off(
     assert (run.status, run.attempts, run.error_code, run.trace_id) == ("running", 1, "server_fault", "t-1")
     assert run.error == "the vendor is unwell: oops"
     assert wait <= (run.due_at - now).total_seconds() < wait + 5
-    assert turns.due(now + timedelta(seconds=wait - 1)) == []
+    assert runs.take_due(now + timedelta(seconds=wait - 1)) == []
 
 
 def test_a_run_that_fails_again_and_again_is_given_up_and_its_schedule_goes_on(location: str, defined: Defined) -> None:
@@ -172,7 +173,7 @@ def test_a_run_that_fails_again_and_again_is_given_up_and_its_schedule_goes_on(l
         raise ServerFault("the vendor is unwell")
 
     run = ask(defined(job, every=timedelta(hours=1)), location)
-    for _ in range(turns.MOST_ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS):
         assert run.status == "running"
         run = turn(run)
     assert (run.status, run.error) == ("failed", "the vendor is unwell (10 times in a row)")
@@ -239,7 +240,7 @@ def test_a_cancelled_run_stops_at_its_next_breath(
         for number in run.track(range(10), total=10):
             seen.append(number)
             if number == 3:
-                turns.endings.cancel(Run.objects.all(), clock.now(), reason="by an operator")
+                runs.cancel(Run.objects.all(), clock.now(), reason="by an operator")
         raise AssertionError("it went on")
 
     run = turn(ask(defined(job), location))
@@ -256,9 +257,9 @@ def test_an_uninstall_ends_the_run_before_its_next_turn(location: str, defined: 
 
 def test_a_worker_that_does_not_know_the_job_leaves_it_alone(location: str, defined: Defined) -> None:
     run = ask(defined(lambda run: None), location)
-    turns.JOBS.clear()
+    runs.JOBS.clear()
     assert turn(run).status == "running"
-    assert turns.due(clock.now() + timedelta(hours=1)) == []
+    assert runs.take_due(clock.now() + timedelta(hours=1)) == []
 
 
 def test_only_one_worker_at_a_time(location: str, defined: Defined) -> None:
@@ -266,7 +267,7 @@ def test_only_one_worker_at_a_time(location: str, defined: Defined) -> None:
 
     def job(run: JobRun) -> None:
         inner.append(run)
-        turns.advance(Run.objects.get().pk)
+        runs.advance(Run.objects.get().pk)
 
     turn(ask(defined(job), location))
     assert len(inner) == 1
@@ -280,5 +281,5 @@ def test_the_job_is_told_who_it_works_for(app: App, location: str, defined: Defi
 
     one = turn(ask(defined(job), location))
     assert told == {"app": app, "location": location, "company": None, "since": None}
-    turn(ask(turns.JOBS["test.job"], location))
+    turn(ask(runs.JOBS["test.job"], location))
     assert told["since"] == one.started_at

@@ -12,7 +12,7 @@ import django
 
 django.setup()
 
-from integrations.jobs import turns  # noqa: E402 - models need Django first
+from integrations.jobs import runs  # noqa: E402 - models need Django first
 from integrations.jobs.define import background_job  # noqa: E402
 from integrations.jobs.handle import JobRun  # noqa: E402
 
@@ -29,5 +29,5 @@ def job(run: JobRun) -> None:
 
 
 if __name__ == "__main__":
-    turns.advance(int(sys.argv[1]))
+    runs.advance(int(sys.argv[1]))
     print("done", flush=True)  # noqa: T201

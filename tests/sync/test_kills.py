@@ -16,7 +16,7 @@ import pytest
 from django.db import connection
 
 from integrations.core import clock
-from integrations.sync import leases, runs
+from integrations.sync import runs
 from integrations.sync.models import Plan, Record, Run
 from tests.sync.conftest import LOCATION, alive, start
 from tests.sync.listing import of
@@ -70,9 +70,9 @@ def pages(run: Run) -> tuple[int, int, int]:
 
 def take_over(run: Run) -> Run:
     """What the sweep and the next worker do, once the dead one's lease has run out."""
-    assert leases.due(clock.now()) == [], "its lease still stands"
+    assert Run.objects.take_due(clock.now()) == [], "its lease still stands"
     Run.objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
-    assert leases.due(clock.now()) == [run.pk]
+    assert Run.objects.take_due(clock.now()) == [run.pk]
     runs.advance(run.pk, page=of(COUNT).page)
     run.refresh_from_db()
     return run

@@ -9,9 +9,11 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, StoreUnavailable
+from integrations.core.runs.querysets import PARKED, QUEUED
+from integrations.core.runs.turn import MOST_ATTEMPTS
 from integrations.gateway.client import Page
 from integrations.quota.models import Parked
-from integrations.sync import leases, runs
+from integrations.sync import runs
 from integrations.sync.models import Plan, Run
 from tests.sync.conftest import LOCATION, start
 from tests.sync.listing import of
@@ -47,7 +49,7 @@ def test_a_long_outage_of_the_store_of_permits_is_no_failure_of_the_run(plan: Pl
         raise StoreUnavailable("the quota store does not answer", retry_after=5.0, **context)
 
     run = start(plan)
-    for _ in range(runs.MOST_ATTEMPTS + 1):
+    for _ in range(MOST_ATTEMPTS + 1):
         runs.advance(run.pk, page=away)
     run.refresh_from_db()
     assert (run.status, run.attempts) == ("running", 0)
@@ -56,7 +58,7 @@ def test_a_long_outage_of_the_store_of_permits_is_no_failure_of_the_run(plan: Pl
 
 def test_the_sweep_leaves_it_alone_and_whoever_is_handed_it_walks_on(plan: Plan) -> None:
     run = parked(plan)
-    assert leases.due(clock.now()) == []
+    assert Run.objects.take_due(clock.now()) == []
     runs.advance(run.pk, page=of(30).page)
     run.refresh_from_db()
     assert (run.status, run.seen, run.attempts) == ("complete", 30, 0)
@@ -65,8 +67,8 @@ def test_the_sweep_leaves_it_alone_and_whoever_is_handed_it_walks_on(plan: Plan)
 def test_should_its_place_be_lost_the_sweep_finds_it(plan: Plan) -> None:
     run = parked(plan)
     Parked.objects.all().delete()
-    assert leases.due(clock.now() + leases.PARKED) == []
-    assert leases.due(clock.now() + leases.PARKED + timedelta(seconds=4)) == [run.pk]
+    assert Run.objects.take_due(clock.now() + PARKED) == []
+    assert Run.objects.take_due(clock.now() + PARKED + timedelta(seconds=4)) == [run.pk]
 
 
 def test_a_refusal_that_does_not_say_for_what_comes_back_by_message(
@@ -80,6 +82,6 @@ def test_a_refusal_that_does_not_say_for_what_comes_back_by_message(
         runs.advance(run.pk, page=anonymous)
     run.refresh_from_db()
     assert len(messages) == 1
-    assert run.lease_owner == leases.QUEUED
+    assert run.lease_owner == QUEUED
     assert run.due_at > clock.now() + timedelta(seconds=2)
     assert not Parked.objects.exists()

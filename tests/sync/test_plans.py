@@ -9,7 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from integrations.core import clock
-from integrations.sync import endings, pace, plans, records
+from integrations.sync import pace, plans, records, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App, Installation, UserType
 from tests.sync.conftest import LOCATION, alive, start, walk
@@ -88,7 +88,7 @@ def test_a_run_asked_for_during_another_follows_it(plan: Plan) -> None:
     assert plans.ask(Plan.objects.all(), clock.now(), full=True) == [plan.pk]
     assert Run.objects.filter(status=Status.RUNNING).get() == run
     Run.objects.filter(pk=run.pk).update(lease_owner="us")
-    endings.complete(run, "us", clock.now())
+    runs.SyncTurn(run, "us").complete()
     assert plans.start_due(clock.now()) == 1
     assert Run.objects.get(status=Status.RUNNING).kind == "full"
 
@@ -97,7 +97,7 @@ def test_a_full_run_asked_for_during_a_full_run_follows_it(plan: Plan) -> None:
     run = start(plan)
     plans.ask(Plan.objects.all(), clock.now(), full=True)
     Run.objects.filter(pk=run.pk).update(lease_owner="us")
-    endings.complete(run, "us", clock.now())
+    runs.SyncTurn(run, "us").complete()
     assert plans.start_due(clock.now()) == 1
     assert Run.objects.get(status=Status.RUNNING).kind == "full"
 
@@ -114,8 +114,8 @@ def test_the_kind_of_a_run(plan: Plan) -> None:
 
 def test_a_cancelled_run_comes_again_later(plan: Plan) -> None:
     run = start(plan)
-    assert endings.cancel(run, clock.now(), reason="by an operator")
-    assert not endings.cancel(run, clock.now(), reason="twice")
+    assert runs.cancel(Run.objects.all(), clock.now(), reason="by an operator") == [run.pk]
+    assert runs.cancel(Run.objects.all(), clock.now(), reason="twice") == []
     plan.refresh_from_db()
     assert plan.due_at is not None
     assert plan.due_at > clock.now()

@@ -17,7 +17,9 @@ from integrations.core.errors import (
     ServerFault,
     Unreachable,
 )
-from integrations.sync import leases, plans, runs
+from integrations.core.runs.querysets import QUEUED, new_owner
+from integrations.core.runs.turn import MOST_ATTEMPTS
+from integrations.sync import plans, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import Installation
 from tests.sync.conftest import LOCATION, alive, start, wake, walk
@@ -57,7 +59,7 @@ def test_what_is_asked_of_the_gateway(plan: Plan) -> None:
     assert (first["app"], first["location"], first["lane"].value) == (plan.app, LOCATION, "bulk")
     assert first["body"] == second["body"]
     assert (first["cursor"] is None, second["cursor"] is None) == (True, False)
-    assert first["deadline"] * 2 < leases.LEASE.total_seconds()
+    assert first["deadline"] * 2 < Run.lease_term.total_seconds()
 
 
 def test_what_is_stored_is_the_vendors_object(plan: Plan) -> None:
@@ -116,7 +118,7 @@ def test_without_a_permit_the_run_waits_and_goes_on_where_it_was(plan: Plan) -> 
     run.refresh_from_db()
     assert (run.status, run.pages, run.attempts) == (Status.RUNNING, 1, 0)
     assert timedelta(seconds=3) < run.due_at - before < timedelta(seconds=5)
-    assert run.lease_owner == leases.QUEUED
+    assert run.lease_owner == QUEUED
 
     runs.advance(run.pk, page=listing.page)
     assert len(listing.requests) == 2, "not before it is due"
@@ -130,8 +132,8 @@ def test_without_a_permit_the_run_waits_and_goes_on_where_it_was(plan: Plan) -> 
 def test_a_long_wait_is_left_to_the_sweep(plan: Plan) -> None:
     run = walk(plan, raising(of(5), {1: QuotaExhausted("the day's quota is used up", retry_after=7200.0)}))
     assert (run.lease_owner, run.lease_until) == ("", None)
-    assert leases.due(clock.now()) == []
-    assert leases.due(clock.now() + timedelta(hours=3)) == [run.pk]
+    assert Run.objects.take_due(clock.now()) == []
+    assert Run.objects.take_due(clock.now() + timedelta(hours=3)) == [run.pk]
 
 
 @pytest.mark.parametrize("error", [Unreachable("no answer"), ServerFault("502"), ValueError("a fault of ours: Ann")])
@@ -160,12 +162,12 @@ def test_the_vendors_own_wait_is_kept(plan: Plan) -> None:
 def test_after_many_failures_the_run_is_given_up_and_the_plan_comes_again(plan: Plan) -> None:
     listing = raising(of(5), {number: ServerFault("502") for number in range(1, 100)})
     run = walk(plan, listing)
-    for _ in range(runs.MOST_ATTEMPTS):
+    for _ in range(MOST_ATTEMPTS):
         wake(run)
         runs.advance(run.pk, page=listing.page)
     run.refresh_from_db()
     plan.refresh_from_db()
-    assert (run.status, run.error_code, len(listing.requests)) == (Status.FAILED, "server_fault", runs.MOST_ATTEMPTS)
+    assert (run.status, run.error_code, len(listing.requests)) == (Status.FAILED, "server_fault", MOST_ATTEMPTS)
     assert run.error
     assert run.finished_at is not None
     assert plan.due_at is not None
@@ -255,7 +257,7 @@ def test_rows_that_come_and_go_between_pages_neither_hide_nor_repeat_others(plan
 
 def test_a_run_that_somebody_walks_is_left_alone(plan: Plan) -> None:
     listing, run = of(5), start(plan)
-    assert leases.claim(run.pk, "another", clock.now())
+    assert Run.objects.claim(run.pk, "another", clock.now())
     runs.advance(run.pk, page=listing.page)
     assert listing.requests == []
 
@@ -283,7 +285,7 @@ def test_a_stalled_worker_cannot_end_a_run_that_is_not_its_own(plan: Plan) -> No
     listing, run = of(5), start(plan)
 
     def stall(number: int) -> None:
-        Run.objects.filter(pk=run.pk).update(lease_owner="another", lease_until=clock.now() + leases.LEASE)
+        Run.objects.filter(pk=run.pk).update(lease_owner="another", lease_until=clock.now() + Run.lease_term)
         raise RequestRejected("no", status=404)
 
     listing.before = stall
@@ -301,10 +303,10 @@ def test_an_operator_may_cancel_under_the_worker(plan: Plan) -> None:
 
 def test_the_sweep_finds_runs_that_nobody_holds(plan: Plan) -> None:
     run, now = start(plan), clock.now()
-    assert leases.due(now) == [], "its message is on its way"
-    later = now + leases.LEASE + timedelta(seconds=1)
-    assert leases.due(later) == [run.pk]
-    assert leases.due(later) == [], "and now again"
+    assert Run.objects.take_due(now) == [], "its message is on its way"
+    later = now + Run.lease_term + timedelta(seconds=1)
+    assert Run.objects.take_due(later) == [run.pk]
+    assert Run.objects.take_due(later) == [], "and now again"
     run.refresh_from_db()
     assert run.attempts == 0, "a lost message is no failure"
 
@@ -312,11 +314,11 @@ def test_the_sweep_finds_runs_that_nobody_holds(plan: Plan) -> None:
 def test_a_page_that_kills_its_workers_ends_in_failure(plan: Plan) -> None:
     listing, run = of(5), start(plan)
     now = clock.now()
-    for _ in range(runs.MOST_ATTEMPTS):
-        assert leases.claim(run.pk, leases.new_owner(), now), "and dies"
-        now += leases.LEASE + timedelta(seconds=1)
-        assert leases.due(now) == [run.pk]
-    Run.objects.filter(pk=run.pk).update(lease_until=clock.now() + leases.LEASE)
+    for _ in range(MOST_ATTEMPTS):
+        assert Run.objects.claim(run.pk, new_owner(), now), "and dies"
+        now += Run.lease_term + timedelta(seconds=1)
+        assert Run.objects.take_due(now) == [run.pk]
+    Run.objects.filter(pk=run.pk).update(lease_until=clock.now() + Run.lease_term)
     runs.advance(run.pk, page=listing.page)
     run.refresh_from_db()
     assert (run.status, run.error_code, listing.requests) == (Status.FAILED, "worker_lost", [])

@@ -10,7 +10,7 @@ import pytest
 from celery import current_app
 
 from integrations.core import clock
-from integrations.sync import leases, tasks
+from integrations.sync import tasks
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Installation
 from tests.sync.conftest import LOCATION, start
@@ -61,7 +61,7 @@ def test_the_sweep_starts_what_is_due_and_wakes_what_was_left(
     plan: Plan, sent: Sent, at: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
     left = start(plan)
-    now = clock.now() + leases.LEASE + timedelta(seconds=1)
+    now = clock.now() + Run.lease_term + timedelta(seconds=1)
     at(now.replace(second=30))
     Run.objects.update(lease_until=now - timedelta(minutes=2))
     due = Plan.objects.create(app=plan.app, location_id="other", resource="contacts", due_at=now, created_at=now)

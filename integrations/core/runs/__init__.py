@@ -1,0 +1,9 @@
+"""Engine for durable runs: work that outlives its worker, done in turns, each of which may be killed anywhere.
+
+A *plan* says what is done for which tenant and when next. A *run* is one execution of it. Its row has the state of the
+work, a due time and a lease, so a run whose worker died or whose message was lost is found and goes on.
+
+`models`     the columns that every room's plans and runs have
+`querysets`  the state transitions of runs and plans: claim, renew, hand back, park, end, cancel, resume, start
+`turn`       one turn of a run: a room subclasses `Turn` and says what the work is and what an ending means for the plan
+"""

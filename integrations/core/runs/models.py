@@ -1,0 +1,82 @@
+"""Abstract models of plans and runs: the columns, constraints and indexes that the engine needs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.db import models
+
+from integrations.core.runs.querysets import NOT_COMPLETE
+
+
+class AbstractPlan(models.Model):
+    """What is done for one tenant, and when next: `due_at`, empty while nothing is planned or a run is under way.
+
+    Its runs have the related name `runs`.
+    """
+
+    enabled = models.BooleanField(default=True)
+    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+class AbstractRun(models.Model):
+    """One execution of a plan, over as many turns as it takes.
+
+    A subclass has a foreign key to its plan, which `plan_field` names, and the indexes of `run_indexes`.
+    """
+
+    class Status(models.TextChoices):
+        """A run is running until it ends in one of the other three ways."""
+
+        RUNNING = "running", "running"
+        COMPLETE = "complete", "complete"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    task: ClassVar[str]  # the task that goes on with a run, called with `run_id`
+    lease_term: ClassVar[timedelta]
+    plan_field: ClassVar[str]
+    cleared_at_end: ClassVar[dict[str, Any]] = {}  # columns that an ended run no longer needs
+
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
+    due_at = models.DateTimeField(help_text="when the next turn may begin")
+    lease_owner = models.CharField(max_length=64, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0, help_text="failures in a row at this checkpoint")
+    error_code = models.CharField(max_length=40, blank=True)
+    error = models.CharField(max_length=300, blank=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def plan_key(self) -> int:
+        """The primary key of the run's plan."""
+        return int(getattr(self, f"{self.plan_field}_id"))
+
+
+def run_indexes(plan_field: str, prefix: str = "") -> list[models.Index]:
+    """Indexes for the queries of the engine, the pages and the metrics. `prefix` makes their names unique."""
+    return [
+        models.Index(fields=["due_at"], condition=models.Q(status="running"), name=f"{prefix}run_due"),
+        models.Index(fields=[plan_field, "-id"], name=f"{prefix}run_latest"),
+        models.Index(
+            fields=["status", "finished_at"],
+            condition=models.Q(status__in=NOT_COMPLETE),
+            name=f"{prefix}run_not_complete",
+        ),
+        models.Index(fields=["error_code", "id"], name=f"{prefix}run_by_error"),
+    ]
+
+
+def one_running_run(plan_field: str) -> models.UniqueConstraint:
+    """At most one run of a plan is under way."""
+    name = f"one_running_run_per_{plan_field}"
+    return models.UniqueConstraint(fields=[plan_field], condition=models.Q(status="running"), name=name)

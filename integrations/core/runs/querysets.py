@@ -1,0 +1,224 @@
+"""State transitions of durable runs and their plans, each a conditional UPDATE.
+
+The lease says which worker may begin. The *fence* says which worker may write: a worker writes through `renew`, which
+updates the row where it is still running and still leased to that worker, in the transaction of what belongs to it. A
+worker that stalled, whose lease another worker took, or whose run was cancelled updates no row and so writes nothing.
+
+A message on its way holds a lease too, under the name `QUEUED`, which any worker may take. So the sweep does not send a
+second message every two seconds while the first waits for a free worker or for a permit.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.db import models, transaction
+from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q, Subquery, Value, When
+from django.db.models.functions import Coalesce
+
+from integrations.core.jobs import LONGEST_COUNTDOWN, enqueue
+
+if TYPE_CHECKING:
+    from integrations.core.runs.models import AbstractPlan, AbstractRun
+
+R = TypeVar("R", bound="AbstractRun")
+P = TypeVar("P", bound="AbstractPlan")
+Fields = dict[str, Any]
+
+QUEUED = "queued"
+PARKED = timedelta(minutes=10)  # beyond the expected wait; then the sweep takes the parked task for lost
+BATCH = 200  # rows handed out by one sweep
+NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
+NO_LEASE: Fields = {"lease_owner": "", "lease_until": None}
+_CODE, _REASON = 40, 300  # characters
+
+
+class LeaseLost(Exception):
+    """Another worker has the run, or it was ended: this worker may no longer write to it."""
+
+
+def new_owner() -> str:
+    """A lease owner's name that no other attempt has: host, process and a random part."""
+    return f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(6)}"
+
+
+def problem(code: str, reason: str) -> Fields:
+    """The columns that say what went wrong, cut to their lengths."""
+    return {"error_code": code[:_CODE], "error": reason[:_REASON]}
+
+
+def announce(run: AbstractRun, *, delay: float = 0.0) -> None:
+    """Send a worker the message that the run is due in `delay` seconds, once the transaction commits."""
+    enqueue(run.task, delay=delay, run_id=run.pk)
+
+
+class RunQuerySet(models.QuerySet[R]):
+    """Runs of one room. The model's `task` goes on with a run, and `lease_term` is how long a silent worker has it."""
+
+    def running(self) -> RunQuerySet[R]:
+        """Runs that have not ended."""
+        return self.filter(status="running")
+
+    def claim(self, run_id: int, owner: str, now: datetime) -> R | None:
+        """Lease a due run to a worker, and count a predecessor that died as a failure.
+
+        None when the run is not due, has ended, or is another worker's.
+        """
+        free = _free(now) | Q(lease_owner=QUEUED)
+        if not self._all().running().filter(free, pk=run_id, due_at__lte=now).update(**self._leased(owner, now)):
+            return None
+        return self._all().select_related(f"{self.model.plan_field}__app").get(pk=run_id)
+
+    def renew(self, run: R, owner: str, now: datetime, **fields: Any) -> None:
+        """Write `fields` and renew the lease. Raises LeaseLost when the run is no longer this owner's.
+
+        First in a transaction, the row's lock keeps the lease from others until what belongs to it is committed.
+        """
+        fields.setdefault("lease_until", now + self.model.lease_term)
+        if not self._all().running().filter(pk=run.pk, lease_owner=owner).update(**fields):
+            raise LeaseLost
+
+    def hand_back(self, run: R, owner: str, now: datetime, *, wait: float = 0.0, **fields: Any) -> None:
+        """Give the run up for `wait` seconds. Short waits travel with a message; the sweep ends long ones."""
+        due_at = now + timedelta(seconds=wait)
+        if wait <= LONGEST_COUNTDOWN:
+            self.renew(run, owner, now, due_at=due_at, **self.queued(due_at), **fields)
+            announce(run, delay=wait)
+        else:
+            self.renew(run, owner, now, due_at=due_at, **NO_LEASE, **fields)
+
+    def park(self, run: R, owner: str, now: datetime, *, wait: float, into: Callable[[], bool]) -> bool:
+        """Give the run up until its parked task is handed to a worker.
+
+        `into` parks the task. When it returns False the run is still this owner's, and so is the result False.
+        """
+        with transaction.atomic():
+            lease_until = now + timedelta(seconds=wait) + PARKED
+            self.renew(run, owner, now, due_at=now, lease_owner=QUEUED, lease_until=lease_until)
+            if into():
+                return True
+            self.renew(run, QUEUED, now, lease_owner=owner)
+        return False
+
+    def take_due(self, now: datetime) -> list[int]:
+        """Due runs without a lease: of workers that died, of lost messages, of long waits. Marks each as queued."""
+        ids = list(self._waiting(now).order_by("due_at").values_list("pk", flat=True)[:BATCH])
+        if ids:
+            self._waiting(now).filter(pk__in=ids).update(**self._leased(QUEUED, now))
+        return ids
+
+    def end(self, status: str, now: datetime, **fields: Any) -> int:
+        """End these runs; how many had not ended."""
+        return self.running().update(**self.ended(status, now), **fields)
+
+    def cancel(
+        self, now: datetime, *, reason: str, put_off: Callable[[R, datetime], None], code: str = "cancelled"
+    ) -> list[R]:
+        """End these runs, even while a worker is at them; those that had not ended. `put_off` sets each one's plan to
+        its next due time."""
+        plan = self.model.plan_field
+        with transaction.atomic():
+            chosen = self._all().running().filter(pk__in=list(self.values_list("pk", flat=True)))
+            stopped = list(chosen.select_related(plan).select_for_update(of=("self",)).order_by("pk"))
+            ids = [run.pk for run in stopped]
+            self._all().filter(pk__in=ids).end("cancelled", now, **problem(code, reason))
+            for run in stopped:
+                put_off(run, now)
+        return stopped
+
+    def resume(self, run: R, now: datetime, **fields: Any) -> bool:
+        """Let a failed or cancelled run go on at its checkpoint. False when it is neither.
+
+        Raises IntegrityError when another run of its plan is under way.
+        """
+        ended = self._all().filter(pk=run.pk, status__in=["failed", "cancelled"])
+        fields |= {"attempts": 0, "finished_at": None, **problem("", "")}
+        with transaction.atomic():
+            found = ended.update(status="running", due_at=now, **self.queued(now), **fields)
+            if found:
+                announce(run)
+        return bool(found)
+
+    def queued(self, due_at: datetime) -> Fields:
+        """The lease's columns while a message is on its way."""
+        return {"lease_owner": QUEUED, "lease_until": due_at + self.model.lease_term}
+
+    def ended(self, status: str, now: datetime) -> Fields:
+        """The columns of a run that ends."""
+        return {"status": status, "finished_at": now, **NO_LEASE, **self.model.cleared_at_end}
+
+    def _all(self) -> RunQuerySet[R]:
+        return RunQuerySet(self.model, using=self.db)
+
+    def _waiting(self, now: datetime) -> RunQuerySet[R]:
+        return self.running().filter(_free(now), due_at__lte=now)
+
+    def _leased(self, owner: str, now: datetime) -> Fields:
+        orphaned = When(~Q(lease_owner__in=("", QUEUED)), then=F("attempts") + 1)
+        return {
+            "lease_owner": owner,
+            "lease_until": now + self.model.lease_term,
+            "attempts": Case(orphaned, default=F("attempts"), output_field=PositiveIntegerField()),
+        }
+
+
+class PlanQuerySet(models.QuerySet[P]):
+    """Plans of one room."""
+
+    def without_run(self) -> PlanQuerySet[P]:
+        """Plans that have no run under way."""
+        return self.filter(~Exists(self._runs().running().filter(**{self._field: OuterRef("pk")})))
+
+    def start_due(
+        self, now: datetime, *, limit: int, columns: Callable[[P], Fields] = lambda plan: {}
+    ) -> list[AbstractRun]:
+        """Start a run for every due plan that has none. Safe to call from many processes at once.
+
+        `columns` gives the room's own columns of a plan's new run.
+        """
+        due = self.without_run().filter(due_at__lte=now).order_by("due_at")
+        with transaction.atomic():
+            plans = list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
+            # A run that began between the query's snapshot and our lock would collide with the unique constraint.
+            running = self._runs().running().filter(**{f"{self._field}__in": plans})
+            busy = set(running.values_list(f"{self._field}_id", flat=True))
+            free = [plan for plan in plans if plan.pk not in busy]
+            runs = self._runs().bulk_create([self._new_run(plan, now, columns(plan)) for plan in free])
+            self.model._default_manager.filter(pk__in=[plan.pk for plan in free]).update(due_at=None)  # noqa: SLF001
+            for run in runs:
+                announce(run)
+        return runs
+
+    def plan_next(self, due_at: datetime, **fields: Any) -> int:
+        """Set the next due time, unless a sooner run was asked for while the last one was under way."""
+        return self.update(due_at=Coalesce("due_at", Value(due_at)), **fields)
+
+    def latest_runs(self) -> dict[int, Any]:
+        """Each plan's latest run by the plan's id: one look into the index for each, as a plan has hundreds of runs."""
+        newest = self._runs().filter(**{self._field: OuterRef("pk")}).order_by("-pk").values("pk")[:1]
+        ids = self.order_by().values_list(Subquery(newest))
+        return {run.plan_key: run for run in self._runs().filter(pk__in=ids)}
+
+    @property
+    def _run_model(self) -> type[AbstractRun]:
+        return self.model._meta.get_field("runs").related_model  # type: ignore[return-value]  # noqa: SLF001
+
+    @property
+    def _field(self) -> str:
+        return self._run_model.plan_field
+
+    def _runs(self) -> RunQuerySet[Any]:
+        return RunQuerySet(self._run_model, using=self.db)
+
+    def _new_run(self, plan: P, now: datetime, fields: Fields) -> AbstractRun:
+        lease = self._runs().queued(now)
+        return self._run_model(**{self._field: plan}, due_at=now, started_at=now, **lease, **fields)
+
+
+def _free(now: datetime) -> Q:
+    return Q(lease_until__isnull=True) | Q(lease_until__lt=now)

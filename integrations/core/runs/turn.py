@@ -1,0 +1,208 @@
+"""One turn of a durable run: claim it, do what fits into the turn, and let the error tree say what comes after.
+
+::
+
+    the work is done               complete; the plan is set to its next run
+    the turn is over               handed back: the run goes on at the end of the queue
+    QuotaExhausted                 parked until there is a permit, however long that takes; likewise
+    StoreUnavailable               while the store of permits is away
+    other Retryables               again after a while; failed after MOST_ATTEMPTS in a row at one checkpoint
+    InstallGone                    cancelled: the app was uninstalled
+    other IntegrationErrors        failed
+    anything else                  `crashed`: the room decides
+
+Killed anywhere, the run is found by the sweep when its lease runs out, and goes on at its checkpoint. A process that
+dies counts as a failure, so that a checkpoint that kills its workers ends too.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Generic, cast
+
+import structlog
+from django.db import transaction
+
+from integrations.core import clock
+from integrations.core.errors import InstallGone, IntegrationError, QuotaExhausted, Retryable, StoreUnavailable
+from integrations.core.jobs import backoff
+from integrations.core.runs.models import AbstractRun
+from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, new_owner, problem
+
+log = structlog.get_logger(__name__)
+
+MOST_ATTEMPTS = 10  # failures in a row at one checkpoint; with the waits below a vendor may be away for half an hour
+_LONGEST_WAIT = 600.0
+_NO_PROBLEM: Fields = {"attempts": 0, **problem("", "")}
+
+
+def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> None:
+    """Do one turn of a run, if it is due and no other worker has it. `begin` makes the turn of the claimed run."""
+    owner = new_owner()
+    run = _objects(model).claim(run_id, owner, clock.now())
+    if run is None:
+        return
+    turn = begin(run, owner)
+    try:
+        if run.attempts >= MOST_ATTEMPTS:
+            turn.fail(problem("worker_lost", "workers died at this checkpoint, one after the other"))
+        else:
+            turn.take()
+    except LeaseLost:
+        turn.log("info", "lease_lost")
+
+
+class Turn(ABC, Generic[R]):
+    """A claimed run in the hands of one worker. Everything that writes raises LeaseLost once the run is another's."""
+
+    log_name: ClassVar[str]  # the first part of the names of log events
+    keep_runs: ClassVar[timedelta]  # how long ended runs are history for operators
+
+    def __init__(self, run: R, owner: str) -> None:
+        self.run = run
+        self.owner = owner
+        self._runs = _objects(type(run))
+
+    # --- what a room says ---
+
+    @abstractmethod
+    def work(self) -> bool:
+        """Do what fits into the turn. True: the run is complete. False: there is more to do."""
+
+    @staticmethod
+    @abstractmethod
+    def park_task(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
+        """Let the task wait for the permit that `error` names; False when it names none."""
+
+    @abstractmethod
+    def plan_after_success(self, now: datetime) -> None:
+        """Set the plan to its next run, in the transaction that completes this one."""
+
+    @classmethod
+    @abstractmethod
+    def put_off(cls, run: R, now: datetime) -> None:
+        """Set the plan of a run that failed or was cancelled to its next run, in the transaction that ends it."""
+
+    @abstractmethod
+    def crashed(self, error: Exception) -> None:
+        """Handle an exception that is not of the error tree: a mistake in our code or in the job's."""
+
+    def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
+        """As `put_off`, for a run that failed with `error`; None: its workers died."""
+        self.put_off(self.run, now)
+
+    def plan_after_uninstall(self, now: datetime) -> None:
+        """As `put_off`, for a run that was cancelled because the app was uninstalled."""
+        self.put_off(self.run, now)
+
+    def checkpoint(self) -> Fields:
+        """Columns to write when the run is given up for now."""
+        return {}
+
+    def result(self) -> Fields:
+        """Columns to write when the run ends."""
+        return {}
+
+    def finish(self, now: datetime) -> Fields:
+        """Do what belongs into the transaction that completes the run; columns to write with it."""
+        return {}
+
+    def describe(self, error: IntegrationError) -> Fields:
+        """Columns that say what went wrong."""
+        return problem(error.code, str(error))
+
+    def log_context(self) -> Fields:
+        """What every log line of this turn names."""
+        return {"run": self.run.pk}
+
+    # --- the machinery ---
+
+    def take(self) -> None:
+        """Work for one turn, and write what became of it."""
+        try:
+            self.complete() if self.work() else self.hand_back()
+        except LeaseLost:
+            raise
+        except (QuotaExhausted, StoreUnavailable) as error:
+            self.park(error)
+        except Retryable as error:
+            self.stumble(self.describe(error), error.retry_after, error)
+        except InstallGone as error:
+            self.uninstalled(error)
+        except IntegrationError as error:
+            self.log("warning", "failed", {**error.context, "code": error.code, "error": str(error)})
+            self.fail(self.describe(error), error)
+        except Exception as error:
+            self.crashed(error)
+
+    def renew(self, **fields: Any) -> None:
+        """Write columns and renew the lease."""
+        self._runs.renew(self.run, self.owner, clock.now(), **fields)
+
+    def hand_back(self) -> None:
+        """The turn is over: let the run go on at the end of the queue."""
+        self._runs.hand_back(self.run, self.owner, clock.now(), **self.checkpoint())
+
+    def park(self, error: Retryable) -> None:
+        """Give the run up, without counting a failure, until a permit and a worker are there for it."""
+        run, now, wait = self.run, clock.now(), error.retry_after or 0.0
+        if checkpoint := self.checkpoint():
+            self.renew(**checkpoint)
+
+        def into() -> bool:
+            return self.park_task(run.task, {"run_id": run.pk}, error)
+
+        if not self._runs.park(run, self.owner, now, wait=wait, into=into):
+            self._runs.hand_back(run, self.owner, now, wait=wait or backoff(run.attempts))
+
+    def stumble(self, trouble: Fields, retry_after: float | None, error: Exception) -> None:
+        """One more failure in a row at this checkpoint: come back later, or give the run up."""
+        attempts = self._failures() + 1
+        if attempts >= MOST_ATTEMPTS:
+            reason = f"{trouble['error']} ({attempts} times in a row)"
+            self.fail({**trouble, **problem(trouble["error_code"], reason)}, error)
+            return
+        wait = backoff(attempts, cap=_LONGEST_WAIT) if retry_after is None else retry_after
+        fields = {**self.checkpoint(), **trouble, "attempts": attempts}
+        self._runs.hand_back(self.run, self.owner, clock.now(), wait=wait, **fields)
+
+    def complete(self) -> None:
+        """The work is done: end the run, set the plan to its next one, and delete old runs."""
+        now = clock.now()
+        with transaction.atomic():
+            fields = {**self.result(), **_NO_PROBLEM, **self.finish(now)}
+            self._end(AbstractRun.Status.COMPLETE, now, fields)
+            self.plan_after_success(now)
+            old = {self.run.plan_field: self.run.plan_key, "finished_at__lt": now - self.keep_runs}
+            self._runs.filter(**old).delete()
+
+    def fail(self, trouble: Fields, error: Exception | None = None) -> None:
+        """Give the run up; its plan comes due again later."""
+        now = clock.now()
+        with transaction.atomic():
+            self._end(AbstractRun.Status.FAILED, now, {**self.result(), **trouble})
+            self.plan_after_failure(now, error)
+
+    def uninstalled(self, error: InstallGone) -> None:
+        """The app is no longer installed on the run's tenant: cancel the run."""
+        now = clock.now()
+        with transaction.atomic():
+            self._end(AbstractRun.Status.CANCELLED, now, {**self.result(), **self.describe(error)})
+            self.plan_after_uninstall(now)
+
+    def log(self, level: str, event: str, context: Fields | None = None) -> None:
+        """Log an event of this turn, such as `sync.failed`."""
+        getattr(log, level)(f"{self.log_name}.{event}", **{**(context or {}), **self.log_context()})
+
+    def _end(self, status: str, now: datetime, fields: Fields) -> None:
+        self._runs.renew(self.run, self.owner, now, **{**fields, **self._runs.ended(status, now)})
+
+    def _failures(self) -> int:
+        """As the row has it now: progress in this turn has begun a new count."""
+        return int(self._runs.values_list("attempts", flat=True).get(pk=self.run.pk))
+
+
+def _objects(model: type[R]) -> RunQuerySet[R]:
+    return cast("RunQuerySet[R]", model._default_manager.all())  # noqa: SLF001 - Django's documented name

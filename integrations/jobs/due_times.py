@@ -1,0 +1,42 @@
+"""When a job's schedule comes due again after a run."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from integrations.core.jobs import enqueue
+from integrations.jobs.define import Job
+from integrations.jobs.models import Run, Schedule
+
+AFTER_FAILURE = timedelta(hours=1)  # of a job that only events start: the events are still there
+KEEP_RUNS = timedelta(days=30)
+_SPREAD = 0.1  # tenants whose runs began together drift apart by up to this part of `every`
+
+
+def next_due(job: Job, now: datetime) -> datetime | None:
+    """When a job that runs by the clock runs next; None for a job that does not."""
+    if job.every is None:
+        return None
+    return now + job.every * random.uniform(1.0 - _SPREAD, 1.0)  # noqa: S311 - spreads load, guards nothing
+
+
+def plan_next(run: Run, now: datetime, job: Job, *, at_once: bool, **fields: Any) -> None:
+    """Set the schedule's next due time after a run, unless a sooner run was asked for while it was under way.
+
+    `at_once`: events that wait start the next run now, else after AFTER_FAILURE. `fields` are written with it.
+    """
+    schedule = Schedule.objects.select_for_update().get(pk=run.schedule_id)  # holds off events that come right now
+    times = [] if (later := next_due(job, now)) is None else [later]
+    if schedule.triggers.exists():
+        times.append(now if at_once else now + AFTER_FAILURE)
+    if not schedule.enabled:
+        times = []
+    chosen = Schedule.objects.filter(pk=schedule.pk)
+    if times:
+        chosen.plan_next(min(times), **fields)
+    elif fields:
+        chosen.update(**fields)
+    if now in times:
+        enqueue("jobs.start", schedule_id=schedule.pk)
