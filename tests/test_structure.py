@@ -1,0 +1,162 @@
+"""Structure of the code: import cycles, folder sizes, docstrings, and names that rooms share.
+
+`make check` runs this file without conftest, so it needs neither Django nor servers. The numbers and names under
+"Debts" may only shrink: remove an entry when its room has none left.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("hlapp", "integrations")
+FILES_IN_A_FOLDER = 25
+
+# --- Names that may stand in several rooms, with their one meaning ---------------------------------------------
+SHARED_MODULES = {
+    "admin": "Django admin classes",
+    "admin_views": "views below /admin/ that belong to no model",
+    "apps": "AppConfig",
+    "client": "sends requests: highlevel to the vendor's OAuth endpoints, gateway to its API",
+    "clock": "source of the current time",
+    "contacts": "the vendor's resource: sync stores it, the sandbox serves it",
+    "dialects": "parameter styles of the vendor's OAuth endpoints, read or answered",
+    "errors": "exceptions of the room",
+    "events": "webhook events of the room, sent or handled",
+    "fields": "fields of the vendor's objects",
+    "filters": "selection of rows by criteria",
+    "forms": "Django forms",
+    "leases": "rows that one worker owns for a while",
+    "marketplace": "marketplace apps",
+    "models": "Django models",
+    "opportunities": "the vendor's resource: sync stores it, the sandbox serves it",
+    "queries": "reads for pages and commands",
+    "records": "copies of the vendor's objects",
+    "scopes": "OAuth scopes",
+    "sso": "page SSO: decryption in highlevel, encryption in the sandbox",
+    "tasks": "Celery tasks; in sandbox.resources, the vendor's contact tasks",
+    "urls": "URL patterns",
+    "views": "request handlers",
+}
+SHARED_CLASSES = {
+    "Command": "a management command",
+    "Company": "an agency",
+    "Grant": "one answer of the token endpoint",
+    "Location": "a sub-account",
+    "Event": "one webhook",
+}
+
+# --- Debts -------------------------------------------------------------------------------------------------------
+DEBT_DOCSTRINGS = {
+    "core": 35, "demo": 21, "gateway": 55, "highlevel": 17, "hlapp": 35, "installs": 6, "jobs": 38, "quota": 48,
+    "sandbox": 290, "sync": 32, "tenants": 32, "tokens": 93, "vault": 17, "webhooks": 22, "console": 5,
+}  # fmt: skip
+DEBT_FILE_DOCSTRINGS = 13
+DEBT_CYCLES = {"integrations.gateway", "integrations.quota", "integrations.sandbox", "integrations.tokens"}
+DEBT_MODULES = {
+    "address", "changes", "endings", "lease", "lookup", "lost_key", "messages", "plots", "report", "screen", "status",
+    "usage", "walk", "watch",
+}  # fmt: skip
+DEBT_CLASSES = {
+    "Access", "Address", "Bar", "Call", "Card", "Code", "Credential", "Entry", "Job", "Lane", "LeaseLost", "Line",
+    "Operation", "Outcome", "Page", "Place", "Plot", "Progress", "Request", "Resource", "Row", "Run", "RunAdmin",
+    "Seen", "Selection", "Stage", "Standing", "Status", "Usage", "UsageAdmin", "Waiting",
+}  # fmt: skip
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+@cache
+def modules() -> dict[Path, ast.Module]:
+    """Parsed files by their path from the root. Migrations and the generated facade are left out.
+
+    The facade's methods are made from the catalogue, which holds their descriptions; `make check` compares them.
+    """
+    found = (path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+    texts = {path.relative_to(ROOT): path.read_text() for path in found if not {"migrations", "facade"} & {*path.parts}}
+    return {path: ast.parse(text) for path, text in texts.items()}
+
+
+def room(path: Path) -> str:
+    """`hlapp`, or the Django app below integrations/."""
+    return path.parts[0] if path.parts[0] == "hlapp" or len(path.parts) == 2 else path.parts[1]
+
+
+def public(tree: ast.Module | ast.ClassDef) -> Iterator[Definition]:
+    """Public functions, classes and their methods. A function inside a function is private."""
+    for node in tree.body:
+        if isinstance(node, Definition) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public(node)
+
+
+@cache
+def import_graph() -> Any:
+    """A grimp.ImportGraph. `make check` installs grimp; `make test` alone skips what needs it."""
+    return pytest.importorskip("grimp").build_graph(*PACKAGES, cache_dir=None)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = import_graph()
+    needed = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
+    try:
+        TopologicalSorter(needed).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(error.args[1]))
+
+
+def test_no_siblings_import_each_other_in_a_circle() -> None:
+    """Of two files or folders side by side, at most one needs the other. Pairs to separate are shown."""
+    graph = import_graph()
+    parents = {name.rpartition(".")[0] for name in graph.modules} - {"", *DEBT_CYCLES}
+    pairs = {parent: graph.nominate_cycle_breakers(parent) for parent in parents}
+    assert {parent: found for parent, found in pairs.items() if found} == {}
+
+
+def test_folders_stay_small() -> None:
+    sizes = Counter(str(path.parent) for path in modules() if path.name != "__init__.py")
+    assert {folder: size for folder, size in sizes.items() if size > FILES_IN_A_FOLDER} == {}
+
+
+def test_files_have_docstrings() -> None:
+    bare = [str(path) for path, tree in modules().items() if tree.body and not ast.get_docstring(tree)]
+    assert len(bare) <= DEBT_FILE_DOCSTRINGS, bare
+
+
+def test_public_names_have_docstrings() -> None:
+    bare = defaultdict(list)
+    for path, tree in modules().items():
+        for node in public(tree):
+            if not ast.get_docstring(node):
+                bare[room(path)].append(f"{path}:{node.lineno} {node.name}")
+    assert {name: found for name, found in bare.items() if len(found) > DEBT_DOCSTRINGS.get(name, 0)} == {}
+
+
+def shared(names: dict[str, set[str]], allowed: dict[str, str], debts: set[str]) -> dict[str, set[str]]:
+    return {name: rooms for name, rooms in names.items() if len(rooms) > 1 and name not in {*allowed, *debts}}
+
+
+def test_a_module_name_means_the_same_in_every_room() -> None:
+    rooms = defaultdict(set)
+    for path in modules():
+        if "commands" not in path.parts and path.name != "__init__.py":
+            rooms[path.stem].add(room(path))
+    assert shared(rooms, SHARED_MODULES, DEBT_MODULES) == {}
+
+
+def test_a_class_name_means_the_same_in_every_room() -> None:
+    rooms = defaultdict(set)
+    for path, tree in modules().items():
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                rooms[node.name].add(room(path))
+    assert shared(rooms, SHARED_CLASSES, DEBT_CLASSES) == {}
