@@ -17,6 +17,7 @@ import pytest
 import redis
 
 from hlapp.embedded import EmbeddedError
+from integrations.core import counters
 from integrations.quota.permits import governor, process_memory
 from tests.plugin import browser, environment, network, servers
 
@@ -61,14 +62,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    """What the process counted in tests is nobody's; written at its end, it would look for tables that are gone."""
-    from integrations.gateway.stats import kept_calls  # noqa: PLC0415 - models are not loaded before this
-    from integrations.gateway.stats import usage as gateway_usage  # noqa: PLC0415
-    from integrations.quota import usage as quota_usage  # noqa: PLC0415
-    from integrations.webhooks import answers  # noqa: PLC0415
-
-    for counted in (gateway_usage._lines, quota_usage._counts, kept_calls._calls, answers._counts):
-        counted.clear()
+    """What tests counted is not written at the process's end: its tables are gone by then."""
+    counters.reset_all()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -80,17 +75,11 @@ def a_new_process() -> None:
     """Every test begins knowing what a new process knows: rows and Redis keys are gone, and a port may come again."""
     from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
     from integrations.tokens.access import access_cache  # noqa: PLC0415
-    from integrations.webhooks import answers  # noqa: PLC0415
 
-    for remembered in (
-        marketplace._carried_over,
-        process_memory.epochs,
-        process_memory.limits,
-        process_memory.warned,
-        access_cache._held,
-    ):
-        remembered.clear()
-    answers._counts.clear()
+    marketplace._carried_over.clear()
+    process_memory.reset()
+    access_cache.clear()
+    counters.reset_all()
 
 
 @pytest.fixture(scope="session")

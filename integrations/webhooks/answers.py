@@ -1,32 +1,24 @@
 """How the vendor's posts are answered, counted: it pauses a URL with less than 90 % of 2xx answers (FACTS 3.2).
 
-Counted in the process and added up in PostgreSQL every few seconds, because a write per answer would double the work of
-taking a webhook in. A killed process takes a few seconds' counts with it, which no decision depends on. A refused post
-counts for the app its URL belongs to, since nothing else about it can be believed.
+Counted in a buffer (`core.counters`), because a write per answer would double the work of taking a webhook in. Its size
+is bounded, since anybody can invent names in a URL. A refused post counts for the app its URL belongs to, since nothing
+else about it can be believed.
 """
 
 from __future__ import annotations
 
-import atexit
-import threading
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
-import structlog
-from django.db import Error as DatabaseError
-from django.db import connection, transaction
-from django.db.models import F
+from django.db import connection
 
 from integrations.core import clock
+from integrations.core.counters import BufferedCounter
 from integrations.core.errors import BadRequest
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from integrations.webhooks.models import Answers
-
-PAUSE = 5.0  # seconds between two writes of a process
-MOST = 1_000  # lines kept in memory: names in URLs are anybody's invention
 
 
 class Outcome(StrEnum):
@@ -43,61 +35,36 @@ class Outcome(StrEnum):
 
 TAKEN = frozenset({Outcome.STORED, Outcome.DUPLICATE})
 REFUSALS = {400: Outcome.MALFORMED, 401: Outcome.UNSIGNED, 413: Outcome.TOO_LARGE}
-NOBODY = "?"  # no app has this name
 
-Line = tuple[date, int | str, Outcome]
-log = structlog.get_logger(__name__)
-_lock = threading.Lock()
-_counts: Counter[Line] = Counter()
-_written = 0.0
+_COLUMNS = ", ".join(Outcome)
+_ADD = f"""
+INSERT INTO webhooks_answers AS line (day, app_id, {_COLUMNS})
+SELECT * FROM unnest(%s::date[], %s::bigint[], {", ".join(["%s::bigint[]"] * len(Outcome))})
+ON CONFLICT (day, app_id) DO UPDATE SET {", ".join(f"{name} = line.{name} + excluded.{name}" for name in Outcome)}
+"""  # noqa: S608 - nothing in it comes from outside
+
+Line = tuple[date, int, str, Outcome]  # the app's row, or 0 and the name in the URL
 
 
 def count(whose: int | str | None, outcome: Outcome) -> None:
     """One post was answered. `whose`: the app's row, or the name in the URL. Never raises."""
-    today = clock.now().date()
-    line: Line = (today, "" if whose is None else whose, outcome)
-    with _lock:
-        if line not in _counts and len(_counts) >= MOST:
-            line = (today, NOBODY, outcome)
-        _counts[line] += 1
-        due = clock.monotonic() - _written >= PAUSE
-    if due and outcome != Outcome.NOT_STORED and not connection.in_atomic_block:
-        flush()
+    app_id, name = (whose, "") if isinstance(whose, int) else (0, whose or "")
+    counter.add((clock.now().date(), app_id, name, outcome), 1)
+    if outcome != Outcome.NOT_STORED:
+        counter.flush_if_due()
 
 
-def flush() -> None:
-    """Write what was counted; what cannot be written is kept for the next time."""
-    global _written  # noqa: PLW0603 - one per process, as the counts are
-    with _lock:
-        taken = dict(_counts)
-        _counts.clear()
-        _written = clock.monotonic()
-    if not taken:
-        return
-    try:
-        _write(taken)
-    except DatabaseError as error:
-        log.warning("webhook.answers_not_written", reason=type(error).__name__)
-        with _lock:
-            _counts.update(taken)
-
-
-def _write(taken: dict[Line, int]) -> None:
-    names = _names() if any(isinstance(whose, str) for _, whose, _ in taken) else {}
-    lines: dict[tuple[date, int | None], Counter[str]] = {}
-    for (day, whose, outcome), number in taken.items():
-        app_id = names.get(whose) if isinstance(whose, str) else whose
-        lines.setdefault((day, app_id), Counter())[outcome.value] += number
-    # In the same order in every process, so that none waits for another in a circle.
-    for (day, app_id), numbers in sorted(lines.items(), key=lambda line: (line[0][0], line[0][1] or 0)):
-        _add(day, app_id, numbers)
-
-
-def _add(day: date, app_id: int | None, numbers: Counter[str]) -> None:
-    line: dict[str, Any] = {"day": day, "app_id": app_id}
-    with transaction.atomic():
-        Answers.objects.bulk_create([Answers(**line)], ignore_conflicts=True)
-        Answers.objects.filter(**line).update(**{column: F(column) + number for column, number in numbers.items()})
+def _write(rows: Sequence[tuple[Line, int]]) -> None:
+    names = _names() if any(not app_id for (_, app_id, _, _), _ in rows) else {}
+    numbers: dict[tuple[date, int | None], Counter[str]] = {}
+    for (day, app_id, name, outcome), number in rows:
+        numbers.setdefault((day, app_id or names.get(name)), Counter())[outcome.value] += number
+    # In the same order in every process, so that two of them cannot deadlock.
+    found = sorted(numbers.items(), key=lambda row: (row[0][0], row[0][1] or 0))
+    columns = [[day for (day, _), _ in found], [app_id for (_, app_id), _ in found]]
+    columns += [[counts[outcome.value] for _, counts in found] for outcome in Outcome]
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD, columns)
 
 
 def _names() -> dict[str, int]:
@@ -109,8 +76,9 @@ def _names() -> dict[str, int]:
         return names
 
 
-@atexit.register
-def _at_exit() -> None:
-    if _counts:
-        flush()
-        connection.close()
+def _unknown(line: Line) -> Line:
+    """Where a name is counted for which there is no room: under one that no app has."""
+    return line[0], 0, "?", line[3]
+
+
+counter = BufferedCounter[Line, int]("webhooks.answers", _write, most=1_000, overflow=_unknown)

@@ -89,11 +89,11 @@ def test_while_redis_is_away_nobody_is_turned_away(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, but nobody listens: it refuses
         settings.REDIS_URL = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
-        scripts.client.cache_clear()
+        scripts.reset()
         try:
             assert statuses(client, sso, *["203.0.113.1"] * 5) == [200] * 5
         finally:
-            scripts.client.cache_clear()
+            scripts.reset()
 
 
 @pytest.mark.parametrize(

@@ -31,13 +31,12 @@ def vendor() -> Iterator[Vendor]:
 
 @pytest.fixture(autouse=True)
 def nothing_counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    usage._forget()
-    for name, value in (("_calls", []), ("_minute", 0), ("_kept", type(kept_calls._kept)())):
-        monkeypatch.setattr(kept_calls, name, value)
-    monkeypatch.setattr(usage, "PAUSE", 1e9)  # only when a test says so
-    monkeypatch.setattr(usage, "_written", clock.monotonic())
+    usage.counter.reset()
+    kept_calls.reset()
+    monkeypatch.setattr(usage.counter, "pause", 1e9)  # only when a test says so
+    monkeypatch.setattr(kept_calls.waiting, "pause", 1e9)
     yield
-    usage._forget()
+    usage.counter.reset()
 
 
 @pytest.fixture

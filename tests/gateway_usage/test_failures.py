@@ -98,7 +98,7 @@ def test_one_that_the_database_does_not_take_costs_no_other(call: Caller) -> Non
     for contact in ("one", "two", "three"):
         with pytest.raises(RequestRejected):
             call("contacts.get-contact", params={"contactId": contact})
-    kept_calls._calls[1].message = "\0"
+    list(kept_calls.waiting._values.values())[1].message = "\0"
     assert [row.path for row in kept()] == ["/contacts/one", "/contacts/three"]
 
 

@@ -99,7 +99,7 @@ def test_counts_wait_for_the_end_of_the_callers_transaction(call: Call) -> None:
 def test_the_next_call_writes_what_is_due(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     call()
     assert not Usage.objects.exists()
-    monkeypatch.setattr(usage, "PAUSE", 0.0)
+    monkeypatch.setattr(usage.counter, "pause", 0.0)
     call()
     assert Usage.objects.get().calls == 2
 
@@ -121,7 +121,7 @@ def test_a_database_that_is_away_costs_no_call_and_no_count(call: Call, monkeypa
 def test_lines_that_the_database_never_takes_are_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     usage.count(Asked(1, "loc", "x" * 500, "", "bulk"), code="", took=0.1, spent=True)
     usage.flush()
-    assert usage._lines == {}
+    assert len(usage.counter) == 0
     assert not Usage.objects.exists()
     with pytest.raises(DataError):
         Usage.objects.create(
@@ -138,10 +138,10 @@ def test_lines_that_the_database_never_takes_are_not_tried_for_ever(monkeypatch:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "MOST", 3)
+    monkeypatch.setattr(usage.counter, "most", 3)
     for number in range(10):
         usage.count(Asked(1, f"loc{number}", "o", "", "bulk"), code="", took=0.1, spent=True)
-    assert len(usage._lines) == 3
+    assert len(usage.counter) == 3
 
 
 def test_a_statistic_that_fails_costs_no_call(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

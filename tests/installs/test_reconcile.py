@@ -203,7 +203,7 @@ def test_killed_in_the_middle_it_ends_the_same(
     assert children(Status.PENDING) == set(vendor.locations[:2])
     monkeypatch.undo()
     governor.tell()  # a late report of the dead process would make the store wait a window for its calls
-    process_memory.epochs.clear()
+    process_memory.reset()
     worker.lose()  # and its messages are lost with it
     worker.sweep()
     assert children() == set(vendor.locations)

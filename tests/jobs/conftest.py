@@ -33,7 +33,7 @@ def no_other_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_counted() -> None:
-    usage._forget()
+    usage.counter.reset()
 
 
 @pytest.fixture

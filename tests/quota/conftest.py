@@ -19,15 +19,11 @@ def bucket(clean_redis: redis.Redis) -> Bucket:
 def store_away(settings: Settings) -> Iterator[Callable[[], None]]:
     """Called, the store is away until the test ends: nobody listens at its address."""
 
-    def forget() -> None:
-        scripts.client.cache_clear()
-        scripts._script.cache_clear()
-
     def go() -> None:
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
-        forget()
+        scripts.reset()
 
     url = settings.REDIS_URL
     yield go
     settings.REDIS_URL = url
-    forget()
+    scripts.reset()

@@ -113,7 +113,6 @@ def state(*names: str) -> list[int | None]:
 @pytest.fixture
 def hour(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> datetime:
     """Its day ends in six hours, and it is in use."""
-    monkeypatch.setattr(usage, "_counts", type(usage._counts)())
     opened(daily_limit=1000, daily_remaining=900, daily_reset_ms=6 * 3600 * 1000)
     now = clock.now()
     spend(1, now, Lane.BULK)

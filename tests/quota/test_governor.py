@@ -137,7 +137,7 @@ def test_a_new_process_waits_a_fence_as_well_when_the_store_was_emptied(clean_re
     """It knows of no calls, but the store is too young to say that there are none."""
     opened()
     clean_redis.flushdb()
-    process_memory.epochs.clear()
+    process_memory.reset()
     with pytest.raises(QuotaExhausted) as refused:
         acquire(Lane.EVENTS)
     assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + timings.SLACK, abs=0.2)
@@ -214,11 +214,9 @@ def away(settings: Settings) -> Iterator[None]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         settings.REDIS_URL = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
-        scripts.client.cache_clear()
-        scripts._script.cache_clear()
+        scripts.reset()
         yield
-    scripts.client.cache_clear()
-    scripts._script.cache_clear()
+    scripts.reset()
 
 
 def test_without_the_store_nothing_is_sent(away: None) -> None:

@@ -66,7 +66,7 @@ def test_a_store_that_lost_its_state_hears_of_calls_in_flight(clean_redis: redis
     clean_redis.flushdb()
     with pytest.raises(QuotaExhausted):
         call()
-    process_memory.epochs.clear()
+    process_memory.reset()
     scripts.clear()
     call()
 

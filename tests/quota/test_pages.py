@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import redis
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -24,15 +23,10 @@ from integrations.quota.permits.queries import Snapshot
 from integrations.tenants.models import Location
 from tests.quota.parked import APP, KEY, RESOURCE, opened, park
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_redis")]
 
 OVERVIEW, DETAIL, PARKED = "/admin/quota/usage/", f"/admin/quota/usage/resource/{KEY}/", "/admin/quota/parked/"
 NOON = datetime(2026, 5, 1, 12, 3, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted(clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "_counts", type(usage._counts)())
 
 
 @pytest.fixture
@@ -52,10 +46,10 @@ def test_calls_are_counted_by_job_and_lane_and_written_together() -> None:
             usage.count(f"{APP}:{RESOURCE}", Lane.BULK)
     usage.count(f"{APP}:{RESOURCE}", Lane.INTERACTIVE)
     assert not Usage.objects.exists(), "not inside somebody's transaction"
-    usage.flush()
+    usage.counter.flush()
     with usage.spent_by("sync.advance"):
         usage.count(f"{APP}:{RESOURCE}", Lane.BULK)
-    usage.flush()
+    usage.counter.flush()
     rows = {(row.job, row.lane): row.calls for row in Usage.objects.all()}
     assert sum(rows.values()) == 5
     assert set(rows) == {("sync.advance", "bulk"), ("", "interactive")}
@@ -164,12 +158,12 @@ def test_the_pages_come_when_the_store_is_away(
 ) -> None:
     spend(10)
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    scripts.client.cache_clear()
+    scripts.reset()
     try:
         assert "away" in page.get(OVERVIEW).content.decode()
         assert "does not answer" in page.get(DETAIL).content.decode()
     finally:
-        scripts.client.cache_clear()
+        scripts.reset()
 
 
 def test_a_store_that_hangs_is_asked_for_one_resource_and_not_for_each(

@@ -27,7 +27,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def location(vendor: Vendor, app: App, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(usage, "_counts", type(usage._counts)())
     location_id = vendor.locations[0]
     store.put(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
     return location_id
@@ -49,7 +48,7 @@ def test_the_first_call_uses_the_ticket_and_the_bill_names_the_job(vendor: Vendo
             assert get(app, location)["location"]["id"] == location
             with pytest.raises(QuotaExhausted, match="the bulk lane has to wait with calls to"):
                 get(app, location)
-    usage.flush()
+    usage.counter.flush()
     assert list(Usage.objects.values_list("job", "lane", "calls")) == [("tests.get", "bulk", 1)]
 
 

@@ -156,7 +156,7 @@ def test_a_ticket_is_redeemed_once_and_not_after_the_store_lost_its_state(
     assert tickets.redeem(first, timeout=5.0) is None
     scripts.clear()
     assert tickets.redeem(second, timeout=5.0) is None
-    process_memory.epochs.clear()
+    process_memory.reset()
     opened()
     assert tickets.redeem(second, timeout=5.0) is None
 

@@ -208,8 +208,7 @@ def test_a_store_that_is_away_costs_waiting_only(leader: Leader, settings: Setti
 
 
 def forget_clients() -> None:
-    scripts.client.cache_clear()
-    scripts._script.cache_clear()
+    scripts.reset()
 
 
 def test_killed_between_reserving_and_claiming(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,12 +140,11 @@ def test_a_location_that_never_had_a_token_needs_none_back(unminted, vendor) -> 
 
 
 def test_mints_are_on_the_companys_bill(unminted, vendor, monkeypatch) -> None:
-    monkeypatch.setattr(usage, "_counts", type(usage._counts)())
     vendor.fault("/oauth/locationToken", "status", status=503)
     with pytest.raises(ServerFault):
         refresh(unminted.pk)
     refresh(unminted.pk, lane=Lane.INTERACTIVE)
-    usage.flush()
+    usage.counter.flush()
     key = f"{unminted.app.client_id}:{unminted.company_id}"
     assert sorted(Usage.objects.filter(key=key).values_list("lane", "calls")) == [("events", 1), ("interactive", 1)]
 

@@ -22,7 +22,7 @@ from tests.webhooks.conftest import NOW, Post, contact
 
 def lines() -> dict[App | None, dict[str, int]]:
     """What is written so far, without the zeros."""
-    answers.flush()
+    answers.counter.flush()
     found = {}
     for line in Answers.objects.select_related("app"):
         numbers = {outcome.value: getattr(line, outcome.value) for outcome in Outcome}
@@ -73,10 +73,10 @@ def test_a_refusal_counts_for_the_app_of_the_url(post: Post, app: App, other_app
 
 @pytest.mark.django_db
 def test_made_up_names_fill_neither_memory_nor_table(app: App, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "MOST", 5)
+    monkeypatch.setattr(answers.counter, "most", 5)
     for number in range(20):
         client.post(f"/webhooks/made-up-{number}/", b"{}", content_type="application/json")
-    assert len(answers._counts) <= 6
+    assert len(answers.counter) <= 6
     assert lines() == {None: {"unsigned": 20}}
 
 
@@ -85,7 +85,7 @@ def test_counts_add_up_by_day(app: App) -> None:
     for days in (0, 0, 1):
         with time_machine.travel(NOW - timedelta(days=days), tick=False):
             answers.count(app.pk, Outcome.STORED)
-            answers.flush()
+            answers.counter.flush()
     assert dict(Answers.objects.values_list("day", "stored")) == {NOW.date(): 2, (NOW - timedelta(days=1)).date(): 1}
 
 
@@ -93,7 +93,7 @@ def test_counts_add_up_by_day(app: App) -> None:
 def test_counts_are_written_at_once_after_a_pause_and_then_together(
     app: App, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setattr(answers, "_written", -1e9)
+    monkeypatch.setattr(answers.counter, "written_at", -1e9)
     answers.count(app.pk, Outcome.STORED)
     assert Answers.objects.get().stored == 1
     with django_assert_num_queries(0):
@@ -107,8 +107,8 @@ def test_what_cannot_be_written_is_kept(app: App, monkeypatch: pytest.MonkeyPatc
 
     answers.count(app.pk, Outcome.STORED)
     with monkeypatch.context() as patch:
-        patch.setattr(answers, "_add", away)
-        answers.flush()
+        patch.setattr(answers.counter, "_write", away)
+        answers.counter.flush()
     answers.count(app.pk, Outcome.STORED)
     assert lines() == {app: {"stored": 2}}
 
@@ -160,7 +160,7 @@ def test_counting_never_reaches_the_vendor(post: Post, app: App, monkeypatch: py
         written.append(away)
         raise OperationalError("away")
 
-    monkeypatch.setattr(answers, "_write", away)
+    monkeypatch.setattr(answers.counter, "_write", away)
     assert post(contact()).json() == {"status": "stored"}
-    answers.flush()
+    answers.counter.flush()
     assert written

@@ -89,7 +89,7 @@ class Attempt:
         if observer is not None:
             observer.append(Seen(request, self.response, took, not never_left))
         usage.flush_if_due()
-        quota.flush_if_due()
+        quota.counter.flush_if_due()
 
     def _took(self) -> float:
         if self.response is not None:

@@ -6,16 +6,16 @@ minute, and of one kind (operation and error) only the first few; how many there
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-import structlog
-from django.db import DatabaseError, InterfaceError, OperationalError
-
 from integrations.core import clock
+from integrations.core.counters import BufferedCounter
 from integrations.core.errors import IntegrationError
 from integrations.gateway.models import Call
 from integrations.gateway.stats import redaction
@@ -26,15 +26,17 @@ SLOW = 2.0  # seconds
 MOST_A_MINUTE, MOST_OF_A_KIND = 60, 10
 MOST = 200  # kept while the database is away
 
-log = structlog.get_logger(__name__)
+_numbers = itertools.count()
 _lock = threading.Lock()
-_calls: list[Call] = []
 _minute = 0
 _kept: Counter[tuple[str, str]] = Counter()
 
 
-def waiting() -> bool:
-    return bool(_calls)
+def _write(rows: Sequence[tuple[int, Call]]) -> None:
+    Call.objects.bulk_create([call for _, call in rows])
+
+
+waiting = BufferedCounter[int, Call]("gateway.calls", _write, most=MOST)  # each under a number of its own
 
 
 def keep(
@@ -68,9 +70,7 @@ def keep(
         response=_answer(response, words if refused else None) if response else None,
         **who,
     )
-    with _lock:
-        if len(_calls) < MOST:
-            _calls.append(call)
+    waiting.add(next(_numbers), call)
 
 
 def code_of(error: BaseException | None) -> str:
@@ -80,33 +80,13 @@ def code_of(error: BaseException | None) -> str:
     return error.code if isinstance(error, IntegrationError) else "unexpected"
 
 
-def flush() -> None:
-    """Write what is kept; `usage.flush` calls it, outside any transaction."""
-    global _calls  # noqa: PLW0603 - one per process
+def reset() -> None:
+    """Forget how many calls were kept in this minute, and those that wait to be written: for tests."""
+    global _minute  # noqa: PLW0603 - one per process
     with _lock:
-        taken, _calls = _calls, []
-    if not taken:
-        return
-    try:
-        _write(taken)
-    except (OperationalError, InterfaceError) as error:
-        log.warning("calls.not_written", reason=type(error).__name__)
-        with _lock:
-            _calls = (taken + _calls)[:MOST]
-
-
-def _write(calls: list[Call]) -> None:
-    """All at once, or, when there is one among them that the database does not take, each by itself."""
-    try:
-        Call.objects.bulk_create(calls)
-    except (OperationalError, InterfaceError):
-        raise
-    except (DatabaseError, ValueError) as error:
-        if len(calls) == 1:
-            log.warning("calls.lost", operation=calls[0].operation, reason=type(error).__name__)
-            return
-        for call in calls:
-            _write([call])
+        _minute = 0
+        _kept.clear()
+    waiting.reset()
 
 
 def _answer(response: Response, words: redaction.Words | None) -> Any:

@@ -80,7 +80,7 @@ class Pump:
 
     def _look_after_ourselves(self) -> None:
         """What every pump does for its own process, leading or not."""
-        usage.flush()
+        usage.counter.flush()
         if clock.monotonic() >= self._renew_at:
             self._renew_at = clock.monotonic() + parked_lifecycle.RENEW
             parked_lifecycle.renew()

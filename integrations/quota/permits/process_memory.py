@@ -65,6 +65,13 @@ def has_to_warn(key: str) -> bool:
     return True
 
 
+def reset() -> None:
+    """Forget everything, as a new process does: for tests, and when the store was emptied on purpose."""
+    with _lock:
+        for remembered in (epochs, limits, warned):
+            remembered.clear()
+
+
 def _tidy(forgotten: float) -> None:
     """What is remembered is bounded by the resources that were asked about in the last hour."""
     for key in [key for key, (_, asked, _) in epochs.items() if asked < forgotten]:

@@ -47,6 +47,12 @@ def client() -> redis.Redis:
     )
 
 
+def reset() -> None:
+    """Forget the client and what is known of the store's health, as a new process does: for tests that move the store."""
+    client.cache_clear()
+    _script.cache_clear()
+
+
 def keys(resource: str) -> list[str]:
     """The slots and the state of one resource (`<client id>:<resource id>`), in one slot of a cluster."""
     return [f"{settings.NAMESPACE}:q:{{{resource}}}:{part}" for part in "sh"]

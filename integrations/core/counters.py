@@ -1,0 +1,164 @@
+"""Buffered counters: additions by key in this process, flushed to PostgreSQL together; for statistics, not decisions.
+
+A statement per count would cost more than what is counted. So `add` only touches memory, and one statement writes the
+sum of all additions: when a caller asks for it after `pause` seconds or when the buffer is half full, and at exit.
+
+- While the database is away the additions stay and are written later; then at most `most` keys are kept, and further
+  new keys are dropped and counted in the log (or added under `overflow`'s key).
+- Rows that the database refuses are dropped alone: the rest of their batch is written.
+- A killed process loses what it has not written, a few seconds' worth. A forked one starts empty.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import operator
+import os
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+import structlog
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
+
+from integrations.core import clock
+
+Key = TypeVar("Key", bound=Any)  # orderable
+Value = TypeVar("Value")
+
+PAUSE = 5.0  # seconds between two writes of a process
+_counters: weakref.WeakSet[BufferedCounter[Any, Any]] = weakref.WeakSet()
+log = structlog.get_logger(__name__)
+
+
+class BufferedCounter(Generic[Key, Value]):
+    """Thread-safe sums by key that `write` adds to a table.
+
+    `write(rows)` gets `(key, value)` pairs in the keys' order, which is the same in every process so that two of them
+    cannot deadlock. It runs in a transaction and is repeated, so it must do nothing but add to the table. `combine`
+    adds a value to another one and returns the sum; it may change the first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[Sequence[tuple[Key, Value]]], None],
+        *,
+        most: int,
+        combine: Callable[[Value, Value], Value] = operator.add,
+        overflow: Callable[[Key], Key] | None = None,
+    ) -> None:
+        self.name, self.most, self.pause = name, most, PAUSE
+        self.written_at = -math.inf  # on the monotonic clock
+        self._write, self._combine, self._overflow = write, combine, overflow
+        self._forget()
+        _counters.add(self)
+
+    def __len__(self) -> int:
+        """The number of keys that wait to be written."""
+        return len(self._values)
+
+    def add(self, key: Key, value: Value) -> None:
+        """Add `value` to the sum of `key`. Never waits for the database and never raises."""
+        with self._lock:
+            self._add(key, value)
+
+    def is_due(self) -> bool:
+        """Whether something waits and `pause` is over, or the buffer is half full and the last write succeeded."""
+        full = 2 * len(self._values) >= self.most and not self._failed
+        return bool(self._values) and (full or clock.monotonic() - self.written_at >= self.pause)
+
+    def flush_if_due(self) -> None:
+        """Write what waits if `is_due`; never inside a transaction of the caller, which may be rolled back."""
+        if self.is_due() and not connection.in_atomic_block:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits now; keep what the database could not take because it is away. Never raises for it."""
+        with self._lock:
+            taken, self._values = self._values, {}
+            dropped, self._dropped = self._dropped, 0
+            self.written_at = clock.monotonic()
+        if dropped:
+            log.warning("counter.full", counter=self.name, dropped=dropped)
+        if not taken:
+            return
+        try:
+            self._failed = True
+            self._write_or_split(sorted(taken.items(), key=_key))
+            self._failed = False
+        except _Away as away:
+            log.warning("counter.not_written", counter=self.name, reason=away.reason)
+            with self._lock:
+                newer, self._values = self._values, dict(away.rows)
+                for key, value in newer.items():
+                    self._add(key, value)
+
+    def reset(self) -> None:
+        """Forget what waits, as after a write: for a forked process, and for tests."""
+        self._forget()
+        self.written_at = clock.monotonic()
+
+    def _forget(self) -> None:
+        self._lock = threading.Lock()
+        self._values: dict[Key, Value] = {}
+        self._dropped, self._failed = 0, False
+
+    def _add(self, key: Key, value: Value) -> None:
+        if key not in self._values and len(self._values) >= self.most:
+            if self._overflow is None:
+                self._dropped += 1
+                return
+            key = self._overflow(key)
+        if key in self._values:
+            value = self._combine(self._values[key], value)
+        self._values[key] = value
+
+    def _write_or_split(self, rows: Sequence[tuple[Key, Value]]) -> None:
+        """Write the rows; halve them until what the database refuses is alone. Raises _Away with the unwritten rows."""
+        try:
+            with transaction.atomic():
+                return self._write(rows)
+        except (OperationalError, InterfaceError) as error:
+            raise _Away(rows, type(error).__name__) from error
+        except (DatabaseError, ValueError) as error:  # ValueError: text that no database takes
+            if len(rows) == 1:
+                return log.warning("counter.row_lost", counter=self.name, reason=type(error).__name__)
+        middle = len(rows) // 2
+        try:
+            self._write_or_split(rows[:middle])
+        except _Away as away:
+            raise _Away([*away.rows, *rows[middle:]], away.reason) from away
+        return self._write_or_split(rows[middle:])
+
+
+class _Away(Exception):
+    """The database is away; `rows` were not written."""
+
+    def __init__(self, rows: Sequence[tuple[Any, Any]], reason: str) -> None:
+        super().__init__(reason)
+        self.rows, self.reason = rows, reason
+
+
+def reset_all() -> None:
+    """Forget what waits in any counter of this process: for a forked process, and for tests."""
+    for counter in list(_counters):
+        counter.reset()
+
+
+def _key(row: tuple[Any, Any]) -> Any:
+    return row[0]
+
+
+@atexit.register
+def _at_exit() -> None:
+    waiting = [counter for counter in list(_counters) if counter]
+    for counter in waiting:
+        counter.flush()
+    if waiting:
+        connection.close()
+
+
+os.register_at_fork(after_in_child=reset_all)
