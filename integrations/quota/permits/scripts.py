@@ -48,7 +48,7 @@ def client() -> redis.Redis:
 
 
 def reset() -> None:
-    """Forget the client and what is known of the store's health, as a new process does: for tests that move the store."""
+    """Forget the client and the store's last failures, as a new process does: for tests that move the store."""
     client.cache_clear()
     _script.cache_clear()
 
