@@ -53,7 +53,9 @@ class BufferedCounter(Generic[Key, Value]):
         self.name, self.most, self.pause = name, most, PAUSE
         self.written_at = -math.inf  # on the monotonic clock
         self._write, self._combine, self._overflow = write, combine, overflow
-        self._forget()
+        self._lock = threading.Lock()
+        self._values: dict[Key, Value] = {}
+        self._dropped, self._failed = 0, False
         _counters.add(self)
 
     def __len__(self) -> int:
@@ -98,13 +100,10 @@ class BufferedCounter(Generic[Key, Value]):
 
     def reset(self) -> None:
         """Forget what waits, as after a write: for a forked process, and for tests."""
-        self._forget()
-        self.written_at = clock.monotonic()
-
-    def _forget(self) -> None:
-        self._lock = threading.Lock()
-        self._values: dict[Key, Value] = {}
+        self._lock = threading.Lock()  # the parent's may have been taken when it forked
+        self._values = {}
         self._dropped, self._failed = 0, False
+        self.written_at = clock.monotonic()
 
     def _add(self, key: Key, value: Value) -> None:
         if key not in self._values and len(self._values) >= self.most:
@@ -120,18 +119,20 @@ class BufferedCounter(Generic[Key, Value]):
         """Write the rows; halve them until what the database refuses is alone. Raises _Away with the unwritten rows."""
         try:
             with transaction.atomic():
-                return self._write(rows)
+                self._write(rows)
+            return
         except (OperationalError, InterfaceError) as error:
             raise _Away(rows, type(error).__name__) from error
         except (DatabaseError, ValueError) as error:  # ValueError: text that no database takes
             if len(rows) == 1:
-                return log.warning("counter.row_lost", counter=self.name, reason=type(error).__name__)
+                log.warning("counter.row_lost", counter=self.name, reason=type(error).__name__)
+                return
         middle = len(rows) // 2
         try:
             self._write_or_split(rows[:middle])
         except _Away as away:
             raise _Away([*away.rows, *rows[middle:]], away.reason) from away
-        return self._write_or_split(rows[middle:])
+        self._write_or_split(rows[middle:])
 
 
 class _Away(Exception):

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 from django.db import connection
 
@@ -61,7 +62,7 @@ def _write(rows: Sequence[tuple[Line, int]]) -> None:
         numbers.setdefault((day, app_id or names.get(name)), Counter())[outcome.value] += number
     # In the same order in every process, so that two of them cannot deadlock.
     found = sorted(numbers.items(), key=lambda row: (row[0][0], row[0][1] or 0))
-    columns = [[day for (day, _), _ in found], [app_id for (_, app_id), _ in found]]
+    columns: list[Any] = [[day for (day, _), _ in found], [app_id for (_, app_id), _ in found]]
     columns += [[counts[outcome.value] for _, counts in found] for outcome in Outcome]
     with connection.cursor() as cursor:
         cursor.execute(_ADD, columns)
