@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import models
 
 from integrations.core.runs.models import AbstractPlan, AbstractRun, one_running_run, run_indexes
-from integrations.core.runs.querysets import PlanQuerySet, RunQuerySet
+from integrations.core.runs.querysets import PlanManager, RunManager
 from integrations.tenants.models import App, UserType
 from integrations.webhooks.models import Event
 
@@ -21,7 +21,7 @@ class Schedule(AbstractPlan):
     tenant_id = models.CharField("tenant", max_length=64, help_text="the location's or company's id")
     since = models.DateTimeField(null=True, blank=True, help_text="when the latest complete run was started")
 
-    objects = PlanQuerySet["Schedule"].as_manager()
+    objects = PlanManager()
 
     class Meta:
         constraints = [
@@ -53,7 +53,7 @@ class Run(AbstractRun):
     turns = models.PositiveIntegerField(default=0)
     trace_id = models.CharField(max_length=64, blank=True)
 
-    objects = RunQuerySet["Run"].as_manager()
+    objects = RunManager()
 
     class Meta:
         constraints = [one_running_run("schedule")]

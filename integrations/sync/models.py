@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import models
 
 from integrations.core.runs.models import AbstractPlan, AbstractRun, one_running_run, run_indexes
-from integrations.core.runs.querysets import PlanQuerySet, RunQuerySet
+from integrations.core.runs.querysets import PlanManager, RunManager
 from integrations.tenants.models import App
 
 
@@ -23,7 +23,7 @@ class Plan(AbstractPlan):
     )
     synced_at = models.DateTimeField(null=True, blank=True)
 
-    objects = PlanQuerySet["Plan"].as_manager()
+    objects = PlanManager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["app", "location_id", "resource"], name="one_plan_per_resource")]
@@ -56,7 +56,7 @@ class Run(AbstractRun):
     )
     deleted = models.PositiveIntegerField(default=0)
 
-    objects = RunQuerySet["Run"].as_manager()
+    objects = RunManager()
 
     class Meta:
         constraints = [one_running_run("plan")]

@@ -220,5 +220,23 @@ class PlanQuerySet(models.QuerySet[P]):
         return self._run_model(**{self._field: plan}, due_at=now, started_at=now, **lease, **fields)
 
 
+if TYPE_CHECKING:
+    # As the bases below, spelled out: the type checker's plugin loses dynamic managers when it reads its cache.
+    class _RunBase(RunQuerySet[R], models.Manager[R]): ...  # type: ignore[misc]
+
+    class _PlanBase(PlanQuerySet[P], models.Manager[P]): ...  # type: ignore[misc]
+else:
+    _RunBase = models.Manager.from_queryset(RunQuerySet)
+    _PlanBase = models.Manager.from_queryset(PlanQuerySet)
+
+
+class RunManager(_RunBase[R]):
+    """Manager with the methods of `RunQuerySet`."""
+
+
+class PlanManager(_PlanBase[P]):
+    """Manager with the methods of `PlanQuerySet`."""
+
+
 def _free(now: datetime) -> Q:
     return Q(lease_until__isnull=True) | Q(lease_until__lt=now)
