@@ -40,6 +40,7 @@ SHARED_MODULES = {
     "opportunities": "the vendor's resource: sync stores it, the sandbox serves it",
     "queries": "reads for pages and commands",
     "records": "copies of the vendor's objects",
+    "runs": "durable runs (`core.runs`) of the room: one turn, and cancelling",
     "scopes": "OAuth scopes",
     "sso": "page SSO: decryption in highlevel, encryption in the sandbox",
     "tasks": "Celery tasks; in sandbox.resources, the vendor's contact tasks",

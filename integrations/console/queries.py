@@ -13,7 +13,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, F, Model, QuerySet
 
-from integrations.core.runs.querysets import NOT_COMPLETE
+from integrations.core.runs.models import NOT_COMPLETE
 from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
 from integrations.quota.pages import spending

@@ -56,6 +56,7 @@ class FirstTenThousand(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
+        """The number of rows, at most `MOST`."""
         rows: QuerySet[Any] = cast("QuerySet[Any]", self.object_list)
         return rows.order_by()[: self.MOST].count()
 
@@ -70,6 +71,8 @@ def after_dialog(request: HttpRequest, address: str) -> HttpResponse:
 
 @admin.register(AuditEntry)
 class AuditEntryAdmin(ReadOnlyAdmin):
+    """The audit trail, newest entry first."""
+
     list_display = ("at", "actor", "action", "subject", "summary")
     list_filter = ("action", "at")
     search_fields = ("subject", "actor", "action")
@@ -89,10 +92,12 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description="detail")
     def body(self, entry: AuditEntry) -> SafeString:
+        """The whole detail as JSON."""
         return format_html("<pre>{}</pre>", json.dumps(entry.detail, indent=2, ensure_ascii=False, sort_keys=True))
 
     @display(description="hash, and the one before it")
     def chain(self, entry: AuditEntry) -> SafeString:
+        """The entry's hash and its predecessor's, in hexadecimal."""
         return format_html("<code>{}</code><br><code>{}</code>", bytes(entry.hash).hex(), bytes(entry.previous).hex())
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.db.models import Count, F
 
-from integrations.core.runs.querysets import NOT_COMPLETE, PlanQuerySet
+from integrations.core.runs.models import NOT_COMPLETE
+from integrations.core.runs.querysets import PlanQuerySet
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Run, Schedule
 

@@ -24,9 +24,9 @@ from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, LeaseLost, problem
 from integrations.jobs import installed
 from integrations.jobs.define import JOBS, Job
-from integrations.jobs.due_times import KEEP_RUNS, plan_next
 from integrations.jobs.handle import Interrupted, JobRun
 from integrations.jobs.models import Run, Trigger
+from integrations.jobs.next_run import KEEP_RUNS, plan_next
 from integrations.quota import usage
 from integrations.quota.parking import queue
 

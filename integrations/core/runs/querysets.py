@@ -22,18 +22,15 @@ from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q,
 from django.db.models.functions import Coalesce
 
 from integrations.core.jobs import LONGEST_COUNTDOWN, enqueue
+from integrations.core.runs.models import AbstractPlan, AbstractRun
 
-if TYPE_CHECKING:
-    from integrations.core.runs.models import AbstractPlan, AbstractRun
-
-R = TypeVar("R", bound="AbstractRun")
-P = TypeVar("P", bound="AbstractPlan")
+R = TypeVar("R", bound=AbstractRun)
+P = TypeVar("P", bound=AbstractPlan)
 Fields = dict[str, Any]
 
 QUEUED = "queued"
 PARKED = timedelta(minutes=10)  # beyond the expected wait; then the sweep takes the parked task for lost
 BATCH = 200  # rows handed out by one sweep
-NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
 NO_LEASE: Fields = {"lease_owner": "", "lease_until": None}
 _CODE, _REASON = 40, 300  # characters
 
