@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, BinaryIO
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, LocationInactive, QuotaExhausted
+from integrations.core.errors import BadRequest, LocationInactive, MissingPermit, VendorThrottled
 from integrations.gateway import consent, repeat
 from integrations.gateway.address import check_kind, check_scopes, credential_key
 from integrations.gateway.stats.attempt_hook import Attempt
@@ -183,9 +183,8 @@ def _answer(
         costed.answered(received_at=response.received_at, rate=rate, refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)
-    except QuotaExhausted as error:
-        # So that whoever waits knows for what.
-        error.context |= {"app": place.quota_app, "resource": key.tenant.id, "lane": lane.value}
+    except VendorThrottled as error:  # its task can be parked for the permit that it names
+        error.permit = MissingPermit(place.quota_app, key.tenant.id, lane.value)
         raise
     except LocationInactive as error:
         store.suspend(access.credential_id, access.generation, reason=str(error), now=clock.now())

@@ -24,13 +24,12 @@ def advised(operation: Operation | None, key: CredentialKey, access: Access) -> 
         yield
     except ScopeMissing as error:
         row = Credential.objects.select_related("app").filter(pk=access.credential_id).first()
-        lacking = frozenset(error.context.get("missing") or _lacking(operation, key.tenant.kind, access.scopes))
-        if lacking:
-            error.context["missing"] = sorted(lacking)
-        if access.kind == Credential.Kind.OAUTH and lacking - key.app.scope_set:
-            error.context["not_requested"] = sorted(lacking - key.app.scope_set)
+        lacking = frozenset(error.missing or _lacking(operation, key.tenant.kind, access.scopes))
+        error.missing = tuple(sorted(lacking))
+        if access.kind == Credential.Kind.OAUTH:
+            error.not_requested = tuple(sorted(lacking - key.app.scope_set))
         if row is not None:
-            error.context["reconnect_url"] = reconnect_url(row)
+            error.reconnect_url = reconnect_url(row)
         raise
 
 

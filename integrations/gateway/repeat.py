@@ -67,7 +67,7 @@ def attempts(work: Callable[[float], T], chosen: Policy, *, deadline: float) -> 
 
 
 def _may_repeat(error: Retryable, chosen: Policy) -> bool:
-    return chosen.harmless or error.context.get("sent") is False
+    return chosen.harmless or error.never_sent
 
 
 def _wait(error: Retryable, attempt: int) -> float:

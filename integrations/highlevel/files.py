@@ -10,13 +10,13 @@ from __future__ import annotations
 import ipaddress
 import socket
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import httpcore2
 import httpx2
 
-from integrations.core.errors import BadRequest, RequestRejected, ServerFault
+from integrations.core.errors import BadRequest, RequestRejected, ServerFault, VendorAnswer
 from integrations.highlevel.http.deadline import DeadlineBackend
 from integrations.highlevel.http.wire import INTO, LARGEST, TOTAL, Wire, proxy_for
 
@@ -77,11 +77,11 @@ def fetch(url: str, into: BinaryIO, *, largest: int, timeout: float, wire: Wire 
         raise BadRequest(NOT_PUBLIC, host=host)
     request.extensions = {INTO: into, LARGEST: largest, TOTAL: timeout}
     answer = (wire or _public()).handle_request(request)
-    context: dict[str, Any] = {"status": answer.status_code, "host": host}
+    answered = VendorAnswer(status=answer.status_code)
     if answer.status_code >= 500:
-        raise ServerFault("the file's host failed to answer", **context)
+        raise ServerFault("the file's host failed to answer", vendor=answered, host=host)
     if answer.status_code >= 300:
-        raise RequestRejected("there is no file under this address (any more)", **context)
+        raise RequestRejected("there is no file under this address (any more)", vendor=answered, host=host)
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

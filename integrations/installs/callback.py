@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, ConsentDenied, GrantRevoked, StateInvalid
+from integrations.core.errors import BadRequest, ConsentDenied, GrantRevoked, StateInvalid, VendorAnswer
 from integrations.highlevel.oauth import client as oauth
 from integrations.installs import complete, state
 from integrations.tenants import marketplace
@@ -45,7 +45,7 @@ def handle(brought: Callback) -> Installation:
     except GrantRevoked as error:
         raise StateInvalid(
             "this installation link was used before or is too old: start again from the install page",
-            trace_id=error.context.get("trace_id"),
+            vendor=VendorAnswer(trace_id=error.vendor.trace_id),
         ) from error
     origin = complete.origin_of(brought.state)
     return complete.complete_or_keep(app, grant, origin=origin, claimant=claimant, now=clock.now())

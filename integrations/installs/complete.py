@@ -13,7 +13,7 @@ from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
 
 from integrations.core import audit
-from integrations.core.errors import InstallPending, PayloadAnomalous
+from integrations.core.errors import InstallPending, PayloadAnomalous, VendorAnswer
 from integrations.core.jobs import enqueue
 from integrations.highlevel.oauth.grants import Grant
 from integrations.installs import register
@@ -108,7 +108,9 @@ def _target(app: App, grant: Grant) -> Target:
         return register.company_target(app, grant.company_id)
     if grant.user_type == "Location" and grant.location_id:
         return register.location_target(app, grant.location_id, company_id=grant.company_id)
-    raise PayloadAnomalous(f"a {grant.user_type} token came without the id it speaks for", trace_id=grant.trace_id)
+    raise PayloadAnomalous(
+        f"a {grant.user_type} token came without the id it speaks for", vendor=VendorAnswer(trace_id=grant.trace_id)
+    )
 
 
 def _facts(grant: Grant) -> dict[str, object]:

@@ -96,10 +96,9 @@ class JobTurn(turn.Turn[Run]):
 
     def describe(self, error: IntegrationError) -> Fields:
         """With the vendor's own words, and the trace id that its support asks for."""
-        vendor = error.context.get("vendor_message")
-        words = UNINSTALLED if isinstance(error, InstallGone) else f"{error}: {vendor}" if vendor else str(error)
-        trace_id = str(error.context.get("trace_id") or "")
-        return {**problem(error.code, words), "trace_id": trace_id[:64]}
+        said = error.vendor.message
+        words = UNINSTALLED if isinstance(error, InstallGone) else f"{error}: {said}" if said else str(error)
+        return {**problem(error.code, words), "trace_id": (error.vendor.trace_id or "")[:64]}
 
     def log_context(self) -> Fields:
         """The job and the run."""

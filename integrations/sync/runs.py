@@ -118,7 +118,7 @@ class SyncTurn(turn.Turn[Run]):
         try:
             got = self._fetch(resource, cursor)
         except RequestRejected as error:
-            if run.kind == Run.Kind.FULL or error.context.get("status") not in _REFUSED:
+            if run.kind == Run.Kind.FULL or error.vendor.status not in _REFUSED:
                 raise
             self._start_over_in_full()
             return

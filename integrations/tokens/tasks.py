@@ -18,7 +18,7 @@ import structlog
 from django.db.models import QuerySet
 
 from integrations.core import clock
-from integrations.core.errors import QuotaExhausted, Retryable, StoreUnavailable
+from integrations.core.errors import NoPermit, Retryable, StoreUnavailable
 from integrations.core.jobs import enqueue, job
 from integrations.tenants import marketplace
 from integrations.tokens.models import Credential
@@ -42,7 +42,7 @@ def _left_to_the_row() -> Iterator[None]:
     try:
         yield
     except Retryable as error:
-        if isinstance(error, QuotaExhausted | StoreUnavailable) and "status" not in error.context:
+        if isinstance(error, NoPermit | StoreUnavailable):
             raise
         log.info("token.tried_again_later", code=error.code)
 

@@ -80,14 +80,14 @@ def test_nothing_internal_is_shown(kind: type[Exception], accept: str) -> None:
 
 
 def test_the_page_says_what_to_do_and_what_support_asks_for() -> None:
-    page = answer(errors.RequestRejected("no", trace_id="trace-77")).content.decode()
+    page = answer(errors.RequestRejected("no", vendor=errors.VendorAnswer(trace_id="trace-77"))).content.decode()
     assert "trace-77" in page
     assert "request_rejected" in page
     assert "people who run this integration" in page
 
 
 def test_a_client_that_asks_for_json_gets_json() -> None:
-    response = answer(errors.GrantRevoked("no", trace_id="t1"), "application/json")
+    response = answer(errors.GrantRevoked("no", vendor=errors.VendorAnswer(trace_id="t1")), "application/json")
     error = response.json()["error"]  # type: ignore[attr-defined]
     assert response.status_code == 409
     assert (error["code"], error["trace_id"]) == ("grant_revoked", "t1")

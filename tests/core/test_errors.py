@@ -1,13 +1,29 @@
-"""The tree is closed: every error has a code of its own and survives the trip to a worker."""
+"""The tree is closed: it is drawn as it is, codes are stable, and every error survives the trip to a worker."""
 
 from __future__ import annotations
 
 import pickle
+import re
+from types import ModuleType
 
 import pytest
 
 from integrations.core import errors
-from integrations.core.errors import IntegrationError, Permanent, Retryable, Untrusted
+from integrations.core.errors import (
+    IntegrationError,
+    MissingPermit,
+    Permanent,
+    Retryable,
+    ScopeMissing,
+    Unreachable,
+    Untrusted,
+    VendorAnswer,
+)
+from integrations.highlevel import errors as vendor_errors
+
+ANSWER = VendorAnswer(
+    status=422, message="no", trace_id="t-1", details=("a", "b"), body={"code": "x", "meta": {"wait": 3}}
+)
 
 
 def tree(kind: type[IntegrationError]) -> list[type[IntegrationError]]:
@@ -17,14 +33,34 @@ def tree(kind: type[IntegrationError]) -> list[type[IntegrationError]]:
 ALL = tree(IntegrationError)
 
 
+def made(kind: type[IntegrationError]) -> IntegrationError:
+    """One with all that this kind can carry."""
+    error = kind("what to do", location="loc1", missing=None, vendor=ANSWER)
+    error.annotate(operation="contacts.get-contact")
+    if isinstance(error, Retryable):
+        error.retry_after, error.permit = 2.5, MissingPermit("app", "loc1", "bulk", "burst")
+    if isinstance(error, Unreachable):
+        error.sent = False
+    if isinstance(error, ScopeMissing):
+        error.missing, error.not_requested, error.reconnect_url = ("a", "b"), ("b",), "https://example.com/"
+    return error
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_it_survives_pickling(kind: type[IntegrationError]) -> None:
-    made = kind("what to do", location="loc1", missing=None)
-    if isinstance(made, Retryable):
-        made.retry_after = 2.5
-    back = pickle.loads(pickle.dumps(made))
-    assert (type(back), str(back), back.context) == (kind, "what to do", {"location": "loc1"})
-    assert getattr(back, "retry_after", None) == getattr(made, "retry_after", None)
+    sent = made(kind)
+    back = pickle.loads(pickle.dumps(sent))
+    assert (type(back), str(back), back.context, vars(back)) == (kind, "what to do", sent.context, vars(sent))
+    assert {"location": "loc1", "operation": "contacts.get-contact"}.items() <= back.context.items()
+    assert (back.vendor.body, back.context["status"], back.context["trace_id"]) == (ANSWER.body, 422, "t-1")
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_context_shows_what_is_known_and_nothing_else(kind: type[IntegrationError]) -> None:
+    bare = kind("what to do", location="loc1", missing=None).context
+    of_the_class = {"sent", "mint_refused", "ambiguous"}
+    assert {name: value for name, value in bare.items() if name not in of_the_class} == {"location": "loc1"}
+    assert "body" not in made(kind).context
 
 
 def test_every_leaf_decides() -> None:
@@ -32,12 +68,24 @@ def test_every_leaf_decides() -> None:
     assert undecided == [IntegrationError]
 
 
-def test_codes_are_unique() -> None:
-    codes = [kind.code for kind in ALL]
-    assert len(codes) == len(set(codes))
+def test_a_code_is_one_branchs_own() -> None:
+    """Codes are stored and shown: only a subclass that refines a decision has its parent's."""
+    own = [kind.code for kind in ALL if "code" in vars(kind)]
+    assert len(own) == len(set(own))
+    shared = {kind.__name__ for kind in ALL if "code" not in vars(kind)}
+    assert shared == {"NoPermit", "VendorThrottled", "MintRefused", "ClientOrGrantRejected"}
 
 
-def test_the_docstring_draws_the_whole_tree() -> None:
-    ours = [kind.__name__ for kind in ALL if kind.__module__ == errors.__name__]
-    missing = [name for name in ours if name not in errors.__doc__]
-    assert missing == []
+@pytest.mark.parametrize("module", [errors, vendor_errors])
+def test_the_docstring_draws_the_whole_tree(module: ModuleType) -> None:
+    above: list[str] = []
+    drawn = {}
+    for prefix, name in re.findall(r"^    ((?:[│ ]   )*(?:[├└]── )?)([A-Z]\w+)\b", module.__doc__ or "", re.M):
+        del above[len(prefix) // 4 :]
+        drawn[name] = above[-1] if above else None
+        above.append(name)
+    built = {kind.__name__: kind.__mro__[1].__name__ for kind in ALL if kind.__module__ == module.__name__}
+    root = next(iter(drawn))
+    assert {name: parent for name, parent in drawn.items() if name != root} == {
+        name: parent for name, parent in built.items() if name != root
+    }

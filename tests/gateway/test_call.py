@@ -19,6 +19,7 @@ from integrations.core.errors import (
     ServerFault,
     StoreUnavailable,
     Unreachable,
+    VendorThrottled,
 )
 from integrations.gateway import client
 from integrations.highlevel.errors import AccessTokenRejected
@@ -141,8 +142,8 @@ ENDS: list[tuple[str, dict[str, Any], type[IntegrationError], dict[str, Any]]] =
     ("status", {"status": 404}, RequestRejected, {"status": 404, "reason": "not_found"}),
     ("status", {"status": 422, "body": {"message": ["no"]}}, RequestRejected, {"reason": "validation"}),
     ("status", {"status": 403}, RequestRejected, {"status": 403}),
-    ("quota", {}, QuotaExhausted, {"window": "burst"}),
-    ("quota", {"daily": True}, QuotaExhausted, {"window": "day"}),
+    ("quota", {}, VendorThrottled, {"window": "burst"}),
+    ("quota", {"daily": True}, VendorThrottled, {"window": "day"}),
     ("garbage", {}, Unreachable, {"sent": True}),
     ("truncated", {}, Unreachable, {"sent": True}),
     ("close", {}, Unreachable, {"sent": True}),

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.core.errors import LocationInactive, QuotaExhausted, Retryable, ServerFault, StoreUnavailable
+from integrations.core.errors import (
+    LocationInactive,
+    MissingPermit,
+    QuotaExhausted,
+    Retryable,
+    ServerFault,
+    StoreUnavailable,
+    VendorAnswer,
+)
 from integrations.core.runs import turn as engine
 from integrations.core.runs.turn import MOST_ATTEMPTS
 from integrations.jobs import api, handle, runs
@@ -113,7 +121,7 @@ def test_a_job_without_a_permit_is_parked_in_the_middle_of_a_page_and_goes_on_th
     def job(run: JobRun) -> None:
         for contact in run.each(listing(run)):
             if len(seen) == 150 and refuse:
-                raise refusal("none", retry_after=3.0, app="app", resource=location, lane="bulk", reason="burst")
+                raise refusal("none", retry_after=3.0, permit=MissingPermit("app", location, "bulk", "burst"))
             seen.append(contact["id"])
 
     run = turn(ask(defined(job), location))
@@ -158,7 +166,8 @@ def test_a_retryable_error_puts_the_run_off(
     monkeypatch.setattr(engine, "backoff", lambda attempt, **_: 2.0)
 
     def job(run: JobRun) -> None:
-        raise ServerFault("the vendor is unwell", retry_after=retry_after, trace_id="t-1", vendor_message="oops")
+        vendor = VendorAnswer(trace_id="t-1", message="oops")
+        raise ServerFault("the vendor is unwell", retry_after=retry_after, vendor=vendor)
 
     now = clock.now()
     run = turn(ask(defined(job), location))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 import redis
@@ -11,7 +10,16 @@ from celery import current_app
 from django.db import connection, transaction
 
 from integrations.core import clock, jobs
-from integrations.core.errors import QuotaExhausted, Unreachable
+from integrations.core.errors import (
+    MissingPermit,
+    NoPermit,
+    QuotaExhausted,
+    Retryable,
+    StoreUnavailable,
+    Unreachable,
+    VendorAnswer,
+    VendorThrottled,
+)
 from integrations.quota.models import Parked
 from integrations.quota.parking import queue
 from integrations.quota.parking.pump_rows import Ledger
@@ -29,9 +37,13 @@ def leader() -> Iterator[Leader]:
         yield leader
 
 
-def refusal(**context: Any) -> QuotaExhausted:
-    known = {"app": APP, "resource": RESOURCE, "lane": "bulk", "reason": "burst"}
-    return QuotaExhausted("no free slot", retry_after=2.0, **(known | context))
+def refusal() -> QuotaExhausted:
+    return NoPermit("no free slot", retry_after=2.0, permit=MissingPermit(APP, RESOURCE, "bulk", "burst"))
+
+
+def refusal_of_the_vendor() -> QuotaExhausted:
+    permit = MissingPermit(APP, RESOURCE, "bulk")
+    return VendorThrottled("used up", retry_after=2.0, permit=permit, vendor=VendorAnswer(status=429))
 
 
 def test_what_is_parked_already_is_not_parked_twice() -> None:
@@ -49,9 +61,9 @@ def test_a_row_belongs_to_the_transaction_of_whoever_parks() -> None:
     assert states() == {}
 
 
-@pytest.mark.parametrize("missing", ["app", "resource", "lane"])
-def test_a_refusal_that_does_not_say_for_what_is_not_parked(missing: str) -> None:
-    assert not queue.park("tests.spend", {"number": 1}, refusal(**{missing: None}))
+@pytest.mark.parametrize("kind", [NoPermit, VendorThrottled, StoreUnavailable])
+def test_a_refusal_that_names_no_permit_is_not_parked(kind: type[Retryable]) -> None:
+    assert not queue.park("tests.spend", {"number": 1}, kind("no free slot", retry_after=2.0))
     assert states() == {}
 
 
@@ -61,7 +73,7 @@ def test_arguments_that_are_no_identifiers_are_not_parked() -> None:
 
 def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_pump(leader: Leader) -> None:
     opened()
-    queue.park("tests.spend", {"number": 1}, refusal(status=429, reason=None))
+    queue.park("tests.spend", {"number": 1}, refusal_of_the_vendor())
     queue.park("tests.spend", {"number": 2}, refusal())
     assert leader.round() == [2]
     due_in = leader.handing.ledger.due([KEY])[0].hint

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integrations.core import clock
-from integrations.core.errors import RequestRejected
+from integrations.core.errors import RequestRejected, VendorAnswer
 from integrations.sync import runs, tasks
 from integrations.sync.models import Plan, Run
 from tests.sync.conftest import LOCATION, walk
@@ -71,7 +71,7 @@ def test_json(plan: Plan, workers: Listing, capsys: pytest.CaptureFixture[str]) 
 
 def test_a_failed_run_is_a_failed_command(plan: Plan, workers: Listing, capsys: pytest.CaptureFixture[str]) -> None:
     def refuse(_number: int) -> None:
-        raise RequestRejected("the vendor says no", status=404)
+        raise RequestRejected("the vendor says no", vendor=VendorAnswer(status=404))
 
     workers.before = refuse
     with pytest.raises(SystemExit) as left:

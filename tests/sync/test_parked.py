@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.core.errors import QuotaExhausted, StoreUnavailable
+from integrations.core.errors import MissingPermit, NoPermit, QuotaExhausted, StoreUnavailable
 from integrations.core.runs.querysets import PARKED, QUEUED
 from integrations.core.runs.turn import MOST_ATTEMPTS
 from integrations.gateway.client import Page
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 
 
 def refuse(operation: str, **_: Any) -> Page:
-    context = {"app": "66a0419a0dffa47fb5f8b22e-sync", "resource": LOCATION, "lane": "bulk", "reason": "burst"}
-    raise QuotaExhausted("no free slot", retry_after=3.0, **context)
+    permit = MissingPermit("66a0419a0dffa47fb5f8b22e-sync", LOCATION, "bulk", "burst")
+    raise NoPermit("no free slot", retry_after=3.0, permit=permit)
 
 
 def parked(plan: Plan) -> Run:
@@ -45,8 +45,8 @@ def test_it_waits_in_a_row_and_in_no_message(plan: Plan, django_capture_on_commi
 
 def test_a_long_outage_of_the_store_of_permits_is_no_failure_of_the_run(plan: Plan) -> None:
     def away(operation: str, **_: Any) -> Page:
-        context = {"app": "66a0419a0dffa47fb5f8b22e-sync", "resource": LOCATION, "lane": "bulk", "reason": "store"}
-        raise StoreUnavailable("the quota store does not answer", retry_after=5.0, **context)
+        permit = MissingPermit("66a0419a0dffa47fb5f8b22e-sync", LOCATION, "bulk", "store")
+        raise StoreUnavailable("the quota store does not answer", retry_after=5.0, permit=permit)
 
     run = start(plan)
     for _ in range(MOST_ATTEMPTS + 1):

@@ -16,6 +16,7 @@ from integrations.core.errors import (
     ScopeMissing,
     ServerFault,
     Unreachable,
+    VendorAnswer,
 )
 from integrations.core.runs.querysets import QUEUED, new_owner
 from integrations.core.runs.turn import MOST_ATTEMPTS
@@ -175,7 +176,11 @@ def test_after_many_failures_the_run_is_given_up_and_the_plan_comes_again(plan: 
 
 
 @pytest.mark.parametrize(
-    "error", [ScopeMissing("contacts.readonly was not granted"), RequestRejected("no such page", status=404)]
+    "error",
+    [
+        ScopeMissing("contacts.readonly was not granted"),
+        RequestRejected("no such page", vendor=VendorAnswer(status=404)),
+    ],
 )
 def test_what_cannot_pass_fails_the_run_at_once(plan: Plan, error: IntegrationError) -> None:
     run = walk(plan, raising(of(250), {2: error}))
@@ -186,7 +191,7 @@ def test_what_cannot_pass_fails_the_run_at_once(plan: Plan, error: IntegrationEr
 
 
 def test_a_failed_run_is_followed_by_one_that_sees_everything(plan: Plan) -> None:
-    walk(plan, raising(of(250), {2: RequestRejected("no", status=404)}))
+    walk(plan, raising(of(250), {2: RequestRejected("no", vendor=VendorAnswer(status=404))}))
     run = walk(plan, of(250))
     assert (run.kind, run.seen, len(alive())) == ("full", 250, 250)
 
@@ -203,7 +208,9 @@ def test_a_filter_that_the_vendor_refuses_makes_the_run_a_full_one(plan: Plan) -
     listing = of(150)
     walk(plan, listing)
     number = len(listing.requests)
-    raising(listing, {number + 1: RequestRejected("property filters should not exist", status=422)})
+    raising(
+        listing, {number + 1: RequestRejected("property filters should not exist", vendor=VendorAnswer(status=422))}
+    )
     run = walk(plan, listing)
     assert (run.status, run.kind, run.seen, run.error_code) == (Status.COMPLETE, "full", 150, "")
 
@@ -286,7 +293,7 @@ def test_a_stalled_worker_cannot_end_a_run_that_is_not_its_own(plan: Plan) -> No
 
     def stall(number: int) -> None:
         Run.objects.filter(pk=run.pk).update(lease_owner="another", lease_until=clock.now() + Run.lease_term)
-        raise RequestRejected("no", status=404)
+        raise RequestRejected("no", vendor=VendorAnswer(status=404))
 
     listing.before = stall
     runs.advance(run.pk, page=listing.page)

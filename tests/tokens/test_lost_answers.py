@@ -10,10 +10,11 @@ from integrations.core import clock
 from integrations.core.errors import (
     GrantRevoked,
     IntegrationError,
-    QuotaExhausted,
     ServerFault,
     StoreUnavailable,
     Unreachable,
+    VendorAnswer,
+    VendorThrottled,
 )
 from integrations.highlevel.oauth import client as oauth
 from integrations.quota.permits.lanes import Lane
@@ -52,7 +53,7 @@ def uses(vendor: Vendor) -> int:
 @pytest.mark.parametrize("asked", [None, 5.0, 60.0, 3600.0])
 def test_a_5xx_may_hide_a_rotation(location, vendor, monkeypatch, asked) -> None:
     Credential.objects.filter(pk=location.pk).update(failures=8)
-    row = lose(monkeypatch, location, ServerFault("bad gateway", status=502, retry_after=asked))
+    row = lose(monkeypatch, location, ServerFault("bad gateway", vendor=VendorAnswer(status=502), retry_after=asked))
 
     assert row.intent_generation == row.generation
     wait = row.lease_until - row.intent_at
@@ -68,8 +69,8 @@ def test_a_5xx_may_hide_a_rotation(location, vendor, monkeypatch, asked) -> None
     "error",
     [
         Unreachable("connection refused", sent=False),
-        QuotaExhausted("too many", status=429),
-        QuotaExhausted("too many", status=429, retry_after=120.0),
+        VendorThrottled("too many", vendor=VendorAnswer(status=429)),
+        VendorThrottled("too many", vendor=VendorAnswer(status=429), retry_after=120.0),
         StoreUnavailable("the database is away", retry_after=2.0),
     ],
     ids=["never sent", "limited", "limited for long", "our store"],
@@ -190,4 +191,4 @@ def test_when_the_chances_are_used_up_the_grant_is_reported(location, vendor) ->
         refresh(location.pk)
     location.refresh_from_db()
     assert location.state == Credential.State.NEEDS_RECONNECT
-    assert outcomes.is_lost_answer(ServerFault("bad gateway", status=502))
+    assert outcomes.is_lost_answer(ServerFault("bad gateway", vendor=VendorAnswer(status=502)))

@@ -30,7 +30,7 @@ def for_error(request: HttpRequest, error: IntegrationError) -> HttpResponse:
     text = messages.for_error(error)
     status = error.status if isinstance(error, Untrusted) else text.status
     log.warning("page.refused", path=request.path, status=status, code=error.code, error=str(error), **_ids(error))
-    response = _respond(request, text, status, code=error.code, trace_id=error.context.get("trace_id", ""))
+    response = _respond(request, text, status, code=error.code, trace_id=error.vendor.trace_id or "")
     if isinstance(error, Retryable):
         response["Retry-After"] = str(max(1, math.ceil(error.retry_after or RETRY_AFTER)))
     return response

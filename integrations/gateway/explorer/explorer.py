@@ -141,19 +141,19 @@ def perform(wanted: Wish, *, actor: str) -> Outcome:
 
 def _call(wanted: Wish, seen: list[Seen]) -> Outcome:
     how = {"params": wanted.params, "body": wanted.body, "lane": Lane.INTERACTIVE, **_whose(wanted.place)}
-    code = message = ""
+    code = message = vendor_trace_id = ""
     details: list[tuple[str, str]] = []
     try:
         client.call(wanted.operation.key, app=wanted.app, **how)
     except IntegrationError as error:
-        code, message = error.code, str(error)
+        code, message, vendor_trace_id = error.code, str(error), error.vendor.trace_id or ""
         details = [(name.replace("_", " "), _shown(value)) for name, value in error.context.items()]
     last = seen[-1] if seen else None
     answer = last.response if last else None
     return Outcome(
         status=answer.status if answer else None,
         text=_text(answer.json, answer.body, answer.content_type) if answer else "",
-        trace_id=(answer.trace_id if answer else None) or dict(details).get("trace id", ""),
+        trace_id=(answer.trace_id if answer else None) or vendor_trace_id,
         took_ms=None if last is None or last.took is None else round(last.took * 1_000),
         spent=sum(one.spent for one in seen),
         free=_free(wanted),

@@ -15,7 +15,7 @@ from types import TracebackType
 import structlog
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted
+from integrations.core.errors import IntegrationError, QuotaExhausted
 from integrations.gateway.stats import kept_calls, usage
 from integrations.gateway.stats.usage import Asked
 from integrations.highlevel.catalogue import PreparedRequest
@@ -76,7 +76,7 @@ class Attempt:
             log.exception("watch.failed", operation=self._request.operation)
 
     def _ended(self, error: BaseException | None) -> None:
-        never_left = self._sent_at is None or isinstance(error, BadRequest) or _not_sent(error)
+        never_left = self._sent_at is None or (isinstance(error, IntegrationError) and error.never_sent)
         took = None if never_left else self._took()
         key, request = self._key, self._request
         asked = Asked(key.app.pk, key.tenant.id, request.operation, quota.spender(), self._lane.value)
@@ -95,10 +95,6 @@ class Attempt:
         if self.response is not None:
             return self.response.elapsed
         return clock.monotonic() - (self._sent_at or 0.0)
-
-
-def _not_sent(error: BaseException | None) -> bool:
-    return isinstance(error, IntegrationError) and error.context.get("sent") is False
 
 
 def _is_our_wait(error: BaseException, took: float | None) -> bool:

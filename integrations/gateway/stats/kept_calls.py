@@ -16,7 +16,7 @@ from typing import Any
 
 from integrations.core import clock
 from integrations.core.counters import BufferedCounter
-from integrations.core.errors import IntegrationError
+from integrations.core.errors import NO_ANSWER, IntegrationError
 from integrations.gateway.models import Call
 from integrations.gateway.stats import redaction
 from integrations.highlevel.catalogue import PreparedRequest
@@ -51,9 +51,9 @@ def keep(
     now, code = clock.now(), code_of(error)
     if not _room(now, (request.operation, code)):
         return
-    context = error.context if isinstance(error, IntegrationError) else {}
+    vendor = error.vendor if isinstance(error, IntegrationError) else NO_ANSWER
     words = redaction.words(*({name: value} for name, value in request.query), request.json, request.form)
-    told = words(": ".join(filter(None, [str(error), context.get("vendor_message")]))) if context else ""
+    told = words(": ".join(filter(None, [str(error), vendor.message]))) if isinstance(error, IntegrationError) else ""
     refused = response is not None and response.status >= HTTPStatus.BAD_REQUEST
     call = Call(
         at=now,
@@ -61,7 +61,7 @@ def keep(
         status=response.status if response else None,
         code=code[:40],
         message=told,
-        trace_id=redaction.trace_id(response.trace_id if response else context.get("trace_id")),
+        trace_id=redaction.trace_id(response.trace_id if response else vendor.trace_id),
         took_ms=int(took * 1_000),
         method=request.method,
         path=redaction.path(request.path)[:300],

@@ -7,17 +7,19 @@ per generation follows; any other unknown 4xx is the vendor's final word on this
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from integrations.core.errors import (
     IntegrationError,
     LocationInactive,
-    QuotaExhausted,
     RequestRejected,
     Retryable,
     ScopeMissing,
     ServerFault,
     Unreachable,
+    VendorAnswer,
+    VendorThrottled,
 )
 from integrations.core.texts import storable
 from integrations.highlevel.errors import AccessTokenRejected, UnknownRefusal
@@ -117,24 +119,32 @@ def raise_for(response: Response, *, operation: str) -> None:
 
 
 def error_for(response: Response, *, operation: str) -> IntegrationError | None:
-    """The error of an answer, or None. Context: operation, status, trace_id, reason, vendor_message."""
-    context = {"operation": operation, "status": response.status, "trace_id": response.trace_id}
+    """The error of an answer, or None. `vendor` has the answer; `context` the operation and the table row's reason."""
     if 200 <= response.status < 300:
-        return _unreadable(response, context)
+        return _unreadable(response, operation)
     if response.status == 429:
-        return _exhausted(response, context)
+        return _throttled(response, operation)
     if response.status >= 500:
-        context["vendor_message"] = error_rows.shown(_said(response))
-        return ServerFault("HighLevel failed to answer", retry_after=response.retry_after, **context)
-    return _refused(response, context)
+        vendor = _vendor(response)
+        return ServerFault(
+            "HighLevel failed to answer", retry_after=response.retry_after, vendor=vendor, operation=operation
+        )
+    return _refused(response, operation)
 
 
-def _unreadable(response: Response, context: dict[str, Any]) -> IntegrationError | None:
+def _vendor(response: Response, *, sentences: int = 0) -> VendorAnswer:
+    """The refusal, with up to so many of its sentences."""
+    said = _said(response)
+    return error_rows.vendor_answer(response.status, said, trace_id=response.trace_id, sentences=sentences)
+
+
+def _unreadable(response: Response, operation: str) -> IntegrationError | None:
     """A 2xx that should hold JSON and does not: a gateway's page, or an answer cut short."""
     expects_json = response.content_type in ("", "text/html") or response.content_type.endswith("json")
     if response.json is not None or not response.body or not expects_json or response.body.strip() == b"null":
         return None
-    return Unreachable("the answer is not JSON", sent=True, **context)
+    vendor = VendorAnswer(status=response.status, trace_id=response.trace_id)
+    return Unreachable("the answer is not JSON", sent=True, vendor=vendor, operation=operation)
 
 
 def _said(response: Response) -> Any:
@@ -146,28 +156,33 @@ def _text(response: Response) -> str:
     return storable(response.body[:TEXT_READ].decode(errors="replace"))
 
 
-def _exhausted(response: Response, context: dict[str, Any]) -> IntegrationError:
+def _throttled(response: Response, operation: str) -> IntegrationError:
     """Burst and day give the same 429; only `daily-remaining` 0 tells them apart (FACTS section 4)."""
     spent = response.rate.day_is_spent
     wait_ms = response.rate.daily_reset_ms if spent else response.rate.interval_ms
     wait = response.retry_after if wait_ms is None or response.retry_after is not None else wait_ms / 1000
     window = "day" if spent else "burst"
-    return QuotaExhausted(
-        f"HighLevel's {window} quota for this resource is used up", retry_after=wait, window=window, **context
+    return VendorThrottled(
+        f"HighLevel's {window} quota for this resource is used up",
+        retry_after=wait,
+        window=window,
+        vendor=replace(_vendor(response), message=None),  # it repeats ours
+        operation=operation,
     )
 
 
-def _refused(response: Response, context: dict[str, Any]) -> IntegrationError:
+def _refused(response: Response, operation: str) -> IntegrationError:
     row = error_rows.first_match(ROWS, response.status, response.json or _text(response))
-    context["vendor_message"] = error_rows.shown(_said(response))
     if row is None:
         return RequestRejected(
-            "HighLevel redirects this call; redirects are not followed", reason="redirect", **context
+            "HighLevel redirects this call; redirects are not followed",
+            vendor=_vendor(response),
+            operation=operation,
+            reason="redirect",
         )
-    if row.reason == "validation":
-        context["details"] = [error_rows.scrubbed(s)[:200] for s in error_rows.sentences(response.json)][
-            :MESSAGES_SHOWN
-        ]
+    vendor = _vendor(response, sentences=MESSAGES_SHOWN if row.reason == "validation" else 0)
     if issubclass(row.kind, Retryable):
-        return row.kind(row.advice, retry_after=response.retry_after, reason=row.reason, **context)
-    return row.kind(row.advice, reason=row.reason, **context)
+        return row.kind(
+            row.advice, retry_after=response.retry_after, vendor=vendor, operation=operation, reason=row.reason
+        )
+    return row.kind(row.advice, vendor=vendor, operation=operation, reason=row.reason)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
-from integrations.core.errors import IntegrationError
+from integrations.core.errors import IntegrationError, VendorAnswer
 
 SHOWN_CHARACTERS = 200
 _TOKEN_LIKE = re.compile(
@@ -27,6 +28,7 @@ _TOKEN_LIKE = re.compile(
     r"|[A-Za-z0-9_\-.+/=]{32,}"  # whatever is as long as a token
 )
 _TEXT_KEYS = ("error", "error_description", "message", "code", "details")
+_WIDEST = 50  # members of an object or list that are kept
 _DEEPEST = 8  # what is nested further is no error body, and could exhaust the stack
 
 
@@ -47,23 +49,49 @@ class Row:
 
 def first_match(rows: Iterable[Row], status: int, body: Any) -> Row | None:
     """The first row that knows this answer, or None."""
-    text = " ".join(sentences(body)).lower()
+    text = " ".join(prose(body)).lower()
     return next((row for row in rows if row.matches(status, text)), None)
 
 
-def sentences(body: Any, depth: int = 0) -> Iterator[str]:
+def prose(body: Any, depth: int = 0) -> Iterator[str]:
     """Every piece of prose in an error body, whatever its shape."""
     if isinstance(body, str):
         yield body
     elif isinstance(body, dict | list) and depth < _DEEPEST:
         for part in map(body.get, _TEXT_KEYS) if isinstance(body, dict) else body:
-            yield from sentences(part, depth + 1)
+            yield from prose(part, depth + 1)
 
 
 def shown(body: Any) -> str | None:
     """The vendor's words, short and without anything that could be a token; None when it said nothing."""
-    text = scrubbed("; ".join(sentences(body)).strip())
+    text = scrubbed("; ".join(prose(body)).strip())
     return text[:SHOWN_CHARACTERS] or None
+
+
+def vendor_answer(status: int, body: Any, *, trace_id: str | None, sentences: int = 0) -> VendorAnswer:
+    """The vendor's refusal as errors carry it. `body` is its JSON, or its text; `sentences`: how many of its sentences
+    are kept apart.
+    """
+    return VendorAnswer(
+        status=status,
+        message=shown(body),
+        trace_id=trace_id or trace_id_of(body),
+        details=tuple(scrubbed(text)[:SHOWN_CHARACTERS] for text in islice(prose(body), sentences)),
+        body=redacted(body),
+    )
+
+
+def redacted(body: Any, depth: int = 0) -> Any:
+    """An error body without what could be a token: codes and `meta` stay, long texts and lists are cut."""
+    if isinstance(body, str):
+        return scrubbed(body)[:SHOWN_CHARACTERS]
+    if depth >= _DEEPEST:
+        return None
+    if isinstance(body, dict):
+        return {scrubbed(str(key))[:100]: redacted(part, depth + 1) for key, part in islice(body.items(), _WIDEST)}
+    if isinstance(body, list):
+        return [redacted(part, depth + 1) for part in body[:_WIDEST]]
+    return body
 
 
 def scrubbed(text: str) -> str:

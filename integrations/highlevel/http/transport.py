@@ -92,7 +92,7 @@ class Transport:
         try:
             answer = self.wire.handle_request(built)
         except IntegrationError as error:
-            error.context.setdefault("operation", request.operation or f"{request.method} {request.path}")
+            error.annotate(operation=request.operation or f"{request.method} {request.path}")
             raise
         return _response(answer, sent_at, clock.monotonic())
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx2
 from authlib.integrations.httpx_client import OAuth2Client
 
-from integrations.core.errors import GrantRevoked, IntegrationError, PayloadAnomalous, Unreachable
+from integrations.core.errors import GrantRevoked, IntegrationError, PayloadAnomalous, Unreachable, VendorAnswer
 from integrations.core.secret import Secret
 from integrations.core.texts import storable
 from integrations.highlevel.http import api_errors, error_rows, rate_headers, transport, wire
@@ -122,10 +122,11 @@ def mint_location(
         response = transport.shared(client.api_url).send(request)
         api_errors.raise_for(response, operation="oauth.mint_location")
         grant = grant_from(response.json, asked="Location", trace_id=response.trace_id)
+        answered = VendorAnswer(trace_id=grant.trace_id)
         if (grant.user_type, grant.location_id or location_id) != ("Location", location_id):
-            raise PayloadAnomalous("HighLevel minted a token for somebody else", trace_id=grant.trace_id)
+            raise PayloadAnomalous("HighLevel minted a token for another location", vendor=answered)
         if grant.company_id not in (None, company_id):
-            raise PayloadAnomalous("HighLevel minted a token of another company", trace_id=grant.trace_id)
+            raise PayloadAnomalous("HighLevel minted a token of another company", vendor=answered)
     return replace(
         grant,
         location_id=location_id,
@@ -203,6 +204,6 @@ class _Named:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, IntegrationError):
-            error.context["operation"] = self.operation
+            error.annotate(operation=self.operation)
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None) from None

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from integrations.core.errors import PayloadAnomalous, Unreachable
+from integrations.core.errors import PayloadAnomalous, Unreachable, VendorAnswer
 from integrations.core.secret import Secret
 from integrations.highlevel.http import error_rows
 from integrations.highlevel.http.rate_headers import RateSnapshot
@@ -62,10 +62,12 @@ def grant_from(body: Any, *, asked: UserType | None = None, trace_id: str | None
     """
     trace_id = error_rows.trace_id_of(body) or trace_id
     if not isinstance(body, dict) or _text(body, "access_token", "accessToken") is None:
-        raise Unreachable("HighLevel answered without an access token", sent=True, trace_id=trace_id)
+        raise Unreachable(
+            "HighLevel answered without an access token", sent=True, vendor=VendorAnswer(trace_id=trace_id)
+        )
     oddity = _oddity(body)
     if oddity is not None and asked is None:
-        raise PayloadAnomalous(f"in the answer {oddity}", trace_id=trace_id)
+        raise PayloadAnomalous(f"in the answer {oddity}", vendor=VendorAnswer(trace_id=trace_id))
     refresh_token = _text(body, "refresh_token", "refreshToken")
     return Grant(
         access_token=_secret(_text(body, "access_token", "accessToken"), trace_id),
@@ -93,7 +95,9 @@ def require_identity(grant: Grant) -> Grant:
     """
     owner = grant.location_id if grant.user_type == "Location" else grant.company_id
     if owner is None:
-        raise PayloadAnomalous(f"a {grant.user_type} grant came without its id", trace_id=grant.trace_id)
+        raise PayloadAnomalous(
+            f"a {grant.user_type} grant came without its id", vendor=VendorAnswer(trace_id=grant.trace_id)
+        )
     return grant
 
 
@@ -108,7 +112,7 @@ def _user_type(body: Mapping[str, Any], asked: UserType | None, trace_id: str | 
         return asked
     if said is None and _text(body, "companyId", "company_id"):
         return "Company"
-    raise PayloadAnomalous("the answer does not say what kind of grant it is", trace_id=trace_id)
+    raise PayloadAnomalous("the answer does not say what kind of grant it is", vendor=VendorAnswer(trace_id=trace_id))
 
 
 def _oddity(body: Mapping[str, Any]) -> str | None:
@@ -125,7 +129,7 @@ def _oddity(body: Mapping[str, Any]) -> str | None:
 
 def _secret(text: str | None, trace_id: str | None) -> Secret:
     if text is None or len(text) > LONGEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
-        raise PayloadAnomalous("the answer's token cannot be a token", trace_id=trace_id)
+        raise PayloadAnomalous("the answer's token cannot be a token", vendor=VendorAnswer(trace_id=trace_id))
     return Secret(text)
 
 

@@ -2,7 +2,7 @@
 
 Calling a live grant dead makes an agency install again, so only listed words do; everything unknown is
 retried and shown. One row is ambiguous by the vendor's own doing: "Invalid client credentials!" means
-either our secret or a revoked authorization. Its context says `ambiguous=True`: stop the app only when
+either our secret or a revoked authorization. It becomes ClientOrGrantRejected: stop the app only when
 another grant meets it too.
 """
 
@@ -11,13 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.core.errors import (
+    ClientOrGrantRejected,
     ClientRejected,
     GrantRevoked,
     IntegrationError,
     LocationInactive,
-    QuotaExhausted,
     RequestRejected,
     ServerFault,
+    VendorThrottled,
 )
 from integrations.highlevel.errors import UnknownRefusal
 from integrations.highlevel.http import error_rows
@@ -39,7 +40,7 @@ ROWS = (
     Row(
         (400, 401, 403),
         r"invalid client credentials",
-        ClientRejected,
+        ClientOrGrantRejected,
         "client_or_authorization",
         f"HighLevel does not know this client for this grant: {CHECK_CLIENT}",
         "FACTS 1.5 'Wrong client for this token, or authorization revoked'",
@@ -96,20 +97,18 @@ ROWS = (
 
 
 def classify(
-    status: int, body: Any, *, retry_after: float | None = None, trace_id: str | None = None, **context: Any
+    status: int, body: Any, *, retry_after: float | None = None, trace_id: str | None = None, **identifiers: Any
 ) -> IntegrationError:
     """The error a token endpoint's answer stands for. `body` is its JSON, or its text when it is not JSON.
 
-    Context: status, trace_id, reason, vendor_message and whatever the caller adds; never a token.
+    `vendor` has the answer; `context` the table row's reason and the caller's identifiers; never a token.
     """
-    context |= {"status": status, "trace_id": trace_id or error_rows.trace_id_of(body)}
-    context["vendor_message"] = error_rows.shown(body)
+    known: dict[str, Any] = {**identifiers, "vendor": error_rows.vendor_answer(status, body, trace_id=trace_id)}
     if status == 429:
-        return QuotaExhausted("HighLevel limits token requests", retry_after=retry_after, **context)
+        return VendorThrottled("HighLevel limits token requests", retry_after=retry_after, **known)
     if status >= 500:
-        return ServerFault("HighLevel failed to answer the token request", retry_after=retry_after, **context)
+        return ServerFault("HighLevel failed to answer the token request", retry_after=retry_after, **known)
     row = error_rows.first_match(ROWS, status, body)
     if row is None:
-        return UnknownRefusal("HighLevel refused the token request in a way no table knows", **context)
-    ambiguous = True if row.reason == "client_or_authorization" else None
-    return row.kind(row.advice, reason=row.reason, ambiguous=ambiguous, **context)
+        return UnknownRefusal("HighLevel refused the token request in a way no table knows", **known)
+    return row.kind(row.advice, reason=row.reason, **known)

@@ -25,7 +25,7 @@ from django.db import connection
 from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet, Value
 from django.db.models.functions import Now
 
-from integrations.core.errors import Retryable
+from integrations.core.errors import Retryable, VendorThrottled
 from integrations.core.tenant import quota_key
 from integrations.quota.models import Parked
 from integrations.quota.permits import tickets
@@ -77,16 +77,14 @@ def enqueue(task: str, *, app: str, resource: str, lane: Lane = Lane.BULK, **kwa
 
 def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
     """Let `task` wait for what `error` says was missing: quota, or the store that keeps it. False when the error does
-    not name app, resource and lane, or the arguments are too large to be identifiers: then the caller's own way of
-    waiting counts."""
-    context = error.context
-    named = all(context.get(name) for name in ("app", "resource", "lane"))
-    if not named or len(json.dumps(kwargs)) > _LARGEST:
+    not name a permit, or the arguments are too large to be identifiers: then the caller's own way of waiting counts."""
+    permit = error.permit
+    if permit is None or len(json.dumps(kwargs)) > _LARGEST:
         return False
-    key, hint = f"{context['app']}:{context['resource']}", error.retry_after or 0.0
+    key, hint = quota_key(permit.app, permit.resource), error.retry_after or 0.0
     # Our own refusal is a forecast and the pump makes better ones; the vendor's is an order.
-    ordered = hint if "status" in context else 0.0
-    _park(task, kwargs, _Wish(key, Lane(context["lane"]), hint, ordered, context.get("reason", "")))
+    ordered = hint if isinstance(error, VendorThrottled) else 0.0
+    _park(task, kwargs, _Wish(key, Lane(permit.lane), hint, ordered, permit.reason))
     return True
 
 

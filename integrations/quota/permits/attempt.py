@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Unreachable
+from integrations.core.errors import IntegrationError, QuotaExhausted, Unreachable
 from integrations.quota import usage
 from integrations.quota.permits import governor, tickets
 from integrations.quota.permits.governor import Permit, Rate
@@ -73,4 +73,4 @@ def permitted(
 
 
 def _never_left(error: Exception) -> bool:
-    return isinstance(error, BadRequest) or (isinstance(error, IntegrationError) and error.context.get("sent") is False)
+    return isinstance(error, IntegrationError) and error.never_sent

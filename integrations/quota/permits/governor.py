@@ -19,7 +19,7 @@ import structlog
 from django.conf import settings
 
 from integrations.core import clock
-from integrations.core.errors import QuotaExhausted, StoreUnavailable
+from integrations.core.errors import MissingPermit, NoPermit, StoreUnavailable
 from integrations.core.tenant import quota_key
 from integrations.quota.permits import process_memory, scripts, timings
 from integrations.quota.permits.lanes import Lane
@@ -72,7 +72,7 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
     """A permit for one HTTP attempt that ends within `timeout` seconds.
 
     Waits at most `patience` seconds (the lane's horizon by default) for a slot that is about to be free. Raises
-    QuotaExhausted, whose `retry_after` is when to come back, and StoreUnavailable.
+    NoPermit, whose `retry_after` is when to come back, and StoreUnavailable.
     """
     key = quota_key(app, resource)
     until = clock.monotonic() + (lane.terms.horizon if patience is None else patience)
@@ -88,13 +88,10 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
         if clock.monotonic() + wait > until:
             # Not always for want of a slot: pacing and the reserve of the lanes above hold a call back sooner.
             why = ", its share of today's quota is used up" if answer["reason"] == "day" else ""
-            raise QuotaExhausted(
+            raise NoPermit(
                 f"the {lane.value} lane has to wait with calls to {resource}{why}",
                 retry_after=wait,
-                app=app,
-                resource=resource,
-                reason=answer["reason"],
-                lane=lane.value,
+                permit=MissingPermit(app, resource, lane.value, answer["reason"]),
             )
         clock.sleep(wait)
 

@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from integrations.core import clock
-from integrations.core.errors import StoreUnavailable
+from integrations.core.errors import MissingPermit, StoreUnavailable
 from integrations.core.tenant import quota_key
 from integrations.quota.permits import governor, process_memory, scripts, timings
 from integrations.quota.permits.governor import Permit, Question
@@ -102,7 +102,7 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
         own = _own(app, resource, timeout=timeout)
         return own or governor.acquire(app, resource, lane=lane, timeout=timeout, patience=patience)
     except StoreUnavailable as error:
-        error.context |= {"app": app, "resource": resource, "lane": lane.value, "reason": "store"}
+        error.permit = MissingPermit(app, resource, lane.value, "store")
         raise
 
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from integrations.core import clock
-from integrations.core.errors import GrantRevoked, InstallGone, LocationInactive, RefreshInProgress, Unreachable
+from integrations.core.errors import (
+    GrantRevoked,
+    InstallGone,
+    LocationInactive,
+    RefreshInProgress,
+    Unreachable,
+    VendorAnswer,
+)
 from integrations.quota.permits.lanes import Lane
 from integrations.tokens import database, store
 from integrations.tokens.access import access_cache, lookup
@@ -86,5 +93,5 @@ def _respect_backoff(row: Credential, lane: Lane, now: datetime) -> None:
         f"the last refresh of {row} failed: {row.last_error}",
         sent=False,
         retry_after=(row.refresh_due_at - now).total_seconds(),
-        trace_id=row.last_trace_id or None,
+        vendor=VendorAnswer(trace_id=row.last_trace_id or None),
     )

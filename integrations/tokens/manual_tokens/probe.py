@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from integrations.core.errors import GrantRevoked, RequestRejected, ScopeMissing
+from integrations.core.errors import GrantRevoked, RequestRejected, ScopeMissing, VendorAnswer
 from integrations.core.secret import Secret
 from integrations.core.tenant import UserType
 from integrations.highlevel.errors import AccessTokenRejected
@@ -44,7 +44,7 @@ def check(key: CredentialKey, token: Secret) -> None:
     except AccessTokenRejected as error:
         raise GrantRevoked(
             "HighLevel does not know this token: it was copied wrongly, rotated, or deleted",
-            trace_id=error.context.get("trace_id"),
+            vendor=VendorAnswer(trace_id=error.vendor.trace_id),
         ) from error
     except (ScopeMissing, RequestRejected):
         return  # it takes a live token to be told this

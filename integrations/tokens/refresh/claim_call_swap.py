@@ -23,6 +23,7 @@ from integrations.core.errors import (
     GrantRevoked,
     IntegrationError,
     LocationInactive,
+    MintRefused,
     RefreshInProgress,
     RequestRejected,
     ScopeMissing,
@@ -174,7 +175,9 @@ def _mint_instead(row: Credential, dead: GrantRevoked, *, lane: Lane) -> Grant:
         return _mint(row, lane=lane)
     except (RequestRejected, ScopeMissing) as refused:
         said = f"{dead}; its company may mint none: {refused}"
-        raise GrantRevoked(said, **refused.context | {"mint_refused": True}) from refused
+        dead_end = MintRefused(said, vendor=refused.vendor)
+        dead_end.annotate(**refused.context)
+        raise dead_end from refused
 
 
 def _mint(row: Credential, *, lane: Lane) -> Grant:

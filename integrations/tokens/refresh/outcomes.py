@@ -36,11 +36,13 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from integrations.core.errors import (
+    ClientOrGrantRejected,
     ClientRejected,
     GrantRevoked,
     IntegrationError,
     LocationInactive,
-    QuotaExhausted,
+    MintRefused,
+    NoPermit,
     RefreshInProgress,
     Retryable,
     ServerFault,
@@ -97,7 +99,7 @@ def outcome(row: Credential, error: IntegrationError, *, now: datetime) -> Outco
 def is_lost_answer(error: IntegrationError) -> bool:
     """Whether the vendor may have rotated the refresh token without our getting the new one."""
     if isinstance(error, Unreachable):
-        return error.context.get("sent") is not False
+        return error.sent
     return isinstance(error, ServerFault | Untrusted)  # Untrusted: a success that cannot be what it says
 
 
@@ -141,7 +143,7 @@ def _transient(row: Credential, error: IntegrationError, _: datetime) -> Outcome
 
 
 def _client(_: Credential, error: IntegrationError, __: datetime) -> Outcome:
-    if error.context.get("ambiguous"):
+    if isinstance(error, ClientOrGrantRejected):
         return Outcome(AMBIGUOUS_RETRY * random.uniform(0.8, 1.2), alert=Alert.EACH)  # noqa: S311
     return Outcome(HALTED_RETRY, alert=Alert.APP)
 
@@ -158,21 +160,10 @@ def _is(*kinds: type[IntegrationError]) -> Callable[[IntegrationError], bool]:
     return lambda error: isinstance(error, kinds)
 
 
-def _may_be_minted_later(error: IntegrationError) -> bool:
-    """Unlike the vendor's word on a grant, that on a minting may change without a new installation."""
-    return isinstance(error, GrantRevoked) and bool(error.context.get("mint_refused"))
-
-
-def _is_our_queue(error: IntegrationError) -> bool:
-    """A permit, a lease or a store that we lack; a 429 of the vendor's carries its status."""
-    kinds = RefreshInProgress, StoreUnavailable, QuotaExhausted
-    return isinstance(error, kinds) and "status" not in error.context
-
-
 _TABLE: tuple[tuple[Callable[[IntegrationError], bool], Callable[..., Outcome]], ...] = (
-    (_is_our_queue, _ours),
+    (_is(RefreshInProgress, StoreUnavailable, NoPermit), _ours),
     (is_lost_answer, _lost),
-    (_may_be_minted_later, _slow(Alert.EACH, State.NEEDS_RECONNECT)),
+    (_is(MintRefused), _slow(Alert.EACH, State.NEEDS_RECONNECT)),
     (_is(GrantRevoked), _dead),
     (_is(LocationInactive), _slow(state=State.SUSPENDED)),
     (_is(ClientRejected), _client),

@@ -9,7 +9,7 @@ import structlog
 from django.db import transaction
 
 from integrations.core import audit
-from integrations.core.errors import IntegrationError
+from integrations.core.errors import ClientOrGrantRejected, IntegrationError
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import UserType
 from integrations.highlevel.oauth.grants import Grant
@@ -41,7 +41,7 @@ def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credenti
         credential=row.pk,
         code=error.code,
         error=str(error),
-        trace_id=error.context.get("trace_id"),
+        trace_id=error.vendor.trace_id,
     )
     raise error
 
@@ -57,7 +57,7 @@ def _write(row: Credential, error: IntegrationError, found: Outcome, now: dateti
 
 def _judged(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
     """The table's outcome; an ambiguous refusal may turn out to be our secret's fault (FACTS 1.5)."""
-    if error.context.get("ambiguous") and halted_apps.is_the_clients(row, now):
+    if isinstance(error, ClientOrGrantRejected) and halted_apps.is_the_clients(row, now):
         return Outcome(outcomes.HALTED_RETRY, alert=Alert.APP)
     return outcomes.outcome(row, error, now=now)
 
@@ -84,7 +84,7 @@ def _trouble(row: Credential, error: IntegrationError, found: Outcome, now: date
         "last_error": str(error)[:300],
         "last_error_code": error.code,
         "last_error_at": now,
-        "last_trace_id": str(error.context.get("trace_id", ""))[:100],
+        "last_trace_id": (error.vendor.trace_id or "")[:100],
     }
 
 

@@ -13,14 +13,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.core import clock
-from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable
+from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable, ScopeMissing
 from integrations.gateway import client, media
 from integrations.gateway.client import Page, Result
 from integrations.gateway.selection import Selection, lines
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 
-_MARKS = {"status": "status", "trace_id": "trace id"}  # of a refusal, in the order they are told
 _APART = (("all_pages", "file"), ("out", "file"))  # of these options one says what to do, the other something else
 WAITS, LONGEST_WAIT = 5, 120.0  # for one page of --all-pages; seconds
 
@@ -109,16 +108,16 @@ class Command(BaseCommand):
 
 def _told(error: IntegrationError) -> Iterator[str]:
     """What happened in one line, with the vendor's own words; then what puts it right, if that is known."""
-    context = error.context
-    words = "; ".join(context.get("details") or filter(None, [context.get("vendor_message")]))
-    marks = [f"{name} {context[key]}" for key, name in _MARKS.items() if key in context]
+    vendor = error.vendor
+    words = "; ".join(vendor.details or filter(None, [vendor.message]))
+    marks = [f"{name} {value}" for name, value in (("status", vendor.status), ("trace id", vendor.trace_id)) if value]
     yield f"{error.code}: {error}" + (f": {words}" if words else "") + (f" ({', '.join(marks)})" if marks else "")
     if isinstance(error, Retryable) and error.retry_after:
         yield f"again in {math.ceil(error.retry_after)} s"
-    if context.get("not_requested"):
-        yield f"first add to the app in the marketplace: {', '.join(context['not_requested'])}"
-    if context.get("reconnect_url"):
-        yield f"to put it right: {context['reconnect_url']}"
+    if isinstance(error, ScopeMissing) and error.not_requested:
+        yield f"first add to the app in the marketplace: {', '.join(error.not_requested)}"
+    if isinstance(error, ScopeMissing) and error.reconnect_url:
+        yield f"to put it right: {error.reconnect_url}"
 
 
 def _answer(arguments: dict[str, Any], file: str | None) -> Result:
