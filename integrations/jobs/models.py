@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db import models
 
-from integrations.core.runs.models import AbstractPlan, AbstractRun, one_running_run, run_indexes
+from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
 from integrations.tenants.models import App, UserType
 from integrations.webhooks.models import Event
@@ -56,7 +56,7 @@ class Run(AbstractRun):
     objects = RunManager()
 
     class Meta:
-        constraints = [one_running_run("schedule")]
+        constraints = run_constraints("schedule")
         indexes = [
             *run_indexes("schedule", prefix="job_"),
             models.Index(fields=["finished_at"], name="job_run_finished"),

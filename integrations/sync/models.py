@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db import models
 
-from integrations.core.runs.models import AbstractPlan, AbstractRun, one_running_run, run_indexes
+from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
 from integrations.tenants.models import App
 
@@ -59,7 +59,7 @@ class Run(AbstractRun):
     objects = RunManager()
 
     class Meta:
-        constraints = [one_running_run("plan")]
+        constraints = run_constraints("plan")
         indexes = run_indexes("plan")
 
     def __str__(self) -> str:

@@ -175,7 +175,7 @@ def test_only_work_that_nobody_holds_counts_as_overdue(agency: Installation) -> 
     Credential.objects.filter(resource_id="loc2").update(lease_until=soon)
     Installation.objects.update(reconcile_due_at=late)
     begin_run(Plan.objects.all()[0], due_at=late)
-    begin_run(Plan.objects.all()[1], due_at=late, lease_until=soon)
+    begin_run(Plan.objects.all()[1], due_at=late, lease_owner="a worker", lease_until=soon)
     Plan.objects.update(due_at=late, enabled=False)
     assert workers.overdue(now) == {
         "refreshes": 1,
@@ -190,7 +190,7 @@ def test_only_work_that_nobody_holds_counts_as_overdue(agency: Installation) -> 
 
 def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Installation) -> None:
     now = clock.now()
-    begin_run(Plan.objects.all()[0], lease_until=now + timedelta(minutes=1))
+    begin_run(Plan.objects.all()[0], lease_owner="a worker", lease_until=now + timedelta(minutes=1))
     Plan.objects.update(due_at=now - timedelta(minutes=5))
     assert workers.overdue(now)["sync plans"] == 1, "the other one, which nobody has begun"
 

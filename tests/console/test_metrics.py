@@ -129,8 +129,9 @@ def test_complete_runs_are_not_counted(agency: Installation) -> None:
         app=agency.app, job="tidy_up", level="Location", tenant_id="loc1", created_at=NOW
     )
     for status in ("complete", "failed", "running"):
-        begin_run(plan, status=status)
-        JobRun.objects.create(schedule=schedule, status=status, started_at=NOW, due_at=NOW)
+        end = None if status == "running" else NOW
+        begin_run(plan, status=status, finished_at=end)
+        JobRun.objects.create(schedule=schedule, status=status, started_at=NOW, due_at=NOW, finished_at=end)
     found = samples()
     for labels in (("hlapp_sync_runs", "contacts"), ("hlapp_job_runs", "tidy_up")):
         assert {name[2]: count for name, count in found.items() if name[:2] == labels} == {"failed": 1, "running": 1}

@@ -303,7 +303,12 @@ def test_a_stalled_worker_cannot_end_a_run_that_is_not_its_own(plan: Plan) -> No
 
 def test_an_operator_may_cancel_under_the_worker(plan: Plan) -> None:
     listing, run = of(250), start(plan)
-    listing.before = lambda number: number == 2 and Run.objects.filter(pk=run.pk).update(status=Status.CANCELLED)
+
+    def cancel(number: int) -> None:
+        if number == 2:
+            runs.cancel(Run.objects.all(), clock.now(), reason="by an operator")
+
+    listing.before = cancel
     runs.advance(run.pk, page=listing.page)
     assert len(alive()) == 100
 

@@ -27,7 +27,8 @@ class AbstractPlan(models.Model):
 class AbstractRun(models.Model):
     """One execution of a plan, over as many turns as it takes.
 
-    A subclass has a foreign key to its plan, which `plan_field` names, and the indexes of `run_indexes`.
+    A subclass has a foreign key to its plan, which `plan_field` names, the indexes of `run_indexes` and the
+    constraints of `run_constraints`.
     """
 
     class Status(models.TextChoices):
@@ -76,7 +77,18 @@ def run_indexes(plan_field: str, prefix: str = "") -> list[models.Index]:
     ]
 
 
-def one_running_run(plan_field: str) -> models.UniqueConstraint:
-    """At most one run of a plan is under way."""
-    name = f"one_running_run_per_{plan_field}"
-    return models.UniqueConstraint(fields=[plan_field], condition=models.Q(status="running"), name=name)
+def run_constraints(plan_field: str) -> list[models.BaseConstraint]:
+    """States that exclude each other: at most one run of a plan is under way, a run has an end exactly when it has
+    ended, and a lease has an owner and a term or neither."""
+    running, leased = models.Q(status="running"), models.Q(lease_until__isnull=False)
+    finished = models.Q(finished_at__isnull=False)
+    return [
+        models.UniqueConstraint(fields=[plan_field], condition=running, name=f"one_running_run_per_{plan_field}"),
+        models.CheckConstraint(
+            condition=(running & ~finished) | (~running & finished), name="%(app_label)s_run_finished_or_running"
+        ),
+        models.CheckConstraint(
+            condition=(models.Q(lease_owner="") & ~leased) | (~models.Q(lease_owner="") & leased),
+            name="%(app_label)s_run_lease_complete",
+        ),
+    ]
