@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import InterfaceError, InternalError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection, transaction
 
 from integrations.core.errors import BadRequest, StoreUnavailable
 
@@ -21,9 +21,15 @@ def let_go() -> None:
 
 def refuse_transaction(doing: str) -> None:
     """Raises BadRequest inside a transaction of the caller's: its rollback would take back what the vendor's answer has
-    made true for good. The one around a test is let through, as Django's own `durable` does."""
-    if connection.in_atomic_block and not getattr(connection.atomic_blocks[-1], "_from_testcase", False):
-        raise BadRequest(f"{doing} asks HighLevel for what no rollback can take back: do it outside the transaction")
+    made true for good."""
+    if not connection.in_atomic_block:
+        return
+    try:
+        with transaction.atomic(durable=True, savepoint=False):
+            pass
+    except RuntimeError as error:
+        said = f"{doing} asks HighLevel for what no rollback can take back: do it outside the transaction"
+        raise BadRequest(said) from error
 
 
 @contextmanager

@@ -9,7 +9,8 @@ once more within 30 seconds of `intent_at` (FACTS 1.4).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Self
 
 from django.db import models
 
@@ -17,7 +18,80 @@ from integrations.core.tenant import Tenant, UserType
 from integrations.tenants.models import App
 
 
+class CredentialQuerySet(models.QuerySet["Credential"]):
+    """The state transitions of credentials: conditional UPDATEs, each returns how many rows it changed.
+
+    Refreshes take and give up their lease with `tokens.refresh.lease` and `tokens.refresh.record_failure`.
+    """
+
+    def of_key(self, key: CredentialKey) -> Self:
+        """The one row with this key, if there is one."""
+        return self.filter(**key.columns)
+
+    def of_generation(self, credential_id: int, generation: int) -> Self:
+        """The row while this generation stands: a writer that saw an older pair changes nothing."""
+        return self.filter(pk=credential_id, generation=generation)
+
+    def leased_to(self, row: Credential) -> Self:
+        """The row while `row`'s owner has the lease of its generation."""
+        return self.of_generation(row.pk, row.generation).filter(lease_owner=row.lease_owner)
+
+    def suspended(self) -> Self:
+        """Those whose location is inactive, or that an operator suspended."""
+        return self.filter(state=Credential.State.SUSPENDED)
+
+    def suspend(self, *, reason: str, due_at: datetime | None) -> int:
+        """Active to suspended, tokens kept. `due_at` is the next refresh, None for none."""
+        active = self.filter(state=Credential.State.ACTIVE)
+        return active.update(state=Credential.State.SUSPENDED, reason=_short(reason), refresh_due_at=due_at)
+
+    def activate(self, *, due_at: datetime | None) -> int:
+        """Suspended (or active) to active. `due_at` is the next refresh, None for none."""
+        usable = self.filter(state__in=(Credential.State.SUSPENDED, Credential.State.ACTIVE))
+        return usable.update(state=Credential.State.ACTIVE, reason="", refresh_due_at=due_at)
+
+    def need_reconnect(self, *, reason: str, **columns: Any) -> int:
+        """Any state to needs reconnect, with no further refresh; `columns` are set as well."""
+        state = Credential.State.NEEDS_RECONNECT
+        return self.update(state=state, reason=_short(reason), refresh_due_at=None, **columns)
+
+    def revoke(self, *, reason: str, now: datetime) -> int:
+        """Any other state to revoked, without tokens and one generation on: no refresh under way can save its pair."""
+        return self.exclude(state=Credential.State.REVOKED).update(
+            generation=models.F("generation") + 1,
+            access_sealed=None,
+            refresh_sealed=None,
+            state=Credential.State.REVOKED,
+            reason=_short(reason),
+            refresh_due_at=None,
+            lease_owner="",
+            lease_until=None,
+            refreshed_at=now,
+        )
+
+    def reactivate(self, *, company_id: str) -> int:
+        """Revoked or needs reconnect to active, without tokens: the company's token mints new ones."""
+        ended = self.filter(state__in=(Credential.State.REVOKED, Credential.State.NEEDS_RECONNECT))
+        return ended.update(
+            state=Credential.State.ACTIVE,
+            company_id=company_id,
+            access_sealed=None,
+            refresh_sealed=None,
+            reason="",
+        )
+
+    def make_due(self, now: datetime) -> int:
+        """The next sweep refreshes them."""
+        return self.update(refresh_due_at=now)
+
+    def reject_access_token(self) -> int:
+        """The vendor answered 401 to the access token: the next caller refreshes first."""
+        return self.update(rejected_generation=models.F("generation"))
+
+
 class Credential(models.Model):
+    """The sealed tokens of one app on one company or location, and how their renewal goes."""
+
     class Kind(models.TextChoices):
         OAUTH = "oauth", "OAuth (API 2.0)"
         PRIVATE = "private", "private integration token"
@@ -70,11 +144,27 @@ class Credential(models.Model):
     )
     created_at = models.DateTimeField()
 
+    objects = CredentialQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
                 fields=["app", "user_type", "resource_id", "api"], name="one_credential_per_resource"
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(lease_owner="") | models.Q(lease_until__isnull=False),
+                name="credential_lease_owner_has_deadline",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(intent_generation__isnull=True, intent_at__isnull=True)
+                | models.Q(intent_generation__isnull=False, intent_at__isnull=False),
+                name="credential_intent_is_whole",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="revoked")
+                | models.Q(access_sealed__isnull=True, refresh_sealed__isnull=True),
+                name="credential_revoked_has_no_token",
+            ),
         ]
         indexes = [
             models.Index(fields=["refresh_due_at"], name="credential_due"),
@@ -126,3 +216,7 @@ class CredentialKey:
         """The key as column values, for a filter or a new row."""
         tenant = self.tenant
         return {"app": self.app, "user_type": tenant.user_type, "resource_id": tenant.id, "api": self.api}
+
+
+def _short(reason: str) -> str:
+    return reason[:300]

@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
 
 from integrations.core.secret import Secret
 from integrations.core.tenant import Tenant, UserType
@@ -57,7 +56,7 @@ def location(app: App, location_id: str) -> CredentialKey:
 
 
 def find(key: CredentialKey) -> Credential | None:
-    return Credential.objects.select_related("app").filter(**key.columns).first()
+    return Credential.objects.select_related("app").of_key(key).first()
 
 
 def place(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
@@ -78,7 +77,7 @@ def put(key: CredentialKey, grant: Grant, *, now: datetime) -> Credential:
         swap(row, grant, now=now, granted=True)
         if key.tenant.user_type == UserType.COMPANY:
             lost = Credential.objects.filter(app=key.app, company_id=key.tenant.id, user_type=UserType.LOCATION)
-            lost.filter(state=Credential.State.NEEDS_RECONNECT).update(refresh_due_at=now)
+            lost.filter(state=Credential.State.NEEDS_RECONNECT).make_due(now)
     return row
 
 
@@ -125,29 +124,13 @@ def enter(key: CredentialKey, token: Secret, *, kind: str, now: datetime) -> Cre
 
 def wipe(key: CredentialKey, *, reason: str, now: datetime) -> None:
     """Forget both tokens after an uninstall. The row stays, one generation on, so that nothing in flight revives it."""
-    Credential.objects.filter(**key.columns).exclude(state=Credential.State.REVOKED).update(
-        generation=F("generation") + 1,  # whichever it is by now: a refresh that ends meanwhile must not save the pair
-        access_sealed=None,
-        refresh_sealed=None,
-        state=Credential.State.REVOKED,
-        reason=reason[:300],
-        refresh_due_at=None,
-        lease_owner="",
-        lease_until=None,
-        refreshed_at=now,
-    )
+    Credential.objects.of_key(key).revoke(reason=reason, now=now)
     access_cache.clear()
 
 
 def revive(row: Credential, *, company_id: str) -> None:
     """A location that was uninstalled or needed a reconnect, and that its company now speaks for again."""
-    Credential.objects.filter(pk=row.pk, state__in=[Credential.State.REVOKED, Credential.State.NEEDS_RECONNECT]).update(
-        state=Credential.State.ACTIVE,
-        company_id=company_id,
-        access_sealed=None,
-        refresh_sealed=None,
-        reason="",
-    )
+    Credential.objects.filter(pk=row.pk).reactivate(company_id=company_id)
 
 
 def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, wakes: bool = True) -> bool:
@@ -158,24 +141,21 @@ def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, 
     it was active until now.
     """
     due = now + INACTIVE_RETRY * random.uniform(0.8, 1.2) if wakes else None  # noqa: S311 - spreads load
-    active = Credential.objects.filter(pk=credential_id, generation=generation, state=Credential.State.ACTIVE)
-    active = active.filter(user_type=UserType.LOCATION) if wakes else active.filter(lease_until=None)
-    changed = active.update(state=Credential.State.SUSPENDED, reason=reason[:300], refresh_due_at=due)
+    row = Credential.objects.of_generation(credential_id, generation)
+    row = row.filter(user_type=UserType.LOCATION) if wakes else row.filter(lease_until=None)
+    changed = row.suspend(reason=reason, due_at=due)
     access_cache.drop(credential_id)
     return changed == 1
 
 
 def wake(key: CredentialKey, *, now: datetime) -> bool:
     """Something says that a suspended location is back: make it due at once. False when it was not suspended."""
-    asleep = Credential.objects.filter(**key.columns, state=Credential.State.SUSPENDED)
-    return asleep.update(refresh_due_at=now) > 0
+    return Credential.objects.of_key(key).suspended().make_due(now) > 0
 
 
 def works(credential_id: int, generation: int, *, now: datetime) -> None:
     """A call succeeded with a suspended credential: it is active again, and due for a refresh that proves it."""
-    Credential.objects.filter(pk=credential_id, generation=generation, state=Credential.State.SUSPENDED).update(
-        state=Credential.State.ACTIVE, reason="", refresh_due_at=now
-    )
+    Credential.objects.of_generation(credential_id, generation).suspended().activate(due_at=now)
 
 
 def usable(row: Credential, now: datetime) -> bool:
@@ -192,9 +172,8 @@ def reject(credential_id: int, generation: int, *, now: datetime) -> None:
 
     A pair that is seconds old is not marked: a fresh token that is refused is not cured by a fresher one.
     """
-    Credential.objects.filter(pk=credential_id, generation=generation, refreshed_at__lt=now - JUST_REFRESHED).update(
-        rejected_generation=generation
-    )
+    row = Credential.objects.of_generation(credential_id, generation)
+    row.filter(refreshed_at__lt=now - JUST_REFRESHED).reject_access_token()
     access_cache.drop(credential_id)
 
 

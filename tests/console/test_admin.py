@@ -129,7 +129,7 @@ def test_reconcile_now_is_due_and_enqueued(agency: Installation, act: Any, sent:
 
 def test_refresh_now_leaves_wiped_tokens_alone(agency: Installation, act: Any, sent: Sent) -> None:
     first, second = Credential.objects.order_by("pk")
-    Credential.objects.filter(pk=second.pk).update(state="revoked")
+    Credential.objects.filter(pk=second.pk).update(state="revoked", access_sealed=None, refresh_sealed=None)
     act(Credential, "refresh_now", first, second)
     assert sent == [("tokens.refresh", {"credential_id": first.pk, "forced": True})]
 

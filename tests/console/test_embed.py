@@ -235,7 +235,7 @@ def test_an_agency_of_nobody_is_told_that_nothing_is_installed(client: Client, a
 def test_the_connection_is_named_for_people(
     client: Client, agency: Installation, sso: Sso, state: str, shown: str
 ) -> None:
-    Credential.objects.update(state=state)
+    Credential.objects.update(state=state, access_sealed=None, refresh_sealed=None)
     assert exchange(client, sso()).json()["state"]["connection"] == shown  # type: ignore[attr-defined]
 
 

@@ -90,7 +90,9 @@ def test_the_next_expiry_is_that_of_the_first_active_token(agency: Installation)
     first = clock.now().replace(microsecond=0) + timedelta(minutes=7)
     credentials = list(Credential.objects.filter(user_type=UserType.LOCATION))
     Credential.objects.filter(pk=credentials[0].pk).update(expires_at=first)
-    Credential.objects.filter(pk=credentials[1].pk).update(expires_at=first - timedelta(days=1), state="revoked")
+    Credential.objects.filter(pk=credentials[1].pk).update(
+        expires_at=first - timedelta(days=1), state="revoked", access_sealed=None, refresh_sealed=None
+    )
     name = "hlapp_credentials_next_expiry_timestamp_seconds"
     assert samples()[name, agency.app.client_id] == first.timestamp()
 

@@ -31,8 +31,8 @@ from integrations.tokens import store, tasks
 from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh.claim_call_swap import refresh
-from integrations.tokens.refresh.kill_points import STEPS
 from tests.plugin.vendor import FIRST_REDIRECT, Vendor, company_grant, make_app, run_vendor
+from tests.tokens.steps import STEPS
 from tests.tokens.victims import IN_FLIGHT
 
 ROTATIONS = ("strict", "grace", "lenient")

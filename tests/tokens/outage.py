@@ -103,10 +103,10 @@ def both_lost_after_the_answer(stage: Stage) -> dict[str, Any]:
 def _lost_at(step: str, stop: Callable[[], None], start: Callable[[], None]) -> dict[str, Any]:
     running, row, refreshing = _world()
     tasks, rows = import_module("integrations.tokens.tasks"), import_module("integrations.tokens.models").Credential
-    refreshing.reached = lambda name: stop() if name == step else None
-    raised = _attempt(refreshing, row.pk)
+    steps = import_module("tests.tokens.steps")
+    with steps.watched(lambda name: stop() if name == step else None):
+        raised = _attempt(refreshing, row.pk)
     spooled = len(list(Path(os.environ["SPOOL_DIR"]).rglob("pair-*")))
-    refreshing.reached = lambda name: None
     start()
     began = time.monotonic()
     while time.monotonic() - began < 20:

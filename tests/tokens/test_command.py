@@ -63,7 +63,7 @@ def test_a_dead_grant_is_told_and_fails(location: Credential, vendor: Vendor) ->
 def test_what_has_no_token_is_one_line(location: Credential) -> None:
     with pytest.raises(CommandError, match=r"the app has no token for it: `manage\.py status` lists"):
         run("--location", "nowhere", "--app", location.app.client_id)
-    Credential.objects.filter(pk=location.pk).update(state="revoked")
+    Credential.objects.filter(pk=location.pk).update(state="revoked", access_sealed=None, refresh_sealed=None)
     with pytest.raises(CommandError, match="is revoked: it has no token to refresh"):
         refresh(location, "--location")
     Credential.objects.filter(pk=location.pk).update(state="active", kind="private")

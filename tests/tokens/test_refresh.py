@@ -23,11 +23,11 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tokens import store, tasks
 from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import claim_call_swap as refreshing
 from integrations.tokens.refresh import lease, outcomes
 from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import location_grant, make_app, run_vendor
 from tests.tokens.rows import expire, let_pass, orphan
+from tests.tokens.steps import watched
 
 State = Credential.State
 
@@ -56,13 +56,15 @@ def test_who_saw_an_older_generation_refreshes_nothing(location, vendor) -> None
     assert vendor.state()["token_requests"]["refresh_token"] == before
 
 
-def test_an_uninstall_during_the_refresh_is_told(location, vendor, monkeypatch) -> None:
+def test_an_uninstall_during_the_refresh_is_told(location, vendor) -> None:
     key = store.location(location.app, location.resource_id)
     expire(location)
-    monkeypatch.setattr(
-        refreshing, "reached", lambda step: step == "answered" and store.wipe(key, reason="gone", now=clock.now())
-    )
-    with pytest.raises(InstallGone):
+
+    def uninstall(step: str) -> None:
+        if step == "answered":
+            store.wipe(key, reason="gone", now=clock.now())
+
+    with watched(uninstall), pytest.raises(InstallGone):
         access_token.fresh(key, lane=Lane.BULK)
 
 

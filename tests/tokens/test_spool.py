@@ -357,7 +357,9 @@ def test_in_strict_rotation_the_spool_outdoes_the_verdict_that_the_grant_is_dead
 ) -> None:
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
         refresh(location.pk)
-    Credential.objects.filter(pk=location.pk).update(state="needs_reconnect", reason="dead", lease_until=None)
+    Credential.objects.filter(pk=location.pk).update(
+        state="needs_reconnect", reason="dead", lease_until=None, lease_owner=""
+    )
     tasks.sweep()
     assert Credential.objects.get(pk=location.pk).state == "active"
 

@@ -123,7 +123,7 @@ def test_the_list_acts_on_those_that_it_fits(
     minted: Credential, neighbour: Credential, operator: Client, sent: Sent, action: str, done: str, left: str
 ) -> None:
     chosen = [minted, neighbour, store.find(store.company(minted.app, minted.company_id))]
-    Credential.objects.filter(pk=chosen[2].pk).update(state=State.REVOKED)
+    Credential.objects.filter(pk=chosen[2].pk).update(state=State.REVOKED, access_sealed=None, refresh_sealed=None)
     if action == "suspend":
         Credential.objects.filter(pk=neighbour.pk).update(state=State.NEEDS_RECONNECT)
     asked = {"action": action, "_selected_action": [row.pk for row in chosen]}
@@ -145,7 +145,9 @@ def test_the_page_of_one_asks_in_a_dialog(minted: Credential, operator: Client, 
 def test_only_what_fits_is_offered(minted: Credential, neighbour: Credential, operator: Client) -> None:
     shown = operator.get(page(minted)).content.decode()
     assert [name for name in NAMES if page(minted, name) not in shown] == []
-    Credential.objects.filter(pk=neighbour.pk).update(state=State.REVOKED, company_id="")
+    Credential.objects.filter(pk=neighbour.pk).update(
+        state=State.REVOKED, company_id="", access_sealed=None, refresh_sealed=None
+    )
     for name in NAMES:
         assert page(neighbour, name) not in operator.get(page(neighbour)).content.decode()
         assert operator.post(page(neighbour, name), {"_form_submitted": "True"}).status_code == 403

@@ -2,7 +2,7 @@
 
 Orders are lines `[credential id, step, seconds]` on standard input, answers `[credential id, how it ended, when]`.
 The step "in flight" kills after so many seconds, wherever the call to the vendor has come to by then; the others are
-those of `integrations.tokens.refresh.kill_points`.
+those of `tests.tokens.steps`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main() -> None:
     django.setup()
     room = (
         import_module("integrations.tokens.refresh.claim_call_swap"),
-        import_module("integrations.tokens.refresh.kill_points"),
+        import_module("tests.tokens.steps"),
     )
     for line in sys.stdin:
         credential_id, step, seconds = json.loads(line)
@@ -40,12 +40,16 @@ def main() -> None:
 
 def _refresh(refreshing: Any, steps: Any, credential_id: int, step: str, seconds: float) -> None:
     """Never returns: the child has nothing to do with what its parent does next."""
-    if step == IN_FLIGHT:
-        refreshing.reached = lambda name: _soon(seconds) if name == "claimed" else None
-    else:
-        steps.kill_at = step
+
+    def reached(name: str) -> None:
+        if step == IN_FLIGHT and name == "claimed":
+            _soon(seconds)
+        elif name == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
     try:
-        refreshing.refresh(credential_id)
+        with steps.watched(reached):
+            refreshing.refresh(credential_id)
     finally:
         os._exit(1)  # alive at the end: a mistake of the test, unless it was in flight and fast
 

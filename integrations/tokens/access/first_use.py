@@ -36,7 +36,7 @@ def _first(key: CredentialKey, parent: Installation, gone: InstallGone, *, lane:
     try:
         found = connect(key, company_id=parent.resource_id, lane=lane)
     except (GrantRevoked, RequestRejected) as error:
-        Credential.objects.filter(**key.columns, generation=0).delete()
+        Credential.objects.of_key(key).filter(generation=0).delete()
         log.info("token.not_minted", resource=key.tenant.id, company=parent.resource_id, reason=str(error))
         raise gone from error
     Installation.objects.filter(pk=parent.pk).update(reconcile_due_at=clock.now())

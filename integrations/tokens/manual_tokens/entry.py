@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from django.db import transaction
+
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
@@ -63,9 +65,11 @@ def give_up(row: Credential, *, actor: str) -> None:
     """Forget a token that others may know. It stays valid at HighLevel until it is ended there."""
     if row.kind not in _KINDS:
         raise BadRequest("an OAuth grant is ended by uninstalling the app")
-    store.wipe(row.key, reason=COMPROMISED, now=clock.now())
-    Credential.objects.filter(pk=row.pk, state=Credential.State.REVOKED).update(state=Credential.State.NEEDS_RECONNECT)
-    _record("token.given_up", row, actor)
+    with transaction.atomic():
+        store.wipe(row.key, reason=COMPROMISED, now=clock.now())
+        revoked = Credential.objects.filter(pk=row.pk, state=Credential.State.REVOKED)
+        revoked.need_reconnect(reason=COMPROMISED)
+        _record("token.given_up", row, actor)
 
 
 def _for(key: CredentialKey, kind: str) -> CredentialKey:

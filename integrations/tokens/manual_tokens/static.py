@@ -27,21 +27,17 @@ def tried_again(row: Credential, *, now: datetime) -> Credential:
 
     Raises GrantRevoked with the cure.
     """
-    same = Credential.objects.filter(pk=row.pk, generation=row.generation)
+    same = Credential.objects.of_generation(row.pk, row.generation)
     if row.rejected_generation == row.generation or row.access_sealed is None:
         error = GrantRevoked(f"HighLevel refuses this token: {_CURES[Credential.Kind(row.kind)]}", credential=row.pk)
         with transaction.atomic():
-            same.update(
-                state=Credential.State.NEEDS_RECONNECT,
-                reason=error.message[:300],
-                refresh_due_at=None,
+            same.need_reconnect(
+                reason=error.message,
                 last_error=error.message[:300],
                 last_error_code=error.code,
                 last_error_at=now,
             )
             record_failure.needs_reconnect(row, error)
         raise error
-    same.filter(state__in=[Credential.State.SUSPENDED, Credential.State.ACTIVE]).update(
-        state=Credential.State.ACTIVE, reason="", refresh_due_at=None
-    )
+    same.activate(due_at=None)
     return Credential.objects.select_related("app").get(pk=row.pk)

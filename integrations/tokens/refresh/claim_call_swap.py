@@ -39,7 +39,6 @@ from integrations.tokens import database, store
 from integrations.tokens.manual_tokens import static
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit, lease, record_failure, token_requests
-from integrations.tokens.refresh.kill_points import reached
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +104,6 @@ def _renew(credential_id: int, asked: _Asked) -> Credential:
         row = _claimed(credential_id, asked)
         if row is None:
             return _standing(credential_id, asked)
-    reached("claimed")
     try:
         asked_at = clock.now()
         with database.needed():  # for the company's token; an answer that is here needs none before `rescue`
@@ -118,9 +116,7 @@ def _renew(credential_id: int, asked: _Asked) -> Credential:
         # Not one of the anticipated failures: the lease runs out by itself and the sweep tries again.
         log.exception("token.refresh_broke", credential=row.pk)
         raise
-    reached("answered")
     row = commit.swap(row, grant, asked_at=asked_at)
-    reached("swapped")
     with database.needed():
         marketplace.resume(row.app)
         record_failure.odd_answer(row, grant)
@@ -129,7 +125,6 @@ def _renew(credential_id: int, asked: _Asked) -> Credential:
 
 
 def _claimed(credential_id: int, asked: _Asked) -> Credential | None:
-    reached("before")
     return lease.claim(
         credential_id,
         owner=new_owner(),

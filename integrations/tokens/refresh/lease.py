@@ -81,8 +81,7 @@ _CLAIM = f"""
 
 def renew(row: Credential) -> bool:
     """Begin the lease anew before a second call. False when it is somebody else's by now."""
-    held = Credential.objects.filter(pk=row.pk, generation=row.generation, lease_owner=row.lease_owner)
-    return held.update(lease_until=Now() + LEASE) == 1
+    return Credential.objects.leased_to(row).update(lease_until=Now() + LEASE) == 1
 
 
 def claimed_at(row: Credential) -> datetime:

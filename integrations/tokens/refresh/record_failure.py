@@ -51,8 +51,7 @@ def _write(row: Credential, error: IntegrationError, found: Outcome, now: dateti
     values = _lease(found, now) | _trouble(row, error, found, now)
     if found.state is not None:
         values |= {"state": found.state, "reason": str(error)[:300]}
-    mine = Credential.objects.filter(pk=row.pk, generation=row.generation, lease_owner=row.lease_owner)
-    return mine.update(**values) == 1
+    return Credential.objects.leased_to(row).update(**values) == 1
 
 
 def _judged(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
