@@ -18,8 +18,8 @@ from django.db import connection  # noqa: E402
 
 from bench.workers import redis_commands  # noqa: E402
 from integrations.highlevel.http.rate_headers import RateSnapshot  # noqa: E402
-from integrations.quota.parking.dispatch import ROUND, Handing  # noqa: E402
-from integrations.quota.parking.pump_rows import Ledger  # noqa: E402
+from integrations.quota.parking.hand_out import ROUND, HandOut  # noqa: E402
+from integrations.quota.parking.parked_rows import ParkedRows  # noqa: E402
 from integrations.quota.permits import governor, scripts  # noqa: E402
 from integrations.quota.permits.lanes import Lane  # noqa: E402
 
@@ -45,7 +45,7 @@ def saturate() -> None:
         cursor.execute("ANALYZE quota_parked")
 
 
-def one_pass(handing: Handing) -> tuple[float, float, int]:
+def one_pass(handing: HandOut) -> tuple[float, float, int]:
     """Seconds by the wall and of this process, and Redis commands."""
     now = time.monotonic()
     for number in range(1, RESOURCES + 1):
@@ -58,9 +58,9 @@ def one_pass(handing: Handing) -> tuple[float, float, int]:
 
 def main() -> None:
     saturate()
-    ledger = Ledger("bench")
+    ledger = ParkedRows("bench")
     ledger.unstarted = lambda: 0  # type: ignore[method-assign]  # workers that begin at once
-    handing = Handing(ledger, lambda task, ticket: None)
+    handing = HandOut(ledger, lambda task, ticket: None)
     sys.stdout.write(f"\n{RESOURCES} resources with {TASKS} parked tasks each, {ROUND} in a round\n")
     for name in ("one permit for each", "all slots taken", "all slots taken, again"):
         took, busy, commands = one_pass(handing)

@@ -8,6 +8,7 @@ visibility timeout, which is why every unit of work also has a row that a sweep 
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery, signals
 from django.conf import settings
@@ -52,8 +53,7 @@ app.conf.update(
     beat_schedule={
         "tokens.sweep": {"task": "tokens.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
         "installs.sweep": {"task": "installs.sweep", "schedule": 5.0, "options": {"expires": _STALE}},
-        "webhooks.sweep": {"task": "webhooks.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
-        "sync.sweep": {"task": "sync.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
+        "sync.sweep": {"task": "sync.sweep", "schedule": 30.0, "options": {"expires": _STALE}},
         "jobs.sweep": {"task": "jobs.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
         "webhooks.tidy": {"task": "webhooks.tidy", "schedule": 600.0, "options": {"expires": 600}},
         "quota.forecast": {"task": "quota.forecast", "schedule": 600.0, "options": {"expires": 600}},
@@ -77,12 +77,14 @@ def _before_work(**_: object) -> None:
 
 
 @signals.worker_ready.connect
-def _start_threads(**_: object) -> None:
-    """Until the last task has ended: the pump also keeps the running ones alive."""
+def _start_threads(sender: Any, **_: object) -> None:
+    """Until the last task has ended: the pump also keeps the running ones alive. `sender` is the Celery consumer."""
+    from integrations.core.dispatch import Dispatcher  # noqa: PLC0415 - models are not loaded before this
     from integrations.quota.parking.pump import Pump  # noqa: PLC0415 - models are not loaded before this
     from integrations.tokens.refresh.orphan_repair import Repairers  # noqa: PLC0415
     from integrations.tokens.spool.drain_thread import SpoolKeeper  # noqa: PLC0415
 
-    for beside in (Pump(), Repairers(), SpoolKeeper()):
+    dispatcher = Dispatcher(threads=sender.controller.concurrency, queues=sender.app.amqp.queues.consume_from)
+    for beside in (dispatcher, Pump(), Repairers(), SpoolKeeper()):
         beside.start()
         signals.worker_shutdown.connect(lambda beside=beside, **_: beside.stop(), weak=False)

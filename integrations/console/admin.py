@@ -23,7 +23,6 @@ from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm
 
 from integrations.core import audit, clock
 from integrations.core.admin import ReadOnlyAdmin, after_dialog, operator
-from integrations.core.jobs import enqueue
 from integrations.installs import uninstall
 from integrations.installs.claim import claim
 from integrations.tenants.models import Installation, UserType
@@ -117,7 +116,6 @@ class InstallationAdmin(ReadOnlyAdmin):
         rows = list(queryset.exclude(status=Installation.Status.UNINSTALLED))
         Installation.objects.filter(pk__in=[row.pk for row in rows]).update(reconcile_due_at=clock.now())
         for row in rows:
-            enqueue("installs.reconcile", installation_id=row.pk)
             audit.record("install.reconcile_requested", actor=operator(request), subject=_subject(row))
         self.message_user(request, f"{len(rows)} installations were sent to a worker.", messages.SUCCESS)
 

@@ -27,7 +27,8 @@ P = ParamSpec("P")
 log = structlog.get_logger(__name__)
 
 LONGEST_COUNTDOWN = 60.0
-URGENT = "urgent"  # the queue that workers empty first
+URGENT = "urgent"  # the queue that workers empty first: webhooks, token refresh, interactive work
+DEFAULT = "api"  # the queue of everything else: sync and jobs
 _BACKOFF_BASE = 2.0
 _BACKOFF_TRIES = 6
 _DATABASE_AWAY = db.OperationalError, db.InterfaceError  # a deadlock, too
@@ -64,10 +65,9 @@ def wait_with(waiting: Waiting) -> None:
     _waiting = waiting
 
 
-def deliver(task: str, kwargs: dict[str, Any], *, headers: dict[str, Any], urgent: bool = False) -> None:
+def deliver(task: str, kwargs: dict[str, Any], *, headers: dict[str, Any] | None = None, queue: str = DEFAULT) -> None:
     """Send a message now, outside any transaction. Raises kombu's OperationalError, or OSError."""
-    to: dict[str, Any] = {"queue": URGENT} if urgent else {}
-    current_app.send_task(task, kwargs=kwargs, headers=headers, retry_policy=_ONE_MORE_TRY, **to)
+    current_app.send_task(task, kwargs=kwargs, headers=headers or {}, retry_policy=_ONE_MORE_TRY, queue=queue)
 
 
 def enqueue(task: str, *, delay: float = 0.0, expires: float | None = None, **kwargs: Any) -> None:

@@ -1,8 +1,15 @@
-"""The audit trail's rows. `core.audit` writes them; nothing else does, and nothing ever changes one."""
+"""Audit entries (`core.audit` writes them and nothing changes one), the dispatcher's lease and the worker processes."""
 
 from __future__ import annotations
 
-from django.db import models
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import connection, models
+from django.db.models.functions import Now
 
 
 class AuditEntry(models.Model):
@@ -22,3 +29,78 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.subject}"
+
+
+class WorkerProcessManager(models.Manager["WorkerProcess"]):
+    """Worker processes say that they are alive, and the dispatcher reads how many threads there are."""
+
+    def report(self, name: str, *, threads: int, queues: Iterable[str], now: datetime) -> None:
+        """This process is alive and serves `queues` with `threads`."""
+        fields = {"threads": threads, "queues": list(queues), "seen_at": now}
+        self.update_or_create(name=name, defaults=fields, create_defaults=fields | {"started_at": now})
+
+    def threads(self, since: datetime) -> dict[str, int]:
+        """Threads by queue, of the processes that were seen since then. Removes the others."""
+        self.filter(seen_at__lte=since).delete()
+        found: Counter[str] = Counter()
+        for threads, queues in self.values_list("threads", "queues"):
+            found.update(dict.fromkeys(queues, threads))
+        return dict(found)
+
+
+class WorkerProcess(models.Model):
+    """One running worker process."""
+
+    name = models.CharField(max_length=64, primary_key=True, help_text="host, process id and a random part")
+    queues = ArrayField(models.CharField(max_length=40))
+    threads = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    objects: ClassVar[WorkerProcessManager] = WorkerProcessManager()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DispatcherLeaseManager(models.Manager["DispatcherLease"]):
+    """Taking, renewing and giving up the one lease. Times are the database's, so hosts whose clocks differ agree."""
+
+    def hold(self, owner: str, term: timedelta, *, sent: int, unstarted: int, trouble: str) -> bool:
+        """Take or renew the lease for `term` and note how it goes. False while another process holds it."""
+        standing = {"sent": sent, "unstarted": unstarted, "trouble": trouble}
+        values: dict[str, Any] = {"owner": owner, "term": term} | standing
+        with connection.cursor() as cursor:
+            cursor.execute(_HOLD, values)
+            return bool(cursor.rowcount)
+
+    def release(self, owner: str) -> None:
+        """Let another process lead at once."""
+        self.filter(owner=owner).update(until=Now())
+
+
+class DispatcherLease(models.Model):
+    """The one row that says which worker process leads the dispatcher, and how it goes."""
+
+    owner = models.CharField(max_length=64)
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    sent = models.PositiveBigIntegerField(default=0, help_text="messages since this owner began to lead")
+    unstarted = models.PositiveIntegerField(default=0, help_text="messages that no worker has begun")
+    trouble = models.CharField(max_length=200, blank=True)
+
+    objects: ClassVar[DispatcherLeaseManager] = DispatcherLeaseManager()
+
+    def __str__(self) -> str:
+        return self.owner
+
+
+_HOLD = """
+INSERT INTO core_dispatcherlease AS lease (id, owner, since, until, sent, unstarted, trouble)
+VALUES (1, %(owner)s, now(), now() + %(term)s, 0, 0, '')
+ON CONFLICT (id) DO UPDATE SET
+  since = CASE WHEN lease.owner = excluded.owner THEN lease.since ELSE now() END,
+  owner = excluded.owner, until = excluded.until,
+  sent = %(sent)s, unstarted = %(unstarted)s, trouble = %(trouble)s
+WHERE lease.owner = excluded.owner OR lease.until < now()
+"""

@@ -1,4 +1,4 @@
-"""Claims an installation. Until then only operators see it; from then on the tenant's users see it too."""
+"""Claiming: from then on web users who belong to the tenant may see the installation; before, only operators do."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from integrations.tenants.models import Installation
 
 
 def claim(row: Installation, *, by: str, now: datetime) -> bool:
-    """Claim an installation and the locations of its bulk install. False when it was claimed before.
-
-    `by` names the embedded user or the operator.
-    """
+    """Claim an installation and the locations below it. `by`: the SSO user or operator. False if it was."""
     with transaction.atomic():
         unclaimed = Installation.objects.filter(claimed_at__isnull=True)
         mine = unclaimed.filter(pk=row.pk).update(claimed_at=now, claimed_by=by)

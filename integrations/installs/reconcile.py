@@ -1,8 +1,8 @@
-"""The reconciler: brings an installation in line with the vendor, in whatever order callback and events arrived.
+"""Brings an installation and what the vendor says to the same end, in whatever order callback and events came.
 
-For a company it walks the vendor's list of installed locations: it registers and connects new locations, and uninstalls
-missing ones. For a location it gets a token (minted from its company's when it has none) and starts the sync. A sweep
-finds due rows, so a lost task or a killed worker delays it by seconds.
+A company: walk the vendor's list of installed locations; whoever is new is registered and connected, whoever is gone
+is uninstalled. A location: give it a token (from its company's when it has none) and hand it to sync. Due rows are
+found by a sweep, so a lost message or a killed worker costs seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from integrations.core.jobs import backoff, enqueue
 from integrations.core.tenant import Tenant
 from integrations.gateway import client as gateway
 from integrations.installs import register, uninstall
-from integrations.installs.register import InstallNotice, Origin, Status
+from integrations.installs.register import Origin, Statement, Status
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation, UserType
 from integrations.tokens import store
@@ -29,36 +29,36 @@ from integrations.tokens.access import access_token
 
 log = structlog.get_logger(__name__)
 
-_NAME_SOURCES = {  # the operation that returns the tenant's name, and the key of its object in the answer
+_NAMES = {  # the operation that tells a name to the place's own token, and where in its answer
     UserType.COMPANY: ("companies.get-company", "company"),
     UserType.LOCATION: ("locations.get-location", "location"),
 }
 INSTALLED_LOCATIONS = "oauth.get-installed-location"
 EVERY = timedelta(hours=6)
 FAILED_RETRY = timedelta(minutes=30)
-# When more locations are missing than this share of all and this number, none is uninstalled: an operator must look.
+# More than this part of the locations, and this many, do not vanish at once without somebody looking.
 BRAKE_SHARE, BRAKE_COUNT = 0.2, 5
 
 
 def reconcile(installation_id: int) -> None:
-    """Reconcile one installation. Raises the error that stopped it, after setting when it is tried again."""
+    """One installation. Raises what stopped it; the row then says when it is tried again."""
     row = Installation.objects.select_related("app", "company", "location", "parent").get(pk=installation_id)
     if row.status == Status.UNINSTALLED:
         return
     try:
         due = _reconcile(row)
     except IntegrationError as error:
-        _retry_at(row, clock.now() + _wait(error))
+        _again(row, clock.now() + _wait(error))
         raise
-    rows = Installation.objects.filter(pk=row.pk).exclude(status=Status.UNINSTALLED)
-    rows.update(reconciled_at=clock.now(), reconcile_due_at=due)
+    standing = Installation.objects.filter(pk=row.pk).exclude(status=Status.UNINSTALLED)
+    standing.update(reconciled_at=clock.now(), reconcile_due_at=due)
 
 
 def _reconcile(row: Installation) -> datetime | None:
-    """When it is due again. None for a location, because the walk of its company covers it."""
+    """When it is due again: a company's walk looks after its locations."""
     if row.user_type == UserType.COMPANY:
         _company(row)
-        return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
+        return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
     _location(row)
     return None
 
@@ -74,52 +74,50 @@ def _company(row: Installation) -> None:
 
 
 def _learn_name(row: Installation) -> None:
-    """Store the tenant's name, which pages show instead of its id. Requested once; a refusal is only logged."""
-    tenant = row.location or row.company
-    if tenant is None or tenant.name:
+    """Operators and admins read names, not ids. Only asked for once, and not worth failing for."""
+    place = row.location or row.company
+    if place is None or place.name:
         return
-    operation, kind = _NAME_SOURCES[UserType(row.user_type)]
-    ids = {kind: row.resource_id}
+    operation, kind = _NAMES[UserType(row.user_type)]
+    whose = {kind: row.resource_id}
     try:
         answer = gateway.call(
-            operation, app=row.app, company=ids.get("company"), location=ids.get("location"), lane=Lane.EVENTS
+            operation, app=row.app, company=whose.get("company"), location=whose.get("location"), lane=Lane.EVENTS
         ).json
     except Permanent as error:
         log.info("installs.name_unknown", resource=row.resource_id, code=error.code)
         return
     name = answer.get(kind, {}).get("name") if isinstance(answer, dict) else None
     if isinstance(name, str) and name:
-        register.set_name(tenant, name)
+        register.named(place, name)
 
 
 def _listed(company: Installation, **only: str) -> Iterator[dict[str, Any]]:
-    """The locations on which the app is installed, by the vendor's list."""
-    params = {"appId": company.app.highlevel_id, "isInstalled": True, **only}
+    """The locations that the vendor says have the app."""
+    asked = {"appId": company.app.highlevel_id, "isInstalled": True, **only}
     for page in gateway.pages(
-        INSTALLED_LOCATIONS, app=company.app, company=company.resource_id, params=params, lane=Lane.EVENTS
+        INSTALLED_LOCATIONS, app=company.app, company=company.resource_id, params=asked, lane=Lane.EVENTS
     ):
         yield from (item for item in page.items if item.get("isInstalled", True) and item.get("_id"))
 
 
 def _found(parent: Installation, item: dict[str, Any], *, at: datetime) -> None:
-    """Register one listed location. A listing may be older than an event, so it only adds what is missing."""
+    """Register one listed location. A listing is older than any event about it, so it only adds what is missing."""
     existing = register.find(parent.app, Tenant.location(item["_id"]))
     name = str(item.get("name") or "")
     if existing is not None and existing.is_installed and existing.parent_id == parent.pk:
         if existing.location is not None:
-            register.set_name(existing.location, name)  # the INSTALL event that came first has no name
+            register.named(existing.location, name)  # the INSTALL event that came first named nobody
         return
     with transaction.atomic():
         target = register.location_target(parent.app, item["_id"], company_id=parent.resource_id, name=name)
         facts = {"version_id": item.get("versionId")}
-        notice = InstallNotice(at=at, origin=Origin.BULK, status=Status.PENDING, parent=parent, facts=facts)
-        child = register.installed(target, notice)
-        if child.status == Status.PENDING:
-            enqueue("installs.reconcile", installation_id=child.pk)
+        said = Statement(at=at, origin=Origin.BULK, status=Status.PENDING, parent=parent, facts=facts)
+        register.installed(target, said)
 
 
 def _gone(parent: Installation, installed: set[str], *, started: datetime) -> None:
-    """Uninstall locations that the complete walk did not list, unless too many of them are missing."""
+    """Uninstall what the finished walk did not list, unless so much is missing that the list is the likelier error."""
     children = Installation.objects.select_related("app").filter(
         parent=parent, status=Status.INSTALLED, status_at__lt=started
     )
@@ -129,13 +127,13 @@ def _gone(parent: Installation, installed: set[str], *, started: datetime) -> No
         audit.record("install.brake", actor="system", subject=f"Company:{parent.resource_id}", missing=len(missing))
         return
     for child in missing:
-        # A location that leaves the list during the walk shifts the others across a page's offset: so check each one.
+        # A location that leaves the list during the walk moves others up, past the next page's offset: so ask again.
         if not any(item["_id"] == child.resource_id for item in _listed(parent, locationId=child.resource_id)):
             uninstall.location(child, at=started, why="not in the vendor's list of installed locations")
 
 
 def _location(row: Installation) -> None:
-    """Get the location's token and start its sync. The walk of its company covers it from then on."""
+    """Connect one location and let sync begin. It is looked after by its company's walk from then on."""
     if row.company is not None and row.parent is not None and row.parent.is_installed:
         access_token.connect(store.location(row.app, row.resource_id), company_id=row.company.id, lane=Lane.EVENTS)
     else:
@@ -143,20 +141,17 @@ def _location(row: Installation) -> None:
     with transaction.atomic():
         Installation.objects.filter(pk=row.pk, status=Status.PENDING).update(status=Status.INSTALLED)
         enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
-    _learn_name(row)  # last, so that the sync does not wait for it
+    _learn_name(row)  # last, so that nothing waits for it; its company's walk would tell it hours later
 
 
 def _own_token(row: Installation) -> None:
-    """For a location that an INSTALL event announced: add it to its company's install, or use its own token.
-
-    Raises InstallGone until the callback has brought that token.
-    """
+    """An INSTALL event that came before its token: adopt it into its company's install, or wait for the callback."""
     parent = _parent_of(row)
     if parent is not None and parent.is_installed:
         Installation.objects.filter(pk=row.pk).update(parent=parent, company=parent.company)
-        key = store.location(row.app, row.resource_id)
-        if store.find(key) is None:
-            access_token.connect(key, company_id=parent.resource_id, lane=Lane.EVENTS)
+        holder = store.location(row.app, row.resource_id)
+        if store.find(holder) is None:
+            access_token.connect(holder, company_id=parent.resource_id, lane=Lane.EVENTS)
             return
     access_token.fresh(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
 
@@ -167,7 +162,7 @@ def _parent_of(row: Installation) -> Installation | None:
     return register.find(row.app, Tenant.company(row.company_id))
 
 
-def _retry_at(row: Installation, due: datetime) -> None:
+def _again(row: Installation, due: datetime) -> None:
     Installation.objects.filter(pk=row.pk).exclude(status=Status.UNINSTALLED).update(reconcile_due_at=due)
 
 

@@ -1,5 +1,3 @@
-"""URLs of the install pages and of the OAuth callback."""
-
 from __future__ import annotations
 
 from django.urls import path

@@ -10,7 +10,10 @@ class JobsConfig(AppConfig):
 
     def ready(self) -> None:
         """Every installed app's `jobs.py` defines its background jobs when it is imported."""
-        from integrations.jobs import events  # noqa: PLC0415 - models are not loaded before this
+        # Models are not loaded before this.
+        from integrations.core import dispatch  # noqa: PLC0415
+        from integrations.jobs import events, tasks  # noqa: PLC0415
 
         autodiscover_modules("jobs")
         events.register()
+        dispatch.register(tasks.SOURCE)

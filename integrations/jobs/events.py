@@ -5,7 +5,6 @@ the job works through them later, in order, with all the network it needs.
 from __future__ import annotations
 
 from integrations.core import clock
-from integrations.core.jobs import enqueue
 from integrations.jobs import installed
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Schedule, Trigger
@@ -48,4 +47,3 @@ def _trigger(job: Job, event: Event) -> None:
         return
     Trigger.objects.bulk_create([Trigger(schedule=schedule, event=event)], ignore_conflicts=True)
     Schedule.objects.filter(pk=schedule.pk).update(due_at=now)
-    enqueue("jobs.start", schedule_id=schedule.pk)

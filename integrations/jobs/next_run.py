@@ -6,7 +6,6 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from integrations.core.jobs import enqueue
 from integrations.jobs.define import Job
 from integrations.jobs.models import Run, Schedule
 
@@ -38,5 +37,3 @@ def plan_next(run: Run, now: datetime, job: Job, *, at_once: bool, **fields: Any
         chosen.plan_next(min(times), **fields)
     elif fields:
         chosen.update(**fields)
-    if now in times:
-        enqueue("jobs.start", schedule_id=schedule.pk)

@@ -11,7 +11,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError
+from django.db.models import Q
 
+from integrations.core import dispatch
 from integrations.core.errors import (
     BadRequest,
     InstallGone,
@@ -29,6 +31,7 @@ from integrations.jobs.models import Run, Trigger
 from integrations.jobs.next_run import KEEP_RUNS, plan_next
 from integrations.quota import usage
 from integrations.quota.parking import queue
+from integrations.quota.permits.lanes import Lane
 
 # What one event may be at fault for: it is set aside, so that those after it have their turn (`replay` brings it back).
 # A missing scope or a paused location is no event's fault: they all wait.
@@ -42,9 +45,15 @@ def advance(run_id: int) -> None:
         turn.advance(Run, run_id, JobTurn)
 
 
-def take_due(now: datetime) -> list[int]:
-    """Runs that wait for a worker, of the jobs this worker knows: an older one leaves a newer one's jobs alone."""
-    return Run.objects.filter(schedule__job__in=JOBS).take_due(now)
+def take_due(limit: int, now: datetime) -> list[int]:
+    """Runs that wait for a worker, those of interactive jobs and of events before the others.
+
+    Only of the jobs that this process knows: an older one leaves a newer one's jobs alone.
+    """
+    lost_at = now + dispatch.LOST_AFTER
+    known = Run.objects.filter(schedule__job__in=JOBS)
+    urgent = Q(schedule__job__in=[job.name for job in JOBS.values() if job.lane is not Lane.BULK])
+    return known.take_due(limit, now, lost_at=lost_at, tenant="schedule__tenant_id", first=urgent)
 
 
 def cancel(runs: Iterable[Run], now: datetime, *, code: str = "cancelled", reason: str) -> list[int]:

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError
 from django.db.models import Exists, OuterRef, QuerySet
 
-from integrations.core.jobs import enqueue
 from integrations.jobs import installed, runs
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Run, Schedule, Trigger
@@ -47,8 +46,6 @@ def run_now(schedules: QuerySet[Schedule], now: datetime) -> list[int]:
     """Make schedules due at once, those switched off too: somebody wants it. Their ids."""
     ids = list(schedules.order_by("pk").values_list("pk", flat=True))
     Schedule.objects.filter(pk__in=ids).update(due_at=now)
-    for pk in ids:
-        enqueue("jobs.start", schedule_id=pk)
     return ids
 
 
@@ -60,11 +57,9 @@ def switch(schedules: QuerySet[Schedule], *, enabled: bool) -> list[int]:
     return ids
 
 
-def start_due(now: datetime, *, only: int | None = None) -> list[int]:
+def start_due(now: datetime) -> list[int]:
     """Start a run for every due schedule that has none; their ids. Safe to call from many places at once."""
     wanted = Schedule.objects.filter(installed.of(), job__in=JOBS)
-    if only is not None:
-        wanted = wanted.filter(pk=only)
     return [run.pk for run in wanted.start_due(now, limit=BATCH)]
 
 

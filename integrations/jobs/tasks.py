@@ -1,23 +1,22 @@
-"""The job room's messages: start a schedule's run, go on with a run, and the sweep that finds what is due."""
+"""Celery tasks of background jobs: go on with a run, and clean up. The dispatcher sends runs that are due."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from celery import current_app
 from celery.worker.control import inspect_command
 from kombu.exceptions import OperationalError
 
-from integrations.core import clock
-from integrations.core.jobs import enqueue, job
+from integrations.core import clock, dispatch
+from integrations.core.jobs import job
 from integrations.gateway.stats import usage
 from integrations.jobs import runs, schedules
 from integrations.jobs.define import JOBS
+from integrations.jobs.models import Run
 
+_LOOK_EVERY = timedelta(seconds=0.25)
 _TICK = 2  # seconds between two sweeps (hlapp.celery); new and gone tenants are looked for in the first of a minute
-
-
-@job("jobs.start")
-def start(*, schedule_id: int, **_: object) -> None:
-    schedules.start_due(clock.now(), only=schedule_id)
 
 
 @job("jobs.advance")
@@ -27,16 +26,13 @@ def advance(*, run_id: int, **_: object) -> None:
 
 @job("jobs.sweep")
 def sweep(**_: object) -> None:
-    """Start due schedules, end the runs of tenants that are gone, and send a message for every run that waits."""
+    """Beat calls this: make schedules for new tenants, and end the runs of tenants that are gone."""
     now = clock.now()
     usage.flush_if_due()  # of a worker that has made its last call for a while
     if now.second < _TICK:
         schedules.rest_uninstalled()
         schedules.make(now)
     schedules.end_uninstalled(now)
-    schedules.start_due(now)
-    for run_id in runs.take_due(now):
-        enqueue("jobs.advance", run_id=run_id)
 
 
 @inspect_command(name="jobs.known")
@@ -52,3 +48,15 @@ def workers() -> list[list[str]] | None:
     except (OperationalError, OSError):
         return None
     return [answer for reply in replies for answer in reply.values() if isinstance(answer, list)]
+
+
+SOURCE = dispatch.DueSource(
+    name="job runs",
+    task=Run.task,
+    argument="run_id",
+    prepare=schedules.start_due,
+    take=runs.take_due,
+    unstarted=Run.objects.unstarted,
+    give_back=lambda ids, _: Run.objects.give_back(ids),
+    every=_LOOK_EVERY,
+)

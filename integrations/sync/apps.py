@@ -8,6 +8,9 @@ class SyncConfig(AppConfig):
     label = "sync"
 
     def ready(self) -> None:
-        from integrations.sync import changes  # noqa: PLC0415 - models are not loaded before this
+        # Models are not loaded before this.
+        from integrations.core import dispatch  # noqa: PLC0415
+        from integrations.sync import changes, tasks  # noqa: PLC0415
 
         changes.register()
+        dispatch.register(tasks.SOURCE)

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from django.db import transaction
 from django.db.models import Case, F, QuerySet, Value, When
 
-from integrations.core import clock
+from integrations.core import clock, dispatch
 from integrations.core.errors import BadRequest, InstallGone, PayloadAnomalous, RequestRejected
 from integrations.core.jobs import enqueue
 from integrations.core.runs import turn
@@ -29,6 +29,11 @@ from integrations.sync.resources import RESOURCES, Request, Resource
 SLICE = 10.0  # seconds of one turn: long enough that the queue costs nothing, short enough to share the workers
 DEADLINE = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
 _REFUSED = (400, 422)  # what the vendor answers to a filter it does not know
+
+
+def take_due(limit: int, now: datetime) -> list[int]:
+    """Runs that wait for a worker (`core.dispatch.DueSource`)."""
+    return Run.objects.take_due(limit, now, lost_at=now + dispatch.LOST_AFTER, tenant="plan__location_id")
 
 
 class FetchPage(Protocol):

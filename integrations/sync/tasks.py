@@ -1,16 +1,18 @@
-"""The sync room's messages: make plans, forget a location, walk on with a run, and the sweep that finds what is due."""
+"""Celery tasks of sync: make plans, forget a location, go on with a run. The dispatcher sends runs that are due."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from celery import current_app
 from kombu.exceptions import OperationalError
 
-from integrations.core import clock
+from integrations.core import dispatch
 from integrations.core.jobs import enqueue, job
 from integrations.sync import plans, runs
 from integrations.sync.models import Run
 
-_TICK = 2  # seconds between two sweeps (hlapp.celery); strays are looked for in the first tick of a minute
+_LOOK_EVERY = timedelta(seconds=0.25)
 
 
 @job("sync.plan")
@@ -30,16 +32,7 @@ def advance(*, run_id: int, **_: object) -> None:
 
 @job("sync.sweep")
 def sweep(**_: object) -> None:
-    """Start due plans, and send a message for every run that waits for a worker."""
-    now = clock.now()
-    plans.start_due(now)
-    for run_id in Run.objects.take_due(now):
-        enqueue("sync.advance", run_id=run_id)
-    if now.second < _TICK:
-        _send_for_strays()
-
-
-def _send_for_strays() -> None:
+    """Beat calls this: find locations whose message was lost, to make their plans or to forget them."""
     unplanned, orphaned = plans.strays()
     for app_id, location_id in unplanned:
         enqueue("sync.plan", app_id=app_id, location_id=location_id)
@@ -53,3 +46,15 @@ def workers() -> int | None:
         return len(current_app.control.ping(timeout=1.0) or ())
     except (OperationalError, OSError):
         return None
+
+
+SOURCE = dispatch.DueSource(
+    name="sync runs",
+    task=Run.task,
+    argument="run_id",
+    prepare=plans.start_due,
+    take=runs.take_due,
+    unstarted=Run.objects.unstarted,
+    give_back=lambda ids, _: Run.objects.give_back(ids),
+    every=_LOOK_EVERY,
+)

@@ -9,7 +9,8 @@ class TokensConfig(AppConfig):
 
     def ready(self) -> None:
         # Models are not loaded before this.
-        from integrations.tokens import lost_key, seals  # noqa: PLC0415
+        from integrations.core import dispatch  # noqa: PLC0415
+        from integrations.tokens import lost_key, seals, tasks  # noqa: PLC0415
         from integrations.tokens.refresh import commit  # noqa: PLC0415
         from integrations.tokens.spool import spool, vault_adapter  # noqa: PLC0415
 
@@ -17,3 +18,4 @@ class TokensConfig(AppConfig):
         vault_adapter.register()
         lost_key.register()
         spool.register(commit.KIND, commit.commit)
+        dispatch.register(tasks.SOURCE)

@@ -1,9 +1,8 @@
 """The token room's messages: refresh one, mint one, repair one, and the sweep that finds what is due.
 
-After an outage ten thousand may be due at once. The sweep then sends so many messages a round and no more, the tokens
-that expire first among those that waited longest, so that the vendor sees a steady stream of as many calls at a time
-as there are worker threads; and it reads so many rows and no more, by the index on the due time. Where the workers are
-slower, because the vendor is, a message expires before its successor is sent, so the queue never holds two of a row.
+After an outage ten thousand may be due at once. The dispatcher then sends the tokens that expire first among the
+`LOOK` that waited longest, and only as many as workers can begin soon. So the vendor sees a steady stream of as many
+calls at a time as there are worker threads. The read goes by the index on the due time.
 """
 
 from __future__ import annotations
@@ -13,23 +12,23 @@ import random
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import structlog
-from django.db.models import QuerySet
+from django.db import transaction
+from django.db.models import Q, QuerySet
 
-from integrations.core import clock
+from integrations.core import clock, dispatch
 from integrations.core.errors import NoPermit, Retryable, StoreUnavailable
-from integrations.core.jobs import enqueue, job
+from integrations.core.jobs import URGENT, enqueue, job
 from integrations.tenants import marketplace
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit, halted_apps, lease
 from integrations.tokens.refresh.claim_call_swap import mint, refresh
 from integrations.tokens.spool import spool
 
-BATCH = 100  # messages a round of two seconds: 10,000 in three and a half minutes, hours before they are needed
-LOOK = 1000  # rows read a round
-# A message that is lost comes due again after this, and one that waited as long is not begun.
-_REDUE = timedelta(seconds=60)
+LOOK = 1000  # rows read in one look
+_REDUE = timedelta(seconds=60)  # a message that is lost is sent again after this
 _NEVER = datetime.max.replace(tzinfo=UTC)
 log = structlog.get_logger(__name__)
 
@@ -76,22 +75,22 @@ def sweep(**_: object) -> None:
         enqueue("tokens.repair", credential_id=credential_id)
     for credential_id in halted_apps.due(now):
         enqueue("tokens.refresh", credential_id=credential_id, forced=True)
-    for credential_id in claim_due(now):
-        enqueue("tokens.refresh", credential_id=credential_id, expires=_REDUE.total_seconds())
 
 
-def claim_due(now: datetime) -> list[int]:
-    """Take up to `BATCH` of the due credentials, and put their due time off while their message travels.
+def claim_due(limit: int, now: datetime) -> list[int]:
+    """Up to `limit` of the due credentials, marked as sent until `now + _REDUE` (`core.dispatch.DueSource`).
 
-    Those of an app that is stopped are put off, so that they take nobody's place: `halted` chooses who asks for it.
+    Those of a halted app are put off, so that they hold up no other app's: `halted_apps` chooses which one asks for it.
     """
     rows = list(longest_due(now).values_list("pk", "expires_at", "app__halted_at"))
     resting = {pk for pk, _, halted_at in rows if halted_at is not None and now - halted_at < marketplace.PROBE_EVERY}
     ready = ((expires_at or _NEVER, pk) for pk, expires_at, _ in rows if pk not in resting)
-    taken = [pk for _, pk in heapq.nsmallest(BATCH, ready)]
+    first = [pk for _, pk in heapq.nsmallest(limit, ready)]
     _put_off(resting, now, marketplace.PROBE_EVERY)
-    _put_off(taken, now, _REDUE)
-    return taken
+    with transaction.atomic():
+        still_due = Credential.objects.filter(pk__in=first, refresh_due_at__lte=now, lease_until__isnull=True)
+        taken = set(dispatch.mark_due(still_due, limit, refresh_due_at=now + _REDUE))
+    return [pk for pk in first if pk in taken]
 
 
 def longest_due(now: datetime) -> QuerySet[Credential]:
@@ -103,3 +102,16 @@ def _put_off(ids: Collection[int], now: datetime, wait: timedelta) -> None:
     due_at = now + wait * random.uniform(1.0, 1.5)  # noqa: S311 - spreads load
     if ids:
         Credential.objects.filter(pk__in=ids, refresh_due_at__lte=now).update(refresh_due_at=due_at)
+
+
+SOURCE = dispatch.DueSource(
+    name="refreshes",
+    task="tokens.refresh",
+    argument="credential_id",
+    take=claim_due,
+    unstarted=partial(dispatch.unstarted, Credential, "refresh_due_at", Q(lease_until__isnull=True)),
+    give_back=partial(dispatch.give_back, Credential, "refresh_due_at"),
+    queue=URGENT,
+    every=timedelta(seconds=1),
+    lost_after=_REDUE,
+)

@@ -1,4 +1,4 @@
-"""The operator's view of the inbox: what came, what became of it, and "process again". Nothing here edits an event."""
+"""Admin pages of events, mailboxes and answers to webhooks. Nothing edits an event; "Process again" replays it."""
 
 from __future__ import annotations
 
@@ -39,14 +39,18 @@ class TypeFilter(admin.SimpleListFilter):
     parameter_name = "type"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The event types that are stored, read from the index."""
         return [(name, name or "(none)") for name in values(Event, "type")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
+        """Events of the chosen type."""
         return queryset if self.value() is None else queryset.filter(type=self.value())
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
+    """Stored webhooks, the newest first."""
+
     list_display = ("type", "tenant", "state", "said", "attempts", "received_at", "occurred_at", "processed_at")
     list_filter = ("status", "app", TypeFilter, "received_at")
     paginator = FirstTenThousand
@@ -67,10 +71,12 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="tenant")
     def tenant(self, event: Event) -> str:
+        """The mailbox's tenant."""
         return event.mailbox.tenant
 
     @display(description="status", ordering="status", label=_COLOURS)
     def state(self, event: Event) -> tuple[str, str]:
+        """The status as a coloured label."""
         return event.status, event.get_status_display()
 
     @display(description="error")
@@ -80,6 +86,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @admin.display(description="payload")
     def body(self, event: Event) -> SafeString:
+        """The signed JSON, indented."""
         pretty = json.dumps(event.payload, indent=2, ensure_ascii=False, sort_keys=True)
         return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', pretty)
 
@@ -97,10 +104,12 @@ class EventAdmin(ReadOnlyAdmin):
         return queryset.filter(Q(app__in=apps, webhook_id=term) | Q(mailbox__in=boxes)), False
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Who may change events may replay them."""
         return request.user.has_perm("webhooks.change_event")
 
     @admin.action(description="Process again", permissions=["replay"])
     def process_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
+        """Replay the chosen events; the audit trail keeps their webhook ids."""
         named = list(queryset.values_list("webhook_id", flat=True)[:NAMED_IN_AUDIT])
         done = replay(queryset, actor=operator(request), ids=named)
         self.message_user(request, f"{done.events} events will be processed again.", messages.SUCCESS)
@@ -108,6 +117,8 @@ class EventAdmin(ReadOnlyAdmin):
 
 @admin.register(Mailbox)
 class MailboxAdmin(ReadOnlyAdmin):
+    """The tenants' queues of events, the longest waiting first."""
+
     list_display = ("tenant", "app", "backlog", "due_at", "lease_until")
     list_filter = ("app",)
     list_select_related = ("app",)
@@ -126,12 +137,13 @@ class MailboxAdmin(ReadOnlyAdmin):
 
     @admin.display(description="pending events")
     def backlog(self, mailbox: Any) -> int:
+        """How many events wait."""
         return int(mailbox.found)
 
 
 @admin.register(Answers)
 class AnswersAdmin(ReadOnlyAdmin):
-    """One line a day: what the vendor got for an answer. It warns below 90 % of 2xx, and then pauses the URL."""
+    """How the vendor's posts were answered, a row per app and day. The vendor pauses a URL below 90 % of 2xx."""
 
     list_display = ("day", "whose", "success", *(outcome.value for outcome in Outcome))
     list_filter = ("app", "day")
@@ -141,12 +153,14 @@ class AnswersAdmin(ReadOnlyAdmin):
     readonly_fields = ("success",)
 
     @admin.display(description="app", ordering="app")
-    def whose(self, line: Answers) -> str:
-        return str(line.app or "none of ours")
+    def whose(self, row: Answers) -> str:
+        """The app that the posts were for."""
+        return str(row.app or "none of ours")
 
     @display(description="2xx", label={"good": "success", "warn": "warning", "bad": "danger"})
-    def success(self, line: Answers) -> tuple[str, str]:
-        numbers = {outcome: getattr(line, outcome.value) for outcome in Outcome}
+    def success(self, row: Answers) -> tuple[str, str]:
+        """The share of 2xx answers, coloured as the vendor would judge it."""
+        numbers = {outcome: getattr(row, outcome.value) for outcome in Outcome}
         share = sum(numbers[outcome] for outcome in TAKEN) / max(1, sum(numbers.values()))
         tone = "good" if share >= queries.GOOD else "warn" if share >= queries.PAUSED_BELOW else "bad"
         return tone, f"{share:.1%}"

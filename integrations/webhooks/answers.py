@@ -1,4 +1,4 @@
-"""How the vendor's posts are answered, counted: it pauses a URL with less than 90 % of 2xx answers (FACTS 3.2).
+"""Counts of the answers to webhooks by app, day and outcome: the vendor pauses a URL below 90 % of 2xx (FACTS 3.2).
 
 Counted in a buffer (`core.counters`), because a write per answer would double the work of taking a webhook in. Its size
 is bounded, since anybody can invent names in a URL. A refused post counts for the app its URL belongs to, since nothing

@@ -23,7 +23,6 @@ from django.db import DataError, Error, connection
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest, PayloadAnomalous, StoreUnavailable
-from integrations.core.jobs import enqueue
 from integrations.highlevel.signatures import WebhookKeys, load_keys, verify_webhook
 from integrations.tenants import marketplace
 from integrations.webhooks import envelope
@@ -53,7 +52,7 @@ WITH app AS (
     ON CONFLICT (app_id, webhook_id) DO NOTHING
     RETURNING mailbox_id
 )
-SELECT app.id, event.mailbox_id, box.due_at = %(now)s FROM app LEFT JOIN box ON TRUE LEFT JOIN event ON TRUE
+SELECT app.id, event.mailbox_id FROM app LEFT JOIN box ON TRUE LEFT JOIN event ON TRUE
 """
 
 
@@ -127,7 +126,4 @@ def _store(app_name: str | None, letter: Envelope, now: datetime) -> Receipt | N
         row = cursor.fetchone()
     if row is None:
         return None
-    app_id, mailbox_id, woken = row
-    if mailbox_id and woken:  # a mailbox that was due already has its worker, its message or the sweep on the way
-        enqueue("webhooks.drain", mailbox_id=mailbox_id)
-    return Receipt(app_id, mailbox_id)
+    return Receipt(*row)

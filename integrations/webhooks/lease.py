@@ -19,18 +19,20 @@ TERM = timedelta(seconds=60)  # renewed with every event; handlers work on the d
 
 
 class LeaseLost(Exception):
-    """Somebody else has taken the mailbox over. `mailbox.drain` catches it and goes away."""
+    """Another worker has taken the mailbox over. `mailbox.drain` catches it and stops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
+    """A mailbox in one worker's hands."""
+
     mailbox_id: int
     owner: str
-    orphaned: bool = False  # taken from a holder that ended without a word
+    orphaned: bool = False  # taken from a worker that died
 
 
 def free(now: datetime) -> Q:
-    """Mailboxes that nobody holds, or whose holder has not been heard of for a term."""
+    """Mailboxes without a lease, or with one that ran out."""
     return Q(lease_until=None) | Q(lease_until__lte=now)
 
 

@@ -4,24 +4,23 @@
 2. Settle the oldest pending event (`occurred_at`, then `id`), and again, until nothing is due or the turn is over.
 3. Release: under the mailbox's row lock, the one that `inbox` takes to store an event, see what is left and note when
    it is due. Without that lock an event stored between the look and the note would sleep until the next one comes.
-4. What one turn does not finish is handed on by a message to the end of the queue, so no tenant keeps a worker.
+4. What one turn does not finish is due at once: the dispatcher sends the mailbox again, behind those that wait longer.
 
-A killed worker leaves its lease behind; when that runs out, the sweep finds the mailbox, and the event in flight is
-handled again from the start: nothing of it was committed. It counts as one of the event's attempts, lest an event that
-kills its worker does so for ever.
+A killed worker leaves its lease behind. When that runs out, the dispatcher finds the mailbox, and the event in flight
+is handled again from the start: nothing of it was committed. It counts as one of the event's attempts, because an event
+that kills its worker must not do so for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 import structlog
 from django.db import Error, transaction
 
-from integrations.core import clock
+from integrations.core import clock, dispatch
 from integrations.core.errors import StoreUnavailable
-from integrations.core.jobs import enqueue
 from integrations.webhooks import lease as leases
 from integrations.webhooks.lease import Lease, LeaseLost
 from integrations.webhooks.models import Event, Mailbox
@@ -31,8 +30,6 @@ log = structlog.get_logger(__name__)
 
 TURN_EVENTS = 100
 TURN_SECONDS = 15.0  # well below the lease's term
-SWEEP_LIMIT = 500
-REDUE = timedelta(seconds=30)  # a message that is lost is sent again after this
 
 
 def drain(mailbox_id: int) -> int:
@@ -57,13 +54,19 @@ def drain(mailbox_id: int) -> int:
     return settled
 
 
-def take_due(now: datetime) -> Sequence[int]:
-    """Mailboxes with something to do and nobody at it, the longest waiting first. Each is put off while its message
-    travels, so that the next sweep does not send another."""
-    waiting = Mailbox.objects.filter(leases.free(now), due_at__lte=now)
-    taken = list(waiting.order_by("due_at").values_list("id", flat=True)[:SWEEP_LIMIT])
-    waiting.filter(id__in=taken).update(due_at=now + REDUE)
-    return taken
+def take_due(limit: int, now: datetime) -> Sequence[int]:
+    """Mailboxes with something to do that no worker holds, the longest waiting first (`core.dispatch.DueSource`).
+
+    A tenant has one mailbox, so a tenant with a large backlog takes one worker and no more.
+    """
+    waiting = Mailbox.objects.filter(leases.free(now), due_at__lte=now).order_by("due_at")
+    with transaction.atomic():
+        return dispatch.mark_due(waiting, limit, due_at=now + dispatch.LOST_AFTER)
+
+
+def unstarted(sent: Mapping[int, datetime]) -> Collection[int]:
+    """Those of the mailboxes that no worker has begun (`core.dispatch.DueSource`)."""
+    return dispatch.unstarted(Mailbox, "due_at", leases.free(clock.now()), sent)
 
 
 def _turn(lease: Lease) -> int:
@@ -87,5 +90,3 @@ def _release(lease: Lease) -> None:
         leases.fence(lease)  # a statement of its own: the next one sees all that was committed before the lock
         head = _head(lease.mailbox_id)
         leases.release(lease, head.due_at if head else None)
-        if head and head.due_at <= clock.now():
-            enqueue("webhooks.drain", mailbox_id=lease.mailbox_id)

@@ -1,4 +1,4 @@
-"""The inbox: every event once, and one mailbox per tenant that is worked through in order."""
+"""Models of the webhook inbox: events, each stored once; one mailbox per tenant; and how webhooks were answered."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ class Event(models.Model):
     """
 
     class Status(models.TextChoices):
+        """What became of an event."""
+
         PENDING = "pending", "pending"
         DONE = "done", "done"
         IGNORED = "ignored", "no handler"

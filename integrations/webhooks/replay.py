@@ -14,7 +14,6 @@ from django.db.models import Q, QuerySet
 
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
-from integrations.core.jobs import enqueue
 from integrations.core.tenant import Tenant
 from integrations.webhooks.models import Event, Mailbox
 
@@ -70,6 +69,4 @@ def replay(events: QuerySet[Event], *, actor: str, **why: object) -> Replayed:
             return Replayed(events=0)
         Mailbox.objects.filter(id__in=ids).update(due_at=now)
         audit.record("webhooks.replay", actor=actor, subject=f"{count} events", **why)
-        for mailbox_id in ids:
-            enqueue("webhooks.drain", mailbox_id=mailbox_id)
     return Replayed(events=count, mailboxes=ids)

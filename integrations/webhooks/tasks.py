@@ -1,27 +1,33 @@
-"""The worker's door to the inbox. Messages are hints; what is due stands in the mailboxes' rows."""
+"""Celery tasks of the inbox. The dispatcher sends `webhooks.drain` for mailboxes that are due."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from integrations.core import clock
-from integrations.core.jobs import enqueue, job
+from integrations.core import clock, dispatch
+from integrations.core.jobs import URGENT, job
 from integrations.webhooks import mailbox, retention
+from integrations.webhooks.models import Mailbox
+
+SOURCE = dispatch.DueSource(
+    name="mailboxes",
+    task="webhooks.drain",
+    argument="mailbox_id",
+    take=mailbox.take_due,
+    unstarted=mailbox.unstarted,
+    give_back=partial(dispatch.give_back, Mailbox, "due_at"),
+    queue=URGENT,
+)
 
 
 @job("webhooks.drain")
 def drain(mailbox_id: int, **_: Any) -> None:
+    """Handle what is due in one mailbox."""
     mailbox.drain(mailbox_id)
-
-
-@job("webhooks.sweep")
-def sweep(**_: Any) -> None:
-    """Beat calls this: mailboxes whose message was lost, whose wait is over, or whose worker was killed."""
-    for mailbox_id in mailbox.take_due(clock.now()):
-        enqueue("webhooks.drain", mailbox_id=mailbox_id)
 
 
 @job("webhooks.tidy")
 def tidy(**_: Any) -> None:
-    """Beat calls this: settled events that have been kept long enough go."""
+    """Beat calls this: delete settled events that are older than the retention time."""
     retention.tidy(clock.now())

@@ -1,7 +1,8 @@
-"""The webhook endpoint: take the raw body, make one call inward, answer in small JSON.
+"""The webhook endpoint: read the raw body, store it through `inbox.accept`, answer in JSON.
 
 The answers follow both retry policies the vendor has published (FACTS 3.2): one repeats every answer but 2xx, the
-other only 429. So what we could not store is 429, and nothing that can be said in any other way is a 500.
+other only 429. So the answer is 429 for what could not be stored, and never 500 for a failure
+that has a status of its own.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ def test_backoff_is_jittered_and_capped() -> None:
 def test_every_job_of_ours_is_a_job_with_late_acknowledgement() -> None:
     current_app.loader.import_default_modules()
     ours = {name: task for name, task in current_app.tasks.items() if not name.startswith(("celery.", "tests."))}
-    assert {"tokens.sweep", "installs.sweep", "webhooks.sweep", "sync.sweep"} <= set(ours)
+    assert {"tokens.sweep", "installs.sweep", "webhooks.drain", "sync.sweep"} <= set(ours)
     for name, task in ours.items():
         assert isinstance(task, Job), name
         assert task.acks_late, name

@@ -15,10 +15,12 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.core.errors import Retryable
+from integrations.core.jobs import DEFAULT, URGENT
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from tests.installs.journey import Browser
+from tests.plugin.dispatch import send_due
 from tests.plugin.vendor import SCOPES, Vendor, run_vendor, vendor
 
 __all__ = ["vendor"]
@@ -35,6 +37,11 @@ class Worker:
     put_off: list[tuple[str, str]] = field(default_factory=list)
 
     def drain(self) -> None:
+        """Run messages until nothing is due and none is left."""
+        while send_due("installations") or self.broker.exists(*self._queues()):
+            self._run_messages()
+
+    def _run_messages(self) -> None:
         while message := self._next():
             name, kwargs = message
             if not name.startswith(OURS):
@@ -53,16 +60,19 @@ class Worker:
 
     def lose(self) -> None:
         """All messages that wait, and nothing else: quota and leases stand."""
-        prefix = current_app.conf.broker_transport_options["global_keyprefix"]
-        self.broker.delete(f"{prefix}urgent", f"{prefix}api")
+        self.broker.delete(*self._queues())
 
     def told(self, task: str) -> set[str]:
         """The locations that messages of this task named."""
         return {kwargs["location_id"] for name, kwargs in self.kept if name == task}
 
-    def _next(self) -> tuple[str, dict[str, Any]] | None:
+    def _queues(self) -> list[str]:
         prefix = current_app.conf.broker_transport_options["global_keyprefix"]
-        raw = self.broker.rpop(f"{prefix}urgent") or self.broker.rpop(f"{prefix}api")
+        return [f"{prefix}{URGENT}", f"{prefix}{DEFAULT}"]
+
+    def _next(self) -> tuple[str, dict[str, Any]] | None:
+        urgent, default = self._queues()
+        raw = self.broker.rpop(urgent) or self.broker.rpop(default)
         if raw is None:
             return None
         message = json.loads(cast("bytes", raw))

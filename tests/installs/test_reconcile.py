@@ -14,7 +14,7 @@ from integrations.core import clock
 from integrations.core.errors import GrantRevoked, PayloadAnomalous, QuotaExhausted, ServerFault
 from integrations.core.models import AuditEntry
 from integrations.gateway import client as gateway
-from integrations.installs import events, tasks
+from integrations.installs import events
 from integrations.installs.reconcile import reconcile
 from integrations.quota.permits import governor, process_memory
 from integrations.tenants.models import App, Installation, Location
@@ -22,6 +22,7 @@ from integrations.tokens.access import access_cache
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation, set_up
 from tests.installs.journey import Browser
+from tests.plugin.dispatch import send_due
 from tests.plugin.vendor import Vendor
 
 Status = Installation.Status
@@ -262,11 +263,10 @@ def test_a_location_whose_token_cannot_be_minted_now_is_tried_again(
     assert children() == set(vendor.locations)
 
 
-def test_the_sweep_takes_what_is_due_once(company: Installation, worker: Worker, app: App) -> None:
+def test_what_is_due_is_sent_once(company: Installation, worker: Worker, app: App) -> None:
     Installation.objects.filter(pk=company.pk).update(reconcile_due_at=clock.now())
-    queue = f"{current_app.conf.broker_transport_options['global_keyprefix']}api"
-    for _ in range(3):
-        tasks.sweep()
+    queue = f"{current_app.conf.broker_transport_options['global_keyprefix']}urgent"
+    assert [send_due() for _ in range(3)] == [1, 0, 0]
     assert worker.broker.llen(queue) == 1
 
 

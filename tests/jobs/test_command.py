@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integrations.core import clock
-from integrations.jobs import runs, tasks, watch
+from integrations.jobs import runs, schedules, tasks, watch
 from integrations.jobs.handle import JobRun
 from integrations.jobs.management.commands import job as command
 from integrations.jobs.models import Run
@@ -69,7 +69,7 @@ def test_wait_watches_to_the_end(defined: Defined, monkeypatch: pytest.MonkeyPat
     defined(counts)
 
     def work(seconds: float) -> None:
-        tasks.sweep()
+        schedules.start_due(clock.now())
         for pk in Run.objects.filter(status="running").values_list("pk", flat=True):
             runs.advance(pk)
 
@@ -93,7 +93,7 @@ def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.Monkey
     def work(seconds: float) -> None:
         for pk in Run.objects.filter(status="running").values_list("pk", flat=True):
             runs.advance(pk)
-        tasks.sweep()
+        schedules.start_due(clock.now())
 
     monkeypatch.setattr(watch.clock, "sleep", work)
     with pytest.raises(SystemExit):

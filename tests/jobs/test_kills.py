@@ -74,9 +74,9 @@ def test_killed_in_the_middle_of_a_page(location: str, defined: Defined, vendor:
         assert (run.status, run.checkpoint["done"]) == ("running", 100)
         process.kill()
         process.wait()
-    assert runs.take_due(clock.now()) == [], "its lease still stands"
+    assert runs.take_due(100, clock.now()) == [], "its lease still stands"
     Run.objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
-    assert runs.take_due(clock.now()) == [run.pk]
+    assert runs.take_due(100, clock.now()) == [run.pk]
     run = turn(run)
     assert (run.status, run.done, run.turns, run.attempts) == ("complete", CONTACTS, 2, 0)
     assert len(seen) == len(set(seen)) == CONTACTS - 100, "the first page is done, the second is seen again"

@@ -129,7 +129,7 @@ def test_a_job_without_a_permit_is_parked_in_the_middle_of_a_page_and_goes_on_th
     assert run.lease_owner == "queued"
     parked = Parked.objects.get()
     assert (parked.task, parked.kwargs, parked.lane) == ("jobs.advance", {"run_id": run.pk}, "bulk")
-    assert runs.take_due(clock.now() + timedelta(minutes=5)) == [], "its place in line is not doubled"
+    assert runs.take_due(100, clock.now() + timedelta(minutes=5)) == [], "its place in line is not doubled"
     refuse, before = False, vendor.state()["quota"][location]["requests"]
     run = turn(run)
     assert (run.status, run.done, len(seen)) == ("complete", CONTACTS, CONTACTS)
@@ -174,7 +174,7 @@ def test_a_retryable_error_puts_the_run_off(
     assert (run.status, run.attempts, run.error_code, run.trace_id) == ("running", 1, "server_fault", "t-1")
     assert run.error == "the vendor is unwell: oops"
     assert wait <= (run.due_at - now).total_seconds() < wait + 5
-    assert runs.take_due(now + timedelta(seconds=wait - 1)) == []
+    assert runs.take_due(100, now + timedelta(seconds=wait - 1)) == []
 
 
 def test_a_run_that_fails_again_and_again_is_given_up_and_its_schedule_goes_on(location: str, defined: Defined) -> None:
@@ -268,7 +268,7 @@ def test_a_worker_that_does_not_know_the_job_leaves_it_alone(location: str, defi
     run = ask(defined(lambda run: None), location)
     runs.JOBS.clear()
     assert turn(run).status == "running"
-    assert runs.take_due(clock.now() + timedelta(hours=1)) == []
+    assert runs.take_due(100, clock.now() + timedelta(hours=1)) == []
 
 
 def test_only_one_worker_at_a_time(location: str, defined: Defined) -> None:

@@ -12,8 +12,8 @@ from integrations.core import clock
 from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota.models import Parked
 from integrations.quota.parking import queue
-from integrations.quota.parking.dispatch import Handing
-from integrations.quota.parking.pump_rows import Claimed, Ledger
+from integrations.quota.parking.hand_out import HandOut
+from integrations.quota.parking.parked_rows import Claimed, ParkedRows
 from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.tickets import Ticket
@@ -42,7 +42,7 @@ def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> float:
 class Leader:
     """A pump that does a round when it is told to. `sent` is what went to the workers, in order."""
 
-    handing: Handing
+    handing: HandOut
     sent: list[tuple[int, Claimed, Ticket]] = field(default_factory=list)
 
     def send(self, task: Claimed, ticket: Ticket) -> None:
@@ -70,9 +70,9 @@ class Leader:
 
 @contextmanager
 def leading() -> Iterator[Leader]:
-    ledger = Ledger("tests")
+    ledger = ParkedRows("tests")
     try:
-        leader = Leader(Handing(ledger))
+        leader = Leader(HandOut(ledger))
         leader.handing._send = leader.send
         yield leader
     finally:

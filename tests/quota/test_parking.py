@@ -22,7 +22,7 @@ from integrations.core.errors import (
 )
 from integrations.quota.models import Parked
 from integrations.quota.parking import queue
-from integrations.quota.parking.pump_rows import Ledger
+from integrations.quota.parking.parked_rows import ParkedRows
 from integrations.quota.parking.task_wrapper import Waiting
 from integrations.quota.permits import governor, process_memory, queries, scripts, tickets
 from integrations.quota.permits.lanes import Lane
@@ -81,7 +81,7 @@ def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_pump(leader: Leade
 
 
 def test_parking_is_told_at_once_and_only_when_it_is_committed() -> None:
-    ledger = Ledger("tests")
+    ledger = ParkedRows("tests")
     ledger.listen()
     with transaction.atomic():
         park(1, Lane.EVENTS)

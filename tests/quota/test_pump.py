@@ -15,10 +15,10 @@ from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.quota.models import Parked, Pump
-from integrations.quota.parking import dispatch, pump_rows
-from integrations.quota.parking.dispatch import MOST_UNSTARTED
+from integrations.quota.parking import dispatch, parked_rows
 from integrations.quota.parking.due_times import LONGEST, Agenda
-from integrations.quota.parking.pump_rows import HEADS, Ledger
+from integrations.quota.parking.hand_out import MOST_UNSTARTED
+from integrations.quota.parking.parked_rows import HEADS, ParkedRows
 from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, KEY, RESOURCE, Leader, leading, opened, park, states
@@ -255,7 +255,7 @@ def test_a_locked_row_holds_up_nobody_else(leader: Leader) -> None:
     opened()
     for number in range(4):
         park(number)
-    other = psycopg.connect(**pump_rows._parameters())
+    other = psycopg.connect(**parked_rows._parameters())
     with other, other.transaction():
         other.execute("SELECT FROM quota_parked WHERE (kwargs->>'number')::int < 2 FOR UPDATE")
         assert leader.round() == [2, 3]
@@ -269,7 +269,7 @@ def test_a_locked_row_holds_up_nobody_else(leader: Leader) -> None:
 
 
 def test_one_leads_until_it_says_nothing_for_three_seconds() -> None:
-    first, second = Ledger("first"), Ledger("second")
+    first, second = ParkedRows("first"), ParkedRows("second")
     try:
         assert first.lead(handed=3, trouble="none")
         assert not second.lead()

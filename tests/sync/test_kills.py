@@ -70,9 +70,9 @@ def pages(run: Run) -> tuple[int, int, int]:
 
 def take_over(run: Run) -> Run:
     """What the sweep and the next worker do, once the dead one's lease has run out."""
-    assert Run.objects.take_due(clock.now()) == [], "its lease still stands"
+    assert runs.take_due(100, clock.now()) == [], "its lease still stands"
     Run.objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
-    assert Run.objects.take_due(clock.now()) == [run.pk]
+    assert runs.take_due(100, clock.now()) == [run.pk]
     runs.advance(run.pk, page=of(COUNT).page)
     run.refresh_from_db()
     return run

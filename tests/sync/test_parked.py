@@ -9,7 +9,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import MissingPermit, NoPermit, QuotaExhausted, StoreUnavailable
-from integrations.core.runs.querysets import PARKED, QUEUED
+from integrations.core.runs.querysets import PARKED
 from integrations.core.runs.turn import MOST_ATTEMPTS
 from integrations.gateway.client import Page
 from integrations.quota.models import Parked
@@ -58,7 +58,7 @@ def test_a_long_outage_of_the_store_of_permits_is_no_failure_of_the_run(plan: Pl
 
 def test_the_sweep_leaves_it_alone_and_whoever_is_handed_it_walks_on(plan: Plan) -> None:
     run = parked(plan)
-    assert Run.objects.take_due(clock.now()) == []
+    assert runs.take_due(100, clock.now()) == []
     runs.advance(run.pk, page=of(30).page)
     run.refresh_from_db()
     assert (run.status, run.seen, run.attempts) == ("complete", 30, 0)
@@ -67,21 +67,19 @@ def test_the_sweep_leaves_it_alone_and_whoever_is_handed_it_walks_on(plan: Plan)
 def test_should_its_place_be_lost_the_sweep_finds_it(plan: Plan) -> None:
     run = parked(plan)
     Parked.objects.all().delete()
-    assert Run.objects.take_due(clock.now() + PARKED) == []
-    assert Run.objects.take_due(clock.now() + PARKED + timedelta(seconds=4)) == [run.pk]
+    assert runs.take_due(100, clock.now() + PARKED) == []
+    assert runs.take_due(100, clock.now() + PARKED + timedelta(seconds=4)) == [run.pk]
 
 
-def test_a_refusal_that_does_not_say_for_what_comes_back_by_message(
-    plan: Plan, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_a_refusal_that_does_not_say_for_what_waits_for_its_time(plan: Plan) -> None:
     def anonymous(operation: str, **_: Any) -> Page:
         raise QuotaExhausted("no free slot", retry_after=3.0)
 
     run = start(plan)
-    with django_capture_on_commit_callbacks() as messages:
-        runs.advance(run.pk, page=anonymous)
+    runs.advance(run.pk, page=anonymous)
     run.refresh_from_db()
-    assert len(messages) == 1
-    assert run.lease_owner == QUEUED
+    assert run.lease_owner == ""
     assert run.due_at > clock.now() + timedelta(seconds=2)
+    assert runs.take_due(100, clock.now()) == []
+    assert runs.take_due(100, run.due_at) == [run.pk]
     assert not Parked.objects.exists()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from integrations.core import clock
+from integrations.core import clock, dispatch
 from integrations.core.errors import (
     InstallGone,
     IntegrationError,
@@ -18,7 +18,7 @@ from integrations.core.errors import (
     Unreachable,
     VendorAnswer,
 )
-from integrations.core.runs.querysets import QUEUED, new_owner
+from integrations.core.runs.querysets import new_owner
 from integrations.core.runs.turn import MOST_ATTEMPTS
 from integrations.sync import plans, runs
 from integrations.sync.models import Plan, Record, Run
@@ -119,7 +119,7 @@ def test_without_a_permit_the_run_waits_and_goes_on_where_it_was(plan: Plan) -> 
     run.refresh_from_db()
     assert (run.status, run.pages, run.attempts) == (Status.RUNNING, 1, 0)
     assert timedelta(seconds=3) < run.due_at - before < timedelta(seconds=5)
-    assert run.lease_owner == QUEUED
+    assert run.lease_owner == ""
 
     runs.advance(run.pk, page=listing.page)
     assert len(listing.requests) == 2, "not before it is due"
@@ -133,8 +133,8 @@ def test_without_a_permit_the_run_waits_and_goes_on_where_it_was(plan: Plan) -> 
 def test_a_long_wait_is_left_to_the_sweep(plan: Plan) -> None:
     run = walk(plan, raising(of(5), {1: QuotaExhausted("the day's quota is used up", retry_after=7200.0)}))
     assert (run.lease_owner, run.lease_until) == ("", None)
-    assert Run.objects.take_due(clock.now()) == []
-    assert Run.objects.take_due(clock.now() + timedelta(hours=3)) == [run.pk]
+    assert runs.take_due(100, clock.now()) == []
+    assert runs.take_due(100, clock.now() + timedelta(hours=3)) == [run.pk]
 
 
 @pytest.mark.parametrize("error", [Unreachable("no answer"), ServerFault("502"), ValueError("a fault of ours: Ann")])
@@ -315,10 +315,11 @@ def test_an_operator_may_cancel_under_the_worker(plan: Plan) -> None:
 
 def test_the_sweep_finds_runs_that_nobody_holds(plan: Plan) -> None:
     run, now = start(plan), clock.now()
-    assert Run.objects.take_due(now) == [], "its message is on its way"
-    later = now + Run.lease_term + timedelta(seconds=1)
-    assert Run.objects.take_due(later) == [run.pk]
-    assert Run.objects.take_due(later) == [], "and now again"
+    assert runs.take_due(100, now) == [run.pk]
+    assert runs.take_due(100, now) == [], "its message is on its way"
+    later = now + dispatch.LOST_AFTER + timedelta(seconds=1)
+    assert runs.take_due(100, later) == [run.pk]
+    assert runs.take_due(100, later) == [], "and now again"
     run.refresh_from_db()
     assert run.attempts == 0, "a lost message is no failure"
 
@@ -329,7 +330,7 @@ def test_a_page_that_kills_its_workers_ends_in_failure(plan: Plan) -> None:
     for _ in range(MOST_ATTEMPTS):
         assert Run.objects.claim(run.pk, new_owner(), now), "and dies"
         now += Run.lease_term + timedelta(seconds=1)
-        assert Run.objects.take_due(now) == [run.pk]
+        assert runs.take_due(100, now) == [run.pk]
     Run.objects.filter(pk=run.pk).update(lease_until=clock.now() + Run.lease_term)
     runs.advance(run.pk, page=listing.page)
     run.refresh_from_db()

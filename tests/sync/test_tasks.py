@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from celery import current_app
 
 from integrations.core import clock
-from integrations.sync import tasks
+from integrations.sync import runs, tasks
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Installation
+from tests.plugin.dispatch import send_due
 from tests.sync.conftest import LOCATION, start
 
 Sent = list[tuple[str, dict[str, Any]]]
@@ -39,10 +40,8 @@ def test_they_are_registered_under_the_names_others_use() -> None:
 def test_an_install_becomes_runs(
     installation: Installation, sent: Sent, django_capture_on_commit_callbacks: Any
 ) -> None:
-    with django_capture_on_commit_callbacks(execute=True):
-        tasks.plan(app_id=installation.app_id, location_id=LOCATION, something_new=1)
-    run = Run.objects.get()
-    assert sent == [("sync.advance", {"run_id": run.pk})]
+    tasks.plan(app_id=installation.app_id, location_id=LOCATION, something_new=1)
+    assert runs.take_due(100, clock.now()) == [Run.objects.get().pk]
 
 
 def test_an_uninstall_becomes_nothing(plan: Plan) -> None:
@@ -51,37 +50,29 @@ def test_an_uninstall_becomes_nothing(plan: Plan) -> None:
     assert not Plan.objects.exists()
 
 
-def test_a_sweep_with_nothing_due_is_cheap(plan: Plan, at: Any, django_assert_max_num_queries: Any) -> None:
-    at(datetime(2026, 11, 1, 12, 0, 30, tzinfo=UTC))
+def test_a_look_with_nothing_due_is_cheap(plan: Plan, django_assert_max_num_queries: Any) -> None:
     with django_assert_max_num_queries(4):  # two of them are the transaction's savepoint
-        tasks.sweep()
+        assert send_due("sync runs") == 0
 
 
-def test_the_sweep_starts_what_is_due_and_wakes_what_was_left(
-    plan: Plan, sent: Sent, at: Any, django_capture_on_commit_callbacks: Any
-) -> None:
+def test_what_is_due_is_started_and_sent_and_so_is_what_was_left(plan: Plan, at: Any, clean_redis: object) -> None:
     left = start(plan)
     now = clock.now() + Run.lease_term + timedelta(seconds=1)
     at(now.replace(second=30))
     Run.objects.update(lease_until=now - timedelta(minutes=2))
     due = Plan.objects.create(app=plan.app, location_id="other", resource="contacts", due_at=now, created_at=now)
     Plan.objects.filter(pk=due.pk).update(due_at=now - timedelta(minutes=2))
-    for _ in range(2):
-        with django_capture_on_commit_callbacks(execute=True):
-            tasks.sweep()
+    assert [send_due("sync runs") for _ in range(2)] == [2, 0]
     started = Run.objects.get(plan=due)
-    assert sorted(kwargs["run_id"] for name, kwargs in sent if name == "sync.advance") == sorted((left.pk, started.pk))
-    assert {name for name, _ in sent} == {"sync.advance"}
+    assert set(Run.objects.filter(lease_owner="queued").values_list("pk", flat=True)) == {left.pk, started.pk}
 
 
-def test_once_a_minute_the_sweep_looks_for_strays(
+def test_the_sweep_looks_for_strays(
     installation: Installation, sent: Sent, at: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
-    for second, expected in ((30, []), (1, [("sync.plan", {"app_id": installation.app_id, "location_id": LOCATION})])):
-        at(datetime(2026, 11, 1, 12, 0, second, tzinfo=UTC))
-        with django_capture_on_commit_callbacks(execute=True):
-            tasks.sweep()
-        assert sent == expected
+    with django_capture_on_commit_callbacks(execute=True):
+        tasks.sweep()
+    assert sent == [("sync.plan", {"app_id": installation.app_id, "location_id": LOCATION})]
 
 
 def test_without_a_broker_there_is_no_telling_how_many_workers_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_our_wrong_secret_stops_the_app_and_says_so_once(location, neighbour, ve
     refused(location)
     assert requests(vendor) == before, "a stopped app asks nothing"
     expire(location)
-    assert tasks.claim_due(clock.now()) == []
+    assert tasks.claim_due(100, clock.now()) == []
     location.refresh_from_db()
     assert location.refresh_due_at >= clock.now() + timedelta(minutes=4), "put off to the probe"
 

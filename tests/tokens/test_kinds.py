@@ -287,7 +287,7 @@ def test_a_suspended_one_is_simply_used_again(place: CredentialKey, vendor: List
     row = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     store.suspend(row.pk, row.generation, reason="paused", now=clock.now())
     let_pass(row)
-    assert tasks.claim_due(clock.now()) == [row.pk]
+    assert tasks.claim_due(100, clock.now()) == [row.pk]
     tasks.refresh_one(credential_id=row.pk)
     row.refresh_from_db()
     assert (row.state, row.refresh_due_at) == (State.ACTIVE, None)

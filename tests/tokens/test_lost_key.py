@@ -56,7 +56,7 @@ def test_a_location_is_minted_again_by_its_companys_token(lost, company, ring, v
     access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
     outcome = lose(ring, company)
     assert (outcome.ends, outcome.left) == ({"tokens.Credential": {lost_key.MINTED: 1}}, 0)
-    [due] = tasks.claim_due(store.find(key).refresh_due_at)
+    [due] = tasks.claim_due(100, store.find(key).refresh_due_at)
     tasks.refresh_one(credential_id=due)
     row = store.find(key)
     assert (row.state, row.reason) == ("active", "")

@@ -98,5 +98,5 @@ def repaired(row: Credential) -> None:
     """By the sweep's own messages."""
     for pk in lease.orphans():
         tasks.repair_one(credential_id=pk)
-    for pk in tasks.claim_due(clock.now()):
+    for pk in tasks.claim_due(100, clock.now()):
         tasks.refresh_one(credential_id=pk)

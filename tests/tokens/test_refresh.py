@@ -104,7 +104,7 @@ def test_a_lost_answer_is_repaired_inside_the_grace(location, vendor) -> None:
     assert row.generation == location.generation
     assert row.intent_generation == row.generation, "the vendor may have rotated: the intent stays"
     assert row.lease_until - row.intent_at == outcomes.REPEATS[0]
-    assert tasks.claim_due(clock.now() + timedelta(minutes=1)) == []
+    assert tasks.claim_due(100, clock.now() + timedelta(minutes=1)) == []
     let_pass(row)
     assert lease.orphans() == [row.pk], "past the queue of those that are due"
     assert refresh(location.pk).generation == location.generation + 1
@@ -225,8 +225,8 @@ def test_in_strict_rotation_a_lost_answer_is_reported_not_hidden(db, clean_redis
 
 def test_due_tokens_are_taken_once_and_oldest_first(location, vendor) -> None:
     expire(location)
-    assert tasks.claim_due(clock.now() + timedelta(seconds=1)) == [location.pk]
-    assert tasks.claim_due(clock.now() + timedelta(seconds=1)) == []
+    assert tasks.claim_due(100, clock.now() + timedelta(seconds=1)) == [location.pk]
+    assert tasks.claim_due(100, clock.now() + timedelta(seconds=1)) == []
 
 
 def test_an_uninstall_wipes_both_tokens_and_nothing_revives_them(location, vendor) -> None:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from hlapp.celery import app as celery
-from integrations.core import clock
+from integrations.core import clock, dispatch
 from integrations.core.secret import Secret
 from integrations.highlevel.oauth.grants import Grant
 from integrations.quota.permits.lanes import Lane
@@ -85,33 +85,36 @@ def test_an_outage_is_caught_up_steadily_first_to_expire_first(app: App) -> None
         }
 
     crowd(app, overdue)
-    taken = tasks.claim_due(NOW)
+    taken = tasks.claim_due(100, NOW)
     expiries = list(Credential.objects.filter(pk__in=taken).values_list("expires_at", flat=True))
-    assert len(taken) == tasks.BATCH
+    assert len(taken) == 100
     assert max(expiries) < NOW + timedelta(minutes=COUNT * 0.12), "a tenth of the thousand that waited longest"
 
     rounds, seen = 1, set(taken)
-    while more := tasks.claim_due(NOW + timedelta(seconds=1)):
+    while more := tasks.claim_due(100, NOW + timedelta(seconds=1)):
         assert not seen & set(more), "nobody is sent twice while the message travels"
-        assert len(more) <= tasks.BATCH
+        assert len(more) <= 100
         seen |= set(more)
         rounds += 1
-    assert (len(seen), rounds) == (COUNT, COUNT // tasks.BATCH)
-    assert tasks.claim_due(NOW + timedelta(seconds=59)) == []
-    assert tasks.claim_due(NOW + timedelta(seconds=91)), "a message that was lost"
+    assert (len(seen), rounds) == (COUNT, COUNT // 100)
+    assert tasks.claim_due(100, NOW + timedelta(seconds=59)) == []
+    assert tasks.claim_due(100, NOW + timedelta(seconds=91)), "a message that was lost"
 
 
-def test_a_message_is_over_before_its_successor_is_sent(
-    app: App, clean_redis: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With workers that are slower than the sweep the queue would grow without end, and all else wait behind it."""
-    now, sent = clock.now(), []
-    crowd(app, lambda _: {"refresh_due_at": now, "expires_at": now}, count=3)
-    monkeypatch.setattr(tasks, "enqueue", lambda name, **how: sent.append((name, how["expires"])))
-    tasks.sweep()
-    (expires,) = {expires for name, expires in sent if name == "tokens.refresh"}
-    assert len(sent) == 3
-    assert tasks.claim_due(now + timedelta(seconds=expires - 1)) == []
+def test_workers_that_are_slow_get_no_more_messages_than_they_can_begin(app: App, clean_redis: object) -> None:
+    """With workers slower than the dispatcher the queue would grow without end, and webhooks would wait behind it."""
+    now = clock.now()
+    crowd(app, lambda _: {"refresh_due_at": now, "expires_at": now}, count=30)
+    sender = dispatch.Sender({"refreshes": dispatch.SOURCES["refreshes"]})
+    sender.threads = {"urgent": 4}
+    most = 4 * dispatch.PER_THREAD
+    sent = [sender.send_due(now + timedelta(seconds=second)) for second in range(5)]
+    assert sent == [most, 0, 0, 0, 0]
+
+    begun = Credential.objects.filter(refresh_due_at__gt=now)[:3].values("pk")
+    Credential.objects.filter(pk__in=begun).update(lease_until=now + timedelta(minutes=1))
+    assert sender.send_due(now + timedelta(seconds=6)) == 3
+    assert sender.send_due(now + timedelta(seconds=67)) == most, "what was not begun in a minute is sent again"
 
 
 def test_a_stopped_app_takes_nobodys_place(app: App) -> None:
@@ -124,16 +127,16 @@ def test_a_stopped_app_takes_nobodys_place(app: App) -> None:
     running = Credential.objects.create(
         app=other, user_type="Location", resource_id="x", refresh_due_at=NOW, expires_at=NOW, created_at=NOW
     )
-    assert tasks.claim_due(NOW) == [running.pk]
-    assert tasks.claim_due(NOW) == []
+    assert tasks.claim_due(100, NOW) == [running.pk]
+    assert tasks.claim_due(100, NOW) == []
     App.objects.filter(pk=app.pk).update(halted_at=None)
-    assert len(tasks.claim_due(NOW + timedelta(minutes=8))) == tasks.BATCH
+    assert len(tasks.claim_due(100, NOW + timedelta(minutes=8))) == 100
 
 
 def test_a_sweep_is_not_too_old_for_a_worker_whose_clock_is_ahead() -> None:
     """Beat stamps a message with the moment from which no worker runs it; half a minute is more than hosts differ."""
     sweeps = [entry for entry in celery.conf.beat_schedule.values() if entry["task"].endswith(".sweep")]
-    assert len(sweeps) >= 5
+    assert len(sweeps) >= 4
     for entry in sweeps:
         assert entry["options"]["expires"] >= entry["schedule"] + 30, entry
 

@@ -46,7 +46,7 @@ def test_it_keeps_its_tokens_and_is_asked_for_slowly(paused) -> None:
 def test_the_slow_retry_wakes_it(paused, vendor) -> None:
     resume(paused, vendor)
     let_pass(paused)
-    assert tasks.claim_due(clock.now()) == [paused.pk]
+    assert tasks.claim_due(100, clock.now()) == [paused.pk]
     tasks.refresh_one(credential_id=paused.pk)
     paused.refresh_from_db()
     assert (paused.state, paused.reason) == (State.ACTIVE, "")
@@ -54,7 +54,7 @@ def test_the_slow_retry_wakes_it(paused, vendor) -> None:
 
 def test_an_install_event_makes_it_due_at_once(paused) -> None:
     events.installed(paused.app, {"type": "INSTALL", "locationId": paused.resource_id}, clock.now())
-    assert tasks.claim_due(clock.now()) == [paused.pk]
+    assert tasks.claim_due(100, clock.now()) == [paused.pk]
 
 
 def test_connecting_it_again_asks_at_once(company, vendor) -> None:
@@ -99,7 +99,7 @@ def test_a_company_is_not_suspended_for_one_of_its_locations(company) -> None:
 
 def test_what_an_operator_suspends_sleeps_until_it_is_woken(location) -> None:
     assert store.suspend(location.pk, location.generation, reason="on request", now=clock.now(), wakes=False)
-    assert tasks.claim_due(clock.now() + timedelta(days=30)) == []
+    assert tasks.claim_due(100, clock.now() + timedelta(days=30)) == []
     with pytest.raises(LocationInactive, match="on request"):
         access_token.fresh(location.key, lane=Lane.INTERACTIVE)
     assert store.wake(location.key, now=clock.now())
@@ -130,7 +130,7 @@ def test_a_company_that_installs_again_brings_its_lost_locations_back(company, v
         refresh(row.pk)
     grant = company_grant(vendor, company.app)
     store.put(store.company(company.app, company.resource_id), grant, now=clock.now())
-    assert row.pk in tasks.claim_due(clock.now())
+    assert row.pk in tasks.claim_due(100, clock.now())
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
     assert refresh(row.pk).state == State.ACTIVE
 

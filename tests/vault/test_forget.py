@@ -106,7 +106,7 @@ def test_what_its_company_can_mint_is_due_at_once(app, ring) -> None:
     assert ends("k1") == {"tokens.Credential": {lost_key.MINTED: 2, lost_key.RECONNECT: 1}}
     lost, later, orphan = again(lost), again(later), again(orphan)
     assert (lost.state, lost.refresh_sealed, lost.generation) == (State.ACTIVE, None, 1)
-    assert tasks.claim_due(clock.now()) == [lost.pk]
+    assert tasks.claim_due(100, clock.now()) == [lost.pk]
     assert (later.state, later.refresh_due_at, orphan.state) == (State.SUSPENDED, None, State.NEEDS_RECONNECT)
     ends_by_subject = dict(AuditEntry.objects.filter(action="token.key_lost").values_list("subject", "detail__then"))
     assert ends_by_subject == {

@@ -19,6 +19,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.core import clock
+from integrations.core.jobs import DEFAULT, URGENT
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.webhooks import handlers
@@ -129,13 +130,14 @@ def sent(clean_redis: redis.Redis) -> Callable[[], list[tuple[str, dict[str, Any
 
     def sent() -> list[tuple[str, dict[str, Any]]]:
         found = []
-        with (
-            current_app.connection_for_read() as broker,
-            broker.SimpleQueue("api", no_ack=True) as queue,
-            suppress(queue.Empty),
-        ):
-            while message := queue.get(block=False):
-                found.append((message.headers["task"], message.payload[1]))
+        for name in (URGENT, DEFAULT):
+            with (
+                current_app.connection_for_read() as broker,
+                broker.SimpleQueue(name, no_ack=True) as queue,
+                suppress(queue.Empty),
+            ):
+                while message := queue.get(block=False):
+                    found.append((message.headers["task"], message.payload[1]))
         return found
 
     return sent

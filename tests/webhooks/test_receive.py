@@ -21,8 +21,8 @@ from kombu import Connection, pools
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from integrations.tenants.models import App
-from integrations.webhooks import tasks
 from integrations.webhooks.models import Event, Mailbox
+from tests.plugin.dispatch import send_due
 from tests.webhooks.conftest import Post, contact, sign
 
 LARGEST = 1024 * 1024
@@ -38,26 +38,25 @@ def closed_port() -> Iterator[int]:
 
 
 @pytest.mark.django_db
-def test_an_event_is_stored_and_its_mailbox_woken(
-    post: Post, app: App, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
-    with django_capture_on_commit_callbacks() as callbacks:
-        answer = post(contact())
+def test_an_event_is_stored_and_its_mailbox_made_due(post: Post, app: App) -> None:
+    answer = post(contact())
     assert (answer.status_code, answer.json()) == (200, {"status": "stored"})
     event = Event.objects.get()
     assert (event.app, event.type, event.status, event.payload) == (app, "ContactUpdate", "pending", contact())
     assert event.occurred_at.isoformat() == "2026-03-30T05:57:15+00:00"
     assert event.mailbox.tenant == "location:loc1"
     assert event.mailbox.due_at == event.received_at
-    assert len(callbacks) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_message_wakes_a_mailbox_and_a_waiting_one_needs_no_more(post: Post, sent: Sent) -> None:
+def test_a_mailbox_gets_one_message_however_many_events_it_holds(post: Post, sent: Sent) -> None:
     for number in range(3):
         post(contact(number))
     post(contact(9, locationId="loc2"))
     boxes = dict(Mailbox.objects.values_list("tenant", "id"))
+    assert (sent(), send_due(), send_due()) == ([], 2, 0)
+    post(contact(10))
+    assert send_due() == 0, "its message is on the way"
     assert sent() == [
         ("webhooks.drain", {"mailbox_id": boxes["location:loc1"]}),
         ("webhooks.drain", {"mailbox_id": boxes["location:loc2"]}),
@@ -276,15 +275,16 @@ def test_with_a_read_only_database_the_vendor_shall_come_again(post: Post) -> No
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_the_broker_away_the_event_is_stored_and_the_sweep_finds_it(
+def test_with_the_broker_away_the_event_is_stored_and_sent_when_it_is_back(
     post: Post, sent: Sent, closed_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = pools.producers[Connection(f"redis://127.0.0.1:{closed_port}/0")]
     monkeypatch.setattr(current_app.amqp, "_producer_pool", away)
     assert post(contact()).json() == {"status": "stored"}
+    assert send_due() == 0
     monkeypatch.undo()
     assert sent() == []
-    tasks.sweep()
+    assert send_due() == 1
     assert sent() == [("webhooks.drain", {"mailbox_id": Mailbox.objects.get().id})]
 
 

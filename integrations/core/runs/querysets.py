@@ -4,8 +4,9 @@ The lease says which worker may begin. The *fence* says which worker may write: 
 updates the row where it is still running and still leased to that worker, in the transaction of what belongs to it. A
 worker that stalled, whose lease another worker took, or whose run was cancelled updates no row and so writes nothing.
 
-A message on its way holds a lease too, under the name `QUEUED`, which any worker may take. So the sweep does not send a
-second message every two seconds while the first waits for a free worker or for a permit.
+A row that is due and has no lease waits for the dispatcher (`core.dispatch`), which sends its message. Until a worker
+begins, the message holds a lease too, under the name `QUEUED`, which any worker may take. A parked run holds such a
+lease for as long as it waits for a permit.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +23,6 @@ from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
-from integrations.core.jobs import LONGEST_COUNTDOWN, enqueue
 from integrations.core.runs.models import AbstractPlan, AbstractRun
 
 R = TypeVar("R", bound=AbstractRun)
@@ -30,7 +31,7 @@ Fields = dict[str, Any]
 
 QUEUED = "queued"
 PARKED = timedelta(minutes=10)  # beyond the expected wait; then the sweep takes the parked task for lost
-BATCH = 200  # rows handed out by one sweep
+LOOK = 1000  # due runs among which `take_due` chooses
 NO_LEASE: Fields = {"lease_owner": "", "lease_until": None}
 _CODE, _REASON = 40, 300  # characters
 
@@ -47,11 +48,6 @@ def new_owner() -> str:
 def problem(code: str, reason: str) -> Fields:
     """The columns that say what went wrong, cut to their lengths."""
     return {"error_code": code[:_CODE], "error": reason[:_REASON]}
-
-
-def announce(run: AbstractRun, *, delay: float = 0.0) -> None:
-    """Send a worker the message that the run is due in `delay` seconds, once the transaction commits."""
-    enqueue(run.task, delay=delay, run_id=run.pk)
 
 
 class RunQuerySet(models.QuerySet[R]):
@@ -81,13 +77,8 @@ class RunQuerySet(models.QuerySet[R]):
             raise LeaseLost
 
     def hand_back(self, run: R, owner: str, now: datetime, *, wait: float = 0.0, **fields: Any) -> None:
-        """Give the run up for `wait` seconds. Short waits travel with a message; the sweep ends long ones."""
-        due_at = now + timedelta(seconds=wait)
-        if wait <= LONGEST_COUNTDOWN:
-            self.renew(run, owner, now, due_at=due_at, **self.queued(due_at), **fields)
-            announce(run, delay=wait)
-        else:
-            self.renew(run, owner, now, due_at=due_at, **NO_LEASE, **fields)
+        """Give the run up for `wait` seconds; then the dispatcher sends it to a worker again."""
+        self.renew(run, owner, now, due_at=now + timedelta(seconds=wait), **NO_LEASE, **fields)
 
     def park(self, run: R, owner: str, now: datetime, *, wait: float, into: Callable[[], bool]) -> bool:
         """Give the run up until its parked task is handed to a worker.
@@ -102,12 +93,39 @@ class RunQuerySet(models.QuerySet[R]):
             self.renew(run, QUEUED, now, lease_owner=owner)
         return False
 
-    def take_due(self, now: datetime) -> list[int]:
-        """Due runs without a lease: of workers that died, of lost messages, of long waits. Marks each as queued."""
-        ids = list(self._waiting(now).order_by("due_at").values_list("pk", flat=True)[:BATCH])
-        if ids:
-            self._waiting(now).filter(pk__in=ids).update(**self._leased(QUEUED, now))
-        return ids
+    def take_due(
+        self, limit: int, now: datetime, *, lost_at: datetime, tenant: str, first: Q | None = None
+    ) -> list[int]:
+        """The ids of up to `limit` due runs that no worker has, in the order in which workers should get them.
+
+        Each is leased to its message until `lost_at`. Runs that match `first` come before the others; among equals the
+        tenants take turns, so that a tenant with many runs delays no other's first. `tenant` names the column that
+        tells tenants apart. A run that another transaction has locked is left for the next time.
+        """
+        ahead = Case(When(first or Q(pk=None), then=Value(0)), default=Value(1), output_field=PositiveIntegerField())
+        waiting = self._waiting(now).order_by("due_at").annotate(behind=ahead)
+        chosen = in_turns(waiting.values_list("pk", tenant, "behind")[:LOOK])[:limit]
+        if not chosen:
+            return []
+        with transaction.atomic():
+            free = (
+                self._all()
+                .running()
+                .filter(_free(now), pk__in=chosen)
+                .select_for_update(skip_locked=True, of=("self",))
+            )
+            taken = set(free.values_list("pk", flat=True))
+            self._all().filter(pk__in=taken).update(**self._leased(QUEUED, now) | {"lease_until": lost_at})
+        return [pk for pk in chosen if pk in taken]
+
+    def unstarted(self, sent: Mapping[int, datetime]) -> list[int]:
+        """The ids of `sent` whose message still has its lease; `sent` has the lease's end by id."""
+        leased = self._all().filter(pk__in=list(sent), lease_owner=QUEUED).values_list("pk", "lease_until")
+        return [pk for pk, lease_until in leased if lease_until == sent[pk]]
+
+    def give_back(self, ids: Collection[int]) -> None:
+        """Take back the leases of messages that could not be sent."""
+        self._all().filter(pk__in=list(ids), lease_owner=QUEUED).update(**NO_LEASE)
 
     def end(self, status: str, now: datetime, **fields: Any) -> int:
         """End these runs; how many had not ended."""
@@ -136,14 +154,7 @@ class RunQuerySet(models.QuerySet[R]):
         ended = self._all().filter(pk=run.pk, status__in=["failed", "cancelled"])
         fields |= {"attempts": 0, "finished_at": None, **problem("", "")}
         with transaction.atomic():
-            found = ended.update(status="running", due_at=now, **self.queued(now), **fields)
-            if found:
-                announce(run)
-        return bool(found)
-
-    def queued(self, due_at: datetime) -> Fields:
-        """The lease's columns while a message is on its way."""
-        return {"lease_owner": QUEUED, "lease_until": due_at + self.model.lease_term}
+            return bool(ended.update(status="running", due_at=now, **NO_LEASE, **fields))
 
     def ended(self, status: str, now: datetime) -> Fields:
         """The columns of a run that ends."""
@@ -187,8 +198,6 @@ class PlanQuerySet(models.QuerySet[P]):
             free = [plan for plan in plans if plan.pk not in busy]
             runs = self._runs().bulk_create([self._new_run(plan, now, columns(plan)) for plan in free])
             self.model._default_manager.filter(pk__in=[plan.pk for plan in free]).update(due_at=None)  # noqa: SLF001
-            for run in runs:
-                announce(run)
         return runs
 
     def plan_next(self, due_at: datetime, **fields: Any) -> int:
@@ -213,8 +222,17 @@ class PlanQuerySet(models.QuerySet[P]):
         return RunQuerySet(self._run_model, using=self.db)
 
     def _new_run(self, plan: P, now: datetime, fields: Fields) -> AbstractRun:
-        lease = self._runs().queued(now)
-        return self._run_model(**{self._field: plan}, due_at=now, started_at=now, **lease, **fields)
+        return self._run_model(**{self._field: plan}, due_at=now, started_at=now, **fields)
+
+
+def in_turns(waiting: Iterable[tuple[int, object, int]]) -> list[int]:
+    """Order runs, given as id, tenant and rank with the longest waiting first: by rank, then the tenants in turns."""
+    counts: Counter[object] = Counter()
+    keyed = []
+    for age, (run_id, tenant, rank) in enumerate(waiting):
+        keyed.append((rank, counts[tenant, rank], age, run_id))
+        counts[tenant, rank] += 1
+    return [run_id for *_, run_id in sorted(keyed)]
 
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 from integrations.quota import usage
 from integrations.quota.parking import parked_lifecycle
-from integrations.quota.parking.dispatch import Handing, Send, send
-from integrations.quota.parking.pump_rows import Ledger
+from integrations.quota.parking.hand_out import HandOut, Send, send
+from integrations.quota.parking.parked_rows import ParkedRows
 from integrations.quota.permits import scripts
 
 BEAT = 1.0
@@ -66,7 +66,7 @@ class Pump:
             self._stopping.wait(BEAT)
 
     def _connected(self) -> None:
-        ledger = Ledger(self.owner)
+        ledger = ParkedRows(self.owner)
         try:
             while not self._stopping.is_set():
                 if ledger.lead():
@@ -85,9 +85,9 @@ class Pump:
             self._renew_at = clock.monotonic() + parked_lifecycle.RENEW
             parked_lifecycle.renew()
 
-    def _lead(self, ledger: Ledger) -> None:
+    def _lead(self, ledger: ParkedRows) -> None:
         log.info("quota.pump_leads", owner=self.owner)
-        handing = Handing(ledger, self._send)
+        handing = HandOut(ledger, self._send)
         ledger.listen()
         rounds = _Rounds(handing, self._look_after_ourselves)
         while not self._stopping.is_set():
@@ -106,7 +106,7 @@ class Pump:
 class _Rounds:
     """What the leader does every second, and every ten."""
 
-    def __init__(self, handing: Handing, every_second: Callable[[], None]) -> None:
+    def __init__(self, handing: HandOut, every_second: Callable[[], None]) -> None:
         self.handing, self._every_second = handing, every_second
         self.next_at = clock.monotonic()
         self._catch_up_at = self.next_at

@@ -1,4 +1,4 @@
-"""`manage.py replay`: have stored webhooks processed again."""
+"""`manage.py replay`: process stored webhooks again."""
 
 from __future__ import annotations
 
@@ -33,9 +33,12 @@ def moment(text: str) -> datetime:
 
 
 class Command(BaseCommand):
+    """The command `replay`."""
+
     help = "Process stored webhooks again, in order. At least one of --id, --since and --type says which."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """The command's options."""
         parser.add_argument("--id", action="append", default=[], help="webhook id or row number; repeatable")
         parser.add_argument("--since", type=moment, help="received since: a date in ISO 8601, or 30m, 2h, 7d ago")
         parser.add_argument("--type", action="append", default=[], help="event type; repeatable")
@@ -43,6 +46,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, **options: Any) -> None:
+        """Replay the selected events and print how many."""
         selection = Selection(
             ids=tuple(options["id"]),
             types=tuple(options["type"]),

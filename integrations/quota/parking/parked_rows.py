@@ -99,7 +99,7 @@ class News:
     key: str
 
 
-class Ledger:
+class ParkedRows:
     """Every method may raise psycopg.Error, after which the connection is not to be used again."""
 
     def __init__(self, owner: str) -> None:

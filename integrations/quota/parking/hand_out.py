@@ -18,9 +18,9 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock
-from integrations.core.jobs import deliver
+from integrations.core.jobs import DEFAULT, URGENT, deliver
 from integrations.quota.parking.due_times import LONGEST, Agenda
-from integrations.quota.parking.pump_rows import HEADS, Claimed, Head, Ledger, News
+from integrations.quota.parking.parked_rows import HEADS, Claimed, Head, News, ParkedRows
 from integrations.quota.permits import tickets
 from integrations.quota.permits.governor import Question
 from integrations.quota.permits.lanes import Lane
@@ -44,13 +44,14 @@ log = structlog.get_logger(__name__)
 def send(task: Claimed, ticket: Ticket) -> None:
     """The message that starts a parked task. Raises kombu's OperationalError, or OSError."""
     parked = {"row": task.row_id, "turn": task.turn, "ticket": ticket.packed()}
-    deliver(task.task, task.kwargs, headers={"parked": parked}, urgent=task.lane is Lane.INTERACTIVE)
+    queue = URGENT if task.lane is Lane.INTERACTIVE else DEFAULT
+    deliver(task.task, task.kwargs, headers={"parked": parked}, queue=queue)
 
 
-class Handing:
+class HandOut:
     """The leader's work. `trouble` names what keeps it from going on, for the pages."""
 
-    def __init__(self, ledger: Ledger, sending: Send = send) -> None:
+    def __init__(self, ledger: ParkedRows, sending: Send = send) -> None:
         self.ledger, self.agenda = ledger, Agenda()
         self.handed, self.unstarted, self.trouble = 0, 0, ""
         self._send = sending

@@ -1,0 +1,226 @@
+"""The dispatcher: finds rows that are due and sends each to a Celery worker.
+
+The database is the queue. A row that has work to do stands there with a due time; whoever writes the row sends no
+message. A thread in every worker process (`Dispatcher`) looks for due rows, and one of these threads leads. It sends a
+message per row, and only as many as workers can begin soon, so the broker never holds a backlog:
+
+- `take` marks a row as sent before its message leaves: it is not due again until `LOST_AFTER`. So the broker holds at
+  most one live message per row, and a lost message costs that many seconds.
+- Of each source at most `PER_THREAD` messages per worker thread are on their way. The rows decide what has begun, not
+  the broker, because a broker can lose messages and does not say so.
+- Every source has that number to itself. Ten thousand due refreshes therefore delay no webhook: the messages of both
+  sources alternate in the queue. Sources of the urgent queue (webhooks, token refresh, installs) never wait behind
+  those of the other one (jobs, sync).
+- Within a source the room that owns the rows decides who is next (`DueSource.take`).
+
+The leader holds a lease of a few seconds in a row (`DispatcherLease`), not a lock of its connection: a frozen process
+keeps its connection. No statement depends on there being one leader: `take` is conditional, so two can only waste time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.models import Model, Q, QuerySet
+from kombu.exceptions import OperationalError
+
+from integrations.core import clock
+from integrations.core.jobs import DEFAULT, deliver
+from integrations.core.models import DispatcherLease, WorkerProcess
+from integrations.core.runs.querysets import new_owner
+
+LOST_AFTER = timedelta(seconds=20)  # a message that no worker has begun by then is sent again
+PER_THREAD = 2  # messages on their way per worker thread and source
+PERIOD = 0.1  # seconds between two looks of the leader
+BEAT = 1.0  # seconds between two renewals of the lease
+LEASE = timedelta(seconds=4)
+ALIVE = timedelta(seconds=15)  # a worker process that has been silent for so long counts no more
+_FEWEST = 4
+_BROKER_WAIT = timedelta(seconds=2)
+_STOP_SECONDS = 5.0
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DueSource:
+    """A kind of row that falls due, and how the dispatcher handles it.
+
+    `take(limit, now)` returns the ids of up to `limit` due rows in the order in which they are to be handled, and sets
+    their due time to `now + lost_after`. `unstarted(sent)` gets that due time by id and returns the ids of rows that no
+    worker has begun. `give_back(ids, now)` makes rows due again whose messages could not be sent. `prepare(now)`, if
+    given, runs before: it turns due plans into runs, say. None of these calls the vendor or waits for a row's lock.
+    """
+
+    name: str
+    task: str
+    argument: str  # the task's keyword that takes the row's id
+    take: Callable[[int, datetime], Collection[int]]
+    unstarted: Callable[[Mapping[int, datetime]], Collection[int]]
+    give_back: Callable[[Collection[int], datetime], None]
+    prepare: Callable[[datetime], object] | None = None
+    queue: str = DEFAULT
+    every: timedelta = timedelta(0)  # the shortest time between two looks; 0: in each round
+    lost_after: timedelta = LOST_AFTER
+
+
+SOURCES: dict[str, DueSource] = {}
+
+
+def register(source: DueSource) -> None:
+    """Make the dispatcher look after `source`; called by a room's `AppConfig.ready`."""
+    SOURCES[source.name] = source
+
+
+def mark_due(rows: QuerySet[Model], limit: int, **fields: object) -> list[int]:
+    """Write `fields` to the first `limit` rows and return their ids, in the order of `rows`.
+
+    Rows that another transaction has locked are left for the next time: a worker that froze inside a transaction must
+    not stop the dispatcher. The lock and the UPDATE are one statement each, in the caller's transaction.
+    """
+    ids = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit])
+    if ids:
+        rows.model._default_manager.filter(pk__in=ids).update(**fields)  # noqa: SLF001 - Django's documented name
+    return ids
+
+
+@dataclass
+class _Progress:
+    """What the leader remembers of one source: messages on their way, and when to look again."""
+
+    on_their_way: dict[int, datetime] = field(default_factory=dict)  # row id: when it counts as lost
+    look_at: datetime | None = None
+
+
+class Sender:
+    """Sends messages for due rows. The caller keeps `threads` current: worker threads by queue."""
+
+    def __init__(self, sources: Mapping[str, DueSource] = SOURCES) -> None:
+        self.threads: Mapping[str, int] = {}
+        self.sent = 0
+        self.trouble = ""  # what keeps it from sending, for operators
+        self._sources = sources
+        self._progress: dict[str, _Progress] = {}
+        self._broker_away_until: datetime | None = None
+
+    def send_due(self, now: datetime) -> int:
+        """One look at every source. Returns how many messages were sent."""
+        if self._broker_away_until is not None and now < self._broker_away_until:
+            return 0
+        before = self.sent
+        for source in self._sources.values():
+            progress = self._progress.setdefault(source.name, _Progress())
+            if progress.look_at is not None and now < progress.look_at:
+                continue
+            progress.look_at = now + source.every
+            try:
+                self._serve(source, progress, now)
+            except (OperationalError, OSError) as error:
+                self._broker_away_until = now + _BROKER_WAIT
+                self.trouble = f"the broker does not take messages ({type(error).__name__})"
+                log.warning("dispatch.broker_away", source=source.name, reason=type(error).__name__)
+                break
+        return self.sent - before
+
+    def unstarted(self) -> int:
+        """Messages on their way, as of the last look."""
+        return sum(len(progress.on_their_way) for progress in self._progress.values())
+
+    def _serve(self, source: DueSource, progress: _Progress, now: datetime) -> None:
+        if source.prepare is not None:
+            source.prepare(now)
+        most = max(_FEWEST, PER_THREAD * self.threads.get(source.queue, 0))
+        room = most - self._still_unstarted(source, progress, now)
+        if room <= 0:
+            return
+        ids = list(source.take(room, now))
+        for number, row_id in enumerate(ids):
+            try:
+                deliver(source.task, {source.argument: row_id}, queue=source.queue)
+            except (OperationalError, OSError):
+                source.give_back(ids[number:], now)
+                raise
+            progress.on_their_way[row_id] = now + source.lost_after
+            self.sent += 1
+            self.trouble = ""
+
+    def _still_unstarted(self, source: DueSource, progress: _Progress, now: datetime) -> int:
+        sent = {row_id: lost_at for row_id, lost_at in progress.on_their_way.items() if lost_at > now}
+        still = set(source.unstarted(sent)) if sent else set()
+        progress.on_their_way = {row_id: sent[row_id] for row_id in still}
+        return len(still)
+
+
+class Dispatcher:
+    """The thread. `start` and `stop` it with the worker process; `threads` of it serve `queues`."""
+
+    def __init__(self, *, threads: int, queues: Iterable[str]) -> None:
+        self.owner = new_owner()
+        self._threads, self._queues = threads, sorted(queues)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give the lease up and end: another process leads within a second."""
+        self._stopping.set()
+        self._thread.join(_STOP_SECONDS)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._look_after()
+            except DatabaseError as error:
+                log.warning("dispatch.database_away", reason=type(error).__name__)
+            except Exception:
+                log.exception("dispatch.failed")  # a thread that ended would send nothing any more
+            finally:
+                connection.close()
+            self._stopping.wait(BEAT)
+        self._leave()
+
+    def _look_after(self) -> None:
+        """Report this process, and lead unless another process does."""
+        sender = Sender()
+        self._report()
+        while not self._stopping.is_set() and DispatcherLease.objects.hold(self.owner, LEASE, **_standing(sender)):
+            sender.threads = WorkerProcess.objects.threads(clock.now() - ALIVE)
+            renew_at = clock.monotonic() + BEAT
+            while clock.monotonic() < renew_at and not self._stopping.wait(PERIOD):
+                sender.send_due(clock.now())
+            self._report()
+
+    def _report(self) -> None:
+        WorkerProcess.objects.report(self.owner, threads=self._threads, queues=self._queues, now=clock.now())
+
+    def _leave(self) -> None:
+        try:
+            WorkerProcess.objects.filter(name=self.owner).delete()
+            DispatcherLease.objects.release(self.owner)
+        except DatabaseError as error:
+            log.warning("dispatch.database_away", reason=type(error).__name__)
+        finally:
+            connection.close()
+
+
+def _standing(sender: Sender) -> dict[str, Any]:
+    return {"sent": sender.sent, "unstarted": sender.unstarted(), "trouble": sender.trouble[:200]}
+
+
+def unstarted(model: type[Model], due: str, free: Q, sent: Mapping[int, datetime]) -> list[int]:
+    """The ids of `sent` whose rows nobody has begun: still `free`, and the column `due` as `take` set it."""
+    rows = model._default_manager.filter(free, pk__in=list(sent))  # noqa: SLF001 - Django's documented name
+    return [pk for pk, due_at in rows.values_list("pk", due) if due_at == sent[pk]]
+
+
+def give_back(model: type[Model], due: str, ids: Collection[int], now: datetime) -> None:
+    """Set the column `due` of these rows to now."""
+    model._default_manager.filter(pk__in=list(ids)).update(**{due: now})  # noqa: SLF001 - Django's documented name

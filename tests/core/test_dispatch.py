@@ -1,0 +1,223 @@
+"""The dispatcher sends what is due, only as much as workers can begin, and goes on when others fail."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import redis
+from celery import current_app
+from django.db import connection, connections, transaction
+from kombu.exceptions import OperationalError
+
+from integrations.core import clock, dispatch
+from integrations.core.dispatch import Dispatcher, DueSource, Sender
+from integrations.core.jobs import DEFAULT, URGENT
+from integrations.core.models import DispatcherLease, WorkerProcess
+
+NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
+
+
+@dataclass
+class Rows:
+    """Due rows in memory, as a room keeps them in its table."""
+
+    due: list[int] = field(default_factory=list)
+    begun: set[int] = field(default_factory=set)
+    given_back: list[int] = field(default_factory=list)
+
+    def take(self, limit: int, now: datetime) -> list[int]:
+        taken, self.due = self.due[:limit], self.due[limit:]
+        return taken
+
+    def unstarted(self, sent: Mapping[int, datetime]) -> Collection[int]:
+        return set(sent) - self.begun
+
+    def give_back(self, ids: Collection[int], now: datetime) -> None:
+        self.given_back += ids
+        self.due = [*ids, *self.due]
+
+    def source(self, name: str = "rows", queue: str = DEFAULT) -> DueSource:
+        return DueSource(
+            name=name,
+            task="room.verb",
+            argument="row_id",
+            take=self.take,
+            unstarted=self.unstarted,
+            give_back=self.give_back,
+            queue=queue,
+        )
+
+
+@pytest.fixture
+def delivered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
+    """The messages that were delivered: task, row and queue."""
+    found: list[tuple[str, int, str]] = []
+    monkeypatch.setattr(dispatch, "deliver", lambda task, kwargs, queue: found.append((task, kwargs["row_id"], queue)))
+    return found
+
+
+def sender(*sources: DueSource, threads: int = 4) -> Sender:
+    made = Sender({source.name: source for source in sources})
+    made.threads = {URGENT: threads, DEFAULT: threads}
+    return made
+
+
+def test_a_backlog_stays_in_the_database(delivered: list[tuple[str, int, str]]) -> None:
+    rows = Rows(due=list(range(1000)))
+    sending = sender(rows.source())
+    most = 4 * dispatch.PER_THREAD
+    assert [sending.send_due(NOW) for _ in range(3)] == [most, 0, 0]
+    rows.begun |= {0, 1, 2}
+    assert sending.send_due(NOW) == 3
+    assert [row for _, row, _ in delivered] == list(range(most + 3)), "in the order of the room"
+
+
+def test_a_lost_message_costs_seconds(delivered: list[tuple[str, int, str]]) -> None:
+    rows = Rows(due=list(range(1000)))
+    sending = sender(rows.source())
+    sending.send_due(NOW)
+    later = NOW + dispatch.LOST_AFTER + timedelta(seconds=1)
+    assert sending.send_due(later) == 4 * dispatch.PER_THREAD, "what counts as lost takes no room any more"
+
+
+def test_no_source_waits_for_another(delivered: list[tuple[str, int, str]]) -> None:
+    flood, webhook = Rows(due=list(range(10_000))), Rows()
+    sending = sender(flood.source("refreshes", URGENT), webhook.source("mailboxes", URGENT))
+    sending.send_due(NOW)
+    webhook.due = [77]
+    assert sending.send_due(NOW) == 1
+    assert delivered[-1] == ("room.verb", 77, URGENT)
+
+
+def test_a_broker_that_is_away_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, sent = Rows(due=[1, 2, 3, 4]), list[int]()
+
+    def deliver(task: str, kwargs: dict[str, int], queue: str) -> None:
+        if len(sent) == 2:
+            raise OperationalError("away")
+        sent.append(kwargs["row_id"])
+
+    monkeypatch.setattr(dispatch, "deliver", deliver)
+    sending = sender(rows.source())
+    assert sending.send_due(NOW) == 2
+    assert (rows.given_back, sending.trouble) == ([3, 4], "the broker does not take messages (OperationalError)")
+    assert sending.send_due(NOW + timedelta(seconds=1)) == 0, "it is not asked again at once"
+    sent.clear()
+    assert sending.send_due(NOW + timedelta(seconds=3)) == 2
+    assert (sent, sending.trouble) == ([3, 4], "")
+
+
+def test_a_slow_source_is_looked_at_less_often(delivered: list[tuple[str, int, str]]) -> None:
+    rows = Rows(due=[1])
+    quiet = DueSource(**{**_fields(rows.source()), "every": timedelta(seconds=1)})
+    sending = sender(quiet)
+    assert sending.send_due(NOW) == 1
+    rows.due = [2]
+    assert sending.send_due(NOW + timedelta(seconds=0.9)) == 0
+    assert sending.send_due(NOW + timedelta(seconds=1)) == 1
+
+
+def _fields(source: DueSource) -> dict[str, object]:
+    return {name: getattr(source, name) for name in source.__slots__}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestThread:
+    @pytest.fixture(autouse=True)
+    def rows(self, clean_redis: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rows]:
+        rows = Rows()
+        monkeypatch.setattr(dispatch, "SOURCES", {"rows": rows.source()})
+        monkeypatch.setattr(Sender.__init__, "__defaults__", (dispatch.SOURCES,))
+        yield rows
+        connections.close_all()
+
+    def test_what_becomes_due_is_sent(self, rows: Rows, clean_redis: redis.Redis) -> None:
+        dispatcher = Dispatcher(threads=3, queues=[DEFAULT])
+        dispatcher.start()
+        try:
+            until(DispatcherLease.objects.exists)
+            rows.due = list(range(50))
+            queue = f"{current_app.conf.broker_transport_options['global_keyprefix']}api"
+            until(lambda: clean_redis.llen(queue) == 3 * dispatch.PER_THREAD)
+            assert list(WorkerProcess.objects.values_list("threads", "queues")) == [(3, [DEFAULT])]
+        finally:
+            dispatcher.stop()
+        assert not WorkerProcess.objects.exists()
+        assert DispatcherLease.objects.get().until <= clock.now(), "another process may lead at once"
+
+    def test_one_leads_and_another_takes_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        first, second = Dispatcher(threads=1, queues=[DEFAULT]), Dispatcher(threads=1, queues=[DEFAULT])
+        first.start()
+        until(lambda: DispatcherLease.objects.filter(owner=first.owner).exists())
+        second.start()
+        try:
+            until(lambda: WorkerProcess.objects.count() == 2)
+            assert DispatcherLease.objects.get().owner == first.owner
+            first.stop()
+            until(lambda: DispatcherLease.objects.get().owner == second.owner)
+        finally:
+            second.stop()
+
+    def test_a_fault_of_a_source_does_not_end_the_thread(self, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+        failures = iter([RuntimeError("a bug"), RuntimeError("again")])
+
+        def prepare(now: datetime) -> None:
+            for error in failures:
+                raise error
+
+        faulty = DueSource(**{**_fields(rows.source()), "prepare": prepare})
+        monkeypatch.setitem(dispatch.SOURCES, "rows", faulty)
+        dispatcher = Dispatcher(threads=1, queues=[DEFAULT])
+        dispatcher.start()
+        try:
+            rows.due = [1]
+            until(lambda: not rows.due)
+        finally:
+            dispatcher.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_locked_row_stops_nothing() -> None:
+    """A worker that froze inside a transaction holds its row's lock; the dispatcher leaves that row out."""
+    for name in ("frozen", "free"):
+        WorkerProcess.objects.report(name, threads=1, queues=[], now=NOW)
+    locked, done = threading.Event(), threading.Event()
+
+    def freeze() -> None:
+        with transaction.atomic():
+            WorkerProcess.objects.select_for_update().get(name="frozen")
+            locked.set()
+            done.wait(60)
+        connection.close()
+
+    worker = threading.Thread(target=freeze)
+    worker.start()
+    try:
+        assert locked.wait(60)
+        with transaction.atomic():
+            assert dispatch.mark_due(WorkerProcess.objects.all(), 10, threads=5) == ["free"]
+    finally:
+        done.set()
+        worker.join()
+
+
+@pytest.mark.django_db
+def test_silent_processes_do_not_count() -> None:
+    WorkerProcess.objects.report("alive", threads=16, queues=[URGENT, DEFAULT], now=NOW)
+    WorkerProcess.objects.report("other", threads=4, queues=[URGENT], now=NOW)
+    WorkerProcess.objects.report("silent", threads=8, queues=[DEFAULT], now=NOW - timedelta(minutes=1))
+    assert WorkerProcess.objects.threads(NOW - dispatch.ALIVE) == {URGENT: 20, DEFAULT: 16}
+    assert set(WorkerProcess.objects.values_list("name", flat=True)) == {"alive", "other"}
+
+
+def until(reached: Callable[[], bool]) -> None:
+    """Wait for it, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
