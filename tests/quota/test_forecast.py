@@ -106,8 +106,8 @@ def spend(calls: int, at: datetime, lane: Lane = Lane.EVENTS, key: str = KEY) ->
 
 
 def state(*names: str) -> list[int | None]:
-    (found,), _ = scripts.fields([KEY], *names)
-    return found
+    found = scripts.client().hmget(scripts.keys(KEY)[1], names)
+    return [None if value is None else int(value) for value in found]
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_the_pages_say_what_the_rule_does(hour: datetime, lane: Lane, habits: bo
     for left, granted in ((day.kept[lane] - 1, 0), (day.kept[lane] + 3, 1)):
         scripts.client().hset(numbers, "dr", left)
         answer = governor.ask(KEY, lane=lane, ttl=1.0, horizon=10.0)
-        assert (len(answer["grants"]), answer["reason"]) == (granted, "" if granted else "day")
+        assert (len(answer.slots), answer.reason) == (granted, "" if granted else "day")
 
 
 NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)

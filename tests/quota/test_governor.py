@@ -17,6 +17,7 @@ from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota.permits import governor, process_memory, queries, scripts, timings
 from integrations.quota.permits.governor import Permit
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.replies import PermitReply
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "ve9EPM428h8vShlRW1KT"
 
@@ -113,9 +114,9 @@ def test_a_slow_question_does_not_make_a_permit_early(monkeypatch: pytest.Monkey
     def slow(calls: Any) -> Any:
         clock.sleep(0.3)
         (answer,) = prompt(calls)
-        assert isinstance(answer, dict)
-        if answer["grants"]:
-            answered.append((clock.monotonic(), answer["grants"][0][2] / 1e6))
+        assert isinstance(answer, PermitReply)
+        if answer.slots:
+            answered.append((clock.monotonic(), answer.slots[0].delay / 1e6))
         return [answer]
 
     monkeypatch.setattr(scripts, "run_all", slow)

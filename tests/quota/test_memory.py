@@ -75,6 +75,6 @@ def test_a_reservation_that_seems_an_hour_ahead_is_void() -> None:
     """As after the store's clock was set back: nobody sleeps until it has caught up."""
     call()
     answer = governor.ask(KEY, lane=Lane.EVENTS, ttl=5.0, horizon=1.0)
-    slot, deadline, delay = answer["grants"][0]
-    start = int(answer["now"]) + int(delay) + int(HOUR * 1_000_000)
-    assert governor.redeem(KEY, (answer["epoch"], int(slot), int(deadline), start), ttl=5.0) == (0.0, None)
+    (granted,) = answer.slots
+    start = answer.now + int(granted.delay) + int(HOUR * 1_000_000)
+    assert governor.redeem(KEY, (answer.epoch, granted.slot, granted.deadline, start), ttl=5.0) == (0.0, None)

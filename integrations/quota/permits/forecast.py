@@ -20,7 +20,7 @@ from typing import Any
 from django.db import connection
 
 from integrations.quota.models import Usage
-from integrations.quota.permits import governor, scripts
+from integrations.quota.permits import governor, queries
 
 BATCH = 500  # resources at once
 _MORE, _CHANCE = 1.25, 2.33  # 2.33 standard deviations of a Poisson count: one in a hundred is larger
@@ -103,9 +103,9 @@ def _hour(now: datetime) -> datetime:
 
 def _days(keys: Sequence[str]) -> dict[str, _Day]:
     """Of those whose day is known and under way."""
-    fields, now = scripts.fields(keys, "b", "dt")
-    found = {}
-    for key, (born, ends) in zip(keys, fields, strict=True):
-        if born is not None and ends is not None and (remains := born + ends - now) > 0:
-            found[key] = _Day(str(born), ends, timedelta(microseconds=remains))
-    return found
+    states = zip(keys, queries.states(keys), strict=True)
+    return {
+        key: _Day(state.epoch, state.day.ends, timedelta(microseconds=state.day.ends_in))
+        for key, state in states
+        if state is not None and state.day is not None
+    }

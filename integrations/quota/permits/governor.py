@@ -23,6 +23,7 @@ from integrations.core.errors import MissingPermit, NoPermit, StoreUnavailable
 from integrations.core.tenant import quota_key
 from integrations.quota.permits import process_memory, scripts, timings
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.replies import PermitReply
 from integrations.quota.permits.reports import Address, Outbox, Report, kept, packed
 
 # Where learning starts (FACTS section 4): seconds, and calls. Some resources have 25 instead of 100; headers say which.
@@ -79,37 +80,39 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
     while True:
         asked = clock.monotonic()
         answer = ask(key, lane=lane, ttl=timeout + timings.SPARE, horizon=max(0.0, until - asked))
-        if answer["grants"]:
+        if answer.slots:
             permit = _wait_for_start(key, answer, asked=asked, ttl=timeout + timings.SPARE)
             if permit is not None:
                 return permit
             continue
-        wait = answer["wait"] / _MICRO
+        wait = answer.wait / _MICRO
         if clock.monotonic() + wait > until:
             # Not always for want of a slot: pacing and the reserve of the lanes above hold a call back sooner.
-            why = ", its share of today's quota is used up" if answer["reason"] == "day" else ""
+            why = ", its share of today's quota is used up" if answer.reason == "day" else ""
             raise NoPermit(
                 f"the {lane.value} lane has to wait with calls to {resource}{why}",
                 retry_after=wait,
-                permit=MissingPermit(app, resource, lane.value, answer["reason"]),
+                permit=MissingPermit(app, resource, lane.value, answer.reason),
             )
         clock.sleep(wait)
 
 
-def _wait_for_start(key: str, answer: dict[str, Any], *, asked: float, ttl: float) -> Permit | None:
+def _wait_for_start(key: str, answer: PermitReply, *, asked: float, ttl: float) -> Permit | None:
     """The answer's permit when its time has come; None if the store lost its state during a long wait."""
-    slot, deadline, delay = answer["grants"][0]
-    start, wait = int(answer["now"]) + int(delay), delay / _MICRO
+    granted = answer.slots[0]
+    start, wait = answer.now + int(granted.delay), granted.delay / _MICRO
+    deadline = granted.deadline
     if wait > timings.UNCHECKED:
         clock.sleep(wait - _LEAD)
         asked = clock.monotonic()
-        wait, deadline = redeem(key, (answer["epoch"], int(slot), int(deadline), start), ttl=ttl)
-        if deadline is None:
+        wait, renewed = redeem(key, (answer.epoch, granted.slot, granted.deadline, start), ttl=ttl)
+        if renewed is None:
             return None
+        deadline = renewed
     # Counted from the answer's arrival: from the question's sending, a slow store would make it too early.
     if wait:  # sleeping for nothing costs as much as the question
         clock.sleep(wait)
-    return Permit(key, answer["epoch"], int(slot), int(deadline), asked + wait + timings.PUNCTUAL, start)
+    return Permit(key, answer.epoch, granted.slot, deadline, asked + wait + timings.PUNCTUAL, start)
 
 
 def redeem(key: str, reserved: tuple[str, int, int, int], *, ttl: float) -> tuple[float, int | None]:
@@ -174,16 +177,16 @@ class Question:
     want: int
 
 
-def ask(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> dict[str, Any]:
+def ask(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> PermitReply:
     """Slots that are free within `horizon` seconds, each out for `ttl` seconds and a window unless reported: what
-    `permit.lua` returns. Raises StoreUnavailable."""
+    `permit.lua` answers. Raises StoreUnavailable."""
     (answer,) = ask_all([Question(key, lane, want)], ttl=ttl, horizon=horizon)
     if isinstance(answer, StoreUnavailable):
         raise answer
     return answer
 
 
-def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> list[dict[str, Any] | StoreUnavailable]:
+def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> list[PermitReply | StoreUnavailable]:
     """As `ask`, for many resources in one round trip; a failure stands in its question's place."""
     addresses = [(question.key, process_memory.epoch(question.key)) for question in questions]
     reports = [_outbox.take(address) for address in addresses]
@@ -196,20 +199,20 @@ def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> lis
         if isinstance(answer, StoreUnavailable):
             _outbox.put_back(address, told)
         else:
-            process_memory.remember(address[0], answer["epoch"], int(answer["now"]))
+            process_memory.remember(address[0], answer.epoch, answer.now)
             _note(address[0], answer)
     return answers
 
 
-def _run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[dict[str, Any] | StoreUnavailable]:
+def _run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[PermitReply | StoreUnavailable]:
     """As the store's own, but where there is no state yet, the age of the store says whether it was lost."""
     answers = scripts.run_all(calls)
-    nowhere = [place for place, answer in enumerate(answers) if isinstance(answer, dict) and not answer["epoch"]]
+    nowhere = [place for place, answer in enumerate(answers) if isinstance(answer, PermitReply) and not answer.epoch]
     if nowhere:
         try:
             lost = {"lost": scripts.age() < START_WINDOW + timings.SLACK}
         except StoreUnavailable as error:
-            made: list[dict[str, Any] | StoreUnavailable] = [error] * len(nowhere)
+            made: list[PermitReply | StoreUnavailable] = [error] * len(nowhere)
         else:
             made = scripts.run_all([(calls[place][0], calls[place][1] | lost) for place in nowhere])
         for place, answer in zip(nowhere, made, strict=True):
@@ -243,9 +246,9 @@ def keep(kept: Mapping[Address, dict[str, Any]]) -> None:
             raise answer
 
 
-def _note(key: str, answer: dict[str, Any]) -> None:
-    if answer["foreign"] and process_memory.has_to_warn(key):
-        log.warning("quota.spent_by_others", key=key, calls_in_this_window=int(answer["foreign"]))
+def _note(key: str, answer: PermitReply) -> None:
+    if answer.foreign and process_memory.has_to_warn(key):
+        log.warning("quota.spent_by_others", key=key, calls_in_this_window=int(answer.foreign))
 
 
 def _request(*, epoch: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import redis
@@ -11,8 +11,13 @@ from integrations.core.errors import StoreUnavailable
 from integrations.core.tenant import quota_key
 from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.governor import START_LIMIT, START_WINDOW
+from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.replies import StateReply
 
-_NO_NUMBERS = (b"sv", b"ring")  # the server's name, and what the window is learned from
+_LANES = [
+    {"lane": lane.value, "day_share": lane.terms.day_share, "day_floor": lane.terms.day_floor}
+    for lane in (Lane.EVENTS, Lane.BULK)
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +39,26 @@ class Snapshot:
 
 def snapshot(app: str, resource: str) -> Snapshot:
     """The quota of one (app client id, resource id). An untouched one reads as full. Raises StoreUnavailable."""
-    slots, state = scripts.keys(quota_key(app, resource))
     governor.tell()
-    try:
-        client = scripts.client()
-        fields = {_text(key): int(value) for key, value in client.hgetall(state).items() if key not in _NO_NUMBERS}
-        seconds, micros = client.time()
-        now = seconds * 1_000_000 + micros - fields.get("b", 0)
-        free = int(client.zcount(slots, "-inf", now)) if fields else START_LIMIT
-        beyond = (
-            int(client.zcard(slots)) - fields["n"] if fields else 0
-        )  # kept of a larger limit, as `limit.lua` has it
-    except redis.RedisError as error:
-        raise StoreUnavailable(f"the quota store does not answer ({type(error).__name__})") from error
+    (state,) = states([quota_key(app, resource)])
+    if state is None:
+        return Snapshot(START_LIMIT, START_LIMIT, int(START_WINDOW * 1000), None, None, 0)
     return Snapshot(
-        limit=fields.get("n", START_LIMIT),
-        free=max(0, free - max(0, beyond)),
-        interval_ms=fields["w"] // 1000 if "w" in fields else int(START_WINDOW * 1000),
-        day_limit=fields.get("dl"),
-        day_remaining=fields.get("dr"),
-        day_used=fields.get("du", 0),
-        day_others=fields.get("df", 0),
-        withheld=_withheld(fields, now),
+        limit=state.limit,
+        free=state.free,
+        interval_ms=int(START_WINDOW * 1000) if state.window is None else state.window // 1000,
+        day_limit=state.day_limit,
+        day_remaining=state.day_remaining,
+        day_used=state.day_used,
+        day_others=state.day_foreign,
+        withheld=state.withheld,
     )
 
 
-def _withheld(fields: dict[str, int], now: int) -> int:
-    """As `foreign.lua` has it: the hold melts within a minute."""
-    since = now - fields.get("fa", 0)
-    return math.ceil(max(0.0, fields.get("f", 0) * (1 - since / 60_000_000)))
+def states(keys: Sequence[str]) -> list[StateReply | None]:
+    """The states of many resources (`<app client id>:<resource id>`) in one round trip, None for an untouched one.
+    Raises StoreUnavailable."""
+    return scripts.states(keys, {"lanes": _LANES})
 
 
 def health() -> str:
@@ -84,7 +80,3 @@ def evicts() -> str:
         raise StoreUnavailable(f"the quota store does not answer ({type(error).__name__})") from error
     policy = str(info.get("maxmemory_policy", "noeviction"))
     return policy if info.get("maxmemory") and policy != "noeviction" else ""
-
-
-def _text(raw: bytes | str) -> str:
-    return raw if isinstance(raw, str) else raw.decode()

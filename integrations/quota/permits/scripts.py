@@ -22,6 +22,7 @@ from redis.retry import Retry
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
+from integrations.quota.permits.replies import PermitReply, StateReply
 
 _RETRY_AFTER = 5.0
 _MICRO = 1_000_000
@@ -76,7 +77,7 @@ def age(*, at_least: float = 0.0) -> float:
     return int(_one("age", [SINCE], [int(at_least * _MICRO)])) / _MICRO
 
 
-def run(keys: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
+def run(keys: Sequence[str], request: dict[str, Any]) -> PermitReply:
     """One atomic call of `permit.lua`. Raises StoreUnavailable."""
     (answer,) = run_all([(keys, request)])
     if isinstance(answer, StoreUnavailable):
@@ -84,32 +85,31 @@ def run(keys: Sequence[str], request: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[dict[str, Any] | StoreUnavailable]:
+def run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[PermitReply | StoreUnavailable]:
     """Calls of `permit.lua` in one round trip, each atomic and each with its own failure, which is returned."""
     try:
         answers = _script("permit").all([(keys, [json.dumps(request)]) for keys, request in calls])
     except redis.RedisError as error:
         return [_unavailable(error) for _ in calls]
-    return [_unavailable(one) if isinstance(one, redis.RedisError) else json.loads(one) for one in answers]
+    return [_unavailable(one) if isinstance(one, redis.RedisError) else PermitReply.read(one) for one in answers]
+
+
+def states(resources: Sequence[str], request: dict[str, Any]) -> list[StateReply | None]:
+    """What `snapshot.lua` reads of many resources in one round trip; None for one without a state. Raises
+    StoreUnavailable."""
+    try:
+        answers = _script("snapshot").all([(keys(resource), [json.dumps(request)]) for resource in resources])
+    except redis.RedisError as error:
+        raise _unavailable(error) from error
+    for answer in answers:
+        if isinstance(answer, redis.RedisError):
+            raise _unavailable(answer) from answer
+    return [StateReply.read(answer) for answer in answers]
 
 
 def ticket(keys: Sequence[str], *arguments: str | int) -> list[int]:
     """One atomic call of `ticket.lua`. Raises StoreUnavailable."""
     return [int(number) for number in _one("ticket", keys, arguments)]
-
-
-def fields(resources: Sequence[str], *names: str) -> tuple[list[list[int | None]], int]:
-    """Numbers of many resources' states, None where there is none, and the store's clock in microseconds; in one round
-    trip. Raises StoreUnavailable."""
-    pipeline = client().pipeline(transaction=False)
-    for resource in resources:
-        pipeline.hmget(keys(resource)[1], names)
-    pipeline.time()
-    try:
-        *found, (seconds, micros) = pipeline.execute()
-    except redis.RedisError as error:
-        raise _unavailable(error) from error
-    return [[None if value is None else int(value) for value in row] for row in found], seconds * 1_000_000 + micros
 
 
 def away_for() -> float:

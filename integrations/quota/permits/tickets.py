@@ -22,6 +22,7 @@ from integrations.core.tenant import quota_key
 from integrations.quota.permits import governor, process_memory, scripts, timings
 from integrations.quota.permits.governor import Permit, Question
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.replies import PermitReply
 
 _AWAY = 2.0  # seconds until the store is worth asking again
 _MICRO = 1_000_000
@@ -81,15 +82,14 @@ def reserve(questions: Sequence[Question], *, horizon: float) -> list[Reserved]:
     return [_reserved(*pair) for pair in zip(questions, answers, strict=True)]
 
 
-def _reserved(question: Question, answer: dict[str, Any] | StoreUnavailable) -> Reserved:
+def _reserved(question: Question, answer: PermitReply | StoreUnavailable) -> Reserved:
     if isinstance(answer, StoreUnavailable):
         return Reserved([], answer.retry_after or _AWAY, str(answer))
-    now, epoch = int(answer["now"]), answer["epoch"]
     tickets = [
-        (Ticket(question.key, epoch, int(slot), int(deadline), now + int(delay)), delay / _MICRO)
-        for slot, deadline, delay in answer["grants"]
+        (Ticket(question.key, answer.epoch, one.slot, one.deadline, answer.now + int(one.delay)), one.delay / _MICRO)
+        for one in answer.slots
     ]
-    wait = None if len(tickets) == question.want else answer["wait"] / _MICRO
+    wait = None if len(tickets) == question.want else answer.wait / _MICRO
     return Reserved(tickets, wait)
 
 

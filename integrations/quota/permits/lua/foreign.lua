@@ -1,27 +1,22 @@
 -- Calls of others on the same quota (a part of permit.lua).
 --
--- An own call that the vendor still remembers holds a slot, so a header that knows of more calls than slots are held has
--- counted somebody else's: `told`. That many slots are withheld, and as many more as such traffic varies (3.3 standard
--- deviations of a Poisson count); the hold melts within a minute. `f` slots at the moment `fa`; not before `fb`, because
--- a state that is new or has lost slots does not know its own calls.
+-- An own call that the vendor still remembers holds a slot, so a header that knows of more calls than slots are held
+-- has counted somebody else's: `told`. That many slots are withheld, and as many more as such traffic varies (3.3
+-- standard deviations of a Poisson count); the hold melts within a minute (kept.lua). Nothing is learned before
+-- `foreign_unknown_until`, because a state that is new or has lost slots does not know its own calls.
 
-local MELTS, REFUSED = 60000000, 5
-
-local function withheld()
-  if not s.f then return 0 end
-  return math.max(0, s.f * (1 - (now - s.fa) / MELTS))
-end
+local REFUSED = 5
 
 local function withhold(count)
-  if count > withheld() then s.f, s.fa = math.ceil(count), now end
+  if count > withheld() then state.foreign_calls, state.foreign_at = math.ceil(count), now end
 end
 
 local function learn_foreign(rate)
   if not (rate.remaining and rate.since) or probe then return 0 end
   local sent = now - rate.since
-  if sent < math.max(s.fb or 0, birth_fence) then return 0 end
-  local held = redis.call('ZCOUNT', slots, '(' .. exact(sent), '+inf')
-  local told = n - rate.remaining - held
+  if sent < math.max(state.foreign_unknown_until or 0, birth_fence) then return 0 end
+  local held = redis.call('ZCOUNT', slots_key, '(' .. exact(sent), '+inf')
+  local told = limit - rate.remaining - held
   if told > 0 then
     withhold(told + 3.3 * math.sqrt(told))
     disbelieve()
@@ -33,10 +28,10 @@ end
 local function refused(rate)
   -- The day's end, or some endpoint's own limit while this quota has calls left.
   if rate.daily_remaining == 0 or (rate.remaining or 0) > 0 then return end
-  hold(now - (rate.age or 0) + window + req.slack)
+  hold(now - (rate.age or 0) + window + request.slack)
   disbelieve()
-  if now - (s.fr or -window) >= window then
-    s.fr = now
+  if now - (state.refused_at or -window) >= window then
+    state.refused_at = now
     withhold(withheld() + REFUSED)
   end
 end

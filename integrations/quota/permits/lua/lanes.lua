@@ -2,62 +2,69 @@
 --
 -- While slots come back one by one, a few that are free are enough (`reserve`), as long as there is somebody who may
 -- want them. Where the vendor's window is known they come back all at once, so what is kept from then to then is what
--- the lanes above are going to want in that time, as their calls of late tell, and as many more as such traffic varies
--- (1.65 standard deviations of a Poisson count), and one for whoever comes first after a silence. It melts towards the
--- opening, and nothing is left unused. That one goes while a quarter of the window is left, because a slot whose call is
--- answered close to the end may not be known to be free at the opening.
+-- the lanes above are going to want in that time, as their calls of late tell, and as many more as such traffic
+-- varies (1.65 standard deviations of a Poisson count), and one for whoever comes first after a silence. It melts
+-- towards the opening, and nothing is left unused. That one goes while a quarter of the window is left, because a
+-- slot whose call is answered close to the end may not be known to be free at the opening.
 --
--- `vi`, `ve` millionths of calls of the interactive and the events lane, each forgotten with a half-life of 30 s since
--- `vt`; `a0` when somebody asked last for the interactive lane.
+-- `recent_interactive` and `recent_events` are millionths of calls of the two lanes, each forgotten with a half-life
+-- of 30 s since `recent_at`; `interactive_asked_at` is when a caller last asked for the interactive lane.
 --
--- Nor may those above take everything for ever: to a lane that was refused for a minute without a single call the others
--- leave the next slot, and it takes that one as an interactive call would. `we`, `wb` since when the events and the bulk
--- lane are refused; whoever has not come for such a slot in as much time again has gone.
+-- Nor may those above take everything for ever: to a lane that was refused for a minute without a single call the
+-- others leave the next slot, and it takes that one as an interactive call would. The events and the bulk lane are
+-- refused since `events_refused_since` and `bulk_refused_since`; a lane that has not come for such a slot in as much
+-- time again has gone.
 
 local SPAN, VARIES, LAST = 43280851, 1.65, 0.25  -- 30 s / ln 2; part of a window
-local PATIENT, REFUSED_SINCE = math.max(60000000, 3 * window), { events = 'we', bulk = 'wb' }
+local PATIENT = math.max(60000000, 3 * window)
+local REFUSED_SINCE = { events = 'events_refused_since', bulk = 'bulk_refused_since' }
 
 local function starves(lane)
-  local since = s[REFUSED_SINCE[lane]]
+  local since = state[REFUSED_SINCE[lane]]
   return since and now - since >= PATIENT and now - since < 2 * PATIENT
 end
 
 local function count_refusals(calls, refused)
-  local field = REFUSED_SINCE[req.lane]
+  local field = REFUSED_SINCE[request.lane]
   if not field then return end
   if calls > 0 then
-    s[field] = nil
-  elseif refused and not (s[field] and now - s[field] < 2 * PATIENT) then
-    s[field] = now
+    state[field] = nil
+  elseif refused and not (state[field] and now - state[field] < 2 * PATIENT) then
+    state[field] = now
   end
 end
 
-local function recent(count) return (count or 0) / 1000000 * math.exp(-math.max(0, now - (s.vt or now)) / SPAN) end
-
-local function count_visits(calls)
-  if calls == 0 or not (req.lane == 'interactive' or req.lane == 'events') then return end
-  local interactive, events = recent(s.vi), recent(s.ve)
-  if req.lane == 'interactive' then interactive = interactive + calls end
-  if req.lane == 'events' then events = events + calls end
-  s.vi, s.ve, s.vt = interactive * 1000000, events * 1000000, now
+local function recent(count)
+  local age = math.max(0, now - (state.recent_at or now))
+  return (count or 0) / 1000000 * math.exp(-age / SPAN)
 end
 
--- Calls of the lanes above per microsecond, and the microseconds until all slots come back; nil when that is not known.
+local function count_visits(calls)
+  if calls == 0 or not (request.lane == 'interactive' or request.lane == 'events') then return end
+  local interactive, events = recent(state.recent_interactive), recent(state.recent_events)
+  if request.lane == 'interactive' then interactive = interactive + calls end
+  if request.lane == 'events' then events = events + calls end
+  state.recent_interactive, state.recent_events, state.recent_at = interactive * 1000000, events * 1000000, now
+end
+
+-- Calls of the lanes above per microsecond, and the microseconds until all slots come back; nil when that is not
+-- known.
 local function wanted_above()
-  if req.reserve == 0 or not believes() then return nil end
-  local calls = recent(s.vi) + (req.lane == 'bulk' and recent(s.ve) or 0)
+  if request.reserve == 0 or not believes() then return nil end
+  local calls = recent(state.recent_interactive) + (request.lane == 'bulk' and recent(state.recent_events) or 0)
   return calls / SPAN, math.max(0, (opens_at() or now + window) - now)
 end
 
 local function kept()
-  if starves(req.lane) then return 0 end
-  if starves('events') or starves('bulk') then return req.reserve + 1 end
+  if starves(request.lane) then return 0 end
+  if starves('events') or starves('bulk') then return request.reserve + 1 end
   local rate, span = wanted_above()
   if rate then
     local first = span > LAST * window and 1 or 0
     return math.max(first, math.floor(rate * span + VARIES * math.sqrt(rate * span) + 0.5))
   end
-  if req.reserve > 0 and s.a0 and now - s.a0 < 60000000 then return req.reserve end
+  local asked_at = state.interactive_asked_at
+  if request.reserve > 0 and asked_at and now - asked_at < 60000000 then return request.reserve end
   return 0
 end
 
