@@ -37,7 +37,7 @@ INTERRUPTED, READER_LEFT = 130, 141  # as a shell reports SIGINT and SIGPIPE
 
 def main(argv: list[str]) -> int | str:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
-    # It would tell of every try; the command tells of the failure.
+    # The pool logs every attempt; the command reports the failure once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     command = next((word for word in argv[1:] if not word.startswith("-")), "")
     try:
@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int | str:
             raise
         return words
     except BrokenPipeError:
-        # `… | head` has seen enough. Nothing is left to tell, nor when the interpreter flushes at its end.
+        # `… | head` has closed the pipe. Without this the flush at exit would print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_LEFT
     except KeyboardInterrupt:
@@ -86,7 +86,7 @@ def _profile(command: str, *, needs_servers: bool) -> Iterator[None]:
 
 
 def _database_trouble(error: OperationalError | ProgrammingError) -> str | None:
-    """What the operator can put right; None for a mistake in a query of ours."""
+    """One line for a failure that the operator can mend; None for a mistake in a query."""
     if isinstance(error, OperationalError):
         return "database unreachable or failing: " + " ".join(_reason(error).split())
     if getattr(error.__cause__, "sqlstate", None) in _NOT_MADE:
@@ -95,7 +95,7 @@ def _database_trouble(error: OperationalError | ProgrammingError) -> str | None:
 
 
 def _reason(error: OperationalError) -> str:
-    """A pool only says how long it waited; why in vain, the server says to who asks it directly."""
+    """The server's own reason. The pool only reports how long it waited, so connect once directly."""
     if isinstance(error.__cause__, PoolTimeout):
         try:
             psycopg.connect(**connections["default"].get_connection_params()).close()

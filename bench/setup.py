@@ -38,9 +38,9 @@ def prepare() -> None:
 def _make_database() -> None:
     from django.core.management import call_command  # noqa: PLC0415
 
-    from integrations.demo import stage  # noqa: PLC0415
+    from integrations.demo import deployment  # noqa: PLC0415
 
-    stage.use_database(DATABASE)
+    deployment.use_database(DATABASE)
     call_command("migrate", verbosity=0, interactive=False)
 
 

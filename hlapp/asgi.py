@@ -1,4 +1,4 @@
-"""The web process under an ASGI server."""
+"""ASGI application, for servers such as uvicorn."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ prove_keys()
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """The keeper starts with the first request: this module may be loaded in a process that only forks the servers."""
+    """Start the spool thread with the first request: the module may be loaded in a process that only forks servers."""
     _keeper.start()
     await _django(scope, receive, send)

@@ -1,12 +1,12 @@
-"""Where a running demo leaves its environment, so that `manage.py` of the same checkout can be used with it.
+"""Lets `manage.py` join a running demo of the same checkout: the demo publishes its environment in a file.
 
 ::
 
-    .hlapp/<database>/lock               held (flock) by the demo: the only truth about whether it runs
+    .hlapp/<database>/lock               held (flock) by the demo while it runs
     .hlapp/<database>/environment.json   what a deployment would set, 0600, there while the demo serves
 
-Decision: only a command that was given nothing joins a demo. One variable of a configuration, or DEBUG, and it is
-somebody's own: then nothing here is looked at. DEMO chooses when several run.
+Decision: only a command without any configuration joins a demo. With one variable of a configuration, or DEBUG, no
+demo is looked for. DEMO chooses when several run.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from hlapp.embedded.locks import try_lock, waiting_lock
 from hlapp.env import ConfigurationError
 
 _LOCK, _ENVIRONMENT = "lock", "environment.json"
-_PATIENCE = 2.0  # seconds: whoever looks whether a demo runs holds the lock for a moment
+_PATIENCE = 2.0  # seconds: a command that looks for demos holds the lock for a moment
 _OWN = ("DEBUG", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAULT_KEYS")
 
 
 @contextmanager
-def place(directory: Path) -> Iterator[None]:
-    """Be the demo of this directory meanwhile. Raises EmbeddedError when there is one."""
+def running(directory: Path) -> Iterator[None]:
+    """Hold the lock of the demo in this directory. Raises EmbeddedError when another demo holds it."""
     private_directory(directory)
     published = directory / _ENVIRONMENT
     with ExitStack() as held:
@@ -37,7 +37,7 @@ def place(directory: Path) -> Iterator[None]:
         except EmbeddedError:
             message = f"a demo with the database {directory.name} is running: stop it, or choose another --database"
             raise EmbeddedError(message) from None
-        published.unlink(missing_ok=True)  # of one that was killed
+        published.unlink(missing_ok=True)  # left by a demo that was killed
         try:
             yield
         finally:
@@ -45,19 +45,19 @@ def place(directory: Path) -> Iterator[None]:
 
 
 def publish(directory: Path, environment: Mapping[str, str]) -> None:
-    """Let commands join from now on."""
+    """Write the environment that commands join with."""
     write_private(directory / _ENVIRONMENT, json.dumps(dict(environment)))
 
 
 def join(directory: Path, environ: MutableMapping[str, str]) -> str | None:
-    """Fill an environment that says nothing from the demo that runs below `directory`; its name, None without one.
+    """Fill an unconfigured environment from the demo that runs below `directory`. Returns its name, or None.
 
-    Raises ConfigurationError when it is not clear which, or when the one that DEMO names does not run.
+    Raises ConfigurationError when several run and none is chosen, or when the one that DEMO names does not run.
     """
     wanted = environ.get("DEMO", "")
     if not wanted and is_configured(environ):
         return None
-    found = _running(directory)
+    found = _published(directory)
     if wanted and wanted not in found:
         raise ConfigurationError(f"DEMO: no demo {wanted} is running here; running: {', '.join(found) or 'none'}")
     if not wanted and len(found) > 1:
@@ -69,12 +69,12 @@ def join(directory: Path, environ: MutableMapping[str, str]) -> str | None:
 
 
 def is_configured(environ: Mapping[str, str]) -> bool:
-    """Whether it says anything of a deployment, or chooses a demo."""
+    """Whether the environment configures a deployment or chooses a demo."""
     return any(environ.get(name) or environ.get(f"{name}_FILE") for name in (*_OWN, "DEMO"))
 
 
 def _take(found: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
-    """One's own `NAME_FILE` gives way to the demo's `NAME`, and the reverse: `hlapp.env` takes no two of them."""
+    """Replace `NAME` and `NAME_FILE` by the demo's one of them: `hlapp.env` rejects both at once."""
     for key in found:
         name = key.removesuffix("_FILE")
         for old in (name, f"{name}_FILE"):
@@ -82,7 +82,7 @@ def _take(found: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
     environ.update(found)
 
 
-def _running(directory: Path) -> dict[str, dict[str, str]]:
+def _published(directory: Path) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for published in sorted(directory.glob(f"*/{_ENVIRONMENT}")):
         try:
@@ -90,6 +90,6 @@ def _running(directory: Path) -> dict[str, dict[str, str]]:
                 found[published.parent.name] = json.loads(published.read_text(encoding="utf-8"))
             else:
                 lock.close()
-        except (OSError, ValueError):  # another user's, or its demo has ended this moment
+        except (OSError, ValueError):  # owned by another user, or the demo has just ended
             continue
     return found

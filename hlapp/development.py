@@ -31,7 +31,7 @@ PLAIN = {
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "ALLOWED_HOSTS": "127.0.0.1,localhost",
 }
-# For commands that need no server: whoever connects by mistake is refused at once.
+# For commands that need no server: a connection made by mistake is refused at once.
 NOWHERE = {
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere",
     "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -47,7 +47,7 @@ def prepare(
     services: bool = True,
     environ: MutableMapping[str, str] = os.environ,
 ) -> embedded.Services | None:
-    """Fill what `environ` leaves unset; state that must last lives below `directory`.
+    """Fill what `environ` leaves unset. Keys and server data are kept below `directory`.
 
     Returns the embedded servers, for the caller to stop, or None when none were wanted. Raises EmbeddedError.
     """
@@ -92,7 +92,7 @@ def _serve(directory: Path, environ: MutableMapping[str, str]) -> embedded.Servi
 
 
 def revive() -> list[str]:
-    """Start embedded servers that have ended again; their names. Raises EmbeddedError."""
+    """Restart embedded servers that have ended; returns their names. Raises EmbeddedError."""
     return [name for services in _started for name in services.revive()]
 
 
@@ -107,7 +107,7 @@ def _is_set(environ: Mapping[str, str], name: str) -> bool:
 
 
 def _lasting_secrets(path: Path) -> dict[str, str]:
-    """Made once. Rows sealed yesterday must open today, so a file that cannot be read is never replaced."""
+    """Keys that are generated once. Stored rows need them, so a file that cannot be read is never replaced."""
     if not path.exists():
         _create(path, {"SECRET_KEY": secrets.token_urlsafe(50), "VAULT_KEYS": f"development:{_key()}"})
     try:
@@ -119,7 +119,7 @@ def _lasting_secrets(path: Path) -> dict[str, str]:
 
 
 def _create(path: Path, values: Mapping[str, str]) -> None:
-    """Write aside and link: of two first runs at once one wins, and both then read the same keys."""
+    """Write another file and link it: of two first runs at once one wins, and both then read the same keys."""
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:

@@ -1,9 +1,9 @@
 """Typed readers of environment variables; settings read the environment through this file and nowhere else.
 
-A missing or malformed variable does not raise where it is read: it is noted, a blank of the right type stands
-in, and `check()` names all of them at once, so that a deployment is mended in one round and not in seven.
-Every variable may be given as `NAME_FILE` instead, a path whose content is the value: the way orchestrators
-hand over secrets. An empty variable counts as unset, because compose files write `NAME=` for "nothing here".
+A missing or malformed variable does not raise where it is read. The reader notes the fault and returns an empty value
+of the right type; `check()` then names all faults at once, so that an operator mends them in one round. Every variable
+may be given as `NAME_FILE`, the path of a file that holds the value: orchestrators hand over secrets this way. An empty
+variable counts as unset, because compose files write `NAME=` for a missing one.
 
 No value that may hold a secret is ever repeated in a message: secrets never, URLs by their scheme only.
 """
@@ -61,7 +61,7 @@ class Env:
         self.names: set[str] = set()  # of all variables that were read
 
     def text(self, name: str, default: str | None = None) -> str:
-        """Any text, without the white space round it."""
+        """Any text, stripped of white space at both ends."""
         return self._read(name, _Kind("text", str, ""), default)
 
     def secret(self, name: str, default: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""The page of an unforeseen exception under DEBUG, and any report made of one: what it leaves out.
+"""Redacted error pages and reports for unhandled exceptions, under DEBUG too.
 
 Django's own shows everything under DEBUG, and a development server's `META` is the whole environment. A developer's
 secrets are secrets too: pages are shared, photographed and pasted into issues. So this is closed by default, and DEBUG
@@ -30,26 +30,33 @@ class Discreet(SafeExceptionReporterFilter):
     hidden_settings = _TELLING
 
     def cleanse_setting(self, key: Any, value: Any) -> Any:
+        """Blank a setting whose name or text tells of a secret."""
         cleansed = super().cleanse_setting(key, value)
         return self.cleanse_text(cleansed) if isinstance(cleansed, str) else cleansed
 
     def cleanse_text(self, text: str) -> str:
+        """`text` without tokens; blanked whole when it holds an address with a login."""
         return self.cleansed_substitute if _WITH_LOGIN.search(text) else str(scrub(text))
 
     def get_safe_request_meta(self, request: HttpRequest | None) -> dict[str, Any]:
+        """`request.META` without the process's environment."""
         found = {} if request is None else super().get_safe_request_meta(request)
         return {name: value for name, value in found.items() if _OF_THE_REQUEST.fullmatch(name)}
 
     def get_safe_cookies(self, request: HttpRequest | None) -> dict[str, Any]:
+        """Names of the request's cookies, values blanked."""
         return {} if request is None else dict.fromkeys(request.COOKIES, self.cleansed_substitute)
 
     def is_active(self, request: HttpRequest | None) -> bool:
+        """Always filter, under DEBUG too."""
         return True
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+        """Names of the request's form fields, values blanked."""
         return {} if request is None else dict.fromkeys(request.POST, self.cleansed_substitute)
 
     def get_traceback_frame_variables(self, request: Any, tb_frame: FrameType) -> ItemsView[str, Any]:
+        """No local variables: any of them may hold a secret."""
         return {}.items()
 
 
@@ -59,6 +66,7 @@ class Reporter(ExceptionReporter):
     filter: Discreet
 
     def get_traceback_data(self) -> dict[str, Any]:
+        """Django's data for the error page, with exception texts and query values redacted."""
         data = super().get_traceback_data()
         for name in ("exception_value", "exception_notes", "unicode_hint"):
             if name in data:

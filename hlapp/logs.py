@@ -1,7 +1,7 @@
-"""Structured logs on standard error, JSON in production, and the last guard against a secret in a line.
+"""Structured logs on standard error, JSON in production, with secrets redacted.
 
-Secrets travel as `Secret`, which prints as an ellipsis. This filter is the second wall: it blanks values under
-telling names and anything that looks like a token, in our lines and in those of every library.
+The code passes secrets as `Secret`, which prints as an ellipsis. This filter is the second guard: it redacts values
+under secret-sounding names and anything that looks like a token, in the log lines of every library too.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""All settings, read once from the environment; DESIGN: only what differs between deployments is a variable.
+"""Django settings, read once from the environment. Only what differs between deployments is a variable.
 
 A missing or malformed variable stops start-up with its name and what it should be (`hlapp.env`).
 """
@@ -21,8 +21,8 @@ DEBUG = env.flag("DEBUG", default=False)
 SECRET_KEY = env.secret("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else None)
 PUBLIC_URL = env.url("PUBLIC_URL")
-# How many reverse proxies of ours stand in front: so far from the right is the client's address in X-Forwarded-For. We
-# speak plain HTTP, so behind a public https:// address there is at least one.
+# Number of reverse proxies in front: the client's address is that far from the right in X-Forwarded-For. The web
+# process serves plain HTTP, so behind a public https:// address there is at least one.
 TRUSTED_PROXIES = env.integer("TRUSTED_PROXIES", default=1 if PUBLIC_URL.startswith("https:") else 0)
 
 # --- HighLevel -------------------------------------------------------------------------------------------------
@@ -59,8 +59,9 @@ HIGHLEVEL_API_1_URL = "https://rest.gohighlevel.com/v1"
 # --- Services --------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database("DATABASE_URL")}
 DATABASES["default"].setdefault("OPTIONS", {})
-# A pool per process: worker threads share a few connections, and a dead one is replaced when next asked for. It pauses
-# ever longer between its tries, minutes at last, unless it gives up soon: then whoever comes next begins anew.
+# A pool per process: worker threads share a few connections, and a dead one is replaced at its next use. Without
+# `reconnect_timeout` the pool would pause ever longer between attempts, up to minutes; so it gives up soon and the
+# next caller starts a new attempt.
 DATABASES["default"]["OPTIONS"] |= {
     "pool": {"min_size": 0, "max_size": 20, "timeout": 3, "reconnect_timeout": 3},
     "connect_timeout": 5,

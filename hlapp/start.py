@@ -1,6 +1,6 @@
-"""What every serving process does before it serves: web, worker and beat prove the key ring and end when it is wrong.
+"""Start-up check of web, worker and beat: the key ring must open what is stored, or the process ends.
 
-Status 3 is what gunicorn takes for "do not start me again"; with another it would try for ever.
+gunicorn does not restart a worker that ends with status 3. With another status it would restart it for ever.
 """
 
 from __future__ import annotations

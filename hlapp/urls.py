@@ -1,4 +1,4 @@
-"""The URL contract; each room brings its own addresses, and errors end on the console's pages."""
+"""Root URLconf: includes each room's URLs and sets the error pages."""
 
 from __future__ import annotations
 

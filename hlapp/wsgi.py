@@ -1,4 +1,4 @@
-"""The web process: `gunicorn hlapp.wsgi`."""
+"""WSGI application: `gunicorn hlapp.wsgi`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ prove_keys()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The keeper starts with the first request: this module may be loaded in a process that only forks the servers."""
+    """Start the spool thread with the first request: the module may be loaded in a process that only forks servers."""
     _keeper.start()
     return _django(environ, start_response)

@@ -1,8 +1,6 @@
 """Real PostgreSQL and Valkey on loopback, for a machine that has neither: development, demo and tests.
 
-Decision: the servers come as wheels from the package index, and the launcher is our own, because the wheels'
-own launchers change permissions outside the project, leave servers behind, and know no passwords. Production
-sets DATABASE_URL and REDIS_URL and never gets here.
+README.md in this folder describes the parts. Production sets DATABASE_URL and REDIS_URL and does not use them.
 """
 
 from __future__ import annotations

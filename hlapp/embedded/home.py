@@ -1,4 +1,4 @@
-"""A server's home: its data, its account, its log, and the lock that says whether it lives.
+"""Directory of one embedded server: data, account, log, and the lock that tells whether the server runs.
 
 ::
 
@@ -7,9 +7,8 @@
     <directory>/postgres/data/          what the server writes
     <directory>/postgres/log            of the last run
 
-The lock is the only truth about life. The kernel drops it when the last process that inherited it is gone, so
-after `kill -9` there is no stale state to judge: a lock that can be taken means that nothing runs here,
-whatever pid files say.
+Only the lock tells whether a server runs. The kernel releases it when the last process that inherited it ends,
+after `kill -9` too. A lock that can be taken means that no server runs here. Pid files are not trusted.
 """
 
 from __future__ import annotations
@@ -51,13 +50,15 @@ class Home:
         self._account = self.path / "account.json"
 
     def lock(self) -> IO[bytes] | None:
-        """The lock, taken; None while somebody, or a server that has not ended yet, holds it."""
+        """Take the lock; None while another launcher, or a server that has not ended yet, holds it."""
         return try_lock(self.path / "lock")
 
     def log(self) -> IO[bytes]:
+        """The log file, emptied, open for the server's output."""
         return (self.path / "log").open("wb")
 
-    def said(self) -> str:
+    def log_text(self) -> str:
+        """What the server has written to its log."""
         return (self.path / "log").read_text(errors="replace")
 
     def account(self) -> Account | None:
@@ -89,7 +90,7 @@ class Home:
 
 
 def private_directory(path: Path) -> None:
-    """Make `path`, or check that it is ours; nobody else may look inside.
+    """Make `path` with mode 0700, or check that it belongs to this user.
 
     Raises EmbeddedError if it belongs to another user, OSError if it cannot be made.
     """
@@ -125,7 +126,7 @@ def _is_free(port: int) -> bool:
 
 
 def _free_port() -> int:
-    """A port that is free now. Somebody may take it before the server does: the launcher then asks again."""
+    """A port that is free now. Another program may take it before the server does: the launcher then tries again."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Starts one server in its home, or joins the one that somebody else runs there."""
+"""Starts one embedded server, or joins the one that another process already runs in the same directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TAKEN = "Address already in use"
 
 @dataclass
 class Handle:
-    """A server to use. `server` is None when it is somebody else's, and then nothing here stops it."""
+    """A server in use. `server` is None when another process started it; `stop` then leaves it running."""
 
     engine: Engine
     home: Home
@@ -30,9 +30,11 @@ class Handle:
 
     @property
     def url(self) -> str:
+        """URL of the server, with its password."""
         return self.engine.url(self.account)
 
     def stop(self) -> None:
+        """End the server if this process started it; release its lock."""
         if self.server is not None:
             self.server.stop(self.engine.stop_signal, PATIENCE)
         if self.lock is not None:
@@ -40,7 +42,7 @@ class Handle:
         self.server = self.lock = None
 
     def revive(self) -> bool:
-        """Start it again, at its address, if it has ended: ours, or one that we joined and whose owner has gone.
+        """Start the server again at the same address if it has ended, also when another process had started it.
 
         False when it runs. Raises EmbeddedError.
         """
@@ -60,10 +62,10 @@ class Handle:
 
 
 def obtain(engine: Engine, home: Home) -> Handle:
-    """A server that answers: ours from now on, or joined. Raises EmbeddedError.
+    """Start a server, or join the one that runs, and return it once it answers. Raises EmbeddedError.
 
     A held lock means a live server, one that is still starting, or one on its way out after its launcher was
-    killed; which of them shows within moments, so try both ways until one works.
+    killed. The loop tries to start and to join in turn until one works.
     """
     deadline = clock.monotonic() + PATIENCE
     while clock.monotonic() < deadline:
@@ -98,7 +100,7 @@ def _start(engine: Engine, home: Home, lock: IO[bytes]) -> Handle:
 
 def _run(engine: Engine, home: Home, account: Account, lock: IO[bytes]) -> process.Server | None:
     """The server once it answers; None if another program took its port first."""
-    command = process.Command(
+    command = process.ServerCommand(
         engine.argv(home, account), home.data, engine.input(account), engine.stop_signal, lock.fileno()
     )
     with home.log() as log:
@@ -110,9 +112,9 @@ def _run(engine: Engine, home: Home, account: Account, lock: IO[bytes]) -> proce
         raise
     if server.alive:
         return server
-    if _TAKEN in home.said():
+    if _TAKEN in home.log_text():
         return None
-    raise from_output(engine.name, home.said(), home.path)
+    raise from_output(engine.name, home.log_text(), home.path)
 
 
 def _await(engine: Engine, server: process.Server, account: Account) -> None:

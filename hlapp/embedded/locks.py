@@ -1,4 +1,4 @@
-"""Locks that the kernel releases when their last holder is gone, however it went (flock)."""
+"""File locks (flock) that the kernel releases when the last process that has them open ends."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def try_lock(path: Path) -> IO[bytes] | None:
 
 @contextmanager
 def waiting_lock(path: Path, patience: float) -> Iterator[None]:
-    """Hold the lock meanwhile. Raises EmbeddedError if it is not to be had within `patience` seconds."""
+    """Hold the lock inside the `with` block. Raises EmbeddedError if it is not free within `patience` seconds."""
     deadline = clock.monotonic() + patience
     while (lock := try_lock(path)) is None:
         if clock.monotonic() > deadline:

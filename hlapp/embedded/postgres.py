@@ -65,19 +65,21 @@ class Postgres:
 
     @property
     def stop_signal(self) -> int:
+        """Fast shutdown for data that lasts, immediate shutdown for throwaway data."""
         # Fast shutdown ends sessions and writes a checkpoint; what is thrown away needs none.
         return SIGINT if self.durable else SIGQUIT
 
     def create(self, home: Home, account: Account, lock: IO[bytes]) -> None:
+        """Run initdb on the first start; later check the major version. Raises EmbeddedError."""
         if home.data.exists():
             _check_version(home.data)
-            # We hold the lock, so no server runs here, and the pid in this file may be anybody's by now.
+            # This process holds the lock, so no server runs here. The pid in the file may belong to another process.
             (home.data / "postmaster.pid").unlink(missing_ok=True)
         else:
             self._initdb(home, account, lock)
 
     def _initdb(self, home: Home, account: Account, lock: IO[bytes]) -> None:
-        """Make the data aside and rename it, so that a killed first run leaves no half of it behind."""
+        """Create the data directory under another name and rename it, so that a killed run leaves no partial one."""
         aside = home.path / "data.new"
         shutil.rmtree(aside, ignore_errors=True)
         home.data_directory(aside)
@@ -85,7 +87,7 @@ class Postgres:
         if not self.durable:
             argv.append("--no-sync")
         status, output = process.run(
-            process.Command(argv, aside, f"{account.password}\n".encode(), SIGTERM, lock.fileno())
+            process.ServerCommand(argv, aside, f"{account.password}\n".encode(), SIGTERM, lock.fileno())
         )
         if status:
             shutil.rmtree(aside, ignore_errors=True)
@@ -93,14 +95,17 @@ class Postgres:
         aside.rename(home.data)
 
     def argv(self, home: Home, account: Account) -> list[str]:
+        """Command line of the server, with all settings as options."""
         settings = {**_SETTINGS, **({} if self.durable else _THROWAWAY), "port": str(account.port)}
         options = [text for key, value in settings.items() for text in ("-c", f"{key}={value}")]
         return [str(binaries.postgres("postgres")), "-D", _inside(home.data), *options]
 
     def input(self, account: Account) -> bytes:
+        """Nothing: the password is already in the data directory."""
         return b""
 
     def answers(self, account: Account) -> bool:
+        """Whether a client can log in with `account`."""
         try:
             psycopg.connect(self.url(account), connect_timeout=2, sslmode="disable").close()
         except psycopg.OperationalError:
@@ -108,6 +113,7 @@ class Postgres:
         return True
 
     def url(self, account: Account) -> str:
+        """URL of the database `postgres`, with the superuser's login."""
         return f"postgresql://{_USER}:{account.password}@127.0.0.1:{account.port}/postgres"
 
 

@@ -31,7 +31,7 @@ def server_uid() -> int:
 
 
 def _nobody() -> int:
-    """Its number: 65534 nearly everywhere. initdb wants one that the account database knows."""
+    """User id of `nobody`, usually 65534. initdb needs a user id that the account database knows."""
     try:
         return pwd.getpwnam("nobody").pw_uid
     except KeyError:
@@ -39,8 +39,8 @@ def _nobody() -> int:
 
 
 @dataclass(frozen=True)
-class Command:
-    """What to run. `input` is written to its standard input; `keep` is a descriptor that stays open in it."""
+class ServerCommand:
+    """Command of a server. `input` is written to its standard input; `keep` is a descriptor that stays open in it."""
 
     argv: Sequence[str]
     directory: Path
@@ -50,9 +50,9 @@ class Command:
 
 
 class Server:
-    """A running server, our child."""
+    """A running server process, a child of this process."""
 
-    def __init__(self, command: Command, log: IO[bytes]) -> None:
+    def __init__(self, command: ServerCommand, log: IO[bytes]) -> None:
         self._command = command
         self._process = _spawn(command, log)
         assert self._process.stdin is not None
@@ -62,6 +62,7 @@ class Server:
 
     @property
     def alive(self) -> bool:
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def stop(self, signal: int, patience: float) -> None:
@@ -76,14 +77,14 @@ class Server:
             self._process.wait()
 
 
-def run(command: Command) -> tuple[int, str]:
+def run(command: ServerCommand) -> tuple[int, str]:
     """Run to the end: exit status, and everything it printed."""
     process = _spawn(command, subprocess.PIPE)
     output, _ = process.communicate(command.input)
     return process.returncode, output.decode(errors="replace")
 
 
-def _spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
+def _spawn(command: ServerCommand, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
     tie = [str(os.getpid()), str(int(command.death_signal)), str(server_uid())]
     return subprocess.Popen(  # noqa: S603 - paths of our own, no shell
         [sys.executable, "-I", "-S", str(_CHILD), *tie, *command.argv],
@@ -98,13 +99,13 @@ def _spawn(command: Command, output: IO[bytes] | int) -> subprocess.Popen[bytes]
 
 
 class Watchdog:
-    """Signals a child when we are gone, where the kernel does not (`child.py`): nowhere but outside Linux."""
+    """Signals the child when this process has ended. On Linux the kernel does it instead (`child.py`)."""
 
     def __init__(self, pid: int, signal: int, *, needed: bool = sys.platform != "linux") -> None:
         self._shell = _watch(pid, signal) if needed else None
 
     def call_off(self) -> None:
-        """The child is to be left alone: it has ended, or is being stopped."""
+        """Stop watching: the child has ended or is being stopped."""
         if self._shell is not None:
             self._shell.kill()
             self._shell.communicate()

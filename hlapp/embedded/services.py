@@ -25,10 +25,12 @@ class Services:
 
     @property
     def database_url(self) -> str:
+        """URL of PostgreSQL, empty when it was not asked for."""
         return self._url("postgres")
 
     @property
     def redis_url(self) -> str:
+        """URL of Valkey, empty when it was not asked for."""
         return self._url("valkey")
 
     @property
@@ -43,7 +45,7 @@ class Services:
                 handle.stop()
 
     def revive(self) -> list[str]:
-        """Start again what has ended; the names. For whoever outlives the process whose servers it joined.
+        """Restart servers that have ended; returns their names. For a process that outlives the one that started them.
 
         Raises EmbeddedError.
         """

@@ -29,16 +29,20 @@ class Valkey:
 
     @property
     def stop_signal(self) -> int:
+        """SIGTERM: Valkey then writes its snapshot, if it keeps one."""
         return SIGTERM
 
     def create(self, home: Home, account: Account, lock: IO[bytes]) -> None:
+        """Make an empty data directory on the first start."""
         if not home.data.exists():
             home.data_directory(home.data)
 
     def argv(self, home: Home, account: Account) -> list[str]:
+        """Command line that reads the configuration from standard input."""
         return [str(binaries.valkey()), "-"]
 
     def input(self, account: Account) -> bytes:
+        """The configuration, with the password."""
         # With a save rule, SIGTERM writes a snapshot before the end; without one it does not.
         save = "60 1" if self.durable else '""'
         lines = (
@@ -54,6 +58,7 @@ class Valkey:
         return "\n".join(lines).encode() + b"\n"
 
     def answers(self, account: Account) -> bool:
+        """Whether PING succeeds with the password of `account`."""
         with redis.Redis.from_url(self.url(account), socket_timeout=1, retry=None) as client:
             try:
                 return bool(client.ping())
@@ -61,4 +66,5 @@ class Valkey:
                 return False
 
     def url(self, account: Account) -> str:
+        """URL of Redis database 0."""
         return f"redis://:{account.password}@127.0.0.1:{account.port}/0"

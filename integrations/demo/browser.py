@@ -1,4 +1,4 @@
-"""A browser's part of an install, over real HTTP: cookies, redirects and one form. No JavaScript is needed for it."""
+"""Minimal HTTP browser for the install flow: cookies, redirects and one form, no JavaScript."""
 
 from __future__ import annotations
 
@@ -25,18 +25,22 @@ class Browser:
         self.url = ""
 
     def get(self, url: str) -> str:
+        """GET `url`; the body as text. Raises DemoFailed unless it answers with success."""
         return self._open(urllib.request.Request(url))  # noqa: S310 - addresses of our own
 
     def post(self, url: str, fields: dict[str, str]) -> str:
+        """POST form `fields` to `url`; the body as text. Raises DemoFailed."""
         return self._open(urllib.request.Request(url, data=urlencode(fields).encode()))  # noqa: S310
 
     def post_json(self, url: str, body: Any) -> Any:
+        """POST `body` as JSON; the parsed answer, None when it is empty. Raises DemoFailed."""
         request = urllib.request.Request(  # noqa: S310
             url, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}
         )
         return json.loads(self._open(request) or "null")
 
     def json(self, url: str) -> Any:
+        """GET `url`; the parsed JSON. Raises DemoFailed."""
         return json.loads(self.get(url))
 
     def submit(self, page: str, choices: dict[str, str]) -> str:
@@ -48,7 +52,7 @@ class Browser:
         return self.post(urljoin(self.url, form.action), {**form.hidden, **choices})
 
     def answers(self, url: str) -> bool:
-        """Whether anybody answers there with success."""
+        """Whether GET `url` answers with success."""
         try:
             self.get(url)
         except DemoFailed:

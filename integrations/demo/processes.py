@@ -1,4 +1,4 @@
-"""The demo's processes: the ones a deployment runs, started as a deployment starts them, and kept running.
+"""Process supervisor of the demo: starts sandbox, web, worker and beat, and restarts those that die.
 
 They are tied to the demo's life (`hlapp.embedded.child`), write to log files, and are started again when they die, as
 any process manager would; killing the worker in the middle of a sync is a thing to try.
@@ -39,6 +39,7 @@ class Process:
     _watchdog: Watchdog | None = field(default=None, repr=False)
 
     def start(self) -> None:
+        """Start the process; it ends when the demo ends."""
         tie = [str(os.getpid()), str(int(signal.SIGTERM)), str(os.geteuid())]
         with self.log.open("ab") as log:
             self._running = subprocess.Popen(  # noqa: S603 - a command of our own, no shell
@@ -53,11 +54,12 @@ class Process:
 
     @property
     def pid(self) -> int:
+        """Process id."""
         assert self._running is not None
         return self._running.pid
 
     def revive(self) -> str | None:
-        """Start it again if it has died; what happened, for the person who watches."""
+        """Start it again if it has died; what happened, for display."""
         if self._running is None or self._running.poll() is None:
             return None
         if self.restarts >= _MAX_RESTARTS:
@@ -70,10 +72,12 @@ class Process:
         return f"{self.name} {how} and was started again"
 
     def ask_to_stop(self) -> None:
+        """Send SIGTERM if it runs."""
         if self._running is not None and self._running.poll() is None:
             self._running.send_signal(signal.SIGTERM)
 
     def wait(self) -> None:
+        """Wait until it has ended; kill its process group after 8 seconds."""
         if self._running is None:
             return
         try:
@@ -99,7 +103,7 @@ class Process:
         return sum(rss * 1024 for pid, parent, rss in rows if self.pid in (pid, parent))
 
 
-class Household:
+class Supervisor:
     """All processes together, in the order they start; stopped in the opposite one."""
 
     def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
@@ -109,6 +113,7 @@ class Household:
         self.processes: dict[str, Process] = {}
 
     def run(self, name: str, *argv: str) -> Process:
+        """Start `python *argv` under `name`, with an empty log file."""
         process = Process(name, argv, self.env, self.directory / f"{name}.log")
         process.log.write_bytes(b"")
         self.processes[name] = process
@@ -116,11 +121,12 @@ class Household:
         return process
 
     def revive(self) -> list[str]:
-        """Start again what has ended, the servers first; what happened, for the person who watches."""
+        """Start again what has ended, the servers first; what happened, for display."""
         servers = [f"{name} had ended and was started again" for name in development.revive()]
         return servers + [news for process in self.processes.values() if (news := process.revive())]
 
     def stop(self) -> None:
+        """Stop all processes, the last started first."""
         _stop([*reversed(self.processes.values())])
 
     def renew(self, names: Sequence[str]) -> None:

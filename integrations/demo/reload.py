@@ -1,4 +1,4 @@
-"""Whether the code has changed since the processes read it, and whether what is there now would start."""
+"""Watches the source files for changes, and checks that changed code starts before the demo restarts."""
 
 from __future__ import annotations
 

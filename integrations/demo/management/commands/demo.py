@@ -14,29 +14,35 @@ from rich.console import Console
 from hlapp import demos
 from integrations.core import clock
 from integrations.core.errors import IntegrationError
-from integrations.demo import screen, stage, walk
+from integrations.demo import deployment, display, scenario
+from integrations.demo.deployment import RunningDemo
 from integrations.demo.processes import DemoFailed
 from integrations.demo.reload import Sources
-from integrations.demo.stage import Stage
 from integrations.sandbox.server.options import Options
 
 _SYNC_SECONDS = 150.0
 
 
 class Command(BaseCommand):
+    """`manage.py demo`."""
+
     help = "Run everything on one machine against the sandbox: install an agency, sync it, and keep serving."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """Size and ports of the demo."""
         parser.add_argument("--once", action="store_true", help="stop after the first sync; exit status 0 or 1")
         parser.add_argument("--locations", type=int, default=5)
         parser.add_argument("--contacts", type=int, default=2000, help="for each location")
         parser.add_argument("--port", type=_port, default=8000, help="of the web pages")
         parser.add_argument("--sandbox-port", type=_port, default=9100)
         parser.add_argument("--seed", type=int, default=1)
-        parser.add_argument("--database", default=stage.DATABASE, help="made anew each time; another for a second demo")
+        parser.add_argument(
+            "--database", default=deployment.DATABASE, help="made anew each time; another for a second demo"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
+        """Run the demo; CommandError with one line when it cannot go on."""
         console = Console()
         signal.signal(signal.SIGTERM, _interrupt)
         try:
@@ -48,62 +54,62 @@ class Command(BaseCommand):
 
     def _run(self, console: Console, options: dict[str, Any]) -> None:
         for port in (options["port"], options["sandbox_port"]):
-            stage.refuse_used(port)
+            deployment.refuse_used(port)
         directory = Path(settings.BASE_DIR) / ".hlapp" / options["database"]
-        with demos.place(directory):
+        with demos.running(directory):
             console.print("Preparing the database …")
-            password = stage.prepare_database(options["database"])
+            password = deployment.prepare_database(options["database"])
             console.print("Starting sandbox, web, worker and beat …")
-            running = stage.start(_vendor(options), directory=directory, port=options["port"], password=password)
+            running = deployment.start(_vendor(options), directory=directory, port=options["port"], password=password)
             try:
-                demos.publish(directory, stage.configuration(running))
+                demos.publish(directory, deployment.configuration(running))
                 _tell(console, running)
                 if not options["once"]:
-                    console.print(screen.addresses(running))
+                    console.print(display.addresses(running))
                     _serve(console, running)
             finally:
-                running.household.stop()
+                running.supervisor.stop()
 
 
-def _tell(console: Console, running: Stage) -> None:
+def _tell(console: Console, running: RunningDemo) -> None:
     console.print("Installing the agency through its pages …")
     began = clock.monotonic()
-    walk.install(running)
+    scenario.install(running)
     _watch(console, running, until=began + _SYNC_SECONDS)
     synced = clock.monotonic() - began
-    changes = walk.change(running)
-    now = walk.look(running)
-    console.print(screen.locations(now), screen.totals(running, now, sync=synced, changes=changes), sep="\n")
+    changes = scenario.change(running)
+    now = scenario.look(running)
+    console.print(display.locations(now), display.totals(running, now, sync=synced, changes=changes), sep="\n")
     refused = sum(bucket["rejected_429"] for bucket in now.vendor["quota"].values())
     if refused:
         raise DemoFailed(f"the vendor refused {refused} requests with 429")
 
 
-def _watch(console: Console, running: Stage, *, until: float) -> None:
-    with screen.bars(console) as bars:
+def _watch(console: Console, running: RunningDemo, *, until: float) -> None:
+    with display.bars(console) as bars:
         while True:
-            now = walk.look(running)
+            now = scenario.look(running)
             bars.show(now)
-            for news in running.household.revive():
+            for news in running.supervisor.revive():
                 bars.say(news)
             if now.complete:
                 return
             if clock.monotonic() > until:
-                reasons = walk.failed_runs() or [f"see the logs in {running.household.directory}"]
+                reasons = scenario.failed_runs() or [f"see the logs in {running.supervisor.directory}"]
                 raise DemoFailed(f"the sync did not finish in {_SYNC_SECONDS:.0f} s: {'; '.join(reasons)}")
             clock.sleep(0.25)
 
 
-def _serve(console: Console, running: Stage) -> None:
+def _serve(console: Console, running: RunningDemo) -> None:
     """Keep everything running, with the code as it is: what would not start does not replace what runs."""
     sources = Sources(Path(settings.BASE_DIR))
     while True:
-        for news in running.household.revive():
+        for news in running.supervisor.revive():
             console.print(news)
         if sources.have_changed():
-            fault = sources.fault(running.household.env)
+            fault = sources.fault(running.supervisor.env)
             if fault is None:
-                running.household.renew(stage.OURS)
+                running.supervisor.renew(deployment.OURS)
             what = f"does not start, the old one goes on: {fault}" if fault else "runs: web, worker and beat began anew"
             console.print(f"The changed code {what}", markup=False)
         clock.sleep(0.5)

@@ -1,4 +1,4 @@
-"""The demo's story: install the agency as its admin would, watch the sync, change data at the vendor, compare."""
+"""Steps of the demo: install the agency as its admin would, watch the sync, change data at the vendor, compare."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.db.models import Count
 
 from integrations.core import clock
 from integrations.demo.browser import Browser
+from integrations.demo.deployment import RunningDemo
 from integrations.demo.processes import DemoFailed
-from integrations.demo.stage import Stage
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import Installation
 
@@ -40,31 +40,32 @@ class Progress:
 
     @property
     def expected(self) -> dict[tuple[str, str], int]:
+        """Records at the vendor by (location id, resource)."""
         locations: dict[str, dict[str, Any]] = self.vendor["locations"]
         return {(key, resource): row[resource] for key, row in locations.items() for resource in RESOURCES}
 
 
-def install(stage: Stage) -> str:
+def install(demo: RunningDemo) -> str:
     """Install the agency on all its locations, through every page an admin sees. Returns the result page."""
     browser = Browser()
-    start = browser.get(f"{stage.web}/install/")
+    start = browser.get(f"{demo.web}/install/")
     if "go=1" not in start:
         raise DemoFailed("the install page offers no way on")
-    consent = browser.get(f"{stage.web}/install/?go=1")
-    company = next(iter(browser.json(f"{stage.vendor}/sandbox/state")["companies"]))
+    consent = browser.get(f"{demo.web}/install/?go=1")
+    company = next(iter(browser.json(f"{demo.vendor}/sandbox/state")["companies"]))
     choices = {"mode": "bulk", "company": company, "all_locations": "on", "action": "install"}
     result = browser.submit(consent, choices)
-    if not browser.url.startswith(f"{stage.web}/install/done/"):
+    if not browser.url.startswith(f"{demo.web}/install/done/"):
         raise DemoFailed(f"the installation ended on {browser.url.partition('?')[0]}")
     return result
 
 
-def look(stage: Stage) -> Progress:
-    """One look at both sides."""
+def look(demo: RunningDemo) -> Progress:
+    """Read the counts of both sides: the sandbox and the database."""
     live = Record.objects.filter(deleted_at__isnull=True)
     rows = live.values_list("location_id", "resource").annotate(n=Count("pk"))
     return Progress(
-        vendor=Browser().json(f"{stage.vendor}/sandbox/state"),
+        vendor=Browser().json(f"{demo.vendor}/sandbox/state"),
         synced=Counter({(location, resource): n for location, resource, n in rows}),
         connected=Installation.objects.filter(user_type="Location", status=Installation.Status.INSTALLED).count(),
         unfinished=Plan.objects.filter(synced_at__isnull=True).count(),
@@ -72,17 +73,18 @@ def look(stage: Stage) -> Progress:
 
 
 def failed_runs() -> list[str]:
+    """One line with the reason for each sync run that failed."""
     return [f"{run}: {run.error}" for run in Run.objects.filter(status=Run.Status.FAILED).select_related("plan")]
 
 
-def change(stage: Stage) -> float:
+def change(demo: RunningDemo) -> float:
     """Create contacts at the vendor and wait until webhooks have brought them. Returns the seconds it took."""
     browser, began = Browser(), clock.monotonic()
-    for location in browser.json(f"{stage.vendor}/sandbox/state")["locations"]:
+    for location in browser.json(f"{demo.vendor}/sandbox/state")["locations"]:
         body = {"location": location, "resource": "contacts", "kind": "create", "count": CHANGES}
-        browser.post_json(f"{stage.vendor}/sandbox/changes", body)
-    while not look(stage).complete:
-        stage.household.revive()
+        browser.post_json(f"{demo.vendor}/sandbox/changes", body)
+    while not look(demo).complete:
+        demo.supervisor.revive()
         if clock.monotonic() - began > _COLD_SECONDS:
             raise DemoFailed("the changes made at the vendor did not all arrive through webhooks")
         clock.sleep(0.2)

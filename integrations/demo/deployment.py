@@ -1,7 +1,7 @@
-"""Sets the stage: a database of the demo's own, migrated and empty, an operator, and the five processes.
+"""Set-up of the demo: an empty migrated database, an operator account, and the four processes.
 
 The database is called `hlapp_demo` on whatever server DATABASE_URL names, and is made anew each time, so that a demo on
-somebody's own server touches nothing of theirs. Keys in Redis are named after the database, so those are apart too.
+existing server touches no other database. Keys in Redis carry the database's name, so they are separate too.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from psycopg import sql
 from hlapp.settings import env
 from integrations.core import clock
 from integrations.demo.browser import Browser
-from integrations.demo.processes import DemoFailed, Household
+from integrations.demo.processes import DemoFailed, Supervisor
 from integrations.quota.permits import scripts as quota_store
 from integrations.sandbox.oauth.marketplace import listed
 from integrations.sandbox.server.environment import variables
@@ -51,13 +51,13 @@ _START_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Stage:
+class RunningDemo:
     """What is running and where. `password` is the operator's, made for this demo and shown on its terminal."""
 
     web: str
     vendor: str
     password: str
-    household: Household
+    supervisor: Supervisor
 
 
 def prepare_database(name: str) -> str:
@@ -90,31 +90,31 @@ def _recreate(server: dict[str, object], name: str) -> None:
         raise DemoFailed(f"the database {name} cannot be made: {' '.join(str(error).split())}") from error
 
 
-def start(options: Options, *, directory: Path, port: int, password: str) -> Stage:
+def start(options: Options, *, directory: Path, port: int, password: str) -> RunningDemo:
     """Start the sandbox, web, worker and beat, and wait until web says that it is ready."""
     web, vendor = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{options.port}"
-    household = Household(directory, _environment(options, web=web, vendor=vendor))
+    supervisor = Supervisor(directory, _environment(options, web=web, vendor=vendor))
     try:
-        _start_all(household, options, port)
-        _wait_for(household, f"{vendor}/sandbox/state", "sandbox")
-        _wait_for(household, f"{web}/readyz", "web")
+        _start_all(supervisor, options, port)
+        _wait_for(supervisor, f"{vendor}/sandbox/state", "sandbox")
+        _wait_for(supervisor, f"{web}/readyz", "web")
     except BaseException:
-        household.stop()
+        supervisor.stop()
         raise
-    return Stage(web, vendor, password, household)
+    return RunningDemo(web, vendor, password, supervisor)
 
 
-def _start_all(household: Household, options: Options, port: int) -> None:
+def _start_all(supervisor: Supervisor, options: Options, port: int) -> None:
     sandbox = ["--port", options.port, "--companies", options.companies, "--locations", options.locations]
     sandbox += ["--contacts", options.contacts, "--seed", options.seed, "--webhook-url", options.webhook_url]
     sandbox += ["--redirect-uri", *options.redirect_uris]
-    household.run("sandbox", "-m", "integrations.sandbox", *map(str, sandbox))
+    supervisor.run("sandbox", "-m", "integrations.sandbox", *map(str, sandbox))
     gunicorn = f"--bind 127.0.0.1:{port} --workers 1 --worker-class gthread --threads 8 --no-control-socket"
-    household.run("web", "-m", "gunicorn", "hlapp.wsgi", *gunicorn.split(), "--log-level", "warning")
+    supervisor.run("web", "-m", "gunicorn", "hlapp.wsgi", *gunicorn.split(), "--log-level", "warning")
     worker = "worker -P threads -c 16 -Q urgent,api --without-gossip --without-mingle --without-heartbeat -l WARNING"
-    household.run("worker", "-m", "celery", "-A", "hlapp", *worker.split())
-    schedule = str(household.directory / "beat-schedule")
-    household.run("beat", "-m", "celery", "-A", "hlapp", "beat", "-l", "WARNING", "--pidfile=", "-s", schedule)
+    supervisor.run("worker", "-m", "celery", "-A", "hlapp", *worker.split())
+    schedule = str(supervisor.directory / "beat-schedule")
+    supervisor.run("beat", "-m", "celery", "-A", "hlapp", "beat", "-l", "WARNING", "--pidfile=", "-s", schedule)
 
 
 def _environment(options: Options, *, web: str, vendor: str) -> dict[str, str]:
@@ -127,14 +127,14 @@ def _environment(options: Options, *, web: str, vendor: str) -> dict[str, str]:
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "LOG_LEVEL": "INFO",
     }
-    # Theirs may say the same in a file: `hlapp.env` takes no two of them.
+    # The caller may set the same name as NAME_FILE; `hlapp.env` rejects both at once.
     theirs = {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in ours}
     return {**theirs, **ours}
 
 
-def configuration(running: Stage) -> dict[str, str]:
-    """Of the processes' environment what the settings read: what a command needs to work with them."""
-    return {key: value for key, value in running.household.env.items() if key.removesuffix("_FILE") in env.names}
+def configuration(running: RunningDemo) -> dict[str, str]:
+    """The variables of the processes' environment that settings read: a command needs these to join the demo."""
+    return {key: value for key, value in running.supervisor.env.items() if key.removesuffix("_FILE") in env.names}
 
 
 def refuse_used(port: int) -> None:
@@ -150,10 +150,10 @@ def refuse_used(port: int) -> None:
             ) from None
 
 
-def _wait_for(household: Household, url: str, name: str) -> None:
+def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
     browser, until = Browser(), clock.monotonic() + _START_SECONDS
     while not browser.answers(url):
-        household.revive()
+        supervisor.revive()
         if clock.monotonic() > until:
-            raise DemoFailed(f"{name} did not come up in {_START_SECONDS:.0f} s: see {household.directory}/{name}.log")
+            raise DemoFailed(f"{name} did not come up in {_START_SECONDS:.0f} s: see {supervisor.directory}/{name}.log")
         clock.sleep(0.2)

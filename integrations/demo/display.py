@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from integrations.demo import walk
-from integrations.demo.stage import OPERATOR, Stage
+from integrations.demo import scenario
+from integrations.demo.deployment import OPERATOR, RunningDemo
 from integrations.quota.permits import queries as quota
 from integrations.tenants.models import Installation
 
@@ -24,40 +24,44 @@ class Bars:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
-    def show(self, now: walk.Progress) -> None:
+    def show(self, now: scenario.Progress) -> None:
+        """Draw the bars as of `now`."""
         for key, row in now.vendor["locations"].items():
-            total = sum(row[resource] for resource in walk.RESOURCES)
+            total = sum(row[resource] for resource in scenario.RESOURCES)
             if key not in self._bars:
                 self._bars[key] = self._progress.add_task(row["name"], total=total)
-            done = sum(now.synced[key, resource] for resource in walk.RESOURCES)
+            done = sum(now.synced[key, resource] for resource in scenario.RESOURCES)
             self._progress.update(self._bars[key], completed=done, total=total)
 
     def say(self, text: str) -> None:
+        """Print a line above the bars."""
         self._progress.console.print(text)
 
 
 @contextmanager
 def bars(console: Console) -> Iterator[Bars]:
+    """Show progress bars inside the `with` block."""
     columns = (TextColumn("{task.description:<28.28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         yield Bars(progress)
 
 
-def locations(now: walk.Progress) -> Table:
+def locations(now: scenario.Progress) -> Table:
+    """Table of record counts per location: synced here, present at the vendor."""
     table = Table(title="Records here / at the vendor", title_justify="left")
     table.add_column("Location", no_wrap=True)
-    for resource in walk.RESOURCES:
+    for resource in scenario.RESOURCES:
         table.add_column(resource.capitalize(), justify="right", no_wrap=True)
     table.add_column("")
     for key, row in now.vendor["locations"].items():
-        pairs = [(now.synced[key, resource], row[resource]) for resource in walk.RESOURCES]
+        pairs = [(now.synced[key, resource], row[resource]) for resource in scenario.RESOURCES]
         same = all(here == there for here, there in pairs)
         cells = [f"{here:,} / {there:,}" for here, there in pairs]
         table.add_row(row["name"], *cells, "[green]same[/]" if same else "[red]differs[/]")
     return table
 
 
-def totals(stage: Stage, now: walk.Progress, *, sync: float, changes: float) -> Table:
+def totals(demo: RunningDemo, now: scenario.Progress, *, sync: float, changes: float) -> Table:
     """Requests and refusals are counted by the vendor's side, not by ours."""
     buckets = now.vendor["quota"].values()
     contacts = sum(count for (_, resource), count in now.synced.items() if resource == "contacts")
@@ -71,8 +75,8 @@ def totals(stage: Stage, now: walk.Progress, *, sync: float, changes: float) -> 
     table.add_row("Refused with 429", f"[{'green' if refused == 0 else 'red'}]{refused}[/]")
     table.add_row("Quota of the day used", quota_used())
     table.add_row("Install and first sync", f"{sync:.1f} s")
-    table.add_row(f"{walk.CHANGES * len(now.vendor['locations'])} changes by webhook", f"{changes:.1f} s")
-    for process in stage.household.processes.values():
+    table.add_row(f"{scenario.CHANGES * len(now.vendor['locations'])} changes by webhook", f"{changes:.1f} s")
+    for process in demo.supervisor.processes.values():
         table.add_row(f"Memory of {process.name}", f"{process.memory() / MEGABYTE:.0f} MB")
     return table
 
@@ -90,13 +94,14 @@ def quota_used() -> str:
     return f"at most {used:,} of {limit:,} ({share:.2%}) of one resource"
 
 
-def addresses(stage: Stage) -> Table:
+def addresses(demo: RunningDemo) -> Table:
+    """Table of URLs, the operator's login and the log directory."""
     table = Table(title="Serving until Ctrl-C", show_header=False, title_justify="left")
-    table.add_row("Install page", f"{stage.web}/install/")
-    table.add_row("Operator pages", f"{stage.web}/admin/")
-    table.add_row("  login", f"{OPERATOR} / {stage.password}")
-    table.add_row("The vendor's stand-in", f"{stage.vendor}/sandbox/")
+    table.add_row("Install page", f"{demo.web}/install/")
+    table.add_row("Operator pages", f"{demo.web}/admin/")
+    table.add_row("  login", f"{OPERATOR} / {demo.password}")
+    table.add_row("The vendor's stand-in", f"{demo.vendor}/sandbox/")
     # DEMO is needed only where something else is configured, so it is right everywhere.
-    table.add_row("Commands", f"DEMO={stage.household.directory.name} .venv/bin/python manage.py status")
-    table.add_row("Logs", str(stage.household.directory))
+    table.add_row("Commands", f"DEMO={demo.supervisor.directory.name} .venv/bin/python manage.py status")
+    table.add_row("Logs", str(demo.supervisor.directory))
     return table
