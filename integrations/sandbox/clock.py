@@ -12,6 +12,8 @@ from integrations.sandbox import timestamps
 
 
 class Clock:
+    """The sandbox's clock. Seconds where nothing else is named."""
+
     def __init__(self) -> None:
         self._base = time.time() - time.monotonic()
 
@@ -20,10 +22,13 @@ class Clock:
         return self._base + time.monotonic()
 
     def advance(self, seconds: float) -> None:
+        """Move the clock forward by `seconds`."""
         self._base += seconds
 
     def milliseconds(self) -> int:
+        """Milliseconds since 1970."""
         return round(self.now() * timestamps.SECOND)
 
     def iso(self) -> str:
+        """The time now as the vendor writes it."""
         return timestamps.iso(self.milliseconds())

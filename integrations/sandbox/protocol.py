@@ -39,6 +39,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
+    """A successful answer of an operation: JSON body and status."""
+
     body: Json
     status: int = 200
 

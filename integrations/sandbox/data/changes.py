@@ -31,14 +31,18 @@ class Draw:
 
     @property
     def ids(self) -> Ids:
+        """The world's seeded stream of ids."""
         return self.world.ids
 
     def one(self, choices: Any) -> Any:
+        """A random element of `choices`."""
         return self.ids.random.choice(list(choices))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    """A call of an operation's handler that makes one change."""
+
     handler: Callable[[Call], Reply]
     path: dict[str, str]
     body: dict[str, Any] | None = None

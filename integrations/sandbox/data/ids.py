@@ -19,7 +19,9 @@ class Ids:
         self.random = random.Random(seed)  # noqa: S311 - reproducible test data, no secret
 
     def new(self) -> str:
+        """An id as the vendor makes them: 20 characters."""
         return "".join(self.random.choices(ALPHABET, k=20))
 
     def uuid(self) -> str:
+        """A UUID from the seeded stream."""
         return str(uuid.UUID(int=self.random.getrandbits(128), version=4))

@@ -10,6 +10,8 @@ CustomValues = tuple[tuple[str, Any], ...]  # (custom field id, value), …
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
+    """A contact. `added_at` and `updated_at` are milliseconds since 1970, here and below."""
+
     id: str
     location_id: str
     added_at: int
@@ -38,27 +40,34 @@ class Contact:
 
     @property
     def name(self) -> str:
+        """First and last name."""
         return " ".join(part for part in (self.first_name, self.last_name) if part)
 
     @property
     def full_name_lower(self) -> str:
+        """Sort key of the name."""
         return self.name.lower()
 
     @property
     def first_name_lower(self) -> str:
+        """Sort key of the first name."""
         return (self.first_name or "").lower()
 
     @property
     def last_name_lower(self) -> str:
+        """Sort key of the last name."""
         return (self.last_name or "").lower()
 
     @property
     def email_lower(self) -> str | None:
+        """Sort and search key of the address; None without one."""
         return self.email.lower() if self.email else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opportunity:
+    """An opportunity of a contact in a pipeline stage."""
+
     id: str
     location_id: str
     contact_id: str
@@ -80,6 +89,8 @@ class Opportunity:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
+    """A stage of a pipeline."""
+
     id: str
     name: str
     position: int
@@ -87,6 +98,8 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
+    """A pipeline with its stages."""
+
     id: str
     name: str
     stages: tuple[Stage, ...]
@@ -94,6 +107,8 @@ class Pipeline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class User:
+    """A user of an agency or of locations."""
+
     id: str
     company_id: str
     first_name: str
@@ -107,6 +122,8 @@ class User:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:
+    """A calendar of a location."""
+
     id: str
     location_id: str
     name: str
@@ -139,6 +156,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
+    """A contact's conversation."""
+
     id: str
     location_id: str
     contact_id: str
@@ -155,6 +174,8 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
+    """A message of a conversation."""
+
     id: str
     location_id: str
     contact_id: str
@@ -173,6 +194,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class CustomField:
+    """A custom field of a location."""
+
     id: str
     location_id: str
     name: str
@@ -186,6 +209,8 @@ class CustomField:
 
 @dataclass(frozen=True, slots=True)
 class Tag:
+    """A tag of a location."""
+
     id: str
     location_id: str
     name: str
@@ -193,6 +218,8 @@ class Tag:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
+    """A note on a contact."""
+
     id: str
     location_id: str
     contact_id: str
@@ -206,6 +233,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
+    """A task on a contact."""
+
     id: str
     location_id: str
     contact_id: str

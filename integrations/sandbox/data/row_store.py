@@ -18,8 +18,11 @@ Key = tuple[Any, ...]
 
 
 class Row(Protocol):
+    """What a RowStore can keep: a frozen object with an id."""
+
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Key of the row in its store."""
 
 
 R = TypeVar("R", bound=Row)

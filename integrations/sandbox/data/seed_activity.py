@@ -14,6 +14,7 @@ STATUSES = ("new", "confirmed", "confirmed", "showed", "noshow", "cancelled")
 
 
 def fill_activity(location: Location, ids: Ids, *, until: int) -> None:
+    """Add appointments, conversations, notes and tasks to the location's contacts."""
     contacts = list(location.contacts.values())
     count = min(len(contacts), max(1, int(len(contacts) * SHARE)))
     # startAfterDate knows no tie-break, so a location's conversations end in different seconds.

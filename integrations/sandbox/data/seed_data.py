@@ -41,6 +41,7 @@ STATUSES = ("open", "open", "open", "won", "lost", "abandoned")
 
 
 def fill(location: Location, ids: Ids, *, contacts: int, until: int) -> None:
+    """Add seeded data to a location, up to the time `until` (milliseconds since 1970)."""
     _pipelines(location, ids)
     _fields_and_tags(location, ids)
     _calendars(location, ids)
@@ -61,6 +62,7 @@ def phone(number: int) -> str:
 
 
 def contact(location: Location, ids: Ids, number: str, *, added_at: int, until: int) -> Contact:
+    """One seeded contact."""
     pick = ids.random
     first, last = pick.choice(FIRST_NAMES), pick.choice(LAST_NAMES)
     city, state, country, postal_code, timezone = pick.choice(PLACES)
@@ -91,6 +93,7 @@ def contact(location: Location, ids: Ids, number: str, *, added_at: int, until: 
 
 
 def opportunity(location: Location, ids: Ids, owner: Contact, *, until: int) -> Opportunity:
+    """One seeded opportunity."""
     pick = ids.random
     pipeline = pick.choice(list(location.pipelines.values()))
     added_at = pick.randint(owner.added_at, until)

@@ -29,6 +29,8 @@ from integrations.sandbox.data.row_store import Shelf
 
 @dataclass(slots=True, kw_only=True)
 class Location:
+    """A location and all its data."""
+
     id: str
     company_id: str
     name: str
@@ -58,6 +60,8 @@ class Location:
 
 @dataclass(slots=True, kw_only=True)
 class Company:
+    """An agency with its locations and users."""
+
     id: str
     name: str
     email: str
@@ -67,6 +71,8 @@ class Company:
 
 @dataclass(slots=True, kw_only=True)
 class World:
+    """All agencies and locations of a sandbox."""
+
     companies: dict[str, Company] = field(default_factory=dict, repr=False)
     locations: dict[str, Location] = field(default_factory=dict, repr=False)
     ids: Ids = field(default_factory=lambda: Ids(0), repr=False)
@@ -77,5 +83,6 @@ class World:
         return int(self.clock() * 1000)
 
     def add(self, company: Company) -> None:
+        """Add an agency and its locations."""
         self.companies[company.id] = company
         self.locations.update(company.locations)

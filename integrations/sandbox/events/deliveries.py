@@ -42,6 +42,7 @@ class Delivery:
     tried: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
 
     def summary(self) -> dict[str, Any]:
+        """The delivery as JSON for the control pages."""
         return {
             "webhookId": self.webhook_id,
             "type": self.event,
@@ -53,6 +54,8 @@ class Delivery:
 
 
 class Deliveries:
+    """Queue and log of webhook deliveries."""
+
     def __init__(self, options: Options, faults: Faults) -> None:
         self.log: deque[Delivery] = deque(maxlen=LOG_LENGTH)
         self.counts = {"sent": 0, "failed": 0, "pending": 0, "dropped": 0}
@@ -66,10 +69,12 @@ class Deliveries:
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
+        """Start sending."""
         timeout = aiohttp.ClientTimeout(total=self._options.webhook_timeout)
         self._session = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
 
     async def stop(self) -> None:
+        """Stop sending; pending deliveries are dropped."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -28,10 +28,12 @@ def sealed(app: MarketplaceApp, body: Body, timestamp: str) -> Body:
 
 
 def agency_install(install: Install) -> Body:
+    """Body of INSTALL for a company."""
     return {"type": "INSTALL", "installType": "Company", "companyId": install.company_id, "trial": {}}
 
 
 def location_install(install: Install, company_name: str) -> Body:
+    """Body of INSTALL for a location."""
     return {
         "type": "INSTALL",
         "installType": "Location",
@@ -46,12 +48,15 @@ def location_install(install: Install, company_name: str) -> Body:
 
 
 def future_location_install(location_id: str) -> Body:
+    """Body of INSTALL for a location that joined a company with the app."""
     return {"type": "INSTALL", "installType": "Location", "locationId": location_id, "trial": {}}
 
 
 def location_uninstall(location_id: str) -> Body:
+    """Body of UNINSTALL for a location."""
     return {"type": "UNINSTALL", "locationId": location_id}
 
 
 def agency_uninstall(company_id: str) -> Body:
+    """Body of UNINSTALL for a company."""
     return {"type": "UNINSTALL", "companyId": company_id}

@@ -15,10 +15,12 @@ HEADER = "X-GHL-Signature"
 
 
 def private_key(seed: int) -> Ed25519PrivateKey:
+    """The Ed25519 key of this seed."""
     return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(f"sandbox webhooks {seed}".encode()).digest())
 
 
 def public_key_pem(seed: int) -> str:
+    """The public key as PEM, for `HIGHLEVEL_WEBHOOK_KEYS`."""
     public = private_key(seed).public_key()
     return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 

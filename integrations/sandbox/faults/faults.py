@@ -37,6 +37,8 @@ _NUMBERS = frozenset({"status", "ms", "min_ms", "max_ms", "hold_ms", "copies"})
 
 @dataclass(slots=True)
 class Rule:
+    """One fault rule; the module docstring describes the fields."""
+
     id: int
     kind: str
     match: dict[str, str] = field(default_factory=dict)
@@ -47,9 +49,11 @@ class Rule:
 
     @property
     def spent(self) -> bool:
+        """Whether the rule has acted `times` times."""
         return self.times is not None and self.hits >= self.times
 
     def matches(self, facts: dict[str, str]) -> bool:
+        """Whether all of `match` agree with a request's or a webhook's `facts`."""
         for name, wanted in self.match.items():
             found = facts.get(name, "")
             if not (found.startswith(wanted) if name == "path" else found.lower() == wanted.lower()):
@@ -58,6 +62,8 @@ class Rule:
 
 
 class Faults:
+    """The fault rules, in the order they were added."""
+
     def __init__(self, seed: int) -> None:
         self.rules: list[Rule] = []
         self.random = random.Random(seed)  # noqa: S311 - reproducible faults
@@ -70,12 +76,15 @@ class Faults:
         return rule
 
     def clear(self) -> None:
+        """Remove all rules."""
         self.rules.clear()
 
     def listed(self) -> list[dict[str, Any]]:
+        """The rules as JSON."""
         return [asdict(rule) for rule in self.rules]
 
     def active(self, kinds: frozenset[str]) -> bool:
+        """Whether a rule of these kinds can still act."""
         return any(rule.kind in kinds and not rule.spent for rule in self.rules)
 
     def pick(self, kinds: frozenset[str], facts: dict[str, str]) -> list[Rule]:

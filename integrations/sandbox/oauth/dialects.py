@@ -36,6 +36,7 @@ class TokenRefused(Exception):
 
 
 def to_v3(answer: Body) -> Body:
+    """A token answer with the field names of v3; `refreshTokenId` is left out."""
     return {V3_ANSWERS.get(name, name): value for name, value in answer.items() if name != "refreshTokenId"}
 
 

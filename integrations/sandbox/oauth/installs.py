@@ -30,6 +30,8 @@ class Install:
 
 
 class Installs:
+    """Installations by company id and by location id."""
+
     def __init__(self) -> None:
         self.companies: dict[str, Install] = {}
         self.locations: dict[str, Install] = {}
@@ -55,6 +57,7 @@ class Installs:
         return new
 
     def remove_location(self, location_id: str) -> bool:
+        """Remove the app from a location; False if it was not installed there."""
         install = self.locations.pop(location_id, None)
         if install is None:
             return False

@@ -15,10 +15,12 @@ _HEADER = {"alg": "RS256", "typ": "JWT"}
 
 
 def token(payload: dict[str, Any]) -> str:
+    """A JWT with these claims and a random signature."""
     return ".".join((_part(_HEADER), _part(payload), _encode(secrets.token_bytes(SIGNATURE_BYTES))))
 
 
 def looks_like_one(text: str) -> bool:
+    """Whether `text` has the form of a JWT; nothing is verified."""
     return text.startswith("eyJ") and text.count(".") == 2
 
 

@@ -19,6 +19,7 @@ ADDED_SCOPES = ("oauth.write", "oauth.readonly")
 
 
 def mint(platform: Platform, call: Call, *, v3: bool) -> Reply:
+    """Handle `POST /oauth/locationToken`."""
     fields: dict[str, Any] = call.body if isinstance(call.body, dict) else {}
     empty = [name for name in ("companyId", "locationId") if not isinstance(fields.get(name), str)]
     if empty:

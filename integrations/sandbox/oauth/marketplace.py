@@ -27,10 +27,12 @@ class MarketplaceApp:
 
     @property
     def app_id(self) -> str:
+        """Id of the app: the client id up to its hyphen."""
         return self.client_id.partition("-")[0]
 
     @property
     def version_id(self) -> str:
+        """Id of the app's version; the same as `app_id`."""
         return self.app_id
 
 

@@ -23,6 +23,7 @@ GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 
 
 async def token(request: web.Request) -> web.Response:
+    """Handle `POST /oauth/token`."""
     platform = request.app[PLATFORM]
     v3 = request.headers.get("Version") == "v3"
     fields = await _fields(request, v3=v3)

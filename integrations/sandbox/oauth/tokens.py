@@ -41,15 +41,19 @@ class Grant:
 
     @property
     def user_type(self) -> str:
+        """`Company` or `Location`."""
         return "Company" if self.install.location_id is None else "Location"
 
     @property
     def resource_id(self) -> str:
+        """Id of the location, or of the company for a company grant."""
         return self.install.location_id or self.install.company_id
 
 
 @dataclass(slots=True)
 class Code:
+    """An authorization code. `expires_at` is in seconds since 1970."""
+
     grant: Grant
     redirect_uri: str
     expires_at: float
@@ -57,12 +61,16 @@ class Code:
 
 @dataclass(slots=True)
 class Access:
+    """An access token. `expires_at` is in seconds since 1970."""
+
     grant: Grant
     expires_at: float
 
 
 @dataclass(slots=True)
 class Refresh:
+    """A refresh token with its use: `uses`, the first use at `used_at`, and the `successor` that it returned."""
+
     grant: Grant
     token_id: str
     expires_at: float
@@ -76,6 +84,8 @@ class Refused(Exception):
 
 
 class Tokens:
+    """All codes and tokens that the sandbox has issued."""
+
     def __init__(self, rotation: Rotation, access_seconds: int) -> None:
         self.access: dict[str, Access] = {}
         self.refresh: dict[str, Refresh] = {}
@@ -84,11 +94,13 @@ class Tokens:
         self.access_seconds = access_seconds
 
     def issue_code(self, grant: Grant, redirect_uri: str, now: float) -> str:
+        """Issue an authorization code for `grant`."""
         code = secrets.token_hex(20)
         self.codes[code] = Code(grant, redirect_uri, now + CODE_SECONDS)
         return code
 
     def issue_access(self, grant: Grant, now: float) -> str:
+        """Issue an access token for `grant`."""
         self.forget_expired(now)
         token = jwt.token(_claims(grant, now, self.access_seconds))
         self.access[token] = Access(grant, now + self.access_seconds)
@@ -103,6 +115,7 @@ class Tokens:
             del self.access[token]
 
     def issue_refresh(self, grant: Grant, now: float) -> str:
+        """Issue a refresh token for `grant`."""
         token_id = secrets.token_hex(12)
         token = jwt.token({**_claims(grant, now, REFRESH_SECONDS), "uniqueId": secrets.token_hex(12)})
         self.refresh[token] = Refresh(grant, token_id, now + REFRESH_SECONDS)

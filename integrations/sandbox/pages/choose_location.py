@@ -34,6 +34,7 @@ Form = MultiMapping[str]
 
 
 async def show(request: web.Request) -> web.Response:
+    """Show the choose-location page."""
     platform = request.app[PLATFORM]
     fields = authorize.query_fields(request.rel_url.raw_query_string)
     try:
@@ -48,6 +49,7 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def decide(request: web.Request) -> web.Response:
+    """Handle the form of the choose-location page."""
     platform = request.app[PLATFORM]
     form: Form = await request.post()  # type: ignore[assignment]  # no file fields in this form
     try:

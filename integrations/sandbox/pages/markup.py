@@ -33,10 +33,12 @@ def fill(name: str, **values: str | Markup) -> Markup:
 
 
 def escape(value: str | Markup) -> Markup:
+    """`value` as HTML; Markup stays as it is."""
     return value if isinstance(value, Markup) else Markup(html.escape(value))
 
 
 def join(parts: Iterable[Markup]) -> Markup:
+    """Parts joined by line breaks."""
     return Markup("\n".join(parts))
 
 
@@ -47,9 +49,11 @@ def tag(name: str, content: str | Markup = "", **attributes: str) -> Markup:
 
 
 def hidden(name: str, value: str) -> Markup:
+    """A hidden form field."""
     return Markup(f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">')
 
 
 def page(title: str, content: Markup, *, status: int = 200, width: str = "narrow") -> web.Response:
+    """A whole page as a response."""
     text = fill("layout", title=title, content=content, width=width)
     return web.Response(text=text, status=status, content_type="text/html")

@@ -15,6 +15,7 @@ from integrations.sandbox.server.context import PLATFORM, Platform
 
 
 async def overview(request: web.Request) -> web.Response:
+    """Handle GET /sandbox/."""
     platform = request.app[PLATFORM]
     quota = report.quota(platform)
     rows: list[Markup] = []
@@ -42,6 +43,7 @@ async def overview(request: web.Request) -> web.Response:
 
 
 async def listing(request: web.Request) -> web.Response:
+    """Show the app's entry in the marketplace."""
     platform = request.app[PLATFORM]
     content = markup.fill(
         "marketplace",
@@ -53,11 +55,13 @@ async def listing(request: web.Request) -> web.Response:
 
 
 async def settings(request: web.Request) -> web.Response:
+    """Return the environment variables for an app as shell lines."""
     platform = request.app[PLATFORM]
     return web.Response(text=environment.exports(platform.app, platform.options.seed, _base_url(request)))
 
 
 async def home(request: web.Request) -> web.Response:
+    """Redirect to /sandbox/."""
     return web.Response(status=302, headers={"Location": "/sandbox/"})
 
 

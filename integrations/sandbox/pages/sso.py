@@ -43,6 +43,7 @@ def context(app: MarketplaceApp, user: User, location: Location | None) -> dict[
 
 
 def encrypted(body: dict[str, Any], shared_secret: str, salt: bytes | None = None) -> str:
+    """The user context as HighLevel encrypts it for the app's page."""
     salt = secrets.token_bytes(8) if salt is None else salt
     key, iv = _key_and_iv(shared_secret.encode(), salt)
     padder = PKCS7(_BLOCK * 8).padder()

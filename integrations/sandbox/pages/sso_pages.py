@@ -19,6 +19,7 @@ from integrations.sandbox.server.context import PLATFORM, Platform
 
 
 async def payload(request: web.Request) -> web.Response:
+    """Return the encrypted user context."""
     platform = request.app[PLATFORM]
     user, location = _viewer(platform, request)
     body = sso.context(platform.app, user, location)
@@ -26,6 +27,7 @@ async def payload(request: web.Request) -> web.Response:
 
 
 async def embed(request: web.Request) -> web.Response:
+    """Frame the app's page as HighLevel does."""
     platform = request.app[PLATFORM]
     user, location = _viewer(platform, request)
     body = sso.context(platform.app, user, location)

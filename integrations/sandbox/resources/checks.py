@@ -41,18 +41,22 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def invalid(*messages: str) -> ApiError:
+    """422 with the vendor's list of messages."""
     return ApiError(422, {"statusCode": 422, "message": list(messages), "error": "Unprocessable Entity"})
 
 
 def bad_request(message: str, **more: Any) -> ApiError:
+    """400 with a message."""
     return ApiError(400, {"statusCode": 400, "message": message, "error": "Bad Request", **more})
 
 
 def not_found(noun: str, row_id: str) -> ApiError:
+    """400 for a missing object: the vendor documents no 404."""
     return bad_request(f"{noun} with id {row_id} not found")
 
 
 def forbidden() -> ApiError:
+    """403 for another location's id."""
     return ApiError(403, {"statusCode": 403, "message": "The token does not have access to this location."})
 
 

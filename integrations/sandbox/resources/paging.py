@@ -21,11 +21,14 @@ R = TypeVar("R", bound=Row)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
+    """Rows of one page, and whether more follow."""
+
     rows: list[R]
     more: bool
 
 
 def cut(rows: Iterator[R], *, size: int, skip: int = 0) -> Page[R]:
+    """The page of `size` rows behind the first `skip`."""
     found = list(islice(rows, skip, skip + size + 1))
     return Page(found[:size], len(found) > size)
 
@@ -46,6 +49,7 @@ def number(given: dict[str, Any]) -> int:
 
 
 def meta(call: Call, path: str, page: Page[R], *, total: int, current: int, column: str) -> dict[str, Any]:
+    """The `meta` object of a list's answer."""
     last = page.rows[-1] if page.rows else None
     behind = {"startAfter": getattr(last, column), "startAfterId": last.id} if last else {}
     link = f"{path}?{urlencode({**call.query, **behind})}"

@@ -21,6 +21,7 @@ INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the sandbox's options to `parser`."""
     _add_place_and_size(parser)
     _add_app(parser)
     _add_behaviour(parser)
@@ -47,6 +48,7 @@ def run(options: Options) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Parse `arguments` and serve; returns the exit status."""
     parser = argparse.ArgumentParser(prog="sandbox", description="Serve a stand-in for HighLevel.")
     add_arguments(parser)
     return run(options_from(vars(parser.parse_args(arguments))))

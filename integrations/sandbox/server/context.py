@@ -45,6 +45,7 @@ PLATFORM = web.AppKey("platform", Platform)
 
 
 def assemble(options: Options, world: World, app: MarketplaceApp) -> Platform:
+    """Build the state of a new sandbox."""
     clock = Clock()
     world.clock = clock.now
     faults = Faults(options.seed)

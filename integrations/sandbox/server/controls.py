@@ -27,15 +27,18 @@ from integrations.sandbox.server.context import PLATFORM, Platform
 
 
 async def state(request: web.Request) -> web.Response:
+    """Return counters and tenants."""
     return web.json_response(report.state(request.app[PLATFORM]))
 
 
 async def deliveries(request: web.Request) -> web.Response:
+    """List webhook deliveries with their attempts."""
     log = request.app[PLATFORM].deliveries.log
     return web.json_response({"deliveries": [delivery.summary() for delivery in log]})
 
 
 async def resend(request: web.Request) -> web.Response:
+    """Send a delivery again."""
     webhook_id = request.match_info["webhook_id"]
     if not request.app[PLATFORM].deliveries.resend(webhook_id):
         raise _refused(f"no delivery {webhook_id} in the log", 404)
@@ -43,10 +46,12 @@ async def resend(request: web.Request) -> web.Response:
 
 
 async def list_faults(request: web.Request) -> web.Response:
+    """List fault rules."""
     return web.json_response({"faults": request.app[PLATFORM].faults.listed()})
 
 
 async def add_faults(request: web.Request) -> web.Response:
+    """Add fault rules."""
     faults = request.app[PLATFORM].faults
     given = await _json(request)
     try:
@@ -57,11 +62,13 @@ async def add_faults(request: web.Request) -> web.Response:
 
 
 async def clear_faults(request: web.Request) -> web.Response:
+    """Remove all fault rules."""
     request.app[PLATFORM].faults.clear()
     return web.json_response({"faults": []})
 
 
 async def advance(request: web.Request) -> web.Response:
+    """Move the sandbox's clock forward."""
     clock = request.app[PLATFORM].clock
     seconds = (await _object(request)).get("advance_seconds")
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
@@ -71,6 +78,7 @@ async def advance(request: web.Request) -> web.Response:
 
 
 async def configure(request: web.Request) -> web.Response:
+    """Change the app's settings while the sandbox runs."""
     app = request.app[PLATFORM].app
     given = await _object(request)
     if isinstance(given.get("webhook_url"), str):
@@ -81,6 +89,7 @@ async def configure(request: web.Request) -> web.Response:
 
 
 async def create_location(request: web.Request) -> web.Response:
+    """Create a location in a company."""
     platform = request.app[PLATFORM]
     given = await _object(request)
     company_id = str(given.get("company") or next(iter(platform.world.companies), ""))
@@ -96,19 +105,23 @@ async def create_location(request: web.Request) -> web.Response:
 
 
 async def pause(request: web.Request) -> web.Response:
+    """Make a location inactive."""
     return _activity(request, active=False)
 
 
 async def resume(request: web.Request) -> web.Response:
+    """Make a location active again."""
     return _activity(request, active=True)
 
 
 async def uninstall_location(request: web.Request) -> web.Response:
+    """Uninstall the app from a location."""
     location = _location(request.app[PLATFORM], request.match_info["id"])
     return web.json_response({"success": lifecycle.uninstall_location(request.app[PLATFORM], location.id)})
 
 
 async def uninstall_company(request: web.Request) -> web.Response:
+    """Uninstall the app from a company and its locations."""
     platform = request.app[PLATFORM]
     company_id = request.match_info["id"]
     if company_id not in platform.world.companies:
@@ -117,6 +130,7 @@ async def uninstall_company(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request) -> web.Response:
+    """Create, update or delete random records."""
     platform = request.app[PLATFORM]
     given = await _object(request)
     location = _location(platform, str(given.get("location", "")))

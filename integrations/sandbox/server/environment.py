@@ -9,6 +9,7 @@ from integrations.sandbox.oauth.marketplace import MarketplaceApp
 
 
 def variables(app: MarketplaceApp, seed: int, url: str) -> dict[str, str]:
+    """Environment variables that point hlapp at this sandbox."""
     return {
         "HIGHLEVEL_API_URL": url,
         "HIGHLEVEL_MARKETPLACE_URL": url,
@@ -21,5 +22,6 @@ def variables(app: MarketplaceApp, seed: int, url: str) -> dict[str, str]:
 
 
 def exports(app: MarketplaceApp, seed: int, url: str) -> str:
+    """The variables as `export NAME=value` lines for a shell."""
     pairs = variables(app, seed, url).items()
     return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in pairs) + "\n"

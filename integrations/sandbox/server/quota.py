@@ -17,54 +17,69 @@ DAY_SECONDS = 86_400.0
 
 
 class BurstWindow(Protocol):
+    """One kind of burst window. Times are seconds."""
+
     def used(self, now: float) -> int:
         """Calls in the window that `now` lies in."""
 
-    def count(self, now: float) -> None: ...
+    def count(self, now: float) -> None:
+        """Count one call."""
 
 
 class Fixed:
+    """Window between multiples of its length on the clock."""
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._index = -1
         self._used = 0
 
     def used(self, now: float) -> int:
+        """Calls in the window that `now` lies in."""
         index = int(now // self.seconds)
         if index != self._index:
             self._index, self._used = index, 0
         return self._used
 
     def count(self, now: float) -> None:
+        """Count one call."""
         self._used += 1
 
 
 class First:
+    """Window that opens with the first call after the last one closed."""
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.closes_at = 0.0
         self._used = 0
 
     def used(self, now: float) -> int:
+        """Calls in the window that `now` lies in."""
         return self._used if now < self.closes_at else 0
 
     def count(self, now: float) -> None:
+        """Count one call; opens a window if none is open."""
         if now >= self.closes_at:
             self.closes_at, self._used = now + self.seconds, 0
         self._used += 1
 
 
 class Sliding:
+    """Window of the last `seconds` before each call."""
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self._calls: deque[float] = deque()
 
     def used(self, now: float) -> int:
+        """Calls in the last `seconds`."""
         while self._calls and self._calls[0] <= now - self.seconds:
             self._calls.popleft()
         return len(self._calls)
 
     def count(self, now: float) -> None:
+        """Count one call."""
         self._calls.append(now)
 
 
@@ -77,6 +92,8 @@ WINDOWS: dict[str, type[Fixed] | type[First] | type[Sliding]] = {
 
 @dataclass(slots=True)
 class Bucket:
+    """Both limits of one (app, resource), with counts of requests and of 429 answers."""
+
     burst: BurstWindow
     day: First
     requests: int = 0
@@ -84,6 +101,8 @@ class Bucket:
 
 
 class Quota:
+    """The quota of every (app, resource), with the limits of `Options`."""
+
     def __init__(self, options: Options) -> None:
         self._window = WINDOWS[options.window]
         self._interval_ms = options.interval_ms
@@ -97,6 +116,7 @@ class Quota:
         self.buckets: dict[tuple[str, str], Bucket] = {}
 
     def bucket(self, client_id: str, resource_id: str) -> Bucket:
+        """The bucket of one (app, resource), made on first use."""
         key = (client_id, resource_id)
         found = self.buckets.get(key)
         if found is None:
@@ -114,9 +134,11 @@ class Quota:
         return True
 
     def burst_remaining(self, bucket: Bucket, now: float) -> int:
+        """Calls left in the burst window."""
         return self._limit - bucket.burst.used(now)
 
     def daily_remaining(self, bucket: Bucket, now: float) -> int:
+        """Calls left in the day."""
         return self._daily - bucket.day.used(now)
 
     def headers(self, bucket: Bucket, now: float) -> dict[str, str]:

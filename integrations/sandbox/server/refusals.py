@@ -11,36 +11,44 @@ from integrations.sandbox.protocol import ApiError
 
 
 def not_a_token() -> ApiError:
+    """401 for a bearer that is no JWT."""
     return ApiError(401, {"statusCode": 401, "message": "Invalid JWT"})
 
 
 def dead_token() -> ApiError:
+    """401 for an expired or revoked access token."""
     message = "Invalid token: access token is invalid"
     return ApiError(401, {"statusCode": 401, "message": message, "error": "Unauthorized"})
 
 
 def over_quota() -> ApiError:
+    """429."""
     return ApiError(429, {"statusCode": 429, "message": "Too Many Requests"})
 
 
 def version_missing() -> ApiError:
+    """400 for a request without the Version header."""
     return ApiError(400, {"statusCode": 400, "message": "version header was not found."})
 
 
 def version_unknown() -> ApiError:
+    """400 for an unknown Version header."""
     return ApiError(400, {"statusCode": 400, "message": "version header is invalid"})
 
 
 def removed_in_v3(method: str, path: str) -> ApiError:
+    """400 for an operation that v3 no longer has."""
     message = f"Endpoint {method} {path} not available in API version v3. This endpoint was removed in version v3."
     return ApiError(400, {"statusCode": 400, "message": message})
 
 
 def no_such_path(method: str, path: str) -> ApiError:
+    """404 for an unknown path."""
     return ApiError(404, {"statusCode": 404, "message": f"Cannot {method} {path}", "error": "Not Found"})
 
 
 def wrong_level() -> ApiError:
+    """401 for a company token where a location token is needed, or the reverse."""
     message = (
         "This authClass type is not allowed to access this scope. "
         "Please verify your IAM configuration if this is not the case."
@@ -49,18 +57,22 @@ def wrong_level() -> ApiError:
 
 
 def scope_missing() -> ApiError:
+    """401 for a token without the operation's scope."""
     return ApiError(401, {"statusCode": 401, "message": "The token is not authorized for this scope."})
 
 
 def other_location() -> ApiError:
+    """403 for another location's id."""
     return ApiError(403, {"statusCode": 403, "message": "The token does not have access to this location."})
 
 
 def location_inactive() -> ApiError:
+    """400 for a paused location."""
     return ApiError(400, {"statusCode": 400, "message": "Location is not active"})
 
 
 def unreadable_body() -> ApiError:
+    """400 for a body that is not JSON."""
     return ApiError(400, {"statusCode": 400, "message": "Unexpected token in JSON", "error": "Bad Request"})
 
 

@@ -8,6 +8,7 @@ from integrations.sandbox.server.context import Platform
 
 
 def state(platform: Platform) -> dict[str, Any]:
+    """Counters and tenants of the running sandbox, as `GET /sandbox/state` returns them."""
     return {
         "now": platform.clock.iso(),
         "requests": platform.requests,
@@ -35,6 +36,7 @@ def quota(platform: Platform) -> dict[str, dict[str, Any]]:
 
 
 def companies(platform: Platform) -> dict[str, dict[str, Any]]:
+    """Name, number of locations and installation by company id."""
     return {
         company.id: {
             "name": company.name,
@@ -46,6 +48,7 @@ def companies(platform: Platform) -> dict[str, dict[str, Any]]:
 
 
 def locations(platform: Platform) -> dict[str, dict[str, Any]]:
+    """Name, record counts and installation by location id."""
     return {
         location.id: {
             "name": location.name,

@@ -12,11 +12,15 @@ from integrations.sandbox.server import commandline
 
 
 class Command(BaseCommand):
+    """`manage.py sandbox`."""
+
     help = "Serve a stand-in for HighLevel over real HTTP."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """The options of `python -m integrations.sandbox`."""
         commandline.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Serve until Ctrl-C."""
         sys.exit(commandline.run(commandline.options_from(options)))

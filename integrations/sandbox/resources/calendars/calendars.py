@@ -12,6 +12,7 @@ VERSION = "2021-04-15"
 
 
 def list_calendars(call: Call) -> Reply:
+    """List the calendars of a location."""
     rules = {"locationId": "string", "groupId": "string", "showDrafted": "boolean"}
     given = query(call, rules, required=("locationId",))
     location = own(call, given["locationId"])
@@ -20,6 +21,7 @@ def list_calendars(call: Call) -> Reply:
 
 
 def get(call: Call) -> Reply:
+    """Return one calendar."""
     calendar = here(call).calendars.get(call.path["calendarId"])
     if calendar is None:
         raise not_found("Calendar", call.path["calendarId"])

@@ -18,6 +18,7 @@ def moment(at: int) -> str:
 
 
 def detail(event: Event) -> Json:
+    """An appointment as GET returns it."""
     return {
         **_shared(event),
         "locationId": event.location_id,
@@ -29,6 +30,7 @@ def detail(event: Event) -> Json:
 
 
 def booking(event: Event) -> Json:
+    """An appointment as POST and PUT return it."""
     return {
         "id": event.id,
         "calendarId": event.calendar_id,
@@ -45,12 +47,14 @@ def booking(event: Event) -> Json:
 
 
 def of_contact(event: Event) -> Json:
+    """An appointment in a contact's list."""
     shown = _shared(event)
     times = {name: shown[name][:19].replace("T", " ") for name in ("startTime", "endTime", "dateAdded", "dateUpdated")}
     return {**shown, **times, "locationId": event.location_id, "status": "booked", "assignedResources": []}
 
 
 def webhook(event: Event) -> Json:
+    """An appointment in a webhook."""
     return {**_shared(event), "source": SOURCE}
 
 

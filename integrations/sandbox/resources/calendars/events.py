@@ -39,6 +39,7 @@ CREATE_RULES: Rules = {**UPDATE_RULES, "locationId": "string", "contactId": "tex
 
 
 def list_events(call: Call) -> Reply:
+    """List appointments in a span of time."""
     names = ("locationId", "startTime", "endTime", *OWNERS)
     given = query(call, dict.fromkeys(names, "string"), required=("locationId", "startTime", "endTime"))
     location = own(call, given["locationId"])
@@ -54,16 +55,19 @@ def list_events(call: Call) -> Reply:
 
 
 def get(call: Call) -> Reply:
+    """Return one appointment."""
     return Reply({"event": event_views.detail(_find(call)[1])})
 
 
 def of_contact(call: Call) -> Reply:
+    """List the appointments of a contact."""
     location, contact = find_contact(call)
     rows = location.events.where("contact_id", contact.id)
     return Reply({"events": [event_views.of_contact(row) for row in rows]})
 
 
 def create(call: Call) -> Reply:
+    """Book an appointment."""
     given = body(call, CREATE_RULES, required=("calendarId", "locationId", "contactId", "startTime"))
     location = own(call, given["locationId"])
     if given["contactId"] not in location.contacts:
@@ -90,6 +94,7 @@ def create(call: Call) -> Reply:
 
 
 def update(call: Call) -> Reply:
+    """Change an appointment."""
     location, old = _find(call)
     given = body(call, UPDATE_RULES)
     calendar = _calendar(location, given.get("calendarId", old.calendar_id))
@@ -102,6 +107,7 @@ def update(call: Call) -> Reply:
 
 
 def delete(call: Call) -> Reply:
+    """Delete an appointment."""
     location, event = _find(call)
     del location.events[event.id]
     publish(call, "AppointmentDelete", location.id, {"appointment": event_views.webhook(event)})

@@ -30,22 +30,26 @@ def find(call: Call) -> tuple[Location, Contact]:
 
 
 def get(call: Call) -> Reply:
+    """Return one contact."""
     return Reply({"contact": contact_views.detail(find(call)[1])})
 
 
 def create(call: Call) -> Reply:
+    """Create a contact."""
     given = body(call, contact_fields.CREATE_RULES, required=("locationId",))
     location = own(call, given["locationId"])
     return Reply({"contact": contact_views.detail(_create(call, location, given))}, 201)
 
 
 def update(call: Call) -> Reply:
+    """Update a contact."""
     location, contact = find(call)
     given = body(call, contact_fields.UPDATE_RULES)
     return Reply({"succeded": True, "contact": contact_views.detail(_update(call, location, contact, given))})
 
 
 def upsert(call: Call) -> Reply:
+    """Update the contact that matches, or create one."""
     given = body(call, contact_fields.UPSERT_RULES, required=("locationId",))
     location = own(call, given["locationId"])
     found = duplicate(location, given.get("email"), given.get("phone"))
@@ -59,6 +63,7 @@ def upsert(call: Call) -> Reply:
 
 
 def delete(call: Call) -> Reply:
+    """Delete a contact."""
     location, contact = find(call)
     for deal in location.opportunities.where("contact_id", contact.id):
         del location.opportunities[deal.id]
@@ -72,6 +77,7 @@ def delete(call: Call) -> Reply:
 
 
 def find_duplicate(call: Call) -> Reply:
+    """Return the contact with this e-mail or number, or null."""
     given = query(call, {"locationId": "string", "email": "string", "number": "string"}, required=("locationId",))
     found = duplicate(own(call, given["locationId"]), given.get("email"), given.get("number"))
     return Reply({"contact": contact_views.detail(found[0]) if found else None})

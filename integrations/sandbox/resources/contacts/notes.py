@@ -18,15 +18,18 @@ FIELDS = {"body": "body", "userId": "user_id", "title": "title", "color": "color
 
 
 def list_notes(call: Call) -> Reply:
+    """List the notes on a contact."""
     location, contact = find(call)
     return Reply({"notes": [_view(note) for note in location.notes.where("contact_id", contact.id)]})
 
 
 def get(call: Call) -> Reply:
+    """Return one note."""
     return Reply({"note": _view(_find(call)[1])})
 
 
 def create(call: Call) -> Reply:
+    """Create a note."""
     location, contact = find(call)
     given = body(call, RULES, required=("body",))
     note = location.notes.add(
@@ -43,6 +46,7 @@ def create(call: Call) -> Reply:
 
 
 def update(call: Call) -> Reply:
+    """Update a note."""
     location, note = _find(call)
     note = location.notes.add(replace(note, **_fields(body(call, RULES))))
     publish(call, "NoteUpdate", location.id, _event(note))
@@ -50,6 +54,7 @@ def update(call: Call) -> Reply:
 
 
 def delete(call: Call) -> Reply:
+    """Delete a note."""
     location, note = _find(call)
     del location.notes[note.id]
     publish(call, "NoteDelete", location.id, _event(note))

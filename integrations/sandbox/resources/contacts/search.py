@@ -75,6 +75,7 @@ SEARCHABLE = Searchable(
 
 
 def search(call: Call) -> Reply:
+    """Handle POST /contacts/search."""
     given = body(
         call,
         {

@@ -15,6 +15,7 @@ from integrations.sandbox.resources.events import publish
 
 
 def add_tags(call: Call) -> Reply:
+    """Add tags to a contact."""
     location, contact = find(call)
     named = body(call, {"tags": "strings"}, required=("tags",))["tags"]
     tags = normal_tags((*contact.tags, *named))
@@ -23,6 +24,7 @@ def add_tags(call: Call) -> Reply:
 
 
 def remove_tags(call: Call) -> Reply:
+    """Remove tags from a contact."""
     location, contact = find(call)
     named = normal_tags(body(call, {"tags": "strings"}, required=("tags",))["tags"])
     tags = tuple(name for name in contact.tags if name not in named)
@@ -37,6 +39,7 @@ def _store(call: Call, location: Location, contact: Contact, tags: tuple[str, ..
 
 
 def add_followers(call: Call) -> Reply:
+    """Add followers to a contact."""
     location, contact = find(call)
     named = body(call, {"followers": "strings"}, required=("followers",))["followers"]
     added = [user for user in dict.fromkeys(named) if user not in contact.followers]
@@ -46,6 +49,7 @@ def add_followers(call: Call) -> Reply:
 
 
 def remove_followers(call: Call) -> Reply:
+    """Remove followers from a contact."""
     location, contact = find(call)
     named = body(call, {"followers": "strings"}, required=("followers",))["followers"]
     removed = [user for user in contact.followers if user in named]

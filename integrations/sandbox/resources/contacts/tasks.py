@@ -25,15 +25,18 @@ FIELDS = {"title": "title", "body": "body", "completed": "completed", "assignedT
 
 
 def list_tasks(call: Call) -> Reply:
+    """List the tasks on a contact."""
     location, contact = find(call)
     return Reply({"tasks": [_view(task) for task in location.tasks.where("contact_id", contact.id)]})
 
 
 def get(call: Call) -> Reply:
+    """Return one task."""
     return Reply({"task": _view(_find(call)[1])})
 
 
 def create(call: Call) -> Reply:
+    """Create a task."""
     location, contact = find(call)
     given = body(call, RULES, required=("title", "dueDate", "completed"))
     task = location.tasks.add(
@@ -50,15 +53,18 @@ def create(call: Call) -> Reply:
 
 
 def update(call: Call) -> Reply:
+    """Update a task."""
     return Reply({"task": _view(_store(call, body(call, RULES)))})
 
 
 def complete(call: Call) -> Reply:
+    """Set whether a task is completed."""
     given = body(call, {"completed": "boolean"}, required=("completed",))
     return Reply({"task": _view(_store(call, given))})
 
 
 def delete(call: Call) -> Reply:
+    """Delete a task."""
     location, task = _find(call)
     del location.tasks[task.id]
     publish(call, "TaskDelete", location.id, _event(task))
@@ -66,6 +72,7 @@ def delete(call: Call) -> Reply:
 
 
 def search(call: Call) -> Reply:
+    """Search the tasks of a location."""
     rules: Rules = {
         "contactId": "strings",
         "completed": "boolean",

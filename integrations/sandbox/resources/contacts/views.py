@@ -11,6 +11,7 @@ Json = dict[str, Any]
 
 
 def detail(contact: Contact) -> Json:
+    """A contact as GET returns it."""
     return _without_gaps(
         {
             **_shared(contact),

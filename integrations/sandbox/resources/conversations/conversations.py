@@ -51,6 +51,7 @@ EQUALS = {"id": "id", "lastMessageType": "last_type", "lastMessageDirection": "l
 
 
 def search(call: Call) -> Reply:
+    """Search conversations."""
     given = query(call, SEARCH_RULES, required=("locationId",))
     location = own(call, given["locationId"])
     sort = (("last_message_at", given.get("sort", "desc") == "desc"),)
@@ -89,6 +90,7 @@ def _mentions(location: Location, row: Conversation, text: str) -> bool:
 
 
 def find(location: Location, conversation_id: str) -> Conversation:
+    """The conversation with this id. Raises ApiError 400."""
     conversation = location.conversations.get(conversation_id)
     if conversation is None:
         raise not_found("Conversation", conversation_id)
@@ -96,10 +98,12 @@ def find(location: Location, conversation_id: str) -> Conversation:
 
 
 def get(call: Call) -> Reply:
+    """Return one conversation."""
     return Reply(conversation_views.detail(find(here(call), call.path["conversationId"])))
 
 
 def create(call: Call) -> Reply:
+    """Create a conversation."""
     given = body(call, {"locationId": "string", "contactId": "text"}, required=("locationId", "contactId"))
     location = own(call, given["locationId"])
     if old := location.conversations.where("contact_id", given["contactId"]):
@@ -128,6 +132,7 @@ def start(call: Call, location: Location, contact_id: str) -> Conversation:
 
 
 def update(call: Call) -> Reply:
+    """Update a conversation."""
     rules: Rules = {"locationId": "string", "unreadCount": "number", "starred": "boolean", "feedback": "object"}
     given = body(call, rules, required=("locationId",))
     location = own(call, given["locationId"])
@@ -140,6 +145,7 @@ def update(call: Call) -> Reply:
 
 
 def delete(call: Call) -> Reply:
+    """Delete a conversation."""
     location = here(call)
     conversation = find(location, call.path["conversationId"])
     for message in location.messages.where("conversation_id", conversation.id):

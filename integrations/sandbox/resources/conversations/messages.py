@@ -17,6 +17,7 @@ from integrations.sandbox.resources.conversations.conversations import VERSION, 
 
 
 def list_messages(call: Call) -> Reply:
+    """List the messages of a conversation."""
     given = query(call, {"lastMessageId": "string", "limit": "number", "type": "string"})
     location = here(call)
     conversation = find(location, call.path["conversationId"])
@@ -58,10 +59,12 @@ def _message(location: Location, message_id: str) -> Message:
 
 
 def get(call: Call) -> Reply:
+    """Return one message."""
     return Reply(conversation_views.message(_message(here(call), call.path["id"])))
 
 
 def update_status(call: Call) -> Reply:
+    """Set the status of a message."""
     statuses = ("delivered", "failed", "pending", "read")
     rules: Rules = {"status": statuses, "error": "object", "emailMessageId": "string", "recipients": "strings"}
     given = body(call, rules, required=("status",))

@@ -28,6 +28,7 @@ TYPES = {  # the name a caller gives a channel, the name in messages
 
 
 def kind(conversation: Conversation) -> str:
+    """The conversation's type: email or phone."""
     return "TYPE_EMAIL" if conversation.last_type == "TYPE_EMAIL" else "TYPE_PHONE"
 
 
@@ -57,6 +58,7 @@ def row(conversation: Conversation, contact: Contact | None) -> Json:
 
 
 def detail(conversation: Conversation) -> Json:
+    """A conversation as GET returns it."""
     return {
         "id": conversation.id,
         "contactId": conversation.contact_id,
@@ -71,6 +73,7 @@ def detail(conversation: Conversation) -> Json:
 
 
 def updated(conversation: Conversation) -> Json:
+    """A conversation as PUT returns it."""
     return {
         "id": conversation.id,
         "locationId": conversation.location_id,
@@ -87,6 +90,7 @@ def updated(conversation: Conversation) -> Json:
 
 
 def created(conversation: Conversation) -> Json:
+    """A conversation as POST returns it."""
     return {
         "id": conversation.id,
         "locationId": conversation.location_id,
@@ -113,6 +117,7 @@ def unread(conversation: Conversation) -> Json:
 
 
 def message(sent: Message) -> Json:
+    """A message as the API returns it."""
     message_type = TYPES[sent.channel]
     optional = {"userId": sent.user_id, "conversationProviderId": sent.provider_id}
     return {

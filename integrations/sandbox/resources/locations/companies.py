@@ -7,6 +7,7 @@ from integrations.sandbox.resources.checks import forbidden
 
 
 def get(call: Call) -> Reply:
+    """Return the agency of the token."""
     if call.path["companyId"] != call.company_id:
         raise forbidden()
     company = call.world.companies[call.company_id]

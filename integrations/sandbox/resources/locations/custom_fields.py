@@ -25,6 +25,7 @@ CREATE_RULES: Rules = {**UPDATE_RULES, "dataType": "text"}
 
 
 def list_fields(call: Call) -> Reply:
+    """List the custom fields of a location."""
     location = own(call, call.path["locationId"])
     model = query(call, {"model": ("contact", "opportunity", "all")}).get("model", "contact")
     fields = [field for field in location.custom_fields.values() if model in (field.model, "all")]
@@ -32,10 +33,12 @@ def list_fields(call: Call) -> Reply:
 
 
 def get(call: Call) -> Reply:
+    """Return one custom field."""
     return Reply({"customField": _view(_find(call)[1])})
 
 
 def create(call: Call) -> Reply:
+    """Create a custom field."""
     location = own(call, call.path["locationId"])
     given = body(call, CREATE_RULES, required=("name", "dataType"))
     model = given.get("model", "contact")
@@ -58,6 +61,7 @@ def create(call: Call) -> Reply:
 
 
 def update(call: Call) -> Reply:
+    """Update a custom field."""
     location, old = _find(call)
     given = body(call, UPDATE_RULES, required=("name",))
     changes = {name: given[name] for name in ("name", "placeholder", "position") if name in given}

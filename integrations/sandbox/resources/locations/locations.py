@@ -18,6 +18,7 @@ SETTINGS = {
 
 
 def get(call: Call) -> Reply:
+    """Return one location."""
     location = reachable(call, call.path["locationId"])
     fields = {**_view(location), "companyId": location.company_id, "business": _business(location)}
     return Reply({"location": fields})
@@ -38,6 +39,7 @@ def reachable(call: Call, location_id: str) -> Location:
 
 
 def search(call: Call) -> Reply:
+    """List the agency's locations."""
     rules = dict.fromkeys(("companyId", "email"), "string") | dict.fromkeys(("skip", "limit"), "number")
     given = query(call, {**rules, "order": ("asc", "desc")})
     if given.get("companyId", call.company_id) != call.company_id:

@@ -11,15 +11,18 @@ from integrations.sandbox.resources.checks import body, not_found, own
 
 
 def list_tags(call: Call) -> Reply:
+    """List the tags of a location."""
     location = own(call, call.path["locationId"])
     return Reply({"tags": [_view(tag) for tag in location.tags.values()]})
 
 
 def get(call: Call) -> Reply:
+    """Return one tag."""
     return Reply({"tag": _view(_find(call)[1])})
 
 
 def create(call: Call) -> Reply:
+    """Create a tag."""
     location = own(call, call.path["locationId"])
     name = body(call, {"name": "text"}, required=("name",))["name"].strip().lower()
     tag = next((tag for tag in location.tags.values() if tag.name == name), None)
@@ -30,6 +33,7 @@ def create(call: Call) -> Reply:
 
 
 def update(call: Call) -> Reply:
+    """Rename a tag, on its contacts too."""
     location, old = _find(call)
     name = body(call, {"name": "text"}, required=("name",))["name"].strip().lower()
     tag = location.tags[old.id] = replace(old, name=name)
@@ -38,6 +42,7 @@ def update(call: Call) -> Reply:
 
 
 def delete(call: Call) -> Reply:
+    """Delete a tag, on its contacts too."""
     location, tag = _find(call)
     del location.tags[tag.id]
     _retag(location, tag.name, None)

@@ -27,6 +27,7 @@ def list_users(call: Call) -> Reply:
 
 
 def get(call: Call) -> Reply:
+    """Return one user."""
     user = next((user for user in _reachable(call) if user.id == call.path["userId"]), None)
     if user is None:
         raise not_found("User", call.path["userId"])
@@ -34,6 +35,7 @@ def get(call: Call) -> Reply:
 
 
 def search(call: Call) -> Reply:
+    """Search the agency's users."""
     given = query(call, SEARCH_RULES, required=("companyId",))
     if given["companyId"] != call.company_id:
         raise forbidden()

@@ -65,6 +65,7 @@ _OPERATORS = {
 
 
 def search(call: Call) -> Reply:
+    """Handle POST /opportunities/search."""
     given = body(
         call,
         {

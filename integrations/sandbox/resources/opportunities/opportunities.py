@@ -62,15 +62,18 @@ def find(call: Call) -> tuple[Location, Opportunity]:
 
 
 def get(call: Call) -> Reply:
+    """Return one opportunity."""
     location, deal = find(call)
     return Reply({"opportunity": view(location, deal)})
 
 
 def view(location: Location, deal: Opportunity) -> dict[str, Any]:
+    """An opportunity with its contact, as GET returns it."""
     return opportunity_views.detail(deal, location.contacts.get(deal.contact_id))
 
 
 def create(call: Call) -> Reply:
+    """Create an opportunity."""
     required = ("pipelineId", "locationId", "name", "status", "contactId")
     given = body(call, CREATE_RULES, required=required)
     location = own(call, given["locationId"])
@@ -78,12 +81,14 @@ def create(call: Call) -> Reply:
 
 
 def update(call: Call) -> Reply:
+    """Update an opportunity."""
     location, deal = find(call)
     new = _update(call, location, deal, _fields(location, deal, body(call, UPDATE_RULES)))
     return Reply({"opportunity": view(location, new)})
 
 
 def update_status(call: Call) -> Reply:
+    """Set the status of an opportunity."""
     location, deal = find(call)
     given = body(call, {"status": STATUSES, "lostReasonId": "string"}, required=("status",))
     _update(call, location, deal, _fields(location, deal, given))
@@ -122,6 +127,7 @@ def _followers(old: Opportunity, given: dict[str, Any]) -> tuple[str, ...]:
 
 
 def add_followers(call: Call) -> Reply:
+    """Add followers."""
     location, deal = find(call)
     named = body(call, {"followers": "strings"}, required=("followers",))["followers"]
     added = [user for user in dict.fromkeys(named) if user not in deal.followers]
@@ -131,6 +137,7 @@ def add_followers(call: Call) -> Reply:
 
 
 def remove_followers(call: Call) -> Reply:
+    """Remove followers."""
     location, deal = find(call)
     everybody = query(call, {"isRemoveAllFollowers": "boolean"}).get("isRemoveAllFollowers", False)
     required = () if everybody else ("followers",)
@@ -142,6 +149,7 @@ def remove_followers(call: Call) -> Reply:
 
 
 def delete(call: Call) -> Reply:
+    """Delete an opportunity."""
     location, deal = find(call)
     del location.opportunities[deal.id]
     publish(call, "OpportunityDelete", location.id, opportunity_views.event(deal))

@@ -8,6 +8,7 @@ from integrations.sandbox.resources.checks import own, query
 
 
 def list_pipelines(call: Call) -> Reply:
+    """Handle GET /opportunities/pipelines."""
     given = query(call, {"locationId": "string"}, required=("locationId",))
     location = own(call, given["locationId"])
     return Reply({"pipelines": [_pipeline(pipeline, location.id) for pipeline in location.pipelines.values()]})

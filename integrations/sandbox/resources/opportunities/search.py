@@ -107,6 +107,7 @@ def mentions(location: Location, text: str) -> Test:
 
 
 def views(location: Location, rows: list[Opportunity]) -> list[dict[str, Any]]:
+    """Opportunities with their contacts, as the search returns them."""
     return [opportunity_views.detail(row, location.contacts.get(row.contact_id)) for row in rows]
 
 

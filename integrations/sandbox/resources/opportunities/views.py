@@ -11,6 +11,7 @@ Json = dict[str, Any]
 
 
 def detail(deal: Opportunity, contact: Contact | None) -> Json:
+    """An opportunity as GET returns it."""
     return {
         "id": deal.id,
         "name": deal.name,
