@@ -106,15 +106,14 @@ class InstallationAdmin(ReadOnlyAdmin):
     def claim_here(self, request: HttpRequest, queryset: QuerySet[Installation]) -> None:
         """Claim the selected installations in the operator's name."""
         now = clock.now()
-        rows = queryset.exclude(status=Installation.Status.UNINSTALLED)
-        claimed = sum(claim(row, by=operator(request), now=now) for row in rows)
+        claimed = sum(claim(row, by=operator(request), now=now) for row in queryset)
         self.message_user(request, f"{claimed} installations claimed.", messages.SUCCESS)
 
     @action(description="Reconcile now", permissions=["operate"])
     def reconcile_now(self, request: HttpRequest, queryset: QuerySet[Installation]) -> None:
         """Send a reconcile task for each of the selected installations."""
         rows = list(queryset.exclude(status=Installation.Status.UNINSTALLED))
-        Installation.objects.filter(pk__in=[row.pk for row in rows]).update(reconcile_due_at=clock.now())
+        Installation.objects.filter(pk__in=[row.pk for row in rows]).reconcile_at(clock.now())
         for row in rows:
             audit.record("install.reconcile_requested", actor=operator(request), subject=_subject(row))
         self.message_user(request, f"{len(rows)} installations were sent to a worker.", messages.SUCCESS)

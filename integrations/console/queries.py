@@ -52,14 +52,12 @@ def installations() -> list[dict[str, Any]]:
 
 def installed(user_type: UserType) -> int:
     """How many companies or locations have an app installed."""
-    return Installation.objects.filter(user_type=user_type, status=Installation.Status.INSTALLED).count()
+    return Installation.objects.installed().filter(user_type=user_type).count()
 
 
 def unclaimed() -> int:
     """How many installations are unclaimed; locations of a bulk install are not counted."""
-    return Installation.objects.filter(
-        status=Installation.Status.INSTALLED, claimed_at__isnull=True, parent__isnull=True
-    ).count()
+    return Installation.objects.installed().unclaimed().filter(parent__isnull=True).count()
 
 
 def credentials() -> list[dict[str, Any]]:
@@ -110,7 +108,7 @@ def busiest(limit: int) -> list[tuple[App, UserType, str]]:
     for run in Run.objects.select_related("plan__app").order_by("-pk")[: limit * 8]:
         key = (run.plan.app_id, run.plan.location_id)
         tenants.setdefault(key, (run.plan.app, UserType.LOCATION, run.plan.location_id))
-    others = Installation.objects.filter(status=Installation.Status.INSTALLED).select_related("app")
+    others = Installation.objects.installed().select_related("app")
     for row in others.order_by("user_type", "-status_at")[:limit]:
         key = (row.app_id, row.resource_id)
         tenants.setdefault(key, (row.app, UserType(row.user_type), row.resource_id))

@@ -11,7 +11,7 @@ from integrations.console import queries
 from integrations.core.errors import StoreUnavailable
 from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
 
@@ -32,15 +32,15 @@ def collect(now: datetime) -> dict[str, Any]:
 
 
 def _app(app: App) -> dict[str, Any]:
-    installed = Installation.objects.filter(app=app, status=Installation.Status.INSTALLED)
+    installed = Installation.objects.installed().filter(app=app)
     return {
         "name": app.name,
         "client_id": app.client_id,
         "halted": app.halted_reason if app.halted_at else "",
-        "companies": installed.filter(user_type=UserType.COMPANY).count(),
-        "locations": installed.filter(user_type=UserType.LOCATION).count(),
-        "pending": Installation.objects.filter(app=app, status=Installation.Status.PENDING).count(),
-        "unclaimed": installed.filter(claimed_at__isnull=True, parent__isnull=True).count(),
+        "companies": installed.companies().count(),
+        "locations": installed.locations().count(),
+        "pending": Installation.objects.pending().filter(app=app).count(),
+        "unclaimed": installed.unclaimed().filter(parent__isnull=True).count(),
     }
 
 

@@ -67,7 +67,7 @@ def look(demo: RunningDemo) -> Progress:
     return Progress(
         vendor=Browser().json(f"{demo.vendor}/sandbox/state"),
         synced=Counter({(location, resource): n for location, resource, n in rows}),
-        connected=Installation.objects.filter(user_type="Location", status=Installation.Status.INSTALLED).count(),
+        connected=Installation.objects.installed().locations().count(),
         unfinished=Plan.objects.filter(synced_at__isnull=True).count(),
     )
 

@@ -1,17 +1,21 @@
+"""Django app of installations: OAuth pages, events, reconciler, claim, uninstall."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
 
 
 class InstallsConfig(AppConfig):
+    """Registers how a spooled grant of an installation is completed."""
+
     name = "integrations.installs"
     label = "installs"
 
     def ready(self) -> None:
-        # Models are not loaded before this.
+        """Runs once the models are loaded."""
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.installs import complete, tasks  # noqa: PLC0415
         from integrations.tokens.spool import spool  # noqa: PLC0415
 
-        spool.register(complete.KIND, complete.finish)
+        spool.register(complete.KIND, complete.complete_spooled)
         dispatch.register(tasks.SOURCE)

@@ -1,4 +1,4 @@
-"""Claiming: from then on web users who belong to the tenant may see the installation; before, only operators do."""
+"""Claims an installation. Until then only operators see it; from then on the tenant's users see it too."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from integrations.tenants.models import Installation
 
 
 def claim(row: Installation, *, by: str, now: datetime) -> bool:
-    """Claim an installation and the locations below it. `by`: the SSO user or operator. False if it was."""
+    """Claim an installation and the locations of its bulk install. False when it was claimed or uninstalled before.
+
+    `by` names the embedded user or the operator.
+    """
     with transaction.atomic():
-        unclaimed = Installation.objects.filter(claimed_at__isnull=True)
-        mine = unclaimed.filter(pk=row.pk).update(claimed_at=now, claimed_by=by)
-        unclaimed.filter(parent=row).update(claimed_at=now, claimed_by=by)
+        mine = Installation.objects.filter(pk=row.pk).claim(by=by, at=now)
+        Installation.objects.filter(parent=row).claim(by=by, at=now)
         if mine:
             audit.record(
                 "install.claimed",

@@ -1,8 +1,8 @@
-"""From a grant to an installation: rows, sealed tokens and the first reconcile, in one transaction.
+"""Completes an installation from a grant: rows, sealed tokens and the first reconcile task, in one transaction.
 
-A code is spent once. When the database is lost after that, the grant goes to the spool and the sweep completes the
-installation; the user reads that it is being finished. Of two who complete the same installation one waits for the
-other: a spooled grant that is committed twice would overwrite the pair that a refresh got in between.
+An authorization code works once. When the database is lost after the exchange, the grant goes to the spool, the user's
+page says that the installation is being finished, and a sweep completes it. A lock serializes workers that complete the
+same installation: committing a spooled grant twice would overwrite tokens that a refresh got in between.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from integrations.core import audit
 from integrations.core.errors import InstallPending, PayloadAnomalous, VendorAnswer
 from integrations.highlevel.oauth.grants import Grant
 from integrations.installs import register
-from integrations.installs.register import Origin, Statement, Status, Target
+from integrations.installs.register import InstallNotice, InstallTarget, Origin, Status
 from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 from integrations.tokens.models import CredentialKey
@@ -27,8 +27,8 @@ from integrations.vault.seal import Binding
 KIND = "install"
 
 
-def complete_or_keep(app: App, grant: Grant, *, origin: str, claimant: str, now: datetime) -> Installation:
-    """As `complete`; raises InstallPending when the grant went to the spool, StoreUnavailable when it is lost."""
+def complete_or_spool(app: App, grant: Grant, *, origin: str, claimant: str, now: datetime) -> Installation:
+    """As `complete`. Raises InstallPending when the grant went to the spool, StoreUnavailable when it is lost."""
     try:
         return complete(app, grant, origin=origin, claimant=claimant, now=now)
     except AnyDatabaseError as error:
@@ -39,18 +39,18 @@ def complete_or_keep(app: App, grant: Grant, *, origin: str, claimant: str, now:
         raise InstallPending("the installation is being finished", retry_after=10.0) from error
 
 
-def finish(entry: Entry) -> None:
-    """Complete an installation from the spool, unless something newer is known of it: then it has had its time."""
+def complete_spooled(entry: Entry) -> None:
+    """Complete an installation from a spool entry, unless it was uninstalled or installed again since."""
     facts = entry.facts
     app = App.objects.get(client_id=facts["client"])
     grant = entry.grant(_binding(app.client_id))
     with transaction.atomic():
-        _wait_turn(app, grant)
+        _lock_installation(app, grant)
         target = _target(app, grant)
         if not _is_outdated(target, entry.at):
             complete(app, grant, origin=facts["origin"], claimant=facts["claimant"], now=entry.at)
             return
-        # Its grant was opened to learn whose it is.
+        # Every opening of a sealed grant leaves an audit entry; this one was opened to read its tenant.
         audit.record(
             "install.outdated",
             actor="system",
@@ -61,13 +61,13 @@ def finish(entry: Entry) -> None:
 
 
 def complete(app: App, grant: Grant, *, origin: str, claimant: str, now: datetime) -> Installation:
-    """Keep what the code brought. `claimant` is empty for an install that nobody here has proved to belong to."""
+    """Store the installation and its tokens. `claimant` is empty when the install stays unclaimed."""
     with transaction.atomic():
-        _wait_turn(app, grant)
-        said = Statement(at=now, origin=origin, status=Status.INSTALLED, claimant=claimant, facts=_facts(grant))
-        row = register.installed(_target(app, grant), said)
+        _lock_installation(app, grant)
+        notice = InstallNotice(at=now, origin=origin, status=Status.INSTALLED, claimant=claimant, facts=_facts(grant))
+        row = register.installed(_target(app, grant), notice)
         store.put(CredentialKey(app, row.tenant), grant, now=now)
-        Installation.objects.filter(pk=row.pk).update(reconcile_due_at=now)
+        Installation.objects.filter(pk=row.pk).reconcile_at(now)
         audit.record(
             "install.completed",
             actor=claimant or "marketplace",
@@ -80,15 +80,15 @@ def complete(app: App, grant: Grant, *, origin: str, claimant: str, now: datetim
     return row
 
 
-def _wait_turn(app: App, grant: Grant) -> None:
-    """Be the only one, until this transaction's end, who completes this installation; before any row is locked."""
-    whose = f"install:{app.pk}:{grant.user_type}:{grant.company_id}:{grant.location_id}"
+def _lock_installation(app: App, grant: Grant) -> None:
+    """Take the lock of this installation until the transaction ends. Call it before any row is locked."""
+    name = f"install:{app.pk}:{grant.user_type}:{grant.company_id}:{grant.location_id}"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [whose])
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
 
 
-def _is_outdated(target: Target, at: datetime) -> bool:
-    """Whether it was uninstalled or installed again since. A refresh since then renewed the old grant, not this one."""
+def _is_outdated(target: InstallTarget, at: datetime) -> bool:
+    """Whether the target was uninstalled or installed again since `at`. Refreshes since then do not count."""
     row = register.find(target.app, target.tenant)
     if row is not None and row.status == Status.UNINSTALLED and row.status_at >= at:
         return True
@@ -97,17 +97,17 @@ def _is_outdated(target: Target, at: datetime) -> bool:
 
 
 def _binding(client_id: str) -> Binding:
-    """Whose installation it is stands inside, so only the app is outside. Generation 0: no row has it yet."""
+    """The binding of a spooled grant: the app only, because the tenant is inside. Generation 0: no row has it yet."""
     return Binding(owner=("install", client_id), field="spooled", generation=0)
 
 
-def _target(app: App, grant: Grant) -> Target:
+def _target(app: App, grant: Grant) -> InstallTarget:
     if grant.user_type == "Company" and grant.company_id:
         return register.company_target(app, grant.company_id)
     if grant.user_type == "Location" and grant.location_id:
         return register.location_target(app, grant.location_id, company_id=grant.company_id)
     raise PayloadAnomalous(
-        f"a {grant.user_type} token came without the id it speaks for", vendor=VendorAnswer(trace_id=grant.trace_id)
+        f"a {grant.user_type} token came without the id of its tenant", vendor=VendorAnswer(trace_id=grant.trace_id)
     )
 
 
@@ -122,5 +122,5 @@ def _facts(grant: Grant) -> dict[str, object]:
 
 
 def origin_of(state: str | None) -> str:
-    """Where an install came from: our page sends a state, the marketplace none (FACTS section 2)."""
+    """The origin of an install: our page sends a state, the marketplace does not (FACTS section 2)."""
     return Origin.APP if state else Origin.MARKETPLACE

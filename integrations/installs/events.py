@@ -1,7 +1,7 @@
-"""INSTALL and UNINSTALL webhooks (FACTS 3.4). They may come before the callback, after it, twice, or late.
+"""Handlers of INSTALL and UNINSTALL webhooks (FACTS 3.4), which may come before the callback, after it, twice, or late.
 
-An event carries no token, so it only states; the reconciler does the rest. A location's UNINSTALL names no company and
-an agency's names no location.
+An event carries no token, so an INSTALL only makes the row pending and due: the reconciler does the rest. The UNINSTALL
+of a location names no company, and that of an agency names no location.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from integrations.core import clock
 from integrations.core.errors import PayloadAnomalous
 from integrations.core.tenant import Tenant
 from integrations.installs import register, uninstall
-from integrations.installs.register import Origin, Statement, Status
-from integrations.tenants.models import App, Installation, UserType
+from integrations.installs.register import InstallNotice, Origin, Status
+from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 
 
 def installed(app: App, payload: dict[str, Any], at: datetime) -> None:
-    """Take note of an INSTALL. Raises PayloadAnomalous when it names neither a location nor a company."""
+    """Handle an INSTALL. Raises PayloadAnomalous when it names neither a location nor a company."""
     location_id, company_id = _ids(payload)
     with transaction.atomic():
         if location_id:
@@ -29,12 +29,12 @@ def installed(app: App, payload: dict[str, Any], at: datetime) -> None:
             store.wake(store.location(app, location_id), now=clock.now())
         else:
             target = register.company_target(app, company_id, name=_text(payload, "companyName"))
-            row = register.installed(target, _statement(payload, at))
-        Installation.objects.filter(pk=row.pk).exclude(status=Status.UNINSTALLED).update(reconcile_due_at=clock.now())
+            row = register.installed(target, _notice(payload, at))
+        Installation.objects.filter(pk=row.pk).reconcile_at(clock.now())
 
 
 def uninstalled(app: App, payload: dict[str, Any], at: datetime) -> None:
-    """Take note of an UNINSTALL; an unknown or older one changes nothing."""
+    """Handle an UNINSTALL. One of an unknown tenant, or older than the installation, changes nothing."""
     location_id, company_id = _ids(payload)
     if location_id:
         row = register.find(app, Tenant.location(location_id))
@@ -51,31 +51,29 @@ def _location_installed(
 ) -> Installation:
     target = register.location_target(app, location_id, company_id=company_id or None)
     if target.company is None:
-        # A future location of a bulk install: the companies that asked for those know whose it is.
-        _ask_companies(app)
+        # A new location of a bulk install: the list of its company, which is not known here, has it.
+        _reconcile_bulk_installs(app)
     elif _text(payload, "companyName"):
         register.company_target(app, target.company.id, name=_text(payload, "companyName"))
     parent = register.find(app, Tenant.company(target.company.id)) if target.company else None
     if parent is not None and parent.status == Status.UNINSTALLED:
         parent = None
-    return register.installed(target, _statement(payload, at, parent=parent))
+    return register.installed(target, _notice(payload, at, parent=parent))
 
 
-def _ask_companies(app: App) -> None:
-    asking = Installation.objects.filter(
-        app=app, user_type=UserType.COMPANY, status=Status.INSTALLED, install_to_future=True
-    )
-    asking.update(reconcile_due_at=clock.now())
+def _reconcile_bulk_installs(app: App) -> None:
+    companies = Installation.objects.installed().companies().filter(app=app, install_to_future=True)
+    companies.reconcile_at(clock.now())
 
 
-def _statement(payload: dict[str, Any], at: datetime, *, parent: Installation | None = None) -> Statement:
+def _notice(payload: dict[str, Any], at: datetime, *, parent: Installation | None = None) -> InstallNotice:
     facts = {
         "version_id": _text(payload, "versionId"),
         "plan_id": _text(payload, "planId"),
         "installer_id": _text(payload, "userId"),
     }
     origin = Origin.BULK if parent is not None and parent.is_bulk else Origin.EVENT
-    return Statement(at=at, origin=origin, status=Status.PENDING, parent=parent, facts=facts)
+    return InstallNotice(at=at, origin=origin, status=Status.PENDING, parent=parent, facts=facts)
 
 
 def _ids(payload: dict[str, Any]) -> tuple[str, str]:

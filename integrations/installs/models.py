@@ -1,4 +1,4 @@
-"""The one-time `state` of an install that started on our page; only hashes are kept."""
+"""Model of the one-time OAuth `state`. Only hashes are stored."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from integrations.tenants.models import App
 
 
 class InstallState(models.Model):
-    """`digest` is SHA-256 of the state, `browser` that of the cookie it is bound to."""
+    """A state that our install page issued. `digest` is its SHA-256, `browser` that of the cookie it is bound to."""
 
     digest = models.BinaryField(max_length=32, unique=True)
     browser = models.BinaryField(max_length=32)

@@ -1,7 +1,8 @@
-"""Rows of who is installed where. All writers come through here, so that all of them obey one rule:
+"""Writes the rows of installations, companies and locations. Callback, events and reconciler all write through here.
 
-an older statement never overrules a newer one. `status_at` is the vendor's moment of the newest statement; an UNINSTALL
-that arrives after the next INSTALL, and an INSTALL that arrives after the next UNINSTALL, are both read and dropped.
+One rule holds for all of them: an older notice never overrules a newer one. `status_at` is the vendor's time of the
+newest notice. An UNINSTALL that arrives after the next INSTALL is dropped, and so is an INSTALL that arrives after the
+next UNINSTALL.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ _LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """What an app is installed on. For a location the company may be unknown yet."""
+class InstallTarget:
+    """The app and the tenant of an installation, with the tenant's rows. A location's company may be unknown yet."""
 
     app: App
     tenant: Tenant
@@ -31,8 +32,11 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """Somebody says that the app is installed: when, how, and what else they told (`facts`: Installation columns)."""
+class InstallNotice:
+    """A report that the app is installed, from the callback (`INSTALLED`), an event or the vendor's list (`PENDING`).
+
+    `at` is the vendor's time. `facts` are further values by the name of their column.
+    """
 
     at: datetime
     origin: str
@@ -42,17 +46,20 @@ class Statement:
     facts: dict[str, Any] = field(default_factory=dict)
 
 
-def company_target(app: App, company_id: str, *, name: str = "") -> Target:
-    return Target(app, Tenant.company(company_id), company=_company(company_id, name))
+def company_target(app: App, company_id: str, *, name: str = "") -> InstallTarget:
+    """A company as target; creates its row when it is missing."""
+    return InstallTarget(app, Tenant.company(company_id), company=_company(company_id, name))
 
 
-def location_target(app: App, location_id: str, *, company_id: str | None, name: str = "") -> Target:
+def location_target(app: App, location_id: str, *, company_id: str | None, name: str = "") -> InstallTarget:
+    """A location as target; creates the rows of the location and its company when they are missing."""
     company = _company(company_id, "") if company_id else None
     location = _location(location_id, company, name)
-    return Target(app, Tenant.location(location_id), company=location.company, location=location)
+    return InstallTarget(app, Tenant.location(location_id), company=location.company, location=location)
 
 
 def find(app: App, tenant: Tenant) -> Installation | None:
+    """The installation of an app on a tenant, whatever its status, with its related rows."""
     return (
         Installation.objects.select_related("app", "company", "location", "parent")
         .filter(app=app, user_type=tenant.user_type, resource_id=tenant.id)
@@ -60,10 +67,10 @@ def find(app: App, tenant: Tenant) -> Installation | None:
     )
 
 
-def installed(target: Target, said: Statement) -> Installation:
-    """Note that the app is installed on the target. Returns the row; one that is newer than `said` is left as it is.
+def installed(target: InstallTarget, notice: InstallNotice) -> Installation:
+    """Record that the app is installed on the target. Returns the row; a row newer than `notice` is not changed.
 
-    A grant (`INSTALLED`) is no hearsay: it proves the installation now, even if the vendor's clock is ahead of ours.
+    A notice with a grant (`INSTALLED`) always counts: it proves the installation, even if the vendor's clock is ahead.
     """
     with transaction.atomic():
         row, made = Installation.objects.select_for_update(of=("self",)).get_or_create(
@@ -71,77 +78,67 @@ def installed(target: Target, said: Statement) -> Installation:
             user_type=target.tenant.user_type,
             resource_id=target.tenant.id,
             defaults={
-                "origin": said.origin,
-                "status": said.status,
-                "status_at": said.at,
+                "origin": notice.origin,
+                "status": notice.status,
+                "status_at": notice.at,
                 "created_at": clock.now(),
             },
         )
         if not made and row.status == Status.UNINSTALLED:
-            if said.status == Status.PENDING and said.at <= row.status_at:
+            if notice.status == Status.PENDING and notice.at <= row.status_at:
                 return row
-            _begin_again(row, said)
-        _apply(row, target, said)
+            _begin_again(row, notice)
+        _apply(row, target, notice)
         row.save()
     return row
 
 
 def uninstalled(row: Installation, *, at: datetime) -> bool:
-    """Note an uninstall. False when the installation is newer than the statement, or gone already."""
-    return (
-        Installation.objects.filter(pk=row.pk, status_at__lte=at)
-        .exclude(status=Status.UNINSTALLED)
-        .update(
-            status=Status.UNINSTALLED,
-            status_at=at,
-            claimed_at=None,
-            claimed_by="",
-            reconcile_due_at=None,
-        )
-        == 1
-    )
+    """Record an uninstall. False when the installation is newer than `at`, or was uninstalled before."""
+    return Installation.objects.filter(pk=row.pk).uninstall(at=at) == 1
 
 
-def _begin_again(row: Installation, said: Statement) -> None:
-    """A new install over an old one: nothing of the old one's trust carries over."""
+def _begin_again(row: Installation, notice: InstallNotice) -> None:
+    """Reset the row for a new install after an uninstall: the claim of the old one does not carry over."""
     row.generation += 1
-    row.status = said.status
-    row.origin = said.origin
+    row.status = notice.status
+    row.origin = notice.origin
     row.claimed_at, row.claimed_by = None, ""
     row.parent, row.reconciled_at = None, None
 
 
-def _apply(row: Installation, target: Target, said: Statement) -> None:
+def _apply(row: Installation, target: InstallTarget, notice: InstallNotice) -> None:
+    """Copy what the notice says into the row; empty values change nothing."""
     row.company = target.company or row.company
     row.location = target.location or row.location
-    row.parent = said.parent or row.parent
-    row.status_at = max(row.status_at, said.at)
-    if said.status == Status.INSTALLED:
+    row.parent = notice.parent or row.parent
+    row.status_at = max(row.status_at, notice.at)
+    if notice.status == Status.INSTALLED:
         if row.status == Status.PENDING and row.origin == Origin.EVENT:
-            row.origin = said.origin  # the event came first, and could not tell where the installation began
+            row.origin = notice.origin  # the event came first, and does not say where the installation began
         row.status = Status.INSTALLED
-    for name, value in said.facts.items():
+    for name, value in notice.facts.items():
         if value not in (None, ""):
             setattr(row, name, value)
-    claimant = said.claimant or (said.parent.claimed_by if said.parent and said.parent.claimed_at else "")
+    claimant = notice.claimant or (notice.parent.claimed_by if notice.parent and notice.parent.claimed_at else "")
     if claimant and row.claimed_at is None:
         row.claimed_at, row.claimed_by = clock.now(), claimant
     row.reconcile_due_at = clock.now() if row.status == Status.PENDING else row.reconcile_due_at
 
 
-def named(place: Company | Location, name: str) -> None:
-    """Note what the place is called; an empty name says nothing."""
+def set_name(tenant: Company | Location, name: str) -> None:
+    """Store the tenant's name; an empty name changes nothing."""
     name = name[:_LONGEST_NAME]
-    if name and place.name != name:
-        place.name = name
-        place.save(update_fields=["name"])
+    if name and tenant.name != name:
+        tenant.name = name
+        tenant.save(update_fields=["name"])
 
 
 def _company(company_id: str, name: str) -> Company:
     row, _ = Company.objects.get_or_create(
         id=company_id, defaults={"name": name[:_LONGEST_NAME], "created_at": clock.now()}
     )
-    named(row, name)
+    set_name(row, name)
     return row
 
 
@@ -149,7 +146,7 @@ def _location(location_id: str, company: Company | None, name: str) -> Location:
     row, _ = Location.objects.select_related("company").get_or_create(
         id=location_id, defaults={"name": name[:_LONGEST_NAME], "company": company, "created_at": clock.now()}
     )
-    named(row, name)
+    set_name(row, name)
     if company is not None and row.company_id != company.id:
         row.company = company
         row.save(update_fields=["company"])

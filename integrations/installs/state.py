@@ -1,6 +1,6 @@
-"""Issue and consume the OAuth `state` (RFC 6749 section 10.12): one use, ten minutes, one browser.
+"""Issues and consumes the OAuth `state` (RFC 6749 section 10.12): one use, ten minutes, one browser.
 
-Consumed by one UPDATE whose row count decides, so of two callbacks with the same state exactly one goes on.
+One conditional UPDATE consumes it, so of two callbacks with the same state exactly one succeeds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ START_AGAIN = "start the installation again from the install page"
 
 
 def issue(app: App, *, browser: str, claimant: str, now: datetime) -> str:
-    """A new state for this app and browser; `claimant` is who asked, when we know."""
+    """A new state for this app and browser; `claimant` is the signed-in operator, or empty."""
     state = secrets.token_urlsafe(32)
     InstallState.objects.create(
         digest=_digest(state),
@@ -33,7 +33,7 @@ def issue(app: App, *, browser: str, claimant: str, now: datetime) -> str:
 
 
 def consume(state: str, *, browser: str, now: datetime) -> InstallState:
-    """Burn the state, whatever comes of it. Raises StateInvalid: unknown, used, expired, or another browser's."""
+    """Use the state up, even when it is refused. Raises StateInvalid: unknown, used, expired, or of another browser."""
     row = InstallState.objects.select_related("app").filter(digest=_digest(state)).first()
     if row is None:
         raise StateInvalid(f"this installation was not started here: {START_AGAIN}")

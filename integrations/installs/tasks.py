@@ -21,14 +21,14 @@ _LONGEST = timedelta(seconds=60)  # within this a walk through a large agency's 
 
 @job("installs.reconcile")
 def reconcile_one(*, installation_id: int, **_: object) -> None:
-    """Bring one installation and what the vendor says to the same end."""
+    """Reconcile one installation with the vendor."""
     reconcile(installation_id)
 
 
 @job("installs.sweep")
 def sweep(**_: object) -> None:
-    """Beat calls this: finish installs whose grants waited in the spool while the database was away."""
-    spool.drain(complete.KIND, complete.finish)
+    """Beat sends this: complete installations whose grants went to the spool while the database was away."""
+    spool.drain(complete.KIND, complete.complete_spooled)
 
 
 def take_due(limit: int, now: datetime) -> Collection[int]:
@@ -38,13 +38,18 @@ def take_due(limit: int, now: datetime) -> Collection[int]:
         return dispatch.mark_due(due, limit, reconcile_due_at=now + _LONGEST)
 
 
+def give_back(ids: Collection[int], now: datetime) -> None:
+    """Make installations due again whose task could not be sent, unless they were uninstalled meanwhile."""
+    Installation.objects.filter(pk__in=list(ids)).reconcile_at(now)
+
+
 SOURCE = dispatch.DueSource(
     name="installations",
     task="installs.reconcile",
     argument="installation_id",
     take=take_due,
     unstarted=partial(dispatch.unstarted, Installation, "reconcile_due_at", Q()),
-    give_back=partial(dispatch.give_back, Installation, "reconcile_due_at"),
+    give_back=give_back,
     queue=URGENT,
     lost_after=_LONGEST,
 )

@@ -1,4 +1,4 @@
-"""What an uninstall takes along: the tokens at once, the plans and synced records by sync's own task."""
+"""Uninstalls: wipes the tokens at once, and sends the task that deletes sync plans and records."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ from integrations.tenants.models import Installation, UserType
 from integrations.tokens import store
 from integrations.tokens.models import CredentialKey
 
-VENDOR = "highlevel"  # the actor of what the vendor told, by an event or by its list
+VENDOR = "highlevel"  # the actor in the audit trail when an event or the vendor's list is the reason
 
 
 def location(row: Installation, *, at: datetime, why: str, actor: str = VENDOR) -> bool:
     """Uninstall one location. False when the installation is newer than `at`."""
     with transaction.atomic():
-        if not _closed(row, at=at, why=why):
+        if not _end(row, at=at, why=why):
             return False
         _record(row, why=why, actor=actor)
     return True
 
 
 def company(row: Installation, *, at: datetime, why: str, actor: str = VENDOR) -> bool:
-    """Uninstall an agency and, with it, each of its locations that was not installed again since (FACTS 1.9).
+    """Uninstall an agency, and each of its locations that was not installed again since (FACTS 1.9).
 
-    All rows first and the audit trail last: a callback that holds one of these rows waits for the trail.
+    All rows are written before the first audit entry, so that this and a callback lock in the same order: a callback
+    holds its row while it waits for the lock of the audit trail.
     """
     with transaction.atomic():
-        if not _closed(row, at=at, why=why):
+        if not _end(row, at=at, why=why):
             return False
-        below = Installation.objects.select_related("app").filter(app=row.app, user_type=UserType.LOCATION)
-        children = below.filter(company_id=row.resource_id).exclude(status=Installation.Status.UNINSTALLED)
-        closed = [child for child in children.order_by("pk") if _closed(child, at=at, why=_along(why))]
+        below = Installation.objects.locations().filter(app=row.app, company_id=row.resource_id)
+        children = below.not_uninstalled().select_related("app")
+        ended = [child for child in children.order_by("pk") if _end(child, at=at, why=_with_company(why))]
         _record(row, why=why, actor=actor)
-        for child in closed:
-            _record(child, why=_along(why), actor=actor)
+        for child in ended:
+            _record(child, why=_with_company(why), actor=actor)
     return True
 
 
-def _along(why: str) -> str:
+def _with_company(why: str) -> str:
     return f"{why} (with its company)"
 
 
-def _closed(row: Installation, *, at: datetime, why: str) -> bool:
-    """False when the installation is newer than `at`."""
+def _end(row: Installation, *, at: datetime, why: str) -> bool:
+    """Uninstall one row and wipe its tokens. False when the installation is newer than `at`."""
     if not register.uninstalled(row, at=at):
         return False
     store.wipe(CredentialKey(row.app, row.tenant), reason=why, now=at)

@@ -1,3 +1,5 @@
+"""URLs of the install pages and of the OAuth callback."""
+
 from __future__ import annotations
 
 from django.urls import path

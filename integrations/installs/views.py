@@ -1,4 +1,4 @@
-"""The pages of an installation: start, callback, result. Errors become pages in `console.middleware`."""
+"""Views of an installation: start, OAuth callback, result. `console.errors.middleware` turns errors into pages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RESULT_SECONDS = 3600
 @never_cache
 @require_GET
 def install(request: HttpRequest) -> HttpResponse:
-    """Says what will happen; `?go=1` goes on to the vendor's page with a one-time state bound to this browser."""
+    """The start page. With `?go=1`: redirect to the vendor's page, with a one-time state bound to this browser."""
     app = marketplace.find(request.GET.get("app"))
     if "go" not in request.GET:
         go = reverse("install") + "?" + urlencode({"app": app.highlevel_id, "go": "1"})
@@ -61,7 +61,7 @@ def install(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
-    """Takes the code; then redirects, so that neither a reload nor the history holds it."""
+    """Handles the code, then redirects, so that the code is neither sent again by a reload nor kept in the history."""
     row = callbacks.handle(
         Callback(
             code=request.GET.get("code"),
@@ -79,11 +79,11 @@ def callback(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def result(request: HttpRequest, signed: str) -> HttpResponse:
-    """What came of it. An unclaimed installation shows nothing of the tenant's."""
+    """The result page. For an unclaimed installation it shows nothing about the tenant."""
     try:
         pk = signing.loads(signed, salt=_RESULT_SALT, max_age=_RESULT_SECONDS)
     except signing.BadSignature:
-        raise BadRequest("this page has gone: the installation itself is not affected") from None
+        raise BadRequest("this page has expired: the installation itself is not affected") from None
     row = Installation.objects.select_related("app", "company", "location").get(pk=pk)
     claimed = row.claimed_at is not None
     context = {
@@ -92,6 +92,6 @@ def result(request: HttpRequest, signed: str) -> HttpResponse:
         "company": row.company if claimed else None,
         "location": row.location if claimed else None,
         "claimed": claimed,
-        "locations_connected": row.children.filter(status=Installation.Status.INSTALLED).count() if claimed else 0,
+        "locations_connected": row.children.installed().count() if claimed else 0,
     }
     return render(request, "installs/result.html", context)

@@ -7,8 +7,6 @@ from django.db.models import Exists, OuterRef, QuerySet
 from integrations.jobs.models import Schedule
 from integrations.tenants.models import App, Installation
 
-INSTALLED = Installation.Status.INSTALLED
-
 
 def here(schedule: Schedule) -> bool:
     """Whether the app is installed on the schedule's tenant."""
@@ -17,7 +15,7 @@ def here(schedule: Schedule) -> bool:
 
 def tenants(level: str, *, app: App | None = None, tenant_id: str | None = None) -> QuerySet[Installation]:
     """Installations of a level, of one app or tenant where these are given."""
-    found = Installation.objects.filter(status=INSTALLED, user_type=level)
+    found = Installation.objects.installed().filter(user_type=level)
     if app is not None:
         found = found.filter(app=app)
     return found if tenant_id is None else found.filter(resource_id=tenant_id)
@@ -26,8 +24,7 @@ def tenants(level: str, *, app: App | None = None, tenant_id: str | None = None)
 def of(prefix: str = "") -> Exists:
     """A condition: the schedule at `prefix` (such as `schedule__`) has its installation."""
     return Exists(
-        Installation.objects.filter(
-            status=INSTALLED,
+        Installation.objects.installed().filter(
             app=OuterRef(f"{prefix}app"),
             user_type=OuterRef(f"{prefix}level"),
             resource_id=OuterRef(f"{prefix}tenant_id"),

@@ -17,7 +17,7 @@ from integrations.core.jobs import enqueue
 from integrations.core.runs.querysets import PlanQuerySet, problem
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation, InstallationQuerySet
 
 BATCH = 100  # plans started by one sweep
 PURGE_ROWS = 5_000  # records deleted by one transaction of `forget`
@@ -29,7 +29,7 @@ def make(app_id: int, location_id: str) -> int:
 
     Resources whose scope the app does not ask for are left out: their runs could only fail.
     """
-    if not _installations(app_id, location_id).filter(status=Installation.Status.INSTALLED).exists():
+    if not _installations(app_id, location_id).installed().exists():
         return 0
     now = clock.now()
     with transaction.atomic():
@@ -80,11 +80,11 @@ def forget(app_id: int, location_id: str) -> bool:
 
 def strays() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """Locations whose message was lost: installed ones without a plan, and ones with plans that are uninstalled."""
-    locations = Installation.objects.filter(user_type=UserType.LOCATION)
-    installed = locations.filter(status=Installation.Status.INSTALLED)
+    locations = Installation.objects.locations()
+    installed = locations.installed()
     planned = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("resource_id"))
     unplanned = installed.filter(~Exists(planned)).values_list("app_id", "resource_id")[:BATCH]
-    home = locations.exclude(status=Installation.Status.UNINSTALLED)
+    home = locations.not_uninstalled()
     home = home.filter(app=OuterRef("app"), resource_id=OuterRef("location_id"))
     orphaned = Plan.objects.filter(~Exists(home)).values_list("app_id", "location_id").distinct()[:BATCH]
     return list(unplanned), list(orphaned)
@@ -108,11 +108,11 @@ def _purge(app_id: int, location_id: str) -> bool:
 def _rests(app_id: int, location_id: str) -> bool:
     """Lock the location's plans, then look: what is installed, or about to be, is not to be touched."""
     list(_plans(app_id, location_id).order_by("pk").select_for_update())
-    return not _installations(app_id, location_id).exclude(status=Installation.Status.UNINSTALLED).exists()
+    return not _installations(app_id, location_id).not_uninstalled().exists()
 
 
-def _installations(app_id: int, location_id: str) -> QuerySet[Installation]:
-    return Installation.objects.filter(app=app_id, user_type=UserType.LOCATION, resource_id=location_id)
+def _installations(app_id: int, location_id: str) -> InstallationQuerySet:
+    return Installation.objects.locations().filter(app=app_id, resource_id=location_id)
 
 
 def _plans(app_id: int, location_id: str) -> PlanQuerySet[Plan]:

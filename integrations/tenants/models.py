@@ -1,10 +1,12 @@
-"""Who we serve: the marketplace app, the companies and locations of the vendor, and what is installed where.
+"""Models of tenants: marketplace apps, companies, locations, and which app is installed on which of them.
 
-Companies and locations carry the vendor's own ids as primary keys: they are what every event, call and support case
-names. An `Installation` is one app on one of them; secrets live with `tokens`, but for the app's own client secrets.
+The primary keys of companies and locations are the vendor's ids, which every event, call and support case names. An
+`Installation` is one app on one tenant. An app's client secrets are sealed here; all tokens are in the `tokens` room.
 """
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from django.core.validators import URLValidator
 from django.db import models
@@ -15,9 +17,11 @@ from integrations.highlevel.oauth.dialects import DialectName
 
 
 class App(models.Model):
-    """One app of ours in HighLevel's marketplace. Secrets are sealed under ("app", client_id)."""
+    """A marketplace app. Its secrets are sealed, bound to ("app", client_id)."""
 
     class Dialect(models.TextChoices):
+        """Which version of the API and of the OAuth endpoints the app uses."""
+
         V2 = "v2", "API 2.0"
         V3 = "v3", "v3"
 
@@ -29,7 +33,9 @@ class App(models.Model):
     scopes = models.TextField(blank=True, help_text="separated by spaces")
     api_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
     marketplace_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
-    client_secret_sealed = models.BinaryField(null=True, blank=True)  # NULL: its key is lost, somebody has to enter it
+    client_secret_sealed = models.BinaryField(
+        null=True, blank=True
+    )  # NULL: its key is lost, so it must be entered again
     shared_secret_sealed = models.BinaryField(null=True, blank=True)
     secret_generation = models.PositiveIntegerField(default=1)
     halted_at = models.DateTimeField(null=True, blank=True, help_text="our client id or secret was refused")
@@ -41,11 +47,12 @@ class App(models.Model):
 
     @property
     def scope_set(self) -> frozenset[str]:
+        """`scopes` as a set."""
         return frozenset(self.scopes.split())
 
     @property
     def dialect_name(self) -> DialectName:
-        """`dialect` as the catalogue and the OAuth client call it."""
+        """`dialect` as the operation catalogue and the OAuth client name it."""
         return "v3" if self.dialect == self.Dialect.V3 else "v2"
 
 
@@ -75,15 +82,85 @@ class Location(models.Model):
         return self.name or self.id
 
 
+class InstallationQuerySet(models.QuerySet["Installation"]):
+    """Filters of installations, and their state transitions.
+
+    A transition is one conditional UPDATE. It changes only the rows that may change, whatever was read before, and
+    returns how many those were.
+    """
+
+    def companies(self) -> InstallationQuerySet:
+        """Installations on companies."""
+        return self.filter(user_type=UserType.COMPANY)
+
+    def locations(self) -> InstallationQuerySet:
+        """Installations on locations."""
+        return self.filter(user_type=UserType.LOCATION)
+
+    def installed(self) -> InstallationQuerySet:
+        """Those that work: neither pending nor uninstalled."""
+        return self.filter(status=Installation.Status.INSTALLED)
+
+    def pending(self) -> InstallationQuerySet:
+        """Those without a token of their own yet."""
+        return self.filter(status=Installation.Status.PENDING)
+
+    def uninstalled(self) -> InstallationQuerySet:
+        """Those that ended."""
+        return self.filter(status=Installation.Status.UNINSTALLED)
+
+    def not_uninstalled(self) -> InstallationQuerySet:
+        """Pending or installed."""
+        return self.exclude(status=Installation.Status.UNINSTALLED)
+
+    def unclaimed(self) -> InstallationQuerySet:
+        """Those that only operators see so far."""
+        return self.not_uninstalled().filter(claimed_at__isnull=True)
+
+    def finish_pending(self) -> int:
+        """Pending becomes installed."""
+        return self.pending().update(status=Installation.Status.INSTALLED)
+
+    def claim(self, *, by: str, at: datetime) -> int:
+        """Unclaimed becomes claimed. `by` names the embedded user or the operator."""
+        return self.unclaimed().update(claimed_at=at, claimed_by=by)
+
+    def uninstall(self, *, at: datetime) -> int:
+        """End what was installed at `at` or before, and its claim. A newer installation stays."""
+        return (
+            self.not_uninstalled()
+            .filter(status_at__lte=at)
+            .update(
+                status=Installation.Status.UNINSTALLED,
+                status_at=at,
+                claimed_at=None,
+                claimed_by="",
+                reconcile_due_at=None,
+            )
+        )
+
+    def reconcile_at(self, at: datetime | None) -> int:
+        """Set when the reconciler runs next. An uninstalled row never becomes due."""
+        return self.not_uninstalled().update(reconcile_due_at=at)
+
+    def reconciled(self, *, at: datetime, due_at: datetime | None) -> int:
+        """Note that the reconciler succeeded, and when it runs next."""
+        return self.not_uninstalled().update(reconciled_at=at, reconcile_due_at=due_at)
+
+
 class Installation(models.Model):
     """One app installed on one company or location. Rows stay after an uninstall; `generation` counts installs."""
 
     class Status(models.TextChoices):
+        """Pending: announced, without a token of its own yet. Installed: it works. Uninstalled: it ended."""
+
         PENDING = "pending", "pending"
         INSTALLED = "installed", "installed"
         UNINSTALLED = "uninstalled", "uninstalled"
 
     class Origin(models.TextChoices):
+        """What brought the installation."""
+
         APP = "app", "our install page"
         MARKETPLACE = "marketplace", "the marketplace"
         BULK = "bulk", "a bulk install"
@@ -104,15 +181,27 @@ class Installation(models.Model):
     install_to_future = models.BooleanField(default=False)
     version_id = models.CharField(max_length=64, blank=True)
     plan_id = models.CharField(max_length=64, blank=True)
-    installer_id = models.CharField(max_length=64, blank=True, help_text="userId of who installed it")
-    status_at = models.DateTimeField(help_text="the vendor's moment of the last install or uninstall")
+    installer_id = models.CharField(max_length=64, blank=True, help_text="userId of the user who installed it")
+    status_at = models.DateTimeField(help_text="when the vendor last installed or uninstalled it")
     reconcile_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
     reconciled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
+    objects = InstallationQuerySet.as_manager()
+
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["app", "user_type", "resource_id"], name="one_installation_per_resource")
+            models.UniqueConstraint(fields=["app", "user_type", "resource_id"], name="one_installation_per_resource"),
+            models.CheckConstraint(
+                condition=models.Q(claimed_at__isnull=True, claimed_by="")
+                | (models.Q(claimed_at__isnull=False) & ~models.Q(claimed_by="")),
+                name="installation_claim_is_complete",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="uninstalled")
+                | models.Q(claimed_at__isnull=True, reconcile_due_at__isnull=True),
+                name="uninstalled_is_unclaimed_and_not_due",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -125,4 +214,5 @@ class Installation(models.Model):
 
     @property
     def is_installed(self) -> bool:
+        """Whether it works: neither pending nor uninstalled."""
         return self.status == self.Status.INSTALLED

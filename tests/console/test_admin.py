@@ -102,7 +102,7 @@ def test_the_audit_list_tells_what_was_done_and_how_it_ended_first(operator_clie
 def test_every_detail_page_opens_and_shows_no_secret(
     operator_client: Client, agency: Installation, act: Any, model: Any
 ) -> None:
-    Installation.objects.update(claimed_at=None)
+    Installation.objects.update(claimed_at=None, claimed_by="")
     act(Installation, "claim_here", agency)
     page = operator_client.get(url(model, "change", model.objects.order_by("pk")[0].pk))
     assert page.status_code == 200

@@ -224,7 +224,7 @@ def framed(watched: Watched, live_server: object, httpserver: HTTPServer) -> Fra
 
 
 def test_the_page_in_the_frame_shows_the_location(framed: Framed, agency: Installation, sso: Sso) -> None:
-    Installation.objects.update(claimed_at=None)
+    Installation.objects.update(claimed_at=None, claimed_by="")
     begin_run(Plan.objects.get(location_id=LOCATION))
     inside = framed(sso())
     expect(inside.get_by_role("heading", name="Studio loc1")).to_be_visible()

@@ -105,7 +105,7 @@ def test_tampering_is_told_apart_from_nothing_else(client: Client, agency: Insta
 
 
 def test_a_location_that_is_not_installed_is_said_so(client: Client, agency: Installation, sso: Sso) -> None:
-    Installation.objects.filter(resource_id=LOCATION).update(status=Installation.Status.UNINSTALLED)
+    Installation.objects.filter(resource_id=LOCATION).uninstall(at=clock.now())
     assert exchange(client, sso()).status_code == 404
     assert exchange(client, sso(activeLocation="never-heard-of")).status_code == 404
 
@@ -241,7 +241,7 @@ def test_the_connection_is_named_for_people(
 
 def test_after_an_uninstall_a_ticket_shows_nothing_more(client: Client, agency: Installation, sso: Sso) -> None:
     ticket = exchange(client, sso()).json()["ticket"]  # type: ignore[attr-defined]
-    Installation.objects.update(status=Installation.Status.UNINSTALLED)
+    Installation.objects.uninstall(at=clock.now())
     state = client.get("/embed/session", headers={"authorization": f"Bearer {ticket}"}).json()["state"]
     assert state["installed"] is False
     assert "records" not in state

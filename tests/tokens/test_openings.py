@@ -24,7 +24,7 @@ OPENINGS = {
     "tokens/refresh/token_requests.py by_refresh_token: refresh_token": "a refresh's",
     # Recorded.
     "tokens/refresh/commit.py commit: grant": "token.rescued",
-    "installs/complete.py finish: grant": "install.completed, or install.outdated",
+    "installs/complete.py complete_spooled: grant": "install.completed, or install.outdated",
     "tokens/manual_tokens/entry.py check: access_token": "token.tested",
     "vault/rotation.py _reseal: unseal_with": "vault.rotation_started, vault.rotation_finished",
     "vault/rotation.py _pass_outside: unseal_with": "the same",

@@ -455,7 +455,7 @@ def test_an_uninstall_or_a_newer_install_meanwhile_wins(app, vendor, spool_direc
     with no_writes("tokens_credential"), pytest.raises(InstallPending):
         callback.handle(brought(vendor, app))
     late = clock.now() + timedelta(seconds=1)
-    Installation.objects.update(status="uninstalled", status_at=late)
+    Installation.objects.uninstall(at=late)
     installs_tasks.sweep()
     outdated = AuditEntry.objects.filter(action="install.outdated", subject=f"Location:{second.resource_id}")
     assert outdated.count() == 2, "its grant was opened to learn whose it is"
@@ -465,7 +465,7 @@ def test_an_uninstall_or_a_newer_install_meanwhile_wins(app, vendor, spool_direc
 def test_inside_a_transaction_the_error_is_the_callers(app, vendor, spool_directory) -> None:
     grant = location_grant(vendor, app, vendor.locations[0])
     with no_writes("tokens_credential"), pytest.raises(OperationalError), transaction.atomic():
-        complete.complete_or_keep(app, grant, origin="app", claimant="", now=clock.now())
+        complete.complete_or_spool(app, grant, origin="app", claimant="", now=clock.now())
     assert entries(spool_directory) == []
 
 
@@ -482,7 +482,7 @@ def test_a_refresh_of_the_old_grant_does_not_outdate_an_installation_that_waits(
     row = complete.complete(app, company_grant(vendor, app), origin="app", claimant="", now=an_hour_ago)
     new = replace(company_grant(vendor, app), scopes=frozenset({"newly.granted"}))
     with no_writes("tokens_credential"), pytest.raises(InstallPending):
-        complete.complete_or_keep(app, new, origin="app", claimant="a browser", now=clock.now())
+        complete.complete_or_spool(app, new, origin="app", claimant="a browser", now=clock.now())
     token = Credential.objects.get(resource_id=row.resource_id)
     refresh(token.pk)
     installs_tasks.sweep()
@@ -507,7 +507,7 @@ def test_of_two_who_finish_the_same_installation_one_does(app, vendor, spool_dir
 
     def finish() -> None:
         try:
-            complete.finish(spool.read(name, text))
+            complete.complete_spooled(spool.read(name, text))
         finally:
             connection.close()
 

@@ -26,6 +26,5 @@ def claim_for(user: EmbeddedUser, now: datetime) -> int:
 
 
 def _unclaimed(user: EmbeddedUser, user_type: UserType, resource_id: str) -> Installation | None:
-    rows = Installation.objects.select_related("app").filter(app_id=user.app_id, claimed_at__isnull=True)
-    rows = rows.exclude(status=Installation.Status.UNINSTALLED)
+    rows = Installation.objects.unclaimed().select_related("app").filter(app_id=user.app_id)
     return rows.filter(user_type=user_type, resource_id=resource_id).first()

@@ -93,7 +93,7 @@ def _check_location(app: App, user: SsoUser, location_id: str) -> None:
 def _check_company(app: App, user: SsoUser) -> None:
     if user.type != "agency":
         raise SignatureInvalid("a user of type location came without a location", company=user.company_id)
-    installed = Installation.objects.filter(app=app, company_id=user.company_id, status=Installation.Status.INSTALLED)
+    installed = Installation.objects.installed().filter(app=app, company_id=user.company_id)
     if not installed.exists():
         raise InstallGone("the app is not installed in this company", company=user.company_id)
 

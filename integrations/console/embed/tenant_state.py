@@ -47,12 +47,7 @@ def _location(user: EmbeddedUser) -> dict[str, Any]:
 
 def _company(user: EmbeddedUser) -> dict[str, Any]:
     installation = _installation(user, UserType.COMPANY, user.company_id)
-    locations = Installation.objects.filter(
-        app_id=user.app_id,
-        company_id=user.company_id,
-        user_type=UserType.LOCATION,
-        status=Installation.Status.INSTALLED,
-    )
+    locations = Installation.objects.installed().locations().filter(app_id=user.app_id, company_id=user.company_id)
     shown: dict[str, Any] = {
         "place": "company",
         "name": (installation.company.name if installation and installation.company else "") or user.company_id,

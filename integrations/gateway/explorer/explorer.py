@@ -107,7 +107,7 @@ def example(operation: Operation) -> str:
 
 def places(app: App, operation: Operation | None = None) -> Any:
     """Where the app is installed and the operation can be called."""
-    found = Installation.objects.filter(app=app, status=Installation.Status.INSTALLED)
+    found = Installation.objects.installed().filter(app=app)
     if operation is not None and operation.kinds:
         found = found.filter(user_type__in=[kind.capitalize() for kind in operation.kinds])
     return found.select_related("location", "company").order_by("user_type", "resource_id")

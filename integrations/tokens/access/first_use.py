@@ -39,7 +39,7 @@ def _first(key: CredentialKey, parent: Installation, gone: InstallGone, *, lane:
         Credential.objects.of_key(key).filter(generation=0).delete()
         log.info("token.not_minted", resource=key.tenant.id, company=parent.resource_id, reason=str(error))
         raise gone from error
-    Installation.objects.filter(pk=parent.pk).update(reconcile_due_at=clock.now())
+    Installation.objects.filter(pk=parent.pk).reconcile_at(clock.now())
     log.info("token.minted_on_demand", resource=key.tenant.id, company=parent.resource_id)
     return found
 
@@ -48,14 +48,9 @@ def _bulk_install(key: CredentialKey) -> Installation | None:
     """The bulk install that the location may belong to. None when it had a token before, or was uninstalled."""
     if key.tenant.user_type != UserType.LOCATION or key.api != Credential.Api.TWO or store.find(key) is not None:
         return None
-    own = Installation.objects.filter(app=key.app, user_type=UserType.LOCATION, resource_id=key.tenant.id)
-    if own.filter(status=Installation.Status.UNINSTALLED).exists():
+    own = Installation.objects.locations().filter(app=key.app, resource_id=key.tenant.id)
+    if own.uninstalled().exists():
         return None
     company_id = Location.objects.filter(pk=key.tenant.id).values_list("company_id", flat=True).first()
-    return Installation.objects.filter(
-        app=key.app,
-        user_type=UserType.COMPANY,
-        resource_id=company_id or "",
-        status=Installation.Status.INSTALLED,
-        is_bulk=True,
-    ).first()
+    bulk = Installation.objects.installed().companies().filter(app=key.app, is_bulk=True)
+    return bulk.filter(resource_id=company_id or "").first()
