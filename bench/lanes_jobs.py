@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from integrations.core.jobs import job
+from integrations.core.celery_tasks import task
 from integrations.gateway import client
 from integrations.quota.permits import scripts
 from integrations.quota.permits.lanes import Lane
@@ -14,7 +14,7 @@ from integrations.tenants.models import App
 CLICKS = "bench:clicks"
 
 
-@job("bench.click")
+@task("bench.click")
 def click(*, location: str, phase: str, asked: float, **_: Any) -> None:
     """Call for the location, and write down how long ago (monotonic, one machine) it was asked for."""
     call(App.objects.get(), location)

@@ -9,8 +9,8 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from integrations.core.celery_tasks import task
 from integrations.core.errors import QuotaExhausted
-from integrations.core.jobs import job
 from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota.permits import governor, scripts, tickets
 from integrations.quota.permits.governor import Permit
@@ -36,7 +36,7 @@ def permit(patience: float | None = None) -> Permit:
     return governor.acquire(APP, WAY, lane=Lane.BULK, timeout=5.0, patience=patience)
 
 
-@job("bench.parked")
+@task("bench.parked")
 def parked(*, number: int, **_: Any) -> None:
     count("delivered")
     finish(tickets.acquire(APP, WAY, lane=Lane.BULK, timeout=5.0))

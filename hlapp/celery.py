@@ -2,7 +2,7 @@
 
 Pitfalls that these values answer (each was reproduced): kombu's Redis pool has 10 connections and loses
 acknowledgements beyond; its sockets wait for ever by default; a killed worker's messages come back only after the
-visibility timeout, which is why every unit of work also has a row that a sweep finds sooner (`core.jobs`).
+visibility timeout, which is why every unit of work also has a row that a sweep finds sooner (`core.celery_tasks`).
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ from django.db.models import Model, Q, QuerySet
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock
-from integrations.core.jobs import DEFAULT, deliver
+from integrations.core.celery_tasks import DEFAULT, deliver
 from integrations.core.models import DispatcherLease, WorkerProcess
 from integrations.core.runs.querysets import new_owner
 

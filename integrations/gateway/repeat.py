@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from integrations.core import clock
+from integrations.core.celery_tasks import backoff
 from integrations.core.errors import Retryable, ServerFault, Unreachable
-from integrations.core.jobs import backoff
 from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.oauth.dialects import DialectName
 from integrations.highlevel.pagination.styles import style_of

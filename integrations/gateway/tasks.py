@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from integrations.core import clock
-from integrations.core.jobs import job
+from integrations.core.celery_tasks import task
 from integrations.gateway.stats import upkeep
 
 
-@job("gateway.tidy")
+@task("gateway.tidy")
 def tidy(**_: object) -> None:
     upkeep.tidy(clock.now())

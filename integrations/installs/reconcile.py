@@ -16,8 +16,8 @@ import structlog
 from django.db import transaction
 
 from integrations.core import audit, clock
+from integrations.core.celery_tasks import backoff, enqueue
 from integrations.core.errors import InstallGone, IntegrationError, Permanent, Retryable
-from integrations.core.jobs import backoff, enqueue
 from integrations.core.tenant import Tenant
 from integrations.gateway import client as gateway
 from integrations.installs import register, uninstall

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from integrations.core import dispatch
-from integrations.core.jobs import URGENT, job
+from integrations.core.celery_tasks import URGENT, task
 from integrations.installs import complete
 from integrations.installs.reconcile import reconcile
 from integrations.tenants.models import Installation
@@ -19,13 +19,13 @@ from integrations.tokens.spool import spool
 _LONGEST = timedelta(seconds=60)  # within this a walk through a large agency's locations ends
 
 
-@job("installs.reconcile")
+@task("installs.reconcile")
 def reconcile_one(*, installation_id: int, **_: object) -> None:
     """Reconcile one installation with the vendor."""
     reconcile(installation_id)
 
 
-@job("installs.sweep")
+@task("installs.sweep")
 def sweep(**_: object) -> None:
     """Beat sends this: complete installations whose grants went to the spool while the database was away."""
     spool.drain(complete.KIND, complete.complete_spooled)

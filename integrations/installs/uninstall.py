@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from integrations.core import audit
-from integrations.core.jobs import enqueue
+from integrations.core.celery_tasks import enqueue
 from integrations.installs import register
 from integrations.tenants.models import Installation, UserType
 from integrations.tokens import store

@@ -9,7 +9,7 @@ from celery.worker.control import inspect_command
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock, dispatch
-from integrations.core.jobs import job
+from integrations.core.celery_tasks import task
 from integrations.gateway.stats import usage
 from integrations.jobs import runs, schedules
 from integrations.jobs.define import JOBS
@@ -19,12 +19,12 @@ _LOOK_EVERY = timedelta(seconds=0.25)
 _TICK = 2  # seconds between two sweeps (hlapp.celery); new and gone tenants are looked for in the first of a minute
 
 
-@job("jobs.advance")
+@task("jobs.advance")
 def advance(*, run_id: int, **_: object) -> None:
     runs.advance(run_id)
 
 
-@job("jobs.sweep")
+@task("jobs.sweep")
 def sweep(**_: object) -> None:
     """Beat calls this: make schedules for new tenants, and end the runs of tenants that are gone."""
     now = clock.now()

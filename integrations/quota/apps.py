@@ -8,7 +8,7 @@ class QuotaConfig(AppConfig):
     label = "quota"
 
     def ready(self) -> None:
-        from integrations.core import jobs  # noqa: PLC0415 - models are not loaded before this
+        from integrations.core import celery_tasks  # noqa: PLC0415 - models are not loaded before this
         from integrations.quota.parking.task_wrapper import Waiting  # noqa: PLC0415
 
-        jobs.wait_with(Waiting())
+        celery_tasks.wait_with(Waiting())

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from integrations.core import clock
-from integrations.core.jobs import job
+from integrations.core.celery_tasks import task
 from integrations.quota import usage
 from integrations.quota.permits import forecast
 
 
-@job("quota.forecast")
+@task("quota.forecast")
 def look_ahead(**_: object) -> None:
     forecast.tell(clock.now())
 
 
-@job("quota.tidy")
+@task("quota.tidy")
 def tidy(**_: object) -> None:
     usage.tidy(clock.now())

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock
-from integrations.core.jobs import enqueue
+from integrations.core.celery_tasks import enqueue
 from integrations.core.runs.querysets import PlanQuerySet, problem
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import Case, F, QuerySet, Value, When
 
 from integrations.core import clock, dispatch
+from integrations.core.celery_tasks import enqueue
 from integrations.core.errors import BadRequest, InstallGone, PayloadAnomalous, RequestRejected
-from integrations.core.jobs import enqueue
 from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, problem
 from integrations.gateway.client import Page

@@ -8,29 +8,29 @@ from celery import current_app
 from kombu.exceptions import OperationalError
 
 from integrations.core import dispatch
-from integrations.core.jobs import enqueue, job
+from integrations.core.celery_tasks import enqueue, task
 from integrations.sync import plans, runs
 from integrations.sync.models import Run
 
 _LOOK_EVERY = timedelta(seconds=0.25)
 
 
-@job("sync.plan")
+@task("sync.plan")
 def plan(*, app_id: int, location_id: str, **_: object) -> None:
     plans.make(app_id, location_id)
 
 
-@job("sync.forget")
+@task("sync.forget")
 def forget(*, app_id: int, location_id: str, **_: object) -> None:
     plans.forget(app_id, location_id)
 
 
-@job("sync.advance")
+@task("sync.advance")
 def advance(*, run_id: int, **_: object) -> None:
     runs.advance(run_id)
 
 
-@job("sync.sweep")
+@task("sync.sweep")
 def sweep(**_: object) -> None:
     """Beat calls this: find locations whose message was lost, to make their plans or to forget them."""
     unplanned, orphaned = plans.strays()

@@ -19,8 +19,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from integrations.core import clock, dispatch
+from integrations.core.celery_tasks import URGENT, enqueue, task
 from integrations.core.errors import NoPermit, Retryable, StoreUnavailable
-from integrations.core.jobs import URGENT, enqueue, job
 from integrations.tenants import marketplace
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit, halted_apps, lease
@@ -46,20 +46,20 @@ def _left_to_the_row() -> Iterator[None]:
         log.info("token.tried_again_later", code=error.code)
 
 
-@job("tokens.refresh")
+@task("tokens.refresh")
 def refresh_one(*, credential_id: int, forced: bool = False, **_: object) -> None:
     """Refresh if it is still due (another message may have done it), or in any case when `forced`."""
     with _left_to_the_row():
         refresh(credential_id, due_before=None if forced else clock.now() + 2 * _REDUE, forced=forced)
 
 
-@job("tokens.mint")
+@task("tokens.mint")
 def mint_one(*, credential_id: int, **_: object) -> None:
     """A new pair by the company's token: an operator wants it."""
     mint(credential_id)
 
 
-@job("tokens.repair")
+@task("tokens.repair")
 def repair_one(*, credential_id: int, **_: object) -> None:
     """Repeat a call whose owner died, inside the 30 seconds in which the vendor answers it the same."""
     if lease.orphaned().filter(pk=credential_id).exists():
@@ -67,7 +67,7 @@ def repair_one(*, credential_id: int, **_: object) -> None:
             refresh(credential_id, forced=True)  # a stopped app rests for longer than the 30 seconds
 
 
-@job("tokens.sweep")
+@task("tokens.sweep")
 def sweep(**_: object) -> None:
     spool.drain(commit.KIND, commit.commit)  # before the repairs, which would find the grant dead
     now = clock.now()

@@ -17,8 +17,8 @@ import structlog
 from django.db import transaction
 
 from integrations.core import clock
+from integrations.core.celery_tasks import backoff
 from integrations.core.errors import IntegrationError, Permanent, Retryable, Untrusted
-from integrations.core.jobs import backoff
 from integrations.webhooks.handlers import dispatch, settled_status
 from integrations.webhooks.lease import Lease, fence
 from integrations.webhooks.models import Event

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from integrations.core import clock, dispatch
-from integrations.core.jobs import URGENT, job
+from integrations.core.celery_tasks import URGENT, task
 from integrations.webhooks import mailbox, retention
 from integrations.webhooks.models import Mailbox
 
@@ -21,13 +21,13 @@ SOURCE = dispatch.DueSource(
 )
 
 
-@job("webhooks.drain")
+@task("webhooks.drain")
 def drain(mailbox_id: int, **_: Any) -> None:
     """Handle what is due in one mailbox."""
     mailbox.drain(mailbox_id)
 
 
-@job("webhooks.tidy")
+@task("webhooks.tidy")
 def tidy(**_: Any) -> None:
     """Beat calls this: delete settled events that are older than the retention time."""
     retention.tidy(clock.now())

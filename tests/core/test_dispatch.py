@@ -15,8 +15,8 @@ from django.db import connection, connections, transaction
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock, dispatch
+from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.dispatch import Dispatcher, DueSource, Sender
-from integrations.core.jobs import DEFAULT, URGENT
 from integrations.core.models import DispatcherLease, WorkerProcess
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)

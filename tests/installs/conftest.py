@@ -14,8 +14,8 @@ from celery import current_app
 from django.test import Client
 from pytest_django import Settings
 
+from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.errors import Retryable
-from integrations.core.jobs import DEFAULT, URGENT
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential

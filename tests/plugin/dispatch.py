@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.core import clock, dispatch
-from integrations.core.jobs import DEFAULT, URGENT
+from integrations.core.celery_tasks import DEFAULT, URGENT
 
 
 def send_due(*sources: str, threads: int = 1000) -> int:

@@ -10,7 +10,7 @@ import os
 import time
 from typing import Any
 
-from integrations.core.jobs import job
+from integrations.core.celery_tasks import task
 from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota.permits import governor, tickets
 from integrations.quota.permits.lanes import Lane
@@ -29,7 +29,7 @@ def note(event: str, number: int, resource: str) -> None:
         log.write(f"{event} {number} {resource} {time.monotonic():.6f} {os.getpid()}\n")
 
 
-@job("tests.spend")
+@task("tests.spend")
 def spend(*, number: int, key: str, lane: str = "bulk", **_: Any) -> None:
     """One call's permit, held as long as a call would take, and the answer's headers."""
     app, resource = key.split(":")
@@ -41,7 +41,7 @@ def spend(*, number: int, key: str, lane: str = "bulk", **_: Any) -> None:
     note("done", number, resource)
 
 
-@job("tests.dawdle")
+@task("tests.dawdle")
 def dawdle(*, number: int, resource: str, seconds: float, **_: Any) -> None:
     """A thread taken away."""
     note("delivered", number, resource)

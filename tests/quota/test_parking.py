@@ -9,7 +9,7 @@ import redis
 from celery import current_app
 from django.db import connection, transaction
 
-from integrations.core import clock, jobs
+from integrations.core import celery_tasks, clock
 from integrations.core.errors import (
     MissingPermit,
     NoPermit,
@@ -228,7 +228,7 @@ def test_a_task_that_had_its_call_goes_to_the_end(leader: Leader) -> None:
 
 
 def test_a_job_that_is_refused_is_parked_and_not_retried(monkeypatch: pytest.MonkeyPatch) -> None:
-    @jobs.job("tests.refused")
+    @celery_tasks.task("tests.refused")
     def refused(*, number: int) -> None:
         raise refusal()
 
@@ -244,7 +244,7 @@ def test_a_job_that_is_refused_is_parked_and_not_retried(monkeypatch: pytest.Mon
 def test_a_task_that_finds_the_store_away_is_parked_where_it_stood(
     leader: Leader, store_away: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @jobs.job("tests.away")
+    @celery_tasks.task("tests.away")
     def away(*, number: int, **_: object) -> None:
         tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from integrations.core.jobs import job
+from integrations.core.celery_tasks import task
 
 
-@job("tests.hang")
+@task("tests.hang")
 def hang(**_: Any) -> None:
     time.sleep(60)

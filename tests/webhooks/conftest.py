@@ -19,7 +19,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.core.jobs import DEFAULT, URGENT
+from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.webhooks import handlers

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from integrations.core.jobs import enqueue
+from integrations.core.celery_tasks import enqueue
 from integrations.tenants.models import App
 from integrations.webhooks import inbox, mailbox
 from integrations.webhooks.handlers import Handler

@@ -26,8 +26,8 @@ import structlog
 from django.db import transaction
 
 from integrations.core import clock
+from integrations.core.celery_tasks import backoff
 from integrations.core.errors import InstallGone, IntegrationError, QuotaExhausted, Retryable, StoreUnavailable
-from integrations.core.jobs import backoff
 from integrations.core.runs.models import AbstractRun
 from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, new_owner, problem
 

@@ -103,7 +103,7 @@ def _name(node: ast.AST) -> str:
 
 
 def _decorated(node: ast.expr) -> str:
-    """`job sync.advance` for `@job("sync.advance")`."""
+    """`task sync.advance` for `@task("sync.advance")`."""
     text = _text(node.args[0]) if isinstance(node, ast.Call) and node.args else ""
     return f"{_last_name(node.func)} {text}" if isinstance(node, ast.Call) and text else ""
 

@@ -18,7 +18,7 @@ import structlog
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock
-from integrations.core.jobs import DEFAULT, URGENT, deliver
+from integrations.core.celery_tasks import DEFAULT, URGENT, deliver
 from integrations.quota.parking.due_times import LONGEST, Agenda
 from integrations.quota.parking.parked_rows import HEADS, Claimed, Head, News, ParkedRows
 from integrations.quota.permits import tickets

@@ -5,7 +5,8 @@ Redis and a lost broker, and its order is a column. The pump (`pump.py`) hands i
 From then on the row says what is to happen if that worker dies (`turns.py`). Each hand-over counts the row's `turn` up,
 and the message names it, so of two messages for one task only the newer starts anything.
 
-One row per task and arguments: parking what is parked already changes nothing, because messages are hints (core.jobs).
+One row per task and arguments: parking what is parked already changes nothing, because messages are hints
+(core.celery_tasks).
 The lanes above go first, each in order of arrival; but a lane has only so much patience: events ten seconds, bulk a
 minute. The first of one whose patience is over stands where it came, and only that one, so that nobody waits for ever
 and a long queue of one lane holds up no other.

@@ -1,4 +1,4 @@
-"""What the quota adds to every task that runs (`core.jobs` calls it): ticket, row, and its name on the bill."""
+"""What the quota adds to every task that runs (`core.celery_tasks` calls it): ticket, row, and its name on the bill."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class Waiting:
-    """Implements `core.jobs.Waiting`."""
+    """Implements `core.celery_tasks.Waiting`."""
 
     @contextmanager
     def around(self, task: str, headers: Mapping[str, Any]) -> Iterator[bool]:

@@ -6,8 +6,8 @@ The vendor is asked by a worker, so that no page waits for it; what came of it t
 from __future__ import annotations
 
 from integrations.core import audit, clock
+from integrations.core.celery_tasks import enqueue
 from integrations.core.errors import BadRequest
-from integrations.core.jobs import enqueue
 from integrations.tokens import store
 from integrations.tokens.models import Credential
 

@@ -35,6 +35,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
+from integrations.core.celery_tasks import backoff
 from integrations.core.errors import (
     ClientOrGrantRejected,
     ClientRejected,
@@ -50,7 +51,6 @@ from integrations.core.errors import (
     Unreachable,
     Untrusted,
 )
-from integrations.core.jobs import backoff
 from integrations.highlevel.errors import UnknownRefusal
 from integrations.tenants import marketplace
 from integrations.tokens.models import Credential

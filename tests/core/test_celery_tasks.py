@@ -1,4 +1,4 @@
-"""Messages are sent on commit and may be lost; what a failed job means is written in the error tree alone."""
+"""Messages are sent on commit and may be lost; what a failed task means is written in the error tree alone."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from celery.exceptions import Retry
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError, transaction
 
-from integrations.core import clock, errors, jobs
+from integrations.core import celery_tasks, clock, errors
+from integrations.core.celery_tasks import BaseTask, enqueue
 from integrations.core.errors import IntegrationError
-from integrations.core.jobs import Job, enqueue
 from integrations.core.models import AuditEntry
 
 Sent = Callable[[], list[tuple[str, dict[str, Any], str | None]]]
@@ -91,7 +91,7 @@ class TestEnqueue:
             free.bind(("127.0.0.1", 0))
             nowhere = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
             away = Celery("away", broker=nowhere, set_as_current=False)
-            monkeypatch.setattr(jobs, "current_app", away)
+            monkeypatch.setattr(celery_tasks, "current_app", away)
             began = time.monotonic()
             with transaction.atomic():
                 AuditEntry.objects.create(
@@ -104,10 +104,12 @@ class TestEnqueue:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [record.msg for record in caplog.records if record.name == jobs.__name__ and isinstance(record.msg, dict)]
+    return [
+        record.msg for record in caplog.records if record.name == celery_tasks.__name__ and isinstance(record.msg, dict)
+    ]
 
 
-@shared_task(name="tests.fails", base=Job)
+@shared_task(name="tests.fails", base=BaseTask)
 def fails(error: Exception) -> None:
     raise error
 
@@ -117,17 +119,17 @@ Attempt = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture
 def attempt(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Attempt:
-    """Run a job that fails with this error as a worker does on its n-th attempt; what it logged.
+    """Run a task that fails with this error as a worker does on its n-th attempt; what it logged.
 
     Where a worker would send the message again the decision itself is raised: Retry, with its wait.
     """
     caplog.set_level("INFO")
 
-    def decided(self: Job, **how: Any) -> Retry:
+    def decided(self: BaseTask, **how: Any) -> Retry:
         return Retry("again", when=how["countdown"], exc=how["exc"])
 
     def attempt(error: Exception, *, retries: int = 0, **request: Any) -> list[dict[str, Any]]:
-        monkeypatch.setattr(Job, "retry", decided)
+        monkeypatch.setattr(BaseTask, "retry", decided)
         task = current_app.tasks["tests.fails"]
         task.push_request(retries=retries, called_directly=False, **request)
         try:
@@ -193,7 +195,7 @@ def test_what_nobody_foresaw_is_not_hidden(attempt: Attempt) -> None:
 
 
 def test_backoff_is_jittered_and_capped() -> None:
-    waits = [jobs.backoff(20, cap=5.0) for _ in range(50)]
+    waits = [celery_tasks.backoff(20, cap=5.0) for _ in range(50)]
     assert all(0.1 <= wait <= 5.0 for wait in waits)
     assert len(set(waits)) > 40
 
@@ -203,7 +205,7 @@ def test_every_job_of_ours_is_a_job_with_late_acknowledgement() -> None:
     ours = {name: task for name, task in current_app.tasks.items() if not name.startswith(("celery.", "tests."))}
     assert {"tokens.sweep", "installs.sweep", "webhooks.drain", "sync.sweep"} <= set(ours)
     for name, task in ours.items():
-        assert isinstance(task, Job), name
+        assert isinstance(task, BaseTask), name
         assert task.acks_late, name
         assert task.ignore_result, name
     scheduled = {entry["task"] for entry in current_app.conf.beat_schedule.values()}
@@ -213,7 +215,7 @@ def test_every_job_of_ours_is_a_job_with_late_acknowledgement() -> None:
 seen: list[int] = []
 
 
-@shared_task(name="tests.third_time", base=Job)
+@shared_task(name="tests.third_time", base=BaseTask)
 def third_time(**_: Any) -> None:
     seen.append(current_task.request.retries)
     if len(seen) < 3:

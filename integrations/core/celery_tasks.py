@@ -1,8 +1,11 @@
-"""How rooms hand work to workers, and how a worker reads the error tree.
+"""Celery tasks: send one when the transaction commits, register one, and retry by the error tree.
 
 A message is only a hint. What has to be done stands in a row with a due time, written in the same transaction that
 enqueues the message; a lost message is made up for by the sweep that reads the rows. So a broker that is away costs
 seconds, never work, and a message is never held back by a worker for longer than a minute.
+
+Log events are named `job.*` (`job.failed`, `job.again`, `job.not_sent`, ...): operators' searches and alerts rely on
+these names, so they stay, although what Celery runs is called a task everywhere else.
 """
 
 from __future__ import annotations
@@ -92,7 +95,7 @@ def backoff(attempt: int, *, base: float = _BACKOFF_BASE, cap: float = LONGEST_C
     return random.uniform(0.1, min(cap, base * 2.0**attempt))  # noqa: S311 - spreads load, guards nothing
 
 
-class Job(Task):  # type: ignore[type-arg]
+class BaseTask(Task):  # type: ignore[type-arg]
     """Base of all tasks: late acknowledgement, no results, and retries decided by the error tree alone."""
 
     abstract = True
@@ -143,10 +146,10 @@ class Job(Task):  # type: ignore[type-arg]
             raise self.retry(countdown=wait, exc=error, headers={})
 
 
-def job(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Decorator: `@job("sync.advance")` registers a function as the task of that name, on the thread pool's queue.
+def task(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Decorator: `@task("sync.advance")` registers a function as the task of that name, on the thread pool's queue.
 
-    Jobs take identifiers as keywords, tolerate unknown ones (`**_`: an older worker meets a newer message), and may be
+    Tasks take identifiers as keywords, tolerate unknown ones (`**_`: an older worker meets a newer message), and may be
     called directly.
     """
-    return shared_task(name=name, base=Job)
+    return shared_task(name=name, base=BaseTask)
