@@ -59,7 +59,7 @@ def test_what_is_due_is_started_and_sent_and_so_is_what_was_left(plan: Plan, at:
     left = start(plan)
     now = clock.now() + Run.lease_term + timedelta(seconds=1)
     at(now.replace(second=30))
-    Run.objects.update(lease_until=now - timedelta(minutes=2))
+    Run.objects.update(lease_owner="queued", lease_until=now - timedelta(minutes=2))
     due = Plan.objects.create(app=plan.app, location_id="other", resource="contacts", due_at=now, created_at=now)
     Plan.objects.filter(pk=due.pk).update(due_at=now - timedelta(minutes=2))
     assert [send_due("sync runs") for _ in range(2)] == [2, 0]
