@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.quota import shelf
+from integrations.quota import sealed_hash
 from integrations.quota.permits import scripts as redis_store
 from integrations.tenants.models import App
 from integrations.tokens import store
@@ -27,7 +27,7 @@ def spool_directory(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 def empty_shelves() -> None:
     """What stands in Redis would be met by whoever counts or commits next."""
-    redis_store.client().delete(*(shelf._key(name) for name in ("spool", "spool-aside")))
+    redis_store.client().delete(*(sealed_hash.key(name) for name in ("spool", "spool-aside")))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from integrations.highlevel.oauth.grants import Grant
 from integrations.installs import callback, complete
 from integrations.installs import tasks as installs_tasks
 from integrations.installs.callback import Callback
-from integrations.quota import shelf
+from integrations.quota import sealed_hash
 from integrations.tenants.models import Installation
 from integrations.tokens import store, tasks
 from integrations.tokens.database import needed
@@ -95,14 +95,14 @@ def test_a_pair_goes_to_the_spool_and_is_committed_by_the_sweep(location, vendor
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
         refresh(location.pk)
     [name] = entries(spool_directory)
-    assert shelf.items("spool").keys() == {name}
+    assert sealed_hash.items("spool").keys() == {name}
     assert Credential.objects.get(pk=location.pk).generation == location.generation
 
     tasks.sweep()
 
     row = Credential.objects.get(pk=location.pk)
     assert (row.generation, row.state, row.lease_until) == (location.generation + 1, "active", None)
-    assert (entries(spool_directory), shelf.items("spool")) == ([], {})
+    assert (entries(spool_directory), sealed_hash.items("spool")) == ([], {})
     assert AuditEntry.objects.filter(action="token.rescued").count() == 1
     assert refresh(row.pk).generation == row.generation + 1, "it is the vendor's newest pair"
     gateway.call("locations.get-location", app=row.app, location=row.resource_id)
@@ -158,9 +158,9 @@ def test_either_place_suffices(location, vendor, spool_directory, settings, monk
         def away(*_: Any) -> None:
             raise StoreUnavailable("Redis does not answer")
 
-        monkeypatch.setattr(shelf, "put", away)
-        monkeypatch.setattr(shelf, "items", away)
-        monkeypatch.setattr(shelf, "take_away", away)
+        monkeypatch.setattr(sealed_hash, "put", away)
+        monkeypatch.setattr(sealed_hash, "items", away)
+        monkeypatch.setattr(sealed_hash, "delete", away)
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable, match="kept"):
         refresh(location.pk)
     tasks.sweep()
@@ -169,7 +169,7 @@ def test_either_place_suffices(location, vendor, spool_directory, settings, monk
 
 def test_with_neither_it_says_that_it_is_lost(location, vendor, spool_directory, monkeypatch) -> None:
     spool_directory.parent.write_text("a file where the directory should be")
-    monkeypatch.setattr(shelf, "put", lambda *_: (_ for _ in ()).throw(StoreUnavailable("away")))
+    monkeypatch.setattr(sealed_hash, "put", lambda *_: (_ for _ in ()).throw(StoreUnavailable("away")))
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable, match="lost"):
         refresh(location.pk)
     row = Credential.objects.get(pk=location.pk)
@@ -196,7 +196,7 @@ def test_whatever_the_database_says_it_waits(location, vendor, spool_directory, 
             refresh(location.pk)
         assert spool.drain("pair", rescue.commit) == 0
         assert len(entries(spool_directory)) == 1
-        assert (len(shelf.items("spool")), shelf.items("spool-aside")) == (1, {})
+        assert (len(sealed_hash.items("spool")), sealed_hash.items("spool-aside")) == (1, {})
     assert spool.drain("pair", rescue.commit) == 1
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
 
@@ -227,7 +227,7 @@ def test_a_value_that_no_column_takes_is_set_aside(location, vendor, spool_direc
         refresh(location.pk)
     with no_writes("tokens_credential", DataError):
         tasks.sweep()
-    [name] = shelf.items("spool-aside")
+    [name] = sealed_hash.items("spool-aside")
     assert entries(spool_directory) == [f"{name}.aside"]
 
 
@@ -237,8 +237,8 @@ def test_a_file_that_cannot_be_read_hides_no_other(
 ) -> None:
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
         refresh(location.pk)
-    for name in shelf.items("spool"):
-        shelf.take_away("spool", name)
+    for name in sealed_hash.items("spool"):
+        sealed_hash.delete("spool", name)
     bad = spool_directory / "pair-aaa"
     if kind == "directory":
         bad.mkdir()
@@ -259,7 +259,7 @@ def test_a_full_disk_is_left_as_it_was(location, vendor, spool_directory, monkey
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable, match="kept"):
         refresh(location.pk)
     assert entries(spool_directory) == []
-    assert len(shelf.items("spool")) == 1
+    assert len(sealed_hash.items("spool")) == 1
 
 
 def test_what_a_killed_writer_left_is_committed_if_it_is_whole_and_else_removed(
@@ -268,7 +268,7 @@ def test_what_a_killed_writer_left_is_committed_if_it_is_whole_and_else_removed(
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
         refresh(location.pk)
     [name] = entries(spool_directory)
-    shelf.take_away("spool", name)
+    sealed_hash.delete("spool", name)
     whole, half, young = (spool_directory / f"{name}.{i}.part" for i in ("1", "2", "3"))
     (spool_directory / name).rename(whole)
     half.write_bytes(whole.read_bytes()[:40])
@@ -287,7 +287,7 @@ def test_what_was_set_aside_is_tried_again_by_a_process_that_starts(location, ve
         tasks.sweep()
     drain_thread.begin()
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
-    assert (entries(spool_directory), shelf.items("spool"), shelf.items("spool-aside")) == ([], {}, {})
+    assert (entries(spool_directory), sealed_hash.items("spool"), sealed_hash.items("spool-aside")) == ([], {}, {})
 
 
 def test_a_web_server_commits_what_only_its_own_disk_holds(
@@ -296,8 +296,8 @@ def test_a_web_server_commits_what_only_its_own_disk_holds(
     """Its database and Redis were away together, and the workers run on another machine."""
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
         refresh(location.pk)
-    for name in shelf.items("spool"):
-        shelf.take_away("spool", name)
+    for name in sealed_hash.items("spool"):
+        sealed_hash.delete("spool", name)
     here = settings.SPOOL_DIR
     settings.SPOOL_DIR = str(tmp_path / "the worker's")
     tasks.sweep()
@@ -373,11 +373,11 @@ def test_what_cannot_be_committed_is_set_aside_and_holds_up_nobody(
                 refresh(row.pk)
     damaged = min(entries(spool_directory))
     spoil(spool_directory / damaged)
-    shelf.put("spool", damaged, (spool_directory / damaged).read_bytes())
+    sealed_hash.put("spool", damaged, (spool_directory / damaged).read_bytes())
     tasks.sweep()
     tasks.sweep()
     assert entries(spool_directory) == [f"{damaged}.aside"]
-    assert (shelf.items("spool"), list(shelf.items("spool-aside"))) == ({}, [damaged])
+    assert (sealed_hash.items("spool"), list(sealed_hash.items("spool-aside"))) == ({}, [damaged])
     assert sorted(Credential.objects.values_list("generation", flat=True)) == [1, 2]
 
 
@@ -387,7 +387,7 @@ def test_a_damaged_copy_does_not_cost_the_good_one(location, vendor, spool_direc
     spoil(spool_directory / entries(spool_directory)[0])
     tasks.sweep()
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
-    assert (entries(spool_directory), shelf.items("spool"), shelf.items("spool-aside")) == ([], {}, {})
+    assert (entries(spool_directory), sealed_hash.items("spool"), sealed_hash.items("spool-aside")) == ([], {}, {})
 
 
 def test_an_entry_is_private_and_shows_no_token(location, vendor, spool_directory, caplog) -> None:
@@ -404,7 +404,7 @@ def test_an_entry_is_private_and_shows_no_token(location, vendor, spool_director
     assert stat.S_IMODE(spool_directory.stat().st_mode) == 0o700
     [grant] = seen
     for token in (grant.access_token, grant.refresh_token):
-        assert token.reveal().encode() not in path.read_bytes() + b"".join(shelf.items("spool").values())
+        assert token.reveal().encode() not in path.read_bytes() + b"".join(sealed_hash.items("spool").values())
         assert token.reveal() not in caplog.text
 
 
@@ -496,8 +496,8 @@ def test_of_two_who_finish_the_same_installation_one_does(app, vendor, spool_dir
     callback.handle(brought(vendor, app))
     with no_writes("tokens_credential"), pytest.raises(InstallPending):
         callback.handle(brought(vendor, app))
-    [text] = shelf.items("spool").values()
-    [name] = shelf.items("spool")
+    [text] = sealed_hash.items("spool").values()
+    [name] = sealed_hash.items("spool")
     both, real = Barrier(2), complete.complete
 
     def meet(*args: Any, **said: Any) -> Any:

@@ -16,7 +16,7 @@ from integrations.console.doctor.findings import Level
 from integrations.console.doctor.spool_check import spool as doctors
 from integrations.core.errors import StoreUnavailable
 from integrations.core.models import AuditEntry
-from integrations.quota import shelf
+from integrations.quota import sealed_hash
 from integrations.tokens.models import Credential
 from integrations.tokens.spool import spool
 from tests.tokens.test_spool import no_writes, spoil
@@ -40,9 +40,9 @@ def set_aside(row: Credential, directory: Path) -> str:
     name = put_in_spool(row, "newer")
     whole = (directory / name).read_bytes()
     spoil(directory / name)
-    shelf.put("spool", name, (directory / name).read_bytes())
+    sealed_hash.put("spool", name, (directory / name).read_bytes())
     spool.drain_all()
-    assert list(shelf.items("spool-aside")) == [name]
+    assert list(sealed_hash.items("spool-aside")) == [name]
     (directory / f"{name}.aside").write_bytes(whole)
     return name
 
@@ -79,8 +79,8 @@ def test_retry_commits_what_was_mended(location, neighbour, spool_directory) -> 
     other = put_in_spool(neighbour, "newer")
     assert run("retry", name, "--json") == (json.dumps({"entries": {name: "committed"}}, indent=2) + "\n", "")
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
-    assert list(shelf.items("spool")) == [other]
-    assert shelf.items("spool-aside") == {}
+    assert list(sealed_hash.items("spool")) == [other]
+    assert sealed_hash.items("spool-aside") == {}
 
 
 def test_retry_says_what_is_left_and_why(location, spool_directory) -> None:
@@ -97,9 +97,9 @@ def test_drop_asks_and_is_recorded(location, spool_directory, monkeypatch) -> No
     name = set_aside(location, spool_directory)
     monkeypatch.setattr(sys, "stdin", io.StringIO("no\n"))
     assert "nothing was changed" in run("drop", name)[1]
-    assert list(shelf.items("spool-aside")) == [name]
+    assert list(sealed_hash.items("spool-aside")) == [name]
     assert run("drop", name, "--yes") == (f"{name} was given up.\n", "")
-    assert (list(spool_directory.iterdir()), shelf.items("spool-aside")) == ([], {})
+    assert (list(spool_directory.iterdir()), sealed_hash.items("spool-aside")) == ([], {})
     assert AuditEntry.objects.get(action="spool.dropped").subject == name
     assert "there is no entry" in run("drop", name, "--yes")[1]
 
@@ -111,7 +111,7 @@ def test_while_the_database_is_away_nothing_is_dropped(location, spool_directory
     name = put_in_spool(location, "newer")
     monkeypatch.setattr("integrations.core.audit.record", away)
     assert "nothing was changed" in run("drop", name, "--yes")[1]
-    assert list(shelf.items("spool")) == [name]
+    assert list(sealed_hash.items("spool")) == [name]
 
 
 def test_what_cannot_be_taken_away_is_not_called_gone(location, spool_directory) -> None:
@@ -124,7 +124,7 @@ def test_a_place_that_does_not_answer_is_told(location, spool_directory, monkeyp
     def away(*_: Any) -> None:
         raise StoreUnavailable("away")
 
-    monkeypatch.setattr(shelf, "items", away)
+    monkeypatch.setattr(sealed_hash, "items", away)
     assert run("status")[1] == "not everything could be seen: redis StoreUnavailable"
 
 

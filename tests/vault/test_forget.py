@@ -15,7 +15,7 @@ from integrations.core.errors import ClientRejected, GrantRevoked
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.highlevel.oauth.grants import Grant
-from integrations.quota import shelf
+from integrations.quota import sealed_hash
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
@@ -202,7 +202,7 @@ def test_spool_entries_go_wherever_they_are(app, ring, spool_directory) -> None:
     name = put_in_spool(kept, "newer")
     assert ends("k1")["tokens.spool"] == {"removed": 2}
     assert [path.name for path in spool_directory.iterdir()] == [name]
-    assert (list(shelf.items("spool")), shelf.items("spool-aside")) == ([name], {})
+    assert (list(sealed_hash.items("spool")), sealed_hash.items("spool-aside")) == ([name], {})
     assert AuditEntry.objects.filter(action="spool.key_lost", detail__entry=aside).count() == 1
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import SealBroken, StoreUnavailable
-from integrations.quota import shelf
+from integrations.quota import sealed_hash
 from integrations.tokens import store
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit
@@ -26,9 +26,9 @@ LABEL = "tokens.spool"
 
 def put_in_spool(row: Credential, text: str) -> str:
     """As a refresh does whose commit failed; the entry's name."""
-    before = shelf.items("spool").keys()
+    before = sealed_hash.items("spool").keys()
     commit._spool(row, grant(text), clock.now())
-    [name] = shelf.items("spool").keys() - before
+    [name] = sealed_hash.items("spool").keys() - before
     return name
 
 
@@ -50,8 +50,8 @@ def test_a_key_that_only_an_entry_needs_may_not_be_retired(app, ring, spool_dire
     if "aside" in place:
         spool._everywhere(lambda there: there.set_aside(name))
     if "disk" in place:
-        shelf.take_away("spool", name)
-        shelf.take_away("spool-aside", name)
+        sealed_hash.delete("spool", name)
+        sealed_hash.delete("spool-aside", name)
     else:
         for path in spool_directory.iterdir():
             path.unlink()
@@ -76,7 +76,7 @@ def test_rotation_reseals_both_copies_and_the_entry_still_commits(app, ring, spo
     found, complaint = status()
     assert (held(found, "k2"), found["retirable"], complaint) == (1, ["k1"], "")
     assert "another machine's disk" in vault("status")[0]
-    assert (spool_directory / name).read_bytes() == shelf.items("spool")[name]
+    assert (spool_directory / name).read_bytes() == sealed_hash.items("spool")[name]
     assert [path.name for path in spool_directory.iterdir()] == [name]
     ring("k2")
     assert spool.drain(commit.KIND, commit.commit) == 1
@@ -99,14 +99,14 @@ def test_what_is_committed_while_it_is_resealed_changes_nothing(app, ring, monke
     vault("rotate")
     row = Credential.objects.get(pk=row.pk)
     assert (row.generation, store.access_token(row).reveal()) == (2, "access-newer")
-    assert shelf.items("spool") == {}
+    assert sealed_hash.items("spool") == {}
     assert status()[0]["retirable"] == ["k1"]
 
 
 def test_a_damaged_entry_is_named(app, ring, spool_directory: Path) -> None:
     name = put_in_spool(make_rows(app, 1)[0], "newer")
     (spool_directory / name).write_text("{")
-    shelf.put("spool", name, json.dumps({"grant": "AAAA"}).encode())
+    sealed_hash.put("spool", name, json.dumps({"grant": "AAAA"}).encode())
     ring("k2", "k1")
     out, complaint = vault("rotate")
     assert f"tokens.spool of row {name} (unreadable): it cannot be read" in out
@@ -122,7 +122,7 @@ def test_while_a_place_cannot_be_read_no_key_is_called_unneeded(app, ring, monke
         def no_answer(*_: Any) -> None:
             raise StoreUnavailable("Redis does not answer")
 
-        monkeypatch.setattr(shelf, "items", no_answer)
+        monkeypatch.setattr(sealed_hash, "items", no_answer)
     else:
         spool_directory.parent.mkdir()
         spool_directory.write_text("a file where the directory should be")

@@ -1,4 +1,4 @@
-"""The two places of the spool: a directory of this machine, and a shelf in Redis. What is in one may be in the other.
+"""The two places of the spool: a directory of this machine, and a hash in Redis. What is in one may be in the other.
 
 An entry is a name and a text. One that cannot be committed is set aside in its place, until it shall be tried again.
 """
@@ -18,7 +18,7 @@ from django.conf import settings
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import shelf
+from integrations.quota import sealed_hash
 
 _ASIDE, _PART = ".aside", ".part"
 _ABANDONED = timedelta(minutes=5)  # writing takes milliseconds: whoever began this long ago was killed
@@ -136,13 +136,13 @@ class Redis:
     name = "redis"
 
     def look(self, *, aside: bool = False) -> Found:
-        return Found(shelf.items(_shelf(aside=aside)))
+        return Found(sealed_hash.items(_hash_name(aside=aside)))
 
     def text(self, name: str, *, aside: bool = False) -> bytes | None:
-        return shelf.item(_shelf(aside=aside), name)
+        return sealed_hash.get(_hash_name(aside=aside), name)
 
     def put(self, name: str, text: bytes, *, aside: bool = False) -> None:
-        shelf.put(_shelf(aside=aside), name, text)
+        sealed_hash.put(_hash_name(aside=aside), name, text)
 
     def set_aside(self, name: str) -> None:
         self._move(name, aside=True)
@@ -151,7 +151,7 @@ class Redis:
         self._move(name, aside=False)
 
     def remove(self, name: str, *, aside: bool = False) -> None:
-        shelf.take_away(_shelf(aside=aside), name)
+        sealed_hash.delete(_hash_name(aside=aside), name)
 
     def _move(self, name: str, *, aside: bool) -> None:
         """Whoever is killed in between leaves it on both shelves, which costs one more attempt."""
@@ -175,7 +175,7 @@ def _path(name: str, *, aside: bool) -> Path:
     return _directory() / (f"{name}{_ASIDE}" if aside else name)
 
 
-def _shelf(*, aside: bool) -> str:
+def _hash_name(*, aside: bool) -> str:
     return "spool-aside" if aside else "spool"
 
 
