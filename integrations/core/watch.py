@@ -15,7 +15,7 @@ _PAUSE = 0.5  # seconds between two looks
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One thing on its way; `total` is None while nobody knows it."""
+    """One thing on its way; `total` is None while it is unknown."""
 
     key: int
     title: str

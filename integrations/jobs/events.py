@@ -22,7 +22,7 @@ def register() -> None:
 
 
 def note(event: Event) -> None:
-    """Let the jobs that wait for this event run. Events of tenants without an installation are nobody's."""
+    """Let the jobs that wait for this event run. Events of tenants without an installation start nothing."""
     for job in JOBS.values():
         if event.type in job.events:
             _trigger(job, event)

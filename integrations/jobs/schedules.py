@@ -43,7 +43,7 @@ def ask(job: Job, tenants: Iterable[Installation], now: datetime) -> list[int]:
 
 
 def run_now(schedules: QuerySet[Schedule], now: datetime) -> list[int]:
-    """Make schedules due at once, those switched off too: somebody wants it. Their ids."""
+    """Make schedules due at once, those switched off too: an operator wants it. Their ids."""
     ids = list(schedules.order_by("pk").values_list("pk", flat=True))
     Schedule.objects.filter(pk__in=ids).update(due_at=now)
     return ids
@@ -64,7 +64,7 @@ def start_due(now: datetime) -> list[int]:
 
 
 def resume(run: Run, now: datetime) -> bool:
-    """Let an ended run go on at its place. False when it is complete, or another one of its schedule is under way."""
+    """Let an ended run go on at its checkpoint. False when it is complete or its schedule has a run."""
     try:
         return Run.objects.resume(run, now, trace_id="")
     except IntegrityError:

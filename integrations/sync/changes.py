@@ -22,7 +22,7 @@ def register() -> None:
 
 
 def apply(event: Event) -> None:
-    """Apply one event. Events of a location without a plan for the resource are nobody's and change nothing."""
+    """Apply one event. Events of a location without a plan for the resource change nothing."""
     location_id = event.payload.get("locationId")
     resource = next((found for found in RESOURCES.values() if event.type in found.events), None)
     if resource is None or not isinstance(location_id, str):

@@ -1,4 +1,4 @@
-"""When things happen again: every wait of the sync in one place, each with its reason."""
+"""Intervals of the sync: how long until each thing happens again, and why."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 FULL_EVERY = timedelta(days=1)
 # A full run that was not proven complete is repeated sooner, but not so soon that a wrong total eats the quota.
 FULL_AGAIN = timedelta(hours=1)
-# An incremental run looks back past its predecessor's start: the search index trails writes by about 7 s (FACTS), and
+# An incremental run looks back past the last one: the search index trails writes by about 7 s (FACTS 7.1), and
 # the vendor's clock is not ours. Rows seen twice are recognised and cost nothing.
 OVERLAP = timedelta(minutes=5)
 # After a failure that repeating did not cure (scope missing, location paused, vendor down for long).

@@ -1,4 +1,4 @@
-"""What is kept in step: plans are made at an install, started when due, and forgotten after an uninstall.
+"""Sync plans: made at an install, started when due, and deleted after an uninstall.
 
 Installs and uninstalls of one location may follow each other within seconds, and their messages may come late or
 twice. So both `make` and `forget` ask the installation itself, and they exclude each other by the plans' row locks:

@@ -47,7 +47,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """One resource: how many plans never were in step, and since when the stalest of the others has been."""
+    """One resource: how many plans were never synced, and when the stalest of the others last was."""
 
     resource: str
     never: int

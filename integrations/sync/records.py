@@ -9,7 +9,7 @@ of change. Three rules:
 - a listing seen well after our version is the truth whatever its date says. Webhooks date their (partial) payload by
   the moment they were sent, a little after the change itself, and a deletion we inferred may be wrong; without this
   rule neither would ever be corrected. "Well after" is `INDEX_LAG`, because the vendor's search index trails its
-  writes by about 7 seconds (FACTS, pagination styles).
+  writes by about 7 seconds (FACTS 7.1).
 
 Pages go through COPY into a temporary table and one statement from there, in the order of their ids, so that two
 writers never wait for each other in a circle.

@@ -1,6 +1,6 @@
 """From the vendor's rows to what PostgreSQL can take: an id, a version and JSON text. Pure.
 
-PostgreSQL's jsonb refuses NUL characters and lone surrogates, and JSON knows no NaN; whoever fills in a form on a
+PostgreSQL's jsonb refuses NUL characters and lone surrogates, and JSON knows no NaN; a person who fills in a form on a
 tenant's web site can put the first two there. Such characters are replaced: one bad name never costs a page.
 """
 

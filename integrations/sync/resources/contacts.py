@@ -2,7 +2,7 @@
 
 Sorted by creation, which never changes: a row edited during the walk does not move, a new one comes last and is seen,
 and a deleted one shifts nothing, because the cursor is a place and not a number. The body is undocumented in the
-OpenAPI file (an empty schema); it is the one deployed apps send (FACTS, pagination styles).
+OpenAPI file (an empty schema); it is the one deployed apps send (FACTS 7.4).
 """
 
 from __future__ import annotations
