@@ -1,4 +1,4 @@
-"""Moments as a person compares them with now: "in 20 h", "3 min ago"."""
+"""Relative times for pages: "in 20 h", "3 min ago"."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def relative(at: datetime | None, now: datetime) -> str:
 
 
 def span(seconds: int) -> str:
-    """A length of time in the largest unit that still leaves a telling number."""
+    """A length of time in the largest unit of which it has at least two."""
     size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= _STAY_SMALL * size), _UNITS[-1])
     return f"{seconds // size} {unit}"

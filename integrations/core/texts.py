@@ -1,4 +1,4 @@
-"""Texts from outside, as everything here can keep them: written as UTF-8, stored in PostgreSQL."""
+"""Replaces characters that PostgreSQL cannot store in texts from outside."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """The text with U+FFFD for what neither takes: NUL, and halves of surrogate pairs. JSON may hold both, and whoever
-    fills in a form on a tenant's web site can put them there; one bad name shall cost nobody anything."""
+    """The text with U+FFFD in place of NUL and of lone surrogates, which neither UTF-8 nor PostgreSQL can store.
+
+    JSON may contain both, and any form on a tenant's web site can bring them. One such name must not stop a sync.
+    """
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)

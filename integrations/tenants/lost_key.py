@@ -1,4 +1,4 @@
-"""What becomes of a marketplace app whose secrets were sealed by a key that is lost: it is halted until new ones come.
+"""Gives up the secrets of marketplace apps that a lost key sealed. An app without its client secret is halted.
 
 The shared secret alone stops nothing but the page inside HighLevel, so it halts no refresh.
 """

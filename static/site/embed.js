@@ -6,7 +6,7 @@
   const ASK_AGAIN_MS = 1000;
   const ASK_TIMES = 8;
   const CONNECTIONS = {
-    connected: ["Connected", "good", "This account is kept in step by itself; there is nothing to do."],
+    connected: ["Connected", "good", "This account is kept in sync automatically; there is nothing to do."],
     paused: ["Paused", "warn", "This account is paused or closed. Once it is active again, the sync resumes by itself."],
     reconnect: ["Disconnected", "bad", "Access has ended. Install the app again to go on; the data kept so far stays."],
     ended: ["Disconnected", "bad", "The app was uninstalled here."],
@@ -91,7 +91,7 @@
   function progress(resource) {
     const cell = element("td");
     if (!resource.running) {
-      cell.textContent = resource.synced_at ? `in step, ${when(resource.synced_at)}` : "waiting";
+      cell.textContent = resource.synced_at ? `synced, ${when(resource.synced_at)}` : "waiting";
       return cell;
     }
     const bar = element("progress");

@@ -237,7 +237,7 @@ def test_the_page_in_the_frame_shows_the_location(framed: Framed, agency: Instal
 def test_the_page_fits_a_narrow_frame(watched: Watched, framed: Framed, agency: Installation, sso: Sso) -> None:
     Plan.objects.update(resource="opportunities", synced_at=clock.now())
     inside = framed(sso())
-    expect(inside.get_by_role("row", name="opportunities")).to_contain_text("in step, ")
+    expect(inside.get_by_role("row", name="opportunities")).to_contain_text("synced, ")
     watched.page.evaluate("document.querySelector('iframe').width = 320")
     assert inside.locator("html").evaluate("page => page.scrollWidth") <= 320
 
@@ -255,7 +255,7 @@ def test_the_page_in_the_frame_follows_the_sync(framed: Framed, agency: Installa
     expect(inside.get_by_role("progressbar")).to_be_visible()
     run.status, run.finished_at = run.Status.COMPLETE, clock.now()
     run.save()
-    expect(inside.get_by_role("row", name="contacts")).to_contain_text("in step, ", timeout=10_000)
+    expect(inside.get_by_role("row", name="contacts")).to_contain_text("synced, ", timeout=10_000)
 
 
 def test_a_stranger_in_the_frame_sees_nothing(watched: Watched, framed: Framed, agency: Installation, sso: Sso) -> None:
