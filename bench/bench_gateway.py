@@ -177,7 +177,7 @@ def gateway(url: str) -> Iterator[Callable[[int], Round]]:
     )
     scopes = frozenset({"contacts.readonly", "contacts.write", "locations.readonly"})
     grant = Grant(Secret(TOKEN), Secret("refresh"), 86_399, scopes, "Location", location_id=LOCATION)
-    store.put(store.location(app, LOCATION), grant, now=clock.now())
+    store.save_grant(store.location(app, LOCATION), grant, now=clock.now())
     params = {"contactId": "ocQHyuzHvysMo5N5VsXc"}
     yield timed(
         lambda: (

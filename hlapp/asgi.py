@@ -8,11 +8,11 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 from hlapp.start import prove_keys
-from integrations.tokens.spool.drain_thread import SpoolKeeper
+from integrations.tokens.spool.drain_thread import DrainThread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 _django = get_asgi_application()
-_keeper = SpoolKeeper()
+_keeper = DrainThread()
 prove_keys()
 
 

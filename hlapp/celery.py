@@ -82,9 +82,9 @@ def _start_threads(sender: Any, **_: object) -> None:
     from integrations.core.dispatch import Dispatcher  # noqa: PLC0415 - models are not loaded before this
     from integrations.quota.parking.pump import Pump  # noqa: PLC0415 - models are not loaded before this
     from integrations.tokens.refresh.orphan_repair import Repairers  # noqa: PLC0415
-    from integrations.tokens.spool.drain_thread import SpoolKeeper  # noqa: PLC0415
+    from integrations.tokens.spool.drain_thread import DrainThread  # noqa: PLC0415
 
     dispatcher = Dispatcher(threads=sender.controller.concurrency, queues=sender.app.amqp.queues.consume_from)
-    for beside in (dispatcher, Pump(), Repairers(), SpoolKeeper()):
+    for beside in (dispatcher, Pump(), Repairers(), DrainThread()):
         beside.start()
         signals.worker_shutdown.connect(lambda beside=beside, **_: beside.stop(), weak=False)

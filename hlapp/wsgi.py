@@ -9,11 +9,11 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 from hlapp.start import prove_keys
-from integrations.tokens.spool.drain_thread import SpoolKeeper
+from integrations.tokens.spool.drain_thread import DrainThread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 _django = get_wsgi_application()
-_keeper = SpoolKeeper()
+_keeper = DrainThread()
 prove_keys()
 
 

@@ -28,8 +28,7 @@ from integrations.quota.permits.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
-from integrations.tokens.access import api_address as custody
-from integrations.tokens.access import first_use
+from integrations.tokens.access import api_endpoint, first_use
 from integrations.tokens.access.access_token import Access
 from integrations.tokens.models import CredentialKey
 
@@ -148,7 +147,7 @@ def perform(
         try:
             return _attempt(key, request, access, lane=lane, deadline=deadline)
         except AccessTokenRejected:
-            store.reject(access.credential_id, access.generation, now=clock.now())
+            store.reject_access_token(access.credential_id, access.generation, now=clock.now())
             renewed = _access(operation, key, lane, refused=access.generation)
             if renewed.generation == access.generation:
                 raise
@@ -174,23 +173,25 @@ def _answer(
     key: CredentialKey, request: PreparedRequest, access: Access, attempt: Attempt, *, lane: Lane, deadline: float
 ) -> Response:
     """One permit, one request, one settlement; then the answer is judged."""
-    place = custody.of(key)
-    with permitted(place.quota_app, key.tenant.id, lane=lane, timeout=deadline) as costed:
+    endpoint = api_endpoint.of(key)
+    with permitted(endpoint.quota_app, key.tenant.id, lane=lane, timeout=deadline) as costed:
         costed.sending()
         attempt.sending()
-        response = attempt.response = transport.shared(place.url).send(request.request(access.token, timeout=deadline))
-        rate, refused = place.rate(key, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
+        response = attempt.response = transport.shared(endpoint.url).send(
+            request.request(access.token, timeout=deadline)
+        )
+        rate, refused = endpoint.rate(key, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
         costed.answered(received_at=response.received_at, rate=rate, refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)
     except VendorThrottled as error:  # its task can be parked for the permit that it names
-        error.permit = MissingPermit(place.quota_app, key.tenant.id, lane.value)
+        error.permit = MissingPermit(endpoint.quota_app, key.tenant.id, lane.value)
         raise
     except LocationInactive as error:
         store.suspend(access.credential_id, access.generation, reason=str(error), now=clock.now())
         raise
     if access.suspended:
-        store.works(access.credential_id, access.generation, now=clock.now())
+        store.confirm_active(access.credential_id, access.generation, now=clock.now())
     return response
 
 

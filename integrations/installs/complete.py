@@ -66,7 +66,7 @@ def complete(app: App, grant: Grant, *, origin: str, claimant: str, now: datetim
         _lock_installation(app, grant)
         notice = InstallNotice(at=now, origin=origin, status=Status.INSTALLED, claimant=claimant, facts=_facts(grant))
         row = register.installed(_target(app, grant), notice)
-        store.put(CredentialKey(app, row.tenant), grant, now=now)
+        store.save_grant(CredentialKey(app, row.tenant), grant, now=now)
         Installation.objects.filter(pk=row.pk).reconcile_at(now)
         audit.record(
             "install.completed",

@@ -26,7 +26,7 @@ def installed(app: App, payload: dict[str, Any], at: datetime) -> None:
     with transaction.atomic():
         if location_id:
             row = _location_installed(app, location_id, company_id, payload, at)
-            store.wake(store.location(app, location_id), now=clock.now())
+            store.retry_suspended(store.location(app, location_id), now=clock.now())
         else:
             target = register.company_target(app, company_id, name=_text(payload, "companyName"))
             row = register.installed(target, _notice(payload, at))

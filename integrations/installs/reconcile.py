@@ -132,7 +132,7 @@ def _gone(parent: Installation, installed: set[str], *, started: datetime) -> No
 def _location(row: Installation) -> None:
     """Get the location's token and start its sync. The walk of its company covers it from then on."""
     if row.company is not None and row.parent is not None and row.parent.is_installed:
-        access_token.connect(store.location(row.app, row.resource_id), company_id=row.company.id, lane=Lane.EVENTS)
+        access_token.get_or_mint(store.location(row.app, row.resource_id), company_id=row.company.id, lane=Lane.EVENTS)
     else:
         _own_token(row)
     with transaction.atomic():
@@ -151,9 +151,9 @@ def _own_token(row: Installation) -> None:
         Installation.objects.filter(pk=row.pk).update(parent=parent, company=parent.company)
         key = store.location(row.app, row.resource_id)
         if store.find(key) is None:
-            access_token.connect(key, company_id=parent.resource_id, lane=Lane.EVENTS)
+            access_token.get_or_mint(key, company_id=parent.resource_id, lane=Lane.EVENTS)
             return
-    access_token.fresh(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
+    access_token.get(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
 
 
 def _parent_of(row: Installation) -> Installation | None:

@@ -51,7 +51,7 @@ def _end(row: Installation, *, at: datetime, why: str) -> bool:
     """Uninstall one row and wipe its tokens. False when the installation is newer than `at`."""
     if not register.uninstalled(row, at=at):
         return False
-    store.wipe(CredentialKey(row.app, row.tenant), reason=why, now=at)
+    store.revoke(CredentialKey(row.app, row.tenant), reason=why, now=at)
     if row.user_type == UserType.LOCATION:
         enqueue("sync.forget", app_id=row.app_id, location_id=row.resource_id)
     return True

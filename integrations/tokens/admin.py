@@ -1,4 +1,4 @@
-"""The operator's view of credentials: health, age, lease and reason.
+"""Admin pages of credentials: health, age, lease and reason.
 
 The sealed columns are no fields here: of what they hold, only the id of the key that sealed it is shown.
 """
@@ -43,6 +43,8 @@ _SHORT = {
 
 @admin.register(Credential)
 class CredentialAdmin(SteeredTokens, EnteredTokens, NamedPlaces, ReadOnlyAdmin):
+    """List and page of credentials; read-only but for the operators' actions."""
+
     place_column = "resource_id"
     list_display = ("whose", "user_type", "app", "state_label", "token", "expires", "refresh_due", "last_error_code")
     list_filter = (InNeed, "state", "user_type", "kind", "app", ("last_error_code", Named))

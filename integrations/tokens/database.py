@@ -1,4 +1,4 @@
-"""The database around a call to the vendor: not held while it lasts, and its loss as an error of our tree."""
+"""Database handling around a call to the vendor: release it, refuse transactions, map its loss."""
 
 from __future__ import annotations
 

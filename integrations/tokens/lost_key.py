@@ -1,4 +1,4 @@
-"""What becomes of a credential that a lost key sealed: the vendor gives it a new pair, or a person must reconnect it.
+"""Recovery of credentials whose vault key is lost: refresh, mint, or mark as needing a reconnect.
 
 ::
 
@@ -34,9 +34,12 @@ State, Kind = Credential.State, Credential.Kind
 
 
 class Credentials:
+    """`vault.forget.LostKeyHandler` for the tokens of credentials."""
+
     label = "tokens.Credential"
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
+        """Recover or end up to 200 credentials that this key sealed; how many came to which end."""
         ends: Counter[str] = Counter()
         with transaction.atomic():
             audit.wait_turn()
@@ -49,6 +52,7 @@ class Credentials:
 
 
 def register() -> None:
+    """Tell the vault how credentials end when a key is lost. Called once at start-up."""
     forget.register(Credentials())
 
 

@@ -1,4 +1,4 @@
-"""One sealed credential per (app, user type, resource, API). No secret in the clear, no I/O: rows only.
+"""The Credential model: one row of sealed tokens per (app, user type, resource id, API), and its state transitions.
 
 The life of a refresh token is in four columns: `generation` counts the pairs we held; `lease_*` says who may call the
 vendor now; `intent_*` says for which generation a call was begun, and is written before the call. A row whose intent
@@ -93,6 +93,8 @@ class Credential(models.Model):
     """The sealed tokens of one app on one company or location, and how their renewal goes."""
 
     class Kind(models.TextChoices):
+        """How the token came here, which decides how it is renewed."""
+
         OAUTH = "oauth", "OAuth (API 2.0)"
         PRIVATE = "private", "private integration token"
         KEY = "key", "API 1.0 key"
@@ -104,6 +106,8 @@ class Credential(models.Model):
         TWO = 2, "API 2.0 and v3"
 
     class State(models.TextChoices):
+        """Whether calls may use the credential."""
+
         ACTIVE = "active", "active"
         SUSPENDED = "suspended", "suspended: location inactive, tokens kept"
         NEEDS_RECONNECT = "needs_reconnect", "needs reconnect"
@@ -200,6 +204,7 @@ class Credential(models.Model):
 
     @property
     def scope_set(self) -> frozenset[str]:
+        """The granted scopes; empty when the vendor did not name them."""
         return frozenset(self.scopes.split())
 
 

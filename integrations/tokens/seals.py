@@ -1,6 +1,6 @@
-"""What a credential's sealed columns are bound to, and the only place that opens them.
+"""Seals and opens the token columns of credentials; the only place that opens them.
 
-A pair is written under the next generation and bound to it, so an older pair can never be read in its place.
+A pair is sealed under the next generation and bound to it, so an older pair never opens in its place.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ ACCESS, REFRESH, SPOOLED = "access_token", "refresh_token", "spooled"
 
 
 def binding(row: Credential, field: str, generation: int) -> Binding:
+    """What a sealed value is bound to: the row's identity, the field and the generation."""
     return Binding(owner=row.owner, field=field, generation=generation)
 
 
 def sealed(row: Credential, field: str, token: Secret | None, generation: int) -> bytes | None:
+    """The sealed token, bound to the given generation; None for None."""
     return None if token is None else seal(token, binding(row, field, generation))
 
 

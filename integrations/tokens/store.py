@@ -1,6 +1,7 @@
-"""The rows of custody: finding one, and every way its tokens or its standing change.
+"""Stores credentials: find a row, replace its tokens, change its state.
 
-Every write is one UPDATE guarded by the generation it replaces: of two writers one wins, and the other reads what won.
+Every write is one UPDATE guarded by the generation it replaces. Of two writers one wins,
+and the other reads its result.
 """
 
 from __future__ import annotations
@@ -56,10 +57,11 @@ def location(app: App, location_id: str) -> CredentialKey:
 
 
 def find(key: CredentialKey) -> Credential | None:
+    """The row with this key and its app, or None."""
     return Credential.objects.select_related("app").of_key(key).first()
 
 
-def place(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
+def get_or_create(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
     """The key's row, made empty (generation 0, no tokens) when there is none yet."""
     row, _ = Credential.objects.select_related("app").get_or_create(
         **key.columns, defaults={"generation": 0, "company_id": company_id, "created_at": now}
@@ -67,7 +69,7 @@ def place(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
     return row
 
 
-def put(key: CredentialKey, grant: Grant, *, now: datetime) -> Credential:
+def save_grant(key: CredentialKey, grant: Grant, *, now: datetime) -> Credential:
     """Keep a grant that an installation brought, over whatever was there: it is newer than any refresh under way.
 
     A company's brings back the locations that lost theirs: they are due at once, and minted.
@@ -104,7 +106,7 @@ def swap(row: Credential, grant: Grant, *, now: datetime, granted: bool = False)
     return _replace(row, values)
 
 
-def enter(key: CredentialKey, token: Secret, *, kind: str, now: datetime) -> Credential:
+def save_manual_token(key: CredentialKey, token: Secret, *, kind: str, now: datetime) -> Credential:
     """Keep a token that somebody pasted, over whatever was there; calls under way finish with the old one."""
     with transaction.atomic():
         row = _locked(key, company_id="", now=now)
@@ -122,43 +124,43 @@ def enter(key: CredentialKey, token: Secret, *, kind: str, now: datetime) -> Cre
     return row
 
 
-def wipe(key: CredentialKey, *, reason: str, now: datetime) -> None:
+def revoke(key: CredentialKey, *, reason: str, now: datetime) -> None:
     """Forget both tokens after an uninstall. The row stays, one generation on, so that nothing in flight revives it."""
     Credential.objects.of_key(key).revoke(reason=reason, now=now)
     access_cache.clear()
 
 
-def revive(row: Credential, *, company_id: str) -> None:
+def reactivate(row: Credential, *, company_id: str) -> None:
     """A location that was uninstalled or needed a reconnect, and that its company now speaks for again."""
     Credential.objects.filter(pk=row.pk).reactivate(company_id=company_id)
 
 
-def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, wakes: bool = True) -> bool:
-    """Stop using a credential without losing it: the vendor called its location inactive, or an operator wants it so.
+def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, retried: bool = True) -> bool:
+    """Stop using a credential, tokens kept: the vendor called its location inactive, or an operator suspends it.
 
-    It is tried again every six hours and at `wake`; with `wakes=False` only the latter, and not during a refresh, whose
-    pair would wake it. A company's is left alone when a call fails: one of its locations may have been meant. True when
-    it was active until now.
+    The sweep retries it every six hours, and `retry_suspended` at once. With `retried=False` only the latter does, and
+    a credential whose refresh is under way stays active: the new pair would activate it again. A company's credential
+    stays active when a call fails, because the vendor may have meant one of its locations. True when it was active.
     """
-    due = now + INACTIVE_RETRY * random.uniform(0.8, 1.2) if wakes else None  # noqa: S311 - spreads load
+    due = now + INACTIVE_RETRY * random.uniform(0.8, 1.2) if retried else None  # noqa: S311 - spreads load
     row = Credential.objects.of_generation(credential_id, generation)
-    row = row.filter(user_type=UserType.LOCATION) if wakes else row.filter(lease_until=None)
+    row = row.filter(user_type=UserType.LOCATION) if retried else row.filter(lease_until=None)
     changed = row.suspend(reason=reason, due_at=due)
-    access_cache.drop(credential_id)
+    access_cache.discard(credential_id)
     return changed == 1
 
 
-def wake(key: CredentialKey, *, now: datetime) -> bool:
+def retry_suspended(key: CredentialKey, *, now: datetime) -> bool:
     """Something says that a suspended location is back: make it due at once. False when it was not suspended."""
     return Credential.objects.of_key(key).suspended().make_due(now) > 0
 
 
-def works(credential_id: int, generation: int, *, now: datetime) -> None:
+def confirm_active(credential_id: int, generation: int, *, now: datetime) -> None:
     """A call succeeded with a suspended credential: it is active again, and due for a refresh that proves it."""
     Credential.objects.of_generation(credential_id, generation).suspended().activate(due_at=now)
 
 
-def usable(row: Credential, now: datetime) -> bool:
+def is_usable(row: Credential, now: datetime) -> bool:
     """Whether the access token has at least a minute to live and the vendor has not refused it."""
     return (
         row.access_sealed is not None
@@ -167,18 +169,18 @@ def usable(row: Credential, now: datetime) -> bool:
     )
 
 
-def reject(credential_id: int, generation: int, *, now: datetime) -> None:
+def reject_access_token(credential_id: int, generation: int, *, now: datetime) -> None:
     """The vendor answered 401 to this generation: the next caller refreshes first.
 
     A pair that is seconds old is not marked: a fresh token that is refused is not cured by a fresher one.
     """
     row = Credential.objects.of_generation(credential_id, generation)
     row.filter(refreshed_at__lt=now - JUST_REFRESHED).reject_access_token()
-    access_cache.drop(credential_id)
+    access_cache.discard(credential_id)
 
 
 def _locked(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
-    place(key, company_id=company_id, now=now)
+    get_or_create(key, company_id=company_id, now=now)
     return Credential.objects.select_related("app").select_for_update(of=("self",)).get(**key.columns)
 
 
@@ -192,7 +194,7 @@ def _replace(row: Credential, values: dict[str, Any]) -> bool:
             return False
     for name, value in values.items():
         setattr(row, name, value)
-    access_cache.drop(row.pk)
+    access_cache.discard(row.pk)
     return True
 
 

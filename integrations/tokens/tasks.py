@@ -1,4 +1,4 @@
-"""The token room's messages: refresh one, mint one, repair one, and the sweep that finds what is due.
+"""Celery tasks of credentials: refresh, mint and repair one, and the sweep that sends those that are due.
 
 After an outage ten thousand may be due at once. The dispatcher then sends the tokens that expire first among the
 `LOOK` that waited longest, and only as many as workers can begin soon. So the vendor sees a steady stream of as many
@@ -69,6 +69,7 @@ def repair_one(*, credential_id: int, **_: object) -> None:
 
 @task("tokens.sweep")
 def sweep(**_: object) -> None:
+    """Drain the spool, then send a task for each orphan, each probe of a halted app and each due credential."""
     spool.drain(commit.KIND, commit.commit)  # before the repairs, which would find the grant dead
     now = clock.now()
     for credential_id in lease.orphans():
@@ -94,6 +95,7 @@ def claim_due(limit: int, now: datetime) -> list[int]:
 
 
 def longest_due(now: datetime) -> QuerySet[Credential]:
+    """The due credentials without a lease, those that waited longest first; at most `LOOK`."""
     due = Credential.objects.filter(refresh_due_at__lte=now, lease_until__isnull=True)
     return due.order_by("refresh_due_at")[:LOOK]
 

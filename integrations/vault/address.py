@@ -1,4 +1,4 @@
-"""One GET for the key ring, with the standard library alone; no redirect leaves the host, nothing is sent in the clear.
+"""Fetches the key ring by one HTTPS GET with the standard library; no redirect leaves the host.
 
 It runs on a thread that is given up at the deadline: urllib bounds each read, but neither a name look-up that hangs
 nor a server that sends one byte a second.

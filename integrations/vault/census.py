@@ -1,4 +1,4 @@
-"""How many sealed values each key holds, counted from their headers (a column's by the database); nothing is opened."""
+"""Counts sealed values by key id, from their headers (columns in the database); nothing is opened."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 from django.db.models import Count
 
 from integrations.core.errors import SealBroken, StoreUnavailable
-from integrations.vault import columns, outside
+from integrations.vault import columns, external_values
 from integrations.vault.keys import KeyRing
 
 log = structlog.get_logger(__name__)
@@ -28,6 +28,7 @@ class Census:
 
     @property
     def by_key(self) -> Counter[str]:
+        """Values by key id, over all columns and stores."""
         total: Counter[str] = Counter()
         for counts in self.by_column.values():
             total.update(counts)
@@ -35,6 +36,7 @@ class Census:
 
     @property
     def damaged(self) -> int:
+        """Values without a readable header."""
         return self.by_key[DAMAGED]
 
     def stale(self, ring: KeyRing) -> int:
@@ -56,7 +58,7 @@ def count() -> Census:
     """One pass over each sealed column, and over what is kept elsewhere."""
     counts = {column.label: _count(column) for column in columns.registered()}
     unread: dict[str, str] = {}
-    for place in outside.registered():
+    for place in external_values.registered():
         try:
             counts[place.label] = Counter(held.key_id or DAMAGED for held in place.values())
         except StoreUnavailable as error:

@@ -1,4 +1,4 @@
-"""The sealed columns of all rooms, so that the vault can count and re-seal what it does not know.
+"""Registry of the rooms' sealed columns, which the vault counts and re-seals.
 
 The rooms stand above the vault: each hands over its columns in its AppConfig.ready(), with the function that says
 what a row's value is bound to.
@@ -79,4 +79,5 @@ def register(*columns: SealedColumn) -> None:
 
 
 def registered() -> tuple[SealedColumn, ...]:
+    """All registered columns."""
     return tuple(_registered.values())

@@ -1,4 +1,4 @@
-"""Giving up what a lost key sealed, so that everything else can be started again.
+"""Gives up the values that a lost key sealed, so that processes can start without it.
 
 Nothing is opened, for nothing can be. The rooms above hand over what has to become of their values: they empty the
 columns, say in the row why and what to do, and leave an entry in the audit trail for each. A batch is one transaction,
@@ -20,7 +20,9 @@ _PAUSE = 0.2  # seconds between passes, for rows that somebody is writing
 _PATIENCE = 25  # passes in a row that move nothing
 
 
-class Keeper(Protocol):
+class LostKeyHandler(Protocol):
+    """Gives up the values of one room when their key is lost. `label` names it in reports."""
+
     label: str
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
@@ -32,7 +34,7 @@ class Keeper(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """`ends` says how many values of each keeper came to which end; `left` values still stand under the key."""
+    """`ends` says how many values of each handler came to which end; `left` values still stand under the key."""
 
     key_id: str
     ends: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -41,12 +43,12 @@ class Outcome:
     unread: list[str] = field(default_factory=list)
 
 
-_registered: dict[str, Keeper] = {}
+_registered: dict[str, LostKeyHandler] = {}
 
 
-def register(keeper: Keeper) -> None:
+def register(handler: LostKeyHandler) -> None:
     """Whoever keeps sealed values says here what becomes of them without their key."""
-    _registered[keeper.label] = keeper
+    _registered[handler.label] = handler
 
 
 def held(key_id: str) -> dict[str, int]:
@@ -84,11 +86,11 @@ def run(key_id: str, *, actor: str, watcher: Watcher = Watcher()) -> Outcome:  #
 def _pass(outcome: Outcome, actor: str, watcher: Watcher) -> bool:
     """Whether anything was given up."""
     moved = False
-    for keeper in _registered.values():
+    for handler in _registered.values():
         try:
-            while not (stopped := watcher.stop()) and (ends := keeper.forget(outcome.key_id, actor=actor)):
+            while not (stopped := watcher.stop()) and (ends := handler.forget(outcome.key_id, actor=actor)):
                 moved = True
-                outcome.ends[keeper.label] = dict(Counter(outcome.ends.get(keeper.label, {})) + ends)
+                outcome.ends[handler.label] = dict(Counter(outcome.ends.get(handler.label, {})) + ends)
                 watcher.batch_done(ends.total())
             outcome.stopped |= stopped
         except StoreUnavailable:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as a question that is asked between two batches; the second Ctrl-C ends at once, as ever."""
+"""Graceful interrupt: Ctrl-C and SIGTERM set a flag, read between two batches; the second Ctrl-C ends at once."""
 
 from __future__ import annotations
 

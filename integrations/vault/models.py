@@ -1,4 +1,4 @@
-"""One row for each key that this database has ever met: something only that key opens. No key, and nothing of one."""
+"""One witness row for each key id that this database has met: a constant sealed by that key. It holds no key."""
 
 from __future__ import annotations
 

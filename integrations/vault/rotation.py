@@ -1,4 +1,4 @@
-"""Re-sealing every sealed value under the newest key, while everybody goes on working.
+"""Key rotation: re-seals every sealed value under the newest key while the system keeps running.
 
 1. Walk each registered column by primary key and take a batch of values that the newest key did not seal.
 2. Open and re-seal them here, with no transaction open and no row locked.
@@ -25,10 +25,10 @@ from django.db import connections, router
 
 from integrations.core import audit, clock
 from integrations.core.errors import SealBroken, StoreUnavailable
-from integrations.vault import census, columns, keys, outside
+from integrations.vault import census, columns, external_values, keys
 from integrations.vault.columns import SealedColumn
+from integrations.vault.external_values import ExternalValues
 from integrations.vault.keys import KeyRing
-from integrations.vault.outside import Place
 from integrations.vault.seal import seal_under, unseal_with
 
 BATCH = 500
@@ -97,7 +97,7 @@ def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> Outcome:
         outcome.busy, outcome.broken, outcome.unread = 0, [], []
         for column in columns.registered():
             _pass_over(column, ring, batch, watcher, outcome)
-        for place in outside.registered():
+        for place in external_values.registered():
             try:
                 _pass_outside(place, ring, watcher, outcome)
             except StoreUnavailable as error:
@@ -121,7 +121,7 @@ def _pass_over(column: SealedColumn, ring: KeyRing, size: int, watcher: Watcher,
         watcher.batch_done(len(rows))
 
 
-def _pass_outside(place: Place, ring: KeyRing, watcher: Watcher, outcome: Outcome) -> None:
+def _pass_outside(place: ExternalValues, ring: KeyRing, watcher: Watcher, outcome: Outcome) -> None:
     """One by one: they are few. Raises StoreUnavailable."""
     for held in place.values():
         if held.key_id == ring.newest:

@@ -1,4 +1,4 @@
-"""How the vault's command looks on a terminal: the table of keys, and the bar of a rotation on standard error."""
+"""Terminal output of `manage.py vault`: the table of keys, and the progress bar of a rotation on standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sealing of secrets at rest with AES-256-GCM, bound to the place they stand in.
+"""Sealing of secrets at rest with AES-256-GCM, bound to their row, field and generation.
 
 Blob: version (1 byte) | length of key id (1) | key id | nonce (12) | ciphertext and tag. The associated data is the
 blob's own header and the `Binding`: owner, field and generation. A blob that is copied to another row, field or

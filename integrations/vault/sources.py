@@ -1,4 +1,4 @@
-"""Where the key ring comes from: `VAULT_KEYS` itself, or somebody who unwraps it (a KMS, an HSM, a secrets manager).
+"""Sources of the key ring: `VAULT_KEYS` itself, or a service that unwraps it (KMS, HSM, secrets manager).
 
 ::
 

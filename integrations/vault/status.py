@@ -1,4 +1,4 @@
-"""What `manage.py vault status` tells: each key's part in the ring, what it holds, and what to do about it."""
+"""Report of `manage.py vault status`: each key's role in the ring, how many values it seals, and what to do next."""
 
 from __future__ import annotations
 

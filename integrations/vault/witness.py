@@ -1,4 +1,4 @@
-"""Is each key of the ring the one that always had this id? Proven before a process first seals or opens anything.
+"""Key witnesses: prove that each key of the ring is the one that always had its id, before its first use.
 
 A missing key shows by itself: its id is in the rows and not in the ring. A key whose bytes were exchanged under the
 same id does not, until it has sealed rows that the other machines cannot open. So every key leaves a witness in the

@@ -35,7 +35,7 @@ def ripe(row: Credential) -> Credential:
 @pytest.fixture
 def location(vendor: Vendor, app: App) -> Credential:
     grant = location_grant(vendor, app, vendor.locations[0])
-    row = store.put(store.location(app, str(grant.location_id)), grant, now=clock.now())
+    row = store.save_grant(store.location(app, str(grant.location_id)), grant, now=clock.now())
     Credential.objects.filter(pk=row.pk).update(company_id="")
     return ripe(row)
 
@@ -43,7 +43,7 @@ def location(vendor: Vendor, app: App) -> Credential:
 @pytest.fixture
 def company(vendor: Vendor, app: App) -> Credential:
     grant = company_grant(vendor, app)
-    return ripe(store.put(store.company(app, str(grant.company_id)), grant, now=clock.now()))
+    return ripe(store.save_grant(store.company(app, str(grant.company_id)), grant, now=clock.now()))
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def credential(app: App, level: str, *, kind: str = Credential.Kind.OAUTH, scope
     at, token = clock.now() - timedelta(minutes=1), Secret(TOKENS[level])
     if kind != Credential.Kind.OAUTH:
         api = Credential.Api.ONE if kind == Credential.Kind.KEY else Credential.Api.TWO
-        row = store.enter(replace(key, api=api), token, kind=kind, now=at)
+        row = store.save_manual_token(replace(key, api=api), token, kind=kind, now=at)
         Credential.objects.filter(pk=row.pk).update(scopes=scopes)
         return row
     grant = Grant(
@@ -76,7 +76,7 @@ def credential(app: App, level: str, *, kind: str = Credential.Kind.OAUTH, scope
         location_id=LOCATION if level == "location" else None,
         company_id=COMPANY if level == "company" else None,
     )
-    return store.put(key, grant, now=at)
+    return store.save_grant(key, grant, now=at)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_a_location_that_was_uninstalled_stays_so(app: App, scripted: Scripted) 
 
 def test_a_token_that_was_revoked_is_not_replaced(app: App, scripted: Scripted) -> None:
     credential(app, "location")
-    store.wipe(store.location(app, LOCATION), reason="uninstalled", now=clock.now())
+    store.revoke(store.location(app, LOCATION), reason="uninstalled", now=clock.now())
     with pytest.raises(InstallGone):
         call(app)
     assert scripted.asked == []

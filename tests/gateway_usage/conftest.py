@@ -42,7 +42,7 @@ def nothing_counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def location(vendor: Vendor, app: App) -> str:
     location_id = vendor.locations[0]
-    store.put(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
+    store.save_grant(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
     return location_id
 
 

@@ -182,7 +182,7 @@ def test_a_minted_token_is_not_shown(operator: Client, app: App, location: str, 
     """An operation hands out tokens like any other answer; the page says that they came, and how long they are."""
     place = Installation.objects.get()
     Installation.objects.filter(pk=place.pk).update(user_type=UserType.COMPANY, resource_id=vendor.company)
-    store.put(store.company(app, vendor.company), company_grant(vendor, app), now=clock.now())
+    store.save_grant(store.company(app, vendor.company), company_grant(vendor, app), now=clock.now())
     form = {"tenant": vendor.company, "body": json.dumps({"companyId": vendor.company, "locationId": location})}
     number = re.search(r'name="confirmed" value="([^"]+)"', post(operator, MINT, **form))
     assert number is not None

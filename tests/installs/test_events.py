@@ -307,7 +307,7 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
     """The callback holds the location's row and waits for the audit trail: who holds the trail must not wait for it."""
     browser.install()
     worker.drain()
-    location, put = vendor.locations[0], store.put
+    location, put = vendor.locations[0], store.save_grant
     grant = location_grant(vendor, app, location)
     holds, leaving = threading.Event(), threading.Event()
     wipe = uninstall.store.wipe

@@ -60,7 +60,7 @@ def install(app: App, resource_id: str, user_type: str = UserType.LOCATION, **fi
 def location(vendor: Vendor, app: App) -> str:
     """A location with a token, installed."""
     location_id = vendor.locations[0]
-    store.put(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
+    store.save_grant(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
     install(app, location_id)
     return location_id
 

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def location(vendor: Vendor, app: App, monkeypatch: pytest.MonkeyPatch) -> str:
     location_id = vendor.locations[0]
-    store.put(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
+    store.save_grant(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
     return location_id
 
 

@@ -77,12 +77,12 @@ def installed(rotation: str, count: int) -> Iterator[list[Credential]]:
 def _connected(vendor: Vendor, count: int) -> list[Credential]:
     app = make_app(vendor)
     grant = company_grant(vendor, app)
-    company = store.put(store.company(app, str(grant.company_id)), grant, now=clock.now())
+    company = store.save_grant(store.company(app, str(grant.company_id)), grant, now=clock.now())
     identity, access = marketplace.identity(app), store.access_token(company)
     rows = []
     for number, location_id in enumerate(vendor.locations[:count]):
         token = oauth.mint_location(identity, access, company_id=company.resource_id, location_id=location_id)
-        row = store.put(store.location(app, location_id), token, now=clock.now())
+        row = store.save_grant(store.location(app, location_id), token, now=clock.now())
         if number % 2:
             Credential.objects.filter(pk=row.pk).update(company_id="")
         rows.append(Credential.objects.get(pk=row.pk))
@@ -165,7 +165,7 @@ def judge(death: Death) -> str:
         told = AuditEntry.objects.filter(action="token.needs_reconnect", subject=row.tenant.audit_subject).exists()
         return "reported" if row.reason and told else "silent"
     try:
-        access_token.fresh(store.location(row.app, row.resource_id), lane=Lane.BULK)
+        access_token.get(store.location(row.app, row.resource_id), lane=Lane.BULK)
         return "works" if refresh(row.pk).generation > death.generation else "silent"
     except IntegrationError as error:
         return f"silent: {error.code}"

@@ -33,12 +33,12 @@ def empty_shelves() -> None:
 @pytest.fixture
 def company(vendor: Vendor, app: App) -> Credential:
     grant = company_grant(vendor, app)
-    return store.put(store.company(app, str(grant.company_id)), grant, now=clock.now())
+    return store.save_grant(store.company(app, str(grant.company_id)), grant, now=clock.now())
 
 
 def own_grant(vendor: Vendor, app: App, location_id: str) -> Credential:
     """A location with a grant of its own and no company behind it."""
-    row = store.put(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
+    row = store.save_grant(store.location(app, location_id), location_grant(vendor, app, location_id), now=clock.now())
     Credential.objects.filter(pk=row.pk).update(company_id="")
     row.refresh_from_db()
     return row

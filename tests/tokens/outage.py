@@ -72,7 +72,7 @@ def _world() -> tuple[Any, Any, Any]:
     vendor = next(running)
     app = plugin.make_app(vendor)
     grant = plugin.location_grant(vendor, app, vendor.locations[0])
-    row = store.put(store.location(app, str(grant.location_id)), grant, now=clock.now())
+    row = store.save_grant(store.location(app, str(grant.location_id)), grant, now=clock.now())
     return running, row, import_module("integrations.tokens.refresh.claim_call_swap")
 
 

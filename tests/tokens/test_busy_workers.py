@@ -28,7 +28,7 @@ def test_a_lost_answer_is_repeated_beside_them(
     settings.NAMESPACE = connection.settings_dict["NAME"]  # as the worker has it, from its URL
     app = make_app(vendor)
     place = vendor.locations[0]
-    row = store.put(store.location(app, place), location_grant(vendor, app, place), now=clock.now())
+    row = store.save_grant(store.location(app, place), location_grant(vendor, app, place), now=clock.now())
     with workers(tmp_path, 1, limit=100, threads=THREADS, SPOOL_DIR=str(tmp_path / "spool")) as group:
         group.leader()
         prefix = f"{settings.NAMESPACE}:celery:"

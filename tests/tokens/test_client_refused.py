@@ -103,7 +103,7 @@ def rests_for(app: App, seconds: float) -> None:
 def healthy(vendor, app) -> Credential:
     """A location that the app is still installed on, not due for hours."""
     grant = location_grant(vendor, app, vendor.locations[2])
-    row = store.put(store.location(app, vendor.locations[2]), grant, now=clock.now())
+    row = store.save_grant(store.location(app, vendor.locations[2]), grant, now=clock.now())
     Credential.objects.filter(pk=row.pk).update(refreshed_at=clock.now() - timedelta(hours=3))
     return row
 

@@ -19,7 +19,7 @@ from tests.plugin.vendor import Vendor
 
 
 def access(row: Credential, **how: Any) -> access_token.Access:
-    return access_token.fresh(row.key, lane=Lane.BULK, **how)
+    return access_token.get(row.key, lane=Lane.BULK, **how)
 
 
 def test_a_stream_of_calls_is_one_query(
@@ -30,7 +30,7 @@ def test_a_stream_of_calls_is_one_query(
     with django_assert_num_queries(1):
         first = access(location)
         assert all(access(location) is first for _ in range(10))
-    monkeypatch.setattr(clock, "monotonic", lambda: now + access_cache.MOMENT)
+    monkeypatch.setattr(clock, "monotonic", lambda: now + access_cache.LIFETIME)
     with django_assert_num_queries(1):
         assert access(location).generation == first.generation
 
@@ -38,14 +38,14 @@ def test_a_stream_of_calls_is_one_query(
 def test_a_refused_generation_is_not_taken_again(location: Credential, vendor: Vendor) -> None:
     refused = access(location)
     Credential.objects.filter(pk=location.pk).update(refreshed_at=clock.now() - timedelta(minutes=1))
-    store.reject(location.pk, refused.generation, now=clock.now())
+    store.reject_access_token(location.pk, refused.generation, now=clock.now())
     assert access(location).generation == refused.generation + 1
 
 
 def test_nor_when_another_thread_has_just_read_it_again(location: Credential) -> None:
     old = access(location)
     refresh(location.pk)
-    access_cache.hold(location.key, old)  # read before the refresh, held after it
+    access_cache.put(location.key, old)  # read before the refresh, held after it
     assert access(location, refused=old.generation).generation == old.generation + 1
 
 
@@ -55,9 +55,9 @@ def test_what_this_process_changes_it_sees_at_once(location: Credential, vendor:
     if cause == "refreshed":
         refresh(location.pk)
     elif cause == "replaced":
-        store.enter(location.key, Secret("pit-another"), kind=Credential.Kind.PRIVATE, now=now)
+        store.save_manual_token(location.key, Secret("pit-another"), kind=Credential.Kind.PRIVATE, now=now)
     elif cause == "uninstalled":
-        store.wipe(location.key, reason="test", now=now)
+        store.revoke(location.key, reason="test", now=now)
     else:
         store.suspend(location.pk, before.generation, reason="test", now=now)
     if cause in ("refreshed", "replaced"):
@@ -68,16 +68,16 @@ def test_what_this_process_changes_it_sees_at_once(location: Credential, vendor:
 
 
 def test_what_has_little_more_than_a_minute_to_live_is_not_held(location: Credential) -> None:
-    ends = clock.now() + store.MINIMUM_LIFE + timedelta(seconds=access_cache.MOMENT / 2)
+    ends = clock.now() + store.MINIMUM_LIFE + timedelta(seconds=access_cache.LIFETIME / 2)
     Credential.objects.filter(pk=location.pk).update(expires_at=ends)
     access(location)
-    assert access_cache.recall(location.key) is None
+    assert access_cache.get(location.key) is None
 
 
 def test_it_is_bounded(location: Credential, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_cache, "_MOST", 3)
+    monkeypatch.setattr(access_cache, "_CAPACITY", 3)
     got = access(location)
     for number in range(10):
-        access_cache.hold(number, got)
-    assert len(access_cache._held) <= 3
-    assert access_cache.recall(9) is got
+        access_cache.put(number, got)
+    assert len(access_cache._entries) <= 3
+    assert access_cache.get(9) is got

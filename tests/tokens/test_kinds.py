@@ -357,12 +357,12 @@ def test_an_oauth_grant_cannot_be_entered(place: CredentialKey) -> None:
 
 def test_an_installation_is_not_buried_under_a_pasted_token(place: CredentialKey, vendor: Listener) -> None:
     grant = Grant(Secret("access"), Secret("refresh"), 86_399, frozenset(), "Location", location_id=PLACE)
-    row = store.put(place, grant, now=clock.now())
+    row = store.save_grant(place, grant, now=clock.now())
     with pytest.raises(BadRequest, match="installed the app"):
         manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert store.refresh_token(Credential.objects.get(pk=row.pk)).reveal() == "refresh"
     assert manual.enter(place, KEY, kind=Kind.KEY, actor=WHO).pk != row.pk, "API 1.0 stands beside it"
-    store.wipe(place, reason="uninstalled", now=clock.now())
+    store.revoke(place, reason="uninstalled", now=clock.now())
     assert manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO).pk == row.pk
 
 

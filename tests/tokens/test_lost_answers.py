@@ -134,14 +134,13 @@ def test_nobody_uses_the_second_chance_up_before_its_time(location, vendor, lane
 
     tasks.repair_one(credential_id=location.pk)
     with pytest.raises(Unreachable) as told:
-        access_token.fresh(store.location(location.app, location.resource_id), lane=lane)
+        access_token.get(store.location(location.app, location.resource_id), lane=lane)
 
     assert uses(vendor) == before
     assert told.value.retry_after <= REPEATS[0].total_seconds()
     let_pass(location)
     assert (
-        access_token.fresh(store.location(location.app, location.resource_id), lane=lane).generation
-        > location.generation
+        access_token.get(store.location(location.app, location.resource_id), lane=lane).generation > location.generation
     )
 
 

@@ -53,7 +53,7 @@ def lose(ring: Any, *kept: Credential) -> forget.Outcome:
 
 def test_a_location_is_minted_again_by_its_companys_token(lost, company, ring, vendor) -> None:
     key = store.location(company.app, vendor.locations[0])
-    access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.get_or_mint(key, company_id=company.resource_id, lane=Lane.EVENTS)
     outcome = lose(ring, company)
     assert (outcome.ends, outcome.left) == ({"tokens.Credential": {lost_key.MINTED: 1}}, 0)
     [due] = tasks.claim_due(100, store.find(key).refresh_due_at)
@@ -65,7 +65,7 @@ def test_a_location_is_minted_again_by_its_companys_token(lost, company, ring, v
 
 def test_a_call_does_not_wait_for_the_sweep(lost, company, ring, vendor) -> None:
     key = store.location(company.app, vendor.locations[0])
-    access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.get_or_mint(key, company_id=company.resource_id, lane=Lane.EVENTS)
     lose(ring, company)
     assert gateway.call(READ, app=company.app, location=key.tenant.id).status == 200
 
@@ -82,7 +82,7 @@ def test_an_app_without_its_secret_sends_nothing_until_it_has_it_again(lost, app
     secret, grants = marketplace.identity(app).client_secret, [location_grant(vendor, app, x) for x in vendor.locations]
     ring("new")
     assert forget.run("old", actor="operator alice").ends == {"tenants.App": {"halted": 1}}
-    row = store.put(store.location(app, vendor.locations[0]), grants[0], now=clock.now())
+    row = store.save_grant(store.location(app, vendor.locations[0]), grants[0], now=clock.now())
     Credential.objects.update(company_id="")
     before = vendor.state()["requests"]
     with pytest.raises(ClientRejected, match="client secret of Test app is not here"):

@@ -32,7 +32,7 @@ from integrations.tokens.refresh.claim_call_swap import refresh
 @pytest.fixture
 def unminted(company, vendor) -> Credential:
     key = store.location(company.app, vendor.locations[0])
-    return store.place(key, company_id=company.resource_id, now=clock.now())
+    return store.get_or_create(key, company_id=company.resource_id, now=clock.now())
 
 
 @pytest.fixture

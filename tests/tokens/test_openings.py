@@ -19,7 +19,7 @@ OPENINGS = {
     "tokens/spool/spool.py grant: unseal": "the door to a spool entry",
     "tokens/spool/spool.py grant: unpacked": "the same",
     # The gateway's way to a call, and custody's refresh of what it calls with.
-    "tokens/access/access_token.py fresh: access_token": "the gateway's",
+    "tokens/access/access_token.py get: access_token": "the gateway's",
     "tokens/refresh/claim_call_swap.py company_access: access_token": "a minting's",
     "tokens/refresh/token_requests.py by_refresh_token: refresh_token": "a refresh's",
     # Recorded.

@@ -62,10 +62,10 @@ def test_an_uninstall_during_the_refresh_is_told(location, vendor) -> None:
 
     def uninstall(step: str) -> None:
         if step == "answered":
-            store.wipe(key, reason="gone", now=clock.now())
+            store.revoke(key, reason="gone", now=clock.now())
 
     with watched(uninstall), pytest.raises(InstallGone):
-        access_token.fresh(key, lane=Lane.BULK)
+        access_token.get(key, lane=Lane.BULK)
 
 
 def test_refreshes_are_spread_over_hours(location, vendor) -> None:
@@ -82,7 +82,7 @@ def test_many_who_want_a_fresh_token_cause_one_refresh(location, vendor) -> None
     def want() -> None:
         try:
             key = store.location(location.app, location.resource_id)
-            got.append(access_token.fresh(key, lane=Lane.BULK).token.reveal())
+            got.append(access_token.get(key, lane=Lane.BULK).token.reveal())
         finally:
             connection.close()
 
@@ -162,12 +162,12 @@ def test_a_dead_grant_needs_a_reconnect_and_says_why(location, vendor) -> None:
     assert row.last_error_code == "grant_revoked"
     assert AuditEntry.objects.filter(action="token.needs_reconnect").count() == 1
     with pytest.raises(GrantRevoked, match="install again"):
-        access_token.fresh(store.location(row.app, row.resource_id), lane=Lane.BULK)
+        access_token.get(store.location(row.app, row.resource_id), lane=Lane.BULK)
 
 
 def test_a_dead_location_grant_is_minted_from_its_company(company, vendor) -> None:
     key = store.location(company.app, vendor.locations[0])
-    access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.get_or_mint(key, company_id=company.resource_id, lane=Lane.EVENTS)
     row = store.find(key)
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
     renewed = refresh(row.pk)
@@ -211,7 +211,7 @@ def test_in_strict_rotation_a_lost_answer_is_reported_not_hidden(db, clean_redis
     for vendor in run_vendor(rotation="strict"):
         app = make_app(vendor)
         grant = location_grant(vendor, app, vendor.locations[0])
-        row = store.put(store.location(app, str(grant.location_id)), grant, now=clock.now())
+        row = store.save_grant(store.location(app, str(grant.location_id)), grant, now=clock.now())
         Credential.objects.filter(pk=row.pk).update(company_id="")
         vendor.fault("/oauth/token", "lost")
         with pytest.raises(Unreachable):
@@ -232,7 +232,7 @@ def test_due_tokens_are_taken_once_and_oldest_first(location, vendor) -> None:
 def test_an_uninstall_wipes_both_tokens_and_nothing_revives_them(location, vendor) -> None:
     in_flight = Credential.objects.get(pk=location.pk)
     key = store.location(location.app, location.resource_id)
-    store.wipe(key, reason="UNINSTALL event", now=clock.now())
+    store.revoke(key, reason="UNINSTALL event", now=clock.now())
     late = location_grant(vendor, location.app, location.resource_id)
     assert not store.swap(in_flight, late, now=clock.now())
     row = Credential.objects.get(pk=location.pk)

@@ -142,7 +142,7 @@ def test_a_sweep_is_not_too_old_for_a_worker_whose_clock_is_ahead() -> None:
 
 
 def test_ten_thousand_installed_in_a_minute_do_not_come_due_in_one(app: App) -> None:
-    row = store.place(store.location(app, "one"), company_id="", now=NOW)
+    row = store.get_or_create(store.location(app, "one"), company_id="", now=NOW)
     grant = Grant(Secret("a"), Secret("r"), 86_399, frozenset(), "Location", location_id="one")
     dues = []
     for _ in range(400):
@@ -159,7 +159,7 @@ def test_ten_thousand_installed_in_a_minute_do_not_come_due_in_one(app: App) -> 
 @pytest.mark.parametrize(("life", "handed_out"), [(59, False), (60, False), (62, True), (3600, True)])
 def test_a_token_handed_out_lives_a_minute(location, vendor, life, handed_out) -> None:
     Credential.objects.filter(pk=location.pk).update(expires_at=clock.now() + timedelta(seconds=life))
-    access = access_token.fresh(store.location(location.app, location.resource_id), lane=Lane.BULK)
+    access = access_token.get(store.location(location.app, location.resource_id), lane=Lane.BULK)
     assert (access.generation == location.generation) is handed_out
     row = Credential.objects.get(pk=access.credential_id)
     assert row.expires_at > clock.now() + timedelta(minutes=1)
@@ -175,6 +175,6 @@ def test_the_life_of_a_token_begins_when_it_is_asked_for(location, vendor) -> No
 @pytest.fixture
 def location(vendor, db, clean_redis):
     made = make_app(vendor)
-    return store.put(
+    return store.save_grant(
         store.location(made, vendor.locations[0]), location_grant(vendor, made, vendor.locations[0]), now=clock.now()
     )

@@ -44,7 +44,7 @@ from integrations.tokens.refresh.claim_call_swap import refresh
 from integrations.tokens.refresh.orphan_repair import repair
 from integrations.tokens.spool import drain_thread, serialization, spool
 from integrations.tokens.spool.backends import DISK
-from integrations.tokens.spool.drain_thread import SpoolKeeper
+from integrations.tokens.spool.drain_thread import DrainThread
 from tests.plugin.vendor import authorize_url, code_of, company_grant, location_grant
 from tests.tokens.rows import let_pass
 
@@ -304,7 +304,7 @@ def test_a_web_server_commits_what_only_its_own_disk_holds(
     assert Credential.objects.get(pk=location.pk).generation == location.generation
     settings.SPOOL_DIR = here
     monkeypatch.setattr(drain_thread, "EVERY", 0.05)
-    keeper = SpoolKeeper()
+    keeper = DrainThread()
     keeper.start()
     keeper.start()
     try:
@@ -323,7 +323,7 @@ def test_the_keeper_outlives_a_round_that_fails(location, vendor, spool_director
 
     monkeypatch.setattr(drain_thread, "EVERY", 0.01)
     monkeypatch.setattr(drain_thread, "drain", breaks)
-    keeper = SpoolKeeper()
+    keeper = DrainThread()
     keeper.start()
     try:
         until(lambda: len(rounds) >= 3)
@@ -346,7 +346,7 @@ def test_a_newer_pair_is_not_overwritten(location, vendor, spool_directory) -> N
 def test_an_uninstall_meanwhile_wins(location, vendor, spool_directory) -> None:
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
         refresh(location.pk)
-    store.wipe(store.location(location.app, location.resource_id), reason="UNINSTALL event", now=clock.now())
+    store.revoke(store.location(location.app, location.resource_id), reason="UNINSTALL event", now=clock.now())
     tasks.sweep()
     row = Credential.objects.get(pk=location.pk)
     assert (row.state, row.access_sealed) == ("revoked", None)

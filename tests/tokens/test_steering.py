@@ -47,7 +47,7 @@ def operator(client: Client, django_user_model: Any) -> Client:
 @pytest.fixture
 def minted(company: Credential, vendor: Vendor) -> Credential:
     key = store.location(company.app, vendor.locations[0])
-    access_token.connect(key, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.get_or_mint(key, company_id=company.resource_id, lane=Lane.EVENTS)
     found = store.find(key)
     assert found is not None
     return found

@@ -40,7 +40,7 @@ def test_it_keeps_its_tokens_and_is_asked_for_slowly(paused) -> None:
     assert paused.refresh_sealed is not None
     assert timedelta(hours=4) < paused.refresh_due_at - clock.now() < timedelta(hours=8)
     with pytest.raises(LocationInactive):
-        access_token.fresh(paused.key, lane=Lane.BULK)
+        access_token.get(paused.key, lane=Lane.BULK)
 
 
 def test_the_slow_retry_wakes_it(paused, vendor) -> None:
@@ -59,11 +59,12 @@ def test_an_install_event_makes_it_due_at_once(paused) -> None:
 
 def test_connecting_it_again_asks_at_once(company, vendor) -> None:
     target = store.location(company.app, vendor.locations[0])
-    access_token.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.get_or_mint(target, company_id=company.resource_id, lane=Lane.EVENTS)
     row = store.find(target)
     assert store.suspend(row.pk, row.generation, reason="paused", now=clock.now())
     assert (
-        access_token.connect(target, company_id=company.resource_id, lane=Lane.EVENTS).generation == row.generation + 1
+        access_token.get_or_mint(target, company_id=company.resource_id, lane=Lane.EVENTS).generation
+        == row.generation + 1
     )
 
 
@@ -98,11 +99,11 @@ def test_a_company_is_not_suspended_for_one_of_its_locations(company) -> None:
 
 
 def test_what_an_operator_suspends_sleeps_until_it_is_woken(location) -> None:
-    assert store.suspend(location.pk, location.generation, reason="on request", now=clock.now(), wakes=False)
+    assert store.suspend(location.pk, location.generation, reason="on request", now=clock.now(), retried=False)
     assert tasks.claim_due(100, clock.now() + timedelta(days=30)) == []
     with pytest.raises(LocationInactive, match="on request"):
-        access_token.fresh(location.key, lane=Lane.INTERACTIVE)
-    assert store.wake(location.key, now=clock.now())
+        access_token.get(location.key, lane=Lane.INTERACTIVE)
+    assert store.retry_suspended(location.key, now=clock.now())
     tasks.refresh_one(credential_id=location.pk)
     location.refresh_from_db()
     assert location.state == State.ACTIVE
@@ -110,7 +111,7 @@ def test_what_an_operator_suspends_sleeps_until_it_is_woken(location) -> None:
 
 def test_an_inactive_company_suspends_its_locations_instead_of_losing_them(company, vendor) -> None:
     target = store.location(company.app, vendor.locations[0])
-    access_token.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.get_or_mint(target, company_id=company.resource_id, lane=Lane.EVENTS)
     Credential.objects.filter(pk=company.pk).update(state=State.SUSPENDED, reason="unpaid")
     row = store.find(target)
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
@@ -122,14 +123,14 @@ def test_an_inactive_company_suspends_its_locations_instead_of_losing_them(compa
 
 def test_a_company_that_installs_again_brings_its_lost_locations_back(company, vendor) -> None:
     target = store.location(company.app, vendor.locations[0])
-    access_token.connect(target, company_id=company.resource_id, lane=Lane.EVENTS)
+    access_token.get_or_mint(target, company_id=company.resource_id, lane=Lane.EVENTS)
     Credential.objects.filter(pk=company.pk).update(state=State.NEEDS_RECONNECT, reason="revoked")
     row = store.find(target)
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
     with pytest.raises(GrantRevoked):
         refresh(row.pk)
     grant = company_grant(vendor, company.app)
-    store.put(store.company(company.app, company.resource_id), grant, now=clock.now())
+    store.save_grant(store.company(company.app, company.resource_id), grant, now=clock.now())
     assert row.pk in tasks.claim_due(100, clock.now())
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
     assert refresh(row.pk).state == State.ACTIVE
@@ -140,13 +141,13 @@ def test_an_expired_token_is_not_asked_for_by_everybody_while_it_cannot_be_had(l
     vendor.fault("/oauth/token", "status", status=503, times=None)
     Credential.objects.filter(pk=location.pk).update(failures=5)
     with pytest.raises(ServerFault):
-        access_token.fresh(location.key, lane=Lane.BULK)
+        access_token.get(location.key, lane=Lane.BULK)
     over = {"lease_until": None, "intent_generation": None, "intent_at": None}  # the repeats of what may be lost
     Credential.objects.filter(pk=location.pk).update(refresh_due_at=clock.now() + timedelta(seconds=40), **over)
     before = vendor.state()["requests"]
     with pytest.raises(Unreachable) as told:
-        access_token.fresh(location.key, lane=Lane.BULK)
+        access_token.get(location.key, lane=Lane.BULK)
     assert 35 < told.value.retry_after <= 40
     assert vendor.state()["requests"] == before
     with pytest.raises(ServerFault):
-        access_token.fresh(location.key, lane=Lane.INTERACTIVE)
+        access_token.get(location.key, lane=Lane.INTERACTIVE)

@@ -26,11 +26,11 @@ def test_a_refresh_inside_a_transaction_is_refused_before_anything_is_sent(locat
     expire(location)
     key = store.location(location.app, location.resource_id)
     with pytest.raises(BadRequest, match="outside the transaction"), transaction.atomic():
-        access_token.fresh(key, lane=Lane.BULK)
+        access_token.get(key, lane=Lane.BULK)
     assert "refresh_token" not in vendor.state()["token_requests"]
     row = Credential.objects.get(pk=location.pk)
     assert (row.lease_until, row.intent_generation, row.failures) == (None, None, 0)
-    assert access_token.fresh(key, lane=Lane.BULK).generation == location.generation + 1
+    assert access_token.get(key, lane=Lane.BULK).generation == location.generation + 1
 
 
 def test_so_a_developers_own_test_shows_it(location, vendor) -> None:
@@ -45,7 +45,7 @@ def test_so_a_developers_own_test_shows_it(location, vendor) -> None:
 def test_a_token_that_needs_no_refresh_may_be_used_in_a_transaction(location, vendor) -> None:
     key = store.location(location.app, location.resource_id)
     with transaction.atomic():
-        assert access_token.fresh(key, lane=Lane.BULK).generation == location.generation
+        assert access_token.get(key, lane=Lane.BULK).generation == location.generation
 
 
 def test_a_dead_grant_is_told_with_its_row_or_neither_is(location, vendor, monkeypatch) -> None:

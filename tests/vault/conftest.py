@@ -77,7 +77,7 @@ def make_rows(app: App, count: int) -> list[Credential]:
     made = []
     for number in range(count):
         name = f"loc{number}"
-        made.append(store.put(store.location(app, name), grant(name), now=clock.now() + timedelta(seconds=1)))
+        made.append(store.save_grant(store.location(app, name), grant(name), now=clock.now() + timedelta(seconds=1)))
     return made
 
 

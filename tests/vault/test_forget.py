@@ -40,11 +40,11 @@ def ends(*argv: str) -> dict[str, dict[str, int]]:
 
 def company_of(app: App, name: str = "agency") -> Credential:
     pair = Grant(Secret("access-agency"), Secret("refresh-agency"), 86_399, frozenset(), "Company", company_id=name)
-    return store.put(store.company(app, name), pair, now=clock.now())
+    return store.save_grant(store.company(app, name), pair, now=clock.now())
 
 
 def minted(app: App, name: str, company: str = "agency") -> Credential:
-    row = store.put(store.location(app, name), grant(name), now=clock.now())
+    row = store.save_grant(store.location(app, name), grant(name), now=clock.now())
     Credential.objects.filter(pk=row.pk).update(company_id=company)
     return row
 
@@ -60,7 +60,7 @@ def actions() -> list[tuple[str, str]]:
 def test_a_lost_key_takes_its_credentials_to_reconnect_and_says_why(app, ring) -> None:
     rows = make_rows(app, 3)
     ring("k2")
-    survivor = store.put(store.location(app, "sealed-by-k2"), grant("k2"), now=clock.now())
+    survivor = store.save_grant(store.location(app, "sealed-by-k2"), grant("k2"), now=clock.now())
     assert ends("k1") == {
         "tenants.App": {"halted": 1},
         "tokens.Credential": {lost_key.RECONNECT: 3},
@@ -70,7 +70,7 @@ def test_a_lost_key_takes_its_credentials_to_reconnect_and_says_why(app, ring) -
         assert row.reason == "it was sealed by the key 'k1', which is lost: install the app again"
         assert (row.refresh_due_at, row.last_error_code) == (None, "seal_broken")
         with pytest.raises(GrantRevoked, match="'k1', which is lost"):
-            access_token.fresh(store.location(app, row.resource_id), lane=Lane.BULK)
+            access_token.get(store.location(app, row.resource_id), lane=Lane.BULK)
     assert tokens(survivor) == ("access-k2", "refresh-k2")
     found, complaint = status()
     assert (found["missing"], complaint) == ([], "")
@@ -130,7 +130,7 @@ def test_a_lost_access_token_is_refreshed_by_the_one_that_is_not(app, ring) -> N
     ring("k2", "k1")
     assert store.swap(again(row), grant("new"), now=clock.now())
     ring("k1")
-    old = store.put(store.location(app, "other"), grant("other"), now=clock.now())
+    old = store.save_grant(store.location(app, "other"), grant("other"), now=clock.now())
     Credential.objects.filter(pk=row.pk).update(access_sealed=again(old).access_sealed)
     ring("k2")
     assert ends("k1")["tokens.Credential"] == {lost_key.REFRESHED: 1, lost_key.RECONNECT: 1}
@@ -141,7 +141,7 @@ def test_a_lost_access_token_is_refreshed_by_the_one_that_is_not(app, ring) -> N
 
 
 def test_a_token_that_was_entered_has_to_be_entered_again(app, ring) -> None:
-    row = store.enter(store.location(app, "private"), Secret("pit-x"), kind="private", now=clock.now())
+    row = store.save_manual_token(store.location(app, "private"), Secret("pit-x"), kind="private", now=clock.now())
     ring("k2")
     ends("k1")
     assert again(row).reason == "it was sealed by the key 'k1', which is lost: enter it again"
@@ -198,7 +198,7 @@ def test_spool_entries_go_wherever_they_are(app, ring, spool_directory) -> None:
     aside = put_in_spool(second, "two")
     spool._everywhere(lambda place: place.set_aside(aside))
     ring("k2")
-    kept = store.put(store.location(app, "kept"), grant("kept"), now=clock.now())
+    kept = store.save_grant(store.location(app, "kept"), grant("kept"), now=clock.now())
     name = put_in_spool(kept, "newer")
     assert ends("k1")["tokens.spool"] == {"removed": 2}
     assert [path.name for path in spool_directory.iterdir()] == [name]

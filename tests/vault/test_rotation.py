@@ -255,8 +255,8 @@ def test_a_blob_opens_in_no_other_row_field_or_generation(app, ring) -> None:
     """Every blob of real rows against every place it could be moved to."""
     rows = make_rows(app, 3)
     other = make_app("77a0419a0dffa47fb5f8b22f-other")
-    rows.append(store.put(store.location(other, "loc0"), grant("other"), now=clock.now()))
-    rows.append(store.put(store.company(app, "loc0"), grant("company"), now=clock.now()))
+    rows.append(store.save_grant(store.location(other, "loc0"), grant("other"), now=clock.now()))
+    rows.append(store.save_grant(store.company(app, "loc0"), grant("company"), now=clock.now()))
     older = Credential.objects.get(pk=rows[0].pk)
     assert store.swap(Credential.objects.get(pk=older.pk), grant("newer"), now=clock.now())
     rows.append(Credential.objects.get(pk=older.pk))

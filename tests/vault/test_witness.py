@@ -128,7 +128,7 @@ def test_an_empty_database_wants_no_key(ring, db) -> None:
 
 def test_new_rows_count_at_once(app, ring) -> None:
     ring("k2", "k1")
-    store.put(store.location(app, "new"), grant("new"), now=make_app("7-b").created_at)
+    store.save_grant(store.location(app, "new"), grant("new"), now=make_app("7-b").created_at)
     ring("k1")
     with pytest.raises(SealBroken, match="'k2'"):
         witness.at_start()

@@ -1,9 +1,9 @@
-"""The access tokens that this process used a moment ago, so that a stream of calls reads its credential once a second.
+"""Per-process cache of access tokens, so that a stream of calls reads each credential once a second.
 
-Without it every call is a query, and at full speed a few hundred tenants keep a database busy with nothing else. What
-is held may be a second old, which changes nothing that is not so anyway: a call takes seconds, and one that began just
-before an uninstall, a suspension or a refresh ends with the token it began with. A token that the vendor refuses is
-dropped at once, as is one that this process replaces. The tokens are those the process has in its hands in any case.
+Without it every call is a query, and a few hundred tenants at full speed keep a database busy. An entry may be a second
+old. That changes nothing: a call takes seconds, and a call that began just before an uninstall, a suspension or a
+refresh ends with the token it began with. An entry is removed at once when the vendor refuses its token and when this
+process replaces it. `clear` is the public reset, for tests and for an uninstall.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from integrations.core import clock
 from integrations.core.secret import Secret
 
-MOMENT = 1.0  # seconds
-_MOST = 2_000  # credentials
+LIFETIME = 1.0  # seconds
+_CAPACITY = 2_000  # credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,28 +33,29 @@ class Access:
     suspended: bool = False
 
 
-_held: dict[Hashable, tuple[Access, float]] = {}
+_entries: dict[Hashable, tuple[Access, float]] = {}
 
 
-def recall(holder: Hashable) -> Access | None:
-    """What was held for this holder within the last second."""
-    access, until = _held.get(holder, (None, 0.0))
+def get(key: Hashable) -> Access | None:
+    """What was held for this key within the last second."""
+    access, until = _entries.get(key, (None, 0.0))
     return access if clock.monotonic() < until else None
 
 
-def hold(holder: Hashable, access: Access) -> None:
-    if len(_held) >= _MOST:
-        _held.clear()  # a process that serves so many at once gains nothing from remembering any
-    _held[holder] = access, clock.monotonic() + MOMENT
+def put(key: Hashable, access: Access) -> None:
+    """Keep the token for `LIFETIME` seconds; a full cache is emptied first."""
+    if len(_entries) >= _CAPACITY:
+        _entries.clear()  # a process that serves so many at once gains nothing from remembering any
+    _entries[key] = access, clock.monotonic() + LIFETIME
 
 
-def drop(credential_id: int) -> None:
+def discard(credential_id: int) -> None:
     """Its token or its standing has changed."""
-    for holder, (access, _) in list(_held.items()):
+    for key, (access, _) in list(_entries.items()):
         if access.credential_id == credential_id:
-            _held.pop(holder, None)
+            _entries.pop(key, None)
 
 
 def clear() -> None:
     """Hold nothing any more."""
-    _held.clear()
+    _entries.clear()

@@ -1,4 +1,4 @@
-"""The one question the other rooms ask of custody: an access token for this key, good for at least a minute."""
+"""Access tokens for the rooms above: a token for a credential key, valid for at least another minute."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
 
 _POLL = 0.1  # seconds between a waiter's looks at the generation
-_HELD = timedelta(seconds=access_cache.MOMENT)
+_HELD = timedelta(seconds=access_cache.LIFETIME)
 _PATIENCE = 7.0  # a little more than the deadline of the call it waits for
 
 
-def fresh(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
+def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
     """The holder's access token, refreshed or minted first when it must be. `refused`: a generation of no more use.
 
     Raises InstallGone, GrantRevoked, LocationInactive, RefreshInProgress, StoreUnavailable, Unreachable (with the
     moment of the next try, when the last one failed), and whatever the refresh raised.
     """
-    if (known := access_cache.recall(key)) is not None and known.generation != refused:
+    if (known := access_cache.get(key)) is not None and known.generation != refused:
         return known
     until = clock.monotonic() + _PATIENCE
     while True:
         with database.needed():
             row = _standing(key, lane)
-        if not store.usable(row, clock.now()):
+        if not store.is_usable(row, clock.now()):
             _respect_backoff(row, lane, clock.now())
             try:
                 row = refresh(row.pk, lane=lane, seen=row.generation)
@@ -51,19 +51,19 @@ def fresh(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Acce
                 continue  # uninstalled meanwhile: what stands there now says what to raise
         suspended = row.state == Credential.State.SUSPENDED
         access = Access(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
-        if not suspended and store.usable(row, clock.now() + _HELD):
-            access_cache.hold(key, access)
+        if not suspended and store.is_usable(row, clock.now() + _HELD):
+            access_cache.put(key, access)
         return access
 
 
-def connect(key: CredentialKey, *, company_id: str, lane: Lane) -> Access:
+def get_or_mint(key: CredentialKey, *, company_id: str, lane: Lane) -> Access:
     """Give a location its first token from its company's. Does nothing but read when it has one."""
-    row = store.place(key, company_id=company_id, now=clock.now())
-    store.revive(row, company_id=company_id)
-    access_cache.drop(row.pk)
+    row = store.get_or_create(key, company_id=company_id, now=clock.now())
+    store.reactivate(row, company_id=company_id)
+    access_cache.discard(row.pk)
     if row.state == Credential.State.SUSPENDED:
         refresh(row.pk, lane=lane)  # it is spoken of again, so it may well be active again
-    return fresh(key, lane=lane)
+    return get(key, lane=lane)
 
 
 def _standing(key: CredentialKey, lane: Lane) -> Credential:
@@ -79,7 +79,7 @@ def _standing(key: CredentialKey, lane: Lane) -> Credential:
 
 def _worth_a_try(row: Credential, lane: Lane) -> bool:
     """Somebody who waits for the answer may find out for all that a suspended location is back."""
-    return lane is Lane.INTERACTIVE and row.refresh_due_at is not None and store.usable(row, clock.now())
+    return lane is Lane.INTERACTIVE and row.refresh_due_at is not None and store.is_usable(row, clock.now())
 
 
 def _respect_backoff(row: Credential, lane: Lane, now: datetime) -> None:

@@ -1,8 +1,9 @@
-"""A location's first token at its first call, from the token of the company that has the app on all its locations.
+"""Mints a location's first token at its first call, from the token of a company that has the app on all locations.
 
-The reconciler connects locations too, but a call need not wait for it: a bulk install of an agency reaches locations
-that were made a second ago (FACTS 1.6, 1.7). Whether this one belongs to it is the vendor's to say: a refusal leaves
-nothing behind. After a success the company's next walk is due at once, which registers the location like any other.
+The reconciler mints for locations too, but a call need not wait for it: a bulk install of an agency reaches locations
+that were created a second ago (FACTS 1.6, 1.7). The vendor decides whether the location belongs to the company; its
+refusal leaves no row behind. After a success the company's next reconciliation is due at once and registers the
+location.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from integrations.core.tenant import UserType
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation, Location
 from integrations.tokens import store
-from integrations.tokens.access.access_token import Access, connect, fresh
+from integrations.tokens.access import access_token
+from integrations.tokens.access.access_token import Access
 from integrations.tokens.models import Credential, CredentialKey
 
 log = structlog.get_logger(__name__)
 
 
 def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
-    """As `fresh.fresh`, for a location without any credential from its company's. Raises what `fresh` raises."""
+    """As `access_token.get`, for a location without any credential from its company's. Raises what it raises."""
     try:
-        return fresh(key, lane=lane, refused=refused)
+        return access_token.get(key, lane=lane, refused=refused)
     except InstallGone as gone:
         parent = _bulk_install(key)
         if parent is None:
@@ -34,7 +36,7 @@ def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Acc
 
 def _first(key: CredentialKey, parent: Installation, gone: InstallGone, *, lane: Lane) -> Access:
     try:
-        found = connect(key, company_id=parent.resource_id, lane=lane)
+        found = access_token.get_or_mint(key, company_id=parent.resource_id, lane=lane)
     except (GrantRevoked, RequestRejected) as error:
         Credential.objects.of_key(key).filter(generation=0).delete()
         log.info("token.not_minted", resource=key.tenant.id, company=parent.resource_id, reason=str(error))

@@ -1,8 +1,8 @@
-"""The one read of every call: a holder's credential, without the query builder.
+"""Reads the credential of a call by its key, with hand-written SQL instead of the query builder.
 
-It asks for one row under a unique key, which the ORM takes longer to phrase than PostgreSQL to answer (bench_gateway).
-Nothing is remembered between calls: a credential that was revoked, replaced or suspended a moment ago, by whatever
-process, is so for the next one.
+Every call reads one row under a unique key; the ORM takes longer to build that query than PostgreSQL to answer it
+(bench_gateway). Nothing is cached here: a credential that any process revoked, replaced or suspended a moment ago is so
+for the next reader.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The part of the credentials' admin page that lets operators enter, test and give up tokens by hand."""
+"""Admin mixin with which operators enter, test and give up manual tokens on the credentials' pages."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Tokens that an operator enters: private integration tokens and API 1.0 keys. Added, replaced, tested, given up.
+"""Manual tokens: private integration tokens and API 1.0 keys that an operator enters, replaces, tests or gives up.
 
-Replacing causes no pause: the new one is tested first, then swapped in by one UPDATE, and calls under way finish with
-the old one.
+Replacing causes no pause: the new token is tested first, then one UPDATE replaces the old one, and calls under way
+finish with the old one.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def examined(key: CredentialKey, text: str, *, kind: str, tested: bool = True) -
 
 def keep(key: CredentialKey, token: Secret, *, kind: str, actor: str) -> Credential:
     """Put an examined token in the place of the one before."""
-    row = store.enter(_for(key, kind), token, kind=kind, now=clock.now())
+    row = store.save_manual_token(_for(key, kind), token, kind=kind, now=clock.now())
     _record("token.entered", row, actor)
     return row
 
@@ -66,7 +66,7 @@ def give_up(row: Credential, *, actor: str) -> None:
     if row.kind not in _KINDS:
         raise BadRequest("an OAuth grant is ended by uninstalling the app")
     with transaction.atomic():
-        store.wipe(row.key, reason=COMPROMISED, now=clock.now())
+        store.revoke(row.key, reason=COMPROMISED, now=clock.now())
         revoked = Credential.objects.filter(pk=row.pk, state=Credential.State.REVOKED)
         revoked.need_reconnect(reason=COMPROMISED)
         _record("token.given_up", row, actor)

@@ -1,4 +1,4 @@
-"""The form in which an operator enters a private integration token or an API 1.0 key, or replaces one.
+"""Admin form to enter or replace a private integration token or an API 1.0 key.
 
 The token goes in and never comes out: the field is empty whenever the form is shown. It is recognised and tested before
 anything is kept, and a mistake is told on the field.
@@ -47,6 +47,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     token: Secret
 
     def clean(self) -> dict[str, Any]:
+        """Parse and probe the token; errors are shown on its field."""
         fields: dict[str, Any] = super().clean() or {}
         text = fields.pop("pasted", "")
         if not self.errors:

@@ -1,4 +1,4 @@
-"""What somebody pasted: a private integration token, an API 1.0 key, or one of the things people paste instead.
+"""Parses a pasted token: a private integration token, an API 1.0 key, or one of the usual mistakes.
 
 Sources: HighLevel's help article 48001205369 "How to update your API keys" (keys are 250 characters and more, older
 ones about 50 and no longer good; a key that pastes as "undefined" was never made; regenerating ends the old key at

@@ -1,4 +1,4 @@
-"""Asks the vendor whether it knows a static token: one cheap read, paid for with a permit like any other call.
+"""Probes a manual token with one cheap read, which takes a permit like any other call.
 
 A missing scope is an answer too: it takes a live token to lack one. API 1.0 has no documented error bodies; a 401 of
 any words is a refusal there.
@@ -17,7 +17,7 @@ from integrations.highlevel.http import api_errors, transport
 from integrations.highlevel.http.transport import Request
 from integrations.quota.permits.attempt import permitted
 from integrations.quota.permits.lanes import Lane
-from integrations.tokens.access import api_address
+from integrations.tokens.access import api_endpoint
 from integrations.tokens.models import Credential, CredentialKey
 
 DEADLINE = 10.0
@@ -32,12 +32,12 @@ class _Read:
 
 def check(key: CredentialKey, token: Secret) -> None:
     """Returns when the vendor knows the token. Raises GrantRevoked when not, LocationInactive, Unreachable, ..."""
-    read, place = _read(key), api_address.of(key)
+    read, endpoint = _read(key), api_endpoint.of(key)
     request = Request("GET", read.path, read.query, read.version, token, timeout=DEADLINE, operation="tokens.check")
-    with permitted(place.quota_app, key.tenant.id, lane=Lane.INTERACTIVE, timeout=DEADLINE) as attempt:
+    with permitted(endpoint.quota_app, key.tenant.id, lane=Lane.INTERACTIVE, timeout=DEADLINE) as attempt:
         attempt.sending()
-        response = transport.shared(place.url).send(request)
-        rate, refused = place.rate(key, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
+        response = transport.shared(endpoint.url).send(request)
+        rate, refused = endpoint.rate(key, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
         attempt.answered(received_at=response.received_at, rate=rate, refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)

@@ -1,4 +1,4 @@
-"""Tokens that nobody can refresh: private integration tokens and API 1.0 keys. When one is refused, a person helps."""
+"""Tokens without renewal: private integration tokens and API 1.0 keys. A refused one needs an operator."""
 
 from __future__ import annotations
 

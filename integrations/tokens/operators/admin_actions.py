@@ -1,6 +1,6 @@
-"""The part of the credentials' admin pages that steers them: for the chosen rows of the list, and for one on its page.
+"""Admin actions on credentials: refresh, mint, suspend; for selected rows of the list and for one on its page.
 
-On the list an action is a POST, on the page of one credential a dialog that says what it will do.
+On the list an action is a POST. On the page of one credential it is a dialog that says what it will do.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which credentials need somebody: the dashboard counts them, and its figure leads to the list of exactly those."""
+"""Admin filter for credentials that need attention; the dashboard counts the same rows and links to this list."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ def in_need(now: datetime) -> Q:
 
 
 class InNeed(admin.SimpleListFilter):
+    """List filter: suspended, expired or to be reconnected."""
+
     title = "need"
     parameter_name = "need"
 

@@ -1,6 +1,6 @@
-"""What an operator may ask of a credential: refresh it now, mint it again, suspend it. Each use is in the audit trail.
+"""Operations that an operator starts on a credential: refresh now, mint again, suspend. Each leaves an audit entry.
 
-The vendor is asked by a worker, so that no page waits for it; what came of it the row says.
+A worker calls the vendor, so that no page waits for it. The row shows the outcome.
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ def mint_again(row: Credential, *, actor: str) -> None:
 def suspend(row: Credential, *, actor: str) -> None:
     """Stop using it, tokens kept, until it is refreshed by hand or spoken of by the vendor. Raises BadRequest when it
     is not active, or a refresh is under way."""
-    if not store.suspend(row.pk, row.generation, reason=f"suspended by {actor}", now=clock.now(), wakes=False):
+    if not store.suspend(row.pk, row.generation, reason=f"suspended by {actor}", now=clock.now(), retried=False):
         raise BadRequest(f"{row} is not active, or is being or has just been refreshed: look again in a moment")
     _record("token.suspended", row, actor)
 
 
 def can_be_minted(row: Credential) -> bool:
+    """Whether its company's token can mint for it now."""
     return row.is_minted and row.state != Credential.State.REVOKED
 
 

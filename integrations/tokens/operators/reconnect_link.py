@@ -1,4 +1,4 @@
-"""The link that puts a credential right which nothing but a person can: ready to send to whoever that is."""
+"""The reconnect link of a credential: the page where a person consents again or enters a new token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refresh is claim, call, swap. This file is the algorithm; `lease` and `store` are its two kinds of UPDATE.
+"""Refresh of a token pair in three steps: claim, call, swap. `lease` and `store` hold the UPDATEs of the steps.
 
 1. Claim the lease and commit the intent, before anything is sent.
 2. Call the vendor, with no transaction, no lock and no connection held, under a deadline well below the lease.
@@ -92,7 +92,7 @@ def company_access(app: App, company_id: str, *, lane: Lane) -> tuple[Credential
         raise LocationInactive(f"company {company_id} is inactive: {row.reason}", company=company_id)
     if row is None or row.state != Credential.State.ACTIVE:
         raise GrantRevoked(f"company {company_id} has no working grant to mint from: install again", company=company_id)
-    if not store.usable(row, clock.now()):
+    if not store.is_usable(row, clock.now()):
         row = refresh(row.pk, lane=lane, seen=row.generation)
     return row, store.access_token(row)
 
@@ -182,5 +182,5 @@ def _mint(row: Credential, *, lane: Lane) -> Grant:
     try:
         return token_requests.by_company_token(row, access, lane=lane)
     except AccessTokenRejected:
-        store.reject(company.pk, company.generation, now=clock.now())
+        store.reject_access_token(company.pk, company.generation, now=clock.now())
         raise

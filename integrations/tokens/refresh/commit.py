@@ -1,7 +1,7 @@
-"""The last step of a refresh, which must not fail: into the row, and if the database is lost, into the spool.
+"""The last step of a refresh: commit the new pair to its row, or keep it in the spool while the database is away.
 
-The commit of a spooled pair is the same compare-and-set on the generation, so it makes no difference who does it, how
-often, or whether the repair of the orphan was faster.
+A spooled pair is committed by the same compare-and-set on the generation. So it makes no difference which process
+commits it, how often, or whether the repair of the orphan was faster.
 """
 
 from __future__ import annotations

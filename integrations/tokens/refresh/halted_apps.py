@@ -1,8 +1,9 @@
-"""How an app whose client was refused comes back: one of its credentials asks the vendor again, every five minutes.
+"""How refreshes of a halted app resume: one of its credentials probes the vendor every five minutes.
 
-The vendor uses the same words for a wrong client and for a grant that was revoked (FACTS 1.5), so what a grant is told
-that met them before proves nothing. The one that asks has not met them, due or not: if it is refreshed the client was
-never wrong, and no dead grant keeps a healthy one waiting. Only where all have met them does one of those ask.
+An app is halted when the vendor refuses its client id or secret. The vendor uses the same words for a wrong client and
+for a revoked grant (FACTS 1.5), so a credential that met them before proves nothing. The probe therefore uses a
+credential that has not met them, due or not: if its refresh succeeds, the client was right all along. Only when every
+credential of the app has met them does one of those probe.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who may call the vendor about a credential now: a lease in the row, taken by one conditional UPDATE.
+"""The refresh lease of a credential: one conditional UPDATE decides which worker may call the vendor.
 
 No database lock is held while the vendor is asked. The HTTP deadline is well below the lease, so an owner that is
 alive has always finished before anybody else may begin. Orphans (a lease that ran out with its intent still standing)
@@ -101,4 +101,5 @@ def orphans() -> list[int]:
 
 
 def orphaned() -> QuerySet[Credential]:
+    """Credentials whose lease ran out while a call was under way."""
     return Credential.objects.filter(lease_until__lt=Now())

@@ -1,8 +1,8 @@
-"""Threads in every worker process that repeat a refresh whose owner died, whatever the workers are busy with.
+"""Threads in every worker process that repeat refreshes whose worker died.
 
-Thirty seconds is all the vendor gives (FACTS 1.4), and a worker whose threads all wait for a slow answer begins no
-message in that time. So the repair needs no message: a few threads beside the workers' own look every other second,
-and whoever claims the lease first does it.
+The vendor accepts the same refresh token again for 30 seconds (FACTS 1.4). A worker whose threads all wait for a slow
+answer begins no task in that time. So the repair needs no task: a few threads beside the worker's own look for orphans
+every other second, and the thread that claims the lease first repeats the refresh.
 """
 
 from __future__ import annotations

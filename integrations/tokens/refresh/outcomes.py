@@ -1,4 +1,4 @@
-"""What a failed refresh makes of its row: one closed table, read by `refresh` alone.
+"""Outcomes of failed refreshes: one closed table from error class to state, next try and alert.
 
 The class of the error decides (the vendor's bodies become classes in `highlevel.oauth_errors`), the first line that
 knows it wins, and the last knows all. A grant is called dead by `GrantRevoked` only: calling a live one dead costs the

@@ -1,4 +1,4 @@
-"""Writes into a credential's row what its failed refresh means (`outcomes`), and tells whom it concerns."""
+"""Writes the outcome of a failed refresh to the credential's row, and to the audit trail where an operator must act."""
 
 from __future__ import annotations
 
@@ -110,6 +110,7 @@ def odd_answer(row: Credential, grant: Grant) -> None:
 
 
 def needs_reconnect(row: Credential, error: IntegrationError) -> None:
+    """Write the audit entry when the row was not in this state before."""
     if row.state != Credential.State.NEEDS_RECONNECT:
         _record("token.needs_reconnect", row, error)
 

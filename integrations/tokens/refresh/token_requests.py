@@ -1,4 +1,4 @@
-"""The two ways to a new pair, as calls to the vendor and nothing else: the refresh token, or the company's token."""
+"""The two requests that bring a new token pair: by the refresh token, or by the company's token (minting)."""
 
 from __future__ import annotations
 

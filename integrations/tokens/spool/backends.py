@@ -1,6 +1,6 @@
 """The two places of the spool: a directory of this machine, and a hash in Redis. What is in one may be in the other.
 
-An entry is a name and a text. One that cannot be committed is set aside in its place, until it shall be tried again.
+An entry is a name and a text. An entry that cannot be committed is set aside in its backend until a retry.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Found:
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
-class Place(Protocol):
-    """Whatever a place cannot do, it says with OSError or StoreUnavailable."""
+class SpoolBackend(Protocol):
+    """Whatever a backend cannot do, it says with OSError or StoreUnavailable."""
 
     name: str
 
@@ -162,7 +162,7 @@ class Redis:
 
 
 DISK = Disk()
-PLACES: tuple[Place, ...] = (DISK, Redis())
+BACKENDS: tuple[SpoolBackend, ...] = (DISK, Redis())
 FAILURES = (OSError, StoreUnavailable)
 
 

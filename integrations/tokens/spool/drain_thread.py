@@ -1,11 +1,11 @@
-"""A thread in every serving process, web or worker, that commits what this machine's disk holds of the spool.
+"""Thread in every web and worker process that commits spool entries from this machine's disk.
 
-The sweep runs in some worker on some machine, and it sees Redis and its own disk. When Redis was away together with the
-database, the only copy of a grant lies on the disk of the machine whose process made the call: a web server's, perhaps,
-where no worker runs. So each process that may write there looks there, too. While nothing lies there (always, nearly)
-a round is the listing of one directory; who commits an entry first makes no difference.
+The sweep runs in some worker on some machine, and sees Redis and its own disk. When Redis was away together with the
+database, the only copy of a grant lies on the disk of the machine that made the call, perhaps a web server without a
+worker. So each process that may write there also drains it. While the directory is empty, a round is one directory
+listing. It makes no difference which process commits an entry first.
 
-With its first round it also tries again what was set aside: a process was perhaps started to put a key back.
+The first round also retries the entries that were set aside: an operator may have restored a key before the start.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STOP_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class SpoolKeeper:
+class DrainThread:
     """`start` it in the process that serves, as often as one likes: a thread does not outlive a fork."""
 
     def __init__(self) -> None:
@@ -33,6 +33,7 @@ class SpoolKeeper:
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
+        """Start the thread, unless it runs already."""
         if self._thread is not None:
             return
         with self._starting:
@@ -41,6 +42,7 @@ class SpoolKeeper:
                 self._thread.start()
 
     def stop(self) -> None:
+        """Stop the thread; waits a second for an entry in hand."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
@@ -52,6 +54,7 @@ class SpoolKeeper:
 
 
 def begin() -> None:
+    """The first round: tidy the directory, retry what was set aside, drain."""
     DISK.tidy()
     for name, reason in DISK.look().unreadable.items():
         log.error("spool.unreadable", entry=name, reason=reason)

@@ -1,4 +1,4 @@
-"""The spool as an operator sees it: what lies there, where, and since when; and the end of what nobody wants."""
+"""Inspection of the spool for operators: list its entries with their backends, and drop one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from datetime import datetime
 from integrations.core import audit
 from integrations.core.errors import BadRequest, StoreUnavailable
 from integrations.tokens.spool import spool
-from integrations.tokens.spool.backends import FAILURES, PLACES, Place
+from integrations.tokens.spool.backends import BACKENDS, FAILURES, SpoolBackend
 from integrations.tokens.spool.spool import ASIDE, WAITS
 
 UNREADABLE = "unreadable"
 
 
 @dataclass(slots=True)
-class Lying:
+class SpoolEntry:
     """An entry in one standing. `facts` are its identifiers, `at` when it was asked for: neither when it is damaged."""
 
     name: str
@@ -27,53 +27,55 @@ class Lying:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class SpoolReport:
     """What lies in the places that answer, and why the others do not."""
 
-    entries: list[Lying]
+    entries: list[SpoolEntry]
     away: dict[str, str]
 
     def count(self, standing: str) -> int:
+        """How many entries have this standing."""
         return sum(entry.standing == standing for entry in self.entries)
 
 
-def look() -> Desk:
-    found: dict[tuple[str, str], Lying] = {}
+def look() -> SpoolReport:
+    """Read all backends. A backend that does not answer is listed in `away`."""
+    found: dict[tuple[str, str], SpoolEntry] = {}
     away: dict[str, str] = {}
-    for place in PLACES:
+    for backend in BACKENDS:
         try:
-            for lying in _of(place):
-                found.setdefault((lying.name, lying.standing), lying).places.append(place.name)
+            for entry in _of(backend):
+                found.setdefault((entry.name, entry.standing), entry).places.append(backend.name)
         except FAILURES as error:
-            away[place.name] = type(error).__name__
-    return Desk(sorted(found.values(), key=lambda lying: (lying.standing, lying.name)), away)
+            away[backend.name] = type(error).__name__
+    return SpoolReport(sorted(found.values(), key=lambda entry: (entry.standing, entry.name)), away)
 
 
 def drop(name: str, *, actor: str) -> None:
     """Give an entry up; its tokens are gone with it. Raises BadRequest when there is none of that name,
-    StoreUnavailable while it cannot be taken away from every place."""
-    held = [lying for lying in look().entries if lying.name == name]
+    StoreUnavailable while it cannot be taken away from every backend."""
+    held = [entry for entry in look().entries if entry.name == name]
     if not held:
         raise BadRequest(f"there is no entry {name!r} in the spool, as far as it can be seen from here")
     audit.record("spool.dropped", actor=actor, subject=name, standing=held[0].standing, facts=held[0].facts)
     spool.remove(name)
     left = look()
-    if left.away or any(lying.name == name for lying in left.entries):
+    if left.away or any(entry.name == name for entry in left.entries):
         raise StoreUnavailable(f"{name} could not be taken away from everywhere: manage.py spool status, then again")
 
 
-def _of(place: Place) -> Iterator[Lying]:
+def _of(backend: SpoolBackend) -> Iterator[SpoolEntry]:
     for aside, standing in ((False, WAITS), (True, ASIDE)):
-        found = place.look(aside=aside)
+        found = backend.look(aside=aside)
         for name, text in found.texts.items():
-            yield _lying(name, standing, text)
+            yield _entry(name, standing, text)
         for name in found.unreadable:
-            yield Lying(name, UNREADABLE, None, {})
+            yield SpoolEntry(name, UNREADABLE, None, {})
 
 
-def _lying(name: str, standing: str, text: bytes) -> Lying:
+def _entry(name: str, standing: str, text: bytes) -> SpoolEntry:
     try:
         entry = spool.read(name, text)
     except (ValueError, KeyError, TypeError):
-        return Lying(name, standing, None, {})
-    return Lying(name, standing, entry.at, entry.facts)
+        return SpoolEntry(name, standing, None, {})
+    return SpoolEntry(name, standing, entry.at, entry.facts)

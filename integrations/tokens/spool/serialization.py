@@ -1,4 +1,4 @@
-"""A grant as one secret text and back, for the spool."""
+"""Serialization of a grant for the spool: one secret text and back."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _LEFT_OUT = ("rate", "received_at")  # of the call that brought it, settled alre
 
 
 def packed(grant: Grant) -> Secret:
+    """The grant as JSON; a Secret, because it holds both tokens."""
     values = {field.name: _plain(getattr(grant, field.name)) for field in fields(Grant) if field.name not in _LEFT_OUT}
     return Secret(json.dumps(values))
 
 
 def unpacked(text: Secret) -> Grant:
+    """The grant from `packed`'s text."""
     values: dict[str, Any] = json.loads(text.reveal())
     for name in _SECRETS:
         values[name] = None if values[name] is None else Secret(values[name])

@@ -1,14 +1,15 @@
-"""Where a grant waits when the database is lost between the vendor's answer and our commit.
+"""The spool: durable store for grants that could not be committed because the database was away.
 
-An entry is written twice: to a directory of this machine (synced, then renamed into place) and to Redis, so that it
-outlives either, and so that a worker anywhere can commit it. The sweep does, within seconds of the database's return,
-and in each serving process a thread (`spool_keeper`) for what only this machine's disk holds; an entry goes only after
-its commit, and a commit that comes twice changes nothing. Whatever the database says, an entry waits. What cannot be
-committed (its key is gone, it is damaged) is set aside, never thrown away: it is tried again when a process starts and
-by `manage.py spool retry`.
+An entry is written twice: to a directory of this machine (synced, then renamed into backend) and to Redis. So it outlives
+either, and a worker anywhere can commit it. The sweep does so within seconds of the database's return; a thread in each
+serving process (`spool.drain_thread`) commits what only this machine's disk holds. An entry is removed only after its
+commit, and a second commit of the same entry changes nothing. An entry waits while the database fails. An entry that
+cannot be committed (its key is gone, it is damaged) is set aside, never deleted: a process that starts and
+`manage.py spool retry` try it again.
 
-Grants are sealed as in the database; the rest of an entry is identifiers. What the grant is bound to stands beside it
-for the vault, which re-seals entries under the newest key (`spool_keys`); who commits one works it out again.
+Grants are sealed as in the database; the rest of an entry is identifiers. The binding of the sealed grant is stored
+beside it for the vault, which re-seals entries under the newest key (`spool.vault_adapter`). The commit derives the
+binding anew.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from integrations.core.errors import Retryable, StoreUnavailable
 from integrations.highlevel.oauth.grants import Grant
 from integrations.tokens import database
 from integrations.tokens.spool import serialization
-from integrations.tokens.spool.backends import FAILURES, PLACES, Place
+from integrations.tokens.spool.backends import BACKENDS, FAILURES, SpoolBackend
 from integrations.vault.seal import Binding, seal, unseal
 
 COMMITTED, WAITS, ASIDE = "committed", "waits", "set aside"
@@ -63,7 +64,7 @@ def keep(kind: str, grant: Grant, binding: Binding, *, at: datetime, **facts: An
     bound = {"owner": binding.owner, "field": binding.field, "generation": binding.generation}
     text = json.dumps({"at": at.isoformat(), "facts": facts, "bound": bound, "grant": blob}).encode()
     name = f"{kind}-{secrets.token_hex(16)}"
-    places = [place.name for place in PLACES if _tried(place, name, text)]
+    places = [backend.name for backend in BACKENDS if _tried(backend, name, text)]
     if not places:
         log.critical("spool.lost", kind=kind, **facts)
         raise StoreUnavailable("database, disk and Redis are away: the vendor's answer is lost", **facts)
@@ -76,6 +77,7 @@ def register(kind: str, commit: Commit) -> None:
 
 
 def drain_all() -> int:
+    """Commit the entries of every registered kind; how many no longer wait."""
     return sum(drain(kind, commit) for kind, commit in _commits.items())
 
 
@@ -104,15 +106,15 @@ def retry(names: Collection[str] | None = None) -> dict[str, str]:
 
 def bring_back(names: Collection[str] | None = None) -> None:
     """Let what was set aside wait again: the key may be back, or the fault mended."""
-    for place in PLACES:
+    for backend in BACKENDS:
         with suppress(*FAILURES):
-            for name in place.look(aside=True).texts:
+            for name in backend.look(aside=True).texts:
                 if names is None or name in names:
-                    place.bring_back(name)
+                    backend.bring_back(name)
 
 
 def remove(name: str) -> None:
-    """From every place that answers, waiting or set aside."""
+    """From every backend that answers, waiting or set aside."""
     _everywhere(methodcaller("remove", name))
     _everywhere(methodcaller("remove", name, aside=True))
 
@@ -148,11 +150,11 @@ def _tried_now(name: str, copies: list[bytes], commit: Commit) -> str:
         return f"{WAITS}: {type(error).__name__}"
 
 
-def _tried(place: Place, name: str, text: bytes) -> bool:
+def _tried(backend: SpoolBackend, name: str, text: bytes) -> bool:
     try:
-        place.put(name, text)
+        backend.put(name, text)
     except FAILURES as error:
-        log.warning("spool.place_failed", place=place.name, reason=type(error).__name__)
+        log.warning("spool.backend_failed", backend=backend.name, reason=type(error).__name__)
         return False
     return True
 
@@ -165,7 +167,7 @@ def _commit_any(name: str, copies: list[bytes], commit: Commit) -> None:
         except Exception as error:  # the last copy's failure is the one that counts
             if _may_pass(error):
                 raise
-            log.warning("spool.copy_failed", entry=name, reason=type(error).__name__, then="the other place's copy")
+            log.warning("spool.copy_failed", entry=name, reason=type(error).__name__, then="the other backend's copy")
     return commit(read(name, copies[-1]))
 
 
@@ -179,15 +181,15 @@ def read(name: str, text: bytes) -> Entry:
 def _waiting(kind: str) -> dict[str, list[bytes]]:
     """By name, what the places hold of each: usually the same."""
     found: dict[str, list[bytes]] = defaultdict(list)
-    for place in PLACES:
+    for backend in BACKENDS:
         with suppress(*FAILURES):
-            for name, text in place.look().texts.items():
+            for name, text in backend.look().texts.items():
                 if name.startswith(f"{kind}-") and text not in found[name]:
                     found[name].append(text)
     return {name: copies for name, copies in found.items() if copies}
 
 
-def _everywhere(act: Callable[[Place], None]) -> None:
-    for place in PLACES:
+def _everywhere(act: Callable[[SpoolBackend], None]) -> None:
+    for backend in BACKENDS:
         with suppress(*FAILURES):
-            act(place)
+            act(backend)

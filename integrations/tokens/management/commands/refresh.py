@@ -1,4 +1,4 @@
-"""`manage.py refresh`: a new pair for one location or company, or for all that are due, asked for here and now.
+"""`manage.py refresh`: refreshes one location's or company's token pair now, or all pairs that are due.
 
 Workers refresh by themselves, hours before it is needed; this is for whoever wants to see it happen, or has no worker.
 """
@@ -31,6 +31,7 @@ class Outcome:
     error: IntegrationError | None = None
 
     def as_json(self) -> dict[str, Any]:
+        """The outcome's `--json` fields."""
         found = self.row.expires_at
         return {
             "tenant": self.row.tenant.audit_subject,
@@ -49,6 +50,8 @@ class Outcome:
 
 
 class Command(BaseCommand):
+    """`manage.py refresh`."""
+
     help = "Refresh a location's or company's token now; without either, all tokens that are due."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -14,13 +14,15 @@ from django.db import Error
 
 from integrations.core.errors import IntegrationError
 from integrations.tokens.spool import inspection, spool
-from integrations.tokens.spool.inspection import Lying
+from integrations.tokens.spool.inspection import SpoolEntry
 from integrations.tokens.spool.spool import COMMITTED
 
 _NOTHING = "nothing waits, and nothing was set aside."
 
 
 class Command(BaseCommand):
+    """`manage.py spool`."""
+
     help = "Grants that were kept, sealed, while the database was away: in Redis and on this machine's disk."
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -81,9 +83,9 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(found, indent=2, cls=DjangoJSONEncoder) if as_json else words)
 
 
-def _line(lying: Lying) -> str:
-    since = f"{lying.at:%Y-%m-%d %H:%M:%S} UTC" if lying.at else "not to be read"
-    return f"{lying.standing}  {lying.name}  {since}  on {', '.join(lying.places)}  {_pairs(lying.facts)}".rstrip()
+def _line(entry: SpoolEntry) -> str:
+    since = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC" if entry.at else "not to be read"
+    return f"{entry.standing}  {entry.name}  {since}  on {', '.join(entry.places)}  {_pairs(entry.facts)}".rstrip()
 
 
 def _pairs(named: dict[str, Any]) -> str:

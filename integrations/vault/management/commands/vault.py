@@ -1,5 +1,7 @@
-"""`manage.py vault status|rotate|forget`: which key holds what, re-sealing under the newest while all else goes on, and
-giving up what a lost key sealed. `status` and `forget` run where a missing key lets nothing else start."""
+"""`manage.py vault status|rotate|forget`: counts values by key, rotates to the newest key, gives up a lost key.
+
+`status` and `forget` also run while a missing key keeps every other process from starting.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,8 @@ _SHOWN = 20  # broken values that are listed for a person; --json lists them all
 
 
 class Command(BaseCommand):
+    """`manage.py vault`."""
+
     help = "The keys that seal the stored secrets: what each holds, re-sealing under the newest, giving up a lost one."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -1,8 +1,8 @@
-"""Sealed values that stand in no column: what the rooms above keep in files or in Redis, to be counted and re-sealed.
+"""Registry of sealed values outside the database (files, Redis), for the census and the rotation of keys.
 
-A room hands over each such place in its AppConfig.ready(), as it does its columns. A place may be away, or in part on
-another machine. Away is told, for a key must not be called unneeded because nobody could look; what lies on another
-machine's disk can be counted there only.
+A room registers each such store in its AppConfig.ready(), as it does its sealed columns. A store may be unreachable, or
+partly on another machine. It reports that it is unreachable, because a key must not be called unused when nothing could
+be read. Values on another machine's disk can be counted only there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from integrations.vault.seal import Binding, key_id_of
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class SealedValue:
     """One sealed value: `name` identifies it within its place, `owner` says whose it is, by identifiers only.
 
     `binding` is None, and `blob` empty, where what is kept cannot be read.
@@ -36,25 +36,26 @@ class Held:
             return None
 
 
-class Place(Protocol):
+class ExternalValues(Protocol):
     """`label` stands in reports beside the columns' labels."""
 
     label: str
 
-    def values(self) -> Iterator[Held]:
+    def values(self) -> Iterator[SealedValue]:
         """All that is kept. Raises StoreUnavailable when that cannot be told, in whole or in part."""
 
-    def swap(self, held: Held, blob: bytes) -> bool:
+    def swap(self, held: SealedValue, blob: bytes) -> bool:
         """Put `blob` where the old one still stands. False when it does not. Raises StoreUnavailable."""
 
 
-_registered: dict[str, Place] = {}
+_registered: dict[str, ExternalValues] = {}
 
 
-def register(place: Place) -> None:
+def register(place: ExternalValues) -> None:
     """Make a place known to the census and the rotation."""
     _registered[place.label] = place
 
 
-def registered() -> tuple[Place, ...]:
+def registered() -> tuple[ExternalValues, ...]:
+    """All registered stores."""
     return tuple(_registered.values())

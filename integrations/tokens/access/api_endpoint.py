@@ -1,8 +1,8 @@
-"""Where a credential is used: the API's address, and whose quota pays.
+"""The API endpoint of a credential: base URL, and the quota that its calls use.
 
 API 1.0 has a quota of its own, 100 calls in 10 seconds and 200,000 a day (public-api.gohighlevel.com), for the key of a
-location or agency and whatever app of ours uses it, so it is counted apart from API 2.0's. Whether its answers carry
-the quota headers is not documented; where they do not, the documented numbers stand in.
+location or agency, whatever app uses it. So its calls are counted apart from API 2.0's. Whether its answers carry the
+quota headers is not documented; where they do not, the documented numbers apply.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _DOCUMENTED = RateSnapshot(max=100, interval_ms=10_000, daily_limit=200_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ApiEndpoint:
+    """A base URL, and the name under which its quota is counted: a client id or `API_1_QUOTA`."""
+
     url: str
     quota_app: str
 
@@ -39,7 +41,8 @@ class Address:
         return _DOCUMENTED if left is None else replace(_DOCUMENTED, daily_remaining=_DOCUMENTED.daily_limit - left)
 
 
-def of(key: CredentialKey) -> Address:
+def of(key: CredentialKey) -> ApiEndpoint:
+    """The endpoint for the credential with this key."""
     if key.api == Credential.Api.ONE:
-        return Address(settings.HIGHLEVEL_API_1_URL, API_1_QUOTA)
-    return Address(key.app.api_url, key.app.client_id)
+        return ApiEndpoint(settings.HIGHLEVEL_API_1_URL, API_1_QUOTA)
+    return ApiEndpoint(key.app.api_url, key.app.client_id)
