@@ -8,7 +8,7 @@
 The rows are the only state. Whoever stops or is killed loses nothing, and the next run begins with what is left; two
 runs at once share the work. At each moment a value stands under the old or the new key, and the ring opens both.
 
-What is kept outside the database (`vault.outside`) is re-sealed in its place, as far as this machine can reach it.
+Values outside the database (`vault.external_values`) are re-sealed where they are, as far as this machine reaches them.
 
 The UPDATE waits for nobody: rows that somebody else is writing are passed over and come in the next pass. What waits
 for no lock is part of no deadlock, so a rotation never aborts a refresh.

@@ -122,7 +122,8 @@ def test_nobody_there(app: App, vendor: Vendor) -> None:
 def test_a_credential_that_is_not_active_is_not_tried(
     call: Call, location: Credential, counted: Counted, state: str, error: type[IntegrationError]
 ) -> None:
-    Credential.objects.filter(pk=location.pk).update(state=state, reason="a test")
+    tokens = {"access_sealed": None, "refresh_sealed": None} if state == "revoked" else {}
+    Credential.objects.filter(pk=location.pk).update(state=state, reason="a test", **tokens)
     with pytest.raises(error):
         call()
     assert (counted.calls, used(location)) == (0, 0)

@@ -1,4 +1,4 @@
-"""The two places of the spool: a directory of this machine, and a hash in Redis. What is in one may be in the other.
+"""Storage backends of the spool: a directory of this machine, and a Redis hash. Both may hold the same entry.
 
 An entry is a name and a text. An entry that cannot be committed is set aside in its backend until a retry.
 """

@@ -1,6 +1,6 @@
 """The spool: durable store for grants that could not be committed because the database was away.
 
-An entry is written twice: to a directory of this machine (synced, then renamed into backend) and to Redis. So it outlives
+An entry is written twice: to a directory of this machine (synced, then renamed into place) and to Redis. So it outlives
 either, and a worker anywhere can commit it. The sweep does so within seconds of the database's return; a thread in each
 serving process (`spool.drain_thread`) commits what only this machine's disk holds. An entry is removed only after its
 commit, and a second commit of the same entry changes nothing. An entry waits while the database fails. An entry that
