@@ -45,7 +45,7 @@ def location(vendor: Vendor, app: App) -> str:
     location_id = vendor.locations[0]
     grant = location_grant(vendor, app, location_id)
     now = clock.now()
-    store.put(store.location(app, location_id), grant, now=now)
+    store.save_grant(store.location(app, location_id), grant, now=now)
     Installation.objects.create(
         app=app,
         user_type=UserType.LOCATION,
