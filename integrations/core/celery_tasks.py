@@ -1,8 +1,9 @@
 """Celery tasks: send one when the transaction commits, register one, and retry by the error tree.
 
-A message is only a hint. What has to be done stands in a row with a due time, written in the same transaction that
-enqueues the message; a lost message is made up for by the sweep that reads the rows. So a broker that is away costs
-seconds, never work, and a message is never held back by a worker for longer than a minute.
+A message is only a hint. What has to be done stands in a row with a due time, and the dispatcher (`core.dispatch`)
+sends the messages. `enqueue` is for the few tasks without such a row, and for what an operator asks for now; a sweep
+finds what they were about if the message is lost. So a broker that is away costs seconds, never work, and a worker
+never holds a message for longer than a minute.
 
 Log events are named `job.*` (`job.failed`, `job.again`, `job.not_sent`, ...): operators' searches and alerts rely on
 these names, so they stay, although what Celery runs is called a task everywhere else.

@@ -1,8 +1,8 @@
 """The reconciler: brings an installation in line with the vendor, in whatever order callback and events arrived.
 
 For a company it walks the vendor's list of installed locations: it registers and connects new locations, and uninstalls
-missing ones. For a location it gets a token (minted from its company's when it has none) and starts the sync. A sweep
-finds due rows, so a lost task or a killed worker delays it by seconds.
+missing ones. For a location it gets a token (minted from its company's when it has none) and starts the sync. The
+dispatcher finds due rows, so a lost task or a killed worker delays it by seconds.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who is to run what, and when: schedules are made for installed tenants, asked for, started when due, and put to rest.
 
 A job that runs by the clock has a schedule for every tenant of its level; others get theirs when an event or a person
-asks. An uninstall ends the runs at the next sweep and lets the schedule rest; a new install wakes it.
+asks. An uninstall ends the runs within seconds and lets the schedule rest; a new install wakes it.
 """
 
 from __future__ import annotations
