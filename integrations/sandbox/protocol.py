@@ -1,4 +1,4 @@
-"""What the sandbox's front (tokens, quota, faults) and its resources (contacts, opportunities, …) say to each other."""
+"""Types shared by the gate and the resources: Call, Reply, ApiError, Route."""
 
 from __future__ import annotations
 

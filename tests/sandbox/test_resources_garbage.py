@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integrations.sandbox.data.row_store import Shelf
+from integrations.sandbox.data.row_store import RowStore
 from integrations.sandbox.protocol import ApiError, Call, Route
 from integrations.sandbox.resources import ROUTES
 from tests.sandbox.desk import Desk
@@ -112,5 +112,5 @@ def test_garbage_in_a_contact_search(field: str) -> None:
 def check_shelves(desk: Desk) -> None:
     """The shelves still stand: every order and group can be built and read."""
     for name in ("contacts", "opportunities", "events", "conversations", "messages", "notes", "tasks"):
-        shelf: Shelf[Any] = getattr(desk.location, name)
+        shelf: RowStore[Any] = getattr(desk.location, name)
         assert len(list(shelf.walk((("added_at", True),)))) == len(shelf)

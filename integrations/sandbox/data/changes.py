@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.sandbox.data import vocabulary
+from integrations.sandbox.data import seed_words
 from integrations.sandbox.data.ids import Ids
 from integrations.sandbox.data.world import Location, World
 from integrations.sandbox.protocol import Call, Reply
@@ -72,22 +72,22 @@ def apply(world: World, location: Location, resource: str, kind: str, count: int
 
 
 def _create_contact(draw: Draw) -> Request:
-    first, last = draw.one(vocabulary.FIRST_NAMES), draw.one(vocabulary.LAST_NAMES)
+    first, last = draw.one(seed_words.FIRST_NAMES), draw.one(seed_words.LAST_NAMES)
     body = {
         "locationId": draw.location.id,
         "firstName": first,
         "lastName": last,
         "email": f"{first}.{last}.{draw.ids.new()[:8]}@example.com".lower(),
-        "tags": [draw.one(vocabulary.TAGS)],
-        "source": draw.one(vocabulary.SOURCES),
+        "tags": [draw.one(seed_words.TAGS)],
+        "source": draw.one(seed_words.SOURCES),
     }
     return Request(contacts.create, {}, body)
 
 
 def _update_contact(draw: Draw) -> Request:
-    city, state, country, postal_code, timezone = draw.one(vocabulary.PLACES)
+    city, state, country, postal_code, timezone = draw.one(seed_words.PLACES)
     place = {"city": city, "state": state, "country": country, "postalCode": postal_code, "timezone": timezone}
-    body = {**place, "companyName": draw.one(vocabulary.COMPANY_NAMES), "tags": [draw.one(vocabulary.TAGS)]}
+    body = {**place, "companyName": draw.one(seed_words.COMPANY_NAMES), "tags": [draw.one(seed_words.TAGS)]}
     return Request(contacts.update, _a_contact(draw), body)
 
 
@@ -130,11 +130,11 @@ def _delete_opportunity(draw: Draw) -> Request:
 
 
 def _create_note(draw: Draw) -> Request:
-    return Request(notes.create, _a_contact(draw), {"body": draw.one(vocabulary.NOTES)})
+    return Request(notes.create, _a_contact(draw), {"body": draw.one(seed_words.NOTES)})
 
 
 def _update_note(draw: Draw) -> Request:
-    return Request(notes.update, _a_note(draw), {"body": draw.one(vocabulary.NOTES)})
+    return Request(notes.update, _a_note(draw), {"body": draw.one(seed_words.NOTES)})
 
 
 def _delete_note(draw: Draw) -> Request:
@@ -148,7 +148,7 @@ def _a_note(draw: Draw) -> dict[str, str]:
 
 def _create_task(draw: Draw) -> Request:
     due = iso(draw.world.now() + draw.ids.random.randint(1, 20) * DAY)
-    body = {"title": draw.one(vocabulary.TASK_TITLES), "dueDate": due, "completed": False}
+    body = {"title": draw.one(seed_words.TASK_TITLES), "dueDate": due, "completed": False}
     return Request(tasks.create, _a_contact(draw), body)
 
 
@@ -192,7 +192,7 @@ def _create_message(draw: Draw) -> Request:
     body = {
         "type": "SMS",
         "contactId": draw.one(draw.location.contacts),
-        "message": draw.one(vocabulary.INBOUND),
+        "message": draw.one(seed_words.INBOUND),
         "conversationProviderId": draw.ids.new(),
     }
     return Request(message_sending.receive, {}, body)

@@ -1,4 +1,4 @@
-"""The rows a location keeps: slotted, because 200,000 contacts have to fit, and frozen, as shelf.py needs them."""
+"""The rows a location keeps: slotted, because 200,000 contacts have to fit, and frozen, as row_store.py needs them."""
 
 from __future__ import annotations
 

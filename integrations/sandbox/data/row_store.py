@@ -74,7 +74,9 @@ class _Order:
         del self.keys[bisect_left(self.keys, self.key(row))]
 
 
-class Shelf(MutableMapping[str, R], Generic[R]):
+class RowStore(MutableMapping[str, R], Generic[R]):
+    """Frozen rows by id, with sorted orders and groups by attribute."""
+
     def __init__(self) -> None:
         self._rows: dict[str, R] = {}
         self._orders: dict[Sort, _Order] = {}
@@ -112,6 +114,7 @@ class Shelf(MutableMapping[str, R], Generic[R]):
                 del group[value]
 
     def add(self, row: R) -> R:
+        """Store the row under its id; returns it."""
         self[row.id] = row
         return row
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from integrations.sandbox.data import seed_data
 from integrations.sandbox.data.ids import Ids
 from integrations.sandbox.data.records import User
-from integrations.sandbox.data.vocabulary import AGENCY_NAMES, BUSINESSES, FIRST_NAMES, LAST_NAMES, PLACES, STREETS
+from integrations.sandbox.data.seed_words import AGENCY_NAMES, BUSINESSES, FIRST_NAMES, LAST_NAMES, PLACES, STREETS
 from integrations.sandbox.data.world import Company, Location, World
 
 UNTIL = 1_793_491_200_000  # 2026-11-01T00:00:00Z

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integrations.sandbox.data.ids import Ids
 from integrations.sandbox.data.records import Contact, Conversation, Event, Message, Note, Task
-from integrations.sandbox.data.vocabulary import INBOUND, NOTES, OUTBOUND, TASK_TITLES
+from integrations.sandbox.data.seed_words import INBOUND, NOTES, OUTBOUND, TASK_TITLES
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.timestamps import DAY, HOUR, MINUTE
 

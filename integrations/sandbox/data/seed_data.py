@@ -16,7 +16,7 @@ from integrations.sandbox.data.records import (
     Tag,
 )
 from integrations.sandbox.data.seed_activity import fill_activity
-from integrations.sandbox.data.vocabulary import (
+from integrations.sandbox.data.seed_words import (
     CALENDARS,
     COMPANY_NAMES,
     CONTACT_FIELDS,

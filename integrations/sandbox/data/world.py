@@ -24,7 +24,7 @@ from integrations.sandbox.data.records import (
     Task,
     User,
 )
-from integrations.sandbox.data.row_store import Shelf
+from integrations.sandbox.data.row_store import RowStore
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,13 +49,13 @@ class Location:
     calendars: dict[str, Calendar] = field(default_factory=dict, repr=False)
     custom_fields: dict[str, CustomField] = field(default_factory=dict, repr=False)
     tags: dict[str, Tag] = field(default_factory=dict, repr=False)
-    contacts: Shelf[Contact] = field(default_factory=Shelf, repr=False)
-    opportunities: Shelf[Opportunity] = field(default_factory=Shelf, repr=False)
-    events: Shelf[Event] = field(default_factory=Shelf, repr=False)
-    conversations: Shelf[Conversation] = field(default_factory=Shelf, repr=False)
-    messages: Shelf[Message] = field(default_factory=Shelf, repr=False)
-    notes: Shelf[Note] = field(default_factory=Shelf, repr=False)
-    tasks: Shelf[Task] = field(default_factory=Shelf, repr=False)
+    contacts: RowStore[Contact] = field(default_factory=RowStore, repr=False)
+    opportunities: RowStore[Opportunity] = field(default_factory=RowStore, repr=False)
+    events: RowStore[Event] = field(default_factory=RowStore, repr=False)
+    conversations: RowStore[Conversation] = field(default_factory=RowStore, repr=False)
+    messages: RowStore[Message] = field(default_factory=RowStore, repr=False)
+    notes: RowStore[Note] = field(default_factory=RowStore, repr=False)
+    tasks: RowStore[Task] = field(default_factory=RowStore, repr=False)
 
 
 @dataclass(slots=True, kw_only=True)

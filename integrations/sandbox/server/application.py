@@ -9,7 +9,7 @@ from aiohttp import web
 
 from integrations.sandbox.data.seed import seed
 from integrations.sandbox.data.world import World
-from integrations.sandbox.faults.disturbance import disturb
+from integrations.sandbox.faults.fault_middleware import disturb
 from integrations.sandbox.oauth import installations, installed_locations, location_tokens, marketplace, token_endpoint
 from integrations.sandbox.pages import choose_location, overview, sso_pages
 from integrations.sandbox.protocol import Route

@@ -19,7 +19,7 @@ from typing import Any
 
 from aiohttp import web
 
-from integrations.sandbox.data import changes, newcomers
+from integrations.sandbox.data import changes, new_location
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.oauth import lifecycle
 from integrations.sandbox.server import report
@@ -99,7 +99,7 @@ async def create_location(request: web.Request) -> web.Response:
         raise _refused(f"no company {company_id}", 404)
     if not isinstance(contacts, int) or contacts < 0:
         raise _refused("contacts must be a whole number")
-    location = newcomers.location(platform.world, company, str(given.get("name") or "New location"), contacts)
+    location = new_location.location(platform.world, company, str(given.get("name") or "New location"), contacts)
     installed = lifecycle.add_location(platform, location)
     return web.json_response({"id": location.id, "name": location.name, "installed": installed}, status=201)
 

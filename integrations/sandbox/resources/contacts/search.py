@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from integrations.sandbox.data.records import Contact
-from integrations.sandbox.data.row_store import Shelf
+from integrations.sandbox.data.row_store import RowStore
 from integrations.sandbox.protocol import Call, Reply, Route
 from integrations.sandbox.resources import paging
 from integrations.sandbox.resources.checks import body, limit, own, query
@@ -114,7 +114,7 @@ def matches(text: str) -> Test:
     )
 
 
-def _page(shelf: Shelf[Contact], given: dict[str, Any], test: Test | None) -> tuple[int, Iterator[Contact]]:
+def _page(shelf: RowStore[Contact], given: dict[str, Any], test: Test | None) -> tuple[int, Iterator[Contact]]:
     size = limit(given, maximum=500, name="pageLimit")
     sort = ORDERING.sort(given)
     after = ORDERING.after(given, sort)

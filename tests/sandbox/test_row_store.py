@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from integrations.sandbox.data.row_store import Shelf, Sort
+from integrations.sandbox.data.row_store import RowStore, Sort
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ WEIGHT_DOWN: Sort = (("weight", True),)
 MIXED: Sort = (("colour", True), ("weight", False))
 
 
-def shelf_of(count: int) -> Shelf[Pebble]:
+def shelf_of(count: int) -> RowStore[Pebble]:
     draw = random.Random(3)
-    shelf: Shelf[Pebble] = Shelf()
+    shelf: RowStore[Pebble] = RowStore()
     for number in range(count):
         shelf.add(Pebble(f"{number:04}", draw.randrange(20), draw.choice(("red", "blue", None))))
     return shelf

@@ -1,4 +1,4 @@
-"""Words the seed draws from. Every domain is under example.*, every phone number is of the reserved 555-01xx block."""
+"""Names and words for seeded data. Domains are under example.*, phone numbers are of the reserved 555-01xx block."""
 
 from __future__ import annotations
 

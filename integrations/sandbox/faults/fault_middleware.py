@@ -1,4 +1,4 @@
-"""Where request faults strike: in front of every API and OAuth request, never in front of the control pages."""
+"""aiohttp middleware that applies fault rules to API and OAuth requests, and never to the control pages."""
 
 from __future__ import annotations
 
