@@ -17,17 +17,15 @@ from typing import Any
 from django.http import HttpRequest, QueryDict
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
-from hlapp.logs import scrub
+from integrations.core.redaction import SETTING_NAMES, has_login, redact_log_value
 
-_TELLING = re.compile(r"api|auth|token|key|secret|pass|signature|cookie|credential|dsn|^code$|^state$|^sso", re.I)
-_WITH_LOGIN = re.compile(r"://\S*@|passw(or)?d\s*=", re.I)  # an address with a login, or a libpq connection string
 _OF_THE_REQUEST = re.compile(r"HTTP_.*|(REQUEST|SERVER|REMOTE|CONTENT)_[A-Z]+|PATH_INFO|SCRIPT_NAME")
 
 
 class Discreet(SafeExceptionReporterFilter):
     """DEFAULT_EXCEPTION_REPORTER_FILTER."""
 
-    hidden_settings = _TELLING
+    hidden_settings = SETTING_NAMES
 
     def cleanse_setting(self, key: Any, value: Any) -> Any:
         """Blank a setting whose name or text tells of a secret."""
@@ -36,7 +34,7 @@ class Discreet(SafeExceptionReporterFilter):
 
     def cleanse_text(self, text: str) -> str:
         """`text` without tokens; blanked whole when it holds an address with a login."""
-        return self.cleansed_substitute if _WITH_LOGIN.search(text) else str(scrub(text))
+        return self.cleansed_substitute if has_login(text) else str(redact_log_value(text))
 
     def get_safe_request_meta(self, request: HttpRequest | None) -> dict[str, Any]:
         """`request.META` without the process's environment."""

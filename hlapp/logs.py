@@ -1,53 +1,26 @@
 """Structured logs on standard error, JSON in production, with secrets redacted.
 
-The code passes secrets as `Secret`, which prints as an ellipsis. This filter is the second guard: it redacts values
-under secret-sounding names and anything that looks like a token, in the log lines of every library too.
+The code passes secrets as `Secret`, which prints as an ellipsis. This filter is the second guard: it redacts what
+`core.redaction` finds by name or by shape, in the log lines of every library too.
 """
 
 from __future__ import annotations
 
 import logging
 import logging.config
-import re
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
-_TELLING = re.compile(r"token|secret|password|authorization|cookie|api_?key|credential|^code$|^state$|signature", re.I)
-_HARMLESS = frozenset({"status_code", "error_code", "grant_type", "code"})
-_TOKEN_SHAPES = re.compile(
-    r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*"  # JSON web tokens
-    r"|(?i:bearer|basic)\s+[\w.~+/=-]{8,}"
-    r"|(?i:access_token|refresh_token|client_secret|accessToken|refreshToken|clientSecret|code|state)"
-    r"(?:(?:=|%3D)[\"']?|[\"']?\s*:\s*[\"'])[^\s&\"',}]+"
-    r"|pit-[0-9a-f-]{16,}"
-    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
-)
-BLANK = "[redacted]"
+from integrations.core.redaction import redact_log_value
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A structlog processor: blanks what must not be written."""
     for key, value in event.items():
-        event[key] = BLANK if _is_telling(key, value) else scrub(value)
+        event[key] = redact_log_value(value, key)
     return event
-
-
-def scrub(value: Any) -> Any:
-    """`value` with everything that looks like a token blanked, inside lists and dictionaries too."""
-    if isinstance(value, str):
-        return _TOKEN_SHAPES.sub(BLANK, value)
-    if isinstance(value, dict):
-        return {key: BLANK if _is_telling(str(key), item) else scrub(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [scrub(item) for item in value]
-    return value
-
-
-def _is_telling(key: str, value: Any) -> bool:
-    """Error codes are short words of ours and stay; an OAuth `code` never reaches a log by that name."""
-    return key not in _HARMLESS and isinstance(value, str) and bool(_TELLING.search(key))
 
 
 def configure(options: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ class Usage(models.Model):
 
 
 class Call(models.Model):
-    """One call that failed or was slow, whole but redacted (`gateway.redaction`). Kept for two weeks."""
+    """One call that failed or was slow, whole but redacted (`gateway.stats.anonymize`). Kept for two weeks."""
 
     at = models.DateTimeField(db_index=True)
     app = models.ForeignKey(App, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")

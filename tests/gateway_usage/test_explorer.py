@@ -12,11 +12,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from integrations.core import clock
+from integrations.core import clock, redaction
 from integrations.core.models import AuditEntry
 from integrations.gateway.explorer import explorer
 from integrations.gateway.models import Call, Usage
-from integrations.gateway.stats import redaction
 from integrations.highlevel.catalogue import catalogue
 from integrations.tenants.models import App, Installation, UserType
 from integrations.tokens import store

@@ -11,7 +11,7 @@ import pytest
 from integrations.core import clock
 from integrations.core.errors import RequestRejected, ServerFault, Unreachable
 from integrations.gateway.models import Call
-from integrations.gateway.stats import kept_calls, redaction, upkeep, usage
+from integrations.gateway.stats import anonymize, kept_calls, upkeep, usage
 from integrations.quota import usage as quota
 from tests.gateway_usage.conftest import GET_LOCATION
 from tests.gateway_usage.conftest import Call as Caller
@@ -165,7 +165,7 @@ def test_old_calls_go_and_the_table_has_a_bound(call: Caller, monkeypatch: pytes
     ],
 )
 def test_what_is_kept_of_a_body(value: Any, expected: Any) -> None:
-    assert redaction.kept(value) == expected
+    assert anonymize.kept(value) == expected
 
 
 @pytest.mark.parametrize(
@@ -180,11 +180,11 @@ def test_what_is_kept_of_a_body(value: Any, expected: Any) -> None:
     ],
 )
 def test_what_is_kept_of_a_refusals_words(text: str, expected: str) -> None:
-    assert redaction.kept({"message": text}, prose=redaction.clean) == {"message": expected}
+    assert anonymize.kept({"message": text}, prose=anonymize.clean) == {"message": expected}
 
 
 def test_a_refusal_does_not_repeat_what_was_sent() -> None:
-    written = redaction.words(
+    written = anonymize.words(
         {"firstName": "Ann", "status": "open"}, {"customFields": [{"id": "f1", "value": "O+"}, 4711]}
     )
     assert written("ann cannot be open: Ann (4711) is there") == "… cannot be open: … (…) is there"
@@ -193,35 +193,35 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
 def test_a_path_is_kept_with_its_ids_alone() -> None:
     uuid = "123e4567-e89b-12d3-a456-426614174000"
     kept = f"/contacts/{uuid}/ve9EPM428h8vShlRW1KT/free-slots"
-    assert redaction.path(kept) == kept
-    assert redaction.path("/a/ann%40example.com/+15125550147/512.555.0147/a%00b") == "/a/…/…/…/…"
+    assert anonymize.path(kept) == kept
+    assert anonymize.path("/a/ann%40example.com/+15125550147/512.555.0147/a%00b") == "/a/…/…/…/…"
 
 
 def test_a_large_body_is_told_by_its_names() -> None:
     large = {f"field{number}": [{"id": f"x{item}", "kind": "some_kind"} for item in range(5)] for number in range(60)}
-    assert redaction.bounded(large) == {f"field{number}": "…" for number in range(60)}
+    assert anonymize.bounded(large) == {f"field{number}": "…" for number in range(60)}
 
 
 def test_a_deep_body_ends() -> None:
     deep: Any = {}
     for _ in range(50):
         deep = {"a": deep}
-    assert "…" in json.dumps(redaction.kept(deep), ensure_ascii=False)
+    assert "…" in json.dumps(anonymize.kept(deep), ensure_ascii=False)
 
 
 def test_an_answer_that_is_no_json_is_kept_as_its_words() -> None:
     page = b"<html><h1>502 Bad Gateway</h1>\n<p>ask ann@example.com</p></html>"
-    assert redaction.answer(None, page, "text/html", redaction.clean) == "502 Bad Gateway ask …"
-    assert redaction.answer(None, page, "text/html") == "‹text/html, 64 bytes›", (
+    assert anonymize.answer(None, page, "text/html", anonymize.clean) == "502 Bad Gateway ask …"
+    assert anonymize.answer(None, page, "text/html") == "‹text/html, 64 bytes›", (
         "only a refusal's words are the vendor's"
     )
-    assert redaction.answer(None, b"\x00\x01", "image/png") == "‹image/png, 2 bytes›"
-    assert redaction.answer(None, b"", "") is None
+    assert anonymize.answer(None, b"\x00\x01", "image/png") == "‹image/png, 2 bytes›"
+    assert anonymize.answer(None, b"", "") is None
 
 
 def test_files_are_named_and_not_kept() -> None:
     form = {"fileAttachment": "x", "limit": "5"}
-    assert redaction.body(None, form, {"file": ("ann.png", b"secret", "image/png")}) == {
+    assert anonymize.body(None, form, {"file": ("ann.png", b"secret", "image/png")}) == {
         "fileAttachment": "‹1 characters›",
         "limit": "5",
         "file": "‹6 characters›",

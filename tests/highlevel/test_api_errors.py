@@ -156,3 +156,9 @@ def test_no_token_echoed_by_the_vendor_is_kept():
     token = "pit-" + "0123456789abcdef" * 3
     error = api_errors.error_for(answer(422, {"message": [f"bad {token}"]}), operation="x")
     assert token not in f"{error} {error.context}"
+
+
+def test_the_vendors_error_body_travels_with_the_error_but_for_its_secrets():
+    body = {"code": "E1", "meta": {"wait": 30, "access_token": "short"}, "errors": ["x" * 300], "n": None}
+    error = api_errors.error_for(answer(400, body), operation="x")
+    assert error.vendor.body == {"code": "E1", "meta": {"wait": 30, "access_token": "…"}, "errors": ["…"], "n": None}

@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.core import audit
+from integrations.core import audit, redaction
 from integrations.core.errors import BadRequest, IntegrationError, StoreUnavailable
 from integrations.gateway import client
 from integrations.gateway.address import credential_key
-from integrations.gateway.stats import redaction, usage
+from integrations.gateway.stats import usage
 from integrations.gateway.stats.attempt_hook import Seen, observed
 from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue, prepare
 from integrations.quota.permits import queries as quota

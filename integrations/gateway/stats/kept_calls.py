@@ -18,7 +18,7 @@ from integrations.core import clock
 from integrations.core.counters import BufferedCounter
 from integrations.core.errors import NO_ANSWER, IntegrationError
 from integrations.gateway.models import Call
-from integrations.gateway.stats import redaction
+from integrations.gateway.stats import anonymize
 from integrations.highlevel.catalogue import PreparedRequest
 from integrations.highlevel.http.transport import Response
 
@@ -52,7 +52,7 @@ def keep(
     if not _room(now, (request.operation, code)):
         return
     vendor = error.vendor if isinstance(error, IntegrationError) else NO_ANSWER
-    words = redaction.words(*({name: value} for name, value in request.query), request.json, request.form)
+    words = anonymize.words(*({name: value} for name, value in request.query), request.json, request.form)
     told = words(": ".join(filter(None, [str(error), vendor.message]))) if isinstance(error, IntegrationError) else ""
     refused = response is not None and response.status >= HTTPStatus.BAD_REQUEST
     call = Call(
@@ -61,12 +61,12 @@ def keep(
         status=response.status if response else None,
         code=code[:40],
         message=told,
-        trace_id=redaction.trace_id(response.trace_id if response else vendor.trace_id),
+        trace_id=anonymize.trace_id(response.trace_id if response else vendor.trace_id),
         took_ms=int(took * 1_000),
         method=request.method,
-        path=redaction.path(request.path)[:300],
-        query=redaction.query(request.query),
-        body=redaction.body(request.json, request.form, request.files),
+        path=anonymize.path(request.path)[:300],
+        query=anonymize.query(request.query),
+        body=anonymize.body(request.json, request.form, request.files),
         response=_answer(response, words if refused else None) if response else None,
         **who,
     )
@@ -89,8 +89,8 @@ def reset() -> None:
     waiting.reset()
 
 
-def _answer(response: Response, words: redaction.Words | None) -> Any:
-    return redaction.answer(response.json, response.body, response.content_type, words)
+def _answer(response: Response, words: anonymize.Words | None) -> Any:
+    return anonymize.answer(response.json, response.body, response.content_type, words)
 
 
 def _room(now: datetime, kind: tuple[str, str]) -> bool:

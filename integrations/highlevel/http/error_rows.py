@@ -2,7 +2,7 @@
 
 The vendor answers in three shapes (`error`/`error_description`, `statusCode`/`message`, nested `error{}`)
 and sometimes in plain text, so rows match words of the flattened text, never a shape. What the vendor wrote
-is shown to operators (its support asks for it) only after `scrubbed`, because an answer may echo what was
+is shown to operators (its support asks for it) only after `redact_text`, because an answer may echo what was
 sent.
 """
 
@@ -15,18 +15,9 @@ from itertools import islice
 from typing import Any
 
 from integrations.core.errors import IntegrationError, VendorAnswer
+from integrations.core.redaction import ELLIPSIS, is_secret_field, redact_text
 
 SHOWN_CHARACTERS = 200
-_TOKEN_LIKE = re.compile(
-    r"eyJ[\w-]{6,}[\w.-]*"  # JSON web tokens
-    r"|pit-[\w-]{6,}"
-    # Prose says `bearer token` and `token: invalid`: what is meant to be secret has a digit, or stands behind `=`.
-    # The digit is looked for nearby: to the end, `token:token:…` would cost its length squared and stop every thread.
-    r"|(?i:bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{6,}"
-    r"|(?i:secret|token|passw(?:or)?d|pwd|api_?-?key|authorization|signature|(?<![a-z])(?:code|state|otp|pin))"
-    r"[\"']?\s*(?:(?:=|%3D)\s*[\"']?[^\s&\"',;]+|:\s*[\"']?(?=\S{0,64}\d)[^\s&\"',;]{4,})"
-    r"|[A-Za-z0-9_\-.+/=]{32,}"  # whatever is as long as a token
-)
 _TEXT_KEYS = ("error", "error_description", "message", "code", "details")
 _WIDEST = 50  # members of an object or list that are kept
 _DEEPEST = 8  # what is nested further is no error body, and could exhaust the stack
@@ -64,7 +55,7 @@ def prose(body: Any, depth: int = 0) -> Iterator[str]:
 
 def shown(body: Any) -> str | None:
     """The vendor's words, short and without anything that could be a token; None when it said nothing."""
-    text = scrubbed("; ".join(prose(body)).strip())
+    text = redact_text("; ".join(prose(body)).strip())
     return text[:SHOWN_CHARACTERS] or None
 
 
@@ -76,7 +67,7 @@ def vendor_answer(status: int, body: Any, *, trace_id: str | None, sentences: in
         status=status,
         message=shown(body),
         trace_id=trace_id or trace_id_of(body),
-        details=tuple(scrubbed(text)[:SHOWN_CHARACTERS] for text in islice(prose(body), sentences)),
+        details=tuple(redact_text(text)[:SHOWN_CHARACTERS] for text in islice(prose(body), sentences)),
         body=redacted(body),
     )
 
@@ -84,19 +75,18 @@ def vendor_answer(status: int, body: Any, *, trace_id: str | None, sentences: in
 def redacted(body: Any, depth: int = 0) -> Any:
     """An error body without what could be a token: codes and `meta` stay, long texts and lists are cut."""
     if isinstance(body, str):
-        return scrubbed(body)[:SHOWN_CHARACTERS]
+        return redact_text(body)[:SHOWN_CHARACTERS]
     if depth >= _DEEPEST:
         return None
     if isinstance(body, dict):
-        return {scrubbed(str(key))[:100]: redacted(part, depth + 1) for key, part in islice(body.items(), _WIDEST)}
+        return {redact_text(key)[:100]: _member(key, part, depth + 1) for key, part in islice(body.items(), _WIDEST)}
     if isinstance(body, list):
         return [redacted(part, depth + 1) for part in body[:_WIDEST]]
     return body
 
 
-def scrubbed(text: str) -> str:
-    """The text without anything that looks like a token, a password or a code."""
-    return _TOKEN_LIKE.sub("…", text)
+def _member(name: str, value: Any, depth: int) -> Any:
+    return ELLIPSIS if is_secret_field(name) else redacted(value, depth)
 
 
 def trace_id_of(body: Any) -> str | None:

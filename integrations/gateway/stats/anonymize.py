@@ -18,8 +18,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from integrations.core.redaction import redact_text
 from integrations.core.texts import storable
-from integrations.highlevel.http.error_rows import scrubbed
 
 LARGEST = 4_000  # characters of JSON
 _ITEMS, _KEYS, _DEPTH, _WORDS = 5, 60, 6, 300
@@ -61,9 +61,6 @@ _KEPT: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
 _OWN = frozenset(
     {"customFields", "customField", "customData", "customValues", "properties", "answers", "metadata", "meta_data"}
 )
-# What an answer may hand out, and no page may show: tokens are minted by operations like any other.
-_SECRET_NAME = re.compile(r"(?:access|refresh|bearer|id)_?token|secret|passw(?:or)?d|api_?key|authorization", re.I)
-_SECRET = re.compile(r"eyJ[\w-]{6,}[\w.-]*|pit-[\w-]{6,}")
 _EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
 _DIGITS = re.compile(r"\+?\d[\d ().-]{5,}\d")
 _SEGMENT = re.compile(r"(?!\+?[\d._-]{7,}$)(?!eyJ)[A-Za-z0-9_.-]{0,40}")
@@ -83,7 +80,7 @@ def words(*sent: Any) -> Words:
 
 def clean(text: str) -> str:
     """The vendor's own words without tokens, addresses and numbers, and as PostgreSQL takes them."""
-    return _DIGITS.sub("…", _EMAIL.sub("…", scrubbed(storable(text))))[:_WORDS]
+    return _DIGITS.sub("…", _EMAIL.sub("…", redact_text(storable(text))))[:_WORDS]
 
 
 def kept(value: Any, name: str = "", *, prose: Words | None = None, own: bool = False, depth: int = 0) -> Any:
@@ -152,17 +149,6 @@ def answer(json_body: Any, raw: bytes, content_type: str, prose: Words | None = 
     if content_type.startswith("text/") and prose is not None:
         return prose(re.sub(r"(?:<[^>]*>|\s)+", " ", raw[:4_000].decode(errors="replace")).strip())
     return f"‹{content_type or 'bytes'}, {len(raw)} bytes›"
-
-
-def without_secrets(value: Any, name: str = "") -> Any:
-    """JSON as it came but for tokens, keys and passwords: for the operator who called by hand, not for keeping."""
-    if isinstance(value, Mapping):
-        return {key: without_secrets(item, str(key)) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_secrets(item, name) for item in value]
-    if not isinstance(value, str):
-        return value
-    return f"‹{len(value)} characters›" if value and _SECRET_NAME.search(name) else _SECRET.sub("…", value)
 
 
 def _fits(name: str, text: str) -> bool:

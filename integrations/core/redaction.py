@@ -1,0 +1,92 @@
+"""Redaction: which names and which texts are secrets, and the functions that remove them. Every pattern stands here.
+
+Three readers want three strictnesses. Logs are read by many and written by every library: `redact_log_value` blanks by
+name and by shape. A vendor's error text has to stay readable ("bearer token is invalid"): `redact_text` takes only what
+could be a token, a password or a code. An operator who calls the API by hand sees the answer as it came but for tokens,
+keys and passwords: `without_secrets`. Secrets of ours travel as `core.secret.Secret`; this is the second guard.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+BLANK = "[redacted]"
+ELLIPSIS = "…"
+
+# Names. Settings and headers are ours, so a broad pattern costs nothing there; fields of the vendor's answers are not.
+SETTING_NAMES = re.compile(
+    r"api|auth|token|key|secret|pass|signature|cookie|credential|dsn|^code$|^state$|^sso", re.IGNORECASE
+)
+_LOG_NAMES = re.compile(
+    r"token|secret|password|authorization|cookie|api_?key|credential|^code$|^state$|signature", re.IGNORECASE
+)
+_FIELD_NAMES = re.compile(
+    r"(?:access|refresh|bearer|id)_?token|secret|passw(?:or)?d|api_?key|authorization", re.IGNORECASE
+)
+_HARMLESS_LOG_NAMES = frozenset({"status_code", "error_code", "grant_type", "code"})
+
+# Shapes.
+_JWT = r"eyJ[\w-]{6,}[\w.-]*"  # a JSON web token, or the beginning of one
+_PRIVATE_TOKEN = r"pit-[\w-]{6,}"  # noqa: S105 - a private integration token of HighLevel
+_TOKENS = re.compile(f"{_JWT}|{_PRIVATE_TOKEN}")
+_IN_LOGS = re.compile(
+    rf"{_JWT}|{_PRIVATE_TOKEN}"
+    r"|(?i:bearer|basic)\s+[\w.~+/=-]{8,}"
+    r"|(?i:access_token|refresh_token|client_secret|accessToken|refreshToken|clientSecret|code|state)"
+    r"(?:(?:=|%3D)[\"']?|[\"']?\s*:\s*[\"'])[^\s&\"',}]+"
+    r"|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)"
+)
+_IN_TEXT = re.compile(
+    rf"{_JWT}|{_PRIVATE_TOKEN}"
+    # Prose says `bearer token` and `token: invalid`: what is meant to be secret has a digit, or stands behind `=`.
+    # The digit is looked for nearby: to the end, `token:token:…` would cost its length squared and stop every thread.
+    r"|(?i:bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{6,}"
+    r"|(?i:secret|token|passw(?:or)?d|pwd|api_?-?key|authorization|signature|(?<![a-z])(?:code|state|otp|pin))"
+    r"[\"']?\s*(?:(?:=|%3D)\s*[\"']?[^\s&\"',;]+|:\s*[\"']?(?=\S{0,64}\d)[^\s&\"',;]{4,})"
+    r"|[A-Za-z0-9_\-.+/=]{32,}"  # whatever is as long as a token
+)
+_LOGIN = re.compile(r"://\S*@|passw(or)?d\s*=", re.IGNORECASE)  # an address with a login, or a libpq connection string
+
+
+def redact_log_value(value: Any, name: str = "") -> Any:
+    """`value`, logged under `name`, with everything blanked that looks like a token, inside lists and objects too."""
+    if isinstance(value, str):
+        return BLANK if _is_secret_in_logs(name) else _IN_LOGS.sub(BLANK, value)
+    if isinstance(value, dict):
+        return {key: redact_log_value(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [redact_log_value(item) for item in value]
+    return value
+
+
+def redact_text(text: str) -> str:
+    """The vendor's prose without anything that looks like a token, a password or a code."""
+    return _IN_TEXT.sub(ELLIPSIS, text)
+
+
+def without_secrets(value: Any, name: str = "") -> Any:
+    """JSON as it came but for tokens, keys and passwords: for the operator who called by hand, not for keeping."""
+    if isinstance(value, Mapping):
+        return {key: without_secrets(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(item, name) for item in value]
+    if not isinstance(value, str):
+        return value
+    return f"‹{len(value)} characters›" if value and is_secret_field(name) else _TOKENS.sub(ELLIPSIS, value)
+
+
+def is_secret_field(name: str) -> bool:
+    """Whether a field of this name in the vendor's JSON holds a secret."""
+    return _FIELD_NAMES.search(name) is not None
+
+
+def has_login(text: str) -> bool:
+    """Whether the text holds an address with a login or a connection string with a password."""
+    return _LOGIN.search(text) is not None
+
+
+def _is_secret_in_logs(name: str) -> bool:
+    """Error codes are short words of ours and stay; an OAuth `code` never reaches a log by that name."""
+    return name not in _HARMLESS_LOG_NAMES and _LOG_NAMES.search(name) is not None
