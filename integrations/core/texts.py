@@ -1,8 +1,11 @@
-"""Replaces characters that PostgreSQL cannot store in texts from outside."""
+"""Replaces characters that UTF-8 or PostgreSQL cannot store, in texts and JSON from outside."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -13,3 +16,29 @@ def storable(text: str) -> str:
     JSON may contain both, and any form on a tenant's web site can bring them. One such name must not stop a sync.
     """
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+class TooDeep(ValueError):
+    """JSON nested deeper than the caller takes."""
+
+
+def storable_json(value: Any, *, deepest: int | None = None) -> Any:
+    """A copy of parsed JSON with every text and name `storable`, and None for numbers that JSON does not know.
+
+    Raises TooDeep for more than `deepest` levels of nesting below the value; None means no limit.
+    """
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if not isinstance(value, Mapping | list | tuple):
+        return value
+    return _storable_parts(value, None if deepest is None else deepest - 1)
+
+
+def _storable_parts(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], left: int | None) -> Any:
+    if left is not None and left < 0 and len(value):
+        raise TooDeep("nested too deeply")
+    if isinstance(value, Mapping):
+        return {storable(str(name)): storable_json(item, deepest=left) for name, item in value.items()}
+    return [storable_json(item, deepest=left) for item in value]

@@ -7,7 +7,7 @@ per token generation; a missing scope never (FACTS 1.5). `repeat` says what else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, BinaryIO
@@ -117,11 +117,20 @@ def page(
     return Page(seen.items, seen.total, following)
 
 
-def pages(operation: str, *, start: dict[str, Any] | None = None, **arguments: Any) -> Iterator[Page]:
-    """All pages from the cursor `start` on; `arguments` as for `page`. A page that repeats ends it with an error."""
+def pages(
+    operation: str,
+    *,
+    start: dict[str, Any] | None = None,
+    fetch: Callable[..., Page] | None = None,
+    **arguments: Any,
+) -> Iterator[Page]:
+    """All pages from the cursor `start` on; `arguments` as for `page`. A page that repeats ends it with an error.
+
+    `fetch` takes the place of `page` for a caller that waits for quota in its own way.
+    """
     cursor = start
     while True:
-        got = page(operation, cursor=cursor, **arguments)
+        got = (fetch or page)(operation, cursor=cursor, **arguments)
         yield got
         if got.next is None:
             return

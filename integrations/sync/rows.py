@@ -7,13 +7,12 @@ tenant's web site can put the first two there. Such characters are replaced: one
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from integrations.core.texts import storable
+from integrations.core.texts import storable_json
 from integrations.sync.resources import Resource
 
 # A version further ahead than any clock's skew would keep every later change out; it is cut to the moment we saw it.
@@ -52,17 +51,5 @@ def encode(payload: Any) -> str:
         text = _STRICT.encode(payload)
         text.encode()
     except ValueError:  # NaN, or a surrogate that UTF-8 cannot write
-        return _STRICT.encode(_clean(payload))
-    return _STRICT.encode(_clean(payload)) if "\\u0000" in text else text
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {_clean(str(key)): _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    return value
+        return _STRICT.encode(storable_json(payload))
+    return _STRICT.encode(storable_json(payload)) if "\\u0000" in text else text

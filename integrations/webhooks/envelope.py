@@ -18,7 +18,7 @@ from typing import Any
 
 from integrations.core.errors import PayloadAnomalous
 from integrations.core.tenant import Tenant
-from integrations.core.texts import storable
+from integrations.core.texts import TooDeep, storable_json
 
 DEEPEST = 64  # nested levels; real events have up to five
 FUTURE = timedelta(hours=1)  # a timestamp further ahead than this is nobody's clock skew
@@ -75,7 +75,10 @@ def _object(raw: bytes) -> tuple[str, dict[str, Any]]:
         raise PayloadAnomalous("the webhook is not a JSON object", found=type(payload).__name__)
     if not _ESCAPED.search(text) and text.count("{") + text.count("[") <= DEEPEST:
         return text, payload
-    kept: dict[str, Any] = _storable(payload, 0)
+    try:
+        kept: dict[str, Any] = storable_json(payload, deepest=DEEPEST)
+    except TooDeep:
+        raise PayloadAnomalous(f"the webhook is nested more than {DEEPEST} levels deep") from None
     return json.dumps(kept, ensure_ascii=False), kept
 
 
@@ -88,18 +91,6 @@ def _finite(text: str) -> float:
     if number in (float("inf"), float("-inf")):
         raise ValueError("a number beyond all bounds")
     return number
-
-
-def _storable(value: Any, depth: int) -> Any:
-    if depth > DEEPEST:
-        raise PayloadAnomalous(f"the webhook is nested more than {DEEPEST} levels deep")
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, dict):
-        return {storable(key): _storable(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_storable(item, depth + 1) for item in value]
-    return value
 
 
 def _text(payload: dict[str, Any], key: str, shape: re.Pattern[str]) -> str:

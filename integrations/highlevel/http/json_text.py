@@ -11,7 +11,7 @@ import json
 from math import isfinite
 from typing import Any
 
-from integrations.core.texts import storable
+from integrations.core.texts import storable_json
 
 # What has to stand in the bytes for one to come of them. Without any, nothing is walked through.
 _MARKS = (rb"\u0000", rb"\ud", rb"\uD", b"\xed", b"\0")
@@ -21,7 +21,7 @@ def parsed(body: bytes) -> Any:
     """The JSON in these bytes, or None. Nesting deep enough to exhaust the stack is not JSON we want either."""
     try:
         value = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
-        return _storable(value) if any(mark in body for mark in _MARKS) else value
+        return storable_json(value) if any(mark in body for mark in _MARKS) else value
     except (ValueError, RecursionError):
         return None
 
@@ -32,13 +32,3 @@ def _finite(text: str) -> float | None:
 
 
 _DECODER = json.JSONDecoder(parse_constant=lambda name: None, parse_float=_finite)
-
-
-def _storable(value: Any) -> Any:
-    if isinstance(value, str):
-        return storable(value)
-    if isinstance(value, dict):
-        return {_storable(name): _storable(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    return value

@@ -132,7 +132,7 @@ def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool)
     BadRequest when none had anything."""
     items = found = 0
     item: Any = None
-    for page in _pages(arguments):
+    for page in client.pages(fetch=_page, **arguments):
         for item in page.items:
             if field is None:
                 yield json.dumps(item, ensure_ascii=False)
@@ -144,27 +144,17 @@ def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool)
         raise field.missing(item)
 
 
-def _pages(arguments: dict[str, Any]) -> Iterator[Page]:
-    """As `client.pages`, but it waits for a permit: a listing that breaks off in the midst has to be begun anew."""
-    cursor = None
-    while True:
-        page = _page(arguments, cursor)
-        yield page
-        if page.next is None:
-            return
-        cursor = page.next
-
-
-def _page(arguments: dict[str, Any], cursor: dict[str, Any] | None) -> Page:
+def _page(operation: str, **arguments: Any) -> Page:
+    """As `client.page`, but it waits for a permit: a listing that breaks off has to be started again."""
     for _ in range(WAITS):
         try:
-            return client.page(cursor=cursor, **arguments)
+            return client.page(operation, **arguments)
         except QuotaExhausted as error:
             if error.retry_after is None or error.retry_after > LONGEST_WAIT:
                 raise
             sys.stderr.write(f"no quota is free: going on in {error.retry_after:.0f} s\n")
             clock.sleep(error.retry_after)
-    return client.page(cursor=cursor, **arguments)
+    return client.page(operation, **arguments)
 
 
 def _shown(chosen: Any, *, compact: bool) -> list[str]:
