@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-
 from integrations.console.errors import messages
 from integrations.core import errors
 from integrations.core.errors import IntegrationError
+from tests.support.tables import check_every
 
 
 def kinds(root: type[IntegrationError]) -> list[type[IntegrationError]]:
@@ -17,8 +16,11 @@ OURS = [kind for kind in kinds(IntegrationError) if kind.__module__ == errors.__
 ALL_WORDS = [*messages.BY_ERROR.values(), *messages.BY_STATUS.values(), messages.OUTAGE, messages.FORM_EXPIRED]
 
 
-@pytest.mark.parametrize("kind", OURS)
-def test_every_error_has_words_of_its_own_branch(kind: type[IntegrationError]) -> None:
+def test_every_error_has_words_of_its_own_branch() -> None:
+    check_every(OURS, has_words_of_its_own_branch)
+
+
+def has_words_of_its_own_branch(kind: type[IntegrationError]) -> None:
     words = messages.for_error(kind("internal detail"))
     assert words.title
     assert words.what_to_do
@@ -26,8 +28,11 @@ def test_every_error_has_words_of_its_own_branch(kind: type[IntegrationError]) -
         assert words is not messages.BY_ERROR[IntegrationError]
 
 
-@pytest.mark.parametrize("kind", kinds(errors.Retryable))
-def test_what_may_succeed_later_is_503(kind: type[IntegrationError]) -> None:
+def test_what_may_succeed_later_is_503() -> None:
+    check_every(kinds(errors.Retryable), is_503)
+
+
+def is_503(kind: type[IntegrationError]) -> None:
     assert messages.for_error(kind("x")).status == (429 if kind is errors.TooManyRequests else 503)
 
 
@@ -37,8 +42,11 @@ def test_untrusted_input_is_worded_with_the_status_of_the_tree() -> None:
             assert messages.BY_ERROR[kind].status == kind.status
 
 
-@pytest.mark.parametrize("words", ALL_WORDS)
-def test_no_provider_is_named(words: messages.ErrorText) -> None:
+def test_no_provider_is_named() -> None:
+    check_every(ALL_WORDS, names_no_provider)
+
+
+def names_no_provider(words: messages.ErrorText) -> None:
     text = f"{words.title} {words.message} {words.what_to_do}".lower()
     assert not any(name in text for name in ("highlevel", "high level", "leadconnector"))
 

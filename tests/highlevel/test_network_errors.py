@@ -9,6 +9,7 @@ import pytest
 
 from integrations.core.errors import BadRequest, IntegrationError, Unreachable
 from integrations.highlevel.http import network_errors
+from tests.support.tables import check_every
 
 # Never met by a client that neither streams to its callers nor listens to events; a new name has to choose.
 UNDER_THEIR_BASE = {
@@ -36,8 +37,11 @@ def instance(kind: type[Exception]) -> Exception:
     return fault
 
 
-@pytest.mark.parametrize("kind", exceptions_of_httpx2(), ids=lambda kind: kind.__name__)
-def test_each_exception_is_caught_and_has_the_row_meant_for_it(kind):
+def test_each_exception_is_caught_and_has_the_row_meant_for_it():
+    check_every(exceptions_of_httpx2(), is_caught_and_has_the_row_meant_for_it)
+
+
+def is_caught_and_has_the_row_meant_for_it(kind):
     assert issubclass(kind, network_errors.FOREIGN)
     winner = next(row for row in network_errors.ROWS if issubclass(kind, row[0]))
     assert winner[0] is UNDER_THEIR_BASE.get(kind, kind)
@@ -61,8 +65,11 @@ def test_no_row_hides_a_later_one():
     assert hidden == []
 
 
-@pytest.mark.parametrize("kind", exceptions_of_httpx2(), ids=lambda kind: kind.__name__)
-def test_the_mapped_error_quotes_nothing_foreign(kind):
+def test_the_mapped_error_quotes_nothing_foreign():
+    check_every(exceptions_of_httpx2(), quotes_nothing_foreign)
+
+
+def quotes_nothing_foreign(kind):
     error = network_errors.mapped(instance(kind), operation="x")
     assert isinstance(error, IntegrationError)
     assert "secret-token" not in f"{error} {error.context}"
@@ -97,8 +104,11 @@ def test_what_is_not_of_httpx2_is_not_swallowed():
         network_errors.mapped(KeyError("x"))
 
 
-@pytest.mark.parametrize("row", network_errors.ROWS, ids=lambda row: row[0].__name__)
-def test_it_is_said_who_was_asked(row):
-    told = str(network_errors.mapped(instance(row[0]), peer="the file's host"))
+def test_it_is_said_who_was_asked():
+    check_every([row[0] for row in network_errors.ROWS], says_who_was_asked)
+
+
+def says_who_was_asked(kind):
+    told = str(network_errors.mapped(instance(kind), peer="the file's host"))
     assert "HighLevel" not in told
     assert "{" not in told

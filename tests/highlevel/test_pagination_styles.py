@@ -15,9 +15,10 @@ from integrations.highlevel.pagination.styles import NO_PAGES, STYLES, style_of,
 from tests.gateway_operations import specification
 from tests.gateway_operations.specification import Specified
 from tests.sandbox import reference
+from tests.support.tables import check_every
 
 DIALECTS = pytest.mark.parametrize("dialect", ["v2", "v3"])
-EACH = pytest.mark.parametrize(("dialect", "key"), [(d, k) for d, table in STYLES.items() for k in table], ids=str)
+EVERY = [(dialect, key) for dialect, table in STYLES.items() for key in table]
 # Parameters by which some operation of the vendor's pages, or might one day.
 PAGING = re.compile(
     r"skip|offset|limit|cursor|next|page(Number|Size|Limit|Length|Token)?|per_?[pP]age|size|take"
@@ -65,8 +66,11 @@ def test_a_reason_is_for_an_operation_that_is_there():
     assert why_not("locations.get-location") == "its answer is whole"
 
 
-@EACH
-def test_a_style_sends_what_its_operation_takes(dialect, key):
+def test_a_style_sends_what_its_operation_takes():
+    check_every(EVERY, sends_what_its_operation_takes)
+
+
+def sends_what_its_operation_takes(dialect, key):
     operation, style = catalogue(dialect).operation(key), STYLES[dialect][key]
     body = style.place == "body"
     types = dict(operation.body.properties) if body else {p.name: p.type for p in operation.params}
@@ -83,9 +87,12 @@ def needed(operation: Operation) -> set[str]:
     return ({p.name for p in operation.params if p.required} | set(body)) & pages_by(operation)
 
 
-@EACH
-def test_every_listing_is_walked_to_its_end(dialect, key):
+def test_every_listing_is_walked_to_its_end():
     """With a server made from the style's own names: each page of two, five rows."""
+    check_every(EVERY, is_walked_to_its_end)
+
+
+def is_walked_to_its_end(dialect, key):
     style = STYLES[dialect][key]
     sent, trail, seen = style.first(2), None, []
     for _ in range(9):
@@ -151,8 +158,11 @@ MOVES: dict[str, Callable[[list[int]], None]] = {
 
 
 @pytest.mark.parametrize("move", MOVES)
-@EACH
-def test_every_listing_ends_while_it_moves_and_brings_no_page_twice(dialect, key, move):
+def test_every_listing_ends_while_it_moves_and_brings_no_page_twice(move):
+    check_every([(*row, move) for row in EVERY], ends_and_brings_no_page_twice)
+
+
+def ends_and_brings_no_page_twice(dialect, key, move):
     style = STYLES[dialect][key]
     everything = list(range(100, 113))
     stayed = set(everything)
@@ -179,10 +189,13 @@ def described() -> dict[tuple[str, str], Specified]:
     return {(d, o.key): o for d in ("v2", "v3") for o in specification.operations(d)}
 
 
-@EACH
-def test_rows_and_total_are_where_the_vendor_describes_them(dialect, key, described):
+def test_rows_and_total_are_where_the_vendor_describes_them(described):
+    check_every(EVERY, lambda *row: has_rows_and_total_where_described(*row, described[row]))
+
+
+def has_rows_and_total_where_described(dialect, key, operation):
     style = STYLES[dialect][key]
-    paths = dict(described_paths(described[dialect, key]))
+    paths = dict(described_paths(operation))
     lists = {path for path, kind in paths.items() if kind == "array" and path.rpartition(".")[2] != "total"}
     totals = {path for path in paths if TOTALS.fullmatch(path)}
     if key in NOT_AS_DESCRIBED:
@@ -195,9 +208,12 @@ def test_rows_and_total_are_where_the_vendor_describes_them(dialect, key, descri
         assert bool(style.total) == bool(totals) or key in TOTALS_NOT_TAKEN
 
 
-@EACH
-def test_no_page_is_larger_than_the_vendor_takes(dialect, key, described):
-    operation, style = described[dialect, key], STYLES[dialect][key]
+def test_no_page_is_larger_than_the_vendor_takes(described):
+    check_every(EVERY, lambda *row: asks_for_no_larger_page_than_described(*row, described[row]))
+
+
+def asks_for_no_larger_page_than_described(dialect, key, operation):
+    style = STYLES[dialect][key]
     for parameter in operation.parameters("query"):
         if parameter["name"] == style.size:
             said = LARGEST.search(parameter.get("description", ""))

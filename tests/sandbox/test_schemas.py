@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.sandbox import reference
 from tests.sandbox.desk import BY_OPERATION, Desk
 from tests.sandbox.examples import EXAMPLES
 from tests.sandbox.spec_mistakes import BEYOND, CORRECTIONS
+from tests.support.tables import check_every
 
 LEVELS = {
     "bearer": "Location",
@@ -64,16 +66,19 @@ def file_of(route: Route) -> str:
     return route.path.split("/")[1]
 
 
-def all_routes(test: Any) -> Any:
-    return pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)(test)
+def check_every_route(check: Callable[[Route], None]) -> None:
+    check_every([route.operation_id for route in ROUTES], lambda operation: check(BY_OPERATION[operation]))
 
 
 def test_every_operation_has_an_example_and_every_example_an_operation() -> None:
     assert sorted(route.operation_id for route in ROUTES) == sorted(EXAMPLES)
 
 
-@all_routes
-def test_a_route_is_declared_as_the_openapi_file_declares_it(route: Route) -> None:
+def test_a_route_is_declared_as_the_openapi_file_declares_it() -> None:
+    check_every_route(is_declared_as_the_openapi_file_declares_it)
+
+
+def is_declared_as_the_openapi_file_declares_it(route: Route) -> None:
     declared = reference.operation(file_of(route), route.method, route.path)
     versions = [item["schema"]["enum"] for item in declared["parameters"] if item["name"] == "Version"]
     schemes = [scheme for entry in declared["security"] for scheme in entry]
@@ -85,8 +90,12 @@ def test_a_route_is_declared_as_the_openapi_file_declares_it(route: Route) -> No
     assert scopes == set(route.scopes)
 
 
-@all_routes
-def test_an_answer_fits_its_schema(route: Route, desk: Desk) -> None:
+def test_an_answer_fits_its_schema() -> None:
+    check_every_route(answers_by_its_schema)
+
+
+def answers_by_its_schema(route: Route) -> None:
+    desk = Desk()
     reply = EXAMPLES[route.operation_id](desk)
     body = json.loads(json.dumps(reply.body))
     schema = reference.response_schema(file_of(route), route.method, route.path, reply.status)
@@ -104,8 +113,12 @@ def test_a_correction_corrects_something(place: tuple[str, str, str], correction
     assert published | correction[0] != published
 
 
-@all_routes
-def test_the_webhooks_of_an_operation_are_the_vendors(route: Route, desk: Desk) -> None:
+def test_the_webhooks_of_an_operation_are_the_vendors() -> None:
+    check_every_route(tells_webhooks_of_the_vendor)
+
+
+def tells_webhooks_of_the_vendor(route: Route) -> None:
+    desk = Desk()
     EXAMPLES[route.operation_id](desk)
     for event, fields in desk.told:
         declared = reference.webhook_events()[event]

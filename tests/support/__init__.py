@@ -1,0 +1,1 @@
+"""What many tests share and no fixture hands out: waiting, processes, checks of whole tables."""
