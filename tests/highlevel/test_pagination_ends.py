@@ -258,4 +258,6 @@ def test_nothing_that_an_answer_holds_breaks_the_walk(data):
         page = read(found, found.first(2), answer)
     except PayloadAnomalous:
         return
-    json.dumps([page.next, page.trail])
+    carried = json.dumps([page.next, page.trail])
+    assert json.dumps(json.loads(carried)) == carried, "the next worker reads what this one wrote"
+    assert page.next != found.first(2)

@@ -56,20 +56,28 @@ def test_the_published_keys_are_the_ones_on_record(published, digest):
         assert key.key_size == 4096
 
 
+def accepts(headers, keys=STRICT) -> bool:
+    try:
+        signatures.verify_webhook(RAW, headers, keys)
+    except errors.SignatureInvalid:
+        return False
+    return True
+
+
 @pytest.mark.parametrize("name", ["X-GHL-Signature", "x-ghl-signature", "X-Ghl-Signature"])
 def test_the_exact_bytes_signed_by_a_known_key_pass(name):
-    signatures.verify_webhook(RAW, {name: ed_header()}, STRICT)
+    assert accepts({name: ed_header()})
 
 
 def test_any_key_of_the_list_will_do():
     keys = signatures.load_keys([pem(OTHER), pem(MODERN)], False)
-    signatures.verify_webhook(RAW, {"X-GHL-Signature": ed_header(MODERN)}, keys)
-    signatures.verify_webhook(RAW, {"X-GHL-Signature": ed_header(OTHER)}, keys)
+    assert accepts({"X-GHL-Signature": ed_header(MODERN)}, keys)
+    assert accepts({"X-GHL-Signature": ed_header(OTHER)}, keys)
 
 
 def test_the_legacy_header_counts_when_it_is_switched_on():
-    signatures.verify_webhook(RAW, {"X-WH-Signature": rsa_header()}, LENIENT)
-    signatures.verify_webhook(RAW, {"X-GHL-Signature": "N/A", "X-WH-Signature": rsa_header()}, LENIENT)
+    assert accepts({"X-WH-Signature": rsa_header()}, LENIENT)
+    assert accepts({"X-GHL-Signature": "N/A", "X-WH-Signature": rsa_header()}, LENIENT)
 
 
 REFUSED = {

@@ -38,7 +38,9 @@ def test_nothing_leaves_this_machine(reach_out: Callable[[], object]) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_is_open(host: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        socket.create_connection((host, server.getsockname()[1]), timeout=5).close()
+        port = server.getsockname()[1]
+        with socket.create_connection((host, port), timeout=60) as reached:
+            assert reached.getpeername()[1] == port
 
 
 def test_the_developers_variables_are_forgotten() -> None:

@@ -235,6 +235,8 @@ def test_a_settlement_that_cannot_be_stored_costs_no_answer(request: pytest.Fixt
     request.getfixturevalue("away")
     governor.settle(permit, received_at=clock.monotonic(), rate=None)
     governor.give_back(permit)
+    with pytest.raises(StoreUnavailable):
+        governor.tell()  # both wait to be sent, and the call's answer is not lost for it
 
 
 def test_health_names_the_server() -> None:

@@ -81,7 +81,9 @@ def test_a_taken_slot_is_refused_unless_asked_not_to_look(desk: Desk) -> None:
 def test_a_cancelled_booking_frees_its_slot(desk: Desk) -> None:
     booking = desk.get("create-appointment", body=new_appointment(desk))
     desk.get("edit-appointment", {"eventId": booking["id"]}, body={"appointmentStatus": "cancelled"})
-    desk.get("create-appointment", body=new_appointment(desk))
+    again = desk.get("create-appointment", body=new_appointment(desk))
+    assert again["id"] != booking["id"]
+    assert again["startTime"] == booking["startTime"]
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,7 @@ def test_a_missing_key_harms_nothing(app, ring) -> None:
 
 def test_an_empty_database_wants_no_key(ring, db) -> None:
     witness.at_start()
+    assert set(Witness.objects.values_list("key_id", flat=True)) <= {"k1"}
 
 
 def test_new_rows_count_at_once(app, ring) -> None:
