@@ -18,8 +18,11 @@ import redis
 
 from hlapp.embedded import EmbeddedError
 from integrations.core import counters
-from integrations.quota.permits import governor, process_memory
-from tests.plugin import browser, environment, network, servers
+from integrations.quota.permits import governor
+from tests.plugin import browser, environment, network, process_state, servers
+from tests.plugin.process_state import store_away
+
+__all__ = ["store_away"]
 
 
 def _prepare() -> servers.Servers:
@@ -72,14 +75,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def a_new_process() -> None:
-    """Every test begins knowing what a new process knows: rows and Redis keys are gone, and a port may come again."""
-    from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
-    from integrations.tokens.access import access_cache  # noqa: PLC0415
-
-    marketplace._carried_over.clear()
-    process_memory.reset()
-    access_cache.clear()
-    counters.reset_all()
+    """Every test begins knowing what a new process knows (`tests/plugin/process_state.py`)."""
+    process_state.reset()
 
 
 @pytest.fixture(scope="session")

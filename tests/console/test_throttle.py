@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +17,6 @@ from pytest_django import Settings
 
 from integrations.console.embed import rate_limits
 from integrations.quota import visits
-from integrations.quota.permits import scripts
 from integrations.tenants.models import App, Installation
 from tests.console.conftest import Sso
 
@@ -84,16 +82,10 @@ def test_one_apps_flood_leaves_the_others_alone(
 
 
 def test_while_redis_is_away_nobody_is_turned_away(
-    client: Client, agency: Installation, sso: Sso, settings: Settings
+    client: Client, agency: Installation, sso: Sso, store_away: Callable[[], None]
 ) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens: it refuses
-        settings.REDIS_URL = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
-        scripts.reset()
-        try:
-            assert statuses(client, sso, *["203.0.113.1"] * 5) == [200] * 5
-        finally:
-            scripts.reset()
+    store_away()
+    assert statuses(client, sso, *["203.0.113.1"] * 5) == [200] * 5
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from integrations.tokens.models import Credential
 from tests.gateway_operations.judge import TOKENS
 from tests.gateway_operations.scripted import Scripted
 from tests.gateway_operations.vendor import serving
+from tests.plugin import process_state
 
 _number = itertools.count()
 LOCATION, COMPANY = "ve9EPM428h8vShlRW1KT", "UAXssdawIWAWD"
@@ -55,7 +56,7 @@ def make_app(db: None, clean_redis: Any) -> Any:
         transport.shared(url).close()
         wire.shared(url).close()
     # A port may come again, and then one of the caches may have forgotten the address and the other not.
-    wire._wire.cache_clear()
+    process_state.forget_connections()
 
 
 def credential(app: App, level: str, *, kind: str = Credential.Kind.OAUTH, scopes: str = "") -> Credential:

@@ -1,4 +1,4 @@
-"""A location connected to the stand-in vendor, calls made to it, and a process that has counted nothing yet."""
+"""A location connected to the stand-in vendor, calls made to it, and counters that wait."""
 
 from __future__ import annotations
 
@@ -30,13 +30,10 @@ def vendor() -> Iterator[Vendor]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    usage.counter.reset()
-    kept_calls.reset()
-    monkeypatch.setattr(usage.counter, "pause", 1e9)  # only when a test says so
-    monkeypatch.setattr(kept_calls.waiting, "pause", 1e9)
-    yield
-    usage.counter.reset()
+def nothing_is_written_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is counted is written only when a test says so."""
+    for counter in (usage.counter, kept_calls.waiting):
+        monkeypatch.setattr(counter, "pause", 1e9)
 
 
 @pytest.fixture

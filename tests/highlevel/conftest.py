@@ -14,6 +14,7 @@ from integrations.core.secret import Secret
 from integrations.highlevel.http import wire
 from integrations.highlevel.oauth.client import ClientIdentity
 from integrations.highlevel.oauth.dialects import DialectName
+from tests.plugin import process_state
 
 Script = Callable[[socket.socket], None]
 
@@ -25,7 +26,7 @@ def _fresh_connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     yield
-    wire._wire.cache_clear()
+    process_state.forget_connections()
 
 
 @pytest.fixture

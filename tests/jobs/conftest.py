@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.gateway.stats import usage
 from integrations.jobs import define, events, runs, schedules
 from integrations.jobs.define import Job, background_job
 from integrations.jobs.models import Run, Schedule
@@ -29,11 +28,6 @@ def no_other_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: dict[str, Job] = {}
     for room in (define, events, runs, schedules):
         monkeypatch.setattr(room, "JOBS", jobs)
-
-
-@pytest.fixture(autouse=True)
-def nothing_counted() -> None:
-    usage.counter.reset()
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import redis
-from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, StoreUnavailable
@@ -209,18 +207,8 @@ def test_many_threads_and_a_new_resource_send_one_probe() -> None:
     assert all(wait is not None and wait <= 0.1 for wait in waits)
 
 
-@pytest.fixture
-def away(settings: Settings) -> Iterator[None]:
-    """The store's address, where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        settings.REDIS_URL = f"redis://127.0.0.1:{free.getsockname()[1]}/0"
-        scripts.reset()
-        yield
-    scripts.reset()
-
-
-def test_without_the_store_nothing_is_sent(away: None) -> None:
+def test_without_the_store_nothing_is_sent(store_away: Callable[[], None]) -> None:
+    store_away()
     with pytest.raises(StoreUnavailable) as refused:
         acquire(Lane.INTERACTIVE)
     assert refused.value.retry_after == 5.0
@@ -230,9 +218,9 @@ def test_without_the_store_nothing_is_sent(away: None) -> None:
         queries.health()
 
 
-def test_a_settlement_that_cannot_be_stored_costs_no_answer(request: pytest.FixtureRequest) -> None:
+def test_a_settlement_that_cannot_be_stored_costs_no_answer(store_away: Callable[[], None]) -> None:
     permit = acquire()
-    request.getfixturevalue("away")
+    store_away()
     governor.settle(permit, received_at=clock.monotonic(), rate=None)
     governor.give_back(permit)
     with pytest.raises(StoreUnavailable):

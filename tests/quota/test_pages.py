@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,6 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
@@ -17,7 +17,7 @@ from integrations.core.models import AuditEntry
 from integrations.quota import usage
 from integrations.quota.models import Parked, Pump, Usage
 from integrations.quota.pages import plots, spending
-from integrations.quota.permits import queries, scripts
+from integrations.quota.permits import queries
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.queries import Snapshot
 from integrations.tenants.models import Location
@@ -153,17 +153,11 @@ def test_a_resource_says_what_is_kept_of_its_day(page: Client) -> None:
     assert "At its pace, bulk work " in html
 
 
-def test_the_pages_come_when_the_store_is_away(
-    page: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_pages_come_when_the_store_is_away(page: Client, store_away: Callable[[], None]) -> None:
     spend(10)
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    scripts.reset()
-    try:
-        assert "away" in page.get(OVERVIEW).content.decode()
-        assert "does not answer" in page.get(DETAIL).content.decode()
-    finally:
-        scripts.reset()
+    store_away()
+    assert "away" in page.get(OVERVIEW).content.decode()
+    assert "does not answer" in page.get(DETAIL).content.decode()
 
 
 def test_a_store_that_hangs_is_asked_for_one_resource_and_not_for_each(

@@ -197,18 +197,14 @@ def test_a_store_that_is_away_costs_waiting_only(leader: Leader, settings: Setti
     url = settings.REDIS_URL
     try:
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
-        forget_clients()
+        scripts.reset()
         assert leader.round() == []
         assert "store" in leader.handing.trouble
     finally:
         settings.REDIS_URL = url
-        forget_clients()
+        scripts.reset()
     assert states() == {1: "waiting"}
     assert leader.round() == [1]
-
-
-def forget_clients() -> None:
-    scripts.reset()
 
 
 def test_killed_between_reserving_and_claiming(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
+from tests.plugin import process_state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -21,7 +22,7 @@ ANOTHER = "77b1419a0dffa47fb5f8b33a-second"
 
 
 def restarted() -> App:
-    marketplace._carried_over.clear()
+    process_state.forget_apps()
     return marketplace.default()
 
 

@@ -25,6 +25,7 @@ from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit
 from integrations.tokens.spool import spool
 from integrations.vault import forget, rotation, witness
+from tests.plugin import process_state
 from tests.vault.conftest import entry, grant, make_app, make_rows, spawn, tokens
 from tests.vault.test_command import status, vault
 from tests.vault.test_spool_keys import put_in_spool
@@ -186,7 +187,7 @@ def test_the_app_of_the_settings_is_well_again_at_the_next_start(ring, db, setti
     ends("k1")
     app.refresh_from_db()
     assert app.halted_at is not None
-    marketplace._carried_over.clear()  # as in a new process
+    process_state.forget_apps()  # as in a new process
     app = marketplace.default()
     assert (app.halted_at, app.halted_reason) == (None, "")
     assert marketplace.identity(app).client_secret == Secret(settings.HIGHLEVEL_CLIENT_SECRET)

@@ -1,0 +1,55 @@
+"""Process-wide state that tests reset: caches, counters, learned limits, connections. The one list of it.
+
+Rows and Redis keys go with each test, and what the process knows of them has to go too, or the next test begins with
+the knowledge of another. Where a module has no public way to forget yet, its private names stand here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from pytest_django import Settings
+
+
+def reset() -> None:
+    """Forget what a new process does not know. Before every test."""
+    from integrations.core import counters  # noqa: PLC0415 - models are not loaded before this
+    from integrations.gateway.stats import kept_calls  # noqa: PLC0415
+    from integrations.quota.permits import process_memory  # noqa: PLC0415
+    from integrations.tokens.access import access_cache  # noqa: PLC0415
+
+    forget_apps()  # their rows are gone
+    process_memory.reset()  # epochs and limits of quota that is gone from Redis
+    access_cache.clear()  # tokens of credentials that are gone
+    kept_calls.reset()  # how many failed calls were kept in this minute
+    counters.reset_all()  # what another test counted, and nobody has written
+
+
+def forget_apps() -> None:
+    """That the app of the settings has its row: `marketplace.default` looks again, as after a restart."""
+    from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
+
+    marketplace._carried_over.clear()
+
+
+def forget_connections() -> None:
+    """The HTTP clients by address: a test's server is gone, and its port may come again with another."""
+    from integrations.highlevel.http import wire  # noqa: PLC0415 - not before Django is set up
+
+    wire._wire.cache_clear()
+
+
+@pytest.fixture
+def store_away(settings: Settings) -> Iterator[Callable[[], None]]:
+    """Called, the quota store is away until the test ends: nobody listens at its address."""
+    from integrations.quota.permits import scripts  # noqa: PLC0415 - not before Django is set up
+
+    def go() -> None:
+        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+        scripts.reset()
+
+    url = settings.REDIS_URL
+    yield go
+    settings.REDIS_URL = url
+    scripts.reset()
