@@ -21,7 +21,8 @@ import manage
 from hlapp import development
 from hlapp.embedded import EmbeddedError
 from integrations.vault import keys
-from tests.hlapp.launcher import PROJECT, eventually
+from tests.hlapp.launcher import PROJECT
+from tests.support.waiting import wait_until
 
 BARE = {"PATH": os.environ["PATH"]}
 
@@ -256,7 +257,7 @@ def test_the_servers_end_with_the_command(tmp_path: Path, number: int | None, st
         process.communicate(timeout=30)
 
     assert process.returncode == status
-    assert eventually(lambda: refuses(url))
+    wait_until(lambda: refuses(url))
 
 
 def refuses(url: str) -> bool:

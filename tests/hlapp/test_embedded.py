@@ -18,7 +18,8 @@ import redis
 
 from hlapp import embedded
 from hlapp.embedded import binaries, home, launch
-from tests.hlapp.launcher import PROJECT, Launcher, command_lines, eventually, processes_in
+from tests.hlapp.launcher import PROJECT, Launcher, command_lines, processes_in
+from tests.support.waiting import wait_until
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -27,7 +28,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def directory(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "state"
     if sys.platform == "linux":
-        assert eventually(lambda: processes_in(tmp_path) == [])
+        wait_until(lambda: processes_in(tmp_path) == [])
 
 
 def valkey(directory: Path, **options: bool) -> embedded.Services:
@@ -145,7 +146,7 @@ def test_kill_9_leaves_nothing_behind_and_loses_nothing(directory: Path) -> None
     assert len(processes_in(directory)) > 2
 
     launcher.kill(signal.SIGKILL)
-    assert eventually(lambda: processes_in(directory) == [])
+    wait_until(lambda: processes_in(directory) == [])
 
     again = embedded.start(directory)
     try:
@@ -194,7 +195,7 @@ def test_a_signal_to_the_launcher_ends_its_servers(directory: Path, number: int)
 
     launcher.kill(number)
 
-    assert eventually(lambda: processes_in(directory) == [])
+    wait_until(lambda: processes_in(directory) == [])
 
 
 @linux
@@ -247,7 +248,7 @@ def test_a_server_that_was_killed_can_be_started_again(directory: Path) -> None:
         query(services.database_url, "create table kept as select 42 as answer")
         for pid in processes_in(directory):
             os.kill(pid, signal.SIGKILL)
-        assert eventually(lambda: services.revive() == ["PostgreSQL"])
+        wait_until(lambda: services.revive() == ["PostgreSQL"])
         assert query(services.database_url, "select answer from kept") == [(42,)]
     finally:
         services.stop()

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import timedelta
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.db import connection
@@ -20,6 +15,7 @@ from integrations.jobs.handle import JobRun
 from integrations.jobs.models import Run
 from tests.jobs.conftest import CONTACTS, Defined, ask, turn
 from tests.plugin.vendor import Vendor
+from tests.support.processes import Process, running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,34 +26,9 @@ def namespace(settings: Settings) -> None:
     settings.NAMESPACE = connection.settings_dict["NAME"]
 
 
-@contextmanager
-def worker(run: Run, *contacts: int) -> Iterator[subprocess.Popen[str]]:
+def worker(run: Run, *contacts: int) -> AbstractContextManager[Process]:
     """A process that works on the run and asks at these contacts."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-    command = [sys.executable, "-m", "tests.jobs.worker", str(run.pk), *map(str, contacts)]
-    environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "hlapp.settings"}
-    pipe = subprocess.PIPE
-    process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True, bufsize=1)
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for(process: subprocess.Popen[str], line: str) -> None:
-    """Through the log that the process writes to the same place."""
-    assert process.stdout is not None
-    for found in process.stdout:
-        if found.strip() == line:
-            return
-    pytest.fail(f"the worker ended without {line!r}")
-
-
-def go_on(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("\n")
+    return running("-m", "tests.jobs.worker", str(run.pk), *map(str, contacts))
 
 
 def test_killed_in_the_middle_of_a_page(location: str, defined: Defined, vendor: Vendor) -> None:
@@ -69,11 +40,10 @@ def test_killed_in_the_middle_of_a_page(location: str, defined: Defined, vendor:
 
     run = ask(defined(rest), location)
     with worker(run, 150) as process:
-        wait_for(process, "contact 150")
+        process.hear("contact 150", among_others=True)
         run.refresh_from_db()
         assert (run.status, run.checkpoint["done"]) == ("running", 100)
-        process.kill()
-        process.wait()
+        process.die()
     assert runs.take_due(100, clock.now()) == [], "its lease still stands"
     Run.objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
     assert runs.take_due(100, clock.now()) == [run.pk]
@@ -86,9 +56,9 @@ def test_undisturbed_the_worker_ends_the_run(location: str, defined: Defined) ->
     """So that the test above does not pass because it never does."""
     run = ask(defined(lambda run: None), location)
     with worker(run, 10) as process:
-        wait_for(process, "contact 10")
-        go_on(process)
-        wait_for(process, "done")
+        process.hear("contact 10", among_others=True)
+        process.go_on()
+        process.hear("done", among_others=True)
     run.refresh_from_db()
     assert (run.status, run.done, len(run.counts)) == ("complete", CONTACTS, CONTACTS)
 
@@ -96,9 +66,9 @@ def test_undisturbed_the_worker_ends_the_run(location: str, defined: Defined) ->
 def test_a_worker_whose_run_was_taken_writes_nothing_more(location: str, defined: Defined) -> None:
     run = ask(defined(lambda run: None), location)
     with worker(run, 150) as process:
-        wait_for(process, "contact 150")
+        process.hear("contact 150", among_others=True)
         runs.cancel([run], clock.now(), reason="by an operator")
-        go_on(process)
-        wait_for(process, "done")
+        process.go_on()
+        process.hear("done", among_others=True)
     run.refresh_from_db()
     assert (run.status, run.error, run.done) == ("cancelled", "by an operator", 100)

@@ -3,17 +3,11 @@ worker, ends, and the vendor refuses nothing."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection
 from django.db.models import Sum
 
 from integrations.core import clock
@@ -22,6 +16,8 @@ from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App
 from tests.jobs.conftest import _seeds
 from tests.plugin.vendor import Vendor, run_vendor
+from tests.support.processes import celery
+from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 CONTACTS, PAGES, PATIENCE = 45, 3, 90.0  # the last page is empty
@@ -37,16 +33,12 @@ def vendor() -> Iterator[Vendor]:
 @contextmanager
 def processes(directory: Path) -> Iterator[Path]:
     """A worker and a beat on the test's database; the worker's log."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-    environment = {**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "INFO", "DJANGO_SETTINGS_MODULE": "hlapp.settings"}
     worker = "worker -P threads -c 4 -Q urgent,api -I tests.jobs.tagging --without-gossip --without-mingle -l WARNING"
     commands = (worker, f"beat -s {directory / 'schedule'} -l WARNING")
     running = []
     with (directory / "log").open("wb") as log:
         for command in commands:
-            words = [sys.executable, "-m", "celery", "-A", "hlapp", *command.split()]
-            running.append(subprocess.Popen(words, env=environment, stdout=log, stderr=subprocess.STDOUT))
+            running.append(celery(command, log, LOG_LEVEL="INFO"))
         try:
             yield directory / "log"
         finally:
@@ -73,22 +65,19 @@ def test_a_job_beyond_the_quota_ends_without_a_refusal(tmp_path: Path, app: App,
 
 
 def ended(log: Path) -> Run:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        run = Run.objects.exclude(status="running").first()
-        if run is not None:
-            return run
-        time.sleep(0.2)
-    states = list(Run.objects.values("status", "done", "turns", "attempts", "error", "due_at", "lease_owner"))
-    pytest.fail(f"waited in vain: {states}\n{log.read_text()[-6000:]}")
+    def told() -> str:
+        states = list(Run.objects.values("status", "done", "turns", "attempts", "error", "due_at", "lease_owner"))
+        return f"{states}\n{log.read_text()[-6000:]}"
+
+    return wait_until(lambda: Run.objects.exclude(status="running").first(), PATIENCE, told=told)
 
 
 def used() -> dict[str, int]:
     """What the worker counted for the job: the sweep writes it once there are no calls any more."""
-    deadline = time.monotonic() + 20.0
-    while True:
+
+    def found() -> dict[str, int]:
         lines = Usage.objects.filter(job="tests.tagging", spent__gt=0).values_list("operation")
-        found = dict(lines.annotate(Sum("spent")).order_by())
-        if sum(found.values()) >= CONTACTS + PAGES or time.monotonic() > deadline:
-            return found
-        time.sleep(0.2)
+        return dict(lines.annotate(Sum("spent")).order_by())
+
+    wait_until(lambda: sum(found().values()) >= CONTACTS + PAGES, told=lambda: str(found()))
+    return found()

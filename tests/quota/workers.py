@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
-
-import pytest
-from django.db import connection
 
 from integrations.quota.models import Pump
-
-READY = 30.0
+from tests.support.processes import celery
+from tests.support.waiting import PATIENCE, wait_until
 
 
 @dataclass
@@ -63,25 +56,12 @@ class Workers:
     def start(self, threads: int = 8) -> Worker:
         number = next(self._numbers)
         output = self.directory / f"worker{number}.log"
-        parts = urlsplit(os.environ["DATABASE_URL"])
-        database = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
         name = f"tests{number}@%h"
         options = f"-P threads -c {threads} -Q urgent,api -I tests.quota.jobs,tests.tokens.jobs -n {name} -l WARNING"
         quiet = "--without-gossip --without-mingle --without-heartbeat"
         with output.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "hlapp", "worker", *options.split(), *quiet.split()],
-                env={
-                    **os.environ,
-                    "DATABASE_URL": database,
-                    "TESTS_LOG": str(self.journal),
-                    "TESTS_LIMIT": str(self.limit),
-                    "LOG_LEVEL": "WARNING",
-                    **self.env,
-                },
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            told = {"TESTS_LOG": str(self.journal), "TESTS_LIMIT": str(self.limit), "LOG_LEVEL": "WARNING"}
+            process = celery(f"worker {options} {quiet}", log, **told, **self.env)
         worker = Worker(process, output)
         self.running.append(worker)
         return worker
@@ -102,14 +82,12 @@ class Workers:
     def done(self, resource: str = "") -> Counter[int]:
         return Counter(line.number for line in self.lines("done", resource))
 
-    def wait_for(self, reached: Callable[[], object], seconds: float = READY) -> None:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if reached():
-                return
-            time.sleep(0.05)
+    def wait_for(self, reached: Callable[[], object], seconds: float = PATIENCE) -> None:
+        wait_until(reached, seconds, told=self._state)
+
+    def _state(self) -> str:
         tails = "\n".join(worker.output.read_text()[-2000:] for worker in self.running)
-        pytest.fail(f"waited in vain: {len(self.lines('done'))} done\n{tails}")
+        return f"{len(self.lines('done'))} done\n{tails}"
 
     def leader(self) -> Worker:
         """The worker whose pump leads, as soon as one does."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -15,6 +13,7 @@ import httpx2
 
 from integrations.sandbox.server.embedded import Embedded
 from integrations.sandbox.server.options import Options
+from tests.support.waiting import wait_until
 
 DEFAULTS = Options()
 REDIRECT = "http://127.0.0.1:8000/oauth/callback"
@@ -123,14 +122,6 @@ def claims(token: str) -> Json:
     return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
 
 
-def until(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Waits for something another thread brings about."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.005)
-
-
 @dataclass
 class Post:
     body: bytes
@@ -157,7 +148,7 @@ class Receiver:
         return [post.json["type"] for post in self.posts]
 
     def wait_for(self, count: int) -> list[Json]:
-        until(lambda: len(self.posts) >= count)
+        wait_until(lambda: len(self.posts) >= count)
         return [post.json for post in self.posts]
 
 

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from integrations.sandbox.events import retries, signing
 from tests.sandbox.conftest import Start
-from tests.sandbox.journey import Journey, Post, Receiver, app_id, until
+from tests.sandbox.journey import Journey, Post, Receiver, app_id
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_a_refused_webhook_is_repeated_until_it_is_taken(journey: Journey, inbox
     journey.install_location()
     bodies = inbox.wait_for(4)
     assert len({body["webhookId"] for body in bodies}) == 1
-    until(lambda: journey.state()["deliveries"]["sent"] == 1)
+    wait_until(lambda: journey.state()["deliveries"]["sent"] == 1)
     log = journey.http.get("/sandbox/deliveries").json()["deliveries"]
     assert log[0]["tries"] == [500, 404, 301, 200]
     assert log[0]["state"] == "delivered"
@@ -141,7 +142,7 @@ def test_the_old_policy_repeats_only_429(start: Start, inbox: Receiver) -> None:
     journey = start(webhook_url=inbox.url, webhook_policy="old", webhook_time_scale=0.0001)
     inbox.answers += [500, 429, 200]
     journey.install_company(locations=journey.locations[:1])
-    until(lambda: journey.state()["deliveries"] == {"sent": 1, "failed": 1, "pending": 0, "dropped": 0})
+    wait_until(lambda: journey.state()["deliveries"] == {"sent": 1, "failed": 1, "pending": 0, "dropped": 0})
     assert inbox.types() == ["INSTALL"] * 3
 
 
@@ -149,7 +150,7 @@ def test_no_receiver_at_all_is_given_up_in_the_end(start: Start, inbox: Receiver
     inbox.server.server_close()
     journey = start(webhook_url=inbox.url, webhook_time_scale=0.000001)
     journey.install_location()
-    until(lambda: journey.state()["deliveries"]["failed"] == 1)
+    wait_until(lambda: journey.state()["deliveries"]["failed"] == 1)
     log = journey.http.get("/sandbox/deliveries").json()["deliveries"]
     assert len(log[0]["tries"]) == 1 + retries.NEW_RETRIES
 
@@ -203,7 +204,7 @@ def test_a_held_webhook_comes_alone_if_nothing_follows(journey: Journey, inbox: 
 def test_delay_drop_and_bad_signature(journey: Journey, inbox: Receiver) -> None:
     journey.fault("webhook-drop", times=1)
     journey.install_location()
-    until(lambda: journey.state()["deliveries"]["dropped"] == 1)
+    wait_until(lambda: journey.state()["deliveries"]["dropped"] == 1)
     journey.fault("webhook-bad-signature", times=1)
     change(journey, kind="create", resource="contacts")
     inbox.wait_for(1)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,49 +14,19 @@ from django.db import connection
 from integrations.core import clock
 from integrations.sync import runs
 from integrations.sync.models import Plan, Record, Run
+from tests.support.processes import Process, running
+from tests.support.waiting import wait_until
 from tests.sync.conftest import LOCATION, alive, start
 from tests.sync.listing import of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 COUNT = 450
-PATIENCE = 20.0
 
 
-@contextmanager
-def worker(run: Run) -> Iterator[subprocess.Popen[str]]:
+def worker(run: Run) -> AbstractContextManager[Process]:
     """A process that walks the run and asks before each page."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-    command = [sys.executable, "-m", "tests.sync.worker", str(run.pk), str(COUNT)]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "hlapp.settings"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        bufsize=1,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def wait_for(process: subprocess.Popen[str], line: str) -> None:
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == line
-
-
-def go_on(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("\n")
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
+    return running("-m", "tests.sync.worker", str(run.pk), str(COUNT))
 
 
 def pages(run: Run) -> tuple[int, int, int]:
@@ -82,11 +48,11 @@ def test_killed_between_two_pages(plan: Plan) -> None:
     run = start(plan)
     with worker(run) as process:
         for number in (1, 2):
-            wait_for(process, f"page {number}")
-            go_on(process)
-        wait_for(process, "page 3")
+            process.hear(f"page {number}")
+            process.go_on()
+        process.hear("page 3")
         assert pages(run) == (2, 200, 200)
-        kill(process)
+        process.die()
     assert pages(run) == (2, 200, 200)
     take_over(run)
     assert (run.status, run.pages, run.seen, len(alive())) == ("complete", 5, COUNT, COUNT)
@@ -96,13 +62,13 @@ def test_killed_inside_a_pages_transaction(plan: Plan) -> None:
     """The records are merged, the checkpoint's row is held fast: the worker dies between the two and the commit."""
     run = start(plan)
     with worker(run) as process:
-        wait_for(process, "page 1")
-        go_on(process)
-        wait_for(process, "page 2")
+        process.hear("page 1")
+        process.go_on()
+        process.hear("page 2")
         with run_held(run) as holder:
-            go_on(process)
+            process.go_on()
             backend = blocked_by(holder)
-            kill(process)
+            process.die()
         gone(backend)
     assert pages(run) == (1, 100, 100), "all or nothing"
     take_over(run)
@@ -114,9 +80,9 @@ def test_undisturbed_the_worker_ends_the_run(plan: Plan) -> None:
     run = start(plan)
     with worker(run) as process:
         for number in range(1, 6):
-            wait_for(process, f"page {number}")
-            go_on(process)
-        wait_for(process, "done")
+            process.hear(f"page {number}")
+            process.go_on()
+        process.hear("done")
     assert pages(run) == (5, COUNT, COUNT)
     assert run.status == "complete"
 
@@ -142,12 +108,10 @@ def gone(backend: int) -> None:
 
 def patiently(query: str, number: int) -> int:
     """The first column of what is found, as soon as it is."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+
+    def found() -> tuple[Any, ...] | None:
         with connection.cursor() as cursor:
             cursor.execute(query, [number])
-            found = cursor.fetchone()
-        if found is not None:
-            return int(found[0])
-        time.sleep(0.02)
-    pytest.fail("waited in vain")
+            return cursor.fetchone()
+
+    return int(wait_until(found)[0])

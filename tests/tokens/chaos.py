@@ -6,10 +6,8 @@ Used by the test, for a handful, and by `bench.chaos_refresh`, for a thousand.
 from __future__ import annotations
 
 import json
-import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +15,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
-from urllib.parse import urlsplit, urlunsplit
 
 from django.db import close_old_connections, connection
 
@@ -32,6 +29,7 @@ from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import FIRST_REDIRECT, Vendor, company_grant, make_app, run_vendor
+from tests.support.processes import spawn
 from tests.tokens.steps import STEPS
 from tests.tokens.victims import IN_FLIGHT
 
@@ -100,19 +98,13 @@ def planned(rotation: str, rows: list[Credential]) -> list[Death]:
 @contextmanager
 def killer() -> Iterator[Any]:
     """Carries out a death: a function that returns when the process is dead."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-    command = [sys.executable, "-m", "tests.tokens.victims"]
-    environ = {**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "CRITICAL"}
-    pipe, null = subprocess.PIPE, subprocess.DEVNULL
-    with subprocess.Popen(command, env=environ, stdin=pipe, stdout=pipe, stderr=null, text=True) as process:
+    with spawn("-m", "tests.tokens.victims", stderr=subprocess.DEVNULL, LOG_LEVEL="CRITICAL") as process:
         assert process.stdin is not None
         assert process.stdout is not None
 
         def kill(death: Death, dice: random.Random) -> None:
             order = [death.credential_id, death.step, dice.uniform(0, LONGEST_FLIGHT)]
-            process.stdin.write(json.dumps(order) + "\n")
-            process.stdin.flush()
+            process.go_on(json.dumps(order))
             _, death.ended, death.died_at = json.loads(process.stdout.readline())
 
         yield kill

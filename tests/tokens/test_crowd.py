@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import ExitStack
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection
 
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.plugin.vendor import Vendor
+from tests.support.processes import running
 from tests.tokens.rows import expire
 
 PROCESSES, THREADS = 4, 16
@@ -26,30 +22,14 @@ def test_one_refresh_for_all(location: Credential, vendor: Vendor, app: App, lat
     expire(location)
     vendor.fault("/oauth/token", "latency", times=None, ms=latency_ms)
     before = vendor.state()["token_requests"].get("refresh_token", 0)
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    url = urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-    command = [sys.executable, "-m", "tests.tokens.crowd", app.client_id, location.resource_id, str(THREADS)]
+    command = ["-m", "tests.tokens.crowd", app.client_id, location.resource_id, str(THREADS)]
     with ExitStack() as stack:
-        processes = [
-            stack.enter_context(
-                subprocess.Popen(
-                    command,
-                    env={**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "CRITICAL"},
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for _ in range(PROCESSES)
-        ]
+        processes = [stack.enter_context(running(*command, LOG_LEVEL="CRITICAL")) for _ in range(PROCESSES)]
         for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
+            process.hear("ready")
         for process in processes:
-            assert process.stdin is not None
-            process.stdin.write("go\n")
-            process.stdin.flush()
-        got = [token for process in processes for token in json.loads(process.communicate(timeout=30)[0])]
+            process.go_on("go")
+        got = [token for process in processes for token in json.loads(process.communicate(timeout=60)[0])]
     assert len(got) == PROCESSES * THREADS
     assert len(set(got)) == 1, set(got)
     assert len(got[0]) == 64, "a token's digest, not an error"

@@ -46,6 +46,7 @@ from integrations.tokens.spool import drain_thread, serialization, spool
 from integrations.tokens.spool.backends import DISK
 from integrations.tokens.spool.drain_thread import DrainThread
 from tests.plugin.vendor import authorize_url, code_of, company_grant, location_grant
+from tests.support.waiting import wait_until
 from tests.tokens.rows import let_pass
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -78,13 +79,6 @@ def forbid(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
         return real(self)
 
     monkeypatch.setattr(Path, "read_bytes", read)
-
-
-def until(true: Any) -> None:
-    deadline = clock.monotonic() + 60
-    while not true():
-        assert clock.monotonic() < deadline, "it does not come true"
-        clock.sleep(0.02)
 
 
 def spoil(path: Path) -> None:
@@ -308,7 +302,7 @@ def test_a_web_server_commits_what_only_its_own_disk_holds(
     keeper.start()
     keeper.start()
     try:
-        until(lambda: entries(spool_directory) == [])
+        wait_until(lambda: entries(spool_directory) == [])
     finally:
         keeper.stop()
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
@@ -326,7 +320,7 @@ def test_the_keeper_outlives_a_round_that_fails(location, vendor, spool_director
     keeper = DrainThread()
     keeper.start()
     try:
-        until(lambda: len(rounds) >= 3)
+        wait_until(lambda: len(rounds) >= 3)
     finally:
         keeper.stop()
 

@@ -1,17 +1,13 @@
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection
 
 from integrations.core import clock
 from integrations.core.secret import Secret
@@ -21,6 +17,8 @@ from integrations.tenants.models import App
 from integrations.tokens import store
 from integrations.tokens.models import Credential
 from integrations.vault import keys, witness
+from tests.support import processes
+from tests.support.processes import Process
 from tests.tokens.conftest import empty_shelves
 
 Ring = Callable[..., list[str]]
@@ -91,15 +89,6 @@ def app(ring: Ring, db: None) -> App:
     return make_app()
 
 
-def own_database() -> str:
-    """The URL of this run's database, for processes of their own."""
-    parts = urlsplit(os.environ["DATABASE_URL"])
-    return urlunsplit(parts._replace(path=f"/{connection.settings_dict['NAME']}"))
-
-
-def spawn(*argv: str, ring: list[str], **options: object) -> subprocess.Popen[str]:
+def spawn(*argv: str, ring: list[str]) -> Process:
     """A Python process of its own on this run's database, with this ring; its output is read by the test."""
-    ours = {"DJANGO_SETTINGS_MODULE": "hlapp.settings", "DATABASE_URL": own_database(), "VAULT_KEYS": ",".join(ring)}
-    env = os.environ | ours
-    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.PIPE} | options
-    return subprocess.Popen([sys.executable, *argv], env=env, text=True, **piped)  # type: ignore[call-overload,no-any-return]
+    return processes.spawn(*argv, stderr=subprocess.PIPE, VAULT_KEYS=",".join(ring))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ import pytest
 from integrations.core.models import AuditEntry
 from integrations.tokens.models import Credential
 from integrations.vault import census
+from tests.support.processes import Process
+from tests.support.waiting import wait_until
 from tests.vault.conftest import make_rows, spawn, tokens
 from tests.vault.test_rotation import held, run
 
@@ -25,23 +26,12 @@ BOTH = 2 * COUNT + 2
 
 
 @contextmanager
-def rotator(ring: list[str], batch: int) -> Iterator[subprocess.Popen[str]]:
+def rotator(ring: list[str], batch: int) -> Iterator[Process]:
     with spawn("-m", "tests.vault.rotator", str(batch), ring=ring) as process:
         try:
             yield process
         finally:
             process.kill()
-
-
-def heard(process: subprocess.Popen[str], line: str) -> None:
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == line
-
-
-def go_on(process: subprocess.Popen[str]) -> None:
-    assert process.stdin is not None
-    process.stdin.write("\n")
-    process.stdin.flush()
 
 
 def all_open(rows: list[Credential]) -> None:
@@ -52,11 +42,10 @@ def test_killed_between_two_batches(app, ring) -> None:
     rows = make_rows(app, COUNT)
     with rotator(ring("k2", "k1"), batch=10) as process:
         for number in (1, 2, 3):  # one batch for each column of the app, the first of the credentials
-            heard(process, f"batch {number}")
-            go_on(process)
-        heard(process, "batch 4")
-        process.kill()
-        process.wait()
+            process.hear(f"batch {number}")
+            process.go_on()
+        process.hear("batch 4")
+        process.die()
     assert census.count().by_key == {"k2": 12, "k1": BOTH - 12}
     all_open(rows)
     assert run().resealed == BOTH - 12
@@ -74,13 +63,10 @@ def test_killed_anywhere(app, ring) -> None:
     left = [BOTH]
     while left[-1] and len(left) < 4:
         with rotator(entries, batch=1) as process:
-            heard(process, "batch 1")
-            assert process.stdin is not None
-            process.stdin.write("\n" * 1000)  # run freely from here
-            process.stdin.flush()
+            process.hear("batch 1")
+            process.go_on("\n" * 1000)  # run freely from here
             time.sleep(chance.uniform(0.0, 0.05))
-            process.kill()
-            process.wait()
+            process.die()
         assert set(census.count().by_key) <= {"k1", "k2"}
         all_open(rows)
         left.append(census.count().by_key["k1"])
@@ -95,9 +81,9 @@ def test_undisturbed_it_ends(app, ring) -> None:
     make_rows(app, COUNT)
     with rotator(ring("k2", "k1"), batch=100) as process:
         for number in range(1, 5):
-            heard(process, f"batch {number}")
-            go_on(process)
-        heard(process, "done")
+            process.hear(f"batch {number}")
+            process.go_on()
+        process.hear("done")
     assert census.count().by_key == {"k2": BOTH}
 
 
@@ -107,7 +93,7 @@ def test_the_command_stops_cleanly_and_says_how_to_go_on(app, ring, number: int)
     rows = make_rows(app, COUNT)
     entries = ring("k2", "k1")
     with held(rows[0]), spawn("manage.py", "vault", "rotate", ring=entries) as process:
-        until(lambda: census.count().by_key["k2"] == BOTH - 2)
+        wait_until(lambda: census.count().by_key["k2"] == BOTH - 2)
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -119,21 +105,14 @@ def test_the_command_stops_cleanly_and_says_how_to_go_on(app, ring, number: int)
     all_open(rows)
 
 
-def until(true: object, patience: float = 20.0) -> None:
-    deadline = time.monotonic() + patience
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_status_after_a_kill_counts_both_keys(app, ring) -> None:
     make_rows(app, COUNT)
     entries = ring("k2", "k1")
     with rotator(entries, batch=10) as process:
         for number in (1, 2, 3):
-            heard(process, f"batch {number}")
-            go_on(process)
-        heard(process, "batch 4")
+            process.hear(f"batch {number}")
+            process.go_on()
+        process.hear("batch 4")
     with spawn("manage.py", "vault", "status", "--json", ring=entries) as process:
         out, _ = process.communicate(timeout=60)
     found = json.loads(out)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from threading import Event as Flag
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import time_machine
-from django.db import connection, connections
+from django.db import connections
 
 from integrations.core import clock
 from integrations.tenants.models import Location
@@ -25,6 +21,7 @@ from integrations.webhooks import mailbox, settle, tasks
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.models import Event, Mailbox
 from tests.plugin.dispatch import send_due
+from tests.support.processes import running
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -92,24 +89,8 @@ def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
     stored: Stored, on: On, sent: Callable[[], list[Any]]
 ) -> None:
     box = {stored(second).mailbox_id for second in (1, 2, 3)}.pop()
-    url = urlsplit(os.environ["DATABASE_URL"])
-    environment = os.environ | {
-        "DATABASE_URL": url._replace(path=f"/{connection.settings_dict['NAME']}").geturl(),
-        "PYTHONUNBUFFERED": "1",
-    }
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "tests.webhooks.holder", str(box)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with worker:
-        try:
-            assert worker.stdout is not None
-            assert worker.stdout.readline() == "holding\n"
-        finally:
-            worker.send_signal(signal.SIGKILL)
+    with running("-m", "tests.webhooks.holder", str(box)) as worker:
+        worker.hear("holding")
     assert worker.returncode == -signal.SIGKILL
     assert handled() == {"handled-1"}
     assert Event.objects.filter(status="pending").count() == 2
