@@ -17,6 +17,7 @@ from integrations.quota.parking.parked_rows import Claimed, ParkedRows
 from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.tickets import Ticket
+from tests.support.waiting import PATIENCE
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-parking1", "ve9EPM428h8vShlRW1KT"
 KEY = f"{APP}:{RESOURCE}"
@@ -57,7 +58,7 @@ class Leader:
         self.handing.send_until(clock.monotonic() + 60)
         return [number for number, _, _ in self.sent[before:]]
 
-    def until_all(self, count: int, *resources: str, seconds: float = 10.0) -> list[int]:
+    def until_all(self, count: int, *resources: str, seconds: float = PATIENCE) -> list[int]:
         """Rounds at the pump's own appointments until so many tasks were sent."""
         for resource in resources or (RESOURCE,):
             self.handing.agenda.ask(f"{APP}:{resource}", clock.monotonic())

@@ -16,7 +16,9 @@ from integrations.quota.permits import governor, process_memory, queries, script
 from integrations.quota.permits.governor import Permit
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.replies import PermitReply
+from tests.support.waiting import wait_until
 
+LATE = 5.0  # seconds by which a report may be late on a busy machine; a slot is held longer by them, never shorter
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-lyx1abcd", "ve9EPM428h8vShlRW1KT"
 
 pytestmark = pytest.mark.usefixtures("clean_redis")
@@ -37,6 +39,20 @@ def snapshot() -> queries.Snapshot:
     return queries.snapshot(APP, RESOURCE)
 
 
+def free_at(permit: Permit) -> tuple[float, float]:
+    """Between which moments of the monotonic clock its slot becomes free, read by the store's own clock."""
+    slots, state = scripts.keys(permit.key)
+    client = scripts.client()
+    before = clock.monotonic()
+    seconds, micros = client.time()
+    after = clock.monotonic()
+    born, moment = client.hget(state, "b"), client.zscore(slots, str(permit.slot))
+    assert born is not None
+    assert moment is not None
+    left = (moment + int(born)) / 1e6 - (seconds + micros / 1e6)
+    return before + left, after + left
+
+
 def test_an_untouched_resource_reads_as_full() -> None:
     assert snapshot() == queries.Snapshot(25, 25, 10_000, None, None, 0)
 
@@ -48,20 +64,30 @@ def test_a_settled_call_teaches_the_limits() -> None:
 
 def test_a_slot_is_back_a_window_after_the_response_was_received() -> None:
     opened(10)
-    permit = acquire()
-    governor.settle(permit, received_at=clock.monotonic() - governor.START_WINDOW + 0.05, rate=None)
+    permit, received_at = acquire(), clock.monotonic()
+    governor.settle(permit, received_at=received_at, rate=None)
     assert snapshot().free == 8
-    clock.sleep(0.07)
+    earliest, latest = free_at(permit)
+    assert latest >= received_at + governor.START_WINDOW
+    assert earliest < received_at + governor.START_WINDOW + LATE
+
+
+def test_a_slot_that_cooled_is_free() -> None:
+    opened(10)
+    governor.settle(acquire(), received_at=clock.monotonic() - governor.START_WINDOW - 0.001, rate=None)
     assert snapshot().free == 9
 
 
 def test_a_lost_call_is_kept_a_second_longer() -> None:
     opened(10, interval_ms=1000)
-    governor.settle(acquire(), received_at=None, rate=None)
-    clock.sleep(1.1)
-    assert snapshot().free == 9
-    clock.sleep(0.95)
-    assert snapshot().free == 10
+    permit, lost_at = acquire(), clock.monotonic()
+    governor.settle(permit, received_at=None, rate=None)
+    governor.tell()
+    earliest, latest = free_at(permit)
+    assert latest >= lost_at + 1.0 + timings.FORWARD
+    assert earliest < lost_at + 1.0 + timings.FORWARD + LATE
+    wait_until(lambda: snapshot().free == 10)
+    assert clock.monotonic() >= lost_at + 1.0 + timings.FORWARD
 
 
 def test_a_permit_given_back_is_free_at_once() -> None:
@@ -91,7 +117,7 @@ def test_who_may_wait_waits_for_a_slot_that_is_about_to_be_free() -> None:
     opened(1, interval_ms=1000)
     began = clock.monotonic()
     permit = acquire(Lane.INTERACTIVE)
-    assert 0.8 < clock.monotonic() - began < 1.5
+    assert 0.8 < clock.monotonic() - began < 30
     assert permit.send_before > clock.monotonic()
 
 
