@@ -95,7 +95,7 @@ def test_the_command_stops_cleanly_and_says_how_to_go_on(app, ring, number: int)
     with held(rows[0]), spawn("manage.py", "vault", "rotate", ring=entries) as process:
         wait_until(lambda: census.count().by_key["k2"] == BOTH - 2)
         process.send_signal(number)
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"{BOTH - 2} values re-sealed under 'k2', 2 left" in out
     assert "`manage.py vault rotate` goes on from here" in err
