@@ -109,7 +109,7 @@ def _lost_at(step: str, stop: Callable[[], None], start: Callable[[], None]) -> 
     spooled = len(list(Path(os.environ["SPOOL_DIR"]).rglob("pair-*")))
     start()
     began = time.monotonic()
-    while time.monotonic() - began < 20:
+    while time.monotonic() - began < 60:
         try:
             tasks.sweep()
             if rows.objects.get(pk=row.pk).generation > row.generation or step == "before":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,6 +18,8 @@ from integrations.webhooks import inbox, mailbox
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.inbox import Receipt
 from integrations.webhooks.models import Event, Mailbox
+from tests.support.database import somebody_waits_for_a_lock
+from tests.support.waiting import PATIENCE, wait_until
 from tests.webhooks.conftest import contact, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,11 +37,11 @@ def together(work: Callable[[int], Any], number: int = THREADS) -> list[Any]:
     start = Barrier(number)
 
     def run(index: int) -> Any:
-        start.wait(10)
+        start.wait(PATIENCE)
         return work(index)
 
     with ThreadPoolExecutor(number) as pool:
-        return [future.result(30) for future in [pool.submit(_closing(run), index) for index in range(number)]]
+        return [future.result(PATIENCE) for future in [pool.submit(_closing(run), index) for index in range(number)]]
 
 
 def test_of_simultaneous_copies_one_is_stored(app: App) -> None:
@@ -94,10 +95,10 @@ def test_a_delivery_waits_for_the_release_and_then_wakes_the_mailbox(app: App) -
         cursor.execute("BEGIN")
         cursor.execute("SELECT FROM webhooks_mailbox WHERE id = %s FOR UPDATE", [box.id])
         late = pool.submit(_closing(accept), contact(2))
-        _until_somebody_waits_for_a_lock()
+        wait_until(somebody_waits_for_a_lock)
         cursor.execute("UPDATE webhooks_mailbox SET due_at = NULL WHERE id = %s", [box.id])
         cursor.execute("COMMIT")
-        assert late.result(10) is not None
+        assert late.result(PATIENCE) is not None
     releasing.close()
     assert Mailbox.objects.get().due_at is not None
 
@@ -105,7 +106,7 @@ def test_a_delivery_waits_for_the_release_and_then_wakes_the_mailbox(app: App) -
 def test_a_request_thread_reaches_the_broker(app: App, sent: Callable[[], list[Any]]) -> None:
     """Celery keeps its current app per thread; without a default one, threads would talk to a broker of nobody's."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(_closing(partial(enqueue, "webhooks.drain", mailbox_id=7))).result(10)
+        pool.submit(_closing(partial(enqueue, "webhooks.drain", mailbox_id=7))).result(PATIENCE)
     assert sent() == [("webhooks.drain", {"mailbox_id": 7})]
 
 
@@ -117,15 +118,3 @@ def _closing(work: Callable[..., Any]) -> Callable[..., Any]:
             connections.close_all()
 
     return run
-
-
-def _until_somebody_waits_for_a_lock() -> None:
-    for _ in range(500):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waits")
