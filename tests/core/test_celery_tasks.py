@@ -22,6 +22,7 @@ from integrations.core import celery_tasks, clock, errors
 from integrations.core.celery_tasks import BaseTask, enqueue
 from integrations.core.errors import IntegrationError
 from integrations.core.models import AuditEntry
+from tests.support.waiting import wait_until
 
 Sent = Callable[[], list[tuple[str, dict[str, Any], str | None]]]
 
@@ -98,7 +99,7 @@ class TestEnqueue:
                     at="2026-01-01T00:00:00Z", actor="a", action="b", subject="c", previous=b"", hash=b"x"
                 )
                 enqueue("room.verb", row_id=7)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 30
         assert AuditEntry.objects.count() == 1
         assert [(entry["event"], entry["task"]) for entry in logged(caplog)] == [("job.not_sent", "room.verb")]
 
@@ -231,7 +232,5 @@ def worker(clean_redis: redis.Redis, transactional_db: None) -> Iterator[None]:
 
 def test_a_real_worker_comes_back_to_it(worker: None) -> None:
     current_app.send_task("tests.third_time", kwargs={"row_id": 1, "new_in_the_next_version": True})
-    until = time.monotonic() + 20
-    while len(seen) < 3 and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: len(seen) >= 3)
     assert seen == [0, 1, 2]

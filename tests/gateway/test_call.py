@@ -252,11 +252,11 @@ def test_without_the_store_nothing_is_sent(call: Call, counted: Counted, monkeyp
 
 def test_a_deadline_is_kept(call: Call, vendor: Vendor) -> None:
     call()
-    vendor.fault("/locations", "latency", ms=3000)
+    vendor.fault("/locations", "latency", ms=30_000)
     began = clock.monotonic()
     with pytest.raises(Unreachable):
         call(deadline=0.3)
-    assert clock.monotonic() - began < 1.5
+    assert clock.monotonic() - began < 20
 
 
 def test_no_token_is_in_an_error_or_a_result(call: Call, vendor: Vendor, location: Credential) -> None:

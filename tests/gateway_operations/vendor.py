@@ -92,6 +92,6 @@ def serving(application: web.Application) -> Iterator[str]:
         yield url
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         loop.run_until_complete(runner.cleanup())
         loop.close()

@@ -73,7 +73,7 @@ def raw_server() -> Iterator[Callable[[Script], str]]:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
     for thread in threads:
-        thread.join(timeout=5)
+        thread.join(timeout=60)
 
 
 def _serve(listener: socket.socket, script: Script) -> None:
@@ -83,7 +83,7 @@ def _serve(listener: socket.socket, script: Script) -> None:
         except OSError:
             return
         with connection, _ignoring_hangups():
-            connection.settimeout(5)
+            connection.settimeout(60)
             script(connection)
 
 

@@ -183,13 +183,13 @@ def test_no_free_connection_is_unreachable_before_sending(raw_server, connect):
     def hold(connection: socket.socket) -> None:
         request_of(connection)
         held.set()
-        release.wait(5)
+        release.wait(60)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     api = connect(raw_server(hold), Limits(connections=1, connect_seconds=0.3))
     first = threading.Thread(target=api.send, args=(Request("GET", "/x"),))
     first.start()
-    held.wait(5)
+    assert held.wait(60)
     with pytest.raises(errors.Unreachable) as caught:
         api.send(Request("GET", "/x"))
     release.set()
@@ -220,7 +220,7 @@ def test_a_silent_server_ends_with_the_read_time_out(raw_server, connect):
 
     def silent(connection: socket.socket) -> None:
         request_of(connection)
-        release.wait(5)
+        release.wait(60)
 
     api = connect(raw_server(silent), Limits(read_seconds=0.1))
     try:
@@ -362,7 +362,7 @@ def test_a_forked_child_opens_connections_of_its_own(raw_server, connect):
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        answered = api.send(Request("GET", "/x", timeout=5)).json == {}
+        answered = api.send(Request("GET", "/x", timeout=60)).json == {}
         os.write(write_end, b"1" if answered else b"0")
         os._exit(0)
     os.waitpid(child, 0)
@@ -374,4 +374,4 @@ def test_a_forked_child_opens_connections_of_its_own(raw_server, connect):
     assert len(connections) == 2
     api.close()
     for thread in served:
-        thread.join(5)
+        thread.join(60)

@@ -41,12 +41,12 @@ class Launcher:
         return shown
 
     def end(self) -> int:
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=60)
         return self.process.returncode
 
     def kill(self, signal: int) -> None:
         self.process.send_signal(signal)
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=60)
 
 
 def processes_in(directory: Path) -> list[int]:

@@ -254,7 +254,7 @@ def test_the_servers_end_with_the_command(tmp_path: Path, number: int | None, st
             assert client.ping() is True
         if number is not None:
             process.send_signal(number)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
 
     assert process.returncode == status
     wait_until(lambda: refuses(url))

@@ -21,6 +21,7 @@ from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation
 from tests.installs.journey import Browser
 from tests.plugin.vendor import Vendor, location_grant
+from tests.support.waiting import PATIENCE
 
 Status, Origin, State = Installation.Status, Installation.Origin, Credential.State
 SECOND = timedelta(seconds=1)
@@ -323,7 +324,7 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
     def slow_put(*arguments: Any, **named: Any) -> Any:
         row = put(*arguments, **named)
         holds.set()
-        assert leaving.wait(20)
+        assert leaving.wait(PATIENCE)
         return row
 
     def told_wipe(*arguments: Any, **named: Any) -> None:
@@ -340,8 +341,8 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
     monkeypatch.setattr(uninstall.store, "wipe", told_wipe)
     with ThreadPoolExecutor(1) as pool:
         arriving = pool.submit(callback)
-        assert holds.wait(20)
+        assert holds.wait(PATIENCE)
         events.uninstalled(app, {"companyId": vendor.company}, clock.now())
-        arriving.result(20)
+        arriving.result(PATIENCE)
     assert installation(vendor.company).status == Status.UNINSTALLED
     assert audit.verify() is None

@@ -137,11 +137,12 @@ FAULTS: list[tuple[str, dict[str, Any]]] = [
 def test_a_vendor_that_does_not_answer(
     browser: Browser, vendor: Vendor, kind: str, params: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert oauth.exchange.__kwdefaults__ is not None
-    monkeypatch.setitem(oauth.exchange.__kwdefaults__, "deadline_seconds", 0.5)
     address = browser.consent(browser.begin())
     vendor.fault("/oauth/token", kind, **params)
-    answer = browser.back(address)
+    assert oauth.exchange.__kwdefaults__ is not None
+    with monkeypatch.context() as hasty:
+        hasty.setitem(oauth.exchange.__kwdefaults__, "deadline_seconds", 0.5)
+        answer = browser.back(address)
     assert answer.status_code == 503
     assert int(answer["Retry-After"]) >= 1
     assert not Installation.objects.exists()

@@ -43,12 +43,12 @@ class Vendor:
     options: Options
 
     def get(self, path: str) -> Any:
-        return httpx2.get(self.url + path, timeout=10).raise_for_status().json()
+        return httpx2.get(self.url + path, timeout=60).raise_for_status().json()
 
     def post(self, path: str, body: Any = None) -> Any:
         text = json.dumps(body or {})  # httpx2's own writes no half of a surrogate pair
         headers = {"Content-Type": "application/json"}
-        return httpx2.post(self.url + path, content=text, headers=headers, timeout=10).raise_for_status().json()
+        return httpx2.post(self.url + path, content=text, headers=headers, timeout=60).raise_for_status().json()
 
     def state(self) -> dict[str, Any]:
         return self.get("/sandbox/state")
@@ -70,12 +70,12 @@ class Vendor:
 
     def consent(self, url: str, **choices: str) -> str:
         """Open an authorize URL, choose, press Install; the address the browser is sent back to."""
-        page = httpx2.get(url, timeout=10)
+        page = httpx2.get(url, timeout=60)
         hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
         action = re.search(r'action="([^"]*)"', page.text)
         assert action is not None, page.text
         fields = {**{k: v.replace("&amp;", "&") for k, v in hidden.items()}, "action": "install", **choices}
-        answer = httpx2.post(str(page.url.join(action[1].replace("&amp;", "&"))), data=fields, timeout=10)
+        answer = httpx2.post(str(page.url.join(action[1].replace("&amp;", "&"))), data=fields, timeout=60)
         assert answer.status_code in (302, 303), answer.text
         return str(answer.headers["location"])
 

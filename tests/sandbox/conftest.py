@@ -44,4 +44,4 @@ def inbox() -> Iterator[Receiver]:
     yield made
     made.server.shutdown()
     made.server.server_close()
-    thread.join(5)
+    thread.join(60)

@@ -90,7 +90,7 @@ def test_the_settings_can_be_read_by_a_shell(journey: Journey) -> None:
     lines = journey.http.get("/sandbox/environment").text
     names = re.findall(r"^export (\w+)=", lines, re.MULTILINE)
     script = lines + "".join(f'printf "%s\\0" "${name}"\n' for name in names)
-    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=10)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=60)
     found = dict(zip(names, done.stdout.split("\0"), strict=False))
     assert found["HIGHLEVEL_API_URL"] == journey.sandbox.url
     assert found["HIGHLEVEL_CLIENT_SECRET"] == DEFAULTS.client_secret

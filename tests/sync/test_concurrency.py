@@ -25,7 +25,7 @@ def at_once(*works: Callable[[], object]) -> list[Any]:
     gate = threading.Barrier(len(works))
 
     def run(work: Callable[[], object]) -> object:
-        gate.wait(timeout=10)
+        gate.wait(timeout=60)
         try:
             return work()
         finally:

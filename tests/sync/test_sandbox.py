@@ -62,7 +62,7 @@ def walk_all() -> dict[str, Run]:
     """Walk what is running to its end, past the pauses that the quota's pace makes."""
     latest = {run.plan.resource: run for run in Run.objects.order_by("pk").select_related("plan")}
     for run in latest.values():
-        for _ in range(50):
+        for _ in range(600):
             wake(run)
             runs.advance(run.pk)
             run.refresh_from_db()
