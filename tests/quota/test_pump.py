@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.quota.models import Parked, Pump
-from integrations.quota.parking import dispatch, parked_rows
+from integrations.quota.parking import hand_out, parked_rows
 from integrations.quota.parking.due_times import LONGEST, Agenda
 from integrations.quota.parking.hand_out import MOST_UNSTARTED
 from integrations.quota.parking.parked_rows import HEADS, ParkedRows
@@ -165,7 +165,7 @@ def test_crowded_workers_are_handed_interactive_tasks_only(leader: Leader) -> No
 
 
 def test_a_round_is_shared_by_those_in_it(leader: Leader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "MOST_UNSTARTED", 6)
+    monkeypatch.setattr(hand_out, "MOST_UNSTARTED", 6)
     for number, name in enumerate(("one", "two", "three")):
         opened(resource=name)
         for task in range(5):
