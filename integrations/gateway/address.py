@@ -1,4 +1,4 @@
-"""Which token an operation is called with, and whether it may be, before a permit is spent on it."""
+"""Checks before a permit is spent: which credential an operation is called with, and whether it may be."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tenant_of(name: str, *, location: str | None, company: str | None) -> Tenant
 
 
 def check_kind(operation: Operation, kind: Kind, credential: str) -> None:
-    """Raises BadRequest for an operation that wants an OAuth grant and would get a private integration token."""
+    """Raises BadRequest for a private integration token when the operation requires an OAuth grant."""
     if credential == Credential.Kind.PRIVATE and operation.oauth_only(kind):
         raise BadRequest(
             f"{operation.key} takes an OAuth grant only: with a private integration token it cannot be called",
@@ -46,7 +46,7 @@ def check_kind(operation: Operation, kind: Kind, credential: str) -> None:
 
 
 def check_scopes(operation: Operation, kind: Kind, granted: frozenset[str]) -> None:
-    """Raises ScopeMissing when no alternative is granted as a whole. Scopes nobody stated are not guessed."""
+    """Raises ScopeMissing when no alternative is granted as a whole. Unstated scopes are not guessed."""
     alternatives = [scopes for scopes in operation.scopes(kind) if scopes]
     if not alternatives or not granted or any(scopes <= granted for scopes in alternatives):
         return

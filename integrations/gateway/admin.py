@@ -1,4 +1,4 @@
-"""Usage, failed and slow calls, and the way to the call explorer, on the operators' pages."""
+"""Django admin of usage and of failed and slow calls, with the URLs of the call explorer."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from integrations.gateway.stats.usage_page import BY_HAND
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnlyAdmin):
-    """Its list is a page of plots."""
+    """Usage statistics; the changelist is a page of plots."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Render the usage page. Raises PermissionDenied without the view permission."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         asked = {name: str(value) for name, value in request.GET.items()}
@@ -39,14 +40,16 @@ class UsageAdmin(ReadOnlyAdmin):
 
 @admin.register(Call)
 class CallAdmin(ReadOnlyAdmin):
+    """List and detail pages of failed and slow calls, read-only."""
+
     list_display = ("at", "what", "outcome", "cost", "told")
     list_filter = (*filters.ALL, "app")
-    list_filter_submit = True  # one form sends them together
+    list_filter_submit = True  # one form submits all filters together
     paginator = FirstTenThousand
-    show_facets = admin.ShowFacets.NEVER  # they would count every row for every choice
+    show_facets = admin.ShowFacets.NEVER  # facets would count every row for every choice
     list_select_related = ("app",)
     list_per_page = 50
-    search_fields = ("resource_id",)  # so that there is a field; `get_search_results` is what searches
+    search_fields = ("resource_id",)  # makes Django show the search field; `get_search_results` does the search
     search_help_text = "A trace id or tenant (whole), or an operation"
     ordering = ("-pk",)
     fieldsets = (
@@ -68,11 +71,13 @@ class CallAdmin(ReadOnlyAdmin):
     readonly_fields = ("tenant", "made_by", "seconds", "line", "pretty_body", "pretty_response", "again")
 
     def get_urls(self) -> list[URLPattern]:
+        """The URLs of the call explorer, then those of the model."""
         return [*admin_views.urls(), *super().get_urls()]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Call], search_term: str
     ) -> tuple[QuerySet[Call], bool]:
+        """Search by whole trace id, whole tenant id, or part of an operation's key."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -80,50 +85,61 @@ class CallAdmin(ReadOnlyAdmin):
 
     @display(description="operation and tenant", ordering="operation", header=True)
     def what(self, call: Call) -> tuple[str, str]:
+        """Column: operation and tenant id."""
         return call.operation, call.resource_id
 
     @display(description="message and trace id")
     def told(self, call: Call) -> SafeString:
+        """Column: the error's message and the vendor's trace id."""
         words = call.message.replace(f" (trace id {call.trace_id})", "")
         cell = '<div class="result-said"><div class="result-brief" title="{0}">{0}</div><code>{1}</code></div>'
         return format_html(cell, words, call.trace_id)
 
     @display(description="took, for job", ordering="took_ms", header=True)
     def cost(self, call: Call) -> tuple[str, str]:
+        """Column: duration and the job that made the call."""
         return self.seconds(call), self.made_by(call)
 
     @display(description="job", ordering="job")
     def made_by(self, call: Call) -> str:
+        """The job that made the call, or `BY_HAND`."""
         return call.job or BY_HAND
 
     @display(description="tenant", ordering="resource_id")
     def tenant(self, call: Call) -> str:
+        """The id of the location or company."""
         return call.resource_id
 
     @display(description="outcome", ordering="status", label={"failed": "danger", "slow": "warning"})
     def outcome(self, call: Call) -> tuple[str, str]:
+        """Column: `failed` or `slow` with the HTTP status and the error code."""
         words = " ".join(filter(None, [str(call.status or ""), call.code.replace("_", " ")]))
         return ("failed", words or "failed") if call.code else ("slow", f"{words} slow")
 
     @display(description="took", ordering="took_ms")
     def seconds(self, call: Call) -> str:
+        """The duration, shown in milliseconds."""
         return f"{call.took_ms:,}\u00a0ms"
 
     @display(description="sent")
     def line(self, call: Call) -> SafeString:
+        """Method, path and query of the request."""
         query = "&".join(f"{name}={value}" for name, value in call.query)
         return format_html("<code>{} {}{}</code>", call.method, call.path, f"?{query}" if query else "")
 
     @display(description="body, redacted")
     def pretty_body(self, call: Call) -> SafeString | str:
+        """The redacted request body as indented JSON."""
         return _pretty(call.body)
 
     @display(description="answer, redacted")
     def pretty_response(self, call: Call) -> SafeString | str:
+        """The redacted response body as indented JSON."""
         return _pretty(call.response)
 
     @display(description="try it")
     def again(self, call: Call) -> SafeString:
+        """Link that opens the operation for the same tenant in the call explorer."""
         chosen = urlencode({"app": call.app_id, "tenant": call.resource_id})
         address = reverse("admin:gateway_explore_operation", args=[call.operation])
         return format_html(

@@ -1,7 +1,7 @@
-"""API 1.0, by method and path: it has no published OpenAPI file, hence no catalogue, and the vendor has given it up.
+"""API 1.0 client: calls by method and path. API 1.0 has no published OpenAPI file, hence no catalogue.
 
-It is there for those who still hold a location's or agency's API key (`tokens.manual.enter`). Quota, errors and custody
-are as for API 2.0, but counted and kept apart.
+The vendor has retired API 1.0. The client serves tenants that still have a location's or agency's API key
+(`tokens.manual.enter`). Quota, errors and custody work as for API 2.0, but with counters and credentials of their own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def call(  # noqa: PLR0913 - as `gateway.client.call`
 ) -> Result:
     """Call e.g. `("GET", "/contacts/")` with the API key of one location or one agency.
 
-    `path` is below the API's address and encoded already. Raises what `gateway.client.call` raises.
+    `path` is relative to the API's base URL and already encoded. Raises what `gateway.client.call` raises.
     """
     name = f"api1 {method} {path}"
     tenant = tenant_of(name, location=location, company=company)

@@ -1,8 +1,9 @@
-"""The only door to the API: operation, credential, permit, HTTP, typed result or error.
+"""API client of the gateway: operation, credential, permit, HTTP request, typed result or error.
 
-One HTTP attempt costs one permit, and every permit is settled from what came back. A refused access token is cured once
-per token generation; a missing scope never (FACTS 1.5). `repeat` says what else is tried again here; for all the rest
-`core.errors` tells the caller whether and when to come back.
+Every API call of a job, command or page goes through this module. One HTTP attempt costs one permit. The gateway
+settles every permit from the response. It replaces a refused access token once per token generation, but never for a
+missing scope (FACTS 1.5). `repeat` decides which other failures the gateway retries here. For all the rest,
+`core.errors` says whether and when the caller retries.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ DEADLINE = 30.0  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A successful answer. `json` is None for an empty body; `body` holds the bytes of one that is not JSON."""
+    """A successful response. `json` is None for an empty body; `body` holds the bytes of one that is not JSON."""
 
     status: int
     json: Any
@@ -49,14 +50,14 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. `next` is the cursor of the one after it, JSON, and None at the end; `total` when the vendor tells."""
+    """One page. `next` is the next page's cursor (JSON), None at the end; `total` is None when the vendor omits it."""
 
     items: list[dict[str, Any]]
     total: int | None
     next: dict[str, Any] | None
 
 
-def call(  # noqa: PLR0913 - the one door; all but the operation are keywords
+def call(  # noqa: PLR0913 - the one entry point; all but the operation are keywords
     operation: str,
     *,
     app: App,
@@ -73,12 +74,12 @@ def call(  # noqa: PLR0913 - the one door; all but the operation are keywords
 ) -> Result:
     """Call one operation of the catalogue for one location or company.
 
-    `deadline` is the HTTP attempt's, in seconds, and bounds its repetitions too. `retries` and `repeatable` are those
-    of `gateway.repeat`: by default only reading is repeated, twice, in the interactive lane. A good answer's body goes
-    to the open file `into`, if there is one, up to `largest` bytes (`media.download` does that for a path).
+    `deadline` is in seconds. It bounds the HTTP attempt and its retries together. `retries` and `repeatable` are those
+    of `gateway.repeat`: by default the gateway retries only reads, twice, in the interactive lane. With an open file
+    `into`, the body of a successful response goes there, up to `largest` bytes (`media.download` does that for a path).
 
-    Raises BadRequest and ScopeMissing (with `reconnect_url`) before anything is sent; QuotaExhausted with the moment to
-    come back; InstallGone, GrantRevoked, LocationInactive; Unreachable, ServerFault, RequestRejected and
+    Raises BadRequest and ScopeMissing (with `reconnect_url`) before anything is sent; QuotaExhausted with the time to
+    retry at; InstallGone, GrantRevoked, LocationInactive; Unreachable, ServerFault, RequestRejected and
     AccessTokenRejected from the vendor, with its trace id; PayloadTooLarge.
     """
     known = found(operation, app)
@@ -102,8 +103,9 @@ def page(
     cursor: dict[str, Any] | None = None,
     **how: Any,
 ) -> Page:
-    """Fetch one page, the largest that the vendor gives unless the caller says a size. `cursor` is a former page's
-    `next`, None for the first; `how` is the rest of `call`'s.
+    """Fetch one page of a listing. Its size is the largest that the vendor allows, unless the caller gives one.
+
+    `cursor` is the `next` of the previous page, None for the first page. `how` is passed to `call`.
 
     Raises PayloadAnomalous when the vendor's pages contradict themselves, and what `call` raises.
     """
@@ -124,9 +126,9 @@ def pages(
     fetch: Callable[..., Page] | None = None,
     **arguments: Any,
 ) -> Iterator[Page]:
-    """All pages from the cursor `start` on; `arguments` as for `page`. A page that repeats ends it with an error.
+    """Iterate over all pages from the cursor `start`; `arguments` are those of `page`.
 
-    `fetch` takes the place of `page` for a caller that waits for quota in its own way.
+    A repeated page raises PayloadAnomalous. `fetch` replaces `page` for a caller that waits for quota in its own way.
     """
     cursor = start
     while True:
@@ -138,19 +140,19 @@ def pages(
 
 
 def found(operation: str, app: App) -> Operation:
-    """The operation in the app's dialect. Raises BadRequest with the names that are close."""
+    """The operation in the app's dialect. Raises BadRequest that lists similar names."""
     return catalogue(app.dialect_name).operation(operation)
 
 
 def reads(operation: Operation, app: App) -> bool:
-    """Whether calling it changes nothing at the vendor."""
+    """Whether calling the operation changes nothing at the vendor."""
     return repeat.reads(operation, app.dialect_name)
 
 
 def perform(
     operation: Operation | None, key: CredentialKey, request: PreparedRequest, *, lane: Lane, deadline: float
 ) -> Response:
-    """The answer to a request, when it is a good one. Without an `operation` nothing is known of its scopes."""
+    """Send a prepared request; returns the response of a success. Without an `operation` its scopes are unknown."""
     access = _access(operation, key, lane)
     with consent.advised(operation, key, access):
         try:
@@ -173,7 +175,7 @@ def _access(operation: Operation | None, key: CredentialKey, lane: Lane, *, refu
 
 
 def _attempt(key: CredentialKey, request: PreparedRequest, access: Access, *, lane: Lane, deadline: float) -> Response:
-    """One attempt, watched: what it cost and what became of it is counted, and kept when it failed."""
+    """One attempt inside the attempt hook, which counts its cost and outcome and keeps it when it failed."""
     with Attempt(key, request, lane) as attempt:
         return _answer(key, request, access, attempt, lane=lane, deadline=deadline)
 
@@ -181,7 +183,7 @@ def _attempt(key: CredentialKey, request: PreparedRequest, access: Access, *, la
 def _answer(
     key: CredentialKey, request: PreparedRequest, access: Access, attempt: Attempt, *, lane: Lane, deadline: float
 ) -> Response:
-    """One permit, one request, one settlement; then the answer is judged."""
+    """One permit, one request, one settlement; then the response is classified."""
     endpoint = api_endpoint.of(key)
     with permitted(endpoint.quota_app, key.tenant.id, lane=lane, timeout=deadline) as costed:
         costed.sending()
@@ -193,7 +195,7 @@ def _answer(
         costed.answered(received_at=response.received_at, rate=rate, refused=refused)
     try:
         api_errors.raise_for(response, operation=request.operation)
-    except VendorThrottled as error:  # its task can be parked for the permit that it names
+    except VendorThrottled as error:  # the task can be parked until the permit that it names is free
         error.permit = MissingPermit(endpoint.quota_app, key.tenant.id, lane.value)
         raise
     except LocationInactive as error:

@@ -1,6 +1,7 @@
-"""What to do about a missing scope, said with the error: where the account consents again, or a token is replaced.
+"""Advice for a missing scope, attached to the error: the page where the account consents again or replaces its token.
 
-A scope has to stand in the app before a new consent can grant it; the scopes that do not are named apart.
+A new consent can grant a scope only after the marketplace app lists it. The scopes that the app lacks are named
+separately.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from integrations.tokens.operators.reconnect_link import reconnect_url
 
 @contextmanager
 def advised(operation: Operation | None, key: CredentialKey, access: Access) -> Iterator[None]:
-    """Adds to a ScopeMissing of the block, whoever found it: `missing` scopes if they are known, `not_requested`, those
-    of them to add to the app first, and `reconnect_url`, the page that cures it."""
+    """Context manager that adds advice to a ScopeMissing raised inside the block, by the gateway or by the vendor.
+
+    It adds `missing` scopes if they are known, `not_requested` (those of them to add to the app first) and
+    `reconnect_url`, the page where the operator or account resolves it.
+    """
     try:
         yield
     except ScopeMissing as error:
@@ -34,6 +38,6 @@ def advised(operation: Operation | None, key: CredentialKey, access: Access) -> 
 
 
 def _lacking(operation: Operation | None, kind: Kind, granted: frozenset[str]) -> frozenset[str]:
-    """Of the alternatives the one that lacks least; empty when the vendor's files name none."""
+    """The missing scopes of the alternative that lacks the fewest; empty when the vendor's files name none."""
     alternatives = operation.scopes(kind) if operation is not None else ()
     return min((scopes - granted for scopes in alternatives), key=len, default=frozenset())

@@ -1,7 +1,8 @@
-"""Files to and from the vendor in constant memory: read from disk piece by piece, and written to it.
+"""Upload and download of files with constant memory use: streamed from disk and to disk.
 
-`client.call` takes files too, from memory and up to a size (`catalogue.fill.LARGEST_IN_MEMORY`), and answers up to
-`highlevel.wire.Limits.body_bytes`. Here neither is held. A download appears under its name only when it is complete.
+`client.call` also takes files, but from memory and up to a size (`catalogue.fill.LARGEST_IN_MEMORY`), and responses up
+to `highlevel.http.wire.Limits.body_bytes`. This module holds neither in memory. A download gets its name only when it
+is complete.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ LARGEST = 1024 * 1024 * 1024  # bytes of a download, unless the caller says othe
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A complete file. `size` is in bytes; `trace_id` is None for what did not come through the API."""
+    """A complete file. `size` is in bytes; `trace_id` is None for a file that did not come through the API."""
 
     path: Path
     size: int
@@ -36,8 +37,11 @@ class Downloaded:
 def upload(
     operation: str, file: Path, *, field: str = "file", body: Mapping[str, Any] | None = None, **how: Any
 ) -> Result:
-    """Call a multipart operation with the file as its `field`, streamed. `body` has the other fields; `how` is the rest
-    of `client.call`'s, with a longer deadline. Raises OSError when the file cannot be read, and what `call` raises."""
+    """Call a multipart operation with the file as its `field`, streamed from disk.
+
+    `body` has the other fields. `how` is passed to `client.call`, with a longer deadline by default. Raises OSError
+    when the file cannot be read, and what `client.call` raises.
+    """
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     with file.open("rb") as content:
         part = (file.name, content, media_type)
@@ -45,20 +49,22 @@ def upload(
 
 
 def download(operation: str, to: Path, *, largest: int = LARGEST, **how: Any) -> Downloaded:
-    """Call an operation and write its answer, whatever it is, to the file `to`. `how` is the rest of `client.call`'s,
-    with a longer deadline. Raises OSError when it cannot be written, PayloadTooLarge for more than `largest` bytes, and
-    what `client.call` raises; `to` is as it was then."""
+    """Call an operation and stream its response body, of any type, to the file `to`.
+
+    `how` is passed to `client.call`, with a longer deadline by default. Raises OSError when the file cannot be written,
+    PayloadTooLarge for more than `largest` bytes, and what `client.call` raises; `to` is unchanged after an error.
+    """
     with complete(to) as into:
         result = client.call(operation, into=into, largest=largest, **{"deadline": DEADLINE, **how})
         return Downloaded(to, into.tell(), result.content_type, result.trace_id)
 
 
 def fetch(url: str, to: Path, *, deadline: float = DEADLINE, largest: int = LARGEST) -> Downloaded:
-    """Write what a public address holds (a media file's `url`, an attachment, a recording) to the file `to`.
+    """Download a public URL (a media file's `url`, an attachment, a recording) to the file `to`.
 
-    It gets no token and costs no permit: it is not the API. Raises BadRequest for an address that is not public https,
-    Unreachable, ServerFault, RequestRejected, PayloadTooLarge for more than `largest` bytes, and OSError; `to` is as it
-    was then.
+    The request carries no token and costs no permit, because it does not go to the API. Raises BadRequest for a URL
+    that is not public https, Unreachable, ServerFault, RequestRejected, PayloadTooLarge for more than `largest` bytes,
+    and OSError; `to` is unchanged after an error.
     """
     with complete(to) as into:
         media_type = files.fetch(url, into, largest=largest, timeout=deadline)
@@ -67,13 +73,14 @@ def fetch(url: str, to: Path, *, deadline: float = DEADLINE, largest: int = LARG
 
 @contextmanager
 def complete(to: Path) -> Iterator[BinaryIO]:
-    """A file beside `to` that takes its place when the block succeeds, and is gone when it does not. Its mode is that
-    of any new file, as the umask has it."""
+    """Open a temporary file beside `to`. It replaces `to` when the block succeeds and is deleted when the block fails.
+    Its mode follows the umask, as for any new file.
+    """
     beside = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
     try:
         into = beside.open("xb")
     except OSError as error:
-        error.filename = str(to)  # the one that somebody asked for
+        error.filename = str(to)  # the path that the caller asked for, not the temporary one
         raise
     try:
         with into:

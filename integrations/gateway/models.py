@@ -1,6 +1,6 @@
-"""What calls cost (`Usage`, added up per minute, later per hour), and those that failed or were slow (`Call`).
+"""Models of the gateway: usage statistics (`Usage`, per minute, later per hour) and failed or slow calls (`Call`).
 
-Statistics must never stand in a call's way, so neither table has a foreign key that an INSERT could break on.
+Statistics must never make a call fail. So neither table has a foreign key that could make an INSERT fail.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from integrations.tenants.models import App
 
 
 class Usage(models.Model):
-    """HTTP attempts of one kind in one span. `code` is the error's, empty for success; `spent` are permits used up."""
+    """HTTP attempts of one kind in one span. `code` is the error's, empty for success; `spent` counts permits."""
 
     class Span(models.IntegerChoices):
+        """Length of the time that one row covers, in seconds."""
+
         MINUTE = 60, "minute"
         HOUR = 3600, "hour"
 
@@ -34,6 +36,8 @@ class Usage(models.Model):
     buckets = ArrayField(models.BigIntegerField(), size=SIZE, help_text="gateway.histogram")
 
     class Meta:
+        """Uniqueness of the combination of columns that names one row."""
+
         constraints = [
             models.UniqueConstraint(
                 fields=["span", "at", "app", "resource_id", "operation", "job", "lane", "code"], name="one_usage_line"
@@ -46,7 +50,7 @@ class Usage(models.Model):
 
 
 class Call(models.Model):
-    """One call that failed or was slow, whole but redacted (`gateway.stats.anonymize`). Kept for two weeks."""
+    """One failed or slow call, complete but redacted (`gateway.stats.anonymize`). Kept for two weeks."""
 
     at = models.DateTimeField(db_index=True)
     app = models.ForeignKey(App, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
@@ -67,7 +71,9 @@ class Call(models.Model):
     response = models.JSONField(null=True, blank=True)
 
     class Meta:
-        # A page of the list, its count, and the values that a filter offers are each read off one of these.
+        """Indexes for the list's filters, and the permission to use the call explorer."""
+
+        # One of these serves each page of the list, its count, and the values that a filter offers.
         indexes = [
             models.Index(fields=[column, "id"], name=f"call_by_{column}")
             for column in ("resource_id", "operation", "status", "code", "job")

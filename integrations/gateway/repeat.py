@@ -1,12 +1,12 @@
-"""When a call that failed is made again at once, by the gateway itself.
+"""Retry policy of the gateway: which failed calls it sends again at once.
 
-Only what is harmless: reading (GET, HEAD, a listing that is asked for by POST), what the caller calls repeatable, and
-what is known never to have left this machine. A POST of unknown fate may have sent a message or charged a card, and
-the vendor knows no idempotency key (FACTS 7): it is the caller's to look.
+It retries only what is harmless: reads (GET, HEAD, a listing by POST), calls that the caller declares repeatable, and
+requests that certainly never left this machine. A POST of unknown fate may have sent a message or charged a card, and
+the vendor has no idempotency key (FACTS 7). The caller has to check what became of it.
 
-And only where nobody else comes back for it: somebody at a screen waits for the interactive lane, so it repeats twice.
-In the other lanes the task itself comes back by the error tree, without holding its worker meanwhile; a caller who
-wants it here all the same says `retries`. Each attempt costs a permit of its own, all share one deadline.
+It retries only where nothing else does. In the interactive lane a user waits at a screen, so the gateway retries twice.
+In the other lanes the Celery task retries by the error tree and frees its worker meanwhile. A caller in these lanes can
+still ask for retries here by `retries`. Each attempt costs its own permit; all attempts share one deadline.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from integrations.quota.permits.lanes import Lane
 T = TypeVar("T")
 
 RETRIES = {Lane.INTERACTIVE: 2, Lane.EVENTS: 0, Lane.BULK: 0}
-LEAST = 0.5  # seconds that have to be left for an attempt to be worth a permit
+LEAST = 0.5  # seconds; with less left, an attempt is not worth a permit
 _READS = frozenset({"GET", "HEAD"})
 _PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`retries` after the first attempt; `harmless`: whether a call that may have had its effect is repeated too."""
+    """`retries` after the first attempt; `harmless`: whether a call that may have taken effect is retried too."""
 
     retries: int
     harmless: bool
 
 
 def policy(operation: Operation, dialect: DialectName, *, lane: Lane, retries: int | None, repeatable: bool) -> Policy:
-    """`retries` None: as the lane has it. `repeatable`: the caller knows that doing it twice does no harm."""
+    """The retry policy of one call. `retries` None: the lane's default. `repeatable`: repetition does no harm."""
     harmless = repeatable or reads(operation, dialect)
     return Policy(RETRIES[lane] if retries is None else retries, harmless)
 
 
 def reads(operation: Operation, dialect: DialectName) -> bool:
-    """Whether it changes nothing at the vendor: GET, HEAD, and a listing, which some ask for by POST."""
+    """Whether the operation changes nothing at the vendor: GET, HEAD, and a listing, some of which use POST."""
     return operation.method in _READS or style_of(operation.key, dialect) is not None
 
 
 def attempts(work: Callable[[float], T], chosen: Policy, *, deadline: float) -> T:
-    """`work` with the seconds it may take, again after a failure that the policy allows. Raises the last failure."""
+    """Call `work` with the seconds left, again after each failure that the policy allows. Raises the last failure."""
     until = clock.monotonic() + deadline
     for attempt in itertools.count():
         left = deadline if attempt == 0 else until - clock.monotonic()

@@ -1,8 +1,8 @@
-"""Part of an answer, chosen by a JMESPath expression (jmespath.org), and written as lines for the shell.
+"""JMESPath selection from a response (jmespath.org), and its output as lines of text for the shell.
 
-`contacts[].email` gives a line for each item, `contacts[].[id, email]` several columns with tabs between them. What
-would break a line or a column (tab, line break, backslash) is escaped as in JSON; a text that is chosen alone is
-written as it is.
+`contacts[].email` gives a line for each item; `contacts[].[id, email]` gives several columns separated by tabs.
+Characters that would break a line or a column (tab, line break, backslash) are escaped as in JSON. A text that is
+selected alone is written unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
 class Selection:
-    """A checked expression. Raises BadRequest for one that is not JMESPath or does not fit what it is applied to."""
+    """A checked JMESPath expression. Raises BadRequest when it is not JMESPath or does not fit the value."""
 
     def __init__(self, expression: str) -> None:
         self.expression = expression
@@ -30,27 +30,28 @@ class Selection:
             raise self._mistake(error) from error
 
     def of(self, answer: Any) -> Any:
-        """What it chooses; None when there is nothing under this name."""
+        """The selected value; None when nothing has this name."""
         try:
             return self._parsed.search(answer)
         except JMESPathError as error:
             raise self._mistake(error) from error
 
     def required_of(self, answer: Any) -> Any:
-        """As `of`, but raises BadRequest when it chooses nothing although there was something to choose from."""
+        """As `of`, but raises BadRequest when it selects nothing from a value that is not empty."""
         found = self.of(answer)
         if found is None or (found == [] and self._before_the_last(answer)):
             raise self.missing(answer)
         return found
 
     def missing(self, answer: Any) -> BadRequest:
-        """The error that says so, with the names there are at the top."""
+        """The BadRequest for a selection without a result; it lists the names at the top level."""
         there = f", which has {', '.join(map(str, answer))}" if isinstance(answer, dict) and answer else ""
         return BadRequest(f"nothing stands under '{self.expression}' in the answer{there}", field=self.expression)
 
     def _before_the_last(self, answer: Any) -> Any:
-        """`contacts` of `contacts[].emial`: JMESPath leaves out what an item lacks, so a name that no item has gives
-        an empty list, as no items do."""
+        """The value one step up: `contacts` for `contacts[].emial`. JMESPath skips items that lack a name, so a
+        misspelled name gives an empty list, just as a list without items does.
+        """
         tree = self._parsed.parsed
         if tree["type"] not in ("projection", "value_projection"):
             return None
@@ -63,7 +64,7 @@ class Selection:
 
 
 def lines(chosen: Any) -> list[str]:
-    """One for each item of a list; an item that is a list itself has its values between tabs."""
+    """One line for each item of a list; an item that is a list itself has its values separated by tabs."""
     if not isinstance(chosen, list):
         return [chosen if isinstance(chosen, str) else _cell(chosen)]
     return ["\t".join(map(_cell, row)) if isinstance(row, list) else _cell(row) for row in chosen]

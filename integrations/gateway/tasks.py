@@ -1,4 +1,4 @@
-"""The gateway's messages: upkeep of its statistics, every ten minutes."""
+"""Celery task of the gateway: maintenance of its statistics, every ten minutes."""
 
 from __future__ import annotations
 
@@ -9,4 +9,5 @@ from integrations.gateway.stats import upkeep
 
 @task("gateway.tidy")
 def tidy(**_: object) -> None:
+    """Aggregate old usage rows and delete expired statistics (`stats.upkeep`)."""
     upkeep.tidy(clock.now())

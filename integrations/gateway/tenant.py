@@ -1,4 +1,4 @@
-"""What the generated facade calls through: an app, a tenant, and how patiently.
+"""Runtime of the generated facade: app, tenant and call options (lane, deadline, retries) for its methods.
 
 ::
 
@@ -7,8 +7,8 @@
     for page in api.contacts.search_contacts_advanced_pages(body={"query": "ann"}):
         ...
 
-An editor completes every operation, parameter and body field; nothing but types is added to `client.call`. The modules
-below `facade` are generated from the catalogue (`catalogue build`) and loaded when they are first asked for.
+An editor completes every operation, parameter and body field. The facade adds only types to `client.call`. The modules
+in `facade` are generated from the catalogue (`catalogue build`) and imported on first use.
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ Part = str | bytes | float | bool | list[str] | File  # a field or a file of a m
 
 @dataclass(frozen=True)
 class Tenant:
-    """The location or the company that the calls are for; exactly one of the two. `dataclasses.replace` gives another
-    lane, deadline (seconds) or number of retries. Raises BadRequest when the app speaks the other dialect."""
+    """The location or the company of the calls; exactly one of the two.
+
+    `dataclasses.replace` gives a copy with another lane, deadline (seconds) or number of retries. Raises BadRequest
+    when the app uses the other dialect.
+    """
 
     dialect: ClassVar[DialectName]
     app: App
@@ -48,11 +51,11 @@ class Tenant:
             raise BadRequest(f"{self.app} speaks {self.app.dialect}: take the facade of that dialect")
 
     def call(self, operation: str, params: Json, body: Any = None) -> Result:
-        """As `client.call`; a parameter that is None was not given."""
+        """`client.call` for this tenant; a parameter that is None is not sent."""
         return client.call(operation, params=_given(params), body=body, **self._how())
 
     def pages(self, operation: str, params: Json, body: Any = None) -> Iterator[Page]:
-        """As `client.pages`."""
+        """`client.pages` for this tenant; a parameter that is None is not sent."""
         return client.pages(operation, params=_given(params), body=body, **self._how())
 
     def _how(self) -> dict[str, Any]:
@@ -67,7 +70,7 @@ class Tenant:
 
 
 class Group:
-    """The operations of one of the vendor's files."""
+    """The operations of one of the vendor's OpenAPI files; base class of the generated groups."""
 
     __slots__ = ("_tenant",)
 

@@ -1,8 +1,8 @@
-"""From a catalogue to the source of the typed facade: a pure function, so that a test can build it anew and compare.
+"""Code generator of the typed facade: from a catalogue to Python source, as a pure function that a test can repeat.
 
-One module per file of the vendor's, one method per operation, under the vendor's own names for parameters (`from`
-becomes `from_`); none of its prose. What the gateway fills in for its tenant is optional. A listing has a second
-method, `<name>_pages`.
+It writes one module per OpenAPI file of the vendor and one method per operation. Parameters keep the vendor's names
+(`from` becomes `from_`). The vendor's prose is not copied. Parameters that the gateway fills in for the tenant are
+optional. A listing has a second method, `<name>_pages`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _IMPORTS = {
 
 
 def facade(catalogue: Catalogue, dialect: DialectName) -> dict[str, str]:
-    """The text of each file of the dialect's package, by name."""
+    """The text of each file of the dialect's package, by file name."""
     groups: dict[str, list[Operation]] = {}
     for operation in catalogue.operations():
         groups.setdefault(operation.key.partition(".")[0], []).append(operation)
@@ -44,7 +44,7 @@ def facade(catalogue: Catalogue, dialect: DialectName) -> dict[str, str]:
 
 
 def method_names(operation: Operation) -> list[tuple[str, str]]:
-    """(group, method) of an operation in the facade, its pages' too."""
+    """(group, method) pairs of an operation in the facade, including the `_pages` method."""
     group, name = _snake(operation.key.partition(".")[0]), _snake(operation.operation_id)
     return [(group, name), (group, f"{name}_pages")]
 
@@ -77,7 +77,7 @@ def _module(name: str, operations: Sequence[Operation], dialect: DialectName) ->
 
 
 def _imports(text: str) -> str:
-    """Of what a module may need, what its text names."""
+    """The import lines for the names that the module's text uses."""
     lines = {
         module: f"from {module} import {', '.join(used)}\n"
         for module, names in _IMPORTS.items()
@@ -112,7 +112,7 @@ def _methods(operation: Operation, dialect: DialectName) -> Iterator[str]:
 
 
 def _method(operation: Operation, name: str, verb: str, returns: str, sent: frozenset[str] = frozenset()) -> str:
-    """`sent` are parameters that the pages bring themselves: nobody has to give them, though the vendor needs them."""
+    """Source of one method. Parameters in `sent` are optional, because the pages supply them to the vendor."""
     params = list({p.name: p for p in operation.params}.values())  # one name may stand in the path and in the query
     signature = [_argument(operation, p, sent) for p in params] + _body_argument(operation)
     keywords = f", *, {', '.join(signature)}" if signature else ""
@@ -158,7 +158,7 @@ def _facts(operation: Operation) -> str:
 
 
 def _is_filled(operation: Operation, name: str) -> bool:
-    """Whether the gateway fills it in, whichever tenant the operation may be called for."""
+    """Whether the gateway fills in the parameter for every kind of tenant that the operation accepts."""
     if name not in TENANT_NAMES:
         return False
     return operation.kinds == {"company"} if name == "companyId" else operation.kinds != {"company"}

@@ -1,4 +1,4 @@
-"""What a newer copy of the vendor's files means for us: who calls what changes, and which scopes it asks for."""
+"""Impact of newer OpenAPI files of the vendor: which callers are affected, and which scopes are newly required."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ from integrations.highlevel.catalogue import Catalogue
 from integrations.highlevel.catalogue.compare import Difference, difference, scopes_needed, told
 from integrations.highlevel.catalogue.fields import Fields
 
-_SILENT = frozenset({"highlevel", "sandbox"})  # the protocol and the stand-in name operations and call none
+_SILENT = frozenset({"highlevel", "sandbox"})  # these two rooms name operations but do not call them
 LEVELS = ("added", "removed", "changed", "used")
 
 
 @dataclass(frozen=True, slots=True)
 class Impact:
-    """`used`: who calls what was changed or removed. `scopes`: newly needed, by operation; `missing`: those of them
-    that our own calls need and HIGHLEVEL_SCOPES does not ask for."""
+    """`used`: the callers of each changed or removed operation. `scopes`: newly required scopes by operation.
+
+    `missing`: those scopes that our own calls need and HIGHLEVEL_SCOPES does not request.
+    """
 
     found: Difference
     used: Mapping[str, list[Use]]
@@ -31,10 +33,11 @@ class Impact:
     missing: list[str]
 
     def fails_on(self, level: str) -> bool:
-        """Whether there is anything of this level; one of LEVELS."""
+        """Whether the impact includes anything of this level; one of LEVELS."""
         return bool(self.used) if level == "used" else bool(getattr(self.found, level))
 
     def as_json(self) -> dict[str, Any]:
+        """The impact as JSON for `catalogue diff --json`."""
         return {
             "added": self.found.added,
             "removed": self.found.removed,
@@ -45,7 +48,7 @@ class Impact:
         }
 
     def lines(self) -> Iterator[str]:
-        """For people: one operation a line, under it what changed, the new scopes and who calls it."""
+        """Text report: one operation per line, below it what changed, the new scopes and the callers."""
         for sign, keys in (("+", self.found.added), ("-", self.found.removed), ("~", self.found.changed)):
             for key in keys:
                 yield f"{sign} {key}"
@@ -64,7 +67,7 @@ class Impact:
 def assess(
     before: Catalogue, after: Catalogue, *, files: frozenset[str] | None, inside: tuple[Fields, Fields] = ({}, {})
 ) -> Impact:
-    """`files` keeps the comparison to the operations of these files; `inside`: what bodies and answers hold."""
+    """Compare two catalogues. `files` limits this to their operations; `inside`: the fields of bodies and responses."""
     found = difference(before, after, files=files, inside=inside)
     touched = {*found.removed, *found.changed}
     calls = uses.find(before, _our_folders(), root=settings.BASE_DIR) if touched else {}
@@ -75,6 +78,6 @@ def assess(
 
 
 def _our_folders() -> list[Path]:
-    """The installed apps that are not packages from an index."""
+    """Folders of the installed apps that are part of this project."""
     found = (config for config in apps.get_app_configs() if config.label not in _SILENT)
     return [path for config in found if "site-packages" not in (path := Path(config.path)).parts]

@@ -1,8 +1,8 @@
-"""Which of our code calls which operation, read from the source: nobody has to register what is there to be seen.
+"""Static search for callers: which code calls which operation, read from the source without any registration.
 
-An operation is named by its key or its route anywhere, by its bare id in a `call`, `page` or `pages`, and by the
-facade's `api.contacts.get_contact`, be it by a name that the file has given to `api.contacts`. The user is named by
-what surrounds it: a job's decorator, a sync resource's name, else the constant, function or module.
+Code names an operation by its key or its route anywhere, by its bare id in a `call`, `page` or `pages`, or by the
+facade's `api.contacts.get_contact`, also through a variable assigned from `api.contacts`. The caller is named by what
+encloses the use: a job's decorator, a sync resource's name, else the constant, function or module.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from integrations.gateway.codegen.facade_text import method_names
 from integrations.highlevel.catalogue import Catalogue
 
 _CALLS = frozenset({"call", "page", "pages"})
-_SKIPPED = frozenset({"facade", "migrations", "tests"})  # generated for all operations, or not what runs
+_SKIPPED = frozenset({"facade", "migrations", "tests"})  # generated for all operations, or not production code
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Use:
-    """`who` is what surrounds the place, `place` the file and line."""
+    """`who` names the enclosing caller, `place` the file and line."""
 
     operation: str
     who: str
@@ -29,7 +29,7 @@ class Use:
 
 
 def find(catalogue: Catalogue, folders: Iterable[Path], *, root: Path) -> dict[str, list[Use]]:
-    """Every use below the folders, by the operation's key. Places are given relative to `root` where they are in it."""
+    """Every use in the folders, by the operation's key. Paths are relative to `root` for files inside it."""
     names = _Names(catalogue)
     found: dict[str, list[Use]] = {}
     for folder in folders:
@@ -41,7 +41,7 @@ def find(catalogue: Catalogue, folders: Iterable[Path], *, root: Path) -> dict[s
 
 
 class _Names:
-    """What an operation may be called, with the key it stands for."""
+    """All names of each operation, mapped to its key."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.exact: dict[str, str] = {}
@@ -53,7 +53,7 @@ class _Names:
             self.methods |= dict.fromkeys(method_names(operation), operation.key)
 
     def of(self, node: ast.AST, aliases: Mapping[str, str]) -> str | None:
-        """The key of the operation that this node names; `aliases` are the file's names for groups of the facade."""
+        """The key of the operation that this node names. `aliases` are the file's variables for facade groups."""
         if isinstance(node, ast.Constant):
             return self.exact.get(_text(node))
         if isinstance(node, ast.Call) and _last_name(node.func) in _CALLS and node.args:
@@ -75,7 +75,7 @@ def _in_file(names: _Names, file: Path, root: Path) -> Iterator[Use]:
 
 
 def _aliases(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """`people`, `contacts` for `people = api.contacts`."""
+    """Variable and group: `people`, `contacts` for `people = api.contacts`."""
     if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute):
         yield from ((target.id, node.value.attr) for target in node.targets if isinstance(target, ast.Name))
 
@@ -87,7 +87,7 @@ def _walk(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST
 
 
 def _who(parents: tuple[ast.AST, ...]) -> str:
-    """The nearest surrounding thing that has a name, from the inside out."""
+    """The innermost enclosing node that has a name."""
     return next((name for parent in reversed(parents) if (name := _name(parent))), "")
 
 

@@ -1,7 +1,8 @@
-"""The call explorer's pages: search, form, confirmation, outcome. The edge alone; `explorer` does the work.
+"""Admin views of the call explorer: search, form, confirmation, outcome. `explorer.explorer` does the work.
 
-What may change something is sent from the confirmation page only, and once: the page carries a number that was put into
-the session for exactly this request, and sending takes it away. So neither a reload nor a second click sends it again.
+A call that may change something is sent from the confirmation page only, and only once. That page carries a number that
+the session stores for exactly this request. Sending the request removes it. So neither a reload nor a second click
+sends the request again.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ from integrations.tenants.models import App
 PERMISSION = "gateway.explore"
 _SHOWN, _SUGGESTED = 80, 300
 _SESSION, _MOST_OPEN = "explorer_confirmations", 10
-_VALUE = "value."  # before the names of parameters, so that none can be taken for a field of ours
+_VALUE = "value."  # prefix of parameter names, so that none collides with the form's own fields
 View = Callable[..., HttpResponse]
 
 
 def urls() -> list[URLPattern]:
-    """Below the admin pages of calls."""
+    """URL patterns of the explorer, below the admin pages of calls."""
     return [
         path("explore/", admin.site.admin_view(_allowed(index)), name="gateway_explore"),
         path("explore/<path:key>/", admin.site.admin_view(_allowed(operation)), name="gateway_explore_operation"),
@@ -42,7 +43,7 @@ def urls() -> list[URLPattern]:
 
 
 def index(request: HttpRequest) -> HttpResponse:
-    """Find an operation."""
+    """Page that searches operations."""
     return _found(request, request.GET.get("q", "").strip())
 
 
@@ -56,7 +57,7 @@ def _found(request: HttpRequest, words: str, mistake: str = "") -> HttpResponse:
 
 
 def operation(request: HttpRequest, key: str) -> HttpResponse:
-    """Fill the form, look at it once more if it changes something, and see what came of it."""
+    """Page of one operation: form, confirmation when the call may change something, and outcome."""
     app = _app(request)
     if app is None:
         return _found(request, "")
@@ -88,7 +89,7 @@ def _allowed(view: View) -> View:
 
 
 def _app(request: HttpRequest) -> App | None:
-    """The chosen one, or the first."""
+    """The selected app, or the first."""
     apps = App.objects.order_by("pk")
     chosen = request.GET.get("app") or request.POST.get("app") or ""
     found = apps.filter(pk=chosen).first() if chosen.isascii() and chosen.isdigit() and len(chosen) < 10 else None
@@ -133,7 +134,7 @@ def _wish(request: HttpRequest, app: App, wanted: Operation) -> Wish:
 
 
 def _to_confirm(request: HttpRequest, wish: Wish) -> str:
-    """A number for this very request, good for one sending."""
+    """A number for exactly this request, valid for one sending."""
     number = secrets.token_urlsafe(12)
     numbers = dict(list(request.session.get(_SESSION, {}).items())[1 - _MOST_OPEN :])
     request.session[_SESSION] = {**numbers, number: _digest(wish)}
@@ -146,7 +147,7 @@ def _confirmed(request: HttpRequest, wish: Wish) -> bool:
     if expected is None:
         return False
     request.session[_SESSION] = numbers
-    request.session.save()  # before it is sent, not with the answer
+    request.session.save()  # before the call is sent, not with the page's response
     return bool(expected == _digest(wish))
 
 
@@ -161,7 +162,7 @@ def _digest(wish: Wish) -> str:
 
 
 def _body(wish: Wish) -> Any:
-    """As it is sent: with what the gateway fills in."""
+    """The body as it is sent: with the fields that the gateway fills in."""
     return wish.request.json if wish.request.form is None else wish.request.form
 
 
@@ -170,7 +171,7 @@ def _pretty(body: Any) -> str:
 
 
 def _properties(wanted: Operation) -> list[tuple[str, str, bool]]:
-    """The body's known names: type, and whether it has to be given; those first."""
+    """Known property names of the body, with type and whether it is required; required ones first."""
     body = wanted.body
     if body is None:
         return []

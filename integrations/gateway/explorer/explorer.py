@@ -1,8 +1,8 @@
-"""The call explorer without its pages: finding an operation, a form for it, and one call made by hand.
+"""Call explorer without its views: search for operations, the form of one, and one call by an operator.
 
-An operator's call is a call like any other: it goes through the gateway in the interactive lane, costs a permit, is
-counted, and kept when it fails. What changes something needs a second look and stands in the audit trail. What an
-answer holds is shown as it came, but for tokens and keys: no page of ours shows one.
+An operator's call is a call like any other. It goes through the gateway in the interactive lane, costs a permit, is
+counted, and is kept when it fails. A call that may change something needs a confirmation and an audit entry. The
+response is shown unchanged except for tokens and keys, which no page shows.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, Installation
 
-LARGEST_SHOWN = 100_000  # characters of an answer
-FILLED = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})  # the tenant's own, when left out
-_PLACEHOLDER = "<{}>"  # in the example of a body; what still holds one is not sent
+LARGEST_SHOWN = 100_000  # characters of a response
+FILLED = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})  # the tenant's own, when omitted
+_PLACEHOLDER = "<{}>"  # in an example body; a body that still contains one is not sent
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One parameter as a form's field. `choices` empty: free text."""
+    """One parameter as a form field. `choices` empty: free text."""
 
     name: str
     place: str
@@ -43,7 +43,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What an operator wants to call: checked, and ready to be sent or shown."""
+    """A checked call that an operator wants to make, ready to be sent or shown."""
 
     app: App
     place: Installation
@@ -54,13 +54,13 @@ class Wish:
 
     @property
     def changes(self) -> bool:
-        """Whether it may change something at the vendor."""
+        """Whether the call may change something at the vendor."""
         return not client.reads(self.operation, self.app)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a call. `spent` are permits, `took_ms` the last attempt's; `free` says what is left now."""
+    """The outcome of a call. `spent` counts permits; `took_ms` is the last attempt's; `free` states the quota left."""
 
     status: int | None
     text: str
@@ -87,7 +87,7 @@ def search(app: App, words: str) -> list[Operation]:
 
 
 def fields(operation: Operation, values: Mapping[str, str]) -> list[Field]:
-    """The form, what is needed first."""
+    """The form fields of the operation, required ones first."""
     return sorted(
         (_field(parameter, values.get(parameter.name, "")) for parameter in operation.params),
         key=lambda one: (not one.required or one.filled, one.filled),
@@ -95,7 +95,7 @@ def fields(operation: Operation, values: Mapping[str, str]) -> list[Field]:
 
 
 def example(operation: Operation) -> str:
-    """A body with what it needs, and of which type, to be filled in; empty for an operation without one."""
+    """Example body with the required properties and their types; empty for an operation without a body."""
     wanted = operation.body
     if wanted is None:
         return ""
@@ -106,7 +106,7 @@ def example(operation: Operation) -> str:
 
 
 def places(app: App, operation: Operation | None = None) -> Any:
-    """Where the app is installed and the operation can be called."""
+    """Installations of the app for which the operation can be called."""
     found = Installation.objects.installed().filter(app=app)
     if operation is not None and operation.kinds:
         found = found.filter(user_type__in=[kind.capitalize() for kind in operation.kinds])
@@ -114,7 +114,7 @@ def places(app: App, operation: Operation | None = None) -> Any:
 
 
 def wish(app: App, operation: Operation, *, tenant: str, values: Mapping[str, str], body: str) -> Wish:
-    """Read a filled form. Raises BadRequest that names the mistake."""
+    """Parse a filled form. Raises BadRequest that names the mistake."""
     place = places(app).filter(resource_id=tenant.strip()).first()
     if place is None:
         raise BadRequest(f"the app is not installed on {tenant!r}" if tenant else "choose a tenant")
@@ -127,12 +127,12 @@ def wish(app: App, operation: Operation, *, tenant: str, values: Mapping[str, st
 
 
 def perform(wanted: Wish, *, actor: str) -> Outcome:
-    """Make the call; an error is an outcome as well. What may change something is put down before it is sent."""
+    """Make the call; an error is an outcome too. A call that may change something is audited before it is sent."""
     if wanted.changes:
         _put_down("api.called_by_hand", wanted, actor)
     with observed() as seen:
         outcome = _call(wanted, seen)
-    usage.flush()  # the operator looks for it on the next page
+    usage.flush()  # the operator looks for the call on the next page
     if wanted.changes:
         said = {"status": outcome.status, "code": outcome.code, "trace_id": outcome.trace_id}
         _put_down("api.answered_by_hand", wanted, actor, **said)
@@ -164,7 +164,7 @@ def _call(wanted: Wish, seen: list[Seen]) -> Outcome:
 
 
 def _put_down(action: str, wanted: Wish, actor: str, **more: Any) -> None:
-    """Names, not values: the trail is kept for ever, and what is written to the vendor may be anybody's data."""
+    """Write the audit entry. It has names, not values: the trail never expires, and values may be personal data."""
     names = sorted(wanted.body) if isinstance(wanted.body, dict) else []
     subject = wanted.place.tenant.audit_subject
     told = {"operation": wanted.operation.key, "method": wanted.request.method, "path": wanted.request.path}
@@ -194,7 +194,7 @@ def _parsed(body: str) -> Any:
         return None
     try:
         parsed = json.loads(body)
-        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()  # neither NaN nor half an emoji can be sent
+        json.dumps(parsed, ensure_ascii=False, allow_nan=False).encode()  # NaN and unpaired surrogates cannot be sent
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is not JSON: {error}") from error
     return parsed

@@ -1,14 +1,15 @@
-"""What is kept of a failed call's request and answer: its shape, not its people.
+"""Anonymization of failed calls: what is kept of a request and its response has their shape but no personal data.
 
-Closed by default. Names of fields are kept, for they are the vendor's vocabulary and a 422 speaks of them. Of values
-only those that stand under a name listed here *and* look as that name promises: ids, trace ids, moments, words of the
-vendor's vocabulary (`status`, `type` …), counts and places in a listing; further booleans and nulls. Every other text
-is replaced by its length, every other number by an ellipsis: names, telephone numbers, salaries and one-time codes look
-like words and numbers. Where accounts keep fields of their own (`customFields`, `properties` …) only `id` is kept.
+The rules allow only what they list. Names of fields are kept, because they are the vendor's vocabulary and a 422 refers
+to them. A value is kept only when its field name is listed here *and* the value has that field's form: ids, trace ids,
+timestamps, words of the vendor's vocabulary (`status`, `type` …), counts and positions in a listing; also booleans and
+nulls. Every other text is replaced by its length, every other number by an ellipsis, because names, telephone numbers,
+salaries and one-time codes look like words and numbers. Where accounts define fields of their own (`customFields`,
+`properties` …) only `id` is kept.
 
-A refusal's own words are kept (`message`, `error` …), without what looks like a token, an e-mail address or a telephone
-number, and without anything that the request held and that is not kept of it. Headers are not kept at all. Lists are
-kept to their first items, and the whole to a few thousand characters.
+The prose of a refusal is kept (`message`, `error` …), without what looks like a token, an e-mail address or a telephone
+number, and without any request value that is not kept itself. Headers are not kept at all. Lists are cut to their first
+items, and the whole to a few thousand characters.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ _PROSE = frozenset({"message", "error", "error_description", "msg", "statusText"
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _MOMENT = r"\d{4}-\d\d-\d\d(?:[T ][\d:.]{5,16}(?:Z|[+-]\d\d:?\d\d)?)?|[1-3]\d{12}"  # ISO 8601, milliseconds since 1970
 _WORD = r"[A-Za-z][A-Za-z_.]{0,31}"
-# Names, and what a value under one of them has to look like to be kept.
+# Field names, and the form that a value of such a field needs to be kept.
 _KEPT: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     (re.compile(r"traceId|trace_id"), re.compile(r"[A-Za-z0-9.:=_-]{1,64}")),
-    # The digits of a telephone number are nobody's id here.
+    # A value that looks like a telephone number is not taken for an id.
     (
         re.compile(r"_?id|ids|\w+(?:Id|_id|Ids|_ids)"),
         re.compile(rf"(?!\+?[\d_-]{{7,}}$)(?!eyJ)[A-Za-z0-9_-]{{1,31}}|{_UUID}"),
@@ -57,19 +58,19 @@ _KEPT: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
         re.compile(r"\d{1,7}"),
     ),
 )
-# Here accounts keep what they like under names of their own.
+# Fields in which accounts store any data under names that they choose.
 _OWN = frozenset(
     {"customFields", "customField", "customData", "customValues", "properties", "answers", "metadata", "meta_data"}
 )
 _EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
 _DIGITS = re.compile(r"\+?\d[\d ().-]{5,}\d")
 _SEGMENT = re.compile(r"(?!\+?[\d._-]{7,}$)(?!eyJ)[A-Za-z0-9_.-]{0,40}")
-_SHORTEST, _LONGEST, _ECHOES = 3, 200, 300  # characters of a text that was sent, and how many are looked for
+_SHORTEST, _LONGEST, _ECHOES = 3, 200, 300  # shortest and longest sent text to search for, in characters, and how many
 Words = Callable[[str], str]
 
 
 def words(*sent: Any) -> Words:
-    """How a refusal's words are written: cleaned, and without what was sent (a query, a body) but is not kept of it."""
+    """A function that cleans a refusal's prose and removes the sent values (of a query, a body) that are not kept."""
     hidden = {text for part in sent for text in _hidden(part) if _SHORTEST <= len(text) <= _LONGEST}
     echoes = sorted(hidden, key=len, reverse=True)[:_ECHOES]
     if not echoes:
@@ -79,13 +80,16 @@ def words(*sent: Any) -> Words:
 
 
 def clean(text: str) -> str:
-    """The vendor's own words without tokens, addresses and numbers, and as PostgreSQL takes them."""
+    """The vendor's prose without tokens, e-mail addresses and telephone numbers, as PostgreSQL can store it."""
     return _DIGITS.sub("…", _EMAIL.sub("…", redact_text(storable(text))))[:_WORDS]
 
 
 def kept(value: Any, name: str = "", *, prose: Words | None = None, own: bool = False, depth: int = 0) -> Any:
-    """JSON with the shape of `value`, cut and without what is personal. `name` is that of the field it stands in;
-    `prose` writes a refusal's words, None hides them; `own`: the fields are those of an account's making."""
+    """JSON with the shape of `value`, truncated and without personal data.
+
+    `name` is the name of the enclosing field. `prose` cleans a refusal's prose; None hides it. `own`: the account
+    defines these fields.
+    """
     if isinstance(value, Mapping):
         if depth >= _DEPTH:
             return "…"
@@ -108,7 +112,7 @@ def kept(value: Any, name: str = "", *, prose: Words | None = None, own: bool = 
 
 
 def bounded(value: Any, prose: Words | None = None) -> Any:
-    """`kept`, and no larger than `LARGEST` characters of JSON: what is too large is told by its names alone."""
+    """`kept`, limited to `LARGEST` characters of JSON: of a larger value only the names remain."""
     found = kept(value, prose=prose)
     if len(json.dumps(found, ensure_ascii=False)) <= LARGEST:
         return found
@@ -118,22 +122,22 @@ def bounded(value: Any, prose: Words | None = None) -> Any:
 
 
 def trace_id(found: str | None) -> str:
-    """As it came; empty when it cannot be one."""
+    """The trace id unchanged; empty when it does not have the form of one."""
     return found if found and _fits("traceId", found) else ""
 
 
 def path(text: str) -> str:
-    """A request's path with its ids, and without what else somebody put into it."""
+    """A request's path with its ids, and without anything else that a caller put into it."""
     return "/".join(part if _SEGMENT.fullmatch(part) else "…" for part in text.split("/"))
 
 
 def query(pairs: Sequence[tuple[str, str]]) -> list[list[str]]:
-    """The query's names, with those values that `kept` would keep."""
+    """The query's names, with the values that `kept` would keep."""
     return [[name, str(kept(value, name))] for name, value in pairs[:_KEYS]]
 
 
 def body(json_body: Any, form: Mapping[str, Any] | None, files: Mapping[str, Any] | None) -> Any:
-    """A request's body. Of files only that there were some."""
+    """A request's body. Of files it says only that there were some."""
     if form is None and not files:
         return None if json_body is None else bounded(json_body)
     named = dict.fromkeys(files or {}, "‹file›")
@@ -141,7 +145,7 @@ def body(json_body: Any, form: Mapping[str, Any] | None, files: Mapping[str, Any
 
 
 def answer(json_body: Any, raw: bytes, content_type: str, prose: Words | None = None) -> Any:
-    """An answer's body; one that is not JSON as the beginning of its `prose`, or as its kind and size."""
+    """A response's body. One that is not JSON becomes the beginning of its `prose`, or its content type and size."""
     if json_body is not None:
         return bounded(json_body, prose)
     if not raw:
@@ -161,7 +165,7 @@ def _name(name: Any) -> str:
 
 
 def _hidden(value: Any, name: str = "") -> Iterator[str]:
-    """The texts of it that `kept` would not keep."""
+    """The texts inside the value that `kept` would not keep."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _hidden(item, "" if key in _OWN else str(key))

@@ -1,7 +1,7 @@
-"""One attempt, seen from the outside: how long it took, what became of it, what it cost. The gateway's only hook.
+"""Hook around each HTTP attempt: measures its duration, outcome and cost. The gateway's only hook.
 
-`client` surrounds every attempt with it. It counts (`usage`), keeps what failed or was slow (`failures`), and tells
-whoever observes, such as the call explorer. It costs a call a few microseconds and never raises.
+`client` wraps every attempt in it. The hook counts the attempt (`usage`), keeps it when it failed or was slow
+(`kept_calls`), and reports it to an observer such as the call explorer. It adds a few microseconds and never raises.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What an observer is told of an attempt. `took` in seconds, None when nothing was sent."""
+    """One attempt as an observer sees it. `took` is in seconds, None when nothing was sent."""
 
     request: PreparedRequest
     response: Response | None
@@ -42,7 +42,7 @@ _observer: ContextVar[list[Seen] | None] = ContextVar("gateway_observer", defaul
 
 @contextmanager
 def observed() -> Iterator[list[Seen]]:
-    """The attempts made inside, one after the other."""
+    """Context manager that gives a list of the attempts made inside the block, in order."""
     seen: list[Seen] = []
     token = _observer.set(seen)
     try:
@@ -52,7 +52,7 @@ def observed() -> Iterator[list[Seen]]:
 
 
 class Attempt:
-    """`with Attempt(…) as attempt`; tell it `sending()` and the `response`."""
+    """Context manager of one attempt. The caller calls `sending()` before the request and sets `response` after it."""
 
     __slots__ = ("_key", "_lane", "_request", "_sent_at", "response")
 
@@ -62,6 +62,7 @@ class Attempt:
         self._sent_at: float | None = None
 
     def sending(self) -> None:
+        """Record the moment at which the request is sent."""
         self._sent_at = clock.monotonic()
 
     def __enter__(self) -> Attempt:
@@ -98,5 +99,5 @@ class Attempt:
 
 
 def _is_our_wait(error: BaseException, took: float | None) -> bool:
-    """No permit just now: that is how the quota works, and no call has failed."""
+    """Whether the attempt only found no free permit. The quota works that way, so this is not a failed call."""
     return isinstance(error, QuotaExhausted) and took is None

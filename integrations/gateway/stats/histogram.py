@@ -1,11 +1,11 @@
-"""Latency in sixteen buckets: enough to tell p50, p95 and p99 of any minute, and small enough to add up in SQL."""
+"""Latency histogram with sixteen buckets: enough for p50, p95 and p99 of any minute, small enough to add up in SQL."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
 
-# Upper bounds in milliseconds; the last bucket has none. A vendor's call takes 100 to 400 ms, so there they are dense.
+# Upper bounds in milliseconds; the last bucket has none. A vendor's call takes 100 to 400 ms: there they are narrow.
 BOUNDS = (10, 25, 50, 75, 100, 150, 200, 300, 400, 600, 800, 1_200, 2_000, 5_000, 15_000)
 SIZE = len(BOUNDS) + 1
 
@@ -18,7 +18,7 @@ def bucket(milliseconds: float) -> int:
 def percentile(counts: Sequence[int], part: float) -> float | None:
     """The milliseconds below which this part (0..1) of the calls stayed, interpolated; None without calls.
 
-    Those in the open last bucket are told by its lower bound.
+    A percentile in the open last bucket is given as that bucket's lower bound.
     """
     wanted = sum(counts) * part
     if wanted == 0:

@@ -1,7 +1,8 @@
-"""Failed and slow calls, kept whole but redacted, for the operator and the vendor's support, who asks for trace ids.
+"""Failed and slow calls, stored redacted for the operator and for the vendor's support, which asks for trace ids.
 
-Kept in the process like the counts, and written with them. A storm does not flood the table: a process keeps so many a
-minute, and of one kind (operation and error) only the first few; how many there were, `usage` knows.
+The process buffers them like the counters and writes both together. Limits protect the table from an error storm: per
+minute, a process keeps a limited number of calls, and of one kind (operation and error) only the first few. `usage` has
+the complete counts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from integrations.highlevel.http.transport import Response
 
 SLOW = 2.0  # seconds
 MOST_A_MINUTE, MOST_OF_A_KIND = 60, 10
-MOST = 200  # kept while the database is away
+MOST = 200  # calls buffered while the database is unavailable
 
 _numbers = itertools.count()
 _lock = threading.Lock()
@@ -36,7 +37,7 @@ def _write(rows: Sequence[tuple[int, Call]]) -> None:
     Call.objects.bulk_create([call for _, call in rows])
 
 
-waiting = BufferedCounter[int, Call]("gateway.calls", _write, most=MOST)  # each under a number of its own
+waiting = BufferedCounter[int, Call]("gateway.calls", _write, most=MOST)  # each call has a unique number as its key
 
 
 def keep(
@@ -47,7 +48,7 @@ def keep(
     took: float,
     who: dict[str, Any],
 ) -> None:
-    """Keep this call, unless there were too many like it. `who` are the columns that say whose it was."""
+    """Keep this call unless the limits are reached. `who` has the columns app, tenant, operation, job and lane."""
     now, code = clock.now(), code_of(error)
     if not _room(now, (request.operation, code)):
         return
@@ -74,14 +75,14 @@ def keep(
 
 
 def code_of(error: BaseException | None) -> str:
-    """An error's stable name; empty for none."""
+    """An error's stable code; empty for no error."""
     if error is None:
         return ""
     return error.code if isinstance(error, IntegrationError) else "unexpected"
 
 
 def reset() -> None:
-    """Forget how many calls were kept in this minute, and those that wait to be written: for tests."""
+    """For tests: forget this minute's counts and the calls that are not written yet."""
     global _minute  # noqa: PLW0603 - one per process
     with _lock:
         _minute = 0

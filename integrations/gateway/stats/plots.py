@@ -1,4 +1,4 @@
-"""Plots as plain SVG shapes, placed here and drawn by a template: no script, so the page's policy stays as it is."""
+"""Plots as plain SVG shapes: computed here, drawn by a template, without script, so the page keeps its strict CSP."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from integrations.gateway.stats.histogram import SIZE, percentile
 from integrations.gateway.stats.queries import Slice, Span, begin
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 480, 180, 44, 8, 22
-SERIES = 6  # with a colour of their own; the rest is "other"
+SERIES = 6  # series with their own colour; the rest is "other"
 _LABELS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One part of a column. `series` is the number of its colour."""
+    """One segment of a stacked column. `series` is the number of its colour."""
 
     x: float
     y: float
@@ -29,6 +29,8 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
+    """One data point of a curve, in SVG coordinates, with its tooltip."""
+
     x: float
     y: float
     tooltip: str
@@ -36,7 +38,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """`lines` are point lists for polylines, one for each stretch without a gap."""
+    """`lines` are point lists for SVG polylines, one for each stretch without a gap."""
 
     series: int
     lines: list[str]
@@ -45,7 +47,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """`levels` and `times` are the axes' labels with their places; `legend` is (colour, name, figure)."""
+    """One plot. `levels` and `times` are the axes' labels with their positions; `legend` is (colour, name, figure)."""
 
     title: str
     levels: list[tuple[float, str]]
@@ -61,7 +63,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The bins' moments, and where a bin and a value are drawn."""
+    """The time axis and value axis of a plot: maps bins and values to SVG coordinates."""
 
     span: Span
     first: int
@@ -69,30 +71,38 @@ class Frame:
 
     @property
     def bins(self) -> list[int]:
+        """Start of each bin, in seconds since 1970."""
         return [self.first + number * self.span.bin for number in range(_count(self.span))]
 
     @property
     def step(self) -> float:
+        """Width of one bin in SVG units."""
         return (WIDTH - LEFT) / _count(self.span)
 
     def x(self, at: int) -> float:
+        """Left edge of the bin that starts at `at`."""
         return round(LEFT + (at - self.first) / self.span.bin * self.step, 1)
 
     def y(self, value: float) -> float:
+        """Vertical position of a value."""
         return round(TOP + (HEIGHT - TOP - BOTTOM) * (1 - value / self.most), 1)
 
     def levels(self, words: Callable[[float], str]) -> list[tuple[float, str]]:
+        """Labels of the value axis at zero, half and the maximum, with their positions."""
         return [(self.y(value), words(value)) for value in (0, self.most / 2, self.most)]
 
     def times(self) -> list[tuple[float, str]]:
+        """Labels of the time axis with their positions, one for every few bins."""
         every = math.ceil(_count(self.span) / _LABELS)
         return [(round(self.x(at) + self.step / 2, 1), self.clock(at)) for at in self.bins[::every]]
 
     def clock(self, at: int) -> str:
+        """Label of a moment on the time axis: a time of day for short bins, else a date (UTC)."""
         shape = "%H:%M" if self.span.bin < 10_000 else "%d %b"
         return datetime.fromtimestamp(at, UTC).strftime(shape)
 
     def moment(self, at: int) -> str:
+        """Date and time of a moment for tooltips (UTC)."""
         return datetime.fromtimestamp(at, UTC).strftime("%d %b %H:%M")
 
 
@@ -105,7 +115,7 @@ def columns(
     by: Callable[[Slice], str],
     figure: Callable[[Slice], int],
 ) -> Plot:
-    """Stacked columns: `figure` of every bin, parted `by` name; the largest names have colours of their own."""
+    """Stacked columns: `figure` of every bin, grouped `by` name. The largest names have their own colours."""
     cells: dict[tuple[int, str], int] = {}
     totals: dict[str, int] = {}
     for part in parts:
@@ -183,7 +193,7 @@ def _count(span: Span) -> int:
 
 
 def _nice(value: float) -> float:
-    """The next 1, 2, 4 or 6 times a power of ten: halves of them are round as well."""
+    """The next 1, 2, 4 or 6 times a power of ten, so that half of it is round as well."""
     power = 10 ** math.floor(math.log10(value)) if value >= 1 else 1
     return float(next(step * power for step in (1, 2, 4, 6, 10) if step * power >= value))
 

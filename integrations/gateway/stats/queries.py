@@ -1,4 +1,4 @@
-"""Usage read for pages: one query over the chosen span, cut into a few dozen bins; everything else is adding up."""
+"""Usage statistics for pages: one query over the chosen span, grouped into a few dozen bins and added up in Python."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SELECT (floor(extract(epoch FROM at) / %(bin)s) * %(bin)s)::bigint, operation, j
   ARRAY[{", ".join(f"sum(buckets[{n}])::bigint" for n in range(1, SIZE + 1))}]
 FROM gateway_usage WHERE at >= %(since)s {{conditions}}
 GROUP BY 1, 2, 3, 4 ORDER BY 1 LIMIT {MOST_SLICES}
-"""  # noqa: S608 - the conditions are built of our own column names
+"""  # noqa: S608 - the conditions contain only this model's column names
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time that pages look back on, and the length of its bins in seconds."""
+    """A time range of the usage page, and the length of its bins in seconds."""
 
     name: str
     title: str
@@ -57,17 +57,18 @@ class Slice:
 
     @property
     def waits(self) -> int:
-        """Attempts that got no permit: how the quota works, and no error."""
+        """Attempts that got no permit. The quota works that way, so they are not errors."""
         return self.calls - self.spent if self.code == "quota_exhausted" else 0
 
     @property
     def errors(self) -> int:
+        """Attempts that failed, without those that got no permit."""
         return self.calls - self.waits if self.code else 0
 
 
 @dataclass(slots=True)
 class Figures:
-    """Slices added up."""
+    """The sum of several slices."""
 
     name: str
     sent: int = 0
@@ -77,6 +78,7 @@ class Figures:
     buckets: list[int] = field(default_factory=lambda: [0] * SIZE)
 
     def add(self, part: Slice) -> None:
+        """Add one slice to the sum."""
         self.sent += part.spent
         self.errors += part.errors
         self.waits += part.waits
@@ -85,24 +87,28 @@ class Figures:
 
     @property
     def error_percent(self) -> float:
+        """Errors in percent of the attempts sent, or of the errors when those are more."""
         asked = max(self.sent, self.errors)
         return 100 * self.errors / asked if asked else 0.0
 
     @property
     def p50(self) -> float | None:
+        """Median latency in milliseconds; None without calls."""
         return percentile(self.buckets, 0.50)
 
     @property
     def p95(self) -> float | None:
+        """95th percentile of the latency in milliseconds; None without calls."""
         return percentile(self.buckets, 0.95)
 
     @property
     def p99(self) -> float | None:
+        """99th percentile of the latency in milliseconds; None without calls."""
         return percentile(self.buckets, 0.99)
 
 
 def slices(span: Span, now: datetime, **where: str | int) -> list[Slice]:
-    """What was counted in the span; `where` are columns and the values they have to have."""
+    """The counts of the span. `where` has columns and the values that they must equal."""
     assert set(where) <= set(_COLUMNS)
     conditions = "".join(f" AND {column} = %({column})s" for column in where)
     values = {"bin": span.bin, "since": datetime.fromtimestamp(begin(span, now), UTC), **where}
@@ -112,13 +118,13 @@ def slices(span: Span, now: datetime, **where: str | int) -> list[Slice]:
 
 
 def begin(span: Span, now: datetime) -> int:
-    """When the first bin begins, in seconds since 1970: the bins end with the one that is under way."""
+    """Start of the first bin, in seconds since 1970. The last bin is the one in progress."""
     last = int(now.timestamp()) // span.bin * span.bin
     return last - int(span.length.total_seconds()) + span.bin
 
 
 def added_up(parts: Iterable[Slice], by: Callable[[Slice], str]) -> list[Figures]:
-    """One line for each name that `by` gives, the busiest first."""
+    """One sum for each name that `by` returns, the busiest first."""
     found: dict[str, Figures] = {}
     for part in parts:
         found.setdefault(by(part), Figures(by(part))).add(part)

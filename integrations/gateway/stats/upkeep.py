@@ -1,6 +1,6 @@
-"""Keeping the statistics small: minutes become hours after two days, hours go after ninety, failed calls after 14.
+"""Retention of the statistics: minutes become hours after two days; hours expire after ninety, failed calls after 14.
 
-Each step is a transaction of its own over one hour of minutes at a time, so that nothing waits for it for long.
+Each hour of minutes is aggregated in its own transaction, so that other transactions wait only briefly.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from integrations.gateway.stats.usage import ADD_UP
 MINUTES_KEPT = timedelta(days=2)
 HOURS_KEPT = timedelta(days=90)
 CALLS_KEPT = timedelta(days=14)
-MOST_CALLS = 100_000  # rows, whatever their age: many processes in a long storm
-HOURS_AT_ONCE = 48  # of one call; the next one goes on
+MOST_CALLS = 100_000  # limit of rows at any age, for an error storm in many processes
+HOURS_AT_ONCE = 48  # per run; the next run continues
 
 _SAME = "app_id, resource_id, operation, job, lane, code"
 _COARSEN = f"""
@@ -34,7 +34,7 @@ ON CONFLICT (span, at, {_SAME}) {ADD_UP}
 
 
 def tidy(now: datetime) -> None:
-    """Make the old coarse and drop the very old."""
+    """Aggregate old minutes to hours and delete expired rows."""
     for hour in _hours_to_coarsen(now):
         coarsen(hour)
     Usage.objects.filter(span=Usage.Span.HOUR, at__lt=now - HOURS_KEPT).delete()
@@ -45,13 +45,13 @@ def tidy(now: datetime) -> None:
 
 
 def coarsen(hour: datetime) -> None:
-    """Add the minutes of the hour that begins at `hour` up to one line each. What comes late is added by the next."""
+    """Aggregate the minutes of the hour that starts at `hour` to one row each. The next run adds late rows."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_COARSEN, [hour, hour + timedelta(hours=1), hour])
 
 
 def _hours_to_coarsen(now: datetime) -> list[datetime]:
-    """The oldest hours that still have minutes, of those that are over for two days."""
+    """The oldest hours that still have minute rows and ended more than two days ago."""
     limit = (now - MINUTES_KEPT).replace(minute=0, second=0, microsecond=0)
     minutes = Usage.objects.filter(span=Usage.Span.MINUTE, at__lt=limit)
     return list(minutes.datetimes("at", "hour")[:HOURS_AT_ONCE])

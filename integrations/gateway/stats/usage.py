@@ -1,7 +1,7 @@
-"""What calls cost, counted in the process and added up in PostgreSQL by the minute: no row per call.
+"""Usage counters of API calls: counted in the process, added up per minute in PostgreSQL, without a row per call.
 
-A buffer (`core.counters`) collects a few seconds' counts. The next call writes them, the sweep of the jobs writes those
-of a worker that makes no call, and the rest is written at exit.
+A buffer (`core.counters`) collects the counts of a few seconds. The next call writes them. The sweep of the jobs writes
+those of a worker that makes no call. The process writes the rest at exit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from integrations.gateway.stats.histogram import SIZE, bucket
 
 _FIGURES = 4  # calls, spent, took_ms, slowest_ms; the buckets follow
 
-# What to do with a line that is there already: `line` is it, `excluded` what comes to it.
+# Upsert of a row that exists already: `line` is that row, `excluded` the row to add to it.
 ADD_UP = f"""DO UPDATE SET
   calls = line.calls + excluded.calls, spent = line.spent + excluded.spent,
   took_ms = line.took_ms + excluded.took_ms, slowest_ms = greatest(line.slowest_ms, excluded.slowest_ms),
@@ -41,7 +41,7 @@ Figures = list[int]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Who called what: the part of a line that does not change with the outcome."""
+    """Who called what: the columns of a usage row that do not depend on the outcome."""
 
     app_id: int
     resource_id: str
@@ -51,28 +51,31 @@ class Asked:
 
 
 def count(asked: Asked, *, code: str, took: float | None, spent: bool) -> None:
-    """One attempt ended. `code`: its error's, empty for success; `took`: seconds until the answer, None when nothing
-    was sent; `spent`: it used a permit up."""
+    """Count one attempt that ended.
+
+    `code`: its error's, empty for success; `took`: seconds until the response, None when nothing was sent; `spent`: it
+    used up a permit.
+    """
     minute = int(clock.now().timestamp()) // 60
     line = (minute, asked.app_id, asked.resource_id, asked.operation, asked.job, asked.lane, code)
     counter.add(line, _figures(took, spent=spent))
 
 
 def flush_if_due() -> None:
-    """Write what was counted, and the calls that were kept, if the last time was a few seconds ago."""
+    """Write the buffered counts and kept calls if the last write was a few seconds ago."""
     counter.flush_if_due()
     kept_calls.waiting.flush_if_due()
 
 
 def flush() -> None:
-    """Write what was counted, and the calls that were kept; while the database is away they wait for the next time."""
+    """Write the buffered counts and kept calls; they stay buffered while the database is unavailable."""
     if not connection.in_atomic_block:
         counter.flush()
         kept_calls.waiting.flush()
 
 
 def _figures(took: float | None, *, spent: bool) -> Figures:
-    """Of one attempt: calls, spent, took_ms, slowest_ms, and the buckets of the histogram."""
+    """The figures of one attempt: calls, spent, took_ms, slowest_ms, and the buckets of the histogram."""
     figures = [0] * (_FIGURES + SIZE)
     figures[:2] = 1, int(spent)
     if took is not None:

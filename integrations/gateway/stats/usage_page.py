@@ -1,4 +1,4 @@
-"""The page of usage: what the template shows for the chosen time and filters."""
+"""Context of the usage page: what its template shows for the chosen time and filters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from integrations.gateway.stats import plots, queries
 from integrations.gateway.stats.queries import SPANS, Figures, Slice, Span
 
-BY_HAND = "by hand"  # pages and commands: calls that no job made
+BY_HAND = "by hand"  # label of calls from pages and commands, without a job
 _ALARMING = 5.0  # percent of errors
 _FILTERS = {"operation": "Operation", "job": "Job", "resource_id": "Tenant", "lane": "Lane"}
 _LINES = 60
@@ -19,7 +19,7 @@ _LINES = 60
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a table, as text."""
+    """One table row, as text."""
 
     name: str
     link: str
@@ -34,7 +34,7 @@ class Line:
 
 
 def context(asked: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """`asked` is the page's query string; what it does not know counts as not given."""
+    """The template's context. `asked` is the page's query string; unknown values count as not given."""
     span = SPANS.get(asked.get("span", ""), SPANS["hour"])
     given = {name: value for name in _FILTERS if (value := asked.get(name, "").strip().replace("\0", ""))}
     where = {name: "" if (name, value) == ("job", BY_HAND) else value for name, value in given.items()}

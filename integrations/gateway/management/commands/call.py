@@ -1,4 +1,4 @@
-"""`manage.py call OPERATION`: any operation of the API from the shell, with the right token and within quota."""
+"""Management command `call OPERATION`: any API operation from the shell, with the right token and within quota."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from integrations.gateway.selection import Selection, lines
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 
-_APART = (("all_pages", "file"), ("out", "file"))  # of these options one says what to do, the other something else
-WAITS, LONGEST_WAIT = 5, 120.0  # for one page of --all-pages; seconds
+_APART = (("all_pages", "file"), ("out", "file"))  # pairs of options that exclude each other
+WAITS, LONGEST_WAIT = 5, 120.0  # per page of --all-pages: number of waits, and the longest one in seconds
 
 
 class Command(BaseCommand):
+    """Calls one operation and prints its response, or the items of all its pages."""
+
     help = "Call an operation of HighLevel's API for one location or company. `catalogue list` names them all."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the operation, tenant, parameters and output options."""
         parser.add_argument("operation", help="contacts.get-contact, get-contact or 'GET /contacts/{contactId}'")
         tenant = parser.add_mutually_exclusive_group(required=True)
         tenant.add_argument("--location", metavar="ID")
@@ -49,6 +52,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="compact JSON, and errors as JSON too")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        """Run the command. Raises CommandError for options that exclude each other."""
         for one, other in _APART:
             if options[one] and options[other]:
                 raise CommandError(f"--{one.replace('_', '-')} and --{other} exclude each other")
@@ -59,7 +63,7 @@ class Command(BaseCommand):
         except IntegrationError as error:
             self._failed(error, as_json=options["json"])
         except BrokenPipeError:
-            raise  # whoever reads has seen enough: no error of ours
+            raise  # the reader closed the pipe: not an error of this command
         except OSError as error:
             raise CommandError(f"{error.strerror}: {error.filename}") from error
 
@@ -107,7 +111,7 @@ class Command(BaseCommand):
 
 
 def _told(error: IntegrationError) -> Iterator[str]:
-    """What happened in one line, with the vendor's own words; then what puts it right, if that is known."""
+    """Lines of text for an error: what happened, in the vendor's words; then the remedy, if one is known."""
     vendor = error.vendor
     words = "; ".join(vendor.details or filter(None, [vendor.message]))
     marks = [f"{name} {value}" for name, value in (("status", vendor.status), ("trace id", vendor.trace_id)) if value]
@@ -128,8 +132,10 @@ def _answer(arguments: dict[str, Any], file: str | None) -> Result:
 
 
 def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool) -> Iterator[str]:
-    """A line for each item, or for what is chosen of it: an empty one where an item has nothing there. Raises
-    BadRequest when none had anything."""
+    """A line for each item, or for the value selected from it, empty where the item has none.
+
+    Raises BadRequest when no item has a value.
+    """
     items = found = 0
     item: Any = None
     for page in client.pages(fetch=_page, **arguments):
@@ -145,7 +151,7 @@ def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool)
 
 
 def _page(operation: str, **arguments: Any) -> Page:
-    """As `client.page`, but it waits for a permit: a listing that breaks off has to be started again."""
+    """`client.page` that waits for a permit, because an interrupted listing would have to start again."""
     for _ in range(WAITS):
         try:
             return client.page(operation, **arguments)
@@ -164,13 +170,13 @@ def _shown(chosen: Any, *, compact: bool) -> list[str]:
 def _written(items: Iterator[str], to: Path) -> int:
     with media.complete(to) as into:
         count = 0
-        for count, line in enumerate(items, start=1):  # noqa: B007 - the last one is the count
+        for count, line in enumerate(items, start=1):  # noqa: B007 - the last value is the count
             into.write(f"{line}\n".encode())
         return count
 
 
 def _params(pairs: list[str]) -> dict[str, str | list[str]] | None:
-    """A name that is given more than once has a list; the catalogue says whether it may."""
+    """Parameters by name; a name given more than once has a list. The catalogue checks whether it may."""
     found: dict[str, list[str]] = {}
     for name, value in map(_pair, pairs):
         found.setdefault(name, []).append(value)

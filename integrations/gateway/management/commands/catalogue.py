@@ -1,4 +1,4 @@
-"""`manage.py catalogue`: look at the vendor's operations, see what newer OpenAPI files mean for us, build anew."""
+"""Management command `catalogue`: list and show operations, compare with newer OpenAPI files, rebuild."""
 
 from __future__ import annotations
 
@@ -26,9 +26,12 @@ COMMITTED, FACADE = Path(room.__file__).parent, Path(facade_package.__file__).pa
 
 
 class Command(BaseCommand):
+    """Lists, shows, compares and builds the catalogue."""
+
     help = "The catalogue of HighLevel's operations: list, show OPERATION, diff FILE|DIR, build DIR."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the verbs `list`, `show`, `diff` and `build` with their options."""
         common = ArgumentParser(add_help=False)
         common.add_argument("--dialect", choices=["v2", "v3"], default="v2")
         common.add_argument("--json", action="store_true")
@@ -46,6 +49,7 @@ class Command(BaseCommand):
         builder.add_argument("--out", type=Path, help="another place, made if need be")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        """Run the chosen verb. Raises CommandError for an IntegrationError or OSError."""
         try:
             getattr(self, f"_{options['verb']}")(options)
         except BrokenPipeError:
@@ -99,7 +103,7 @@ class Command(BaseCommand):
         inside = {name: fields.text_of(fields_of(sets[name])) for name in built}
         place = out or COMMITTED
         place.mkdir(parents=True, exist_ok=True)
-        for name, result in built.items():  # only once everything could be read
+        for name, result in built.items():  # write only after every file could be read
             (place / f"{name}.json").write_text(text_of(result, name), encoding="utf-8")
             (place / fields.name_of(name)).write_text(inside[name], encoding="utf-8")
             _write_facade(result, name, out / "facade" if out else FACADE)
@@ -114,7 +118,7 @@ class Command(BaseCommand):
 
 
 def _sources(source: Path, dialect: DialectName) -> tuple[list[Path], DialectName]:
-    """The files to compare with; a single file tells its dialect by its name."""
+    """The files to compare with. The dialect of a single file follows from its name."""
     if not source.is_dir():
         return [source], "v3" if source.stem.endswith("-v3") else dialect
     files = files_of(source, dialect)
@@ -124,7 +128,7 @@ def _sources(source: Path, dialect: DialectName) -> tuple[list[Path], DialectNam
 
 
 def _other_name(ours: Catalogue, theirs: Catalogue, names: frozenset[str]) -> str | None:
-    """A warning when we know no file of this name, and another's operations are in it."""
+    """A warning when the catalogue has no file of this name but another file has the same operations."""
     known = {f"{o.method} {o.path}": o.key.partition(".")[0] for o in ours.operations()}
     if names & set(known.values()):
         return None
@@ -168,7 +172,7 @@ def _levels(text: str) -> tuple[str, ...]:
 
 
 def _write_facade(built: Catalogue, dialect: DialectName, folder: Path) -> None:
-    """Its package, without the modules of files that the vendor has withdrawn."""
+    """Write the facade package and delete the modules of files that the vendor has withdrawn."""
     package = folder / dialect
     package.mkdir(parents=True, exist_ok=True)
     files = facade(built, dialect)
