@@ -1,4 +1,4 @@
-"""The room as a Django app: it keeps no rows, it only brings the `catalogue` command."""
+"""App config of the highlevel room: the vendor's protocol. It has no models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from django.apps import AppConfig
 
 
 class HighLevelConfig(AppConfig):
+    """The vendor's protocol as a Django app."""
+
     name = "integrations.highlevel"
     label = "highlevel"
     verbose_name = "HighLevel protocol"

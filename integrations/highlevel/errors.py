@@ -1,10 +1,10 @@
-"""The two failures only the vendor's protocol knows; both hang in the tree of `integrations.core.errors`.
+"""Exceptions of the vendor's protocol; both belong to the error tree of `integrations.core.errors`.
 
 ::
 
     Retryable
     ├── AccessTokenRejected    401 on a call: refresh once per token generation, then stop
-    └── UnknownRefusal         an answer no row of our tables knows: back off, show it, add a row
+    └── UnknownRefusal         a response that no row of our tables matches: back off, show it, add a row
 """
 
 from __future__ import annotations
@@ -13,16 +13,12 @@ from integrations.core.errors import Retryable
 
 
 class AccessTokenRejected(Retryable):
-    """The API refused the access token. At most one refresh per generation may follow; never for a missing
-    scope.
-    """
+    """The API refused the access token. At most one refresh per generation may follow, and none for a missing scope."""
 
     code = "access_token_rejected"
 
 
 class UnknownRefusal(Retryable):
-    """A refusal that is in no table. Retryable, because calling a live grant dead costs the customer a
-    re-install.
-    """
+    """A refusal that no table lists. Retryable: to treat a live grant as dead costs the customer a re-install."""
 
     code = "unknown_refusal"

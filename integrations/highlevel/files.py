@@ -1,8 +1,8 @@
-"""Files that the vendor's answers point to by address: media, attachments, recordings on hosts that are not the API.
+"""Download of files from URLs in the vendor's responses: media, attachments, recordings on hosts outside the API.
 
-The address is data, in the end some contact's, so it may point anywhere, at our own network too. Only https to
-addresses that are public is followed: the check is made on the address that is connected to, so that a name cannot be
-looked up twice with two answers. No token is sent, no redirect followed.
+Such a URL is untrusted data, ultimately from any contact. It may point anywhere, also into our own network. So the
+client connects only over https and only to public IP addresses. It checks the IP address that it connects to, so that a
+second DNS lookup cannot return another one. It sends no token and follows no redirect.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from integrations.core.errors import BadRequest, RequestRejected, ServerFault, V
 from integrations.highlevel.http.deadline import DeadlineBackend
 from integrations.highlevel.http.wire import INTO, LARGEST, TOTAL, Wire, proxy_for
 
-_ANYWHERE = "https://files.invalid"  # as a wire wants an address; each request has its own
+_ANYWHERE = "https://files.invalid"  # base URL that a wire requires; each request has its own
 NOT_PUBLIC, NOT_A_URL = "the file's address is not a public one", "the file's address is not a URL"
-_UNICAST = ipaddress.IPv6Network("2000::/3")  # all of IPv6 that is given out (RFC 4291, IANA's registry)
-_6TO4 = ipaddress.IPv6Network("2002::/16")  # an IPv4 address inside; nobody's any more (RFC 7526)
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # all allocated IPv6 addresses (RFC 4291, IANA's registry)
+_6TO4 = ipaddress.IPv6Network("2002::/16")  # embeds an IPv4 address; deprecated (RFC 7526)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: ends in the IPv4 address that the gateway connects to
 
 
 class PublicBackend(DeadlineBackend):
-    """Connects to public addresses only."""
+    """Network backend that connects to public IP addresses only."""
 
     def resolve(self, host: str, port: int) -> str:
-        """The address to connect to instead of the name. Raises BadRequest when it has one that is not public."""
+        """The IP address to connect to for a host name. Raises BadRequest when one of its addresses is not public."""
         addresses = [host] if _is_address(host) else _looked_up(host, port)
         if not all(_is_public(address) for address in addresses):
             raise BadRequest(NOT_PUBLIC, host=host)
@@ -39,7 +39,7 @@ class PublicBackend(DeadlineBackend):
 
 
 def _is_public(address: str) -> bool:
-    """Whether it is anybody's on the internet. What stands for an IPv4 address is as public as that one."""
+    """Whether an IP address is public. An IPv6 address that embeds an IPv4 address is as public as that one."""
     given = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(given, ipaddress.IPv6Address):
         inner = given.ipv4_mapped or (ipaddress.IPv4Address(given.packed[-4:]) if given in _NAT64 else None)
@@ -62,15 +62,15 @@ def _looked_up(host: str, port: int) -> list[str]:
         return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     except OSError:
         raise httpcore2.ConnectError("the name is unknown") from None
-    except UnicodeError:  # a label that is empty or longer than 63 characters
+    except UnicodeError:  # a DNS label that is empty or longer than 63 characters
         raise BadRequest(NOT_A_URL) from None
 
 
 def fetch(url: str, into: BinaryIO, *, largest: int, timeout: float, wire: Wire | None = None) -> str:
-    """Writes the file and returns its media type. Raises BadRequest, Unreachable, ServerFault, RequestRejected and,
-    for more than `largest` bytes, PayloadTooLarge.
+    """Download a file into `into` and return its media type. Raises BadRequest, Unreachable, ServerFault,
+    RequestRejected and, for more than `largest` bytes, PayloadTooLarge.
 
-    `timeout` is the whole attempt's, in seconds; `wire` is the way out, the public one by default.
+    `timeout` bounds the whole attempt, in seconds; `wire` is the transport, the public one by default.
     """
     host, scheme, request = _request(url)
     if wire is None and (scheme != "https" or not host):
@@ -86,10 +86,10 @@ def fetch(url: str, into: BinaryIO, *, largest: int, timeout: float, wire: Wire 
 
 
 def _request(url: str) -> tuple[str | None, str, httpx2.Request]:
-    """Its host and scheme too. The error does not repeat the address: a signed one is a key."""
+    """The request with its host and scheme. Errors do not repeat the URL, because a signed URL grants access."""
     try:
         parts = urlsplit(url)
-        if parts.port != 0:  # reading it checks its range
+        if parts.port != 0:  # reading `port` checks its range
             return parts.hostname, parts.scheme, httpx2.Request("GET", url)
     except (ValueError, httpx2.InvalidURL):
         pass
@@ -98,5 +98,5 @@ def _request(url: str) -> tuple[str | None, str, httpx2.Request]:
 
 @lru_cache(maxsize=1)
 def _public() -> Wire:
-    """Through a proxy it is the proxy that is connected to, and that decides what may be reached."""
+    """The transport to public addresses. With a proxy, the proxy decides which addresses may be reached."""
     return Wire(_ANYWHERE, backend=None if proxy_for(_ANYWHERE) else PublicBackend(), peer="the file's host")

@@ -1,10 +1,10 @@
-"""Webhook signatures: Ed25519 over the raw body, and RSA while the vendor still sends it and somebody
-switched it on.
+"""Webhook signatures: Ed25519 over the raw body, and legacy RSA while the vendor sends it and the operator enables it.
 
-Raw bytes only: a body parsed and written again is another body (the official Node sample verifies that
-one). When the Ed25519 header is there it alone decides, so a forger cannot fall back to the weaker key.
-Keys are a list, because the vendor announces rotations by e-mail and both are valid meanwhile (FACTS
-section 3.1).
+Verification uses the raw bytes only, because a body that is parsed and serialized again differs (the official Node
+sample verifies that one). When the Ed25519 header is present, it alone decides, so a forger cannot fall back to the
+weaker key.
+
+Keys are a list: the vendor announces rotations by e-mail, and both keys are valid meanwhile (FACTS section 3.1).
 """
 
 from __future__ import annotations
@@ -52,15 +52,14 @@ T1hhTiaCeIY/OwwwNUY2yvcCAwEAAQ==
 
 @dataclass(frozen=True, slots=True)
 class WebhookKeys:
-    """The public keys whose signatures we accept. Empty `rsa`: the legacy header counts for nothing."""
+    """The public keys whose signatures are accepted. Empty `rsa`: the legacy header is ignored."""
 
     ed25519: tuple[Ed25519PublicKey, ...]
     rsa: tuple[RSAPublicKey, ...] = ()
 
 
 def load_keys(pems: Iterable[str], legacy: bool) -> WebhookKeys:
-    """Reads PEM public keys of both kinds; each text may hold several. A kind without any gets the
-    published key.
+    """Load PEM public keys of both kinds; each text may hold several. A kind without any key gets the published key.
 
     RSA keys count only with `legacy`. Raises BadRequest that says which text is not a key.
     """
@@ -72,7 +71,7 @@ def load_keys(pems: Iterable[str], legacy: bool) -> WebhookKeys:
 
 
 def verify_webhook(raw: bytes, headers: Mapping[str, str], keys: WebhookKeys) -> None:
-    """Returns if somebody we trust signed exactly these bytes; raises SignatureInvalid otherwise."""
+    """Returns if a trusted key signed exactly these bytes; raises SignatureInvalid otherwise."""
     modern, legacy = _header(headers, ED25519_HEADER), _header(headers, RSA_HEADER)
     if modern is not None:
         signature = _decoded(modern)
@@ -88,7 +87,7 @@ def verify_webhook(raw: bytes, headers: Mapping[str, str], keys: WebhookKeys) ->
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:
-    """The header whatever its case; None when it is missing or says that the body is unsigned."""
+    """The header, found in any case; None when it is missing or says that the body is unsigned."""
     value = next((v for k, v in headers.items() if k.lower() == name), "").strip()
     return None if value in ("", UNSIGNED) else value
 

@@ -1,15 +1,14 @@
-"""Who is looking at our page inside HighLevel: opens the encrypted user data the parent frame hands over.
+"""Page SSO: decryption of the encrypted user data that HighLevel's parent frame passes to an embedded page.
 
-The format is CryptoJS's passphrase AES (FACTS section 5): base64 of "Salted__", 8 bytes of salt and
-AES-256-CBC, key and IV derived by one round of MD5. It has no signature, no nonce and no expiry, so it
-proves little on its own: callers check the ids against their own installations and keep the session short.
-Whatever is wrong with it, the error is the same, because telling bad padding from bad JSON would turn the
-endpoint into a decryption oracle.
+The format is CryptoJS's passphrase AES (FACTS section 5): base64 of "Salted__", 8 bytes of salt and AES-256-CBC, with
+key and IV derived by one round of MD5. It has no signature, no nonce and no expiry, so it proves little on its own:
+callers check the ids against their own installations and keep the session short. Every failure raises the same error,
+because an error that distinguishes bad padding from bad JSON would turn the endpoint into a decryption oracle.
 
-Without a signature, who holds a genuine payload can cut its blocks and flip bits in them; each cut turns 16 bytes into
-noise, which passes when it falls into a text of the user's own, such as the name. An agency's user whose name ends like
-another company's id could so append a second `companyId`, in some 300,000 attempts. So a name may stand there once, and
-an id has to look like one.
+Without a signature, an attacker with a genuine payload can cut its blocks and flip bits in them. Each cut turns 16
+bytes into noise. The noise passes when it falls into a text that the user controls, such as the name. An agency's user
+whose name ends like another company's id could so append a second `companyId`, in some 300,000 attempts. So each JSON
+name may occur only once, and an id must have the form of one.
 """
 
 from __future__ import annotations
@@ -38,8 +37,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class SsoUser:
     """The user as HighLevel describes them. `role` is admin or user, `type` agency or location.
 
-    `active_location` is set in a location's context, for agency users inside one too (then `type` stays
-    agency).
+    `active_location` is set inside a location, also for agency users (then `type` stays agency).
     """
 
     user_id: str
@@ -57,7 +55,7 @@ class SsoUser:
 
 
 def decrypt(payload: str, shared_secret: Secret) -> SsoUser:
-    """Opens the payload with the app's shared secret. Raises SignatureInvalid, always with the same words."""
+    """Decrypt the payload with the app's shared secret. Raises SignatureInvalid, always with the same message."""
     if not shared_secret:
         raise BadRequest("the app has no shared secret: generate one in the developer portal and configure it")
     try:
@@ -83,7 +81,7 @@ def _opened(payload: str, passphrase: bytes) -> bytes:
 
 
 def _key_and_iv(passphrase: bytes, salt: bytes) -> tuple[bytes, bytes]:
-    """OpenSSL's EVP_BytesToKey, as CryptoJS does it; MD5 is the vendor's choice and not ours to change."""
+    """OpenSSL's EVP_BytesToKey, as CryptoJS implements it. The vendor's format requires MD5."""
     derived = block = b""
     while len(derived) < _KEY_BYTES + _IV_BYTES:
         block = hashlib.md5(block + passphrase + salt, usedforsecurity=False).digest()

@@ -1,8 +1,8 @@
-"""The closed table of refused API calls: what each answer means and who has to do what (FACTS section 1.5).
+"""Error table of the API: classification of refused calls by meaning and by who has to act (FACTS section 1.5).
 
-Not every 401 is an expired token: refreshing on a missing scope loops for ever (the official Node SDK
-does), so the words decide. A 401 in nobody's table counts as a refused token, because at most one refresh
-per generation follows; any other unknown 4xx is the vendor's final word on this request.
+Not every 401 is an expired token. To refresh on a missing scope loops for ever (the official Node SDK does), so the
+words decide. A 401 that no row matches counts as a refused token, because at most one refresh per generation follows.
+Any other unknown 4xx is the vendor's final refusal of this request.
 """
 
 from __future__ import annotations
@@ -112,14 +112,14 @@ ROWS = (
 
 
 def raise_for(response: Response, *, operation: str) -> None:
-    """Returns on success; otherwise raises the error the answer stands for (see `error_for`)."""
+    """Returns on success; otherwise raises the error that the response stands for (see `error_for`)."""
     error = error_for(response, operation=operation)
     if error is not None:
         raise error
 
 
 def error_for(response: Response, *, operation: str) -> IntegrationError | None:
-    """The error of an answer, or None. `vendor` has the answer; `context` the operation and the table row's reason."""
+    """The error of a response, or None. `vendor` has the response; `context` the operation and the row's reason."""
     if 200 <= response.status < 300:
         return _unreadable(response, operation)
     if response.status == 429:
@@ -133,13 +133,13 @@ def error_for(response: Response, *, operation: str) -> IntegrationError | None:
 
 
 def _vendor(response: Response, *, sentences: int = 0) -> VendorAnswer:
-    """The refusal, with up to so many of its sentences."""
+    """The vendor's refusal, with up to `sentences` of its sentences."""
     said = _said(response)
     return error_rows.vendor_answer(response.status, said, trace_id=response.trace_id, sentences=sentences)
 
 
 def _unreadable(response: Response, operation: str) -> IntegrationError | None:
-    """A 2xx that should hold JSON and does not: a gateway's page, or an answer cut short."""
+    """The error for a 2xx that should hold JSON and does not: a proxy's page, or a truncated response."""
     expects_json = response.content_type in ("", "text/html") or response.content_type.endswith("json")
     if response.json is not None or not response.body or not expects_json or response.body.strip() == b"null":
         return None
@@ -148,7 +148,7 @@ def _unreadable(response: Response, operation: str) -> IntegrationError | None:
 
 
 def _said(response: Response) -> Any:
-    """The vendor's words, which are plain text at times. A page of HTML is a proxy's and says nothing."""
+    """The vendor's error body, sometimes plain text. An HTML page comes from a proxy and counts as empty."""
     return _text(response) if response.content_type == "text/plain" else response.json
 
 
@@ -157,7 +157,7 @@ def _text(response: Response) -> str:
 
 
 def _throttled(response: Response, operation: str) -> IntegrationError:
-    """Burst and day give the same 429; only `daily-remaining` 0 tells them apart (FACTS section 4)."""
+    """The error for a 429. Burst and day limits both give 429; `daily-remaining` 0 means the day (FACTS section 4)."""
     spent = response.rate.day_is_spent
     wait_ms = response.rate.daily_reset_ms if spent else response.rate.interval_ms
     wait = response.retry_after if wait_ms is None or response.retry_after is not None else wait_ms / 1000
@@ -166,7 +166,7 @@ def _throttled(response: Response, operation: str) -> IntegrationError:
         f"HighLevel's {window} quota for this resource is used up",
         retry_after=wait,
         window=window,
-        vendor=replace(_vendor(response), message=None),  # it repeats ours
+        vendor=replace(_vendor(response), message=None),  # the vendor's message repeats ours
         operation=operation,
     )
 

@@ -1,9 +1,9 @@
-"""How both error tables work: rows tried in order, closed by default, each citing where its body was seen.
+"""Rows of the error tables for API and OAuth refusals: tried in order, each citing where its body was seen.
 
-The vendor answers in three shapes (`error`/`error_description`, `statusCode`/`message`, nested `error{}`)
-and sometimes in plain text, so rows match words of the flattened text, never a shape. What the vendor wrote
-is shown to operators (its support asks for it) only after `redact_text`, because an answer may echo what was
-sent.
+A refusal that no row matches is unknown. The vendor answers in three shapes (`error`/`error_description`,
+`statusCode`/`message`, nested `error{}`) and sometimes in plain text, so rows match words of the flattened text, never
+a shape. Operators see the vendor's words (its support asks for them) only after `redact_text`, because a response may
+echo the request.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from integrations.core.redaction import ELLIPSIS, is_secret_field, redact_text
 
 SHOWN_CHARACTERS = 200
 _TEXT_KEYS = ("error", "error_description", "message", "code", "details")
-_WIDEST = 50  # members of an object or list that are kept
-_DEEPEST = 8  # what is nested further is no error body, and could exhaust the stack
+_WIDEST = 50  # limit of members kept of an object or list
+_DEEPEST = 8  # deeper nesting is no error body and could exhaust the stack
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One known refusal. `words` is searched in the lower-cased text; `source` names the row of evidence."""
+    """One known refusal. `words` is a pattern for the lower-cased text; `source` cites the evidence for the row."""
 
     statuses: Container[int]
     words: str
@@ -35,17 +35,18 @@ class Row:
     source: str
 
     def matches(self, status: int, text: str) -> bool:
+        """Whether the status and the lower-cased text are this refusal's."""
         return status in self.statuses and re.search(self.words, text) is not None
 
 
 def first_match(rows: Iterable[Row], status: int, body: Any) -> Row | None:
-    """The first row that knows this answer, or None."""
+    """The first row that matches the response, or None."""
     text = " ".join(prose(body)).lower()
     return next((row for row in rows if row.matches(status, text)), None)
 
 
 def prose(body: Any, depth: int = 0) -> Iterator[str]:
-    """Every piece of prose in an error body, whatever its shape."""
+    """Every piece of prose in an error body of any shape."""
     if isinstance(body, str):
         yield body
     elif isinstance(body, dict | list) and depth < _DEEPEST:
@@ -54,14 +55,14 @@ def prose(body: Any, depth: int = 0) -> Iterator[str]:
 
 
 def shown(body: Any) -> str | None:
-    """The vendor's words, short and without anything that could be a token; None when it said nothing."""
+    """The vendor's words, shortened and without possible tokens; None when the response has none."""
     text = redact_text("; ".join(prose(body)).strip())
     return text[:SHOWN_CHARACTERS] or None
 
 
 def vendor_answer(status: int, body: Any, *, trace_id: str | None, sentences: int = 0) -> VendorAnswer:
-    """The vendor's refusal as errors carry it. `body` is its JSON, or its text; `sentences`: how many of its sentences
-    are kept apart.
+    """The vendor's refusal as errors carry it. `body` is its JSON, or its text. `sentences` limits how many of its
+    sentences are stored separately.
     """
     return VendorAnswer(
         status=status,
@@ -73,7 +74,7 @@ def vendor_answer(status: int, body: Any, *, trace_id: str | None, sentences: in
 
 
 def redacted(body: Any, depth: int = 0) -> Any:
-    """An error body without what could be a token: codes and `meta` stay, long texts and lists are cut."""
+    """An error body without possible tokens: codes and `meta` stay, long texts and lists are cut."""
     if isinstance(body, str):
         return redact_text(body)[:SHOWN_CHARACTERS]
     if depth >= _DEEPEST:

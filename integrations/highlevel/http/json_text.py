@@ -1,8 +1,8 @@
-"""The JSON of an answer, as all behind this room can keep it: written as UTF-8, stored in PostgreSQL.
+"""JSON parser for response bodies: the result can be written as UTF-8 and stored in PostgreSQL.
 
-JSON may hold NUL characters and halves of surrogate pairs, which neither takes, and whoever fills in a form on a
-tenant's web site can put them there: a text cut in the midst of an emoji is enough. They become U+FFFD here, once for
-all, so that one odd name costs no job, page or command. Numbers that are none (NaN, or beyond all bounds) become None.
+JSON may hold NUL characters and halves of surrogate pairs, which neither accepts. Any contact who fills in a form on a
+tenant's web site can produce them, for example by a text cut inside an emoji. The parser replaces them by U+FFFD, so
+that one odd name fails no job, page or command. Numbers that are not finite (NaN, or out of range) become None.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from integrations.core.texts import storable_json
 
-# What has to stand in the bytes for one to come of them. Without any, nothing is walked through.
+# Only bytes with one of these can give such a character. Without any, the JSON is not walked.
 _MARKS = (rb"\u0000", rb"\ud", rb"\uD", b"\xed", b"\0")
 
 
 def parsed(body: bytes) -> Any:
-    """The JSON in these bytes, or None. Nesting deep enough to exhaust the stack is not JSON we want either."""
+    """The JSON in these bytes, or None. JSON nested deep enough to exhaust the stack gives None too."""
     try:
         value = _DECODER.decode(body.decode(json.detect_encoding(body), "surrogatepass"))
         return storable_json(value) if any(mark in body for mark in _MARKS) else value

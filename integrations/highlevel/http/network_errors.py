@@ -1,9 +1,8 @@
-"""The one place where httpx2's exceptions become ours, most specific first.
+"""Mapping of httpx2's exceptions to ours, most specific first. No other module maps them.
 
-The question that matters is whether the request may have had its effect: a refresh that was sent may have
-spent the refresh token, a refresh that never left has not. When in doubt it was sent. The original
-exception is dropped, not chained: it holds the request with its Authorization header, and some of its texts
-quote header values.
+The question that matters is whether the request may have taken effect: a refresh that was sent may have spent the
+refresh token, a refresh that never left has not. When in doubt it counts as sent. The original exception is dropped,
+not chained: it holds the request with its Authorization header, and some of its texts quote header values.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import httpx2
 
 from integrations.core.errors import BadRequest, IntegrationError, Unreachable
 
-# (exception, error, sent, what happened to a request to `peer`). Order matters: subclasses stand before their bases.
+# (exception, error, sent, what happened to a request to `peer`). Order matters: subclasses come before their bases.
 ROWS: tuple[tuple[type[Exception], type[IntegrationError], bool, str], ...] = (
     (httpx2.ConnectTimeout, Unreachable, False, "{peer} did not take the connection in time"),
     (httpx2.PoolTimeout, Unreachable, False, "no connection to {peer} was free in time"),
@@ -50,8 +49,9 @@ FOREIGN: tuple[type[Exception], ...] = (
 
 
 def mapped(fault: Exception, *, peer: str = "HighLevel", **context: Any) -> IntegrationError:
-    """Our error for one of httpx2's; `peer` is who was asked. Context: `sent`, `cause` (the foreign class's name)
-    and what the caller adds.
+    """Our error for an exception of httpx2. `peer` names the server.
+
+    The error's context has `sent`, `cause` (the name of httpx2's class) and what the caller adds.
     """
     for foreign, kind, sent, happened in ROWS:
         if isinstance(fault, foreign):

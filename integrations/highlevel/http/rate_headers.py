@@ -1,4 +1,4 @@
-"""The vendor's quota headers as numbers. Limits are learned from here, never assumed (FACTS section 4)."""
+"""Parser of the vendor's quota headers. Limits are learned from them, never assumed (FACTS section 4)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ HOUR_MS = 3_600_000
 
 @dataclass(frozen=True, slots=True)
 class RateSnapshot:
-    """What one answer said about its bucket. None: the header was missing or absurd.
+    """The quota state of one response. None: the header was missing or absurd.
 
-    `interval_ms` is the length of the burst window; `daily_reset_ms` is how long until the day budget is
-    whole again, a duration and not a moment (undocumented, seen live in three public repositories).
+    `interval_ms` is the length of the burst window; `daily_reset_ms` is how long until the day budget is whole again, a
+    duration and not a moment (undocumented, seen live in three public repositories).
     """
 
     max: int | None = None
@@ -25,6 +25,7 @@ class RateSnapshot:
 
     @property
     def day_is_spent(self) -> bool:
+        """Whether the day budget has nothing left."""
         return self.daily_remaining == 0
 
 
@@ -41,16 +42,14 @@ _HEADERS = {
 
 
 def snapshot(headers: Mapping[str, str]) -> RateSnapshot:
-    """Reads a snapshot from headers whose lookup ignores case."""
+    """Parse a snapshot from headers whose lookup ignores case."""
     return RateSnapshot(
         **{field: _number(headers.get(name), low, high) for field, (name, low, high) in _HEADERS.items()}
     )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """`Retry-After` in seconds. The vendor sends none today; a date or a value beyond a day is not
-    believed.
-    """
+    """`Retry-After` in seconds. The vendor sends none today; a date or a value beyond a day is ignored."""
     seconds = _number(headers.get("retry-after"), 0, 86_400)
     return None if seconds is None else float(seconds)
 

@@ -1,8 +1,7 @@
-"""The API client: a `Request` in, a `Response` out, whatever its status. It knows tokens and headers, no
-operation.
+"""HTTP transport of the API: a `Request` in, a `Response` of any status out, independent of the operation.
 
-Statuses are not judged here: quota has to be settled from the headers of refusals too.
-`api_errors.raise_for` does that next.
+It handles tokens and headers. It does not classify statuses, because quota has to be settled from the headers of
+refusals too. The caller passes the response to `api_errors.raise_for` next.
 """
 
 from __future__ import annotations
@@ -30,10 +29,10 @@ File = tuple[str, bytes | BinaryIO, str]  # name, content (an open file is read 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `path` is already filled and encoded; `timeout` is the whole attempt's, in seconds.
+    """One API request. `path` is already filled and encoded; `timeout` bounds the whole attempt, in seconds.
 
-    At most one of `json` and `form`; with `files`, be it empty, the form is a multipart one. `operation` only names
-    the call in errors. A good answer's body goes to the file `into`, if there is one, up to `largest` bytes.
+    At most one of `json` and `form` is set. With `files`, even empty, the form is multipart. `operation` only names the
+    call in errors. With an open file `into`, the body of a successful response goes there, up to `largest` bytes.
     """
 
     method: str
@@ -53,11 +52,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer. `json` is None when the body is empty or is not JSON (then look at `body` and
-    `content_type`).
+    """One response. `json` is None when the body is empty or is not JSON (then see `body` and `content_type`).
 
-    `sent_at` and `received_at` are `clock.monotonic()` seconds: the last moment before sending, the first
-    after the last byte. `retry_after` is in seconds.
+    `sent_at` and `received_at` are `clock.monotonic()` seconds: the last moment before sending, the first after the
+    last byte. `retry_after` is in seconds.
     """
 
     status: int
@@ -72,20 +70,22 @@ class Response:
 
     @property
     def elapsed(self) -> float:
+        """Seconds from sending to the last byte."""
         return self.received_at - self.sent_at
 
 
 class Transport:
-    """Calls one API address over pooled connections. Threads share it; every `send` is one HTTP request."""
+    """Transport to one API base URL over pooled connections. Threads share it; every `send` is one HTTP request."""
 
     def __init__(self, api_url: str, limits: Limits | None = None, *, wire: Wire | None = None) -> None:
         self.wire = wire or Wire(api_url, limits)
-        # It only builds requests: what its `send` adds (redirects, cookies, hooks) is none of an attempt's business.
+        # It only builds requests: an attempt must not have what its `send` adds (redirects, cookies, hooks).
         self._client = httpx2.Client(transport=self.wire)
 
     def send(self, request: Request) -> Response:
-        """Raises Unreachable (context `sent`: may it have had its effect?) and BadRequest. Any status is
-        returned.
+        """Send one request and return the response of any status.
+
+        Raises Unreachable (context `sent`: whether it may have taken effect) and BadRequest.
         """
         built = self._build(request)
         sent_at = clock.monotonic()
@@ -97,6 +97,7 @@ class Transport:
         return _response(answer, sent_at, clock.monotonic())
 
     def close(self) -> None:
+        """Close the pooled connections."""
         self.wire.close()
 
     def _build(self, request: Request) -> httpx2.Request:
@@ -117,12 +118,12 @@ class Transport:
                 extensions=extensions,
             )
         except (TypeError, ValueError, httpx2.InvalidURL):
-            pass  # the text of these quotes what was sent
+            pass  # the text of these exceptions quotes what was sent
         raise BadRequest("the request cannot be written as HTTP and JSON", operation=request.operation)
 
 
 def _parts(request: Request) -> list[tuple[str, Any]] | None:
-    """A multipart body. httpx2 makes one of files only, so a field goes as a file without a name."""
+    """A multipart body. httpx2 makes multipart only of files, so each field becomes a file without a name."""
     if request.files is None:
         return None
     fields = [
@@ -143,9 +144,7 @@ def _headers(request: Request) -> dict[str, str]:
 
 
 def _sendable(token: Secret) -> str:
-    """A token with a line break or a space would split the header; its text must not reach an error
-    message.
-    """
+    """The token as a header value. A line break or space would split the header. No error message quotes the token."""
     text = token.reveal()
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise BadRequest("the stored token is not one: connect this account again")
@@ -153,7 +152,7 @@ def _sendable(token: Secret) -> str:
 
 
 def _response(answer: httpx2.Response, sent_at: float, received_at: float) -> Response:
-    headers = dict(answer.headers.items())  # in lower case; each look-up in httpx2's own walks through all of them
+    headers = dict(answer.headers.items())  # lower-cased; httpx2's own look-up scans all headers each time
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     body = parsed(answer.content)
     return Response(
@@ -170,11 +169,11 @@ def _response(answer: httpx2.Response, sent_at: float, received_at: float) -> Re
 
 
 def shared(api_url: str) -> Transport:
-    """The process's transport to this address; it shares its connections with OAuth."""
+    """The process's transport to this base URL; it shares its connections with OAuth."""
     return _over(shared_wire(api_url))
 
 
 @lru_cache(maxsize=16)
 def _over(wire: Wire) -> Transport:
-    """Kept by the wire and not by the address: two caches of addresses could come to hold different wires."""
+    """Cached by wire, not by URL: two caches by URL could hold different wires."""
     return Transport(wire.api_url, wire=wire)

@@ -1,9 +1,9 @@
-"""One HTTP attempt: pooled connections, one deadline, a size cap, no redirects, no retries, no cookies.
+"""HTTP wire: one attempt over pooled connections, with one deadline, a size limit, no redirects, retries or cookies.
 
-A quota slot and a refresh intent each stand for exactly one request on the wire, so nothing below this line
-may send a second one. `Wire` is an httpx2 transport: the API client and Authlib's OAuth client both go
-through it, share its connections and get its errors. Answers come back read to the end. A forked child
-opens connections of its own.
+A quota slot and a refresh intent each stand for exactly one request on the wire, so nothing below this module may send
+a second one. `Wire` is an httpx2 transport: the API client and Authlib's OAuth client both use it, share its
+connections and get its errors. Responses are read to the end before they are returned. A forked child opens its own
+connections.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ import httpx2
 from integrations.core.errors import IntegrationError, PayloadTooLarge
 from integrations.highlevel.http import deadline, network_errors
 
-# Extensions of a request: the deadline of this attempt; an open file that takes a good answer's body, and its size.
+# Extensions of a request: the deadline of this attempt; an open file for the body of a success, and its size.
 TOTAL, INTO, LARGEST = "total_seconds", "into", "largest_bytes"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, bytes and connections of one process. `total_seconds` bounds an attempt from pool to last
-    byte.
-    """
+    """Seconds, bytes and connections of one process. `total_seconds` bounds an attempt from pool to last byte."""
 
     connections: int = 64
     keepalive_seconds: float = 30.0
@@ -43,7 +41,7 @@ class Limits:
 class Wire(httpx2.BaseTransport):
     """Sends one request at a time per thread; safe to share between threads and across a fork.
 
-    `peer` is what errors call the other side.
+    `peer` is the name of the server in errors.
     """
 
     def __init__(
@@ -61,7 +59,10 @@ class Wire(httpx2.BaseTransport):
         self._opened: tuple[int, _Pool] | None = None
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Raises Unreachable or BadRequest (see network_errors), never an exception of httpx2, and PayloadTooLarge."""
+        """Send one request. Raises Unreachable, BadRequest (see network_errors) or PayloadTooLarge.
+
+        It never raises an exception of httpx2.
+        """
         total = float(request.extensions.get(TOTAL, self.limits.total_seconds))
         request.extensions = {**request.extensions, "timeout": self._timeouts(total)}
         try:
@@ -87,7 +88,7 @@ class Wire(httpx2.BaseTransport):
         return httpx2.Response(answer.status_code, headers=headers, content=body)
 
     def _read(self, answer: httpx2.Response, wanted: Mapping[str, Any]) -> bytes:
-        """The body; nothing when it went to a file. What an earlier attempt left in the file goes first."""
+        """The body; empty when it went to a file. The file is first cleared of what an earlier attempt wrote."""
         into: BinaryIO | None = wanted.get(INTO) if answer.is_success else None
         if into is None:
             parts: list[bytes] = []
@@ -103,7 +104,7 @@ class Wire(httpx2.BaseTransport):
         for part in answer.iter_bytes():
             size += len(part)
             if size > largest:
-                # Permanent: whoever came back for it would fetch as much again, and for nothing.
+                # Permanent: a retry would download as much again and fail again.
                 words = f"{self.peer} answered with more than the {largest:,} bytes that are taken"
                 raise PayloadTooLarge(words, sent=True, limit_bytes=largest)
             take(part)
@@ -134,14 +135,12 @@ class _Pool(httpx2.HTTPTransport):
         self._pool._network_backend = backend  # noqa: SLF001
 
 
-# They described the body on the wire; what is handed on is decoded and complete.
+# These headers describe the body on the wire; the returned body is decoded and complete.
 _SPENT_HEADERS = frozenset({b"content-encoding", b"content-length", b"transfer-encoding"})
 
 
 def proxy_for(api_url: str) -> str | None:
-    """HTTPS_PROXY and NO_PROXY as every other program reads them (httpx2 reads them only for its own
-    transports).
-    """
+    """The proxy from HTTPS_PROXY and NO_PROXY; httpx2 reads these only for its own transports."""
     parts = urlsplit(api_url)
     if urllib.request.proxy_bypass(parts.hostname or ""):
         return None
@@ -149,7 +148,7 @@ def proxy_for(api_url: str) -> str | None:
 
 
 def shared(api_url: str) -> Wire:
-    """The process's wire to this address, so that OAuth and API calls share connections."""
+    """The process's wire to this base URL, so that OAuth and API calls share connections."""
     with _building:
         return _wire(api_url)
 
@@ -159,7 +158,7 @@ def _wire(api_url: str) -> Wire:
     return Wire(api_url)
 
 
-# Of two threads that are first, the second waits: a pool that nobody keeps would leave its connections open.
+# The second of two first threads waits: a discarded pool would leave its connections open.
 _building = threading.Lock()
 
 

@@ -1,10 +1,9 @@
-"""OAuth with HighLevel: the install link, code exchange, refresh, and location tokens minted from a company
-token.
+"""OAuth client for HighLevel: install link, code exchange, refresh, and location tokens minted from a company token.
 
-Authlib builds and authenticates the requests. It is kept from doing three things: refreshing by itself
-(only the tokens room refreshes, under a lease), taking a 4xx JSON for a token, and handing the old refresh
-token back as if it were new. Its client holds the last token as state, so it is made per call and only the
-connections are shared.
+Authlib builds and authenticates the requests. This module prevents three things that Authlib would do: refresh by
+itself (only the tokens room refreshes, under a lease), accept a 4xx JSON as a token, and return the old refresh token
+as if it were new. Authlib's client holds the last token as state, so each call makes its own; only the connections are
+shared.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ LONGEST_CODE = 2048
 
 @dataclass(frozen=True, slots=True)
 class ClientIdentity:
-    """One marketplace app as HighLevel knows it."""
+    """OAuth client data of one marketplace app: id, secret, redirect URI, API base URL and dialect."""
 
     client_id: str
     client_secret: Secret
@@ -46,7 +45,7 @@ class ClientIdentity:
 def authorize_url(
     client: ClientIdentity, *, marketplace_url: str, scopes: Iterable[str], state: str, version_id: str
 ) -> str:
-    """The install link (FACTS 1.1). Scopes are parted by %20, because HighLevel reads `+` literally."""
+    """The install link (FACTS 1.1). Scopes are separated by %20, because HighLevel reads `+` literally."""
     url, _ = OAuth2Client(
         client_id=client.client_id,
         redirect_uri=client.redirect_uri,
@@ -64,16 +63,15 @@ def authorize_url(
 def exchange(
     client: ClientIdentity, code: str, *, user_type: UserType, deadline_seconds: float = DEADLINE_SECONDS
 ) -> Grant:
-    """Trades the callback's code. The grant's `user_type` is HighLevel's, which may differ from the one
-    asked for.
+    """Exchange the callback's code for a grant.
 
-    Raises GrantRevoked (code used or expired), ClientRejected, Unreachable, PayloadAnomalous and the rest of
-    `oauth_errors`.
+    The grant's `user_type` is HighLevel's, which may differ from the requested one. Raises GrantRevoked (code used or
+    expired), ClientRejected, Unreachable, PayloadAnomalous and the rest of `oauth_errors`.
     """
     if not code.isascii() or not code.isprintable() or not 0 < len(code) <= LONGEST_CODE:
         raise PayloadAnomalous("the code cannot be one of HighLevel's", operation="oauth.exchange")
     with _Named("oauth.exchange"):
-        call = _Call(client, deadline_seconds)  # the answer has to say what it grants
+        call = _Call(client, deadline_seconds)  # the response has to state what it grants
         call.oauth.fetch_token(
             call.url, grant_type="authorization_code", code=code, user_type=user_type, headers=call.headers
         )
@@ -81,8 +79,10 @@ def exchange(
 
 
 def refresh(client: ClientIdentity, refresh_token: Secret, *, user_type: UserType, deadline_seconds: float) -> Grant:
-    """Trades a refresh token, once. Unreachable with `sent=True` means that it may be spent: send the same
-    one again within 30 seconds (FACTS 1.4). Raises what `oauth_errors` lists.
+    """Exchange a refresh token for a grant, in one request.
+
+    Unreachable with `sent=True` means that the vendor may have spent the token: send the same one again within 30
+    seconds (FACTS 1.4). Raises what `oauth_errors` lists.
     """
     if not refresh_token:
         raise GrantRevoked(oauth_errors.INSTALL_AGAIN, reason="refresh_token_missing", operation="oauth.refresh")
@@ -106,9 +106,7 @@ def mint_location(
     location_id: str,
     deadline_seconds: float = DEADLINE_SECONDS,
 ) -> Grant:
-    """A location token from a company's (FACTS 1.7). An API call like any other: bearer token, quota,
-    `api_errors`.
-    """
+    """Mint a location token from a company's (FACTS 1.7). This is an API call: bearer token, quota, `api_errors`."""
     dialect = DIALECTS[client.dialect]
     request = transport.Request(
         method="POST",
@@ -137,7 +135,7 @@ def mint_location(
 
 
 class _Call:
-    """One token request: an Authlib client whose hooks judge the answer before Authlib reads it."""
+    """One token request: an Authlib client whose hooks check the response before Authlib reads it."""
 
     def __init__(self, client: ClientIdentity, deadline_seconds: float, *, asked: UserType | None = None) -> None:
         dialect: Dialect = DIALECTS[client.dialect]
@@ -159,9 +157,7 @@ class _Call:
         self.oauth.register_compliance_hook("refresh_token_response", self._judge)
 
     def grant(self) -> Grant:
-        """What the hook read; Authlib's own token would carry the old refresh token where the answer had
-        none.
-        """
+        """The grant that the hook read. Authlib's own token would repeat the old refresh token if none came."""
         if self._granted is None:
             raise Unreachable("HighLevel's answer was not read", sent=True)
         return self._granted
@@ -181,7 +177,7 @@ class _Call:
 
 
 class _Timed(httpx2.BaseTransport):
-    """Borrows the shared wire for one call with a deadline of its own."""
+    """Transport that uses the shared wire for one call with its own deadline."""
 
     def __init__(self, shared: wire.Wire, seconds: float) -> None:
         self._wire, self._seconds = shared, seconds
@@ -192,8 +188,9 @@ class _Timed(httpx2.BaseTransport):
 
 
 class _Named:
-    """Every error that leaves the block says which call it was, and holds no frame of it: their locals are the form,
-    with the secret and the code or token, and whatever reports errors may print them.
+    """Context manager that adds the call's name to every error and removes the call's frames from it.
+
+    The locals of these frames are the form with the secret and the code or token; error reporters may print them.
     """
 
     def __init__(self, operation: str) -> None:

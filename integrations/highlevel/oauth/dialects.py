@@ -1,8 +1,8 @@
-"""API 2.0 and v3 differ in names and paths, not in meaning; this is the whole difference (FACTS sections
-1.2, 1.7).
+"""OAuth dialects: all differences in names and paths between API 2.0 and v3 (FACTS sections 1.2, 1.7).
 
-Authlib speaks RFC 6749's snake_case. For v3 a client authentication method, which Authlib calls with the
-finished body, renames the fields on their way out. Both are always sent as a form: JSON fails on API 2.0.
+The meaning is the same in both. Authlib uses RFC 6749's snake_case. For v3 a client authentication method, which
+Authlib calls with the finished body, renames the fields before sending. Both are always sent as a form: JSON fails on
+API 2.0.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CAMEL = {
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Where a token is asked for, and how. `token_version` None: the header is not sent."""
+    """Token endpoint and request format of one API version. `token_version` None: the header is not sent."""
 
     name: DialectName
     token_path: str
@@ -46,7 +46,7 @@ DIALECTS: dict[DialectName, Dialect] = {
 def sign_v3(
     client: Any, method: str, uri: str, headers: MutableMapping[str, str], body: bytes | str
 ) -> tuple[str, MutableMapping[str, str], str]:
-    """Authlib's client authentication hook: adds the client pair, renames every field to camelCase."""
+    """Authlib's client authentication hook: adds the client id and secret and renames every field to camelCase."""
     text = body.decode() if isinstance(body, bytes) else body
     fields = [
         *parse_qsl(text, keep_blank_values=True),

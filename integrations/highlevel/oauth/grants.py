@@ -1,10 +1,9 @@
-"""What a token answer grants: one shape for API 2.0 and v3, code exchange, refresh and minted location
-tokens.
+"""Parser of token responses into grants: one shape for both API versions, code exchange, refresh and minting.
 
-Only the access token is certain (FACTS section 1.3): live answers lack fields the spec lists and carry
-others. So each field is read under both spellings, a value of the wrong type counts as missing, and what
-cannot be true is refused: the official Python SDK merges both spellings and keeps the spent token. Where the
-caller knows whose tokens they are, odd labels are no reason to throw them away: the old ones are spent.
+Only the access token is certain (FACTS section 1.3): live responses lack fields the spec lists and carry others. So the
+parser reads each field under both spellings, treats a value of the wrong type as missing, and refuses what cannot be
+true. (The official Python SDK merges both spellings and keeps the spent token.) Where the caller knows whose tokens
+they are, odd labels are no reason to discard them, because the old tokens are spent.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ LONGEST_TOKEN = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Tokens and what they are for. `expires_in` is in seconds from the answer; flags are None when not told.
+    """Tokens and what they are for. `expires_in` is in seconds from the response; an omitted flag is None.
 
-    `refresh_token` None means that the answer carried none, never that the old one is dead. `user_type` and
-    the ids are what HighLevel says, which for a bulk install is not what was asked for. `rate` and
-    `received_at` (`clock.monotonic()`) are those of a minting call, whose quota has to be settled. `oddity` is
-    what the answer says that cannot be so, if anything.
+    `refresh_token` None means that the response carried none, never that the old one is dead. `user_type` and the ids
+    are what HighLevel states, which for a bulk install is not what was requested. `rate` and `received_at`
+    (`clock.monotonic()`) are those of a minting call, whose quota has to be settled. `oddity` describes an impossible
+    statement in the response, if there is one.
     """
 
     access_token: Secret
@@ -54,11 +53,11 @@ class Grant:
 
 
 def grant_from(body: Any, *, asked: UserType | None = None, trace_id: str | None = None) -> Grant:
-    """Reads a 2xx token answer. `asked`, where the caller knows it, settles the user type when the answer names
+    """Parse a 2xx token response. `asked`, where the caller knows it, settles the user type when the response names
     neither it nor an id, or contradicts itself.
 
-    Raises Unreachable when there is no access token in it (the request may have had its effect) and
-    PayloadAnomalous when it contradicts itself and nothing was asked for.
+    Raises Unreachable when the response has no access token (the request may have taken effect) and PayloadAnomalous
+    when it contradicts itself and `asked` is None.
     """
     trace_id = error_rows.trace_id_of(body) or trace_id
     if not isinstance(body, dict) or _text(body, "access_token", "accessToken") is None:
@@ -90,9 +89,7 @@ def grant_from(body: Any, *, asked: UserType | None = None, trace_id: str | None
 
 
 def require_identity(grant: Grant) -> Grant:
-    """For a new installation: a grant that does not say whose it is cannot be stored. Raises
-    PayloadAnomalous.
-    """
+    """Check that the grant of a new installation names its tenant. Raises PayloadAnomalous otherwise."""
     owner = grant.location_id if grant.user_type == "Location" else grant.company_id
     if owner is None:
         raise PayloadAnomalous(
@@ -116,7 +113,7 @@ def _user_type(body: Mapping[str, Any], asked: UserType | None, trace_id: str | 
 
 
 def _oddity(body: Mapping[str, Any]) -> str | None:
-    """What cannot be so, in our own words: the vendor's go into logs and pages."""
+    """The impossible statement in our own words, because the vendor's would reach logs and pages."""
     said = _text(body, "userType", "user_type")
     if (_text(body, "token_type", "tokenType") or "bearer").lower() != "bearer":
         return "the token is not called a bearer token"

@@ -1,9 +1,8 @@
-"""The closed table of refused token requests (FACTS section 1.5), API 2.0 and v3.
+"""Error table of the token endpoints: classification of refused token requests (FACTS section 1.5), API 2.0 and v3.
 
-Calling a live grant dead makes an agency install again, so only listed words do; everything unknown is
-retried and shown. One row is ambiguous by the vendor's own doing: "Invalid client credentials!" means
-either our secret or a revoked authorization. It becomes ClientOrGrantRejected: stop the app only when
-another grant meets it too.
+To treat a live grant as dead makes an agency install again. So only the listed words do that; every unknown refusal is
+retried and shown. One row is ambiguous by the vendor's own doing: "Invalid client credentials!" means either our secret
+or a revoked authorization. It becomes ClientOrGrantRejected: stop the app only when another grant gets it too.
 """
 
 from __future__ import annotations
@@ -99,9 +98,9 @@ ROWS = (
 def classify(
     status: int, body: Any, *, retry_after: float | None = None, trace_id: str | None = None, **identifiers: Any
 ) -> IntegrationError:
-    """The error a token endpoint's answer stands for. `body` is its JSON, or its text when it is not JSON.
+    """The error for a token endpoint's refusal. `body` is its JSON, or its text when it is not JSON.
 
-    `vendor` has the answer; `context` the table row's reason and the caller's identifiers; never a token.
+    `vendor` has the response; `context` the table row's reason and the caller's identifiers; never a token.
     """
     known: dict[str, Any] = {**identifiers, "vendor": error_rows.vendor_answer(status, body, trace_id=trace_id)}
     if status == 429:
