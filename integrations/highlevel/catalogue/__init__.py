@@ -1,9 +1,9 @@
-"""Every operation of the vendor's API as data, generated from its OpenAPI files and committed.
+"""Catalogue of the vendor's API operations as data, generated from its OpenAPI files and committed.
 
-`catalogue("v2").operation("contacts.get-contact")` says how to call it; `prepare` turns arguments into a
-request. A key is `<file>.<operationId>` (`-v3` cut from the file's name), which is unique in both dialects.
-No prose of the vendor is kept. Made anew by `manage.py catalogue build DIR`; `diff` shows what a newer copy
-of the files changes, down to the names in bodies and answers (`fields`, of no use to a call and never loaded for one).
+`catalogue("v2").operation("contacts.get-contact")` says how to call it; `prepare` turns arguments into a request. A key
+is `<file>.<operationId>` (`-v3` cut from the file's name), which is unique in both dialects. The vendor's prose is not
+kept. `manage.py catalogue build DIR` rebuilds the files; `diff` shows what a newer copy of the vendor's files changes,
+down to the names in bodies and responses (`fields`, which calls do not need and never load).
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""From a directory of the vendor's OpenAPI files to a catalogue file: a pure function of the files, no
-vendor prose.
+"""Build of a catalogue from a directory of the vendor's OpenAPI files: a pure function that copies no vendor prose.
 
-Reads `*.json` as API 2.0 and `v3/*.json` as v3. What looks unlike anything seen before (a second security
-scheme in one entry, two versions, an unknown content type) stops the build: it is better to look at it than
-to guess.
+It reads `*.json` as API 2.0 and `v3/*.json` as v3. Anything new (a second security scheme in one entry, two versions,
+an unknown content type) stops the build: an engineer should look at it, the build does not guess.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ def files_of(directory: Path, dialect: DialectName) -> list[Path]:
 
 
 def build(files: list[Path], dialect: DialectName) -> Catalogue:
-    """Raises BadRequest that names the file and operation that cannot be read."""
+    """The catalogue of these files. Raises BadRequest that names the file and operation that cannot be parsed."""
     operations: dict[str, Operation] = {}
     for file in files:
         for operation in _operations(file, dialect):
@@ -54,13 +52,13 @@ def build(files: list[Path], dialect: DialectName) -> Catalogue:
 
 
 def text_of(built: Catalogue, dialect: DialectName) -> str:
-    """The committed form: one operation per line."""
+    """The text of the committed file: one operation per line."""
     lines = [f"{json.dumps(o.key)}: {json.dumps(written(o), separators=(',', ':'))}" for o in built.operations()]
     return f'{{"dialect": "{dialect}", "operations": {{\n' + ",\n".join(lines) + "\n}}\n"
 
 
 def fields_of(files: list[Path]) -> fields.Fields:
-    """What is inside bodies and answers, by operation. For files that `build` has read."""
+    """The fields of bodies and responses, by operation. For files that `build` accepted."""
     found = {}
     for file in files:
         document = _document(file)
@@ -86,7 +84,7 @@ def _entries(file: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, str
 
 
 def _parameters(item: Mapping[str, Any], method: str, document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The operation's own, and those that its path has for all methods; references followed."""
+    """The operation's own parameters and those of its path; references are followed."""
     both = (*item.get("parameters", ()), *item[method].get("parameters", ()))
     found = [resolved(parameter, document) for parameter in both]
     return list({(one.get("in"), one.get("name")): one for one in found}.values())
@@ -153,7 +151,7 @@ def _credentials(data: Mapping[str, Any]) -> Iterator[Credential]:
 
 
 def _params(path: str, data: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    """Path parameters first, in the order of the path; some are in the template only."""
+    """Parameters with those of the path first, in its order; some of these are in the template only."""
     declared = [
         _param(p)
         for p in data.get("parameters", ())
@@ -187,8 +185,9 @@ def _param(data: Mapping[str, Any]) -> Parameter:
 
 
 def _style(data: Mapping[str, Any]) -> str:
-    """v3 says "comma-separated" in prose where v2 says `explode: false`; OpenAPI's default is to repeat the
-    name.
+    """The style of an array parameter; OpenAPI's default repeats the name.
+
+    v3 says "comma-separated" in prose where v2 says `explode: false`.
     """
     return "csv" if _says_commas(data) or data.get("explode") is False else "repeat"
 

@@ -1,4 +1,4 @@
-"""What a newer copy of the vendor's files changes: the question asked before the catalogue is built anew."""
+"""Comparison of two catalogues: what a newer copy of the vendor's files changes, before a rebuild."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIELDS = ("method", "path", "version", "deprecated", "credentials", "params", "b
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Keys that came and went, and for each changed operation the fields as (before, after)."""
+    """Keys added and removed, and for each changed operation the fields as (before, after)."""
 
     added: list[str]
     removed: list[str]
@@ -33,8 +33,8 @@ def difference(
     files: frozenset[str] | None = None,
     inside: tuple[fields.Fields, fields.Fields] = ({}, {}),
 ) -> Difference:
-    """Compares two catalogues, and what is known of the `inside` of bodies and answers in each. `files` keeps it to
-    the operations of these files (the part before the key's dot).
+    """Compare two catalogues, and the fields `inside` bodies and responses of each. `files` limits this to the
+    operations of these files (the part before the key's dot).
     """
     old, new = _written(before, files), _written(after, files)
     changed = {key: _fields(old[key], new[key]) | fields.difference(*inside, key) for key in old if key in new}
@@ -46,7 +46,7 @@ def difference(
 
 
 def told(name: str, old: Any, new: Any) -> list[str]:
-    """One change in words: what is gone, what came, what is another; names, never whole lists."""
+    """One change in words: what was removed, added or altered; names, never whole lists."""
     return list(_told(name, old, new)) or [f"{name}: in another order"]
 
 
@@ -68,7 +68,7 @@ def _credential(kind: str, only: bool, scopes: list[str]) -> str:
 
 
 def _body(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    """An operation without a body has an empty one here."""
+    """Changes of the body. An operation without a body counts as one with an empty body."""
     yield from _entries("body", old.get("properties", {}), new.get("properties", {}))
     yield from _entries("body requires", *(dict.fromkeys(side.get("needs", ())) for side in (old, new)))
     for name in ("content", "required", "is_array"):
@@ -86,9 +86,9 @@ def _entries(title: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iter
 
 
 def scopes_needed(before: Catalogue, after: Catalogue, found: Difference) -> dict[str, list[str]]:
-    """The scopes that changed and added operations ask for and did not before, by operation.
+    """Scopes that changed and added operations require and did not before, by operation.
 
-    For an added operation those that no operation named before: the others an app may have already.
+    For an added operation only the scopes that no operation named before, because an app may have the others already.
     """
     old, new = ({o.key: o for o in c.operations()} for c in (before, after))
     known = frozenset().union(*map(_named, old.values()))
@@ -106,7 +106,7 @@ def _more(old: Operation, new: Operation) -> frozenset[str]:
 
 
 def _more_of(old: Operation, new: Operation, kind: Kind) -> frozenset[str]:
-    """What is lacking for the cheapest of the new alternatives, whichever of the old ones was granted."""
+    """The missing scopes for the cheapest new alternative, whichever old alternative was granted."""
     granted = old.scopes(kind) or (frozenset[str](),)
     lacking = [scopes - had for scopes in new.scopes(kind) for had in granted]
     return min(lacking, key=len) if lacking else frozenset()

@@ -1,6 +1,6 @@
-"""What the vendor's files leave out or get wrong, and where the better knowledge comes from.
+"""Corrections to the vendor's OpenAPI files: what they omit or get wrong, each with its source.
 
-Keys are the same in both dialects. A test holds every correction to an operation whose schema is still empty.
+Keys are the same in both dialects. A test checks that every corrected operation still has an empty schema.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is inside bodies and answers, for one question alone: does a newer copy of the vendor's files change it?
+"""Fields inside bodies and responses, used only to find what a newer copy of the vendor's files changes.
 
-Calls need none of this, so it stands in a file beside the catalogue that only `catalogue diff` and `build` read. A path
-is `contacts[].id`; LEVELS names deep, because what a job reads lies there, and below it the files repeat themselves.
-Its kind is the type or the values that may stand there, with a `!` where the field has to be.
+Calls need none of this, so it has a file beside the catalogue that only `catalogue diff` and `build` read. A path looks
+like `contacts[].id`. It is LEVELS names deep, because jobs read values at that depth and the files repeat themselves
+below it. A path's kind is the type or the allowed values, with a `!` where the field is required.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from integrations.highlevel.oauth.dialects import DialectName
 
 LEVELS = 3
 SIDES = ("request fields", "response fields")
-USUAL = "string"  # not written down
+USUAL = "string"  # omitted in the file
 Kinds = Mapping[str, str]  # by path
 Fields = Mapping[str, Mapping[str, Kinds]]  # by operation and side
 
 
 def of_operation(data: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Kinds]:
-    """The paths of an OpenAPI operation's body and of its successful answers."""
+    """The paths of an OpenAPI operation's body and of its success responses."""
     answers = [answer for status, answer in data.get("responses", {}).items() if str(status).startswith("2")]
     sides = zip(SIDES, ([data.get("requestBody") or {}], answers), strict=True)
     found = {side: _kinds(pair for part in parts for pair in _of_part(part, document)) for side, parts in sides}
@@ -32,23 +32,24 @@ def of_operation(data: Mapping[str, Any], document: Mapping[str, Any]) -> dict[s
 
 
 def difference(old: Fields, new: Fields, key: str) -> dict[str, tuple[Kinds, Kinds]]:
-    """For each side that differs, the paths that are gone or of another kind, as they were and as they are."""
+    """For each side that differs, the paths that were removed or changed kind, as they were and as they are."""
     sides = ((side, old.get(key, {}).get(side, {}), new.get(key, {}).get(side, {})) for side in SIDES)
     return {side: (_only(was, now), _only(now, was)) for side, was, now in sides if was != now}
 
 
 def committed(dialect: DialectName) -> Fields:
-    """Those of the committed catalogue."""
+    """The fields of the committed catalogue."""
     text = resources.files(__package__).joinpath(name_of(dialect)).read_text(encoding="utf-8")
     return {key: {side: _read(rows) for side, rows in sides.items()} for key, sides in json.loads(text).items()}
 
 
 def name_of(dialect: DialectName) -> str:
+    """The file name of a dialect's fields."""
     return f"{dialect}.fields.json"
 
 
 def text_of(found: Fields) -> str:
-    """The committed form: one operation per line, the names of a parent together."""
+    """The text of the committed file: one operation per line, names grouped by parent."""
     lines = []
     for key, sides in found.items():
         written = {side: _written(kinds) for side, kinds in sides.items()}
@@ -92,7 +93,7 @@ def _kind(schema: Any, document: Mapping[str, Any], depth: int = 0) -> str:
 
 
 def _kinds(pairs: Iterable[tuple[str, str]]) -> Kinds:
-    """A path that several alternatives have is of each one's kind."""
+    """Kinds by path; a path in several alternatives has the kinds of all."""
     found: dict[str, set[str]] = {}
     for path, kind in pairs:
         found.setdefault(path, set()).add(kind)

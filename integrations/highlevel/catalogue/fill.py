@@ -1,8 +1,7 @@
-"""From an operation and its arguments to a request, with every mistake told before anything is sent.
+"""Request preparation: from an operation and its arguments to a request; every mistake is reported before sending.
 
-Parameters are checked fully, because HighLevel ignores unknown ones and answers nonsense for wrong ones.
-Bodies are checked for missing names only: their schemas in the vendor's files are too often wrong, and a
-422 names the field.
+Parameters are checked fully, because HighLevel ignores unknown ones and answers nonsense for wrong ones. Bodies are
+checked for missing names only: their schemas in the vendor's files are too often wrong, and a 422 names the field.
 """
 
 from __future__ import annotations
@@ -26,8 +25,9 @@ LARGEST_IN_MEMORY = 16 * 1024 * 1024  # bytes of a file that is not streamed
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """All of a request but the token. Exactly one of `json` and `form` is set when there is a body; `files`, be it
-    empty, makes the form a multipart one.
+    """A request without its token. Exactly one of `json` and `form` is set when there is a body.
+
+    With `files`, even empty, the form is multipart.
     """
 
     operation: str
@@ -39,11 +39,11 @@ class PreparedRequest:
     json: Any = field(default=None, repr=False)
     form: dict[str, str | list[str]] | None = field(default=None, repr=False)
     files: dict[str, File] | None = field(default=None, repr=False)
-    into: BinaryIO | None = field(default=None, repr=False)  # takes a good answer's body, up to `largest` bytes
+    into: BinaryIO | None = field(default=None, repr=False)  # receives the body of a success, up to `largest` bytes
     largest: int = 0
 
     def request(self, token: Secret | None, *, timeout: float | None = None) -> Request:
-        """The transport's request; `timeout` is the whole attempt's, in seconds."""
+        """The transport's request; `timeout` bounds the whole attempt, in seconds."""
         return Request(
             method=self.method,
             path=self.path,
@@ -68,12 +68,11 @@ def prepare(
     *,
     tenant: Mapping[str, str] | None = None,
 ) -> PreparedRequest:
-    """Fills path, query, headers and body. Raises BadRequest that names the parameter and lists the valid
-    ones.
+    """Fill path, query, headers and body. Raises BadRequest that names the parameter and lists the valid ones.
 
-    `tenant` (`locationId`, `companyId`) fills parameters and body properties of these names, `location_id`
-    and the pair `altId`/`altType`, wherever the operation has them and the caller gave none; a None given
-    leaves one out. In a multipart body, bytes and (name, bytes[, media type]) tuples are files.
+    `tenant` (`locationId`, `companyId`) fills parameters and body properties of these names, `location_id` and the pair
+    `altId`/`altType`, wherever the operation has them and the caller gave none; an explicit None omits one. In a
+    multipart body, bytes and (name, bytes[, media type]) tuples are files.
     """
     plan = _plan(operation)
     own = _tenant_names(tenant) if tenant else {}
@@ -109,7 +108,7 @@ class _Plan:
 
 @cache
 def _plan(operation: Operation) -> _Plan:
-    """The path taken apart once per operation, so that a call only joins."""
+    """The path split into parts once per operation, so that a call only joins them."""
     by_name = {p.name: p for p in operation.params if p.place == "path"}
     parts: list[str | Parameter] = []
     for n, piece in enumerate(operation.path.replace("}", "{").split("{")):
@@ -127,9 +126,7 @@ def _tenant_names(tenant: Mapping[str, str]) -> dict[str, str]:
 
 
 def _segment(operation: Operation, parameter: Parameter, values: Mapping[str, object]) -> str:
-    """One path parameter; what would change the path's shape (nothing, dots) is refused, the rest is
-    encoded.
-    """
+    """One path parameter, encoded. A value that would change the path's shape (empty, dots) is refused."""
     value = values.get(parameter.name)
     if value is None:
         raise _missing(operation, parameter)
@@ -187,7 +184,7 @@ def _file(name: str, value: bytes | tuple[Any, ...]) -> File:
 
 
 def _field(value: Any) -> str | list[str]:
-    """A form's text. A list repeats its name, an object goes as JSON."""
+    """A form field's text. A list repeats its name; an object is sent as JSON."""
     if isinstance(value, list):
         return [str(_field(item)) for item in value]
     if isinstance(value, dict):

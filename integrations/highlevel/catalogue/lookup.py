@@ -1,4 +1,4 @@
-"""Finding operations: by key, by an operationId that is unique, or by method and path."""
+"""Lookup of operations by key, by a unique operationId, or by method and path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from integrations.core.errors import BadRequest
 from integrations.highlevel.catalogue.operation import Operation, read
 from integrations.highlevel.oauth.dialects import DialectName
 
-# 29 operations of API 2.0 and 30 of v3 name no version; they get what nearly all their siblings ask for.
+# 29 operations of API 2.0 and 30 of v3 name no version; they get the version of nearly all others.
 DEFAULT_VERSION: dict[DialectName, str] = {"v2": "2021-07-28", "v3": "v3"}
 SUGGESTIONS = 5
 
@@ -42,7 +42,7 @@ class Catalogue:
         return found
 
     def operations(self) -> Iterator[Operation]:
-        """All of them, in the order of their keys."""
+        """All operations, in the order of their keys."""
         return iter(self._by_key.values())
 
     def __len__(self) -> int:

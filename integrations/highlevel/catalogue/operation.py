@@ -1,6 +1,4 @@
-"""What is known of one operation, and how it is written in the committed file (one line each, so that diffs
-read well).
-"""
+"""Data classes of one API operation, and their form in the committed file (one line each, for readable diffs)."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ Content = Literal["json", "form", "multipart"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`type` is OpenAPI's, or `any`. `style` of an array: `repeat` (a=1&a=2) or `csv` (a=1,2)."""
+    """One parameter. `type` is OpenAPI's, or `any`. `style` of an array: `repeat` (a=1&a=2) or `csv` (a=1,2)."""
 
     name: str
     place: Place
@@ -28,9 +26,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """One accepted kind of token. `oauth_only`: a private integration token will not do. No scopes:
-    unstated.
-    """
+    """One accepted kind of token. `oauth_only`: private integration tokens are refused. No scopes: unstated."""
 
     kind: Kind
     oauth_only: bool
@@ -39,9 +35,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What goes into the body. `properties` maps the top-level names to types; empty: the vendor does not
-    say.
-    """
+    """The body's fields. `properties` maps the top-level names to types; empty: the vendor does not describe them."""
 
     content: Content
     required: bool
@@ -54,7 +48,7 @@ class Body:
 class Operation:
     """One method and path. `version` is the header to send, the dialect's own when `version_stated` is False.
 
-    `credentials` are alternatives; none means that the vendor's files do not say.
+    `credentials` are alternatives; none means that the vendor's files state none.
     """
 
     key: str
@@ -70,25 +64,26 @@ class Operation:
 
     @property
     def operation_id(self) -> str:
+        """The vendor's operationId: the key without its file."""
         return self.key.partition(".")[2]
 
     @property
     def kinds(self) -> frozenset[Kind]:
-        """The tokens that may call it; empty when unstated."""
+        """The kinds of token that may call the operation; empty when unstated."""
         return frozenset(credential.kind for credential in self.credentials)
 
     def scopes(self, kind: Kind) -> tuple[frozenset[str], ...]:
-        """Alternative scope sets for this kind of token: one of them has to be granted as a whole."""
+        """Alternative scope sets for this kind of token; one of them has to be granted as a whole."""
         return tuple(frozenset(c.scopes) for c in self.credentials if c.kind == kind)
 
     def oauth_only(self, kind: Kind) -> bool:
-        """Whether no private integration token of this kind may call it."""
+        """Whether no private integration token of this kind may call the operation."""
         same = [credential for credential in self.credentials if credential.kind == kind]
         return bool(same) and all(credential.oauth_only for credential in same)
 
 
 def written(operation: Operation) -> dict[str, Any]:
-    """The operation as JSON for the committed file, without what is empty; the key stands outside."""
+    """The operation as JSON for the committed file, without empty fields and without its key."""
     body = operation.body
     return {
         "method": operation.method,

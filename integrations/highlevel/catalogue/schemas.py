@@ -1,4 +1,4 @@
-"""The top level of a body's schema: which names it has, of which type, and which it needs."""
+"""Top level of a body's schema: its property names, their types, and which are required."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ DEEPEST = 8  # references and combinations followed before a schema counts as un
 
 @dataclass(slots=True)
 class Shape:
+    """The type, property types and required names of a schema's top level."""
+
     type: str = "any"
     properties: dict[str, str] = field(default_factory=dict)
     needs: set[str] = field(default_factory=set)
 
 
 def shape(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int = 0) -> Shape:
-    """Resolves references and `allOf` (all names, all needs) and `oneOf`/`anyOf` (all names, common needs)."""
+    """Resolve references and `allOf` (all names, all required) and `oneOf`/`anyOf` (all names, required if common)."""
     if depth > DEEPEST:
         return Shape()
     schema = resolved(schema, document)
@@ -46,7 +48,7 @@ def _add(found: Shape, part: Shape) -> None:
 
 
 def resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Follows a reference inside the document; one that leads nowhere is an unknown schema."""
+    """Follow a reference inside the document; a broken reference gives an unknown schema."""
     for _ in range(DEEPEST):
         reference = schema.get("$ref")
         if not isinstance(reference, str):

@@ -1,6 +1,4 @@
-"""One parameter's value on its way into a URL: checked against the catalogue, told plainly when it does not
-fit.
-"""
+"""Conversion of one parameter's value to URL text, checked against the catalogue."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ _BOOLEANS = {True: "true", False: "false", "true": "true", "false": "false"}
 
 
 def texts(operation: str, parameter: Parameter, value: Any) -> list[str]:
-    """What goes on the wire, one item per repetition. Raises BadRequest naming the parameter and what it
-    should be.
-    """
+    """The texts for the URL, one item per repetition. Raises BadRequest with the parameter and what it should be."""
     if parameter.type == "array" or (parameter.type == "any" and isinstance(value, list | tuple)):
         items = [_scalar(operation, parameter, item, "any") for item in _items(value, parameter.style)]
         return [",".join(items)] if parameter.style == "csv" else items
@@ -63,7 +59,7 @@ _INFINITE = float("inf")
 
 
 def _is_unicode(text: str) -> bool:
-    """Half of a surrogate pair is no character and cannot be sent."""
+    """Whether the text can be sent: half of a surrogate pair is no character."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The styles that many operations share, by the names of the parameters; `pagination_styles` fills them in."""
+"""Pagination families: styles that many operations share, by their parameters' names, for `pagination.styles`."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from integrations.highlevel.pagination.steps import last_id, offset, page_number
 
 
 def query(items: str, total: str, size: str, step: Step, cursor: str, **more: Any) -> Style:
-    """`items`, `total` and `cursor` are several names separated by spaces; `more` are the style's other fields."""
+    """A style with query parameters. `items`, `total`, `cursor`: names separated by spaces; `more`: other fields."""
     return Style(tuple(items.split()), tuple(total.split()), size, step, tuple(cursor.split()), **more)
 
 
 def skips(items: str, total: str = "", more: str = "", **how: Any) -> Style:
-    """`limit` and `skip`."""
+    """Paging by `limit` and `skip`."""
     return query(items, total, "limit", offset("skip", more), "skip", start=(("skip", 0),), **how)
 
 
 def offsets(items: str, total: str = "", more: str = "", **how: Any) -> Style:
-    """`limit` and `offset`."""
+    """Paging by `limit` and `offset`."""
     return query(items, total, "limit", offset("offset", more), "offset", start=(("offset", 0),), **how)
 
 
 def body_skips(items: str, total: str = "", more: str = "", **how: Any) -> Style:
-    """`limit` and `skip` of a listing that is asked for by POST."""
+    """Paging by `limit` and `skip` in the body of a listing that uses POST."""
     return skips(items, total, more, place="body", **how)
 
 
 def numbers(items: str, total: str, size: str, more: str = "", *, first: int = 1, **how: Any) -> Style:
-    """`page`, and the page size under one of its names, or none."""
+    """Paging by `page`, with the page size under one of its names, or none."""
     step = page_number(more=more, first=first)
     return query(items, total, size, step, "page", start=(("page", first),), **how)
 
 
 def tokens(items: str, total: str, size: str, name: str, path: str, more: str = "") -> Style:
-    """A token of the answer, found at `path`, that goes into the parameter `name`."""
+    """Paging by a token of the response, found at `path`, that goes into the parameter `name`."""
     return query(items, total, size, token(name, path, more), name)
 
 
 def last_ids(items: str, name: str) -> Style:
-    """The last row's id in the parameter `name`, which the vendor wants empty with the first page."""
+    """Paging by the last row's id in the parameter `name`, which the vendor wants empty for the first page."""
     return query(items, "", "limit", last_id(name), name, start=((name, ""),))

@@ -1,15 +1,13 @@
-"""What the next page is, from what was sent and what came back. Pure: no call, no clock, nothing
-remembered.
+"""Pagination: computes the next page's parameters from a request and its response. Pure functions without state.
 
-The vendor has a dozen styles (FACTS section 7): `pagination_steps` has them, `pagination_styles` says which
-operation uses which. Four rules keep a listing complete, because a page lost silently later looks like deleted
-records:
+The vendor has a dozen styles (FACTS section 7): `pagination.steps` implements them, `pagination.styles` says which
+operation uses which. Four rules keep a listing complete, because a page lost silently later looks like deleted records:
 
-- an offset moves by what was received, not by what was asked for, as servers cap page sizes without saying;
+- an offset moves by the rows received, not by the rows requested, because servers cap page sizes silently;
 - a full page that names no successor where its style must is an error, not the end;
-- a page or a cursor that comes again is an error, not progress (`pagination_trail`);
-- an end that contradicts the answer's own total, or its own word that more follows, is an error too. An empty
-  page is only the end where nothing says otherwise.
+- a page or a cursor that comes again is an error, not progress (`pagination.trail`);
+- an end that contradicts the response's own total, or its own statement that more follows, is an error too. An empty
+  page is the end only where nothing contradicts that.
 """
 
 from __future__ import annotations
@@ -25,15 +23,15 @@ from integrations.highlevel.pagination.trail import Trail
 Sent = Mapping[str, Any]
 Changes = dict[str, Any] | None  # None: this was the last page
 
-ANYWHERE = "*"  # where the vendor does not describe the answer: the answer itself, or the only list that it holds
+ANYWHERE = "*"  # for undescribed responses: the response itself, or its only list
 LARGEST = 100  # rows of a page: what nearly all of the vendor's listings take; `Style.most` has the others
-MOST_ROWS = 2**31 - 1  # of a listing; a total beyond is none
+MOST_ROWS = 2**31 - 1  # of a listing; a larger total counts as missing
 _NOT_ROWS = frozenset({"total"})  # a list beside the rows: some listings count as `[{"total": 40}]`
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One answer as the steps see it. `asked` is the page size that was sent, None when none was."""
+    """One response as the steps see it. `asked` is the page size that was sent, None when none was."""
 
     sent: Sent
     answer: Any
@@ -43,6 +41,7 @@ class Seen:
 
     @property
     def full(self) -> bool:
+        """Whether the page has as many rows as requested; true when no size was sent."""
         return self.asked is None or len(self.items) >= self.asked
 
 
@@ -51,10 +50,10 @@ Step = Callable[[Seen], Changes]
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How one operation pages. `items` and `total` are dotted paths, the first that exists counts.
+    """How one operation pages. `items` and `total` are dotted paths; the first that exists counts.
 
-    `place` says where the parameters go, `text` that there they have to be strings; `size` is the name of the
-    page size, `most` the largest. `cursor` names what the step changes, `start` is sent with the first page.
+    `place` says where the parameters go, `text` that they have to be strings there; `size` is the name of the page
+    size, `most` the largest. `cursor` names the parameters that the step changes; `start` is sent with the first page.
     """
 
     items: tuple[str, ...]
@@ -72,17 +71,18 @@ class Style:
         return self.spelled({**({self.size: min(size, self.most)} if self.size else {}), **dict(self.start)})
 
     def begins(self, sent: Sent) -> bool:
-        """Whether this asks for the listing's beginning, so that its total can be held against the answer."""
+        """Whether the parameters request the listing's start, so that its total can be compared with the response."""
         start = self.spelled(dict(self.start))
         return all(sent.get(name) == start.get(name) for name in self.cursor)
 
     def spelled(self, values: dict[str, Any]) -> dict[str, Any]:
+        """The values as the operation takes them: as strings where `text` requires it."""
         return {name: str(value) for name, value in values.items()} if self.text else values
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`next` is everything to send for the following page, None at the end. `trail` goes to the next `read`."""
+    """One page. `next` has all parameters of the following page, None at the end. `trail` goes to the next `read`."""
 
     items: list[Any]
     total: int | None
@@ -91,9 +91,9 @@ class Page:
 
 
 def read(style: Style, sent: Sent, answer: Any, *, trail: Trail | None = None) -> Page:
-    """Reads one answer. `sent` are the parameters (or the body) it answers, `trail` the former page's.
+    """Parse one response. `sent` are the parameters (or the body) of its request, `trail` the previous page's.
 
-    Raises PayloadAnomalous when the items are missing, a page or a cursor comes again, or the answer contradicts
+    Raises PayloadAnomalous when the items are missing, a page or a cursor comes again, or the response contradicts
     itself about what follows it.
     """
     items = _rows(answer, style.items)
@@ -120,14 +120,14 @@ def found(answer: Any, paths: tuple[str, ...]) -> Any:
 
 
 def as_number(value: Any) -> int | None:
-    """A whole number that was sent, be it as text."""
+    """A whole number that was sent, also as text."""
     if isinstance(value, str) and value.isdecimal():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def as_count(value: Any) -> int | None:
-    """A total worth the name: whole, not negative, not astronomical. Anything else (text, NaN) tells nothing."""
+    """A plausible total: whole, not negative, not astronomical. Anything else (text, NaN) gives None."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_ROWS:
         return None
     return int(value) if value == int(value) else None
@@ -146,7 +146,7 @@ def _rows(answer: Any, paths: tuple[str, ...]) -> list[Any]:
 
 
 def _lists(answer: Any, depth: int = 2) -> list[list[Any]]:
-    """The answer itself, or the lists at its top; where that has none, those one level below."""
+    """The response itself, or the lists at its top; if there are none, those one level below."""
     if isinstance(answer, list):
         return [answer]
     if not isinstance(answer, dict) or depth == 0:

@@ -1,4 +1,4 @@
-"""The vendor's ways to go on from one page to the next (FACTS section 7), each a function of the answer."""
+"""Pagination steps: the vendor's ways to go from page to page (FACTS section 7), as functions of the response."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from integrations.highlevel.pagination.pages import Changes, Seen, Sent, Step, a
 
 
 def offset(name: str, more: str = "") -> Step:
-    """`offset` or `skip`: records to leave out. Ends by what `more` says, else at the total, else at an empty
-    page.
+    """`offset` or `skip`: the number of records to skip.
+
+    Ends by the field `more`, else at the total, else at an empty page.
     """
 
     def step(seen: Seen) -> Changes:
@@ -23,13 +24,13 @@ def offset(name: str, more: str = "") -> Step:
 
 
 def page_number(name: str = "page", more: str = "", *, first: int = 1) -> Step:
-    """Pages counted from `first`. `more` is the path of a field that is empty or false on the last page."""
+    """Page numbers from `first`. `more` is the path of a field that is empty or false on the last page."""
 
     def step(seen: Seen) -> Changes:
         sent = as_number(seen.sent.get(name))
         number = first if sent is None else sent
         # By the size received: the server's own pages may be smaller than asked. A short last page ends one later,
-        # and what lies before an empty one is at most what was asked for.
+        # and the rows before an empty one are at most those requested.
         before = number - first
         reached = (before + 1) * len(seen.items) if seen.items else before * (seen.asked or seen.total or 0)
         return None if _is_last(seen, more, reached) else {name: number + 1}
@@ -38,8 +39,10 @@ def page_number(name: str = "page", more: str = "", *, first: int = 1) -> Step:
 
 
 def token(name: str, path: str, more: str = "") -> Step:
-    """An opaque token of the answer goes into the next request. `more` false means the end, whatever the
-    token. A page of none may come with one: the vendor filters after it cuts.
+    """An opaque token of the response goes into the next request.
+
+    `more` false means the end, whatever the token. An empty page may come with a token, because the vendor filters
+    after it cuts pages.
     """
 
     def step(seen: Seen) -> Changes:
@@ -53,7 +56,7 @@ def token(name: str, path: str, more: str = "") -> Step:
 
 
 def last_id(name: str) -> Step:
-    """The last row's id. Nothing tells the last page but the empty one behind it."""
+    """The last row's id. Only the empty page after it identifies the last page."""
 
     def step(seen: Seen) -> Changes:
         if not seen.items:
@@ -68,9 +71,7 @@ def last_id(name: str) -> Step:
 
 
 def search_after(seen: Seen) -> Changes:
-    """The last row's sort values. Only the first page can end by its total: later ones do not know their
-    place.
-    """
+    """The last row's sort values. Only the first page can end by its total: later pages do not know their position."""
     if not seen.items or len(seen.items) == seen.total:
         return None
     last = seen.items[-1]
@@ -96,8 +97,9 @@ def start_after(seen: Seen) -> Changes:
 
 
 def start_after_date(seen: Seen) -> Changes:
-    """Conversations: the last row's sort value, in epoch milliseconds; `total` counts what is left or all
-    of it.
+    """Conversations: the last row's sort value, in epoch milliseconds.
+
+    `total` counts the remaining rows or all of them.
     """
     if not seen.items or len(seen.items) == seen.total:
         return None
@@ -110,8 +112,9 @@ def start_after_date(seen: Seen) -> Changes:
 
 
 def last_message(seen: Seen) -> Changes:
-    """Messages: newest first, `nextPage` says whether older ones follow. Live answers nest it all in
-    `messages`.
+    """Messages, newest first: `nextPage` says whether older ones follow.
+
+    Live responses nest all these fields in `messages`.
     """
     inner = seen.answer.get("messages")
     envelope = inner if isinstance(inner, dict) else seen.answer
@@ -124,8 +127,9 @@ def last_message(seen: Seen) -> Changes:
 
 
 def _is_last(seen: Seen, more: str, reached: int) -> bool:
-    """Of pages that are counted. Raises PayloadAnomalous for an empty one in the midst of them: rows counted
-    from there on would be rows left out.
+    """Whether a counted page is the last one.
+
+    Raises PayloadAnomalous for an empty page before the end: counting on from there would skip rows.
     """
     promised = _said(seen.answer, more)
     if promised is not None:
@@ -139,7 +143,7 @@ def _is_last(seen: Seen, more: str, reached: int) -> bool:
 
 
 def _said(answer: Any, path: str) -> bool | None:
-    """What the answer says of a next page, by the truth of the field; None where it has no such field."""
+    """Whether the response states that a next page exists, by the field's truth value; None without such a field."""
     parent, _, name = path.rpartition(".")
     holder = answer
     for part in parent.split(".") if parent else ():

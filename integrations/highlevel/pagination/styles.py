@@ -1,12 +1,12 @@
-"""Which operation pages how, and under which names its answer holds rows and total.
+"""Pagination styles by operation: how each listing pages, and which fields of its response hold rows and total.
 
-A row is a family of parameters (`skips`, `offsets`, `numbers` …) with the path of the rows, then that of the total,
-as the vendor's response schemas have them; ANYWHERE where they have none. A total is named only where it counts what
-the listing brings: it is held against the rows. A bare `count` never is: for some it is the page's own, for others
-everything that there is, whatever the filter.
+A row is a family of parameters (`skips`, `offsets`, `numbers` …) with the path of the rows, then that of the total, as
+the vendor's response schemas have them; ANYWHERE where they have none. A total is named only where it counts what the
+listing returns, because it is compared with the rows. A bare `count` never is: for some operations it counts the page,
+for others everything there is, whatever the filter.
 
-Tests hold each row to the catalogue and to the vendor's files, and each operation whose parameters look like paging
-to a row here or a reason in NO_PAGES.
+Tests compare each row with the catalogue and the vendor's files. Each operation whose parameters look like paging needs
+a row here or a reason in NO_PAGES.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ STYLES: dict[DialectName, dict[str, Style]] = {
 
 _UNDESCRIBED = "HighLevel does not describe its answer; send `next` from the answer before, or fetchAll=true"
 _A_PAGE_OF_THEIRS = "`page` is the social network's page, for a browser"
-# Why an operation is no listing here whose parameters look like paging, by the end of its key.
+# Operations whose parameters look like paging but that are no listing, by the end of their key: the reason.
 NO_PAGES: dict[str, str] = {
     "fb-get-ad-accounts": _UNDESCRIBED,
     "fb-get-entity": _UNDESCRIBED,
@@ -193,10 +193,10 @@ NO_PAGES: dict[str, str] = {
 
 
 def style_of(operation: str, dialect: DialectName = "v2") -> Style | None:
-    """How the operation with this catalogue key pages; None when it does not."""
+    """The pagination style of the operation with this catalogue key; None when it does not page."""
     return STYLES[dialect].get(operation)
 
 
 def why_not(operation: str) -> str:
-    """Why an operation without a style has no pages."""
+    """The reason why an operation without a style has no pages."""
     return NO_PAGES.get(operation.partition(".")[2], "its answer is whole")

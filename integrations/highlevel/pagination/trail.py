@@ -1,10 +1,10 @@
-"""That a listing ends: no page and no cursor of it is seen twice, whatever the vendor answers.
+"""Loop detection for listings: no page and no cursor may come twice, whatever the vendor responds.
 
-A trail travels inside the cursor, as JSON: a walk is parked, moves to another worker and goes on. So it cannot hold
-every page. It marks the last one, and of the others those whose number is a power of two. That is enough (it is
-Brent's algorithm, with its former marks kept): whoever walks in a circle passes a mark in it, and comes back to that
-mark one round later. The commonest circles, standing still and beginning anew, are found at once. A million pages
-leave twenty marks, a kilobyte.
+A trail travels inside the cursor, as JSON, because a listing may be parked and continued by another worker. So it
+cannot hold every page. It marks the last one and, of the others, those whose number is a power of two. That is enough
+(it is Brent's algorithm, with its former marks kept): a listing that loops passes a mark inside the loop and meets that
+mark one round later. The commonest loops, repeating a page and starting again, are found at once. A million pages leave
+twenty marks, a kilobyte.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Trail = dict[
     str, Any
 ]  # {"pages": so far, "empty": of them the last in a row without rows, "marks": [...], "last": [...]}
 
-MOST_EMPTY = 100  # in a row, each with a new cursor: behind them nobody waits for rows any more
+MOST_EMPTY = 100  # in a row, each with a new cursor: more rows are not expected after so many
 
 
 def extended(trail: Trail | None, items: list[Any], following: Mapping[str, Any] | None) -> Trail:
@@ -38,7 +38,7 @@ def extended(trail: Trail | None, items: list[Any], following: Mapping[str, Any]
 
 
 def fingerprint(items: list[Any]) -> str:
-    """Names a page by its rows' ids and their order; rows without one count as they are."""
+    """Identifies a page by its rows' ids and their order; a row without an id counts with its content."""
     return _digest([(row.get("id") or row.get("_id") or row) if isinstance(row, dict) else row for row in items])
 
 
