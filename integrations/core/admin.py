@@ -1,4 +1,6 @@
-"""The audit trail for operators, and what the admin pages of all rooms share."""
+"""Django admin base classes that all rooms share (read-only lists, a capped paginator), and the admin of the audit
+trail.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,12 @@ _NAMED = 5  # of a list
 
 
 def operator(request: HttpRequest) -> str:
-    """Who acts, as the audit trail names them."""
+    """The name of the signed-in operator, as the audit trail records it."""
     return f"operator {request.user.get_username()}"
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """Shows rows and changes none; the view permission is needed as everywhere."""
+    """Admin that shows rows and changes none. Reading still needs the view permission."""
 
     show_full_result_count = False
 
@@ -37,19 +39,22 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
         css = {"all": ("site/lists.css",)}
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Always False: the application adds rows, not the operator."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Always False: rows are shown and not edited."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Always False: rows are shown and not deleted."""
         return False
 
 
 class FirstTenThousand(Paginator):  # type: ignore[type-arg]
-    """Pages of a table of millions: counting stops at 10,000, because an exact count reads every row there is.
+    """Paginator that stops counting at 10,000 rows, because an exact count reads the whole table.
 
-    Who looks for something further down narrows the list by a filter or a search.
+    An operator who needs a later row narrows the list by a filter or a search.
     """
 
     MOST = 10_000
@@ -62,8 +67,10 @@ class FirstTenThousand(Paginator):  # type: ignore[type-arg]
 
 
 def after_dialog(request: HttpRequest, address: str) -> HttpResponse:
-    """To a page of ours after a dialog's POST. A dialog is sent by script, which would follow a redirect by itself and
-    show the page inside the dialog."""
+    """Response that sends the browser to one of our pages after the POST of a dialog.
+
+    A script sends the dialog. It would follow a redirect by itself and show the page inside the dialog.
+    """
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Redirect": address})
     return redirect(address)
@@ -83,7 +90,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description="detail")
     def summary(self, entry: AuditEntry) -> SafeString:
-        """What was done and how it ended come first; the stored order is PostgreSQL's, by the names' lengths."""
+        """What was done and its result come first. PostgreSQL stores JSON keys in the order of their lengths."""
         names = sorted(entry.detail, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
         parts = [f"{name.replace('_', ' ')} {_short(entry.detail[name])}" for name in names]
         return cells.said(

@@ -1,4 +1,4 @@
-"""Relative times for pages: "in 20 h", "3 min ago"."""
+"""Relative times for pages, such as "in 20 h" and "3 min ago"."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _STAY_SMALL = 2  # 90 s says more than 1 min
 
 
 def relative(at: datetime | None, now: datetime) -> str:
-    """`at` seen from `now`; a dash for None."""
+    """`at` relative to `now`, as text; a dash for None."""
     if at is None:
         return "–"
     seconds = round((at - now).total_seconds())
@@ -17,6 +17,6 @@ def relative(at: datetime | None, now: datetime) -> str:
 
 
 def span(seconds: int) -> str:
-    """A length of time in the largest unit of which it has at least two."""
+    """A duration in seconds, as text in the largest unit of which it has at least two."""
     size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= _STAY_SMALL * size), _UNITS[-1])
     return f"{seconds // size} {unit}"

@@ -1,7 +1,7 @@
-"""The audit trail: append only, each entry chained to the one before it by SHA-256.
+"""Audit trail: append only, each entry chained to the previous one by SHA-256.
 
-A changed, removed or inserted row breaks the chain at a place that `verify` names. Writers are put in a row by an
-advisory lock held to the end of their transaction, so that the chain is one line and never a tree.
+A changed, removed or inserted row breaks the chain at an entry that `verify` names. An advisory lock, held until the
+end of the transaction, lets one writer append at a time. So each entry has one successor at most.
 """
 
 from __future__ import annotations
@@ -33,14 +33,17 @@ def record(action: str, *, actor: str, subject: str, **detail: Any) -> AuditEntr
 
 
 def wait_turn() -> None:
-    """Be the only writer until this transaction's end. Whoever locks many rows and records each waits here first: two
-    who hold rows while they wait could wait for each other."""
+    """Take the writer lock of the trail until the end of this transaction.
+
+    A transaction that locks many rows and records each of them calls this first. Otherwise two such transactions could
+    deadlock: each holds rows and waits for the trail.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
 def verify() -> int | None:
-    """Walk the chain; the id of the first entry that does not fit, or None when all do."""
+    """Check the whole chain. Returns the id of the first entry that does not fit, or None when all fit."""
     previous = GENESIS
     for entry in AuditEntry.objects.order_by("id").iterator(chunk_size=2000):
         if bytes(entry.previous) != previous or bytes(entry.hash) != _digest(entry):
@@ -50,12 +53,12 @@ def verify() -> int | None:
 
 
 def head() -> AuditEntry | None:
-    """The newest entry. Its hash, kept elsewhere, vouches for all before it."""
+    """The newest entry. An operator who keeps its hash elsewhere can prove all entries before it."""
     return AuditEntry.objects.order_by("-id").first()
 
 
 def contains(digest: bytes) -> bool:
-    """Whether an entry with this hash stands in the trail."""
+    """Whether the trail has an entry with this hash."""
     return AuditEntry.objects.filter(hash=digest).exists()
 
 

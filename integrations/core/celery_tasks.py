@@ -1,12 +1,12 @@
-"""Celery tasks: send one when the transaction commits, register one, and retry by the error tree.
+"""Celery tasks: registration, sending on commit, and retries decided by the error tree.
 
-A message is only a hint. What has to be done stands in a row with a due time, and the dispatcher (`core.dispatch`)
-sends the messages. `enqueue` is for the few tasks without such a row, and for what an operator asks for now; a sweep
-finds what they were about if the message is lost. So a broker that is away costs seconds, never work, and a worker
-never holds a message for longer than a minute.
+A message is only a hint. Due work is a row with a due time, and the dispatcher (`core.dispatch`) sends its message.
+`enqueue` is for the few tasks without such a row, and for work that an operator starts now. If such a message is lost,
+a periodic task (sweep) of the room finds the work again. So a broker outage delays work by seconds and loses none, and
+a worker never holds a message for longer than a minute.
 
 Log events are named `job.*` (`job.failed`, `job.again`, `job.not_sent`, ...): operators' searches and alerts rely on
-these names, so they stay, although what Celery runs is called a task everywhere else.
+these names, so they do not change, although the code calls what Celery runs a task.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ DEFAULT = "api"  # the queue of everything else: sync and jobs
 _BACKOFF_BASE = 2.0
 _BACKOFF_TRIES = 6
 _DATABASE_AWAY = db.OperationalError, db.InterfaceError  # a deadlock, too
-# A request must not wait for a broker that is away: the sweep finds the row.
+# A request must not wait while the broker is away: the dispatcher or a sweep finds the work again.
 _ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1}
 
 
 class Waiting(Protocol):
-    """How a task waits for a permit without a worker; the room that keeps the quota brings it (`wait_with`)."""
+    """How a task waits for a permit without occupying a worker. The quota room supplies it (`wait_with`)."""
 
     def around(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
-        """Surrounds a task that runs; False says that its message is stale and it is not to run."""
+        """Context around a running task. It yields False when the message is stale and the task must not run."""
 
     def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
-        """Keep the task until there is a permit; False when the error does not say for what."""
+        """Park the task until there is a permit. False when the error names no permit."""
 
 
 class _NoWaiting:
-    """Before a room brings better: every task runs, and comes back by a countdown."""
+    """Default until a room calls `wait_with`: every task runs, and a retry is a Celery countdown."""
 
     def around(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
         return nullcontext(enter_result=True)
@@ -64,7 +64,7 @@ _waiting: Waiting = _NoWaiting()
 
 
 def wait_with(waiting: Waiting) -> None:
-    """From now on the tasks of this process wait in this way. Called once, when the rooms are ready."""
+    """Set how tasks of this process wait for a permit. Called once, from `AppConfig.ready`."""
     global _waiting  # noqa: PLW0603 - core cannot import the room that stands above it
     _waiting = waiting
 
@@ -78,7 +78,7 @@ def enqueue(task: str, *, delay: float = 0.0, expires: float | None = None, **kw
     """Send `task` (its registered name) to a worker once the surrounding transaction commits.
 
     `kwargs` are identifiers, JSON, never secrets. `delay` is in seconds and cut at one minute; for longer waits the
-    row's due time decides. After `expires` seconds no worker begins it: for a sweep that sends it again.
+    row's due time decides. After `expires` seconds no worker begins it: for messages that are sent again anyway.
     """
     when: dict[str, Any] = {"countdown": min(delay, LONGEST_COUNTDOWN) or None, "expires": expires}
     transaction.on_commit(functools.partial(_send, task, kwargs, when))
@@ -113,7 +113,7 @@ class BaseTask(Task):  # type: ignore[type-arg]
             log.warning("job.database_away", task=self.name, reason=type(error).__name__)
             if self.request.called_directly:
                 raise
-            if not self.request.expires:  # what expires is sent again anyway, as sweeps are
+            if not self.request.expires:  # beat sends an expiring message, such as a sweep, again anyway
                 self._again(StoreUnavailable("the database is away"))
         return None
 
@@ -143,7 +143,7 @@ class BaseTask(Task):  # type: ignore[type-arg]
         wait = backoff(attempt) if error.retry_after is None else error.retry_after
         log.info("job.again", task=self.name, code=error.code, wait=round(wait, 3), attempt=attempt)
         if attempt < _BACKOFF_TRIES and wait <= LONGEST_COUNTDOWN:
-            # Without the headers: what they say of a ticket is true of one delivery only.
+            # Without the headers: their ticket is valid for one delivery only.
             raise self.retry(countdown=wait, exc=error, headers={})
 
 

@@ -1,4 +1,4 @@
-"""What the operators' lists of several rooms show in a cell. The styles are in static/site/lists.css."""
+"""HTML of table cells in admin lists: progress bars, long texts, durations. The styles are in static/site/lists.css."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from integrations.core.ages import relative, span
 
 
 def progress(done: int, total: int | None, *, complete: bool) -> SafeString | str:
-    """A bar over its figures. `total` is what the vendor said before: of a complete run it says nothing any more."""
+    """A progress bar above its numbers.
+
+    `total` is an earlier count of the vendor, so a complete run does not show it.
+    """
     if complete:
         return _bar(100, f"{done:,}")
     if total:
@@ -20,12 +23,12 @@ def progress(done: int, total: int | None, *, complete: bool) -> SafeString | st
 
 
 def said(words: str, *, trouble: bool = False) -> SafeString:
-    """Words of any length, which take several lines and not the whole row."""
+    """A text of any length that wraps inside its cell and does not widen the row."""
     return format_html('<span class="result-said{}">{}</span>', " result-trouble" if trouble else "", words)
 
 
 def when(started: datetime, finished: datetime | None, now: datetime) -> SafeString:
-    """How long ago it began, and how long it took or has taken."""
+    """How long ago it began, and how long it took or has taken so far."""
     length = span(round(((finished or now) - started).total_seconds()))
     words = f"took {length}" if finished else f"for {length}"
     at = f"{started:%Y-%m-%d %H:%M:%S %Z}"

@@ -1,4 +1,4 @@
-"""The only reader of time. Logic takes `now` as an argument; the edge asks here, once."""
+"""Clock: the only module that reads the time. Logic takes `now` as an argument; its caller asks here once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ def now() -> datetime:
 
 
 def monotonic() -> float:
-    """Seconds on a clock that never steps; only differences mean anything."""
+    """Seconds on the monotonic clock. Only differences have a meaning."""
     return time.monotonic()
 
 
 def sleep(seconds: float) -> None:
-    """Wait; a worker never does this for longer than a second, it gives its place up instead."""
+    """Sleep. A worker never sleeps for longer than a second here: for longer waits it ends the task and comes back
+    later.
+    """
     time.sleep(max(0.0, seconds))

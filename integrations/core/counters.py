@@ -59,7 +59,7 @@ class BufferedCounter(Generic[Key, Value]):
         _counters.add(self)
 
     def __len__(self) -> int:
-        """The number of keys that wait to be written."""
+        """The number of keys that are not written yet."""
         return len(self._values)
 
     def add(self, key: Key, value: Value) -> None:
@@ -68,17 +68,19 @@ class BufferedCounter(Generic[Key, Value]):
             self._add(key, value)
 
     def is_due(self) -> bool:
-        """Whether something waits and `pause` is over, or the buffer is half full and the last write succeeded."""
+        """Whether there are keys to write and either `pause` is over or the buffer is half full and the last write
+        succeeded.
+        """
         full = 2 * len(self._values) >= self.most and not self._failed
         return bool(self._values) and (full or clock.monotonic() - self.written_at >= self.pause)
 
     def flush_if_due(self) -> None:
-        """Write what waits if `is_due`; never inside a transaction of the caller, which may be rolled back."""
+        """Write the buffer if `is_due`. Never call it in a transaction, which may be rolled back."""
         if self.is_due() and not connection.in_atomic_block:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits now; keep what the database could not take because it is away. Never raises for it."""
+        """Write the buffer now. Keys stay in it while the database is away. Never raises for that."""
         with self._lock:
             taken, self._values = self._values, {}
             dropped, self._dropped = self._dropped, 0
@@ -99,8 +101,8 @@ class BufferedCounter(Generic[Key, Value]):
                     self._add(key, value)
 
     def reset(self) -> None:
-        """Forget what waits, as after a write: for a forked process, and for tests."""
-        self._lock = threading.Lock()  # the parent's may have been taken when it forked
+        """Empty the buffer without a write: for a forked process, and for tests."""
+        self._lock = threading.Lock()  # the parent's lock may have been held at the fork
         self._values = {}
         self._dropped, self._failed = 0, False
         self.written_at = clock.monotonic()
@@ -144,7 +146,7 @@ class _Away(Exception):
 
 
 def reset_all() -> None:
-    """Forget what waits in any counter of this process: for a forked process, and for tests."""
+    """Empty the buffers of all counters in this process: for a forked process, and for tests."""
     for counter in list(_counters):
         counter.reset()
 

@@ -1,6 +1,6 @@
-"""The dispatcher: finds rows that are due and sends each to a Celery worker.
+"""Dispatcher: finds database rows that are due and sends a Celery message for each of them.
 
-The database is the queue. A row that has work to do stands there with a due time; whoever writes the row sends no
+The database is the queue. A row that has work to do has a due time, and the code that writes the row sends no
 message. A thread in every worker process (`Dispatcher`) looks for due rows, and one of these threads leads. It sends a
 message per row, and only as many as workers can begin soon, so the broker never holds a backlog:
 
@@ -11,7 +11,7 @@ message per row, and only as many as workers can begin soon, so the broker never
 - Every source has that number to itself. Ten thousand due refreshes therefore delay no webhook: the messages of both
   sources alternate in the queue. Sources of the urgent queue (webhooks, token refresh, installs) never wait behind
   those of the other one (jobs, sync).
-- Within a source the room that owns the rows decides who is next (`DueSource.take`).
+- Within a source the room that owns the rows decides which row is next (`DueSource.take`).
 
 The leader holds a lease of a few seconds in a row (`DispatcherLease`), not a lock of its connection: a frozen process
 keeps its connection. No statement depends on there being one leader: `take` is conditional, so two can only waste time.
@@ -41,7 +41,7 @@ PER_THREAD = 2  # messages on their way per worker thread and source
 PERIOD = 0.1  # seconds between two looks of the leader
 BEAT = 1.0  # seconds between two renewals of the lease
 LEASE = timedelta(seconds=4)
-ALIVE = timedelta(seconds=15)  # a worker process that has been silent for so long counts no more
+ALIVE = timedelta(seconds=15)  # a worker process that has not reported for so long is not counted
 _FEWEST = 4
 _BROKER_WAIT = timedelta(seconds=2)
 _STOP_SECONDS = 5.0
@@ -55,7 +55,7 @@ class DueSource:
     `take(limit, now)` returns the ids of up to `limit` due rows in the order in which they are to be handled, and sets
     their due time to `now + lost_after`. `unstarted(sent)` gets that due time by id and returns the ids of rows that no
     worker has begun. `give_back(ids, now)` makes rows due again whose messages could not be sent. `prepare(now)`, if
-    given, runs before: it turns due plans into runs, say. None of these calls the vendor or waits for a row's lock.
+    given, runs first, for example to start runs of due plans. None of these calls the vendor or waits for a row's lock.
     """
 
     name: str
@@ -74,7 +74,7 @@ SOURCES: dict[str, DueSource] = {}
 
 
 def register(source: DueSource) -> None:
-    """Make the dispatcher look after `source`; called by a room's `AppConfig.ready`."""
+    """Add `source` to what the dispatcher sends. A room calls this in its `AppConfig.ready`."""
     SOURCES[source.name] = source
 
 
@@ -92,7 +92,7 @@ def mark_due(rows: QuerySet[Model], limit: int, **fields: object) -> list[int]:
 
 @dataclass
 class _Progress:
-    """What the leader remembers of one source: messages on their way, and when to look again."""
+    """The leader's state of one source: messages on their way, and when to look again."""
 
     on_their_way: dict[int, datetime] = field(default_factory=dict)  # row id: when it counts as lost
     look_at: datetime | None = None
@@ -104,13 +104,13 @@ class Sender:
     def __init__(self, sources: Mapping[str, DueSource] = SOURCES) -> None:
         self.threads: Mapping[str, int] = {}
         self.sent = 0
-        self.trouble = ""  # what keeps it from sending, for operators
+        self.trouble = ""  # why it cannot send, for operators
         self._sources = sources
         self._progress: dict[str, _Progress] = {}
         self._broker_away_until: datetime | None = None
 
     def send_due(self, now: datetime) -> int:
-        """One look at every source. Returns how many messages were sent."""
+        """Look at every source once and send its due rows. Returns how many messages were sent."""
         if self._broker_away_until is not None and now < self._broker_away_until:
             return 0
         before = self.sent
@@ -129,7 +129,7 @@ class Sender:
         return self.sent - before
 
     def unstarted(self) -> int:
-        """Messages on their way, as of the last look."""
+        """How many messages are on their way, as of the last look."""
         return sum(len(progress.on_their_way) for progress in self._progress.values())
 
     def _serve(self, source: DueSource, progress: _Progress, now: datetime) -> None:
@@ -158,7 +158,10 @@ class Sender:
 
 
 class Dispatcher:
-    """The thread. `start` and `stop` it with the worker process; `threads` of it serve `queues`."""
+    """The dispatcher's thread in one worker process.
+
+    `start` and `stop` it with the process, whose `threads` worker threads serve `queues`.
+    """
 
     def __init__(self, *, threads: int, queues: Iterable[str]) -> None:
         self.owner = new_owner()
@@ -167,10 +170,11 @@ class Dispatcher:
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Give the lease up and end: another process leads within a second."""
+        """Release the lease and end the thread. Another process leads within a second."""
         self._stopping.set()
         self._thread.join(_STOP_SECONDS)
 
@@ -181,7 +185,7 @@ class Dispatcher:
             except DatabaseError as error:
                 log.warning("dispatch.database_away", reason=type(error).__name__)
             except Exception:
-                log.exception("dispatch.failed")  # a thread that ended would send nothing any more
+                log.exception("dispatch.failed")  # the thread must not end: it would send nothing any more
             finally:
                 connection.close()
             self._stopping.wait(BEAT)
@@ -216,7 +220,7 @@ def _standing(sender: Sender) -> dict[str, Any]:
 
 
 def unstarted(model: type[Model], due: str, free: Q, sent: Mapping[int, datetime]) -> list[int]:
-    """The ids of `sent` whose rows nobody has begun: still `free`, and the column `due` as `take` set it."""
+    """The ids of `sent` that no worker has begun: rows still `free`, with the column `due` as `take` set it."""
     rows = model._default_manager.filter(free, pk__in=list(sent))  # noqa: SLF001 - Django's documented name
     return [pk for pk, due_at in rows.values_list("pk", due) if due_at == sent[pk]]
 

@@ -1,4 +1,4 @@
-"""The tree of errors. The tree *is* the retry policy: tasks and views read types and attributes of it, nothing else.
+"""Exception hierarchy (error tree). It *is* the retry policy: tasks and views decide by its types and attributes only.
 
 ::
 
@@ -86,7 +86,7 @@ NO_ANSWER = VendorAnswer()
 
 
 class IntegrationError(Exception):
-    """Base of every anticipated failure.
+    """Base class of every expected failure.
 
     `vendor` is the vendor's answer, `NO_ANSWER` when there was none. Further keywords are identifiers for `context`.
     """
@@ -182,7 +182,7 @@ class ServerFault(Retryable):
 
 
 class QuotaExhausted(Retryable):
-    """No quota for this call now. The subclasses say by whose word."""
+    """No quota for this call now. The subclass says whether our governor or the vendor refused."""
 
     code = "quota_exhausted"
 

@@ -1,4 +1,4 @@
-"""Filters of the operators' lists that combine: a column's exact value typed in, or chosen among those it has.
+"""Admin list filters that combine: an exact value typed in, or one chosen from the values of a column.
 
 A list that uses them sets `list_filter_submit`, so that one form sends all of them.
 """
@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
-NONE = "none"  # in an address: the column is empty
+NONE = "none"  # in a URL: the column is empty
 # From each value to the next one by the index: DISTINCT would read every row.
 _VALUES = """
 WITH RECURSIVE found AS (
@@ -28,27 +28,33 @@ UNION ALL (SELECT {column} FROM {table} WHERE {column} IS NULL LIMIT 1)
 
 
 class Exactly(TextFilter):  # type: ignore[misc]
-    """The column `parameter_name` is exactly what was typed: an index finds it."""
+    """Filter for rows whose column `parameter_name` equals the typed text. The query uses an index."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Rows with the typed value; all rows when nothing was typed."""
         wanted = (self.value() or "").replace("\0", "").strip()
         return queryset.filter(**{self.parameter_name: wanted}) if wanted else queryset
 
 
 class OneOf(DropdownFilter):  # type: ignore[misc]
-    """One of the values that the column `parameter_name` has, which an index begins with; `empty` names having none."""
+    """Filter for one of the values of the column `parameter_name`, which must be the first of an index.
+
+    `empty` is the label of rows without a value.
+    """
 
     empty = "none"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """The values of the column, and the label of the empty one."""
         found = values(model_admin.model, str(self.parameter_name))
         return [(NONE, self.empty) if value in ("", None) else (str(value), str(value)) for value in found]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Rows with the chosen value; all rows when none was chosen."""
         wanted = self.value()
         if not wanted:
             return queryset
-        # Only what the column has: anything else in the address might not even fit its type.
+        # Only values of the column: another one in the URL might not fit its type.
         if wanted not in dict(self.lookup_choices):
             return queryset.none()
         if wanted != NONE:
@@ -58,26 +64,29 @@ class OneOf(DropdownFilter):  # type: ignore[misc]
 
 
 class Named(AllValuesFieldListFilter):
-    """Links to the values that a column has, where the empty one has a name too. Of a large table an index begins with
-    the column."""
+    """Filter with a link for each value of a column, where the empty value has a label too.
+
+    In a large table the column must be the first of an index.
+    """
 
     def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(field, *args, **kwargs)
         self.lookup_choices = values(field.model, field.column)  # type: ignore[assignment]  # any iterable does
 
     def choices(self, changelist: Any) -> Any:
+        """The links, with a label for the empty value."""
         for choice in super().choices(changelist):
             yield {**choice, "display": choice["display"] or "none"}
 
 
 def statement(model: type[Model], column: str) -> str:
-    """The SQL that lists a column's values in their order, NULL last."""
+    """SQL that lists the distinct values of a column in their order, NULL last."""
     names = {"table": model._meta.db_table, "column": column}  # noqa: SLF001
     return _VALUES.format(**{what: connection.ops.quote_name(name) for what, name in names.items()})
 
 
 def values(model: type[Model], column: str) -> list[Any]:
-    """What the column has, in order, NULL last."""
+    """The distinct values of a column in their order, NULL last."""
     with connection.cursor() as cursor:
         cursor.execute(statement(model, column))
         return [value for (value,) in cursor.fetchall()]

@@ -1,4 +1,7 @@
-"""Audit entries (`core.audit` writes them and nothing changes one), the dispatcher's lease and the worker processes."""
+"""Models of the core room: audit entries, the lease of the dispatcher, and worker processes.
+
+Only `core.audit` writes audit entries, and nothing changes one.
+"""
 
 from __future__ import annotations
 
@@ -32,15 +35,15 @@ class AuditEntry(models.Model):
 
 
 class WorkerProcessManager(models.Manager["WorkerProcess"]):
-    """Worker processes say that they are alive, and the dispatcher reads how many threads there are."""
+    """Worker processes report here that they are alive. The dispatcher reads how many threads they have."""
 
     def report(self, name: str, *, threads: int, queues: Iterable[str], now: datetime) -> None:
-        """This process is alive and serves `queues` with `threads`."""
+        """Record that the process `name` is alive and serves `queues` with `threads` threads."""
         fields = {"threads": threads, "queues": list(queues), "seen_at": now}
         self.update_or_create(name=name, defaults=fields, create_defaults=fields | {"started_at": now})
 
     def threads(self, since: datetime) -> dict[str, int]:
-        """Threads by queue, of the processes that were seen since then. Removes the others."""
+        """The number of threads by queue, of processes that reported since `since`. Removes the others."""
         self.filter(seen_at__lte=since).delete()
         found: Counter[str] = Counter()
         for threads, queues in self.values_list("threads", "queues"):
@@ -64,10 +67,12 @@ class WorkerProcess(models.Model):
 
 
 class DispatcherLeaseManager(models.Manager["DispatcherLease"]):
-    """Taking, renewing and giving up the one lease. Times are the database's, so hosts whose clocks differ agree."""
+    """Takes, renews and releases the one lease. Times are the database's, so hosts whose clocks differ agree."""
 
     def hold(self, owner: str, term: timedelta, *, sent: int, unstarted: int, trouble: str) -> bool:
-        """Take or renew the lease for `term` and note how it goes. False while another process holds it."""
+        """Take or renew the lease for `term` and record the state of the dispatcher. False while another process holds
+        it.
+        """
         standing = {"sent": sent, "unstarted": unstarted, "trouble": trouble}
         values: dict[str, Any] = {"owner": owner, "term": term} | standing
         with connection.cursor() as cursor:
@@ -80,7 +85,7 @@ class DispatcherLeaseManager(models.Manager["DispatcherLease"]):
 
 
 class DispatcherLease(models.Model):
-    """The one row that says which worker process leads the dispatcher, and how it goes."""
+    """The one row that says which worker process leads the dispatcher, with its counts and its trouble."""
 
     owner = models.CharField(max_length=64)
     since = models.DateTimeField()

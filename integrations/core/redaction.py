@@ -1,6 +1,6 @@
-"""Redaction: which names and which texts are secrets, and the functions that remove them. Every pattern stands here.
+"""Redaction of secrets in logs, error texts and JSON. Every pattern for a secret is here.
 
-Three readers want three strictnesses. Logs are read by many and written by every library: `redact_log_value` blanks by
+There are three degrees. Logs are read by many and written by every library: `redact_log_value` blanks by
 name and by shape. A vendor's error text has to stay readable ("bearer token is invalid"): `redact_text` takes only what
 could be a token, a password or a code. An operator who calls the API by hand sees the answer as it came but for tokens,
 keys and passwords: `without_secrets`. Secrets of ours travel as `core.secret.Secret`; this is the second guard.
@@ -40,14 +40,14 @@ _IN_LOGS = re.compile(
 )
 _IN_TEXT = re.compile(
     rf"{_JWT}|{_PRIVATE_TOKEN}"
-    # Prose says `bearer token` and `token: invalid`: what is meant to be secret has a digit, or stands behind `=`.
-    # The digit is looked for nearby: to the end, `token:token:…` would cost its length squared and stop every thread.
+    # Prose has `bearer token` and `token: invalid`: a secret has a digit, or comes after `=`.
+    # The search for the digit is bounded: else `token:token:…` would cost its length squared and stop every thread.
     r"|(?i:bearer|basic)\s+(?=\S*\d)[\w.~+/=-]{6,}"
     r"|(?i:secret|token|passw(?:or)?d|pwd|api_?-?key|authorization|signature|(?<![a-z])(?:code|state|otp|pin))"
     r"[\"']?\s*(?:(?:=|%3D)\s*[\"']?[^\s&\"',;]+|:\s*[\"']?(?=\S{0,64}\d)[^\s&\"',;]{4,})"
-    r"|[A-Za-z0-9_\-.+/=]{32,}"  # whatever is as long as a token
+    r"|[A-Za-z0-9_\-.+/=]{32,}"  # any word as long as a token
 )
-_LOGIN = re.compile(r"://\S*@|passw(or)?d\s*=", re.IGNORECASE)  # an address with a login, or a libpq connection string
+_LOGIN = re.compile(r"://\S*@|passw(or)?d\s*=", re.IGNORECASE)  # a URL with a login, or a libpq connection string
 
 
 def redact_log_value(value: Any, name: str = "") -> Any:
@@ -67,7 +67,9 @@ def redact_text(text: str) -> str:
 
 
 def without_secrets(value: Any, name: str = "") -> Any:
-    """JSON as it came but for tokens, keys and passwords: for the operator who called by hand, not for keeping."""
+    """JSON without tokens, keys and passwords, otherwise unchanged: for an operator who calls the API by hand, not for
+    storing.
+    """
     if isinstance(value, Mapping):
         return {key: without_secrets(item, str(key)) for key, item in value.items()}
     if isinstance(value, list):
@@ -83,10 +85,10 @@ def is_secret_field(name: str) -> bool:
 
 
 def has_login(text: str) -> bool:
-    """Whether the text holds an address with a login or a connection string with a password."""
+    """Whether the text has a URL with a login or a connection string with a password."""
     return _LOGIN.search(text) is not None
 
 
 def _is_secret_in_logs(name: str) -> bool:
-    """Error codes are short words of ours and stay; an OAuth `code` never reaches a log by that name."""
+    """Whether to blank a value by its name. Our error codes stay; an OAuth `code` is never logged by that name."""
     return name not in _HARMLESS_LOG_NAMES and _LOG_NAMES.search(name) is not None

@@ -14,7 +14,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself. Callers hand it to the vault or to the vendor and to nobody else."""
+        """The plain text. A caller passes it to the vault or to the vendor, and to nothing else."""
         return self._text
 
     def __bool__(self) -> bool:

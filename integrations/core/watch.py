@@ -1,4 +1,4 @@
-"""Watching asked-for work to its end, with bars for a person. It reads, sleeps and reads; it moves nothing."""
+"""Progress display of a command that waits for work: polls the state until it is over and changes nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _PAUSE = 0.5  # seconds between two looks
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One thing on its way; `total` is None while it is unknown."""
+    """One piece of work to watch. `total` is None while it is unknown."""
 
     key: int
     title: str
@@ -25,7 +25,7 @@ class Watched:
 
 
 def until_over(look: Callable[[], Sequence[Watched]], *, show: bool) -> None:
-    """Return when all that `look` finds is over. Progress goes to standard error."""
+    """Poll `look` and return when everything it lists is over. Progress goes to standard error."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not show) as bars:
         tasks: dict[int, TaskID] = {}

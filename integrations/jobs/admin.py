@@ -1,6 +1,6 @@
-"""Runs and schedules of background jobs in the admin pages: progress, failures, and the few things to do about them.
+"""Django admin of job runs and schedules: progress, failures, and the actions run, resume, cancel and switch.
 
-Every act leaves an audit entry with the operator's name.
+Every action leaves an audit entry with the name of the operator.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _NAMED_IN_AUDIT = 100
 
 @admin.register(Run)
 class RunAdmin(NamedPlaces, ReadOnlyAdmin):
+    """Job runs, newest first, with the actions run again, resume and cancel."""
+
     place_column = "schedule__tenant_id"
     list_display = ("job", "whose", "standing", "bar", "said", "when")
     list_filter = ("status", "schedule__job", "schedule__app", ("error_code", Named), "started_at")
@@ -50,42 +52,51 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
 
     @display(description="job", ordering="schedule__job")
     def job(self, run: Run) -> str:
+        """The name of the job."""
         return run.schedule.job
 
     @display(description="tenant")
     def tenant(self, run: Run) -> str:
+        """The id of the company or location."""
         return run.schedule.tenant_id
 
     @display(description="status", ordering="status", label=_STATUS)
     def standing(self, run: Run) -> tuple[str, str]:
+        """The status as a label, which shows a running run that had failures."""
         if run.status == Run.Status.RUNNING and run.error_code:
             return "again", f"{run.attempts}. failure, tries again"
         return run.status, run.get_status_display()
 
     @display(description="progress")
     def bar(self, run: Run) -> SafeString | str:
+        """The progress bar."""
         return cells.progress(run.done, run.total, complete=run.status == Run.Status.COMPLETE)
 
     @display(description="result")
     def said(self, run: Run) -> SafeString | str:
+        """The outcome and the error of the run."""
         words = "; ".join(filter(None, [outcome(run), run.error]))
         return cells.said(words, trouble=bool(run.error) and run.status != Run.Status.CANCELLED)
 
     @display(description="when", ordering="started_at")
     def when(self, run: Run) -> SafeString:
+        """Start and duration."""
         return cells.when(run.started_at, run.finished_at, clock.now())
 
     @display(description="goes on at")
     def goes_on(self, run: Run) -> SafeString:
+        """The checkpoint as JSON."""
         return format_html("<pre>{}</pre>", json.dumps(run.checkpoint, indent=2, ensure_ascii=False))
 
     @action(description="Run again, from the start", permissions=["operate"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        """Make the schedules of these runs due now; each run starts from the beginning."""
         wanted = Schedule.objects.filter(pk__in=queryset.values("schedule"), job__in=JOBS)
         _run_now(self, request, wanted)
 
     @action(description="Resume where it stopped", permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        """Continue failed and cancelled runs at their checkpoints."""
         now = clock.now()
         resumed = [run.pk for run in queryset if schedules.resume(run, now)]
         audit.record("job.resumed", actor=operator(request), subject="job runs", runs=resumed[:_NAMED_IN_AUDIT])
@@ -95,16 +106,20 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        """Cancel the runs that have not ended."""
         stopped = runs.cancel(queryset, clock.now(), reason=f"by {operator(request)}")
         audit.record("job.cancelled", actor=operator(request), subject="job runs", runs=stopped[:_NAMED_IN_AUDIT])
         self.message_user(request, f"{len(stopped)} runs were cancelled.", messages.SUCCESS)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may use the actions."""
         return request.user.has_perm("jobs.change_run")
 
 
 @admin.register(Schedule)
 class ScheduleAdmin(NamedPlaces, ReadOnlyAdmin):
+    """Schedules by job and tenant, with the actions run now, switch on and switch off."""
+
     place_column = "tenant_id"
     list_display = ("job", "whose", "app", "switched_on", "due_at", "since", "waiting")
     list_filter = ("job", "enabled", "app", "level")
@@ -124,10 +139,13 @@ class ScheduleAdmin(NamedPlaces, ReadOnlyAdmin):
 
     @display(description="on", boolean=True, ordering="enabled")
     def switched_on(self, schedule: Schedule) -> bool:
+        """Whether the schedule is enabled."""
         return schedule.enabled
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Schedule]:
-        """Counted by a subquery, which PostgreSQL asks for the rows of a page only; a join would read every trigger."""
+        """Adds the number of waiting events. A subquery counts them for the rows of one page; a join would read every
+        trigger.
+        """
         queryset: QuerySet[Schedule] = super().get_queryset(request)
         mine = Trigger.objects.filter(schedule=OuterRef("pk")).order_by()
         found = mine.values("schedule").annotate(found=Count("pk")).values("found")
@@ -135,18 +153,22 @@ class ScheduleAdmin(NamedPlaces, ReadOnlyAdmin):
 
     @display(description="events waiting")
     def waiting(self, schedule: Any) -> int:
+        """The number of events that the job has not seen."""
         return int(schedule.found)
 
     @action(description="Run now", permissions=["operate"])
     def run_at_once(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """Make the schedules due now."""
         _run_now(self, request, queryset.filter(job__in=JOBS))
 
     @action(description="Switch on", permissions=["operate"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """Enable the schedules."""
         self._switch(request, queryset, enabled=True)
 
     @action(description="Switch off", permissions=["operate"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """Disable the schedules; runs under way continue."""
         self._switch(request, queryset, enabled=False)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Schedule], *, enabled: bool) -> None:
@@ -158,6 +180,7 @@ class ScheduleAdmin(NamedPlaces, ReadOnlyAdmin):
         self.message_user(request, f"{len(ids)} schedules are switched {word}.", messages.SUCCESS)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may use the actions."""
         return request.user.has_perm("jobs.change_schedule")
 
 

@@ -1,4 +1,4 @@
-"""The typed API in a run's name: every call looks after the run, and listings go on where the last turn stopped."""
+"""Typed HighLevel API for a job run: each call renews the run, and listings continue where the last turn stopped."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from integrations.gateway.facade import v2, v3
 from integrations.gateway.tenant import Json, Tenant
 from integrations.jobs.walk import Entry, Walks
 
-# A unit of work that has begun is finished rather than parked: parked, it would begin again with its first call.
+# A unit of work that has begun waits for its permit here: a parked one would begin again with its first call.
 PATIENCE = 10.0  # seconds
 T = TypeVar("T")
 
 
 class Caller(Protocol):
-    """The run in whose name calls are made."""
+    """The run in whose name calls are made: its `walks`, and its methods to call after a call and after a page."""
 
     @property
     def walks(self) -> Walks: ...
@@ -30,14 +30,16 @@ class Caller(Protocol):
 
 @dataclass(frozen=True)
 class InRun(Tenant):
+    """API client of one tenant for one run. Its calls keep the lease, and its listings keep their positions."""
+
     run: Caller = field(repr=False)
 
     def call(self, operation: str, params: Json, body: Any = None) -> Result:
-        """As `client.call`, patient in the middle of an item."""
+        """As `client.call`, but waits up to PATIENCE for a permit in the middle of an item."""
         return self._asked(lambda: super(InRun, self).call(operation, params, body))
 
     def pages(self, operation: str, params: Json, body: Any = None) -> Iterator[Page]:
-        """As `client.pages`, from the run's place on."""
+        """As `client.pages`, from the position that the run has stored."""
         walks = self.run.walks
         entry = walks.enter(operation)
         if entry is Entry.NESTED:
@@ -87,9 +89,9 @@ class InRun(Tenant):
 
 @dataclass(frozen=True)
 class Api2(InRun, v2.Api):
-    """API 2.0."""
+    """API 2.0 for a run."""
 
 
 @dataclass(frozen=True)
 class Api3(InRun, v3.Api):
-    """v3."""
+    """API v3 for a run."""

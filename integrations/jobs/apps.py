@@ -1,3 +1,5 @@
+"""Django app config of the jobs room: imports `jobs.py` of every installed app and registers with the dispatcher."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
@@ -5,11 +7,13 @@ from django.utils.module_loading import autodiscover_modules
 
 
 class JobsConfig(AppConfig):
+    """App config of background jobs."""
+
     name = "integrations.jobs"
     label = "jobs"
 
     def ready(self) -> None:
-        """Every installed app's `jobs.py` defines its background jobs when it is imported."""
+        """Import every installed app's `jobs.py`, which defines its background jobs, and register the due source."""
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.jobs import events, tasks  # noqa: PLC0415

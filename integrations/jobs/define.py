@@ -1,13 +1,13 @@
-"""`@background_job`: a function that runs for each tenant on the workers, and what the machinery knows about it.
+"""`@background_job`: decorator that defines a job which workers run for each tenant, and the registry of all jobs.
 
 ::
 
     @background_job("welcome.tag_newcomers", every=timedelta(hours=1))
     def tag_newcomers(run: JobRun) -> None: ...
 
-It stands in the `jobs.py` of an installed app; that is all it takes to be scheduled, shown and started by hand. The
-function may be begun anew at any time (a worker was killed, its turn was over, it waited for a permit): what it walks
-through with `run` goes on where it stopped, everything else has to bear being done again.
+Define it in the `jobs.py` of an installed app: it is then scheduled, shown in the admin and can be started by hand.
+The engine may call the function again at any time (a worker was killed, its turn was over, it waited for a permit).
+Listings that it reads with `run` continue where they stopped; everything else must be safe to repeat.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHORTEST_EVERY = timedelta(minutes=1)  # events are for what has to happen soone
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One defined job. `level` says whom it runs for: every installed location, or every installed company."""
+    """One defined job. `level` is the kind of tenant it runs for: every installed location, or every company."""
 
     name: str
     function: Function
@@ -41,7 +41,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        """What it does: the first line of its docstring."""
+        """The first line of its docstring: what it does."""
         return (self.function.__doc__ or self.name).strip().partition("\n")[0]
 
 
@@ -59,8 +59,8 @@ def background_job(
     """Define a job under a name like `welcome.tag_newcomers`. It runs once at a time for each tenant:
 
     every so often (`every`, spread over the tenants), when an event of a type comes in (`on`; `run.events()` has them),
-    and whenever it is asked for (`manage.py job run`, the admin pages). `lane`: whose turn it is at the quota; EVENTS
-    for a job that waits for events alone, else BULK. Raises BadRequest for a name that is taken.
+    and whenever an operator starts it (`manage.py job run`, the admin pages). `lane` is its quota lane; the default is
+    EVENTS for a job that only events start, else BULK. Raises BadRequest for a name that is taken.
     """
     types = (on,) if isinstance(on, str) else tuple(on)
 
@@ -78,7 +78,7 @@ def background_job(
 
 
 def find(name: str) -> Job:
-    """The job of that name. Raises BadRequest with those there are."""
+    """The job of that name. Raises BadRequest, which lists the defined names."""
     if name not in JOBS:
         raise BadRequest(f"there is no job {name!r}; there are: {', '.join(sorted(JOBS)) or 'none yet'}")
     return JOBS[name]

@@ -1,5 +1,7 @@
-"""Events that start jobs. The handler runs in the event's own transaction and notes only that there is one to be seen;
-the job works through them later, in order, with all the network it needs.
+"""Webhook events that start jobs.
+
+The handler runs in the transaction of the event and only writes a trigger. The job reads the events later, in order,
+and may use the network then.
 """
 
 from __future__ import annotations
@@ -16,13 +18,13 @@ _IDS = {UserType.LOCATION: "locationId", UserType.COMPANY: "companyId"}
 
 
 def register() -> None:
-    """Put `note` down for every event type that a job names. Called once, when all jobs are defined."""
+    """Register `note` as the handler of every event type that a job names. Called once, after all jobs are defined."""
     for event_type in sorted({event_type for job in JOBS.values() for event_type in job.events}):
         handlers.on(event_type, note)
 
 
 def note(event: Event) -> None:
-    """Let the jobs that wait for this event run. Events of tenants without an installation start nothing."""
+    """Write a trigger for each job that waits for this event. It starts nothing for a tenant without installation."""
     for job in JOBS.values():
         if event.type in job.events:
             _trigger(job, event)
@@ -40,7 +42,7 @@ def _trigger(job: Job, event: Event) -> None:
         [Schedule(app=event.app, job=job.name, level=job.level, tenant_id=tenant_id, created_at=now)],
         ignore_conflicts=True,
     )
-    # Under its lock, so that a run that is just ending either sees the event or finds the due time set here.
+    # Under the lock of the schedule, so that a run that is ending either sees the event or finds the due time set here.
     mine = Schedule.objects.select_for_update().filter(app=event.app, job=job.name, level=job.level)
     schedule = mine.get(tenant_id=tenant_id)
     if not schedule.enabled:

@@ -1,7 +1,8 @@
-"""What a job's function is given: its tenant, the API in its name, and a memory that outlives the worker.
+"""`JobRun`, the argument of a job's function: tenant, typed API, progress, events and a durable checkpoint.
 
 Everything here may raise `Interrupted`, which ends the turn: the run was cancelled, another worker has taken it over,
-or the turn was long enough. The function lets it pass (it is no `Exception`), and is begun anew where there is more.
+or the turn was long enough. The function must not catch it (it is no `Exception`). If there is more to do, the next
+turn calls the function again.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from integrations.jobs.walk import Walks
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, UserType
 
-TURN = 30.0  # seconds; then others have their turn, and this run goes on at the end of the queue
+TURN = 30.0  # seconds; then other runs have their turn, and this one goes to the end of the queue
 CALL = 20.0  # seconds for one API call
 _LOOK_EVERY = 1.0  # seconds between two looks at the lease, each of which also shows the progress
 _NOTE = 300
 
 
 class Interrupted(BaseException):
-    """The turn is over. `lost` says that the run is no longer ours to write to."""
+    """Ends the turn. `lost` says that another worker has the run or that it has ended: write nothing more."""
 
     def __init__(self, *, lost: bool) -> None:
         super().__init__("lost" if lost else "turn over")
@@ -38,12 +39,15 @@ class Interrupted(BaseException):
 
 
 class JobRun:
-    """One run of a job for one tenant. Its methods show progress and keep the run's lease, so use them at least once a
-    minute; a run that is silent for longer is given to another worker."""
+    """One run of a job for one tenant.
+
+    Its methods record progress and renew the lease of the run. Call one at least once a minute: a run that is silent
+    for longer goes to another worker.
+    """
 
     def __init__(self, row: Run, owner: str, lane: Lane) -> None:
         self.note: str = row.note
-        self.event: Trigger | None = None  # in hand
+        self.event: Trigger | None = None  # the one that the function handles now
         self._row, self._owner, self._lane = row, owner, lane
         self._total = row.total
         self._own: Any = row.checkpoint.get("own")
@@ -54,6 +58,7 @@ class JobRun:
 
     @property
     def app(self) -> App:
+        """The marketplace app whose installation the run uses."""
         return self._row.schedule.app
 
     @property
@@ -68,22 +73,24 @@ class JobRun:
 
     @property
     def started_at(self) -> datetime:
+        """When the run started (not this turn)."""
         return self._row.started_at
 
     @property
     def since(self) -> datetime | None:
-        """When the latest run that came to its end was started: what is newer, it cannot have seen. None: there is
-        none."""
+        """When the last complete run started: it cannot have seen what is newer. None without a complete run."""
         return self._row.schedule.since
 
     @cached_property
     def api(self) -> v2.Api:
-        """API 2.0 for this tenant in the job's lane. Listings of it (`…_pages`) go on where the last turn stopped."""
+        """API 2.0 for this tenant in the lane of the job. Its listings (`…_pages`) continue where the last turn
+        stopped.
+        """
         return Api2(self.app, self, location=self.location, company=self.company, lane=self._lane, deadline=CALL)
 
     @cached_property
     def api_v3(self) -> v3.Api:
-        """The same for an app that speaks v3."""
+        """API v3, likewise, for an app that uses it."""
         return Api3(self.app, self, location=self.location, company=self.company, lane=self._lane, deadline=CALL)
 
     def each(self, pages: Iterable[Page]) -> Iterator[dict[str, Any]]:
@@ -92,7 +99,7 @@ class JobRun:
             yield from self.track(page.items, total=page.total)
 
     def track(self, items: Iterable[Any], *, total: int | None = None) -> Iterator[Any]:
-        """The items, counted for the progress bar; `total` is how many there are in all, if it is known."""
+        """The items, counted for the progress bar. `total` is their number, if it is known."""
         if total is not None:
             self._total = total
         of_page = self._walks.holds(items)
@@ -106,7 +113,7 @@ class JobRun:
                 self._rest()
 
     def count(self, what: str, amount: int = 1) -> None:
-        """Add to a figure that is shown with the run, such as "tagged"."""
+        """Add to a named count that pages show with the run, such as "tagged"."""
         self._counts[what] = self._counts.get(what, 0) + amount
 
     @property
@@ -120,9 +127,10 @@ class JobRun:
         self._progressed()
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """The payloads of the events that brought the run about, oldest first, those that come meanwhile included.
+        """The payloads of the events that started the run or came since, oldest first.
 
-        An event counts as seen when the next one is asked for; one in hand when a worker dies comes again.
+        An event counts as seen when the function asks for the next one. If the worker dies before, the event comes
+        again.
         """
         schedule = self._row.schedule
         while (trigger := schedule.triggers.select_related("event").order_by("pk").first()) is not None:
@@ -138,27 +146,27 @@ class JobRun:
             self._rest()
 
     def touch(self) -> None:
-        """Say that the run is alive. Cheap: it writes once a second."""
+        """Renew the lease and show the progress. Cheap: it writes at most once a second."""
         if clock.monotonic() - self._looked >= _LOOK_EVERY:
             self._save()
 
     def turned(self) -> None:
-        """A page of a walk is done and the place of the next one known."""
+        """Called after a page of a listing, when the position of the next page is known."""
         self._progressed()
         self._rest()
 
     @property
     def walks(self) -> Walks:
-        """How far its listings are; for the API in the run's name."""
+        """The positions of its listings, for the API in the name of the run."""
         return self._walks
 
     def place(self) -> dict[str, Any]:
-        """The row's columns, written when the run is given up for now: what is left of the page in hand included."""
+        """Columns to write when the run is given up for now, with the rest of the current page."""
         self._walks.done = self._done
         return {**self.standing(), "page": self._walks.rest()}
 
     def standing(self) -> dict[str, Any]:
-        """The row's columns that show how far it is. A worker that dies now leaves what `place` last told."""
+        """Columns that show the progress. If the worker dies, the row keeps the values of the last write."""
         return {
             "done": self._done,
             "total": self._total,

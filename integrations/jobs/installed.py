@@ -1,4 +1,4 @@
-"""Where jobs may run: tenants on which the app is installed."""
+"""Queries for the tenants where jobs may run: those on which the app is installed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from integrations.tenants.models import App, Installation
 
 
 def here(schedule: Schedule) -> bool:
-    """Whether the app is installed on the schedule's tenant."""
+    """Whether the app is installed on the tenant of the schedule."""
     return tenants(schedule.level, app=schedule.app, tenant_id=schedule.tenant_id).exists()
 
 
 def tenants(level: str, *, app: App | None = None, tenant_id: str | None = None) -> QuerySet[Installation]:
-    """Installations of a level, of one app or tenant where these are given."""
+    """Installations of one level, narrowed to `app` and `tenant_id` where these are given."""
     found = Installation.objects.installed().filter(user_type=level)
     if app is not None:
         found = found.filter(app=app)
@@ -22,7 +22,7 @@ def tenants(level: str, *, app: App | None = None, tenant_id: str | None = None)
 
 
 def of(prefix: str = "") -> Exists:
-    """A condition: the schedule at `prefix` (such as `schedule__`) has its installation."""
+    """Condition that the schedule at `prefix` (such as `schedule__`) has an installation."""
     return Exists(
         Installation.objects.installed().filter(
             app=OuterRef(f"{prefix}app"),

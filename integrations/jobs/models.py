@@ -1,4 +1,4 @@
-"""Schedules (which job for whom, and when next), runs (one execution, over as many turns as it takes) and triggers."""
+"""Models of the jobs room: schedules (which job for which tenant, and when), runs and triggers (events to be seen)."""
 
 from __future__ import annotations
 
@@ -34,8 +34,10 @@ class Schedule(AbstractPlan):
 
 
 class Run(AbstractRun):
-    """One execution of a job. `checkpoint` is where the next turn goes on; `page` is what the last turn left of the
-    page it was working on."""
+    """One execution of a job.
+
+    The next turn continues at `checkpoint`; `page` is the rest of the page that the last turn was working on.
+    """
 
     task = "jobs.advance"
     # A job's own code runs between two renewals, and one call with a token refresh before it may take 30 s.
@@ -68,7 +70,7 @@ class Run(AbstractRun):
 
 
 class Trigger(models.Model):
-    """An event that a job has yet to see. Written with the event's own mark, deleted when the job has seen it."""
+    """An event that a job has not seen. Written together with the mark of the event; deleted once the job saw it."""
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="triggers")
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="+")

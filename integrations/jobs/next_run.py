@@ -1,4 +1,4 @@
-"""When a job's schedule comes due again after a run."""
+"""Next due time of a job schedule after a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPREAD = 0.1  # tenants whose runs began together drift apart by up to this par
 
 
 def next_due(job: Job, now: datetime) -> datetime | None:
-    """When a job that runs by the clock runs next; None for a job that does not."""
+    """The next due time of a job with an interval (`every`); None for a job without."""
     if job.every is None:
         return None
     return now + job.every * random.uniform(1.0 - _SPREAD, 1.0)  # noqa: S311 - spreads load, guards nothing
@@ -26,7 +26,7 @@ def plan_next(run: Run, now: datetime, job: Job, *, at_once: bool, **fields: Any
 
     `at_once`: events that wait start the next run now, else after AFTER_FAILURE. `fields` are written with it.
     """
-    schedule = Schedule.objects.select_for_update().get(pk=run.schedule_id)  # holds off events that come right now
+    schedule = Schedule.objects.select_for_update().get(pk=run.schedule_id)  # events that come now wait for this lock
     times = [] if (later := next_due(job, now)) is None else [later]
     if schedule.triggers.exists():
         times.append(now if at_once else now + AFTER_FAILURE)

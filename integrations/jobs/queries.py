@@ -1,4 +1,4 @@
-"""Reads for pages and commands. Nothing here writes."""
+"""Read-only queries on jobs for pages, commands and metrics."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from integrations.jobs.models import Run, Schedule
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A schedule and its latest run; the latter's fields are empty while there is none."""
+    """A schedule and its latest run; the fields of the run are empty while there is none."""
 
     schedule: Schedule
     run: Run | None
 
     @property
     def status(self) -> str:
+        """The status of the latest run."""
         return self.run.status if self.run else ""
 
     def as_json(self) -> dict[str, Any]:
-        """For commands."""
+        """The fields as commands print them in JSON."""
         run = self.run
         return {
             "job": self.schedule.job,
@@ -44,7 +45,7 @@ class Standing:
 
 
 def outcome(run: Run) -> str:
-    """What a run has to say: its counts and its note, such as "12 tagged; quiet day"."""
+    """The result of a run in words: its counts and its note, such as "12 tagged; quiet day"."""
     counted = ", ".join(f"{number:,} {what}" for what, number in run.counts.items())
     return "; ".join(part for part in (counted, run.note) if part)
 
@@ -63,12 +64,12 @@ def jobs() -> list[tuple[Job, int]]:
 
 
 def by_status() -> list[dict[str, Any]]:
-    """Rows of job, status, found; for the metrics. Complete ones are not counted."""
+    """Rows of job, status and count, for the metrics. Complete runs are not counted."""
     rows = Run.objects.filter(status__in=NOT_COMPLETE).values("status", job=F("schedule__job"))
     return [dict(row) for row in rows.annotate(found=Count("pk")).order_by("job", "status")]
 
 
 def failed(limit: int, now: datetime, within: timedelta) -> list[Run]:
-    """The latest failures."""
+    """The latest failed runs."""
     rows = Run.objects.filter(status=Run.Status.FAILED, finished_at__gt=now - within).select_related("schedule")
     return list(rows.order_by("-finished_at")[:limit])

@@ -1,7 +1,7 @@
 """Job runs: one turn calls the job's function, and the error tree says what comes after (`core.runs.turn`).
 
-What this room adds: a mistake in the job fails the run at once, with its kind and place in the row and all of it in the
-log. An event that is at fault is set aside, so that the events after it have their turn.
+What this room adds: an exception in the job's code fails the run at once. The row gets its type and source position,
+the log the whole traceback. An event that causes a failure is set aside, so that the job can see the events after it.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from integrations.quota import usage
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
 
-# What one event may be at fault for: it is set aside, so that those after it have their turn (`replay` brings it back).
-# A missing scope or a paused location is no event's fault: they all wait.
+# Errors that one event can cause: it is set aside, so that the job sees those after it (`replay` brings it back).
+# No event causes a missing scope or a paused location: all events wait then.
 OF_THE_EVENT = (RequestRejected, BadRequest, Untrusted)
 UNINSTALLED = "the app was uninstalled"
 
@@ -46,9 +46,9 @@ def advance(run_id: int) -> None:
 
 
 def take_due(limit: int, now: datetime) -> list[int]:
-    """Runs that wait for a worker, those of interactive jobs and of events before the others.
+    """Ids of due runs that wait for a worker, for the dispatcher: interactive jobs and events first.
 
-    Only of the jobs that this process knows: an older one leaves a newer one's jobs alone.
+    Only jobs that this process knows: an older process leaves the jobs of a newer release alone.
     """
     lost_at = now + dispatch.LOST_AFTER
     known = Run.objects.filter(schedule__job__in=JOBS)
@@ -57,8 +57,10 @@ def take_due(limit: int, now: datetime) -> list[int]:
 
 
 def cancel(runs: Iterable[Run], now: datetime, *, code: str = "cancelled", reason: str) -> list[int]:
-    """Stop runs, even while a worker is at them; the ids of those that had not ended. Their schedules wait for the
-    next time."""
+    """Cancel runs, even while a worker is at them; the ids of those that had not ended.
+
+    Their schedules come due at their next regular time.
+    """
     chosen = Run.objects.filter(pk__in=[run.pk for run in runs])
     return [run.pk for run in chosen.cancel(now, code=code, reason=reason, put_off=JobTurn.put_off)]
 
@@ -73,8 +75,8 @@ class JobTurn(turn.Turn[Run]):
     def __init__(self, run: Run, owner: str) -> None:
         super().__init__(run, owner)
         self._job: Job = JOBS[run.schedule.job]
-        self._handle: JobRun | None = None  # what the function is given, once it was called
-        self._aside: Trigger | None = None  # the event that is at fault
+        self._handle: JobRun | None = None  # the function's argument, once it was called
+        self._aside: Trigger | None = None  # the event that caused the failure
 
     def work(self) -> bool:
         """Call the job's function. Raises StoreUnavailable when the database is away."""
@@ -92,29 +94,29 @@ class JobTurn(turn.Turn[Run]):
         return True
 
     def checkpoint(self) -> Fields:
-        """What the next turn needs, the rest of the page in work included."""
+        """What the next turn needs, with the rest of the current page."""
         return self._handle.place() if self._handle else {}
 
     def result(self) -> Fields:
-        """How far the run came."""
+        """The progress that the run made."""
         return self._handle.standing() if self._handle else {}
 
     def finish(self, now: datetime) -> Fields:
-        """A run that completes shows no earlier failure."""
+        """Clear the error of earlier turns."""
         return {"trace_id": ""}
 
     def describe(self, error: IntegrationError) -> Fields:
-        """With the vendor's own words, and the trace id that its support asks for."""
+        """Columns of the error, with the vendor's text and the trace id that its support asks for."""
         said = error.vendor.message
         words = UNINSTALLED if isinstance(error, InstallGone) else f"{error}: {said}" if said else str(error)
         return {**problem(error.code, words), "trace_id": (error.vendor.trace_id or "")[:64]}
 
     def log_context(self) -> Fields:
-        """The job and the run."""
+        """The job and the id of the run."""
         return {"job": self._job.name, "run": self.run.pk}
 
     def fail(self, trouble: Fields, error: Exception | None = None) -> None:
-        """As every run's; the event that is at fault is not seen again by itself, and the next ones follow at once."""
+        """Fail the run. The event that caused it is not seen again by itself, and the next events follow at once."""
         event = self._handle.event if self._handle else None
         if event is not None and _is_of_the_event(error):
             self._aside = event
@@ -123,27 +125,29 @@ class JobTurn(turn.Turn[Run]):
         super().fail(trouble, error)
 
     def plan_after_success(self, now: datetime) -> None:
-        """The next run is `every` away, or now if events came meanwhile."""
+        """Due again after `every`, or now if events came meanwhile."""
         plan_next(self.run, now, self._job, at_once=True, since=self.run.started_at)
 
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
-        """The next run is `every` away, or now if only one event was at fault and others wait."""
+        """Due again after `every`, or now if one event caused the failure and others wait."""
         if self._aside is not None:
             Trigger.objects.filter(pk=self._aside.pk).delete()
         plan_next(self.run, now, self._job, at_once=self._aside is not None)
 
     def plan_after_uninstall(self, now: datetime) -> None:
-        """None: a new install wakes the schedule."""
+        """Set no due time: a new installation does."""
 
     @classmethod
     def put_off(cls, run: Run, now: datetime) -> None:
-        """The schedule of a cancelled run waits for the next time."""
+        """The schedule of a cancelled run comes due at its next regular time."""
         if run.schedule.job in JOBS:
             plan_next(run, now, JOBS[run.schedule.job], at_once=False)
 
     def crashed(self, error: Exception) -> None:
-        """A mistake in the job; or the database is away: then the lease runs out, and the next turn begins at the
-        checkpoint."""
+        """Fail the run for an exception in the job's code.
+
+        If the database is away, write nothing: the lease expires, and the next turn begins at the checkpoint.
+        """
         if isinstance(error, OperationalError | InterfaceError):
             raise StoreUnavailable("the database is away", run=self.run.pk) from error
         self.log("error", "crashed", {"exc_info": error})
@@ -152,12 +156,12 @@ class JobTurn(turn.Turn[Run]):
 
 
 def _is_of_the_event(error: Exception | None) -> bool:
-    """Whether one event can be at fault: for a refused request or a mistake in the job."""
+    """Whether one event can cause this failure: a refused request or an exception in the job."""
     return isinstance(error, OF_THE_EVENT) or not (error is None or isinstance(error, IntegrationError))
 
 
 def _place(error: Exception) -> str:
-    """Where it was raised, without its text: that may hold a record's data."""
+    """File and line of the exception, without its text, which may hold a record's data."""
     frames = traceback.extract_tb(error.__traceback__)
     last = next((frame for frame in reversed(frames) if "/site-packages/" not in frame.filename), frames[-1])
     return f"in {last.name}, line {last.lineno} of {last.filename.rpartition('/')[2]}"

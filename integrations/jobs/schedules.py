@@ -1,7 +1,8 @@
-"""Who is to run what, and when: schedules are made for installed tenants, asked for, started when due, and put to rest.
+"""Job schedules: created for installed tenants, made due on request, started when due, suspended after an uninstall.
 
-A job that runs by the clock has a schedule for every tenant of its level; others get theirs when an event or a person
-asks. An uninstall ends the runs within seconds and lets the schedule rest; a new install wakes it.
+A job with an interval has a schedule for every tenant of its level; others get theirs when an event comes or an
+operator starts them. An uninstall ends the runs within seconds and leaves the schedule without a due time; a new
+installation sets one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _FIRST_WITHIN = timedelta(minutes=10)
 
 
 def make(now: datetime) -> int:
-    """Schedules for the tenants that have none yet, and due times for those that were installed again; how many."""
+    """Create the missing schedules, and set due times where the app was installed again. Returns how many."""
     made = 0
     for job in JOBS.values():
         if job.every is not None:
@@ -33,7 +34,7 @@ def make(now: datetime) -> int:
 
 
 def ask(job: Job, tenants: Iterable[Installation], now: datetime) -> list[int]:
-    """Let the job run now for these tenants; the schedules' ids. One that is running is run again afterwards."""
+    """Make the job due now for these tenants; the ids of the schedules. A run under way is followed by another one."""
     wanted = [_schedule(job, tenant, now) for tenant in tenants]
     Schedule.objects.bulk_create(wanted, ignore_conflicts=True)
     keys = {(schedule.app_id, schedule.tenant_id) for schedule in wanted}
@@ -43,28 +44,30 @@ def ask(job: Job, tenants: Iterable[Installation], now: datetime) -> list[int]:
 
 
 def run_now(schedules: QuerySet[Schedule], now: datetime) -> list[int]:
-    """Make schedules due at once, those switched off too: an operator wants it. Their ids."""
+    """Make schedules due at once, disabled ones too, because an operator wants it. Returns their ids."""
     ids = list(schedules.order_by("pk").values_list("pk", flat=True))
     Schedule.objects.filter(pk__in=ids).update(due_at=now)
     return ids
 
 
 def switch(schedules: QuerySet[Schedule], *, enabled: bool) -> list[int]:
-    """Switch schedules on or off; their ids. Off: nothing starts by itself, events that come are not noted, and a run
-    under way goes on to its end."""
+    """Enable or disable schedules; their ids.
+
+    A disabled one starts no run and notes no event. A run under way continues to its end.
+    """
     ids = list(schedules.order_by("pk").values_list("pk", flat=True))
     Schedule.objects.filter(pk__in=ids).update(enabled=enabled, **({} if enabled else {"due_at": None}))
     return ids
 
 
 def start_due(now: datetime) -> list[int]:
-    """Start a run for every due schedule that has none; their ids. Safe to call from many places at once."""
+    """Start a run for every due schedule that has none; their ids. Safe to call from many processes at once."""
     wanted = Schedule.objects.filter(installed.of(), job__in=JOBS)
     return [run.pk for run in wanted.start_due(now, limit=BATCH)]
 
 
 def resume(run: Run, now: datetime) -> bool:
-    """Let an ended run go on at its checkpoint. False when it is complete or its schedule has a run."""
+    """Let a failed or cancelled run continue at its checkpoint. False when it is complete or its schedule has a run."""
     try:
         return Run.objects.resume(run, now, trace_id="")
     except IntegrityError:
@@ -72,13 +75,13 @@ def resume(run: Run, now: datetime) -> bool:
 
 
 def end_uninstalled(now: datetime) -> list[int]:
-    """Cancel the runs of tenants that have uninstalled; cheap, for there are never many runs under way."""
+    """Cancel the runs of uninstalled tenants. Cheap, because few runs are under way at a time."""
     running = Run.objects.running().filter(~installed.of("schedule__"))
     return runs.cancel(running[:BATCH], now, code="install_gone", reason=runs.UNINSTALLED)
 
 
 def rest_uninstalled() -> None:
-    """Let schedules without an installation rest, and forget the events that waited there."""
+    """Clear the due time of schedules without an installation, and delete their triggers."""
     without = Schedule.objects.filter(~installed.of())
     without.filter(due_at__isnull=False).update(due_at=None)
     Trigger.objects.filter(schedule__in=without).delete()

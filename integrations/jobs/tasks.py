@@ -1,4 +1,4 @@
-"""Celery tasks of background jobs: go on with a run, and clean up. The dispatcher sends runs that are due."""
+"""Celery tasks of background jobs: one turn of a run, and the periodic cleanup. The dispatcher sends due runs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run
 
 _LOOK_EVERY = timedelta(seconds=0.25)
-_TICK = 2  # seconds between two sweeps (hlapp.celery); new and gone tenants are looked for in the first of a minute
+_TICK = 2  # seconds between two sweeps (hlapp.celery); the first of a minute looks for new and uninstalled tenants
 
 
 @task("jobs.advance")
 def advance(*, run_id: int, **_: object) -> None:
+    """One turn of the run. The dispatcher sends this."""
     runs.advance(run_id)
 
 
 @task("jobs.sweep")
 def sweep(**_: object) -> None:
-    """Beat calls this: make schedules for new tenants, and end the runs of tenants that are gone."""
+    """Beat sends this: create schedules for new tenants, and end the runs of uninstalled ones."""
     now = clock.now()
-    usage.flush_if_due()  # of a worker that has made its last call for a while
+    usage.flush_if_due()  # of a worker that makes no calls at present
     if now.second < _TICK:
         schedules.rest_uninstalled()
         schedules.make(now)
@@ -37,12 +38,12 @@ def sweep(**_: object) -> None:
 
 @inspect_command(name="jobs.known")
 def known(_state: object, **_: object) -> list[str]:
-    """A worker's answer when it is asked which jobs it has read: those of the code it was started with."""
+    """Inspect command: the names of the jobs that this worker has loaded, which are those of its release."""
     return sorted(JOBS)
 
 
 def workers() -> list[list[str]] | None:
-    """For each worker that answers within a second, the jobs it knows; None when the broker itself is away."""
+    """The job names that each worker knows, of workers that answer within a second. None when the broker is away."""
     try:
         replies = current_app.control.broadcast("jobs.known", reply=True, timeout=1.0) or ()
     except (OperationalError, OSError):

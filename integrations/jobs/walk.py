@@ -1,14 +1,14 @@
-"""Where a job is in its listings, so that its next turn goes on there.
+"""Positions of a job's listings, so that its next turn continues where the last one stopped.
 
-A job may walk through several listings, one after the other. They are numbered in the order of their calls, which is
-the same in every turn; those before the current one are done and yield nothing again. A listing inside another one's
-loop has no place of its own: it belongs to the item in hand and is walked anew with it.
+A job may read several listings, one after the other. They are numbered in the order of their calls, which is the same
+in every turn. Those before the current one are done and yield nothing again. A listing inside the loop of another one
+has no position of its own: it belongs to the current item and is read again with it.
 
-What is left of the page in hand is kept as well. Without it, a job that waits for a permit in the middle of a page
-would spend that permit on fetching the page again, and might never get beyond it.
+The rest of the current page is kept as well. Without it, a job that waits for a permit in the middle of a page would
+spend that permit on fetching the page again, and might never get beyond it.
 
-A listing that is left in the middle looks the same whether the job had enough of it or an error went through the loop.
-So it keeps its place; that the job was through with it shows when it begins the next one.
+A listing that is left in the middle looks the same whether the job had enough of it or an error ended the loop. So it
+keeps its position. That the job was finished with it shows when the job begins the next listing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from integrations.gateway.client import Page
 
 
 class Entry(Enum):
-    """What a listing that begins is: walked to its end in a former turn, inside another one, or the current one."""
+    """The kind of a listing that begins: read to its end in a former turn, inside another one, or the current one."""
 
     DONE = auto()
     NESTED = auto()
@@ -28,7 +28,7 @@ class Entry(Enum):
 
 
 class Walks:
-    """The place in the checkpoint (`walk`, `operation`, `next`, `done`) and the page in hand."""
+    """The position as the checkpoint has it (`walk`, `operation`, `next`, `done`) and the current page."""
 
     def __init__(self, checkpoint: dict[str, Any], kept: dict[str, Any] | None) -> None:
         self.done: int = checkpoint.get("done", 0)
@@ -43,7 +43,7 @@ class Walks:
         self._calls = 0
 
     def enter(self, operation: str) -> Entry:
-        """A listing begins."""
+        """Begin a listing."""
         if self._open:
             return Entry.NESTED
         self._called += 1
@@ -57,52 +57,53 @@ class Walks:
         return Entry.CURRENT
 
     def kept_page(self) -> Page | None:
-        """What the last turn left of its page, once."""
+        """The rest of the last turn's page; returned once."""
         kept, self._kept = self._kept, None
         return None if kept is None else Page(kept["items"], kept["total"], kept["next"])
 
     def take(self, page: Page) -> None:
-        """The page is in hand from now on."""
+        """Set the current page."""
         self._page, self._position = page, 0
 
     def move(self) -> None:
-        """The page in hand is done; at the last one, so is the listing."""
+        """The current page is done; with the last page, so is the listing."""
         assert self._page is not None
         self.cursor, self._page = self._page.next, None
         if self.cursor is None:
             self._number, self._operation = self._called, ""
 
     def leave(self) -> None:
-        """The loop is over, however."""
+        """The loop over the listing has ended, for any reason."""
         self._open = False
 
     def holds(self, items: Any) -> bool:
-        """Whether these are the items of the page in hand."""
+        """Whether these are the items of the current page."""
         return self._page is not None and items is self._page.items
 
     def begin_unit(self) -> None:
-        """An item or event is in hand."""
+        """Begin an item or event."""
         self._calls = 0
 
     def end_unit(self, *, of_page: bool) -> None:
+        """End an item or event; `of_page` says that it was an item of the current page."""
         self._calls = 0
         self._position += of_page
 
     def called(self) -> None:
-        """A call was answered."""
+        """Record that a call was answered."""
         self._calls += 1
 
     @property
     def mid_unit(self) -> bool:
-        """Whether giving up now would mean to repeat calls that were made already."""
+        """Whether giving up now would repeat calls that were already made."""
         return self._calls > 0
 
     def place(self) -> dict[str, Any]:
-        """For the checkpoint."""
+        """The columns of the checkpoint."""
         return {"walk": self._number, "operation": self._operation, "next": self.cursor, "done": self.done}
 
     def rest(self) -> dict[str, Any] | None:
-        """What is left of the page in hand, as the next turn takes it."""
+        """The rest of the current page, for the next turn."""
         if self._page is None:
             return self._kept
         return {"items": self._page.items[self._position :], "total": self._page.total, "next": self._page.next}

@@ -1,4 +1,4 @@
-"""Watching asked-for job runs to their end."""
+"""Waits for requested job runs and shows their progress (`manage.py job run --wait`)."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from integrations.jobs.queries import Standing, standings
 
 
 def until_done(schedule_ids: Sequence[int], *, show: bool) -> None:
-    """Return when every schedule has had the run that was asked for. Progress goes to standard error."""
+    """Return when every schedule has had its requested run. Progress goes to standard error."""
     schedules = Schedule.objects.filter(pk__in=schedule_ids)
     watch.until_over(lambda: [_watched(standing) for standing in standings(schedules.all())], show=show)
 
 
 def is_done(standing: Standing) -> bool:
-    """No run on its way, and none that could start now."""
+    """Whether no run is under way and none is due."""
     due = standing.schedule.due_at
     waits = due is not None and due <= clock.now()
     return standing.status != Run.Status.RUNNING and not waits

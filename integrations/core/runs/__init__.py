@@ -1,7 +1,7 @@
-"""Engine for durable runs: work that outlives its worker, done in turns, each of which may be killed anywhere.
+"""Engine for durable runs: work that survives its worker, done in turns, each of which may be killed at any moment.
 
 A *plan* says what is done for which tenant and when next. A *run* is one execution of it. Its row has the state of the
-work, a due time and a lease, so a run whose worker died or whose message was lost is found and goes on.
+work, a due time and a lease, so the dispatcher finds a run whose worker died or whose message was lost.
 
 `models`     the columns that every room's plans and runs have
 `querysets`  the state transitions of runs and plans: claim, renew, hand back, park, end, cancel, resume, start

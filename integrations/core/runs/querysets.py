@@ -30,14 +30,16 @@ P = TypeVar("P", bound=AbstractPlan)
 Fields = dict[str, Any]
 
 QUEUED = "queued"
-PARKED = timedelta(minutes=10)  # beyond the expected wait; then the sweep takes the parked task for lost
+PARKED = timedelta(
+    minutes=10
+)  # beyond the expected wait; then the parked task counts as lost and the dispatcher sends the run again
 LOOK = 1000  # due runs among which `take_due` chooses
 NO_LEASE: Fields = {"lease_owner": "", "lease_until": None}
 _CODE, _REASON = 40, 300  # characters
 
 
 class LeaseLost(Exception):
-    """Another worker has the run, or it was ended: this worker may no longer write to it."""
+    """Another worker has the run, or the run has ended. This worker may no longer write to it."""
 
 
 def new_owner() -> str:
@@ -60,7 +62,7 @@ class RunQuerySet(models.QuerySet[R]):
     def claim(self, run_id: int, owner: str, now: datetime) -> R | None:
         """Lease a due run to a worker, and count a predecessor that died as a failure.
 
-        None when the run is not due, has ended, or is another worker's.
+        None when the run is not due, has ended, or another worker has its lease.
         """
         free = _free(now) | Q(lease_owner=QUEUED)
         if not self._all().running().filter(free, pk=run_id, due_at__lte=now).update(**self._leased(owner, now)):

@@ -11,8 +11,8 @@
     other IntegrationErrors        failed
     anything else                  `crashed`: the room decides
 
-Killed anywhere, the run is found by the sweep when its lease runs out, and goes on at its checkpoint. A process that
-dies counts as a failure, so that a checkpoint that kills its workers ends too.
+When its worker is killed, the dispatcher sends the run again once the lease has expired, and the next turn begins at
+the checkpoint. A process that dies counts as a failure, so a run whose checkpoint kills its workers ends too.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> 
 
 
 class Turn(ABC, Generic[R]):
-    """A claimed run in the hands of one worker. Everything that writes raises LeaseLost once the run is another's."""
+    """A run that one worker has claimed. Every method that writes raises LeaseLost once another worker has the run."""
 
     log_name: ClassVar[str]  # the first part of the names of log events
     keep_runs: ClassVar[timedelta]  # how long ended runs are history for operators
@@ -65,7 +65,7 @@ class Turn(ABC, Generic[R]):
         self.owner = owner
         self._runs = _objects(type(run))
 
-    # --- what a room says ---
+    # --- what a room defines ---
 
     @abstractmethod
     def work(self) -> bool:
@@ -90,7 +90,7 @@ class Turn(ABC, Generic[R]):
         """Handle an exception that is not of the error tree: a mistake in our code or in the job's."""
 
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
-        """As `put_off`, for a run that failed with `error`; None: its workers died."""
+        """As `put_off`, for a run that failed with `error`, or with None because its workers died."""
         self.put_off(self.run, now)
 
     def plan_after_uninstall(self, now: datetime) -> None:
@@ -114,13 +114,13 @@ class Turn(ABC, Generic[R]):
         return problem(error.code, str(error))
 
     def log_context(self) -> Fields:
-        """What every log line of this turn names."""
+        """Fields that every log event of this turn has."""
         return {"run": self.run.pk}
 
-    # --- the machinery ---
+    # --- the engine ---
 
     def take(self) -> None:
-        """Work for one turn, and write what became of it."""
+        """Work for one turn, and write its result."""
         try:
             self.complete() if self.work() else self.hand_back()
         except LeaseLost:
@@ -146,7 +146,7 @@ class Turn(ABC, Generic[R]):
         self._runs.hand_back(self.run, self.owner, clock.now(), **self.checkpoint())
 
     def park(self, error: Retryable) -> None:
-        """Give the run up, without counting a failure, until a permit and a worker are there for it."""
+        """Give the run up until there is a permit and a worker for it. This does not count as a failure."""
         run, now, wait = self.run, clock.now(), error.retry_after or 0.0
         if checkpoint := self.checkpoint():
             self.renew(**checkpoint)
@@ -200,7 +200,7 @@ class Turn(ABC, Generic[R]):
         self._runs.renew(self.run, self.owner, now, **{**fields, **self._runs.ended(status, now)})
 
     def _failures(self) -> int:
-        """As the row has it now: progress in this turn has begun a new count."""
+        """The count as the row has it now: progress in this turn has reset it."""
         return int(self._runs.values_list("attempts", flat=True).get(pk=self.run.pk))
 
 

@@ -1,7 +1,8 @@
-"""`manage.py audit verify`: is the trail as it was written?
+"""`manage.py audit verify`: check the hash chain of the audit trail.
 
-The chain shows a changed, removed or inserted entry, but not that its end was cut off, nor that all of it was written
-anew. So the head's hash is printed, to be kept elsewhere, and `--kept HASH` asks whether the chain still contains it.
+The chain reveals a changed, removed or inserted entry. It does not reveal that its last entries were removed, or that
+all of it was written anew. So the command prints the hash of the newest entry, to be kept elsewhere, and `--kept HASH`
+checks that the chain still contains it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from integrations.core.models import AuditEntry
 
 
 class Command(BaseCommand):
+    """The command `audit`."""
+
     help = "The audit trail. `verify` walks its hash chain and names the first entry that does not fit."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Define the action and `--kept`."""
         verify = parser.add_subparsers(dest="action", required=True).add_parser("verify", help="walk the hash chain")
         verify.add_argument("--kept", metavar="HASH", help="a head's hash from an earlier run that must still be there")
         verify.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        """Verify the chain and print the newest hash."""
         head = audit.head()  # before the walk, so that it is among what was walked
         broken = audit.verify()
         result = {

@@ -1,7 +1,7 @@
-"""`manage.py job list|run`: what jobs there are, and starting one, for one tenant or for all.
+"""`manage.py job list|run`: list the background jobs, and start one for one tenant or for all.
 
-It only asks; workers do the work. So without a worker nothing moves, and with --wait that is said rather than waited
-for.
+The command makes schedules due; the workers run them. With --wait and without a worker it fails after half a minute and
+says why.
 """
 
 from __future__ import annotations
@@ -27,9 +27,12 @@ _PAUSE = 0.5
 
 
 class Command(BaseCommand):
+    """The command `job`."""
+
     help = "Background jobs: list them, or run one for a location, a company or all tenants."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """Define the subcommands and their options."""
         common = ArgumentParser(add_help=False)
         common.add_argument("--json", action="store_true")
         verbs = parser.add_subparsers(dest="verb", required=True)
@@ -44,6 +47,7 @@ class Command(BaseCommand):
         run.add_argument("--wait", action="store_true", help="show progress and wait for the end")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        """Run the subcommand."""
         try:
             getattr(self, f"_{options['verb']}")(options)
         except IntegrationError as error:
@@ -86,7 +90,7 @@ def _tenants(job: Job, options: dict[str, Any]) -> QuerySet[Installation]:
 
 
 def _need_workers(job: Job) -> None:
-    """A worker that knows the job; one that has just been restarted gets some seconds to come up."""
+    """Check that a worker knows the job. A worker that was just restarted gets half a minute."""
     until = clock.monotonic() + _RESTART_SECONDS
     while (why := _missing(tasks.workers(), job)) is not None:
         if clock.monotonic() > until:
