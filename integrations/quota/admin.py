@@ -1,4 +1,4 @@
-"""Parked tasks and the quota's pages in the admin."""
+"""Django admin of the quota room: parked tasks, and the pages that show the quota of each resource."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from integrations.quota.parking import queue
 
 @admin.register(Parked)
 class ParkedAdmin(ReadOnlyAdmin):
+    """Parked tasks in the order in which they wait, with the actions start next and drop."""
+
     list_display = ("task", "ids", "resource", "lane_label", "state_label", "age", "reason", "turn")
     list_filter = ("state", "lane", ("reason", Named), "task")
     search_fields = ("key", "task")
@@ -32,19 +34,23 @@ class ParkedAdmin(ReadOnlyAdmin):
     actions = ("start_next", "drop")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may use the actions."""
         return request.user.has_perm("quota.change_parked")
 
     @display(description="resource", ordering="key", header=True)
     def resource(self, row: Parked) -> tuple[str, str]:
+        """The resource id above the client id."""
         app, _, resource = row.key.partition(":")
         return resource, app
 
     @display(description="arguments")
     def ids(self, row: Parked) -> str:
+        """The arguments of the task, shortened."""
         return json.dumps(row.kwargs)[1:-1][:60]
 
     @display(description="lane", ordering="lane", label={"interactive": "success", "events": "info", "bulk": "default"})
     def lane_label(self, row: Parked) -> str:
+        """The lane as a colored label."""
         return row.lane
 
     @display(
@@ -53,20 +59,24 @@ class ParkedAdmin(ReadOnlyAdmin):
         label={"waiting": "warning", "handed": "info", "running": "success"},
     )
     def state_label(self, row: Parked) -> tuple[str, str]:
+        """The state as a colored label."""
         return row.state, row.get_state_display()
 
     @display(description="parked", ordering="parked_at")
     def age(self, row: Parked) -> str:
+        """How long ago the task was parked."""
         return relative(row.parked_at, clock.now())
 
     @action(description="Start next", permissions=["operate"])
     def start_next(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
+        """Move the tasks to the front of their lanes."""
         moved = queue.to_the_front(queryset)
         audit.record("quota.moved_to_front", actor=operator(request), subject="parked tasks", rows=moved)
         messages.success(request, f"{len(moved)} tasks get the next permits of their resources.")
 
     @action(description="Drop", permissions=["operate"])
     def drop(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
+        """Delete the tasks that wait."""
         gone = queue.drop(queryset)
         audit.record("quota.dropped", actor=operator(request), subject="parked tasks", rows=gone)
         messages.success(request, f"{len(gone)} tasks were dropped. What still needs doing is found by its sweep.")
@@ -74,20 +84,23 @@ class ParkedAdmin(ReadOnlyAdmin):
 
 @admin.register(Usage)
 class UsageAdmin(ReadOnlyAdmin):
-    """Its list is the overview: five-minute rows mean nothing one by one."""
+    """Usage by resource. The list page is the overview, because single five-minute rows tell an operator little."""
 
     def get_urls(self) -> list[URLPattern]:
+        """Adds the page of one resource."""
         mine = path("resource/<str:key>/", self.admin_site.admin_view(self.resource_view), name="quota_resource")
         urls: list[URLPattern] = super().get_urls()
         return [mine, *urls]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The overview of all resources."""
         search = request.GET.get("q", "")[:160]
         return self._page(
             request, "overview", {"title": "Quota", "search": search, **admin_views.overview(clock.now(), search)}
         )
 
     def resource_view(self, request: HttpRequest, key: str) -> HttpResponse:
+        """The page of the resource `<client id>:<location or company id>`."""
         if ":" not in key:
             raise Http404
         return self._page(

@@ -1,4 +1,4 @@
-"""Parked tasks (who waits for a permit), the pump's lease, and what was spent. The permits themselves are in Redis."""
+"""Models of the quota room: parked tasks, the lease of the pump, and usage. The permits themselves are in Redis."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from integrations.quota.permits.lanes import Lane
 
 
 class Parked(models.Model):
-    """One task that waits for a permit of one resource. The row is the truth; the message that starts it is a hint.
+    """One task that waits for a permit of one resource. The row decides; the message that starts the task is a hint.
 
     `turn` counts the times it was handed to a worker: a message that names an older turn is stale and starts nothing.
     """
 
     class State(models.TextChoices):
+        """A parked task waits, is handed to a worker, or runs."""
+
         WAITING = "waiting", "waiting"
         HANDED = "handed", "handed to a worker"
         RUNNING = "running", "running"
@@ -47,7 +49,7 @@ class Parked(models.Model):
 
 
 class Pump(models.Model):
-    """The one row that says which process hands out permits to parked tasks, and how it fares."""
+    """The one row that says which process hands out permits to parked tasks, with its counts and its trouble."""
 
     owner = models.CharField(max_length=64)
     since = models.DateTimeField()
@@ -62,7 +64,7 @@ class Pump(models.Model):
 
 
 class Usage(models.Model):
-    """Calls sent in five minutes, by who asked for them; older ones by the hour and lane (`usage.tidy`)."""
+    """Calls sent in five minutes, by lane and job. `usage.tidy` merges older rows by lane and hour."""
 
     key = models.CharField("resource", max_length=160)
     bucket_at = models.DateTimeField()

@@ -37,7 +37,7 @@ def get(hash_name: str, name: str) -> bytes | None:
 
 
 def delete(hash_name: str, name: str) -> None:
-    """Delete one value, if it is there."""
+    """Delete one value if it exists."""
     with _answering():
         scripts.client().hdel(key(hash_name), name)
 

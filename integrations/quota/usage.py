@@ -1,4 +1,4 @@
-"""Who spends a resource's quota: calls by lane and job, in buckets of five minutes; older ones by lane and hour.
+"""Usage statistics of quotas: calls by resource, lane and job in five minutes; older ones by lane and hour.
 
 Counted in a buffer (`core.counters`), because a write per call would cost more than the call's own permit. Pages and
 the forecast read these rows; no permit depends on them.
@@ -19,16 +19,16 @@ from integrations.quota.models import Usage
 from integrations.quota.permits.lanes import Lane
 
 BUCKET = timedelta(minutes=5)
-FINE = timedelta(days=2)  # then buckets of an hour, without their jobs: what forecasts need
+FINE = timedelta(days=2)  # then buckets of an hour without jobs, as forecasts need them
 KEPT = timedelta(days=8)
-_MERGING = timedelta(hours=6)  # what has become coarse since the last time, and then some
+_MERGING = timedelta(hours=6)  # covers all that became old since the last merge, with a margin
 
 _ADD = """
 INSERT INTO quota_usage AS line (key, bucket_at, lane, job, calls)
 SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[])
 ON CONFLICT (key, bucket_at, lane, job) DO UPDATE SET calls = line.calls + excluded.calls
 """
-# A row that is an hour's already stays, and takes the others in.
+# A row of a whole hour stays; the others are added to it.
 _MERGE = """
 WITH fine AS (
   DELETE FROM quota_usage
@@ -56,7 +56,7 @@ counter = BufferedCounter[Row, int]("quota.usage", _write, most=10_000)
 
 @contextmanager
 def spent_by(job: str) -> Iterator[None]:
-    """Calls inside are this job's."""
+    """Context in which calls count for this job."""
     token = _job.set(job)
     try:
         yield
@@ -65,12 +65,12 @@ def spent_by(job: str) -> Iterator[None]:
 
 
 def spender() -> str:
-    """The job whose calls these are; empty for a page or a command."""
+    """The job that calls count for; empty in a page or a command."""
     return _job.get()
 
 
 def count(key: str, lane: Lane) -> None:
-    """One call of the resource (`<app>:<resource>`) was sent. Waits for nothing and never raises."""
+    """Count one sent call of the resource (`<app>:<resource>`). Never waits and never raises."""
     counter.add((key, bucket(clock.now()), lane.value, _job.get()), 1)
 
 
@@ -80,7 +80,7 @@ def bucket(at: datetime) -> datetime:
 
 
 def tidy(now: datetime) -> None:
-    """Merge what is no longer looked at closely, and forget what is old."""
+    """Merge rows older than FINE into hours, and delete expired ones."""
     coarse = now - FINE
     with connection.cursor() as cursor:
         cursor.execute(_MERGE, {"since": coarse - _MERGING, "until": coarse})

@@ -1,7 +1,7 @@
-"""How often somebody came to a door of ours lately: counted in Redis, for all processes together.
+"""Request counters for rate limits, in Redis and shared by all processes.
 
-Windows are fixed, and the count of each is a key that forgets itself. Somebody may thus come twice as often as allowed
-around the end of a window, which a limit that is there against floods can bear.
+Windows are fixed, and the count of each is a key that expires. So a client may send twice the allowed number around the
+end of a window, which is acceptable for a limit against floods.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from integrations.core.errors import StoreUnavailable
 from integrations.quota.permits import scripts
 
 WINDOW = 60  # seconds
-_GRACE = 5.0  # seconds after a failure in which nobody asks: a store that hangs would hang every visitor in turn
+_GRACE = 5.0  # seconds after a failure without another try: a Redis that hangs would hang every request in turn
 
 _ask_again_at = 0.0
 
 
 def count(door: str, who: str, now: datetime) -> int:
-    """One more visit of `who`; how many that makes in this window. Raises StoreUnavailable."""
+    """Count one request of client `who` to endpoint `door`; the count in this window. Raises StoreUnavailable."""
     global _ask_again_at  # noqa: PLW0603 - one per process, as the connection is
     if clock.monotonic() < _ask_again_at:
         raise StoreUnavailable("the quota store did not answer a moment ago")

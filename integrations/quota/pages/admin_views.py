@@ -1,7 +1,7 @@
-"""The quota's pages in the admin: every resource at a glance, and one resource over the day.
+"""Context of the quota pages in the admin: the overview of all resources, and one resource over the day.
 
-What Redis knows (now) and what the rows know (the day, who waits) are read apart: when the store is away the second
-half still comes, and the page says so.
+The present state comes from Redis; the day and the parked tasks come from PostgreSQL. They are read apart: while Redis
+is away the page still shows the second part, and says so.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ _PACE = 6  # buckets by which bulk work's pace is judged
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One resource: its name (its id, where that is not known), what is free now (None while the store is away), its
-    day, its plot."""
+    """One resource on a page.
+
+    `name` is its id where the name is not known. `now` is its present state, None while Redis is away.
+    """
 
     resource: Resource
     name: str
@@ -42,6 +44,7 @@ class Line:
 
     @property
     def used(self) -> int:
+        """Slots of the burst window that are not free."""
         return max(0, self.now.limit - self.now.free) if self.now else 0
 
     @property
@@ -53,17 +56,19 @@ class Line:
 
     @property
     def seconds(self) -> str:
-        """The window's length."""
+        """The length of the burst window in seconds."""
         return f"{self.now.interval_ms / 1000:g}" if self.now else ""
 
     @property
     def day_is_short(self) -> bool:
-        """Less than a tenth of the day is left."""
+        """Whether less than a tenth of the day budget is left."""
         return bool(self.now and self.now.day_limit and self.spent and self.spent > 0.9 * self.now.day_limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
+    """One figure at the top of the overview."""
+
     title: str
     value: str
     note: str
@@ -72,7 +77,7 @@ class Card:
 
 
 def overview(now: datetime, search: str) -> dict[str, Any]:
-    """Every resource that spent or waits, and the governor's own health."""
+    """The page of all resources that were used or have parked tasks, with the health of Redis and of the pump."""
     found = spending.resources(now, search=search)
     lines = _lines(found, now, width=288, height=28)
     shares = spending.shares(now)
@@ -114,7 +119,7 @@ def _lines(resources: Sequence[Resource], now: datetime, *, width: int, height: 
 
 
 def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
-    """What is kept of it, and how far bulk work gets at the pace of the last half hour."""
+    """The day budget with what is kept, and how far bulk work gets at the pace of the last half hour."""
     try:
         day = outlook.day(resource.key, now)
     except StoreUnavailable:
@@ -127,7 +132,7 @@ def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
 
 
 def _snapshots(resources: Sequence[Resource]) -> dict[str, Snapshot]:
-    """By key. The first that the store does not answer is the last one asked for: each may take seconds to fail."""
+    """The present state by key. Stops at the first failure of Redis, because each may take seconds."""
     found: dict[str, Snapshot] = {}
     with suppress(StoreUnavailable):
         for resource in resources:
@@ -168,4 +173,5 @@ def _work_cards(shares: Sequence[Share], now: datetime) -> list[Card]:
 
 
 def parked_link(key: str) -> str:
+    """URL of the list of one resource's parked tasks."""
     return reverse("admin:quota_parked_changelist") + f"?q={key}"

@@ -1,4 +1,4 @@
-"""What is kept of a resource's day, for whom, until when, and how far bulk work gets: `snapshot.lua` in words."""
+"""Day budget of a resource in words, from `snapshot.lua`: what is kept for which lane, and how far bulk work gets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from integrations.quota.permits.lanes import Lane
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """Calls `left` until `ends_at`, and what is `kept` from each lane for those above. `foreseen`: from the habits of
-    the last week; else it is a fixed share."""
+    """Calls `left` until `ends_at`, and what is `kept` from each lane for those above.
+
+    `foreseen`: the kept calls are a forecast from the last week; else they are a fixed share.
+    """
 
     left: int
     ends_at: datetime
@@ -21,15 +23,17 @@ class Day:
 
     @property
     def kept_from_bulk(self) -> int:
+        """Calls that the bulk lane may not use."""
         return self.kept[Lane.BULK]
 
     @property
     def kept_from_events(self) -> int:
+        """Calls that the events lane may not use."""
         return self.kept[Lane.EVENTS]
 
 
 def day(key: str, now: datetime) -> Day | None:
-    """None until a response has told of one. Raises StoreUnavailable."""
+    """The resource's day; None until a response has reported one. Raises StoreUnavailable."""
     (state,) = queries.states([key])
     if state is None or state.day is None:
         return None
@@ -39,7 +43,7 @@ def day(key: str, now: datetime) -> Day | None:
 
 
 def bulk(found: Day, now: datetime, *, pace: float, waiting: int) -> str:
-    """How far bulk work gets with `pace` calls a second, of which `waiting` tasks need one each."""
+    """How far bulk work gets at `pace` calls a second. `waiting` tasks need one call each."""
     free = found.left - found.kept_from_bulk
     if free < 1:
         return (

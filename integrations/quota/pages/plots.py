@@ -1,4 +1,4 @@
-"""Plots as numbers: what a template writes into an SVG. Drawn on the server, so pages need no script for them."""
+"""Bar plots for SVG templates: computes their numbers on the server, so that pages need no script."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _STEPS = (1, 2, 2.5, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A lane's part of one bucket: a rectangle, and its words on hover."""
+    """The part of one lane in one bucket: a rectangle and its tooltip."""
 
     lane: str
     x: float
@@ -25,7 +25,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A line across or below the plot, with its text."""
+    """A grid line with its label."""
 
     at: float
     text: str
@@ -33,7 +33,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """Stacked bars in a box of `width` by `height`; `rows` are the lines across, `columns` the hours."""
+    """Stacked bars in a box of `width` by `height`; `rows` are the horizontal grid lines, `columns` the hours."""
 
     width: int
     height: int
@@ -46,7 +46,7 @@ class Plot:
 def stacked(
     starts: Sequence[datetime], series: Mapping[Lane, Sequence[int]], *, width: int = 1152, height: int = 180
 ) -> Plot:
-    """One bar per start, lanes from the bottom up: bulk, events, interactive."""
+    """A bar for each start, with the lanes from the bottom up: bulk, events, interactive."""
     totals = [sum(column) for column in zip(*series.values(), strict=True)]
     top = nice(max(totals, default=0))
     step, unit = width / max(1, len(starts)), height / top
@@ -67,6 +67,6 @@ def stacked(
 
 
 def nice(most: int) -> int:
-    """The next round number from `most` up, at least 2, so that half of it is one too."""
+    """The next round number from `most` up: at least 2, and half of it is round too."""
     size: int = 10 ** (len(str(max(most, 2))) - 1)
     return next(max(2, round(step * size)) for step in _STEPS if step * size >= max(most, 2))

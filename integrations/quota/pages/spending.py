@@ -1,4 +1,4 @@
-"""Reads for the pages: what was spent when, by whom, and who waits for more."""
+"""Queries for the quota pages: calls by resource, lane and job over a day, and the parked tasks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST = 50  # resources of either kind on one page
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What one resource spent in a day, and who waits. `series`: calls in each bucket, by lane."""
+    """Calls of one resource in a day, and its parked tasks. `series` are the calls in each bucket, by lane."""
 
     key: str
     calls: int
@@ -28,16 +28,18 @@ class Resource:
 
     @property
     def app(self) -> str:
+        """The client id of the app, or the name of a quota that apps share."""
         return self.key.partition(":")[0]
 
     @property
     def id(self) -> str:
+        """The id of the location or company."""
         return self.key.partition(":")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one job spent in one lane, and its part of the whole, 0 to 1."""
+    """Calls of one job in one lane, and their part of the whole, 0 to 1."""
 
     job: str
     lane: str
@@ -46,13 +48,15 @@ class Share:
 
 
 def buckets(now: datetime) -> list[datetime]:
-    """The starts of a day's buckets, the last one being under way."""
+    """The starts of the buckets of the last day. The last bucket is the current one."""
     last, count = usage.bucket(now), DAY // usage.BUCKET
     return [last - usage.BUCKET * back for back in reversed(range(count))]
 
 
 def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resource]:
-    """Who waits, the longest lines first, then who spent, most calls first; with `key`, that one at least."""
+    """Resources with parked tasks, most tasks first, then those with calls, most calls first; with `key`, at least that
+    one.
+    """
     of = Q(key=key) if key else _found_by(search)
     spent = dict(
         Usage.objects.filter(of, bucket_at__gt=now - DAY)
@@ -73,7 +77,7 @@ def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resourc
 
 
 def _found_by(search: str) -> Q:
-    """An id, or what somebody calls it."""
+    """Condition that matches the search text with an id or with the name of a tenant."""
     of = Q(key__icontains=search)
     for resource_id in tenant_names.fitting(search)[:MOST] if search else ():
         of |= Q(key__endswith=f":{resource_id}")
@@ -81,7 +85,7 @@ def _found_by(search: str) -> Q:
 
 
 def shares(now: datetime, *, key: str = "") -> list[Share]:
-    """Who spent a day's calls of one resource, or of all."""
+    """A day's calls by job and lane, of one resource or of all."""
     rows = Usage.objects.filter(bucket_at__gt=now - DAY, **({"key": key} if key else {}))
     found = list(rows.values_list("job", "lane").annotate(total=Sum("calls")).order_by("-total"))
     whole = sum(total for _, _, total in found)
@@ -89,13 +93,13 @@ def shares(now: datetime, *, key: str = "") -> list[Share]:
 
 
 def in_line(limit: int) -> list[str]:
-    """The resources for which tasks wait, the longest lines first."""
+    """The resources with waiting tasks, most tasks first."""
     waiting = Parked.objects.filter(state=Parked.State.WAITING).values_list("key")
     return [key for key, _ in waiting.annotate(count=Count("id")).order_by("-count", "key")[:limit]]
 
 
 def waiting() -> tuple[int, datetime | None]:
-    """How many tasks wait, and since when the first does."""
+    """How many tasks wait, and since when the first one does."""
     found = Parked.objects.filter(state=Parked.State.WAITING).aggregate(count=Count("id"), oldest=Min("parked_at"))
     return found["count"], found["oldest"]
 

@@ -1,5 +1,4 @@
-"""What the quota's resources are called. This room knows their ids alone: a room above, which knows the names, brings
-them (`bring`), so that operators read and search what they say themselves."""
+"""Names of tenants for the quota pages. This room knows ids only; a room above registers the names with `bring`."""
 
 from __future__ import annotations
 
@@ -8,11 +7,13 @@ from typing import Protocol
 
 
 class Names(Protocol):
+    """Lookup of tenant names and ids."""
+
     def told(self, ids: Collection[str]) -> dict[str, str]:
-        """The names by their ids, as far as they are known."""
+        """The names by id, as far as they are known."""
 
     def fitting(self, term: str) -> list[str]:
-        """The ids of the places whose name holds `term`."""
+        """The ids of the tenants whose name contains `term`."""
 
 
 class _Unknown:
@@ -27,14 +28,16 @@ _names: Names = _Unknown()
 
 
 def bring(names: Names) -> None:
-    """From now on these are the names. Called once, when the rooms are ready."""
+    """Set the lookup of this process. Called once, from `AppConfig.ready`."""
     global _names  # noqa: PLW0603 - this room cannot import the one above it
     _names = names
 
 
 def told(ids: Collection[str]) -> dict[str, str]:
+    """The names by id, as far as they are known."""
     return _names.told(ids)
 
 
 def fitting(term: str) -> list[str]:
+    """The ids of the tenants whose name contains `term`."""
     return _names.fitting(term)

@@ -1,11 +1,11 @@
-"""When which resource is worth asking again: the leading pump's memory, made anew from the rows by its successor."""
+"""Agenda of the leading pump: when to ask for permits of which resource. Its successor rebuilds it from the rows."""
 
 from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
 
-LONGEST = 300.0  # seconds; what was refused for a day may be granted sooner after all, when headers say so
+LONGEST = 300.0  # seconds; a refusal for the whole day may end sooner, when headers say so
 _EVERYBODY = 99
 
 
@@ -18,7 +18,7 @@ class Appointment:
 
 
 class Agenda:
-    """One appointment per resource. Overtaken ones stay in the heap until they come up."""
+    """Heap with one valid appointment per resource. Replaced ones stay in it until their time comes."""
 
     def __init__(self) -> None:
         self._of: dict[str, Appointment] = {}
@@ -31,26 +31,28 @@ class Agenda:
         return key in self._of
 
     def ask(self, key: str, at: float, *, rank: int = _EVERYBODY) -> None:
-        """Replace the resource's appointment. `rank` of the highest lane that was refused, if one was."""
+        """Replace the resource's appointment. `rank` is that of the highest lane that was refused, if one was."""
         self._of[key] = Appointment(at, rank)
         heapq.heappush(self._heap, (at, key))
 
     def parked(self, key: str, rank: int, at: float) -> None:
-        """A task was parked. Its lane waits for the appointment there is, unless only lower ones were refused."""
+        """Note a parked task. It waits for the present appointment, unless only lanes below its own were refused."""
         known = self._of.get(key)
         if known is None or (rank < known.rank and at < known.at):
             self.ask(key, at)
 
     def forget(self, key: str) -> None:
+        """Remove the appointment of the resource."""
         self._of.pop(key, None)
 
     def next_at(self) -> float | None:
+        """The monotonic time of the next appointment; None without one."""
         while self._heap and not self._stands(self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def due(self, now: float, most: int) -> list[str]:
-        """Resources whose appointment has come, longest overdue first."""
+        """Up to `most` resources whose appointment is due, longest overdue first."""
         found: list[str] = []
         while len(found) < most and (at := self.next_at()) is not None and at <= now:
             found.append(heapq.heappop(self._heap)[1])

@@ -1,8 +1,9 @@
-"""One round of the pump: for the resources that are due, tickets for their next tasks, and messages to workers.
+"""One round of the pump: reserves tickets for the next parked tasks of due resources, and sends them to workers.
 
-The order of steps is what makes a kill harmless. Tickets are reserved first: lost, they lapse within seconds. Then the
-rows are claimed: lost, they wait again when the ticket has lapsed. Then the messages are sent, shortly before their
-ticket's start: one that was sent but not seen as sent is stale by its turn. Nothing is forgotten, nothing runs twice.
+The order of the steps makes a kill harmless. First the pump reserves tickets: if it dies, they lapse within seconds.
+Then it claims the rows: if it dies, they wait again once the ticket has lapsed. Then it sends the messages, shortly
+before the start of their tickets: if it dies before it notes that, the turn number makes the message stale. So no task
+is lost and none runs twice.
 
 A resource is asked with a horizon of one period and again when its next slot comes near, so a busy one costs four
 questions a second for all of its tasks, and an idle one none.
@@ -42,14 +43,14 @@ log = structlog.get_logger(__name__)
 
 
 def send(task: Claimed, ticket: Ticket) -> None:
-    """The message that starts a parked task. Raises kombu's OperationalError, or OSError."""
+    """Send the message that starts a parked task. Raises kombu's OperationalError, or OSError."""
     parked = {"row": task.row_id, "turn": task.turn, "ticket": ticket.packed()}
     queue = URGENT if task.lane is Lane.INTERACTIVE else DEFAULT
     deliver(task.task, task.kwargs, headers={"parked": parked}, queue=queue)
 
 
 class HandOut:
-    """The leader's work. `trouble` names what keeps it from going on, for the pages."""
+    """The work of the leading pump. `trouble` is what stops it, for the pages."""
 
     def __init__(self, ledger: ParkedRows, sending: Send = send) -> None:
         self.ledger, self.agenda = ledger, Agenda()
@@ -59,24 +60,26 @@ class HandOut:
         self._outbox: list[tuple[float, int, Claimed, Ticket]] = []
 
     def hand_out(self) -> None:
-        """Serve what is due, and send what is to start soon."""
+        """Serve the resources that are due, and send the tasks that start soon."""
         keys = self.agenda.due(clock.monotonic(), ROUND)
         if keys:
             self._serve(keys)
         self.send_until(clock.monotonic())
 
     def next_at(self) -> float | None:
-        """The monotonic moment of the next thing to do."""
+        """The monotonic time of the next thing to do."""
         moments = [at for at in (self.agenda.next_at(), self._outbox[0][0] if self._outbox else None) if at is not None]
         return min(moments, default=None)
 
     def catch_up(self) -> None:
-        """Make the agenda from the rows: at the start, and now and then, because news may be lost, and a task that was
-        not due yet may be hidden behind the appointment of a lane below it."""
+        """Rebuild the agenda from the rows, at the start and from time to time.
+
+        Notifications may be lost, and the appointment of a lower lane may hide a task that was not due yet.
+        """
         self._note(self.ledger.due())
 
     def send_until(self, moment: float) -> None:
-        """Send what is to be sent by then. When the broker is away, what is unsent goes back in line."""
+        """Send the messages due until then. When the broker is away, the unsent tasks wait again."""
         while self._outbox and self._outbox[0][0] <= moment:
             _, _, task, ticket = self._outbox[0]
             try:
@@ -113,7 +116,7 @@ class HandOut:
             self.agenda.parked(news.key, news.rank, now + min(news.hint, LONGEST))
 
     def _reserve(self, keys: list[str], heads: dict[str, list[Head]]) -> _Given:
-        """Tickets for the first of everybody's tasks: all resources are asked together, one lane after the other."""
+        """Reserve tickets for the next tasks: one question for all resources together, one lane after the other."""
         given: _Given = {}
         most = max(1, (MOST_UNSTARTED - self.unstarted) // len(keys))
         plans = {key: self._plan(key, heads.get(key, []), given, most) for key in keys}
@@ -128,8 +131,10 @@ class HandOut:
         return given
 
     def _plan(self, key: str, heads: list[Head], given: _Given, most: int) -> Plan:
-        """What to ask for one resource's tasks: of each lane `most`, but for interactive ones, which nobody holds up. A
-        refusal of one lane holds for those below it, not for those above."""
+        """The questions for one resource's tasks: at most `most` of each lane, but any number of interactive ones.
+
+        A refusal of one lane holds for the lanes below it, not for those above.
+        """
         refused, again = len(Lane), LONGEST
         for lane, group in itertools.groupby(heads, key=lambda head: head.lane):
             waiting = list(group)
@@ -166,7 +171,7 @@ class HandOut:
 
 
 def _answer(plan: Plan, answer: Reserved) -> Question | None:
-    """The plan's next question, if it has one."""
+    """The next question of the plan, if it has one."""
     try:
         return plan.send(answer)
     except StopIteration:

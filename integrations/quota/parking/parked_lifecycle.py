@@ -1,9 +1,9 @@
-"""A parked task in a worker's hands: begun, alive, ended.
+"""Life cycle of a parked task in a worker: begin, renew, end.
 
 A task that was handed out waits again when its ticket has lapsed and it has not begun. One that runs waits again when
-its process has said nothing for `LEASE`: the process' pump renews all of them together, so a killed worker's tasks are
-back within half a minute, where the broker takes a quarter of an hour. In a process without a pump (the children of a
-prefork worker) nobody renews, and a task has `LONGEST` from its start.
+its process has not renewed it for `LEASE`. The pump of the process renews all of them together, so the tasks of a
+killed worker are back within half a minute, where the broker takes a quarter of an hour. In a process without a pump
+(the children of a prefork worker) no thread renews them, and a task has `LONGEST` from its start.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _is_renewing = threading.Event()
 
 
 def begin(row_id: int, turn: int) -> bool:
-    """This process starts the task; False when the message is stale."""
+    """Mark the task as running in this process; False when the message is stale."""
     handed = Parked.objects.filter(pk=row_id, turn=turn, state=Parked.State.HANDED)
     if not handed.update(state=Parked.State.RUNNING, back_at=_in(LEASE if _is_renewing.is_set() else LONGEST)):
         return False
@@ -39,13 +39,13 @@ def begin(row_id: int, turn: int) -> bool:
 
 
 def leave(row_id: int) -> None:
-    """This process has nothing more to do with the task; the row stays as it is, and comes back if it still runs."""
+    """Stop renewing the task here. Its row stays, and waits again later if it is still marked as running."""
     with _lock:
         _here.pop(row_id, None)
 
 
 def end(row_id: int, turn: int) -> None:
-    """The task has ended, however; unless it was parked anew meanwhile, its row goes.
+    """Delete the row of a task that has ended, in whatever way, unless it was parked again meanwhile.
 
     One statement and no transaction of several steps (as Django's `delete` is): a process that is frozen between two
     of them would keep the row locked.
@@ -55,7 +55,7 @@ def end(row_id: int, turn: int) -> None:
 
 
 def renew() -> None:
-    """Say that the tasks of this process are alive. From now on they are believed to be for `LEASE` only."""
+    """Renew the tasks of this process. From now on each of them has `LEASE` only."""
     _is_renewing.set()
     with _lock:
         rows = list(_here)
@@ -64,6 +64,7 @@ def renew() -> None:
 
 
 def stop_renewing() -> None:
+    """From now on a task that begins here gets `LONGEST`, because no pump renews it."""
     _is_renewing.clear()
 
 

@@ -1,9 +1,8 @@
-"""The pump's own connection to the parked rows: its lease, the heads of the queues, claims, and the news of parkings.
+"""The pump's SQL on parked tasks: its lease, the next tasks of each queue, claims, and LISTEN for newly parked ones.
 
-A connection beside Django's pool, because LISTEN belongs to one connection, and because a pump whose connection is gone
-must not be able to claim anything. All times are the database's: hosts whose clocks differ agree on who waits and who
-is late. No statement depends on there being one pump: claims are conditional, so two could only get in each other's
-way.
+It has a connection outside Django's pool, because LISTEN belongs to one connection, and because a pump whose connection
+is gone must not claim anything. All times are the database's, so hosts whose clocks differ agree on which tasks wait
+and which are late. No statement depends on there being one pump: claims are conditional, so two would only waste time.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ from django.db import connection
 from integrations.quota.parking.queue import CHANNEL
 from integrations.quota.permits.lanes import Lane
 
-LEASE = 3.0  # seconds after which a pump that says nothing is replaced
-HEADS = 32  # tasks of one resource and lane looked at in one go
+LEASE = 3.0  # seconds after which a silent pump is replaced
+HEADS = 32  # tasks of one resource and lane that one query returns
 
 _LEAD = """
 INSERT INTO quota_pump AS pump (id, owner, since, until, resources, unstarted, handed, trouble)
@@ -31,8 +30,8 @@ ON CONFLICT (id) DO UPDATE SET
 WHERE pump.owner = excluded.owner OR pump.until < now()
 RETURNING 1
 """
-# The lanes in their order; but the first of each, once its patience is over, stands where it came. So a long queue
-# holds up no lane above it, and is held up by none.
+# The lanes in their order; but the first task of each, once its patience is over, is sorted by its arrival. So a long
+# queue delays no lane above it, and no lane above delays it for ever.
 _HEADS = """
 SELECT head.key, head.id, head.lane FROM unnest(%s::text[]) AS wanted(key)
 CROSS JOIN unnest(%s::text[]) WITH ORDINALITY AS lane(name, rank)
@@ -44,8 +43,8 @@ CROSS JOIN LATERAL (
   ORDER BY line.place_at, line.id LIMIT %s
 ) AS head ORDER BY head.key, CASE WHEN is_overdue THEN 1 ELSE lane.rank END, head.place_at, head.id
 """
-# Rows that somebody has locked are left for the next time: a process that is frozen in the middle of a transaction must
-# not stop the pump, and with it everybody.
+# Rows that another transaction has locked are left for the next time: a process that is frozen in the middle of a
+# transaction must not stop the pump, and with it every parked task.
 _CLAIM = """
 WITH claim AS (
   SELECT line.id, wanted.back_in FROM unnest(%s::bigint[], %s::float8[]) AS wanted(id, back_in)
@@ -73,7 +72,7 @@ UPDATE quota_parked SET state = 'waiting', back_at = NULL WHERE id IN (
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A task that is next in line."""
+    """A task that is next in its queue."""
 
     row_id: int
     lane: Lane
@@ -92,7 +91,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something is parked: in which lane, and in how many seconds it is worth asking for a permit."""
+    """A parked task: its resource and lane, and in how many seconds it is worth asking for a permit."""
 
     rank: int
     hint: float
@@ -100,57 +99,61 @@ class News:
 
 
 class ParkedRows:
-    """Every method may raise psycopg.Error, after which the connection is not to be used again."""
+    """Every method may raise psycopg.Error. After that the connection must not be used again."""
 
     def __init__(self, owner: str) -> None:
         self.owner = owner
         self._connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(**_parameters(), autocommit=True)
 
     def close(self) -> None:
+        """Close the connection."""
         self._connection.close()
 
     def lead(self, *, resources: int = 0, unstarted: int = 0, handed: int = 0, trouble: str = "") -> bool:
-        """Take or renew the lease, and say how it goes; False while another pump holds it."""
+        """Take or renew the lease, and record counts and trouble; False while another pump holds it."""
         standing = {"resources": resources, "unstarted": unstarted, "handed": handed, "trouble": trouble[:200]}
         return bool(self._rows(_LEAD, {"owner": self.owner, "lease": LEASE, **standing}))
 
     def resign(self) -> None:
+        """Release the lease."""
         self._connection.execute("UPDATE quota_pump SET until = now() WHERE owner = %s", [self.owner])
 
     def listen(self) -> None:
+        """Subscribe to the channel of newly parked tasks."""
         self._connection.execute(f"LISTEN {CHANNEL}")
 
     def news(self, timeout: float) -> list[News]:
-        """What was parked, as soon as anything is; empty after `timeout` seconds."""
+        """The tasks parked since the last call, as soon as there is one; empty after `timeout` seconds."""
         notes = self._connection.notifies(timeout=timeout, stop_after=1)
         return [_news(note.payload) for note in notes]
 
     def due(self, keys: Sequence[str] | None = None) -> list[News]:
-        """Of resources with waiting tasks (all, or of `keys`), in which lanes, and when the first of each is due."""
+        """Resources with waiting tasks (all, or of `keys`), with the lane, and when the first task of each is due."""
         rows = self._rows(_DUE, {"keys": None if keys is None else list(keys)})
         return [News(Lane(lane).rank, max(due_in, 0.0), key) for key, lane, due_in in rows]
 
     def heads(self, keys: Sequence[str]) -> dict[str, list[Head]]:
-        """Who is next, in order, of each resource that has somebody due."""
+        """The next tasks in order, of each resource that has a due one."""
         found: dict[str, list[Head]] = {}
         for key, row_id, lane in self._rows(_HEADS, [list(keys), [lane.value for lane in Lane], HEADS]):
             found.setdefault(key, []).append(Head(row_id, Lane(lane)))
         return found
 
     def claim(self, back_in: dict[int, float]) -> dict[int, Claimed]:
-        """Mark waiting rows as handed out until so many seconds from now; without those that do not wait any more."""
+        """Mark waiting rows as handed out for so many seconds. Leaves out rows that no longer wait."""
         rows = self._rows(_CLAIM, [list(back_in), list(back_in.values())])
         return {row[0]: Claimed(row[0], row[1], row[2], row[3], Lane(row[4])) for row in rows}
 
     def put_back(self, claimed: Sequence[Claimed]) -> None:
-        """They were not sent after all."""
+        """Let claimed tasks wait again that were not sent."""
         self._connection.execute(_RETURN, [[task.row_id for task in claimed], [task.turn for task in claimed]])
 
     def lapsed(self) -> set[str]:
-        """Let tasks wait again whose worker or message was lost. Returns their resources."""
+        """Let tasks wait again whose worker died or whose message was lost. Returns their resources."""
         return {key for (key,) in self._rows(_LAPSED, [])}
 
     def unstarted(self) -> int:
+        """How many tasks are handed out and not begun."""
         return int(self._rows("SELECT count(*) FROM quota_parked WHERE state = 'handed'", [])[0][0])
 
     def _rows(self, query: str, values: Any) -> list[tuple[Any, ...]]:

@@ -1,4 +1,4 @@
-"""The pump: a thread in every worker process, of which one leads and hands permits to parked tasks (`handing.py`).
+"""Pump: a thread in every worker process; the leading one hands permits to parked tasks (`hand_out.py`).
 
 It leads by a lease of a few seconds in a row, not by a connection's lock: a process that is frozen keeps its
 connection, and would keep every parked task waiting with it. It sleeps until the next moment when a permit can be there
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class Pump:
-    """`start` and `stop` it with the process; in between it looks after itself."""
+    """The thread of one process. `start` and `stop` it with the process."""
 
     def __init__(self, sending: Send = send) -> None:
         self.owner = f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(4)}"
@@ -45,23 +45,24 @@ class Pump:
         self._thread = threading.Thread(target=self._run, name="quota-pump", daemon=True)
 
     def start(self) -> None:
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Hand the lease over and end; whoever stands by takes over within a second."""
+        """Release the lease and end the thread. The pump of another process leads within a second."""
         self._stopping.set()
         self._thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
         with suppress(StoreUnavailable):
-            scripts.age()  # marks it, so that it is old enough to be trusted when the first agency installs
+            scripts.age()  # sets the mark, so that the store is old enough to be trusted when the first agency installs
         while not self._stopping.is_set():
             try:
                 self._connected()
             except (psycopg.Error, DatabaseError) as error:
                 log.warning("quota.pump_disconnected", reason=type(error).__name__)
             except Exception:
-                # A thread that ends would leave every parked task to the other processes, and at last to nobody.
+                # The thread must not end: parked tasks would depend on the other processes, and at last on none.
                 log.exception("quota.pump_failed")
             self._stopping.wait(BEAT)
 
@@ -104,7 +105,7 @@ class Pump:
 
 
 class _Rounds:
-    """What the leader does every second, and every ten."""
+    """The periodic work of the leader: every second, and every ten."""
 
     def __init__(self, handing: HandOut, every_second: Callable[[], None]) -> None:
         self.handing, self._every_second = handing, every_second
@@ -112,7 +113,7 @@ class _Rounds:
         self._catch_up_at = self.next_at
 
     def beat(self, now: float) -> bool:
-        """False when another pump has taken over."""
+        """Do what is due. False when another pump leads."""
         if now < self.next_at:
             return True
         handing, ledger = self.handing, self.handing.ledger

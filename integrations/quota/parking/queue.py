@@ -1,15 +1,15 @@
-"""Where tasks wait for a permit, so that waiting costs nobody a worker.
+"""Queue of parked tasks: tasks that wait for a permit without occupying a worker.
 
-Decisions. A parked task is a row in PostgreSQL, written in the transaction of whoever parks it: it survives a flushed
+A parked task is a row in PostgreSQL, written in the transaction of the caller that parks it. It survives a flushed
 Redis and a lost broker, and its order is a column. The pump (`pump.py`) hands it to a worker together with a ticket.
-From then on the row says what is to happen if that worker dies (`turns.py`). Each hand-over counts the row's `turn` up,
-and the message names it, so of two messages for one task only the newer starts anything.
+From then on the row says what is to happen if that worker dies (`parked_lifecycle.py`). Each hand-over increments the
+row's `turn`, and the message names it, so of two messages for one task only the newer starts anything.
 
 One row per task and arguments: parking what is parked already changes nothing, because messages are hints
 (core.celery_tasks).
-The lanes above go first, each in order of arrival; but a lane has only so much patience: events ten seconds, bulk a
-minute. The first of one whose patience is over stands where it came, and only that one, so that nobody waits for ever
-and a long queue of one lane holds up no other.
+The lanes above go first, each in order of arrival; but a lane has limited patience: events ten seconds, bulk a
+minute. The first task of a lane whose patience is over is sorted by its arrival, and only that one. So no task waits
+for ever, and a long queue of one lane delays no other.
 
 An uninstall leaves its rows alone: each task finds out for itself that its installation is gone and ends its own work.
 """
@@ -37,8 +37,8 @@ _PATIENCE = {Lane.INTERACTIVE: 0.0, Lane.EVENTS: 10.0, Lane.BULK: 60.0}
 _LARGEST = 2000  # bytes of arguments; they are part of an index, and identifiers never come near
 _FRONT = timedelta(days=3650)
 
-# A row on its way to a worker stays as it is: its start is imminent. The others wait (again), where they stood before
-# if they stood in line or never got their call.
+# A row on its way to a worker stays as it is: its start is imminent. The others wait (again), at their former position
+# if they were waiting or never got their call.
 _PARK = """
 WITH parked AS (
   INSERT INTO quota_parked AS line (key, lane, task, kwargs, state, turn, reason, parked_at, place_at, due_at)
@@ -58,7 +58,7 @@ SELECT pg_notify(%(channel)s, %(news)s) FROM parked
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """A permit wished for. `hint`: seconds until it is worth asking; `wait`: seconds in which it must not be used."""
+    """A permit to wait for. `hint`: seconds until it is worth asking; `wait`: seconds in which it must not be used."""
 
     key: str
     lane: Lane
@@ -71,14 +71,17 @@ def enqueue(task: str, *, app: str, resource: str, lane: Lane = Lane.BULK, **kwa
     """Start `task` as soon as there is a permit for its first call: one delivery, whatever the traffic.
 
     `app` is the client id; `kwargs` are the task's own (identifiers, never secrets). It takes part in the surrounding
-    transaction, and being a row already needs no other to be found by.
+    transaction. It is a row itself, so it needs no other row with a due time.
     """
     _park(task, kwargs, _Wish(quota_key(app, resource), lane))
 
 
 def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
-    """Let `task` wait for what `error` says was missing: quota, or the store that keeps it. False when the error does
-    not name a permit, or the arguments are too large to be identifiers: then the caller's own way of waiting counts."""
+    """Let `task` wait for what `error` says was missing: quota, or the store that keeps it.
+
+    False when the error names no permit, or the arguments are too large to be identifiers. Then the caller waits in its
+    own way.
+    """
     permit = error.permit
     if permit is None or len(json.dumps(kwargs)) > _LARGEST:
         return False
@@ -90,7 +93,7 @@ def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
 
 
 def to_the_front(rows: QuerySet[Parked]) -> list[int]:
-    """Let waiting tasks be the first of their lane, and its patience be over. Returns which."""
+    """Move waiting tasks to the front of their lanes, with their patience over. Returns their ids."""
     waiting = rows.filter(state=Parked.State.WAITING)
     moved = list(waiting.values_list("pk", "lane", "key"))
     place_at = ExpressionWrapper(F("parked_at") - Value(_FRONT), output_field=DateTimeField())
@@ -100,7 +103,9 @@ def to_the_front(rows: QuerySet[Parked]) -> list[int]:
 
 
 def drop(rows: QuerySet[Parked]) -> list[int]:
-    """Forget waiting tasks. What they are hints of stands in other rows, whose sweeps may send them again."""
+    """Delete waiting tasks; their ids. Their work is kept in other rows, which the dispatcher or a sweep may send
+    again.
+    """
     waiting = rows.filter(state=Parked.State.WAITING)
     ids = list(waiting.values_list("pk", flat=True))
     waiting.filter(pk__in=ids).delete()

@@ -1,4 +1,4 @@
-"""What the quota adds to every task that runs (`core.celery_tasks` calls it): ticket, row, and its name on the bill."""
+"""Wrapper of the quota around every running task (`core.celery_tasks` calls it): ticket, parked row, usage by job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Waiting:
 
     @contextmanager
     def around(self, task: str, headers: Mapping[str, Any]) -> Iterator[bool]:
-        """Yields whether the task is to run: a stale message's is not."""
+        """Yields whether the task is to run: not for a stale message."""
         parked = headers.get("parked") or {}
         with usage.spent_by(task):
             if not parked:
@@ -37,8 +37,11 @@ class Waiting:
 
     @contextmanager
     def _begun(self, row_id: int, turn: int) -> Iterator[None]:
-        """An ordinary exception is the task's end too: the worker has seen it and acknowledges the message. What is
-        not ordinary (a process that ends) leaves the row, which comes back by itself."""
+        """Mark the row as running, and delete it at the end of the task.
+
+        An ordinary exception is the end of the task too: the worker has seen it and acknowledges the message. Any other
+        one (the process ends) leaves the row, which waits again by itself.
+        """
         try:
             yield
         except Exception:
@@ -50,4 +53,5 @@ class Waiting:
             parked_lifecycle.leave(row_id)
 
     def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
+        """Park the task for the permit that `error` names (`queue.park`)."""
         return queue.park(task, kwargs, error)

@@ -1,7 +1,7 @@
 """One permitted HTTP attempt: takes a permit, bounds the moment of sending, and reports the outcome to the quota.
 
 Every request to the vendor that costs quota is sent inside `permitted`: API calls, minting, and the test of a static
-token. It costs one question to the store; the report travels with the next one (`reports.py`). What the permit becomes:
+token. It costs one request to Redis; the report travels with the next one (`reports.py`). What the permit becomes:
 
 - the request never left (nothing was sent, or the error says so): the slot is free again at once, no call is counted;
 - an answer arrived: settled with its moment and its rate headers;
@@ -31,19 +31,19 @@ class PermittedAttempt:
         self._sending = self._settled = False
 
     def sending(self) -> None:
-        """The request leaves now. Raises Unreachable (not sent) when the permit's slot may be another call's by now."""
+        """Call this right before the request. Raises Unreachable (not sent) when another call may have the slot."""
         if clock.monotonic() > self._permit.send_before:
             raise Unreachable("this process stood still for too long to use its permit", sent=False, retry_after=0.0)
         self._sending = True
 
     def answered(self, *, received_at: float | None, rate: Rate | None, refused: bool = False) -> None:
-        """An answer arrived at `received_at` on the monotonic clock; `refused` says that it was a 429."""
+        """Report an answer that arrived at `received_at` on the monotonic clock; `refused` says that it was a 429."""
         self._settled = True
         governor.settle(self._permit, received_at=received_at, rate=rate, refused=refused)
         usage.count(self._permit.key, self._lane)
 
     def failed(self, error: Exception) -> None:
-        """The attempt ended without `answered`: give the permit back or settle it, as the type of `error` says."""
+        """Handle an attempt without answer: return the permit or settle it, as the type of `error` says."""
         if self._settled:
             return
         if not self._sending or _never_left(error):
@@ -59,7 +59,7 @@ class PermittedAttempt:
 def permitted(
     app: str, resource: str, *, lane: Lane, timeout: float, patience: float | None = None
 ) -> Iterator[PermittedAttempt]:
-    """Leave for one HTTP attempt of at most `timeout` seconds to the resource (app client id, resource id).
+    """A permit for one HTTP attempt of at most `timeout` seconds to the resource (app client id, resource id).
 
     `patience` is the longest wait for the permit in seconds, the lane's horizon unless given. Raises QuotaExhausted and
     StoreUnavailable when there is no permit.

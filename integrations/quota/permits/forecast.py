@@ -1,9 +1,9 @@
-"""What the lanes above will still want of a resource's day, so that bulk work may use all the rest and no more.
+"""Forecast of the calls that the lanes above bulk will need of a resource's day budget; bulk work may use the rest.
 
-The most that was wanted in the same hours of one of the last seven days (they hold each weekday once), a quarter more,
-and what chance adds to a count. It is told for the hour under way and for its end, because between two tellings it
-melts (`day.lua`). Rows older than two days are whole hours, so it begins with the whole hour and ends with the last one
-that has begun.
+It is the largest use in the same hours of one of the last seven days (they hold each weekday once), a quarter more, and
+what chance adds to a count. Redis gets it for the current hour and for its end, because between two updates it declines
+(`day.lua`). Rows older than two days are whole hours, so it begins with the whole hour and ends with the last one that
+has begun.
 
 Only of resources in use, and only when their habits are known: others keep fixed shares of the day. What was refused
 leaves no row; the quarter, and the floor that is kept on top, let demand show itself again.
@@ -25,7 +25,7 @@ from integrations.quota.permits import governor, queries
 BATCH = 500  # resources at once
 _MORE, _CHANCE = 1.25, 2.33  # 2.33 standard deviations of a Poisson count: one in a hundred is larger
 _HOUR = timedelta(hours=1)
-_HABITS = timedelta(days=3)  # of being used, before anything is said of the next day
+_HABITS = timedelta(days=3)  # of use, before there is a forecast for the next day
 _MICRO = 1_000_000
 
 _WANTED = """
@@ -55,7 +55,7 @@ class _Day:
 
 
 def tell(now: datetime) -> int:
-    """Tell the store what to keep, of every resource that was used within an hour. Returns of how many.
+    """Send Redis the forecast of every resource that was used within an hour. Returns how many.
 
     Raises StoreUnavailable.
     """
@@ -65,8 +65,11 @@ def tell(now: datetime) -> int:
 
 
 def wanted(ends: Mapping[str, datetime], now: datetime) -> dict[str, list[int]]:
-    """Calls to keep of resources whose days end then: for interactive work, from the start of this hour and from its
-    end; for events and interactive work likewise. Without resources whose habits are not known."""
+    """Calls to keep, by resource, until its day ends.
+
+    Four numbers: for interactive work from the start of this hour and from its end, then for events and interactive
+    work likewise. Leaves out resources whose habits are not known.
+    """
     hour = _hour(now)
     asked: dict[str, Any] = {
         "keys": list(ends),
@@ -102,7 +105,7 @@ def _hour(now: datetime) -> datetime:
 
 
 def _days(keys: Sequence[str]) -> dict[str, _Day]:
-    """Of those whose day is known and under way."""
+    """The days of those resources whose day is known and under way."""
     states = zip(keys, queries.states(keys), strict=True)
     return {
         key: _Day(state.epoch, state.day.ends, timedelta(microseconds=state.day.ends_in))

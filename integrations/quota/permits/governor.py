@@ -1,4 +1,4 @@
-"""Permits: as fast as a resource's quota allows, and never faster, across every worker on every machine.
+"""Governor: rate limiting by permits, as fast as a resource's quota allows, across all workers on all machines.
 
 Limits belong to (app, resource). A permit is a slot that becomes free again one window after the response to its call
 was received, which keeps any server's burst window below its limit without knowing where that window starts (the
@@ -29,15 +29,15 @@ from integrations.quota.permits.reports import Address, Outbox, Report, kept, pa
 # Where learning starts (FACTS section 4): seconds, and calls. Some resources have 25 instead of 100; headers say which.
 START_WINDOW, START_LIMIT = 10.0, 25
 _MARGIN = 0.002  # two clocks may drift apart by a millisecond in a window
-_LEAD = 0.05  # seconds before its start at which one that lay longer is looked at again
-_FARTHEST = 60.0  # seconds ahead of its start at which nothing is reserved yet
+_LEAD = 0.05  # seconds before its start at which a permit that waited longer is checked again
+_FARTHEST = 60.0  # no slot is reserved so many seconds ahead of its start
 _MICRO = 1_000_000
 
 log = structlog.get_logger(__name__)
 
 
 class Rate(Protocol):
-    """What the five headers (and the sixth) of a response said; None where one was missing or absurd."""
+    """The rate headers of a response (five, and a sixth); None where one was missing or absurd."""
 
     @property
     def max(self) -> int | None: ...
@@ -55,9 +55,9 @@ class Rate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Leave to send one request to one resource, before `send_before` on the monotonic clock.
+    """Permission to send one request to one resource, before `send_before` on the monotonic clock.
 
-    `start` is when the store says it began, in its own microseconds; 0 when that is not known.
+    `start` is when it began, in the microseconds of Redis; 0 when that is not known.
     """
 
     key: str
@@ -87,7 +87,7 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
             continue
         wait = answer.wait / _MICRO
         if clock.monotonic() + wait > until:
-            # Not always for want of a slot: pacing and the reserve of the lanes above hold a call back sooner.
+            # Not only for lack of a slot: pacing and the reserve of the lanes above delay a call sooner.
             why = ", its share of today's quota is used up" if answer.reason == "day" else ""
             raise NoPermit(
                 f"the {lane.value} lane has to wait with calls to {resource}{why}",
@@ -109,18 +109,21 @@ def _wait_for_start(key: str, answer: PermitReply, *, asked: float, ttl: float) 
         if renewed is None:
             return None
         deadline = renewed
-    # Counted from the answer's arrival: from the question's sending, a slow store would make it too early.
-    if wait:  # sleeping for nothing costs as much as the question
+    # Counted from the arrival of the answer: counted from the request, a slow Redis would make it too early.
+    if wait:  # even a sleep of zero seconds costs as much as the request
         clock.sleep(wait)
     return Permit(key, answer.epoch, granted.slot, deadline, asked + wait + timings.PUNCTUAL, start)
 
 
 def redeem(key: str, reserved: tuple[str, int, int, int], *, ttl: float) -> tuple[float, int | None]:
-    """Whether (epoch, slot, deadline, start) is still reserved: the seconds until its start, and the deadline from now
-    on, None when it is lost. Raises StoreUnavailable."""
+    """Check that (epoch, slot, deadline, start) is still reserved.
+
+    Returns the seconds until its start, and the deadline from now on, which is None when the reservation is lost.
+    Raises StoreUnavailable.
+    """
     answer = scripts.ticket(scripts.keys(key), "redeem", *reserved, int(START_WINDOW * _MICRO), int(ttl * _MICRO))
     wait = answer[0] / _MICRO
-    # Void, or the store's clock was set back: nothing is reserved so far ahead.
+    # Void, or Redis' clock was set back: nothing is reserved so far ahead.
     return (wait, answer[1]) if 0 <= wait <= _FARTHEST else (0.0, None)
 
 
@@ -135,7 +138,7 @@ def settle(permit: Permit, *, received_at: float | None, rate: Rate | None, refu
     reading = _readings(rate)
     report = Report(permit.slot, permit.deadline, received, permit.taken_at, permit.start, reading, refused)
     _outbox.add((permit.key, permit.epoch), report)
-    # What changes the limits for everybody, the others should know at once.
+    # Other processes should learn at once what changes the limits.
     is_news = process_memory.is_new_limit(permit.key, reading.get("max"))
     if refused or not reading or is_news:
         _tell_now(permit)
@@ -149,7 +152,7 @@ def give_back(permit: Permit) -> None:
 
 
 def tell() -> None:
-    """Send all reports that wait in this process. Raises StoreUnavailable."""
+    """Send all reports that this process has not sent. Raises StoreUnavailable."""
     _outbox.flush()
 
 
@@ -170,7 +173,7 @@ _outbox = kept(Outbox(_send))
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Up to `want` slots of one resource, for one lane."""
+    """A request for up to `want` slots of one resource, for one lane."""
 
     key: str
     lane: Lane
@@ -178,8 +181,10 @@ class Question:
 
 
 def ask(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> PermitReply:
-    """Slots that are free within `horizon` seconds, each out for `ttl` seconds and a window unless reported: what
-    `permit.lua` answers. Raises StoreUnavailable."""
+    """Ask `permit.lua` for slots that are free within `horizon` seconds.
+
+    Each is out for `ttl` seconds and a window unless it is reported. Raises StoreUnavailable.
+    """
     (answer,) = ask_all([Question(key, lane, want)], ttl=ttl, horizon=horizon)
     if isinstance(answer, StoreUnavailable):
         raise answer
@@ -187,7 +192,7 @@ def ask(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> P
 
 
 def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> list[PermitReply | StoreUnavailable]:
-    """As `ask`, for many resources in one round trip; a failure stands in its question's place."""
+    """As `ask`, for many resources in one round trip. A failure takes the position of its question."""
     addresses = [(question.key, process_memory.epoch(question.key)) for question in questions]
     reports = [_outbox.take(address) for address in addresses]
     calls = [
@@ -205,7 +210,7 @@ def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> lis
 
 
 def _run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[PermitReply | StoreUnavailable]:
-    """As the store's own, but where there is no state yet, the age of the store says whether it was lost."""
+    """As `scripts.run_all`; where there is no state yet, the age of the store says whether it was lost."""
     answers = scripts.run_all(calls)
     nowhere = [place for place, answer in enumerate(answers) if isinstance(answer, PermitReply) and not answer.epoch]
     if nowhere:
@@ -238,8 +243,10 @@ def _wanted(question: Question, *, ttl: float, horizon: float) -> dict[str, Any]
 
 
 def keep(kept: Mapping[Address, dict[str, Any]]) -> None:
-    """Tell what is to be kept of the day (`forecast.py`), each under the epoch of the state it was made from; one that
-    is gone learns nothing. Raises StoreUnavailable."""
+    """Send Redis the calls to keep of the day (`forecast.py`), each under the epoch of its state.
+
+    A state that is gone learns nothing. Raises StoreUnavailable.
+    """
     calls = [(scripts.keys(key), _request(epoch=epoch) | {"kept": told}) for (key, epoch), told in kept.items()]
     for answer in scripts.run_all(calls):
         if isinstance(answer, StoreUnavailable):

@@ -1,7 +1,7 @@
-"""The three lanes of a quota: who may wait, who goes first, and what each leaves for the others.
+"""The three quota lanes (interactive, events, bulk): how long each may wait, and what it leaves for the others.
 
-Numbers are those measured in the design of the governor: a reserve of two slots keeps the median interactive wait at
-a millisecond under saturating bulk work, and costs 1.3 % of the throughput.
+Numbers are those measured in the design of the governor: a reserve of two slots keeps the median interactive wait at a
+millisecond under saturating bulk work, and costs 1.3 % of the throughput.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Terms:
 
 
 class Lane(Enum):
-    """Why a call is made: somebody waits for it, an event asked for it, or it is one of many."""
+    """Why a call is made: a person waits for it, an event needs it, or it is part of bulk work."""
 
     INTERACTIVE = "interactive"
     EVENTS = "events"
@@ -32,11 +32,12 @@ class Lane(Enum):
 
     @property
     def terms(self) -> Terms:
+        """The numbers of this lane."""
         return _TERMS[self]
 
     @property
     def rank(self) -> int:
-        """0 goes first."""
+        """The order of the lanes; 0 is served first."""
         return _RANKS[self]
 
 

@@ -1,7 +1,8 @@
-"""What a process remembers of the resources that it calls: enough to notice that the store is not what it was.
+"""What a process remembers of the resources that it calls, to notice that Redis lost its state or that its clock moved.
 
-Whoever knows the epoch of a state has calls in flight under it, and says so to a store that lost it; an hour later it
-has none. Whoever knows what the store's clock showed, and how long ago, notices that somebody set it forward.
+A process that knows the epoch of a state has calls in flight under it, and reports that epoch to a Redis that lost the
+state; an hour later it has none. A process that knows what the clock of Redis showed, and how long ago, notices when
+the clock was set forward.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import threading
 from integrations.core import clock
 
 FORGOTTEN = 3600.0  # seconds
-TIDIED = 1000  # new resources after which the forgotten ones are looked for
+TIDIED = 1000  # new resources after which expired ones are removed
 _MICRO = 1_000_000
 
 # The epoch, when it was asked last, and the microseconds by which that state's clock is ahead of the monotonic one.
 epochs: dict[str, tuple[str, float, int | None]] = {}
-limits: dict[str, int | None] = {}  # what this process has told
-warned: dict[str, float] = {}  # when it said that others spend the same quota
+limits: dict[str, int | None] = {}  # what this process has reported
+warned: dict[str, float] = {}  # when it last warned that others spend the same quota
 _lock = threading.Lock()
 
 
@@ -37,7 +38,7 @@ def remember(key: str, epoch: str, now: int | None = None) -> None:
 
 
 def epoch(key: str) -> str:
-    """Empty when no call of this process can be in flight."""
+    """The epoch that this process knows; empty when none of its calls can be in flight."""
     known, asked, _ = epochs.get(key, ("", 0.0, None))
     return known if clock.monotonic() - asked < FORGOTTEN else ""
 
@@ -49,7 +50,7 @@ def reckoned(key: str) -> int | None:
 
 
 def is_new_limit(key: str, limit: int | None) -> bool:
-    """Whether this process has yet to tell it."""
+    """Whether this process has not reported this limit yet."""
     if limits.get(key) == limit:
         return False
     limits[key] = limit
@@ -57,7 +58,7 @@ def is_new_limit(key: str, limit: int | None) -> bool:
 
 
 def has_to_warn(key: str) -> bool:
-    """At most once an hour."""
+    """Whether to warn now; true at most once an hour for each resource."""
     now = clock.monotonic()
     if now - warned.get(key, -FORGOTTEN) < FORGOTTEN:
         return False
@@ -73,7 +74,7 @@ def reset() -> None:
 
 
 def _tidy(forgotten: float) -> None:
-    """What is remembered is bounded by the resources that were asked about in the last hour."""
+    """Remove expired entries: the memory is bounded by the resources that were asked about in the last hour."""
     for key in [key for key, (_, asked, _) in epochs.items() if asked < forgotten]:
         for remembered in (epochs, limits, warned):
             remembered.pop(key, None)

@@ -1,4 +1,4 @@
-"""Reads for pages: what a resource's quota looks like now, and whether the store is well."""
+"""Read-only queries on the state in Redis, for pages: a resource's quota now, and the health of Redis."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _LANES = [
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Slots free now of `limit` per `interval_ms`; the day's numbers are None until a response has told them.
+    """Slots free now of `limit` per `interval_ms`; the day's numbers are None until a response reports them.
 
-    `day_others`: calls of the day that somebody else made with the same quota. `withheld`: slots left to them now.
+    `day_others`: calls of the day that other clients made with the same quota. `withheld`: slots left to them now.
     """
 
     limit: int
@@ -62,7 +62,7 @@ def states(keys: Sequence[str]) -> list[StateReply | None]:
 
 
 def health() -> str:
-    """One word and a version when the store answers. Raises StoreUnavailable."""
+    """The state of Redis and its version, as text. Raises StoreUnavailable."""
     try:
         info = scripts.client().info("server")
     except redis.RedisError as error:
@@ -72,8 +72,10 @@ def health() -> str:
 
 
 def evicts() -> str:
-    """The policy by which the store drops keys when its memory is full; empty when it refuses to write instead, or has
-    no limit. Raises StoreUnavailable."""
+    """The eviction policy of Redis; empty when a full Redis refuses writes instead, or has no memory limit.
+
+    Raises StoreUnavailable.
+    """
     try:
         info = scripts.client().info("memory")
     except redis.RedisError as error:

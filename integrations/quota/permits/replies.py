@@ -1,6 +1,6 @@
-"""What the scripts in `lua/` answer, with types: the reply to a question for permits, and the state as it is now.
+"""Typed replies of the Lua scripts: the grants of `permit.lua`, and the state that `snapshot.lua` reads.
 
-All moments and spans are microseconds of the store; a moment counts from the birth of the state it belongs to.
+All moments and spans are microseconds of Redis; a moment counts from the birth of the state it belongs to.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from integrations.quota.permits.lanes import Lane
 
 @dataclass(frozen=True, slots=True)
 class GrantedSlot:
-    """A slot that may be used `delay` from now on and is another call's from `deadline` on."""
+    """A slot that may be used after `delay` and that another call may have from `deadline` on."""
 
     slot: int
     deadline: int
@@ -24,8 +24,11 @@ class GrantedSlot:
 
 @dataclass(frozen=True, slots=True)
 class PermitReply:
-    """`permit.lua`'s. `epoch` is empty where there is no state; `reason` says what there was too little of ("burst" or
-    "day", else empty), `wait` how long until it is worth asking again; `foreign` are calls of others it learned of."""
+    """Reply of `permit.lua`.
+
+    `epoch` is empty where there is no state. `reason` says what was exhausted ("burst" or "day", else empty), `wait`
+    how long until it is worth asking again. `foreign` are calls of other clients that it learned of.
+    """
 
     epoch: str
     foreign: float
@@ -47,8 +50,11 @@ class PermitReply:
 
 @dataclass(frozen=True, slots=True)
 class DayBudget:
-    """A day under way: it ends at `ends`, in `ends_in`. `kept` are the calls each lane leaves to those above it, from
-    the habits of the last week when `foreseen`, else a fixed share."""
+    """A day under way: it ends at `ends`, in `ends_in`.
+
+    `kept` are the calls that each lane leaves to those above it: a forecast from the last week when `foreseen`, else a
+    fixed share.
+    """
 
     remaining: int
     ends: int
@@ -59,8 +65,11 @@ class DayBudget:
 
 @dataclass(frozen=True, slots=True)
 class StateReply:
-    """`snapshot.lua`'s: slots free of `limit` in a `window` (None until a header told it), slots withheld for calls of
-    others; the day's numbers, None where no response has told of them, and its budget while it is under way."""
+    """Reply of `snapshot.lua`: slots free of `limit` in a `window` (None until a header reported it).
+
+    Also the slots withheld for calls of other clients, the numbers of the day, None where no response has reported
+    them, and its budget while it is under way.
+    """
 
     epoch: str
     limit: int

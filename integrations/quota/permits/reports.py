@@ -1,9 +1,9 @@
-"""Reports of finished calls, on their way to the store.
+"""Outbox of reports: sends Redis how calls ended, together with the next request for the same resource.
 
-A report rides along with this process's next question about the same resource, so a call costs about one round trip;
-a thread sends what found no question within `_PATIENCE`. Late is safe: a report carries its age, and a slot it frees
-is free a window after the response, which is later than any report. A report that is lost with its process leaves the
-slot to its deadline. While the store is away reports wait; told twice, they count once.
+So a call costs about one round trip; a thread sends the reports that found no such request within `_PATIENCE`. A late
+report is safe: it carries its age, and a slot it frees is free a window after the response, which is later than any
+report. A report that is lost with its process leaves the slot to its deadline. While Redis is away reports wait. A
+report that is sent twice counts once.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Report:
 
 
 class Outbox:
-    """What waits to be sent. `send(address, reports)` is given by the governor and raises StoreUnavailable."""
+    """Reports to send. The governor supplies `send(address, reports)`, which raises StoreUnavailable."""
 
     def __init__(self, send: Callable[[Address, list[Report]], None]) -> None:
         self._send = send
         self.forget()
 
     def forget(self) -> None:
-        """Start anew, as a forked process does: what its parent has to report, its parent reports."""
+        """Empty the outbox in a forked process: the parent sends its own reports."""
         self._lock = threading.Lock()
         self._filled = threading.Event()
         self._waiting: dict[Address, list[Report]] = defaultdict(list)
@@ -57,6 +57,7 @@ class Outbox:
         self._thread: threading.Thread | None = None
 
     def add(self, address: Address, report: Report) -> None:
+        """Add a report, and start the thread if it does not run."""
         self.put_back(address, [report])
         self._filled.set()
         if self._thread is None or not self._thread.is_alive():
@@ -66,13 +67,14 @@ class Outbox:
                     self._thread.start()
 
     def take(self, address: Address) -> list[Report]:
-        """What is to ride along with a question."""
+        """Remove and return the reports that go with a request."""
         with self._lock:
             reports = self._waiting.pop(address, [])
             self._count -= len(reports)
             return reports
 
     def put_back(self, address: Address, reports: list[Report]) -> None:
+        """Keep reports that could not be sent, as far as there is room."""
         with self._lock:
             if self._count < _MOST:
                 self._waiting[address] += reports
@@ -86,6 +88,7 @@ class Outbox:
             self.flush_one(address)
 
     def flush_one(self, address: Address) -> None:
+        """Send the reports of one address. Raises StoreUnavailable, and keeps them then."""
         reports = self.take(address)
         if not reports:
             return
@@ -108,7 +111,7 @@ class Outbox:
 
 
 def packed(reports: list[Report]) -> dict[str, Any]:
-    """Reports as `permit.lua` takes them: one line each, and the reading that was received last."""
+    """Reports as `permit.lua` takes them: a list for each, and the reading that was received last."""
     now = clock.monotonic()
 
     def age(moment: float) -> int:
@@ -128,13 +131,13 @@ def packed(reports: list[Report]) -> dict[str, Any]:
 
 
 def kept(outbox: Outbox) -> Outbox:
-    """The process's own: it survives forks and says its last words at the end."""
+    """Register the outbox of this process: it is emptied in forks and flushed at exit."""
 
     def last_words() -> None:
         try:
             outbox.flush()
         except StoreUnavailable:
-            return  # the slots come back by their deadlines
+            return  # the slots become free at their deadlines
 
     os.register_at_fork(after_in_child=outbox.forget)
     atexit.register(last_words)

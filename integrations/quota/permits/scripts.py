@@ -1,7 +1,7 @@
-"""The one connection pool to Redis, and the one boundary where its errors become ours.
+"""Redis client and Lua scripts of the quota. This is the boundary where Redis errors become StoreUnavailable.
 
-Every connection learns at its birth which run of the server it talks to, and every script is told: a server that came
-back with an older copy of its data, or a replica that took over, is recognised by the first question asked of it.
+Every connection learns when it is opened which run of the server it talks to, and passes that to every script. So the
+first request reveals a server that came back with an older copy of its data, or a replica that took over.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from integrations.quota.permits.replies import PermitReply, StateReply
 
 _RETRY_AFTER = 5.0
 _MICRO = 1_000_000
-_GRACE = 1.0  # seconds after a failure in which nobody tries: a store that hangs would hang every thread in turn
+_GRACE = 1.0  # seconds after a failure without another try: a Redis that hangs would hang every thread in turn
 
 
 _Call = tuple[Sequence[str], Sequence[str | int]]  # keys and arguments
@@ -49,7 +49,7 @@ def client() -> redis.Redis:
 
 
 def reset() -> None:
-    """Forget the client and the store's last failures, as a new process does: for tests that move the store."""
+    """Forget the client and the last failures, as a new process does: for tests that move Redis."""
     client.cache_clear()
     _script.cache_clear()
 
@@ -60,8 +60,10 @@ def keys(resource: str) -> list[str]:
 
 
 def clear() -> None:
-    """Forget every resource of this deployment, none of which has calls in flight: for a demo or a test that starts
-    afresh. Raises StoreUnavailable."""
+    """Delete the states of all resources of this deployment: for a demo or a test, without calls in flight.
+
+    Raises StoreUnavailable.
+    """
     try:
         found = list(client().scan_iter(match=f"{settings.NAMESPACE}:q:*", count=1000))
         if found:
@@ -72,8 +74,10 @@ def clear() -> None:
 
 
 def age(*, at_least: float = 0.0) -> float:
-    """Seconds since this store was found empty or another run of the server was met; whoever looks first sets the
-    mark, `at_least` so long ago. Raises StoreUnavailable."""
+    """Seconds since Redis was found empty or another run of the server was met. The first caller sets the mark.
+
+    It sets the mark to `at_least` seconds ago. Raises StoreUnavailable.
+    """
     return int(_one("age", [SINCE], [int(at_least * _MICRO)])) / _MICRO
 
 
@@ -128,7 +132,7 @@ def text(name: str) -> str:
 
 
 class _Script:
-    """A script that is told, as its last argument, which run of the server it is in."""
+    """A script whose last argument is the run of the server."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -136,7 +140,7 @@ class _Script:
         self.away_since = self.refuse_until = 0.0
 
     def all(self, calls: Sequence[_Call]) -> list[Any]:
-        """One answer per call, in one round trip; an error that the server answered with stands in its call's place.
+        """One answer per call, in one round trip; an error answer of the server takes the position of its call.
         Raises redis.ConnectionError and redis.TimeoutError."""
         if self.refuse_until > clock.monotonic():
             raise redis.ConnectionError("it did not answer a moment ago")
@@ -160,7 +164,7 @@ class _Script:
                 for place, answer in zip(unknown, again, strict=True):
                     answers[place] = answer
             if any(isinstance(answer, ReadOnlyError) for answer in answers):
-                connection.disconnect()  # a replica now: whoever is asked next has to say who it is
+                connection.disconnect()  # a replica now: the next connection learns which server it has
             return answers
         except (redis.ConnectionError, redis.TimeoutError):
             connection.disconnect()  # answers that were not read must not be taken for those of the next question

@@ -1,9 +1,9 @@
 """Tickets: permits that are reserved for parked tasks and travel with the message that starts them.
 
-A ticket holds no secret and no time of anybody's clock but the store's, so it may be redeemed on another machine, late
-or early. Redeeming asks the store, which is the round trip that asking for a permit would cost anyway, and buys three
-things: a ticket is used once even if its message comes twice, none survives a loss of the store's state, and one that
-nobody redeems blocks its slot for seconds instead of a call's whole lifetime.
+A ticket holds no secret, and no time but that of Redis' clock, so it may be redeemed on another machine, late or
+early. Redeeming asks Redis, which is the round trip that asking for a permit would cost anyway, and buys three things.
+A ticket is used once even if its message comes twice. None survives a loss of the state in Redis. One that no task
+redeems blocks its slot for seconds instead of a call's whole lifetime.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Ticket:
 
     @property
     def reserved(self) -> tuple[str, int, int, int]:
-        """As `ticket.lua` takes it."""
+        """The reservation as `ticket.lua` takes it."""
         return self.epoch, self.slot, self.deadline, self.start
 
     def packed(self) -> list[Any]:
@@ -56,8 +56,10 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """`tickets` with the seconds until each may be used; `wait` until more are worth asking for, None when all came.
-    `trouble` says why the store did not answer."""
+    """Reply to one question: `tickets` with the seconds until each may be used.
+
+    `wait` is the time until more are worth asking for, None when all came. `trouble` says why Redis did not answer.
+    """
 
     tickets: list[tuple[Ticket, float]]
     wait: float | None
@@ -66,7 +68,7 @@ class Reserved:
 
 @dataclass(slots=True)
 class Hand:
-    """What a running task holds. `used` says whether its ticket bought a call."""
+    """The ticket of a running task. `used` says whether it paid for a call."""
 
     ticket: Ticket | None
     used: bool = False
@@ -76,8 +78,10 @@ _hand: ContextVar[Hand | None] = ContextVar("quota_hand", default=None)
 
 
 def reserve(questions: Sequence[Question], *, horizon: float) -> list[Reserved]:
-    """Tickets that start within `horizon` seconds, for each question as many as it wants or as there are; all in one
-    round trip."""
+    """Tickets that start within `horizon` seconds, for all questions in one round trip.
+
+    Each question gets as many as it wants or as there are.
+    """
     answers = governor.ask_all(questions, ttl=timings.VALID, horizon=horizon)
     return [_reserved(*pair) for pair in zip(questions, answers, strict=True)]
 
@@ -96,7 +100,7 @@ def _reserved(question: Question, answer: PermitReply | StoreUnavailable) -> Res
 def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: float | None = None) -> Permit:
     """A permit for one HTTP attempt: the running task's own ticket if it fits, else one that is asked for.
 
-    Raises what `governor.acquire` raises; either error says for whom, so that its task can be parked.
+    Raises what `governor.acquire` raises; either error names the resource, so that the task can be parked.
     """
     try:
         own = _own(app, resource, timeout=timeout)
@@ -130,7 +134,7 @@ def redeem(ticket: Ticket, *, timeout: float) -> Permit | None:
 
 
 def release(ticket: Ticket) -> None:
-    """Give an unused ticket back. Never raises: a lost one comes back by its deadline."""
+    """Give an unused ticket back. Never raises: the slot of a lost ticket is free at its deadline."""
     try:
         scripts.ticket(scripts.keys(ticket.key), "release", *ticket.reserved, 0, 0)
     except StoreUnavailable as error:
@@ -139,7 +143,7 @@ def release(ticket: Ticket) -> None:
 
 @contextmanager
 def held(packed: list[Any] | None) -> Iterator[Hand]:
-    """The task that runs inside uses this ticket for its next call; what is unused at the end goes back."""
+    """Context in which the running task uses this ticket for its next call. At the end an unused ticket is released."""
     hand = Hand(Ticket(*packed) if packed else None)
     token = _hand.set(hand)
     try:
@@ -151,6 +155,6 @@ def held(packed: list[Any] | None) -> Iterator[Hand]:
 
 
 def keeps_place() -> bool:
-    """Whether the running task came with a ticket that bought nothing, so that it goes back to where it stood."""
+    """Whether the running task had a ticket that paid for no call, so that it keeps its position in the queue."""
     hand = _hand.get()
     return hand is not None and not hand.used

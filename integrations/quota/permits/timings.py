@@ -1,10 +1,10 @@
-"""How late a call may be: the seconds that permits, tickets and fences count on, and how they depend on each other.
+"""Timing constants of permits, tickets and fences: how late a call may be, and how the numbers depend on each other.
 
-A fence keeps a state that lost its memory from granting what calls in flight still use up. It rests a window and
+A fence keeps a state that was lost from granting the quota that calls in flight still use. It rests a window and
 `SLACK` from the loss, so a call granted before the loss has to be counted `SLACK` after it: it lies in hand for
 `UNCHECKED` at most until its start (one that lies longer is looked at again), is sent `PUNCTUAL` after its start at
 the latest (its `send_before`, looked at before every request; both are counted from before the store was asked), and
-is on its way to the vendor's count for `FORWARD`, connecting included. That last one nobody can enforce: a way that
+is on its way to the vendor's count for `FORWARD`, connecting included. Nothing can enforce that last one: a way that
 takes longer just while a state is lost may be one call too many. Without a loss no permit depends on it.
 
 A call whose answer was lost counts as received `FORWARD` after it was given up. A slot that is out is another's a

@@ -1,8 +1,8 @@
--- How long this store has kept our states, so that a state that is not there can be told from one that was lost. The
--- first question after the store was emptied, or after another run of the server took over, sets the mark.
+-- The age of this Redis store: how long it has kept our states. It tells a state that never was from one that was
+-- lost. The first request after the store was emptied, or after another run of the server took over, sets the mark.
 --
 -- KEYS 1 the mark ("<run of the server> <microseconds>")
--- ARGV microseconds that states are known to be kept already when there is no mark, run of the server
+-- ARGV microseconds that states are known to have been kept when there is no mark, run of the server
 -- Returns the mark's age in microseconds.
 local mark_key, kept_already, server = KEYS[1], tonumber(ARGV[1]), ARGV[2]
 local time = redis.call('TIME')

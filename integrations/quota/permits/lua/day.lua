@@ -1,9 +1,9 @@
--- The day's budget of one resource (a part of permit.lua, which declares `state`, `now` and `request`).
+-- The day budget of one resource (a part of permit.lua, which declares `state`, `now` and `request`).
 --
 -- The vendor's limit is `day_limit`; `day_remaining` is what is left by our own count until `day_ends`, `day_used`
 -- are our own calls in it, `day_foreign` those of others. A call is counted down when it is granted and counted up
 -- again when it was never sent, so without others `day_remaining` is never above what a header says; where a header
--- is lower, somebody else spends the same quota. How much of the day is kept for the lanes above is in kept.lua.
+-- is lower, another client spends the same quota. How much of the day is kept for the lanes above is in kept.lua.
 
 local function roll_day()
   if state.forecast_at and now >= state.forecast_at + 2 * HOUR then
@@ -12,7 +12,7 @@ local function roll_day()
     state.forecast_bulk, state.forecast_bulk_later = nil, nil
   end
   if state.day_ends and now >= state.day_ends then
-    -- The vendor's day is over as well: `day_ends` was told, or is a day after a call of it.
+    -- The vendor's day is over as well: a header reported `day_ends`, or it is a day after a call of it.
     state.day_remaining, state.day_ends = state.day_limit, now + DAY
     state.day_used, state.day_foreign = 0, 0
   end
@@ -29,14 +29,14 @@ local function learn_day(rate)
   if not (state.day_limit and told) then return end
   local ends = rate.daily_reset and now - (rate.age or 0) + rate.daily_reset
   local is_old = ends and state.day_ends and state.day_remaining and ends < state.day_ends - DAY / 2
-  if is_old then return end  -- said about the day before this one
+  if is_old then return end  -- about the day before this one
   if not state.day_remaining then
     state.day_remaining = told - under_way()
   elseif told < state.day_remaining then
     state.day_foreign = (state.day_foreign or 0) + state.day_remaining - told
     state.day_remaining = told
   elseif told > state.day_remaining + 2 * limit then
-    -- A new day that nobody announced, or permits that were lost unsent.
+    -- A new day that no header announced, or permits that were lost unsent.
     if told > state.day_remaining + state.day_limit / 2 then
       state.day_ends, state.day_used, state.day_foreign = now + DAY, 0, 0
     end
@@ -54,7 +54,7 @@ end
 -- Microseconds until no more than `enough` calls are kept from this lane, of which `keep` are kept now.
 local function forecast_wait(keep, floor, remains, enough)
   local first, later = forecast_of(request.lane)
-  local wait = state.forecast_at + HOUR - now  -- told anew by then
+  local wait = state.forecast_at + HOUR - now  -- there is a new forecast by then
   if later < first and later <= enough - floor then wait = (keep - enough) * HOUR / (first - later) end
   if wait <= 0 then wait = HOUR / 60 end
   if floor > 0 then wait = math.min(wait, remains - IDLE) end
@@ -72,7 +72,7 @@ local function day_wait()
   if not (state.day_remaining and state.day_ends) then return 0 end
   local left, remains = state.day_remaining, state.day_ends - now
   if (state.day_foreign or 0) > 0 then left = left - under_way() end
-  if left < 1 and state.day_remaining >= 1 then return math.min(remains, 1000000) end  -- what is under way will tell
+  if left < 1 and state.day_remaining >= 1 then return math.min(remains, 1000000) end  -- their answers will show it
   if left < 1 then return remains end
   if request.day_share == 0 then return 0 end
   local keep, floor = kept_of_day(request), kept_floor(request)

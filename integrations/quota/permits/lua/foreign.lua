@@ -1,8 +1,8 @@
--- Calls of others on the same quota (a part of permit.lua).
+-- Calls of other clients on the same quota (a part of permit.lua).
 --
--- An own call that the vendor still remembers holds a slot, so a header that knows of more calls than slots are held
--- has counted somebody else's: `told`. That many slots are withheld, and as many more as such traffic varies (3.3
--- standard deviations of a Poisson count); the hold melts within a minute (kept.lua). Nothing is learned before
+-- An own call that the vendor still remembers holds a slot. So a header that counts more calls than slots are held
+-- has counted calls of others: `told`. That many slots are withheld, and as many more as such traffic varies (3.3
+-- standard deviations of a Poisson count); the hold declines to none in a minute (kept.lua). Nothing is learned before
 -- `foreign_unknown_until`, because a state that is new or has lost slots does not know its own calls.
 
 local REFUSED = 5

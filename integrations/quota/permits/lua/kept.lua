@@ -1,14 +1,14 @@
--- What is kept back of a resource's quota, by its state alone: permit.lua acts on it, and snapshot.lua shows it.
+-- What is kept back of a resource's quota, from its state alone: permit.lua acts on it, and snapshot.lua shows it.
 --
--- Part of the day is kept for the lanes above. Of a resource whose habits are known that is what they will want until
+-- Part of the day is kept for the lanes above. If the habits of a resource are known, it is what they will want until
 -- the day ends (forecast.py): the forecast is made for `forecast_at`, the start of an hour, and for
 -- `forecast_day_ends`, the end of the day. `forecast_events` calls are kept from the events lane at the start of the
 -- hour and `forecast_events_later` at its end, from the bulk lane `forecast_bulk` and `forecast_bulk_later`; in
--- between it melts. No forecast, an old one, or one for another day: a share of the day, which melts evenly. Until
+-- between it declines. No forecast, an old one, or one for another day: a share of the day, declining evenly. Until
 -- the last half hour there is a floor for what no forecast foresees: beside the forecast, and beneath the share.
 --
 -- Slots are withheld for calls of others on the same quota (foreign.lua): `foreign_calls` of them at `foreign_at`;
--- the hold melts within a minute.
+-- the hold declines to none within a minute.
 --
 -- A lane is a table with `lane` (its name), `day_share` and `day_floor` (parts of the day).
 

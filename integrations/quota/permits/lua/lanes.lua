@@ -1,19 +1,19 @@
--- What a lane leaves to those above it (a part of permit.lua).
+-- What a lane leaves to the lanes above it (a part of permit.lua).
 --
--- While slots come back one by one, a few that are free are enough (`reserve`), as long as there is somebody who may
--- want them. Where the vendor's window is known they come back all at once, so what is kept from then to then is what
--- the lanes above are going to want in that time, as their calls of late tell, and as many more as such traffic
--- varies (1.65 standard deviations of a Poisson count), and one for whoever comes first after a silence. It melts
--- towards the opening, and nothing is left unused. That one goes while a quarter of the window is left, because a
--- slot whose call is answered close to the end may not be known to be free at the opening.
+-- While slots come back one by one, a few free ones are enough (`reserve`), as long as a caller above may want them.
+-- Where the vendor's window is known they come back all together. Then the lane keeps the calls that the lanes above
+-- will need until the next opening: their recent rate, as many more as such traffic varies (1.65 standard deviations
+-- of a Poisson count), and one for the first caller after a silence. The number declines towards the opening, and
+-- nothing is left unused. The last one is released while a quarter of the window is left, because a slot whose call
+-- is answered close to the end may not be known to be free at the opening.
 --
 -- `recent_interactive` and `recent_events` are millionths of calls of the two lanes, each forgotten with a half-life
 -- of 30 s since `recent_at`; `interactive_asked_at` is when a caller last asked for the interactive lane.
 --
--- Nor may those above take everything for ever: to a lane that was refused for a minute without a single call the
--- others leave the next slot, and it takes that one as an interactive call would. The events and the bulk lane are
--- refused since `events_refused_since` and `bulk_refused_since`; a lane that has not come for such a slot in as much
--- time again has gone.
+-- The lanes above may not take everything for ever. A lane that was refused for a minute without a single call gets
+-- the next slot from the others, and takes it as an interactive call would. The events and the bulk lane are refused
+-- since `events_refused_since` and `bulk_refused_since`; a lane that has not come for such a slot in as much time
+-- again does not want it any more.
 
 local SPAN, VARIES, LAST = 43280851, 1.65, 0.25  -- 30 s / ln 2; part of a window
 local PATIENT = math.max(60000000, 3 * window)
@@ -68,7 +68,7 @@ local function kept()
   return 0
 end
 
--- Microseconds until fewer are kept than the `free` that are there; endless when nothing is known to melt.
+-- Microseconds until fewer are kept than the `free` that are there; endless when none is known to decline.
 local function melts_in(free)
   local rate, span = wanted_above()
   if not rate or free < 1 then return math.huge end

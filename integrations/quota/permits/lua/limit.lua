@@ -1,14 +1,14 @@
--- How many calls the vendor takes in a window, and how long that is (a part of permit.lua).
+-- Learns how many calls the vendor takes in a window, and how long the window is (a part of permit.lua).
 --
--- A smaller limit counts at once. Nothing has to rest for it: whoever finds a slot free while fewer than `limit` lie
--- out or cool down is with its call the n-th at most in any window that call is counted in, because an earlier call
--- of that window still holds its slot. So slots beyond `limit` are kept, and as many are never handed out.
+-- A smaller limit counts at once, and no slot has to rest for it. A call that finds a slot free while fewer than
+-- `limit` slots are out or cooling is at most the n-th in any window that counts it, because an earlier call of that
+-- window still holds its slot. So slots beyond `limit` are kept, and as many are never handed out.
 --
--- A larger limit and another window count when `AGREE` answers in a row say so (`candidate_count` of them said
--- `candidate_limit` in `candidate_window`), since some endpoints speak of a limit of their own, and some answers
--- nonsense; a window only beside a limit. The former limit's slots have kept their times and need no rest; slots that
--- are new wait for a fence. When the window changes, all rest for the longer of the two, once. What is told first
--- (`limit_was_told` is not set) replaces a guess, and counts at once.
+-- A larger limit and another window count when `AGREE` answers in a row report them (`candidate_count` of them
+-- reported `candidate_limit` in `candidate_window`), because some endpoints report a limit of their own, and some
+-- answers are wrong. A window counts only together with a limit. The slots of the former limit have kept their times
+-- and need no rest; new slots wait for a fence. When the window changes, all rest for the longer of the two, once.
+-- The first reported limit (`limit_was_told` is not set) replaces a guess, and counts at once.
 
 local AGREE = 3
 local rest = window  -- of the slots that are reported now
@@ -37,7 +37,7 @@ local function learn_limit(rate)
   if told < limit then
     if first and probe then
       for slot = told, limit - 1 do
-        -- Never used, nor promised to somebody who waits for the fence to end.
+        -- Never used, nor promised to a caller that waits for the fence to end.
         if redis.call('ZSCORE', slots_key, slot) == exact(probe) then redis.call('ZREM', slots_key, slot) end
       end
     end

@@ -1,4 +1,4 @@
--- One resource's quota in one round trip: take back what is reported, learn what the headers say, grant permits.
+-- Grants permits for one resource in one round trip: takes back reported slots, learns from rate headers, grants.
 --
 -- A permit is one of `limit` slots. A granted slot lies out until its deadline; its report makes it free again one
 -- window after the response was RECEIVED, so two calls of one slot are counted at least a window apart whatever the
@@ -14,8 +14,8 @@
 --
 -- KEYS 1 slots (zset: slot id -> free from), 2 state (hash)
 -- ARGV 1 cjson request: want, epoch (that the caller knows, or ""), lost (bool: whether a state that is not there was
---      lost, as far as the store's age tells; absent before that was asked), start and window (the limit and its
---      interval until a header tells them), slack (within which a call in flight is counted), margin (between two
+--      lost, as far as the store's age shows; absent before that was asked), start and window (the limit and its
+--      interval until a header reports them), slack (within which a call in flight is counted), margin (between two
 --      clocks), ttl (of a permit, without the window), horizon, credit, reserve, day_share, day_floor, interactive
 --      (bool), lane,
 --      reckoned (`now` if no time is lost between the last answer to this caller and this question, absent before),
@@ -24,8 +24,8 @@
 --      rate {max, remaining, interval, daily_limit, daily_remaining, daily_reset (absent where unknown), age and since
 --      (of its response, of its request), start (of its permit), refused (bool: it was a 429)}.
 -- Returns {epoch, now, reason, wait, foreign, grants {{slot, deadline, delay}, …}}; reason "" | "burst" | "day", wait
--- until it is worth asking, foreign: calls of others that this header told of. The epoch is "" where there is no
--- state: for want of 0, and for a caller who knows none and has to ask again with `lost`.
+-- until it is worth asking, foreign: calls of others that this header revealed. The epoch is "" where there is no
+-- state: when `want` is 0, and for a caller that knows none and has to ask again with `lost`.
 --@state
 local rate, server = request.rate, ARGV[2]
 local AHEAD, STEP = 60000000, 3000000
@@ -46,9 +46,9 @@ if not state.born then
   local knows = request.epoch ~= '' or set_back
   -- Nothing is made for calls of a state that is gone, or while it is not known whether this one was.
   if request.want == 0 or not knows and request.lost == nil then return cjson.encode({ epoch = '', foreign = 0 }) end
-  -- A lost state, as the caller knows who had calls under another epoch, or as the store's age tells, has calls in
-  -- flight that this one does not know of: wait a whole window. A new state: send a single probe, its headers open
-  -- the rest. `unused_from` is the score of slots never used.
+  -- A lost state has calls in flight that this one does not know of: wait a whole window. The caller knows of the loss
+  -- because it had calls under another epoch, or the store's age shows it. A new state: send a single probe, its
+  -- headers open the rest. `unused_from` is the score of slots never used.
   redis.call('DEL', slots_key)
   state.born, state.limit = clock, state.limit or request.start
   for slot = 0, state.limit - 1 do place(slot, birth_fence) end
@@ -77,10 +77,10 @@ local set_forward = request.epoch == epoch and request.reckoned and now > reques
 if other_run then redis.call('HSET', state_key, 'sv', server) end
 if other_run and stored_run or set_forward then
   -- Restarted from a copy, or a replica took over: grants after that copy are unknown here. Or slots seem to have
-  -- rested for longer than they have; or the caller stood still on its way here, and nobody can tell.
+  -- rested for longer than they have; or the caller stood still on its way here: that cannot be known.
   hold(now + window + request.slack)
   state.foreign_unknown_until = now + window + request.slack
-  -- Nor by a report that is told again because its answer was lost: the slot may have gone out since.
+  -- Nor by a report that is sent again because its answer was lost: the slot may have gone out since.
   state.reports_fence = state.foreign_unknown_until
   state.opened_after, state.opened_by, state.opening_expected = nil, nil, nil
   probe = nil
@@ -116,7 +116,7 @@ for _, report in ipairs(request.reports) do
 end
 
 if probe and settled then
-  -- The probe told how much is open, or nothing (refused or lost before it was counted): then one more probe. When
+  -- The probe showed how much is open, or nothing (refused or lost before it was counted): then one more probe. When
   -- the vendor has counted others, more of them may be under way: nothing opens before the fence.
   local open = rate.remaining or 1
   if rate.remaining and open < limit - 1 then open = 0 end

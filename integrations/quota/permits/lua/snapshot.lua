@@ -4,7 +4,7 @@
 -- KEYS 1 slots, 2 state, as in permit.lua
 -- ARGV 1 cjson request: lanes {{lane, day_share, day_floor}, …}; 2 run of the server
 -- Returns {} for a resource without a state, else {epoch, limit, free, window, withheld, day_limit, day_remaining,
--- day_used, day_foreign, day_ends, day_ends_in, foreseen, kept}; the day's are absent where no response has told of it.
+-- day_used, day_foreign, day_ends, day_ends_in, foreseen, kept}; the day's are absent until a response reports it.
 -- Times are microseconds; `kept` are the calls of the day that each lane leaves to those above, by its name.
 --@state
 if not state.born then return '{}' end

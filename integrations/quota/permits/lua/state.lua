@@ -1,4 +1,4 @@
--- One resource's state, read from its hash (the first part of permit.lua and of outlook.lua).
+-- One resource's state, read from its hash (the first part of permit.lua and of snapshot.lua).
 --
 -- `state` has the fields by their names here; the hash keeps the short names to the right of them. They stay, because
 -- processes of two releases share the hash during a deployment: a renamed field would be missing to the older one,

@@ -3,7 +3,7 @@
 -- another deadline or another epoch and gets nothing. So a message delivered twice still makes one call.
 --
 -- KEYS 1 slots, 2 state, as in permit.lua
--- ARGV "redeem" | "release", epoch, slot, deadline, start, window (until a header told it), ttl, run of the server
+-- ARGV "redeem" | "release", epoch, slot, deadline, start, window (until a header reported it), ttl, run of the server
 -- Returns {-1} when the ticket is void, else {delay until it may be used, the permit's deadline}.
 local slots_key, state_key = KEYS[1], KEYS[2]
 local action, epoch, slot, deadline = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])

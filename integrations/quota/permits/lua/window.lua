@@ -1,19 +1,19 @@
--- Where the vendor's window begins, for a vendor that keeps fixed ones (a part of permit.lua).
+-- Learns when the vendor's fixed window begins, if the vendor keeps fixed windows (a part of permit.lua).
 --
--- A slot's rest of one window after the response wastes the response's way back. A fixed window, be it the clock's or
--- opened by a first call, is forgotten as a whole: whoever knows that one opened between `opened_after` and
--- `opened_by` may use every slot again at `opened_by` + window whose call was received by `opened_after` + window,
--- because that call was counted in a window that is over by then, and the slot's next call is counted in a later one.
--- So no window holds two calls of one slot.
+-- A slot rests for one window after the response, which wastes the response's way back. A fixed window, whether it
+-- follows the clock or a first call opens it, is forgotten as a whole. Suppose that one opened between `opened_after`
+-- and `opened_by`. Then every slot whose call was received by `opened_after` + window may be used again at
+-- `opened_by` + window. That call was counted in a window that is over by then, and the slot's next call is counted
+-- in a later one. So no window holds two calls of one slot.
 --
 -- `opened_after` and `opened_by` follow by themselves: the window after opens not before `opened_after` + window and
 -- is open when a call sent after `opened_by` + window has been answered. They are learned, and corrected, from a pair
--- of calls, one surely counted after the other, whose headers say that many calls were forgotten between them. Such a
--- pair counts when it was foretold, or when the answer to a call that was sent after both agrees: since a header, the
--- count can only have grown by calls of ours. That it is a fixed window and no sliding one is believed after three
--- such pairs at which calls were forgotten that are younger than a window (`window_proofs`). A header that another
--- disproves ends it for an hour (`disbelieved_until`), as calls of others or a refusal do; so whoever tells nonsense
--- now and then is not believed at all.
+-- of calls, one surely counted after the other, whose headers show that many calls were forgotten between them. Such
+-- a pair counts when it was expected, or when the answer to a call that was sent after both agrees: since a header,
+-- the count can only have grown by calls of ours. Three such pairs (`window_proofs`), at which calls younger than a
+-- window were forgotten, prove that the window is fixed and not sliding. A header that another one disproves ends
+-- this for an hour (`disbelieved_until`), as calls of others or a refusal do. So a vendor that sometimes sends wrong
+-- headers is not believed at all.
 
 local PROOFS, QUICK, RING = 3, 2000000, 16
 
@@ -36,7 +36,7 @@ local function free_received_by(moment)
   for _, slot in ipairs(redis.call('ZRANGEBYSCORE', slots_key, '(' .. exact(now), last)) do place(slot, now) end
 end
 
--- When all slots are free that can be told of now.
+-- When the slots become free together, as far as that is known now.
 local function opens_at()
   return believes() and state.opened_by and state.opened_by + window + request.margin
 end
@@ -49,9 +49,9 @@ local function open_window()
   paced_until = math.min(paced_until, now)
 end
 
--- Paces that calls may run ahead until the first answer tells that the window is open: the quickest of many tells
--- best since when, and every millisecond of doubt is one of silence before the next window. The rest is for whoever
--- comes later in the window.
+-- Paces that calls may run ahead until the first answer shows that the window is open. The quickest of many answers
+-- shows its opening best, and every millisecond of doubt is one of silence before the next window. The rest is for
+-- calls that come later in the window.
 local function burst()
   return believes() and state.opening_expected and not state.opened_by and math.min(60, math.floor(0.6 * limit)) or 0
 end
@@ -78,7 +78,7 @@ local function counted_since(moment)
   return redis.call('ZCOUNT', slots_key, '(' .. exact(moment + window), '+inf')
 end
 
--- Of the ring's headers, those from before `start`: the last of them, and those not yet confirmed which said that
+-- The headers in the ring from before `start`: the last of them, and those not yet confirmed which reported that
 -- calls were forgotten. Nothing when `used` disproves one of them.
 local function agreeing(ring, start, used)
   local before, pending = nil, {}
@@ -94,7 +94,8 @@ local function agreeing(ring, start, used)
   return pending, before
 end
 
--- Whether the window that is believed in ends between these: what is foretold needs nobody to agree.
+-- Whether the window that is believed in ends between these two moments: an expected end needs no second call to
+-- agree.
 local function expected(earlier, received)
   if not (believes() and state.opened_by) then return false end
   return received > state.opened_after + window and earlier <= state.opened_by + window
