@@ -1,4 +1,4 @@
-"""Plans, runs and records in the admin pages. Actions make one call inward each; records are for reading only."""
+"""Django admin of sync plans, runs and records. Actions call this room's functions; records are read-only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from integrations.tenants.names import NamedPlaces
 
 @admin.register(Plan)
 class PlanAdmin(NamedPlaces, ReadOnlyAdmin):
-    """A plan can be switched off and on; everything else about it is the machine's."""
+    """Sync plans. An operator may enable and disable a plan; the application sets all other fields."""
 
     list_display = ("resource", "whose", "app", "enabled", "due_at", "synced_at", "full_due_at")
     list_filter = ("resource", "enabled", "app")
@@ -45,14 +45,17 @@ class PlanAdmin(NamedPlaces, ReadOnlyAdmin):
     actions = ("run_now", "run_in_full")
 
     def has_change_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
+        """Whether the operator may enable, disable and run plans."""
         return request.user.has_perm("sync.change_plan")
 
     @action(description="Run now", permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        """Make the plans due now."""
         self._ask(request, queryset, full=False)
 
     @action(description="Run in full now", permissions=["change"])
     def run_in_full(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        """Make the plans due now, with a full run."""
         self._ask(request, queryset, full=True)
 
     def _ask(self, request: HttpRequest, queryset: QuerySet[Plan], *, full: bool) -> None:
@@ -63,6 +66,8 @@ class PlanAdmin(NamedPlaces, ReadOnlyAdmin):
 
 @admin.register(Run)
 class RunAdmin(NamedPlaces, ReadOnlyAdmin):
+    """Sync runs, newest first, with the actions cancel and delete what the brake held back."""
+
     place_column = "plan__location_id"
     list_display = ("resource", "whose", "kind", "standing", "bar", "said", "when")
     list_filter = ("status", "kind", "plan__resource", ("error_code", Named))
@@ -82,6 +87,7 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
 
     @display(description="resource", ordering="plan__resource")
     def resource(self, run: Run) -> str:
+        """The resource of the plan."""
         return run.plan.resource
 
     @display(
@@ -90,30 +96,36 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
         label={"running": "info", "complete": "success", "failed": "danger", "warning": "warning"},
     )
     def standing(self, run: Run) -> tuple[str, str]:
+        """The status as a label; a complete run shows its warning."""
         warned = run.status == Run.Status.COMPLETE and run.error_code
         return ("warning", run.error_code.replace("_", " ")) if warned else (run.status, run.status)
 
     @display(description="progress")
     def bar(self, run: Run) -> SafeString | str:
+        """The progress bar."""
         return cells.progress(run.seen, run.total, complete=run.status == Run.Status.COMPLETE)
 
     @display(description="result")
     def said(self, run: Run) -> SafeString:
+        """The number of deletions and the error."""
         words = "; ".join(filter(None, [f"{run.deleted:,} deleted" if run.deleted else "", run.error]))
         return cells.said(words, trouble=run.status == Run.Status.FAILED)
 
     @display(description="when", ordering="started_at")
     def when(self, run: Run) -> SafeString:
+        """Start and duration."""
         return cells.when(run.started_at, run.finished_at, clock.now())
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        """Cancel the runs that have not ended."""
         stopped = runs.cancel(queryset, clock.now(), reason="by an operator")
         audit.record("sync.cancelled", actor=operator(request), subject="runs", runs=stopped)
         messages.success(request, f"{len(stopped)} runs were cancelled.")
 
     @action(description="Delete what the brake held back", permissions=["operate"])
     def delete_held_back(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        """Mark the records as deleted that the brake kept."""
         for run in queryset.select_related("plan"):
             try:
                 count = vanished.release(run, clock.now())
@@ -129,28 +141,33 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
                 messages.success(request, f"Run {run.pk}: {count} records were marked as deleted.")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may use the actions."""
         return request.user.has_perm("sync.change_run")
 
 
 class ResourceFilter(admin.SimpleListFilter):
-    """Django's own filter would read every record for the resources there are."""
+    """Filter by resource. Django's own filter would read every record to list the resources."""
 
     title = parameter_name = "resource"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The registered resources."""
         return [(name, name) for name in sorted(RESOURCES)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Record]) -> QuerySet[Record]:
+        """Records of the chosen resource."""
         return queryset.filter(resource=self.value()) if self.value() else queryset
 
 
 @admin.register(Record)
 class RecordAdmin(ReadOnlyAdmin):
+    """Records of the synced copy, for reading only."""
+
     list_display = ("record_id", "resource", "location_id", "app", "version_at", "updated_at", "deleted_at")
     list_filter = (ResourceFilter, "app", ("deleted_at", admin.EmptyFieldListFilter))
     paginator = FirstTenThousand
     list_select_related = ("app",)
-    search_fields = ("record_id",)  # so that there is a field; `get_search_results` is what searches
+    search_fields = ("record_id",)  # only shows the search box; `get_search_results` does the search
     search_help_text = "A record or a location (whole id)"
     fields = (
         "app",
@@ -168,9 +185,11 @@ class RecordAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Record], search_term: str
     ) -> tuple[QuerySet[Record], bool]:
+        """Records of the location, or with the record id, that was typed (`queries.matching`)."""
         term = search_term.strip()
         return (queries.matching(queryset, term) if term else queryset), False
 
     @display(description="payload")
     def pretty(self, record: Record) -> SafeString:
+        """The payload as indented JSON."""
         return format_html("<pre>{}</pre>", json.dumps(record.payload, indent=2, ensure_ascii=False))

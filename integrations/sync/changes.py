@@ -1,7 +1,8 @@
-"""Webhooks of the data: what changed between two runs, applied to the copy in the order of the tenant's mailbox.
+"""Handlers of data webhooks: apply changes between two runs to the synced copy, in the order of the tenant's mailbox.
 
-An event is news, not the truth: it is partial (fields without a value are left out) and may come twice, late or never.
-So it is laid over what is stored, guarded by its moment, and the runs put right what it got wrong.
+An event is no proof of the present state: it is partial (fields without a value are left out) and may come twice, late
+or never. So its fields are merged into the stored record, guarded by its date, and the next run corrects what it got
+wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from integrations.webhooks.models import Event
 
 
 def register() -> None:
-    """Put `apply` down for every event type that a resource names. Called once, by the app's `ready`."""
+    """Register `apply` as the handler of every event type that a resource names. Called once, by `AppConfig.ready`."""
     for event_type in sorted(set().union(*(resource.events for resource in RESOURCES.values()))):
         handlers.on(event_type, apply)
 
@@ -27,7 +28,7 @@ def apply(event: Event) -> None:
     resource = next((found for found in RESOURCES.values() if event.type in found.events), None)
     if resource is None or not isinstance(location_id, str):
         return
-    latest = clock.now() + SKEW  # a date from the future would keep every later change out
+    latest = clock.now() + SKEW  # a date in the future would reject every later change
     change = resource.change(event.type, event.payload, event.occurred_at, latest)
     if change is None or not _is_kept(event.app_id, location_id, resource.name):
         return

@@ -1,4 +1,4 @@
-"""One page of a listing, also of those operations that do not page and answer with everything at once."""
+"""Fetches one page of a listing, also from operations that do not page and return everything at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from integrations.gateway.client import Page
 def page(operation: str, *, whole: str = "", cursor: dict[str, Any] | None = None, **arguments: Any) -> Page:
     """`gateway.client.page`; with `whole`, the name of the list in the answer, the only page there is.
 
-    Raises what the gateway raises, and PayloadAnomalous when that list is missing: no answer is not an empty one.
+    Raises what the gateway raises, and PayloadAnomalous when that list is missing: that is not an empty list.
     """
     if not whole:
         return client.page(operation, cursor=cursor, **arguments)

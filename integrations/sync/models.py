@@ -1,4 +1,4 @@
-"""Plans (which resource of which location is synced), runs (one pass through a resource) and records (the copy)."""
+"""Models of the sync room: plans (which resource of which location), runs (one pass) and records (the copy)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Sync plans: made at an install, started when due, and deleted after an uninstall.
+"""Sync plans: created at an installation, started when due, and deleted after an uninstall.
 
-Installs and uninstalls of one location may follow each other within seconds, and their messages may come late or
-twice. So both `make` and `forget` ask the installation itself, and they exclude each other by the plans' row locks:
-`forget` looks and deletes under them, and a plan that is to run has to be written to first.
+Installations and uninstalls of one location may follow each other within seconds, and their messages may come late or
+twice. So both `make` and `forget` read the installation itself. They exclude each other by the row locks of the plans:
+`forget` reads and deletes under them, and a plan that is to run has to be written first.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.models import App, Installation, InstallationQuerySet
 
-BATCH = 100  # plans started by one sweep
+BATCH = 100  # plans started by one look of the dispatcher, and locations found by one sweep
 PURGE_ROWS = 5_000  # records deleted by one transaction of `forget`
 PURGE_SECONDS = 10.0
 
 
 def make(app_id: int, location_id: str) -> int:
-    """See to it that an installed location has one plan per resource, due now if it is new or at rest; how many new.
+    """Create the missing plans of an installed location, one per resource; how many. New and resting ones are due now.
 
     Resources whose scope the app does not ask for are left out: their runs could only fail.
     """
@@ -48,7 +48,7 @@ def make(app_id: int, location_id: str) -> int:
 
 
 def ask(plans: QuerySet[Plan], now: datetime, *, full: bool) -> list[int]:
-    """Make enabled plans due at once; their ids. A run on its way is not disturbed: the next one follows it."""
+    """Make enabled plans due at once; their ids. A run under way continues, and the next one follows it."""
     enabled = plans.filter(enabled=True)
     ids = list(enabled.order_by("pk").values_list("pk", flat=True))
     Plan.objects.filter(pk__in=ids).update(due_at=now, **({"full_due_at": None} if full else {}))
@@ -57,13 +57,13 @@ def ask(plans: QuerySet[Plan], now: datetime, *, full: bool) -> list[int]:
 
 
 def start_due(now: datetime) -> int:
-    """Start a run for every due plan that has none; how many. Safe to call from many places at once."""
+    """Start a run for every due plan that has none; how many. Safe to call from many processes at once."""
     enabled = Plan.objects.filter(enabled=True)
     return len(enabled.start_due(now, limit=BATCH, columns=lambda plan: {"kind": _kind(plan, now)}))
 
 
 def forget(app_id: int, location_id: str) -> bool:
-    """Drop the plans, runs and records of an uninstalled location. False when there is more to do, or it is installed.
+    """Delete the plans, runs and records of an uninstalled location. False when more is left, or it is installed.
 
     Call it again until it is true; it enqueues itself for that.
     """
@@ -73,13 +73,13 @@ def forget(app_id: int, location_id: str) -> bool:
             return False
         runs = Run.objects.filter(plan__in=_plans(app_id, location_id))
         runs.end(Run.Status.CANCELLED, now, **problem("uninstalled", "the app was uninstalled"))
-        # A new install finds plans that know nothing, whatever is deleted until then.
+        # A new installation finds reset plans, however much has been deleted until then.
         _plans(app_id, location_id).update(due_at=None, cursor_at=None, synced_at=None, full_due_at=None)
     return _purge(app_id, location_id)
 
 
 def strays() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
-    """Locations whose message was lost: installed ones without a plan, and ones with plans that are uninstalled."""
+    """Locations whose message was lost: installed ones without a plan, and uninstalled ones with plans."""
     locations = Installation.objects.locations()
     installed = locations.installed()
     planned = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("resource_id"))
@@ -106,7 +106,7 @@ def _purge(app_id: int, location_id: str) -> bool:
 
 
 def _rests(app_id: int, location_id: str) -> bool:
-    """Lock the location's plans, then look: what is installed, or about to be, is not to be touched."""
+    """Lock the plans of the location, then check that it is neither installed nor about to be."""
     list(_plans(app_id, location_id).order_by("pk").select_for_update())
     return not _installations(app_id, location_id).not_uninstalled().exists()
 

@@ -1,4 +1,4 @@
-"""Reads for pages, commands and the demo. Nothing here writes."""
+"""Read-only queries on the sync for pages, commands, metrics and the demo."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from integrations.tenants.models import App
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A plan and its latest run; the latter's fields are empty while there is none."""
+    """A plan and its latest run; the fields of the run are empty while there is none."""
 
     plan_id: int
     location_id: str
@@ -34,7 +34,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """One resource over all locations of an app. `oldest_sync` bounds how stale it can be; None: some never was."""
+    """One resource over all locations of an app. `oldest_sync` bounds its staleness; None: a plan was never synced."""
 
     resource: str
     records: int
@@ -47,7 +47,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """One resource: how many plans were never synced, and when the stalest of the others last was."""
+    """Staleness of one resource: how many plans were never synced, and the oldest sync of the others."""
 
     resource: str
     never: int
@@ -60,8 +60,11 @@ def records(app: App, location_id: str, resource: str) -> QuerySet[Record]:
 
 
 def matching(records: QuerySet[Record], whole_id: str) -> QuerySet[Record]:
-    """Those of this location, or of this id. By way of the plans: the index on records begins with a plan's three
-    columns, and to look for an id alone would read every record there is."""
+    """Records of this location, or with this record id.
+
+    The query goes by the plans: the index on records begins with the three columns of a plan, and a search by id alone
+    would read every record.
+    """
     plans = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("location_id"), resource=OuterRef("resource"))
     column = "location_id" if Plan.objects.filter(location_id=whole_id).exists() else "record_id"
     return records.filter(Exists(plans), **{column: whole_id})
@@ -85,7 +88,7 @@ def totals(app: App) -> list[Totals]:
 
 
 def lags() -> list[Lag]:
-    """How stale each resource can be, over the enabled plans of all apps."""
+    """The staleness of each resource, over the enabled plans of all apps."""
     rows = Plan.objects.filter(enabled=True).values_list("resource").order_by("resource")
     counted = rows.annotate(never=Count("pk", filter=Q(synced_at=None)), oldest=Min("synced_at"))
     return [Lag(resource, never, oldest) for resource, never, oldest in counted]

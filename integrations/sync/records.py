@@ -1,18 +1,18 @@
-"""The synced copy: how pages, webhooks and deletions become rows.
+"""Records of the synced copy: merges pages, webhooks and deletions into rows, and decides which version wins.
 
 **Which of two versions wins** is decided in one place, `_WINS`, for all of them. A version is the vendor's own moment
 of change. Three rules:
 
 - an alive record takes a version that is not older than its own;
-- a tombstone is raised only by a version newer than the deletion: the page that was on its way when the record was
+- a tombstone becomes alive only by a version newer than the deletion: the page that was on its way when the record was
   deleted does not bring it back;
-- a listing seen well after our version is the truth whatever its date says. Webhooks date their (partial) payload by
+- a listing seen well after our version wins whatever its date is. Webhooks date their (partial) payload by
   the moment they were sent, a little after the change itself, and a deletion we inferred may be wrong; without this
   rule neither would ever be corrected. "Well after" is `INDEX_LAG`, because the vendor's search index trails its
   writes by about 7 seconds (FACTS 7.1).
 
 Pages go through COPY into a temporary table and one statement from there, in the order of their ids, so that two
-writers never wait for each other in a circle.
+writers cannot deadlock.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ WHERE r.deleted_at IS NULL AND EXCLUDED.version_at >= r.version_at
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of a page's rows. `unchanged` counts duplicates inside the page and older versions too."""
+    """Counts of what a page changed. `unchanged` includes duplicates inside the page and older versions."""
 
     inserted: int
     updated: int
@@ -125,12 +125,14 @@ def merge(
 
 
 def patch(app_id: int, location_id: str, resource: str, change: Change) -> bool:
-    """Lay a webhook's fields over the stored ones, or store them if there are none. False when it came too late."""
+    """Merge a webhook's fields into the stored record, or create it. False when the event came too late."""
     return _apply(_PATCH, (app_id, location_id, resource), change)
 
 
 def remove(app_id: int, location_id: str, resource: str, change: Change) -> bool:
-    """Leave a tombstone, even where nothing was: the page on its way may still hold the record. False if too late."""
+    """Write a tombstone, even without a record: a page under way may still contain it. False when the event came too
+    late.
+    """
     return _apply(_REMOVE, (app_id, location_id, resource), change)
 
 

@@ -1,4 +1,4 @@
-"""From the vendor's rows to what PostgreSQL can take: an id, a version and JSON text. Pure.
+"""Converts the vendor's rows to what PostgreSQL can store: an id, a version and JSON text. Pure functions.
 
 PostgreSQL's jsonb refuses NUL characters and lone surrogates, and JSON knows no NaN; a person who fills in a form on a
 tenant's web site can put the first two there. Such characters are replaced: one bad name never costs a page.
@@ -15,7 +15,7 @@ from typing import Any
 from integrations.core.texts import storable_json
 from integrations.sync.resources import Resource
 
-# A version further ahead than any clock's skew would keep every later change out; it is cut to the moment we saw it.
+# A version further ahead than any clock skew would reject every later change; it is cut to the moment we saw it.
 SKEW = timedelta(minutes=5)
 
 _STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -23,6 +23,8 @@ _STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 
 @dataclass(frozen=True, slots=True)
 class Row:
+    """One row, ready for COPY."""
+
     record_id: str
     version_at: datetime
     payload: str
@@ -46,7 +48,7 @@ def read(resource: Resource, items: Iterable[Any], seen_at: datetime) -> tuple[l
 
 
 def encode(payload: Any) -> str:
-    """JSON text that jsonb takes."""
+    """JSON text that jsonb accepts."""
     try:
         text = _STRICT.encode(payload)
         text.encode()

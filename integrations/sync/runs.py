@@ -1,7 +1,7 @@
-"""Sync runs: fetch a page, commit its records and the checkpoint together, and so on to the end.
+"""Sync runs: fetch a page, commit its records together with the checkpoint, and continue to the last page.
 
-`core.runs.turn` has the loop around it. Killed anywhere, a run has lost at most the page in flight: what a page brought
-and where the next one begins are one transaction. The vendor is asked outside any transaction, with a deadline well
+`core.runs.turn` is the engine. A kill loses at most the page in flight, because the records of a page and the cursor of
+the next one are one transaction. The vendor is asked outside any transaction, with a deadline well
 below the lease.
 """
 
@@ -32,7 +32,7 @@ _REFUSED = (400, 422)  # what the vendor answers to a filter it does not know
 
 
 def take_due(limit: int, now: datetime) -> list[int]:
-    """Runs that wait for a worker (`core.dispatch.DueSource`)."""
+    """Ids of due runs that wait for a worker, for the dispatcher (`core.dispatch.DueSource`)."""
     return Run.objects.take_due(limit, now, lost_at=now + dispatch.LOST_AFTER, tenant="plan__location_id")
 
 
@@ -48,7 +48,7 @@ def advance(run_id: int, page: FetchPage = listing.page) -> None:
 
 
 def cancel(runs: QuerySet[Run], now: datetime, *, reason: str) -> list[int]:
-    """Stop runs, even while a worker is at them; the ids of those that had not ended."""
+    """Cancel runs, even while a worker is at them; the ids of those that had not ended."""
     return [
         run.pk
         for run in Run.objects.filter(pk__in=runs.values("pk")).cancel(now, reason=reason, put_off=SyncTurn.put_off)
@@ -68,7 +68,7 @@ class SyncTurn(turn.Turn[Run]):
         self._outcome = vanished.Outcome()
 
     def work(self) -> bool:
-        """Page after page, to the end or until the turn is over."""
+        """Fetch page after page, to the end or until the turn is over."""
         run = self.run
         resource = RESOURCES.get(run.plan.resource)
         if resource is None:
@@ -84,18 +84,18 @@ class SyncTurn(turn.Turn[Run]):
         """After a full run, mark as deleted what the vendor no longer lists."""
         if self.run.kind != Run.Kind.FULL:
             return {}
-        self.renew()  # the row's lock keeps others from the run while records are marked
+        self.renew()  # the row's lock keeps other workers from the run while records are marked
         self._outcome = vanished.sweep(self.run, now)
         return {"deleted": self._outcome.deleted, **problem(self._outcome.code, self._outcome.reason)}
 
     def plan_after_success(self, now: datetime) -> None:
-        """The cursor moves to this run's start."""
+        """Set the plan's cursor to the start of this run."""
         run = self.run
         fields: Fields = {"cursor_at": run.started_at, "synced_at": now}
         if run.kind == Run.Kind.FULL:
             again = pace.FULL_AGAIN if self._outcome.code == vanished.INCOMPLETE else pace.FULL_EVERY
             later = now + pace.spread(again, run.plan_id)
-            # A plan that is due already was asked for meanwhile, perhaps in full: that request stands.
+            # A plan that is due already was requested during the run, perhaps in full: that request stays.
             fields["full_due_at"] = Case(When(due_at=None, then=Value(later)), default=F("full_due_at"))
         next_at = now + pace.spread(RESOURCES[run.plan.resource].every, run.plan_id)
         Plan.objects.filter(pk=run.plan_id).plan_next(next_at, **fields)
@@ -112,12 +112,12 @@ class SyncTurn(turn.Turn[Run]):
         enqueue("sync.forget", app_id=self.run.plan.app_id, location_id=self.run.plan.location_id)
 
     def crashed(self, error: Exception) -> None:
-        """A fault of ours. Its text may hold a record's data, so the row only gets its name."""
+        """Fail the run for a bug of ours. Its text may hold a record's data, so the row gets only the type's name."""
         self.log("exception", "crashed")
         self.stumble(problem("unexpected", type(error).__name__), None, error)
 
     def _step(self, resource: Resource) -> None:
-        """Ask for one page, and commit it with the cursor of the next one."""
+        """Fetch one page, and commit it with the cursor of the next one."""
         asked_at, run = clock.now(), self.run
         cursor = run.checkpoint.get("next")
         try:
@@ -147,7 +147,7 @@ class SyncTurn(turn.Turn[Run]):
         )
 
     def _commit(self, got: Page, asked_at: datetime) -> None:
-        """The lease is checked last: when it is lost, what was merged is rolled back with it."""
+        """Commit the page. The lease is checked last: when it is lost, the merged records are rolled back with it."""
         run, plan, is_full = self.run, self.run.plan, self.run.kind == Run.Kind.FULL
         with transaction.atomic():
             merged = records.merge(
@@ -171,7 +171,7 @@ class SyncTurn(turn.Turn[Run]):
         self._remember(done)
 
     def _start_over_in_full(self) -> None:
-        """The vendor does not take the filter of an incremental run: read everything instead."""
+        """Read everything, because the vendor rejects the filter of an incremental run."""
         fresh = {"kind": Run.Kind.FULL, "checkpoint": {}, "pages": 0, "seen": 0, "skipped": 0, "total": None}
         self.renew(**fresh)
         self._remember(fresh)
@@ -183,7 +183,7 @@ class SyncTurn(turn.Turn[Run]):
 
 
 def _request(run: Run, resource: Resource) -> Request:
-    """The same for every page of a run: the plan's cursor only moves when the run completes."""
+    """The request, which is the same for every page of a run: the plan's cursor changes only when the run completes."""
     cursor_at = run.plan.cursor_at if run.kind == Run.Kind.INCREMENTAL else None
     return resource.request(run.plan.location_id, pace.since(cursor_at) if cursor_at else None)
 

@@ -1,4 +1,4 @@
-"""Celery tasks of sync: make plans, forget a location, go on with a run. The dispatcher sends runs that are due."""
+"""Celery tasks of the sync: make plans, forget a location, one turn of a run. The dispatcher sends due runs."""
 
 from __future__ import annotations
 
@@ -17,22 +17,25 @@ _LOOK_EVERY = timedelta(seconds=0.25)
 
 @task("sync.plan")
 def plan(*, app_id: int, location_id: str, **_: object) -> None:
+    """Create the plans of an installed location (`plans.make`)."""
     plans.make(app_id, location_id)
 
 
 @task("sync.forget")
 def forget(*, app_id: int, location_id: str, **_: object) -> None:
+    """Delete the data of an uninstalled location (`plans.forget`)."""
     plans.forget(app_id, location_id)
 
 
 @task("sync.advance")
 def advance(*, run_id: int, **_: object) -> None:
+    """One turn of the run. The dispatcher sends this."""
     runs.advance(run_id)
 
 
 @task("sync.sweep")
 def sweep(**_: object) -> None:
-    """Beat calls this: find locations whose message was lost, to make their plans or to forget them."""
+    """Beat sends this: find locations whose message was lost, and make their plans or forget them."""
     unplanned, orphaned = plans.strays()
     for app_id, location_id in unplanned:
         enqueue("sync.plan", app_id=app_id, location_id=location_id)

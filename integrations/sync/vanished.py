@@ -1,12 +1,12 @@
-"""Deleting what the vendor no longer lists, after a full run that is proven to have seen everything.
+"""Marks records as deleted that the vendor no longer lists, after a full run that provably saw everything.
 
 The proof: the chain of pages was never broken (each cursor came out of the page before it, and the last page said it
 was the last), and at least as many different records were seen as the vendor counts. The least count of any page is
 taken, because records may come and go during the walk. A record that changed here since the run began is left alone:
-a webhook may have brought it after its place in the walk was passed.
+a webhook may have written it after the walk had passed its position.
 
-The brake: when much would vanish at once, the vendor's answer is more likely wrong than the copy. Nothing is deleted
-then, the run says so, and an operator may let it go on (`release`).
+The brake: when many records would be deleted at once, the vendor's answer is more likely wrong than the copy. Nothing
+is deleted then, the run shows that, and an operator may allow the deletion (`release`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BRAKE = "brake"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`code` is empty when all went well, INCOMPLETE or BRAKE when nothing was deleted, and `reason` says why."""
+    """`code` is empty on success, INCOMPLETE or BRAKE when nothing was deleted; `reason` explains it."""
 
     deleted: int = 0
     code: str = ""
@@ -37,7 +37,7 @@ class Outcome:
 
 
 def sweep(run: Run, now: datetime) -> Outcome:
-    """Leave tombstones for what a full run did not see. Call it inside the transaction that ends the run."""
+    """Write tombstones for what a full run did not see. Call it in the transaction that ends the run."""
     _scope(run).filter(deleted_at__lt=now - KEEP_TOMBSTONES).delete()
     seen = _scope(run).filter(seen_run=run.pk).count() + run.skipped
     if run.total is not None and seen < run.total:
@@ -50,7 +50,7 @@ def sweep(run: Run, now: datetime) -> Outcome:
 
 
 def release(run: Run, now: datetime) -> int:
-    """Delete what the brake held back; how many. Raises BadRequest where there is nothing to let go, or it is old."""
+    """Delete what the brake held back; how many. Raises BadRequest when it held nothing back, or the run is too old."""
     with transaction.atomic():
         held = Run.objects.select_for_update().filter(pk=run.pk, status=Run.Status.COMPLETE, error_code=BRAKE).first()
         if held is None:

@@ -1,4 +1,4 @@
-"""Watching asked-for sync runs to their end."""
+"""Waits for requested sync runs and shows their progress (`manage.py sync --wait`)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from integrations.sync.queries import Progress, progress
 
 
 def until_done(plan_ids: Sequence[int], *, asked_at: datetime, show: bool) -> None:
-    """Return when every plan has had the run asked for at `asked_at`. Progress goes to standard error."""
+    """Return when every plan has had the run requested at `asked_at`. Progress goes to standard error."""
     plans = Plan.objects.filter(pk__in=plan_ids)
     watch.until_over(lambda: [_watched(entry, asked_at) for entry in progress(plans.all())], show=show)
 
 
 def is_done(entry: Progress, asked_at: datetime) -> bool:
-    """No run on its way, and none due since it was asked for."""
+    """Whether no run is under way and none is due since the request."""
     waits = entry.due_at is not None and entry.due_at <= asked_at
     return entry.status != Run.Status.RUNNING and not (waits and entry.enabled)
 

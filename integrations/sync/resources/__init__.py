@@ -1,4 +1,4 @@
-"""The registry of what can be synced. A new resource is one module here and one line below."""
+"""Registry of the resources that can be synced. A new resource is a module here and an entry in RESOURCES."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What the sync has to know of one resource, and nothing else: one frozen `Resource` per module beside this one.
+"""`Resource`: the definition of one synced resource. Each module beside this one has one or more of them.
 
-A resource is data and pure functions: how its pages are asked for, what identifies and dates a row, and what a webhook
-says of it. It does no I/O, so the walk (`sync.runs`) and the store (`sync.records`) are the same for all of them.
+A resource is data and pure functions: how to request its pages, what identifies and dates a row, and what a webhook
+says about it. It does no I/O, so the walk (`sync.runs`) and the store (`sync.records`) are the same for all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from integrations.sync.resources.dates import moment
 
 Json = dict[str, Any]
 
-PAGE_SIZE = 100  # the most that every paged operation takes; one call of the quota brings as many rows as it can
+PAGE_SIZE = 100  # the most that every paged operation accepts: as many rows as possible for one call of the quota
 LONGEST_ID = 64  # Record.record_id; the vendor's ids have 20 or 24 characters
 # The part of a flat webhook that is about the event and not about the record (FACTS 3.3).
 ENVELOPE = frozenset({"type", "timestamp", "webhookId", "deliveryId", "appId", "versionId", "companyId"})
@@ -23,7 +23,7 @@ ENVELOPE = frozenset({"type", "timestamp", "webhookId", "deliveryId", "appId", "
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one walk asks for; the cursor of each page is added by the gateway's paging."""
+    """The arguments of one walk; the paging of the gateway adds the cursor of each page."""
 
     params: Mapping[str, Any] | None = None
     body: Json | None = None
@@ -31,7 +31,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one webhook says: this record has these fields since `at`, or is gone since then."""
+    """The change that one webhook reports: the record has these fields since `at`, or is deleted since then."""
 
     record_id: str
     payload: Json
@@ -44,9 +44,9 @@ class Resource:
     """`full(location_id)` asks for everything, `since(location_id, moment)` for what changed after a moment.
 
     Without `since` every run is a full one. `whole` names the list in the answer of an operation that does not page.
-    `every` is the wait between two runs. `noise` are fields of a row that
-    say nothing about the record. `upserts` and `deletes` are webhook types, `renames` maps a webhook's field names to
-    the listing's where the vendor calls the same thing by two names.
+    `every` is the wait between two runs. `noise` are fields of a row that say nothing about the record. `upserts` and
+    `deletes` are webhook types. `renames` maps a webhook's field names to the listing's where the vendor has two names
+    for one field.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Resource:
 
     @property
     def events(self) -> frozenset[str]:
+        """All webhook types of the resource."""
         return self.upserts | self.deletes
 
     def request(self, location_id: str, since: datetime | None) -> Request:
@@ -73,7 +74,7 @@ class Resource:
         return self.since(location_id, since)
 
     def record_id(self, row: Mapping[str, Any]) -> str | None:
-        """The row's id; None when it has none that can be one (some older objects call it `_id`)."""
+        """The row's id; None when it has no valid one (some older objects call it `_id`)."""
         for name in ("id", "_id"):
             value = row.get(name)
             if isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable():
@@ -81,18 +82,18 @@ class Resource:
         return None
 
     def version_at(self, row: Mapping[str, Any]) -> datetime | None:
-        """The vendor's own moment of the row's last change; None when it names none."""
+        """The vendor's date of the row's last change; None when the row has none."""
         found = (moment(row.get(name)) for name in self.version_fields)
         return next((at for at in found if at is not None), None)
 
     def payload(self, row: Mapping[str, Any]) -> Json:
-        """What is kept of a row of the listing."""
+        """The stored form of a row of the listing."""
         return {name: value for name, value in row.items() if name not in self.noise}
 
     def change(
         self, event_type: str, event: Mapping[str, Any], occurred_at: datetime, latest: datetime
     ) -> Change | None:
-        """What a webhook says of a record; None for a type that is not ours, or without an id.
+        """The change that a webhook reports; None for a type of another resource, or without an id.
 
         `occurred_at` dates an event whose record carries no date of its own; no date is taken to be after `latest`.
         """

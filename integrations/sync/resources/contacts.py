@@ -1,8 +1,8 @@
 """Contacts: POST /contacts/search, oldest first.
 
 Sorted by creation, which never changes: a row edited during the walk does not move, a new one comes last and is seen,
-and a deleted one shifts nothing, because the cursor is a place and not a number. The body is undocumented in the
-OpenAPI file (an empty schema); it is the one deployed apps send (FACTS 7.4).
+and a deleted one shifts nothing, because the cursor names a position in the order and not a page number. The body is
+undocumented in the OpenAPI file (an empty schema); it is the one deployed apps send (FACTS 7.4).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading the vendor's moments, which come as ISO text, as epoch seconds or milliseconds, and as text of those."""
+"""Parses the vendor's dates: ISO text, epoch seconds or milliseconds, and these numbers as text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)  # older than the vendor; guards aga
 
 
 def moment(value: Any) -> datetime | None:
-    """The moment in UTC, or None for anything that is none. ISO text without a zone is UTC, as the vendor's is."""
+    """The moment in UTC, or None for a value that is no date. ISO text without a zone is UTC, as the vendor's is."""
     if isinstance(value, bool):
         return None
     try:
@@ -21,7 +21,7 @@ def moment(value: Any) -> datetime | None:
 
 
 def iso(at: datetime) -> str:
-    """The vendor's own form, to the millisecond: `2021-07-02T05:18:26.704Z`."""
+    """The vendor's date format, to the millisecond: `2021-07-02T05:18:26.704Z`."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
 
 

@@ -1,4 +1,4 @@
-"""Pipelines, users and calendars: short lists that come whole, in one answer, without dates of change."""
+"""Pipelines, users and calendars: short lists that one answer returns whole, without dates of change."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""`manage.py sync`: make plans due now, and with --wait watch their runs to the end.
+"""`manage.py sync`: make sync plans due now, and with --wait show their runs until the end.
 
-It only asks; workers do the work. So without a worker nothing moves, and with --wait that is said rather than waited
-for.
+The command makes plans due; the workers run them. With --wait and without a worker it says so instead of waiting.
 """
 
 from __future__ import annotations
@@ -22,9 +21,12 @@ from integrations.sync.resources import RESOURCES
 
 
 class Command(BaseCommand):
+    """The command `sync`."""
+
     help = "Sync now: all locations and resources, or those named."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        """Define the options."""
         parser.add_argument("--location", metavar="ID", help="only this location")
         parser.add_argument("--resource", choices=sorted(RESOURCES), help="only this resource")
         parser.add_argument("--full", action="store_true", help="walk through everything, not only what changed")
@@ -32,6 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        """Make the plans due, and wait if asked to."""
         now = clock.now()
         wanted = _plans(options)
         ids = plans.ask(wanted, now, full=options["full"])
