@@ -6,5 +6,7 @@ from django.apps import AppConfig
 
 
 class ConsoleConfig(AppConfig):
+    """App config of the room `console`."""
+
     name = "integrations.console"
     label = "console"

@@ -6,13 +6,13 @@ from django.apps import AppConfig
 
 
 class InstallsConfig(AppConfig):
-    """Registers how a spooled grant of an installation is completed."""
+    """App config of the room `installs`."""
 
     name = "integrations.installs"
     label = "installs"
 
     def ready(self) -> None:
-        """Runs once the models are loaded."""
+        """Register how spooled grants are completed, and due installations with the dispatcher."""
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.installs import complete, tasks  # noqa: PLC0415
         from integrations.tokens.spool import spool  # noqa: PLC0415

@@ -37,7 +37,7 @@ def handle(callback: Callback) -> Installation:
     """Complete the installation that the callback brings.
 
     Raises StateInvalid (also for a code that was used before), ConsentDenied, BadRequest, ClientRejected, Unreachable,
-    ServerFault, and InstallPending when the database was lost after the exchange: then a sweep completes it.
+    ServerFault, and InstallPending when the database was lost after the exchange: `installs.sweep` then completes it.
     """
     app, claimant = _app_and_claimant(callback)
     if callback.error:

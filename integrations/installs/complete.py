@@ -1,8 +1,9 @@
 """Completes an installation from a grant: rows, sealed tokens and the first reconcile task, in one transaction.
 
 An authorization code works once. When the database is lost after the exchange, the grant goes to the spool, the user's
-page says that the installation is being finished, and a sweep completes it. A lock serializes workers that complete the
-same installation: committing a spooled grant twice would overwrite tokens that a refresh got in between.
+page says that the installation is being finished, and the task `installs.sweep` completes it. A lock serializes workers
+that complete the same installation: committing a spooled grant twice would overwrite tokens that a refresh got in
+between.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 For a company it walks the vendor's list of installed locations: it registers and connects new locations, and uninstalls
 missing ones. For a location it gets a token (minted from its company's when it has none) and starts the sync. The
-dispatcher finds due rows, so a lost task or a killed worker delays it by seconds.
+dispatcher sends due rows, so a lost task or a killed worker delays it by seconds.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ def reconcile_one(*, installation_id: int, **_: object) -> None:
 
 @task("installs.sweep")
 def sweep(**_: object) -> None:
-    """Beat sends this: complete installations whose grants went to the spool while the database was away."""
+    """Complete installations whose grants went to the spool while the database was away. Beat sends this task."""
     spool.drain(complete.KIND, complete.complete_spooled)
 
 

@@ -1,6 +1,6 @@
-"""Operators' pages of who we serve: apps are edited here, companies and locations are the vendor's and only shown.
+"""Admin pages of marketplace apps, companies and locations. Apps are edited here; the others are read-only.
 
-Installations stand in `console.admin`, because what an operator does with them belongs to the rooms above this one.
+The admin of installations is in `console.admin`, because an operator's actions on them need the rooms above this one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INSTALLED = Q(installations__status=Installation.Status.INSTALLED)
 
 @admin.register(App)
 class AppAdmin(ModelAdmin):  # type: ignore[misc]
-    """Secrets are write-only fields of the form; the sealed columns are no fields at all."""
+    """List and form of marketplace apps. Secrets are write-only fields; the sealed columns are not shown."""
 
     form = AppForm
     list_display = ("name", "client_id", "dialect", "installed", "state")
@@ -40,14 +40,16 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
     readonly_fields = ("redirect_uri", "kept_by", "halted_at", "halted_reason", "secret_generation", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[App]:
+        """Adds the number of installations."""
         queryset: QuerySet[App] = super().get_queryset(request)
         return queryset.annotate(installed_count=Count("installations", filter=_INSTALLED))
 
     def get_readonly_fields(self, request: HttpRequest, obj: App | None = None) -> tuple[str, ...]:
-        """The client id is part of what the secrets are sealed with, so it stays what it was."""
+        """The client id is read-only once saved: the secrets are sealed with it."""
         return self.readonly_fields if obj is None else ("client_id", *self.readonly_fields)
 
     def save_model(self, request: HttpRequest, obj: App, form: AppForm, change: bool) -> None:
+        """Save the edited columns only, and write an audit entry without the secrets."""
         obj.save(update_fields=form.columns_written if change else None)
         audit.record(
             "app.changed" if change else "app.added",
@@ -59,18 +61,22 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
 
     @display(description="redirect URI to register")
     def redirect_uri(self, obj: App) -> str:
+        """The redirect URI to register in the developer portal."""
         return marketplace.redirect_uri(obj) if obj.pk else "shown once the app is saved"
 
     @display(description="installed", ordering="installed_count")
     def installed(self, app: Any) -> int:
+        """How many tenants have the app installed."""
         return int(app.installed_count)
 
     @display(description="state", label={"running": "success", "halted": "danger"})
     def state(self, app: App) -> str:
+        """Running or halted, as a coloured label."""
         return "halted" if app.halted_at else "running"
 
     @display(description="where they come from")
     def kept_by(self, app: App) -> str:
+        """Where the app's secrets come from: the environment or this page."""
         if app.client_id and app.client_id == settings.HIGHLEVEL_CLIENT_ID:
             return "The environment sets this app's secrets, scopes and addresses again at every start."
         return "This page."
@@ -78,26 +84,33 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Company)
 class CompanyAdmin(ReadOnlyAdmin):
+    """Companies, read-only."""
+
     list_display = ("name_or_id", "id", "location_count", "created_at")
     search_fields = ("id", "name")
     ordering = ("name", "id")
     fields = ("name", "id", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
+        """Adds the number of locations."""
         queryset: QuerySet[Company] = super().get_queryset(request)
         return queryset.annotate(locations_found=Count("locations"))
 
     @display(description="company", ordering="name")
     def name_or_id(self, company: Company) -> str:
+        """The company's name, or its id while the name is unknown."""
         return str(company)
 
     @display(description="locations", ordering="locations_found")
     def location_count(self, company: Any) -> int:
+        """How many locations of the company are known."""
         return int(company.locations_found)
 
 
 @admin.register(Location)
 class LocationAdmin(ReadOnlyAdmin):
+    """Locations, read-only."""
+
     list_display = ("name_or_id", "id", "company", "created_at")
     list_select_related = ("company",)
     search_fields = ("id", "name", "company__id", "company__name")
@@ -106,4 +119,5 @@ class LocationAdmin(ReadOnlyAdmin):
 
     @display(description="location", ordering="name")
     def name_or_id(self, location: Location) -> str:
+        """The location's name, or its id while the name is unknown."""
         return str(location)

@@ -1,13 +1,18 @@
+"""Django app of tenants: marketplace apps, companies, locations and installations."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
 
 
 class TenantsConfig(AppConfig):
+    """App config of the room `tenants`."""
+
     name = "integrations.tenants"
     label = "tenants"
 
     def ready(self) -> None:
+        """Register tenant names with the quota pages, and sealed columns and the lost-key handler with the vault."""
         from integrations.quota.pages import tenant_names as quota_names  # noqa: PLC0415 - models are not loaded before this
         from integrations.tenants import lost_key, marketplace, names  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The form of a marketplace app. Secrets go in and never come out: the fields are always empty when it is shown."""
+"""Admin form of a marketplace app. Secrets are write-only: their fields are always empty when the form is shown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEEP = "Never shown. Leave empty to keep the one that is stored."
 
 
 class AppForm(forms.ModelForm):  # type: ignore[type-arg]
-    """`secrets_changed` tells the admin page what to write into the audit trail."""
+    """Form of an app, with fields for its secrets, which `save` seals."""
 
     client_secret = forms.CharField(
         required=False, strip=True, max_length=500, widget=UnfoldAdminPasswordWidget, help_text=_KEEP
@@ -53,13 +53,16 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
 
     @property
     def secrets_changed(self) -> bool:
+        """Whether a secret was entered; for the audit entry."""
         return bool(self.cleaned_data.get("client_secret") or self.cleaned_data.get("shared_secret"))
 
     @property
     def columns_written(self) -> set[str]:
+        """The columns that `save` may write; those of secrets only when one was entered."""
         return {*AppForm.Meta.fields} | (marketplace.SECRET_COLUMNS if self.secrets_changed else set())
 
     def clean(self) -> dict[str, Any]:
+        """Require a client secret where none is stored, and derive an empty app id and version id."""
         fields: dict[str, Any] = super().clean() or {}
         if not self.instance.client_secret_sealed and not fields.get("client_secret"):
             lost = "The key that sealed it is lost: enter it again." if self.instance.pk else ""
@@ -69,7 +72,7 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
         return fields
 
     def save(self, commit: bool = True) -> App:
-        """Seals what was entered. New secrets end a halt: they are why one would enter them."""
+        """Seal the entered secrets and save. New secrets end a halt, because they are its cure."""
         app: App = super().save(commit=False)
         if not app.pk:
             app.created_at = clock.now()

@@ -21,9 +21,12 @@ _BATCH = 100
 
 
 class Secrets:
+    """`vault.forget.LostKeyHandler` for the secrets of apps."""
+
     label = "tenants.App"
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
+        """Give up the secrets of one batch of apps that this key sealed. Returns counts by outcome."""
         ends: Counter[str] = Counter()
         with transaction.atomic():
             audit.wait_turn()
@@ -34,6 +37,7 @@ class Secrets:
 
 
 def register() -> None:
+    """Register the handler with the vault. Called once at start-up."""
     forget.register(Secrets())
 
 

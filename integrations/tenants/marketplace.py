@@ -1,7 +1,7 @@
-"""The marketplace apps: finding one, and keeping the first in step with the `HIGHLEVEL_*` settings.
+"""Marketplace apps: look one up, sync the first with the `HIGHLEVEL_*` settings, halt and resume its refreshes.
 
-The settings are the truth for the first app, the admin pages for all others. They are carried over once a process,
-at the first question, so that a changed secret takes effect with the restart that brought it.
+The settings are authoritative for the first app, the admin pages for all others. Each process copies the settings to
+the row once, at the first look-up, so that a changed secret takes effect with the restart that brought it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROBE_EVERY = timedelta(minutes=5)  # a stopped app is tried again, in case the 
 
 SECRET_NEEDED = "enter it on the app's admin page, or set HIGHLEVEL_CLIENT_SECRET and restart"  # noqa: S105
 
-# What `set_secrets` changes. Whoever saves an app writes these only then: the vault may be re-sealing the row.
+# The columns that `set_secrets` changes. Save them only after that call: the vault may be re-sealing the row.
 SECRET_COLUMNS = frozenset(
     {"client_secret_sealed", "shared_secret_sealed", "secret_generation", "halted_at", "halted_reason"}
 )
@@ -60,7 +60,7 @@ def find(name: str | None) -> App:
 
 
 def identity(app: App) -> ClientIdentity:
-    """What the vendor knows us by, with the client secret unsealed for one use.
+    """The client id and secret for the token endpoint; the secret is unsealed for one use.
 
     Raises ClientRejected, before anything is sent, for an app whose secret was given up with a lost key.
     """
@@ -76,8 +76,10 @@ def identity(app: App) -> ClientIdentity:
 
 
 def redirect_uri(app: App) -> str:
-    """The address to register in the portal. All but the first app name themselves in it: an install that starts in
-    the marketplace brings nothing else that says whose code it is (FACTS section 2)."""
+    """The redirect URI to register in the developer portal. All but the first app's contain the app's name.
+
+    An install that starts in the marketplace brings nothing else that says which app its code is for (FACTS section 2).
+    """
     address = f"{settings.PUBLIC_URL}/oauth/callback"
     first = settings.HIGHLEVEL_CLIENT_ID or app.client_id
     return address if app.client_id == first else f"{address}?app={app.highlevel_id}"
@@ -91,7 +93,7 @@ def shared_secret(app: App) -> Secret | None:
 
 
 def set_secrets(app: App, *, client_secret: Secret, shared_secret: Secret | None) -> None:
-    """Seal both secrets under the app's next generation, which ends a halt: they are its cure. The caller saves."""
+    """Seal both secrets under the app's next generation, and end a halt: new secrets are its cure. The caller saves."""
     app.secret_generation = (app.secret_generation or 0) + 1
     app.client_secret_sealed = seal(client_secret, _binding(app, "client_secret"))
     app.shared_secret_sealed = seal(shared_secret, _binding(app, "shared_secret")) if shared_secret else None
@@ -99,7 +101,7 @@ def set_secrets(app: App, *, client_secret: Secret, shared_secret: Secret | None
 
 
 def halt(app: App, reason: str, *, now: datetime) -> None:
-    """Our own client id or secret was refused: stop this app's refreshes, and say so once."""
+    """Stop this app's refreshes, because the vendor refused our client id or secret. Recorded once."""
     if App.objects.filter(pk=app.pk, halted_at__isnull=True).update(halted_at=now, halted_reason=reason[:300]):
         audit.record("app.halted", actor="system", subject=f"app:{app.highlevel_id}", reason=reason[:300])
         log.error("app.halted", app=app.highlevel_id, reason=reason, then="correct HIGHLEVEL_CLIENT_SECRET")
@@ -107,12 +109,12 @@ def halt(app: App, reason: str, *, now: datetime) -> None:
 
 
 def is_halted(app: App, now: datetime) -> bool:
-    """Whether the app's refreshes rest. Five minutes after the last refusal one of them may try."""
+    """Whether the app's refreshes are stopped. Five minutes after the last refusal one of them may try."""
     return app.halted_at is not None and now - app.halted_at < PROBE_EVERY
 
 
 def resume(app: App) -> None:
-    """The vendor knows us again."""
+    """End the halt: the vendor accepts our client id and secret again."""
     if app.halted_at is None:
         return
     if App.objects.filter(pk=app.pk, halted_at__isnull=False).update(halted_at=None, halted_reason=""):
@@ -120,7 +122,7 @@ def resume(app: App) -> None:
 
 
 def register() -> None:
-    """Hand the sealed columns to the vault, which counts and re-seals them."""
+    """Register the sealed columns with the vault, which counts and re-seals them."""
     needs = ("client_id", "secret_generation")
     columns.register(
         columns.SealedColumn(App, "client_secret_sealed", needs, lambda app: _binding(app, "client_secret")),
@@ -148,13 +150,13 @@ def _carry_over() -> None:
             with transaction.atomic():
                 _copy_settings(app)
         except IntegrityError:
-            return  # another process has just made the row, from the same settings
-        # Not before the row is there for good: the caller's transaction may yet be rolled back.
+            return  # another process has just created the row, from the same settings
+        # Only once the row is committed: the caller's transaction may yet be rolled back.
         transaction.on_commit(lambda: _carried_over.add(key))
 
 
 def _copy_settings(app: App) -> None:
-    """Write what the settings say, and no other column: the vault may be re-sealing the row at this moment."""
+    """Write the columns that the settings define, and no other: the vault may be re-sealing the row at this moment."""
     columns_written = {"highlevel_id", "version_id", "scopes", "api_url", "marketplace_url"}
     app.highlevel_id = app.client_id.partition("-")[0]
     app.version_id = app.version_id or app.highlevel_id

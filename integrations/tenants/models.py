@@ -106,7 +106,7 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
         return self.filter(status=Installation.Status.PENDING)
 
     def uninstalled(self) -> InstallationQuerySet:
-        """Those that ended."""
+        """Those that were uninstalled."""
         return self.filter(status=Installation.Status.UNINSTALLED)
 
     def not_uninstalled(self) -> InstallationQuerySet:
@@ -159,7 +159,7 @@ class Installation(models.Model):
         UNINSTALLED = "uninstalled", "uninstalled"
 
     class Origin(models.TextChoices):
-        """What brought the installation."""
+        """Where the installation began."""
 
         APP = "app", "our install page"
         MARKETPLACE = "marketplace", "the marketplace"

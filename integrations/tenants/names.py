@@ -1,4 +1,4 @@
-"""The names of companies and locations, for rows of any room that hold only their ids."""
+"""Names of companies and locations by id, and an admin mixin that shows and searches them."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from unfold.decorators import display
 
 from integrations.tenants.models import Company, Location
 
-_MOST_FOUND = 1_000  # of a word that fits thousands: the rows of all of them would be no answer
+_MOST_FOUND = 1_000  # matches of a search: a word that matches thousands of names selects nothing useful
 
 
 def told(ids: Collection[str]) -> dict[str, str]:
-    """The names by their ids, as far as the vendor has told them."""
+    """Tenants' names by id, as far as the vendor has sent them."""
     found = [*_named(Company, pk__in=ids), *_named(Location, pk__in=ids)]
     return {place: name for place, name in found if name}
 
 
 def fitting(term: str) -> list[str]:
-    """The ids of the places whose name holds `term`."""
+    """The ids of companies and locations whose name contains `term`."""
     wanted = {"name__icontains": term}
     return [place for place, _ in [*_named(Company, **wanted), *_named(Location, **wanted)]][:_MOST_FOUND]
 
 
 class NamedPlaces:
-    """Mixed into the admin of rows that hold a place's id in `place_column`: they have a `place_name`, and a search
-    finds them by it."""
+    """Admin mixin for rows with a tenant's id in `place_column`: adds the tenant's name, and searches by it."""
 
     place_column = "location_id"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Annotates each row with `place_id` and `place_name` (the id while the name is unknown)."""
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
         mine = OuterRef(self.place_column)
         names = [Subquery(model.objects.filter(pk=mine).values("name")) for model in (Location, Company)]
@@ -44,15 +44,18 @@ class NamedPlaces:
 
     @display(description="whose", ordering="place_name", header=True)  # type: ignore[untyped-decorator]
     def whose(self, row: Any) -> tuple[str, str]:
+        """The tenant's name and id."""
         return row.place_name, row.place_id
 
     @display(description="name")  # type: ignore[untyped-decorator]
     def place(self, row: Any) -> str:
+        """The tenant's name."""
         return str(row.place_name)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
+        """Also finds rows by the tenant's name."""
         found, doubled = super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
         term = search_term.strip()
         places = fitting(term) if term else []

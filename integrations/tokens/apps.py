@@ -1,13 +1,18 @@
+"""Django app of credentials: registers them with the vault, the spool and the dispatcher."""
+
 from __future__ import annotations
 
 from django.apps import AppConfig
 
 
 class TokensConfig(AppConfig):
+    """App config of the room `tokens`."""
+
     name = "integrations.tokens"
     label = "tokens"
 
     def ready(self) -> None:
+        """Register sealed columns, spooled grants, lost-key handlers and due refreshes."""
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.tokens import lost_key, seals, tasks  # noqa: PLC0415

@@ -1,7 +1,7 @@
 """Fetches the key ring by one HTTPS GET with the standard library; no redirect leaves the host.
 
-It runs on a thread that is given up at the deadline: urllib bounds each read, but neither a name look-up that hangs
-nor a server that sends one byte a second.
+The request runs on a thread that the caller abandons at the deadline. urllib bounds each read, but neither a name
+look-up that hangs nor a server that sends one byte a second.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 
 class NoAnswer(Exception):
-    """No answer that could be a key ring; the message names the host and repeats nothing else."""
+    """No response that could be a key ring. The message names the host and repeats nothing else."""
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -101,7 +101,7 @@ def _fetch(request: urllib.request.Request, host: str, *, timeout: float, larges
 
 
 def _why(error: OSError) -> str:
-    """URLError wraps the real one in `reason`."""
+    """The reason in words; URLError wraps the real error in `reason`."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, ssl.SSLCertVerificationError):
         return reason.verify_message

@@ -20,8 +20,10 @@ DAMAGED = ""  # stands for the key id of a value without a header of ours; no ke
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Values by label (a column's, or that of a place outside) and key id. `unread`: why a place could not be counted,
-    by its label."""
+    """Values by label (of a column or of an external store) and key id.
+
+    `unread` says by label why a store could not be counted.
+    """
 
     by_column: Mapping[str, Mapping[str, int]]
     unread: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +42,7 @@ class Census:
         return self.by_key[DAMAGED]
 
     def stale(self, ring: KeyRing) -> int:
-        """How many values wait for their re-sealing."""
+        """How many values still have to be re-sealed under the newest key."""
         return sum(count for key_id, count in self.by_key.items() if key_id != ring.newest)
 
     def missing(self, ring: KeyRing) -> list[str]:
@@ -48,14 +50,14 @@ class Census:
         return sorted(self.by_key.keys() - ring.ciphers.keys() - {DAMAGED})
 
     def unused(self, ring: KeyRing) -> list[str]:
-        """Key ids of the ring, but for the sealing one, that hold nothing; none while a place cannot be counted."""
+        """Key ids of the ring, except the sealing one, that seal no value; none while a store cannot be counted."""
         if self.unread:
             return []
         return [key_id for key_id in ring.ciphers if key_id != ring.newest and not self.by_key[key_id]]
 
 
 def count() -> Census:
-    """One pass over each sealed column, and over what is kept elsewhere."""
+    """Count each sealed column and each external store in one pass."""
     counts = {column.label: _count(column) for column in columns.registered()}
     unread: dict[str, str] = {}
     for place in external_values.registered():

@@ -1,7 +1,7 @@
 """Registry of the rooms' sealed columns, which the vault counts and re-seals.
 
-The rooms stand above the vault: each hands over its columns in its AppConfig.ready(), with the function that says
-what a row's value is bound to.
+The vault imports no room above it. Each room registers its columns in its AppConfig.ready(), with the function that
+returns the binding of a row's value.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class KeyId(Func):
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """`binding` gets a row with its primary key, `needs` and the column loaded, and nothing else."""
+    """One sealed column. `binding` gets a row with only its primary key, `needs` and the column loaded."""
 
     model: type[Model]
     column: str
@@ -41,10 +41,11 @@ class SealedColumn:
 
     @property
     def label(self) -> str:
+        """`app.Model.column`, for reports."""
         return f"{self.model._meta.label}.{self.column}"  # noqa: SLF001 - public, says Django
 
     def rows(self) -> QuerySet[Any]:
-        """The rows that hold a value, lightly loaded, each with its `key_id_bytes`."""
+        """The rows with a value, only the needed columns loaded, each annotated with `key_id_bytes`."""
         every = self.model._base_manager.annotate(key_id_bytes=KeyId(self.column))  # noqa: SLF001 - public, says Django
         found: QuerySet[Any] = every.exclude(**{self.column: None})
         return found.only("pk", *self.needs, self.column)
@@ -58,6 +59,7 @@ class SealedColumn:
         return self.rows().filter(Q(key_id_bytes__isnull=True) | ~Q(key_id_bytes=newest.encode()))
 
     def value(self, row: Any) -> bytes:
+        """The sealed blob of a row that `rows` returned."""
         return bytes(getattr(row, self.column))
 
 

@@ -17,9 +17,9 @@ from integrations.vault.seal import Binding, key_id_of
 
 @dataclass(frozen=True, slots=True)
 class SealedValue:
-    """One sealed value: `name` identifies it within its place, `owner` says whose it is, by identifiers only.
+    """One sealed value: `name` identifies it within its store, `owner` names its tenant by identifiers only.
 
-    `binding` is None, and `blob` empty, where what is kept cannot be read.
+    `binding` is None, and `blob` empty, when the stored entry cannot be read.
     """
 
     name: str
@@ -37,22 +37,22 @@ class SealedValue:
 
 
 class ExternalValues(Protocol):
-    """`label` stands in reports beside the columns' labels."""
+    """A store of sealed values outside the database. `label` names it in reports, beside the columns' labels."""
 
     label: str
 
     def values(self) -> Iterator[SealedValue]:
-        """All that is kept. Raises StoreUnavailable when that cannot be told, in whole or in part."""
+        """All values of the store. Raises StoreUnavailable when they cannot be read, in whole or in part."""
 
     def swap(self, held: SealedValue, blob: bytes) -> bool:
-        """Put `blob` where the old one still stands. False when it does not. Raises StoreUnavailable."""
+        """Replace `held` by `blob`, if it is unchanged. False when it is not. Raises StoreUnavailable."""
 
 
 _registered: dict[str, ExternalValues] = {}
 
 
 def register(place: ExternalValues) -> None:
-    """Make a place known to the census and the rotation."""
+    """Make a store known to the census and the rotation."""
     _registered[place.label] = place
 
 

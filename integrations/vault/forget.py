@@ -1,8 +1,9 @@
 """Gives up the values that a lost key sealed, so that processes can start without it.
 
-Nothing is opened, for nothing can be. The rooms above hand over what has to become of their values: they empty the
-columns, say in the row why and what to do, and leave an entry in the audit trail for each. A batch is one transaction,
-and the values are the only state: whoever stops is continued by the next run, and a second run finds nothing.
+Nothing is opened, because nothing can be. Each room above registers a handler that decides what becomes of its values.
+It empties the columns, writes the reason and the remedy to the row, and writes an audit entry for each. A batch is one
+transaction, and the values are the only state: after an interruption the next run continues, and a run after a complete
+one finds nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from integrations.core.errors import BadRequest, StoreUnavailable
 from integrations.vault import census, keys
 from integrations.vault.rotation import Watcher
 
-_PAUSE = 0.2  # seconds between passes, for rows that somebody is writing
-_PATIENCE = 25  # passes in a row that move nothing
+_PAUSE = 0.2  # seconds between passes, for rows that another transaction is writing
+_PATIENCE = 25  # passes in a row that give up nothing
 
 
 class LostKeyHandler(Protocol):
@@ -26,7 +27,7 @@ class LostKeyHandler(Protocol):
     label: str
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
-        """Give up one batch; how many came to which end, nothing when there is (or can be had) no more.
+        """Give up one batch. Returns counts by outcome, empty when no value is left or none can be locked.
 
         Raises StoreUnavailable.
         """
@@ -34,7 +35,7 @@ class LostKeyHandler(Protocol):
 
 @dataclass(slots=True)
 class Outcome:
-    """`ends` says how many values of each handler came to which end; `left` values still stand under the key."""
+    """Result of a run. `ends`: counts by handler and outcome; `left`: values that the key still seals."""
 
     key_id: str
     ends: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -47,12 +48,12 @@ _registered: dict[str, LostKeyHandler] = {}
 
 
 def register(handler: LostKeyHandler) -> None:
-    """Whoever keeps sealed values says here what becomes of them without their key."""
+    """Register the handler of a room that keeps sealed values."""
     _registered[handler.label] = handler
 
 
 def held(key_id: str) -> dict[str, int]:
-    """What the key holds, by label. Raises BadRequest for a key that is here."""
+    """How many values the lost key seals, by label. Raises BadRequest for a key that the ring has."""
     if not keys.is_id(key_id):
         raise BadRequest(f"{key_id!r} is not the id of a key")
     if key_id in keys.unproven().ciphers:
@@ -65,7 +66,7 @@ def held(key_id: str) -> dict[str, int]:
 
 
 def run(key_id: str, *, actor: str, watcher: Watcher = Watcher()) -> Outcome:  # noqa: B008 - frozen
-    """Give up all that the key sealed. Raises BadRequest for a key that is here."""
+    """Give up all values that the key sealed. Raises BadRequest for a key that the ring has."""
     outcome, subject = Outcome(key_id), f"key:{key_id}"
     if counts := held(key_id):
         audit.record("vault.forget_started", actor=actor, subject=subject, held=counts)

@@ -10,14 +10,14 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """A context in which the first signal is only noted. For the main thread: Python allows handlers nowhere else."""
+    """Context manager that only notes the first signal. Main thread only, because Python sets handlers only there."""
 
     def __init__(self) -> None:
         self._asked = False
         self._former: dict[int, Any] = {}
 
     def asked(self) -> bool:
-        """Whether somebody wants us to stop."""
+        """Whether a signal has asked this process to stop."""
         return self._asked
 
     def __enter__(self) -> Self:

@@ -6,7 +6,7 @@ open. A key id travels with every ciphertext, so a ring can grow while old rows 
 A new key comes in four steps, each finished on every machine before the next, so that no process ever meets a key id
 it lacks: append it (`old,new`) and restart; put it first (`new,old`) and restart; `manage.py vault rotate`; drop the
 old one once `manage.py vault status` says that it may be retired. An id is never given to another key. What a key
-sealed that is lost for good is given up by `manage.py vault forget`.
+sealed before it was lost for good is given up by `manage.py vault forget`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 @dataclass(frozen=True)
 class KeyRing:
-    """Ciphers by key id. `newest` names the one that seals."""
+    """The deployment's keys: ciphers by key id. `newest` names the key that seals."""
 
     newest: str
     ciphers: dict[str, AESGCM]
@@ -38,7 +38,7 @@ class KeyRing:
         return f"KeyRing({', '.join(self.ciphers)})"
 
     def cipher(self, key_id: str) -> AESGCM:
-        """Raises SealBroken, naming the key id, when the ring lacks it."""
+        """The cipher of a key. Raises SealBroken, naming the key id, when the ring lacks it."""
         try:
             return self.ciphers[key_id]
         except KeyError:
@@ -63,30 +63,32 @@ def parse(entries: Iterable[str]) -> KeyRing:
 
 
 def is_id(text: str) -> bool:
-    """Whether a key could have this id."""
+    """Whether the text is a valid key id."""
     return _KEY_ID.fullmatch(text) is not None
 
 
 def ring() -> KeyRing:
-    """The ring of this deployment, proven by its witnesses. Raises SealBroken, each time, when they gainsay it."""
+    """The key ring of this deployment, proven by its witnesses. Raises SealBroken, each time, when a proof fails."""
     return _proven(tuple(settings.VAULT_KEYS))
 
 
 def unproven() -> KeyRing:
-    """The same ring, for those who examine it."""
+    """The same ring without the proof, for the code that examines it."""
     return parse(settings.VAULT_KEYS)
 
 
 def prove_with(proof: Callable[[KeyRing], None]) -> None:
-    """What a ring has to pass before its first use. Handed over in `VaultConfig.ready`: settings read this module
-    before models may be imported."""
+    """Set the check that a ring has to pass before its first use.
+
+    `VaultConfig.ready` calls this: settings import this module before models may be imported.
+    """
     global _proof  # noqa: PLW0603 - set once a process
     _proof = proof
     _proven.cache_clear()
 
 
 def _no_proof(_: KeyRing) -> None:
-    """Until Django is set up there is no database to ask."""
+    """The check until Django is set up: without a database there is nothing to compare with."""
 
 
 _proof: Callable[[KeyRing], None] = _no_proof
@@ -94,7 +96,7 @@ _proof: Callable[[KeyRing], None] = _no_proof
 
 @lru_cache(maxsize=4)
 def _proven(entries: tuple[str, ...]) -> KeyRing:
-    """Exceptions are not cached: a ring that failed, or could not be proven, is asked again."""
+    """Exceptions are not cached: a ring that failed, or could not be proven, is checked again."""
     found = parse(entries)
     _proof(found)
     return found

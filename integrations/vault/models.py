@@ -1,4 +1,4 @@
-"""One witness row for each key id that this database has met: a constant sealed by that key. It holds no key."""
+"""Model of key witnesses: for each key id that this database has met, a constant sealed by that key. It has no key."""
 
 from __future__ import annotations
 

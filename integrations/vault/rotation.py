@@ -5,13 +5,13 @@
 3. Swap them in by one UPDATE, each where the old blob still stands. A refresh or an install that came in between has
    written another blob (every seal has a nonce of its own), so its row is left alone: it is sealed newly anyway.
 
-The rows are the only state. Whoever stops or is killed loses nothing, and the next run begins with what is left; two
-runs at once share the work. At each moment a value stands under the old or the new key, and the ring opens both.
+The rows are the only state. A run that stops or is killed loses nothing, and the next run continues with the rest; two
+runs at once share the work. At each moment a value is sealed by the old or the new key, and the ring opens both.
 
 Values outside the database (`vault.external_values`) are re-sealed where they are, as far as this machine reaches them.
 
-The UPDATE waits for nobody: rows that somebody else is writing are passed over and come in the next pass. What waits
-for no lock is part of no deadlock, so a rotation never aborts a refresh.
+The UPDATE waits for no lock: it skips rows that another transaction is writing, and the next pass handles them. What
+waits for no lock is part of no deadlock, so a rotation never aborts a refresh.
 """
 
 from __future__ import annotations
@@ -32,16 +32,18 @@ from integrations.vault.keys import KeyRing
 from integrations.vault.seal import seal_under, unseal_with
 
 BATCH = 500
-_PAUSE = 0.2  # seconds between passes, for rows that somebody held
-_PATIENCE = 25  # passes in a row that move nothing
+_PAUSE = 0.2  # seconds between passes, for rows that were locked
+_PATIENCE = 25  # passes in a row that re-seal nothing
 
 Blobs = list[tuple[Any, bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A value that does not open. `row` (or the name of what stands in no row) and `owner` identify it; `reason` names
-    the key."""
+    """A value that does not open. `row` (or the name in an external store) and `owner` identify it.
+
+    `reason` names the key.
+    """
 
     column: str
     row: str
@@ -54,8 +56,10 @@ class Broken:
 
 @dataclass(slots=True)
 class Outcome:
-    """`busy` counts values that were held by somebody to the end, `unread` says why a place outside the database could
-    not be reached; the next run finds both."""
+    """Result of a rotation. `busy`: values whose rows stayed locked to the end.
+
+    `unread` says why a store outside the database could not be reached. The next run handles both.
+    """
 
     key_id: str
     resealed: int = 0
@@ -67,14 +71,14 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Watcher:
-    """`batch_done` gets the number of values looked at; `stop` is asked before every batch."""
+    """Callbacks of a run. `batch_done` gets the number of values examined; `stop` is called before every batch."""
 
     batch_done: Callable[[int], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
 
 
 def stale() -> int:
-    """How many values wait. Raises SealBroken when the ring is not the right one."""
+    """How many values have to be re-sealed. Raises SealBroken when the ring is not the right one."""
     return census.count().stale(keys.ring())
 
 
@@ -90,7 +94,7 @@ def run(*, actor: str, watcher: Watcher, batch: int = BATCH) -> Outcome:
 
 
 def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> Outcome:
-    """Pass over all columns until nothing but broken values is left under older keys."""
+    """Walk all columns until older keys seal nothing but broken values."""
     outcome, patience = Outcome(key_id=ring.newest), _PATIENCE
     while patience:
         before = outcome.resealed
@@ -122,7 +126,7 @@ def _pass_over(column: SealedColumn, ring: KeyRing, size: int, watcher: Watcher,
 
 
 def _pass_outside(place: ExternalValues, ring: KeyRing, watcher: Watcher, outcome: Outcome) -> None:
-    """One by one: they are few. Raises StoreUnavailable."""
+    """Re-seal the values of an external store one by one: they are few. Raises StoreUnavailable."""
     for held in place.values():
         if held.key_id == ring.newest:
             continue
@@ -161,7 +165,7 @@ def _reseal(
 
 
 def _swap(column: SealedColumn, blobs: Blobs) -> int:
-    """How many were swapped: those whose old blob still stands and whom nobody is writing at this moment."""
+    """Swap the blobs of rows that are unchanged and that no other transaction has locked. Returns how many."""
     if not blobs:
         return 0
     connection = connections[router.db_for_write(column.model)]

@@ -23,7 +23,7 @@ _NONCE_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where a secret stands. `owner` identifies the row by what it is about, not by its primary key."""
+    """What a sealed secret is bound to. `owner` identifies the row by its subject, not by its primary key."""
 
     owner: tuple[str, ...]
     field: str
@@ -36,7 +36,7 @@ class Binding:
 
 
 def seal(secret: Secret, binding: Binding) -> bytes:
-    """The sealed blob of `secret` under the ring's newest key. Raises SealBroken when the ring is not ours."""
+    """The sealed blob of `secret` under the ring's newest key. Raises SealBroken when the ring is not the right one."""
     ring = keys.ring()
     return seal_under(ring, ring.newest, secret, binding)
 
@@ -47,7 +47,7 @@ def unseal(blob: bytes | memoryview, binding: Binding) -> Secret:
 
 
 def seal_under(ring: KeyRing, key_id: str, secret: Secret, binding: Binding) -> bytes:
-    """As `seal`, under a key of the caller's choice. Raises SealBroken when the ring lacks it."""
+    """As `seal`, under the key that the caller names. Raises SealBroken when the ring lacks it."""
     header = _header(key_id)
     nonce = os.urandom(_NONCE_BYTES)
     text = secret.reveal().encode()
@@ -76,7 +76,7 @@ def key_id_of(blob: bytes | memoryview) -> str:
 
 
 def is_under(blob: bytes | memoryview | None, key_id: str) -> bool:
-    """Whether that key sealed `blob`; not when there is none, or it is damaged."""
+    """Whether that key sealed `blob`; False for None and for a damaged blob."""
     try:
         return blob is not None and key_id_of(blob) == key_id
     except SealBroken:

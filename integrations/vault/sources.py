@@ -4,10 +4,10 @@
 
     VAULT_KEYS=k2:<base64>,k1:<base64>                  the entries themselves
     VAULT_KEYS=command:/usr/bin/unwrap --ring hlapp     a program, run without a shell; its standard output is the list
-    VAULT_KEYS=https://user:password@kms.internal/ring  an address that answers GET with it (http on this machine only)
+    VAULT_KEYS=https://user:password@kms.internal/ring  a URL that answers GET with it (http on this machine only)
 
-A source is asked once, when a process reads its settings, so keys live in memory only. Whatever goes wrong is one line
-that repeats nothing of what came back, nor of an address but its host: either may be, or hold, a secret.
+A source is read once, when a process reads its settings, so keys live in memory only. Every failure is a message of one
+line. It repeats nothing of the source's output and of a URL only the host, because both may contain a secret.
 """
 
 from __future__ import annotations
@@ -32,33 +32,35 @@ _SHAPE = f"<key id>:<base64 of {keys.KEY_BYTES} bytes>, …, newest first"
 
 
 class SourceFailed(ValueError):
-    """The ring is not to be had. The message follows the words "VAULT_KEYS" and holds no secret."""
+    """The key ring cannot be read. The message follows the word "VAULT_KEYS" and contains no secret."""
 
 
 class Source(Protocol):
-    """What a KMS is to us: it gives the ring's entries, unwrapped. Raises SourceFailed."""
+    """A source of the key ring, such as a KMS: `unwrap` returns the ring's entries. It raises SourceFailed."""
 
     def unwrap(self) -> str: ...
 
 
 @dataclass(frozen=True, repr=False)
 class Local:
-    """The entries stand in the variable (or in the file that `VAULT_KEYS_FILE` names)."""
+    """The entries are in the variable itself (or in the file that `VAULT_KEYS_FILE` names)."""
 
     text: str
 
     def unwrap(self) -> str:
+        """The value as it is."""
         return self.text
 
 
 @dataclass(frozen=True, repr=False)
 class Command:
-    """A program and its arguments. Its standard error is dropped: a careless script prints the key there."""
+    """A program and its arguments. Its standard error is discarded: a careless script prints the key there."""
 
     line: str
     timeout: float = TIMEOUT
 
     def unwrap(self) -> str:
+        """The program's standard output. Raises SourceFailed."""
         argv = self._argv()
         deadline = clock.monotonic() + self.timeout
         try:
@@ -105,6 +107,7 @@ class Address:
     timeout: float = TIMEOUT
 
     def unwrap(self) -> str:
+        """The body of the response. Raises SourceFailed."""
         try:
             found = address.get(self.url, timeout=self.timeout, largest=LARGEST)
         except address.NoAnswer as error:
@@ -135,7 +138,7 @@ def read(value: str) -> list[str]:
 
 
 def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes:
-    """All of its output. Raises TimeoutExpired, or SourceFailed when there is no end to it."""
+    """The whole standard output. Raises TimeoutExpired, or SourceFailed when it is too long."""
     assert process.stdout is not None
     found = b""
     while len(found) <= LARGEST:
@@ -150,7 +153,7 @@ def _read(process: subprocess.Popen[bytes], deadline: float) -> bytes:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """It and what it started. Nobody has waited for it yet, so its number is still its own."""
+    """Kill the process and what it started. It is not reaped yet, so its process id is still its own."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 

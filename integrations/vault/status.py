@@ -12,8 +12,10 @@ from integrations.vault.keys import KeyRing
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`role` is one of seals, opens, retirable, missing and wrong; `columns` counts values by column, and by place for
-    those that stand in none."""
+    """One key. `role` is one of seals, opens, retirable, missing and wrong.
+
+    `columns` counts its values by column, and those outside the database by store.
+    """
 
     key_id: str
     role: str
@@ -23,8 +25,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`stale` values wait for `vault rotate`; `retirable` keys may leave VAULT_KEYS, as far as this machine can see (a
-    spool entry may lie on another's disk alone); any problem is a failure."""
+    """The report. `stale`: values that `vault rotate` has to re-seal. Any problem is a failure.
+
+    `retirable` keys may leave VAULT_KEYS, as far as this machine can see: a spool entry may be on another machine's
+    disk only.
+    """
 
     newest: str
     keys: list[Key]
@@ -36,7 +41,7 @@ class Status:
 
 
 def examine() -> Status:
-    """Never raises for a wrong or missing key: it is here to name it."""
+    """Examine the ring and the stored values. A wrong or missing key raises nothing; the report names it."""
     ring, census = keys.unproven(), count()
     wrong, missing = witness.wrong_keys(ring), census.missing(ring)
     retirable = [key_id for key_id in census.unused(ring) if key_id not in wrong]

@@ -1,12 +1,12 @@
 """Key witnesses: prove that each key of the ring is the one that always had its id, before its first use.
 
 A missing key shows by itself: its id is in the rows and not in the ring. A key whose bytes were exchanged under the
-same id does not, until it has sealed rows that the other machines cannot open. So every key leaves a witness in the
-database: a constant, sealed. The first process with a new key plants it, all others must be able to open it.
+same id does not, until it has sealed rows that the other machines cannot open. So every key has a witness row in the
+database: a constant, sealed. The first process with a new key writes it, and all others must be able to open it.
 
-A key that is older than its witness is believed when it opens a value that is stored under its id, or when there is
-none. The proof runs in every process, management commands too, at the first use of the ring (`keys.ring`), and at
-start-up where the ring is a process's daily bread (`at_start`). It fails closed: nothing is opened, sealed or sent.
+A key that is older than its witness is accepted when it opens a value that is stored under its id, or when there is no
+such value. The proof runs in every process, management commands too, at the first use of the ring (`keys.ring`). Web,
+worker and beat processes run it at start-up as well (`at_start`). It fails closed: nothing is opened, sealed or sent.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from integrations.vault.seal import Binding, seal_under, unseal_with
 log = structlog.get_logger(__name__)
 
 _CONSTANT = Secret("the key with this id is the one that sealed me")
-_SAMPLES = 3  # of each column: one damaged value does not speak against a key
+_SAMPLES = 3  # values of each column: one damaged value proves nothing against a key
 
 
 def at_start() -> None:
-    """What web, worker and beat do before they work. Raises SealBroken, naming the keys that are wrong or missing.
+    """Prove the ring when web, worker or beat starts. Raises SealBroken, naming the keys that are wrong or missing.
 
-    Without a database (or before its first `migrate`) it only says so: a web process has to come up and answer 503,
+    Without a database (or before its first `migrate`) it only logs that: a web process has to come up and answer 503,
     and the ring is proven at its first use.
     """
     try:
@@ -41,7 +41,7 @@ def at_start() -> None:
 
 
 def prove(ring: KeyRing) -> None:
-    """Raises SealBroken, naming the keys that are others than before."""
+    """Prove each key by its witness. Raises SealBroken, naming the keys whose bytes have changed."""
     wrong = wrong_keys(ring)
     if wrong:
         named = ", ".join(map(repr, wrong))
@@ -53,11 +53,11 @@ def prove(ring: KeyRing) -> None:
 
 
 def wrong_keys(ring: KeyRing) -> list[str]:
-    """The ids whose keys are not those they were. Plants the witnesses that are missing."""
+    """The ids of keys whose bytes have changed. Writes the witnesses that are missing."""
     new = [key_id for key_id in ring.ciphers if key_id not in _witnesses(ring)]
     wrong = {key_id for key_id in new if not _opens_what_is_stored(ring, key_id)}
     Witness.objects.bulk_create([_plant(ring, key_id) for key_id in new if key_id not in wrong], ignore_conflicts=True)
-    # Read again: another process, with another key under this id, may have planted its witness first.
+    # Read again: another process, with another key under this id, may have written its witness first.
     wrong.update(key_id for key_id, sealed in _witnesses(ring).items() if not _opens(ring, sealed, _binding(key_id)))
     return [key_id for key_id in ring.ciphers if key_id in wrong]
 
@@ -73,8 +73,10 @@ def _plant(ring: KeyRing, key_id: str) -> Witness:
 
 
 def _opens_what_is_stored(ring: KeyRing, key_id: str) -> bool:
-    """Whether a key without a witness opens a value under its id, or there is none. What is opened is dropped at once,
-    and recorded: it may be a token."""
+    """Whether a key without a witness opens a value stored under its id, or no such value exists.
+
+    The plaintext is discarded at once, and the opening is recorded, because the value may be a token.
+    """
     tried = [
         _opens(ring, column.value(row), column.binding(row))
         for column in columns.registered()

@@ -33,7 +33,7 @@ _COLOURS = {
 
 
 class TypeFilter(admin.SimpleListFilter):
-    """Django's own filter would read every event for the types there are."""
+    """List filter by event type. Django's own filter would read every event to list the types."""
 
     title = "type"
     parameter_name = "type"
@@ -81,7 +81,7 @@ class EventAdmin(ReadOnlyAdmin):
 
     @display(description="error")
     def said(self, event: Event) -> SafeString | str:
-        """Before the moments, which may be out of sight on a narrow screen."""
+        """The last error. It comes before the times, which may be out of sight on a narrow screen."""
         return cells.said(event.error, trouble=True) if event.error else "–"
 
     @admin.display(description="payload")
@@ -93,23 +93,23 @@ class EventAdmin(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Event], search_term: str
     ) -> tuple[QuerySet[Event], bool]:
-        """Whole ids only: an index answers those, and a "contains" over millions of events nothing does."""
+        """Search by whole ids only: an index finds those, and no index serves a "contains" over millions of events."""
         term = search_term.strip()
         if not term:
             return queryset, False
-        # Apps and mailboxes by their ids, so that each half of the OR goes by an index of its own.
+        # Apps and mailboxes by their ids, so that each half of the OR uses an index of its own.
         apps = list(App.objects.values_list("pk", flat=True))
         tenants = (term, Tenant.location(term).mailbox_key, Tenant.company(term).mailbox_key)
         boxes = list(Mailbox.objects.filter(app__in=apps, tenant__in=tenants).values_list("pk", flat=True))
         return queryset.filter(Q(app__in=apps, webhook_id=term) | Q(mailbox__in=boxes)), False
 
     def has_replay_permission(self, request: HttpRequest) -> bool:
-        """Who may change events may replay them."""
+        """Operators who may change events may replay them."""
         return request.user.has_perm("webhooks.change_event")
 
     @admin.action(description="Process again", permissions=["replay"])
     def process_again(self, request: HttpRequest, queryset: QuerySet[Event]) -> None:
-        """Replay the chosen events; the audit trail keeps their webhook ids."""
+        """Replay the selected events; the audit trail keeps their webhook ids."""
         named = list(queryset.values_list("webhook_id", flat=True)[:NAMED_IN_AUDIT])
         done = replay(queryset, actor=operator(request), ids=named)
         self.message_user(request, f"{done.events} events will be processed again.", messages.SUCCESS)
@@ -124,12 +124,12 @@ class MailboxAdmin(ReadOnlyAdmin):
     list_select_related = ("app",)
     search_fields = ("tenant__endswith",)
     search_help_text = "The end of a tenant's name, such as a location id"
-    ordering = ("due_at", "id")  # what waits longest first, the idle ones last
+    ordering = ("due_at", "id")  # the longest waiting first, the idle ones last
     fields = (("app", "tenant"), ("backlog", "due_at"), ("lease_owner", "lease_until"))
     readonly_fields = ("backlog",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Mailbox]:
-        """Counted by a subquery, which PostgreSQL asks for the rows of a page only; a join would read every event."""
+        """Adds the backlog by a subquery, which runs for the rows of a page only; a join would read every event."""
         queryset: QuerySet[Mailbox] = super().get_queryset(request)
         pending = Event.objects.filter(mailbox=OuterRef("pk"), status=Event.Status.PENDING).order_by()
         found = pending.values("mailbox").annotate(found=Count("pk")).values("found")
@@ -137,13 +137,13 @@ class MailboxAdmin(ReadOnlyAdmin):
 
     @admin.display(description="pending events")
     def backlog(self, mailbox: Any) -> int:
-        """How many events wait."""
+        """How many pending events the mailbox has."""
         return int(mailbox.found)
 
 
 @admin.register(Answers)
 class AnswersAdmin(ReadOnlyAdmin):
-    """How the vendor's posts were answered, a row per app and day. The vendor pauses a URL below 90 % of 2xx."""
+    """Counts of webhook responses, a row per app and day. The vendor pauses a URL below 90 % of 2xx."""
 
     list_display = ("day", "whose", "success", *(outcome.value for outcome in Outcome))
     list_filter = ("app", "day")
@@ -154,12 +154,12 @@ class AnswersAdmin(ReadOnlyAdmin):
 
     @admin.display(description="app", ordering="app")
     def whose(self, row: Answers) -> str:
-        """The app that the posts were for."""
+        """The app to which the webhooks were posted."""
         return str(row.app or "none of ours")
 
     @display(description="2xx", label={"good": "success", "warn": "warning", "bad": "danger"})
     def success(self, row: Answers) -> tuple[str, str]:
-        """The share of 2xx answers, coloured as the vendor would judge it."""
+        """The share of 2xx responses, coloured as the vendor would judge it."""
         numbers = {outcome: getattr(row, outcome.value) for outcome in Outcome}
         share = sum(numbers[outcome] for outcome in TAKEN) / max(1, sum(numbers.values()))
         tone = "good" if share >= queries.GOOD else "warn" if share >= queries.PAUSED_BELOW else "bad"

@@ -1,8 +1,8 @@
-"""Counts of the answers to webhooks by app, day and outcome: the vendor pauses a URL below 90 % of 2xx (FACTS 3.2).
+"""Counters of webhook responses by app, day and outcome: the vendor pauses a URL below 90 % of 2xx (FACTS 3.2).
 
-Counted in a buffer (`core.counters`), because a write per answer would double the work of taking a webhook in. Its size
-is bounded, since anybody can invent names in a URL. A refused post counts for the app its URL belongs to, since nothing
-else about it can be believed.
+The counts are buffered (`core.counters`), because a write per response would double the work of storing a webhook. The
+buffer's size is bounded, because any client can invent names in a URL. A refused request counts for the app that its
+URL belongs to, because nothing else about it can be trusted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from integrations.tenants.models import App
 
 
 class Outcome(StrEnum):
-    """The columns of `Answers`."""
+    """How a webhook was answered; the values are the columns of `Answers`."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
@@ -48,7 +48,7 @@ Line = tuple[date, int, str, Outcome]  # the app's row, or 0 and the name in the
 
 
 def count(whose: int | str | None, outcome: Outcome) -> None:
-    """One post was answered. `whose`: the app's row, or the name in the URL. Never raises."""
+    """Count one response. `whose`: the primary key of the app, or the name in the URL. Never raises."""
     app_id, name = (whose, "") if isinstance(whose, int) else (0, whose or "")
     counter.add((clock.now().date(), app_id, name, outcome), 1)
     if outcome != Outcome.NOT_STORED:
@@ -60,7 +60,7 @@ def _write(rows: Sequence[tuple[Line, int]]) -> None:
     numbers: dict[tuple[date, int | None], Counter[str]] = {}
     for (day, app_id, name, outcome), number in rows:
         numbers.setdefault((day, app_id or names.get(name)), Counter())[outcome.value] += number
-    # In the same order in every process, so that two of them cannot deadlock.
+    # The same order in every process, so that two of them cannot deadlock.
     found = sorted(numbers.items(), key=lambda row: (row[0][0], row[0][1] or 0))
     columns: list[Any] = [[day for (day, _), _ in found], [app_id for (_, app_id), _ in found]]
     columns += [[counts[outcome.value] for _, counts in found] for outcome in Outcome]
@@ -69,7 +69,7 @@ def _write(rows: Sequence[tuple[Line, int]]) -> None:
 
 
 def _names() -> dict[str, int]:
-    """What a URL may call an app, and the app; the URL without a name belongs to the first one."""
+    """Apps by the names that a URL may use for them; the URL without a name belongs to the first app."""
     names = {name: app.pk for app in App.objects.order_by("-pk") for name in (app.client_id, app.highlevel_id)}
     try:
         return {**names, "": marketplace.default().pk}
@@ -78,7 +78,7 @@ def _names() -> dict[str, int]:
 
 
 def _unknown(line: Line) -> Line:
-    """Where a name is counted for which there is no room: under one that no app has."""
+    """The key under which a name is counted when the buffer is full: that of no app."""
     return line[0], 0, "?", line[3]
 
 

@@ -6,13 +6,13 @@ from django.apps import AppConfig
 
 
 class WebhooksConfig(AppConfig):
-    """The room `webhooks`."""
+    """App config of the room `webhooks`."""
 
     name = "integrations.webhooks"
     label = "webhooks"
 
     def ready(self) -> None:
-        """Models are loaded only now, hence the late imports."""
+        """Register the mailboxes. Models are loaded only now, hence the late imports."""
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.webhooks import tasks  # noqa: PLC0415
 

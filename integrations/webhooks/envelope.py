@@ -1,10 +1,10 @@
-"""What a webhook's bytes say: which app, which tenant, what, when and under which id. No database, no trust.
+"""Parser of a webhook's body: app, tenant, event type, time and webhook id. It uses no database and trusts nothing.
 
-The envelope is flat (FACTS 3.3): `type`, ids and the resource's own fields stand on one level. Ids and the type are
-ours to route by and are checked; everything else is the vendor's and is kept as it came. The one exception is text
-that PostgreSQL cannot hold (NUL, lone surrogates): whoever fills in a form on a tenant's web site could put it there,
-and refusing the event for it would let him drive the URL's success rate below the vendor's circuit breaker. Such
-characters become U+FFFD.
+The envelope is flat (FACTS 3.3): `type`, ids and the resource's own fields are on one level. Ids and the type route the
+event and are checked. Everything else is the vendor's and is stored as received. The one exception is text that
+PostgreSQL cannot store (NUL, lone surrogates). A visitor of a tenant's web site could enter it in a form; refusing the
+event for it would let that visitor push the URL's success rate below the vendor's circuit breaker. Such characters
+become U+FFFD.
 """
 
 from __future__ import annotations
@@ -21,21 +21,23 @@ from integrations.core.tenant import Tenant
 from integrations.core.texts import TooDeep, storable_json
 
 DEEPEST = 64  # nested levels; real events have up to five
-FUTURE = timedelta(hours=1)  # a timestamp further ahead than this is nobody's clock skew
+FUTURE = timedelta(hours=1)  # a timestamp further ahead than this is no clock skew
 EARLIEST = datetime(2015, 1, 1, tzinfo=UTC)  # older than the vendor
 
 _ID = re.compile(r"[!-~]{1,64}")
 _WEBHOOK_ID = re.compile(r"[!-~]{1,100}")
 _TYPE = re.compile(r"[ -~]{1,80}")
-# How such a character stands in UTF-8 JSON, where it can only come escaped. Without one the text is stored as it came,
-# which saves walking through it and writing it anew.
+# How such a character appears in UTF-8 JSON, where it can only be escaped. Text without one is stored as received,
+# which saves walking through it and encoding it again.
 _ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One event, read. `app_id` is empty when the vendor names none; `tenant` is the mailbox it belongs to; `text` is
-    the JSON to be stored."""
+    """A parsed event. `app_id` is empty when the vendor names none.
+
+    `tenant` is the key of its mailbox, and `text` the JSON to be stored.
+    """
 
     webhook_id: str
     type: str
@@ -59,13 +61,16 @@ def read(raw: bytes, received_at: datetime) -> Envelope:
 
 
 def _made_up_id(raw: bytes, received_at: datetime) -> str:
-    """Some documented samples carry no id (FACTS 3.4). The bytes tell a retry from another event, and the day tells
-    one UNINSTALL of a tenant from the next, whose bytes are the same; a retry past midnight is handled twice."""
+    """An id from the bytes and the day: some documented samples carry no id (FACTS 3.4).
+
+    The bytes distinguish a retry from another event. The day distinguishes one UNINSTALL of a tenant from the next,
+    whose bytes are the same; a retry past midnight is handled twice.
+    """
     return f"sha256:{hashlib.sha256(raw).hexdigest()}:{received_at:%Y%m%d}"
 
 
 def _object(raw: bytes) -> tuple[str, dict[str, Any]]:
-    """The JSON to be stored, and what it says."""
+    """The JSON to be stored, and its parsed object."""
     try:
         text = raw.decode()
         payload = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
@@ -94,7 +99,7 @@ def _finite(text: str) -> float:
 
 
 def _text(payload: dict[str, Any], key: str, shape: re.Pattern[str]) -> str:
-    """The field's text, "" when missing. What we route by is short printable ASCII or it is refused."""
+    """The field's text, "" when missing. A routing field must be short printable ASCII, else it is refused."""
     value = payload.get(key)
     if value is None or value == "":
         return ""
@@ -104,7 +109,7 @@ def _text(payload: dict[str, Any], key: str, shape: re.Pattern[str]) -> str:
 
 
 def _tenant(payload: dict[str, Any]) -> str:
-    """Invoices, products and prices name their location as `altId` with `altType` (FACTS 3.5)."""
+    """The tenant. Invoices, products and prices name their location as `altId` with `altType` (FACTS 3.5)."""
     location = _text(payload, "locationId", _ID)
     if not location and payload.get("altType") == "location":
         location = _text(payload, "altId", _ID)
@@ -115,7 +120,7 @@ def _tenant(payload: dict[str, Any]) -> str:
 
 
 def _moment(value: Any, received_at: datetime) -> datetime:
-    """The vendor's timestamp, or the moment of receipt when it is missing or absurd.
+    """The vendor's timestamp, or the time of receipt when it is missing or absurd.
 
     There is no lower limit near the present: genuine retries carry the first attempt's timestamp for days.
     """

@@ -1,14 +1,14 @@
-"""Who does what with an event: two tables, and nothing hidden.
+"""Registry of webhook event handlers, and the list of event types that are ignored.
 
-`HANDLERS` holds what is registered: INSTALL and UNINSTALL by this room, everything else by the rooms above in their
-`AppConfig.ready()`. `IGNORED` are the vendor's types nobody has to care about. What stands in neither is new: it is
-stored, answered 200, marked as without a handler like the ignored ones, and written to the log.
+`HANDLERS` maps an event type to its handlers: this room registers those of INSTALL and UNINSTALL, the rooms above
+register the others in their `AppConfig.ready()`. `IGNORED` lists the vendor's types that no room handles. A type in
+neither is new: the event is stored, answered 200, marked as without a handler like the ignored ones, and logged.
 
 A handler runs inside the transaction that marks its event. So it works on the database only and enqueues what needs the
-network; its effects and the mark are committed together or not at all. One that fails undoes its own effects and nobody
-else's, and all are called again with the event: so a handler bears being called twice, as it must anyway (`manage.py
-replay`), and compares timestamps before it overwrites. It raises Retryable to be called again later, Permanent when
-that could not help.
+network. Its effects and the mark are committed together or not at all. A handler that fails undoes its own effects
+only, and later all handlers are called again with the event. So a handler must be idempotent (`manage.py replay` needs
+that too) and compares timestamps before it overwrites. It raises Retryable to be called again later, Permanent when a
+repetition could not help.
 """
 
 from __future__ import annotations
@@ -106,14 +106,14 @@ HANDLERS: dict[str, tuple[Handler, ...]] = {"INSTALL": (_installed,), "UNINSTALL
 
 
 def on(event_type: str, handler: Callable[[Event], None]) -> None:
-    """Have `handler` called for every event of the type, after those registered before it. Call it at start-up."""
+    """Register `handler` for every event of the type, after those registered before it. Call it at start-up."""
     registered = HANDLERS.get(event_type, ())
     if handler not in registered:
         HANDLERS[event_type] = (*registered, handler)
 
 
 def dispatch(event: Event) -> Exception | None:
-    """Run the event's handlers, each in a savepoint of its own; what the first that failed raised, None if none did.
+    """Run the event's handlers, each in its own savepoint. Returns the first error that a handler raised, or None.
 
     Raises the database's errors when the transaction itself is lost.
     """
@@ -122,7 +122,7 @@ def dispatch(event: Event) -> Exception | None:
         try:
             with transaction.atomic():
                 handler(event)
-        except Exception as error:  # a handler may fail in any way, and none of them may stop the others
+        except Exception as error:  # a handler may fail in any way, and must not stop the others
             log.warning(
                 "webhook.handler_failed",
                 handler=getattr(handler, "__qualname__", type(handler).__name__),
@@ -133,7 +133,7 @@ def dispatch(event: Event) -> Exception | None:
 
 
 def settled_status(event_type: str) -> Event.Status:
-    """What an event of this type is when all its handlers are through with it."""
+    """The status of an event of this type after all its handlers succeeded."""
     if HANDLERS.get(event_type):
         return Event.Status.DONE
     if event_type not in IGNORED:

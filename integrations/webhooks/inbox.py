@@ -1,14 +1,13 @@
-"""Taking a webhook in: verify the raw bytes, read them, store the event once, and only then answer.
+"""Receives a webhook: verifies the signature, parses the body and stores the event once, before the view answers.
 
-Everything is done by one statement, which is its own transaction: it commits before the caller answers 200, and a
-duplicate costs two index look-ups and writes nothing. The statement finds the app and wakes the mailbox as well; both
-would cost as much again as the event itself, if asked for one after the other. The mailbox's row lock is what
-makes the wake-up safe against a worker that is just going to sleep (`mailbox._release` takes the same lock before it
-looks for more), and the fixed order of locks, mailbox before event, is what keeps simultaneous copies of one event
-from deadlocking.
+One SQL statement does everything and is its own transaction. It commits before the caller answers 200, and a duplicate
+costs two index look-ups and writes nothing. The statement also finds the app and makes the mailbox due; separate
+queries for both would cost as much again as the event itself. The mailbox's row lock protects the new due time from a
+worker that just finishes the mailbox (`mailbox._release` takes the same lock before it looks for more). The fixed order
+of locks, mailbox before event, keeps simultaneous copies of one event from deadlocking.
 
-The signing key is the vendor's, not the app's: everybody's events are genuine. So an event is ours only if the app it
-names is, and the app it names is the one the URL belongs to.
+The vendor signs the events of all apps with one key, so a valid signature does not prove that an event is for our app.
+An event is ours only if the app it names is, and that app is the one the URL belongs to.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from integrations.tenants import marketplace
 from integrations.webhooks import envelope
 from integrations.webhooks.envelope import Envelope
 
-COME_BACK = 30.0  # seconds; what we tell the vendor while the store is away
+COME_BACK = 30.0  # seconds; the Retry-After for the vendor while the store is away
 
-# The app in it is the one that `_addressee` would find: by app id, then by client id, the settings' one without a name.
+# It finds the same app as `_addressee`: by app id, then by client id, without a name the one of the settings.
 _STORE = """
 WITH app AS (
     SELECT id FROM tenants_app
@@ -58,14 +57,14 @@ SELECT app.id, event.mailbox_id FROM app LEFT JOIN box ON TRUE LEFT JOIN event O
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A webhook that is here: whose it is, and where it was put. `mailbox_id` is None for one that was here already."""
+    """A stored webhook: its app and its mailbox. `mailbox_id` is None for a duplicate."""
 
     app_id: int
     mailbox_id: int | None
 
 
 def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Receipt:
-    """Store one webhook, unless it is here already. Committed when this returns.
+    """Store one webhook, unless it is stored already. Committed when this returns.
 
     `app_name` is the URL's part, an app id or client id; without it the event's own `appId` decides. Raises
     SignatureInvalid, PayloadAnomalous, and StoreUnavailable when the event could not be stored.
@@ -75,12 +74,12 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Rece
     now = clock.now()
     letter = envelope.read(raw, now)
     try:
-        # No app in the first round: either there is none, or this process has yet to make the one of the settings.
+        # No app in the first round: either none exists, or this process has yet to create the one of the settings.
         receipt = _store(app_name, letter, now) or _store(_addressee(app_name, letter), letter, now)
     except DataError as error:
         raise PayloadAnomalous("the webhook holds what a database cannot", type=letter.type) from error
     except Error as error:
-        # Whatever the database's reason is (away, full, read-only after a failover): the vendor shall come again.
+        # Whatever the database's reason is (away, full, read-only after a failover), the vendor shall send it again.
         raise StoreUnavailable(
             "the event could not be stored", retry_after=COME_BACK, reason=type(error).__name__
         ) from error
@@ -91,12 +90,12 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Rece
 
 @functools.lru_cache(maxsize=2)
 def _keys(pems: tuple[str, ...], legacy: bool) -> WebhookKeys:
-    """Parsing an RSA key costs more than the whole request: once per process (and per change of settings)."""
+    """The parsed keys, cached per process and settings: parsing an RSA key costs more than the whole request."""
     return load_keys(pems, legacy)
 
 
 def _addressee(app_name: str | None, letter: Envelope) -> str:
-    """The client id of the app that is meant. Raises PayloadAnomalous, saying why it is none of ours."""
+    """The client id of the app that the webhook is for. Raises PayloadAnomalous with the reason when it is not ours."""
     try:
         app = marketplace.find(app_name or letter.app_id or None)
     except BadRequest as error:
@@ -107,7 +106,7 @@ def _addressee(app_name: str | None, letter: Envelope) -> str:
 
 
 def _store(app_name: str | None, letter: Envelope, now: datetime) -> Receipt | None:
-    """Put the event into its mailbox and wake that; None when there is no such app."""
+    """Insert the event and make its mailbox due. None when the app does not exist."""
     with connection.cursor() as cursor:
         cursor.execute(
             _STORE,

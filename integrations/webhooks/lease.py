@@ -1,6 +1,6 @@
-"""The lease on a mailbox: one worker at a time, and none after its time.
+"""The lease on a mailbox: at most one worker handles it at a time, and only until the lease runs out.
 
-Claim, fence and release are single conditional UPDATEs whose row count is the answer. The owner is a fresh random
+Claim, fence and release are single conditional UPDATEs whose row count is the result. The owner is a fresh random
 name for every turn, so a stalled worker never mistakes its successor's lease for its own.
 """
 
@@ -24,7 +24,7 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A mailbox in one worker's hands."""
+    """A mailbox that one worker has claimed."""
 
     mailbox_id: int
     owner: str
@@ -37,7 +37,7 @@ def free(now: datetime) -> Q:
 
 
 def claim(mailbox_id: int) -> Lease | None:
-    """Take the mailbox; None while another worker holds it."""
+    """Claim the mailbox. None while another worker has the lease."""
     now, owner = clock.now(), uuid.uuid4().hex
     box = Mailbox.objects.filter(id=mailbox_id)
     if box.filter(lease_until=None).update(lease_owner=owner, lease_until=now + TERM):
@@ -48,7 +48,7 @@ def claim(mailbox_id: int) -> Lease | None:
 
 
 def fence(lease: Lease) -> None:
-    """Renew the lease and hold its row to the end of the transaction. Raises LeaseLost if it is no longer ours."""
+    """Renew the lease and lock its row until the transaction ends. Raises LeaseLost if another worker has it."""
     ours = Mailbox.objects.filter(id=lease.mailbox_id, lease_owner=lease.owner)
     if not ours.update(lease_until=clock.now() + TERM):
         raise LeaseLost

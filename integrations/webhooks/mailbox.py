@@ -1,14 +1,14 @@
-"""Working one tenant's mailbox through, in order, by one worker at a time.
+"""Drains one tenant's mailbox: its events in order, by one worker at a time.
 
-1. Claim the lease; who finds it taken goes away.
+1. Claim the lease. A worker that finds it taken returns.
 2. Settle the oldest pending event (`occurred_at`, then `id`), and again, until nothing is due or the turn is over.
-3. Release: under the mailbox's row lock, the one that `inbox` takes to store an event, see what is left and note when
-   it is due. Without that lock an event stored between the look and the note would sleep until the next one comes.
-4. What one turn does not finish is due at once: the dispatcher sends the mailbox again, behind those that wait longer.
+3. Release under the mailbox's row lock, which `inbox` takes to store an event: read what is left and write when it is
+   due. Without that lock an event stored between the read and the write would wait until the next one comes.
+4. A mailbox that one turn does not finish is due at once: the dispatcher sends it again, behind those that wait longer.
 
 A killed worker leaves its lease behind. When that runs out, the dispatcher finds the mailbox, and the event in flight
-is handled again from the start: nothing of it was committed. It counts as one of the event's attempts, because an event
-that kills its worker must not do so for ever.
+is handled again from the start: nothing of it was committed. The death counts as one of the event's attempts, because
+an event that kills its worker must not do so for ever.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ TURN_SECONDS = 15.0  # well below the lease's term
 
 
 def drain(mailbox_id: int) -> int:
-    """Settle what is due in this mailbox; how many events were (handled, ignored or poisoned).
+    """Settle the due events of this mailbox. Returns how many were settled (handled, ignored or poisoned).
 
-    Returns 0 at once when another worker holds it. Raises StoreUnavailable when the database goes away: the lease then
-    runs out by itself.
+    Returns 0 at once when another worker has the lease. Raises StoreUnavailable when the database goes away: the lease
+    then runs out by itself.
     """
     try:
         lease = leases.claim(mailbox_id)
@@ -55,7 +55,7 @@ def drain(mailbox_id: int) -> int:
 
 
 def take_due(limit: int, now: datetime) -> Sequence[int]:
-    """Mailboxes with something to do that no worker holds, the longest waiting first (`core.dispatch.DueSource`).
+    """Due mailboxes without a lease, the longest waiting first (`core.dispatch.DueSource`).
 
     A tenant has one mailbox, so a tenant with a large backlog takes one worker and no more.
     """
@@ -87,6 +87,6 @@ def _head(mailbox_id: int) -> Event | None:
 
 def _release(lease: Lease) -> None:
     with transaction.atomic():
-        leases.fence(lease)  # a statement of its own: the next one sees all that was committed before the lock
+        leases.fence(lease)  # a separate statement: the next one sees all that was committed before the lock
         head = _head(lease.mailbox_id)
         leases.release(lease, head.due_at if head else None)

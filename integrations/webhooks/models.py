@@ -1,4 +1,4 @@
-"""Models of the webhook inbox: events, each stored once; one mailbox per tenant; and how webhooks were answered."""
+"""Models of the webhook inbox: events, each stored once; one mailbox per tenant; and counts of the responses."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from integrations.tenants.models import App
 
 
 class Mailbox(models.Model):
-    """One tenant's queue. The lease makes one worker at a time its reader; `due_at` says when there is work."""
+    """One tenant's queue of events. The lease lets one worker at a time drain it; `due_at` says when there is work."""
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="mailboxes")
     tenant = models.CharField(max_length=80, help_text="location:<id>, company:<id> or app")
@@ -27,11 +27,12 @@ class Mailbox(models.Model):
 class Event(models.Model):
     """One webhook as it was received and verified. `payload` is the signed JSON.
 
-    Every index is written twice per event, when it is stored and when it is settled, so there is none beyond need.
+    Every index is written twice per event, when it is stored and when it is settled, so there is no index more than
+    needed.
     """
 
     class Status(models.TextChoices):
-        """What became of an event."""
+        """The processing status of an event."""
 
         PENDING = "pending", "pending"
         DONE = "done", "done"
@@ -60,7 +61,7 @@ class Event(models.Model):
                 condition=models.Q(status="pending"),
                 name="event_pending",
             ),
-            # What the pages ask: the oldest pending event, the poisoned ones, the latest of an app, tenant or type.
+            # Queries of the pages: the oldest pending event, the poisoned ones, the latest of an app, tenant or type.
             models.Index(
                 fields=["status", "received_at"],
                 condition=models.Q(status__in=["pending", "poisoned"]),
@@ -76,10 +77,10 @@ class Event(models.Model):
 
 
 class Answers(models.Model):
-    """How one app's webhooks were answered on one day (UTC): a column per kind of answer.
+    """Counts of one app's webhook responses on one day (UTC): a column per kind of response.
 
-    The vendor judges a URL by its share of 2xx answers (FACTS 3.2); this is our side of that. `app` is empty for
-    refused posts to a URL that names no app of ours.
+    The vendor judges a URL by its share of 2xx responses (FACTS 3.2); these are our own counts. `app` is empty for
+    refused requests to a URL that names no app of ours.
     """
 
     app = models.ForeignKey(App, on_delete=models.CASCADE, null=True, blank=True, related_name="+")

@@ -1,4 +1,4 @@
-"""What pages show of the inbox. Every read here goes by an index and stays fast with millions of events."""
+"""Queries of the webhook inbox for pages, commands and metrics. Each uses an index: fast with millions of events."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from integrations.webhooks.models import Answers, Event, Mailbox
 
 RECENT = timedelta(hours=24)
 JUDGED_DAYS, PAUSED_BELOW = 3, 0.9  # how the vendor judges a URL: its last days, and the least share of 2xx (FACTS 3.2)
-GOOD = 0.98  # below this somebody should look, well before the vendor does
+GOOD = 0.98  # below this an operator should look, well before the vendor pauses the URL
 
 _SUMS = {outcome.value: Sum(outcome.value) for outcome in Outcome}
 
 
 @dataclass(frozen=True, slots=True)
 class Unsettled:
-    """Events of one status that nothing will become of by itself, or not yet. `oldest`: when the first one came."""
+    """Pending or poisoned events: their number. `oldest`: when the first one was received."""
 
     number: int
     oldest: datetime | None
@@ -28,7 +28,7 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """The inbox at a glance. `recent` counts what was received in the last 24 hours by status; the rest is all time."""
+    """Counts of the inbox. `recent`: events received in the last 24 hours by status; all others are of all time."""
 
     recent: dict[str, int]
     pending: int
@@ -38,8 +38,10 @@ class Inbox:
 
 
 def inbox(now: datetime) -> Inbox:
-    """Counts for the `status` command. `recent` reads every event of a day, so pages that are asked for again and again
-    take `unsettled` alone."""
+    """Counts for the `status` command.
+
+    `recent` reads every event of a day, so pages that reload often use `unsettled` alone.
+    """
     left = unsettled()
     return Inbox(
         recent=counts(since=now - RECENT),
@@ -51,7 +53,7 @@ def inbox(now: datetime) -> Inbox:
 
 
 def unsettled() -> dict[str, Unsettled]:
-    """The pending and the poisoned events; both are always there."""
+    """The pending and the poisoned events by status; both keys are always present."""
     statuses = (Event.Status.PENDING, Event.Status.POISONED)
     rows = Event.objects.filter(status__in=statuses).values_list("status").order_by()
     found = {
@@ -61,19 +63,19 @@ def unsettled() -> dict[str, Unsettled]:
 
 
 def behind(now: datetime) -> int:
-    """Mailboxes with events that are due."""
+    """How many mailboxes have due events."""
     return Mailbox.objects.filter(due_at__lte=now).count()
 
 
 def counts(since: datetime) -> dict[str, int]:
-    """Events received since then, by status; every status is there."""
+    """How many events were received since then, by status; every status is present."""
     found = Event.objects.filter(received_at__gte=since).values_list("status").annotate(Count("id"))
     return dict.fromkeys(Event.Status.values, 0) | dict(found.order_by())
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An app's answers of the last three days, as the vendor would judge them."""
+    """An app's responses of the last three days, as the vendor would judge them."""
 
     app: str
     answered: int
@@ -81,18 +83,18 @@ class Standing:
 
     @property
     def share_refused(self) -> float:
-        """0..1; 0 when nothing came."""
+        """The share of responses other than 2xx, 0..1; 0 when no webhook came."""
         return sum(self.refused.values()) / self.answered if self.answered else 0.0
 
 
 def answered() -> list[dict[str, Any]]:
-    """Rows of app (client id, empty: none of ours) and every outcome's count since ever; for the metrics."""
+    """For the metrics: per app (client id; empty for none of ours) the count of every outcome, of all time."""
     rows = Answers.objects.values(app_name=F("app__client_id")).annotate(**_SUMS).order_by("app_name")
     return [{**row, "app_name": row["app_name"] or ""} for row in rows]
 
 
 def standings(now: datetime) -> list[Standing]:
-    """Each app's answers of today and the two days before; apps nobody posted to are left out."""
+    """Each app's responses of today and the two days before, without apps that received no webhook."""
     since = now.date() - timedelta(days=JUDGED_DAYS - 1)
     found = Answers.objects.filter(day__gte=since).values(name=F("app__name")).annotate(**_SUMS).order_by("name")
     rows: list[dict[str, Any]] = [dict(row) for row in found]

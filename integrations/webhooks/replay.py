@@ -1,7 +1,7 @@
-"""Having events processed again: after a handler was mended, or for a poisoned event whose cause is gone.
+"""Replay of stored events: after a handler was fixed, or for a poisoned event whose cause is gone.
 
-The events go back into their mailboxes as they were received and are worked through in the vendor's order. Handlers
-compare timestamps, so an old event replayed does not undo newer data.
+The events become pending again in their mailboxes, as they were received, and are handled in the vendor's order.
+Handlers compare timestamps, so an old event that is replayed does not undo newer data.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from integrations.webhooks.models import Event, Mailbox
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which events. Empty fields do not narrow; `ids` are webhook ids or our own row numbers."""
+    """Which events to replay. Empty fields do not narrow; `ids` are webhook ids or our own primary keys."""
 
     ids: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
@@ -30,14 +30,14 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """How many events went back, and the mailboxes they lie in."""
+    """How many events became pending again, and the ids of their mailboxes."""
 
     events: int
     mailboxes: list[int] = field(default_factory=list)
 
 
 def select(selection: Selection) -> QuerySet[Event]:
-    """The events meant. Raises BadRequest when nothing narrows them: nobody replays everything by accident."""
+    """The selected events. Raises BadRequest when nothing narrows them, so that no operator replays all by accident."""
     if not (selection.ids or selection.types or selection.since):
         raise BadRequest("say which events: by id, by type or since when")
     events = Event.objects.all()
@@ -54,7 +54,7 @@ def select(selection: Selection) -> QuerySet[Event]:
 
 
 def replay(events: QuerySet[Event], *, actor: str, **why: object) -> Replayed:
-    """Mark the events as pending again and wake their mailboxes. Leaves an audit entry with `why`, unless none matched.
+    """Mark the events as pending and their mailboxes as due. Writes an audit entry with `why`, unless none matched.
 
     Mailboxes are locked before events and in the order of their ids, as everywhere in this room.
     """

@@ -1,8 +1,8 @@
-"""How long events are kept: settled ones for `WEBHOOK_RETENTION_DAYS` after they came, all others until they are.
+"""Retention of events: deletes settled ones `WEBHOOK_RETENTION_DAYS` after they were received.
 
-Settled is what was handled or has no handler, and what nothing points at any more (a job that has yet to see an event
-does). Pending and poisoned events stay for ever. Until an event goes, its row recognises every repetition of it: the
-vendor keeps its log, from which an event can be sent once more by hand, for 30 days (FACTS 3.2).
+An event is settled when it was handled or has no handler, and no row points at it any more (a job that has yet to see
+an event does). Pending and poisoned events stay for ever. Until an event is deleted, its row recognises every
+repetition of it: the vendor keeps its log, from which an event can be sent once more by hand, for 30 days (FACTS 3.2).
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from integrations.webhooks.models import Event
 
 SETTLED = (Event.Status.DONE, Event.Status.IGNORED)
 BATCH = 1_000  # events of one transaction
-TURN_SECONDS = 30.0  # of one call; the next one goes on
+TURN_SECONDS = 30.0  # of one call; the next one continues
 
 log = structlog.get_logger(__name__)
 
 
 def kept_since(now: datetime) -> datetime:
-    """Settled events received before this are gone, or about to go."""
+    """Settled events received before this are deleted, or about to be."""
     return now - timedelta(days=settings.WEBHOOK_RETENTION_DAYS)
 
 
 def tidy(now: datetime) -> int:
-    """Delete the settled events that are old enough, the oldest first, for half a minute at most; how many."""
+    """Delete settled events that are old enough, the oldest first, for half a minute at most. Returns how many."""
     deleted, deadline = 0, clock.monotonic() + TURN_SECONDS
     while clock.monotonic() < deadline:
         batch = _delete_batch(kept_since(now))
@@ -44,7 +44,7 @@ def tidy(now: datetime) -> int:
 
 
 def _delete_batch(before: datetime) -> int:
-    """Passes over rows that somebody holds, so it never waits and nobody waits for it for longer than a batch."""
+    """Delete one batch. It skips locked rows, so it waits for no lock; others wait no longer than one batch takes."""
     with transaction.atomic():
         old = _settled().filter(received_at__lt=before).order_by("received_at")
         ids = list(old.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True)[:BATCH])
@@ -61,6 +61,6 @@ def _settled() -> QuerySet[Event]:
 
 
 def _pointing_here() -> list[Any]:
-    """The foreign keys of the rooms above, which this one cannot know by name."""
+    """The foreign keys of the rooms above that point at events; this room cannot name them."""
     fields = Event._meta.get_fields(include_hidden=True)  # noqa: SLF001 - Django's public way to a model's relations
     return [field for field in fields if field.one_to_many and field.auto_created]

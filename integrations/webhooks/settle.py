@@ -1,11 +1,12 @@
-"""One event: handled and marked in one transaction.
+"""Settles one event: handles it and marks it in one transaction; retries, and poisons what keeps failing.
 
-The fence and the mark are the transaction's last statements. If the lease is no longer ours by then, a stalled worker
-is finishing what somebody else has taken over, and everything it did is rolled back.
+The fence and the mark are the transaction's last statements. If another worker has the lease by then, this worker had
+stalled, and everything it did is rolled back.
 
-A failure that may pass gives the event a later due time and so holds its mailbox back: the events behind it may depend
-on it. When its retries are used up, or repeating cannot help, the event is *poisoned*: it steps aside and keeps its
-evidence. A worker that dies over an event (killed, out of memory, hung for the lease's term) counts as a failure too.
+After a retryable failure the event gets a later due time, which also delays its mailbox: the events behind it may
+depend on it. When its retries are used up, or repeating cannot help, the event is *poisoned*: the mailbox continues
+without it, and its row keeps the error. A worker that dies over an event (killed, out of memory, hung for the lease's
+term) counts as a failure too.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ LONGEST_WAIT = 300.0  # seconds
 
 
 class WorkerDied(Retryable):
-    """Nobody knows what happened: the process is gone."""
+    """The worker process died while it handled the event; the cause is unknown."""
 
     code = "worker_died"
 
@@ -49,7 +50,7 @@ def settle(lease: Lease, event: Event) -> bool:
 
 
 def worker_died(lease: Lease, event: Event) -> None:
-    """The mailbox's last holder ended without a word while this event was at its head; its term was wait enough."""
+    """Count a failure: the last worker died over the mailbox's first event. The retry is due at once."""
     with transaction.atomic():
         fence(lease)
         poisoned = _failed(event, WorkerDied("the worker that handled it ended without a word"), wait=0.0)
@@ -81,7 +82,7 @@ def _code(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Our own errors are safe to show; a foreign one's text may hold anything, so only its name and place are."""
+    """The reason to show. Our own errors are safe; of a foreign one only class and source position are shown."""
     if isinstance(error, IntegrationError):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]

@@ -29,5 +29,5 @@ def drain(mailbox_id: int, **_: Any) -> None:
 
 @task("webhooks.tidy")
 def tidy(**_: Any) -> None:
-    """Beat calls this: delete settled events that are older than the retention time."""
+    """Delete settled events that are older than the retention time. Beat sends this task."""
     retention.tidy(clock.now())

@@ -1,4 +1,4 @@
-"""`/webhooks/` for the one app or the one the event names, `/webhooks/<app>/` for an app of several."""
+"""URLs of the webhook endpoint: `/webhooks/` (the app that the event names) and `/webhooks/<app>/` (one of several)."""
 
 from __future__ import annotations
 

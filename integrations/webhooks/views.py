@@ -1,7 +1,7 @@
 """The webhook endpoint: read the raw body, store it through `inbox.accept`, answer in JSON.
 
 The answers follow both retry policies the vendor has published (FACTS 3.2): one repeats every answer but 2xx, the
-other only 429. So the answer is 429 for what could not be stored, and never 500 for a failure
+other only 429. So the answer is 429 for an event that could not be stored, and never 500 for a failure
 that has a status of its own.
 """
 
@@ -24,7 +24,7 @@ LARGEST = 1024 * 1024  # bytes; the largest real bodies are messages with some t
 
 @csrf_exempt
 def receive(request: HttpRequest, app_name: str | None = None) -> HttpResponse:
-    """POST /webhooks/ and /webhooks/<app>/."""
+    """Handle POST /webhooks/ and /webhooks/<app>/."""
     if request.method in ("GET", "HEAD"):
         return HttpResponse("HighLevel posts its webhooks here.\n", content_type="text/plain")
     if request.method != "POST":
@@ -49,13 +49,13 @@ def receive(request: HttpRequest, app_name: str | None = None) -> HttpResponse:
 
 
 def _body(request: HttpRequest) -> bytes:
-    """The raw body. What is too large by its own word is not read at all, the rest to one byte above the limit."""
+    """The raw body. One that declares too large a length is not read; any other up to one byte above the limit."""
     declared = request.META.get("CONTENT_LENGTH") or "0"
     if declared.isdecimal() and int(declared) > LARGEST:
         raise PayloadTooLarge("the webhook is larger than 1 MiB", size=int(declared))
     try:
         raw: bytes = _stream(request).read(LARGEST + 1)
-    except Exception as error:  # a malformed chunk is told by a class of the server's own, which is no OSError
+    except Exception as error:  # the server reports a malformed chunk by a class of its own, which is no OSError
         raise PayloadAnomalous("the webhook broke off", reason=type(error).__name__) from error
     if len(raw) > LARGEST:
         raise PayloadTooLarge("the webhook is larger than 1 MiB")
@@ -63,8 +63,11 @@ def _body(request: HttpRequest) -> bytes:
 
 
 def _stream(request: HttpRequest) -> BinaryIO:
-    """Django reads nothing of a chunked body, because it declares no length; the server marks those that end by
-    themselves (`wsgi.input_terminated`)."""
+    """The stream to read the body from.
+
+    Django reads nothing of a chunked body, because it declares no length. The server marks bodies that end by
+    themselves (`wsgi.input_terminated`).
+    """
     if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "") and request.META.get("wsgi.input_terminated"):
         return cast(BinaryIO, request.META["wsgi.input"])
     return cast(BinaryIO, request)

@@ -28,6 +28,7 @@ class Command(BaseCommand):
     help = "The keys that seal the stored secrets: what each holds, re-sealing under the newest, giving up a lost one."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the subcommands and their options."""
         actions = parser.add_subparsers(dest="action", required=True)
         helps = {
             "status": "count the sealed values of each key; exits 1 when one is missing, wrong or a value is damaged",
@@ -42,6 +43,7 @@ class Command(BaseCommand):
                 action.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        """Run the subcommand."""
         act: dict[str, Callable[..., None]] = {"status": self._status, "rotate": self._rotate, "forget": self._forget}
         try:
             act[options["action"]](
@@ -83,7 +85,7 @@ class Command(BaseCommand):
             raise CommandError(f"{outcome.left} values are left, which somebody was writing: run it again")
 
     def _confirm(self, key_id: str, held: dict[str, int]) -> None:
-        """On standard error, so that --json stays JSON."""
+        """Ask for confirmation on standard error, so that --json prints JSON only."""
         counts = ", ".join(f"{count} in {label}" for label, count in held.items())
         self.stderr.write(
             f"The key {key_id!r} sealed {counts}. Without it nobody can read them; they will be given up."
@@ -96,13 +98,13 @@ class Command(BaseCommand):
 
 @contextmanager
 def _watched(total: int, *, doing: str, show: bool) -> Iterator[rotation.Watcher]:
-    """A bar on the terminal, and the first Ctrl-C between two batches."""
+    """Show a progress bar, and let the first Ctrl-C stop between two batches."""
     with Interrupt() as interrupt, screen.bar(total, doing=doing, show=show and bool(total)) as advance:
         yield rotation.Watcher(batch_done=advance, stop=interrupt.asked)
 
 
 def _rows(held: dict[str, int]) -> int:
-    """How many rows hold these values: a model's columns are given up together."""
+    """How many rows have these values: a model's columns are given up together."""
     models: dict[str, int] = {}
     for label, count in held.items():
         model = label.rpartition(".")[0]

@@ -22,7 +22,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
 def moment(text: str) -> datetime:
-    """ISO 8601 (UTC unless it says otherwise), or how long ago: 30m, 2h, 7d."""
+    """Parse ISO 8601 (UTC unless it says otherwise), or a time span ago: 30m, 2h, 7d."""
     if ago := _AGO.fullmatch(text):
         return clock.now() - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
@@ -33,12 +33,12 @@ def moment(text: str) -> datetime:
 
 
 class Command(BaseCommand):
-    """The command `replay`."""
+    """`manage.py replay`."""
 
     help = "Process stored webhooks again, in order. At least one of --id, --since and --type says which."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """The command's options."""
+        """Declare the options that select events."""
         parser.add_argument("--id", action="append", default=[], help="webhook id or row number; repeatable")
         parser.add_argument("--since", type=moment, help="received since: a date in ISO 8601, or 30m, 2h, 7d ago")
         parser.add_argument("--type", action="append", default=[], help="event type; repeatable")
@@ -73,7 +73,7 @@ class Command(BaseCommand):
 
 
 def _gone_before(selection: Selection) -> datetime | None:
-    """From when on events are complete, where the selection reaches back further."""
+    """The time since which all events are kept, when the selection reaches back further; else None."""
     kept_since = retention.kept_since(clock.now())
     return kept_since if selection.since and selection.since < kept_since else None
 
