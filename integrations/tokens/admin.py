@@ -1,6 +1,6 @@
 """Admin pages of credentials: health, age, lease and reason.
 
-The sealed columns are no fields here: of what they hold, only the id of the key that sealed it is shown.
+The sealed columns are not shown, only the id of the vault key that sealed them.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SHORT = {
 
 @admin.register(Credential)
 class CredentialAdmin(SteeredTokens, EnteredTokens, NamedPlaces, ReadOnlyAdmin):
-    """List and page of credentials; read-only but for the operators' actions."""
+    """List and page of credentials; read-only except for the operators' actions."""
 
     place_column = "resource_id"
     list_display = ("whose", "user_type", "app", "state_label", "token", "expires", "refresh_due", "last_error_code")
@@ -97,52 +97,63 @@ class CredentialAdmin(SteeredTokens, EnteredTokens, NamedPlaces, ReadOnlyAdmin):
 
     @display(description="state", ordering="state", label=_COLOURS)
     def state_label(self, row: Credential) -> tuple[str, str]:
+        """The state as a short coloured label."""
         state = Credential.State(row.state)
         return state.value, _SHORT[state]
 
     @display(description="generation, key", ordering="generation")
     def token(self, row: Credential) -> str:
+        """Generation and vault key id."""
         return f"{row.generation}, {self.key_id(row)}"
 
     @display(description="expires", ordering="expires_at")
     def expires(self, row: Credential) -> str | None:
+        """Time until the access token expires."""
         return _distance(row.expires_at)
 
     @display(description="next refresh", ordering="refresh_due_at")
     def refresh_due(self, row: Credential) -> str | None:
+        """Time until the next refresh."""
         return _distance(row.refresh_due_at)
 
     @display(description="expires")
     def expiry(self, row: Credential) -> str | None:
+        """When the access token expires, and the time until then."""
         return _moment(row.expires_at)
 
     @display(description="next refresh")
     def next_refresh(self, row: Credential) -> str | None:
+        """When the next refresh is due, and the time until then."""
         return _moment(row.refresh_due_at)
 
     @display(description="last refreshed")
     def refreshed(self, row: Credential) -> str | None:
+        """When the last refresh succeeded, and how long ago."""
         return _moment(row.refreshed_at)
 
     @display(description="lease until")
     def lease(self, row: Credential) -> str | None:
+        """When the refresh lease runs out."""
         return _moment(row.lease_until)
 
     @display(description="call begun")
     def intent(self, row: Credential) -> str | None:
+        """When a refresh wrote its intent: the start of a call whose result is not stored yet."""
         return _moment(row.intent_at)
 
     @display(description="last error at")
     def failed(self, row: Credential) -> str | None:
+        """When the last refresh failed, and how long ago."""
         return _moment(row.last_error_at)
 
     @display(description="reconnect link")
     def reconnect(self, row: Credential) -> SafeString:
-        """To send to whoever may install the app; for a token that is entered by hand, our own form."""
+        """The link for the person who may install the app; for a manual token, that of our own form."""
         return format_html('<a class="text-primary-600 dark:text-primary-500" href="{0}">{0}</a>', reconnect_url(row))
 
     @display(description="key id")
     def key_id(self, row: Credential) -> str:
+        """The vault key id of the access token, "no token" or "damaged"."""
         if row.access_sealed is None:
             return "no token"
         try:
@@ -156,5 +167,5 @@ def _distance(at: datetime | None) -> str | None:
 
 
 def _moment(at: datetime | None) -> str | None:
-    """The moment, and how far it is."""
+    """The time, and its distance from now."""
     return None if at is None else f"{date_format(localtime(at), 'DATETIME_FORMAT')} ({_distance(at)})"

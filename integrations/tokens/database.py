@@ -1,4 +1,4 @@
-"""Database handling around a call to the vendor: release it, refuse transactions, map its loss."""
+"""Database connection around a call to the vendor: release it, refuse transactions, map its loss to an error."""
 
 from __future__ import annotations
 
@@ -9,19 +9,21 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 
 from integrations.core.errors import BadRequest, StoreUnavailable
 
-# InternalError is what a server says that became, or still is, a read-only standby.
+# A server that became, or still is, a read-only standby raises InternalError.
 LOST = (OperationalError, InterfaceError, InternalError)
 
 
 def let_go() -> None:
-    """Give this thread's connection back to the pool, unless somebody's transaction is on it."""
+    """Return this thread's connection to the pool, unless a transaction is open on it."""
     if not connection.in_atomic_block:
         connection.close()
 
 
 def refuse_transaction(doing: str) -> None:
-    """Raises BadRequest inside a transaction of the caller's: its rollback would take back what the vendor's answer has
-    made true for good."""
+    """Raise BadRequest inside a transaction of the caller.
+
+    Its rollback would discard what the vendor's answer has made permanent.
+    """
     if not connection.in_atomic_block:
         return
     try:
@@ -34,7 +36,7 @@ def refuse_transaction(doing: str) -> None:
 
 @contextmanager
 def needed() -> Iterator[None]:
-    """Raises StoreUnavailable for a database that is away."""
+    """Context manager: raises StoreUnavailable when the database is away."""
     try:
         yield
     except LOST as error:

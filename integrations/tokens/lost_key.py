@@ -7,8 +7,8 @@
     more, its company's grant lives    as it was, without it        minted, due at once
     more, no company to mint from      needs reconnect              never; a company that comes back mints it
 
-The generation stands: a pair that another process was just given, or that waits in the spool, is still welcome. A
-suspended credential keeps its own due time.
+The generation is not changed: a pair that another process just received, or that waits in the spool, can still be
+committed. A suspended credential keeps its own due time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Credentials:
     label = "tokens.Credential"
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
-        """Recover or end up to 200 credentials that this key sealed; how many came to which end."""
+        """Recover or end up to 200 credentials that this key sealed. Returns counts by outcome."""
         ends: Counter[str] = Counter()
         with transaction.atomic():
             audit.wait_turn()
@@ -52,7 +52,7 @@ class Credentials:
 
 
 def register() -> None:
-    """Tell the vault how credentials end when a key is lost. Called once at start-up."""
+    """Register the handler with the vault. Called once at start-up."""
     forget.register(Credentials())
 
 
@@ -96,7 +96,7 @@ def _parted(row: Credential, key_id: str, now: datetime) -> dict[str, Any]:
         "intent_at": None,
     }
     if row.state == State.NEEDS_RECONNECT:
-        return emptied  # it has a reason already, and that one is the vendor's
+        return emptied  # it has a reason already: the vendor's
     cure = "install the app again" if row.kind == Kind.OAUTH else "enter it again"
     reason = f"it was sealed by the key {key_id!r}, which is lost: {cure}"
     trouble = {"last_error": reason, "last_error_code": SealBroken.code, "last_error_at": now, "last_trace_id": ""}
@@ -104,7 +104,7 @@ def _parted(row: Credential, key_id: str, now: datetime) -> dict[str, Any]:
 
 
 def _companies_alive(batch: list[Credential], key_id: str) -> set[tuple[int, str]]:
-    """The companies behind these rows whose own grant is not lost."""
+    """The companies of these rows whose own grant is not lost."""
     ids = {row.company_id for row in batch if row.is_minted}
     companies = Credential.objects.filter(user_type=UserType.COMPANY, resource_id__in=ids, state=State.ACTIVE)
     sound = companies.exclude(refresh_sealed=None).annotate(sealed_by=KeyId("refresh_sealed"))

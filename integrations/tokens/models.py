@@ -1,9 +1,9 @@
 """The Credential model: one row of sealed tokens per (app, user type, resource id, API), and its state transitions.
 
-The life of a refresh token is in four columns: `generation` counts the pairs we held; `lease_*` says who may call the
-vendor now; `intent_*` says for which generation a call was begun, and is written before the call. A row whose intent
-equals its generation while the lease has run out is an orphan: the answer was lost, and the same token may be sent
-once more within 30 seconds of `intent_at` (FACTS 1.4).
+The life of a refresh token is in four columns: `generation` counts the pairs so far; `lease_*` says which worker may
+call the vendor now; `intent_*` says for which generation a call was begun, and is written before the call. A row whose
+intent equals its generation while the lease has run out is an orphan: the answer was lost, and the same token may be
+sent once more within 30 seconds of `intent_at` (FACTS 1.4).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from integrations.tenants.models import App
 class CredentialQuerySet(models.QuerySet["Credential"]):
     """The state transitions of credentials: conditional UPDATEs, each returns how many rows it changed.
 
-    Refreshes take and give up their lease with `tokens.refresh.lease` and `tokens.refresh.record_failure`.
+    Refreshes claim and release their lease with `tokens.refresh.lease` and `tokens.refresh.record_failure`.
     """
 
     def of_key(self, key: CredentialKey) -> Self:
@@ -29,7 +29,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return self.filter(**key.columns)
 
     def of_generation(self, credential_id: int, generation: int) -> Self:
-        """The row while this generation stands: a writer that saw an older pair changes nothing."""
+        """The row while it has this generation: a writer that read an older pair changes nothing."""
         return self.filter(pk=credential_id, generation=generation)
 
     def leased_to(self, row: Credential) -> Self:
@@ -81,7 +81,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         )
 
     def make_due(self, now: datetime) -> int:
-        """The next sweep refreshes them."""
+        """Due now: the dispatcher sends them to workers, which refresh them."""
         return self.update(refresh_due_at=now)
 
     def reject_access_token(self) -> int:
@@ -90,17 +90,17 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 
 
 class Credential(models.Model):
-    """The sealed tokens of one app on one company or location, and how their renewal goes."""
+    """The sealed tokens of one app on one company or location, and the state of their refresh."""
 
     class Kind(models.TextChoices):
-        """How the token came here, which decides how it is renewed."""
+        """The origin of the token, which decides how it is renewed."""
 
         OAUTH = "oauth", "OAuth (API 2.0)"
         PRIVATE = "private", "private integration token"
         KEY = "key", "API 1.0 key"
 
     class Api(models.IntegerChoices):
-        """Which API it opens: an API 1.0 key may stand beside the same location's OAuth grant."""
+        """The API that the token is for: a location may have an API 1.0 key beside its OAuth grant."""
 
         ONE = 1, "API 1.0"
         TWO = 2, "API 2.0 and v3"
@@ -183,7 +183,7 @@ class Credential(models.Model):
 
     @property
     def owner(self) -> tuple[str, ...]:
-        """What its sealed values are bound to."""
+        """The owner in the binding of its sealed values."""
         own = ("credential", str(self.app_id), self.user_type, self.resource_id)
         return own if self.api == self.Api.TWO else (*own, f"api {self.api}")
 

@@ -1,4 +1,4 @@
-"""Seals and opens the token columns of credentials; the only place that opens them.
+"""Seals and opens the token columns of credentials; no other module opens them.
 
 A pair is sealed under the next generation and bound to it, so an older pair never opens in its place.
 """
@@ -35,7 +35,7 @@ def refresh_token(row: Credential) -> Secret:
 
 
 def register() -> None:
-    """Hand the sealed columns to the vault, which counts and re-seals them."""
+    """Register the sealed columns with the vault, which counts and re-seals them."""
     needs = ("app_id", "user_type", "resource_id", "api", "generation")
     columns.register(
         columns.SealedColumn(Credential, "access_sealed", needs, lambda row: binding(row, ACCESS, row.generation)),

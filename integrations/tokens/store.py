@@ -20,7 +20,7 @@ from integrations.tenants.models import App
 from integrations.tokens import seals
 from integrations.tokens.access import access_cache
 from integrations.tokens.models import Credential, CredentialKey
-from integrations.tokens.seals import access_token as access_token  # what the rooms above ask of a row
+from integrations.tokens.seals import access_token as access_token  # for the rooms above
 from integrations.tokens.seals import refresh_token as refresh_token
 
 DEFAULT_LIFETIME = 86_399  # seconds; FACTS 1.4, for an answer without expires_in
@@ -62,7 +62,7 @@ def find(key: CredentialKey) -> Credential | None:
 
 
 def get_or_create(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
-    """The key's row, made empty (generation 0, no tokens) when there is none yet."""
+    """The key's row; created empty (generation 0, no tokens) when missing."""
     row, _ = Credential.objects.select_related("app").get_or_create(
         **key.columns, defaults={"generation": 0, "company_id": company_id, "created_at": now}
     )
@@ -70,9 +70,9 @@ def get_or_create(key: CredentialKey, *, company_id: str, now: datetime) -> Cred
 
 
 def save_grant(key: CredentialKey, grant: Grant, *, now: datetime) -> Credential:
-    """Keep a grant that an installation brought, over whatever was there: it is newer than any refresh under way.
+    """Store the grant of an installation over any present tokens: it is newer than any refresh under way.
 
-    A company's brings back the locations that lost theirs: they are due at once, and minted.
+    A company's grant brings back the locations that lost theirs: they are due at once, and minted.
     """
     with transaction.atomic():
         row = _locked(key, company_id=grant.company_id or "", now=now)
@@ -86,8 +86,8 @@ def save_grant(key: CredentialKey, grant: Grant, *, now: datetime) -> Credential
 def swap(row: Credential, grant: Grant, *, now: datetime, granted: bool = False) -> bool:
     """Replace the pair of `row.generation` by `grant`, asked for at `now`, in the database and in `row`.
 
-    False, and `row` as it was, when another generation stands there already. A grant without a refresh token leaves
-    none: an old one kept from another grant would only look healthy (FACTS 1.7). `granted` when it is no renewal.
+    False, with `row` unchanged, when the database has another generation already. A grant without a refresh token
+    leaves none: an old one kept from another grant would only look healthy (FACTS 1.7). `granted`: it is no renewal.
     """
     lifetime = timedelta(seconds=grant.expires_in or DEFAULT_LIFETIME)
     told: dict[str, Any] = {"company_id": (grant.company_id or row.company_id)[:64]}
@@ -107,7 +107,7 @@ def swap(row: Credential, grant: Grant, *, now: datetime, granted: bool = False)
 
 
 def save_manual_token(key: CredentialKey, token: Secret, *, kind: str, now: datetime) -> Credential:
-    """Keep a token that somebody pasted, over whatever was there; calls under way finish with the old one."""
+    """Store a token that an operator pasted over any present one; calls under way finish with the old one."""
     with transaction.atomic():
         row = _locked(key, company_id="", now=now)
         values = {
@@ -125,22 +125,23 @@ def save_manual_token(key: CredentialKey, token: Secret, *, kind: str, now: date
 
 
 def revoke(key: CredentialKey, *, reason: str, now: datetime) -> None:
-    """Forget both tokens after an uninstall. The row stays, one generation on, so that nothing in flight revives it."""
+    """Forget both tokens after an uninstall. The row stays, one generation on: no refresh under way can revive it."""
     Credential.objects.of_key(key).revoke(reason=reason, now=now)
     access_cache.clear()
 
 
 def reactivate(row: Credential, *, company_id: str) -> None:
-    """A location that was uninstalled or needed a reconnect, and that its company now speaks for again."""
+    """Activate a location that was uninstalled or needed a reconnect: its company has it installed again."""
     Credential.objects.filter(pk=row.pk).reactivate(company_id=company_id)
 
 
 def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, retried: bool = True) -> bool:
     """Stop using a credential, tokens kept: the vendor called its location inactive, or an operator suspends it.
 
-    The sweep retries it every six hours, and `retry_suspended` at once. With `retried=False` only the latter does, and
-    a credential whose refresh is under way stays active: the new pair would activate it again. A company's credential
-    stays active when a call fails, because the vendor may have meant one of its locations. True when it was active.
+    The dispatcher has it retried every six hours, and `retry_suspended` at once. With `retried=False` only the latter
+    does, and a credential whose refresh is under way stays active: the new pair would activate it again. A company's
+    credential stays active when a call fails, because the vendor may have meant one of its locations. True when it was
+    active.
     """
     due = now + INACTIVE_RETRY * random.uniform(0.8, 1.2) if retried else None  # noqa: S311 - spreads load
     row = Credential.objects.of_generation(credential_id, generation)
@@ -151,12 +152,12 @@ def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, 
 
 
 def retry_suspended(key: CredentialKey, *, now: datetime) -> bool:
-    """Something says that a suspended location is back: make it due at once. False when it was not suspended."""
+    """Make a suspended location due at once: a sign came that it is back. False when it was not suspended."""
     return Credential.objects.of_key(key).suspended().make_due(now) > 0
 
 
 def confirm_active(credential_id: int, generation: int, *, now: datetime) -> None:
-    """A call succeeded with a suspended credential: it is active again, and due for a refresh that proves it."""
+    """Activate a suspended credential whose call succeeded; it is due for a refresh that proves it."""
     Credential.objects.of_generation(credential_id, generation).suspended().activate(due_at=now)
 
 
@@ -170,7 +171,7 @@ def is_usable(row: Credential, now: datetime) -> bool:
 
 
 def reject_access_token(credential_id: int, generation: int, *, now: datetime) -> None:
-    """The vendor answered 401 to this generation: the next caller refreshes first.
+    """Mark this generation as refused, after a 401 of the vendor: the next caller refreshes first.
 
     A pair that is seconds old is not marked: a fresh token that is refused is not cured by a fresher one.
     """
@@ -185,7 +186,7 @@ def _locked(key: CredentialKey, *, company_id: str, now: datetime) -> Credential
 
 
 def _replace(row: Credential, values: dict[str, Any]) -> bool:
-    """One UPDATE to the next generation where `row.generation` still stands; `row` follows when it did."""
+    """Write the next generation by one UPDATE, if `row.generation` is unchanged; then update `row` too."""
     values = {"generation": row.generation + 1, **_CALM, **values}
     with connection.cursor() as cursor:
         prepared = [_field(name).get_db_prep_save(value, connection) for name, value in values.items()]
@@ -205,6 +206,6 @@ def _field(name: str) -> Any:
 
 @cache
 def _update(columns: tuple[str, ...]) -> str:
-    """Written once: the query builder takes longer for so many columns than the database does."""
+    """The UPDATE as text, built once: for so many columns the query builder takes longer than the database."""
     assignments = ", ".join(f"{connection.ops.quote_name(name)} = %s" for name in columns)
     return f"UPDATE tokens_credential SET {assignments} WHERE id = %s AND generation = %s"  # noqa: S608 - names only

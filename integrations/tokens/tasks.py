@@ -1,8 +1,8 @@
-"""Celery tasks of credentials: refresh, mint and repair one, and the sweep that sends those that are due.
+"""Celery tasks of credentials: refresh, mint and repair one; the sweep; and the due refreshes of the dispatcher.
 
 After an outage ten thousand may be due at once. The dispatcher then sends the tokens that expire first among the
 `LOOK` that waited longest, and only as many as workers can begin soon. So the vendor sees a steady stream of as many
-calls at a time as there are worker threads. The read goes by the index on the due time.
+calls at a time as there are worker threads. The read uses the index on the due time.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ log = structlog.get_logger(__name__)
 
 @contextmanager
 def _left_to_the_row() -> Iterator[None]:
-    """A refresh that failed has written down when it is tried again (`outcomes`), and the sweep does it. A message that
-    came again as well would ask the vendor twice as often, and for a lost answer at the wrong moments. Only our own
-    queue and stores are waited for as every other task waits for them."""
+    """Swallow a retryable failure: the row says when it is tried again (`outcomes`), and the dispatcher sends it then.
+
+    A retry by Celery as well would call the vendor twice as often, and for a lost answer at the wrong times. Only a
+    missing permit and an unavailable store are raised, so that the task waits for them as every other task does.
+    """
     try:
         yield
     except Retryable as error:
@@ -55,21 +57,21 @@ def refresh_one(*, credential_id: int, forced: bool = False, **_: object) -> Non
 
 @task("tokens.mint")
 def mint_one(*, credential_id: int, **_: object) -> None:
-    """A new pair by the company's token: an operator wants it."""
+    """Mint a new pair from the company's token, at an operator's request."""
     mint(credential_id)
 
 
 @task("tokens.repair")
 def repair_one(*, credential_id: int, **_: object) -> None:
-    """Repeat a call whose owner died, inside the 30 seconds in which the vendor answers it the same."""
+    """Repeat a call whose owner died, within the 30 seconds in which the vendor answers it the same."""
     if lease.orphaned().filter(pk=credential_id).exists():
         with _left_to_the_row():
-            refresh(credential_id, forced=True)  # a stopped app rests for longer than the 30 seconds
+            refresh(credential_id, forced=True)  # a halted app is stopped for longer than the 30 seconds
 
 
 @task("tokens.sweep")
 def sweep(**_: object) -> None:
-    """Drain the spool, then send a task for each orphan, each probe of a halted app and each due credential."""
+    """Drain the spool, then send a task for each orphan and each probe of a halted app. Beat sends this task."""
     spool.drain(commit.KIND, commit.commit)  # before the repairs, which would find the grant dead
     now = clock.now()
     for credential_id in lease.orphans():
@@ -81,7 +83,7 @@ def sweep(**_: object) -> None:
 def claim_due(limit: int, now: datetime) -> list[int]:
     """Up to `limit` of the due credentials, marked as sent until `now + _REDUE` (`core.dispatch.DueSource`).
 
-    Those of a halted app are put off, so that they hold up no other app's: `halted_apps` chooses which one asks for it.
+    Those of a halted app are put off, so that they delay no other app's: `halted_apps` chooses the one that probes.
     """
     rows = list(longest_due(now).values_list("pk", "expires_at", "app__halted_at"))
     resting = {pk for pk, _, halted_at in rows if halted_at is not None and now - halted_at < marketplace.PROBE_EVERY}

@@ -1,7 +1,7 @@
 """Per-process cache of access tokens, so that a stream of calls reads each credential once a second.
 
 Without it every call is a query, and a few hundred tenants at full speed keep a database busy. An entry may be a second
-old. That changes nothing: a call takes seconds, and a call that began just before an uninstall, a suspension or a
+old. That is harmless: a call takes seconds, and a call that began just before an uninstall, a suspension or a
 refresh ends with the token it began with. An entry is removed at once when the vendor refuses its token and when this
 process replaces it. `clear` is the public reset, for tests and for an uninstall.
 """
@@ -20,9 +20,9 @@ _CAPACITY = 2_000  # credentials
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """An access token and where it came from. `scopes` is empty when the vendor did not say.
+    """An access token and its credential. `scopes` is empty when the vendor did not name them.
 
-    `suspended`: the location was inactive when last asked; tell `store.works` if the call succeeds.
+    `suspended`: the location was inactive at the last attempt; call `store.confirm_active` if the call succeeds.
     """
 
     token: Secret
@@ -37,7 +37,7 @@ _entries: dict[Hashable, tuple[Access, float]] = {}
 
 
 def get(key: Hashable) -> Access | None:
-    """What was held for this key within the last second."""
+    """The token cached for this key within the last second, or None."""
     access, until = _entries.get(key, (None, 0.0))
     return access if clock.monotonic() < until else None
 
@@ -45,17 +45,17 @@ def get(key: Hashable) -> Access | None:
 def put(key: Hashable, access: Access) -> None:
     """Keep the token for `LIFETIME` seconds; a full cache is emptied first."""
     if len(_entries) >= _CAPACITY:
-        _entries.clear()  # a process that serves so many at once gains nothing from remembering any
+        _entries.clear()  # a process that serves so many credentials at once gains nothing from a cache
     _entries[key] = access, clock.monotonic() + LIFETIME
 
 
 def discard(credential_id: int) -> None:
-    """Its token or its standing has changed."""
+    """Remove a credential whose token or state has changed."""
     for key, (access, _) in list(_entries.items()):
         if access.credential_id == credential_id:
             _entries.pop(key, None)
 
 
 def clear() -> None:
-    """Hold nothing any more."""
+    """Empty the cache."""
     _entries.clear()

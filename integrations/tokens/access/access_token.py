@@ -1,4 +1,4 @@
-"""Access tokens for the rooms above: a token for a credential key, valid for at least another minute."""
+"""Access tokens for API calls: a token for a credential key, valid for at least another minute."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from integrations.core.errors import (
 from integrations.quota.permits.lanes import Lane
 from integrations.tokens import database, store
 from integrations.tokens.access import access_cache, lookup
-from integrations.tokens.access.access_cache import Access as Access  # what is answered
+from integrations.tokens.access.access_cache import Access as Access  # the result type of this module
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
 
-_POLL = 0.1  # seconds between a waiter's looks at the generation
+_POLL = 0.1  # seconds between two reads of the generation while another worker refreshes
 _HELD = timedelta(seconds=access_cache.LIFETIME)
-_PATIENCE = 7.0  # a little more than the deadline of the call it waits for
+_PATIENCE = 7.0  # seconds; a little more than the deadline of the refresh it waits for
 
 
 def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
-    """The holder's access token, refreshed or minted first when it must be. `refused`: a generation of no more use.
+    """The tenant's access token, refreshed or minted first when necessary. `refused`: a generation the vendor refused.
 
     Raises InstallGone, GrantRevoked, LocationInactive, RefreshInProgress, StoreUnavailable, Unreachable (with the
-    moment of the next try, when the last one failed), and whatever the refresh raised.
+    time of the next attempt, when the last one failed), and every error of the refresh.
     """
     if (known := access_cache.get(key)) is not None and known.generation != refused:
         return known
@@ -44,11 +44,11 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
             except RefreshInProgress:
                 if clock.monotonic() > until:
                     raise
-                database.let_go()  # a crowd that waits leaves the connections to those who work
+                database.let_go()  # many waiting threads leave the connections to the working ones
                 clock.sleep(_POLL)
                 continue
             if row.access_sealed is None:
-                continue  # uninstalled meanwhile: what stands there now says what to raise
+                continue  # uninstalled meanwhile: the row's new state decides what is raised
         suspended = row.state == Credential.State.SUSPENDED
         access = Access(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
         if not suspended and store.is_usable(row, clock.now() + _HELD):
@@ -57,12 +57,12 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
 
 
 def get_or_mint(key: CredentialKey, *, company_id: str, lane: Lane) -> Access:
-    """Give a location its first token from its company's. Does nothing but read when it has one."""
+    """Mint a location's first token from its company's token. Only reads it when the location has one."""
     row = store.get_or_create(key, company_id=company_id, now=clock.now())
     store.reactivate(row, company_id=company_id)
     access_cache.discard(row.pk)
     if row.state == Credential.State.SUSPENDED:
-        refresh(row.pk, lane=lane)  # it is spoken of again, so it may well be active again
+        refresh(row.pk, lane=lane)  # the vendor names the location again, so it may be active again
     return get(key, lane=lane)
 
 
@@ -78,13 +78,15 @@ def _standing(key: CredentialKey, lane: Lane) -> Credential:
 
 
 def _worth_a_try(row: Credential, lane: Lane) -> bool:
-    """Somebody who waits for the answer may find out for all that a suspended location is back."""
+    """An interactive call may try a suspended location; its success shows that the location is active again."""
     return lane is Lane.INTERACTIVE and row.refresh_due_at is not None and store.is_usable(row, clock.now())
 
 
 def _respect_backoff(row: Credential, lane: Lane, now: datetime) -> None:
-    """A refresh that just failed is not tried again by every caller, only when it is due or somebody waits for it.
-    The repeat of a lost answer has its moment (`outcomes.REPEATS`), whoever waits."""
+    """Raise Unreachable after a failed refresh, unless the next attempt is due or the call is interactive.
+
+    The repeat of a lost answer has its fixed time (`outcomes.REPEATS`), also for interactive calls.
+    """
     if not row.failures or row.refresh_due_at is None or row.refresh_due_at <= now:
         return
     if row.lease_owner or (lane is Lane.INTERACTIVE and row.lease_until is None):

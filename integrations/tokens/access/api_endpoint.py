@@ -1,8 +1,8 @@
 """The API endpoint of a credential: base URL, and the quota that its calls use.
 
 API 1.0 has a quota of its own, 100 calls in 10 seconds and 200,000 a day (public-api.gohighlevel.com), for the key of a
-location or agency, whatever app uses it. So its calls are counted apart from API 2.0's. Whether its answers carry the
-quota headers is not documented; where they do not, the documented numbers apply.
+location or agency, whatever app uses it. So its calls are counted apart from API 2.0's. Whether its responses have the
+quota headers is not documented; without them the documented numbers apply.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _DOCUMENTED = RateSnapshot(max=100, interval_ms=10_000, daily_limit=200_000)
 
 @dataclass(frozen=True, slots=True)
 class ApiEndpoint:
-    """A base URL, and the name under which its quota is counted: a client id or `API_1_QUOTA`."""
+    """A base URL, and the quota key of its calls: a client id or `API_1_QUOTA`."""
 
     url: str
     quota_app: str
 
     def rate(self, key: CredentialKey, told: RateSnapshot) -> RateSnapshot:
-        """What to settle a call with: what its answer said, or for a silent API 1.0 what is documented."""
+        """The rate snapshot to settle a call with: that of the response, or the documented one if API 1.0 sent none."""
         if self.quota_app != API_1_QUOTA or told.max is not None:
             return told
         try:
             known = queries.snapshot(self.quota_app, key.tenant.id)
         except StoreUnavailable:
-            return told  # an answer is in hand, and must not be lost for its accounts
-        # The day's count is kept by the governor once it has begun; to begin it needs a remainder.
+            return told  # the response has arrived, and must not be lost over its accounting
+        # The governor continues the day's count by itself; to start it needs a remainder.
         left = None if known.day_limit is not None else known.day_used
         assert _DOCUMENTED.daily_limit is not None
         return _DOCUMENTED if left is None else replace(_DOCUMENTED, daily_remaining=_DOCUMENTED.daily_limit - left)

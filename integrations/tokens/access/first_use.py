@@ -1,8 +1,8 @@
 """Mints a location's first token at its first call, from the token of a company that has the app on all locations.
 
 The reconciler mints for locations too, but a call need not wait for it: a bulk install of an agency reaches locations
-that were created a second ago (FACTS 1.6, 1.7). The vendor decides whether the location belongs to the company; its
-refusal leaves no row behind. After a success the company's next reconciliation is due at once and registers the
+that were created a second ago (FACTS 1.6, 1.7). The vendor decides whether the location belongs to the company; after a
+refusal no row is kept. After a success the company's next reconciliation is due at once and registers the
 location.
 """
 
@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
-    """As `access_token.get`, for a location without any credential from its company's. Raises what it raises."""
+    """As `access_token.get`; mints for a location without a credential from its company's. Raises the same errors."""
     try:
         return access_token.get(key, lane=lane, refused=refused)
     except InstallGone as gone:

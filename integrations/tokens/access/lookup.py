@@ -1,8 +1,8 @@
 """Reads the credential of a call by its key, with hand-written SQL instead of the query builder.
 
 Every call reads one row under a unique key; the ORM takes longer to build that query than PostgreSQL to answer it
-(bench_gateway). Nothing is cached here: a credential that any process revoked, replaced or suspended a moment ago is so
-for the next reader.
+(bench_gateway). Nothing is cached here: the next reader sees every revocation, replacement and suspension by another
+process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from integrations.tokens.models import Credential, CredentialKey
 
 
 def credential(key: CredentialKey) -> Credential | None:
-    """The holder's row; its `app` is the holder's own."""
+    """The credential with this key, or None. Its `app` is the object in the key."""
     sql, columns = _question()
     with connection.cursor() as cursor:
         cursor.execute(sql, [key.app.pk, key.tenant.user_type, key.tenant.id, key.api])

@@ -19,31 +19,37 @@ _FIELDS = ((None, {"fields": ("app", "kind", ("user_type", "resource_id"), "past
 
 
 class EnteredTokens:
-    """Mixed into the admin of `Credential`, before a read-only base: adding is the one thing a form is for here."""
+    """Mixin of the admin of `Credential`, before a read-only base: only adding has a form."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Operators who may add credentials may enter tokens."""
         return request.user.has_perm("tokens.add_credential")
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """The token form for adding; the read-only one otherwise."""
         return TokenForm if obj is None else super().get_form(request, obj, **kwargs)  # type: ignore[misc]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The token form's fields for adding; the read-only ones otherwise."""
         return _FIELDS if obj is None else super().get_fieldsets(request, obj)  # type: ignore[misc]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """None for adding; all otherwise."""
         return () if obj is None else super().get_readonly_fields(request, obj)  # type: ignore[misc]
 
     def save_form(self, request: HttpRequest, form: TokenForm, change: bool) -> Credential:
+        """Store the examined token. Returns its credential."""
         return entry.keep(form.key, form.token, kind=form.cleaned_data["kind"], actor=operator(request))
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
-        """Kept already, by the one UPDATE that may."""
+        """Does nothing: `save_form` has stored the token already."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """There is nothing related."""
+        """Does nothing: a credential has no related rows to save."""
 
     @action(description="Test with HighLevel (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
     def test_token(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        """Test the selected manual tokens with HighLevel, and show a message for each."""
         for row in _entered(queryset):
             try:
                 entry.check(row, actor=operator(request))
@@ -54,6 +60,7 @@ class EnteredTokens:
 
     @action(description="Give up as compromised (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
     def give_up(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        """Forget the selected manual tokens, because others may know them."""
         for row in _entered(queryset):
             entry.give_up(row, actor=operator(request))
             messages.warning(request, f"{row}: {entry.COMPROMISED}.")

@@ -1,7 +1,7 @@
 """Manual tokens: private integration tokens and API 1.0 keys that an operator enters, replaces, tests or gives up.
 
-Replacing causes no pause: the new token is tested first, then one UPDATE replaces the old one, and calls under way
-finish with the old one.
+A replacement interrupts no calls: the new token is tested first, then one UPDATE replaces the old one, and calls under
+way finish with the old one.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ COMPROMISED = (
 
 
 def enter(key: CredentialKey, text: str, *, kind: str, actor: str, tested: bool = True) -> Credential:
-    """Keep the token in `text` for the key, in place of the one it has, if any.
+    """Store the token in `text` for the key, in place of its present one, if any.
 
-    Raises what `examined` raises; then nothing has changed.
+    Raises the errors of `examined`; then nothing has changed.
     """
     return keep(key, examined(key, text, kind=kind, tested=tested), kind=kind, actor=actor)
 
 
 def examined(key: CredentialKey, text: str, *, kind: str, tested: bool = True) -> Secret:
-    """The token in `text`, which HighLevel knows, if `tested`.
+    """The token in `text`. With `tested`, HighLevel has accepted it.
 
-    Raises BadRequest (what was pasted instead, or that an installation stands there), GrantRevoked (HighLevel does not
-    know it) and what keeps a call from being made.
+    Raises BadRequest (the text is something else, or an OAuth installation has this key), GrantRevoked (HighLevel does
+    not accept it) and the errors that prevent a call.
     """
     if kind not in _KINDS:
         raise BadRequest("only private integration tokens and API keys are entered: OAuth apps are installed")
@@ -49,14 +49,14 @@ def examined(key: CredentialKey, text: str, *, kind: str, tested: bool = True) -
 
 
 def keep(key: CredentialKey, token: Secret, *, kind: str, actor: str) -> Credential:
-    """Put an examined token in the place of the one before."""
+    """Store an examined token in place of the present one, and write an audit entry."""
     row = store.save_manual_token(_for(key, kind), token, kind=kind, now=clock.now())
     _record("token.entered", row, actor)
     return row
 
 
 def check(row: Credential, *, actor: str) -> None:
-    """Ask HighLevel whether it knows the stored token. Raises GrantRevoked when not; the row then says so."""
+    """Test the stored token with HighLevel. Raises GrantRevoked when it is refused; the row then says so."""
     _record("token.tested", row, actor)
     probe.check(row.key, store.access_token(row))
 
@@ -77,7 +77,7 @@ def _for(key: CredentialKey, kind: str) -> CredentialKey:
 
 
 def _refuse_to_bury(key: CredentialKey) -> None:
-    """A grant that works is worth more than a token that nobody renews, and only the account could give it back."""
+    """Refuse to replace a working grant: workers renew it, and only a new consent could bring it back."""
     row = store.find(key)
     if row is None or row.kind != Credential.Kind.OAUTH or row.access_sealed is None:
         return

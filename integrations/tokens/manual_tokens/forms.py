@@ -1,7 +1,7 @@
 """Admin form to enter or replace a private integration token or an API 1.0 key.
 
-The token goes in and never comes out: the field is empty whenever the form is shown. It is recognised and tested before
-anything is kept, and a mistake is told on the field.
+The token is write-only: its field is empty whenever the form is shown. The form parses and tests the token before it is
+stored, and shows an error on the field.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _KINDS = [(kind.value, kind.label) for kind in (Credential.Kind.PRIVATE, Credent
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
-    """`key` and `token` are there once it is valid."""
+    """Form of a manual token. A valid form has the attributes `key` and `token`."""
 
     app = forms.ModelChoiceField(App.objects.all(), widget=UnfoldAdminSelectWidget)
     kind = forms.ChoiceField(choices=_KINDS, widget=UnfoldAdminSelectWidget)
@@ -59,7 +59,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         return fields
 
     def validate_unique(self) -> None:
-        """One that is there is replaced, not refused."""
+        """Skip the check: a token that exists is replaced, not refused."""
 
     def validate_constraints(self) -> None:
-        """As above."""
+        """Skip the check, as in `validate_unique`."""

@@ -2,9 +2,9 @@
 
 Sources: HighLevel's help article 48001205369 "How to update your API keys" (keys are 250 characters and more, older
 ones about 50 and no longer good; a key that pastes as "undefined" was never made; regenerating ends the old key at
-once), 155000003054 "Private Integrations" (static tokens, rotated in the settings), public-api.gohighlevel.com (where
-both kinds of key stand). That a key is a JWT which names its location or company is seen in public code only, so a
-contradiction is refused and silence is not.
+once), 155000003054 "Private Integrations" (static tokens, rotated in the settings), public-api.gohighlevel.com (which
+shows where both kinds of key are found). Only public code shows that a key is a JWT which names its location or
+company, so a key that names another tenant is refused, and a key that names none is accepted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _UNDEFINED = ("undefined", "null", "none", "nan")
 
 
 def recognised(text: str, *, kind: str, tenant: Tenant) -> Secret:
-    """The token in `text`. Raises BadRequest, which says what was pasted instead and where the right one is."""
+    """The token in `text`. Raises BadRequest, which says what was pasted instead and where to find the token."""
     token = text.strip().strip("\"'").removeprefix("Bearer ").strip()
     _refuse_accidents(token)
     if kind == Credential.Kind.PRIVATE:
@@ -87,7 +87,7 @@ def _refuse_others(claims: dict[str, Any], tenant: Tenant) -> None:
 
 
 def _claims(token: str) -> dict[str, Any] | None:
-    """What a JWT says of itself; None when it is none. Nobody vouches for it, so it only serves to refuse."""
+    """The claims of a JWT, or None for other text. Their signature is not verified, so they only serve to refuse."""
     if not _JWT.fullmatch(token):
         return None
     middle = token.split(".")[1]

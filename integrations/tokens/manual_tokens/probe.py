@@ -1,7 +1,7 @@
 """Probes a manual token with one cheap read, which takes a permit like any other call.
 
-A missing scope is an answer too: it takes a live token to lack one. API 1.0 has no documented error bodies; a 401 of
-any words is a refusal there.
+A refusal for a missing scope also proves the token: the vendor checks scopes of live tokens only. API 1.0 has no
+documented error bodies, so there every 401 is a refusal.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class _Read:
 
 
 def check(key: CredentialKey, token: Secret) -> None:
-    """Returns when the vendor knows the token. Raises GrantRevoked when not, LocationInactive, Unreachable, ..."""
+    """Return when the vendor accepts the token. Raises GrantRevoked when not, LocationInactive, Unreachable, ..."""
     read, endpoint = _read(key), api_endpoint.of(key)
     request = Request("GET", read.path, read.query, read.version, token, timeout=DEADLINE, operation="tokens.check")
     with permitted(endpoint.quota_app, key.tenant.id, lane=Lane.INTERACTIVE, timeout=DEADLINE) as attempt:
@@ -47,7 +47,7 @@ def check(key: CredentialKey, token: Secret) -> None:
             vendor=VendorAnswer(trace_id=error.vendor.trace_id),
         ) from error
     except (ScopeMissing, RequestRejected):
-        return  # it takes a live token to be told this
+        return  # the vendor answers this to live tokens only
 
 
 def _read(key: CredentialKey) -> _Read:

@@ -1,4 +1,4 @@
-"""Tokens without renewal: private integration tokens and API 1.0 keys. A refused one needs an operator."""
+"""Static tokens without refresh: private integration tokens and API 1.0 keys. A refused one needs an operator."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _CURES = {
 
 
 def tried_again(row: Credential, *, now: datetime) -> Credential:
-    """What a refresh is for a static token: a suspended one may be used again, a refused one needs a person.
+    """The refresh of a static token: activates a suspended one; a refused one needs an operator.
 
-    Raises GrantRevoked with the cure.
+    Raises GrantRevoked with the remedy for a refused one.
     """
     same = Credential.objects.of_generation(row.pk, row.generation)
     if row.rejected_generation == row.generation or row.access_sealed is None:

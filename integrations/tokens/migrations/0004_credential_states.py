@@ -1,4 +1,4 @@
-"""States of a credential that exclude each other, held by the database. Rows that break a rule are mended first."""
+"""Check constraints for states of a credential that exclude each other. Rows that break one are repaired first."""
 
 from django.db import migrations, models
 

@@ -1,6 +1,6 @@
 """Admin actions on credentials: refresh, mint, suspend; for selected rows of the list and for one on its page.
 
-On the list an action is a POST. On the page of one credential it is a dialog that says what it will do.
+On the list an action is a POST. On the page of one credential it is a dialog that describes the effect.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from integrations.tokens.models import Credential
 from integrations.tokens.operators import commands
 
 Act = Callable[..., None]
-_SHOWN = 3  # refusals that are told one by one
+_SHOWN = 3  # refusals with a message each; the others are counted
 
 _REFRESH = ActionDialog(
     title="Refresh now",
@@ -49,44 +49,54 @@ _SUSPEND = ActionDialog(
 
 
 class SteeredTokens:
-    """Mixed into the admin of `Credential`."""
+    """Mixin of the admin of `Credential` with the operators' actions."""
 
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Operators who may change credentials."""
         return request.user.has_perm("tokens.change_credential")
 
     def has_refresh_permission(self, request: HttpRequest, object_id: Any) -> bool:
+        """Every credential that is not revoked can be refreshed."""
         return self.has_operate_permission(request) and _row(object_id).state != Credential.State.REVOKED
 
     def has_mint_permission(self, request: HttpRequest, object_id: Any) -> bool:
+        """Only where the company's token can mint now."""
         return self.has_operate_permission(request) and commands.can_be_minted(_row(object_id))
 
     def has_suspend_permission(self, request: HttpRequest, object_id: Any) -> bool:
+        """Only active credentials can be suspended."""
         return self.has_operate_permission(request) and _row(object_id).state == Credential.State.ACTIVE
 
     @action(description="Refresh now", permissions=["operate"])  # type: ignore[untyped-decorator]
     def refresh_now(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        """Refresh the selected credentials."""
         _each(request, queryset, commands.refresh_now, "refreshes are on their way to a worker")
 
     @action(description="Mint again from the company's token", permissions=["operate"])  # type: ignore[untyped-decorator]
     def mint_again(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        """Mint the selected credentials from their companies' tokens."""
         _each(request, queryset, commands.mint_again, "mintings are on their way to a worker")
 
     @action(description="Suspend", permissions=["operate"])  # type: ignore[untyped-decorator]
     def suspend(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        """Suspend the selected credentials."""
         _each(request, queryset, commands.suspend, "credentials are suspended")
 
     @action(description="Refresh now", permissions=["refresh"], dialog=_REFRESH, icon="autorenew")  # type: ignore[untyped-decorator]
     def refresh_this(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """Refresh the credential of this page."""
         return _one(request, object_id, commands.refresh_now, "The refresh is on its way to a worker.")
 
     @action(description="Mint again", permissions=["mint"], dialog=_MINT, icon="token")  # type: ignore[untyped-decorator]
     def mint_this(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """Mint the credential of this page from its company's token."""
         return _one(request, object_id, commands.mint_again, "The minting is on its way to a worker.")
 
     @action(  # type: ignore[untyped-decorator]
         description="Suspend", permissions=["suspend"], dialog=_SUSPEND, icon="pause", variant=ActionVariant.DANGER
     )
     def suspend_this(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """Suspend the credential of this page."""
         return _one(request, object_id, commands.suspend, "It is suspended.")
 
 

@@ -14,7 +14,7 @@ from integrations.tokens.models import Credential
 
 
 def in_need(now: datetime) -> Q:
-    """Suspended, to be reconnected, or active but already expired."""
+    """Condition of the rows: suspended, to be reconnected, or active but already expired."""
     expired = Q(state=Credential.State.ACTIVE, expires_at__lt=now)
     return expired | Q(state__in=[Credential.State.SUSPENDED, Credential.State.NEEDS_RECONNECT])
 
@@ -26,7 +26,9 @@ class InNeed(admin.SimpleListFilter):
     parameter_name = "need"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The one choice of the filter."""
         return [("yes", "suspended, expired or to be reconnected")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Credential]) -> QuerySet[Credential]:
+        """The rows of `in_need` when chosen, else all."""
         return queryset.filter(in_need(clock.now())) if self.value() == "yes" else queryset

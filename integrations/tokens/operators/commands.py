@@ -1,6 +1,6 @@
 """Operations that an operator starts on a credential: refresh now, mint again, suspend. Each leaves an audit entry.
 
-A worker calls the vendor, so that no page waits for it. The row shows the outcome.
+A worker calls the vendor, so that no page waits for the call. The row shows the outcome.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from integrations.tokens.models import Credential
 
 
 def refresh_now(row: Credential, *, actor: str) -> None:
-    """Due or not, suspended or not. Raises BadRequest for one that was uninstalled."""
+    """Send a refresh to a worker, due or not, suspended or not. Raises BadRequest for an uninstalled tenant."""
     ask_refresh(row, actor=actor)
     enqueue("tokens.refresh", credential_id=row.pk, forced=True)
 
 
 def ask_refresh(row: Credential, *, actor: str) -> None:
-    """The same for whoever asks the vendor at once: who wanted it is on record. Raises BadRequest likewise."""
+    """Write the audit entry for a caller that refreshes at once. Raises BadRequest as `refresh_now`."""
     if row.state == Credential.State.REVOKED:
         raise BadRequest(f"{row} is revoked: it has no token to refresh")
     _record("token.refresh_requested", row, actor)
 
 
 def mint_again(row: Credential, *, actor: str) -> None:
-    """A new pair from its company's token, whatever its own is good for. Raises BadRequest where no company stands
-    behind it."""
+    """Send a minting from the company's token to a worker, whatever the own refresh token is worth.
+
+    Raises BadRequest when no company can mint for it.
+    """
     if not can_be_minted(row):
         raise BadRequest(f"{row} has no company to be minted from, or is revoked")
     _record("token.mint_requested", row, actor)
@@ -35,8 +37,10 @@ def mint_again(row: Credential, *, actor: str) -> None:
 
 
 def suspend(row: Credential, *, actor: str) -> None:
-    """Stop using it, tokens kept, until it is refreshed by hand or spoken of by the vendor. Raises BadRequest when it
-    is not active, or a refresh is under way."""
+    """Stop using it, tokens kept, until an operator refreshes it or the vendor names its location again.
+
+    Raises BadRequest when it is not active, or a refresh is under way.
+    """
     if not store.suspend(row.pk, row.generation, reason=f"suspended by {actor}", now=clock.now(), retried=False):
         raise BadRequest(f"{row} is not active, or is being or has just been refreshed: look again in a moment")
     _record("token.suspended", row, actor)

@@ -10,8 +10,10 @@ from integrations.tokens.models import Credential
 
 
 def reconnect_url(row: Credential) -> str:
-    """Absolute. For an OAuth grant our install page, which goes on to HighLevel's; for a token that is entered by hand
-    the operators' form, filled in but for the token."""
+    """Absolute URL. For an OAuth grant our install page, which redirects to HighLevel's.
+
+    For a manual token the operators' form, filled in except for the token.
+    """
     if row.kind == Credential.Kind.OAUTH:
         return f"{settings.PUBLIC_URL}{reverse('install')}?{urlencode({'app': row.app.highlevel_id})}"
     known: dict[str, str | int] = {

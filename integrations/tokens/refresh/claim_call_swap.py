@@ -2,11 +2,12 @@
 
 1. Claim the lease and commit the intent, before anything is sent.
 2. Call the vendor, with no transaction, no lock and no connection held, under a deadline well below the lease.
-3. Swap the sealed pair where the generation is still the one we refreshed. An answer is swapped in even when the lease
-   was lost meanwhile: within the 30 seconds both callers hold the same pair, and throwing it away could lose the grant.
+3. Swap the sealed pair if the generation is still the one we refreshed. The pair is swapped in even when the lease was
+   lost meanwhile: within the 30 seconds both callers have the same pair, and discarding it could lose the grant.
    When the database is lost by then, the pair goes to the spool.
 
-Two statements when all goes well. What a failure means is `outcomes`' table, written by `failures`.
+A successful refresh takes two statements. The table in `outcomes` decides what a failure means, and `record_failure`
+writes it to the row.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What is asked of a refresh: see `refresh`."""
+    """The parameters of a refresh: see `refresh`."""
 
     way: Callable[..., Grant]
     lane: Lane
@@ -54,7 +55,7 @@ class _Asked:
     forced: bool = False
 
     def is_vain(self, row: Credential) -> bool:
-        """Whether somebody was faster."""
+        """Whether another worker has refreshed the row already."""
         if self.seen is not None:
             return row.generation != self.seen
         return self.due_before is not None and (row.refresh_due_at is None or row.refresh_due_at > self.due_before)
@@ -70,18 +71,18 @@ def refresh(
 ) -> Credential:
     """Give the credential a new pair. Returns the row as it is afterwards.
 
-    With `due_before` only if it is due by then, with `seen` only if that generation still stands: many see a token
-    expired, and only the first of them may act on it. `forced` asks the vendor although the app is stopped.
+    With `due_before` only if it is due by then, with `seen` only if that is still its generation: many callers see a
+    token expired, and only the first may act on it. `forced` calls the vendor although the app is halted.
 
-    Raises RefreshInProgress when somebody else is at it, GrantRevoked, LocationInactive, ClientRejected, Unreachable,
-    ServerFault, StoreUnavailable. Whatever is raised, the row (or the spool) already says what happens next. Raises
-    BadRequest, before anything is done, inside a transaction: its rollback would lose the new pair.
+    Raises RefreshInProgress when another worker has the lease, GrantRevoked, LocationInactive, ClientRejected,
+    Unreachable, ServerFault, StoreUnavailable. Whatever is raised, the row (or the spool) already says what happens
+    next. Raises BadRequest, before anything is done, inside a transaction: its rollback would lose the new pair.
     """
     return _renew(credential_id, _Asked(_obtain, lane, due_before, seen, forced))
 
 
 def mint(credential_id: int, *, lane: Lane = Lane.EVENTS) -> Credential:
-    """Give a location a new pair from its company's token, whatever its own refresh token is good for."""
+    """Give a location a new pair from its company's token, whether or not its own refresh token works."""
     return _renew(credential_id, _Asked(_mint, lane, forced=True))
 
 
@@ -106,14 +107,14 @@ def _renew(credential_id: int, asked: _Asked) -> Credential:
             return _standing(credential_id, asked)
     try:
         asked_at = clock.now()
-        with database.needed():  # for the company's token; an answer that is here needs none before `rescue`
+        with database.needed():  # for the company's token; a received grant needs no database here
             grant = asked.way(row, lane=asked.lane)
     except IntegrationError as error:
         now = lease.claimed_at(row) + timedelta(seconds=clock.monotonic() - began)
         with database.needed():
             return record_failure.note(row, error, now=now)
     except BaseException:
-        # Not one of the anticipated failures: the lease runs out by itself and the sweep tries again.
+        # An unexpected failure: the lease runs out by itself, and the row is refreshed again as an orphan.
         log.exception("token.refresh_broke", credential=row.pk)
         raise
     row = commit.swap(row, grant, asked_at=asked_at)
@@ -135,7 +136,7 @@ def _claimed(credential_id: int, asked: _Asked) -> Credential | None:
 
 
 def _standing(credential_id: int, asked: _Asked) -> Credential:
-    """Why a credential could not be claimed: it needs no refresh and is returned, or it can have none."""
+    """After a failed claim: return the row if it needs no refresh, else raise why it cannot be refreshed."""
     row = Credential.objects.select_related("app").get(pk=credential_id)
     if row.kind != Credential.Kind.OAUTH:
         return static.tried_again(row, now=clock.now())
@@ -165,7 +166,7 @@ def _obtain(row: Credential, *, lane: Lane) -> Grant:
 
 
 def _mint_instead(row: Credential, dead: GrantRevoked, *, lane: Lane) -> Grant:
-    """Where this is refused as well, the credential must not pass for one that works."""
+    """Mint after a dead refresh token. If the vendor refuses that too, raise MintRefused: the credential is dead."""
     try:
         return _mint(row, lane=lane)
     except (RequestRejected, ScopeMissing) as refused:

@@ -1,7 +1,7 @@
-"""The last step of a refresh: commit the new pair to its row, or keep it in the spool while the database is away.
+"""The last step of a refresh: commits the new pair to its row, or to the spool while the database is away.
 
 A spooled pair is committed by the same compare-and-set on the generation. So it makes no difference which process
-commits it, how often, or whether the repair of the orphan was faster.
+commits it, how often, or whether the repair of the orphan came first.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ KIND = "pair"
 
 
 def swap(row: Credential, grant: Grant, *, asked_at: datetime) -> Credential:
-    """Commit the new pair; the row as it stands afterwards, ours or a newer one.
+    """Commit the new pair. Returns the row as it is afterwards, with this pair or a newer one.
 
-    Raises StoreUnavailable when the pair went to the spool instead, whatever it was that kept it from the row: the
-    vendor does not give it twice.
+    Raises StoreUnavailable when the pair went to the spool instead. Every failed write leads there, because the vendor
+    does not issue the pair twice.
     """
     try:
         return _swapped(row, grant, asked_at)
@@ -38,7 +38,7 @@ def swap(row: Credential, grant: Grant, *, asked_at: datetime) -> Credential:
         log.warning("token.swap_failed", credential=row.pk, reason=type(error).__name__, exc_info=not foreseen)
         database.let_go()
     try:
-        return _swapped(row, grant, asked_at)  # a connection that was cut, while the database lives
+        return _swapped(row, grant, asked_at)  # retry: the connection was cut, while the database is up
     except Exception as error:
         database.let_go()
         _spool(row, grant, asked_at)
@@ -74,5 +74,5 @@ def _spool(row: Credential, grant: Grant, asked_at: datetime) -> None:
 
 
 def _binding(row: Credential) -> Binding:
-    """That of the generation it will have, and a field of its own: no column ever holds this blob."""
+    """The binding of a spooled pair: the next generation, and its own field, because no column stores this blob."""
     return seals.binding(row, seals.SPOOLED, row.generation + 1)

@@ -1,4 +1,4 @@
-"""How refreshes of a halted app resume: one of its credentials probes the vendor every five minutes.
+"""Probes of halted apps: every five minutes one credential is refreshed, to find out whether the app may resume.
 
 An app is halted when the vendor refuses its client id or secret. The vendor uses the same words for a wrong client and
 for a revoked grant (FACTS 1.5), so a credential that met them before proves nothing. The probe therefore uses a
@@ -17,19 +17,21 @@ from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 
-# Two credentials that are refused within this time tell a wrong secret from a revoked grant; longer than their retry.
+# Two credentials refused within this time mean a wrong secret, one means a revoked grant; longer than their retry.
 _A_WHILE = timedelta(hours=2)
 _MET_IT = Q(last_error_code=ClientRejected.code)
 
 
 def due(now: datetime) -> list[int]:
-    """The credentials that are to ask now, one for each app whose time it is; asking here again finds none."""
+    """The credentials that probe now, one for each app whose probe is due. A second call finds none."""
     return [pk for app in App.objects.filter(halted_at__lte=now - marketplace.PROBE_EVERY) if (pk := _sent(app, now))]
 
 
 def is_the_clients(row: Credential, now: datetime) -> bool:
-    """Whether an ambiguous refusal of `row` is our client's fault: it is the first that `row` meets, another grant of
-    the app met it of late, and none was refreshed since."""
+    """Whether an ambiguous refusal of `row` means that our client id or secret is wrong.
+
+    It does when it is the first for `row`, another grant of the app met one recently, and none was refreshed since.
+    """
     if row.last_error_code == ClientRejected.code:
         return False
     same_app = Credential.objects.filter(app=row.app_id).exclude(pk=row.pk)
@@ -42,7 +44,7 @@ def is_the_clients(row: Credential, now: datetime) -> bool:
 
 
 def _sent(app: App, now: datetime) -> int | None:
-    """The halt begins anew with the question, so that it is asked once by whoever is first."""
+    """The credential that probes for the app. Restarts the halt, so that only the first caller gets one."""
     chosen = _likeliest(app)
     if chosen is None or not App.objects.filter(pk=app.pk, halted_at=app.halted_at).update(halted_at=now):
         return None

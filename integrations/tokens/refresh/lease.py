@@ -1,10 +1,11 @@
 """The refresh lease of a credential: one conditional UPDATE decides which worker may call the vendor.
 
-No database lock is held while the vendor is asked. The HTTP deadline is well below the lease, so an owner that is
-alive has always finished before anybody else may begin. Orphans (a lease that ran out with its intent still standing)
-are found by the sweep every two seconds, which leaves room for the second attempt inside HighLevel's 30 seconds.
+No database lock is held during the call to the vendor. The HTTP deadline is well below the lease, so an owner that is
+alive has always finished before another worker may begin. The sweep finds orphans (rows whose lease ran out before the
+intent was cleared) every two seconds, which leaves time for the second attempt inside HighLevel's 30 seconds.
 
-All of it is told by the database's clock: a worker that dies with its own an hour ahead leaves no lease of an hour.
+All times come from the database's clock: a worker that dies with its own clock an hour ahead leaves no lease of an
+hour.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 
 LEASE = timedelta(seconds=9)
-DEADLINE = 6.0  # seconds for the vendor's answer
+DEADLINE = 6.0  # seconds for the vendor's response
 _ORPHANS_AT_ONCE = 500
 
 
@@ -31,11 +32,11 @@ def claim(
     due_before: datetime | None = None,
     halted_before: datetime | None = None,
 ) -> Credential | None:
-    """Take the lease, record the intent and read the row with its app, in one statement; None when it cannot be had.
+    """Claim the lease, record the intent and read the row with its app, in one statement. None when it cannot.
 
-    That is: it is held, cannot be refreshed, `seen` is not its generation any more, it is not due by `due_before`, or
-    its app was stopped after `halted_before`.
-    The moment of the first intent for a generation is kept: it says how much of the 30 seconds an orphan has left.
+    Then another worker has the lease, the row cannot be refreshed, `seen` is not its generation any more, it is not due
+    by `due_before`, or its app was halted after `halted_before`.
+    The time of the first intent for a generation is kept: it says how much of the 30 seconds an orphan has left.
     """
     wanted: dict[str, str | int | float | datetime | None] = {
         "id": credential_id,
@@ -80,7 +81,7 @@ _CLAIM = f"""
 
 
 def renew(row: Credential) -> bool:
-    """Begin the lease anew before a second call. False when it is somebody else's by now."""
+    """Extend the lease before a second call. False when another worker has it by now."""
     return Credential.objects.leased_to(row).update(lease_until=Now() + LEASE) == 1
 
 
@@ -91,12 +92,12 @@ def claimed_at(row: Credential) -> datetime:
 
 
 def is_repeat(row: Credential) -> bool:
-    """Whether an earlier claim of the same generation left its intent: the vendor may have rotated for that one."""
+    """Whether an earlier claim of this generation left its intent: the vendor may have rotated the token then."""
     return row.refresh_sealed is not None and row.intent_at is not None and row.intent_at < claimed_at(row)
 
 
 def orphans() -> list[int]:
-    """Credentials whose owner died in the middle of a call, or lost the answer."""
+    """Ids of the credentials of `orphaned`: the owner died in the middle of a call, or lost the answer."""
     return list(orphaned().order_by("lease_until").values_list("pk", flat=True)[:_ORPHANS_AT_ONCE])
 
 

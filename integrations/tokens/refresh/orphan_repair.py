@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class Repairers:
-    """`start` and `stop` them with the process; in between they look after themselves."""
+    """The repair threads of one process. `start` and `stop` them with the worker process."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -36,11 +36,12 @@ class Repairers:
         ]
 
     def start(self) -> None:
+        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """A repair under way may be cut off: it is somebody else's orphan then."""
+        """Stop the threads. A repair that is cut off leaves an orphan for another process."""
         self._stopping.set()
         for thread in self._threads:
             thread.join(_STOP_SECONDS)
@@ -52,15 +53,15 @@ class Repairers:
             except DatabaseError as error:
                 log.warning("tokens.repair_waits", reason=type(error).__name__)
             except Exception:
-                log.exception("tokens.repair_failed")  # a thread that ends would repair nothing any more
+                log.exception("tokens.repair_failed")  # keep the thread alive: a dead one repairs nothing
             finally:
                 connection.close()
 
 
 def repair(stopping: threading.Event) -> int:
-    """Repeat what is orphaned now, one after the other. Returns how many were; what failed says so in its row.
+    """Repeat the refresh of each present orphan. Returns their number; a failure is written to its row.
 
-    But first commit what the spool holds: after an outage of the database those grants would be found dead.
+    First commit the spool: after an outage of the database the repair would find those grants dead.
     """
     orphans = lease.orphans()
     if orphans:

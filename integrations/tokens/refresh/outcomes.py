@@ -1,13 +1,13 @@
 """Outcomes of failed refreshes: one closed table from error class to state, next try and alert.
 
-The class of the error decides (the vendor's bodies become classes in `highlevel.oauth_errors`), the first line that
-knows it wins, and the last knows all. A grant is called dead by `GrantRevoked` only: calling a live one dead costs the
-customer a new installation.
+The class of the error decides (`highlevel.oauth_errors` maps the vendor's bodies to classes). The first row of the
+table that matches wins, and the last one matches every error. Only `GrantRevoked` declares a grant dead: declaring a
+live one dead costs the customer a new installation.
 
-An answer is lost when the vendor may have rotated and we have nothing: no answer, a 5xx (said by a proxy, perhaps, of a
-call that went through), a success that cannot be one. The same refresh token is then sent again within the 30 seconds
-of grace, but sparingly: the one measurement there is (FACTS 1.4) saw its third use refused, so repeats in quick
-succession would all fall into the hiccup that lost the first answer.
+An answer is lost when the vendor may have rotated the token and we have no new pair: no response, a 5xx (perhaps from a
+proxy, for a call that went through), or an invalid success. The same refresh token is then sent again within the 30
+seconds of grace, but sparingly: the one measurement there is (FACTS 1.4) saw its third use refused, so repeats in quick
+succession would all fall into the outage that lost the first answer.
 
 ::
 
@@ -18,13 +18,13 @@ succession would all fall into the hiccup that lost the first answer.
     and its company may mint none      needs reconnect              every six hours                 audit
     the location is inactive           suspended, tokens kept       every six hours, or woken
     our client is refused              as it was                    in five minutes                 the app stops
-    client or grant, nobody can tell   as it was                    every half hour                 audit
+    client or grant, ambiguous         as it was                    every half hour                 audit
     a refusal in no table              as it was                    backoff                         audit, once an app
     the vendor's fault, its limit      as it was                    when it says, else backoff
     anything else                      as it was                    every six hours                 audit, once an app
 
-What may pass (any `Retryable`) and meets the repeat of a lost answer leaves the intent, whatever its line says, and
-comes again when it says or in two seconds, but inside the grace: the lost answer is still there to be had.
+A `Retryable` error during the repeat of a lost answer keeps the intent, whatever the table says. The next attempt is
+when the error says or in two seconds, but inside the grace: the vendor can still return the lost answer.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ from integrations.tokens.refresh import lease
 from integrations.tokens.store import INACTIVE_RETRY
 
 HALTED_RETRY = marketplace.PROBE_EVERY
-GRACE = timedelta(seconds=30)  # in which the same refresh token is answered the same (FACTS 1.4)
+GRACE = timedelta(seconds=30)  # within which the vendor answers the same refresh token with the same pair (FACTS 1.4)
 REPEATS = timedelta(seconds=8), timedelta(seconds=20)  # after the first intent
 _UNSENT_RETRY = timedelta(seconds=2)
-_LATEST = GRACE - timedelta(seconds=4)  # after the intent: what is due then is sent by a sweep within the grace
+_LATEST = GRACE - timedelta(seconds=4)  # after the intent: an attempt due then still happens within the grace
 AMBIGUOUS_RETRY = timedelta(minutes=30)
 _LONGEST_BACKOFF = 900.0
 
@@ -69,17 +69,17 @@ State = Credential.State
 
 
 class Alert(Enum):
-    """Whom a failure is told, beside the row and the log."""
+    """Which audit entries a failure writes, beside the row and the log."""
 
     NONE = "none"
-    EACH = "each"  # every credential: somebody has to do something about this one
-    ONCE = "once"  # the first credential of an app: it is hardly this one's fault
-    APP = "app"  # the app stops
+    EACH = "each"  # every credential: an operator or customer has to act on this one
+    ONCE = "once"  # the first credential of an app: the cause is hardly this one
+    APP = "app"  # the app is halted
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`wait` None: never again by itself. `lost`: the vendor may have acted, so the intent stands."""
+    """Effect of a failure. `wait` None: no automatic retry. `lost`: the vendor may have acted; the intent is kept."""
 
     wait: timedelta | None
     state: str | None = None
@@ -89,7 +89,7 @@ class Outcome:
 
 
 def outcome(row: Credential, error: IntegrationError, *, now: datetime) -> Outcome:
-    """The line of the table for this error, met while refreshing this (claimed) row."""
+    """The outcome by the table for this error, met while refreshing this (claimed) row."""
     found = next(line(row, error, now) for fits, line in _TABLE if fits(error))
     if isinstance(error, Retryable) and not is_lost_answer(error) and lease.is_repeat(row):
         return _still_missing(row, error, found, now)
@@ -97,10 +97,10 @@ def outcome(row: Credential, error: IntegrationError, *, now: datetime) -> Outco
 
 
 def is_lost_answer(error: IntegrationError) -> bool:
-    """Whether the vendor may have rotated the refresh token without our getting the new one."""
+    """Whether the vendor may have rotated the refresh token although we have no new one."""
     if isinstance(error, Unreachable):
         return error.sent
-    return isinstance(error, ServerFault | Untrusted)  # Untrusted: a success that cannot be what it says
+    return isinstance(error, ServerFault | Untrusted)  # Untrusted: an invalid success
 
 
 def _ours(_: Credential, error: IntegrationError, __: datetime) -> Outcome:
@@ -108,7 +108,7 @@ def _ours(_: Credential, error: IntegrationError, __: datetime) -> Outcome:
 
 
 def _lost(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
-    """At the next repeat that is as far ahead as the vendor wants it, else at the last one. Minting loses nothing."""
+    """Retry at the first repeat not before the vendor's Retry-After, else at the last one. Minting loses nothing."""
     since = _since_intent(row, now)
     ahead = [repeat for repeat in REPEATS if repeat > since]
     if not ahead or row.refresh_sealed is None:
@@ -118,7 +118,7 @@ def _lost(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
 
 
 def _still_missing(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> Outcome:
-    """An earlier call's answer was lost, and this one brought none: nothing was used up, so soon again."""
+    """Retry soon: an earlier call's answer was lost, and this call used up no repeat."""
     left = _LATEST - _since_intent(row, now)
     if left <= timedelta(0):
         return found

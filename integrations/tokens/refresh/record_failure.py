@@ -22,9 +22,9 @@ log = structlog.get_logger(__name__)
 
 
 def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credential:
-    """Give the lease up, say what happens next and whom it concerns, in one transaction; then raise `error`.
+    """In one transaction release the lease, write the next attempt and the audit entry; then raise `error`.
 
-    Returns the row as it stands instead when a newer pair is there already: then nothing failed.
+    Returns the row instead when it has a newer pair already: then nothing failed.
     """
     found = _judged(row, error, now)
     with transaction.atomic():
@@ -47,7 +47,7 @@ def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credenti
 
 
 def _write(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> bool:
-    """One UPDATE; False when the lease is another's by now, or the pair."""
+    """Write the outcome by one UPDATE. False when another worker has the lease by now, or replaced the pair."""
     values = _lease(found, now) | _trouble(row, error, found, now)
     if found.state is not None:
         values |= {"state": found.state, "reason": str(error)[:300]}
@@ -55,7 +55,7 @@ def _write(row: Credential, error: IntegrationError, found: Outcome, now: dateti
 
 
 def _judged(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
-    """The table's outcome; an ambiguous refusal may turn out to be our secret's fault (FACTS 1.5)."""
+    """The table's outcome, unless an ambiguous refusal means that our secret is wrong (FACTS 1.5)."""
     if isinstance(error, ClientOrGrantRejected) and halted_apps.is_the_clients(row, now):
         return Outcome(outcomes.HALTED_RETRY, alert=Alert.APP)
     return outcomes.outcome(row, error, now=now)
@@ -64,7 +64,7 @@ def _judged(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
 def _lease(found: Outcome, now: datetime) -> dict[str, Any]:
     due = None if found.wait is None else now + found.wait
     if found.lost:
-        # As an orphan it goes past the queue: the second attempt has to be inside the 30 seconds.
+        # As an orphan it bypasses the queue: the second attempt has to be inside the 30 seconds.
         return {"lease_owner": "", "lease_until": due, "refresh_due_at": due}
     return {
         "lease_owner": "",
@@ -98,7 +98,7 @@ def _tell(row: Credential, error: IntegrationError, found: Outcome, now: datetim
 
 
 def odd_answer(row: Credential, grant: Grant) -> None:
-    """A pair was kept although its answer says what cannot be so: told once an app, logged each time."""
+    """Report a stored pair whose response contradicts itself or the row: audited once an app, logged each time."""
     named = grant.location_id if row.user_type == UserType.LOCATION else grant.company_id
     oddity = grant.oddity or (None if named in (None, row.resource_id) else "the grant names somebody else")
     if oddity is None:
@@ -110,7 +110,7 @@ def odd_answer(row: Credential, grant: Grant) -> None:
 
 
 def needs_reconnect(row: Credential, error: IntegrationError) -> None:
-    """Write the audit entry when the row was not in this state before."""
+    """Write the audit entry, unless the row needed a reconnect before."""
     if row.state != Credential.State.NEEDS_RECONNECT:
         _record("token.needs_reconnect", row, error)
 

@@ -1,4 +1,4 @@
-"""The two requests that bring a new token pair: by the refresh token, or by the company's token (minting)."""
+"""The two token requests that return a new pair: by the refresh token, or by the company's token (minting)."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from integrations.tokens.refresh import lease
 
 log = structlog.get_logger(__name__)
 
-_PATIENCE = 1.0  # seconds for a permit: what the lease has left after the company's own refresh
+_PATIENCE = 1.0  # seconds for a permit: the time that the lease has left after the company's own refresh
 
 
 def by_refresh_token(row: Credential) -> Grant:
-    """Spend the row's refresh token. Raises what `highlevel.oauth.refresh` raises.
+    """Request a pair with the row's refresh token. Raises the errors of `highlevel.oauth.refresh`.
 
-    An answer without a new refresh token leaves the old one in force (RFC 6749 section 6).
+    A response without a new refresh token leaves the old one valid (RFC 6749 section 6).
     """
     spent = seals.refresh_token(row)
     database.let_go()
@@ -45,7 +45,7 @@ def by_refresh_token(row: Credential) -> Grant:
 def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> Grant:
     """Mint the location's token (FACTS 1.7). It is a call with the company's token, so it takes a company permit.
 
-    The lease begins anew when the permit is there, so that it outlasts the call whatever went before.
+    The lease is extended once the permit is granted, so that it outlasts the call.
     """
     database.let_go()
     patience = min(_PATIENCE, lane.terms.horizon)
@@ -64,7 +64,7 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
 
 
 def _renew_lease(row: Credential) -> None:
-    """The lease must not have run out before the request leaves."""
+    """Extend the lease before the request is sent; raises when another worker has it."""
     with database.needed():
         held = lease.renew(row)
     database.let_go()

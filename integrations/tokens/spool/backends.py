@@ -1,4 +1,4 @@
-"""Storage backends of the spool: a directory of this machine, and a Redis hash. Both may hold the same entry.
+"""Storage backends of the spool: a directory of this machine, and a Redis hash. Both may have the same entry.
 
 An entry is a name and a text. An entry that cannot be committed is set aside in its backend until a retry.
 """
@@ -21,46 +21,50 @@ from integrations.core.errors import StoreUnavailable
 from integrations.quota import sealed_hash
 
 _ASIDE, _PART = ".aside", ".part"
-_ABANDONED = timedelta(minutes=5)  # writing takes milliseconds: whoever began this long ago was killed
+_ABANDONED = timedelta(minutes=5)  # writing takes milliseconds: a writer that began this long ago was killed
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The texts by name, and the names of those that cannot be read, with the reason."""
+    """Entries of a backend: texts by name, and the reasons why others cannot be read, by name."""
 
     texts: dict[str, bytes] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
 
 
 class SpoolBackend(Protocol):
-    """Whatever a backend cannot do, it says with OSError or StoreUnavailable."""
+    """A storage backend. Its methods raise OSError or StoreUnavailable when they fail.
+
+    `set_aside` moves a waiting entry to those set aside; it does nothing when the entry is gone.
+    """
 
     name: str
 
     def look(self, *, aside: bool = False) -> Found:
-        """The entries that wait, or those that were set aside. One that cannot be read hides no other."""
+        """The waiting entries, or those that were set aside. An unreadable entry does not hide the others."""
 
     def text(self, name: str, *, aside: bool = False) -> bytes | None:
-        """One of them."""
+        """The text of one entry; None when it is not here."""
 
     def put(self, name: str, text: bytes, *, aside: bool = False) -> None:
-        """Keep an entry, over the one of that name."""
+        """Store an entry; replaces the one of that name."""
 
     def set_aside(self, name: str) -> None: ...
 
     def bring_back(self, name: str) -> None:
-        """To those that wait. Does nothing when it was not set aside here."""
+        """Make an entry wait again. Does nothing when it was not set aside here."""
 
     def remove(self, name: str, *, aside: bool = False) -> None:
-        """Does nothing when it is gone."""
+        """Delete an entry. Does nothing when it is gone."""
 
 
 class Disk:
-    """Written under another name, synced, then renamed: a file that is there is whole, even after a power cut."""
+    """Files that are written under another name, synced, then renamed: each is complete, even after a power cut."""
 
     name = "disk"
 
     def look(self, *, aside: bool = False) -> Found:
+        """The entries by reading every file."""
         found = Found()
         for path in self._files(_ASIDE if aside else ""):
             try:
@@ -72,25 +76,27 @@ class Disk:
         return found
 
     def text(self, name: str, *, aside: bool = False) -> bytes | None:
+        """The file's content; None when it is gone."""
         with suppress(FileNotFoundError):
             return _path(name, aside=aside).read_bytes()
         return None
 
     def put(self, name: str, text: bytes, *, aside: bool = False) -> None:
+        """Write the entry durably. A failed write leaves no file."""
         directory = _directory()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         part = directory / f"{name}.{secrets.token_hex(4)}{_PART}"
         try:
             _write(part, text)
             part.rename(_path(name, aside=aside))
-        except BaseException:  # a disk that is full would be filled by what does not fit
+        except BaseException:  # an incomplete file would keep a full disk full
             with suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
         _sync(directory)
 
     def prove(self) -> None:
-        """That an entry could be kept here. Raises OSError. Makes no directory: it might be the wrong user's."""
+        """Check that an entry can be stored. Raises OSError. Creates no directory: the wrong user might own it."""
         directory = _directory()
         nearest = next(path for path in (directory, *directory.parents) if path.exists())
         if not os.access(nearest, os.W_OK | os.X_OK) or not nearest.is_dir():
@@ -103,7 +109,7 @@ class Disk:
                 part.unlink(missing_ok=True)
 
     def tidy(self) -> None:
-        """What writers left who were killed: one that is whole lacked only its name and gets it, the others go."""
+        """Clean up after killed writers: rename complete files to their final name, delete the others."""
         for part in self._files(_PART):
             with suppress(OSError):
                 if clock.now().timestamp() - part.stat().st_mtime < _ABANDONED.total_seconds():
@@ -114,18 +120,21 @@ class Disk:
                     part.unlink()
 
     def set_aside(self, name: str) -> None:
+        """Rename the file to the suffix of entries set aside."""
         with suppress(FileNotFoundError):
             _path(name, aside=False).rename(_path(name, aside=True))
 
     def bring_back(self, name: str) -> None:
+        """Rename the file back to a waiting entry."""
         with suppress(FileNotFoundError):
             _path(name, aside=True).rename(_path(name, aside=False))
 
     def remove(self, name: str, *, aside: bool = False) -> None:
+        """Delete the file."""
         _path(name, aside=aside).unlink(missing_ok=True)
 
     def _files(self, suffix: str) -> list[Path]:
-        """Not by `glob`: it takes a directory that it may not read for an empty one."""
+        """The files with this suffix. `glob` would take an unreadable directory for an empty one."""
         try:
             return [path for path in _directory().iterdir() if path.suffix == suffix]
         except FileNotFoundError:
@@ -133,28 +142,36 @@ class Disk:
 
 
 class Redis:
+    """Two hashes in Redis: the waiting entries, and those set aside."""
+
     name = "redis"
 
     def look(self, *, aside: bool = False) -> Found:
+        """All entries of the hash."""
         return Found(sealed_hash.items(_hash_name(aside=aside)))
 
     def text(self, name: str, *, aside: bool = False) -> bytes | None:
+        """The entry; None when it is gone."""
         return sealed_hash.get(_hash_name(aside=aside), name)
 
     def put(self, name: str, text: bytes, *, aside: bool = False) -> None:
+        """Store the entry in the hash."""
         sealed_hash.put(_hash_name(aside=aside), name, text)
 
     def set_aside(self, name: str) -> None:
+        """Move the entry to the hash of those set aside."""
         self._move(name, aside=True)
 
     def bring_back(self, name: str) -> None:
+        """Move the entry back to the hash of waiting ones."""
         self._move(name, aside=False)
 
     def remove(self, name: str, *, aside: bool = False) -> None:
+        """Delete the entry from the hash."""
         sealed_hash.delete(_hash_name(aside=aside), name)
 
     def _move(self, name: str, *, aside: bool) -> None:
-        """Whoever is killed in between leaves it on both shelves, which costs one more attempt."""
+        """Copy, then remove. A process killed in between leaves both copies, which costs one more attempt."""
         text = self.text(name, aside=not aside)
         if text is not None:
             self.put(name, text, aside=aside)
@@ -167,7 +184,7 @@ FAILURES = (OSError, StoreUnavailable)
 
 
 def _directory() -> Path:
-    """One for each database, so that two deployments on one machine never mix."""
+    """The directory of this database, so that two deployments on one machine never mix."""
     return Path(settings.SPOOL_DIR, settings.NAMESPACE)
 
 
@@ -194,7 +211,7 @@ def _is_whole(text: bytes) -> bool:
 
 
 def _sync(directory: Path) -> None:
-    """The rename itself has to outlive a power cut."""
+    """Sync the directory: the rename itself has to outlive a power cut."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
 """Thread in every web and worker process that commits spool entries from this machine's disk.
 
-The sweep runs in some worker on some machine, and sees Redis and its own disk. When Redis was away together with the
-database, the only copy of a grant lies on the disk of the machine that made the call, perhaps a web server without a
+The sweep runs in a worker on any machine, and reads Redis and its own disk. When Redis was away together with the
+database, the only copy of a grant is on the disk of the machine that made the call, perhaps a web server without a
 worker. So each process that may write there also drains it. While the directory is empty, a round is one directory
 listing. It makes no difference which process commits an entry first.
 
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 class DrainThread:
-    """`start` it in the process that serves, as often as one likes: a thread does not outlive a fork."""
+    """The thread of one process. `start` may be called again, after a fork for instance, which ends threads."""
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
@@ -42,7 +42,7 @@ class DrainThread:
                 self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread; waits a second for an entry in hand."""
+        """Stop the thread; waits a second for the entry that it commits."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(_STOP_SECONDS)
@@ -54,7 +54,7 @@ class DrainThread:
 
 
 def begin() -> None:
-    """The first round: tidy the directory, retry what was set aside, drain."""
+    """The first round: tidy the directory, retry entries that were set aside, drain."""
     DISK.tidy()
     for name, reason in DISK.look().unreadable.items():
         log.error("spool.unreadable", entry=name, reason=reason)
@@ -63,7 +63,7 @@ def begin() -> None:
 
 
 def drain() -> None:
-    """Nobody else sees this disk; what Redis holds is any sweep's."""
+    """Commit the entries while this disk has any: no other machine reads it. The sweep drains Redis."""
     if DISK.look().texts:
         spool.drain_all()
 
@@ -74,6 +74,6 @@ def _guarded(act: Callable[[], None]) -> None:
     except FAILURES as error:
         log.warning("spool.unseen", reason=type(error).__name__)
     except Exception:
-        log.exception("spool.keeper_failed")  # a thread that ends would commit nothing any more
+        log.exception("spool.keeper_failed")  # keep the thread alive: a dead one commits nothing
     finally:
         connection.close()

@@ -17,7 +17,7 @@ UNREADABLE = "unreadable"
 
 @dataclass(slots=True)
 class SpoolEntry:
-    """An entry in one standing. `facts` are its identifiers, `at` when it was asked for: neither when it is damaged."""
+    """An entry and its state. `facts`: its identifiers; `at`: when it was requested. A damaged one has neither."""
 
     name: str
     standing: str
@@ -28,13 +28,13 @@ class SpoolEntry:
 
 @dataclass(frozen=True, slots=True)
 class SpoolReport:
-    """What lies in the places that answer, and why the others do not."""
+    """The entries of the backends that answer, and the reasons why others do not."""
 
     entries: list[SpoolEntry]
     away: dict[str, str]
 
     def count(self, standing: str) -> int:
-        """How many entries have this standing."""
+        """How many entries have this state."""
         return sum(entry.standing == standing for entry in self.entries)
 
 
@@ -52,8 +52,10 @@ def look() -> SpoolReport:
 
 
 def drop(name: str, *, actor: str) -> None:
-    """Give an entry up; its tokens are gone with it. Raises BadRequest when there is none of that name,
-    StoreUnavailable while it cannot be taken away from every backend."""
+    """Delete an entry with its tokens, for good.
+
+    Raises BadRequest when no entry has that name, StoreUnavailable while a backend cannot delete it.
+    """
     held = [entry for entry in look().entries if entry.name == name]
     if not held:
         raise BadRequest(f"there is no entry {name!r} in the spool, as far as it can be seen from here")

@@ -10,11 +10,11 @@ from integrations.core.secret import Secret
 from integrations.highlevel.oauth.grants import Grant
 
 _SECRETS = ("access_token", "refresh_token")
-_LEFT_OUT = ("rate", "received_at")  # of the call that brought it, settled already
+_LEFT_OUT = ("rate", "received_at")  # fields of the call that returned the grant; settled already
 
 
 def packed(grant: Grant) -> Secret:
-    """The grant as JSON; a Secret, because it holds both tokens."""
+    """The grant as JSON; a Secret, because it contains both tokens."""
     values = {field.name: _plain(getattr(grant, field.name)) for field in fields(Grant) if field.name not in _LEFT_OUT}
     return Secret(json.dumps(values))
 

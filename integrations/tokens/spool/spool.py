@@ -2,9 +2,9 @@
 
 An entry is written twice: to a directory of this machine (synced, then renamed into place) and to Redis. So it outlives
 either, and a worker anywhere can commit it. The sweep does so within seconds of the database's return; a thread in each
-serving process (`spool.drain_thread`) commits what only this machine's disk holds. An entry is removed only after its
-commit, and a second commit of the same entry changes nothing. An entry waits while the database fails. An entry that
-cannot be committed (its key is gone, it is damaged) is set aside, never deleted: a process that starts and
+serving process (`spool.drain_thread`) commits entries that are only on this machine's disk. An entry is removed only
+after its commit, and a second commit of the same entry changes nothing. An entry waits while the database fails. An
+entry that cannot be committed (its key is gone, it is damaged) is set aside, never deleted: a process that starts and
 `manage.py spool retry` try it again.
 
 Grants are sealed as in the database; the rest of an entry is identifiers. The binding of the sealed grant is stored
@@ -42,7 +42,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A grant that waits, when it was asked for, and the caller's own `facts` (identifiers, JSON)."""
+    """A spooled grant, when it was requested, and the caller's own `facts` (identifiers, JSON)."""
 
     kind: str
     at: datetime
@@ -50,7 +50,7 @@ class Entry:
     sealed: bytes
 
     def grant(self, binding: Binding) -> Grant:
-        """Raises SealBroken."""
+        """Open the sealed grant. Raises SealBroken."""
         return serialization.unpacked(unseal(self.sealed, binding))
 
 
@@ -59,7 +59,7 @@ _commits: dict[str, Commit] = {}
 
 
 def keep(kind: str, grant: Grant, binding: Binding, *, at: datetime, **facts: Any) -> None:
-    """Put a grant into the spool. Raises StoreUnavailable when neither disk nor Redis took it: then it is lost."""
+    """Put a grant into the spool. Raises StoreUnavailable when disk and Redis both failed: then it is lost."""
     blob = base64.b64encode(seal(serialization.packed(grant), binding)).decode()
     bound = {"owner": binding.owner, "field": binding.field, "generation": binding.generation}
     text = json.dumps({"at": at.isoformat(), "facts": facts, "bound": bound, "grant": blob}).encode()
@@ -72,17 +72,17 @@ def keep(kind: str, grant: Grant, binding: Binding, *, at: datetime, **facts: An
 
 
 def register(kind: str, commit: Commit) -> None:
-    """Whoever keeps grants of this kind says here how one is committed. Called once, when the rooms are ready."""
+    """Register how grants of this kind are committed. A room calls it once, at start-up."""
     _commits[kind] = commit
 
 
 def drain_all() -> int:
-    """Commit the entries of every registered kind; how many no longer wait."""
+    """Commit the entries of every registered kind. Returns how many no longer wait."""
     return sum(drain(kind, commit) for kind, commit in _commits.items())
 
 
 def drain(kind: str, commit: Commit) -> int:
-    """Hand every entry of this kind to `commit`; how many wait no more. Stops, quietly, while the database is away."""
+    """Commit every entry of this kind. Returns how many no longer wait. Stops silently while the database is away."""
     done = 0
     for name, copies in sorted(_waiting(kind).items()):
         try:
@@ -94,7 +94,7 @@ def drain(kind: str, commit: Commit) -> int:
 
 
 def retry(names: Collection[str] | None = None) -> dict[str, str]:
-    """Try those that wait or were set aside (all, or the named ones) now; what became of each, in words."""
+    """Try waiting entries and those set aside now (all, or the named ones). Returns the result in words, by name."""
     bring_back(names)
     became: dict[str, str] = {}
     for kind, commit in _commits.items():
@@ -105,7 +105,7 @@ def retry(names: Collection[str] | None = None) -> dict[str, str]:
 
 
 def bring_back(names: Collection[str] | None = None) -> None:
-    """Let what was set aside wait again: the key may be back, or the fault mended."""
+    """Make entries that were set aside wait again: the key may be back, or the fault fixed."""
     for backend in BACKENDS:
         with suppress(*FAILURES):
             for name in backend.look(aside=True).texts:
@@ -114,13 +114,13 @@ def bring_back(names: Collection[str] | None = None) -> None:
 
 
 def remove(name: str) -> None:
-    """From every backend that answers, waiting or set aside."""
+    """Remove an entry, waiting or set aside, from every backend that answers."""
     _everywhere(methodcaller("remove", name))
     _everywhere(methodcaller("remove", name, aside=True))
 
 
 def _settle(name: str, copies: list[bytes], commit: Commit) -> str:
-    """Commit an entry, or set aside what no waiting can cure. Raises `database.LOST`."""
+    """Commit an entry, or set it aside when waiting cannot help. Raises `database.LOST`."""
     try:
         _commit_any(name, copies, commit)
     except database.LOST:
@@ -138,7 +138,7 @@ def _settle(name: str, copies: list[bytes], commit: Commit) -> str:
 
 
 def _may_pass(error: Exception) -> bool:
-    """A value that no column takes is the entry's fault; all else that the database says is the database's."""
+    """Whether the error may pass. A value that no column takes is the entry's fault; other database errors may pass."""
     return isinstance(error, Retryable | AnyDatabaseError) and not isinstance(error, DataError)
 
 
@@ -160,7 +160,7 @@ def _tried(backend: SpoolBackend, name: str, text: bytes) -> bool:
 
 
 def _commit_any(name: str, copies: list[bytes], commit: Commit) -> None:
-    """The first copy that can be: of two that differ, one is damaged or sealed by an older key."""
+    """Commit the first copy that can be: of two that differ, one is damaged or sealed by an older key."""
     for copy in copies[:-1]:
         try:
             return commit(read(name, copy))
@@ -172,14 +172,14 @@ def _commit_any(name: str, copies: list[bytes], commit: Commit) -> None:
 
 
 def read(name: str, text: bytes) -> Entry:
-    """Raises ValueError, KeyError or TypeError when it is damaged."""
+    """Parse an entry. Raises ValueError, KeyError or TypeError when it is damaged."""
     raw = json.loads(text)
     kind = name.partition("-")[0]
     return Entry(kind, datetime.fromisoformat(raw["at"]), raw["facts"], base64.b64decode(raw["grant"]))
 
 
 def _waiting(kind: str) -> dict[str, list[bytes]]:
-    """By name, what the places hold of each: usually the same."""
+    """The waiting entries by name, each with the copies of the backends: usually equal."""
     found: dict[str, list[bytes]] = defaultdict(list)
     for backend in BACKENDS:
         with suppress(*FAILURES):

@@ -1,7 +1,7 @@
-"""Makes the spool known to the vault: counts keys, re-seals entries, and removes entries whose key is lost.
+"""Registers the spool with the vault: counts keys, re-seals entries, and removes entries whose key is lost.
 
 Waiting entries and entries set aside count alike, in Redis and on this machine's disk. The disks of other machines
-cannot be read from here: an entry is only there if Redis was away too when it was written.
+cannot be read from here; an entry is only on such a disk if Redis was away too when it was written.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ REMOVED = "removed"
 
 
 class Spool:
-    """`ExternalValues` and `forget.LostKeyHandler`."""
+    """`ExternalValues` and `forget.LostKeyHandler` of the spool."""
 
     label = LABEL
 
     def values(self) -> Iterator[SealedValue]:
-        """Every entry once, or twice where its copies differ. Raises StoreUnavailable."""
+        """Every entry once, or twice when its copies differ. Raises StoreUnavailable."""
         seen: set[tuple[str, bytes]] = set()
         for _, _, held in _copies():
             if (held.name, held.blob) not in seen:
@@ -37,7 +37,7 @@ class Spool:
                 yield held
 
     def swap(self, held: SealedValue, blob: bytes) -> bool:
-        """In every backend that has it. An entry that is committed meanwhile may come back: that changes nothing."""
+        """Swap it in every backend that has it. An entry committed meanwhile may reappear: that changes nothing."""
         swapped = False
         for backend, aside in _sides():
             with _answering(backend):

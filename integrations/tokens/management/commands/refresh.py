@@ -1,6 +1,7 @@
 """`manage.py refresh`: refreshes one location's or company's token pair now, or all pairs that are due.
 
-Workers refresh by themselves, hours before it is needed; this is for whoever wants to see it happen, or has no worker.
+Workers refresh by themselves, hours before it is needed. The command is for an operator who wants to watch a refresh or
+has no worker.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from integrations.tokens.refresh.claim_call_swap import refresh
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one credential: the row as it is afterwards, and why it has no new pair."""
+    """Result for one credential: the row afterwards, and why it has no new pair."""
 
     row: Credential
     error: IntegrationError | None = None
@@ -55,6 +56,7 @@ class Command(BaseCommand):
     help = "Refresh a location's or company's token now; without either, all tokens that are due."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
         tenant = parser.add_mutually_exclusive_group()
         tenant.add_argument("--location", metavar="ID")
         tenant.add_argument("--company", metavar="ID")
@@ -62,6 +64,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        """Refresh, print an outcome per credential; exit with an error when one failed."""
         try:
             outcomes = list(_due() if not (options["location"] or options["company"]) else [_asked(options)])
         except IntegrationError as error:
@@ -92,7 +95,7 @@ def _due() -> Iterator[Outcome]:
 
 
 def _refreshed(credential_id: int, *, forced: bool) -> Outcome:
-    """Interactive: a person waits for it. One that a worker refreshed in the meantime is as good."""
+    """Refresh in the interactive lane. A refresh by a worker in the meantime counts as well."""
     due_before = None if forced else clock.now()
     try:
         return Outcome(refresh(credential_id, lane=Lane.INTERACTIVE, due_before=due_before, forced=forced))

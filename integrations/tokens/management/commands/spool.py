@@ -1,4 +1,4 @@
-"""`manage.py spool status|retry|drop`: the grants that wait for the database, and those that could not be committed."""
+"""`manage.py spool status|retry|drop`: lists, retries or drops grants that could not be committed."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Command(BaseCommand):
     help = "Grants that were kept, sealed, while the database was away: in Redis and on this machine's disk."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the subcommands and their options."""
         actions = parser.add_subparsers(dest="action", required=True)
         helps = {
             "status": "list what waits, what was set aside, and what cannot be read",
@@ -42,6 +43,7 @@ class Command(BaseCommand):
                 action.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *_: Any, **options: Any) -> None:
+        """Run the subcommand."""
         act: dict[str, Callable[..., None]] = {"status": self._status, "retry": self._retry, "drop": self._drop}
         given = {key: options[key] for key in ("names", "name", "yes") if key in options}
         try:
@@ -73,7 +75,7 @@ class Command(BaseCommand):
         self._say({"dropped": name}, f"{name} was given up.", as_json=as_json)
 
     def _confirm(self, name: str) -> None:
-        """On standard error, so that --json stays JSON."""
+        """Ask for confirmation on standard error, so that --json prints JSON only."""
         self.stderr.write(f"The tokens in {name!r} will be gone for good. Type the name to go on: ", ending="")
         self.stderr.flush()
         if sys.stdin.readline().strip() != name:
