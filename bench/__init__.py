@@ -1,1 +1,1 @@
-"""Benchmarks: each file measures one room beside the same work done by the libraries alone, in the same run."""
+"""Benchmarks: each file measures one room, and in the same run the same work done by the libraries alone."""

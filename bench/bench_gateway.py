@@ -1,13 +1,13 @@
-"""What `gateway.call` costs over a bare httpx2 client with a pooled connection, beside the vendor's own SDK.
+"""Benchmark of `gateway.call`: its cost over a bare httpx2 client with a pooled connection, and the vendor's SDK.
 
-One caller, one connection, one request after the other, all three against the same local server in the same run, in
-interleaved rounds. Bare: the request, the answer, its JSON, and nothing else. Gateway: the credential from PostgreSQL,
-unsealed; a permit from Redis and its settlement; the checks; the accounts. The official SDK (`gohighlevel-api-client`,
+One caller sends one request after the other over one connection. All three call the same local server in the same run,
+in interleaved rounds. Bare: the request, the response and its JSON. Gateway: the credential from PostgreSQL, unsealed;
+a permit from Redis and its settlement; the checks; the statistics. The official SDK (`gohighlevel-api-client`,
 asynchronous) is measured where GOHIGHLEVEL_SDK_PYTHON names an interpreter that has it, with a static token, its
 cheapest way: no storage, no refresh, no quota.
 
-Twice: against a server that answers at once, which shows the cost itself, and against one that takes 50 ms, still
-twice as fast as any API across the Internet, which shows what of it a caller would notice.
+It runs against two servers. One answers at once, which shows the cost itself. The other takes 50 ms, still twice as
+fast as any API across the Internet, which shows how much of the cost a caller would notice.
 """
 
 from __future__ import annotations
@@ -36,16 +36,18 @@ HEAD = (
 
 
 class Server(asyncio.Protocol):
-    """Answers every request without a body the same, after a delay."""
+    """HTTP server: gives every request without a body the same response, after a delay."""
 
     def __init__(self, delay: float) -> None:
         self.delay = delay
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
         assert isinstance(transport, asyncio.Transport)
         self.transport, self.received = transport, b""
 
     def data_received(self, data: bytes) -> None:
+        """Send a response for every request in the data."""
         self.received += data
         while b"\r\n\r\n" in self.received:
             self.received = self.received.partition(b"\r\n\r\n")[2]
@@ -56,13 +58,14 @@ class Server(asyncio.Protocol):
 
 
 async def serve(delay: float) -> None:
+    """Serve until killed; print the URL first."""
     server = await asyncio.get_running_loop().create_server(lambda: Server(delay), "127.0.0.1", 0)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await server.serve_forever()
 
 
-# In a process of its own, which needs nothing of what follows.
+# The server runs in a separate process, which needs none of the imports below.
 if __name__ == "__main__" and sys.argv[1:2] == ["serve"]:
     asyncio.run(serve(float(sys.argv[2])))
 
@@ -112,29 +115,35 @@ async def main():
 asyncio.run(main())
 """
 
-Round = tuple[list[float], float]  # latencies, and the CPU of all, in seconds
+Round = tuple[list[float], float]  # latencies, and the CPU time of all calls, in seconds
 
 
 @dataclass
 class Seen:
+    """The latencies and the CPU time of one client, over all rounds."""
+
     latencies: list[float] = field(default_factory=list)
     cpu: float = 0.0
 
     def add(self, latencies: list[float], cpu: float) -> None:
+        """Add one round."""
         self.latencies += latencies
         self.cpu += cpu
 
     @property
     def p50(self) -> float:
+        """Median latency in milliseconds."""
         return statistics.median(self.latencies) * 1000
 
     @property
     def cpu_each(self) -> float:
+        """CPU time per call in milliseconds."""
         return self.cpu / len(self.latencies) * 1000
 
 
 @contextmanager
 def serving(delay: float) -> Iterator[str]:
+    """Run the server in another process; yields its URL."""
     command = [sys.executable, "-m", "bench.bench_gateway", "serve", str(delay)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -146,6 +155,8 @@ def serving(delay: float) -> Iterator[str]:
 
 
 def timed(work: Callable[[], object]) -> Callable[[int], Round]:
+    """A function that runs `work` a number of times and measures each run."""
+
     def run(calls: int) -> Round:
         latencies, cpu = [], time.process_time()
         for _ in range(calls):
@@ -159,6 +170,7 @@ def timed(work: Callable[[], object]) -> Callable[[int], Round]:
 
 @contextmanager
 def bare(url: str) -> Iterator[Callable[[int], Round]]:
+    """The bare client; yields its measured call."""
     headers = {"Authorization": f"Bearer {TOKEN}", "Version": "2021-07-28", "Accept": "application/json"}
     with httpx2.Client(headers=headers) as pooled:
         yield timed(lambda: pooled.get(f"{url}/contacts/ocQHyuzHvysMo5N5VsXc").json())
@@ -166,6 +178,7 @@ def bare(url: str) -> Iterator[Callable[[int], Round]]:
 
 @contextmanager
 def gateway(url: str) -> Iterator[Callable[[int], Round]]:
+    """The gateway with one installed location; yields its measured call."""
     app = App.objects.create(
         name="bench",
         client_id=f"bench-{url}",
@@ -188,6 +201,7 @@ def gateway(url: str) -> Iterator[Callable[[int], Round]]:
 
 @contextmanager
 def sdk(url: str, python: str) -> Iterator[Callable[[int], Round]]:
+    """The official SDK in its own interpreter; yields its measured call."""
     process = subprocess.Popen(
         [python, "-c", SDK_PROGRAM, url, TOKEN], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -208,6 +222,7 @@ def sdk(url: str, python: str) -> Iterator[Callable[[int], Round]]:
 
 
 def measure(delay: float, calls: int) -> dict[str, Seen]:
+    """Run all clients in interleaved rounds of `calls` each, against a server with this delay."""
     with ExitStack() as stack:
         url = stack.enter_context(serving(delay))
         runs = {BARE: stack.enter_context(bare(url)), GATEWAY: stack.enter_context(gateway(url))}
@@ -224,6 +239,7 @@ def measure(delay: float, calls: int) -> dict[str, Seen]:
 
 
 def report(title: str, seen: dict[str, Seen]) -> None:
+    """Print a table with the ratio of each client to the bare one."""
     sys.stdout.write(f"\n{title}\n  {'':<20}{'p50':>10}{'':>8}{'CPU each':>12}\n")
     against = seen[BARE]
     for name, found in seen.items():
@@ -234,6 +250,7 @@ def report(title: str, seen: dict[str, Seen]) -> None:
 
 
 def main() -> None:
+    """Measure both delays."""
     report("Gateway, server answers at once", measure(0.0, calls=150))
     report("Gateway, server answers in 50 ms", measure(0.05, calls=10))
     if not os.environ.get("GOHIGHLEVEL_SDK_PYTHON"):

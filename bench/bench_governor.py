@@ -1,13 +1,13 @@
-"""The governor beside other limiters, at a vendor that counts strictly: refused calls, and the part of the quota used.
+"""Benchmark of the governor against other limiters: calls refused by a strict vendor, and the part of the quota used.
 
-Four worker processes call as fast as they are let; each limiter has a resource of its own on the same sandbox, and a
-sandbox for each kind of window runs at the same time. A call's way takes 10 to 200 ms before it is counted and as much
-after. Used is what was accepted after the first windows, beside what the limit physically allows in that time. Beside
-it stands what the mean round trip leaves to a slot that rests one window after its answer: the governor's own bound
-where windows slide.
+Four worker processes call as fast as their limiter allows. Each limiter has its own resource on the same sandbox, and a
+sandbox for each kind of window runs at the same time. A request takes 10 to 200 ms before it is counted, and its
+response as much. Used: the calls accepted after the first windows, as a part of what the limit physically allows in
+that time. The last row is the governor's own bound where windows slide: a slot rests one window after its response, so
+the mean round trip limits its use.
 
-``--seconds`` measured (120), ``--warm-up`` before that (45, the learning and the first bursts); ``--only governor``
-leaves the machine to one limiter, ``--threads`` (8) call for each limiter in each process.
+``--seconds`` measured (120); ``--warm-up`` before that (45, for learning and the first bursts); ``--only governor``
+runs one limiter alone; ``--threads`` (8) call for each limiter in each process.
 """
 
 from __future__ import annotations
@@ -48,11 +48,14 @@ Cell = tuple[str, str]  # window and limiter
 
 @dataclass(frozen=True)
 class Sample:
+    """How many calls the vendor had accepted at a moment."""
+
     moment: float
     accepted: int
 
 
 def vendor(window: Window) -> Options:
+    """Options of a sandbox that counts by this kind of window."""
     return Options(
         port=0, locations=len(LIMITERS), contacts=1, window=window, limit=LIMIT, interval_ms=WINDOW * 1000,
         latency_ms=FORTH_MS,
@@ -73,7 +76,7 @@ def errands(sandbox: Embedded, window: Window, names: list[str], threads: int) -
 
 @contextmanager
 def fleet(jobs: list[Errand], trips: Counter[str]) -> Iterator[None]:
-    """Worker processes. At the end `trips` has the governor's calls, and the seconds from sending to receiving them."""
+    """Run the worker processes. At the end `trips` has the number and the total seconds of the governor's calls."""
     command = [sys.executable, "-m", "bench.fleet"]
     workers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(PROCESSES)
@@ -93,6 +96,7 @@ def fleet(jobs: list[Errand], trips: Counter[str]) -> Iterator[None]:
 
 
 def sample(sandbox: Embedded, job: Errand) -> Sample:
+    """Count the accepted calls of one limiter now."""
     platform = sandbox.platform
     assert platform is not None
     bucket = platform.quota.bucket(platform.app.client_id, job.place.resource)
@@ -100,8 +104,11 @@ def sample(sandbox: Embedded, job: Errand) -> Sample:
 
 
 def used(samples: list[Sample]) -> float:
-    """The part of the quota that was used, from the mean of the first window to that of the last: who spends a window
-    early would else gain or lose by where in it the measuring begins and ends."""
+    """The part of the quota that was used, from the mean of the first window to that of the last.
+
+    Without the means, a limiter that spends its window early would gain or lose by the moment at which measuring begins
+    and ends.
+    """
     count = round(WINDOW / (samples[-1].moment - samples[0].moment) * (len(samples) - 1))
     first, last = samples[:count], samples[-count:]
     calls = fmean(one.accepted for one in last) - fmean(one.accepted for one in first)
@@ -110,11 +117,13 @@ def used(samples: list[Sample]) -> float:
 
 
 def refusals(sandbox: Embedded, job: Errand) -> int:
+    """How many calls of one limiter the vendor refused."""
     assert sandbox.platform is not None
     return sandbox.platform.quota.bucket(sandbox.platform.app.client_id, job.place.resource).rejected
 
 
 def report(found: dict[Cell, tuple[float, int]], trips: Counter[str]) -> None:
+    """Print the table. Exits with an error when the vendor refused a call of the governor."""
     windows = get_args(Window)
     sys.stdout.write(f"\n{LIMIT} calls in {WINDOW} s, {PROCESSES} processes: used, and calls refused\n")
     sys.stdout.write(" " * 32 + "".join(f"{window:>22}" for window in windows) + "\n")
@@ -129,6 +138,7 @@ def report(found: dict[Cell, tuple[float, int]], trips: Counter[str]) -> None:
 
 
 def main() -> None:
+    """Run all limiters, or the one of --only."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--warm-up", type=float, default=45.0)

@@ -1,8 +1,8 @@
-"""Installations per second through the whole WSGI application, beside the bare exchange of a code with Authlib.
+"""Benchmark of installations per second through the WSGI application, against a bare code exchange with Authlib.
 
-The vendor is the sandbox on a thread of this process, so its own work is in every row alike. A callback does what the
-exchange does, and keeps it: state, installation, sealed tokens, audit entry, one message. The codes are made before the
-clock starts. Rounds are interleaved and the median counts.
+The vendor is the sandbox on a thread of this process, so every row includes its work. A callback exchanges the code and
+stores the result: state, installation, sealed tokens, audit entry, one message. The codes are created before the clock
+starts. Rounds are interleaved and the median counts.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Callback = dict[str, str]
 
 
 class Consent:
-    """Presses Install at the sandbox, for one of its locations after the other."""
+    """Gives consent at the sandbox, for one of its locations after the other."""
 
     def __init__(self, vendor: Embedded, options: Options) -> None:
         self.url = f"{vendor.url}/v2/oauth/chooselocation"
@@ -50,7 +50,7 @@ class Consent:
         self.pressed = 0
 
     def callback(self, state: str | None = None) -> Callback:
-        """The query that the browser is sent back with."""
+        """The query parameters of the redirect to our callback."""
         self.pressed += 1
         location = self.locations[self.pressed % len(self.locations)]
         fields = self.fields | {"scope": SCOPES, "mode": "location", "location": location}
@@ -65,6 +65,7 @@ def begun(site: Client, consent: Consent) -> Callback:
 
 
 def rate(work: Callable[[Callback], None], callbacks: list[Callback]) -> float:
+    """Callbacks per second."""
     start = time.perf_counter()
     for callback in callbacks:
         work(callback)
@@ -72,6 +73,8 @@ def rate(work: Callable[[Callback], None], callbacks: list[Callback]) -> float:
 
 
 def come_back(site: Client) -> Callable[[Callback], None]:
+    """Work that requests the callback URL from this client."""
+
     def work(callback: Callback) -> None:
         answer = site.get("/oauth/callback", callback)
         if answer.status_code != 302:
@@ -81,6 +84,7 @@ def come_back(site: Client) -> Callable[[Callback], None]:
 
 
 def measure(consent: Consent, bare: OAuth2Client, token_url: str) -> dict[str, list[float]]:
+    """Requests per second by row, one figure per round."""
     found: dict[str, list[float]] = {}
 
     def note(name: str, figure: float) -> None:
@@ -90,7 +94,7 @@ def measure(consent: Consent, bare: OAuth2Client, token_url: str) -> dict[str, l
         codes = [consent.callback() for _ in range(PER_ROUND)]
         note(BARE, rate(lambda it: bare.fetch_token(token_url, code=it["code"], user_type="Location"), codes))
         note("callback from the marketplace", rate(come_back(Client()), [consent.callback() for _ in range(PER_ROUND)]))
-        # A browser has one install on its way, so each callback comes from a client of its own.
+        # A browser has one install under way, so each callback comes from another client.
         sites = [Client() for _ in range(PER_ROUND)]
         pairs = [(site, begun(site, consent)) for site in sites]
         start = time.perf_counter()
@@ -105,6 +109,7 @@ def measure(consent: Consent, bare: OAuth2Client, token_url: str) -> dict[str, l
 
 
 def main() -> None:
+    """Measure, check the number of installations, and print the table."""
     options = Options(port=0, locations=50, contacts=0, redirect_uris=(REDIRECT,))
     with serve_in_thread(options) as vendor:
         ours = override_settings(
@@ -130,6 +135,7 @@ def main() -> None:
 
 
 def tidy() -> None:
+    """Delete the rows and messages of the run."""
     current_app.control.purge()
     for model in (Credential, Installation, InstallState, Location, Company, App, AuditEntry):
         model.objects.all().delete()

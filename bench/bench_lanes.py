@@ -1,8 +1,9 @@
-"""Twenty tenants in bulk sync on two workers, and on five of them one interactive call a second: what does it wait?
+"""Benchmark of lanes: how long interactive calls wait while twenty tenants are in bulk sync on two workers.
 
-The same calls are made twice in one run, first with nothing else going on. They come from a thread of their own, as a
-web page's would, and as jobs through the queue. The vendor allows 25 calls in ten seconds for each tenant, takes 20 to
-60 ms for an answer, and counts strictly; every plan that ends is started anew, so there is bulk work all the time.
+Five of the tenants get one interactive call a second. The same calls are made twice in one run, first without other
+load. They come from a separate thread, as a web page's would, and as jobs through the queue. The vendor allows 25 calls
+in ten seconds for each tenant, answers in 20 to 60 ms, and counts strictly. Every plan that ends is started again, so
+there is bulk work all the time.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ OPTIONS = Options(
 
 
 def start_vendor() -> subprocess.Popen[bytes]:
+    """Start the sandbox in another process, and wait until it answers."""
     flags = f"--port {PORT} --locations {TENANTS} --contacts {OPTIONS.contacts} --limit {OPTIONS.limit}"
     command = [sys.executable, "-m", "integrations.sandbox", *flags.split(), "--latency-ms", "20-60"]
     process = subprocess.Popen([*command, "--redirect-uri", REDIRECT], stdout=subprocess.DEVNULL)
@@ -53,6 +55,7 @@ def start_vendor() -> subprocess.Popen[bytes]:
 
 
 def answers(url: str) -> bool:
+    """Whether the URL answers with success."""
     try:
         return httpx2.get(url, timeout=5).is_success
     except httpx2.TransportError:
@@ -60,6 +63,7 @@ def answers(url: str) -> bool:
 
 
 def install(vendor: Vendor) -> tuple[App, list[str]]:
+    """Create the app and install it on every location. Returns the app and the location ids."""
     app = make_app(vendor)
     locations = vendor.locations
     for location in locations:
@@ -78,7 +82,7 @@ def install(vendor: Vendor) -> tuple[App, list[str]]:
 
 
 def click(app: App, locations: list[str], phase: str, seconds: float) -> list[float]:
-    """One call a second for each location, and one job for each every five seconds; the calls' durations."""
+    """Make one call a second for each location, and one job every five. Returns the calls' durations."""
     took: list[float] = []
 
     def one(location: str, offset: float) -> None:
@@ -107,7 +111,7 @@ def click(app: App, locations: list[str], phase: str, seconds: float) -> list[fl
 
 
 def time_permits(spent: list[float]) -> None:
-    """From now on this process writes down how long its calls wait for their permits."""
+    """From now on append to `spent` how long each call of this process waits for its permit."""
     acquire = tickets.acquire
 
     def timed(app: str, resource: str, *, lane: Lane, timeout: float) -> Permit:
@@ -121,27 +125,32 @@ def time_permits(spent: list[float]) -> None:
 
 
 def keep_hungry(stopping: threading.Event) -> None:
+    """Start every plan again that is not running, once a second."""
     while not stopping.wait(1.0):
         plans.ask(Plan.objects.exclude(runs__status=Run.Status.RUNNING), clock.now(), full=True)
     connection.close()
 
 
 def row(name: str, took: list[float]) -> str:
+    """One row of the table: number, p50, p95 and maximum in milliseconds."""
     took = sorted(took) or [float("nan")]
     p50, p95 = statistics.median(took), took[int(0.95 * (len(took) - 1))]
     return f"  {name:<44}{len(took):>5}{p50 * 1000:>9.0f}{p95 * 1000:>9.0f}{took[-1] * 1000:>9.0f}\n"
 
 
 def clicks(phase: str) -> list[float]:
+    """How long the jobs of a phase took from request to end, in seconds."""
     return [float(number) for number in scripts.client().lrange(f"{CLICKS}:{phase}", 0, -1)]
 
 
 def counted(vendor: Vendor) -> tuple[int, int]:
+    """The vendor's numbers of requests and of refusals."""
     quota = vendor.state()["quota"].values()
     return sum(one["requests"] for one in quota), sum(one["rejected_429"] for one in quota)
 
 
 def measure(vendor: Vendor) -> None:
+    """Measure without load, then under bulk sync, and print the table."""
     app, locations = install(vendor)
     watched = locations[:WATCHED]
     permits: list[float] = []
@@ -176,6 +185,7 @@ def measure(vendor: Vendor) -> None:
 
 
 def main() -> None:
+    """Start the vendor, and measure."""
     for phase in ("warm", "idle", "busy"):
         scripts.client().delete(f"{CLICKS}:{phase}")
     process = start_vendor()

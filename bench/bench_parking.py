@@ -1,7 +1,7 @@
-"""What waiting for a permit costs: deliveries and Redis commands per task, beside Celery's own ways of waiting.
+"""Benchmark of parking: deliveries and Redis commands per task that waits, against Celery's own ways of waiting.
 
 400 tasks for one resource that allows 20 calls in two seconds, on two workers with eight threads each. The quota alone
-takes 38 seconds; a way that is not done in 75 is stopped and says how far it came. Workers are new for every way.
+takes 38 seconds; a way that is not done in 75 is stopped and shows how many tasks it did. Every way gets new workers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from integrations.quota.permits import governor, scripts  # noqa: E402
 from integrations.quota.permits.lanes import Lane  # noqa: E402
 
 TASKS, PATIENCE = 400, 75.0
-_COUNTING = ("incrby", "incr", "get")  # this benchmark's own commands, which nobody else sends
+_COUNTING = ("incrby", "incr", "get")  # this benchmark's own commands; nothing else sends them
 WAYS = {
     "parked": "parked, started with its ticket",
     "blocked": "a worker's thread blocked until the permit",
@@ -34,7 +34,7 @@ WAYS = {
 
 
 def open_resource(way: str) -> None:
-    """Its limits are known and its first calls are over."""
+    """Make one call, so that the resource's limit is known, and wait for one window."""
     first = governor.acquire(APP, way, lane=Lane.BULK, timeout=5.0)
     rate = RateSnapshot(max=LIMIT, remaining=LIMIT - 1, interval_ms=WINDOW_MS)
     governor.settle(first, received_at=time.monotonic(), rate=rate)
@@ -42,6 +42,7 @@ def open_resource(way: str) -> None:
 
 
 def send(way: str, number: int) -> None:
+    """Enqueue one task that waits in this way."""
     if way == "parked":
         queue.enqueue("bench.parked", app=APP, resource=way, number=number)
     else:
@@ -49,10 +50,12 @@ def send(way: str, number: int) -> None:
 
 
 def counted(way: str, what: str) -> int:
+    """A counter of the workers: done or delivered."""
     return int(scripts.client().get(f"bench:{way}:{what}") or 0)
 
 
 def measure(way: str) -> str:
+    """Run all tasks in one way. Returns its row of the table."""
     for what in ("done", "delivered"):
         scripts.client().delete(f"bench:{way}:{what}")
     with workers(2, threads=8, jobs="bench.parking_jobs", BENCH_WAY=way):
@@ -69,6 +72,7 @@ def measure(way: str) -> str:
 
 
 def main() -> None:
+    """Measure every way."""
     sys.stdout.write(f"\n{TASKS} tasks of one resource, {LIMIT} calls in {WINDOW_MS / 1000:g} s\n")
     sys.stdout.write(f"  {'':<44}{'done':>5}{'in':>10}{'deliveries':>11}{'Redis commands':>16}\n")
     for way in WAYS:

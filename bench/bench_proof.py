@@ -1,7 +1,7 @@
-"""A million calls on the real script with a simulated clock: refused calls, and how much of the quota is used.
+"""Simulation of the governor's script with a simulated clock: refused calls, and how much of the quota is used.
 
-``--calls`` for each of the eighteen cells: 5,000 takes half a minute, 60,000 (a million in all) six. Plain: no window
-is learned. Lanes: beside the bulk work, an interactive call a second and half an event.
+``--calls`` for each of the eighteen cells: 5,000 takes half a minute, 60,000 (a million in all) six minutes. Plain: no
+window is learned. Lanes: besides the bulk work, one interactive call and half an event a second.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.quota.simulator import PROFILES, simulation  # noqa: E402
 
 
 def cells(calls: int) -> Iterator[int]:
-    """Prints one line a cell; yields the refused calls."""
+    """Print a row for each cell; yields the number of refused calls."""
     for mode, profile, window in product(("plain", "learning", "lanes"), PROFILES, WINDOWS):
         learn = {"learn": mode != "plain"}
         bulk = {"horizon": 2.0, "credit": Lane.BULK.terms.credit}
@@ -42,6 +42,7 @@ def cells(calls: int) -> Iterator[int]:
 
 
 def main() -> None:
+    """Run all cells. Exits with an error when a call was refused."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=5_000)
     arguments = parser.parse_args()

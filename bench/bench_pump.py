@@ -1,7 +1,7 @@
-"""How long the pump takes to ask for everybody: 1,000 resources that all have more parked tasks than permits.
+"""Benchmark of the pump: one pass over 1,000 resources that all have more parked tasks than permits.
 
-One pass serves every resource once. In the first each has one permit to hand out; in the others every slot is taken,
-which is what a busy hour looks like. Messages go nowhere: what a broker costs, `bench_parking` measures.
+One pass serves every resource once. In the first pass each has one permit to hand out. In the others every slot is
+taken, as in a busy hour. Messages are discarded: `bench_parking` measures the cost of a broker.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FROM generate_series(1, %s) AS resource, generate_series(1, %s) AS number
 
 
 def saturate() -> None:
-    """Every resource has told its limit, and tasks wait for it."""
+    """Make every resource's limit known, and park tasks for it."""
     scripts.clear()
     rate = RateSnapshot(max=2, remaining=1, interval_ms=60_000)
     for number in range(1, RESOURCES + 1):
@@ -46,7 +46,7 @@ def saturate() -> None:
 
 
 def one_pass(handing: HandOut) -> tuple[float, float, int]:
-    """Seconds by the wall and of this process, and Redis commands."""
+    """Run one pass. Returns wall seconds, CPU seconds of this process, and the number of Redis commands."""
     now = time.monotonic()
     for number in range(1, RESOURCES + 1):
         handing.agenda.ask(f"bench:{number}", now)
@@ -57,9 +57,10 @@ def one_pass(handing: HandOut) -> tuple[float, float, int]:
 
 
 def main() -> None:
+    """Measure the passes, and print the table."""
     saturate()
     ledger = ParkedRows("bench")
-    ledger.unstarted = lambda: 0  # type: ignore[method-assign]  # workers that begin at once
+    ledger.unstarted = lambda: 0  # type: ignore[method-assign]  # as if workers began every message at once
     handing = HandOut(ledger, lambda task, ticket: None)
     sys.stdout.write(f"\n{RESOURCES} resources with {TASKS} parked tasks each, {ROUND} in a round\n")
     for name in ("one permit for each", "all slots taken", "all slots taken, again"):

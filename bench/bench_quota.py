@@ -1,8 +1,8 @@
-"""Permits per second and microseconds per permit, beside the bare round trips that no permit can do without.
+"""Benchmark of permits: permits per second, against the bare Redis round trips that every permit needs.
 
-A permit is two scripts: one that grants it and one that takes its report. Resources take turns, so that each stays
-within what it may do at once and nothing ever waits. Rounds are interleaved and the median counts. Last, with ten
-thousand resources in use, the same of few of them and of all in turn, and the bytes that one takes.
+A permit is two scripts: one grants it and one settles it. Resources take turns, so that each stays below its burst
+limit and no call waits. Rounds are interleaved and the median counts. Last, with ten thousand resources in use, it
+measures permits of a few of them and of all in turn, and the bytes that one resource takes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _names = itertools.count()
 
 
 def opened(limit: int = LIMIT) -> str:
-    """A resource whose first call has taught the limit and that has spent nothing yet."""
+    """A new resource whose limit is known and that has spent nothing yet."""
     name = f"resource{next(_names)}"
     said = RateSnapshot(max=limit, remaining=limit - 1, daily_limit=200_000, daily_remaining=199_999)
     permit = governor.acquire(APP, name, lane=Lane.INTERACTIVE, timeout=5.0)
@@ -72,6 +72,7 @@ def seconds(work: Work, threads: int = 1) -> float:
 
 
 def rounds() -> dict[str, list[float]]:
+    """Seconds per unit of work by row, one figure per round."""
     redis = scripts.client()
     bare = redis.register_script("return 1")
     redis.set("bench", "x")
@@ -98,7 +99,7 @@ def batch(names: list[str]) -> Work:
 
 
 def many() -> None:
-    """Memory and speed with ten thousand resources of a hundred slots, half of them out."""
+    """Measure memory and speed with ten thousand resources of a hundred slots, half of them taken."""
     tracemalloc.start()
     names = [opened(100) for _ in range(MANY)]
     for name in names:
@@ -122,6 +123,7 @@ def many() -> None:
 
 
 def main() -> None:
+    """Measure, and print the tables."""
     scripts.clear()
     found = {name: statistics.median(times) for name, times in rounds().items()}
     table("Microseconds", [(name, each * 1e6, "us") for name, each in found.items()], base=BARE)

@@ -1,4 +1,4 @@
-"""Records per second into the synced copy, beside the bare cost of the same rows.
+"""Benchmark of the synced copy: records per second, against the bare cost of writing the same rows.
 
 Rows are contacts of the vendor's size (about 1.2 kB of JSON). Three cases: all new, all unchanged (a full run over a
 location that did not move), all updated. Bare is psycopg alone: `executemany` of INSERT … ON CONFLICT DO UPDATE into
@@ -43,7 +43,7 @@ DO UPDATE SET payload = EXCLUDED.payload, version_at = EXCLUDED.version_at, upda
 
 
 def contacts(version: int) -> Rows:
-    """The same contacts each time; a higher version is a later change of each."""
+    """The same contacts each time; a higher version changes each at a later time."""
     changed = NOON + timedelta(minutes=version)
     return [
         {
@@ -63,12 +63,14 @@ def contacts(version: int) -> Rows:
 
 
 def ours(app: App, location: str, pages: list[Rows]) -> None:
+    """Merge the pages by `records.merge`."""
     run_id = next(_run)
     for page in pages:
         records.merge(app.pk, location, "contacts", page, run_id=run_id)
 
 
 def executemany(app: App, location: str, pages: list[Rows]) -> None:
+    """Upsert the pages by psycopg's `executemany`, a transaction for each."""
     for page in pages:
         values = [(app.pk, location, row["id"], json.dumps(row), row["dateUpdated"]) for row in page]
         with transaction.atomic(), connection.cursor() as cursor:
@@ -76,6 +78,7 @@ def executemany(app: App, location: str, pages: list[Rows]) -> None:
 
 
 def copy(app: App, location: str, pages: list[Rows]) -> None:
+    """Write the pages by COPY into a bare table."""
     del app
     for page in pages:
         with transaction.atomic(), connection.cursor() as cursor, cursor.copy("COPY bare_copy FROM STDIN") as stream:
@@ -84,16 +87,19 @@ def copy(app: App, location: str, pages: list[Rows]) -> None:
 
 
 def paged(rows: Rows, size: int) -> list[Rows]:
+    """Rows in pages of `size`."""
     return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 def rate(work: Callable[[], None]) -> float:
+    """Rows per second."""
     started = time.perf_counter()
     work()
     return ROWS / (time.perf_counter() - started)
 
 
 def one_round(app: App, size: int, found: dict[str, list[float]]) -> None:
+    """Measure every case once, with pages of `size`."""
     first, later = paged(contacts(0), size), paged(contacts(1), size)
     mine, bare = f"ours{next(_location)}", f"bare{next(_location)}"
     cases: list[tuple[str, Callable[[], None]]] = [
@@ -110,7 +116,7 @@ def one_round(app: App, size: int, found: dict[str, list[float]]) -> None:
 
 
 def check(app: App) -> None:
-    """That what is measured is what is meant."""
+    """Check that the three cases insert, skip and update as intended."""
     page = contacts(0)[:100]
     assert records.merge(app.pk, "check", "contacts", page, run_id=1).inserted == 100
     assert records.merge(app.pk, "check", "contacts", page, run_id=2).unchanged == 100
@@ -118,6 +124,7 @@ def check(app: App) -> None:
 
 
 def main() -> None:
+    """Check the cases, measure them, and print the tables."""
     app = App.objects.create(
         name="bench", client_id="bench", highlevel_id="bench", client_secret_sealed=b"", created_at=NOON
     )

@@ -1,7 +1,7 @@
-"""Ten thousand due tokens through the real refresh, beside bare httpx2 sending the same requests as parallel.
+"""Benchmark of refreshes: ten thousand due tokens, against bare httpx2 with the same requests and parallelism.
 
-The token endpoint takes 50 ms and runs in a process of its own. Bare is what nobody can do without: one POST with the
-same form, the answer read as JSON, on as many threads with a pool of as many connections. Ours is `refresh` as a worker
+The token endpoint takes 50 ms and runs in a separate process. Bare is the unavoidable work: one POST with the same
+form, the response parsed as JSON, on as many threads with a pool of as many connections. Ours is `refresh` as a worker
 calls it: read, claim, unseal, call, seal, swap. `--tokens`, `--threads`.
 """
 
@@ -39,13 +39,13 @@ from integrations.tokens.models import Credential  # noqa: E402
 from integrations.tokens.refresh import claim_call_swap as refresh  # noqa: E402
 
 LATENCY = 0.05
-ROUNDS = 5  # of both in turn, so that a busy neighbour hits both alike
+ROUNDS = 5  # of both in turn, so that other load on the machine hits both alike
 TOKEN = "eyJhbGciOiJSUzI1NiJ9." + "x" * 900  # as long as the vendor's
 BARE, OURS = "bare httpx2", "tokens.refresh"
 
 
 def endpoint(port: Any) -> None:
-    """A token endpoint in a forked process (a spawned one would run `prepare` again): answers late, counts, tells."""
+    """A token endpoint in a forked process (a spawned one would run `prepare` again): answers late, and counts."""
     count = 0
 
     async def token(request: web.Request) -> web.Response:
@@ -83,6 +83,7 @@ def endpoint(port: Any) -> None:
 
 @contextmanager
 def vendor() -> Iterator[str]:
+    """Run the token endpoint; yields its URL."""
     mine, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=endpoint, args=(theirs,), daemon=True)
     process.start()
@@ -93,6 +94,7 @@ def vendor() -> Iterator[str]:
 
 
 def credentials(url: str, count: int) -> list[int]:
+    """Create `count` due credentials of one app. Returns their ids."""
     app = App(name="bench", client_id="bench-1", highlevel_id="bench", api_url=url, created_at=clock.now())
     marketplace.set_secrets(app, client_secret=Secret("s"), shared_secret=None)
     app.save()
@@ -109,17 +111,20 @@ def credentials(url: str, count: int) -> list[int]:
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Seconds by the wall's clock and of this process's CPU."""
+    """Wall seconds and CPU seconds of this process."""
     began, used = time.perf_counter(), time.process_time()
     work()
     return time.perf_counter() - began, time.process_time() - used
 
 
 def peak() -> float:
+    """The peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def bare(client: httpx2.Client, url: str, count: int, pool: ThreadPoolExecutor) -> None:
+    """Send `count` token requests with the bare client."""
+
     def post(_: int) -> None:
         form = {
             "grant_type": "refresh_token",
@@ -135,10 +140,12 @@ def bare(client: httpx2.Client, url: str, count: int, pool: ThreadPoolExecutor) 
 
 
 def ours(ids: list[int], pool: ThreadPoolExecutor) -> None:
+    """Refresh the credentials as a worker does."""
     deque(pool.map(refresh, ids), maxlen=0)
 
 
 def main() -> None:
+    """Measure both, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tokens", type=int, default=10_000)
     parser.add_argument("--threads", type=int, default=16)

@@ -1,4 +1,4 @@
-"""Values re-sealed per second by `vault rotate`, beside what nobody can do without: writing the same rows anew.
+"""Benchmark of `vault rotate`: values re-sealed per second, against the unavoidable rewrite of the same rows.
 
 Bare is one UPDATE of both columns of all rows with values of the same size, and the same by batches as a client sends
 them; rotation besides reads, opens and seals each value, and writes each column by itself. Rounds are interleaved and
@@ -36,7 +36,7 @@ OLD, NEW = (f"{name}:{base64.b64encode(secrets.token_bytes(32)).decode()}" for n
 
 
 def fill() -> None:
-    """Credentials as installs leave them, but for the tokens' words."""
+    """Create credentials as installs do, with invented tokens."""
     app = marketplace.default()
     rows = [
         Credential(app=app, user_type=UserType.LOCATION, resource_id=f"bench{number}", created_at=clock.now())
@@ -50,10 +50,12 @@ def fill() -> None:
 
 
 def own_columns() -> list[columns.SealedColumn]:
+    """The sealed columns of credentials."""
     return [column for column in columns.registered() if column.model is Credential]
 
 
 def update_at_once() -> None:
+    """Rewrite both columns of all rows by one UPDATE."""
     # A concatenation with nothing is a new value to PostgreSQL: it is written, and stored out of line, anew.
     with connection.cursor() as cursor:
         cursor.execute(
@@ -63,7 +65,7 @@ def update_at_once() -> None:
 
 
 def update_by_batches() -> None:
-    """The statement of the rotation with blobs that are there already: what is left is opening and sealing."""
+    """Run the statement of the rotation with the present blobs, so without opening and sealing."""
     for column in own_columns():
         rows = list(column.rows().order_by("pk"))
         for start in range(0, len(rows), rotation.BATCH):
@@ -72,6 +74,7 @@ def update_by_batches() -> None:
 
 
 def rotate() -> None:
+    """Rotate to the other key. Raises RuntimeError when a value was not re-sealed."""
     settings.VAULT_KEYS = list(reversed(settings.VAULT_KEYS))
     outcome = rotation.rotate(keys.ring(), watcher=rotation.Watcher())
     if outcome.broken or outcome.resealed < 2 * ROWS:
@@ -79,7 +82,7 @@ def rotate() -> None:
 
 
 def open_and_seal() -> None:
-    """The cryptography alone, in memory."""
+    """Open and seal the values in memory: the cryptography alone."""
     for column in own_columns():
         for row in MEMORY[column.column]:
             binding = column.binding(row)
@@ -87,6 +90,7 @@ def open_and_seal() -> None:
 
 
 def count() -> None:
+    """Count the sealed values, as `vault status` does."""
     census.count()
 
 
@@ -94,12 +98,14 @@ MEMORY: dict[str, list[Credential]] = {}
 
 
 def timed(work: Callable[[], None]) -> float:
+    """Values per second."""
     start = time.perf_counter()
     work()
     return 2 * ROWS / (time.perf_counter() - start)
 
 
 def main() -> None:
+    """Measure all rows in interleaved rounds, and print the table."""
     settings.VAULT_KEYS = [NEW, OLD]
     fill()
     MEMORY.update({column.column: list(column.rows()) for column in own_columns()})

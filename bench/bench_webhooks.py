@@ -1,8 +1,8 @@
-"""Webhooks per second through the whole WSGI application, beside the bare cost of the same work.
+"""Benchmark of webhooks per second through the WSGI application, against the bare cost of the same work.
 
-Bare is what nobody can do without: verifying the signature and one durable insert, without Django; and, for the other
-half, a view that answers 200 and does nothing. Rounds of all rows are interleaved and the median counts, so that a busy
-neighbour on the machine hits all rows alike. One process, one thread; a real database and a real broker.
+Bare is the unavoidable work: verifying the signature and one durable insert, without Django; and, for the other half, a
+view that answers 200 and does nothing. Rounds of all rows are interleaved and the median counts, so that other load on
+the machine hits all rows alike. One process, one thread; a real database and a real broker.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ _number = itertools.count()
 
 @csrf_exempt
 def nothing(request: HttpRequest) -> HttpResponse:
+    """A view that reads the body and answers 200."""
     request.read()
     return HttpResponse("ok")
 
@@ -74,12 +75,13 @@ def event(tenant: str = "busy") -> Call:
 
 
 class Application:
-    """Posts to the WSGI application as a server would, and insists on the status expected."""
+    """Posts to the WSGI application as a server would, and checks the status."""
 
     def __init__(self) -> None:
         self.handler = WSGIHandler()
 
     def post(self, address: str, call: Call, expected: str = "200 OK") -> None:
+        """Post one webhook. Raises RuntimeError for another status than `expected`."""
         raw, signature = call
         answered: list[str] = []
 
@@ -110,6 +112,7 @@ class Application:
 
 @contextmanager
 def bare_insert() -> Iterator[Callable[[Call], None]]:
+    """A table and a connection; yields the work that verifies and inserts one webhook."""
     keys = load_keys([PEM], legacy=False)
     given = connection.get_connection_params()
     given = {key: given[key] for key in ("dbname", "user", "password", "host", "port") if key in given}
@@ -136,6 +139,7 @@ def bare_insert() -> Iterator[Callable[[Call], None]]:
 
 
 def rate(work: Callable[[Call], None], calls: list[Call]) -> float:
+    """Webhooks per second."""
     start = time.perf_counter()
     for call in calls:
         work(call)
@@ -143,12 +147,13 @@ def rate(work: Callable[[Call], None], calls: list[Call]) -> float:
 
 
 def keep_to_ourselves() -> None:
-    """Messages go to a queue that no worker of this machine reads and that we may purge; refusals are not logged."""
+    """Send messages to a queue that no worker of this machine reads and that we may purge; log no refusals."""
     current_app.conf.broker_transport_options["global_keyprefix"] = f"{settings.NAMESPACE}:celery:"
     logging.getLogger("django.request").setLevel(logging.ERROR)
 
 
 def main() -> None:
+    """Measure all rows in interleaved rounds, and print the table."""
     keep_to_ourselves()
     site, known = Application(), event()
     with (

@@ -1,8 +1,8 @@
-"""SIGKILL at every step of a refresh, a thousand times: `python -m bench.chaos_refresh --rounds 1000 --seed 1`.
+"""Chaos test of refreshes, SIGKILL at every step: `python -m bench.chaos_refresh --rounds 1000 --seed 1`.
 
-Rounds are shared between the three ways in which the vendor may rotate refresh tokens. Each round is a process of its
-own (forked from a prepared one), killed at the step whose turn it is, with or without a company to mint from. The real
-sweep runs every two seconds meanwhile. Fails when a grant was lost that could have been kept, or one was lost silently.
+Rounds are shared between the three ways in which the vendor may rotate refresh tokens. Each round is a separate process
+(forked from a prepared one), killed at one of the steps in turn, with or without a company to mint from. The real sweep
+runs every two seconds meanwhile. Fails when a grant was lost that could have been kept, or one was lost silently.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROMISED = 15.0  # seconds from a death to its repair
 
 
 def kill_all(world: Chaos, seed: int) -> float:
-    """Kills in random order while the sweep runs; seconds it took until the last row was whole."""
+    """Kill in random order while the sweep runs. Returns the seconds until the last row was repaired."""
     dice, began = random.Random(seed), time.monotonic()
     order = list(world.deaths)
     dice.shuffle(order)
@@ -44,6 +44,7 @@ def kill_all(world: Chaos, seed: int) -> float:
 
 
 def sweep(world: Chaos, killed: threading.Event) -> None:
+    """Run the sweep until all are killed, then until all rows are repaired."""
     try:
         while not killed.is_set():
             chaos.sweep_until_repaired(world, patience=0)
@@ -54,7 +55,7 @@ def sweep(world: Chaos, killed: threading.Event) -> None:
 
 
 def report(deaths: list[Death]) -> bool:
-    """Prints the table; False when a promise was broken."""
+    """Print the table. False when a death broke the promise of `kept`."""
     verdicts: dict[tuple[str, str], Counter[str]] = {}
     for death in deaths:
         verdicts.setdefault((death.rotation, death.step), Counter())[death.verdict] += 1
@@ -77,11 +78,13 @@ def report(deaths: list[Death]) -> bool:
 
 
 def kept(death: Death) -> bool:
+    """Whether the credential works, or its loss was unavoidable and reported, within `PROMISED` seconds."""
     allowed = ("works", "reported") if chaos.may_be_lost(death) else ("works",)
     return death.verdict in allowed and death.repaired is not None and death.repaired < PROMISED
 
 
 def main() -> None:
+    """Prepare the credentials, kill, judge and report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=120)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,7 +1,7 @@
 """One worker process of `bench_governor`: some threads for each limiter, each calling as fast as its limiter lets it.
 
-Reads what to do from its standard input, one JSON object; runs until its input closes, and then says of each
-limiter how many calls it made and the seconds they took, from sending to receiving.
+It reads its errands from standard input as one JSON object and runs until that closes. Then it prints for each limiter
+the number of calls and their total seconds, from request to response.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.limiters import LIMITERS, Limiter, Place
 
 @dataclass(frozen=True)
 class Errand:
-    """One limiter's calls in this process. `back` is the span of the answers' way, in seconds."""
+    """One limiter's calls in this process. `back` is the range of the responses' delay, in seconds."""
 
     limiter: str
     url: str
@@ -35,6 +35,7 @@ class Errand:
 
 
 def call_for_ever(errand: Errand, limiter: Limiter, chance: random.Random, trips: list[float]) -> None:
+    """Call as fast as the limiter allows; append the seconds of each round trip to `trips`."""
     line = http.client.HTTPConnection(urlsplit(errand.url).netloc, timeout=10.0)
     headers = {"Authorization": f"Bearer {errand.token}", "Version": "2021-07-28"}
     while True:
@@ -49,6 +50,7 @@ def call_for_ever(errand: Errand, limiter: Limiter, chance: random.Random, trips
 
 
 def main() -> None:
+    """Run the errands until standard input closes."""
     django.setup()
     told: dict[str, Any] = json.loads(sys.stdin.readline())
     trips: dict[str, list[float]] = {name: [] for name in LIMITERS}

@@ -1,4 +1,4 @@
-"""An interactive job, as a button's click would start it. Loaded by the workers of `bench_lanes`."""
+"""The interactive job of `bench_lanes`, such as a button starts. Its workers import this module."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ CLICKS = "bench:clicks"
 
 @task("bench.click")
 def click(*, location: str, phase: str, asked: float, **_: Any) -> None:
-    """Call for the location, and write down how long ago (monotonic, one machine) it was asked for."""
+    """Call for the location, and store how long ago (monotonic, one machine) the job was requested."""
     call(App.objects.get(), location)
     scripts.client().rpush(f"{CLICKS}:{phase}", time.monotonic() - asked)
 
 
 def call(app: App, location: str) -> None:
+    """One interactive call for the location."""
     client.call("locations.get-location", app=app, location=location, lane=Lane.INTERACTIVE)

@@ -1,6 +1,6 @@
-"""The ways to keep a quota that `bench_governor` compares, each as its documentation would have it used.
+"""The limiters that `bench_governor` compares, each used as its documentation says.
 
-`before` returns when the next call may be sent; `after` is told what became of it.
+`before` returns when the next call may be sent; `after` gets the status and headers of its response.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ LIMIT, WINDOW = 100, 10
 
 @dataclass(frozen=True)
 class Place:
-    """One limiter's own resource: nobody else spends its quota."""
+    """One limiter's own resource: no other limiter spends its quota."""
 
     app: str
     resource: str
@@ -39,16 +39,21 @@ class Place:
 
 
 class Limiter(Protocol):
+    """A limiter; its two methods surround each call."""
+
     def before(self) -> None: ...
     def after(self, status: int, headers: HTTPMessage) -> None: ...
 
 
 class Governor:
+    """Our own governor."""
+
     def __init__(self, place: Place) -> None:
         self.place = place
         self.permit: Permit | None = None
 
     def before(self) -> None:
+        """Wait for a permit."""
         while True:
             try:
                 self.permit = governor.acquire(
@@ -60,13 +65,14 @@ class Governor:
                 return
 
     def after(self, status: int, headers: HTTPMessage) -> None:
+        """Settle the permit with the response's quota headers."""
         assert self.permit is not None
         said = rate_headers.snapshot({name.lower(): value for name, value in headers.items()})
         governor.settle(self.permit, received_at=time.monotonic(), rate=said, refused=status == 429)
 
 
 class Limits:
-    """Its moving window, which is exact about the moments of asking; it has no wait of its own."""
+    """The moving window of `limits`, exact about the times of its hits; it has no wait of its own."""
 
     def __init__(self, place: Place) -> None:
         self.limiter = MovingWindowRateLimiter(RedisStorage(place.redis_url))
@@ -74,6 +80,7 @@ class Limits:
         self.key = f"{place.app}:{place.resource}"
 
     def before(self) -> None:
+        """Wait until a hit fits the window."""
         while not self.limiter.hit(self.item, self.key):
             again = self.limiter.get_window_stats(self.item, self.key).reset_time
             time.sleep(min(max(again - time.time(), 0.01), 1.0))
@@ -82,7 +89,7 @@ class Limits:
 
 
 class PyrateLimiter:
-    """Its bucket in Redis, shared by all processes."""
+    """The Redis bucket of pyrate-limiter, shared by all processes."""
 
     def __init__(self, place: Place) -> None:
         client = redis.Redis.from_url(place.redis_url)
@@ -91,6 +98,7 @@ class PyrateLimiter:
         self.key = f"{place.app}:{place.resource}"
 
     def before(self) -> None:
+        """Wait until the bucket has room."""
         while not self.limiter.try_acquire(self.key):
             time.sleep(0.01)
 
@@ -98,7 +106,7 @@ class PyrateLimiter:
 
 
 class Pause:
-    """Every worker rests after every call so long that all together stay below the limit."""
+    """A pause after every call, so long that all workers together stay below the limit."""
 
     def __init__(self, place: Place) -> None:
         self.rest = place.workers * WINDOW / LIMIT
@@ -106,11 +114,12 @@ class Pause:
     def before(self) -> None: ...
 
     def after(self, status: int, headers: HTTPMessage) -> None:
+        """Sleep for the fixed pause."""
         time.sleep(self.rest)
 
 
 class BackOff:
-    """Call until refused, then wait twice as long each time, with jitter."""
+    """Back-off: call until refused, then wait twice as long each time, with jitter."""
 
     def __init__(self, place: Place) -> None:
         self.refusals = 0
@@ -118,6 +127,7 @@ class BackOff:
     def before(self) -> None: ...
 
     def after(self, status: int, headers: HTTPMessage) -> None:
+        """Sleep after a 429, longer each time."""
         self.refusals = self.refusals + 1 if status == 429 else 0
         if self.refusals:
             time.sleep(random.uniform(0.5, 1.0) * min(2.0 ** (self.refusals - 1), 16.0))

@@ -1,4 +1,4 @@
-"""One call's permit, and the ways to wait for it that `bench_parking` compares. Loaded by its workers."""
+"""The tasks of `bench_parking`, one for each way to wait for a permit. Its workers import this module."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from integrations.quota.permits.lanes import Lane
 
 LIMIT, WINDOW_MS, CALL = 20, 2000, 0.05
 APP = "bench"
-WAY = os.environ.get("BENCH_WAY", "")  # and the resource's name: each way has one of its own
+WAY = os.environ.get("BENCH_WAY", "")  # also the resource's name: each way has its own
 
 
 def count(what: str) -> None:
+    """Increment a counter of this way."""
     scripts.client().incr(f"bench:{WAY}:{what}")
 
 
 def finish(permit: Permit) -> None:
+    """Make the call: sleep, settle the permit, count it as done."""
     time.sleep(CALL)
     rate = RateSnapshot(max=LIMIT, remaining=LIMIT - 1, interval_ms=WINDOW_MS)
     governor.settle(permit, received_at=time.monotonic(), rate=rate)
@@ -33,17 +35,20 @@ def finish(permit: Permit) -> None:
 
 
 def permit(patience: float | None = None) -> Permit:
+    """A permit of this way's resource, waited for up to `patience` seconds."""
     return governor.acquire(APP, WAY, lane=Lane.BULK, timeout=5.0, patience=patience)
 
 
 @task("bench.parked")
 def parked(*, number: int, **_: Any) -> None:
+    """Wait as a parked task."""
     count("delivered")
     finish(tickets.acquire(APP, WAY, lane=Lane.BULK, timeout=5.0))
 
 
 @shared_task(name="bench.blocked", acks_late=True, ignore_result=True)
 def blocked(*, number: int) -> None:
+    """Wait in the worker thread."""
     count("delivered")
     finish(permit(patience=120.0))
 
@@ -59,14 +64,17 @@ def _retrying(task: Task[Any, Any], wait: Any) -> None:
 
 @shared_task(name="bench.window", bind=True, acks_late=True, ignore_result=True, max_retries=None)
 def window(self: Any, *, number: int) -> None:
+    """Retry after one window."""
     _retrying(self, lambda error, tries: WINDOW_MS / 1000)
 
 
 @shared_task(name="bench.jitter", bind=True, acks_late=True, ignore_result=True, max_retries=None)
 def jitter(self: Any, *, number: int) -> None:
+    """Retry after exponential back-off with full jitter."""
     _retrying(self, lambda error, tries: random.uniform(0.1, min(60.0, 0.5 * 2.0**tries)))
 
 
 @shared_task(name="bench.hint", bind=True, acks_late=True, ignore_result=True, max_retries=None)
 def hint(self: Any, *, number: int) -> None:
+    """Retry after the time that the governor names."""
     _retrying(self, lambda error, tries: error.retry_after)

@@ -1,4 +1,4 @@
-"""Sets Django up for a benchmark, on a database of its own that is made anew and migrated."""
+"""Sets Django up for a benchmark, on a database of its own that is created again and migrated."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DATABASE = "hlapp_bench"
 
 
 def prepare() -> None:
-    """Call it before importing anything that needs settings. Embedded servers stop with the process."""
+    """Set Django up. Call it before any import that needs settings. Embedded servers stop with the process."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
     fakes = {
         "HIGHLEVEL_CLIENT_ID": "66a0419a0dffa47fb5f8b22f-bench001",

@@ -1,4 +1,4 @@
-"""Celery workers for benchmarks: processes of their own on the benchmark's database, and what Redis did meanwhile."""
+"""Celery workers for benchmarks, as processes on the benchmark's database; and a count of Redis commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from integrations.quota.permits import scripts
 
 @contextmanager
 def workers(count: int, *, threads: int, jobs: str = "", beat: bool = False, **env: str) -> Iterator[list[int]]:
-    """Yields their process ids once all answer. `jobs` is a module with more tasks."""
+    """Run workers; yields their process ids once all answer. `jobs` is a module with more tasks."""
     url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}"))
     current_app.conf.broker_transport_options["global_keyprefix"] = f"{settings.NAMESPACE}:celery:"
     environment = {**os.environ, "DATABASE_URL": url, "LOG_LEVEL": "ERROR", **env}
@@ -33,7 +33,7 @@ def workers(count: int, *, threads: int, jobs: str = "", beat: bool = False, **e
         for number in range(count)
     ]
     schedule = Path(tempfile.mkdtemp(prefix="hlapp-bench-"))
-    if beat:  # its schedule is a file that it may remove and make anew, so never a device
+    if beat:  # beat may remove and create its schedule file, so it must not be a device
         commands.append(["beat", "--pidfile=", "-s", str(schedule / "beat")])
     running = [
         subprocess.Popen(
@@ -55,7 +55,7 @@ def workers(count: int, *, threads: int, jobs: str = "", beat: bool = False, **e
 
 
 def until(reached: Callable[[], Any], seconds: float) -> bool:
-    """Whether it came true in time."""
+    """Wait until `reached` is true. False when it was not within `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if reached():
@@ -65,6 +65,6 @@ def until(reached: Callable[[], Any], seconds: float) -> bool:
 
 
 def redis_commands(but: Container[str] = ()) -> int:
-    """Commands that Redis has run, those inside scripts included; without those named in `but`."""
+    """How many commands Redis has run, including those inside scripts, without those named in `but`."""
     stats = scripts.client().info("commandstats")
     return sum(int(entry["calls"]) for name, entry in stats.items() if name.removeprefix("cmdstat_") not in but)
