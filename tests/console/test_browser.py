@@ -185,7 +185,7 @@ def test_removing_an_installation_asks_in_a_dialog(watched: Watched, live_server
     sign_in(page, str(live_server))
     page.goto(f"{live_server}/admin/tenants/installation/{agency.pk}/change/")
     page.get_by_text("Remove here").first.click()
-    expect(page.get_by_text("Wipes its tokens")).to_be_visible()
+    expect(page.get_by_text("Deletes its tokens")).to_be_visible()
     page.get_by_role("button", name="Remove", exact=True).click()
     expect(page.get_by_text("is removed here")).to_be_visible()
     agency.refresh_from_db()

@@ -60,7 +60,12 @@ def test_it_counts_no_day_of_events(operator_client: Client) -> None:
 def test_trouble_is_shown_with_what_support_asks_for(operator_client: Client, agency: Installation) -> None:
     now = clock.now()
     Credential.objects.filter(resource_id=LOCATION).update(
-        state="needs_reconnect", failures=2, last_error_code="grant_revoked", last_trace_id="trace-9", intent_at=now
+        state="needs_reconnect",
+        failures=2,
+        last_error_code="grant_revoked",
+        last_trace_id="trace-9",
+        intent_at=now,
+        intent_generation=1,
     )
     Credential.objects.filter(resource_id=OTHER).update(expires_at=now - timedelta(minutes=1))
     begin_run(

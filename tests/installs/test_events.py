@@ -319,7 +319,7 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
     location, put = vendor.locations[0], store.save_grant
     grant = location_grant(vendor, app, location)
     holds, leaving = threading.Event(), threading.Event()
-    wipe = uninstall.store.wipe
+    revoke = uninstall.store.revoke
 
     def slow_put(*arguments: Any, **named: Any) -> Any:
         row = put(*arguments, **named)
@@ -328,7 +328,7 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
         return row
 
     def told_wipe(*arguments: Any, **named: Any) -> None:
-        wipe(*arguments, **named)
+        revoke(*arguments, **named)
         leaving.set()
 
     def callback() -> None:
@@ -338,7 +338,7 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
             connections.close_all()
 
     monkeypatch.setattr(complete.store, "put", slow_put)
-    monkeypatch.setattr(uninstall.store, "wipe", told_wipe)
+    monkeypatch.setattr(uninstall.store, "revoke", told_wipe)
     with ThreadPoolExecutor(1) as pool:
         arriving = pool.submit(callback)
         assert holds.wait(PATIENCE)

@@ -87,7 +87,7 @@ def test_a_run_asked_for_during_another_follows_it(plan: Plan) -> None:
     run = start(plan)
     assert plans.ask(Plan.objects.all(), clock.now(), full=True) == [plan.pk]
     assert Run.objects.filter(status=Status.RUNNING).get() == run
-    Run.objects.filter(pk=run.pk).update(lease_owner="us")
+    Run.objects.filter(pk=run.pk).update(lease_owner="us", lease_until=clock.now() + Run.lease_term)
     runs.SyncTurn(run, "us").complete()
     assert plans.start_due(clock.now()) == 1
     assert Run.objects.get(status=Status.RUNNING).kind == "full"
@@ -96,7 +96,7 @@ def test_a_run_asked_for_during_another_follows_it(plan: Plan) -> None:
 def test_a_full_run_asked_for_during_a_full_run_follows_it(plan: Plan) -> None:
     run = start(plan)
     plans.ask(Plan.objects.all(), clock.now(), full=True)
-    Run.objects.filter(pk=run.pk).update(lease_owner="us")
+    Run.objects.filter(pk=run.pk).update(lease_owner="us", lease_until=clock.now() + Run.lease_term)
     runs.SyncTurn(run, "us").complete()
     assert plans.start_due(clock.now()) == 1
     assert Run.objects.get(status=Status.RUNNING).kind == "full"
