@@ -61,11 +61,11 @@ def follow(root: Path) -> None:
 
 def test_a_newcomers_first_job_runs_by_copy_and_paste(tmp_path: Path, checkout: Path) -> None:
     with running(tmp_path / "log", "--locations", "2", "--contacts", "20", root=checkout) as demo:
-        demo.wait_for(lambda: "Serving until Ctrl-C" in demo.text, seconds=120)
+        demo.wait_for(lambda: "Serving until Ctrl-C" in demo.text)
         published = checkout / ".hlapp" / demo.database / "environment.json"
         assert stat.S_IMODE(published.stat().st_mode) == 0o600
         follow(checkout)
-        demo.wait_for(lambda: "The changed code runs: web, worker and beat began anew" in demo.text, seconds=120)
+        demo.wait_for(lambda: "The changed code runs: web, worker and beat began anew" in demo.text)
 
         done = shell(checkout, AFTER)
         assert done.returncode == 0, done.stdout + done.stderr
