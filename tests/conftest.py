@@ -15,11 +15,12 @@ import django
 import hypothesis
 import pytest
 import redis
+from django.conf import settings
 
 from hlapp.embedded import EmbeddedError
 from integrations.core import counters
 from integrations.quota.permits import governor
-from tests.plugin import browser, environment, network, process_state, servers
+from tests.plugin import browser, costs, environment, network, process_state, servers
 from tests.plugin.process_state import store_away
 
 __all__ = ["store_away"]
@@ -36,6 +37,8 @@ def _prepare() -> servers.Servers:
         servers.take_own_redis_database(os.environ, worker)
     network.guard((os.environ["DATABASE_URL"], os.environ["REDIS_URL"]))
     django.setup()
+    # A password's hash is made to cost a third of a second; here operators are made by the hundred.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return running
 
 
@@ -57,6 +60,11 @@ atexit.register(_prepare().stop)
 def pytest_xdist_setupnodes() -> None:
     """Workers inherit the environment: one that finds this name there loads the settings before it reads this file."""
     del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    costs.mark(items)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
