@@ -11,12 +11,13 @@ TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench requirements chromium clean
+.PHONY: help demo test quick check bench requirements chromium clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo          everything on one machine (ARGS=--once: sync once, then exit)"
 	@echo "make test          the tests (ARGS='-k name' and so on)"
+	@echo "make quick         the tests that take no time, under 90 seconds: while working"
 	@echo "make check         format, lint, types, layers, structure, migrations, templates"
 	@echo "make bench         what the parts cost, beside the bare libraries"
 	@echo "make chromium      a browser for the browser tests"
@@ -30,6 +31,12 @@ demo: $(RUN)
 # One more process than cores, because many tests wait for a clock or a server.
 test: $(TEST)
 	@$(PYTHON) -m pytest -n 3 --dist worksteal $(ARGS)
+
+# Left out is what took three quarters of the suite's time when it was measured: tests marked slow (most of a second or
+# longer) or browser, and those that `tests/plugin/costs.py` marks by their fixtures, because they commit to the database
+# or call a stand-in of the vendor. What is left is two thirds of all cases, and every new test that is not such a one.
+quick: $(TEST)
+	@$(PYTHON) -m pytest -n 2 --dist worksteal -m "not (slow or browser or commits or vendor)" $(ARGS)
 
 check: $(DEV)
 	@echo "format" && $(VENV)/bin/ruff format --check --quiet .

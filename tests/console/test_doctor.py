@@ -240,6 +240,7 @@ def test_the_command_prints_json(agency: Installation, operator: Any) -> None:
     assert set(findings[0]) == {"check", "level", "found", "fix"}
 
 
+@pytest.mark.slow
 def test_no_worker_answers_where_none_runs(clean_redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The real question over the real broker."""
     monkeypatch.undo()

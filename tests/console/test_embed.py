@@ -90,6 +90,7 @@ def test_who_does_not_fit_is_turned_away(client: Client, agency: Installation, s
     assert (response.status_code, code(response)) == (401, "signature_invalid")
 
 
+@pytest.mark.slow
 def test_tampering_is_told_apart_from_nothing_else(client: Client, agency: Installation, sso: Sso) -> None:
     """Every altered payload gets the very same answer: another one for bad padding would be a decryption oracle."""
     sealed = base64.b64decode(sso())

@@ -131,6 +131,7 @@ def test_an_item_without_the_field_keeps_its_line(run: Run, monkeypatch: pytest.
     assert run("x", "--all-pages", "--field", "email", "--json").splitlines() == ['"a@example.com"', "null", "null"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["catalogue", "list"], ["catalogue", "show", "contacts.get-contact"]])
 def test_a_reader_that_leaves_is_no_error(command: list[str]) -> None:
     """As `… | head` does, here before the first line."""

@@ -85,12 +85,14 @@ def test_build_writes_both_dialects_and_diff_reads_them_back(source: Path, tmp_p
     assert json.loads((tmp_path / "v3.json").read_text())["dialect"] == "v3"
 
 
+@pytest.mark.slow
 def test_diff_against_a_directory_counts_what_is_gone(source: Path) -> None:
     found = json.loads(run("diff", str(source), "--json"))
     assert found["added"] == ["things.list"]
     assert len(found["removed"]) == 576
 
 
+@pytest.mark.slow
 def test_diff_against_one_file_looks_at_that_file_only(tmp_path: Path) -> None:
     renamed = {"paths": {"/snapshots/": {"get": {"operationId": "get-custom-snapshots", "security": []}}}}
     (tmp_path / "snapshots.json").write_text(json.dumps(renamed))
@@ -133,6 +135,7 @@ def users(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_diff_tells_which_of_our_code_calls_what_changes(users: Path) -> None:
     found = json.loads(run("diff", str(users), "--json"))
     (use,) = found["used"]["users.get-user-by-location"]
@@ -141,6 +144,7 @@ def test_diff_tells_which_of_our_code_calls_what_changes(users: Path) -> None:
     assert f"    used by {use['who']} ({use['place']})" in run("diff", str(users)).splitlines()
 
 
+@pytest.mark.slow
 def test_diff_tells_the_scopes_that_are_newly_needed(users: Path) -> None:
     found = json.loads(run("diff", str(users), "--json"))
     assert found["scopes"] == {"users.get-badge": ["badges.readonly"], "users.get-user-by-location": ["users.beta"]}
@@ -150,6 +154,7 @@ def test_diff_tells_the_scopes_that_are_newly_needed(users: Path) -> None:
     assert lines[-1] == "add to HIGHLEVEL_SCOPES: users.beta"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("levels", "fails"),
     [("added", True), ("removed", True), ("changed", True), ("used", True), ("removed,added", True), (None, False)],
@@ -175,6 +180,7 @@ def drop(tmp_path: Path, name: str, **operation: Any) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_diff_names_the_fields_that_a_job_would_miss(tmp_path: Path) -> None:
     """The listing's answer loses and gains fields: the item's too, and the sync that reads them is named."""
     text = {"type": "string"}
@@ -204,6 +210,7 @@ def test_diff_names_the_fields_that_a_job_would_miss(tmp_path: Path) -> None:
     assert any(line.startswith("    used by ") and "integrations/sync/resources/lists.py:" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_diff_tells_body_and_parameters_by_name(tmp_path: Path) -> None:
     nested = {"address": {"type": "object", "properties": {"street": {}}}, "name": {"type": "string"}}
     parameter = {"name": "since", "in": "query", "schema": {"type": "number"}}
@@ -303,6 +310,7 @@ def test_the_fields_survive_being_written(source: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "made" / "anew" / "v3.fields.json").read_text()) == {"things.list": {}}
 
 
+@pytest.mark.slow
 def test_a_file_under_another_name_is_hinted_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("diff", str(drop(tmp_path, "users-2027.json")))
     said = capsys.readouterr().err

@@ -35,6 +35,7 @@ def test_the_committed_files_are_what_the_catalogue_gives(dialect: DialectName) 
     assert committed == facade(catalogue(dialect), dialect), "run manage.py catalogue build"
 
 
+@pytest.mark.slow
 @DIALECTS
 def test_every_operation_is_a_method_with_all_its_parameters(dialect: DialectName) -> None:
     api = APIS[dialect](App(dialect=dialect), location="LOC")
@@ -106,6 +107,7 @@ def test_an_app_of_the_other_dialect_is_refused(dialect: DialectName) -> None:
         APIS[dialect](App(name="Mine", dialect="v2" if dialect == "v3" else "v3"), location="LOC")
 
 
+@pytest.mark.slow
 def test_only_what_is_asked_for_is_loaded() -> None:
     """42 modules of types are not read by a process that calls one operation."""
     program = (

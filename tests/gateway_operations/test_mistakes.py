@@ -11,6 +11,8 @@ from tests.gateway_operations.samples import sample
 from tests.gateway_operations.specification import Specified, operations
 from tests.sandbox import reference
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _read_anew() -> Iterator[None]:

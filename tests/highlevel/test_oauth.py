@@ -260,6 +260,7 @@ def test_a_4xx_json_is_never_taken_for_a_token(httpserver, client, dialect, call
     assert caught.value.context["status"] == 401
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
@@ -349,6 +350,7 @@ def test_a_request_that_never_left_says_so():
     assert caught.value.context["sent"] is False
 
 
+@pytest.mark.slow
 def test_the_deadline_is_the_whole_calls(raw_server):
     """A server that sends a header byte now and then resets every per-read time-out, but not the deadline."""
     stop = threading.Event()

@@ -190,6 +190,7 @@ def _renumbered(everything, change, turn):
         row |= {"searchAfter": [place, row["id"]], "sort": [1000 + place]}
 
 
+@pytest.mark.slow
 @given(st.integers(0, 120), st.integers(1, 40), st.integers(1, 40))
 def test_any_size_finds_every_row_once(count, size, cap):
     everything = rows(count)

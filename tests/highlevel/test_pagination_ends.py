@@ -239,6 +239,7 @@ HINTS = (
 ROW = st.dictionaries(st.sampled_from(["id", "searchAfter", "sort", "lastMessageDate"]), ANYTHING, max_size=4)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_nothing_that_an_answer_holds_breaks_the_walk(data):
     """Whatever JSON stands where the vendor puts a hint: the next page, the end or PayloadAnomalous."""

@@ -122,6 +122,7 @@ def test_blocks_cut_and_flipped_append_no_other_company(monkeypatch: pytest.Monk
         sso.decrypt(base64.b64encode(forged).decode(), SECRET)
 
 
+@pytest.mark.slow
 @given(
     st.one_of(st.text(max_size=200), st.binary(max_size=200).map(lambda b: base64.b64encode(b"Salted__" + b).decode()))
 )

@@ -24,6 +24,8 @@ from integrations.vault import keys
 from tests.hlapp.launcher import PROJECT
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 BARE = {"PATH": os.environ["PATH"]}
 
 

@@ -21,6 +21,8 @@ from hlapp.embedded import binaries, home, launch
 from tests.hlapp.launcher import PROJECT, Launcher, command_lines, processes_in
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.slow
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.hlapp.launcher import PROJECT
 from tests.plugin.environment import FIXED
 
+pytestmark = pytest.mark.slow
+
 # Whitenoise answers before anything that needs a database.
 SERVE = """
 import django

@@ -19,7 +19,7 @@ from integrations.quota.permits.lanes import Lane
 from tests.quota.bucket import MICRO, Bucket, Granted
 from tests.quota.test_lanes import DAY, day, terms
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 LIMIT, CALLS, MINUTES = 150, 10_000, 1440
 MIDNIGHT = datetime(2026, 5, 8, tzinfo=UTC)

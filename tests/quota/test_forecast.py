@@ -44,6 +44,7 @@ def test_it_keeps_more_than_the_share_where_more_is_wanted(bucket: Bucket) -> No
     assert drain(bucket, Lane.BULK) == 700 - 600 - 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("into", "kept"), [(0, 100), (1800, 80), (3600, 60), (7000, 60)])
 def test_it_melts_within_its_hour_and_then_waits_for_the_next(bucket: Bucket, into: float, kept: int) -> None:
     told(in_bucket(bucket, 1000, **day(1000, 500)), bulk=(100, 60), since=into)

@@ -27,6 +27,8 @@ from integrations.sandbox.server.embedded import Embedded, serve_in_thread
 from integrations.sandbox.server.options import Options
 from tests.plugin import servers
 
+pytestmark = pytest.mark.slow
+
 LIMIT, SCOPE = 30, "locations.readonly"
 START = 60.0  # seconds for the processes, which have all of Django to load, and their first calls
 

@@ -57,6 +57,7 @@ def test_a_call_costs_one_round_trip(asked: list[dict[str, Any]]) -> None:
     assert sum(len(request["reports"]) for request in asked) == 20
 
 
+@pytest.mark.slow
 def test_a_report_without_a_next_question_is_sent_soon(asked: list[dict[str, Any]]) -> None:
     settle(acquire())
     settle(acquire())

@@ -58,6 +58,7 @@ def test_a_reserve_never_starves_bulk_for_good(bucket: Bucket, limit: int) -> No
     assert bucket.ask(**terms(Lane.BULK))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lane", [Lane.EVENTS, Lane.BULK])
 def test_nobody_is_starved_by_those_who_always_want_more(bucket: Bucket, lane: Lane) -> None:
     opened(bucket, 20)

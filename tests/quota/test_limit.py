@@ -165,12 +165,14 @@ def mixed(bucket: Bucket, window: str, seed: int, **share: float) -> Mixed:
     return Mixed(Bucket(bucket.client), WINDOWS[window](WINDOW), profile, random.Random(seed), terms, **share)
 
 
+@pytest.mark.slow
 def test_another_limit_now_and_then_costs_next_to_nothing(bucket: Bucket) -> None:
     world = mixed(bucket, "sliding", 3, another=0.001)
     assert world.run(6000) > 0.95
     assert world.refused == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window", sorted(WINDOWS))
 @pytest.mark.parametrize("nonsense", [0.003, 0.01])
 def test_nonsense_now_and_then_is_never_followed(bucket: Bucket, window: str, nonsense: float) -> None:

@@ -8,12 +8,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import pytest
 import redis
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from tests.quota.bucket import MARGIN, SLACK, START, TTL, WINDOW, Bucket, Granted
+
+pytestmark = pytest.mark.slow
 
 MICROSECOND = 2e-6  # twice: floats of this size round
 

@@ -16,6 +16,8 @@ from integrations.quota.permits.lanes import Lane
 from integrations.sandbox.server.options import Window
 from tests.plugin.vendor import Vendor, location_grant, make_app, run_vendor
 
+pytestmark = pytest.mark.slow
+
 LIMIT, INTERVAL, THREADS, SECONDS = 30, 1.0, 8, 4.0
 
 

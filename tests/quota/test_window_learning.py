@@ -11,6 +11,8 @@ from integrations.quota.permits.lanes import Lane
 from tests.quota.bucket import Bucket, Granted, terms
 from tests.quota.simulator import PROFILES, Simulation, simulation
 
+pytestmark = pytest.mark.slow
+
 BULK = {"horizon": 2.0, "credit": Lane.BULK.terms.credit}
 SLOW = next(iter(PROFILES))
 

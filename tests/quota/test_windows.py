@@ -122,7 +122,7 @@ def play(world: World, ways: list[Ask]) -> None:
     world.run()
 
 
-pytestmark = pytest.mark.parametrize("kind", sorted(WINDOWS))
+pytestmark = [pytest.mark.parametrize("kind", sorted(WINDOWS)), pytest.mark.slow]
 real_server = settings(max_examples=60)
 
 

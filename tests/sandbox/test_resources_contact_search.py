@@ -111,6 +111,7 @@ def test_updates_between_pages_send_a_row_ahead_without_an_endless_loop(desk: De
     assert set(found) == set(desk.location.contacts)
 
 
+@pytest.mark.slow
 def test_ten_thousand_contacts_are_paged_in_moments() -> None:
     desk = Desk(contacts=10_000)
     started = time.process_time()

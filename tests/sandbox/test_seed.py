@@ -123,12 +123,14 @@ def test_a_location_may_be_empty() -> None:
     assert location.pipelines
 
 
+@pytest.mark.slow
 def test_the_demo_size_is_fast() -> None:
     started = time.process_time()
     seed(companies=1, locations=5, contacts=2000, seed=1)
     assert time.process_time() - started < 2  # a machine at work; 0.4 s on an idle one
 
 
+@pytest.mark.slow
 def test_a_contact_with_all_that_hangs_on_it_is_small() -> None:
     tracemalloc.start()
     try:

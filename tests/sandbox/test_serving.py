@@ -40,6 +40,7 @@ def ready(running: subprocess.Popen[str]) -> str:
     return found.group(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_it_prints_its_url_and_stops_at_once(signum: signal.Signals) -> None:
     with process("--port", "0") as running:
@@ -54,6 +55,7 @@ def test_it_prints_its_url_and_stops_at_once(signum: signal.Signals) -> None:
         assert running.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_one_line_and_exit_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -63,6 +65,7 @@ def test_a_port_in_use_is_one_line_and_exit_1() -> None:
     assert re.fullmatch(rf"sandbox: cannot listen on 127\.0\.0\.1:{port}: Address already in use\n", done.stderr)
 
 
+@pytest.mark.slow
 def test_it_needs_no_django() -> None:
     code = "import sys, integrations.sandbox.server.commandline; sys.exit('django' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ}, timeout=60, check=False)

@@ -98,6 +98,7 @@ def test_a_record_that_a_webhook_brought_during_the_walk_stays(plan: Plan) -> No
     assert full(plan, listing).deleted == 1, "but the next full run does not find it either"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("count", "gone", "deleted"),
     [(200, 50, 50), (300, 60, 60), (300, 61, 0), (60, 51, 0), (60, 50, 50), (60, 60, 0), (40, 40, 40)],

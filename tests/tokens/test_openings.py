@@ -9,6 +9,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2] / "integrations"
 OUTSIDE = ("sandbox", "demo", "highlevel")  # hold no rows of ours
 

@@ -60,6 +60,7 @@ def plan(query: QuerySet[Any]) -> dict[str, Any]:
     return node
 
 
+@pytest.mark.slow
 def test_the_sweep_reads_no_more_rows_than_it_must(app: App) -> None:
     crowd(app, healthy)
     last = Credential.objects.order_by("-refresh_due_at")[:2].values_list("pk", flat=True)
@@ -71,12 +72,14 @@ def test_the_sweep_reads_no_more_rows_than_it_must(app: App) -> None:
     assert (gone["Index Name"], gone["Actual Rows"]) == ("credential_lease", 2)
 
 
+@pytest.mark.slow
 def test_even_when_all_are_due(app: App) -> None:
     crowd(app, lambda number: {"refresh_due_at": NOW - timedelta(seconds=number), "expires_at": NOW})
     read = plan(tasks.longest_due(NOW).values_list("pk", "expires_at"))
     assert (read["Index Name"], read["Actual Rows"]) == ("credential_due", tasks.LOOK)
 
 
+@pytest.mark.slow
 def test_an_outage_is_caught_up_steadily_first_to_expire_first(app: App) -> None:
     def overdue(number: int) -> dict[str, Any]:
         return {

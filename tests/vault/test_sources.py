@@ -252,6 +252,7 @@ def test_no_source_shows_what_it_holds() -> None:
         assert entry("k1") not in repr(source)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["VAULT_KEYS", "VAULT_KEYS_FILE"])
 def test_a_failing_source_is_one_line_at_start_up(script, tmp_path: Path, way: str) -> None:
     value = script(f"print({PRECIOUS!r}); raise SystemExit(4)")

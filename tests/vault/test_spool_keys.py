@@ -44,6 +44,7 @@ def test_an_entry_on_disk_and_in_redis_counts_once(app, ring) -> None:
     assert "spool" in vault("status")[0].splitlines()[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["disk", "redis", "disk, aside", "redis, aside"])
 def test_a_key_that_only_an_entry_needs_may_not_be_retired(app, ring, spool_directory, place) -> None:
     name = put_in_spool(make_rows(app, 1)[0], "newer")

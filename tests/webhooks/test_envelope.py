@@ -136,6 +136,7 @@ def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     assert letter.webhook_id
 
 
+@pytest.mark.slow
 @given(st.dictionaries(KEYS, JSON, max_size=8))
 def test_any_object_is_refused_or_fits_the_table(payload: dict[str, Any]) -> None:
     try:

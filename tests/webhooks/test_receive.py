@@ -131,6 +131,7 @@ def test_text_the_database_cannot_hold_does_not_lose_the_event(post: Post) -> No
     assert Event.objects.get().payload["firstName"] == "a\ufffdb \ufffd"
 
 
+@pytest.mark.slow
 @pytest.mark.django_db
 @hypothesis_settings(max_examples=60)
 @given(
