@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +17,7 @@ from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.dispatch import Dispatcher, DueSource, Sender
 from integrations.core.models import DispatcherLease, WorkerProcess
+from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
 
@@ -140,10 +140,10 @@ class TestThread:
         dispatcher = Dispatcher(threads=3, queues=[DEFAULT])
         dispatcher.start()
         try:
-            until(DispatcherLease.objects.exists)
+            wait_until(DispatcherLease.objects.exists)
             rows.due = list(range(50))
             queue = f"{current_app.conf.broker_transport_options['global_keyprefix']}api"
-            until(lambda: clean_redis.llen(queue) == 3 * dispatch.PER_THREAD)
+            wait_until(lambda: clean_redis.llen(queue) == 3 * dispatch.PER_THREAD)
             assert list(WorkerProcess.objects.values_list("threads", "queues")) == [(3, [DEFAULT])]
         finally:
             dispatcher.stop()
@@ -153,13 +153,13 @@ class TestThread:
     def test_one_leads_and_another_takes_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
         first, second = Dispatcher(threads=1, queues=[DEFAULT]), Dispatcher(threads=1, queues=[DEFAULT])
         first.start()
-        until(lambda: DispatcherLease.objects.filter(owner=first.owner).exists())
+        wait_until(lambda: DispatcherLease.objects.filter(owner=first.owner).exists())
         second.start()
         try:
-            until(lambda: WorkerProcess.objects.count() == 2)
+            wait_until(lambda: WorkerProcess.objects.count() == 2)
             assert DispatcherLease.objects.get().owner == first.owner
             first.stop()
-            until(lambda: DispatcherLease.objects.get().owner == second.owner)
+            wait_until(lambda: DispatcherLease.objects.get().owner == second.owner)
         finally:
             second.stop()
 
@@ -176,7 +176,7 @@ class TestThread:
         dispatcher.start()
         try:
             rows.due = [1]
-            until(lambda: not rows.due)
+            wait_until(lambda: not rows.due)
         finally:
             dispatcher.stop()
 
@@ -213,11 +213,3 @@ def test_silent_processes_do_not_count() -> None:
     WorkerProcess.objects.report("silent", threads=8, queues=[DEFAULT], now=NOW - timedelta(minutes=1))
     assert WorkerProcess.objects.threads(NOW - dispatch.ALIVE) == {URGENT: 20, DEFAULT: 16}
     assert set(WorkerProcess.objects.values_list("name", flat=True)) == {"alive", "other"}
-
-
-def until(reached: Callable[[], bool]) -> None:
-    """Wait for it, for a minute at most."""
-    deadline = time.monotonic() + 60
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from integrations.quota.parking.parked_rows import Claimed, ParkedRows
 from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.tickets import Ticket
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import wait_until
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-parking1", "ve9EPM428h8vShlRW1KT"
 KEY = f"{APP}:{RESOURCE}"
@@ -58,14 +57,16 @@ class Leader:
         self.handing.send_until(clock.monotonic() + 60)
         return [number for number, _, _ in self.sent[before:]]
 
-    def until_all(self, count: int, *resources: str, seconds: float = PATIENCE) -> list[int]:
+    def until_all(self, count: int, *resources: str) -> list[int]:
         """Rounds at the pump's own appointments until so many tasks were sent."""
         for resource in resources or (RESOURCE,):
             self.handing.agenda.ask(f"{APP}:{resource}", clock.monotonic())
-        deadline = time.monotonic() + seconds
-        while len(self.sent) < count and time.monotonic() < deadline:
+
+        def all_are_sent() -> bool:
             self.handing.hand_out()
-            time.sleep(0.005)
+            return len(self.sent) >= count
+
+        wait_until(all_are_sent)
         return [number for number, _, _ in self.sent]
 
 

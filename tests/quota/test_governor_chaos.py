@@ -26,6 +26,7 @@ from integrations.sandbox.oauth.tokens import Grant
 from integrations.sandbox.server.embedded import Embedded, serve_in_thread
 from integrations.sandbox.server.options import Options
 from tests.plugin import servers
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -48,15 +49,13 @@ class Store:
                 self.port = free.getsockname()[1]
         command = [str(binaries.valkey()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         self.process = subprocess.Popen([*command, "--loglevel", "warning"], cwd=self.directory)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                self.ask("PING")
-            except redis.ConnectionError:
-                time.sleep(0.05)
-            else:
-                return
-        raise AssertionError("the store does not start")
+        wait_until(self.answers)
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.ask("PING"))
+        except redis.ConnectionError:
+            return False
 
     def kill(self) -> None:
         if self.process is not None:
@@ -104,10 +103,8 @@ class Scene:
 
     def goes_on(self, seconds: float = 20.0) -> None:
         """Calls are made again within so many seconds, and for a while."""
-        before, deadline = self.counted()[0], time.monotonic() + seconds
-        while self.counted()[0] < before + 2 * LIMIT:
-            assert time.monotonic() < deadline, "no more calls are made"
-            time.sleep(0.05)
+        before = self.counted()[0]
+        wait_until(lambda: self.counted()[0] >= before + 2 * LIMIT, seconds, told=lambda: "no more calls are made")
 
 
 @pytest.fixture
