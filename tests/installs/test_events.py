@@ -337,7 +337,7 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
         finally:
             connections.close_all()
 
-    monkeypatch.setattr(complete.store, "put", slow_put)
+    monkeypatch.setattr(complete.store, "save_grant", slow_put)
     monkeypatch.setattr(uninstall.store, "revoke", told_wipe)
     with ThreadPoolExecutor(1) as pool:
         arriving = pool.submit(callback)
