@@ -45,28 +45,28 @@ def saturate() -> None:
         cursor.execute("ANALYZE quota_parked")
 
 
-def one_pass(handing: HandOut) -> tuple[float, float, int]:
+def one_pass(hand_out: HandOut) -> tuple[float, float, int]:
     """Run one pass. Returns wall seconds, CPU seconds of this process, and the number of Redis commands."""
     now = time.monotonic()
     for number in range(1, RESOURCES + 1):
-        handing.agenda.ask(f"bench:{number}", now)
+        hand_out.agenda.ask(f"bench:{number}", now)
     commands, started, busy = redis_commands(), time.monotonic(), time.process_time()
     for _ in range(math.ceil(RESOURCES / ROUND)):
-        handing.hand_out()
+        hand_out.hand_out()
     return time.monotonic() - started, time.process_time() - busy, redis_commands() - commands
 
 
 def main() -> None:
     """Measure the passes, and print the table."""
     saturate()
-    ledger = ParkedRows("bench")
-    ledger.unstarted = lambda: 0  # type: ignore[method-assign]  # as if workers began every message at once
-    handing = HandOut(ledger, lambda task, ticket: None)
+    rows = ParkedRows("bench")
+    rows.unstarted = lambda: 0  # type: ignore[method-assign]  # as if workers began every message at once
+    hand_out = HandOut(rows, lambda task, ticket: None)
     sys.stdout.write(f"\n{RESOURCES} resources with {TASKS} parked tasks each, {ROUND} in a round\n")
     for name in ("one permit for each", "all slots taken", "all slots taken, again"):
-        took, busy, commands = one_pass(handing)
+        took, busy, commands = one_pass(hand_out)
         sys.stdout.write(f"  {name:<28}{took:>7.3f} s{busy:>8.3f} s of CPU{commands:>9,} Redis commands\n")
-    ledger.close()
+    rows.close()
 
 
 if __name__ == "__main__":

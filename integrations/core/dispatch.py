@@ -26,6 +26,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django import db
 from django.db import Error as DatabaseError
 from django.db import connection
 from django.db.models import Model, Q, QuerySet
@@ -33,8 +34,8 @@ from kombu.exceptions import OperationalError
 
 from integrations.core import clock
 from integrations.core.celery_tasks import DEFAULT, deliver
+from integrations.core.lease_owner import new_owner
 from integrations.core.models import DispatcherLease, WorkerProcess
-from integrations.core.runs.querysets import new_owner
 
 LOST_AFTER = timedelta(seconds=20)  # a message that no worker has begun by then is sent again
 PER_THREAD = 2  # messages on their way per worker thread and source
@@ -43,6 +44,7 @@ BEAT = 1.0  # seconds between two renewals of the lease
 LEASE = timedelta(seconds=4)
 ALIVE = timedelta(seconds=15)  # a worker process that has not reported for so long is not counted
 _FEWEST = 4
+_DATABASE_AWAY = db.OperationalError, db.InterfaceError
 _BROKER_WAIT = timedelta(seconds=2)
 _STOP_SECONDS = 5.0
 log = structlog.get_logger(__name__)
@@ -110,7 +112,10 @@ class Sender:
         self._broker_away_until: datetime | None = None
 
     def send_due(self, now: datetime) -> int:
-        """Look at every source once and send its due rows. Returns how many messages were sent."""
+        """Look at every source once and send its due rows. Returns how many messages were sent.
+
+        A fault of one source is logged and holds up no other. Raises the database's errors when it is away.
+        """
         if self._broker_away_until is not None and now < self._broker_away_until:
             return 0
         before = self.sent
@@ -126,6 +131,10 @@ class Sender:
                 self.trouble = f"the broker does not take messages ({type(error).__name__})"
                 log.warning("dispatch.broker_away", source=source.name, reason=type(error).__name__)
                 break
+            except _DATABASE_AWAY:
+                raise
+            except Exception:
+                log.exception("dispatch.source_failed", source=source.name)  # the sources after it must not wait
         return self.sent - before
 
     def unstarted(self) -> int:

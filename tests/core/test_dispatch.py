@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 from celery import current_app
+from django.db import OperationalError as DatabaseAway
 from django.db import connection, connections, transaction
 from kombu.exceptions import OperationalError
 
@@ -124,6 +125,28 @@ def test_a_slow_source_is_looked_at_less_often(delivered: list[tuple[str, int, s
 
 def _fields(source: DueSource) -> dict[str, object]:
     return {name: getattr(source, name) for name in source.__slots__}
+
+
+def test_a_fault_of_one_source_holds_up_no_other(
+    delivered: list[tuple[str, int, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(now: datetime) -> None:
+        raise RuntimeError("a bug")
+
+    faulty = DueSource(**{**_fields(Rows(due=[1]).source("faulty")), "prepare": broken})
+    sending = sender(faulty, Rows(due=[2]).source("healthy"))
+    assert sending.send_due(NOW) == 1
+    assert [row for _, row, _ in delivered] == [2]
+    assert "dispatch.source_failed" in caplog.text
+
+
+def test_a_database_that_is_away_is_no_fault_of_a_source(delivered: list[tuple[str, int, str]]) -> None:
+    def away(now: datetime) -> None:
+        raise DatabaseAway("the server closed the connection")
+
+    sending = sender(DueSource(**{**_fields(Rows().source()), "prepare": away}))
+    with pytest.raises(DatabaseAway):
+        sending.send_due(NOW)
 
 
 @pytest.mark.django_db(transaction=True)

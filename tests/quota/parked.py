@@ -42,7 +42,7 @@ def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> float:
 class Leader:
     """A pump that does a round when it is told to. `sent` is what went to the workers, in order."""
 
-    handing: HandOut
+    hand_out: HandOut
     sent: list[tuple[int, Claimed, Ticket]] = field(default_factory=list)
 
     def send(self, task: Claimed, ticket: Ticket) -> None:
@@ -52,18 +52,18 @@ class Leader:
         """Ask for these resources now; the numbers of the tasks that were sent."""
         before = len(self.sent)
         for resource in resources or (RESOURCE,):
-            self.handing.agenda.ask(f"{APP}:{resource}", clock.monotonic())
-        self.handing.hand_out()
-        self.handing.send_until(clock.monotonic() + 60)
+            self.hand_out.agenda.ask(f"{APP}:{resource}", clock.monotonic())
+        self.hand_out.hand_out()
+        self.hand_out.send_until(clock.monotonic() + 60)
         return [number for number, _, _ in self.sent[before:]]
 
     def until_all(self, count: int, *resources: str) -> list[int]:
         """Rounds at the pump's own appointments until so many tasks were sent."""
         for resource in resources or (RESOURCE,):
-            self.handing.agenda.ask(f"{APP}:{resource}", clock.monotonic())
+            self.hand_out.agenda.ask(f"{APP}:{resource}", clock.monotonic())
 
         def all_are_sent() -> bool:
-            self.handing.hand_out()
+            self.hand_out.hand_out()
             return len(self.sent) >= count
 
         wait_until(all_are_sent)
@@ -72,13 +72,13 @@ class Leader:
 
 @contextmanager
 def leading() -> Iterator[Leader]:
-    ledger = ParkedRows("tests")
+    rows = ParkedRows("tests")
     try:
-        leader = Leader(HandOut(ledger))
-        leader.handing._send = leader.send
+        leader = Leader(HandOut(rows))
+        leader.hand_out._send = leader.send
         yield leader
     finally:
-        ledger.close()
+        rows.close()
 
 
 def states() -> dict[int, str]:

@@ -42,7 +42,7 @@ def test_the_first_call_uses_the_ticket_and_the_bill_names_the_job(vendor: Vendo
     governor.settle(permit, received_at=clock.monotonic(), rate=rate)
     with leading() as leader:
         queue.enqueue("tests.get", app=app.client_id, resource=location, number=1)
-        leader.handing.agenda.ask(f"{app.client_id}:{location}", clock.monotonic())
+        leader.hand_out.agenda.ask(f"{app.client_id}:{location}", clock.monotonic())
         leader.until_all(1)
         with Waiting().around("tests.get", headers(leader.sent[0])):
             assert get(app, location)["location"]["id"] == location

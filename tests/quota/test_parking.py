@@ -76,19 +76,19 @@ def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_pump(leader: Leade
     queue.park("tests.spend", {"number": 1}, refusal_of_the_vendor())
     queue.park("tests.spend", {"number": 2}, refusal())
     assert leader.round() == [2]
-    due_in = leader.handing.ledger.due([KEY])[0].hint
+    due_in = leader.hand_out.rows.due([KEY])[0].hint
     assert 1.0 < due_in <= 2.0
 
 
 def test_parking_is_told_at_once_and_only_when_it_is_committed() -> None:
-    ledger = ParkedRows("tests")
-    ledger.listen()
+    rows = ParkedRows("tests")
+    rows.listen()
     with transaction.atomic():
         park(1, Lane.EVENTS)
-        assert ledger.news(0.05) == []
-    (news,) = ledger.news(1.0)
+        assert rows.news(0.05) == []
+    (news,) = rows.news(1.0)
     assert (news.key, news.rank, news.hint) == (KEY, 1, 0.0)
-    ledger.close()
+    rows.close()
 
 
 def test_a_stale_message_starts_nothing(leader: Leader) -> None:
@@ -125,10 +125,10 @@ def test_a_process_that_ends_leaves_its_row_to_come_back(leader: Leader) -> None
     with pytest.raises(SystemExit), Waiting().around("tests.spend", headers(leader.sent[0])):
         raise SystemExit
     assert states() == {1: "running"}
-    assert leader.handing.ledger.lapsed() == set()
+    assert leader.hand_out.rows.lapsed() == set()
     with connection.cursor() as cursor:
         cursor.execute("UPDATE quota_parked SET back_at = now() - interval '1 second'")
-    assert leader.handing.ledger.lapsed() == {KEY}
+    assert leader.hand_out.rows.lapsed() == {KEY}
     assert states() == {1: "waiting"}
 
 

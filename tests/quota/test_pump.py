@@ -71,7 +71,7 @@ def test_no_more_than_there_are_permits_and_the_rest_when_they_come(leader: Lead
     for number in range(20):
         park(number)
     assert leader.round() == list(range(9)), "one slot is the first call's"
-    asked, next_at = clock.monotonic(), leader.handing.next_at()
+    asked, next_at = clock.monotonic(), leader.hand_out.next_at()
     assert next_at is not None
     assert settled + 0.3 < next_at < asked + 1.0, "asked again shortly before a slot is free, not before"
 
@@ -84,7 +84,7 @@ def test_a_refused_lane_does_not_hold_up_the_ones_above(leader: Leader) -> None:
     park(2, Lane.INTERACTIVE)
     began = clock.monotonic()
     assert leader.round() == [2]
-    next_at = leader.handing.next_at()
+    next_at = leader.hand_out.next_at()
     assert next_at is not None
     assert began + 1.0 < next_at <= clock.monotonic() + LONGEST
 
@@ -95,8 +95,8 @@ def test_nor_does_its_appointment_hide_a_task_that_was_not_due_yet(leader: Leade
     park(2, Lane.INTERACTIVE)
     Parked.objects.filter(lane="interactive").update(due_at=clock.now() + timedelta(seconds=5))
     assert leader.round() == []
-    leader.handing.catch_up()
-    next_at = leader.handing.next_at()
+    leader.hand_out.catch_up()
+    next_at = leader.hand_out.next_at()
     assert next_at is not None
     assert next_at - clock.monotonic() <= 5
 
@@ -151,16 +151,16 @@ def test_a_resource_with_many_is_asked_until_it_is_empty(leader: Leader) -> None
     for number in range(HEADS + 10):
         park(number)
     assert leader.until_all(HEADS + 10) == list(range(HEADS + 10))
-    assert leader.handing.next_at() is None, "an idle resource costs nothing"
+    assert leader.hand_out.next_at() is None, "an idle resource costs nothing"
 
 
 def test_crowded_workers_are_handed_interactive_tasks_only(leader: Leader) -> None:
     opened(100)
     park(1)
     park(2, Lane.INTERACTIVE)
-    leader.handing.ledger.unstarted = lambda: MOST_UNSTARTED  # type: ignore[method-assign]
+    leader.hand_out.rows.unstarted = lambda: MOST_UNSTARTED  # type: ignore[method-assign]
     assert leader.round() == [2]
-    leader.handing.ledger.unstarted = lambda: 0  # type: ignore[method-assign]
+    leader.hand_out.rows.unstarted = lambda: 0  # type: ignore[method-assign]
     assert leader.round() == [1]
 
 
@@ -171,7 +171,7 @@ def test_a_round_is_shared_by_those_in_it(leader: Leader, monkeypatch: pytest.Mo
         for task in range(5):
             park(10 * number + task, resource=name)
     assert sorted(leader.round("one", "two", "three")) == [0, 1, 10, 11, 20, 21]
-    next_at = leader.handing.next_at()
+    next_at = leader.hand_out.next_at()
     assert next_at is not None
     assert next_at <= clock.monotonic() + 0.5, "and then it is everybody's turn again"
 
@@ -183,13 +183,13 @@ def test_a_broker_that_is_away_puts_them_back_and_gives_the_tickets_back(leader:
     opened(10)
     for number in range(5):
         park(number)
-    sending, leader.handing._send = leader.handing._send, away
+    sending, leader.hand_out._send = leader.hand_out._send, away
     leader.round()
     assert set(states().values()) == {"waiting"}
-    assert "broker" in leader.handing.trouble
-    leader.handing._send = sending
+    assert "broker" in leader.hand_out.trouble
+    leader.hand_out._send = sending
     assert leader.round() == [0, 1, 2, 3, 4], "nobody lost a slot or a place"
-    assert leader.handing.trouble == ""
+    assert leader.hand_out.trouble == ""
 
 
 def test_a_store_that_is_away_costs_waiting_only(leader: Leader, settings: Settings) -> None:
@@ -200,7 +200,7 @@ def test_a_store_that_is_away_costs_waiting_only(leader: Leader, settings: Setti
         settings.REDIS_URL = "redis://127.0.0.1:1/0"
         scripts.reset()
         assert leader.round() == []
-        assert "store" in leader.handing.trouble
+        assert "store" in leader.hand_out.trouble
     finally:
         settings.REDIS_URL = url
         scripts.reset()
@@ -212,26 +212,26 @@ def test_killed_between_reserving_and_claiming(leader: Leader, monkeypatch: pyte
     """The tickets lapse: a window and five seconds after their start others have the slots."""
     opened(5)
     park(1)
-    monkeypatch.setattr(leader.handing, "_claim", lambda reserved: None)
+    monkeypatch.setattr(leader.hand_out, "_claim", lambda reserved: None)
     leader.round()
     assert states() == {1: "waiting"}
     with leading() as successor:
-        successor.handing.catch_up()
+        successor.hand_out.catch_up()
         assert successor.until_all(1) == [1]
 
 
 def test_killed_between_claiming_and_sending(leader: Leader) -> None:
     opened()
     park(1)
-    leader.handing.agenda.ask(KEY, clock.monotonic())
-    keys = leader.handing.agenda.due(clock.monotonic(), 1)
-    leader.handing._serve(keys)
+    leader.hand_out.agenda.ask(KEY, clock.monotonic())
+    keys = leader.hand_out.agenda.due(clock.monotonic(), 1)
+    leader.hand_out._serve(keys)
     assert states() == {1: "handed"}
     with leading() as successor:
         assert successor.round() == [], "its message might be on its way"
-        assert successor.handing.ledger.lapsed() == set()
+        assert successor.hand_out.rows.lapsed() == set()
         Parked.objects.update(back_at=clock.now())
-        assert successor.handing.ledger.lapsed() == {KEY}
+        assert successor.hand_out.rows.lapsed() == {KEY}
         assert successor.round() == [1]
 
 
@@ -240,10 +240,10 @@ def test_two_pumps_hand_out_once(leader: Leader) -> None:
     for number in range(10):
         park(number)
     with leading() as other:
-        leader.handing.agenda.ask(KEY, clock.monotonic())
-        mine = leader.handing.ledger.heads([KEY])
+        leader.hand_out.agenda.ask(KEY, clock.monotonic())
+        mine = leader.hand_out.rows.heads([KEY])
         assert other.round() == list(range(10))
-        leader.handing.ledger.heads = lambda keys: mine  # type: ignore[method-assign]
+        leader.hand_out.rows.heads = lambda keys: mine  # type: ignore[method-assign]
         assert leader.round() == []
 
 
@@ -259,7 +259,7 @@ def test_a_locked_row_holds_up_nobody_else(leader: Leader) -> None:
         with connection.cursor() as cursor:
             cursor.execute("UPDATE quota_parked SET back_at = now() - interval '1 s' WHERE state = 'handed'")
         other.execute("SELECT FROM quota_parked WHERE (kwargs->>'number')::int = 3 FOR UPDATE")
-        leader.handing.ledger.lapsed()
+        leader.hand_out.rows.lapsed()
         assert states() == {0: "waiting", 1: "waiting", 2: "waiting", 3: "handed"}
     other.close()
     assert leader.round() == [0, 1, 2]

@@ -18,7 +18,7 @@ from integrations.core.errors import (
     Unreachable,
     VendorAnswer,
 )
-from integrations.core.runs.querysets import new_owner
+from integrations.core.lease_owner import new_owner
 from integrations.core.runs.turn import MOST_ATTEMPTS
 from integrations.sync import plans, runs
 from integrations.sync.models import Plan, Record, Run

@@ -11,9 +11,6 @@ lease for as long as it waits for a permit.
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -40,11 +37,6 @@ _CODE, _REASON = 40, 300  # characters
 
 class LeaseLost(Exception):
     """Another worker has the run, or the run has ended. This worker may no longer write to it."""
-
-
-def new_owner() -> str:
-    """A lease owner's name that no other attempt has: host, process and a random part."""
-    return f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(6)}"
 
 
 def problem(code: str, reason: str) -> Fields:

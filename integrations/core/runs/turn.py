@@ -28,8 +28,9 @@ from django.db import transaction
 from integrations.core import clock
 from integrations.core.celery_tasks import backoff
 from integrations.core.errors import InstallGone, IntegrationError, QuotaExhausted, Retryable, StoreUnavailable
+from integrations.core.lease_owner import new_owner
 from integrations.core.runs.models import AbstractRun
-from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, new_owner, problem
+from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, problem
 
 log = structlog.get_logger(__name__)
 

@@ -52,8 +52,8 @@ def send(task: Claimed, ticket: Ticket) -> None:
 class HandOut:
     """The work of the leading pump. `trouble` is what stops it, for the pages."""
 
-    def __init__(self, ledger: ParkedRows, sending: Send = send) -> None:
-        self.ledger, self.agenda = ledger, Agenda()
+    def __init__(self, rows: ParkedRows, sending: Send = send) -> None:
+        self.rows, self.agenda = rows, Agenda()
         self.handed, self.unstarted, self.trouble = 0, 0, ""
         self._send = sending
         self._order = itertools.count()
@@ -76,7 +76,7 @@ class HandOut:
 
         Notifications may be lost, and the appointment of a lower lane may hide a task that was not due yet.
         """
-        self._note(self.ledger.due())
+        self._note(self.rows.due())
 
     def send_until(self, moment: float) -> None:
         """Send the messages due until then. When the broker is away, the unsent tasks wait again."""
@@ -95,20 +95,20 @@ class HandOut:
         unsent, self._outbox = self._outbox, []
         self.trouble = f"the broker does not take messages ({reason})"
         log.warning("quota.not_handed_out", reason=reason, tasks=len(unsent))
-        self.ledger.put_back([task for _, _, task, _ in unsent])
+        self.rows.put_back([task for _, _, task, _ in unsent])
         for _, _, _, ticket in unsent:
             tickets.release(ticket)
             self.agenda.ask(ticket.key, clock.monotonic() + _BROKER_WAIT)
 
     def _serve(self, keys: list[str]) -> None:
-        self.unstarted = self.ledger.unstarted()
-        heads = self.ledger.heads(keys)
+        self.unstarted = self.rows.unstarted()
+        heads = self.rows.heads(keys)
         for key in keys:
             self.agenda.forget(key)
         self._claim(self._reserve(keys, heads))
         alone = [key for key in keys if key not in self.agenda]
         if alone:
-            self._note(self.ledger.due(alone))
+            self._note(self.rows.due(alone))
 
     def _note(self, parked: list[News]) -> None:
         now = clock.monotonic()
@@ -160,7 +160,7 @@ class HandOut:
         if not reserved:
             return
         now = clock.monotonic()
-        claimed = self.ledger.claim(
+        claimed = self.rows.claim(
             {row_id: delay + ticket.valid + _GRACE for row_id, (ticket, delay) in reserved.items()}
         )
         for row_id, (ticket, delay) in reserved.items():

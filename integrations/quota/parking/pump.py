@@ -8,9 +8,6 @@ worker left.
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +19,7 @@ from django.db import connection
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
+from integrations.core.lease_owner import new_owner
 from integrations.quota import usage
 from integrations.quota.parking import parked_lifecycle
 from integrations.quota.parking.hand_out import HandOut, Send, send
@@ -38,7 +36,7 @@ class Pump:
     """The thread of one process. `start` and `stop` it with the process."""
 
     def __init__(self, sending: Send = send) -> None:
-        self.owner = f"{socket.gethostname()[:24]}:{os.getpid()}:{secrets.token_hex(4)}"
+        self.owner = new_owner()
         self._send = sending
         self._renew_at = 0.0
         self._stopping = threading.Event()
@@ -67,16 +65,16 @@ class Pump:
             self._stopping.wait(BEAT)
 
     def _connected(self) -> None:
-        ledger = ParkedRows(self.owner)
+        rows = ParkedRows(self.owner)
         try:
             while not self._stopping.is_set():
-                if ledger.lead():
-                    self._lead(ledger)
+                if rows.lead():
+                    self._lead(rows)
                 self._look_after_ourselves()
                 self._stopping.wait(BEAT)
         finally:
             parked_lifecycle.stop_renewing()
-            ledger.close()
+            rows.close()
             connection.close()
 
     def _look_after_ourselves(self) -> None:
@@ -86,29 +84,29 @@ class Pump:
             self._renew_at = clock.monotonic() + parked_lifecycle.RENEW
             parked_lifecycle.renew()
 
-    def _lead(self, ledger: ParkedRows) -> None:
+    def _lead(self, rows: ParkedRows) -> None:
         log.info("quota.pump_leads", owner=self.owner)
-        handing = HandOut(ledger, self._send)
-        ledger.listen()
-        rounds = _Rounds(handing, self._look_after_ourselves)
+        hand_out = HandOut(rows, self._send)
+        rows.listen()
+        rounds = _Rounds(hand_out, self._look_after_ourselves)
         while not self._stopping.is_set():
             if not rounds.beat(clock.monotonic()):
                 log.warning("quota.pump_replaced", owner=self.owner)
                 return
-            handing.hand_out()
+            hand_out.hand_out()
             now = clock.monotonic()
-            next_at = min(rounds.next_at, handing.next_at() or rounds.next_at)
-            for news in ledger.news(max(0.0, next_at - now)):
-                handing.agenda.parked(news.key, news.rank, clock.monotonic() + news.hint)
-        handing.send_until(clock.monotonic() + BEAT)
-        ledger.resign()
+            next_at = min(rounds.next_at, hand_out.next_at() or rounds.next_at)
+            for news in rows.news(max(0.0, next_at - now)):
+                hand_out.agenda.parked(news.key, news.rank, clock.monotonic() + news.hint)
+        hand_out.send_until(clock.monotonic() + BEAT)
+        rows.resign()
 
 
 class _Rounds:
     """The periodic work of the leader: every second, and every ten."""
 
-    def __init__(self, handing: HandOut, every_second: Callable[[], None]) -> None:
-        self.handing, self._every_second = handing, every_second
+    def __init__(self, hand_out: HandOut, every_second: Callable[[], None]) -> None:
+        self.hand_out, self._every_second = hand_out, every_second
         self.next_at = clock.monotonic()
         self._catch_up_at = self.next_at
 
@@ -116,15 +114,15 @@ class _Rounds:
         """Do what is due. False when another pump leads."""
         if now < self.next_at:
             return True
-        handing, ledger = self.handing, self.handing.ledger
+        hand_out, rows = self.hand_out, self.hand_out.rows
         self.next_at = now + BEAT
-        standing = {"resources": len(handing.agenda), "unstarted": handing.unstarted, "handed": handing.handed}
-        if not ledger.lead(**standing, trouble=handing.trouble):
+        standing = {"resources": len(hand_out.agenda), "unstarted": hand_out.unstarted, "handed": hand_out.handed}
+        if not rows.lead(**standing, trouble=hand_out.trouble):
             return False
-        for key in ledger.lapsed():
-            handing.agenda.ask(key, now)
+        for key in rows.lapsed():
+            hand_out.agenda.ask(key, now)
         if now >= self._catch_up_at:
             self._catch_up_at = now + _CATCH_UP
-            handing.catch_up()
+            hand_out.catch_up()
         self._every_second()
         return True

@@ -29,7 +29,7 @@ from integrations.core.errors import (
     RequestRejected,
     ScopeMissing,
 )
-from integrations.core.runs.querysets import new_owner
+from integrations.core.lease_owner import new_owner
 from integrations.core.secret import Secret
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.highlevel.oauth.grants import Grant
