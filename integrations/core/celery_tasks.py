@@ -74,19 +74,17 @@ def deliver(task: str, kwargs: dict[str, Any], *, headers: dict[str, Any] | None
     current_app.send_task(task, kwargs=kwargs, headers=headers or {}, retry_policy=_ONE_MORE_TRY, queue=queue)
 
 
-def enqueue(task: str, *, delay: float = 0.0, expires: float | None = None, **kwargs: Any) -> None:
+def enqueue(task: str, **kwargs: Any) -> None:
     """Send `task` (its registered name) to a worker once the surrounding transaction commits.
 
-    `kwargs` are identifiers, JSON, never secrets. `delay` is in seconds and cut at one minute; for longer waits the
-    row's due time decides. After `expires` seconds no worker begins it: for messages that are sent again anyway.
+    `kwargs` are identifiers, JSON, never secrets. Work for later is a row with a due time (`core.dispatch`).
     """
-    when: dict[str, Any] = {"countdown": min(delay, LONGEST_COUNTDOWN) or None, "expires": expires}
-    transaction.on_commit(functools.partial(_send, task, kwargs, when))
+    transaction.on_commit(functools.partial(_send, task, kwargs))
 
 
-def _send(task: str, kwargs: dict[str, Any], when: dict[str, Any]) -> None:
+def _send(task: str, kwargs: dict[str, Any]) -> None:
     try:
-        current_app.send_task(task, kwargs=kwargs, retry_policy=_ONE_MORE_TRY, **when)
+        current_app.send_task(task, kwargs=kwargs, retry_policy=_ONE_MORE_TRY)
     except (OperationalError, OSError) as error:
         log.warning("job.not_sent", task=task, reason=type(error).__name__, hint="the sweep finds its row")
 

@@ -7,7 +7,6 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Any, cast
 
 import pytest
@@ -18,7 +17,7 @@ from celery.exceptions import Retry
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError, transaction
 
-from integrations.core import celery_tasks, clock, errors
+from integrations.core import celery_tasks, errors
 from integrations.core.celery_tasks import BaseTask, enqueue
 from integrations.core.errors import IntegrationError
 from integrations.core.models import AuditEntry
@@ -69,20 +68,6 @@ class TestEnqueue:
     def test_outside_a_transaction_it_leaves_at_once(self, sent: Sent) -> None:
         enqueue("room.verb")
         assert sent() == [("room.verb", {}, None)]
-
-    def test_a_delay_is_never_longer_than_a_minute(self, sent: Sent) -> None:
-        enqueue("room.verb", delay=86_400.0)
-        ((_, _, eta),) = sent()
-        assert eta is not None
-        wait = time.mktime(time.strptime(eta[:19], "%Y-%m-%dT%H:%M:%S")) - time.mktime(time.gmtime())
-        assert 50 <= wait <= 61
-
-    def test_its_time_may_be_over(self, clean_redis: redis.Redis) -> None:
-        enqueue("room.verb", expires=60.0)
-        prefix = current_app.conf.broker_transport_options["global_keyprefix"]
-        (raw,) = cast("list[bytes]", clean_redis.lrange(f"{prefix}api", 0, -1))
-        until = datetime.fromisoformat(json.loads(raw)["headers"]["expires"])
-        assert 0 < (until - clock.now()).total_seconds() <= 60
 
     def test_a_broker_that_is_away_costs_no_work(
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
