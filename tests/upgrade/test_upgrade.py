@@ -1,0 +1,85 @@
+"""An upgrade of a database with rows in every table keeps each row, and the sealed values still open.
+
+`early_database.sql` was dumped from a running installation, so the migrations meet data that no factory made up.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.support.processes import ROOT, environment
+
+EARLY = Path(__file__).with_name("early_database.sql")
+OLD_KEY = "upgrade:" + base64.b64encode(b"a key of the upgrade test alone!").decode()
+NEW_KEY = "next:" + base64.b64encode(b"the key that comes after it, too").decode()
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+NOT_VALIDATED = "SELECT conname FROM pg_constraint WHERE NOT convalidated"
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def early() -> Iterator[str]:
+    """The URL of a database that holds the early rows."""
+    parts = urlsplit(os.environ["DATABASE_URL"])
+    name = f"early_{os.getpid()}"
+    with psycopg.connect(parts.geturl(), autocommit=True) as server:
+        server.execute(sql.SQL("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0").format(sql.Identifier(name)))
+        try:
+            url = parts._replace(path=f"/{name}").geturl()
+            with psycopg.connect(url) as database:
+                database.execute(EARLY.read_bytes())
+            yield url
+        finally:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def rows(url: str) -> dict[str, Rows]:
+    """Every row of every table, as JSON values."""
+    with psycopg.connect(url) as database:
+        tables = [name for (name,) in database.execute(TABLES)]
+        query = sql.SQL("SELECT to_jsonb(r) FROM {} r")
+        return {name: [row for (row,) in database.execute(query.format(sql.Identifier(name)))] for name in tables}
+
+
+def manage(url: str, *argv: str) -> str:
+    """The output of a command on that database. A failed command fails the test with what it wrote."""
+    env = environment(DATABASE_URL=url, VAULT_KEYS=f"{NEW_KEY},{OLD_KEY}")
+    done = subprocess.run([sys.executable, "manage.py", *argv], cwd=ROOT, env=env, capture_output=True, text=True)  # noqa: PLW1510
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def missing(before: Rows, after: Rows) -> Rows:
+    """Rows of `before` that have no equal in `after`. Columns that are new do not count."""
+    kept = [{name: row.get(name) for name in before[0]} for row in after]
+    return [row for row in before if row not in kept]
+
+
+@pytest.mark.slow
+def test_an_upgrade_keeps_every_row_and_every_secret(early: str) -> None:
+    before = rows(early)
+    assert [table for table, found in before.items() if not found] == [], "a table without rows proves nothing"
+
+    manage(early, "migrate", "--verbosity=0")
+
+    after = rows(early)
+    assert [row for table, found in before.items() for row in missing(found, after[table])] == []
+    with psycopg.connect(early) as database:
+        assert database.execute(NOT_VALIDATED).fetchall() == []
+    assert json.loads(manage(early, "status", "--json"))
+    # Rotation opens every sealed value, to seal it again under the new key.
+    rotated = json.loads(manage(early, "vault", "rotate", "--json"))
+    assert (rotated["resealed"], rotated["broken"], rotated["unread"], rotated["left"]) == (18, [], [], 0)
