@@ -1,0 +1,393 @@
+"""Chaos test of webhooks at full speed: `python -m bench.chaos_webhooks --deliveries 100000 --tenants 500 --seed 1`.
+
+One tenant has 30 % of the traffic, a fifth of all deliveries are duplicates, and the stream is shuffled within a minute
+of the vendor's time. A real gunicorn receives them and two real Celery workers handle them, while one worker is killed
+again and again, the other is frozen, and PostgreSQL and Valkey are restarted. Fails when a distinct event has not
+exactly one effect, when the copy differs from the truth in a field, or when a later event of a record was handled
+before an earlier one that was stored already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import http.client
+import json
+import os
+import queue
+import random
+import signal
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import redis
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from hlapp import development, embedded
+from hlapp.embedded.home import private_directory
+
+VENDOR = Ed25519PrivateKey.generate()
+CLIENT_ID = "66a0419a0dffa47fb5f8b22f-chaos001"
+PORT = 8765
+SENDERS = 16
+BUSY_SHARE, DUPLICATES, SHUFFLED = 0.30, 0.20, 60.0
+EVENTS_A_SECOND = 500  # of the vendor's time: how many deliveries lie within the shuffled minute
+SLACK = 5.0  # seconds that a batch may have been read before an event that it does not hold was stored
+STARTED = datetime(2026, 5, 1, tzinfo=UTC)
+
+Json = dict[str, Any]
+
+
+@dataclass
+class World:
+    """What the vendor sends, in the order of its sending, and the truth it leaves behind."""
+
+    bodies: list[bytes] = field(default_factory=list)
+    distinct: int = 0
+    truth: dict[tuple[str, str], Json | None] = field(default_factory=dict)  # None: deleted
+
+
+def make(deliveries: int, tenants: int, dice: random.Random) -> World:
+    """Draw the events of contacts: a creation, updates, and for some a deletion at the end."""
+    world, stream = World(), []
+    alive: dict[str, list[str]] = {}
+    distinct = round(deliveries * (1 - DUPLICATES))
+    for number in range(distinct):
+        tenant = "busy" if dice.random() < BUSY_SHARE else f"location{dice.randrange(tenants - 1)}"
+        contacts = alive.setdefault(tenant, [])
+        at = STARTED + timedelta(seconds=number / EVENTS_A_SECOND)
+        if not contacts or dice.random() < 0.2:
+            contacts.append(f"{tenant}-{len(contacts)}-{number}")
+            kind, contact = "ContactCreate", contacts[-1]
+        else:
+            contact = dice.choice(contacts)
+            kind = "ContactDelete" if dice.random() < 0.05 else "ContactUpdate"
+        fields = {"id": contact, "firstName": f"name {number}", "email": f"{number}@example.com", "tags": [str(number)]}
+        if kind == "ContactDelete":
+            contacts.remove(contact)
+        world.truth[tenant, contact] = None if kind == "ContactDelete" else {**fields, "locationId": tenant}
+        stamp = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        body = {"type": kind, "locationId": tenant, "webhookId": f"chaos-{number}", "timestamp": stamp, **fields}
+        stream.append((number / EVENTS_A_SECOND, json.dumps(body).encode()))
+    again = dice.choices(stream, k=deliveries - distinct)
+    shuffled = sorted((at + dice.uniform(0, SHUFFLED), body) for at, body in [*stream, *again])
+    world.bodies, world.distinct = [body for _, body in shuffled], distinct
+    return world
+
+
+class Sender:
+    """Posts all bodies as fast as the web takes them. An answer of 429, or none, is repeated, as the vendor does."""
+
+    def __init__(self, world: World) -> None:
+        self.answers: Counter[str] = Counter()
+        self._left: queue.SimpleQueue[tuple[bytes, str]] = queue.SimpleQueue()
+        for body in world.bodies:
+            self._left.put((body, base64.b64encode(VENDOR.sign(body)).decode()))
+        self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(SENDERS)]
+
+    def run(self) -> float:
+        """Send all; the seconds that it took."""
+        began = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+        for thread in self._threads:
+            thread.join()
+        return time.monotonic() - began
+
+    def _send(self) -> None:
+        line = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30.0)
+        with suppress(queue.Empty):
+            while True:
+                body, signature = self._left.get_nowait()
+                while (status := self._post(line, body, signature)) in ("429", "no answer"):
+                    time.sleep(0.5)
+                if status != "200":
+                    sys.stdout.write(f"REFUSED with {status}: {body[:120]!r}\n")
+
+    def _post(self, line: http.client.HTTPConnection, body: bytes, signature: str) -> str:
+        try:
+            line.request("POST", "/webhooks/", body, {"X-GHL-Signature": signature, "Content-Type": "application/json"})
+            answer = line.getresponse()
+            answer.read()
+            status = str(answer.status)
+        except (OSError, http.client.HTTPException):
+            line.close()
+            status = "no answer"
+        self.answers[status] += 1
+        return status
+
+
+@dataclass
+class Deployment:
+    """The processes, their servers and what was seen of them. `chaos` and `watch` run until `ended` is set."""
+
+    services: embedded.Services
+    supervisor: Any
+    directory: Path
+    ended: threading.Event = field(default_factory=threading.Event)
+    done: Counter[str] = field(default_factory=Counter)
+    depths: list[int] = field(default_factory=list)
+    memory: dict[str, list[int]] = field(default_factory=dict)
+
+    def chaos(self, every: float, dice: random.Random) -> None:
+        """Do harm every `every` seconds."""
+        harms: list[Callable[[], None]] = [self._kill, self._freeze, self._restart_postgres, self._restart_valkey]
+        while not self.ended.wait(every):
+            harm = dice.choice(harms)
+            harm()
+            self.done[harm.__name__.strip("_").replace("_", " ")] += 1
+
+    def watch(self) -> None:
+        """Every second: start again what has ended, count messages in the broker, and weigh the processes."""
+        while not self.ended.wait(1.0):
+            self.supervisor.revive()
+            with suppress(redis.RedisError):
+                broker: Any = redis.Redis.from_url(os.environ["REDIS_URL"])
+                names = [name for name in broker.keys("*:celery:*") if broker.type(name) in (b"list", b"hash")]
+                queues = [name for name in names if name.endswith((b"urgent", b"api"))]
+                self.depths.append(sum(int(broker.llen(name)) for name in queues))
+            for name, process in self.supervisor.processes.items():
+                with suppress(Exception):
+                    self.memory.setdefault(name, []).append(process.memory())
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.supervisor.processes["worker-killed"].pid, signal.SIGKILL)
+
+    def _freeze(self) -> None:
+        pid = self.supervisor.processes["worker-frozen"].pid
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            self.ended.wait(25.0)
+            os.kill(pid, signal.SIGCONT)
+
+    def _restart_postgres(self) -> None:
+        lines = (self.directory / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
+        os.kill(int(lines[0]), signal.SIGINT)  # a fast shutdown; `watch` starts it again
+
+    def _restart_valkey(self) -> None:
+        with suppress(redis.RedisError):
+            redis.Redis.from_url(os.environ["REDIS_URL"]).shutdown(nosave=True)
+
+
+@contextmanager
+def deployed(directory: Path) -> Iterator[Deployment]:
+    """A database with the tables, and web, workers and beat on it."""
+    pem = VENDOR.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="hlapp.settings",
+        HIGHLEVEL_CLIENT_ID=CLIENT_ID,
+        HIGHLEVEL_CLIENT_SECRET="chaos-client-secret",
+        HIGHLEVEL_WEBHOOK_KEYS=pem,
+        PUBLIC_URL="https://app.example.com",
+        ALLOWED_HOSTS="127.0.0.1",
+        LOG_LEVEL="ERROR",
+    )
+    for name in ("DATABASE_URL", "REDIS_URL"):
+        os.environ.pop(name, None)
+    private_directory(directory)
+    services = development.prepare(directory)
+    assert services is not None
+    os.environ["DEBUG"] = "false"
+    import django  # noqa: PLC0415 - settings read the environment made above
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+
+    from integrations.demo.processes import Supervisor  # noqa: PLC0415
+
+    call_command("migrate", verbosity=0, interactive=False)
+    supervisor = Supervisor(directory / "logs", dict(os.environ))
+    web = f"--bind 127.0.0.1:{PORT} --workers 2 --worker-class gthread --threads 8 --no-control-socket"
+    supervisor.run("web", "-m", "gunicorn", "hlapp.wsgi", *web.split(), "--log-level", "warning")
+    for name in ("worker-killed", "worker-frozen"):
+        worker = f"worker -P threads -c 8 -Q urgent,api -n {name}@%h --without-gossip --without-mingle -l ERROR"
+        supervisor.run(name, "-m", "celery", "-A", "hlapp", *worker.split(), "-I", "bench.chaos_effects")
+    beat = ["beat", "-l", "ERROR", "--pidfile=", "-s", str(directory / "schedule")]
+    supervisor.run("beat", "-m", "celery", "-A", "hlapp", *beat)
+    try:
+        yield Deployment(services, supervisor, directory)
+    finally:
+        supervisor.stop()
+        services.stop()
+
+
+def prepare_tenants(world: World) -> None:
+    """The table of effects, and a plan without runs for each location, so that its contacts are kept."""
+    from django.db import connection  # noqa: PLC0415
+
+    from bench.chaos_effects import TABLE  # noqa: PLC0415
+    from integrations.core import clock  # noqa: PLC0415
+    from integrations.sync.models import Plan  # noqa: PLC0415
+    from integrations.tenants import marketplace  # noqa: PLC0415
+
+    with connection.cursor() as cursor:
+        cursor.execute(TABLE)
+    app, now = marketplace.default(), clock.now()
+    locations = {tenant for tenant, _ in world.truth}
+    Plan.objects.bulk_create(
+        Plan(app=app, location_id=name, resource="contacts", created_at=now) for name in sorted(locations)
+    )
+    connection.close()
+
+
+def asked(statement: str) -> list[Any]:
+    """The rows of a statement, on a connection of its own: the server may have been restarted."""
+    while True:
+        try:
+            with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
+                return database.execute(statement).fetchall()
+        except psycopg.OperationalError:
+            time.sleep(0.5)
+
+
+def handled(distinct: int, patience: float) -> float:
+    """Wait until no event is pending; the seconds that it took, or `patience`."""
+    began = time.monotonic()
+    while time.monotonic() - began < patience:
+        [(stored, pending)] = asked("SELECT count(*), count(*) FILTER (WHERE status = 'pending') FROM webhooks_event")
+        if stored >= distinct and not pending:
+            break
+        time.sleep(1.0)
+    return time.monotonic() - began
+
+
+def faults(world: World) -> Iterator[str]:
+    """Everything that is wrong after the last event, in words."""
+    [(stored, done)] = asked("SELECT count(*), count(*) FILTER (WHERE status = 'done') FROM webhooks_event")
+    if (stored, done) != (world.distinct, world.distinct):
+        yield f"{world.distinct:,} distinct events: {stored:,} stored, {done:,} done"
+        yield from (
+            str(row)
+            for row in asked(
+                "SELECT status, error_code, error, count(*) FROM webhooks_event WHERE status <> 'done' GROUP BY 1, 2, 3"
+            )
+        )
+    many = asked(
+        "SELECT e.webhook_id, count(x.event_id) FROM webhooks_event e LEFT JOIN chaos_effect x ON x.event_id = e.id"
+        " GROUP BY 1 HAVING count(x.event_id) <> 1"
+    )
+    if many:
+        yield f"{len(many):,} events without exactly one effect, such as {many[:3]}"
+    inverted = asked(
+        "SELECT count(*) FROM (SELECT e.received_at, x.at, payload->>'id' AS id, max(x.at) OVER w AS later FROM"
+        " webhooks_event e JOIN chaos_effect x ON x.event_id = e.id"
+        " WINDOW w AS (PARTITION BY payload->>'id' ORDER BY occurred_at DESC ROWS BETWEEN UNBOUNDED PRECEDING"
+        f" AND 1 PRECEDING)) o WHERE at > later AND received_at < later - interval '{SLACK} s'"
+    )
+    if inverted != [(0,)]:
+        yield f"{inverted[0][0]:,} events handled after a later one of the same record"
+    copy = {
+        (location, record): None if deleted else payload
+        for location, record, payload, deleted in asked(
+            "SELECT location_id, record_id, payload, deleted_at IS NOT NULL FROM sync_record"
+        )
+    }
+    wrong = [key for key in world.truth.keys() | copy.keys() if world.truth.get(key, "none") != copy.get(key, "none")]
+    if wrong:
+        first = wrong[0]
+        yield f"{len(wrong):,} of {len(world.truth):,} records differ, such as {first}:"
+        yield f"  truth {world.truth.get(first, 'none')}\n  copy  {copy.get(first, 'none')}"
+
+
+def delays() -> tuple[dict[str, float], float]:
+    """Each tenant's median seconds from receipt to the end of handling, and the 99th percentile of all."""
+    medians = dict(
+        asked(
+            "SELECT payload->>'locationId', percentile_cont(0.5) WITHIN GROUP"
+            " (ORDER BY extract(epoch FROM processed_at - received_at)) FROM webhooks_event GROUP BY 1"
+        )
+    )
+    [(worst,)] = asked(
+        "SELECT percentile_cont(0.99) WITHIN GROUP (ORDER BY extract(epoch FROM processed_at - received_at))"
+        " FROM webhooks_event"
+    )
+    return medians, worst
+
+
+def report(deployment: Deployment, sender: Sender, seconds: tuple[float, float], deliveries: int) -> None:
+    """Print the figures."""
+    sending, draining = seconds
+    medians, worst = delays()
+    busy, rest = medians.pop("busy"), sorted(medians.values())
+    lines = [
+        (
+            f"{deliveries:,} deliveries in {sending:.0f} s ({deliveries / sending:,.0f} a second), answers"
+            f" {dict(sender.answers)}; all handled {draining:.0f} s later"
+        ),
+        f"harm done: {dict(deployment.done)}",
+        (
+            f"median delay: busy tenant {busy:.2f} s; others {rest[0]:.2f} to {rest[-1]:.2f},"
+            f" half below {statistics.median(rest):.2f}; 99 % of all events below {worst:.1f} s"
+        ),
+        f"messages in the broker: at most {max(deployment.depths, default=0):,}",
+    ]
+    for name, sizes in deployment.memory.items():
+        at = [sizes[len(sizes) * part // 4] / 1e6 for part in (1, 2, 3)] + [sizes[-1] / 1e6]
+        lines.append(f"memory of {name}: {', '.join(f'{size:.0f}' for size in at)} MB at the quarters of the run")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def main() -> None:
+    """Send, harm, wait, judge and report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--deliveries", type=int, default=20_000)
+    parser.add_argument("--tenants", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--harm-every", type=float, default=10.0, help="seconds; 0: no harm")
+    parser.add_argument("--patience", type=float, default=900.0, help="seconds for the backlog after the last delivery")
+    given = parser.parse_args()
+    dice = random.Random(given.seed)
+    world = make(given.deliveries, given.tenants, dice)
+    sender = Sender(world)
+    with tempfile.TemporaryDirectory(prefix="hlapp-chaos-") as name, deployed(Path(name)) as deployment:
+        prepare_tenants(world)
+        wait_for_web()
+        watcher = threading.Thread(target=deployment.watch)
+        watcher.start()
+        harm = threading.Thread(target=deployment.chaos, args=(given.harm_every, dice))
+        if given.harm_every:
+            harm.start()
+        try:
+            sending = sender.run()
+            draining = handled(world.distinct, given.patience)
+        finally:
+            deployment.ended.set()
+            watcher.join()
+            if given.harm_every:
+                harm.join()
+        deployment.supervisor.revive()
+        found = list(faults(world))
+        report(deployment, sender, (sending, draining), given.deliveries)
+    for fault in found:
+        sys.stdout.write(f"WRONG: {fault}\n")
+    sys.exit(1 if found else 0)
+
+
+def wait_for_web() -> None:
+    """Until the web answers its readiness check."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        with suppress(OSError, http.client.HTTPException):
+            line = http.client.HTTPConnection("127.0.0.1", PORT, timeout=5.0)
+            line.request("GET", "/readyz")
+            if line.getresponse().status == 200:
+                return
+        time.sleep(0.2)
+    raise SystemExit("the web does not come up: see its log")
+
+
+if __name__ == "__main__":
+    main()
