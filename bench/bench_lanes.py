@@ -17,6 +17,7 @@ import subprocess  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
+from typing import Any  # noqa: E402
 
 import httpx2  # noqa: E402
 from django.db import connection  # noqa: E402
@@ -68,7 +69,7 @@ def install(vendor: Vendor) -> tuple[App, list[str]]:
     locations = vendor.locations
     for location in locations:
         now = clock.now()
-        tokens.put(tokens.location(app, location), location_grant(vendor, app, location), now=now)
+        tokens.save_grant(tokens.location(app, location), location_grant(vendor, app, location), now=now)
         Installation.objects.create(
             app=app,
             user_type=UserType.LOCATION,
@@ -114,10 +115,10 @@ def time_permits(spent: list[float]) -> None:
     """From now on append to `spent` how long each call of this process waits for its permit."""
     acquire = tickets.acquire
 
-    def timed(app: str, resource: str, *, lane: Lane, timeout: float) -> Permit:
+    def timed(app: str, resource: str, **asked: Any) -> Permit:
         started = time.monotonic()
         try:
-            return acquire(app, resource, lane=lane, timeout=timeout)
+            return acquire(app, resource, **asked)
         finally:
             spent.append(time.monotonic() - started)
 

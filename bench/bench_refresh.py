@@ -36,7 +36,7 @@ from integrations.tenants import marketplace  # noqa: E402
 from integrations.tenants.models import App  # noqa: E402
 from integrations.tokens import store  # noqa: E402
 from integrations.tokens.models import Credential  # noqa: E402
-from integrations.tokens.refresh import claim_call_swap as refresh  # noqa: E402
+from integrations.tokens.refresh.claim_call_swap import refresh  # noqa: E402
 
 LATENCY = 0.05
 ROUNDS = 5  # of both in turn, so that other load on the machine hits both alike
@@ -58,7 +58,7 @@ def endpoint(port: Any) -> None:
                 "access_token": TOKEN,
                 "token_type": "Bearer",
                 "expires_in": 86_399,
-                "refresh_token": f"{form['refresh_token']}"[:40] + f".{count}",
+                "refresh_token": str(form["refresh_token"])[:40] + f".{count}",
                 "scope": "contacts.readonly contacts.write",
                 "userType": "Location",
                 "companyId": "company",
@@ -75,7 +75,7 @@ def endpoint(port: Any) -> None:
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        port.send(site._server.sockets[0].getsockname()[1])  # noqa: SLF001
+        port.send(runner.addresses[0][1])
         await asyncio.Event().wait()
 
     asyncio.run(serve())

@@ -51,7 +51,8 @@ class Vendor:
         return httpx2.post(self.url + path, content=text, headers=headers, timeout=60).raise_for_status().json()
 
     def state(self) -> dict[str, Any]:
-        return self.get("/sandbox/state")
+        state: dict[str, Any] = self.get("/sandbox/state")
+        return state
 
     def fault(self, path: str, kind: str, *, times: int | None = 1, **params: Any) -> None:
         """What goes wrong with the next requests below `path` (integrations/sandbox/faults/faults.py)."""
@@ -62,7 +63,7 @@ class Vendor:
 
     @property
     def company(self) -> str:
-        return next(iter(self.state()["companies"]))
+        return str(next(iter(self.state()["companies"])))
 
     @property
     def locations(self) -> list[str]:

@@ -100,12 +100,13 @@ def killer() -> Iterator[Any]:
     """Carries out a death: a function that returns when the process is dead."""
     with spawn("-m", "tests.tokens.victims", stderr=subprocess.DEVNULL, LOG_LEVEL="CRITICAL") as process:
         assert process.stdin is not None
-        assert process.stdout is not None
+        output = process.stdout
+        assert output is not None
 
         def kill(death: Death, dice: random.Random) -> None:
             order = [death.credential_id, death.step, dice.uniform(0, LONGEST_FLIGHT)]
             process.go_on(json.dumps(order))
-            _, death.ended, death.died_at = json.loads(process.stdout.readline())
+            _, death.ended, death.died_at = json.loads(output.readline())
 
         yield kill
         process.stdin.close()
