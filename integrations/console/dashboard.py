@@ -121,7 +121,7 @@ def _work_cards(now: datetime) -> list[Card]:
 
 def _runs() -> list[Bar]:
     runs = queries.running(RUNS)
-    known = names.told([run.plan.location_id for run in runs])
+    known = names.by_id([run.plan.location_id for run in runs])
     return [_run(run, known.get(run.plan.location_id, run.plan.location_id)) for run in runs]
 
 
@@ -140,7 +140,7 @@ def _run(run: Run, location: str) -> Bar:
 def _failures(now: datetime) -> list[dict[str, Any]]:
     """Recent failures, each with its tenant's name and a link to its own page."""
     found = queries.failures(FAILURES, now)
-    known = names.told([failure.tenant_id for failure in found])
+    known = names.by_id([failure.tenant_id for failure in found])
     return [
         {"row": failure, "tenant": known.get(failure.tenant_id, failure.tenant_id), "link": _page(failure.row)}
         for failure in found
@@ -159,7 +159,7 @@ def _quotas() -> list[tuple[Bar, Bar]] | None:
     """How much of its burst window and of its day budget each of the busiest resources has used."""
     try:
         busiest = queries.busiest(RESOURCES)
-        known = names.told([resource_id for _, _, resource_id in busiest])
+        known = names.by_id([resource_id for _, _, resource_id in busiest])
         return [_quota(app.client_id, resource_id, kind, known.get(resource_id)) for app, kind, resource_id in busiest]
     except StoreUnavailable:
         return None

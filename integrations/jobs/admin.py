@@ -24,18 +24,18 @@ from integrations.jobs import runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.jobs.queries import outcome
-from integrations.tenants.names import NamedPlaces
+from integrations.tenants.names import TenantNames
 
 _STATUS = {"running": "info", "complete": "success", "failed": "danger", "cancelled": "default", "again": "warning"}
 _NAMED_IN_AUDIT = 100
 
 
 @admin.register(Run)
-class RunAdmin(NamedPlaces, ReadOnlyAdmin):
+class RunAdmin(TenantNames, ReadOnlyAdmin):
     """Job runs, newest first, with the actions run again, resume and cancel."""
 
-    place_column = "schedule__tenant_id"
-    list_display = ("job", "whose", "standing", "bar", "said", "when")
+    tenant_id_path = "schedule__tenant_id"
+    list_display = ("job", "tenant_heading", "standing", "bar", "said", "when")
     list_filter = ("status", "schedule__job", "schedule__app", ("error_code", Named), "started_at")
     paginator = FirstTenThousand
     list_select_related = ("schedule__app",)
@@ -44,11 +44,14 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
     ordering = ("-pk",)
     actions = ("run_again", "resume", "cancel")
     fieldsets = (
-        (None, {"fields": ("job", ("place", "tenant"), ("status", "bar"), "said", ("started_at", "finished_at"))}),
+        (
+            None,
+            {"fields": ("job", ("tenant_name", "tenant"), ("status", "bar"), "said", ("started_at", "finished_at"))},
+        ),
         ("Trouble", {"fields": (("error_code", "attempts"), "trace_id")}),
         ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "goes_on")}),
     )
-    readonly_fields = ("job", "place", "tenant", "bar", "said", "goes_on")
+    readonly_fields = ("job", "tenant_name", "tenant", "bar", "said", "goes_on")
 
     @display(description="job", ordering="schedule__job")
     def job(self, run: Run) -> str:
@@ -117,11 +120,11 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
 
 
 @admin.register(Schedule)
-class ScheduleAdmin(NamedPlaces, ReadOnlyAdmin):
+class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     """Schedules by job and tenant, with the actions run now, switch on and switch off."""
 
-    place_column = "tenant_id"
-    list_display = ("job", "whose", "app", "switched_on", "due_at", "since", "waiting")
+    tenant_id_path = "tenant_id"
+    list_display = ("job", "tenant_heading", "app", "switched_on", "due_at", "since", "waiting")
     list_filter = ("job", "enabled", "app", "level")
     list_select_related = ("app",)
     search_fields = ("=tenant_id", "job")
@@ -130,12 +133,12 @@ class ScheduleAdmin(NamedPlaces, ReadOnlyAdmin):
     actions = ("run_at_once", "switch_on", "switch_off")
     fields = (
         ("job", "app"),
-        ("place", "level", "tenant_id"),
+        ("tenant_name", "level", "tenant_id"),
         ("enabled", "due_at"),
         ("since", "created_at"),
         "waiting",
     )
-    readonly_fields = ("place", "waiting")
+    readonly_fields = ("tenant_name", "waiting")
 
     @display(description="on", boolean=True, ordering="enabled")
     def switched_on(self, schedule: Schedule) -> bool:

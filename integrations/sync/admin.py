@@ -19,21 +19,21 @@ from integrations.core.filters import Named
 from integrations.sync import plans, queries, runs, vanished
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
-from integrations.tenants.names import NamedPlaces
+from integrations.tenants.names import TenantNames
 
 
 @admin.register(Plan)
-class PlanAdmin(NamedPlaces, ReadOnlyAdmin):
+class PlanAdmin(TenantNames, ReadOnlyAdmin):
     """Sync plans. An operator may enable and disable a plan; the application sets all other fields."""
 
-    list_display = ("resource", "whose", "app", "enabled", "due_at", "synced_at", "full_due_at")
+    list_display = ("resource", "tenant_heading", "app", "enabled", "due_at", "synced_at", "full_due_at")
     list_filter = ("resource", "enabled", "app")
     list_select_related = ("app",)
     search_fields = ("=location_id", "resource")
     search_help_text = "A location's name or whole id, or a resource"
     readonly_fields = (
         "app",
-        "place",
+        "tenant_name",
         "location_id",
         "resource",
         "due_at",
@@ -65,11 +65,11 @@ class PlanAdmin(NamedPlaces, ReadOnlyAdmin):
 
 
 @admin.register(Run)
-class RunAdmin(NamedPlaces, ReadOnlyAdmin):
+class RunAdmin(TenantNames, ReadOnlyAdmin):
     """Sync runs, newest first, with the actions cancel and delete what the brake held back."""
 
-    place_column = "plan__location_id"
-    list_display = ("resource", "whose", "kind", "standing", "bar", "said", "when")
+    tenant_id_path = "plan__location_id"
+    list_display = ("resource", "tenant_heading", "kind", "standing", "bar", "said", "when")
     list_filter = ("status", "kind", "plan__resource", ("error_code", Named))
     paginator = FirstTenThousand
     list_select_related = ("plan__app",)
@@ -78,12 +78,15 @@ class RunAdmin(NamedPlaces, ReadOnlyAdmin):
     ordering = ("-pk",)
     actions = ("cancel", "delete_held_back")
     fieldsets = (
-        (None, {"fields": (("plan", "place"), ("kind", "status"), ("bar", "said"), ("started_at", "finished_at"))}),
+        (
+            None,
+            {"fields": (("plan", "tenant_name"), ("kind", "status"), ("bar", "said"), ("started_at", "finished_at"))},
+        ),
         ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), "deleted")}),
         ("Trouble", {"fields": (("error_code", "attempts"),)}),
         ("Work", {"fields": (("due_at", "checkpoint"), ("lease_owner", "lease_until"))}),
     )
-    readonly_fields = ("place", "bar", "said")
+    readonly_fields = ("tenant_name", "bar", "said")
 
     @display(description="resource", ordering="plan__resource")
     def resource(self, run: Run) -> str:

@@ -1,6 +1,6 @@
 """Admin pages of marketplace apps, companies and locations. Apps are edited here; the others are read-only.
 
-The admin of installations is in `console.admin`, because an operator's actions on them need the rooms above this one.
+The admin of installations is in `console.admin`, because its actions need the rooms above this one.
 """
 
 from __future__ import annotations
@@ -33,11 +33,18 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "client_id", ("highlevel_id", "version_id"), "scopes")}),
-        ("Secrets", {"fields": ("client_secret", "shared_secret", "kept_by")}),
-        ("Addresses", {"fields": ("redirect_uri", "dialect", "api_url", "marketplace_url")}),
+        ("Secrets", {"fields": ("client_secret", "shared_secret", "secrets_source")}),
+        ("URLs", {"fields": ("redirect_uri", "dialect", "api_url", "marketplace_url")}),
         ("State", {"fields": (("halted_at", "halted_reason"), ("secret_generation", "created_at"))}),
     )
-    readonly_fields = ("redirect_uri", "kept_by", "halted_at", "halted_reason", "secret_generation", "created_at")
+    readonly_fields = (
+        "redirect_uri",
+        "secrets_source",
+        "halted_at",
+        "halted_reason",
+        "secret_generation",
+        "created_at",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[App]:
         """Adds the number of installations."""
@@ -74,11 +81,11 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
         """Running or halted, as a coloured label."""
         return "halted" if app.halted_at else "running"
 
-    @display(description="where they come from")
-    def kept_by(self, app: App) -> str:
+    @display(description="set by")
+    def secrets_source(self, app: App) -> str:
         """Where the app's secrets come from: the environment or this page."""
         if app.client_id and app.client_id == settings.HIGHLEVEL_CLIENT_ID:
-            return "The environment sets this app's secrets, scopes and addresses again at every start."
+            return "The environment sets this app's secrets, scopes and URLs again at every start."
         return "This page."
 
 

@@ -16,6 +16,6 @@ class TenantsConfig(AppConfig):
         from integrations.quota.pages import tenant_names as quota_names  # noqa: PLC0415 - models are not loaded before this
         from integrations.tenants import lost_key, marketplace, names  # noqa: PLC0415
 
-        quota_names.bring(names)
+        quota_names.use(names)
         marketplace.register()
         lost_key.register()

@@ -13,7 +13,7 @@ from integrations.core.secret import Secret
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 
-_KEEP = "Never shown. Leave empty to keep the one that is stored."
+_KEEP = "Never shown. Leave empty to keep the stored one."
 
 
 class AppForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -27,7 +27,7 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
         strip=True,
         max_length=500,
         widget=UnfoldAdminPasswordWidget,
-        help_text=f"Opens the user data on the app's own page. {_KEEP}",
+        help_text=f"Decrypts the user data of page SSO. {_KEEP}",
     )
 
     class Meta:
@@ -72,7 +72,7 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
         return fields
 
     def save(self, commit: bool = True) -> App:
-        """Seal the entered secrets and save. New secrets end a halt, because they are its cure."""
+        """Seal the entered secrets and save. New secrets end a halt, because they cure it."""
         app: App = super().save(commit=False)
         if not app.pk:
             app.created_at = clock.now()

@@ -23,7 +23,7 @@ from integrations.vault.seal import Binding, seal, unseal
 
 log = structlog.get_logger(__name__)
 
-PROBE_EVERY = timedelta(minutes=5)  # a stopped app is tried again, in case the vendor was wrong
+PROBE_EVERY = timedelta(minutes=5)  # a halted app is tried again, in case the vendor was wrong
 
 SECRET_NEEDED = "enter it on the app's admin page, or set HIGHLEVEL_CLIENT_SECRET and restart"  # noqa: S105
 
@@ -32,13 +32,18 @@ SECRET_COLUMNS = frozenset(
     {"client_secret_sealed", "shared_secret_sealed", "secret_generation", "halted_at", "halted_reason"}
 )
 
-_carried_over: set[tuple[str, str]] = set()
+_settings_copied: set[tuple[str, str]] = set()  # (client id, API URL) whose row has the settings of this process
 _lock = threading.Lock()
+
+
+def reset() -> None:
+    """Copy the settings to the row again at the next look-up, as a new process does."""
+    _settings_copied.clear()
 
 
 def default() -> App:
     """The app of the settings, or the only one there is. Raises BadRequest when none is configured."""
-    _carry_over()
+    _ensure_settings_copied()
     found = App.objects.filter(client_id=settings.HIGHLEVEL_CLIENT_ID).first()
     found = found or App.objects.order_by("id").first()
     if found is None:
@@ -52,7 +57,7 @@ def find(name: str | None) -> App:
         return default()
     if not name.isprintable():
         raise BadRequest(f"{name!r} is not the id of a marketplace app")
-    _carry_over()
+    _ensure_settings_copied()
     found = App.objects.filter(highlevel_id=name).first() or App.objects.filter(client_id=name).first()
     if found is None:
         raise BadRequest(f"there is no marketplace app {name!r} here", app=name)
@@ -65,7 +70,7 @@ def identity(app: App) -> ClientIdentity:
     Raises ClientRejected, before anything is sent, for an app whose secret was given up with a lost key.
     """
     if app.client_secret_sealed is None:
-        raise ClientRejected(f"the client secret of {app} is not here: {SECRET_NEEDED}", app=app.highlevel_id)
+        raise ClientRejected(f"the client secret of {app} is not stored: {SECRET_NEEDED}", app=app.highlevel_id)
     return ClientIdentity(
         client_id=app.client_id,
         client_secret=unseal(app.client_secret_sealed, _binding(app, "client_secret")),
@@ -76,24 +81,27 @@ def identity(app: App) -> ClientIdentity:
 
 
 def redirect_uri(app: App) -> str:
-    """The redirect URI to register in the developer portal. All but the first app's contain the app's name.
+    """The redirect URI to register in the developer portal. Only the first app's has no `?app=<app id>`.
 
-    An install that starts in the marketplace brings nothing else that says which app its code is for (FACTS section 2).
+    In a callback of an install that starts in the marketplace, nothing else names the app (FACTS section 2).
     """
-    address = f"{settings.PUBLIC_URL}/oauth/callback"
+    uri = f"{settings.PUBLIC_URL}/oauth/callback"
     first = settings.HIGHLEVEL_CLIENT_ID or app.client_id
-    return address if app.client_id == first else f"{address}?app={app.highlevel_id}"
+    return uri if app.client_id == first else f"{uri}?app={app.highlevel_id}"
 
 
 def shared_secret(app: App) -> Secret | None:
-    """The secret that seals the page SSO, when the app has one."""
+    """The secret with which the vendor encrypts page SSO data; None for an app without one."""
     if app.shared_secret_sealed is None:
         return None
     return unseal(app.shared_secret_sealed, _binding(app, "shared_secret"))
 
 
 def set_secrets(app: App, *, client_secret: Secret, shared_secret: Secret | None) -> None:
-    """Seal both secrets under the app's next generation, and end a halt: new secrets are its cure. The caller saves."""
+    """Seal both secrets under the app's next generation. The caller saves.
+
+    This ends a halt, because new secrets cure it.
+    """
     app.secret_generation = (app.secret_generation or 0) + 1
     app.client_secret_sealed = seal(client_secret, _binding(app, "client_secret"))
     app.shared_secret_sealed = seal(shared_secret, _binding(app, "shared_secret")) if shared_secret else None
@@ -101,7 +109,10 @@ def set_secrets(app: App, *, client_secret: Secret, shared_secret: Secret | None
 
 
 def halt(app: App, reason: str, *, now: datetime) -> None:
-    """Stop this app's refreshes, because the vendor refused our client id or secret. Recorded once."""
+    """Stop this app's refreshes, because the vendor refused our client id or secret.
+
+    The first refusal is logged and recorded in the audit trail; a later one only restarts the five minutes.
+    """
     if App.objects.filter(pk=app.pk, halted_at__isnull=True).update(halted_at=now, halted_reason=reason[:300]):
         audit.record("app.halted", actor="system", subject=f"app:{app.highlevel_id}", reason=reason[:300])
         log.error("app.halted", app=app.highlevel_id, reason=reason, then="correct HIGHLEVEL_CLIENT_SECRET")
@@ -138,9 +149,9 @@ def _binding(app: App, field: str) -> Binding:
     return Binding(owner=("app", app.client_id), field=field, generation=app.secret_generation)
 
 
-def _carry_over() -> None:
+def _ensure_settings_copied() -> None:
     key = (settings.HIGHLEVEL_CLIENT_ID, settings.HIGHLEVEL_API_URL)
-    if not settings.HIGHLEVEL_CLIENT_ID or key in _carried_over:
+    if not settings.HIGHLEVEL_CLIENT_ID or key in _settings_copied:
         return
     with _lock:
         app = App.objects.filter(client_id=settings.HIGHLEVEL_CLIENT_ID).first() or App(
@@ -152,7 +163,7 @@ def _carry_over() -> None:
         except IntegrityError:
             return  # another process has just created the row, from the same settings
         # Only once the row is committed: the caller's transaction may yet be rolled back.
-        transaction.on_commit(lambda: _carried_over.add(key))
+        transaction.on_commit(lambda: _settings_copied.add(key))
 
 
 def _copy_settings(app: App) -> None:

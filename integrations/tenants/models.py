@@ -33,12 +33,12 @@ class App(models.Model):
     scopes = models.TextField(blank=True, help_text="separated by spaces")
     api_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
     marketplace_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
-    client_secret_sealed = models.BinaryField(
-        null=True, blank=True
-    )  # NULL: its key is lost, so it must be entered again
+    client_secret_sealed = models.BinaryField(null=True, blank=True)  # NULL: the key is lost; enter the secret again
     shared_secret_sealed = models.BinaryField(null=True, blank=True)
     secret_generation = models.PositiveIntegerField(default=1)
-    halted_at = models.DateTimeField(null=True, blank=True, help_text="our client id or secret was refused")
+    halted_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the vendor last refused our client id or secret"
+    )
     halted_reason = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField()
 
@@ -98,15 +98,15 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
         return self.filter(user_type=UserType.LOCATION)
 
     def installed(self) -> InstallationQuerySet:
-        """Those that work: neither pending nor uninstalled."""
+        """Installations with a token: neither pending nor uninstalled."""
         return self.filter(status=Installation.Status.INSTALLED)
 
     def pending(self) -> InstallationQuerySet:
-        """Those without a token of their own yet."""
+        """Installations without a token of their own yet."""
         return self.filter(status=Installation.Status.PENDING)
 
     def uninstalled(self) -> InstallationQuerySet:
-        """Those that were uninstalled."""
+        """Installations that ended."""
         return self.filter(status=Installation.Status.UNINSTALLED)
 
     def not_uninstalled(self) -> InstallationQuerySet:
@@ -114,7 +114,7 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
         return self.exclude(status=Installation.Status.UNINSTALLED)
 
     def unclaimed(self) -> InstallationQuerySet:
-        """Those that only operators see so far."""
+        """Installations without proof of who started them. Only operators see these."""
         return self.not_uninstalled().filter(claimed_at__isnull=True)
 
     def finish_pending(self) -> int:
@@ -126,7 +126,7 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
         return self.unclaimed().update(claimed_at=at, claimed_by=by)
 
     def uninstall(self, *, at: datetime) -> int:
-        """End what was installed at `at` or before, and its claim. A newer installation stays."""
+        """End installations that began at `at` or before, and their claims. A newer installation stays."""
         return (
             self.not_uninstalled()
             .filter(status_at__lte=at)
@@ -152,7 +152,7 @@ class Installation(models.Model):
     """One app installed on one company or location. Rows stay after an uninstall; `generation` counts installs."""
 
     class Status(models.TextChoices):
-        """Pending: announced, without a token of its own yet. Installed: it works. Uninstalled: it ended."""
+        """Pending: without a token of its own yet. Installed: it has one. Uninstalled: it ended."""
 
         PENDING = "pending", "pending"
         INSTALLED = "installed", "installed"
@@ -175,7 +175,7 @@ class Installation(models.Model):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     origin = models.CharField(max_length=12, choices=Origin.choices)
     generation = models.PositiveIntegerField(default=1)
-    claimed_at = models.DateTimeField(null=True, blank=True, help_text="empty: unclaimed, seen by operators only")
+    claimed_at = models.DateTimeField(null=True, blank=True, help_text="empty while unclaimed: only operators see it")
     claimed_by = models.CharField(max_length=200, blank=True)
     is_bulk = models.BooleanField(default=False)
     install_to_future = models.BooleanField(default=False)
@@ -214,5 +214,5 @@ class Installation(models.Model):
 
     @property
     def is_installed(self) -> bool:
-        """Whether it works: neither pending nor uninstalled."""
+        """Whether it is neither pending nor uninstalled."""
         return self.status == self.Status.INSTALLED

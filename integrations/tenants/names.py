@@ -15,42 +15,45 @@ from integrations.tenants.models import Company, Location
 _MOST_FOUND = 1_000  # matches of a search: a word that matches thousands of names selects nothing useful
 
 
-def told(ids: Collection[str]) -> dict[str, str]:
-    """Tenants' names by id, as far as the vendor has sent them."""
-    found = [*_named(Company, pk__in=ids), *_named(Location, pk__in=ids)]
-    return {place: name for place, name in found if name}
+def by_id(ids: Collection[str]) -> dict[str, str]:
+    """Names of companies and locations by id. A tenant whose name the vendor has not sent is left out."""
+    found = [*_names(Company, pk__in=ids), *_names(Location, pk__in=ids)]
+    return {tenant_id: name for tenant_id, name in found if name}
 
 
-def fitting(term: str) -> list[str]:
-    """The ids of companies and locations whose name contains `term`."""
-    wanted = {"name__icontains": term}
-    return [place for place, _ in [*_named(Company, **wanted), *_named(Location, **wanted)]][:_MOST_FOUND]
+def search(text: str) -> list[str]:
+    """The ids of companies and locations with `text` in their names, in any case. At most 1,000 of each kind."""
+    wanted = {"name__icontains": text}
+    return [tenant_id for tenant_id, _ in [*_names(Company, **wanted), *_names(Location, **wanted)]][:_MOST_FOUND]
 
 
-class NamedPlaces:
-    """Admin mixin for rows with a tenant's id in `place_column`: adds the tenant's name, and searches by it."""
+class TenantNames:
+    """Admin mixin for rows that hold a tenant's id: adds the tenant's name, and searches by it.
 
-    place_column = "location_id"
+    `tenant_id_path` is the field of the id; it may lead through relations, as in `plan__location_id`.
+    """
+
+    tenant_id_path = "location_id"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Annotates each row with `place_id` and `place_name` (the id while the name is unknown)."""
+        """Annotates each row with `heading_id` and `heading_name` (the id while the name is unknown)."""
         rows: QuerySet[Any] = super().get_queryset(request)  # type: ignore[misc]
-        mine = OuterRef(self.place_column)
-        names = [Subquery(model.objects.filter(pk=mine).values("name")) for model in (Location, Company)]
-        place = F(self.place_column)
+        row_tenant = OuterRef(self.tenant_id_path)
+        names = [Subquery(model.objects.filter(pk=row_tenant).values("name")) for model in (Location, Company)]
+        tenant_id = F(self.tenant_id_path)
         known = [NullIf(name, Value("")) for name in names]
-        named: QuerySet[Any] = rows.annotate(place_id=place, place_name=Coalesce(*known, place))
+        named: QuerySet[Any] = rows.annotate(heading_id=tenant_id, heading_name=Coalesce(*known, tenant_id))
         return named
 
-    @display(description="whose", ordering="place_name", header=True)  # type: ignore[untyped-decorator]
-    def whose(self, row: Any) -> tuple[str, str]:
-        """The tenant's name and id."""
-        return row.place_name, row.place_id
+    @display(description="tenant", ordering="heading_name", header=True)  # type: ignore[untyped-decorator]
+    def tenant_heading(self, row: Any) -> tuple[str, str]:
+        """The tenant's name above its id."""
+        return row.heading_name, row.heading_id
 
     @display(description="name")  # type: ignore[untyped-decorator]
-    def place(self, row: Any) -> str:
+    def tenant_name(self, row: Any) -> str:
         """The tenant's name."""
-        return str(row.place_name)
+        return str(row.heading_name)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -58,9 +61,9 @@ class NamedPlaces:
         """Also finds rows by the tenant's name."""
         found, doubled = super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
         term = search_term.strip()
-        places = fitting(term) if term else []
-        return (found | queryset.filter(**{f"{self.place_column}__in": places}) if places else found), doubled
+        ids = search(term) if term else []
+        return (found | queryset.filter(**{f"{self.tenant_id_path}__in": ids}) if ids else found), doubled
 
 
-def _named(model: type[Company | Location], **wanted: Any) -> QuerySet[Any, tuple[str, str]]:
+def _names(model: type[Company | Location], **wanted: Any) -> QuerySet[Any, tuple[str, str]]:
     return model.objects.filter(**wanted).values_list("pk", "name")[:_MOST_FOUND]

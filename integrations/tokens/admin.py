@@ -19,7 +19,7 @@ from integrations.core.admin import ReadOnlyAdmin
 from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
 from integrations.core.filters import Named
-from integrations.tenants.names import NamedPlaces
+from integrations.tenants.names import TenantNames
 from integrations.tokens.manual_tokens.admin_mixin import EnteredTokens
 from integrations.tokens.models import Credential
 from integrations.tokens.operators.admin_actions import SteeredTokens
@@ -42,11 +42,20 @@ _SHORT = {
 
 
 @admin.register(Credential)
-class CredentialAdmin(SteeredTokens, EnteredTokens, NamedPlaces, ReadOnlyAdmin):
+class CredentialAdmin(SteeredTokens, EnteredTokens, TenantNames, ReadOnlyAdmin):
     """List and page of credentials; read-only except for the operators' actions."""
 
-    place_column = "resource_id"
-    list_display = ("whose", "user_type", "app", "state_label", "token", "expires", "refresh_due", "last_error_code")
+    tenant_id_path = "resource_id"
+    list_display = (
+        "tenant_heading",
+        "user_type",
+        "app",
+        "state_label",
+        "token",
+        "expires",
+        "refresh_due",
+        "last_error_code",
+    )
     list_filter = (InNeed, "state", "user_type", "kind", "app", ("last_error_code", Named))
     list_select_related = ("app",)
     search_fields = ("resource_id", "company_id", "last_trace_id")
@@ -59,7 +68,7 @@ class CredentialAdmin(SteeredTokens, EnteredTokens, NamedPlaces, ReadOnlyAdmin):
             None,
             {
                 "fields": (
-                    "place",
+                    "tenant_name",
                     ("app", "kind"),
                     ("user_type", "resource_id"),
                     "company_id",
@@ -84,7 +93,7 @@ class CredentialAdmin(SteeredTokens, EnteredTokens, NamedPlaces, ReadOnlyAdmin):
         ),
     )
     readonly_fields = (
-        "place",
+        "tenant_name",
         "reconnect",
         "key_id",
         "expiry",

@@ -20,7 +20,6 @@ from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from tests.installs.conftest import installation
 from tests.installs.journey import CALLBACK, Browser
-from tests.plugin import process_state
 from tests.plugin.vendor import Vendor
 
 
@@ -114,7 +113,7 @@ def test_an_app_nobody_has(client: Client, app: App) -> None:
 
 def test_our_own_wrong_secret(browser: Browser, vendor: Vendor, app: App, settings: Settings) -> None:
     settings.HIGHLEVEL_CLIENT_SECRET = "outdated"
-    process_state.forget_apps()  # as a restart does
+    marketplace.reset()  # as a restart does
     marketplace.default()
     answer = browser.back(browser.consent(browser.listing()))
     assert answer.status_code == 502

@@ -17,20 +17,14 @@ def reset() -> None:
     from integrations.core import counters  # noqa: PLC0415 - models are not loaded before this
     from integrations.gateway.stats import kept_calls  # noqa: PLC0415
     from integrations.quota.permits import process_memory  # noqa: PLC0415
+    from integrations.tenants import marketplace  # noqa: PLC0415
     from integrations.tokens.access import access_cache  # noqa: PLC0415
 
-    forget_apps()  # their rows are gone
+    marketplace.reset()  # the row of the settings' app is gone
     process_memory.reset()  # epochs and limits of quota that is gone from Redis
     access_cache.clear()  # tokens of credentials that are gone
     kept_calls.reset()  # how many failed calls were kept in this minute
     counters.reset_all()  # what another test counted, and nobody has written
-
-
-def forget_apps() -> None:
-    """That the app of the settings has its row: `marketplace.default` looks again, as after a restart."""
-    from integrations.tenants import marketplace  # noqa: PLC0415 - models are not loaded before this
-
-    marketplace._carried_over.clear()
 
 
 def forget_connections() -> None:

@@ -1,4 +1,4 @@
-"""The settings are the truth for the first app; secrets are sealed, changed ones anew; a halt is said once."""
+"""The first app follows the settings, secrets are sealed, and a halt is recorded once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from tests.plugin import process_state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -22,7 +21,8 @@ ANOTHER = "77b1419a0dffa47fb5f8b33a-second"
 
 
 def restarted() -> App:
-    process_state.forget_apps()
+    """The default app as a new process finds it."""
+    marketplace.reset()
     return marketplace.default()
 
 
@@ -49,7 +49,7 @@ def test_the_settings_make_the_first_app(settings: Settings) -> None:
     assert App.objects.count() == 1
 
 
-def test_its_secrets_are_sealed_and_open(settings: Settings) -> None:
+def test_secrets_are_sealed_and_can_be_unsealed(settings: Settings) -> None:
     app = marketplace.default()
     stored = bytes(app.client_secret_sealed) + bytes(app.shared_secret_sealed or b"")
     assert settings.HIGHLEVEL_CLIENT_SECRET.encode() not in stored
@@ -62,7 +62,7 @@ def test_its_secrets_are_sealed_and_open(settings: Settings) -> None:
     assert shared.reveal() == settings.HIGHLEVEL_SHARED_SECRET
 
 
-def test_nothing_changed_nothing_sealed_anew() -> None:
+def test_unchanged_secrets_are_not_sealed_again() -> None:
     before = marketplace.default()
     after = restarted()
     assert (after.pk, after.secret_generation) == (before.pk, before.secret_generation)
@@ -84,13 +84,13 @@ def test_a_changed_secret_is_sealed_under_the_next_generation(settings: Settings
         marketplace.identity(before)
 
 
-def test_a_shared_secret_taken_away_is_gone(settings: Settings) -> None:
+def test_a_shared_secret_that_leaves_the_settings_is_deleted(settings: Settings) -> None:
     marketplace.default()
     settings.HIGHLEVEL_SHARED_SECRET = ""
     assert marketplace.shared_secret(restarted()) is None
 
 
-def test_the_operators_own_words_stay(settings: Settings) -> None:
+def test_values_that_the_settings_do_not_define_stay(settings: Settings) -> None:
     row = marketplace.default()
     App.objects.filter(pk=row.pk).update(name="Our app", version_id="v2", dialect="v3")
     settings.HIGHLEVEL_SCOPES = ["contacts.readonly"]
@@ -98,7 +98,7 @@ def test_the_operators_own_words_stay(settings: Settings) -> None:
     assert (after.name, after.version_id, after.dialect, after.scopes) == ("Our app", "v2", "v3", "contacts.readonly")
 
 
-def test_other_apps_are_not_touched(settings: Settings) -> None:
+def test_the_settings_change_no_other_app(settings: Settings) -> None:
     other = second_app()
     marketplace.default()
     other.refresh_from_db()
@@ -106,12 +106,12 @@ def test_other_apps_are_not_touched(settings: Settings) -> None:
     assert marketplace.default().client_id == settings.HIGHLEVEL_CLIENT_ID
 
 
-def test_found_by_either_id() -> None:
+def test_an_app_is_found_by_app_id_and_by_client_id() -> None:
     other, first = second_app(), marketplace.default()
     assert marketplace.find(other.highlevel_id) == marketplace.find(other.client_id) == other
     assert marketplace.find(None) == marketplace.find("") == marketplace.find(first.highlevel_id) == first
-    with pytest.raises(BadRequest, match="nobodys"):
-        marketplace.find("nobodys")
+    with pytest.raises(BadRequest, match="unknown-app"):
+        marketplace.find("unknown-app")
 
 
 def test_without_settings_the_only_app_is_the_default(settings: Settings) -> None:
@@ -122,14 +122,14 @@ def test_without_settings_the_only_app_is_the_default(settings: Settings) -> Non
     assert marketplace.default() == other
 
 
-def test_a_transaction_that_is_rolled_back_does_not_count_as_carried_over() -> None:
+def test_after_a_rollback_the_settings_are_copied_again() -> None:
     with transaction.atomic():
         marketplace.default()
         transaction.set_rollback(True)
     assert marketplace.default().pk
 
 
-def test_many_processes_that_start_at_once_make_one_row() -> None:
+def test_processes_that_start_together_make_one_row() -> None:
     found: list[App] = []
     together = threading.Barrier(6)
 
@@ -149,7 +149,7 @@ def test_many_processes_that_start_at_once_make_one_row() -> None:
     assert len(found) == 6
 
 
-def test_a_halt_is_said_once_and_so_is_its_end() -> None:
+def test_a_halt_and_its_end_are_recorded_once() -> None:
     app = marketplace.default()
     for reason in ("first", "second", "third"):
         marketplace.halt(app, reason, now=clock.now())
@@ -163,7 +163,7 @@ def test_a_halt_is_said_once_and_so_is_its_end() -> None:
     assert AuditEntry.objects.filter(action="app.resumed").count() == 1
 
 
-def test_of_two_that_see_the_end_one_says_so() -> None:
+def test_the_end_of_a_halt_is_recorded_once_when_two_callers_see_it() -> None:
     app = marketplace.default()
     marketplace.halt(app, "refused", now=clock.now())
     one, two = App.objects.get(pk=app.pk), App.objects.get(pk=app.pk)
@@ -172,7 +172,7 @@ def test_of_two_that_see_the_end_one_says_so() -> None:
     assert AuditEntry.objects.filter(action="app.resumed").count() == 1
 
 
-def test_a_longer_halt_moves_its_moment_on() -> None:
+def test_another_refusal_moves_the_time_of_the_halt() -> None:
     app = marketplace.default()
     early, late = clock.now(), clock.now()
     marketplace.halt(app, "refused", now=early)

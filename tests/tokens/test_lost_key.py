@@ -85,7 +85,7 @@ def test_an_app_without_its_secret_sends_nothing_until_it_has_it_again(lost, app
     row = store.save_grant(store.location(app, vendor.locations[0]), grants[0], now=clock.now())
     Credential.objects.update(company_id="")
     before = vendor.state()["requests"]
-    with pytest.raises(ClientRejected, match="client secret of Test app is not here"):
+    with pytest.raises(ClientRejected, match="client secret of Test app is not stored"):
         refresh(row.pk, forced=True)
     assert (vendor.state()["requests"], Credential.objects.get(pk=row.pk).state) == (before, "active")
     app.refresh_from_db()

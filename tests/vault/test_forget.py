@@ -25,7 +25,6 @@ from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit
 from integrations.tokens.spool import spool
 from integrations.vault import forget, rotation, witness
-from tests.plugin import process_state
 from tests.vault.conftest import entry, grant, make_app, make_rows, spawn, tokens
 from tests.vault.test_command import status, vault
 from tests.vault.test_spool_keys import put_in_spool
@@ -163,7 +162,7 @@ def test_an_app_without_its_secret_is_halted_and_sends_nothing(app, ring) -> Non
     assert (app.client_secret_sealed, app.shared_secret_sealed) == (None, None)
     assert "sealed by the key 'k1', which is lost: enter it on the app's admin page" in app.halted_reason
     assert app.halted_at is not None
-    with pytest.raises(ClientRejected, match="is not here"):
+    with pytest.raises(ClientRejected, match="is not stored"):
         marketplace.identity(app)
     assert marketplace.shared_secret(app) is None
 
@@ -187,7 +186,7 @@ def test_the_app_of_the_settings_is_well_again_at_the_next_start(ring, db, setti
     ends("k1")
     app.refresh_from_db()
     assert app.halted_at is not None
-    process_state.forget_apps()  # as in a new process
+    marketplace.reset()  # as in a new process
     app = marketplace.default()
     assert (app.halted_at, app.halted_reason) == (None, "")
     assert marketplace.identity(app).client_secret == Secret(settings.HIGHLEVEL_CLIENT_SECRET)

@@ -60,14 +60,10 @@ def vendor_key(settings: Settings) -> None:
 
 
 @pytest.fixture
-def app(db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> App:
-    """The app of the settings. Its row does not outlive a test, so the process must not go on thinking it is there.
-
-    Nothing commits in most tests, so what would be remembered then is put in its place.
-    """
-    row = marketplace.default()
-    monkeypatch.setattr(marketplace, "_carried_over", {(settings.HIGHLEVEL_CLIENT_ID, settings.HIGHLEVEL_API_URL)})
-    return row
+def app(db: None, django_capture_on_commit_callbacks: Any) -> App:
+    """The app of the settings. The process takes its row for committed, although most tests commit nothing."""
+    with django_capture_on_commit_callbacks(execute=True):
+        return marketplace.default()
 
 
 @pytest.fixture

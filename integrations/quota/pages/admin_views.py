@@ -104,7 +104,7 @@ def one(key: str, now: datetime) -> dict[str, Any]:
 
 
 def _lines(resources: Sequence[Resource], now: datetime, *, width: int, height: int) -> list[Line]:
-    named, known = tenant_names.told([resource.id for resource in resources]), _snapshots(resources)
+    named, known = tenant_names.by_id([resource.id for resource in resources]), _snapshots(resources)
     starts = spending.buckets(now)
     return [
         Line(

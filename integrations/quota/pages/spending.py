@@ -79,7 +79,7 @@ def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resourc
 def _found_by(search: str) -> Q:
     """Condition that matches the search text with an id or with the name of a tenant."""
     of = Q(key__icontains=search)
-    for resource_id in tenant_names.fitting(search)[:MOST] if search else ():
+    for resource_id in tenant_names.search(search)[:MOST] if search else ():
         of |= Q(key__endswith=f":{resource_id}")
     return of
 

@@ -1,4 +1,4 @@
-"""Names of tenants for the quota pages. This room knows ids only; a room above registers the names with `bring`."""
+"""Names of tenants for the quota pages. This room knows ids only; a room above registers the names with `use`."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from typing import Protocol
 class Names(Protocol):
     """Lookup of tenant names and ids."""
 
-    def told(self, ids: Collection[str]) -> dict[str, str]:
-        """The names by id, as far as they are known."""
+    def by_id(self, ids: Collection[str]) -> dict[str, str]:
+        """The known names by id."""
 
-    def fitting(self, term: str) -> list[str]:
-        """The ids of the tenants whose name contains `term`."""
+    def search(self, text: str) -> list[str]:
+        """The ids of the tenants with `text` in their names."""
 
 
 class _Unknown:
-    def told(self, ids: Collection[str]) -> dict[str, str]:
+    def by_id(self, ids: Collection[str]) -> dict[str, str]:
         return {}
 
-    def fitting(self, term: str) -> list[str]:
+    def search(self, text: str) -> list[str]:
         return []
 
 
 _names: Names = _Unknown()
 
 
-def bring(names: Names) -> None:
+def use(names: Names) -> None:
     """Set the lookup of this process. Called once, from `AppConfig.ready`."""
     global _names  # noqa: PLW0603 - this room cannot import the one above it
     _names = names
 
 
-def told(ids: Collection[str]) -> dict[str, str]:
-    """The names by id, as far as they are known."""
-    return _names.told(ids)
+def by_id(ids: Collection[str]) -> dict[str, str]:
+    """The known names by id."""
+    return _names.by_id(ids)
 
 
-def fitting(term: str) -> list[str]:
-    """The ids of the tenants whose name contains `term`."""
-    return _names.fitting(term)
+def search(text: str) -> list[str]:
+    """The ids of the tenants with `text` in their names."""
+    return _names.search(text)
