@@ -18,7 +18,7 @@ help:
 	@echo "make demo          everything on one machine (ARGS=--once: sync once, then exit)"
 	@echo "make test          the tests (ARGS='-k name' and so on)"
 	@echo "make quick         the tests that take no time, under 90 seconds: while working"
-	@echo "make check         format, lint, types, layers, structure, migrations, templates"
+	@echo "make check         format, lint, types, layers, structure, Lua, migrations, templates"
 	@echo "make bench         what the parts cost, beside the bare libraries"
 	@echo "make chromium      a browser for the browser tests"
 	@echo "make requirements  lock requirements/*.in anew (needs uv)"
@@ -43,8 +43,8 @@ check: $(DEV)
 	@echo "lint" && $(VENV)/bin/ruff check --quiet .
 	@echo "types" && $(PYTHON) -m hlapp.development $(VENV)/bin/mypy
 	@echo "layers" && $(VENV)/bin/lint-imports --no-cache >$(VENV)/layers.log 2>&1 || { cat $(VENV)/layers.log; exit 1; }
-	@echo "structure" && said=$$($(PYTHON) -m pytest -q --noconftest -p no:randomly -p no:django \
-		tests/test_structure.py 2>&1) || { echo "$$said"; exit 1; }
+	@echo "structure, Lua" && said=$$($(PYTHON) -m pytest -q --noconftest -p no:randomly -p no:django \
+		tests/test_structure.py tests/test_lua.py 2>&1) || { echo "$$said"; exit 1; }
 	@echo "migrations" && DEBUG=true $(PYTHON) manage.py makemigrations --check --dry-run
 	@echo "templates" && $(VENV)/bin/djlint --lint --quiet --ignore H030,H031 templates integrations
 

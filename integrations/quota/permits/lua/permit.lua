@@ -72,6 +72,7 @@ if now < birth_fence and request.epoch ~= '' and request.epoch ~= epoch then
   hold(birth_fence)
   probe = nil
 end
+local stored_run = values[1]
 local other_run = server ~= '' and server ~= stored_run
 local set_forward = request.epoch == epoch and request.reckoned and now > request.reckoned + STEP
 if other_run then redis.call('HSET', state_key, 'sv', server) end

@@ -61,7 +61,7 @@ for name, stored_name in pairs(STORED_NAMES) do
   names[#names + 1], stored_names[#stored_names + 1] = name, stored_name
 end
 local values = redis.call('HMGET', state_key, 'sv', unpack(stored_names))
-local stored_run, stored, state = values[1], {}, {}
+local stored, state = {}, {}
 for i, name in ipairs(names) do
   stored[name] = values[i + 1] and tonumber(values[i + 1]) or nil
   state[name] = stored[name]

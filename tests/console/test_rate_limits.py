@@ -1,0 +1,159 @@
+"""Rate limits of `/embed/session` and of signing in: beyond them 429 with Retry-After, and only for that client."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import redis
+from django.contrib.auth.models import User
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from pytest_django import Settings
+
+from integrations.console import rate_limits
+from integrations.core.errors import StoreUnavailable, TooManyRequests
+from integrations.quota import request_limits
+from integrations.tenants.models import App, Installation
+from tests.console.conftest import Sso
+
+pytestmark = pytest.mark.usefixtures("clean_redis")
+
+
+@pytest.fixture(autouse=True)
+def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "PER_ADDRESS", 3)
+    monkeypatch.setattr(rate_limits, "PER_APP", 5)
+
+
+def end_windows(store: redis.Redis) -> None:
+    """Let the minute of every client pass, as Redis sees it: the counts expire."""
+    for key in store.keys("*:limits:*"):
+        store.pexpire(key, 0)
+
+
+def exchange(client: Client, sso: Sso, address: str = "203.0.113.1", **more: Any) -> HttpResponse:
+    body = json.dumps({"payload": sso(), **more})
+    headers = {"accept": "application/json"}
+    return client.post("/embed/session", body, content_type="application/json", headers=headers, REMOTE_ADDR=address)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxy(settings: Settings) -> None:
+    settings.TRUSTED_PROXIES = 0
+
+
+def statuses(client: Client, sso: Sso, *addresses: str) -> list[int]:
+    return [exchange(client, sso, address).status_code for address in addresses]
+
+
+def test_an_address_is_refused_for_the_rest_of_its_minute(
+    client: Client, agency: Installation, sso: Sso, clean_redis: redis.Redis
+) -> None:
+    assert statuses(client, sso, *["203.0.113.1"] * 3) == [200] * 3
+    answer = exchange(client, sso)
+    assert answer.status_code == 429
+    assert 1 <= int(answer["Retry-After"]) <= 60
+    assert json.loads(answer.content)["error"]["code"] == "too_many_requests"
+    assert statuses(client, sso, "203.0.113.2") == [200]
+    end_windows(clean_redis)
+    assert exchange(client, sso).status_code == 200
+
+
+def test_garbage_and_tickets_count_too(client: Client, agency: Installation, sso: Sso) -> None:
+    answers = [
+        client.post("/embed/session", b"garbage", content_type="application/json"),
+        client.get("/embed/session"),
+        client.get("/embed/session", headers={"authorization": "Bearer x"}),
+        client.get("/embed/session"),
+    ]
+    assert [answer.status_code for answer in answers] == [400, 401, 401, 429]
+
+
+def test_one_apps_flood_leaves_the_others_alone(
+    client: Client, agency: Installation, second_app: App, sso: Sso
+) -> None:
+    addresses = [f"203.0.113.{number}" for number in range(6)]
+    ticket = exchange(client, sso, "198.51.100.1").json()["ticket"]  # type: ignore[attr-defined]
+    assert statuses(client, sso, *addresses) == [200] * 4 + [429] * 2
+    assert (
+        exchange(client, sso, "198.51.100.2", app=second_app.client_id).status_code == 401
+    )  # judged, and not throttled
+    known = client.get("/embed/session", headers={"authorization": f"Bearer {ticket}"}, REMOTE_ADDR="198.51.100.1")
+    assert known.status_code == 200
+
+
+def test_while_redis_is_away_no_request_is_refused(
+    client: Client, agency: Installation, sso: Sso, store_away: Callable[..., None]
+) -> None:
+    store_away()
+    assert statuses(client, sso, *["203.0.113.1"] * 5) == [200] * 5
+
+
+@pytest.mark.parametrize(
+    ("proxies", "remote", "forwarded", "expected"),
+    [
+        (0, "203.0.113.9", None, "203.0.113.9"),
+        (0, "203.0.113.9", "198.51.100.1", "203.0.113.9"),  # without a proxy it is the client's own invention
+        (1, "10.0.0.1", "198.51.100.1", "198.51.100.1"),
+        (1, "10.0.0.1", "6.6.6.6, 198.51.100.1", "198.51.100.1"),  # what it invented stands further left
+        (2, "10.0.0.2", "6.6.6.6, 198.51.100.1, 10.0.0.1", "198.51.100.1"),
+        (1, "10.0.0.1", None, "10.0.0.1"),
+        (1, "10.0.0.1", " , ", "10.0.0.1"),
+        (1, "", "198.51.100.1:51234", "198.51.100.1"),
+        (1, "", "[2001:db8:1:2::3]:443", "2001:db8:1:2::/64"),
+        (0, "2001:db8:1:2:ffff::1", None, "2001:db8:1:2::/64"),
+        (0, "fe80::1%eth0", None, "fe80::/64"),
+        (0, "::ffff:203.0.113.9", None, "203.0.113.9"),
+        (1, "10.0.0.1", "nonsense", "unknown"),
+        (0, "", None, "unknown"),
+    ],
+)
+def test_whose_address_counts(
+    settings: Settings, proxies: int, remote: str, forwarded: str | None, expected: str
+) -> None:
+    settings.TRUSTED_PROXIES = proxies
+    headers = {"X-Forwarded-For": forwarded} if forwarded is not None else {}
+    assert rate_limits.address(RequestFactory().get("/", headers=headers, REMOTE_ADDR=remote)) == expected
+
+
+def test_every_count_expires(clean_redis: redis.Redis) -> None:
+    request_limits.count("page", "me", per_minute=2)
+    request_limits.count("page", "me", per_minute=2)
+    with pytest.raises(TooManyRequests):
+        request_limits.count("page", "me", per_minute=2)
+    request_limits.count("page", "another", per_minute=2)
+    request_limits.count("other page", "me", per_minute=2)
+    lives = [clean_redis.ttl(key) for key in clean_redis.keys("*:limits:*")]
+    assert len(lives) == 3
+    assert all(0 < seconds <= 60 for seconds in lives)
+
+
+def test_a_silent_redis_is_not_asked_again_at_once(store_away: Callable[..., None]) -> None:
+    """It takes connections and never answers, so each question would cost a request thread the whole time-out."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store_away(f"redis://127.0.0.1:{silent.getsockname()[1]}/0?socket_timeout=0.05")
+        with pytest.raises(StoreUnavailable, match="TimeoutError"):
+            request_limits.count("page", "me", per_minute=2)
+        with pytest.raises(StoreUnavailable, match="a moment ago"):
+            request_limits.count("page", "me", per_minute=2)
+
+
+@pytest.mark.django_db
+@pytest.mark.filterwarnings("ignore:No directory at:UserWarning")  # the tests collect no static files
+def test_passwords_are_not_guessed_at_will(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "SIGN_INS", 2)
+    User.objects.create_superuser("op", password="a long enough password")
+
+    def sign_in(password: str, address: str = "203.0.113.1") -> HttpResponse:
+        form = {"username": "op", "password": password}
+        return client.post(reverse("admin:login"), form, REMOTE_ADDR=address, secure=True)
+
+    assert [sign_in("guess").status_code for _ in range(3)] == [200, 200, 429]
+    assert sign_in("a long enough password").status_code == 429
+    assert client.get(reverse("admin:login"), secure=True).status_code == 200, "the page itself is shown"
+    assert sign_in("a long enough password", "203.0.113.2").status_code == 302
