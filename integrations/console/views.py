@@ -13,10 +13,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from integrations.console import rate_limits
 from integrations.console.doctor import health
-from integrations.console.embed import rate_limits
 from integrations.console.metrics import registry
-from integrations.core import clock
 from integrations.core.errors import BadRequest
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
@@ -34,9 +33,9 @@ def landing(request: HttpRequest) -> HttpResponse:
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """The admin's sign-in page behind a rate limit: 429 with Retry-After beyond it (`embed.rate_limits`)."""
+    """The admin's sign-in page behind a rate limit: 429 with Retry-After beyond it (`rate_limits`)."""
     if request.method == "POST":
-        rate_limits.sign_in(request, clock.now())
+        rate_limits.sign_in(request)
     return admin.site.login(request)
 
 

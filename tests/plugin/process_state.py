@@ -35,12 +35,12 @@ def forget_connections() -> None:
 
 
 @pytest.fixture
-def store_away(settings: Settings) -> Iterator[Callable[[], None]]:
-    """Called, the quota store is away until the test ends: nobody listens at its address."""
+def store_away(settings: Settings) -> Iterator[Callable[..., None]]:
+    """Called, the quota store is away until the test ends: it is at `url`, where by default no server listens."""
     from integrations.quota.permits import scripts  # noqa: PLC0415 - not before Django is set up
 
-    def go() -> None:
-        settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    def go(url: str = "redis://127.0.0.1:1/0") -> None:
+        settings.REDIS_URL = url
         scripts.reset()
 
     url = settings.REDIS_URL

@@ -14,7 +14,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
-from integrations.console.embed import claims, rate_limits, sso_session, tenant_state
+from integrations.console import rate_limits
+from integrations.console.embed import claims, sso_session, tenant_state
 from integrations.core import clock
 from integrations.core.errors import PayloadAnomalous, PayloadTooLarge, SignatureInvalid
 from integrations.highlevel.sso import LONGEST_PAYLOAD
@@ -38,8 +39,7 @@ def session(request: HttpRequest) -> JsonResponse:
 
     Answers 429 with Retry-After when a client or an app exceeds its limit (`rate_limits`).
     """
-    now = clock.now()
-    rate_limits.visitor(request, now)
+    rate_limits.embed_request(request)
     if request.method == "GET":
         scheme, _, ticket = request.headers.get("Authorization", "").partition(" ")
         if scheme != "Bearer":
@@ -47,9 +47,9 @@ def session(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"state": tenant_state.state(sso_session.read_ticket(ticket))})
     app_name, payload = _posted(request)
     app = marketplace.find(app_name)
-    rate_limits.exchange(app, now)
+    rate_limits.embed_exchange(app)
     user = sso_session.authenticate(app, payload)
-    claims.claim_for(user, now)
+    claims.claim_for(user, clock.now())
     return JsonResponse({"ticket": sso_session.issue_ticket(user), "state": tenant_state.state(user)})
 
 
