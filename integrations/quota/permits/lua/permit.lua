@@ -190,7 +190,8 @@ end
 if state.day_remaining then state.day_remaining = math.max(state.day_remaining, 0) end
 
 local changes, gone = {}, {}
-for name, stored_name in pairs(STORED_NAMES) do
+for i = 1, #FIELDS, 2 do
+  local name, stored_name = FIELDS[i], FIELDS[i + 1]
   if state[name] and state[name] ~= stored[name] then
     changes[#changes + 1] = stored_name
     changes[#changes + 1] = exact(state[name])
