@@ -7,13 +7,13 @@ from typing import Any
 
 from django.core.asgi import get_asgi_application
 
-from hlapp.start import prove_keys
+from hlapp.start import prepare_web
 from integrations.tokens.spool.drain_thread import DrainThread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 _django = get_asgi_application()
 _keeper = DrainThread()
-prove_keys()
+prepare_web()
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:

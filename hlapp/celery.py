@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery, signals
 from django.conf import settings
 
+from hlapp import time_limits
 from hlapp.start import prove_keys
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
@@ -33,6 +34,7 @@ app.conf.update(
         "socket_timeout": 30,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
+        "socket_keepalive_options": time_limits.KEEPALIVE,
         "health_check_interval": 25,
         "global_keyprefix": f"{settings.NAMESPACE}:celery:",
         "queue_order_strategy": "priority",  # `-Q urgent,api`: in the order the worker names them
@@ -73,6 +75,7 @@ def _keep_our_logging(**_: object) -> None:
 @signals.beat_init.connect
 def _before_work(**_: object) -> None:
     """SystemExit is the one exception that passes through a Celery signal."""
+    time_limits.limit_sessions(time_limits.WORKER)
     prove_keys()
 
 

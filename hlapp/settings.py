@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from hlapp import time_limits
 from hlapp.env import Env
 from integrations.core.errors import BadRequest
 from integrations.highlevel.signatures import load_keys
@@ -37,6 +38,8 @@ HIGHLEVEL_LEGACY_WEBHOOKS = env.flag("HIGHLEVEL_LEGACY_WEBHOOKS", default=False)
 HIGHLEVEL_WEBHOOK_KEYS = [pem] if (pem := env.text("HIGHLEVEL_WEBHOOK_KEYS", default="")) else []
 # How long settled webhooks are kept (integrations/webhooks/retention.py); shorter, and a late retry would count as new.
 WEBHOOK_RETENTION_DAYS = env.integer("WEBHOOK_RETENTION_DAYS", default=30, minimum=7)
+# Bytes of the largest webhook that is stored. Bodies of e-mails in messages reach more than 1 MB.
+WEBHOOK_MAX_BYTES = env.integer("WEBHOOK_MAX_BYTES", default=5 * 1024 * 1024, minimum=64 * 1024)
 try:
     load_keys(HIGHLEVEL_WEBHOOK_KEYS, legacy=HIGHLEVEL_LEGACY_WEBHOOKS)
 except BadRequest as error:
@@ -63,8 +66,21 @@ DATABASES["default"].setdefault("OPTIONS", {})
 # `reconnect_timeout` the pool would pause ever longer between attempts, up to minutes; so it gives up soon and the
 # next caller starts a new attempt.
 DATABASES["default"]["OPTIONS"] |= {
-    "pool": {"min_size": 0, "max_size": 20, "timeout": 3, "reconnect_timeout": 3},
+    "pool": {
+        "min_size": 0,
+        "max_size": 20,
+        "timeout": 3,
+        "reconnect_timeout": 3,
+        "connection_class": time_limits.BoundedConnection,
+    },
     "connect_timeout": 5,
+    "prepare_threshold": 5,  # for `core.prepared`; Django's own cursors prepare nothing
+    # A peer that is gone is noticed after a minute of silence, or when it has not acknowledged data for 20 s.
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
 }
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = False
@@ -105,6 +121,7 @@ if DEBUG:
     # Development tools: production has neither their commands nor their modules (`hlapp.development.refusal`).
     INSTALLED_APPS += ["integrations.sandbox", "integrations.demo"]
 MIDDLEWARE = [
+    "integrations.console.errors.middleware.ProbesOfAnyHost",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "integrations.console.errors.middleware.SecurityHeaders",

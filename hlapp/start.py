@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import sys
 
+from celery import current_app
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
+from hlapp import time_limits
 from integrations.core.errors import SealBroken
 
 REFUSED = 3
+
+
+def prepare_web() -> None:
+    """Limit what a request waits for, then check the keys. `hlapp.wsgi` and `hlapp.asgi` call it once."""
+    time_limits.limit_sessions(time_limits.WEB)
+    time_limits.limit_broker_waits(current_app.conf.broker_transport_options)
+    prove_keys()
 
 
 def prove_keys() -> None:

@@ -8,7 +8,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("integrations.console.urls")),
     path("", include("integrations.installs.urls")),
-    path("webhooks/", include("integrations.webhooks.urls")),
+    path("", include("integrations.webhooks.urls")),
     path("admin/", admin.site.urls),
 ]
 

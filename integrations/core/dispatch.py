@@ -86,7 +86,7 @@ def mark_due(rows: QuerySet[Model], limit: int, **fields: object) -> list[int]:
     Rows that another transaction has locked are left for the next time: a worker that froze inside a transaction must
     not stop the dispatcher. The lock and the UPDATE are one statement each, in the caller's transaction.
     """
-    ids = list(rows.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit])
+    ids = list(rows.select_for_update(skip_locked=True, of=("self",), no_key=True).values_list("pk", flat=True)[:limit])
     if ids:
         rows.model._default_manager.filter(pk__in=ids).update(**fields)  # noqa: SLF001 - Django's documented name
     return ids

@@ -27,6 +27,7 @@ class Outcome(StrEnum):
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+    NOT_HERE = "not_here"
     UNSIGNED = "unsigned"
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
@@ -34,9 +35,10 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-TAKEN = frozenset({Outcome.STORED, Outcome.DUPLICATE})
+TAKEN = frozenset({Outcome.STORED, Outcome.DUPLICATE, Outcome.NOT_HERE})  # answered 200
 REFUSALS = {400: Outcome.MALFORMED, 401: Outcome.UNSIGNED, 413: Outcome.TOO_LARGE}
 
+NO_APP = "?"  # counted for no app: a name that no app has
 _COLUMNS = ", ".join(Outcome)
 _ADD = f"""
 INSERT INTO webhooks_answers AS line (day, app_id, {_COLUMNS})
@@ -79,7 +81,7 @@ def _names() -> dict[str, int]:
 
 def _unknown(line: Line) -> Line:
     """The key under which a name is counted when the buffer is full: that of no app."""
-    return line[0], 0, "?", line[3]
+    return line[0], 0, NO_APP, line[3]
 
 
 counter = BufferedCounter[Line, int]("webhooks.answers", _write, most=1_000, overflow=_unknown)

@@ -4,11 +4,19 @@
 register the others in their `AppConfig.ready()`. `IGNORED` lists the vendor's types that no room handles. A type in
 neither is new: the event is stored, answered 200, marked as without a handler like the ignored ones, and logged.
 
-A handler runs inside the transaction that marks its event. So it works on the database only and enqueues what needs the
-network. Its effects and the mark are committed together or not at all. A handler that fails undoes its own effects
-only, and later all handlers are called again with the event. So a handler must be idempotent (`manage.py replay` needs
-that too) and compares timestamps before it overwrites. It raises Retryable to be called again later, Permanent when a
-repetition could not help.
+**Contract.** A handler gets one `Event` and returns nothing. It runs inside the transaction that marks its event, which
+up to `lease.BATCH` events of one mailbox share, in order. So it works on the database only and enqueues what needs the
+network. Effects and marks are committed together or not at all; a worker that dies leaves neither.
+
+A handler may be called again for an event, whether its effects were rolled back (a later event of the batch failed) or
+committed (`manage.py replay`). So it is idempotent and compares timestamps before it overwrites.
+
+It may raise. Retryable: it is called again later. Permanent or Untrusted: a repetition could not help. Anything else is
+a bug and is retried too. After a failure the event is handled alone, each handler in a savepoint, so a handler that
+fails undoes its own effects only.
+
+A batch keeps its row locks until all its events are handled. A handler that takes locks which other tenants need, such
+as that of the audit trail, is registered with `own_transaction=True`: then its event shares its transaction with none.
 """
 
 from __future__ import annotations
@@ -103,16 +111,25 @@ def _uninstalled(event: Event) -> None:
 
 
 HANDLERS: dict[str, tuple[Handler, ...]] = {"INSTALL": (_installed,), "UNINSTALL": (_uninstalled,)}
+OWN_TRANSACTION = {"INSTALL", "UNINSTALL"}  # they write to the audit trail, which one transaction at a time may do
 
 
-def on(event_type: str, handler: Callable[[Event], None]) -> None:
+def on(event_type: str, handler: Callable[[Event], None], *, own_transaction: bool = False) -> None:
     """Register `handler` for every event of the type, after those registered before it. Call it at start-up."""
     registered = HANDLERS.get(event_type, ())
     if handler not in registered:
         HANDLERS[event_type] = (*registered, handler)
+    if own_transaction:
+        OWN_TRANSACTION.add(event_type)
 
 
-def dispatch(event: Event) -> Exception | None:
+def run(event: Event) -> None:
+    """Run the event's handlers in the caller's transaction. Raises whatever a handler raises."""
+    for handler in HANDLERS.get(event.type, ()):
+        handler(event)
+
+
+def run_each(event: Event) -> Exception | None:
     """Run the event's handlers, each in its own savepoint. Returns the first error that a handler raised, or None.
 
     Raises the database's errors when the transaction itself is lost.

@@ -1,13 +1,21 @@
 """Receives a webhook: verifies the signature, parses the body and stores the event once, before the view answers.
 
 One SQL statement does everything and is its own transaction. It commits before the caller answers 200, and a duplicate
-costs two index look-ups and writes nothing. The statement also finds the app and makes the mailbox due; separate
-queries for both would cost as much again as the event itself. The mailbox's row lock protects the new due time from a
-worker that just finishes the mailbox (`mailbox._release` takes the same lock before it looks for more). The fixed order
-of locks, mailbox before event, keeps simultaneous copies of one event from deadlocking.
+writes nothing. The statement also finds the app and makes the mailbox due; separate queries for both would cost as much
+again as the event itself.
 
-The vendor signs the events of all apps with one key, so a valid signature does not prove that an event is for our app.
-An event is ours only if the app it names is, and that app is the one the URL belongs to.
+Deliveries of one mailbox do not wait for each other, nor for the worker that drains it: each locks the mailbox's row
+FOR KEY SHARE only, which an UPDATE of the row allows. A worker that finds nothing more to do locks the row FOR UPDATE
+before it writes that the mailbox is not due (`lease.release`). So either it sees the event, or the delivery sees the
+mailbox as not due and makes it due.
+
+That lock is held for milliseconds, so a delivery tries again for up to `PATIENCE`. After a wait in vain, for this lock
+or for the database, further deliveries are refused at once for a while (`webhooks.breaker`).
+
+The vendor signs the events of all apps with one key, so a valid signature does not prove that an event is for an app of
+ours. The app that the event names decides; without a name, the app that the URL names; without both, the app of the
+settings. A signed event for an app that is not here is answered 200 all the same and not stored: the vendor judges a
+URL by its share of 2xx responses, and pauses all its events (FACTS 3.2).
 """
 
 from __future__ import annotations
@@ -16,76 +24,116 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
-from django.db import DataError, Error, connection
+from django.db import DataError, Error, InterfaceError, OperationalError, connection
+from psycopg.errors import LockNotAvailable
 
-from integrations.core import clock
+from integrations.core import clock, prepared
 from integrations.core.errors import BadRequest, PayloadAnomalous, StoreUnavailable
 from integrations.highlevel.signatures import WebhookKeys, load_keys, verify_webhook
 from integrations.tenants import marketplace
 from integrations.webhooks import envelope
+from integrations.webhooks.breaker import Breaker
 from integrations.webhooks.envelope import Envelope
 
 COME_BACK = 30.0  # seconds; the Retry-After for the vendor while the store is away
+_FIRST_PAUSE = 0.005
+PATIENCE = 0.5  # seconds that a delivery waits for a worker that releases its mailbox
+STORE = "store"  # the breaker's key of the database as a whole
 
 # It finds the same app as `_addressee`: by app id, then by client id, without a name the one of the settings.
 _STORE = """
 WITH app AS (
     SELECT id FROM tenants_app
-    WHERE %(name)s IN ('', highlevel_id, client_id) AND %(named)s IN ('', highlevel_id, client_id)
-    ORDER BY highlevel_id = %(name)s DESC, client_id = %(default)s DESC, id
+    WHERE %(name)s::text IN ('', highlevel_id, client_id)
+    ORDER BY highlevel_id = %(name)s::text DESC, client_id = %(default)s::text DESC, id
     LIMIT 1
-), box AS (
-    INSERT INTO webhooks_mailbox AS box (app_id, tenant, due_at, lease_owner)
-    SELECT app.id, %(tenant)s, %(now)s, '' FROM app
-    WHERE NOT EXISTS (SELECT FROM webhooks_event WHERE app_id = app.id AND webhook_id = %(webhook_id)s)
-    ON CONFLICT (app_id, tenant) DO UPDATE SET due_at = COALESCE(box.due_at, EXCLUDED.due_at)
-    RETURNING id, app_id, due_at
+), known AS (
+    SELECT id, due_at FROM webhooks_mailbox
+    WHERE app_id = (SELECT id FROM app) AND tenant = %(tenant)s::text
+    FOR KEY SHARE NOWAIT
+), created AS (
+    INSERT INTO webhooks_mailbox AS mailbox (app_id, tenant, due_at, lease_owner)
+    SELECT app.id, %(tenant)s::text, %(now)s::timestamptz, '' FROM app WHERE NOT EXISTS (SELECT FROM known)
+    ON CONFLICT (app_id, tenant) DO UPDATE SET due_at = COALESCE(mailbox.due_at, EXCLUDED.due_at)
+    RETURNING id, due_at
 ), event AS (
     INSERT INTO webhooks_event (app_id, mailbox_id, webhook_id, type, occurred_at, received_at, payload,
                                 status, attempts, due_at, error_code, error)
-    SELECT box.app_id, box.id, %(webhook_id)s, %(type)s, %(occurred_at)s, %(now)s, %(payload)s::jsonb,
-           'pending', 0, %(now)s, '', ''
-    FROM box
+    SELECT app.id, mailbox.id, %(webhook_id)s::text, %(type)s::text, %(occurred_at)s::timestamptz,
+           %(now)s::timestamptz, %(payload)s::jsonb, 'pending', 0, %(now)s::timestamptz, '', ''
+    FROM app, (SELECT id FROM known UNION ALL SELECT id FROM created) mailbox
     ON CONFLICT (app_id, webhook_id) DO NOTHING
     RETURNING mailbox_id
+), woken AS (
+    UPDATE webhooks_mailbox SET due_at = %(now)s::timestamptz FROM known, event
+    WHERE webhooks_mailbox.id = event.mailbox_id AND known.due_at IS NULL AND webhooks_mailbox.due_at IS NULL
 )
-SELECT app.id, event.mailbox_id FROM app LEFT JOIN box ON TRUE LEFT JOIN event ON TRUE
+SELECT app.id, event.mailbox_id FROM app LEFT JOIN event ON TRUE
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A stored webhook: its app and its mailbox. `mailbox_id` is None for a duplicate."""
+    """What became of a webhook: its app and its mailbox.
 
-    app_id: int
+    `mailbox_id` is None for a duplicate. Both are None for an event of an app that is not here.
+    """
+
+    app_id: int | None
     mailbox_id: int | None
+
+
+NOT_HERE = Receipt(None, None)
+breaker = Breaker()
 
 
 def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Receipt:
     """Store one webhook, unless it is stored already. Committed when this returns.
 
-    `app_name` is the URL's part, an app id or client id; without it the event's own `appId` decides. Raises
+    `app_name` is the URL's part, an app id or client id; it counts when the event names no app. Raises
     SignatureInvalid, PayloadAnomalous, and StoreUnavailable when the event could not be stored.
     """
     keys = _keys(tuple(settings.HIGHLEVEL_WEBHOOK_KEYS), settings.HIGHLEVEL_LEGACY_WEBHOOKS)
     verify_webhook(raw, headers, keys)
     now = clock.now()
-    letter = envelope.read(raw, now)
+    event = envelope.read(raw, now)
+    name = event.app_id or app_name or ""
+    mailbox = (name, event.tenant)
+    if not (breaker.admits(mailbox) and breaker.admits(STORE)):
+        raise StoreUnavailable("the store did not answer a moment ago", retry_after=COME_BACK)
+    started = clock.monotonic()
     try:
-        # No app in the first round: either none exists, or this process has yet to create the one of the settings.
-        receipt = _store(app_name, letter, now) or _store(_addressee(app_name, letter), letter, now)
+        receipt = _store_once(name, event, now)
     except DataError as error:
-        raise PayloadAnomalous("the webhook holds what a database cannot", type=letter.type) from error
+        raise PayloadAnomalous("the webhook holds what a database cannot", type=event.type) from error
     except Error as error:
         # Whatever the database's reason is (away, full, read-only after a failover), the vendor shall send it again.
+        breaker.failed(mailbox if _is_locked(error) else STORE, clock.monotonic() - started)
         raise StoreUnavailable(
-            "the event could not be stored", retry_after=COME_BACK, reason=type(error).__name__
+            "the event could not be stored", retry_after=COME_BACK, reason=type(error.__cause__ or error).__name__
         ) from error
+    breaker.answered(STORE)
+    breaker.answered(mailbox)
+    return receipt
+
+
+def _store_once(name: str, event: Envelope, now: datetime) -> Receipt:
+    """Store the event; create the app of the settings first if this process has yet to do it."""
+    receipt = _store(name, event, now)
+    if receipt is None:
+        found = _addressee(name)
+        receipt = NOT_HERE if found is None else _store(found, event, now)
     if receipt is None:
         raise StoreUnavailable("the app has just been removed", retry_after=COME_BACK)
     return receipt
+
+
+def _is_locked(error: Error) -> bool:
+    """Whether another session holds the mailbox's row, which concerns no other mailbox."""
+    return isinstance(error.__cause__, LockNotAvailable)
 
 
 @functools.lru_cache(maxsize=2)
@@ -94,35 +142,52 @@ def _keys(pems: tuple[str, ...], legacy: bool) -> WebhookKeys:
     return load_keys(pems, legacy)
 
 
-def _addressee(app_name: str | None, letter: Envelope) -> str:
-    """The client id of the app that the webhook is for. Raises PayloadAnomalous with the reason when it is not ours."""
+def _addressee(name: str) -> str | None:
+    """The client id of the app of this name; None when it is not here."""
     try:
-        app = marketplace.find(app_name or letter.app_id or None)
-    except BadRequest as error:
-        raise PayloadAnomalous("the webhook is for an app that is not here", app=app_name or letter.app_id) from error
-    if letter.app_id and letter.app_id not in (app.highlevel_id, app.client_id):
-        raise PayloadAnomalous("the webhook is for another app than its URL", app=app_name, named=letter.app_id)
-    return app.client_id
-
-
-def _store(app_name: str | None, letter: Envelope, now: datetime) -> Receipt | None:
-    """Insert the event and make its mailbox due. None when the app does not exist."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _STORE,
-            {
-                "name": app_name or letter.app_id,
-                "named": letter.app_id,
-                "default": settings.HIGHLEVEL_CLIENT_ID,
-                "tenant": letter.tenant,
-                "webhook_id": letter.webhook_id,
-                "type": letter.type,
-                "occurred_at": letter.occurred_at,
-                "now": now,
-                "payload": letter.text,
-            },
-        )
-        row = cursor.fetchone()
-    if row is None:
+        return marketplace.find(name or None).client_id
+    except BadRequest:
         return None
-    return Receipt(*row)
+
+
+def _store(name: str, event: Envelope, now: datetime) -> Receipt | None:
+    """Insert the event and make its mailbox due. None when the app does not exist.
+
+    A broken connection is replaced once, and a locked mailbox is tried again: however often the statement runs, it
+    stores the event once.
+    """
+    values = {
+        "name": name,
+        "default": settings.HIGHLEVEL_CLIENT_ID,
+        "tenant": event.tenant,
+        "webhook_id": event.webhook_id,
+        "type": event.type,
+        "occurred_at": event.occurred_at,
+        "now": now,
+        "payload": event.text,
+    }
+    deadline, pause = clock.monotonic() + PATIENCE, _FIRST_PAUSE
+    replaced = False
+    while True:
+        try:
+            row = _run(values)
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block or clock.monotonic() >= deadline:
+                raise
+            if _is_locked(error):
+                clock.sleep(pause)
+                pause *= 2
+            elif not replaced and connection.connection is not None and connection.connection.closed:
+                connection.close()
+                replaced = True
+            else:
+                raise
+        else:
+            return None if row is None else Receipt(*row)
+
+
+def _run(values: dict[str, Any]) -> tuple[int, int | None] | None:
+    with prepared.cursor() as cursor:
+        cursor.execute(_STORE, values)
+        row: tuple[int, int | None] | None = cursor.fetchone()
+    return row

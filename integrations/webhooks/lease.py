@@ -2,6 +2,8 @@
 
 Claim, fence and release are single conditional UPDATEs whose row count is the result. The owner is a fresh random
 name for every turn, so a stalled worker never mistakes its successor's lease for its own.
+
+None of them waits for a row that another session has locked, except the fence: it needs the row that this worker owns.
 """
 
 from __future__ import annotations
@@ -9,13 +11,57 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 
-from integrations.core import clock
-from integrations.webhooks.models import Mailbox
+from integrations.core import clock, prepared
 
-TERM = timedelta(seconds=60)  # renewed with every event; handlers work on the database and take milliseconds
+TERM = timedelta(seconds=60)  # renewed with every batch; handlers work on the database and take milliseconds
+BATCH = 50  # events that a worker handles in one transaction
+
+# The last lease ran out: its worker died or stalled. Then as many events as may have been in its hands are handled
+# alone, and the death counts for the event that was in hand alone, if there was one.
+_CLAIM = """
+WITH free AS (
+    SELECT id, lease_until FROM webhooks_mailbox
+    WHERE id = %(id)s::bigint AND (lease_until IS NULL OR lease_until <= %(now)s::timestamptz)
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE webhooks_mailbox AS mailbox SET
+    lease_owner = %(owner)s::text,
+    lease_until = %(until)s::timestamptz,
+    alone = CASE WHEN free.lease_until IS NULL THEN alone ELSE %(batch)s::smallint END,
+    deaths = CASE WHEN free.lease_until IS NULL OR in_hand IS NULL THEN deaths ELSE deaths + 1 END
+FROM free WHERE mailbox.id = free.id
+RETURNING mailbox.app_id, mailbox.alone, mailbox.in_hand, mailbox.deaths, free.lease_until IS NOT NULL
+"""
+_TAKE_IN_HAND = """
+UPDATE webhooks_mailbox SET
+    lease_until = %(until)s::timestamptz,
+    deaths = CASE WHEN in_hand = %(event)s::bigint THEN deaths ELSE 0 END,
+    in_hand = %(event)s::bigint
+WHERE id = %(id)s::bigint AND lease_owner = %(owner)s::text
+"""
+_FENCE = """
+UPDATE webhooks_mailbox SET
+    lease_until = %(until)s::timestamptz, alone = GREATEST(alone - 1, 0), in_hand = NULL, deaths = 0
+WHERE id = %(id)s::bigint AND lease_owner = %(owner)s::text
+"""
+# FOR UPDATE excludes the deliveries, which lock the row FOR KEY SHARE. A row that one of them has locked is skipped.
+_EXCLUDE_DELIVERIES = """
+SELECT FROM webhooks_mailbox WHERE id = %(id)s::bigint AND lease_owner = %(owner)s::text FOR UPDATE SKIP LOCKED
+"""
+_RELEASE = """
+UPDATE webhooks_mailbox SET
+    lease_owner = '', lease_until = NULL,
+    due_at = COALESCE((
+        SELECT due_at FROM webhooks_event WHERE mailbox_id = webhooks_mailbox.id AND status = 'pending'
+        ORDER BY occurred_at, id LIMIT 1
+    ), %(otherwise)s::timestamptz)
+WHERE id = %(id)s::bigint AND lease_owner = %(owner)s::text
+"""
 
 
 class LeaseLost(Exception):
@@ -24,11 +70,19 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A mailbox that one worker has claimed."""
+    """A mailbox that one worker has claimed.
+
+    `orphaned`: taken from a worker that died. `alone`: so many of the next events are handled one at a time. `in_hand`:
+    the event that a worker handled alone when it died, `deaths`: how many died so.
+    """
 
     mailbox_id: int
     owner: str
-    orphaned: bool = False  # taken from a worker that died
+    app_id: int
+    orphaned: bool = False
+    alone: int = 0
+    in_hand: int | None = None
+    deaths: int = 0
 
 
 def free(now: datetime) -> Q:
@@ -38,23 +92,53 @@ def free(now: datetime) -> Q:
 
 def claim(mailbox_id: int) -> Lease | None:
     """Claim the mailbox. None while another worker has the lease."""
-    now, owner = clock.now(), uuid.uuid4().hex
-    box = Mailbox.objects.filter(id=mailbox_id)
-    if box.filter(lease_until=None).update(lease_owner=owner, lease_until=now + TERM):
-        return Lease(mailbox_id, owner)
-    if box.filter(lease_until__lte=now).update(lease_owner=owner, lease_until=now + TERM):
-        return Lease(mailbox_id, owner, orphaned=True)
-    return None
+    owner = uuid.uuid4().hex
+    now = clock.now()
+    values = {"id": mailbox_id, "owner": owner, "now": now, "until": now + TERM, "batch": BATCH}
+    with prepared.cursor() as cursor:
+        cursor.execute(_CLAIM, values)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    app_id, alone, in_hand, deaths, orphaned = row
+    return Lease(mailbox_id, owner, app_id, orphaned=orphaned, alone=alone, in_hand=in_hand, deaths=deaths)
+
+
+def take_in_hand(lease: Lease, event_id: int) -> None:
+    """Record, before it is handled, that this event is in hand alone. Raises LeaseLost if another worker has it."""
+    _update(_TAKE_IN_HAND, lease, event=event_id)
 
 
 def fence(lease: Lease) -> None:
-    """Renew the lease and lock its row until the transaction ends. Raises LeaseLost if another worker has it."""
-    ours = Mailbox.objects.filter(id=lease.mailbox_id, lease_owner=lease.owner)
-    if not ours.update(lease_until=clock.now() + TERM):
-        raise LeaseLost
+    """Renew the lease and lock its row until the transaction ends. Raises LeaseLost if another worker has it.
+
+    The commit also records that no event is in hand any more.
+    """
+    _update(_FENCE, lease)
 
 
-def release(lease: Lease, due_at: datetime | None) -> None:
-    """Give the mailbox back, due again at `due_at`. The caller has fenced in the same transaction."""
-    ours = Mailbox.objects.filter(id=lease.mailbox_id, lease_owner=lease.owner)
-    ours.update(due_at=due_at, lease_owner="", lease_until=None)
+def release(lease: Lease) -> None:
+    """Give the mailbox back, due again when its first pending event is.
+
+    Without one it is not due, unless a delivery is being stored at this moment: then the mailbox is due now, and the
+    next worker sees that event. Raises LeaseLost if another worker has it.
+    """
+    values = _values(lease)
+    with transaction.atomic(), prepared.cursor() as cursor:
+        cursor.execute(_EXCLUDE_DELIVERIES, values)
+        alone = cursor.fetchone() is not None
+        # A separate statement: it sees all that was committed before the lock.
+        cursor.execute(_RELEASE, {**values, "otherwise": None if alone else clock.now()})
+        if not cursor.rowcount:
+            raise LeaseLost
+
+
+def _update(statement: str, lease: Lease, **more: Any) -> None:
+    with prepared.cursor() as cursor:
+        cursor.execute(statement, {**_values(lease), "until": clock.now() + TERM, **more})
+        if not cursor.rowcount:
+            raise LeaseLost
+
+
+def _values(lease: Lease) -> dict[str, Any]:
+    return {"id": lease.mailbox_id, "owner": lease.owner}

@@ -15,6 +15,14 @@ class Mailbox(models.Model):
     due_at = models.DateTimeField(null=True, blank=True, db_index=True)
     lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
+    # After a worker died over it (`webhooks.deaths`).
+    alone = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="how many of the next events are handled one at a time"
+    )
+    in_hand = models.BigIntegerField(null=True, blank=True, help_text="the event that a worker handles alone")
+    deaths = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="workers that died with that event alone in hand"
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["app", "tenant"], name="one_mailbox_per_tenant")]
@@ -39,7 +47,9 @@ class Event(models.Model):
         IGNORED = "ignored", "no handler"
         POISONED = "poisoned", "stepped aside after its retries"
 
-    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="events", db_index=False)
+    # The mailbox belongs to the same app and has the constraint. A second one here would lock the app's row for every
+    # event.
+    app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="events", db_index=False, db_constraint=False)
     mailbox = models.ForeignKey(Mailbox, on_delete=models.PROTECT, related_name="events", db_index=False)
     webhook_id = models.CharField(max_length=100)
     type = models.CharField(max_length=80)
@@ -80,15 +90,16 @@ class Answers(models.Model):
     """Counts of one app's webhook responses on one day (UTC): a column per kind of response.
 
     The vendor judges a URL by its share of 2xx responses (FACTS 3.2); these are our own counts. `app` is empty for
-    refused requests to a URL that names no app of ours.
+    events of apps that are not here, and for refused requests to a URL that names no app of ours.
     """
 
     app = models.ForeignKey(App, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     day = models.DateField()
     stored = models.PositiveBigIntegerField(default=0)
     duplicate = models.PositiveBigIntegerField(default=0)
+    not_here = models.PositiveBigIntegerField("200, for an app that is not here", default=0, db_default=0)
     unsigned = models.PositiveBigIntegerField("401, not signed by the vendor", default=0)
-    malformed = models.PositiveBigIntegerField("400, malformed or for nobody here", default=0)
+    malformed = models.PositiveBigIntegerField("400, malformed", default=0)
     too_large = models.PositiveBigIntegerField("413, too large", default=0)
     not_stored = models.PositiveBigIntegerField("429, could not be stored", default=0)
     failed = models.PositiveBigIntegerField("500, a fault of ours", default=0)

@@ -1,26 +1,33 @@
-"""Settles one event: handles it and marks it in one transaction; retries, and poisons what keeps failing.
+"""Settles events: handles and marks them in one transaction; retries, and poisons what keeps failing.
 
-The fence and the mark are the transaction's last statements. If another worker has the lease by then, this worker had
+The fence and the marks are the transaction's last statements. If another worker has the lease by then, this worker had
 stalled, and everything it did is rolled back.
+
+A batch has no savepoints, because most batches succeed and a savepoint costs as much as a handler. When an event of it
+fails, the batch is rolled back, the events before it are handled again without it, and then it is handled alone.
 
 After a retryable failure the event gets a later due time, which also delays its mailbox: the events behind it may
 depend on it. When its retries are used up, or repeating cannot help, the event is *poisoned*: the mailbox continues
-without it, and its row keeps the error. A worker that dies over an event (killed, out of memory, hung for the lease's
-term) counts as a failure too.
+without it, and its row keeps the error.
+
+A worker that dies over a batch (killed, out of memory, hung for the lease's term) proves nothing about one event of it.
+So the next worker handles those events one at a time. An event that was in hand alone at two deaths is poisoned.
 """
 
 from __future__ import annotations
 
 import traceback
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import structlog
 from django.db import transaction
 
-from integrations.core import clock
+from integrations.core import clock, prepared
 from integrations.core.celery_tasks import backoff
 from integrations.core.errors import IntegrationError, Permanent, Retryable, Untrusted
-from integrations.webhooks.handlers import dispatch, settled_status
+from integrations.webhooks import handlers
 from integrations.webhooks.lease import Lease, fence
 from integrations.webhooks.models import Event
 
@@ -28,48 +35,119 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 10  # with full jitter up to LONGEST_WAIT: about seven minutes in all
 LONGEST_WAIT = 300.0  # seconds
+DEATHS = 2  # of workers that had the event alone in hand
+BATCH_TIME = timedelta(seconds=2)  # a batch whose handlers take longer is committed as far as it is
+
+_MARK_HANDLED = """
+UPDATE webhooks_event
+SET status = %(status)s::text, attempts = attempts + 1, processed_at = %(now)s::timestamptz, error_code = '', error = ''
+WHERE id = ANY(%(ids)s::bigint[])
+"""
 
 
-class WorkerDied(Retryable):
-    """The worker process died while it handled the event; the cause is unknown."""
+class WorkerDied(Permanent):
+    """Worker processes died while they handled the event alone; the cause is unknown."""
 
     code = "worker_died"
 
 
-def settle(lease: Lease, event: Event) -> bool:
-    """Handle the event; False when it has to be tried again later. Raises LeaseLost, and the database's own errors."""
+class _HandlerFailed(Exception):
+    """A handler raised `error` for the event at `index` of a batch."""
+
+    def __init__(self, index: int, error: Exception) -> None:
+        super().__init__(index)
+        self.index, self.error = index, error
+
+
+def settle_batch(lease: Lease, events: Sequence[Event], *, until: float) -> int:
+    """Handle the first of these events together, in order. Returns how many were settled, from the first one on.
+
+    0 when the first one has to be tried again later. `until`, on the monotonic clock, is when the turn ends. Raises
+    LeaseLost, and the database's own errors.
+    """
+    try:
+        return _settle_together(lease, events, until)
+    except _HandlerFailed as failed:
+        if failed.index:
+            return settle_batch(lease, events[: failed.index], until=until)
+        # With one handler its failure is known: the rollback has undone what it did.
+        known = failed.error if len(handlers.HANDLERS[events[0].type]) == 1 else None
+        return int(settle(lease, events[0], known))
+
+
+def settle(lease: Lease, event: Event, failure: Exception | None = None) -> bool:
+    """Handle one event in its own transaction, unless its `failure` is known.
+
+    False when it has to be tried again later. Raises LeaseLost, and the database's own errors.
+    """
     with transaction.atomic():
-        failure = dispatch(event)
+        failure = failure or handlers.run_each(event)
         fence(lease)
         if failure is None:
-            _mark(event, status=settled_status(event.type), processed_at=clock.now(), error_code="", error="")
+            _mark_handled([event])
             return True
         poisoned = _failed(event, failure)
     _report(event, failure, poisoned=poisoned)
     return poisoned
 
 
-def worker_died(lease: Lease, event: Event) -> None:
-    """Count a failure: the last worker died over the mailbox's first event. The retry is due at once."""
+def worker_died(lease: Lease) -> None:
+    """Poison the event that was alone in the hands of `DEATHS` workers that died, and report the death.
+
+    Raises LeaseLost if another worker has the mailbox.
+    """
+    event = Event.objects.filter(id=lease.in_hand, status=Event.Status.PENDING).first() if lease.in_hand else None
+    poisoned = event is not None and lease.deaths >= DEATHS
+    if event is not None and poisoned:
+        with transaction.atomic():
+            fence(lease)
+            _failed(event, WorkerDied(f"{lease.deaths} workers ended without a word while they handled it alone"))
+    log.error(
+        "webhook.worker_died",
+        mailbox_id=lease.mailbox_id,
+        webhook_id=event.webhook_id if event else None,
+        type=event.type if event else None,
+        poisoned=poisoned,
+    )
+
+
+def _settle_together(lease: Lease, events: Sequence[Event], until: float) -> int:
+    handled: list[Event] = []
+    renew_at = clock.now() + BATCH_TIME  # on the wall clock, as the lease's term is
     with transaction.atomic():
+        for index, event in enumerate(events):
+            try:
+                handlers.run(event)
+            except Exception as error:  # a handler may fail in any way
+                raise _HandlerFailed(index, error) from error
+            handled.append(event)
+            if clock.monotonic() >= until or clock.now() >= renew_at:
+                break
         fence(lease)
-        poisoned = _failed(event, WorkerDied("the worker that handled it ended without a word"), wait=0.0)
-    log.error("webhook.worker_died", webhook_id=event.webhook_id, type=event.type, poisoned=poisoned)
+        _mark_handled(handled)
+    return len(handled)
 
 
-def _failed(event: Event, error: Exception, *, wait: float | None = None) -> bool:
+def _mark_handled(events: Iterable[Event]) -> None:
+    ids: dict[str, list[int]] = defaultdict(list)
+    for event in events:
+        ids[handlers.settled_status(event.type)].append(event.pk)
+    with prepared.cursor() as cursor:
+        for status, handled in ids.items():
+            cursor.execute(_MARK_HANDLED, {"status": str(status), "now": clock.now(), "ids": handled})
+
+
+def _failed(event: Event, error: Exception) -> bool:
     poisoned = isinstance(error, Permanent | Untrusted) or event.attempts + 1 >= ATTEMPTS
     now = clock.now()
     if poisoned:
         outcome = {"status": Event.Status.POISONED, "processed_at": now}
     else:
-        outcome = {"due_at": now + timedelta(seconds=_wait(event, error) if wait is None else wait)}
-    _mark(event, error_code=_code(error), error=_reason(error)[:300], **outcome)
+        outcome = {"due_at": now + timedelta(seconds=_wait(event, error))}
+    Event.objects.filter(id=event.id).update(
+        attempts=event.attempts + 1, error_code=_code(error), error=_reason(error)[:300], **outcome
+    )
     return poisoned
-
-
-def _mark(event: Event, **changes: object) -> None:
-    Event.objects.filter(id=event.id).update(attempts=event.attempts + 1, **changes)
 
 
 def _wait(event: Event, error: Exception) -> float:
@@ -85,8 +163,8 @@ def _reason(error: Exception) -> str:
     """The reason to show. Our own errors are safe; of a foreign one only class and source position are shown."""
     if isinstance(error, IntegrationError):
         return str(error)
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} in {place.name}, line {place.lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.name}, line {frame.lineno}"
 
 
 def _report(event: Event, error: Exception, *, poisoned: bool) -> None:

@@ -29,5 +29,6 @@ def drain(mailbox_id: int, **_: Any) -> None:
 
 @task("webhooks.tidy")
 def tidy(**_: Any) -> None:
-    """Delete settled events that are older than the retention time. Beat sends this task."""
+    """Delete settled events that are older than the retention time, and repair. Beat sends this task."""
+    mailbox.wake_forgotten(clock.now())
     retention.tidy(clock.now())

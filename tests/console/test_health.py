@@ -18,6 +18,7 @@ from integrations.core.errors import SealBroken, StoreUnavailable
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 
+PROBED = ("/healthz", "/readyz", "/metrics")
 PASSWORD = "redis-password-canary"
 
 
@@ -33,6 +34,20 @@ def test_healthz_touches_nothing(client: Client, django_assert_num_queries: Any)
     """No `db` fixture: a query would fail the test."""
     response = client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("host", ["10.0.0.5:8000", "[fd00::5]:8000", "not_a_host", ""])
+def test_probes_and_scrapers_are_answered_whatever_the_host(
+    client: Client, settings: Settings, caplog: pytest.LogCaptureFixture, host: str
+) -> None:
+    """After a public report: a probe calls the pod's address."""
+    settings.METRICS_TOKEN = "scrape"
+    bearer = {"Authorization": "Bearer scrape"}
+    statuses = {path: client.get(path, headers={"host": host, **bearer}).status_code for path in PROBED}
+    assert statuses == dict.fromkeys(PROBED, 200)
+    assert "DisallowedHost" not in caplog.text
+    assert client.get("/", headers={"host": "10.0.0.5:8000"}).status_code == 400
 
 
 @pytest.mark.django_db(transaction=True)

@@ -19,11 +19,13 @@ def reset() -> None:
     from integrations.quota.permits import process_memory  # noqa: PLC0415
     from integrations.tenants import marketplace  # noqa: PLC0415
     from integrations.tokens.access import access_cache  # noqa: PLC0415
+    from integrations.webhooks import inbox  # noqa: PLC0415
 
     marketplace.reset()  # the row of the settings' app is gone
     process_memory.reset()  # epochs and limits of quota that is gone from Redis
     access_cache.clear()  # tokens of credentials that are gone
     kept_calls.reset()  # how many failed calls were kept in this minute
+    inbox.breaker.reset()  # mailboxes that did not answer
     counters.reset_all()  # what another test counted, and nobody has written
 
 

@@ -1,30 +1,48 @@
 """A worker that gets stuck: claims a mailbox, writes half of its work, says so, and waits to be killed.
 
-Run as `python -m tests.webhooks.holder <mailbox id>`.
+Run as `python -m tests.webhooks.holder <mailbox id> [fenced] [limited]`. `fenced`: it gets stuck after the fence, when
+it has locked the mailbox's row. `limited`: its sessions have a worker's time limits, but of one second.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
+from typing import Any
 
 import django
 
 
+def stick() -> None:
+    print("holding", flush=True)  # noqa: T201 - the test waits for this line
+    time.sleep(120)
+
+
 def main() -> None:
     django.setup()
-    from integrations.core import clock  # noqa: PLC0415 - models are not loaded before this
+    from hlapp import time_limits  # noqa: PLC0415 - models are not loaded before this
+    from integrations.core import clock  # noqa: PLC0415
     from integrations.tenants.models import Location  # noqa: PLC0415
-    from integrations.webhooks import handlers, mailbox  # noqa: PLC0415
+    from integrations.webhooks import handlers, mailbox, settle  # noqa: PLC0415
     from integrations.webhooks.models import Event  # noqa: PLC0415
+
+    if "limited" in sys.argv:
+        time_limits.limit_sessions(replace(time_limits.WORKER, idle_in_transaction=1))
 
     def stuck(event: Event) -> None:
         Location.objects.create(id=f"handled-{event.payload['second']}", created_at=clock.now())
-        if event.payload["second"] == 2:
-            print("holding", flush=True)  # noqa: T201 - the test waits for this line
-            time.sleep(120)
+        if event.payload["second"] == 2 and "fenced" not in sys.argv:
+            stick()
+
+    def fence(lease: Any) -> None:
+        fenced(lease)
+        stick()
 
     handlers.on("Tested", stuck)
+    fenced = settle.fence
+    if "fenced" in sys.argv:
+        settle.fence = fence
     mailbox.drain(int(sys.argv[1]))
 
 

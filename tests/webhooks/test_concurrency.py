@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from threading import Barrier
+from time import sleep as wait
 from typing import Any
 
 import pytest
 from django.db import connection, connections
 
+from integrations.core import clock
 from integrations.core.celery_tasks import enqueue
 from integrations.tenants.models import App
 from integrations.webhooks import inbox, mailbox
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.inbox import Receipt
 from integrations.webhooks.models import Event, Mailbox
-from tests.support.database import somebody_waits_for_a_lock
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import PATIENCE
 from tests.webhooks.conftest import contact, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
 On = Callable[[str, Handler], None]
 THREADS = 8
+LOCKED_FOR = 0.1  # seconds: a delivery tries again meanwhile
 
 
 def accept(payload: dict[str, Any]) -> Receipt:
@@ -90,17 +93,61 @@ def test_a_delivery_waits_for_the_release_and_then_wakes_the_mailbox(app: App) -
     """The race itself: the worker has looked and found nothing, the event comes before it has noted that."""
     accept(contact(1))
     box = Mailbox.objects.get()
-    releasing = connection.copy()
-    with ThreadPoolExecutor(1) as pool, releasing.cursor() as cursor:
-        cursor.execute("BEGIN")
+    with _another_session() as cursor, ThreadPoolExecutor(1) as pool:
         cursor.execute("SELECT FROM webhooks_mailbox WHERE id = %s FOR UPDATE", [box.id])
         late = pool.submit(_closing(accept), contact(2))
-        wait_until(somebody_waits_for_a_lock)
+        wait(LOCKED_FOR)
+        assert not late.done()
         cursor.execute("UPDATE webhooks_mailbox SET due_at = NULL WHERE id = %s", [box.id])
         cursor.execute("COMMIT")
-        assert late.result(PATIENCE) is not None
-    releasing.close()
+        assert late.result(PATIENCE).mailbox_id == box.id
     assert Mailbox.objects.get().due_at is not None
+
+
+def test_a_worker_does_not_put_a_mailbox_to_sleep_while_an_event_is_being_stored(app: App) -> None:
+    """The same race the other way round: the delivery has seen that the mailbox is due, and commits after the look."""
+    accept(contact(1))
+    box = Mailbox.objects.get()
+    with _another_session() as cursor:
+        cursor.execute("SELECT FROM webhooks_mailbox WHERE id = %s FOR KEY SHARE", [box.id])
+        assert mailbox.drain(box.id) == 1
+        box.refresh_from_db()
+        assert (box.lease_until, box.due_at is None) == (None, False)
+    assert mailbox.drain(box.id) == 0
+    box.refresh_from_db()
+    assert box.due_at is None
+
+
+def test_a_worker_that_holds_its_mailbox_holds_up_no_delivery(app: App) -> None:
+    """A worker that froze after its fence: its lock may last as long as its session."""
+    accept(contact(1))
+    box = Mailbox.objects.get()
+    with _another_session() as cursor:
+        cursor.execute("UPDATE webhooks_mailbox SET lease_owner = 'frozen' WHERE id = %s", [box.id])
+        assert accept(contact(2)).mailbox_id == box.id
+        assert mailbox.drain(box.id) == 0, "nor another worker, which leaves the mailbox to it"
+    assert Event.objects.count() == 2
+
+
+def test_a_forgotten_mailbox_is_found(app: App) -> None:
+    accept(contact(1))
+    Mailbox.objects.update(due_at=None)
+    now = clock.now()
+    assert (mailbox.wake_forgotten(now), mailbox.wake_forgotten(now)) == (1, 0)
+    assert Mailbox.objects.get().due_at == now
+
+
+@contextmanager
+def _another_session() -> Iterator[Any]:
+    """A cursor of a connection of its own, inside a transaction that is rolled back unless the test commits."""
+    other = connection.copy()
+    try:
+        with other.cursor() as cursor:
+            cursor.execute("BEGIN")
+            yield cursor
+            cursor.execute("ROLLBACK")
+    finally:
+        other.close()
 
 
 def test_a_request_thread_reaches_the_broker(app: App, sent: Callable[[], list[Any]]) -> None:

@@ -16,8 +16,8 @@ from django.db import connections
 
 from integrations.core import clock
 from integrations.tenants.models import Location
+from integrations.webhooks import handlers, mailbox, tasks
 from integrations.webhooks import lease as leases
-from integrations.webhooks import mailbox, settle, tasks
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.models import Event, Mailbox
 from tests.plugin.dispatch import send_due
@@ -52,29 +52,57 @@ def test_a_mailbox_is_held_by_one_worker_until_its_term_is_over(stored: Stored) 
             leases.fence(first)
 
 
-def test_an_event_that_kills_its_worker_steps_aside_at_last(
-    stored: Stored, on: On, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def die_over(second: int) -> Handler:
     def die(event: Event) -> None:
-        if event.payload["second"] == 1:
+        if event.payload["second"] == second:
             raise SystemExit  # nothing of ours is run after it
 
-    on("Tested", die)
-    monkeypatch.setattr(settle, "ATTEMPTS", 3)
-    killer, behind = stored(1), stored(2)
-    for attempts in range(3):
+    return die
+
+
+def test_of_a_batch_that_kills_its_workers_only_the_guilty_event_steps_aside(stored: Stored, on: On) -> None:
+    on("Tested", die_over(3))
+    events = [stored(second) for second in range(6)]
+    box = events[0].mailbox_id
+    for _ in ("the batch", "alone once", "alone twice"):
         with pytest.raises(SystemExit):
-            mailbox.drain(killer.mailbox_id)
-        killer.refresh_from_db()
-        assert (killer.status, killer.attempts) == ("pending", attempts)
+            mailbox.drain(box)
+        assert not Event.objects.exclude(status__in=("pending", "done")).exists()
         Mailbox.objects.update(lease_until=clock.now())
-    assert mailbox.drain(killer.mailbox_id) == 1
-    killer.refresh_from_db()
-    behind.refresh_from_db()
-    assert (killer.status, killer.error_code, behind.status) == ("poisoned", "worker_died", "done")
+    assert mailbox.drain(box) == 2
+    counted = list(Event.objects.order_by("occurred_at").values_list("status", "attempts", "error_code"))
+    assert counted == [*[("done", 1, "")] * 3, ("poisoned", 1, "worker_died"), *[("done", 1, "")] * 2]
+    assert Mailbox.objects.values_list("in_hand", "deaths").get() == (None, 0)
 
 
-def test_every_event_renews_the_lease(stored: Stored, on: On) -> None:
+def test_a_worker_killed_over_an_innocent_event_counts_against_none(stored: Stored, on: On) -> None:
+    """Deaths from outside: each hits another event alone in hand, or a batch."""
+    events = [stored(second) for second in range(6)]
+    box = events[0].mailbox_id
+    for second in (4, 0, 2, 5):
+        handlers.HANDLERS["Tested"] = (die_over(second),)
+        with pytest.raises(SystemExit):
+            mailbox.drain(box)
+        Mailbox.objects.update(lease_until=clock.now())
+    on("Tested", note)
+    handlers.HANDLERS["Tested"] = (note,)
+    mailbox.drain(box)
+    assert set(Event.objects.values_list("status", "attempts")) == {("done", 1)}
+
+
+def test_after_the_events_of_a_dead_worker_are_settled_batches_go_on(
+    stored: Stored, on: On, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "BATCH", 2)
+    box = {stored(second).mailbox_id for second in range(5)}.pop()
+    Mailbox.objects.update(lease_owner="dead", lease_until=clock.now())
+    in_hand: list[int | None] = []
+    on("Tested", lambda event: in_hand.append(Mailbox.objects.get().in_hand))
+    assert mailbox.drain(box) == 5
+    assert [event is not None for event in in_hand] == [True, True, False, False, False]
+
+
+def test_every_batch_renews_the_lease(stored: Stored, on: On) -> None:
     terms = []
     on("Tested", lambda event: terms.append(Mailbox.objects.get().lease_until))
     start = clock.now()
@@ -93,8 +121,8 @@ def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
     with running("-m", "tests.webhooks.holder", str(box)) as worker:
         worker.hear("holding")
     assert worker.returncode == -signal.SIGKILL
-    assert handled() == {"handled-1"}
-    assert Event.objects.filter(status="pending").count() == 2
+    assert handled() == set(), "nothing of a batch is committed before all of it"
+    assert Event.objects.filter(status="pending").count() == 3
 
     on("Tested", note)
     assert send_due() == 0
@@ -106,7 +134,7 @@ def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
         tasks.drain(mailbox_id=box)
     assert handled() == {"handled-1", "handled-2", "handled-3"}
     counted = list(Event.objects.order_by("occurred_at").values_list("status", "attempts"))
-    assert counted == [("done", 1), ("done", 2), ("done", 1)], "the killed worker's was an attempt"
+    assert counted == [("done", 1)] * 3
 
 
 def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored, on: On) -> None:
@@ -138,5 +166,5 @@ def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored,
         wake.set()
         assert first.result(PATIENCE) == 0
     assert handled() == {"by-2"}
-    assert Event.objects.values_list("status", "attempts").get() == ("done", 2)
+    assert Event.objects.values_list("status", "attempts").get() == ("done", 1)
     assert Mailbox.objects.values_list("lease_owner", "due_at").get() == ("", None)

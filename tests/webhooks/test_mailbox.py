@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 
 from integrations.core import clock, dispatch
 from integrations.core.errors import GrantRevoked, InstallPending, PayloadAnomalous
 from integrations.tenants.models import App, Location
-from integrations.webhooks import mailbox, settle
+from integrations.webhooks import handlers, mailbox, settle
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.models import Event, Mailbox
 
@@ -236,7 +237,9 @@ def test_a_failing_tenant_does_not_hold_up_another(stored: Stored, handling: Han
     assert mailbox.drain(fine.mailbox_id) == 1
 
 
-def test_an_event_that_comes_late_goes_before_the_ones_still_waiting(stored: Stored, on: On) -> None:
+def test_an_event_that_comes_late_goes_before_the_ones_of_later_batches(
+    stored: Stored, on: On, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[int] = []
 
     def handler(event: Event) -> None:
@@ -244,11 +247,97 @@ def test_an_event_that_comes_late_goes_before_the_ones_still_waiting(stored: Sto
         if len(seen) == 1:
             stored(5)
 
+    monkeypatch.setattr(mailbox, "BATCH", 2)
     on("Tested", handler)
     box = stored(1).mailbox_id
-    stored(9)
+    for second in (3, 9):
+        stored(second)
     mailbox.drain(box)
-    assert seen == [1, 5, 9]
+    assert seen == [1, 3, 5, 9]
+
+
+def test_the_events_of_a_batch_share_one_transaction_and_one_of_each_statement(
+    stored: Stored, handling: Handling, django_assert_max_num_queries: Any
+) -> None:
+    box = {stored(second).mailbox_id for second in range(40)}.pop()
+    with django_assert_max_num_queries(12):
+        assert mailbox.drain(box) == 40
+    assert handling.seen == list(range(40))
+    assert set(Event.objects.values_list("status", "attempts")) == {("done", 1)}
+
+
+def test_one_failure_in_a_batch_costs_the_others_nothing_but_a_repetition(stored: Stored, handling: Handling) -> None:
+    handling.failures[2] = GrantRevoked("install again")
+    for second in range(5):
+        box = stored(second).mailbox_id
+    assert mailbox.drain(box) == 5
+    assert handling.seen == [0, 1, 2, 0, 1, 2, 3, 4]
+    assert list(Event.objects.order_by("occurred_at").values_list("status", flat=True)) == [
+        *["done"] * 2,
+        "poisoned",
+        *["done"] * 2,
+    ]
+
+
+def test_a_postponed_event_holds_up_those_behind_it_and_not_those_before(stored: Stored, handling: Handling) -> None:
+    handling.failures[2] = InstallPending("not yet")
+    for second in range(5):
+        box = stored(second).mailbox_id
+    assert mailbox.drain(box) == 2
+    assert list(Event.objects.order_by("occurred_at").values_list("status", flat=True)) == [
+        *["done"] * 2,
+        *["pending"] * 3,
+    ]
+
+
+def test_a_handler_with_locks_that_others_need_has_its_own_transaction(stored: Stored, on: On) -> None:
+    outside = len(connection.savepoint_ids)
+    depths: list[int] = []
+    handlers.on("Alone", lambda event: depths.append(len(connection.savepoint_ids) - outside), own_transaction=True)
+    on("Tested", lambda event: depths.append(len(connection.savepoint_ids) - outside))
+    for second, kind in enumerate(("Tested", "Alone", "Tested")):
+        box = stored(second, type=kind).mailbox_id
+    assert mailbox.drain(box) == 3
+    assert depths == [1, 2, 1], "a savepoint around the handler itself, as after a failure"
+
+
+def test_a_batch_with_slow_handlers_is_committed_as_far_as_it_is(
+    stored: Stored, on: On, travel: time_machine.Traveller
+) -> None:
+    done_before: list[int] = []
+
+    def slow(event: Event) -> None:
+        done_before.append(Event.objects.filter(status="done").count())
+        travel.shift(settle.BATCH_TIME / 2)
+
+    on("Tested", slow)
+    box = {stored(second).mailbox_id for second in range(5)}.pop()
+    assert mailbox.drain(box) == 5
+    assert done_before == [0, 0, 2, 2, 4]
+
+
+def test_the_turn_of_a_busy_tenant_follows_its_backlog(
+    stored: Stored, handling: Handling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "TURN_EVENTS", 3)
+    box = {stored(second).mailbox_id for second in range(20)}.pop()
+    assert [mailbox.drain(box) for _ in range(4)] == [10, 5, 3, 2]
+
+
+def test_after_a_while_a_turn_ends_for_a_tenant_that_has_waited_longer(
+    stored: Stored, handling: Handling, travel: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mailbox, "SHARE_SECONDS", 0.0)
+    monkeypatch.setattr(mailbox, "BATCH", 1)
+    busy = {stored(second, tenant="location:busy").mailbox_id for second in range(4)}.pop()
+    assert mailbox.drain(busy) == 4, "no other tenant waits"
+    patient = stored(0, tenant="location:patient").mailbox_id
+    travel.shift(1)
+    for second in range(4):
+        stored(second, tenant="location:busy")
+    assert mailbox.drain(busy) == 1
+    Mailbox.objects.filter(id=busy).update(due_at=clock.now())
+    assert mailbox.take_due(2, clock.now()) == [patient, busy]
 
 
 def test_install_events_reach_the_install_room_with_the_vendors_moment(

@@ -14,8 +14,8 @@ from integrations.webhooks import queries as webhooks
 _ENOUGH_POSTS = 20  # a share of fewer is no evidence
 _REFUSED = {
     "unsigned": "see that HIGHLEVEL_WEBHOOK_KEYS holds the vendor's signing key; other senders' posts count here too",
-    "malformed": "see webhook.refused in the log; the portal may send another app's events to this URL",
-    "too_large": "see webhook.refused in the log; real webhooks stay far below 1 MiB",
+    "malformed": "see webhook.refused in the log",
+    "too_large": "raise WEBHOOK_MAX_BYTES, and the limit of the proxy in front",
     "not_stored": "see why the database could not store them: away, full or read-only",
     "failed": "see the errors in the log of the web processes",
 }

@@ -1,0 +1,90 @@
+"""The webhook endpoint without a web framework: reads the body, stores it through `inbox.accept`, says what to answer.
+
+The answers follow both retry policies the vendor has published (FACTS 3.2): one repeats every answer but 2xx, the
+other only 429. So the answer is 429 for an event that could not be stored, and never 500 for a failure that has a
+status of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from django.conf import settings
+
+from integrations.core.errors import PayloadAnomalous, PayloadTooLarge, Retryable, Untrusted
+from integrations.highlevel.signatures import ED25519_HEADER, RSA_HEADER
+from integrations.webhooks import answers, inbox
+from integrations.webhooks.answers import NO_APP, Outcome
+from integrations.webhooks.inbox import Receipt
+
+log = structlog.get_logger(__name__)
+
+_SIGNATURES = {ED25519_HEADER: "HTTP_X_GHL_SIGNATURE", RSA_HEADER: "HTTP_X_WH_SIGNATURE"}
+
+
+class RequestBody(Protocol):
+    """The stream of a request's body."""
+
+    def read(self, most: int, /) -> bytes:
+        """Up to `most` bytes; fewer at the end of the body."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The response to one webhook. `body` is its JSON."""
+
+    status: int
+    body: dict[str, str]
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def answer(app_name: str | None, environ: Mapping[str, Any], stream: RequestBody) -> Answer:
+    """Take one POST. `environ` is the WSGI environment or Django's `request.META`, `stream` the body.
+
+    `app_name` is the URL's part that names an app. The outcome is counted. Raises only what is a fault of ours.
+    """
+    try:
+        receipt = inbox.accept(app_name, _body(environ, stream), _signatures(environ))
+    except Untrusted as error:
+        answers.count(app_name, answers.REFUSALS[error.status])
+        log.warning("webhook.refused", code=error.code, error=str(error), **error.context)
+        return Answer(error.status, {"error": error.code, "message": str(error)})
+    except Retryable as error:
+        answers.count(app_name, Outcome.NOT_STORED)
+        log.warning("webhook.not_stored", code=error.code, **error.context)
+        wait = {"Retry-After": str(round(error.retry_after or inbox.COME_BACK))}
+        return Answer(429, {"error": error.code, "message": str(error)}, wait)
+    except Exception:
+        answers.count(app_name, Outcome.FAILED)
+        raise
+    outcome = _outcome(receipt)
+    answers.count(receipt.app_id or NO_APP, outcome)
+    return Answer(200, {"status": outcome.value})
+
+
+def _outcome(receipt: Receipt) -> Outcome:
+    if receipt.app_id is None:
+        return Outcome.NOT_HERE
+    return Outcome.STORED if receipt.mailbox_id else Outcome.DUPLICATE
+
+
+def _signatures(environ: Mapping[str, Any]) -> dict[str, str]:
+    return {name: environ[key] for name, key in _SIGNATURES.items() if key in environ}
+
+
+def _body(environ: Mapping[str, Any], stream: RequestBody) -> bytes:
+    """The raw body. One that declares too large a length is not read; any other up to one byte above the limit."""
+    largest: int = settings.WEBHOOK_MAX_BYTES
+    declared = environ.get("CONTENT_LENGTH") or "0"
+    if declared.isdecimal() and int(declared) > largest:
+        raise PayloadTooLarge(f"the webhook is larger than {largest} bytes", size=int(declared))
+    try:
+        raw = stream.read(largest + 1)
+    except Exception as error:  # the server reports a malformed chunk by a class of its own, which is no OSError
+        raise PayloadAnomalous("the webhook broke off", reason=type(error).__name__) from error
+    if len(raw) > largest:
+        raise PayloadTooLarge(f"the webhook is larger than {largest} bytes")
+    return raw
