@@ -1,4 +1,4 @@
-"""App config of the project: loads the Celery app in every process that sets Django up.
+"""App config of the project: loads the Celery app in every process that sets Django up, and registers system checks.
 
 A process without it would send its tasks to Celery's default broker.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class ProjectConfig(AppConfig):
@@ -17,5 +18,6 @@ class ProjectConfig(AppConfig):
     label = "project"
 
     def ready(self) -> None:
-        """Make the project's Celery app the default of this process."""
+        """Make the project's Celery app the default of this process, and import every app's `checks.py`."""
         import_module("hlapp.celery").app.set_default()
+        autodiscover_modules("checks")

@@ -25,6 +25,7 @@ SHARED_MODULES = {
     "admin": "Django admin classes",
     "admin_views": "views below /admin/ that belong to no model",
     "apps": "AppConfig",
+    "checks": "Django system checks",
     "client": "sends requests: highlevel to the vendor's OAuth endpoints, gateway to its API",
     "clock": "source of the current time",
     "contacts": "the vendor's resource: sync stores it, the sandbox serves it",

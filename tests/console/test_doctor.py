@@ -55,7 +55,7 @@ def levels(findings: Iterable[Finding]) -> dict[str, Level]:
 
 
 def test_a_sound_deployment_has_nothing_failed(agency: Installation, operator: Any) -> None:
-    found = levels(diagnostics.run_checks())
+    found = levels(diagnostics.run_all())
     assert set(found.values()) == {Level.OK}, found
     assert {
         "configuration",
@@ -76,36 +76,31 @@ def test_whatever_is_not_ok_says_what_to_do(app: App, settings: Settings) -> Non
     settings.HIGHLEVEL_WEBHOOK_KEYS = ["not a key"]
     App.objects.update(scopes="", shared_secret_sealed=None, halted_at=clock.now())
     Mailbox.objects.create(app=app, tenant="app", due_at=clock.now() - timedelta(hours=1))
-    troubled = [finding for finding in diagnostics.run_checks() if finding.level != Level.OK]
+    troubled = [finding for finding in diagnostics.run_all() if finding.level != Level.OK]
     assert {"configuration", "webhook keys", "vault keys", "operators", "backlog"} <= {f.check for f in troubled}
     assert all(finding.fix for finding in troubled)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "level"),
-    [
-        ("PUBLIC_URL", "https://my-highlevel-app.example.com", Level.FAILED),
-        ("HTTPS", False, Level.WARNING),
-        ("DEBUG", True, Level.WARNING),
-        ("SECRET_KEY", "short", Level.WARNING),
-        ("ALLOWED_HOSTS", ["*"], Level.OK),
-        ("ALLOWED_HOSTS", [], Level.FAILED),
-    ],
-)
-def test_the_configuration_is_judged(settings: Settings, name: str, value: Any, level: Level) -> None:
-    setattr(settings, name, value)
-    assert levels(diagnostics.configuration())["configuration"] == level
-
-
-def test_a_provider_in_the_address_is_noticed(settings: Settings) -> None:
-    settings.PUBLIC_URL = "https://leadconnector.app.example.com"
-    assert any("names the provider" in finding.found for finding in diagnostics.configuration())
+def test_system_checks_are_findings_with_their_ids(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["elsewhere.example.com"]
+    settings.DEBUG = True
+    settings.SILENCED_SYSTEM_CHECKS = ["hlapp.W001"]
+    settings.HTTPS = False
+    refused, debug, served = diagnostics.configuration()
+    assert (refused.check, refused.level) == ("configuration", Level.FAILED)
+    assert refused.found == "Requests to PUBLIC_URL's host are refused. (hlapp.E001)"
+    assert refused.fix == "Add app.example.com to ALLOWED_HOSTS."
+    assert (debug.level, debug.found) == (
+        Level.WARNING,
+        "DEBUG is on, and other machines reach elsewhere.example.com. (hlapp.W004)",
+    )
+    assert served.level == Level.OK
 
 
 def test_without_a_database_only_that_is_said(healthy: dict[str, ProbeResult]) -> None:
     """No `db` fixture: any query would fail the test."""
     healthy["database"] = ProbeResult(ok=False, ms=2000, note="OperationalError")
-    found = diagnostics.run_checks()
+    found = diagnostics.run_all()
     assert levels(found)["database"] == Level.FAILED
     assert not {"backlog", "vault"} & levels(found).keys()
     assert "DATABASE_URL" in next(finding.fix for finding in found if finding.check == "database")
@@ -114,7 +109,7 @@ def test_without_a_database_only_that_is_said(healthy: dict[str, ProbeResult]) -
 @pytest.mark.django_db
 def test_without_a_broker_no_worker_is_asked(healthy: dict[str, ProbeResult], app: App) -> None:
     healthy["broker"] = ProbeResult(ok=False, ms=1, note="OperationalError")
-    assert "worker" not in levels(diagnostics.run_checks())
+    assert "worker" not in levels(diagnostics.run_all())
 
 
 def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +117,7 @@ def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pyt
         raise OperationalError("gone")
 
     monkeypatch.setattr(workers, "overdue", broken)
-    assert levels(diagnostics.run_checks())["backlog"] == Level.FAILED
+    assert levels(diagnostics.run_all())["backlog"] == Level.FAILED
 
 
 @pytest.mark.parametrize(("skew", "level"), [(0.5, Level.OK), (30.0, Level.FAILED), (-30.0, Level.FAILED)])
@@ -211,7 +206,7 @@ def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Install
 def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], level: Level, said: str) -> None:
     Answers.objects.create(app=app, day=clock.now().date(), **numbers)
     Answers.objects.create(app=app, day=clock.now().date() - timedelta(days=3), failed=10_000)
-    findings = [finding for finding in diagnostics.run_checks() if finding.check == "webhooks"]
+    findings = [finding for finding in diagnostics.run_all() if finding.check == "webhooks"]
     assert levels(findings) == {"webhooks": level}
     assert any(said in finding.found for finding in findings)
     assert all(finding.fix for finding in findings if finding.level != Level.OK)
@@ -220,7 +215,7 @@ def test_many_refused_webhooks_are_noticed(app: App, numbers: dict[str, int], le
 @pytest.mark.parametrize("outcome", [outcome.value for outcome in answers.Outcome if outcome not in answers.TAKEN])
 def test_every_kind_of_refusal_has_its_cure(app: App, outcome: str) -> None:
     Answers.objects.create(app=app, day=clock.now().date(), **{outcome: 100})
-    (finding,) = [one for one in diagnostics.run_checks() if one.check == "webhooks" and one.level != Level.OK]
+    (finding,) = [one for one in diagnostics.run_all() if one.check == "webhooks" and one.level != Level.OK]
     assert finding.fix
 
 

@@ -15,7 +15,7 @@ KEPT = ("DATABASE_URL", "REDIS_URL", "CI", "CHROMIUM", "HIGHLEVEL_REFERENCE")
 FIXED = {
     "DJANGO_SETTINGS_MODULE": "hlapp.settings",
     "SECRET_KEY": "a-fixed-secret-key-that-only-tests-use-0123456789",
-    "VAULT_KEYS": "test:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+    "VAULT_KEYS": "test:oJT3zwzkuSZneDCQdBV5xnnGvMMOv38ndq9mAAHH3vA=",
     "PUBLIC_URL": "https://app.example.com",
     "ALLOWED_HOSTS": "app.example.com,testserver,127.0.0.1,localhost",
     "HIGHLEVEL_CLIENT_ID": "66a0419a0dffa47fb5f8b22f-lyx1abcd",

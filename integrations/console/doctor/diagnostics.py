@@ -7,10 +7,10 @@ A check that raises becomes a finding itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.checks import ERROR, run_checks
 from django.db import DatabaseError, connection
 
 from integrations.console.doctor import health
@@ -30,14 +30,12 @@ OLDEST_POSTGRESQL = 150_000
 START_WORKER = "start one: celery -A hlapp worker -P threads -c 16 -Q urgent,api"
 START_BEAT = "start exactly one: celery -A hlapp beat; and let a worker read the queue urgent"
 LARGEST_SKEW = 2.0  # seconds; the rule for orphaned refreshes allows thirty
-_SHORTEST_SECRET_KEY = 32
-_PROVIDER_WORDS = ("highlevel", "gohighlevel", "leadconnector")
 
 
 Check = Callable[[], Iterator[Finding]]
 
 
-def run_checks() -> list[Finding]:
+def run_all() -> list[Finding]:
     """All findings, in order. Takes about ten seconds, because it waits for a sweep that beat sends."""
     findings = [found for check in (configuration, webhook_keys, spool, services) for found in _guarded(check)]
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
@@ -49,19 +47,12 @@ def run_checks() -> list[Finding]:
 
 
 def configuration() -> Iterator[Finding]:
-    """Settings that start-up accepts and that are wrong in production."""
-    url = urlsplit(settings.PUBLIC_URL)
+    """The system checks that carry the tag `hlapp` (`checks.py` of each app), with those about production."""
     name = "configuration"
-    if not settings.HTTPS:
-        yield Finding(name, Level.WARNING, "PUBLIC_URL is plain HTTP", "the marketplace accepts HTTPS addresses only")
-    if any(word in settings.PUBLIC_URL.lower() for word in _PROVIDER_WORDS):
-        yield Finding(name, Level.WARNING, "PUBLIC_URL names the provider", "listings demand a neutral address")
-    if not {url.hostname, "*"} & set(settings.ALLOWED_HOSTS):
-        yield Finding(name, Level.FAILED, "PUBLIC_URL's host is refused", f"add {url.hostname} to ALLOWED_HOSTS")
-    if len(settings.SECRET_KEY) < _SHORTEST_SECRET_KEY:
-        yield Finding(name, Level.WARNING, "SECRET_KEY is short", f"use {_SHORTEST_SECRET_KEY} random characters")
-    if settings.DEBUG:
-        yield Finding(name, Level.WARNING, "DEBUG is on", "set DEBUG=false anywhere but on your own machine")
+    for message in run_checks(tags=["hlapp"], include_deployment_checks=True):
+        if not message.is_silenced():
+            level = Level.FAILED if message.level >= ERROR else Level.WARNING
+            yield Finding(name, level, f"{message.msg} ({message.id})", message.hint or "")
     yield Finding(name, Level.OK, f"read; serves {settings.PUBLIC_URL}")
 
 

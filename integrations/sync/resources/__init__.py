@@ -1,4 +1,4 @@
-"""Registry of the resources that can be synced. A new resource is a module here and an entry in RESOURCES."""
+"""Registry of the resources that can be synced. A new resource is a module here and an entry in ALL."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from integrations.sync.resources.contacts import CONTACTS
 from integrations.sync.resources.lists import CALENDARS, PIPELINES, USERS
 from integrations.sync.resources.opportunities import OPPORTUNITIES
 
-RESOURCES: dict[str, Resource] = {
-    resource.name: resource for resource in (CONTACTS, OPPORTUNITIES, PIPELINES, USERS, CALENDARS)
-}
+ALL: tuple[Resource, ...] = (CONTACTS, OPPORTUNITIES, PIPELINES, USERS, CALENDARS)
+RESOURCES: dict[str, Resource] = {resource.name: resource for resource in ALL}
 
-__all__ = ["RESOURCES", "Change", "Request", "Resource"]
+__all__ = ["ALL", "RESOURCES", "Change", "Request", "Resource"]

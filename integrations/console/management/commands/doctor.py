@@ -20,13 +20,15 @@ _STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "bold red"}
 class Command(BaseCommand):
     """Prints the findings. Exits with status 1 when one of them is FAILED."""
 
+    requires_system_checks = ()  # it shows their findings among its own
+
     help = "Check configuration, services, keys, workers, beat and apps. Exits 1 when a check failed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     def handle(self, **options: Any) -> None:
-        findings = diagnostics.run_checks()
+        findings = diagnostics.run_all()
         if options["json"]:
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))
         else:

@@ -1,0 +1,102 @@
+"""System checks: each finds its own misuse, and says nothing about the settings of the tests."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from pytest_django import Settings
+
+from integrations.jobs import checks as job_checks
+from integrations.jobs import define
+from integrations.sync import checks as sync_checks
+from integrations.sync.resources import ALL
+
+NO_EVENTS = {"name": "other", "upserts": frozenset(), "deletes": frozenset()}
+
+
+def found() -> set[str]:
+    return {str(message.id) for message in run_checks(tags=["hlapp"], include_deployment_checks=True)}
+
+
+def key(raw: bytes) -> list[str]:
+    return [f"k:{base64.b64encode(raw).decode()}"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({}, set()),
+        ({"ALLOWED_HOSTS": []}, {"hlapp.E001"}),
+        ({"ALLOWED_HOSTS": ["*"]}, set()),
+        ({"ALLOWED_HOSTS": [".example.com"]}, set()),
+        ({"CELERY_BROKER_URL": "localhost:6379"}, {"hlapp.E002"}),
+        ({"CELERY_BROKER_URL": "amqps://user:password@host//"}, set()),
+        ({"HTTPS": False}, {"hlapp.W001"}),
+        ({"PUBLIC_URL": "https://leadconnector.app.example.com", "ALLOWED_HOSTS": ["*"]}, {"hlapp.W002"}),
+        ({"SECRET_KEY": "short"}, {"hlapp.W003"}),
+        ({"DEBUG": True}, {"hlapp.W004"}),
+        ({"TRUSTED_PROXIES": 0}, {"hlapp.W005"}),
+        ({"METRICS_TOKEN": "guess"}, {"hlapp.W006"}),
+        ({"VAULT_KEYS": key(bytes(32))}, {"vault.W001"}),
+        ({"VAULT_KEYS": key(b"correct horse battery staple 123")}, {"vault.W001"}),
+        ({"VAULT_KEYS": key(bytes(range(100, 132)))}, set()),
+    ],
+)
+def test_each_misuse_has_its_id(settings: Settings, changes: Any, ids: set[str]) -> None:
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert found() == ids
+
+
+def test_production_with_the_stand_in_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(django_settings, "INSTALLED_APPS", ["integrations.sandbox"])  # Django loads no apps anew
+    assert found() == {"hlapp.E003"}
+    monkeypatch.setattr(django_settings, "DEBUG", True)
+    assert found() == {"hlapp.W004"}
+
+
+def test_an_error_stops_commands_and_names_what_to_do(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["elsewhere.example.com"]
+    with pytest.raises(SystemCheckError, match=r"hlapp\.E001[\s\S]*Add app\.example\.com to ALLOWED_HOSTS"):
+        call_command("check")
+
+
+def test_a_job_that_waits_for_a_misspelt_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: dict[str, Any] = {}
+    monkeypatch.setattr(define, "JOBS", jobs)
+    monkeypatch.setattr(job_checks, "JOBS", jobs)
+
+    @define.background_job("tests.never", on=("ContactCreated", "ContactUpdate"))
+    def never(run: Any) -> None: ...
+
+    (message,) = run_checks(tags=["hlapp"])
+    assert message.id == "jobs.W001"
+    assert "'ContactCreated'" in message.msg
+    assert message.hint is not None
+    assert "ContactCreate" in message.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "ids"),
+    [
+        ({}, {"sync.E001", "sync.E002"}),
+        ({"name": "other"}, {"sync.E002"}),
+        (NO_EVENTS, set()),
+        ({**NO_EVENTS, "operation": "contacts.list"}, {"sync.E003"}),
+        ({**NO_EVENTS, "whole": "contacts"}, {"sync.E004"}),
+        ({**NO_EVENTS, "scope": "users.readonly"}, {"sync.E005"}),
+    ],
+)
+def test_a_resource_that_contradicts_another_or_the_catalogue(
+    monkeypatch: pytest.MonkeyPatch, changes: Any, ids: set[str]
+) -> None:
+    contacts = next(resource for resource in ALL if resource.name == "contacts")
+    monkeypatch.setattr(sync_checks, "ALL", (*ALL, replace(contacts, **changes)))
+    assert found() == ids
