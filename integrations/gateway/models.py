@@ -8,7 +8,7 @@ from __future__ import annotations
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from integrations.gateway.stats.histogram import SIZE
+from integrations.gateway.histogram import SIZE
 from integrations.tenants.models import App
 
 

@@ -12,9 +12,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from integrations.core import clock
+from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Usage
 from integrations.gateway.stats import usage
-from integrations.gateway.stats.histogram import SIZE, bucket
 from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App, Installation, Location, UserType
 from tests.console.test_browser import Watched, browser, plain_http, watched
@@ -146,7 +146,7 @@ def test_usage_is_drawn_and_narrowed(watched: Watched, live_server: object, busy
     sign_in(page, str(live_server))
     page.goto(f"{live_server}/admin/gateway/usage/")
     expect(page.get_by_role("img", name="Requests by operation")).to_be_visible()
-    column = page.locator("svg[aria-label='Requests by operation'] rect").first
+    column = page.locator("svg[aria-label^='Requests by operation:'] rect").first
     fill = column.evaluate("box => getComputedStyle(box).fill")
     assert fill not in ("rgb(0, 0, 0)", ""), "the stylesheet came"
     page.get_by_role("link", name="contacts.add-tags").click()

@@ -14,9 +14,9 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.core import clock, filters
+from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Call, Usage
-from integrations.gateway.stats import plots, queries
-from integrations.gateway.stats.histogram import SIZE, bucket
+from integrations.gateway.stats import queries, usage_plots
 from integrations.gateway.stats.queries import SPANS, Slice
 from integrations.tenants.models import App
 from tests.sync.conftest import app as app
@@ -78,30 +78,25 @@ def test_columns_stack_exactly_and_name_the_largest() -> None:
     span = SPANS["hour"]
     last = queries.begin(span, NOW) + 59 * 60
     parts = [cut(last, f"op{number}", 10 + number) for number in range(9)]
-    plot = plots.columns("Requests", parts, span, NOW, by=lambda part: part.operation, figure=lambda part: part.spent)
-    assert len(plot.boxes) == 9
-    boxes = sorted(plot.boxes, key=lambda box: -box.y)
-    for below, above in itertools.pairwise(boxes):
-        assert above.y + above.height == pytest.approx(below.y, abs=0.11)
-    assert plot.levels[-1][1] == "200"
-    tallest = plot.levels[0][0] - boxes[-1].y
-    assert tallest / (plot.levels[0][0] - plot.levels[-1][0]) == pytest.approx(sum(range(10, 19)) / 200, abs=0.01)
+    plot = usage_plots.columns(
+        "Requests", parts, span, NOW, by=lambda part: part.operation, figure=lambda part: part.spent
+    )
     assert [name for _, name, _ in plot.legend] == ["op8", "op7", "op6", "op5", "op4", "op3", "3 others"]
-    assert max(box.x + box.width for box in plot.boxes) <= plot.width
+    boxes = sorted(plot.columns, key=lambda box: -box.y)
+    assert [box.tooltip for box in boxes] == [f"20 Nov 12:30: {10 + number} op{number}" for number in range(8, -1, -1)]
+    for below, above in itertools.pairwise(boxes):
+        assert above.y + above.height == pytest.approx(below.y, abs=0.02)
 
 
 def test_latency_curves_break_where_there_were_no_calls() -> None:
     span = SPANS["hour"]
     first = queries.begin(span, NOW)
     parts = [cut(first + minute * 60, "op", 10, 100 + minute) for minute in (0, 1, 2, 10, 11, 30)]
-    plot = plots.latency("Latency", parts, span, NOW)
+    plot = usage_plots.latency("Latency", parts, span, NOW)
     assert [len(curve.lines) for curve in plot.curves] == [2, 2, 2], "a lone bin is a dot"
     assert [len(curve.dots) for curve in plot.curves] == [6, 6, 6]
-
-
-@pytest.mark.parametrize(("value", "nice"), [(0.2, 1), (1, 1), (3, 4), (45, 60), (61, 100), (100, 100), (2_001, 4_000)])
-def test_axes_end_at_round_numbers(value: float, nice: float) -> None:
-    assert plots._nice(value) == nice
+    assert [name for _, name, _ in plot.legend] == ["p50", "p95", "p99"]
+    assert plot.legend[0][2] == "117 ms"
 
 
 @pytest.mark.parametrize("span", [*SPANS, "nonsense"])

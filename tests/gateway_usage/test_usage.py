@@ -11,10 +11,10 @@ from django.db import DataError, OperationalError, connection, transaction
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, RequestRejected, ServerFault
+from integrations.gateway.histogram import BOUNDS, SIZE, bucket, percentile
 from integrations.gateway.models import Usage
 from integrations.gateway.stats import upkeep, usage
 from integrations.gateway.stats.attempt_hook import observed
-from integrations.gateway.stats.histogram import BOUNDS, SIZE, bucket, percentile
 from integrations.gateway.stats.usage import Asked
 from integrations.quota import usage as quota
 from integrations.quota.permits import tickets

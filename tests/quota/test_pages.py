@@ -16,7 +16,7 @@ from integrations.core.errors import StoreUnavailable
 from integrations.core.models import AuditEntry
 from integrations.quota import usage
 from integrations.quota.models import Parked, Pump, Usage
-from integrations.quota.pages import plots, spending
+from integrations.quota.pages import spending
 from integrations.quota.permits import queries
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.queries import Snapshot
@@ -58,24 +58,6 @@ def test_calls_are_counted_by_job_and_lane_and_written_together() -> None:
 def test_a_bucket_is_five_minutes() -> None:
     assert usage.bucket(NOON) == datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
     assert usage.bucket(NOON + timedelta(minutes=2)) == datetime(2026, 5, 1, 12, 5, tzinfo=UTC)
-
-
-def test_a_plot_stacks_the_lanes_from_bulk_up() -> None:
-    starts = [NOON.replace(minute=0), NOON.replace(minute=5)]
-    series = {Lane.INTERACTIVE: [1, 0], Lane.EVENTS: [2, 0], Lane.BULK: [5, 10]}
-    plot = plots.stacked(starts, series, width=100, height=100)
-    assert plot.most == 10
-    first = [(bar.lane, bar.y, bar.height) for bar in plot.bars[:3]]
-    assert first == [("bulk", 50.0, 50.0), ("events", 30.0, 20.0), ("interactive", 20.0, 10.0)]
-    assert (plot.bars[3].x, plot.bars[3].y, plot.bars[3].height) == (50.0, 0.0, 100.0)
-    assert plot.bars[0].words == "12:00: 5 bulk"
-
-
-@pytest.mark.parametrize(
-    ("most", "top"), [(0, 2), (1, 2), (3, 5), (10, 10), (11, 20), (24, 25), (251, 500), (999, 1000)]
-)
-def test_the_top_of_a_plot_is_a_round_number(most: int, top: int) -> None:
-    assert plots.nice(most) == top
 
 
 def test_a_day_has_288_buckets_and_the_last_is_under_way() -> None:
@@ -136,8 +118,13 @@ def test_one_resource_over_the_day(page: Client) -> None:
     opened()
     spend(40)
     park(7)
-    html = page.get(DETAIL).content.decode()
-    assert html.count("<rect") == 1
+    spend(2, lane=Lane.INTERACTIVE)
+    answer = page.get(DETAIL)
+    bulk, interactive = answer.context["line"].plot.columns
+    assert (bulk.colour, interactive.colour) == ("bulk", "interactive")
+    assert bulk.y == pytest.approx(interactive.y + interactive.height), "bulk is at the bottom"
+    html = answer.content.decode()
+    assert html.count("<rect") == 2
     assert f'href="{PARKED}?q={KEY}"' in html
     assert "tests.spend" in html
     assert page.get("/admin/quota/usage/resource/nonsense/").status_code == 404

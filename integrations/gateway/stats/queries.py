@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
-from integrations.gateway.stats.histogram import SIZE, percentile
+from integrations.gateway.histogram import SIZE, percentile
 
 MOST_SLICES = 50_000
 _COLUMNS = ("app_id", "resource_id", "operation", "job", "lane")

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from integrations.gateway.histogram import SIZE
 from integrations.gateway.models import Call, Usage
-from integrations.gateway.stats.histogram import SIZE
 from integrations.gateway.stats.usage import ADD_UP
 
 MINUTES_KEPT = timedelta(days=2)

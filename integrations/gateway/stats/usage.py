@@ -13,9 +13,9 @@ from django.db import connection
 
 from integrations.core import clock
 from integrations.core.counters import BufferedCounter
+from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Usage
 from integrations.gateway.stats import kept_calls
-from integrations.gateway.stats.histogram import SIZE, bucket
 
 _FIGURES = 4  # calls, spent, took_ms, slowest_ms; the buckets follow
 

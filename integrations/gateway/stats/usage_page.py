@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from integrations.gateway.stats import plots, queries
+from integrations.core.plots import Plot
+from integrations.gateway.stats import queries, usage_plots
 from integrations.gateway.stats.queries import SPANS, Figures, Slice, Span
 
 BY_HAND = "by hand"  # label of calls from pages and commands, without a job
@@ -72,12 +73,12 @@ def _job(part: Slice) -> str:
     return part.job or BY_HAND
 
 
-def _plots(parts: list[Slice], span: Span, now: datetime) -> list[plots.Plot]:
+def _plots(parts: list[Slice], span: Span, now: datetime) -> list[Plot]:
     return [
-        plots.columns("Requests by operation", parts, span, now, by=_operation, figure=lambda part: part.spent),
-        plots.columns("Requests by job", parts, span, now, by=_job, figure=lambda part: part.spent),
-        plots.columns("Errors", parts, span, now, by=lambda part: part.code, figure=lambda part: part.errors),
-        plots.latency("Latency", parts, span, now),
+        usage_plots.columns("Requests by operation", parts, span, now, by=_operation, figure=lambda part: part.spent),
+        usage_plots.columns("Requests by job", parts, span, now, by=_job, figure=lambda part: part.spent),
+        usage_plots.columns("Errors", parts, span, now, by=lambda part: part.code, figure=lambda part: part.errors),
+        usage_plots.latency("Latency", parts, span, now),
     ]
 
 

@@ -14,19 +14,21 @@ from typing import Any
 
 from django.urls import reverse
 
+from integrations.core import plots
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
+from integrations.core.plots import Plot, Series, Size
 from integrations.quota import usage
 from integrations.quota.models import Parked, Pump
-from integrations.quota.pages import outlook, plots, spending, tenant_names
+from integrations.quota.pages import outlook, spending, tenant_names
 from integrations.quota.pages.outlook import Day
-from integrations.quota.pages.plots import Plot
 from integrations.quota.pages.spending import Resource, Share
 from integrations.quota.permits import queries
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.queries import Snapshot
 
 _PACE = 6  # buckets by which bulk work's pace is judged
+_PLOT = "Calls in the last 24 hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Card:
 def overview(now: datetime, search: str) -> dict[str, Any]:
     """The page of all resources that were used or have parked tasks, with the health of Redis and of the pump."""
     found = spending.resources(now, search=search)
-    lines = _lines(found, now, width=288, height=28)
+    lines = _lines(found, now, plots.SMALL)
     shares = spending.shares(now)
     return {
         "cards": [_store_card(), _pump_card(now), *_work_cards(shares, now)],
@@ -93,7 +95,7 @@ def one(key: str, now: datetime) -> dict[str, Any]:
     (resource,) = spending.resources(now, key=key)
     parked = Parked.objects.filter(key=key).order_by("state", "place_at", "id")[:10]
     rows = [(row, relative(row.parked_at, now)) for row in parked]
-    (line,) = _lines([resource], now, width=1152, height=180)
+    (line,) = _lines([resource], now, plots.WIDE)
     return {
         "title": line.name,
         "line": line,
@@ -103,7 +105,7 @@ def one(key: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def _lines(resources: Sequence[Resource], now: datetime, *, width: int, height: int) -> list[Line]:
+def _lines(resources: Sequence[Resource], now: datetime, size: Size) -> list[Line]:
     named, known = tenant_names.by_id([resource.id for resource in resources]), _snapshots(resources)
     starts = spending.buckets(now)
     return [
@@ -111,11 +113,16 @@ def _lines(resources: Sequence[Resource], now: datetime, *, width: int, height: 
             resource,
             named.get(resource.id, resource.id),
             known.get(resource.key),
-            plots.stacked(starts, resource.series, width=width, height=height),
+            plots.columns(_PLOT, starts, _by_lane(resource), size=size),
             relative(resource.oldest, now),
         )
         for resource in resources
     ]
+
+
+def _by_lane(resource: Resource) -> list[Series]:
+    """The lanes from the bottom up: bulk, events, interactive. Each has its own colour in `quota.css`."""
+    return [Series(lane.value, resource.series[lane], lane.value) for lane in reversed(Lane)]
 
 
 def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
