@@ -35,8 +35,8 @@ from bench.limiters import LIMIT, LIMITERS, WINDOW, Place  # noqa: E402
 from integrations.quota.permits import scripts  # noqa: E402
 from integrations.sandbox.oauth.installs import Install  # noqa: E402
 from integrations.sandbox.oauth.tokens import Grant  # noqa: E402
+from integrations.sandbox.options import Options, Window  # noqa: E402
 from integrations.sandbox.server.embedded import Embedded, serve_in_thread  # noqa: E402
-from integrations.sandbox.server.options import Options, Window  # noqa: E402
 
 PROCESSES = 4
 FORTH_MS, BACK = (10.0, 200.0), (0.010, 0.200)

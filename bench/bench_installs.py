@@ -25,8 +25,8 @@ from django.test import Client, override_settings  # noqa: E402
 
 from integrations.core.models import AuditEntry  # noqa: E402
 from integrations.installs.models import InstallState  # noqa: E402
+from integrations.sandbox.options import Options  # noqa: E402
 from integrations.sandbox.server.embedded import Embedded, serve_in_thread  # noqa: E402
-from integrations.sandbox.server.options import Options  # noqa: E402
 from integrations.tenants.models import App, Company, Installation, Location  # noqa: E402
 from integrations.tokens.models import Credential  # noqa: E402
 

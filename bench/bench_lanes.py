@@ -31,7 +31,7 @@ from integrations.quota.parking import queue  # noqa: E402
 from integrations.quota.permits import scripts, tickets  # noqa: E402
 from integrations.quota.permits.governor import Permit  # noqa: E402
 from integrations.quota.permits.lanes import Lane  # noqa: E402
-from integrations.sandbox.server.options import Options  # noqa: E402
+from integrations.sandbox.options import Options  # noqa: E402
 from integrations.sync import plans  # noqa: E402
 from integrations.sync.models import Plan, Run  # noqa: E402
 from integrations.tenants.models import App, Installation, UserType  # noqa: E402

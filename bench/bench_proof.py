@@ -17,7 +17,7 @@ from itertools import product  # noqa: E402
 
 from integrations.quota.permits import scripts  # noqa: E402
 from integrations.quota.permits.lanes import Lane  # noqa: E402
-from integrations.sandbox.server.quota import WINDOWS  # noqa: E402
+from integrations.sandbox.quota import WINDOWS  # noqa: E402
 from tests.quota.bucket import Bucket, terms  # noqa: E402
 from tests.quota.simulator import PROFILES, simulation  # noqa: E402
 

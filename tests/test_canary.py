@@ -28,7 +28,7 @@ from integrations.gateway.models import Call
 from integrations.gateway.stats import usage
 from integrations.highlevel.http import wire
 from integrations.quota.permits.lanes import Lane
-from integrations.sandbox.server.context import Platform
+from integrations.sandbox.context import Platform
 from integrations.sandbox.server.embedded import serve_in_thread
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, UserType

@@ -25,9 +25,9 @@ from integrations.core import clock
 from integrations.demo.browser import Browser
 from integrations.demo.processes import DemoFailed, Supervisor
 from integrations.quota.permits import scripts as quota_store
+from integrations.sandbox.controls.environment import variables
 from integrations.sandbox.oauth.marketplace import listed
-from integrations.sandbox.server.environment import variables
-from integrations.sandbox.server.options import Options
+from integrations.sandbox.options import Options
 
 DATABASE = "hlapp_demo"
 OPERATOR = "operator"

@@ -1,4 +1,4 @@
-"""The sandbox's own clock: token expiry, the refresh grace and the quota windows follow it, and it can be advanced.
+"""Clock of the sandbox, which can be advanced: token expiry, the refresh grace and quota windows follow it.
 
 It counts on the monotonic clock from the wall time at start, so a correction of the machine's clock cannot move
 quota windows.

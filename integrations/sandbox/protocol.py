@@ -1,4 +1,4 @@
-"""Types shared by the gate and the resources: Call, Reply, ApiError, Route."""
+"""Types of the sandbox's operations: ApiCall, Reply, ApiError, Route."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class ApiError(Exception):
 
 
 @dataclass(slots=True)
-class Call:
+class ApiCall:
     """One API request that has passed the token, scope, version and quota checks.
 
-    `location` is the one the token speaks for (None for a company token). `emit(event_type, payload)` sends a signed
-    webhook of that location to the apps installed there, once the answer is on its way.
+    `location` is the token's location, None for a company token. `emit(event_type, payload)` sends a signed webhook of
+    that location to the app, if it is installed there, after the answer.
     """
 
     world: World
@@ -52,7 +52,7 @@ class Route:
     method: str
     path: str
     operation_id: str
-    handler: Callable[[Call], Reply]
+    handler: Callable[[ApiCall], Reply]
     scopes: tuple[str, ...]
     levels: tuple[str, ...] = ("Location",)
     version: str = "2021-07-28"

@@ -1,4 +1,4 @@
-"""Times inside the sandbox are integers, milliseconds since 1970 (UTC); the vendor's texts are made and read here."""
+"""Timestamps: milliseconds since 1970 (UTC) as integers, to and from the vendor's texts."""
 
 from __future__ import annotations
 

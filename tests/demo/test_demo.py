@@ -19,7 +19,7 @@ import pytest
 from django.conf import settings
 
 from integrations.demo import deployment
-from integrations.sandbox.server.options import Options
+from integrations.sandbox.options import Options
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]

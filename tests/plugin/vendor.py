@@ -20,8 +20,8 @@ from integrations.core.secret import Secret
 from integrations.highlevel.http import wire
 from integrations.highlevel.oauth import client as oauth
 from integrations.highlevel.oauth.grants import Grant
+from integrations.sandbox.options import Options
 from integrations.sandbox.server.embedded import serve_in_thread
-from integrations.sandbox.server.options import Options
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 

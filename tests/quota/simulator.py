@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from integrations.sandbox.server.quota import WINDOWS, BurstWindow
+from integrations.sandbox.quota import WINDOWS, BurstWindow
 from tests.quota.bucket import MICRO, TTL, Bucket
 
 LIMIT, WINDOW = 100, 10.0

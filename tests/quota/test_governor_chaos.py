@@ -23,8 +23,8 @@ from redis.retry import Retry
 from hlapp.embedded import binaries
 from integrations.sandbox.oauth.installs import Install
 from integrations.sandbox.oauth.tokens import Grant
+from integrations.sandbox.options import Options
 from integrations.sandbox.server.embedded import Embedded, serve_in_thread
-from integrations.sandbox.server.options import Options
 from tests.plugin import servers
 from tests.support.waiting import wait_until
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.quota.permits import queries, timings
-from integrations.sandbox.server.quota import WINDOWS
+from integrations.sandbox.quota import WINDOWS
 from tests.quota.bucket import SLACK, TTL, WINDOW, Bucket
 from tests.quota.simulator import PROFILES, Simulation
 

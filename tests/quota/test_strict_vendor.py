@@ -13,7 +13,7 @@ from integrations.highlevel.http import transport
 from integrations.highlevel.http.transport import Request
 from integrations.quota.permits import governor
 from integrations.quota.permits.lanes import Lane
-from integrations.sandbox.server.options import Window
+from integrations.sandbox.options import Window
 from tests.plugin.vendor import Vendor, location_grant, make_app, run_vendor
 
 pytestmark = pytest.mark.slow

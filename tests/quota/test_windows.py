@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integrations.sandbox.server.quota import WINDOWS, BurstWindow
+from integrations.sandbox.quota import WINDOWS, BurstWindow
 from tests.quota.bucket import SLACK, TTL, WINDOW, Bucket, Granted
 
 HTTP_TIMEOUT = TTL - 10.0

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from integrations.sandbox.options import Options
 from integrations.sandbox.server.embedded import serve_in_thread
-from integrations.sandbox.server.options import Options
 from tests.sandbox.journey import Journey, Receiver, receiver
 
 Start = Callable[..., Journey]

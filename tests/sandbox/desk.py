@@ -9,7 +9,7 @@ import pytest
 
 from integrations.sandbox.data.seed import seed
 from integrations.sandbox.data.world import Company, Location, World
-from integrations.sandbox.protocol import ApiError, Call, Reply, Route
+from integrations.sandbox.protocol import ApiCall, ApiError, Reply, Route
 from integrations.sandbox.resources import ROUTES
 
 NOW = 1_793_600_000.0  # a day after the newest seeded date
@@ -17,7 +17,7 @@ BY_OPERATION: dict[str, Route] = {route.operation_id: route for route in ROUTES}
 
 
 class Desk:
-    """A seeded world, one location's token in hand, and the webhooks told so far."""
+    """A seeded world, the token of one location, and the emitted webhooks."""
 
     def __init__(self, *, contacts: int = 60, number: int = 7) -> None:
         self.world: World = seed(companies=1, locations=2, contacts=contacts, seed=number)
@@ -27,7 +27,7 @@ class Desk:
         self.location: Location
         self.other: Location
         self.location, self.other = self.company.locations.values()
-        self.told: list[tuple[str, dict[str, Any]]] = []
+        self.emitted: list[tuple[str, dict[str, Any]]] = []
 
     def _tick(self) -> float:
         self.time += 0.25
@@ -43,11 +43,11 @@ class Desk:
         agency: bool = False,
     ) -> Reply:
         """Calls with the location's token, or the agency's."""
-        call = Call(
+        call = ApiCall(
             world=self.world,
             company_id=self.company.id,
             location=None if agency else self.location,
-            emit=lambda event, fields: self.told.append((event, json.loads(json.dumps(fields)))),
+            emit=lambda event, fields: self.emitted.append((event, json.loads(json.dumps(fields)))),
             path=path or {},
             query=query or {},
             body=json.loads(json.dumps(body)),
@@ -67,4 +67,4 @@ class Desk:
         return caught.value.body
 
     def events(self) -> list[str]:
-        return [event for event, _ in self.told]
+        return [event for event, _ in self.emitted]

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx2
 
+from integrations.sandbox.options import Options
 from integrations.sandbox.server.embedded import Embedded
-from integrations.sandbox.server.options import Options
 from tests.support.waiting import wait_until
 
 DEFAULTS = Options()

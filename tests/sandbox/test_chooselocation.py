@@ -80,7 +80,7 @@ def test_an_unknown_client_is_told_as_the_vendor_does(journey: Journey) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"redirect_uri": REDIRECT + "/"}, "redirect_uri mismatch"),
         ({"redirect_uri": ""}, "redirect_uri mismatch"),
@@ -90,10 +90,10 @@ def test_an_unknown_client_is_told_as_the_vendor_does(journey: Journey) -> None:
         ({"scope": "<script>alert(1)</script>"}, "invalid_scope: &lt;script&gt;"),
     ],
 )
-def test_what_cannot_be_installed_never_leaves_the_page(journey: Journey, change: dict[str, str], told: str) -> None:
+def test_what_cannot_be_installed_never_leaves_the_page(journey: Journey, change: dict[str, str], message: str) -> None:
     answer = journey.http.get(journey.authorize_url(**change))
     assert answer.status_code == 400
-    assert told in answer.text
+    assert message in answer.text
     if "company" not in change:
         assert journey.http.post(journey.authorize_url(**change), data={}).status_code == 400
 

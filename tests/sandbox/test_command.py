@@ -1,4 +1,4 @@
-"""`manage.py sandbox` takes the same options to the same place as `python -m integrations.sandbox`."""
+"""`manage.py sandbox` has the same options as `python -m integrations.sandbox`, with the same effect."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 
 from integrations.sandbox.management.commands.sandbox import Command
+from integrations.sandbox.options import Options
 from integrations.sandbox.server import commandline
-from integrations.sandbox.server.options import Options
 
 
 @pytest.mark.parametrize("code", [0, 1])

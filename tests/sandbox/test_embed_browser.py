@@ -43,7 +43,7 @@ def test_the_framed_page_gets_its_user(journey: Journey, page: Page, httpserver:
     httpserver.expect_request("/embed/").respond_with_data(APP_PAGE, content_type="text/html")
     query = f"location={journey.locations[1]}&src={httpserver.url_for('/embed/')}"
     page.goto(f"{journey.sandbox.url}/sandbox/embed?{query}")
-    page.get_by_text("It has asked for its user and was answered.").wait_for()
+    page.get_by_text("It has requested its user and was answered.").wait_for()
     answer = page.frame_locator("#app").locator("#answer").inner_text()
     assert decrypted(answer, DEFAULTS.shared_secret)["activeLocation"] == journey.locations[1]
 

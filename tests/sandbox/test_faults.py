@@ -7,7 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from integrations.sandbox.faults.faults import REQUEST_KINDS, Faults
+from integrations.sandbox.faults import REQUEST_KINDS, Faults
 from tests.sandbox.conftest import Start
 from tests.sandbox.journey import Journey
 

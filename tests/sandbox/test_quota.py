@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations.sandbox.server.options import Options
-from integrations.sandbox.server.quota import DAY_SECONDS, Quota
+from integrations.sandbox.options import Options
+from integrations.sandbox.quota import DAY_SECONDS, Quota
 from tests.sandbox.conftest import Start
 from tests.sandbox.journey import Journey
 

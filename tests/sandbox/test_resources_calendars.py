@@ -101,7 +101,7 @@ def test_a_cancelled_booking_frees_its_slot(desk: Desk) -> None:
 )
 def test_what_cannot_be_booked_is_refused(change: dict[str, Any], status: int, desk: Desk) -> None:
     desk.refused(status, "create-appointment", body={**new_appointment(desk), **change})
-    assert desk.told == []
+    assert desk.emitted == []
 
 
 def test_a_contacts_own_appointments(desk: Desk) -> None:

@@ -27,7 +27,7 @@ def ids(answer: Any) -> list[str]:
     return [row["id"] for row in answer["contacts"]]
 
 
-def walk(desk: Desk, between: Callable[[int], None] = lambda page: None, **more: Any) -> list[str]:
+def listed(desk: Desk, between: Callable[[int], None] = lambda page: None, **more: Any) -> list[str]:
     """All ids, page by page, the way an app reads them; `between` happens after each page."""
     found: list[str] = []
     cursor: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def test_a_row_shows_the_contacts_opportunities(desk: Desk) -> None:
 
 
 def test_cursors_lead_through_all_contacts(desk: Desk) -> None:
-    assert walk(desk) == newest_first(desk)
+    assert listed(desk) == newest_first(desk)
 
 
 def test_pages_lead_through_all_contacts(desk: Desk) -> None:
@@ -95,19 +95,19 @@ def test_rows_deleted_and_added_between_pages_repeat_and_hide_nothing(desk: Desk
                 desk.get("delete-contact", {"contactId": contact_id})
                 gone.append(contact_id)
 
-    found = walk(desk, disturb)
+    found = listed(desk, disturb)
     assert len(set(found)) == len(found)
     assert set(before) - set(gone) <= set(found)
 
 
 def test_updates_between_pages_send_a_row_ahead_without_an_endless_loop(desk: Desk) -> None:
     # Reading by dateUpdated upwards, a touched row moves to the end and is read once more: with one touch after each
-    # page the walk must still come to its end.
+    # page the listing must still come to its end.
     def touch(page: int) -> None:
         if page < 30:
             desk.get("update-contact", {"contactId": newest_first(desk)[page]}, body={"city": f"Town {page}"})
 
-    found = walk(desk, touch, sort=[{"field": "dateUpdated", "direction": "asc"}])
+    found = listed(desk, touch, sort=[{"field": "dateUpdated", "direction": "asc"}])
     assert set(found) == set(desk.location.contacts)
 
 
@@ -115,7 +115,7 @@ def test_updates_between_pages_send_a_row_ahead_without_an_endless_loop(desk: De
 def test_ten_thousand_contacts_are_paged_in_moments() -> None:
     desk = Desk(contacts=10_000)
     started = time.process_time()
-    found = walk(desk, pageLimit=100)
+    found = listed(desk, pageLimit=100)
     assert len(set(found)) == 10_000
     assert time.process_time() - started < 10  # 0.2 s on an idle machine, minutes if a page read all
     started = time.process_time()
@@ -137,7 +137,7 @@ def test_ten_thousand_contacts_are_paged_in_moments() -> None:
 def test_contacts_are_sorted_and_paged_by_a_field(
     field: str, key: Callable[[Contact], Any], direction: str, desk: Desk
 ) -> None:
-    found = walk(desk, sort=[{"field": field, "direction": direction}])
+    found = listed(desk, sort=[{"field": field, "direction": direction}])
     values = [key(desk.location.contacts[row]) for row in found]
     assert values == sorted(values, reverse=direction == "desc")
     assert sorted(found) == sorted(desk.location.contacts)
@@ -206,7 +206,7 @@ def test_filters_by_a_custom_field(desk: Desk) -> None:
 
 def test_filtered_cursors_lead_through_the_matches_only(desk: Desk) -> None:
     filters = [{"field": "country", "operator": "eq", "value": "US"}]
-    found = walk(desk, filters=filters, pageLimit=7)
+    found = listed(desk, filters=filters, pageLimit=7)
     assert len(found) == len(set(found))
     assert set(found) == matching(desk, lambda row: row.country == "US")
 

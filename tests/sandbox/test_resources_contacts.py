@@ -66,7 +66,7 @@ def test_a_duplicate_is_refused_and_named(field: str, change: Any, desk: Desk) -
     assert error["message"] == "This location does not allow duplicated contacts."
     assert "untold" not in {tag.name for tag in desk.location.tags.values()}
     assert error["meta"] == {"contactId": old.id, "contactName": old.name, "matchingField": field}
-    assert desk.told == []
+    assert desk.emitted == []
 
 
 def test_an_update_may_not_take_anothers_email_but_keep_its_own(desk: Desk) -> None:
@@ -121,8 +121,8 @@ def test_delete_takes_along_what_hangs_on_the_contact(desk: Desk) -> None:
     desk.get("create-note", {"contactId": contact_id}, body={"body": "soon gone"})
     desk.get("delete-contact", {"contactId": contact_id})
     desk.refused(400, "get-contact", {"contactId": contact_id})
-    for shelf in (desk.location.opportunities, desk.location.notes, desk.location.messages, desk.location.events):
-        assert contact_id not in {row.contact_id for row in shelf.values()}
+    for store in (desk.location.opportunities, desk.location.notes, desk.location.messages, desk.location.events):
+        assert contact_id not in {row.contact_id for row in store.values()}
     assert desk.events()[-1] == "ContactDelete"
     assert "OpportunityDelete" in desk.events()
 
@@ -240,7 +240,7 @@ def test_the_task_search_filters_and_skips(desk: Desk) -> None:
 
 def test_the_webhook_says_what_the_contact_is_now(desk: Desk) -> None:
     contact = create(desk, firstName="Ann", email="ann@example.com", tags=["vip"])
-    (event, fields), *_ = desk.told
+    (event, fields), *_ = desk.emitted
     assert event == fields["type"] == "ContactCreate"
     assert fields["locationId"] == desk.location.id
     assert (fields["id"], fields["email"], fields["tags"]) == (contact["id"], "ann@example.com", ["vip"])

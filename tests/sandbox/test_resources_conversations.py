@@ -109,7 +109,7 @@ def test_a_sent_message_is_told_and_leads_its_conversation(desk: Desk) -> None:
     assert (message["direction"], message["body"], message["status"]) == ("outbound", "Hello", "pending")
     row = search(desk)["conversations"][0]
     assert (row["id"], row["lastMessageBody"]) == (sent["conversationId"], "Hello")
-    ((event, fields),) = desk.told
+    ((event, fields),) = desk.emitted
     assert (event, fields["messageId"], fields["direction"]) == ("OutboundMessage", sent["messageId"], "outbound")
 
 
@@ -129,7 +129,7 @@ def test_a_received_message_is_unread(desk: Desk) -> None:
     desk.get("add-an-inbound-message", body=body)
     assert desk.get("get-conversation", path)["unreadCount"] == before + 1
     desk.get("update-conversation", path, body={"locationId": desk.location.id, "unreadCount": 0})
-    assert [fields["unreadCount"] for _, fields in desk.told if "unreadCount" in fields] == [before + 1, 0]
+    assert [fields["unreadCount"] for _, fields in desk.emitted if "unreadCount" in fields] == [before + 1, 0]
     assert desk.get("get-conversation", path)["inbox"] is False
 
 
@@ -148,7 +148,7 @@ def test_who_cannot_be_reached_is_refused(desk: Desk) -> None:
     desk.refused(400, "send-a-new-message", body={**body, "message": ""})
     desk.refused(400, "send-a-new-message", body={**body, "contactId": "nobody"})
     desk.refused(422, "send-a-new-message", body={**body, "type": "Pigeon"})
-    assert desk.told == []
+    assert desk.emitted == []
 
 
 def test_an_inbound_message_needs_a_conversation_or_a_contact(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a caller sends, an operation answers or refuses with an error the front can send; it never breaks."""
+"""Operations answer odd requests, or refuse them with an ApiError; they never raise anything else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from integrations.sandbox.data.row_store import RowStore
-from integrations.sandbox.protocol import ApiError, Call, Route
+from integrations.sandbox.protocol import ApiCall, ApiError, Route
 from integrations.sandbox.resources import ROUTES
 from tests.sandbox.desk import BY_OPERATION, Desk
 from tests.sandbox.examples import EXAMPLES
@@ -44,7 +44,7 @@ SEARCH = next(route for route in ROUTES if route.operation_id == "search-contact
 EXPECTED = (200, 201, 400, 403, 422)
 
 
-def outcome(route: Route, call: Call) -> tuple[int, Any]:
+def outcome(route: Route, call: ApiCall) -> tuple[int, Any]:
     try:
         reply = route.handler(call)
     except ApiError as error:
@@ -52,14 +52,14 @@ def outcome(route: Route, call: Call) -> tuple[int, Any]:
     return reply.status, reply.body
 
 
-def caught(route: Route, desk: Desk) -> Call:
+def caught(route: Route, desk: Desk) -> ApiCall:
     """The good example's call, taken instead of made."""
-    taken: list[Call] = []
+    taken: list[ApiCall] = []
 
     def take(operation: str, path: Any = None, *, query: Any = None, body: Any = None, agency: bool = False) -> None:
         location = None if agency else desk.location
-        emit = desk.told.append
-        call = Call(desk.world, desk.company.id, location, lambda event, fields: emit((event, fields)))
+        emit = desk.emitted.append
+        call = ApiCall(desk.world, desk.company.id, location, lambda event, fields: emit((event, fields)))
         call.path, call.query, call.body = path or {}, query or {}, body
         taken.append(call)
 
@@ -110,12 +110,12 @@ def test_garbage_in_a_contact_search(field: str) -> None:
     for odd in ODD:
         for value in (odd, [odd], [{"field": "city", "operator": "eq", "value": odd}], [{"field": odd}], [odd, "x"]):
             body = {"locationId": desk.location.id, "pageLimit": 5, field: value}
-            call = Call(desk.world, desk.company.id, desk.location, lambda event, fields: None, body=body)
+            call = ApiCall(desk.world, desk.company.id, desk.location, lambda event, fields: None, body=body)
             assert outcome(SEARCH, call)[0] in EXPECTED
 
 
 def check_shelves(desk: Desk) -> None:
-    """The shelves still stand: every order and group can be built and read."""
+    """Every order and group of every store can still be built and read."""
     for name in ("contacts", "opportunities", "events", "conversations", "messages", "notes", "tasks"):
-        shelf: RowStore[Any] = getattr(desk.location, name)
-        assert len(list(shelf.walk((("added_at", True),)))) == len(shelf)
+        store: RowStore[Any] = getattr(desk.location, name)
+        assert len(list(store.in_order((("added_at", True),)))) == len(store)

@@ -165,7 +165,7 @@ def test_without_a_stage_it_starts_in_the_first(desk: Desk) -> None:
 )
 def test_what_cannot_be_created_is_refused(change: dict[str, Any], status: int, desk: Desk) -> None:
     desk.refused(status, "create-opportunity", body={**new_opportunity(desk), **change})
-    assert desk.told == []
+    assert desk.emitted == []
 
 
 def test_each_change_tells_of_itself(desk: Desk) -> None:
@@ -178,7 +178,7 @@ def test_each_change_tells_of_itself(desk: Desk) -> None:
         ({"assignedTo": "u2"}, ["OpportunityUpdate", "OpportunityAssignedToUpdate"]),
         ({"pipelineStageId": stage}, ["OpportunityUpdate", "OpportunityStageUpdate"]),
     ):
-        desk.told.clear()
+        desk.emitted.clear()
         desk.get("update-opportunity", path, body=body)
         assert desk.events() == events
 

@@ -25,7 +25,7 @@ LEVELS = {
     "Agency-Access-Only": "Company",
 }
 OTHER_TYPES = {"ConversationUnreadWebhook": "ConversationUnreadUpdate"}  # subscribed to by one name, sent with another
-TOLD = {
+EMITTED = {
     "create-contact": ["ContactCreate"],
     "update-contact": ["ContactUpdate", "ContactTagUpdate", "ContactDndUpdate"],
     "upsert-contact": ["ContactCreate"],
@@ -107,9 +107,13 @@ def answers_by_its_schema(route: Route) -> None:
     assert extra == BEYOND.get(route.operation_id, (set(), ""))[0]
 
 
-@pytest.mark.parametrize(("place", "correction"), CORRECTIONS.items(), ids=lambda value: "-".join(map(str, value))[:40])
-def test_a_correction_corrects_something(place: tuple[str, str, str], correction: tuple[dict[str, Any], str]) -> None:
-    published = reference.as_published(*place)
+@pytest.mark.parametrize(
+    ("operation", "correction"), CORRECTIONS.items(), ids=lambda value: "-".join(map(str, value))[:40]
+)
+def test_a_correction_corrects_something(
+    operation: tuple[str, str, str], correction: tuple[dict[str, Any], str]
+) -> None:
+    published = reference.as_published(*operation)
     assert published | correction[0] != published
 
 
@@ -120,7 +124,7 @@ def test_the_webhooks_of_an_operation_are_the_vendors() -> None:
 def tells_webhooks_of_the_vendor(route: Route) -> None:
     desk = Desk()
     EXAMPLES[route.operation_id](desk)
-    for event, fields in desk.told:
+    for event, fields in desk.emitted:
         declared = reference.webhook_events()[event]
         known = {*declared["schema"]["properties"], *(name for example in declared["examples"] for name in example)}
         complaints = [error.message for error in Draft202012Validator(declared["schema"]).iter_errors(fields)]
@@ -131,7 +135,7 @@ def tells_webhooks_of_the_vendor(route: Route) -> None:
         assert fields["locationId"] == desk.location.id
 
 
-@pytest.mark.parametrize(("operation", "expected"), TOLD.items())
+@pytest.mark.parametrize(("operation", "expected"), EMITTED.items())
 def test_a_change_tells_its_webhooks(operation: str, expected: list[str], desk: Desk) -> None:
     EXAMPLES[operation](desk)
     assert desk.events() == expected
@@ -141,7 +145,7 @@ def test_what_changes_nothing_tells_nothing(desk: Desk) -> None:
     for route in ROUTES:
         if route.method == "GET" or route.operation_id.endswith(("search", "search-contacts-advanced")):
             EXAMPLES[route.operation_id](desk)
-    assert desk.told == []
+    assert desk.emitted == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The seeded world: reproducible, plausible, in proportion, and nobody's real address."""
+"""The seeded world: reproducible, plausible, in proportion, without real people's contact data."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def world() -> World:
 
 
 def rows(world: World) -> dict[str, Any]:
-    shelves = ("contacts", "opportunities", "events", "conversations", "messages", "notes", "tasks", "users")
+    stores = ("contacts", "opportunities", "events", "conversations", "messages", "notes", "tasks", "users")
     return {
-        location.id: {name: [asdict(row) for row in getattr(location, name).values()] for name in shelves}
+        location.id: {name: [asdict(row) for row in getattr(location, name).values()] for name in stores}
         for location in world.locations.values()
     }
 
 
-def every(world: World, shelf: str) -> list[Any]:
-    return [row for location in world.locations.values() for row in getattr(location, shelf).values()]
+def every(world: World, store: str) -> list[Any]:
+    return [row for location in world.locations.values() for row in getattr(location, store).values()]
 
 
 def test_it_has_as_many_as_asked_for(world: World) -> None:
@@ -55,8 +55,8 @@ def test_more_locations_leave_the_first_ones_as_they_were(world: World) -> None:
 
 
 def test_ids_are_twenty_letters_and_digits_and_never_repeat(world: World) -> None:
-    shelves = ("contacts", "opportunities", "messages", "notes", "tasks")
-    found = [row.id for shelf in shelves for row in every(world, shelf)]
+    stores = ("contacts", "opportunities", "messages", "notes", "tasks")
+    found = [row.id for store in stores for row in every(world, store)]
     assert len(set(found)) == len(found)
     assert all(re.fullmatch("[A-Za-z0-9]{20}", row_id) for row_id in [*found, *world.locations, *world.companies])
 
@@ -96,8 +96,8 @@ def test_everything_hangs_on_something_that_is_there(world: World) -> None:
         assert {(row.pipeline_id, row.stage_id) for row in location.opportunities.values()} <= stages
         assert {row.conversation_id for row in location.messages.values()} == set(location.conversations)
         assert {row.calendar_id for row in location.events.values()} <= set(location.calendars)
-        for shelf in ("opportunities", "events", "conversations", "messages", "notes", "tasks"):
-            assert {row.contact_id for row in getattr(location, shelf).values()} <= set(location.contacts)
+        for store in ("opportunities", "events", "conversations", "messages", "notes", "tasks"):
+            assert {row.contact_id for row in getattr(location, store).values()} <= set(location.contacts)
         assert_contacts_fit(location)
 
 

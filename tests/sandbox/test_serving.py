@@ -15,9 +15,9 @@ from contextlib import contextmanager
 import httpx2
 import pytest
 
+from integrations.sandbox.options import Options
 from integrations.sandbox.server import commandline
 from integrations.sandbox.server.embedded import serve_in_thread
-from integrations.sandbox.server.options import Options
 from integrations.sandbox.server.serving import PortUnavailable
 
 COMMAND = [sys.executable, "-m", "integrations.sandbox", "--locations", "1", "--contacts", "0"]

@@ -115,8 +115,8 @@ def test_a_change_through_the_api_is_told_too(journey: Journey, inbox: Receiver)
     headers = {"Authorization": f"Bearer {token}", "Version": "2021-07-28"}
     body = {"locationId": journey.locations[0], "email": "ada@example.com"}
     made = journey.http.post("/contacts/", json=body, headers=headers).json()["contact"]
-    told = inbox.wait_for(2)[1]
-    assert (told["type"], told["id"]) == ("ContactCreate", made["id"])
+    created = inbox.wait_for(2)[1]
+    assert (created["type"], created["id"]) == ("ContactCreate", made["id"])
 
 
 def test_one_tenants_webhooks_come_in_order(journey: Journey, inbox: Receiver) -> None:

@@ -1,4 +1,4 @@
-"""Identifiers as the vendor makes them, reproducible from a seed.
+"""Identifiers in the vendor's form, reproducible from a seed.
 
 Most objects carry 20 letters and digits; pipeline stages and trace ids are UUIDs.
 """

@@ -8,7 +8,7 @@ from integrations.sandbox.data.world import Company, Location, World
 
 
 def location(world: World, company: Company, name: str, contacts: int) -> Location:
-    """Made, not yet put into the world."""
+    """A new location, which is not yet part of the world."""
     ids = world.ids
     made = Location(
         id=ids.new(),

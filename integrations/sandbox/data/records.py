@@ -1,4 +1,4 @@
-"""The rows a location keeps: slotted, because 200,000 contacts have to fit, and frozen, as row_store.py needs them."""
+"""Rows of a location: contacts, opportunities and so on. With slots for 200,000 contacts, frozen for `row_store`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Contact:
 
     @property
     def email_lower(self) -> str | None:
-        """Sort and search key of the address; None without one."""
+        """Sort and search key of the e-mail address; None without one."""
         return self.email.lower() if self.email else None
 
 

@@ -1,8 +1,8 @@
-"""Rows by id, with orders and groups that are built when first asked for and kept up to date from then on.
+"""Rows by id, with sorted orders and groups that are built on first use and then kept up to date.
 
-Rows are frozen: a change is `shelf[row.id] = replace(row, …)`, so the shelf sees the old row and the new one and moves
-its keys. That is what makes deep paging cheap (a page is one bisect, never a sort) and safe (a cursor is a key, not a
-position: rows added or removed between two pages cannot repeat or hide others).
+Rows are frozen: a change is `store[row.id] = replace(row, …)`, so the store has the old row and the new one and moves
+its keys. So deep paging is cheap (a page is one bisect, not a sort) and safe (a cursor is a key, not a position: rows
+that are added or removed between two pages repeat or hide no others).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Sort = tuple[tuple[str, bool], ...]  # (attribute of the row, descending?), …;
 Key = tuple[Any, ...]
 
 
-class Row(Protocol):
+class StoredRow(Protocol):
     """What a RowStore can keep: a frozen object with an id."""
 
     @property
@@ -25,11 +25,11 @@ class Row(Protocol):
         """Key of the row in its store."""
 
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=StoredRow)
 
 
 class _Descending:
-    """Text that compares the other way round."""
+    """Text that sorts in descending order."""
 
     __slots__ = ("text",)
 
@@ -56,21 +56,21 @@ def _column(value: Any, *, descending: bool) -> Any:
 class _Order:
     """The keys of all rows, sorted; the last part of a key is the row's id."""
 
-    def __init__(self, sort: Sort, rows: Iterator[Row]) -> None:
+    def __init__(self, sort: Sort, rows: Iterator[StoredRow]) -> None:
         self.sort = sort
         self.keys = sorted(self.key(row) for row in rows)
 
-    def key(self, row: Row) -> Key:
+    def key(self, row: StoredRow) -> Key:
         return self.seek([*(getattr(row, name) for name, _ in self.sort), row.id])
 
     def seek(self, values: Sequence[Any]) -> Key:
         columns = zip(values, self.sort, strict=False)
         return (*(_column(value, descending=down) for value, (_, down) in columns), *values[len(self.sort) :])
 
-    def add(self, row: Row) -> None:
+    def add(self, row: StoredRow) -> None:
         insort(self.keys, self.key(row))
 
-    def discard(self, row: Row) -> None:
+    def discard(self, row: StoredRow) -> None:
         del self.keys[bisect_left(self.keys, self.key(row))]
 
 
@@ -119,7 +119,7 @@ class RowStore(MutableMapping[str, R], Generic[R]):
         return row
 
     def where(self, name: str, value: Any) -> list[R]:
-        """The rows whose attribute `name` equals `value`, oldest on the shelf first."""
+        """The rows whose attribute `name` equals `value`, the first added first."""
         if name not in self._groups:
             group: dict[Any, dict[str, None]] = {}
             read = attrgetter(name)
@@ -128,8 +128,8 @@ class RowStore(MutableMapping[str, R], Generic[R]):
             self._groups[name] = group
         return [self._rows[row_id] for row_id in self._groups[name].get(value, ())]
 
-    def walk(self, sort: Sort, *, after: Sequence[Any] | None = None, skip: int = 0) -> Iterator[R]:
-        """Rows in order, from behind the cursor `after` (the sort's raw values, then the id), leaving out `skip`.
+    def in_order(self, sort: Sort, *, after: Sequence[Any] | None = None, skip: int = 0) -> Iterator[R]:
+        """Rows in this order, after the cursor `after` (the sort's raw values, then the id), leaving out `skip`.
 
         A cursor without the id starts behind all rows that share its values. Raises TypeError for a cursor whose
         values cannot be compared with the column's.

@@ -1,7 +1,6 @@
-"""A world from a seed: the same arguments give the same agencies, locations, ids and people.
+"""World from a seed: the same arguments give the same agencies, locations, ids and people.
 
-Dates end at `until`, a fixed day unless the caller says otherwise, because reading the clock here would make two runs
-differ. How many of what: see seed_data.py.
+Dates end at `until`, by default a fixed day, so that two runs are the same. `seed_data` has the numbers of records.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from integrations.sandbox.data import seed_data
 from integrations.sandbox.data.ids import Ids
 from integrations.sandbox.data.records import User
-from integrations.sandbox.data.seed_words import AGENCY_NAMES, BUSINESSES, FIRST_NAMES, LAST_NAMES, PLACES, STREETS
+from integrations.sandbox.data.seed_words import AGENCY_NAMES, BUSINESSES, CITIES, FIRST_NAMES, LAST_NAMES, STREETS
 from integrations.sandbox.data.world import Company, Location, World
 
 UNTIL = 1_793_491_200_000  # 2026-11-01T00:00:00Z
@@ -23,11 +22,11 @@ def seed(*, companies: int, locations: int, contacts: int, seed: int, until: int
     """
     world = World(ids=Ids(f"runtime-{seed}"))
     for number in range(companies):
-        # One stream per company and per location: asking for more of one leaves the others as they were.
+        # One stream of ids for each company and location: more of one leaves the others unchanged.
         company = _company(Ids(f"{seed}-{number}"), number)
-        for place in range(locations):
-            ids = Ids(f"{seed}-{number}-{place}")
-            location = _location(ids, company, place)
+        for index in range(locations):
+            ids = Ids(f"{seed}-{number}-{index}")
+            location = _location(ids, company, index)
             seed_data.fill(location, ids, contacts=contacts, until=until)
             company.locations[location.id] = location
         world.add(company)
@@ -47,7 +46,7 @@ def _company(ids: Ids, number: int) -> Company:
 
 def _location(ids: Ids, company: Company, number: int) -> Location:
     pick = ids.random
-    city, state, country, postal_code, timezone = pick.choice(PLACES)
+    city, state, country, postal_code, timezone = pick.choice(CITIES)
     name = f"{city} {BUSINESSES[number % len(BUSINESSES)]}"
     slug = name.lower().replace(" ", "-")
     location = Location(

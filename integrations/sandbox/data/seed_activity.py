@@ -1,4 +1,4 @@
-"""What has happened with a location's contacts: appointments, conversations, notes and tasks."""
+"""Seeded activity of a location's contacts: appointments, conversations, notes and tasks."""
 
 from __future__ import annotations
 

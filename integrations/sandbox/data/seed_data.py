@@ -1,4 +1,4 @@
-"""What one location holds after seeding: contacts and, in proportion to them, everything that hangs on a contact."""
+"""Seeded data of one location: contacts and, in proportion to them, opportunities and activity."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from integrations.sandbox.data.records import (
 from integrations.sandbox.data.seed_activity import fill_activity
 from integrations.sandbox.data.seed_words import (
     CALENDARS,
+    CITIES,
     COMPANY_NAMES,
     CONTACT_FIELDS,
     DOMAINS,
@@ -25,7 +26,6 @@ from integrations.sandbox.data.seed_words import (
     LAST_NAMES,
     OPPORTUNITY_FIELDS,
     PIPELINES,
-    PLACES,
     SOURCES,
     STAGES,
     STREETS,
@@ -45,7 +45,7 @@ def fill(location: Location, ids: Ids, *, contacts: int, until: int) -> None:
     _pipelines(location, ids)
     _fields_and_tags(location, ids)
     _calendars(location, ids)
-    # Oldest first, as they would have come in: the shelf's default order is then built from sorted keys.
+    # Oldest first, so that the store's default order is built from sorted keys.
     dates = sorted(ids.random.choices(range(until - SPREAD, until), k=contacts))
     first = ids.random.randrange(PHONES)
     for number, added_at in enumerate(dates, start=first):
@@ -65,7 +65,7 @@ def contact(location: Location, ids: Ids, number: str, *, added_at: int, until: 
     """One seeded contact."""
     pick = ids.random
     first, last = pick.choice(FIRST_NAMES), pick.choice(LAST_NAMES)
-    city, state, country, postal_code, timezone = pick.choice(PLACES)
+    city, state, country, postal_code, timezone = pick.choice(CITIES)
     contact_id = ids.new()
     return Contact(
         id=contact_id,
@@ -117,7 +117,7 @@ def opportunity(location: Location, ids: Ids, owner: Contact, *, until: int) -> 
 
 
 def _later(ids: Ids, added_at: int, until: int) -> int:
-    # Half were never touched after the day they came in.
+    # Half were not changed after the day on which they were added.
     return added_at + min(HOUR, until - added_at) if ids.random.random() < 0.5 else ids.random.randint(added_at, until)
 
 

@@ -17,7 +17,7 @@ LAST_NAMES = _words(
     "Walker Singh Ivanov Costa Berg Moreau Fischer Adeyemi Cohen Wright Santos Young Alvarez Meyer Reed Bauer Cruz "
     "Dubois Lind"
 )
-PLACES = (  # city, state, country, postal code, time zone
+CITIES = (  # city, state, country, postal code, time zone
     ("Austin", "TX", "US", "78701", "America/Chicago"),
     ("Denver", "CO", "US", "80202", "America/Denver"),
     ("Portland", "OR", "US", "97205", "America/Los_Angeles"),

@@ -1,6 +1,6 @@
-"""Everything the stand-in knows: agencies, their locations and each location's data (made by seed.py).
+"""World of the stand-in: agencies, their locations and each location's data.
 
-The world carries its own clock and its own stream of identifiers, so that a test can hold both still.
+It has its own clock and its own stream of identifiers, so that a test can fix both.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Sending webhooks: in order per tenant, side by side between tenants, repeated by the vendor's policy, logged.
+"""Webhook deliveries: in order for each tenant, in parallel between tenants, with the vendor's retries and a log.
 
-The vendor promises no order. Sending each tenant's first tries one after the other keeps tests repeatable; a delivery
-that failed is repeated beside the later ones, and disorder on demand is a fault rule. Waits between tries are real
-time times `webhook_time_scale`; they do not follow the sandbox's clock.
+The vendor promises no order. The sandbox sends each tenant's first attempts one after the other, so that tests are
+repeatable. A retry may overtake later deliveries, and a fault rule changes the order on demand. The waits between
+attempts are real time, multiplied by `webhook_time_scale`; they do not follow the sandbox's clock.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 import aiohttp
 
 from integrations.sandbox.events import retries, signing
-from integrations.sandbox.faults.faults import WEBHOOK_KINDS, Faults, Rule
-from integrations.sandbox.server.options import Options
+from integrations.sandbox.faults import WEBHOOK_KINDS, Faults, Rule
+from integrations.sandbox.options import Options
 
 LOG_LENGTH = 2000
 AT_ONCE = 32
@@ -28,7 +28,7 @@ DELAY_MS = 500.0
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One webhook on its way. `after` is the delivery whose first try this one waits for."""
+    """One webhook with its attempts. It waits for the first attempt of the delivery `after`."""
 
     webhook_id: str
     event: str
@@ -82,7 +82,7 @@ class Deliveries:
             await self._session.close()
 
     def send(self, tenant: str, body: dict[str, Any], url: str, after: Delivery | None = None) -> Delivery:
-        """Queues one sealed body for `url`, behind what this tenant already has waiting."""
+        """Queue a body with its envelope for `url`, behind the tenant's other deliveries."""
         raw = json.dumps(body, separators=(",", ":")).encode()
         sign = signing.signature(self._key, raw)
         delivery = Delivery(body["webhookId"], body["type"], tenant, raw, url, sign, after)
@@ -96,7 +96,7 @@ class Deliveries:
         return delivery
 
     def resend(self, webhook_id: str) -> bool:
-        """What the vendor's log page offers by hand: the same body once more. False for an unknown id."""
+        """Send the same body again, as the vendor's log page can. False for an unknown id."""
         for delivery in self.log:
             if delivery.webhook_id == webhook_id:
                 self._spawn(self._try(delivery))
@@ -182,7 +182,7 @@ class Deliveries:
         return answer.status
 
     def _settle(self, delivery: Delivery, state: str) -> None:
-        """Counts the outcome once; a duplicate's second answer changes nothing."""
+        """Count the outcome once; a duplicate's second answer changes nothing."""
         if delivery.state != "pending":
             return
         delivery.state = state

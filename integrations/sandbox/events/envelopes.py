@@ -1,8 +1,8 @@
-"""The bodies of webhooks: one flat object of type, ids, event fields and envelope.
+"""Webhook bodies: flat objects of type, ids, event fields and envelope.
 
-The variants of INSTALL and UNINSTALL are the ones seen in real deliveries and the vendor's samples: a location that
-was installed because it was created later comes without company and user, a location's UNINSTALL without company, an
-agency's without location. Receivers that rely on the fields being there fail here as they would in production.
+INSTALL and UNINSTALL have the forms of real deliveries and of the vendor's samples. INSTALL of a location that was
+created after the agency's install has no company and no user. A location's UNINSTALL has no company, an agency's has no
+location.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from integrations.sandbox.oauth.marketplace import MarketplaceApp
 Body = dict[str, Any]
 
 
-def sealed(app: MarketplaceApp, body: Body, timestamp: str) -> Body:
-    """The body with the envelope every webhook carries."""
+def with_envelope(app: MarketplaceApp, body: Body, timestamp: str) -> Body:
+    """The body with the fields that every webhook has."""
     return {
         **body,
         "appId": app.app_id,

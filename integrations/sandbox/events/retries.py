@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from integrations.sandbox.server.options import RetryPolicy
+from integrations.sandbox.options import RetryPolicy
 
 OLD_RETRIES = 6
 OLD_SECONDS = 600.0

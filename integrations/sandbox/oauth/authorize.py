@@ -1,8 +1,8 @@
-"""What an authorization request must be before the choose-location page is shown, and how it goes back to the app.
+"""Checks of an authorization request (RFC 6749 4.1.1), and the redirect back to the app.
 
-The checks are the vendor's: an unknown client id, a redirect URI that is not registered to the letter, a scope that is
-not configured. None of these goes back to the redirect URI; the user sees a page. One more trap is kept: the vendor
-reads `+` in the scope parameter literally (one report), so scopes have to be separated by `%20`.
+The vendor refuses an unknown client id, a redirect URI that is not exactly a registered one, and a scope that is not
+configured. It redirects for none of them: the user sees a page. It reads `+` in the scope parameter literally (one
+report), so scopes have to be separated by `%20`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FIELDS = ("client_id", "redirect_uri", "scope", "state", "response_type", "versi
 
 
 class Invalid(Exception):
-    """The request cannot lead to an install; the first text is the vendor's, the second says what to mend."""
+    """An authorization request that is refused. `reason` is the vendor's text, `advice` says what to change."""
 
     def __init__(self, reason: str, advice: str) -> None:
         super().__init__(reason)
@@ -27,7 +27,7 @@ class Invalid(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A request that has passed. `state` is None if none was given, as in installs started from the marketplace."""
+    """A checked request. `state` is None if none was given, as in installs started from the marketplace."""
 
     redirect_uri: str
     scopes: tuple[str, ...]
@@ -48,7 +48,7 @@ def query_fields(raw_query: str) -> dict[str, str]:
 
 
 def check(app: MarketplaceApp, fields: Mapping[str, str]) -> Authorization:
-    """Raises Invalid."""
+    """Check the parameters of an authorization request. Raises Invalid."""
     client_id = fields.get("client_id", "")
     if client_id != app.client_id:
         raise Invalid(

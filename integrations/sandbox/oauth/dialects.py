@@ -1,7 +1,7 @@
 """The two dialects of `POST /oauth/token`, field names and error bodies: API 2.0 (snake_case) and v3 (camelCase).
 
-API 2.0 answers `{"error", "error_description"}`, v3 `{"statusCode", "message"}`. Bodies that somebody has captured or
-the vendor has published are exact; the others (marked) follow the wording of the OAuth library those messages are from.
+API 2.0 answers `{"error", "error_description"}`, v3 `{"statusCode", "message"}`. Captured and
+published bodies are exact. The others are marked and follow the OAuth library that words the known ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ V3_ANSWERS = {
 
 
 class TokenRefused(Exception):
-    """An answer of the token endpoint other than success; `field` is the API 2.0 name of the parameter at fault."""
+    """A refusal of the token endpoint. `field` is the API 2.0 name of the wrong parameter."""
 
     def __init__(self, kind: str, field: str = "") -> None:
         super().__init__(kind)
@@ -59,7 +59,11 @@ def _v2(error: TokenRefused) -> tuple[int, Body]:
         "refresh": (400, "invalid_grant", "This refresh token is invalid"),
         "malformed": (400, "invalid_grant", "Invalid refresh token"),
         "client": (401, "invalid_client", "Invalid client credentials!"),
-        "grant_type": (400, "unsupported_grant_type", "Unsupported grant type: `grant_type` is invalid"),  # same
+        "grant_type": (
+            400,
+            "unsupported_grant_type",
+            "Unsupported grant type: `grant_type` is invalid",
+        ),  # not captured
     }[error.kind]
     return status, {"error": code, "error_description": description}
 

@@ -37,18 +37,18 @@ class Installs:
         self.locations: dict[str, Install] = {}
 
     def add(self, install: Install) -> Install:
-        """Records the installation; a second one of the same resource updates the first, whose tokens go on living."""
-        shelf, key = self._place(install)
-        known = shelf.get(key)
+        """Record an installation. A second one of the same resource updates the first, and its tokens stay valid."""
+        rows, key = self._rows_and_key(install)
+        known = rows.get(key)
         if known is None:
-            shelf[key] = install
+            rows[key] = install
             return install
         known.user_id, known.scopes = install.user_id, install.scopes
         known.bulk, known.future, known.approve_all = install.bulk, install.future, install.approve_all
         return known
 
     def add_locations(self, company: Install, location_ids: Iterable[str]) -> list[str]:
-        """Installs the app on these locations with the company's scopes; the ones that did not have it yet."""
+        """Install the app on these locations with the company's scopes. Returns the ids of the new ones."""
         new: list[str] = []
         for location_id in location_ids:
             if location_id not in self.locations:
@@ -65,7 +65,7 @@ class Installs:
         return True
 
     def remove_company(self, company_id: str) -> bool:
-        """Removes the app from the agency and all its locations; False if nothing was installed there."""
+        """Remove the app from an agency and its locations; False if it was not installed on any."""
         below = [key for key, install in self.locations.items() if install.company_id == company_id]
         for location_id in below:
             self.remove_location(location_id)
@@ -74,7 +74,7 @@ class Installs:
             install.live = False
         return install is not None or bool(below)
 
-    def _place(self, install: Install) -> tuple[dict[str, Install], str]:
+    def _rows_and_key(self, install: Install) -> tuple[dict[str, Install], str]:
         if install.location_id is None:
             return self.companies, install.company_id
         return self.locations, install.location_id

@@ -1,6 +1,6 @@
-"""Tokens that look like the vendor's: three base64url parts, an RS256 header, the documented payload, 2048-bit length.
+"""JWTs in the vendor's form: RS256 header, the documented payload, a signature of 2048 bits.
 
-Nothing verifies them: the sandbox looks tokens up as a whole. The signature part is random, which makes each unique.
+The signature is random, which makes each token unique. The sandbox verifies none: it looks up whole tokens.
 """
 
 from __future__ import annotations

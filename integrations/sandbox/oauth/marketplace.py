@@ -1,4 +1,4 @@
-"""The one app that is listed in this sandbox's marketplace, as its developer has configured it.
+"""The sandbox's only marketplace app, with its settings in the developer portal.
 
 A client id is `<app id>-<suffix>`, and the vendor's own SDKs rely on that; the version id of an app's first version
 equals its app id.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from integrations.sandbox.oauth.scopes import PUBLISHED
-from integrations.sandbox.server.options import Options
+from integrations.sandbox.options import Options
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The scopes an app can be configured with: those named in the vendor's OpenAPI files (API 2.0 and v3).
+"""Scopes that an app can request: those in the vendor's OpenAPI files (API 2.0 and v3).
 
 The sandbox's app has all of them, so an install fails only for a scope that the vendor does not know either.
 """

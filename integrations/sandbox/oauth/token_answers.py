@@ -1,6 +1,6 @@
-"""The bodies of successful token requests, field by field as captured from the live service.
+"""Bodies of successful token answers, with the fields that were captured from the live service.
 
-Which fields come depends on how the token came to be: a company token has no locationId, a minted location token has
+The fields depend on the grant: a company token has no locationId, a minted location token has
 no refreshTokenId but appId, versionId and traceId, and lives one second longer.
 """
 

@@ -1,14 +1,13 @@
-"""Authorization codes, access tokens and refresh tokens that have been given out, and how refresh tokens rotate.
+"""Issued authorization codes, access tokens and refresh tokens, and the rotation of refresh tokens.
 
 Rotation has three modes, because the vendor has had more than one and has announced only the second:
 
 - `strict`: a refresh token works once;
-- `grace`: for 30 seconds after its first use the same refresh token returns the same successor (the vendor's
-  changelog, "Smarter Refresh Token Handling for Distributed Systems"), once: the only measurement there is saw the
-  third use refused; after that it is invalid;
+- `grace`: for 30 seconds after its first use, a second use returns the same successor (the vendor's changelog,
+  "Smarter Refresh Token Handling for Distributed Systems"). A third use is refused, as in the only measurement;
 - `lenient`: it works until it expires.
 
-Whether the access token inside those 30 seconds is also the same is not known; here each call gets one of its own.
+It is not known whether the second use also returns the same access token. Here each use gets a new one.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 
 from integrations.sandbox.oauth import jwt
 from integrations.sandbox.oauth.installs import Install
-from integrations.sandbox.server.options import Rotation
+from integrations.sandbox.options import Rotation
 
 GRACE_SECONDS = 30
 GRACE_USES = 2
@@ -29,7 +28,7 @@ REFRESH_SECONDS = 365 * 24 * 3600
 
 @dataclass(slots=True)
 class Grant:
-    """What a family of tokens is for: one installation, with the scopes it was granted."""
+    """The authorization behind tokens: one installation, with the granted scopes."""
 
     client_id: str
     install: Install
@@ -51,7 +50,7 @@ class Grant:
 
 
 @dataclass(slots=True)
-class Code:
+class AuthorizationCode:
     """An authorization code. `expires_at` is in seconds since 1970."""
 
     grant: Grant
@@ -60,7 +59,7 @@ class Code:
 
 
 @dataclass(slots=True)
-class Access:
+class AccessToken:
     """An access token. `expires_at` is in seconds since 1970."""
 
     grant: Grant
@@ -68,7 +67,7 @@ class Access:
 
 
 @dataclass(slots=True)
-class Refresh:
+class RefreshToken:
     """A refresh token with its use: `uses`, the first use at `used_at`, and the `successor` that it returned."""
 
     grant: Grant
@@ -87,27 +86,27 @@ class Tokens:
     """All codes and tokens that the sandbox has issued."""
 
     def __init__(self, rotation: Rotation, access_seconds: int) -> None:
-        self.access: dict[str, Access] = {}
-        self.refresh: dict[str, Refresh] = {}
-        self.codes: dict[str, Code] = {}
+        self.access: dict[str, AccessToken] = {}
+        self.refresh: dict[str, RefreshToken] = {}
+        self.codes: dict[str, AuthorizationCode] = {}
         self.rotation = rotation
         self.access_seconds = access_seconds
 
     def issue_code(self, grant: Grant, redirect_uri: str, now: float) -> str:
         """Issue an authorization code for `grant`."""
         code = secrets.token_hex(20)
-        self.codes[code] = Code(grant, redirect_uri, now + CODE_SECONDS)
+        self.codes[code] = AuthorizationCode(grant, redirect_uri, now + CODE_SECONDS)
         return code
 
     def issue_access(self, grant: Grant, now: float) -> str:
         """Issue an access token for `grant`."""
         self.forget_expired(now)
         token = jwt.token(_claims(grant, now, self.access_seconds))
-        self.access[token] = Access(grant, now + self.access_seconds)
+        self.access[token] = AccessToken(grant, now + self.access_seconds)
         return token
 
     def forget_expired(self, now: float) -> None:
-        """Drops access tokens that are long dead, so that a sandbox can run for weeks; all live equally long."""
+        """Delete access tokens that expired long ago, so that a sandbox can run for weeks. All live equally long."""
         while self.access:
             token, oldest = next(iter(self.access.items()))
             if oldest.expires_at + self.access_seconds > now:
@@ -118,7 +117,7 @@ class Tokens:
         """Issue a refresh token for `grant`."""
         token_id = secrets.token_hex(12)
         token = jwt.token({**_claims(grant, now, REFRESH_SECONDS), "uniqueId": secrets.token_hex(12)})
-        self.refresh[token] = Refresh(grant, token_id, now + REFRESH_SECONDS)
+        self.refresh[token] = RefreshToken(grant, token_id, now + REFRESH_SECONDS)
         return token
 
     def rotate(self, token: str, now: float) -> str:
@@ -133,7 +132,7 @@ class Tokens:
         record.uses += 1
         return record.successor
 
-    def _usable(self, record: Refresh, now: float) -> bool:
+    def _usable(self, record: RefreshToken, now: float) -> bool:
         if record.used_at is None or self.rotation == "lenient":
             return True
         in_grace = record.uses < GRACE_USES and now - record.used_at <= GRACE_SECONDS

@@ -1,6 +1,6 @@
-"""The choose-location page: who installs the app where, and with which scopes. Plain HTML forms, no script.
+"""Choose-location page: the user selects agency and locations and installs the app. Plain HTML forms, no script.
 
-An HTTP client can go the same way as a browser. GET with the authorization parameters (`client_id`, `redirect_uri`,
+It works for an HTTP client as for a browser. GET with the authorization parameters (`client_id`, `redirect_uri`,
 `scope`, `response_type`, `state`, `version_id`) shows the agencies, and with `company=ID` the consent form. POST to the
 same path takes the same parameters and
 
@@ -22,13 +22,14 @@ from urllib.parse import urlencode
 from aiohttp import web
 from multidict import MultiMapping
 
+from integrations.sandbox.context import PLATFORM, Platform
 from integrations.sandbox.data.world import Company
-from integrations.sandbox.oauth import authorize, lifecycle
+from integrations.sandbox.endpoints import lifecycle
+from integrations.sandbox.oauth import authorize
 from integrations.sandbox.oauth.authorize import Authorization, Invalid
 from integrations.sandbox.oauth.installs import Install
 from integrations.sandbox.oauth.tokens import Grant
 from integrations.sandbox.pages import markup
-from integrations.sandbox.server.context import PLATFORM, Platform
 
 Form = MultiMapping[str]
 
@@ -136,14 +137,14 @@ def _consent(
         company=company.name,
         count=str(len(company.locations)),
         hidden=markup.join(hidden),
-        options=markup.join(markup.tag("option", place.name, value=place.id) for place in locations),
+        options=markup.join(markup.tag("option", location.name, value=location.id) for location in locations),
         checkboxes=markup.join(
             markup.tag(
                 "label",
-                markup.Markup(checkbox.format(markup.escape(place.id), markup.escape(place.name))),
+                markup.Markup(checkbox.format(markup.escape(location.id), markup.escape(location.name))),
                 class_="plain",
             )
-            for place in locations
+            for location in locations
         ),
         scopes=markup.join(markup.tag("li", scope) for scope in wanted.scopes),
     )

@@ -1,6 +1,6 @@
-"""The sandbox's few web pages: self-contained HTML from `pages/`, with no template engine to bring along.
+"""HTML of the sandbox's pages from the templates beside this module, by `string.Template`.
 
-Every value is escaped where it enters a page; `Markup` marks text that has been, or that is ours.
+`fill` and `tag` escape every value that is not `Markup`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sandbox's front page: who has the app, what has been asked, and the settings an app needs to use it."""
+"""Overview page of the sandbox: installations, requests, and the environment variables for an app."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
+from integrations.sandbox.context import PLATFORM, Platform
+from integrations.sandbox.controls import environment, state_report
 from integrations.sandbox.pages import markup
 from integrations.sandbox.pages.markup import Markup
-from integrations.sandbox.server import environment, report
-from integrations.sandbox.server.context import PLATFORM, Platform
 
 
 async def overview(request: web.Request) -> web.Response:
     """Handle GET /sandbox/."""
     platform = request.app[PLATFORM]
-    quota = report.quota(platform)
+    quota = state_report.quota(platform)
     rows: list[Markup] = []
-    for company_id, company in report.companies(platform).items():
+    for company_id, company in state_report.companies(platform).items():
         rows.append(_row(company_id, company, quota.get(company_id)))
         rows += [
             _row(location_id, location, quota.get(location_id))
-            for location_id, location in report.locations(platform).items()
+            for location_id, location in state_report.locations(platform).items()
             if location["company"] == company_id
         ]
     counts = platform.deliveries.counts

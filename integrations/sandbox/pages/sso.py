@@ -1,7 +1,7 @@
-"""The encrypted user context that HighLevel hands to an app's page, as `CryptoJS.AES.encrypt(json, secret)` makes it.
+"""Page SSO: encryption of the user context for an app's page, as `CryptoJS.AES.encrypt(json, secret)` does it.
 
 base64("Salted__" + 8 bytes of salt + AES-256-CBC with PKCS7), key and IV by OpenSSL's EVP_BytesToKey with one round of
-MD5. There is no MAC, no nonce and no expiry in it: what that means is the receiver's to cope with.
+MD5. It has no MAC, no nonce and no expiry.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The app's page as a HighLevel user sees it: `/sandbox/embed` frames it and answers its question who is there.
+"""Embedding page: `/sandbox/embed` frames the app's page and answers its request for the user, as HighLevel does.
 
 `GET /sandbox/embed?location=ID&user=ID&company=ID&src=URL` and `GET /sandbox/sso` take the same parameters, all
 optional: without a location the user is in the agency view, without a user it is the first one of the location or
@@ -12,10 +12,10 @@ from urllib.parse import urljoin
 
 from aiohttp import web
 
+from integrations.sandbox.context import PLATFORM, Platform
 from integrations.sandbox.data.records import User
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.pages import markup, sso
-from integrations.sandbox.server.context import PLATFORM, Platform
 
 
 async def payload(request: web.Request) -> web.Response:
@@ -40,7 +40,7 @@ async def embed(request: web.Request) -> web.Response:
         app=platform.app.name,
         src=src,
         user=body["userName"],
-        place=location.name if location else "the agency view",
+        where=location.name if location else "the agency view",
         payload=markup.Markup(json.dumps(sso.encrypted(body, platform.app.shared_secret))),
     )
     return markup.page(f"{platform.app.name} inside HighLevel", content, width="wide")

@@ -1,4 +1,4 @@
-"""The data operations of the stand-in, one module per noun; the front serves what ROUTES lists."""
+"""Data operations of the stand-in, one folder for each resource. The server serves ROUTES."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from integrations.sandbox.resources.calendars import events as calendar_events
 from integrations.sandbox.resources.contacts import contacts, notes, tasks
 from integrations.sandbox.resources.contacts import search as contact_search
 from integrations.sandbox.resources.contacts import tags as contact_tags
-from integrations.sandbox.resources.conversations import conversations, message_sending, messages
+from integrations.sandbox.resources.conversations import conversations, message_reading, message_sending
 from integrations.sandbox.resources.locations import companies, custom_fields, locations, users
 from integrations.sandbox.resources.locations import tags as location_tags
 from integrations.sandbox.resources.opportunities import body_search, opportunities, pipelines
 from integrations.sandbox.resources.opportunities import search as opportunity_search
 
-# Where two paths fit (/contacts/search/duplicate, /contacts/{contactId}), the one with more fixed parts is meant.
 ROUTES: tuple[Route, ...] = (
     *contact_search.ROUTES,
     *contacts.ROUTES,
@@ -33,6 +32,6 @@ ROUTES: tuple[Route, ...] = (
     *calendars.ROUTES,
     *calendar_events.ROUTES,
     *conversations.ROUTES,
-    *messages.ROUTES,
+    *message_reading.ROUTES,
     *message_sending.ROUTES,
 )

@@ -1,7 +1,6 @@
-"""Reading a request as the vendor's validation does: unknown and ill-typed fields are a 422 with a list of sentences.
+"""Validation of requests as at the vendor: unknown fields and wrong types give a 422 with a list of sentences.
 
-The error shapes are those of the OpenAPI files' common schemas (BadRequestDTO, UnprocessableDTO) and, for another
-location's id, the 403 that the API answers in practice. Missing objects are a 400: no operation documents a 404.
+The vendor's texts are in `refusals`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import ApiError, Call
+from integrations.sandbox.protocol import ApiCall
+from integrations.sandbox.refusals import invalid, other_location
 from integrations.sandbox.timestamps import parse
 
 Rule = str | tuple[str, ...]  # a name of KINDS, with "?" behind it where null may stand; or the values allowed
@@ -40,41 +40,21 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 
 
-def invalid(*messages: str) -> ApiError:
-    """422 with the vendor's list of messages."""
-    return ApiError(422, {"statusCode": 422, "message": list(messages), "error": "Unprocessable Entity"})
-
-
-def bad_request(message: str, **more: Any) -> ApiError:
-    """400 with a message."""
-    return ApiError(400, {"statusCode": 400, "message": message, "error": "Bad Request", **more})
-
-
-def not_found(noun: str, row_id: str) -> ApiError:
-    """400 for a missing object: the vendor documents no 404."""
-    return bad_request(f"{noun} with id {row_id} not found")
-
-
-def forbidden() -> ApiError:
-    """403 for another location's id."""
-    return ApiError(403, {"statusCode": 403, "message": "The token does not have access to this location."})
-
-
-def own(call: Call, location_id: object) -> Location:
+def own(call: ApiCall, location_id: object) -> Location:
     """The token's location, which `location_id` must name. Raises ApiError 403 where it names another."""
     if call.location is None or location_id != call.location.id:
-        raise forbidden()
+        raise other_location()
     return call.location
 
 
-def here(call: Call) -> Location:
+def here(call: ApiCall) -> Location:
     """The token's location, for operations that name none."""
     if call.location is None:
-        raise forbidden()
+        raise other_location()
     return call.location
 
 
-def body(call: Call, rules: Rules, *, required: Sequence[str] = ()) -> dict[str, Any]:
+def body(call: ApiCall, rules: Rules, *, required: Sequence[str] = ()) -> dict[str, Any]:
     """The JSON body, checked. Raises ApiError 422."""
     given = {} if call.body is None else call.body
     if not isinstance(given, dict):
@@ -83,7 +63,7 @@ def body(call: Call, rules: Rules, *, required: Sequence[str] = ()) -> dict[str,
     return given
 
 
-def query(call: Call, rules: Rules, *, required: Sequence[str] = ()) -> dict[str, Any]:
+def query(call: ApiCall, rules: Rules, *, required: Sequence[str] = ()) -> dict[str, Any]:
     """The query string, checked, numbers and booleans read. Raises ApiError 422."""
     given = {name: _read(value, rules.get(name, "any")) for name, value in call.query.items()}
     _check(given, rules, required)

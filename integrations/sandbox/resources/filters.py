@@ -1,8 +1,8 @@
 """The filters of the body searches (POST /contacts/search, POST /opportunities/search), compiled to one test per row.
 
 A filter is `{"field", "operator", "value"}`, or `{"group": "AND"|"OR", "filters": […]}`; a list of filters is an AND.
-Operators: eq, not_eq, contains, not_contains, exists, not_exists, range. Text compares without case. On a list (tags,
-followers) eq asks for all of the values, contains for any of them. Which fields there are is the search's own affair.
+Operators: eq, not_eq, contains, not_contains, exists, not_exists, range. Text is compared without case. On a list
+(tags, followers) eq requires all of the values, contains any of them. Each search has its own fields.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.sandbox.resources.checks import invalid
+from integrations.sandbox.refusals import invalid
 from integrations.sandbox.timestamps import parse
 
 Read = Callable[[Any], Any]
@@ -135,7 +135,7 @@ def _range(read: Read, value: Any) -> Test:
 
 
 def _dates(value: Any, name: str) -> Any:
-    """The moments in a filter's value as milliseconds; what is no range is left to the operator."""
+    """The times in a filter's value, as milliseconds."""
     if isinstance(value, dict):
         return {bound: _date(at, name) for bound, at in value.items()}
     return None if value is None else _date(value, name)

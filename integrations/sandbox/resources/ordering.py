@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.sandbox.data.row_store import Row, Sort
+from integrations.sandbox.data.row_store import Sort, StoredRow
+from integrations.sandbox.refusals import bad_request, invalid
 from integrations.sandbox.resources import paging
-from integrations.sandbox.resources.checks import bad_request, invalid
 from integrations.sandbox.timestamps import parse
 
 DEEPEST_PAGE = 10_000
@@ -25,7 +25,7 @@ class Ordering:
     amounts: frozenset[str] = frozenset()
 
     def sort(self, given: Mapping[str, Any]) -> Sort:
-        """The order asked for; the newest first without one. Raises ApiError 422."""
+        """The requested order, by default the newest first. Raises ApiError 422."""
         entries = given.get("sort") or []
         for entry in entries:
             if str(entry.get("field")) not in self.fields:
@@ -50,7 +50,7 @@ class Ordering:
             raise bad_request("searchAfter must be copied from a row of this search") from None
 
     def _read(self, name: str, value: Any) -> Any:
-        """One value of a cursor; numbers may come as text. Raises ValueError or TypeError."""
+        """One value of a cursor; numbers may be text. Raises ValueError or TypeError."""
         if name in self.dates:
             at = parse(value)
             if at is None:
@@ -64,13 +64,13 @@ class Ordering:
         return None if value is None else _text(value)
 
 
-def cursor(row: Row, sort: Sort) -> list[Any]:
-    """What a row carries for the request that goes on behind it."""
+def cursor(row: StoredRow, sort: Sort) -> list[Any]:
+    """The cursor of a row, for the request of the rows after it."""
     return [*(getattr(row, name) for name, _ in sort), row.id]
 
 
 def skip(given: Mapping[str, Any], size: int, rows: str) -> int:
-    """How many rows lie before the page asked for. Raises ApiError 400 where only a cursor leads."""
+    """The number of rows before the requested page. Raises ApiError 400 beyond DEEPEST_PAGE rows."""
     page = paging.number(dict(given))
     if page * size > DEEPEST_PAGE:
         raise bad_request(f"Pages end at {DEEPEST_PAGE} {rows}, use searchAfter to go further")

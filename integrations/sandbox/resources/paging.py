@@ -1,7 +1,7 @@
 """The `meta` of lists that page by `startAfter` and `startAfterId` (GET /opportunities/search, GET /contacts/).
 
-As live answers have it: the cursor is there on the last page too, and that page is the one whose `nextPage` and
-`nextPageUrl` are null. The link is a path here, because the sandbox does not know under which name it was called.
+As in live answers, the last page has a cursor too; its `nextPage` and `nextPageUrl` are null. The link is a path,
+because the sandbox does not know its host name.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
-from integrations.sandbox.data.row_store import Row
-from integrations.sandbox.protocol import Call
-from integrations.sandbox.resources.checks import invalid
+from integrations.sandbox.data.row_store import StoredRow
+from integrations.sandbox.protocol import ApiCall
+from integrations.sandbox.refusals import invalid
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=StoredRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Page(Generic[R]):
 
 
 def cut(rows: Iterator[R], *, size: int, skip: int = 0) -> Page[R]:
-    """The page of `size` rows behind the first `skip`."""
+    """The page of `size` rows after the first `skip`."""
     found = list(islice(rows, skip, skip + size + 1))
     return Page(found[:size], len(found) > size)
 
@@ -41,14 +41,14 @@ def cursor(given: dict[str, Any]) -> list[Any] | None:
 
 
 def number(given: dict[str, Any]) -> int:
-    """The page asked for. Raises ApiError 422 below 1."""
+    """The requested page number. Raises ApiError 422 below 1."""
     page = int(given.get("page", 1))
     if page < 1:
         raise invalid("page must not be less than 1")
     return page
 
 
-def meta(call: Call, path: str, page: Page[R], *, total: int, current: int, column: str) -> dict[str, Any]:
+def meta(call: ApiCall, path: str, page: Page[R], *, total: int, current: int, column: str) -> dict[str, Any]:
     """The `meta` object of a list's answer."""
     last = page.rows[-1] if page.rows else None
     behind = {"startAfter": getattr(last, column), "startAfterId": last.id} if last else {}

@@ -1,4 +1,4 @@
-"""The aiohttp application: the vendor's operations behind the gate, the install pages, the sandbox's own controls."""
+"""aiohttp application of the sandbox: the vendor's operations behind the gate, the install pages, the controls."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ from functools import partial
 
 from aiohttp import web
 
+from integrations.sandbox import context, refusals
+from integrations.sandbox.context import PLATFORM, Platform
+from integrations.sandbox.controls import controls
 from integrations.sandbox.data.seed import seed
 from integrations.sandbox.data.world import World
-from integrations.sandbox.faults.fault_middleware import disturb
-from integrations.sandbox.oauth import installations, installed_locations, location_tokens, marketplace, token_endpoint
+from integrations.sandbox.endpoints import installations, installed_locations, location_tokens, token_endpoint
+from integrations.sandbox.oauth import marketplace
+from integrations.sandbox.options import Options
 from integrations.sandbox.pages import choose_location, overview, sso_pages
 from integrations.sandbox.protocol import Route
 from integrations.sandbox.resources import ROUTES
-from integrations.sandbox.server import context, controls, refusals
-from integrations.sandbox.server.context import PLATFORM, Platform
+from integrations.sandbox.server.fault_middleware import disturb
 from integrations.sandbox.server.gate import guarded
-from integrations.sandbox.server.options import Options
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -27,7 +29,7 @@ REMOVED_IN_V3 = frozenset({"/oauth/locationToken", "/oauth/installedLocations"})
 
 
 def build(options: Options, world: World | None = None) -> web.Application:
-    """The whole sandbox; without a `world` one is made from the options' seed and sizes."""
+    """The application. Without a `world`, one is made from the options' seed and sizes."""
     if world is None:
         world = seed(
             companies=options.companies,
@@ -42,7 +44,7 @@ def build(options: Options, world: World | None = None) -> web.Application:
     state = context.assemble(options, world, listed)
     app = web.Application(middlewares=[_unknown_paths, disturb], client_max_size=LARGEST_BODY)
     app[PLATFORM] = state
-    # Where two paths fit, the one with more fixed parts is meant; aiohttp takes the first.
+    # Of two paths that match, the one with fewer parameters is meant. aiohttp takes the first.
     for route in sorted((*ROUTES, *_own_routes(state)), key=lambda route: route.path.count("{")):
         handler = guarded(route, only_v2=route.path in REMOVED_IN_V3)
         for path in {route.path, route.path.rstrip("/")}:
@@ -57,7 +59,7 @@ def build(options: Options, world: World | None = None) -> web.Application:
 
 
 def _own_routes(state: Platform) -> tuple[Route, ...]:
-    """The operations that are about installations rather than about a location's data."""
+    """The operations on tokens and installations."""
     mint = partial(location_tokens.mint, state)
     write, read = ("oauth.write",), ("oauth.readonly",)
     company = ("Company",)

@@ -10,10 +10,10 @@ from typing import Any, get_args
 
 from aiohttp import web
 
-from integrations.sandbox.server import environment
+from integrations.sandbox.context import PLATFORM
+from integrations.sandbox.controls import environment
+from integrations.sandbox.options import Options, RetryPolicy, Rotation, Window
 from integrations.sandbox.server.application import build
-from integrations.sandbox.server.context import PLATFORM
-from integrations.sandbox.server.options import Options, RetryPolicy, Rotation, Window
 from integrations.sandbox.server.serving import PortUnavailable, serve
 
 DEFAULTS = Options()
@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sandbox's options to `parser`."""
-    _add_place_and_size(parser)
+    _add_port_and_size(parser)
     _add_app(parser)
     _add_behaviour(parser)
 
@@ -35,7 +35,7 @@ def options_from(given: dict[str, Any]) -> Options:
 
 
 def run(options: Options) -> int:
-    """Serves until it is stopped; the exit code, 1 with one line on stderr if the port is not to be had."""
+    """Serve until a signal and return the exit status: 1, with one line on stderr, if the port is not available."""
     try:
         app = build(options)  # before the loop, so that a signal ends a long seeding at once
         asyncio.run(serve(app, options, partial(_announce, app)))
@@ -65,8 +65,8 @@ def _announce(app: web.Application, url: str) -> None:
     sys.stdout.flush()
 
 
-def _add_place_and_size(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default=DEFAULTS.host, help="address to listen on (%(default)s)")
+def _add_port_and_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default=DEFAULTS.host, help="host name or IP address to listen on (%(default)s)")
     parser.add_argument("--port", type=_count, default=DEFAULTS.port, help="0 chooses one (%(default)s)")
     parser.add_argument("--companies", type=_positive, default=DEFAULTS.companies, help="agencies (%(default)s)")
     parser.add_argument("--locations", type=_positive, default=DEFAULTS.locations, help="per agency (%(default)s)")

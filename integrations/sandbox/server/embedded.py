@@ -1,4 +1,4 @@
-"""The sandbox inside another process, on a thread of its own, for tests and benchmarks.
+"""Runs the sandbox in a thread of another process, for tests and benchmarks.
 
 ::
 
@@ -14,17 +14,17 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
+from integrations.sandbox.context import PLATFORM, Platform
 from integrations.sandbox.data.world import World
+from integrations.sandbox.options import Options
 from integrations.sandbox.server.application import build
-from integrations.sandbox.server.context import PLATFORM, Platform
-from integrations.sandbox.server.options import Options
 from integrations.sandbox.server.serving import listening
 
 STOP_SECONDS = 10.0
 
 
 class Embedded:
-    """`platform` is the running state, for tests to look at; change it through HTTP only."""
+    """A sandbox in a thread. `platform` is its state, for tests to read; change it by HTTP requests only."""
 
     def __init__(self, options: Options, world: World | None) -> None:
         self.url = ""
@@ -50,7 +50,7 @@ class Embedded:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as error:  # whatever it is, it belongs to the thread that waits for the start
+        except BaseException as error:  # for the thread that waits for the start
             if self._ready.done():
                 raise
             self._ready.set_exception(error)

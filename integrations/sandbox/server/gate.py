@@ -1,7 +1,7 @@
-"""The way of every API request: token, quota, version, level, scope, location, then the operation.
+"""Gate of each API request: it checks token, quota, version, level, scope and location, then runs the operation.
 
-A call whose token is unknown belongs to nobody and costs nobody; every other call uses up quota before anything else is
-looked at, so a client that calls wrongly runs dry as well. The order of the later checks is ours.
+A call with an unknown token costs no quota, because it has no resource. Every other call uses up quota before the other
+checks, so wrong calls use it up too. The order of the later checks is not known from the vendor.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from urllib.parse import parse_qsl
 
 from aiohttp import web
 
-from integrations.sandbox.oauth import jwt, lifecycle
-from integrations.sandbox.oauth.tokens import Access
-from integrations.sandbox.protocol import ApiError, Call, Json, Reply, Route
-from integrations.sandbox.server import refusals
-from integrations.sandbox.server.context import PLATFORM, Platform
+from integrations.sandbox import refusals
+from integrations.sandbox.context import PLATFORM, Platform
+from integrations.sandbox.endpoints import lifecycle
+from integrations.sandbox.oauth import jwt
+from integrations.sandbox.oauth.tokens import AccessToken
+from integrations.sandbox.protocol import ApiCall, ApiError, Json, Reply, Route
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Events = list[tuple[str, dict[str, Any]]]
 
-# The official SDKs send one of these two to every operation; the live service takes them where the path exists.
+# The official SDKs send one of these two to every operation; the live service accepts them where the path exists.
 SDK_VERSIONS = frozenset({"2023-02-21", "v3"})
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,7 @@ def guarded(route: Route, *, only_v2: bool = False) -> Handler:
     return handle
 
 
-def _identified(platform: Platform, request: web.Request, now: float) -> Access:
+def _identified(platform: Platform, request: web.Request, now: float) -> AccessToken:
     token, access = platform.bearer(request)
     if access is None:
         raise refusals.dead_token() if jwt.looks_like_one(token) else refusals.not_a_token()
@@ -80,7 +81,7 @@ def _check_version(route: Route, request: web.Request, *, only_v2: bool) -> None
         raise refusals.version_unknown()
 
 
-def _check_grant(platform: Platform, route: Route, access: Access) -> None:
+def _check_grant(platform: Platform, route: Route, access: AccessToken) -> None:
     if access.grant.user_type not in route.levels:
         raise refusals.wrong_level()
     if not access.grant.scope_set.issuperset(route.scopes):
@@ -102,12 +103,12 @@ def _body(request: web.Request, raw: bytes) -> Json:
 
 
 def _operate(
-    platform: Platform, route: Route, access: Access, request: web.Request, body: Json
+    platform: Platform, route: Route, access: AccessToken, request: web.Request, body: Json
 ) -> tuple[Reply, Events]:
-    """Runs the operation; from the token check to here no other request is served. Raises ApiError."""
+    """Run the operation. From the token check on, no other request runs in between. Raises ApiError."""
     install = access.grant.install
     events: Events = []
-    call = Call(
+    call = ApiCall(
         world=platform.world,
         company_id=install.company_id,
         location=platform.world.locations.get(install.location_id or ""),
@@ -128,7 +129,7 @@ def _operate(
     return Reply(_traced(reply.body), reply.status), events
 
 
-def _named_locations(call: Call) -> set[str]:
+def _named_locations(call: ApiCall) -> set[str]:
     """The locations the request itself names, in the path, the query and the body."""
     body = call.body if isinstance(call.body, dict) else {}
     named: list[Any] = []

@@ -1,4 +1,4 @@
-"""Binding a port, serving until told to stop, stopping at once."""
+"""Serves the application on a port until a signal, and stops at once."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
-from integrations.sandbox.server.options import Options
+from integrations.sandbox.options import Options
 
 SHUTDOWN_SECONDS = 0.1
 
 
 class PortUnavailable(Exception):
-    """The address cannot be bound; the message is one line that says why."""
+    """The host and port cannot be bound; the message is one line with the reason."""
 
 
 @asynccontextmanager
 async def listening(app: web.Application, options: Options) -> AsyncIterator[str]:
-    """Serves `app` inside the block; yields its URL. Raises PortUnavailable."""
+    """Serve `app` inside the block; gives its URL. Raises PortUnavailable."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
@@ -39,7 +39,7 @@ async def listening(app: web.Application, options: Options) -> AsyncIterator[str
 
 
 async def serve(app: web.Application, options: Options, started: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT; calls `started(url)` once requests are answered. Raises PortUnavailable."""
+    """Serve until SIGTERM or SIGINT; calls `started(url)` once requests are answered. Raises PortUnavailable."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):

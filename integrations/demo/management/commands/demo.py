@@ -18,7 +18,7 @@ from integrations.demo import deployment, display, scenario
 from integrations.demo.deployment import RunningDemo
 from integrations.demo.processes import DemoFailed
 from integrations.demo.reload import Sources
-from integrations.sandbox.server.options import Options
+from integrations.sandbox.options import Options
 
 _SYNC_SECONDS = 150.0
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.sandbox.data.records import Calendar
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import here, not_found, own, query
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import not_found
+from integrations.sandbox.resources.checks import here, own, query
 
 VERSION = "2021-04-15"
 
 
-def list_calendars(call: Call) -> Reply:
+def list_calendars(call: ApiCall) -> Reply:
     """List the calendars of a location."""
     rules = {"locationId": "string", "groupId": "string", "showDrafted": "boolean"}
     given = query(call, rules, required=("locationId",))
@@ -20,7 +21,7 @@ def list_calendars(call: Call) -> Reply:
     return Reply({"calendars": [_view(row) for row in rows]})
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one calendar."""
     calendar = here(call).calendars.get(call.path["calendarId"])
     if calendar is None:

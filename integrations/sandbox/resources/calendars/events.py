@@ -10,10 +10,11 @@ from typing import Any
 
 from integrations.sandbox.data.records import Calendar, Event
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import bad_request, invalid, not_found
 from integrations.sandbox.resources.calendars import event_views
 from integrations.sandbox.resources.calendars.calendars import VERSION
-from integrations.sandbox.resources.checks import Rules, bad_request, body, here, invalid, not_found, own, query
+from integrations.sandbox.resources.checks import Rules, body, here, own, query
 from integrations.sandbox.resources.contacts.contacts import find as find_contact
 from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import MINUTE, parse
@@ -38,7 +39,7 @@ UPDATE_RULES: Rules = {
 CREATE_RULES: Rules = {**UPDATE_RULES, "locationId": "string", "contactId": "text"}
 
 
-def list_events(call: Call) -> Reply:
+def list_events(call: ApiCall) -> Reply:
     """List appointments in a span of time."""
     names = ("locationId", "startTime", "endTime", *OWNERS)
     given = query(call, dict.fromkeys(names, "string"), required=("locationId", "startTime", "endTime"))
@@ -49,24 +50,24 @@ def list_events(call: Call) -> Reply:
     if not (given["startTime"].isdecimal() and given["endTime"].isdecimal()):
         return Reply({"events": []})
     start, end = int(given["startTime"]), int(given["endTime"])
-    rows = (row for row in location.events.walk((("starts_at", False),)) if start <= row.starts_at <= end)
+    rows = (row for row in location.events.in_order((("starts_at", False),)) if start <= row.starts_at <= end)
     found = [row for row in rows if all(getattr(row, name) == value for name, value in owners.items())]
     return Reply({"events": [event_views.detail(row) for row in found]})
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one appointment."""
     return Reply({"event": event_views.detail(_find(call)[1])})
 
 
-def of_contact(call: Call) -> Reply:
+def of_contact(call: ApiCall) -> Reply:
     """List the appointments of a contact."""
     location, contact = find_contact(call)
     rows = location.events.where("contact_id", contact.id)
     return Reply({"events": [event_views.of_contact(row) for row in rows]})
 
 
-def create(call: Call) -> Reply:
+def create(call: ApiCall) -> Reply:
     """Book an appointment."""
     given = body(call, CREATE_RULES, required=("calendarId", "locationId", "contactId", "startTime"))
     location = own(call, given["locationId"])
@@ -93,7 +94,7 @@ def create(call: Call) -> Reply:
     return Reply(event_views.booking(event))
 
 
-def update(call: Call) -> Reply:
+def update(call: ApiCall) -> Reply:
     """Change an appointment."""
     location, old = _find(call)
     given = body(call, UPDATE_RULES)
@@ -106,7 +107,7 @@ def update(call: Call) -> Reply:
     return Reply(event_views.booking(event))
 
 
-def delete(call: Call) -> Reply:
+def delete(call: ApiCall) -> Reply:
     """Delete an appointment."""
     location, event = _find(call)
     del location.events[event.id]
@@ -114,7 +115,7 @@ def delete(call: Call) -> Reply:
     return Reply({"succeeded": True}, 201)
 
 
-def _find(call: Call) -> tuple[Location, Event]:
+def _find(call: ApiCall) -> tuple[Location, Event]:
     location = here(call)
     event = location.events.get(call.path["eventId"])
     if event is None:

@@ -1,8 +1,8 @@
 """Contacts: read, create, update, upsert, delete, find a duplicate.
 
 Locations here do not allow duplicates, which is the vendor's default: a create or update that meets another contact's
-e-mail or phone is a 400 that names it. Deleting a contact takes what hangs on it along (inference: the vendor documents
-no cascade), and tells of the opportunities.
+e-mail or phone is a 400 that names it. Deleting a contact deletes its notes, tasks and so on (an inference: the vendor
+documents no cascade), with webhooks for its opportunities.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from typing import Any
 
 from integrations.sandbox.data.records import Contact
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import bad_request, body, here, not_found, own, query
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import bad_request, not_found
+from integrations.sandbox.resources.checks import body, here, own, query
 from integrations.sandbox.resources.contacts import fields as contact_fields
 from integrations.sandbox.resources.contacts import views as contact_views
 from integrations.sandbox.resources.events import publish
 from integrations.sandbox.resources.opportunities import views as opportunity_views
 
 
-def find(call: Call) -> tuple[Location, Contact]:
+def find(call: ApiCall) -> tuple[Location, Contact]:
     """The contact the path names. Raises ApiError 400 where the token's location has none of that id."""
     location = here(call)
     contact = location.contacts.get(call.path["contactId"])
@@ -29,26 +30,26 @@ def find(call: Call) -> tuple[Location, Contact]:
     return location, contact
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one contact."""
     return Reply({"contact": contact_views.detail(find(call)[1])})
 
 
-def create(call: Call) -> Reply:
+def create(call: ApiCall) -> Reply:
     """Create a contact."""
     given = body(call, contact_fields.CREATE_RULES, required=("locationId",))
     location = own(call, given["locationId"])
     return Reply({"contact": contact_views.detail(_create(call, location, given))}, 201)
 
 
-def update(call: Call) -> Reply:
+def update(call: ApiCall) -> Reply:
     """Update a contact."""
     location, contact = find(call)
     given = body(call, contact_fields.UPDATE_RULES)
     return Reply({"succeded": True, "contact": contact_views.detail(_update(call, location, contact, given))})
 
 
-def upsert(call: Call) -> Reply:
+def upsert(call: ApiCall) -> Reply:
     """Update the contact that matches, or create one."""
     given = body(call, contact_fields.UPSERT_RULES, required=("locationId",))
     location = own(call, given["locationId"])
@@ -62,21 +63,21 @@ def upsert(call: Call) -> Reply:
     return Reply(answer)
 
 
-def delete(call: Call) -> Reply:
+def delete(call: ApiCall) -> Reply:
     """Delete a contact."""
     location, contact = find(call)
     for deal in location.opportunities.where("contact_id", contact.id):
         del location.opportunities[deal.id]
         publish(call, "OpportunityDelete", location.id, opportunity_views.event(deal))
-    for shelf in (location.notes, location.tasks, location.events, location.messages, location.conversations):
-        for hanging in shelf.where("contact_id", contact.id):
-            del shelf[hanging.id]
+    for rows in (location.notes, location.tasks, location.events, location.messages, location.conversations):
+        for dependent in rows.where("contact_id", contact.id):
+            del rows[dependent.id]
     del location.contacts[contact.id]
     publish(call, "ContactDelete", location.id, contact_views.event(contact))
     return Reply({"succeded": True})
 
 
-def find_duplicate(call: Call) -> Reply:
+def find_duplicate(call: ApiCall) -> Reply:
     """Return the contact with this e-mail or number, or null."""
     given = query(call, {"locationId": "string", "email": "string", "number": "string"}, required=("locationId",))
     found = duplicate(own(call, given["locationId"]), given.get("email"), given.get("number"))
@@ -99,7 +100,7 @@ def _refuse_duplicate(location: Location, fields: dict[str, Any], own_id: str | 
         raise bad_request("This location does not allow duplicated contacts.", meta=meta)
 
 
-def _create(call: Call, location: Location, given: dict[str, Any]) -> Contact:
+def _create(call: ApiCall, location: Location, given: dict[str, Any]) -> Contact:
     fields = contact_fields.read(location, given, None)
     _refuse_duplicate(location, fields, None)
     now = call.world.now()
@@ -118,7 +119,7 @@ def _create(call: Call, location: Location, given: dict[str, Any]) -> Contact:
     return contact
 
 
-def _update(call: Call, location: Location, old: Contact, given: dict[str, Any]) -> Contact:
+def _update(call: ApiCall, location: Location, old: Contact, given: dict[str, Any]) -> Contact:
     fields = contact_fields.read(location, given, old)
     _refuse_duplicate(location, fields, old.id)
     new = location.contacts.add(replace(old, **fields, updated_at=call.world.now()))

@@ -8,7 +8,8 @@ from typing import Any
 from integrations.sandbox.data.ids import Ids
 from integrations.sandbox.data.records import Contact, Tag
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.resources.checks import Rules, invalid
+from integrations.sandbox.refusals import invalid
+from integrations.sandbox.resources.checks import Rules
 from integrations.sandbox.resources.locations import custom_values
 
 TEXTS = {

@@ -7,8 +7,9 @@ from typing import Any
 
 from integrations.sandbox.data.records import Note
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import Rules, body, not_found
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import not_found
+from integrations.sandbox.resources.checks import Rules, body
 from integrations.sandbox.resources.contacts.contacts import find
 from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import iso
@@ -17,18 +18,18 @@ RULES: Rules = {"body": "text", "userId": "string", "title": "string", "color": 
 FIELDS = {"body": "body", "userId": "user_id", "title": "title", "color": "color", "pinned": "pinned"}
 
 
-def list_notes(call: Call) -> Reply:
+def list_notes(call: ApiCall) -> Reply:
     """List the notes on a contact."""
     location, contact = find(call)
     return Reply({"notes": [_view(note) for note in location.notes.where("contact_id", contact.id)]})
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one note."""
     return Reply({"note": _view(_find(call)[1])})
 
 
-def create(call: Call) -> Reply:
+def create(call: ApiCall) -> Reply:
     """Create a note."""
     location, contact = find(call)
     given = body(call, RULES, required=("body",))
@@ -45,7 +46,7 @@ def create(call: Call) -> Reply:
     return Reply({"note": _view(note)}, 201)
 
 
-def update(call: Call) -> Reply:
+def update(call: ApiCall) -> Reply:
     """Update a note."""
     location, note = _find(call)
     note = location.notes.add(replace(note, **_fields(body(call, RULES))))
@@ -53,7 +54,7 @@ def update(call: Call) -> Reply:
     return Reply({"note": _view(note)})
 
 
-def delete(call: Call) -> Reply:
+def delete(call: ApiCall) -> Reply:
     """Delete a note."""
     location, note = _find(call)
     del location.notes[note.id]
@@ -61,7 +62,7 @@ def delete(call: Call) -> Reply:
     return Reply({"succeded": True})
 
 
-def _find(call: Call) -> tuple[Location, Note]:
+def _find(call: ApiCall) -> tuple[Location, Note]:
     location, contact = find(call)
     note = location.notes.get(call.path["id"])
     if note is None or note.contact_id != contact.id:

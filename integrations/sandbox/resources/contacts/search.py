@@ -14,7 +14,7 @@ from typing import Any
 
 from integrations.sandbox.data.records import Contact
 from integrations.sandbox.data.row_store import RowStore
-from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.resources import paging
 from integrations.sandbox.resources.checks import body, limit, own, query
 from integrations.sandbox.resources.contacts import views as contact_views
@@ -74,7 +74,7 @@ SEARCHABLE = Searchable(
 )
 
 
-def search(call: Call) -> Reply:
+def search(call: ApiCall) -> Reply:
     """Handle POST /contacts/search."""
     given = body(
         call,
@@ -114,18 +114,18 @@ def matches(text: str) -> Test:
     )
 
 
-def _page(shelf: RowStore[Contact], given: dict[str, Any], test: Test | None) -> tuple[int, Iterator[Contact]]:
+def _page(contacts: RowStore[Contact], given: dict[str, Any], test: Test | None) -> tuple[int, Iterator[Contact]]:
     size = limit(given, maximum=500, name="pageLimit")
     sort = ORDERING.sort(given)
     after = ORDERING.after(given, sort)
     before = 0 if after is not None else skip(given, size, "contacts")
     if test is None:
-        return len(shelf), islice(shelf.walk(sort, after=after, skip=before), size)
-    total = sum(map(test, shelf.values()))
-    return total, islice(filter(test, shelf.walk(sort, after=after)), before, before + size)
+        return len(contacts), islice(contacts.in_order(sort, after=after, skip=before), size)
+    total = sum(map(test, contacts.values()))
+    return total, islice(filter(test, contacts.in_order(sort, after=after)), before, before + size)
 
 
-def list_contacts(call: Call) -> Reply:
+def list_contacts(call: ApiCall) -> Reply:
     """Deprecated; the cursor is the last row's dateAdded in milliseconds and its id, in two parameters."""
     given = query(
         call,
@@ -140,7 +140,7 @@ def list_contacts(call: Call) -> Reply:
     )
     location = own(call, given["locationId"])
     test = matches(given["query"]) if given.get("query") else lambda row: True
-    rows = filter(test, location.contacts.walk(NEWEST_FIRST, after=paging.cursor(given)))
+    rows = filter(test, location.contacts.in_order(NEWEST_FIRST, after=paging.cursor(given)))
     page = paging.cut(rows, size=limit(given))
     total = sum(map(test, location.contacts.values()))
     meta = paging.meta(call, "/contacts/", page, total=total, current=1, column="added_at")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from integrations.sandbox.data.records import Contact
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.resources.checks import body
 from integrations.sandbox.resources.contacts import views as contact_views
 from integrations.sandbox.resources.contacts.contacts import find
@@ -14,7 +14,7 @@ from integrations.sandbox.resources.contacts.fields import know_tags, normal_tag
 from integrations.sandbox.resources.events import publish
 
 
-def add_tags(call: Call) -> Reply:
+def add_tags(call: ApiCall) -> Reply:
     """Add tags to a contact."""
     location, contact = find(call)
     named = body(call, {"tags": "strings"}, required=("tags",))["tags"]
@@ -23,7 +23,7 @@ def add_tags(call: Call) -> Reply:
     return Reply({"tags": _store(call, location, contact, tags)}, 201)
 
 
-def remove_tags(call: Call) -> Reply:
+def remove_tags(call: ApiCall) -> Reply:
     """Remove tags from a contact."""
     location, contact = find(call)
     named = normal_tags(body(call, {"tags": "strings"}, required=("tags",))["tags"])
@@ -31,14 +31,14 @@ def remove_tags(call: Call) -> Reply:
     return Reply({"tags": _store(call, location, contact, tags)})
 
 
-def _store(call: Call, location: Location, contact: Contact, tags: tuple[str, ...]) -> list[str]:
+def _store(call: ApiCall, location: Location, contact: Contact, tags: tuple[str, ...]) -> list[str]:
     if tags != contact.tags:
         contact = location.contacts.add(replace(contact, tags=tags, updated_at=call.world.now()))
         publish(call, "ContactTagUpdate", location.id, contact_views.event(contact))
     return list(contact.tags)
 
 
-def add_followers(call: Call) -> Reply:
+def add_followers(call: ApiCall) -> Reply:
     """Add followers to a contact."""
     location, contact = find(call)
     named = body(call, {"followers": "strings"}, required=("followers",))["followers"]
@@ -48,7 +48,7 @@ def add_followers(call: Call) -> Reply:
     return Reply({"followers": list(followers), "followersAdded": added}, 201)
 
 
-def remove_followers(call: Call) -> Reply:
+def remove_followers(call: ApiCall) -> Reply:
     """Remove followers from a contact."""
     location, contact = find(call)
     named = body(call, {"followers": "strings"}, required=("followers",))["followers"]

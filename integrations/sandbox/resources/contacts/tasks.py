@@ -8,8 +8,9 @@ from typing import Any
 
 from integrations.sandbox.data.records import Task
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import Rules, body, limit, not_found, own
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import not_found
+from integrations.sandbox.resources.checks import Rules, body, limit, own
 from integrations.sandbox.resources.contacts.contacts import find
 from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import iso, parse
@@ -24,18 +25,18 @@ RULES: Rules = {
 FIELDS = {"title": "title", "body": "body", "completed": "completed", "assignedTo": "assigned_to"}
 
 
-def list_tasks(call: Call) -> Reply:
+def list_tasks(call: ApiCall) -> Reply:
     """List the tasks on a contact."""
     location, contact = find(call)
     return Reply({"tasks": [_view(task) for task in location.tasks.where("contact_id", contact.id)]})
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one task."""
     return Reply({"task": _view(_find(call)[1])})
 
 
-def create(call: Call) -> Reply:
+def create(call: ApiCall) -> Reply:
     """Create a task."""
     location, contact = find(call)
     given = body(call, RULES, required=("title", "dueDate", "completed"))
@@ -52,18 +53,18 @@ def create(call: Call) -> Reply:
     return Reply({"task": _view(task)}, 201)
 
 
-def update(call: Call) -> Reply:
+def update(call: ApiCall) -> Reply:
     """Update a task."""
     return Reply({"task": _view(_store(call, body(call, RULES)))})
 
 
-def complete(call: Call) -> Reply:
+def complete(call: ApiCall) -> Reply:
     """Set whether a task is completed."""
     given = body(call, {"completed": "boolean"}, required=("completed",))
     return Reply({"task": _view(_store(call, given))})
 
 
-def delete(call: Call) -> Reply:
+def delete(call: ApiCall) -> Reply:
     """Delete a task."""
     location, task = _find(call)
     del location.tasks[task.id]
@@ -71,7 +72,7 @@ def delete(call: Call) -> Reply:
     return Reply({"succeded": True})
 
 
-def search(call: Call) -> Reply:
+def search(call: ApiCall) -> Reply:
     """Search the tasks of a location."""
     rules: Rules = {
         "contactId": "strings",
@@ -85,7 +86,7 @@ def search(call: Call) -> Reply:
     given = body(call, rules)
     location = own(call, call.path["locationId"])
     skip, size = int(given.get("skip", 0)), limit(given, default=25)
-    found = (task for task in location.tasks.walk((("added_at", True),)) if _fits(task, given))
+    found = (task for task in location.tasks.in_order((("added_at", True),)) if _fits(task, given))
     rows = islice(found, skip, skip + size)
     return Reply({"tasks": [{**_view(task), "dateAdded": iso(task.added_at)} for task in rows]})
 
@@ -99,7 +100,7 @@ def _fits(task: Task, given: dict[str, Any]) -> bool:
     )
 
 
-def _find(call: Call) -> tuple[Location, Task]:
+def _find(call: ApiCall) -> tuple[Location, Task]:
     location, contact = find(call)
     task = location.tasks.get(call.path["taskId"])
     if task is None or task.contact_id != contact.id:
@@ -107,8 +108,8 @@ def _find(call: Call) -> tuple[Location, Task]:
     return location, task
 
 
-def _store(call: Call, given: dict[str, Any]) -> Task:
-    # The vendor has no TaskUpdate: only a task that becomes complete is told of.
+def _store(call: ApiCall, given: dict[str, Any]) -> Task:
+    # The vendor has no TaskUpdate: only a task that becomes complete gets a webhook.
     location, old = _find(call)
     task = location.tasks.add(replace(old, **_fields(given)))
     if task.completed and not old.completed:

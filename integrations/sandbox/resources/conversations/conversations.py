@@ -13,18 +13,9 @@ from typing import Any
 
 from integrations.sandbox.data.records import Conversation
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import (
-    Rules,
-    bad_request,
-    body,
-    here,
-    invalid,
-    limit,
-    not_found,
-    own,
-    query,
-)
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import bad_request, invalid, not_found
+from integrations.sandbox.resources.checks import Rules, body, here, limit, own, query
 from integrations.sandbox.resources.conversations import views as conversation_views
 from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import parse
@@ -50,12 +41,12 @@ STATUSES: dict[str, Callable[[Conversation], bool]] = {
 EQUALS = {"id": "id", "lastMessageType": "last_type", "lastMessageDirection": "last_direction"}
 
 
-def search(call: Call) -> Reply:
+def search(call: ApiCall) -> Reply:
     """Search conversations."""
     given = query(call, SEARCH_RULES, required=("locationId",))
     location = own(call, given["locationId"])
     sort = (("last_message_at", given.get("sort", "desc") == "desc"),)
-    rows = location.conversations.walk(sort, after=_after(given))
+    rows = location.conversations.in_order(sort, after=_after(given))
     found = islice((row for row in rows if _fits(location, row, given)), limit(given))
     total = sum(_fits(location, row, given) for row in location.conversations.values())
     views = [conversation_views.row(row, location.contacts.get(row.contact_id)) for row in found]
@@ -97,12 +88,12 @@ def find(location: Location, conversation_id: str) -> Conversation:
     return conversation
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one conversation."""
     return Reply(conversation_views.detail(find(here(call), call.path["conversationId"])))
 
 
-def create(call: Call) -> Reply:
+def create(call: ApiCall) -> Reply:
     """Create a conversation."""
     given = body(call, {"locationId": "string", "contactId": "text"}, required=("locationId", "contactId"))
     location = own(call, given["locationId"])
@@ -112,7 +103,7 @@ def create(call: Call) -> Reply:
     return Reply({"success": True, "conversation": conversation_views.created(conversation)}, 201)
 
 
-def start(call: Call, location: Location, contact_id: str) -> Conversation:
+def start(call: ApiCall, location: Location, contact_id: str) -> Conversation:
     """A new, empty conversation. Raises ApiError 400 for a contact that is not there."""
     contact = location.contacts.get(contact_id)
     if contact is None:
@@ -131,7 +122,7 @@ def start(call: Call, location: Location, contact_id: str) -> Conversation:
     )
 
 
-def update(call: Call) -> Reply:
+def update(call: ApiCall) -> Reply:
     """Update a conversation."""
     rules: Rules = {"locationId": "string", "unreadCount": "number", "starred": "boolean", "feedback": "object"}
     given = body(call, rules, required=("locationId",))
@@ -144,7 +135,7 @@ def update(call: Call) -> Reply:
     return Reply({"success": True, "conversation": conversation_views.updated(new)})
 
 
-def delete(call: Call) -> Reply:
+def delete(call: ApiCall) -> Reply:
     """Delete a conversation."""
     location = here(call)
     conversation = find(location, call.path["conversationId"])

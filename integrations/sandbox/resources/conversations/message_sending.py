@@ -7,8 +7,9 @@ from typing import Any
 
 from integrations.sandbox.data.records import Contact, Conversation, Message
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import Rules, bad_request, body, here, invalid, not_found
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import bad_request, invalid, not_found
+from integrations.sandbox.resources.checks import Rules, body, here
 from integrations.sandbox.resources.conversations import views as conversation_views
 from integrations.sandbox.resources.conversations.conversations import VERSION, find, start
 from integrations.sandbox.resources.events import publish
@@ -42,7 +43,7 @@ INBOUND_RULES: Rules = {
 }
 
 
-def send(call: Call) -> Reply:
+def send(call: ApiCall) -> Reply:
     """POST /conversations/messages. The spec also calls `subType` and `status` required; callers leave them out."""
     given = body(call, OUTBOUND_RULES, required=("type", "contactId"))
     location = here(call)
@@ -62,7 +63,7 @@ def send(call: Call) -> Reply:
     return Reply(answer)
 
 
-def receive(call: Call) -> Reply:
+def receive(call: ApiCall) -> Reply:
     """POST /conversations/messages/inbound."""
     given = body(call, INBOUND_RULES, required=("type", "conversationProviderId"))
     location = here(call)
@@ -93,7 +94,7 @@ def _refuse_unreachable(contact: Contact, given: dict[str, Any]) -> None:
         raise bad_request("There is no message or attachments for this message. Skip sending.")
 
 
-def _conversation(call: Call, location: Location, given: dict[str, Any]) -> Conversation:
+def _conversation(call: ApiCall, location: Location, given: dict[str, Any]) -> Conversation:
     if given.get("conversationId"):
         return find(location, given["conversationId"])
     if not given.get("contactId"):
@@ -103,7 +104,7 @@ def _conversation(call: Call, location: Location, given: dict[str, Any]) -> Conv
 
 
 def _store(
-    call: Call, location: Location, conversation: Conversation, given: dict[str, Any], direction: str
+    call: ApiCall, location: Location, conversation: Conversation, given: dict[str, Any], direction: str
 ) -> Message:
     inbound = direction == "inbound"
     message = location.messages.add(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import forbidden
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import other_location
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return the agency of the token."""
     if call.path["companyId"] != call.company_id:
-        raise forbidden()
+        raise other_location()
     company = call.world.companies[call.company_id]
     fields = {
         "id": company.id,

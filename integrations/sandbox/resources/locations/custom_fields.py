@@ -7,8 +7,9 @@ from typing import Any
 
 from integrations.sandbox.data.records import CustomField
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import Rules, body, invalid, not_found, own, query
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import invalid, not_found
+from integrations.sandbox.resources.checks import Rules, body, own, query
 
 UPDATE_RULES: Rules = {
     "name": "text",
@@ -24,7 +25,7 @@ UPDATE_RULES: Rules = {
 CREATE_RULES: Rules = {**UPDATE_RULES, "dataType": "text"}
 
 
-def list_fields(call: Call) -> Reply:
+def list_fields(call: ApiCall) -> Reply:
     """List the custom fields of a location."""
     location = own(call, call.path["locationId"])
     model = query(call, {"model": ("contact", "opportunity", "all")}).get("model", "contact")
@@ -32,12 +33,12 @@ def list_fields(call: Call) -> Reply:
     return Reply({"customFields": [_view(field) for field in fields]})
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one custom field."""
     return Reply({"customField": _view(_find(call)[1])})
 
 
-def create(call: Call) -> Reply:
+def create(call: ApiCall) -> Reply:
     """Create a custom field."""
     location = own(call, call.path["locationId"])
     given = body(call, CREATE_RULES, required=("name", "dataType"))
@@ -60,7 +61,7 @@ def create(call: Call) -> Reply:
     return Reply({"customField": _view(field)}, 201)
 
 
-def update(call: Call) -> Reply:
+def update(call: ApiCall) -> Reply:
     """Update a custom field."""
     location, old = _find(call)
     given = body(call, UPDATE_RULES, required=("name",))
@@ -69,7 +70,7 @@ def update(call: Call) -> Reply:
     return Reply({"customField": _view(field)})
 
 
-def delete(call: Call) -> Reply:
+def delete(call: ApiCall) -> Reply:
     """The values go with the field."""
     location, field = _find(call)
     del location.custom_fields[field.id]
@@ -82,7 +83,7 @@ def delete(call: Call) -> Reply:
     return Reply({"succeded": True})
 
 
-def _find(call: Call) -> tuple[Location, CustomField]:
+def _find(call: ApiCall) -> tuple[Location, CustomField]:
     location = own(call, call.path["locationId"])
     wanted = call.path["id"]
     for field in location.custom_fields.values():

@@ -6,7 +6,7 @@ from typing import Any
 
 from integrations.sandbox.data.records import CustomValues
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.resources.checks import invalid
+from integrations.sandbox.refusals import invalid
 
 
 def read(location: Location, model: str, given: list[dict[str, Any]]) -> CustomValues:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import bad_request, forbidden, invalid, limit, query
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import bad_request, invalid, other_location
+from integrations.sandbox.resources.checks import limit, query
 
 BOTH = ("Location", "Company")
 SETTINGS = {
@@ -17,33 +18,33 @@ SETTINGS = {
 }
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one location."""
     location = reachable(call, call.path["locationId"])
     fields = {**_view(location), "companyId": location.company_id, "business": _business(location)}
     return Reply({"location": fields})
 
 
-def reachable(call: Call, location_id: str) -> Location:
+def reachable(call: ApiCall, location_id: str) -> Location:
     """The location, if the token may see it. Raises ApiError 403, or 400 if a company token asks for no location."""
     if call.location is not None:
         if location_id != call.location.id:
-            raise forbidden()
+            raise other_location()
         return call.location
     location = call.world.locations.get(location_id)
     if location is None:
         raise bad_request(f"Location with id {location_id} not found")
     if location.company_id != call.company_id:
-        raise forbidden()
+        raise other_location()
     return location
 
 
-def search(call: Call) -> Reply:
+def search(call: ApiCall) -> Reply:
     """List the agency's locations."""
     rules = dict.fromkeys(("companyId", "email"), "string") | dict.fromkeys(("skip", "limit"), "number")
     given = query(call, {**rules, "order": ("asc", "desc")})
     if given.get("companyId", call.company_id) != call.company_id:
-        raise forbidden()
+        raise other_location()
     own = [call.location] if call.location else call.world.companies[call.company_id].locations.values()
     rows = sorted(
         (location for location in own if given.get("email", location.email) == location.email),

@@ -6,22 +6,23 @@ from dataclasses import replace
 
 from integrations.sandbox.data.records import Tag
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import body, not_found, own
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import not_found
+from integrations.sandbox.resources.checks import body, own
 
 
-def list_tags(call: Call) -> Reply:
+def list_tags(call: ApiCall) -> Reply:
     """List the tags of a location."""
     location = own(call, call.path["locationId"])
     return Reply({"tags": [_view(tag) for tag in location.tags.values()]})
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one tag."""
     return Reply({"tag": _view(_find(call)[1])})
 
 
-def create(call: Call) -> Reply:
+def create(call: ApiCall) -> Reply:
     """Create a tag."""
     location = own(call, call.path["locationId"])
     name = body(call, {"name": "text"}, required=("name",))["name"].strip().lower()
@@ -32,7 +33,7 @@ def create(call: Call) -> Reply:
     return Reply({"tag": _view(tag)})
 
 
-def update(call: Call) -> Reply:
+def update(call: ApiCall) -> Reply:
     """Rename a tag, on its contacts too."""
     location, old = _find(call)
     name = body(call, {"name": "text"}, required=("name",))["name"].strip().lower()
@@ -41,7 +42,7 @@ def update(call: Call) -> Reply:
     return Reply({"tag": _view(tag)})
 
 
-def delete(call: Call) -> Reply:
+def delete(call: ApiCall) -> Reply:
     """Delete a tag, on its contacts too."""
     location, tag = _find(call)
     del location.tags[tag.id]
@@ -55,7 +56,7 @@ def _retag(location: Location, old: str, new: str | None) -> None:
         location.contacts.add(replace(contact, tags=tuple(dict.fromkeys(name for name in names if name))))
 
 
-def _find(call: Call) -> tuple[Location, Tag]:
+def _find(call: ApiCall) -> tuple[Location, Tag]:
     location = own(call, call.path["locationId"])
     tag = location.tags.get(call.path["tagId"])
     if tag is None:

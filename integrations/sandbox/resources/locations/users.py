@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.sandbox.data.records import User
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import Rules, forbidden, limit, not_found, own, query
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import not_found, other_location
+from integrations.sandbox.resources.checks import Rules, limit, own, query
 
 BOTH = ("Location", "Company")
 PERMISSIONS = ("campaignsEnabled", "contactsEnabled", "workflowsEnabled", "opportunitiesEnabled", "settingsEnabled")
@@ -19,14 +20,14 @@ SEARCH_RULES: Rules = {
 }
 
 
-def list_users(call: Call) -> Reply:
+def list_users(call: ApiCall) -> Reply:
     """Deprecated, but what apps with a location token use."""
     given = query(call, {"locationId": "string"}, required=("locationId",))
     users = own(call, given["locationId"]).users.values()
     return Reply({"users": [{**_view(user), "deleted": False} for user in users]})
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one user."""
     user = next((user for user in _reachable(call) if user.id == call.path["userId"]), None)
     if user is None:
@@ -34,11 +35,11 @@ def get(call: Call) -> Reply:
     return Reply(_view(user))
 
 
-def search(call: Call) -> Reply:
+def search(call: ApiCall) -> Reply:
     """Search the agency's users."""
     given = query(call, SEARCH_RULES, required=("companyId",))
     if given["companyId"] != call.company_id:
-        raise forbidden()
+        raise other_location()
     users = sorted(
         (user for user in _reachable(call) if _fits(user, given)),
         key=lambda user: (user.first_name, user.last_name, user.id),
@@ -49,7 +50,7 @@ def search(call: Call) -> Reply:
     return Reply({"users": rows, "count": len(users)})
 
 
-def _reachable(call: Call) -> list[User]:
+def _reachable(call: ApiCall) -> list[User]:
     owner = call.location or call.world.companies[call.company_id]
     return list(owner.users.values())
 

@@ -14,8 +14,9 @@ from typing import Any
 
 from integrations.sandbox.data.records import Opportunity
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import body, invalid, limit, own
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import invalid
+from integrations.sandbox.resources.checks import body, limit, own
 from integrations.sandbox.resources.filters import OPERATORS, Searchable, Test, compile_filters
 from integrations.sandbox.resources.opportunities.search import READ, mentions, views
 from integrations.sandbox.resources.ordering import Ordering, cursor, skip
@@ -64,7 +65,7 @@ _OPERATORS = {
 }
 
 
-def search(call: Call) -> Reply:
+def search(call: ApiCall) -> Reply:
     """Handle POST /opportunities/search."""
     given = body(
         call,
@@ -84,7 +85,7 @@ def search(call: Call) -> Reply:
     size, sort, test = limit(given, maximum=500), ORDERING.sort(given), _test(location, given)
     after = ORDERING.after(given, sort)
     before = 0 if after else skip(given, size, "opportunities")
-    rows = list(islice(filter(test, location.opportunities.walk(sort, after=after)), before, before + size))
+    rows = list(islice(filter(test, location.opportunities.in_order(sort, after=after)), before, before + size))
     answers = [
         {**view, "searchAfter": cursor(row, sort)} for view, row in zip(views(location, rows), rows, strict=True)
     ]

@@ -1,6 +1,6 @@
 """Opportunities: read, create, update, status, upsert, followers, delete.
 
-An update tells of itself with OpportunityUpdate and, for what it changed, with the narrower events beside it.
+An update sends OpportunityUpdate and, for some changed fields, a narrower event as well.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from typing import Any
 
 from integrations.sandbox.data.records import Opportunity, Pipeline
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import Rules, bad_request, body, here, invalid, not_found, own, query
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import bad_request, invalid, not_found
+from integrations.sandbox.resources.checks import Rules, body, here, own, query
 from integrations.sandbox.resources.events import publish
 from integrations.sandbox.resources.locations import custom_values
 from integrations.sandbox.resources.opportunities import views as opportunity_views
@@ -52,7 +53,7 @@ NARROW_EVENTS = {
 }
 
 
-def find(call: Call) -> tuple[Location, Opportunity]:
+def find(call: ApiCall) -> tuple[Location, Opportunity]:
     """The opportunity the path names. Raises ApiError 400 where the token's location has none of that id."""
     location = here(call)
     deal = location.opportunities.get(call.path["id"])
@@ -61,7 +62,7 @@ def find(call: Call) -> tuple[Location, Opportunity]:
     return location, deal
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one opportunity."""
     location, deal = find(call)
     return Reply({"opportunity": view(location, deal)})
@@ -72,7 +73,7 @@ def view(location: Location, deal: Opportunity) -> dict[str, Any]:
     return opportunity_views.detail(deal, location.contacts.get(deal.contact_id))
 
 
-def create(call: Call) -> Reply:
+def create(call: ApiCall) -> Reply:
     """Create an opportunity."""
     required = ("pipelineId", "locationId", "name", "status", "contactId")
     given = body(call, CREATE_RULES, required=required)
@@ -80,14 +81,14 @@ def create(call: Call) -> Reply:
     return Reply({"opportunity": view(location, _create(call, location, given))}, 201)
 
 
-def update(call: Call) -> Reply:
+def update(call: ApiCall) -> Reply:
     """Update an opportunity."""
     location, deal = find(call)
     new = _update(call, location, deal, _fields(location, deal, body(call, UPDATE_RULES)))
     return Reply({"opportunity": view(location, new)})
 
 
-def update_status(call: Call) -> Reply:
+def update_status(call: ApiCall) -> Reply:
     """Set the status of an opportunity."""
     location, deal = find(call)
     given = body(call, {"status": STATUSES, "lostReasonId": "string"}, required=("status",))
@@ -95,7 +96,7 @@ def update_status(call: Call) -> Reply:
     return Reply({"succeded": True})
 
 
-def upsert(call: Call) -> Reply:
+def upsert(call: ApiCall) -> Reply:
     """Updates the opportunity of that id, or else the contact's one in that pipeline; creates where there is none."""
     given = body(call, UPSERT_RULES, required=("pipelineId", "locationId"))
     location = own(call, given["locationId"])
@@ -126,7 +127,7 @@ def _followers(old: Opportunity, given: dict[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*old.followers, *named)))
 
 
-def add_followers(call: Call) -> Reply:
+def add_followers(call: ApiCall) -> Reply:
     """Add followers."""
     location, deal = find(call)
     named = body(call, {"followers": "strings"}, required=("followers",))["followers"]
@@ -136,7 +137,7 @@ def add_followers(call: Call) -> Reply:
     return Reply({"followers": list(followers), "followersAdded": added}, 201)
 
 
-def remove_followers(call: Call) -> Reply:
+def remove_followers(call: ApiCall) -> Reply:
     """Remove followers."""
     location, deal = find(call)
     everybody = query(call, {"isRemoveAllFollowers": "boolean"}).get("isRemoveAllFollowers", False)
@@ -148,7 +149,7 @@ def remove_followers(call: Call) -> Reply:
     return Reply({"followers": list(followers), "followersRemoved": removed})
 
 
-def delete(call: Call) -> Reply:
+def delete(call: ApiCall) -> Reply:
     """Delete an opportunity."""
     location, deal = find(call)
     del location.opportunities[deal.id]
@@ -156,7 +157,7 @@ def delete(call: Call) -> Reply:
     return Reply({"succeded": True})
 
 
-def _create(call: Call, location: Location, given: dict[str, Any]) -> Opportunity:
+def _create(call: ApiCall, location: Location, given: dict[str, Any]) -> Opportunity:
     fields = _fields(location, None, given)
     now = call.world.now()
     deal = location.opportunities.add(
@@ -175,7 +176,7 @@ def _create(call: Call, location: Location, given: dict[str, Any]) -> Opportunit
     return deal
 
 
-def _update(call: Call, location: Location, old: Opportunity, fields: dict[str, Any]) -> Opportunity:
+def _update(call: ApiCall, location: Location, old: Opportunity, fields: dict[str, Any]) -> Opportunity:
     now = call.world.now()
     if fields.get("status", old.status) != old.status:
         fields["status_changed_at"] = now

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from integrations.sandbox.data.records import Pipeline
-from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.resources.checks import own, query
 
 
-def list_pipelines(call: Call) -> Reply:
+def list_pipelines(call: ApiCall) -> Reply:
     """Handle GET /opportunities/pipelines."""
     given = query(call, {"locationId": "string"}, required=("locationId",))
     location = own(call, given["locationId"])

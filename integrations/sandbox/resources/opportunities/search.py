@@ -12,9 +12,10 @@ from typing import Any
 from integrations.sandbox.data.records import Opportunity
 from integrations.sandbox.data.row_store import Sort
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import invalid
 from integrations.sandbox.resources import paging
-from integrations.sandbox.resources.checks import invalid, limit, own, query
+from integrations.sandbox.resources.checks import limit, own, query
 from integrations.sandbox.resources.opportunities import views as opportunity_views
 from integrations.sandbox.resources.opportunities.opportunities import STATUSES
 from integrations.sandbox.timestamps import DAY, parse
@@ -36,7 +37,7 @@ EQUALS = {
 }
 
 
-def search(call: Call) -> Reply:
+def search(call: ApiCall) -> Reply:
     """GET /opportunities/search."""
     given = query(
         call,
@@ -54,7 +55,7 @@ def search(call: Call) -> Reply:
     current, sort = paging.number(given), ORDERS[given.get("order", "added_desc")]
     after, size = paging.cursor(given), limit(given)
     tests = _tests(location, given)
-    rows = (row for row in location.opportunities.walk(sort, after=after) if _all(tests, row))
+    rows = (row for row in location.opportunities.in_order(sort, after=after) if _all(tests, row))
     page = paging.cut(rows, size=size, skip=0 if after else (current - 1) * size)
     total = sum(_all(tests, row) for row in location.opportunities.values())
     meta = paging.meta(call, "/opportunities/search", page, total=total, current=current, column=sort[0][0])

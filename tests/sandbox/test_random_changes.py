@@ -1,4 +1,4 @@
-"""Random changes: valid, told, repeatable, and no more than there is to change."""
+"""Random changes: valid, with webhooks, repeatable, and no more than there is to change."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from integrations.sandbox.data import changes
+from integrations.sandbox.resources import random_changes
 from tests.sandbox.desk import Desk
 
 FIRST_EVENTS = {
@@ -30,13 +30,13 @@ FIRST_EVENTS = {
 
 
 def make(desk: Desk, resource: str, kind: str, count: int) -> int:
-    return changes.apply(
-        desk.world, desk.location, resource, kind, count, lambda event, fields: desk.told.append((event, fields))
+    return random_changes.apply(
+        desk.world, desk.location, resource, kind, count, lambda event, fields: desk.emitted.append((event, fields))
     )
 
 
 def test_every_recipe_is_tested() -> None:
-    assert FIRST_EVENTS.keys() == changes.RECIPES.keys()
+    assert FIRST_EVENTS.keys() == random_changes.RECIPES.keys()
 
 
 @pytest.mark.parametrize(("resource", "kind"), FIRST_EVENTS)
@@ -44,10 +44,10 @@ def test_changes_are_made_and_told(resource: str, kind: str) -> None:
     desk = Desk(contacts=300)
     assert make(desk, resource, kind, 12) == 12
     expected = FIRST_EVENTS[resource, kind]
-    # A task may be drawn that is complete already: nothing to tell then.
+    # A task may be drawn that is complete already: no webhook then.
     assert (desk.events().count(expected) == 12) or (resource, kind) == ("tasks", "update")
     assert expected in desk.events()
-    assert {fields["locationId"] for _, fields in desk.told} == {desk.location.id}
+    assert {fields["locationId"] for _, fields in desk.emitted} == {desk.location.id}
 
 
 def test_counts_follow_creates_and_deletes() -> None:
@@ -58,13 +58,13 @@ def test_counts_follow_creates_and_deletes() -> None:
 
 
 def test_the_same_world_draws_the_same_changes() -> None:
-    told = []
+    emitted = []
     for _ in range(2):
         desk = Desk(contacts=80)
         for resource, kind in FIRST_EVENTS:
             make(desk, resource, kind, 5)
-        told.append(json.dumps(desk.told))
-    assert told[0] == told[1]
+        emitted.append(json.dumps(desk.emitted))
+    assert emitted[0] == emitted[1]
 
 
 def test_what_is_not_there_cannot_be_changed() -> None:

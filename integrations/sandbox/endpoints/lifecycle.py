@@ -1,7 +1,7 @@
-"""Installs, uninstalls and new locations, each with the webhooks the vendor sends for it.
+"""Installs, uninstalls and new locations, each with the webhooks that the vendor sends for it.
 
-The install is complete, and its webhooks are on their way, when the user presses Install: that is before the browser
-brings the code to the app, and a receiver has to cope with that.
+An install is complete, and its webhooks are queued, when the user presses Install. So a webhook may reach the app
+before the browser brings the code.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from integrations.sandbox.context import Platform
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.events import envelopes
 from integrations.sandbox.events.deliveries import Delivery
 from integrations.sandbox.oauth.installs import Install
-from integrations.sandbox.server.context import Platform
 
 
 def install_company(platform: Platform, install: Install, location_ids: Iterable[str]) -> Install:
@@ -33,7 +33,7 @@ def install_location(platform: Platform, install: Install) -> Install:
 
 
 def add_location(platform: Platform, location: Location) -> bool:
-    """Puts a new location into its company; True if the app was installed there because of "future locations"."""
+    """Add a new location to its company. True if the agency's choice "future locations" installed the app on it."""
     company = platform.world.companies[location.company_id]
     company.locations[location.id] = location
     platform.world.locations[location.id] = location
@@ -47,7 +47,7 @@ def add_location(platform: Platform, location: Location) -> bool:
 
 
 def uninstall_location(platform: Platform, location_id: str) -> bool:
-    """False if the app was not installed there."""
+    """Remove the app from a location; False if it was not installed there."""
     removed = platform.installs.remove_location(location_id)
     if removed:
         _send(platform, location_id, envelopes.location_uninstall(location_id))
@@ -55,7 +55,7 @@ def uninstall_location(platform: Platform, location_id: str) -> bool:
 
 
 def uninstall_company(platform: Platform, company_id: str) -> bool:
-    """Takes the app from the agency and all its locations with one UNINSTALL; False if it was nowhere installed."""
+    """Remove the app from an agency and its locations, with one UNINSTALL; False if it was not installed on any."""
     removed = platform.installs.remove_company(company_id)
     if removed:
         _send(platform, company_id, envelopes.agency_uninstall(company_id))
@@ -63,7 +63,7 @@ def uninstall_company(platform: Platform, company_id: str) -> bool:
 
 
 def publish(platform: Platform, location_id: str, event: str, payload: dict[str, Any]) -> None:
-    """A data change of a location, sent to the app if it is installed there. A payload may name another `type`."""
+    """Send a data change of a location to the app, if it is installed there. A payload may name another `type`."""
     if location_id in platform.installs.locations:
         _send(platform, location_id, {"type": event, **payload})
 
@@ -77,5 +77,5 @@ def _announce(platform: Platform, install: Install, after: Delivery | None = Non
 def _send(platform: Platform, tenant: str, body: envelopes.Body, after: Delivery | None = None) -> Delivery | None:
     if not platform.app.webhook_url:
         return None
-    sealed = envelopes.sealed(platform.app, body, platform.clock.iso())
-    return platform.deliveries.send(tenant, sealed, platform.app.webhook_url, after)
+    enveloped = envelopes.with_envelope(platform.app, body, platform.clock.iso())
+    return platform.deliveries.send(tenant, enveloped, platform.app.webhook_url, after)

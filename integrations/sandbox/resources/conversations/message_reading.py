@@ -10,13 +10,14 @@ from typing import Any
 
 from integrations.sandbox.data.records import Message
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.protocol import Call, Reply, Route
-from integrations.sandbox.resources.checks import Rules, body, here, limit, not_found, query
+from integrations.sandbox.protocol import ApiCall, Reply, Route
+from integrations.sandbox.refusals import not_found
+from integrations.sandbox.resources.checks import Rules, body, here, limit, query
 from integrations.sandbox.resources.conversations import views as conversation_views
 from integrations.sandbox.resources.conversations.conversations import VERSION, find
 
 
-def list_messages(call: Call) -> Reply:
+def list_messages(call: ApiCall) -> Reply:
     """List the messages of a conversation."""
     given = query(call, {"lastMessageId": "string", "limit": "number", "type": "string"})
     location = here(call)
@@ -58,12 +59,12 @@ def _message(location: Location, message_id: str) -> Message:
     return message
 
 
-def get(call: Call) -> Reply:
+def get(call: ApiCall) -> Reply:
     """Return one message."""
     return Reply(conversation_views.message(_message(here(call), call.path["id"])))
 
 
-def update_status(call: Call) -> Reply:
+def update_status(call: ApiCall) -> Reply:
     """Set the status of a message."""
     statuses = ("delivered", "failed", "pending", "read")
     rules: Rules = {"status": statuses, "error": "object", "emailMessageId": "string", "recipients": "strings"}

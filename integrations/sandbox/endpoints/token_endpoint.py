@@ -1,4 +1,4 @@
-"""`POST /oauth/token`: code exchange and refresh, in both dialects. Outside the quota, because it carries no bearer.
+"""`POST /oauth/token`: code exchange and refresh, in both dialects. It has no quota, because it has no bearer token.
 
 API 2.0 reads forms only; v3 (`Version: v3`) reads forms and JSON. `user_type` is checked on a refresh, where it must be
 the one that was issued, and ignored on an exchange, where the install decides.
@@ -13,10 +13,10 @@ from typing import Any
 
 from aiohttp import web
 
+from integrations.sandbox.context import PLATFORM, Platform
 from integrations.sandbox.oauth import jwt, token_answers
 from integrations.sandbox.oauth.dialects import V3_FIELDS, TokenRefused, refusal, to_v3
 from integrations.sandbox.oauth.tokens import Grant, Refused
-from integrations.sandbox.server.context import PLATFORM, Platform
 
 Fields = Mapping[str, str]
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
@@ -38,7 +38,7 @@ async def token(request: web.Request) -> web.Response:
 
 
 async def _fields(request: web.Request, *, v3: bool) -> dict[str, str]:
-    """The parameters under their API 2.0 names; what is not text is left out."""
+    """The parameters by their API 2.0 names. Values that are not text are left out."""
     given: dict[str, Any]
     if v3 and request.content_type == "application/json":
         given = _json_object(await request.text())
@@ -116,7 +116,7 @@ def _refresh(platform: Platform, fields: Fields) -> dict[str, Any]:
 
 
 def _check_alive(platform: Platform, grant: Grant) -> None:
-    """An uninstalled grant reads as a wrong client; a paused location's refresh token stays good for later."""
+    """An uninstalled grant is refused as a wrong client. A paused location's refresh token stays valid."""
     if not grant.install.live:
         raise TokenRefused("client")
     location = platform.world.locations.get(grant.install.location_id or "")

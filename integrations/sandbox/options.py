@@ -1,7 +1,6 @@
-"""Everything about the sandbox that can be chosen, with the values a bare start uses.
+"""Options of the sandbox with their defaults, for the command line, the tests and the demo.
 
-One frozen object serves the command line, the tests and the demo, so that none of them can set what the others cannot.
-The credentials are visibly no secrets: they are printed at start-up and open nothing but this process.
+The credentials are no secrets: they are printed at start-up and give access to this process only.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ APP_ID = "5a4db0c05a4db0c05a4db0c0"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """`access_token_ttl` and `webhook_timeout` are seconds; `daily` is calls in 24 hours; `latency_ms` a span.
+    """`access_token_ttl` and `webhook_timeout` are seconds; `daily` is calls in 24 hours; `latency_ms` is from, to.
 
-    `webhook_time_scale` multiplies the vendor's waits between two tries of a webhook, which are minutes to hours.
+    `webhook_time_scale` multiplies the vendor's waits between two attempts of a webhook, which are minutes to hours.
     """
 
     host: str = "127.0.0.1"

@@ -1,17 +1,17 @@
-"""`/marketplace/app/{appId}/installations`: uninstall (DELETE) and the installer (GET), by either token."""
+"""`/marketplace/app/{appId}/installations`: uninstall (DELETE) and installer details (GET), with either token."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from integrations.sandbox.oauth import lifecycle
-from integrations.sandbox.protocol import ApiError, Call, Reply
-from integrations.sandbox.server import refusals
-from integrations.sandbox.server.context import Platform
+from integrations.sandbox import refusals
+from integrations.sandbox.context import Platform
+from integrations.sandbox.endpoints import lifecycle
+from integrations.sandbox.protocol import ApiCall, ApiError, Reply
 
 
-def uninstall(platform: Platform, call: Call) -> Reply:
-    """A company token takes the app from the agency and all its locations, a location token from that one."""
+def uninstall(platform: Platform, call: ApiCall) -> Reply:
+    """Uninstall the app: with a company token from the agency and all its locations, else from the one location."""
     _check_app(platform, call)
     fields: dict[str, Any] = call.body if isinstance(call.body, dict) else {}
     if not isinstance(fields.get("reason"), str) or not fields["reason"]:
@@ -25,8 +25,8 @@ def uninstall(platform: Platform, call: Call) -> Reply:
     return Reply({"success": lifecycle.uninstall_company(platform, call.company_id)})
 
 
-def details(platform: Platform, call: Call) -> Reply:
-    """What the vendor says about the installer; a sub-account does not see its agency's address, owner and plan."""
+def details(platform: Platform, call: ApiCall) -> Reply:
+    """Details of the installer. A location token gets no e-mail, owner or plan of the agency."""
     _check_app(platform, call)
     company = platform.world.companies[call.company_id]
     shown = call.location is None
@@ -48,7 +48,7 @@ def details(platform: Platform, call: Call) -> Reply:
     return Reply({"installationDetails": body})
 
 
-def _check_app(platform: Platform, call: Call) -> None:
+def _check_app(platform: Platform, call: ApiCall) -> None:
     if call.path["appId"] != platform.app.app_id:
         message = f"No integration found with the id: {call.path['appId']}"
         raise ApiError(400, {"statusCode": 400, "message": message})

@@ -1,10 +1,10 @@
-"""What has happened so far, for tests and the overview page. Counting is the sandbox's own, not the client's."""
+"""State of the running sandbox as JSON, for tests and the overview page: requests, quota, tenants, deliveries."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from integrations.sandbox.server.context import Platform
+from integrations.sandbox.context import Platform
 
 
 def state(platform: Platform) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def state(platform: Platform) -> dict[str, Any]:
 
 
 def quota(platform: Platform) -> dict[str, dict[str, Any]]:
-    """By resource id (location or company)."""
+    """Requests and remaining calls by resource id (location or company)."""
     now = platform.clock.now()
     return {
         resource_id: {

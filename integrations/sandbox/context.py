@@ -1,4 +1,4 @@
-"""The state of one running sandbox. Everything happens on one event loop, so whatever does not await is atomic."""
+"""State of one running sandbox. All of it is used on one event loop, so code without an `await` is atomic."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from aiohttp import web
 from integrations.sandbox.clock import Clock
 from integrations.sandbox.data.world import World
 from integrations.sandbox.events.deliveries import Deliveries
-from integrations.sandbox.faults.faults import Faults
+from integrations.sandbox.faults import Faults
 from integrations.sandbox.oauth.installs import Installs
 from integrations.sandbox.oauth.marketplace import MarketplaceApp
-from integrations.sandbox.oauth.tokens import Access, Tokens
-from integrations.sandbox.server.options import Options
-from integrations.sandbox.server.quota import Quota
+from integrations.sandbox.oauth.tokens import AccessToken, Tokens
+from integrations.sandbox.options import Options
+from integrations.sandbox.quota import Quota
 
 
 @dataclass(slots=True)
@@ -34,8 +34,8 @@ class Platform:
     requests: int = 0
     token_requests: Counter[str] = field(default_factory=Counter)
 
-    def bearer(self, request: web.BaseRequest) -> tuple[str, Access | None]:
-        """The request's bearer token and what it is good for; None if the sandbox never gave it out."""
+    def bearer(self, request: web.BaseRequest) -> tuple[str, AccessToken | None]:
+        """The request's bearer token, and its record; None if the sandbox did not issue it."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""
         return token, self.tokens.access.get(token)

@@ -1,7 +1,6 @@
-"""The sandbox's own controls: what a test or a developer turns to make HighLevel do something.
+"""Control API of the sandbox under `/sandbox/`: makes the stand-in do what a user or HighLevel would do.
 
-All bodies are JSON. Besides these there are `GET /sandbox/state` and `GET /sandbox/deliveries` to look, and the pages
-of overview.py and sso_pages.py.
+All bodies are JSON. `GET /sandbox/state` and `GET /sandbox/deliveries` read. The pages are in `sandbox.pages`.
 
 - `GET|POST|DELETE /sandbox/faults`: rules as faults.py describes them; POST takes one or a list;
 - `POST /sandbox/clock` `{"advance_seconds": 3600}`: token expiry, refresh grace and quota windows follow;
@@ -19,16 +18,17 @@ from typing import Any
 
 from aiohttp import web
 
-from integrations.sandbox.data import changes, new_location
+from integrations.sandbox.context import PLATFORM, Platform
+from integrations.sandbox.controls import state_report
+from integrations.sandbox.data import new_location
 from integrations.sandbox.data.world import Location
-from integrations.sandbox.oauth import lifecycle
-from integrations.sandbox.server import report
-from integrations.sandbox.server.context import PLATFORM, Platform
+from integrations.sandbox.endpoints import lifecycle
+from integrations.sandbox.resources import random_changes
 
 
 async def state(request: web.Request) -> web.Response:
     """Return counters and tenants."""
-    return web.json_response(report.state(request.app[PLATFORM]))
+    return web.json_response(state_report.state(request.app[PLATFORM]))
 
 
 async def deliveries(request: web.Request) -> web.Response:
@@ -143,7 +143,7 @@ async def change(request: web.Request) -> web.Response:
 
     kind, resource = str(given.get("kind", "")), str(given.get("resource", ""))
     try:
-        changed = changes.apply(platform.world, location, resource, kind, count, emit)
+        changed = random_changes.apply(platform.world, location, resource, kind, count, emit)
     except ValueError as error:
         raise _refused(str(error)) from None
     return web.json_response({"changed": changed})

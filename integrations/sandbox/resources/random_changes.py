@@ -1,6 +1,6 @@
-"""Random changes to a location's data, made through the API's own handlers: each one is valid and tells its webhooks.
+"""Random changes to a location's data through the operations' handlers, so that each is valid and sends its webhooks.
 
-The draw comes from the world's own stream, so the same world and the same calls give the same changes.
+The choices come from the world's random stream: the same world and the same calls give the same changes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from integrations.sandbox.data import seed_words
 from integrations.sandbox.data.ids import Ids
 from integrations.sandbox.data.world import Location, World
-from integrations.sandbox.protocol import Call, Reply
+from integrations.sandbox.protocol import ApiCall, Reply
 from integrations.sandbox.resources.calendars import events as calendar_events
 from integrations.sandbox.resources.contacts import contacts, notes, tasks
 from integrations.sandbox.resources.conversations import message_sending
@@ -24,7 +24,7 @@ Emit = Callable[[str, dict[str, Any]], None]
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """What a recipe draws from."""
+    """The random choices for one change."""
 
     world: World
     location: Location
@@ -40,19 +40,19 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HandlerCall:
     """A call of an operation's handler that makes one change."""
 
-    handler: Callable[[Call], Reply]
+    handler: Callable[[ApiCall], Reply]
     path: dict[str, str]
     body: dict[str, Any] | None = None
 
 
-Recipe = Callable[[Draw], Request]
+Recipe = Callable[[Draw], HandlerCall]
 
 
 def apply(world: World, location: Location, resource: str, kind: str, count: int, emit: Emit) -> int:
-    """Makes `count` changes of `kind` (create, update, delete) to `resource`; how many were made.
+    """Make `count` changes of `kind` (create, update, delete) to `resource`. Returns how many were made.
 
     Fewer where nothing is left to change. Raises ValueError for a resource and kind that RECIPES does not have.
     """
@@ -66,12 +66,12 @@ def apply(world: World, location: Location, resource: str, kind: str, count: int
             request = recipe(draw)
         except IndexError:  # nothing to choose from
             return made
-        call = Call(world, location.company_id, location, emit, path=request.path, body=request.body)
+        call = ApiCall(world, location.company_id, location, emit, path=request.path, body=request.body)
         request.handler(call)
     return count
 
 
-def _create_contact(draw: Draw) -> Request:
+def _create_contact(draw: Draw) -> HandlerCall:
     first, last = draw.one(seed_words.FIRST_NAMES), draw.one(seed_words.LAST_NAMES)
     body = {
         "locationId": draw.location.id,
@@ -81,25 +81,25 @@ def _create_contact(draw: Draw) -> Request:
         "tags": [draw.one(seed_words.TAGS)],
         "source": draw.one(seed_words.SOURCES),
     }
-    return Request(contacts.create, {}, body)
+    return HandlerCall(contacts.create, {}, body)
 
 
-def _update_contact(draw: Draw) -> Request:
-    city, state, country, postal_code, timezone = draw.one(seed_words.PLACES)
-    place = {"city": city, "state": state, "country": country, "postalCode": postal_code, "timezone": timezone}
-    body = {**place, "companyName": draw.one(seed_words.COMPANY_NAMES), "tags": [draw.one(seed_words.TAGS)]}
-    return Request(contacts.update, _a_contact(draw), body)
+def _update_contact(draw: Draw) -> HandlerCall:
+    city, state, country, postal_code, timezone = draw.one(seed_words.CITIES)
+    city_fields = {"city": city, "state": state, "country": country, "postalCode": postal_code, "timezone": timezone}
+    body = {**city_fields, "companyName": draw.one(seed_words.COMPANY_NAMES), "tags": [draw.one(seed_words.TAGS)]}
+    return HandlerCall(contacts.update, _a_contact(draw), body)
 
 
-def _delete_contact(draw: Draw) -> Request:
-    return Request(contacts.delete, _a_contact(draw))
+def _delete_contact(draw: Draw) -> HandlerCall:
+    return HandlerCall(contacts.delete, _a_contact(draw))
 
 
 def _a_contact(draw: Draw) -> dict[str, str]:
     return {"contactId": draw.one(draw.location.contacts)}
 
 
-def _create_opportunity(draw: Draw) -> Request:
+def _create_opportunity(draw: Draw) -> HandlerCall:
     contact = draw.one(draw.location.contacts.values())
     pipeline = draw.one(draw.location.pipelines.values())
     body = {
@@ -111,10 +111,10 @@ def _create_opportunity(draw: Draw) -> Request:
         "status": "open",
         "monetaryValue": draw.ids.random.randint(1, 200) * 50,
     }
-    return Request(opportunities.create, {}, body)
+    return HandlerCall(opportunities.create, {}, body)
 
 
-def _update_opportunity(draw: Draw) -> Request:
+def _update_opportunity(draw: Draw) -> HandlerCall:
     deal = draw.one(draw.location.opportunities.values())
     stage = draw.one(draw.location.pipelines[deal.pipeline_id].stages)
     body = {
@@ -122,23 +122,23 @@ def _update_opportunity(draw: Draw) -> Request:
         "status": draw.one(opportunities.STATUSES),
         "monetaryValue": draw.ids.random.randint(1, 200) * 50,
     }
-    return Request(opportunities.update, {"id": deal.id}, body)
+    return HandlerCall(opportunities.update, {"id": deal.id}, body)
 
 
-def _delete_opportunity(draw: Draw) -> Request:
-    return Request(opportunities.delete, {"id": draw.one(draw.location.opportunities)})
+def _delete_opportunity(draw: Draw) -> HandlerCall:
+    return HandlerCall(opportunities.delete, {"id": draw.one(draw.location.opportunities)})
 
 
-def _create_note(draw: Draw) -> Request:
-    return Request(notes.create, _a_contact(draw), {"body": draw.one(seed_words.NOTES)})
+def _create_note(draw: Draw) -> HandlerCall:
+    return HandlerCall(notes.create, _a_contact(draw), {"body": draw.one(seed_words.NOTES)})
 
 
-def _update_note(draw: Draw) -> Request:
-    return Request(notes.update, _a_note(draw), {"body": draw.one(seed_words.NOTES)})
+def _update_note(draw: Draw) -> HandlerCall:
+    return HandlerCall(notes.update, _a_note(draw), {"body": draw.one(seed_words.NOTES)})
 
 
-def _delete_note(draw: Draw) -> Request:
-    return Request(notes.delete, _a_note(draw))
+def _delete_note(draw: Draw) -> HandlerCall:
+    return HandlerCall(notes.delete, _a_note(draw))
 
 
 def _a_note(draw: Draw) -> dict[str, str]:
@@ -146,18 +146,18 @@ def _a_note(draw: Draw) -> dict[str, str]:
     return {"contactId": note.contact_id, "id": note.id}
 
 
-def _create_task(draw: Draw) -> Request:
+def _create_task(draw: Draw) -> HandlerCall:
     due = iso(draw.world.now() + draw.ids.random.randint(1, 20) * DAY)
     body = {"title": draw.one(seed_words.TASK_TITLES), "dueDate": due, "completed": False}
-    return Request(tasks.create, _a_contact(draw), body)
+    return HandlerCall(tasks.create, _a_contact(draw), body)
 
 
-def _update_task(draw: Draw) -> Request:
-    return Request(tasks.complete, _a_task(draw), {"completed": True})
+def _update_task(draw: Draw) -> HandlerCall:
+    return HandlerCall(tasks.complete, _a_task(draw), {"completed": True})
 
 
-def _delete_task(draw: Draw) -> Request:
-    return Request(tasks.delete, _a_task(draw))
+def _delete_task(draw: Draw) -> HandlerCall:
+    return HandlerCall(tasks.delete, _a_task(draw))
 
 
 def _a_task(draw: Draw) -> dict[str, str]:
@@ -165,22 +165,22 @@ def _a_task(draw: Draw) -> dict[str, str]:
     return {"contactId": task.contact_id, "taskId": task.id}
 
 
-def _create_appointment(draw: Draw) -> Request:
+def _create_appointment(draw: Draw) -> HandlerCall:
     body = {
         "locationId": draw.location.id,
         "calendarId": draw.one(draw.location.calendars),
         "contactId": draw.one(draw.location.contacts),
         **_a_time(draw),
     }
-    return Request(calendar_events.create, {}, body)
+    return HandlerCall(calendar_events.create, {}, body)
 
 
-def _update_appointment(draw: Draw) -> Request:
-    return Request(calendar_events.update, {"eventId": draw.one(draw.location.events)}, _a_time(draw))
+def _update_appointment(draw: Draw) -> HandlerCall:
+    return HandlerCall(calendar_events.update, {"eventId": draw.one(draw.location.events)}, _a_time(draw))
 
 
-def _delete_appointment(draw: Draw) -> Request:
-    return Request(calendar_events.delete, {"eventId": draw.one(draw.location.events)})
+def _delete_appointment(draw: Draw) -> HandlerCall:
+    return HandlerCall(calendar_events.delete, {"eventId": draw.one(draw.location.events)})
 
 
 def _a_time(draw: Draw) -> dict[str, Any]:
@@ -188,14 +188,14 @@ def _a_time(draw: Draw) -> dict[str, Any]:
     return {"startTime": iso(start), "ignoreFreeSlotValidation": True}
 
 
-def _create_message(draw: Draw) -> Request:
+def _create_message(draw: Draw) -> HandlerCall:
     body = {
         "type": "SMS",
         "contactId": draw.one(draw.location.contacts),
         "message": draw.one(seed_words.INBOUND),
         "conversationProviderId": draw.ids.new(),
     }
-    return Request(message_sending.receive, {}, body)
+    return HandlerCall(message_sending.receive, {}, body)
 
 
 RECIPES: dict[tuple[str, str], Recipe] = {

@@ -8,10 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from integrations.sandbox.faults.faults import REQUEST_KINDS, Rule
+from integrations.sandbox import refusals
+from integrations.sandbox.context import PLATFORM, Platform
+from integrations.sandbox.faults import REQUEST_KINDS, Rule
 from integrations.sandbox.protocol import ApiError
-from integrations.sandbox.server import refusals
-from integrations.sandbox.server.context import PLATFORM, Platform
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -21,7 +21,7 @@ LATENCY_MS = 250.0
 
 @web.middleware
 async def disturb(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Counts the request, waits the configured latency, and lets the rules that match act on it."""
+    """Count the request, wait for the configured latency, and apply the rules that match."""
     if request.path.startswith("/sandbox"):
         return await handler(request)
     platform = request.app[PLATFORM]
@@ -47,7 +47,7 @@ async def _facts(platform: Platform, request: web.Request) -> dict[str, str]:
 
 
 async def _resource(platform: Platform, request: web.Request) -> str:
-    """The location (or company) a request is about: its form's, its refresh token's, its query's or its token's."""
+    """Id of the location (or company) of a request, from its refresh token, form, query or access token."""
     form: dict[str, Any] = {}
     if request.content_type == "application/x-www-form-urlencoded":
         form = dict(await request.post())
@@ -77,10 +77,10 @@ async def _act(platform: Platform, request: web.Request, handler: Handler, rule:
 
 
 def _made_up(platform: Platform, rule: Rule) -> web.Response | None:
-    """The answer of a rule that keeps the request from happening; None for the other kinds."""
+    """The answer of a rule that stops the request; None for the other kinds."""
     if rule.kind == "status":
         status = int(rule.params.get("status", 503))
-        body = rule.params.get("body", {"statusCode": status, "message": "A fault that was asked for"})
+        body = rule.params.get("body", {"statusCode": status, "message": "A fault rule of the sandbox"})
         return web.json_response(body, status=status)
     if rule.kind == "unauthorized":
         error = refusals.dead_token()
@@ -94,7 +94,7 @@ def _made_up(platform: Platform, rule: Rule) -> web.Response | None:
 
 
 def _hang_up(request: web.Request) -> web.Response:
-    """Closes the connection; the answer returned here is written nowhere."""
+    """Close the connection; the returned answer is not sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()

@@ -1,4 +1,4 @@
-"""The environment variables that point an app at this sandbox, as lines a shell can read."""
+"""Environment variables for an app that uses this sandbox, also as lines for a shell."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from integrations.sandbox.oauth.marketplace import MarketplaceApp
 
 
 def variables(app: MarketplaceApp, seed: int, url: str) -> dict[str, str]:
-    """Environment variables that point hlapp at this sandbox."""
+    """Environment variables with which hlapp uses this sandbox."""
     return {
         "HIGHLEVEL_API_URL": url,
         "HIGHLEVEL_MARKETPLACE_URL": url,

@@ -1,8 +1,8 @@
-"""The two limits on every (app, resource), a burst window and a day: counted here, reported in every answer's headers.
+"""Quota of each (app, resource): burst window and day, with the headers that report both.
 
-What kind of window the vendor's burst is has never been measured, so a client must be safe against all three:
-`fixed` (by the clock), `first` (opened by the first call after the last one closed) and `sliding` (any window of that
-length). The day is 24 hours from the first call, as its reset header behaves. A refused call uses up nothing.
+The kind of the vendor's burst window was never measured. So a client must be safe against three kinds: `fixed` (by the
+clock), `first` (opened by the first call after the last window closed) and `sliding` (any window of that length). The
+day is 24 hours from the first call, as its reset header shows. A refused call uses up nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from integrations.sandbox.server.options import Options
+from integrations.sandbox.options import Options
 
 DAY_SECONDS = 86_400.0
 

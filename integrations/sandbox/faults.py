@@ -1,8 +1,8 @@
-"""Faults on demand: what goes wrong, where, how often.
+"""Fault rules: which requests and webhooks fail, in which way and how often.
 
 A rule matches on method, path prefix, location (or company) id and webhook event; it acts `times` times (for ever if
 None) with a `probability` drawn from a seeded generator. The first matching rule acts; `latency` lets the next one act
-as well. Answers made up by a rule come from in front of the API: they use no quota and carry no quota headers, except
+as well. An answer that a rule makes up uses no quota and has no quota headers, except
 `quota` itself, which is the 429 of an exhausted burst or, with `{"daily": true}`, of an exhausted day.
 
 Kinds for requests and their params:

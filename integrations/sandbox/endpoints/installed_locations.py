@@ -1,7 +1,7 @@
-"""`GET /oauth/installedLocations` (v3: `/oauth/installed-locations`): the company's locations and which have the app.
+"""`GET /oauth/installedLocations` (v3: `/oauth/installed-locations`): a company's locations, with and without the app.
 
-Without `isInstalled=true` the list contains locations that do not have it, and API 2.0's `count` is the number of all
-locations of the company whatever the filter: both as in the schema, and both a trap for a reader of pages.
+Without `isInstalled=true` the list has locations without the app too. API 2.0's `count` is the number of all locations
+of the company, with any filter. Both are as in the schema.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ import base64
 import json
 from typing import Any
 
-from integrations.sandbox import timestamps
+from integrations.sandbox import refusals, timestamps
+from integrations.sandbox.context import Platform
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.oauth.installs import Install
-from integrations.sandbox.protocol import ApiError, Call, Reply
-from integrations.sandbox.server import refusals
-from integrations.sandbox.server.context import Platform
+from integrations.sandbox.protocol import ApiCall, ApiError, Reply
 
 DEFAULT_LIMIT = 20
 LARGEST_LIMIT = 500  # the largest seen in use; the real one is not published
@@ -24,8 +23,8 @@ LARGEST_PAGE = 100
 Rows = list[dict[str, Any]]
 
 
-def by_skip(platform: Platform, call: Call) -> Reply:
-    """API 2.0: `skip` and `limit`, both texts."""
+def by_skip(platform: Platform, call: ApiCall) -> Reply:
+    """API 2.0: pages by `skip` and `limit`."""
     _check_app(platform, call)
     skip = _whole(call, "skip", 0, 0, None)
     limit = _whole(call, "limit", DEFAULT_LIMIT, 1, LARGEST_LIMIT)
@@ -39,8 +38,8 @@ def by_skip(platform: Platform, call: Call) -> Reply:
     return Reply(body)
 
 
-def by_token(platform: Platform, call: Call) -> Reply:
-    """v3: `pageSize` and an opaque `pageToken`; errors in the AIP envelope."""
+def by_token(platform: Platform, call: ApiCall) -> Reply:
+    """v3: pages by `pageSize` and an opaque `pageToken`; errors in the AIP envelope."""
     try:
         _check_app(platform, call)
         size = _whole(call, "pageSize", DEFAULT_LIMIT, 1, LARGEST_PAGE)
@@ -68,18 +67,18 @@ def by_token(platform: Platform, call: Call) -> Reply:
     return Reply({"items": page, "pagination": pagination, "metadata": metadata, "installToFutureLocations": future})
 
 
-def _check_app(platform: Platform, call: Call) -> None:
+def _check_app(platform: Platform, call: ApiCall) -> None:
     missing = [name for name in ("companyId", "appId") if not call.query.get(name)]
     if missing:
         raise refusals.invalid(*(f"{name} should not be empty" for name in missing))
     if call.query["companyId"] != call.company_id:
-        raise ApiError(403, {"statusCode": 403, "message": "The token does not have access to this company."})
+        raise refusals.other_company()
     if call.query["appId"] != platform.app.app_id:
         message = f"No integration found with the id: {call.query['appId']}"
         raise ApiError(404, {"statusCode": 404, "message": message, "error": "Not Found"})
 
 
-def _rows(platform: Platform, call: Call) -> Rows:
+def _rows(platform: Platform, call: ApiCall) -> Rows:
     company = platform.world.companies[call.company_id]
     rows = (_row(platform, location) for location in company.locations.values())
     return [row for row in rows if _wanted(call, row)]
@@ -99,7 +98,7 @@ def _row(platform: Platform, location: Location) -> dict[str, Any]:
     return row
 
 
-def _wanted(call: Call, row: dict[str, Any]) -> bool:
+def _wanted(call: ApiCall, row: dict[str, Any]) -> bool:
     query = call.query
     installed = query.get("isInstalled")
     if installed in ("true", "false") and row["isInstalled"] != (installed == "true"):
@@ -109,11 +108,11 @@ def _wanted(call: Call, row: dict[str, Any]) -> bool:
     if query.get("versionId") and row.get("versionId") != query["versionId"]:
         return False
     if query.get("onTrial") == "true" or query.get("planId"):
-        return False  # nobody pays in the sandbox, so nobody is on trial or on a plan
+        return False  # the sandbox has no trials and no plans
     return query.get("query", "").lower() in row["name"].lower()
 
 
-def _whole(call: Call, name: str, default: int, least: int, most: int | None) -> int:
+def _whole(call: ApiCall, name: str, default: int, least: int, most: int | None) -> int:
     text = call.query.get(name, str(default))
     if not text.isdecimal():
         raise refusals.invalid(f"{name} must be a number string")
@@ -125,7 +124,7 @@ def _whole(call: Call, name: str, default: int, least: int, most: int | None) ->
     return value
 
 
-def _future(platform: Platform, call: Call) -> bool:
+def _future(platform: Platform, call: ApiCall) -> bool:
     install = platform.installs.companies.get(call.company_id)
     return install is not None and install.future
 

@@ -1,11 +1,14 @@
-"""What the API answers before an operation is reached: token, quota, version, level, scope, location.
+"""The vendor's error answers: those of the gate (token, quota, version, scope, location) and those of the operations.
 
-Not every 401 is an expired token: a missing scope and the wrong class of token are 401 too, and only the message tells
-them apart. The texts are captured or published ones; a 429's body and the status of a bad version header are not known
-for certain (the body is made up, 400 is one report, another measured 401).
+A missing scope and a token of the wrong class are 401 too, as an expired token is. Only the message shows the
+difference. The texts were captured or published, with two exceptions: the body of a 429 is made up, and the status of a
+bad version header is uncertain (400 is one report, another measured 401). The shapes are those of the OpenAPI files'
+common schemas (BadRequestDTO, UnprocessableDTO). A missing object is a 400, because no operation documents a 404.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from integrations.sandbox.protocol import ApiError
 
@@ -22,7 +25,7 @@ def dead_token() -> ApiError:
 
 
 def over_quota() -> ApiError:
-    """429."""
+    """429 for a used-up burst window or day."""
     return ApiError(429, {"statusCode": 429, "message": "Too Many Requests"})
 
 
@@ -66,6 +69,11 @@ def other_location() -> ApiError:
     return ApiError(403, {"statusCode": 403, "message": "The token does not have access to this location."})
 
 
+def other_company() -> ApiError:
+    """403 for another company's id."""
+    return ApiError(403, {"statusCode": 403, "message": "The token does not have access to this company."})
+
+
 def location_inactive() -> ApiError:
     """400 for a paused location."""
     return ApiError(400, {"statusCode": 400, "message": "Location is not active"})
@@ -80,3 +88,13 @@ def invalid(*messages: str) -> ApiError:
     """422 with the vendor's list of messages."""
     body = {"statusCode": 422, "message": list(messages), "error": "Unprocessable Entity"}
     return ApiError(422, body)
+
+
+def bad_request(message: str, **more: Any) -> ApiError:
+    """400 with a message."""
+    return ApiError(400, {"statusCode": 400, "message": message, "error": "Bad Request", **more})
+
+
+def not_found(noun: str, row_id: str) -> ApiError:
+    """400 for a missing object, such as `not_found("Contact", contact_id)`."""
+    return bad_request(f"{noun} with id {row_id} not found")
