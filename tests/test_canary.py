@@ -25,7 +25,7 @@ from integrations.core import redaction
 from integrations.core.errors import IntegrationError
 from integrations.gateway import client as gateway
 from integrations.gateway.models import Call
-from integrations.gateway.stats import usage
+from integrations.gateway.stats import usage_counter
 from integrations.highlevel.http import wire
 from integrations.quota.permits.lanes import Lane
 from integrations.sandbox.context import Platform
@@ -203,7 +203,7 @@ def test_no_secret_is_written_anywhere(
     run_everything(worker)
     replayed = client.get("/oauth/callback", {"code": next(iter(sandbox.tokens.codes), "x"), "state": "planted-state"})
     assert replayed.status_code == 400
-    usage.flush()
+    usage_counter.flush()
     client.force_login(get_user_model().objects.create_superuser("root", password="planted-password-1"))
     shown = "".join(pages(client))
     held = Credential.objects.select_related("app").exclude(access_sealed=None)[0]

@@ -18,7 +18,7 @@ class Browser:
     """Follows redirects and keeps cookies, like the agency admin's."""
 
     def __init__(self) -> None:
-        # An environment's proxy must not be asked for loopback addresses.
+        # A proxy in the environment must not get requests to 127.0.0.1.
         self._opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor()
         )
@@ -26,7 +26,7 @@ class Browser:
 
     def get(self, url: str) -> str:
         """GET `url`; the body as text. Raises DemoFailed unless it answers with success."""
-        return self._open(urllib.request.Request(url))  # noqa: S310 - addresses of our own
+        return self._open(urllib.request.Request(url))  # noqa: S310 - URLs of our own
 
     def post(self, url: str, fields: dict[str, str]) -> str:
         """POST form `fields` to `url`; the body as text. Raises DemoFailed."""
@@ -48,7 +48,7 @@ class Browser:
         form = _Form()
         form.feed(page)
         if form.action is None:
-            raise DemoFailed(f"{self.url} holds no form")
+            raise DemoFailed(f"{self.url} has no form")
         return self.post(urljoin(self.url, form.action), {**form.hidden, **choices})
 
     def answers(self, url: str) -> bool:

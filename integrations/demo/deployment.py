@@ -1,7 +1,7 @@
 """Set-up of the demo: an empty migrated database, an operator account, and the four processes.
 
-The database is called `hlapp_demo` on whatever server DATABASE_URL names, and is made anew each time, so that a demo on
-existing server touches no other database. Keys in Redis carry the database's name, so they are separate too.
+Each demo creates its database `hlapp_demo` again, on the server of DATABASE_URL, and uses no other database there.
+Its keys in Redis start with the database's name, so they are separate too.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _START_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class RunningDemo:
-    """What is running and where. `password` is the operator's, made for this demo and shown on its terminal."""
+    """URLs and processes of a running demo. `password` is the operator's; it is new and shown on the terminal."""
 
     web: str
     vendor: str
@@ -70,7 +70,7 @@ def prepare_database(name: str) -> str:
 
 
 def use_database(name: str) -> None:
-    """Make database `name` anew on the configured server, and let this process use it and its keys in Redis."""
+    """Create database `name` again on the configured server; this process then uses it and its keys in Redis."""
     _recreate(settings.DATABASES["default"], name)
     connections.close_all()
     connections["default"].settings_dict["NAME"] = name
@@ -87,11 +87,11 @@ def _recreate(server: dict[str, object], name: str) -> None:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier))
             connection.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
     except psycopg.Error as error:
-        raise DemoFailed(f"the database {name} cannot be made: {' '.join(str(error).split())}") from error
+        raise DemoFailed(f"the database {name} cannot be created: {' '.join(str(error).split())}") from error
 
 
 def start(options: Options, *, directory: Path, port: int, password: str) -> RunningDemo:
-    """Start the sandbox, web, worker and beat, and wait until web says that it is ready."""
+    """Start sandbox, web, worker and beat, and wait until web is ready."""
     web, vendor = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{options.port}"
     supervisor = Supervisor(directory, _environment(options, web=web, vendor=vendor))
     try:
@@ -118,7 +118,7 @@ def _start_all(supervisor: Supervisor, options: Options, port: int) -> None:
 
 
 def _environment(options: Options, *, web: str, vendor: str) -> dict[str, str]:
-    """What a deployment's environment would hold. DEBUG is off: the demo shows what runs in production."""
+    """The environment of the processes, as in a deployment. DEBUG is off, because the demo runs as production does."""
     ours = {
         **variables(listed(options, SCOPES), options.seed, vendor),
         "DEBUG": "false",

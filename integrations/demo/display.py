@@ -1,4 +1,4 @@
-"""What the demo shows: bars while it syncs, tables when it is done."""
+"""Terminal output of the demo: progress bars while it syncs, tables afterwards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Bars:
         self._progress = progress
         self._bars: dict[str, TaskID] = {}
 
-    def show(self, now: scenario.Progress) -> None:
+    def show(self, now: scenario.SyncState) -> None:
         """Draw the bars as of `now`."""
         for key, row in now.vendor["locations"].items():
             total = sum(row[resource] for resource in scenario.RESOURCES)
@@ -46,7 +46,7 @@ def bars(console: Console) -> Iterator[Bars]:
         yield Bars(progress)
 
 
-def locations(now: scenario.Progress) -> Table:
+def locations(now: scenario.SyncState) -> Table:
     """Table of record counts per location: synced here, present at the vendor."""
     table = Table(title="Records here / at the vendor", title_justify="left")
     table.add_column("Location", no_wrap=True)
@@ -61,14 +61,14 @@ def locations(now: scenario.Progress) -> Table:
     return table
 
 
-def totals(demo: RunningDemo, now: scenario.Progress, *, sync: float, changes: float) -> Table:
-    """Requests and refusals are counted by the vendor's side, not by ours."""
+def totals(demo: RunningDemo, now: scenario.SyncState, *, sync: float, changes: float) -> Table:
+    """Table of totals. The sandbox counted the requests and refusals."""
     buckets = now.vendor["quota"].values()
     contacts = sum(count for (_, resource), count in now.synced.items() if resource == "contacts")
     theirs = sum(row["contacts"] for row in now.vendor["locations"].values())
     requests = sum(bucket["requests"] for bucket in buckets)
     refused = sum(bucket["rejected_429"] for bucket in buckets)
-    table = Table(title="In all", show_header=False, title_justify="left")
+    table = Table(title="Totals", show_header=False, title_justify="left")
     table.add_row("Locations installed", f"{now.connected} of {len(now.vendor['locations'])}")
     table.add_row("Contacts synced", f"{contacts:,} of {theirs:,}")
     table.add_row("Requests within quota", f"{requests:,}")
@@ -82,7 +82,7 @@ def totals(demo: RunningDemo, now: scenario.Progress, *, sync: float, changes: f
 
 
 def quota_used() -> str:
-    """The most that any one company or location has used of its day."""
+    """The largest part of a day budget that a company or location has used."""
     shares = []
     for row in Installation.objects.select_related("app"):
         seen = quota.snapshot(row.app.client_id, row.resource_id)
@@ -94,14 +94,14 @@ def quota_used() -> str:
     return f"at most {used:,} of {limit:,} ({share:.2%}) of one resource"
 
 
-def addresses(demo: RunningDemo) -> Table:
+def urls_and_login(demo: RunningDemo) -> Table:
     """Table of URLs, the operator's login and the log directory."""
     table = Table(title="Serving until Ctrl-C", show_header=False, title_justify="left")
     table.add_row("Install page", f"{demo.web}/install/")
     table.add_row("Operator pages", f"{demo.web}/admin/")
     table.add_row("  login", f"{OPERATOR} / {demo.password}")
     table.add_row("The vendor's stand-in", f"{demo.vendor}/sandbox/")
-    # DEMO is needed only where something else is configured, so it is right everywhere.
+    # DEMO is needed only where other settings are configured, but it never does harm.
     table.add_row("Commands", f"DEMO={demo.supervisor.directory.name} .venv/bin/python manage.py status")
     table.add_row("Logs", str(demo.supervisor.directory))
     return table

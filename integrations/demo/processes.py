@@ -1,7 +1,7 @@
 """Process supervisor of the demo: starts sandbox, web, worker and beat, and restarts those that die.
 
-They are tied to the demo's life (`hlapp.embedded.child`), write to log files, and are started again when they die, as
-any process manager would; killing the worker in the middle of a sync is a thing to try.
+They end with the demo (`hlapp.embedded.child`) and write to log files. They are restarted when they die, as a process
+manager does it. Try to kill the worker in the middle of a sync.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAX_RESTARTS = 20
 
 
 class DemoFailed(Exception):
-    """The demo cannot go on; the message is one line that says why."""
+    """The demo cannot continue. The message is one line with the reason."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Process:
         return self._running.pid
 
     def revive(self) -> str | None:
-        """Start it again if it has died; what happened, for display."""
+        """Start it again if it has died. Returns what happened, for display."""
         if self._running is None or self._running.poll() is None:
             return None
         if self.restarts >= _MAX_RESTARTS:
@@ -104,7 +104,7 @@ class Process:
 
 
 class Supervisor:
-    """All processes together, in the order they start; stopped in the opposite one."""
+    """All processes, in the order of their start. They stop in the reverse order."""
 
     def __init__(self, directory: Path, env: Mapping[str, str]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ class Supervisor:
         return process
 
     def revive(self) -> list[str]:
-        """Start again what has ended, the servers first; what happened, for display."""
+        """Start ended processes again, the servers first. Returns what happened, for display."""
         servers = [f"{name} had ended and was started again" for name in development.revive()]
         return servers + [news for process in self.processes.values() if (news := process.revive())]
 
@@ -130,7 +130,7 @@ class Supervisor:
         _stop([*reversed(self.processes.values())])
 
     def renew(self, names: Sequence[str]) -> None:
-        """Stop these, all at once, and start them with the code as it is now."""
+        """Stop these together, and start them with the current code."""
         chosen = [self.processes[name] for name in names]
         _stop([*reversed(chosen)])
         for process in chosen:

@@ -1,4 +1,4 @@
-"""Watches the source files for changes, and checks that changed code starts before the demo restarts."""
+"""Detection of changed source files, and the check that changed code starts."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _KINDS = frozenset({".py", ".html", ".lua", ".json"})
 
 
 class Sources:
-    """The project's files as they were when last looked at."""
+    """The modification times of the project's files at the last look."""
 
     def __init__(self, project: Path) -> None:
         self.project = project
         self._seen = self._look()
 
     def have_changed(self) -> bool:
-        """Since the last time this was asked."""
+        """Whether a file has changed since the last call."""
         before, self._seen = self._seen, self._look()
         return before != self._seen
 
     def fault(self, env: Mapping[str, str]) -> str | None:
-        """Why processes would not start with the code as it is, in one line; None when they would."""
+        """Why processes would not start with the current code, in one line; None when they would."""
         command = [sys.executable, str(self.project / "manage.py"), "check"]
         done = subprocess.run(command, cwd=self.project, env=env, capture_output=True, text=True, check=False)  # noqa: S603
         if done.returncode == 0:
@@ -37,6 +37,6 @@ class Sources:
             if path.suffix in _KINDS:
                 try:
                     found[path] = path.stat().st_mtime_ns
-                except FileNotFoundError:  # an editor replaces it this moment
+                except FileNotFoundError:  # an editor is replacing it
                     continue
         return found

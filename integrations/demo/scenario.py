@@ -1,4 +1,4 @@
-"""Steps of the demo: install the agency as its admin would, watch the sync, change data at the vendor, compare."""
+"""Steps of the demo: install the agency through its pages, follow the sync, change data at the vendor, compare."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CHANGES = 20
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far each location is. `synced` counts live records by (location id, resource)."""
+class SyncState:
+    """Records of both sides. `synced` counts those here that are not deleted, by (location id, resource)."""
 
     vendor: dict[str, Any]
     synced: Counter[tuple[str, str]]
@@ -31,7 +31,7 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Everything the vendor has is here, and every plan has finished its first run."""
+        """Whether all of the vendor's records are here and every plan has finished its first run."""
         return (
             self.connected == len(self.vendor["locations"])
             and self.unfinished == 0
@@ -50,7 +50,7 @@ def install(demo: RunningDemo) -> str:
     browser = Browser()
     start = browser.get(f"{demo.web}/install/")
     if "go=1" not in start:
-        raise DemoFailed("the install page offers no way on")
+        raise DemoFailed("the install page has no link to continue")
     consent = browser.get(f"{demo.web}/install/?go=1")
     company = next(iter(browser.json(f"{demo.vendor}/sandbox/state")["companies"]))
     choices = {"mode": "bulk", "company": company, "all_locations": "on", "action": "install"}
@@ -60,11 +60,11 @@ def install(demo: RunningDemo) -> str:
     return result
 
 
-def look(demo: RunningDemo) -> Progress:
+def look(demo: RunningDemo) -> SyncState:
     """Read the counts of both sides: the sandbox and the database."""
     live = Record.objects.filter(deleted_at__isnull=True)
     rows = live.values_list("location_id", "resource").annotate(n=Count("pk"))
-    return Progress(
+    return SyncState(
         vendor=Browser().json(f"{demo.vendor}/sandbox/state"),
         synced=Counter({(location, resource): n for location, resource, n in rows}),
         connected=Installation.objects.installed().locations().count(),

@@ -32,8 +32,8 @@ class UsageAdmin(ReadOnlyAdmin):
         """Render the usage page. Raises PermissionDenied without the view permission."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        asked = {name: str(value) for name, value in request.GET.items()}
-        shown = usage_page.context(asked, clock.now())
+        query = {name: str(value) for name, value in request.GET.items()}
+        shown = usage_page.context(query, clock.now())
         context = {**self.admin_site.each_context(request), "title": "API usage", **shown}
         return TemplateResponse(request, "admin/gateway/usage.html", context)
 
@@ -42,7 +42,7 @@ class UsageAdmin(ReadOnlyAdmin):
 class CallAdmin(ReadOnlyAdmin):
     """List and detail pages of failed and slow calls, read-only."""
 
-    list_display = ("at", "what", "outcome", "cost", "told")
+    list_display = ("at", "what", "outcome", "cost", "message_and_trace_id")
     list_filter = (*filters.ALL, "app")
     list_filter_submit = True  # one form submits all filters together
     paginator = FirstTenThousand
@@ -65,10 +65,18 @@ class CallAdmin(ReadOnlyAdmin):
                 )
             },
         ),
-        ("Request", {"fields": ("line", "pretty_body", "again")}),
+        ("Request", {"fields": ("request_line", "pretty_body", "explorer_link")}),
         ("Answer", {"fields": ("message", "pretty_response")}),
     )
-    readonly_fields = ("tenant", "made_by", "seconds", "line", "pretty_body", "pretty_response", "again")
+    readonly_fields = (
+        "tenant",
+        "made_by",
+        "seconds",
+        "request_line",
+        "pretty_body",
+        "pretty_response",
+        "explorer_link",
+    )
 
     def get_urls(self) -> list[URLPattern]:
         """The URLs of the call explorer, then those of the model."""
@@ -89,7 +97,7 @@ class CallAdmin(ReadOnlyAdmin):
         return call.operation, call.resource_id
 
     @display(description="message and trace id")
-    def told(self, call: Call) -> SafeString:
+    def message_and_trace_id(self, call: Call) -> SafeString:
         """Column: the error's message and the vendor's trace id."""
         words = call.message.replace(f" (trace id {call.trace_id})", "")
         cell = '<div class="result-said"><div class="result-brief" title="{0}">{0}</div><code>{1}</code></div>'
@@ -122,7 +130,7 @@ class CallAdmin(ReadOnlyAdmin):
         return f"{call.took_ms:,}\u00a0ms"
 
     @display(description="sent")
-    def line(self, call: Call) -> SafeString:
+    def request_line(self, call: Call) -> SafeString:
         """Method, path and query of the request."""
         query = "&".join(f"{name}={value}" for name, value in call.query)
         return format_html("<code>{} {}{}</code>", call.method, call.path, f"?{query}" if query else "")
@@ -138,13 +146,13 @@ class CallAdmin(ReadOnlyAdmin):
         return _pretty(call.response)
 
     @display(description="try it")
-    def again(self, call: Call) -> SafeString:
+    def explorer_link(self, call: Call) -> SafeString:
         """Link that opens the operation for the same tenant in the call explorer."""
         chosen = urlencode({"app": call.app_id, "tenant": call.resource_id})
-        address = reverse("admin:gateway_explore_operation", args=[call.operation])
+        url = reverse("admin:gateway_explore_operation", args=[call.operation])
         return format_html(
             '<a class="text-primary-600 dark:text-primary-500" href="{}?{}">Open in the call explorer</a>',
-            address,
+            url,
             chosen,
         )
 

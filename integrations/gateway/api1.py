@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.core.errors import BadRequest
-from integrations.gateway.address import tenant_of
+from integrations.gateway.call_checks import tenant_of
 from integrations.gateway.client import DEADLINE, Result, perform
 from integrations.highlevel.catalogue import PreparedRequest
 from integrations.quota.permits.lanes import Lane
@@ -39,7 +39,7 @@ def call(  # noqa: PLR0913 - as `gateway.client.call`
     name = f"api1 {method} {path}"
     tenant = tenant_of(name, location=location, company=company)
     if method not in _METHODS or not path.startswith("/"):
-        raise BadRequest(f"{name}: it takes {', '.join(_METHODS)} and a path that starts with a slash")
+        raise BadRequest(f"{name}: use one of {', '.join(_METHODS)} and a path that starts with a slash")
     request = PreparedRequest(name, method, path, version="", query=list((params or {}).items()), headers={}, json=body)
     key = CredentialKey(app, tenant, Credential.Api.ONE)
     response = perform(None, key, request, lane=lane, deadline=deadline)

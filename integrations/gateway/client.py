@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from integrations.core import clock
 from integrations.core.errors import BadRequest, LocationInactive, MissingPermit, VendorThrottled
 from integrations.gateway import consent, repeat
-from integrations.gateway.address import check_kind, check_scopes, credential_key
+from integrations.gateway.call_checks import check_kind, check_scopes, credential_key
 from integrations.gateway.stats.attempt_hook import Attempt
 from integrations.highlevel.catalogue import Operation, PreparedRequest, catalogue, prepare
 from integrations.highlevel.errors import AccessTokenRejected
@@ -82,7 +82,7 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
     retry at; InstallGone, GrantRevoked, LocationInactive; Unreachable, ServerFault, RequestRejected and
     AccessTokenRejected from the vendor, with its trace id; PayloadTooLarge.
     """
-    known = found(operation, app)
+    known = find_operation(operation, app)
     key = credential_key(known, app=app, location=location, company=company)
     request = prepare(known, params, body, tenant=key.tenant.request_fields)
     if into is not None:
@@ -110,10 +110,10 @@ def page(
     Raises PayloadAnomalous when the vendor's pages contradict themselves, and what `call` raises.
     """
     known, style = _paged(operation, app)
-    given = body if style.place == "body" else params
+    given = body if style.part == "body" else params
     sent = cursor["send"] if cursor else {**style.first(), **(given or {})}
-    asked = {"params": params, "body": sent} if style.place == "body" else {"params": sent, "body": body}
-    result = call(known.key, app=app, **asked, **how)
+    arguments = {"params": params, "body": sent} if style.part == "body" else {"params": sent, "body": body}
+    result = call(known.key, app=app, **arguments, **how)
     seen = pagination.read(style, sent, result.json, trail=cursor.get("trail") if cursor else None)
     following = None if seen.next is None else {"send": seen.next, "trail": seen.trail}
     return Page(seen.items, seen.total, following)
@@ -139,7 +139,7 @@ def pages(
         cursor = got.next
 
 
-def found(operation: str, app: App) -> Operation:
+def find_operation(operation: str, app: App) -> Operation:
     """The operation in the app's dialect. Raises BadRequest that lists similar names."""
     return catalogue(app.dialect_name).operation(operation)
 
@@ -207,7 +207,7 @@ def _answer(
 
 
 def _paged(operation: str, app: App) -> tuple[Operation, Style]:
-    known = found(operation, app)
+    known = find_operation(operation, app)
     style = style_of(known.key, app.dialect_name)
     if style is None:
         raise BadRequest(f"{known.key} has no pages, call it: {why_not(known.key)}", operation=known.key)

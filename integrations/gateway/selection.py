@@ -19,7 +19,7 @@ from integrations.core.errors import BadRequest
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 
 
-class Selection:
+class ResponseSelection:
     """A checked JMESPath expression. Raises BadRequest when it is not JMESPath or does not fit the value."""
 
     def __init__(self, expression: str) -> None:
@@ -45,8 +45,8 @@ class Selection:
 
     def missing(self, answer: Any) -> BadRequest:
         """The BadRequest for a selection without a result; it lists the names at the top level."""
-        there = f", which has {', '.join(map(str, answer))}" if isinstance(answer, dict) and answer else ""
-        return BadRequest(f"nothing stands under '{self.expression}' in the answer{there}", field=self.expression)
+        there = f": it has {', '.join(map(str, answer))}" if isinstance(answer, dict) and answer else ""
+        return BadRequest(f"the answer has nothing at '{self.expression}'{there}", field=self.expression)
 
     def _before_the_last(self, answer: Any) -> Any:
         """The value one step up: `contacts` for `contacts[].emial`. JMESPath skips items that lack a name, so a

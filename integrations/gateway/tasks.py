@@ -8,6 +8,6 @@ from integrations.gateway.stats import upkeep
 
 
 @task("gateway.tidy")
-def tidy(**_: object) -> None:
+def expire_statistics(**_: object) -> None:
     """Aggregate old usage rows and delete expired statistics (`stats.upkeep`)."""
-    upkeep.tidy(clock.now())
+    upkeep.expire(clock.now())

@@ -21,7 +21,7 @@ from integrations.highlevel.http.deadline import DeadlineBackend
 from integrations.highlevel.http.wire import INTO, LARGEST, TOTAL, Wire, proxy_for
 
 _ANYWHERE = "https://files.invalid"  # base URL that a wire requires; each request has its own
-NOT_PUBLIC, NOT_A_URL = "the file's address is not a public one", "the file's address is not a URL"
+NOT_PUBLIC, NOT_A_URL = "the file's URL is not public", "the file's URL is not valid"
 _UNICAST = ipaddress.IPv6Network("2000::/3")  # all allocated IPv6 addresses (RFC 4291, IANA's registry)
 _6TO4 = ipaddress.IPv6Network("2002::/16")  # embeds an IPv4 address; deprecated (RFC 7526)
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: ends in the IPv4 address that the gateway connects to
@@ -81,7 +81,7 @@ def fetch(url: str, into: BinaryIO, *, largest: int, timeout: float, wire: Wire 
     if answer.status_code >= 500:
         raise ServerFault("the file's host failed to answer", vendor=answered, host=host)
     if answer.status_code >= 300:
-        raise RequestRejected("there is no file under this address (any more)", vendor=answered, host=host)
+        raise RequestRejected("the file's host has no file at this URL (any more)", vendor=answered, host=host)
     return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 

@@ -11,7 +11,7 @@ from integrations.core.errors import QuotaExhausted
 from integrations.gateway import client
 from integrations.gateway.client import Page, Result
 from integrations.gateway.facade import v2, v3
-from integrations.gateway.tenant import Json, Tenant
+from integrations.gateway.tenant_api import Json, TenantApi
 from integrations.jobs.walk import Entry, Walks
 
 # A unit of work that has begun waits for its permit here: a parked one would begin again with its first call.
@@ -29,7 +29,7 @@ class Caller(Protocol):
 
 
 @dataclass(frozen=True)
-class InRun(Tenant):
+class InRun(TenantApi):
     """API client of one tenant for one run. Its calls keep the lease, and its listings keep their positions."""
 
     run: Caller = field(repr=False)

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import task
-from integrations.gateway.stats import usage
+from integrations.gateway.stats import usage_counter
 from integrations.jobs import runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run
@@ -29,7 +29,7 @@ def advance(*, run_id: int, **_: object) -> None:
 def sweep(**_: object) -> None:
     """Beat sends this: create schedules for new tenants, and end the runs of uninstalled ones."""
     now = clock.now()
-    usage.flush_if_due()  # of a worker that makes no calls at present
+    usage_counter.flush_if_due()  # of a worker that makes no calls at present
     if now.second < _TICK:
         schedules.rest_uninstalled()
         schedules.make(now)

@@ -133,7 +133,7 @@ def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:
     ("variable", "argument", "words"),
     [
         ("REDIS_URL=redis://127.0.0.1:1/0", "--once", "the quota store does not answer (ConnectionError)"),
-        ("DATABASE_URL=postgresql://u@127.0.0.1:1/x", "--once", "cannot be made: connection failed"),
+        ("DATABASE_URL=postgresql://u@127.0.0.1:1/x", "--once", "cannot be created: connection failed"),
         ("LOG_LEVEL=INFO", "--port=99999", "99999 is not the number of a port"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The README's first chapter, followed to the letter beside a running demo, in a copy of the checkout."""
+"""The README's first chapter, followed exactly beside a running demo, in a copy of the checkout."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_newcomers_first_job_runs_by_copy_and_paste(tmp_path: Path, checkout: 
         published = checkout / ".hlapp" / demo.database / "environment.json"
         assert stat.S_IMODE(published.stat().st_mode) == 0o600
         follow(checkout)
-        demo.wait_for(lambda: "The changed code runs: web, worker and beat began anew" in demo.text)
+        demo.wait_for(lambda: "The changed code runs: web, worker and beat were restarted" in demo.text)
 
         done = shell(checkout, AFTER)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -80,5 +80,5 @@ def test_a_newcomers_first_job_runs_by_copy_and_paste(tmp_path: Path, checkout: 
 def goes_on_with_what_it_has_when_the_code_breaks(demo: Demo, checkout: Path) -> None:
     worker = demo.worker()
     (checkout / "integrations/welcome/jobs.py").write_text("def tag_newcomers(run:\n")
-    demo.wait_for(lambda: "The changed code does not start, the old one goes on: SyntaxError" in demo.text)
+    demo.wait_for(lambda: "The changed code does not start, the old code keeps running: SyntaxError" in demo.text)
     assert demo.worker() == worker

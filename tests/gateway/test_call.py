@@ -1,4 +1,4 @@
-"""One call: the right token, found before a permit is spent, and one HTTP attempt whose every end is a typed one."""
+"""One call: the right token, checked before it costs a permit, and one HTTP attempt with a typed result or error."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def test_an_operation_by_method_and_path(call: Call) -> None:
 @pytest.mark.parametrize(
     ("operation", "how", "message"),
     [
-        (GET_LOCATION, {"company": "c1"}, "one of the two"),
-        (GET_LOCATION, {"location": None}, "one of the two"),
-        (GET_LOCATION, {"location": ""}, "one of the two"),
+        (GET_LOCATION, {"company": "c1"}, "either a location or a company"),
+        (GET_LOCATION, {"location": None}, "either a location or a company"),
+        (GET_LOCATION, {"location": ""}, "either a location or a company"),
         ("oauth.get-installed-location", {}, "token of a company, not of a location"),
         ("contacts.get-contact", {"location": None, "company": "c1"}, "token of a location, not of a company"),
         ("contacts.get-contakt", {}, "contakt"),

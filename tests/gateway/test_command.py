@@ -89,7 +89,7 @@ def test_a_listing_waits_for_quota_and_goes_on(
     ids = run("contacts.search-contacts-advanced", "--all-pages", "--body", '{"pageLimit": 5}', "--field", "id")
     assert len(set(ids.splitlines())) == 12
     assert waited == [12.4, 12.4]
-    assert capsys.readouterr().err.splitlines() == ["no quota is free: going on in 12 s"] * 2
+    assert capsys.readouterr().err.splitlines() == ["no quota is free: continuing in 12 s"] * 2
 
 
 @pytest.mark.parametrize(("times", "wait", "waits"), [(9, 1.0, 5), (1, 40_000.0, 0)], ids=["for ever", "for a day"])
@@ -196,9 +196,9 @@ def test_a_body_may_come_from_three_places(run: Run, how: str, tmp_path: Path, m
         (["contacts.create-contact", "--body", "[" * 100_000], "--body is not JSON"),
         (["contacts.create-contact", "--body", "@/no/such/file"], "No such file"),
         (["locations.get-location", "--all-pages"], "no pages"),
-        (["locations.get-location", "--field", "locatoin.id"], "'locatoin.id' in the answer, which has location"),
-        (["contacts.get-contacts", "--field", "contacts[].emial"], r"nothing stands under 'contacts\[\]\.emial'"),
-        (["contacts.get-contacts", "--all-pages", "--field", "emial"], "'emial' in the answer, which has .*email"),
+        (["locations.get-location", "--field", "locatoin.id"], "nothing at 'locatoin.id': it has location"),
+        (["contacts.get-contacts", "--field", "contacts[].emial"], r"the answer has nothing at 'contacts\[\]\.emial'"),
+        (["contacts.get-contacts", "--all-pages", "--field", "emial"], "nothing at 'emial': it has .*email"),
         (["locations.get-location", "--field", "a["], "the expression 'a\\[' does not work: "),
         (["locations.get-location", "--field", "length(location.id, `1`)"], "does not work: Expected 1 argument"),
         (["contacts.get-contacts", "--param", "limit=1", "--param", "limit=2"], r"\['1', '2'\] does not fit limit"),

@@ -1,4 +1,4 @@
-"""A listing while the data moves: nobody twice, nobody missing who was there all along, and an end."""
+"""A listing while the data changes: no row twice, no lasting row missing, and an end."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def test_installed_locations_move_too(app: App, company: Credential, vendor: Ven
     params = {"appId": app.highlevel_id, "isInstalled": True, **size}
     vendor.post("/sandbox/locations", {"company": vendor.company, "name": "Not installed"})
     seen: list[str] = []
-    walk = client.pages(LISTING, app=app, company=company.resource_id, params=params)
-    for page in itertools.islice(walk, ENOUGH):
+    listing = client.pages(LISTING, app=app, company=company.resource_id, params=params)
+    for page in itertools.islice(listing, ENOUGH):
         seen += [row["_id"] for row in page.items]
         if len(seen) == 1:
             vendor.post(f"/sandbox/locations/{vendor.locations[2]}/uninstall")
@@ -162,7 +162,7 @@ def test_a_listing_that_breaks_off_is_an_error_not_an_end(app: App, company: Cre
     app.dialect = "v3"
     broken = {"items": [], "pagination": {"hasNextPage": True, "nextPageToken": "t", "totalRecords": 500}}
     vendor.fault("/oauth/installed-locations", "status", times=None, status=200, body=broken)
-    walk = client.pages(LISTING, app=app, company=company.resource_id, params={"appId": app.highlevel_id})
-    assert next(walk).items == []
+    listing = client.pages(LISTING, app=app, company=company.resource_id, params={"appId": app.highlevel_id})
+    assert next(listing).items == []
     with pytest.raises(PayloadAnomalous, match="repeats a cursor"):
-        next(walk)
+        next(listing)

@@ -19,8 +19,8 @@ UPLOAD = ("sample.csv", b"a,b\n1,2\n", "text/csv")
 def params(operation: Specified, kind: str) -> dict[str, Any]:
     """Every parameter of path, query and headers but those of the tenant."""
     given: dict[str, Any] = {name: f"{name} ä/?#" for name in re.findall(r"{([^}]+)}", operation.path)}
-    for place in ("path", "query", "header"):
-        for parameter in operation.parameters(place):
+    for part in ("path", "query", "header"):
+        for parameter in operation.parameters(part):
             given[parameter["name"]] = sample(operation.schema_of(parameter), operation.document)
     hidden = TENANT[kind] | {name for name in given if name.lower() in ("version", "authorization")}
     return {name: value for name, value in given.items() if name not in hidden}

@@ -31,7 +31,7 @@ MakeApp = Callable[..., App]
 
 @pytest.fixture
 def make_app(db: None, clean_redis: Any) -> Any:
-    """Makes an app at an address; its connections are closed afterwards."""
+    """Creates an app with a base URL; its connections are closed afterwards."""
     urls = []
 
     def make(url: str, *, dialect: str = "v2", **fields: Any) -> App:
@@ -55,7 +55,7 @@ def make_app(db: None, clean_redis: Any) -> Any:
     for url in urls:
         transport.shared(url).close()
         wire.shared(url).close()
-    # A port may come again, and then one of the caches may have forgotten the address and the other not.
+    # A later server may get the port, and then only one of the two caches may have forgotten the URL.
     process_state.forget_connections()
 
 

@@ -19,7 +19,7 @@ _COMPANY = {"Agency-Access", "Agency-Access-Only"}
 
 @dataclass(frozen=True)
 class Received:
-    """What came in. `raw_path` is still encoded; `fields` are a form's, whose names repeat; a file is its content."""
+    """A received request. `raw_path` is still encoded; `fields`: the form, names repeat; a file is its content."""
 
     raw_path: str
     query: Mapping[str, list[str]]

@@ -6,11 +6,11 @@ from typing import Any
 
 from tests.sandbox.reference import Json
 
-# Files whose `oneOf` alternatives overlap: a value that fits two of them fits none, says the letter of the schema.
+# Files whose `oneOf` alternatives overlap: a value that fits two of them fits none, by the schema's rules.
 OVERLAPPING = {
     "email-isv": "a verification without a recommendation is both of its kinds",
     "locations": "an SMS template fits the e-mail template's schema too",
-    "social-planner": "a page, a group and a location are told apart by nothing but their name",
+    "social-planner": "a page, a group and a location differ by their name only",
 }
 # Files with an enum that holds one list instead of its items, and calls them numbers.
 NESTED_ENUMS = {"store": "the country and state codes are texts, in a list inside the list"}

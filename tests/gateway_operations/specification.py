@@ -61,8 +61,8 @@ class Specified:
         content = self.data["responses"][status].get("content", {})
         return int(status), content.get("application/json", {}).get("schema")
 
-    def parameters(self, place: str) -> list[Json]:
-        return [p for p in self.data.get("parameters", ()) if p["in"] == place]
+    def parameters(self, part: str) -> list[Json]:
+        return [p for p in self.data.get("parameters", ()) if p["in"] == part]
 
     def schema_of(self, parameter: Json) -> Json:
         """Some parameters have their alternatives beside the schema instead of inside it."""

@@ -52,24 +52,24 @@ def test_an_answer_comes_down_into_a_file(run: Any, scripted: Scripted, tmp_path
         (["--file", "list.csv"], "--file 'list.csv' is not FIELD=PATH"),
         (["--file", "file=/no/such/file"], "No such file or directory: /no/such/file"),
         (["--out", "/no/such/folder/x", "--body", '{"name": "A"}'], "No such file or directory: /no/such/folder/x"),
-        (["--out", "x", "--file", "file=x"], "--out and --file exclude each other"),
-        (["--all-pages", "--file", "file=x"], "--all-pages and --file exclude each other"),
+        (["--out", "x", "--file", "file=x"], "--out and --file cannot be used together"),
+        (["--all-pages", "--file", "file=x"], "--all-pages and --file cannot be used together"),
         (
             ["--out", "x", "--field", "id"],
-            "--out writes the answer as it came: --field goes with it only for --all-pages",
+            "--out writes the whole answer: use --field with it only for --all-pages",
         ),
     ],
 )
 def test_a_mistake_is_one_line(run: Any, scripted: Scripted, arguments: list[str], said: str) -> None:
-    with pytest.raises(CommandError) as told:
+    with pytest.raises(CommandError) as raised:
         run(UPLOAD, *arguments)
-    assert str(told.value) == said
+    assert str(raised.value) == said
     assert scripted.asked == []
 
 
 def test_a_missing_scope_comes_with_its_cure(run: Any, app: App) -> None:
-    with pytest.raises(CommandError, match=r"scope_missing: users\.get-user-by-location needs") as told:
+    with pytest.raises(CommandError, match=r"scope_missing: users\.get-user-by-location needs") as raised:
         run("users.get-user-by-location")
-    assert "\nfirst add to the app in the marketplace: users.readonly\n" in str(told.value)
-    assert "\nto put it right: https://app.example.com/" in str(told.value)
-    assert str(told.value).endswith(f"/install/?app={app.highlevel_id}")
+    assert "\nfirst add to the app in the marketplace: users.readonly\n" in str(raised.value)
+    assert "\nto resolve it: https://app.example.com/" in str(raised.value)
+    assert str(raised.value).endswith(f"/install/?app={app.highlevel_id}")

@@ -13,8 +13,8 @@ from django.core.management.base import CommandError
 from integrations.gateway.management.commands.catalogue import Command
 from integrations.highlevel.catalogue import fields
 from integrations.highlevel.catalogue.build import build, fields_of
-from integrations.highlevel.catalogue.compare import told
-from integrations.highlevel.catalogue.lookup import catalogue
+from integrations.highlevel.catalogue.compare import in_words
+from integrations.highlevel.catalogue.operation_lookup import catalogue
 from integrations.highlevel.oauth.dialects import DialectName
 
 THINGS = {"paths": {"/things": {"get": {"operationId": "list", "tags": ["Things"], "security": [{"bearer": ["a"]}]}}}}
@@ -129,7 +129,7 @@ CHANGED: dict[str, Any] = {
 
 @pytest.fixture
 def users(tmp_path: Path) -> Path:
-    """A drop of one file that changes the listing our sync walks, adds one operation and removes all others."""
+    """A drop of one file that changes a listing that our sync uses, adds one operation and removes all others."""
     file = tmp_path / "users.json"
     file.write_text(json.dumps({"paths": CHANGED}))
     return file
@@ -148,7 +148,7 @@ def test_diff_tells_which_of_our_code_calls_what_changes(users: Path) -> None:
 def test_diff_tells_the_scopes_that_are_newly_needed(users: Path) -> None:
     found = json.loads(run("diff", str(users), "--json"))
     assert found["scopes"] == {"users.get-badge": ["badges.readonly"], "users.get-user-by-location": ["users.beta"]}
-    assert found["missing_scopes"] == ["users.beta"], "nobody here calls the badge"
+    assert found["missing_scopes"] == ["users.beta"], "no code here calls the badge"
     lines = run("diff", str(users)).splitlines()
     assert "    newly needs users.beta" in lines
     assert lines[-1] == "add to HIGHLEVEL_SCOPES: users.beta"
@@ -204,9 +204,9 @@ def test_diff_names_the_fields_that_a_job_would_miss(tmp_path: Path) -> None:
     assert {"users[].email", "users[].roles.role"} <= set(gone)
     assert came == {"users[].nickname": "string", "users[].roles.rank": "string"}
     lines = run("diff", str(file)).splitlines()
-    (told,) = [line for line in lines if line.startswith("    response fields: ")]
-    assert "-users[].email" in told.split()
-    assert told.split()[-2:] == ["+users[].nickname", "+users[].roles.rank"]
+    (fields,) = [line for line in lines if line.startswith("    response fields: ")]
+    assert "-users[].email" in fields.split()
+    assert fields.split()[-2:] == ["+users[].nickname", "+users[].roles.rank"]
     assert any(line.startswith("    used by ") and "integrations/sync/resources/lists.py:" in line for line in lines)
 
 
@@ -223,7 +223,7 @@ def test_diff_tells_body_and_parameters_by_name(tmp_path: Path) -> None:
 
 
 def test_diff_tells_what_a_field_has_become(tmp_path: Path) -> None:
-    """Nobody reads `id` any more where it is a number now, and a value that is gone is a 422."""
+    """A caller cannot read an `id` that became a number, and a removed value is a 422."""
 
     def drop(kind: str, status: list[str]) -> Path:
         fields = {"id": {"type": kind}, "status": {"type": "string", "enum": status}}
@@ -233,7 +233,7 @@ def test_diff_tells_what_a_field_has_become(tmp_path: Path) -> None:
 
     old, new = (fields_of([drop(*which)]) for which in (("string", ["open", "won"]), ("number", ["open"])))
     found = fields.difference(old, new, "things.list")
-    assert [line for side, pair in found.items() for line in told(side, *pair)] == [
+    assert [line for side, pair in found.items() for line in in_words(side, *pair)] == [
         'request fields: id "string!" -> "number!"',
         'request fields: status "open|won" -> "open"',
         'response fields: id "string" -> "number"',
@@ -273,12 +273,12 @@ def test_parameters_of_the_path_and_of_a_reference_are_the_operations(tmp_path: 
 
 def test_another_order_is_told_as_such() -> None:
     one, other = (["a", "query", False, "string", [], ""], ["b", "query", False, "string", [], ""])
-    assert told("params", [one, other], [other, one]) == ["params: in another order"]
-    assert told("params", [one], [["a", "query", True, *one[3:]]]) == [
+    assert in_words("params", [one, other], [other, one]) == ["params: in another order"]
+    assert in_words("params", [one], [["a", "query", True, *one[3:]]]) == [
         'params: a (query) [false, "string", [], ""] -> [true, "string", [], ""]'
     ]
     body = {"content": "json", "required": True, "is_array": False, "properties": {"a": "string"}, "needs": ["a"]}
-    assert told("body", body, body | {"properties": {"a": "number", "b": "any"}, "needs": []}) == [
+    assert in_words("body", body, body | {"properties": {"a": "number", "b": "any"}, "needs": []}) == [
         "body: +b",
         'body: a "string" -> "number"',
         "body requires: -a",
@@ -301,20 +301,20 @@ def test_the_fields_survive_being_written(source: Path, tmp_path: Path) -> None:
     asked = body({"since": {"type": "number"}, "state": state, "tags": tags, "title": {"type": "string"}}, "state")
     things = {"paths": {"/things": {"get": {"operationId": "list", "requestBody": asked, "responses": answers}}}}
     (source / "things.json").write_text(json.dumps(things))
-    run("build", str(source), "--out", str(tmp_path / "made" / "anew"))
-    written = json.loads((tmp_path / "made" / "anew" / "v2.fields.json").read_text())
+    run("build", str(source), "--out", str(tmp_path / "made" / "rebuilt"))
+    written = json.loads((tmp_path / "made" / "rebuilt" / "v2.fields.json").read_text())
     assert written["things.list"]["request fields"] == {
         "": ["since:number", "state:open|won!", "tags:string[]", "title"]
     }
     assert written["things.list"]["response fields"] == {"": ["things:any"], "things[]": ["id:any"]}
-    assert json.loads((tmp_path / "made" / "anew" / "v3.fields.json").read_text()) == {"things.list": {}}
+    assert json.loads((tmp_path / "made" / "rebuilt" / "v3.fields.json").read_text()) == {"things.list": {}}
 
 
 @pytest.mark.slow
 def test_a_file_under_another_name_is_hinted_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run("diff", str(drop(tmp_path, "users-2027.json")))
     said = capsys.readouterr().err
-    assert "users-2027 is no file we know; 1 of its 1 operations are those of users: name it users" in said
+    assert "the catalogue has no file users-2027; 1 of its 1 operations are in users: name it users" in said
     run("diff", str(drop(tmp_path, "users.json")))
     assert capsys.readouterr().err == ""
 

@@ -51,7 +51,7 @@ def untouched(app: App, scripted: Scripted, level: str) -> bool:
 def test_an_operation_of_the_other_level(app: App, scripted: Scripted, level: str, kind: str) -> None:
     credential(app, level, kind=kind)
     other = "company" if level == "location" else "location"
-    with pytest.raises(BadRequest, match=f"takes the token of a {other}, not of a {level}"):
+    with pytest.raises(BadRequest, match=f"needs the token of a {other}, not of a {level}"):
         client.call(own(other), app=app, params=PARAMS[own(other)], **tenant(level))  # type: ignore[arg-type]
     assert untouched(app, scripted, level)
 
@@ -89,7 +89,7 @@ def test_what_it_may_do_it_does(app: App, scripted: Scripted, level: str, kind: 
 
 def test_a_private_token_where_only_oauth_will_do(app: App, scripted: Scripted) -> None:
     credential(app, "company", kind=Kind.PRIVATE)
-    with pytest.raises(BadRequest, match="OAuth grant only"):
+    with pytest.raises(BadRequest, match="needs an OAuth grant"):
         client.call(OF_A_COMPANY, app=app, company=COMPANY, params=PARAMS[OF_A_COMPANY])
     assert untouched(app, scripted, "company")
 

@@ -87,7 +87,7 @@ def test_every_operation_is_called_as_its_file_demands(app: App, vendor: Specifi
 
 @DIALECTS
 def test_the_vendor_refuses_what_its_file_forbids(app: App, vendor: Specification, dialect: str) -> None:
-    """The judge itself: a request that is wrong in each of its parts is told so."""
+    """The judge itself: it names each wrong part of a request."""
     operation = next(o for o in vendor.operations if o.key == "opportunities.create-opportunity")
     request = judge.Received(
         raw_path="/opportunities/",

@@ -17,7 +17,7 @@ from integrations.gateway import facade as package
 from integrations.gateway.client import Page, Result
 from integrations.gateway.codegen.facade_text import facade, method_names
 from integrations.gateway.facade import v2, v3
-from integrations.gateway.tenant import Tenant
+from integrations.gateway.tenant_api import TenantApi
 from integrations.highlevel.catalogue import catalogue
 from integrations.highlevel.oauth.dialects import DialectName
 from integrations.highlevel.pagination.styles import style_of
@@ -26,7 +26,7 @@ from integrations.tenants.models import App
 
 FOLDER = Path(package.__file__).parent
 DIALECTS = pytest.mark.parametrize("dialect", ["v2", "v3"])
-APIS: dict[str, type[Tenant]] = {"v2": v2.Api, "v3": v3.Api}
+APIS: dict[str, type[TenantApi]] = {"v2": v2.Api, "v3": v3.Api}
 
 
 @DIALECTS
@@ -89,7 +89,7 @@ def test_a_listing_has_its_pages(calls: list[tuple[str, dict[str, Any]]]) -> Non
     assert (calls[0][1]["body"], calls[0][1]["lane"]) == ({"query": "ann"}, Lane.EVENTS)
 
 
-def test_pages_ask_for_no_place_that_they_bring_themselves(calls: list[tuple[str, dict[str, Any]]]) -> None:
+def test_pages_need_no_parameter_that_they_set_themselves(calls: list[tuple[str, dict[str, Any]]]) -> None:
     """The vendor wants `limit` and `skip` with every call of this one."""
     list(v2.Api(App(dialect="v2"), location="LOC").blogs.get_blogs_pages())
     assert calls[0][1]["params"] == {}
@@ -103,7 +103,7 @@ def test_a_name_that_python_keeps_for_itself(calls: list[tuple[str, dict[str, An
 
 @DIALECTS
 def test_an_app_of_the_other_dialect_is_refused(dialect: DialectName) -> None:
-    with pytest.raises(BadRequest, match="take the facade of that dialect"):
+    with pytest.raises(BadRequest, match="use the facade of that dialect"):
         APIS[dialect](App(name="Mine", dialect="v2" if dialect == "v3" else "v3"), location="LOC")
 
 

@@ -133,7 +133,7 @@ def test_what_is_held_in_memory_has_a_limit(app: App, scripted: Scripted, size: 
 
 def test_an_answer_that_is_not_streamed_has_a_limit(app: App, scripted: Scripted) -> None:
     scripted.plan(body_of(17))
-    with pytest.raises(PayloadTooLarge, match="more than the"):
+    with pytest.raises(PayloadTooLarge, match=r"more than [0-9,]+ bytes"):
         client.call(DOWNLOAD, app=app, location=LOCATION, params=MESSAGE)
 
 
@@ -216,7 +216,7 @@ def test_an_upload_of_a_file_that_is_not_there(app: App, scripted: Scripted, tmp
     ],
 )
 def test_a_file_of_our_own_network_is_not_fetched(tmp_path: Path, url: str) -> None:
-    with pytest.raises(BadRequest, match="not a public one"):
+    with pytest.raises(BadRequest, match="not public"):
         media.fetch(url, tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
 
@@ -238,14 +238,14 @@ def test_a_public_address_is_connected_to(address: str) -> None:
     ],
 )
 def test_what_is_no_address_is_told_as_such(tmp_path: Path, url: str) -> None:
-    with pytest.raises(BadRequest, match="not a URL") as refused:
+    with pytest.raises(BadRequest, match="not valid") as refused:
         media.fetch(url, tmp_path / "a.png")
     assert "secret-part" not in f"{refused.value.context} {refused.value}"
     assert list(tmp_path.iterdir()) == []
 
 
 class TestFetched:
-    """By address, over a way out that is allowed to reach this machine."""
+    """By URL, through a proxy that may reach this machine."""
 
     @pytest.fixture
     def fetch(self, scripted: Scripted, tmp_path: Path) -> Any:
@@ -271,10 +271,10 @@ class TestFetched:
         with pytest.raises(error) as refused:
             fetch("/media/a.wav?signature=secret-part")
         assert refused.value.context["status"] == answer  # type: ignore[attr-defined]
-        assert "secret-part" not in str(refused.value.context), "a signed address is a key"  # type: ignore[attr-defined]
+        assert "secret-part" not in str(refused.value.context), "a signed URL grants access"  # type: ignore[attr-defined]
         assert len(scripted.asked) == 1
 
     def test_more_than_was_allowed_is_refused(self, fetch: Any, scripted: Scripted) -> None:
         scripted.plan(body_of(3))
-        with pytest.raises(PayloadTooLarge, match="more than the"):
+        with pytest.raises(PayloadTooLarge, match=r"more than [0-9,]+ bytes"):
             fetch("/media/a.wav")

@@ -24,7 +24,7 @@ def _read_anew() -> Iterator[None]:
 
 def contradictions(operation: Specified) -> list[str]:
     """Schemas of an operation that no sample fits."""
-    schemas = [operation.schema_of(p) for place in ("path", "query") for p in operation.parameters(place)]
+    schemas = [operation.schema_of(p) for part in ("path", "query") for p in operation.parameters(part)]
     schemas += [operation.body[1]] if operation.body else []
     schemas += [schema for schema in [operation.answer[1]] if schema is not None]
     return [c for schema in schemas for c in operation.complaints(schema, sample(schema, operation.document))]

@@ -63,7 +63,7 @@ def test_the_first_call_mints_and_the_next_ones_do_not(app: App, scripted: Scrip
         ("GET", "/contacts/C", "a-minted-token"),
     ]
     agency.refresh_from_db()
-    assert agency.reconcile_due_at is not None, "the next walk registers the location"
+    assert agency.reconcile_due_at is not None, "the next listing registers the location"
 
 
 def test_a_location_that_was_uninstalled_stays_so(app: App, scripted: Scripted) -> None:

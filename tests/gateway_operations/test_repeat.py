@@ -61,7 +61,7 @@ def test_writing_is_when_the_caller_knows_it_to_be_harmless(app: App, scripted: 
 
 
 def test_what_never_left_is_repeated_whatever_it_is(app: App, scripted: Scripted) -> None:
-    """Nobody listens there at first: nothing of the POST was sent, so it cannot have had its effect."""
+    """No server listens at first: the POST was not sent, so it had no effect."""
     there, app.api_url = app.api_url, "http://127.0.0.1:1"
 
     with pytest.MonkeyPatch.context() as patched:

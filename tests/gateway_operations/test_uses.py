@@ -16,7 +16,7 @@ def found(tmp_path: Path, source: str, name: str = "mine.py") -> list[tuple[str,
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text(source)
     by_key = uses.find(V2, [tmp_path], root=tmp_path)
-    return [(use.operation, use.who, use.place) for group in by_key.values() for use in group]
+    return [(use.operation, use.caller, use.source) for group in by_key.values() for use in group]
 
 
 @pytest.mark.parametrize(
@@ -39,9 +39,9 @@ def found(tmp_path: Path, source: str, name: str = "mine.py") -> list[tuple[str,
     ],
 )
 def test_a_use_is_named_by_what_surrounds_it(tmp_path: Path, source: str, who: str) -> None:
-    ((key, named, place),) = found(tmp_path, source)
+    ((key, named, source_line),) = found(tmp_path, source)
     assert (key, named) == ("contacts.get-contact", who)
-    assert place.startswith("mine.py:")
+    assert source_line.startswith("mine.py:")
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ async def _received(request: web.Request, path: str) -> judge.Received:
 
 @contextmanager
 def serving(application: web.Application) -> Iterator[str]:
-    """The application on a free port of loopback, on a thread of its own; yields its address."""
+    """The application on a free port of 127.0.0.1, in a thread; gives its URL."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(application, access_log=None)
 

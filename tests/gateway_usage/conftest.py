@@ -11,7 +11,7 @@ import pytest
 from integrations.core import clock
 from integrations.gateway import client
 from integrations.gateway.client import Result
-from integrations.gateway.stats import kept_calls, usage
+from integrations.gateway.stats import kept_calls, usage_counter
 from integrations.tenants.models import App
 from integrations.tokens import store
 from tests.plugin.vendor import Vendor, app, location_grant, run_vendor
@@ -20,7 +20,7 @@ __all__ = ["app"]
 
 GET_LOCATION = "locations.get-location"
 Call = Callable[..., Result]
-# Other ids each time: a location whose quota is suddenly forgotten (`clean_redis`) rightly rests for a window.
+# Other ids each time: a location without state in Redis (`clean_redis`) gets no permit for one window.
 _seeds = itertools.count(9_000)
 
 
@@ -32,7 +32,7 @@ def vendor() -> Iterator[Vendor]:
 @pytest.fixture(autouse=True)
 def nothing_is_written_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is counted is written only when a test says so."""
-    for counter in (usage.counter, kept_calls.waiting):
+    for counter in (usage_counter.counter, kept_calls.waiting):
         monkeypatch.setattr(counter, "pause", 1e9)
 
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 from integrations.core import clock
 from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Usage
-from integrations.gateway.stats import usage
+from integrations.gateway.stats import usage_counter
 from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App, Installation, Location, UserType
 from tests.console.test_browser import Watched, browser, plain_http, watched
@@ -158,7 +158,7 @@ def test_an_operator_reads_a_failure_and_tries_it_in_the_explorer(
 ) -> None:
     with pytest.raises(Exception, match=r".+"):
         call("contacts.get-contact", params={"contactId": "nobody"})
-    usage.flush()
+    usage_counter.flush()
     page = watched.page
     sign_in(page, str(live_server))
     page.goto(f"{live_server}/admin/gateway/call/")

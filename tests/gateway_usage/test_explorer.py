@@ -57,8 +57,8 @@ def url(key: str = "") -> str:
     return reverse("admin:gateway_explore_operation", args=[key]) if key else reverse("admin:gateway_explore")
 
 
-def get(client: Client, address: str, **query: str) -> str:
-    answer = client.get(address, query, secure=True)
+def get(client: Client, path: str, **query: str) -> str:
+    answer = client.get(path, query, secure=True)
     assert answer.status_code == 200
     return html.unescape(answer.content.decode())
 
@@ -179,8 +179,8 @@ def test_a_write_is_looked_at_sent_once_and_put_down(operator: Client, location:
 
 def test_a_minted_token_is_not_shown(operator: Client, app: App, location: str, vendor: Vendor) -> None:
     """An operation hands out tokens like any other answer; the page says that they came, and how long they are."""
-    place = Installation.objects.get()
-    Installation.objects.filter(pk=place.pk).update(user_type=UserType.COMPANY, resource_id=vendor.company)
+    installation = Installation.objects.get()
+    Installation.objects.filter(pk=installation.pk).update(user_type=UserType.COMPANY, resource_id=vendor.company)
     store.save_grant(store.company(app, vendor.company), company_grant(vendor, app), now=clock.now())
     form = {"tenant": vendor.company, "body": json.dumps({"companyId": vendor.company, "locationId": location})}
     number = re.search(r'name="confirmed" value="([^"]+)"', post(operator, MINT, **form))
@@ -228,9 +228,9 @@ def test_only_who_may_explore_can(operator: Client, location: str) -> None:
     viewer.user_permissions.add(Permission.objects.get(codename="view_call", content_type__app_label="gateway"))
     client = signed_in(viewer)
     assert client.get(reverse("admin:gateway_call_changelist"), secure=True).status_code == 200
-    for address in (url(), url(GET_LOCATION)):
-        assert client.get(address, secure=True).status_code == 403
-        assert Client(HTTP_HOST="app.example.com").get(address, secure=True).status_code == 302
+    for path in (url(), url(GET_LOCATION)):
+        assert client.get(path, secure=True).status_code == 403
+        assert Client(HTTP_HOST="app.example.com").get(path, secure=True).status_code == 302
     assert client.post(url(GET_LOCATION), {"tenant": location}, secure=True).status_code == 403
     assert "Call explorer" not in client.get(reverse("admin:index"), secure=True).content.decode()
     viewer.user_permissions.add(Permission.objects.get(codename="explore"))

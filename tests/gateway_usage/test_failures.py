@@ -1,4 +1,4 @@
-"""Failed and slow calls are kept whole, but nobody's data with them, and a storm keeps only its first."""
+"""Failed and slow calls are kept without personal data, and of an error storm only the first ones."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import RequestRejected, ServerFault, Unreachable
-from integrations.gateway.models import Call
-from integrations.gateway.stats import anonymize, kept_calls, upkeep, usage
+from integrations.gateway.models import Call, Usage
+from integrations.gateway.stats import anonymize, kept_calls, upkeep, usage_counter
 from integrations.quota import usage as quota
 from tests.gateway_usage.conftest import GET_LOCATION
 from tests.gateway_usage.conftest import Call as Caller
@@ -31,7 +31,7 @@ PEOPLE = {
 
 
 def kept() -> list[Call]:
-    usage.flush()
+    usage_counter.flush()
     return list(Call.objects.order_by("pk"))
 
 
@@ -111,7 +111,7 @@ def test_a_storm_keeps_only_its_first(call: Caller, vendor: Vendor, monkeypatch:
     with pytest.raises(RequestRejected):
         call("contacts.get-contact", params={"contactId": "nobody"})
     assert [row.code for row in kept()] == ["server_fault"] * 3 + ["request_rejected"], "another kind has its own room"
-    assert usage.Usage.objects.get(code="server_fault").calls == 6, "but all are counted"
+    assert Usage.objects.get(code="server_fault").calls == 6, "but all are counted"
 
 
 def test_old_calls_go_and_the_table_has_a_bound(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,10 +120,10 @@ def test_old_calls_go_and_the_table_has_a_bound(call: Caller, monkeypatch: pytes
             call("contacts.get-contact", params={"contactId": "nobody"})
     first, *_, last = kept()
     Call.objects.filter(pk=first.pk).update(at=clock.now() - timedelta(days=15))
-    upkeep.tidy(clock.now())
+    upkeep.expire(clock.now())
     assert Call.objects.count() == 3
     monkeypatch.setattr(upkeep, "MOST_CALLS", 1)
-    upkeep.tidy(clock.now())
+    upkeep.expire(clock.now())
     assert list(Call.objects.values_list("pk", flat=True)) == [last.pk]
 
 

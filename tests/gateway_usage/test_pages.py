@@ -96,7 +96,7 @@ def test_latency_curves_break_where_there_were_no_calls() -> None:
     assert [len(curve.lines) for curve in plot.curves] == [2, 2, 2], "a lone bin is a dot"
     assert [len(curve.dots) for curve in plot.curves] == [6, 6, 6]
     assert [name for _, name, _ in plot.legend] == ["p50", "p95", "p99"]
-    assert plot.legend[0][2] == "117 ms"
+    assert plot.legend[0][2] == "120 ms"
 
 
 @pytest.mark.parametrize("span", [*SPANS, "nonsense"])
@@ -118,12 +118,12 @@ def test_the_usage_page_without_any_usage(operator: Client) -> None:
 def test_filters_narrow_the_page(operator: Client, app: App) -> None:
     used(app, clock.now(), "contacts.get-contact", 11, job="")
     used(app, clock.now(), "users.get-user", 22)
-    address = reverse("admin:gateway_usage_changelist")
-    page = operator.get(address, {"operation": "users.get-user"}, secure=True)
+    url = reverse("admin:gateway_usage_changelist")
+    page = operator.get(url, {"operation": "users.get-user"}, secure=True)
     assert [line.name for line in page.context["operations"]] == ["users.get-user"]
-    page = operator.get(address, {"job": "by hand"}, secure=True)
+    page = operator.get(url, {"job": "by hand"}, secure=True)
     assert [line.name for line in page.context["operations"]] == ["contacts.get-contact"]
-    page = operator.get(address, {"operation": "'; DROP TABLE gateway_usage; --\0"}, secure=True)
+    page = operator.get(url, {"operation": "'; DROP TABLE gateway_usage; --\0"}, secure=True)
     assert page.context["operations"] == []
     assert Usage.objects.count() == 2
 
@@ -131,15 +131,15 @@ def test_filters_narrow_the_page(operator: Client, app: App) -> None:
 def test_failed_calls_are_found_by_trace_id_tenant_and_operation(operator: Client, app: App) -> None:
     failed(app)
     failed(app, trace_id="trace-2", resource_id="loc2", operation="users.get-user", status=None, code="unreachable")
-    address = reverse("admin:gateway_call_changelist")
+    url = reverse("admin:gateway_call_changelist")
     for term, operation in (
         ("trace-2", "users.get-user"),
         ("loc1", "contacts.get-contact"),
         ("users", "users.get-user"),
     ):
-        rows = operator.get(address, {"q": term}, secure=True).context["cl"].result_list
+        rows = operator.get(url, {"q": term}, secure=True).context["cl"].result_list
         assert [row.operation for row in rows] == [operation], term
-    rows = operator.get(address, {"code": "unreachable"}, secure=True).context["cl"].result_list
+    rows = operator.get(url, {"code": "unreachable"}, secure=True).context["cl"].result_list
     assert [row.trace_id for row in rows] == ["trace-2"]
 
 
@@ -187,7 +187,7 @@ def test_a_filter_offers_what_there_is_and_names_the_empty(operator: Client, app
 
 @pytest.mark.parametrize("column", ["operation", "status", "code", "job"])
 def test_what_a_filter_offers_is_read_off_an_index(app: App, column: str) -> None:
-    """Each value by one look-up; DISTINCT would read the whole table whenever somebody opens the list."""
+    """Each value by one look-up; DISTINCT would read the whole table each time the list opens."""
     for number in range(3):
         failed(app, operation=f"op{number}", status=400 + number, code=f"code{number}", job=f"job{number}")
     with connection.cursor() as cursor:
@@ -199,10 +199,10 @@ def test_what_a_filter_offers_is_read_off_an_index(app: App, column: str) -> Non
 
 
 def test_an_empty_list_asks_for_nothing_impossible(operator: Client, app: App) -> None:
-    address = reverse("admin:gateway_call_changelist")
-    assert "There are no failed or slow calls." in operator.get(address, secure=True).content.decode()
+    url = reverse("admin:gateway_call_changelist")
+    assert "There are no failed or slow calls." in operator.get(url, secure=True).content.decode()
     failed(app)
-    page = operator.get(address, {"trace_id": "nobody"}, secure=True).content.decode()
+    page = operator.get(url, {"trace_id": "nobody"}, secure=True).content.decode()
     assert "Nothing matches" in page
     assert "Create a new item" not in page
 

@@ -13,9 +13,9 @@ from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, RequestRejected, ServerFault
 from integrations.gateway.histogram import BOUNDS, SIZE, bucket, percentile
 from integrations.gateway.models import Usage
-from integrations.gateway.stats import upkeep, usage
+from integrations.gateway.stats import upkeep, usage_counter
 from integrations.gateway.stats.attempt_hook import observed
-from integrations.gateway.stats.usage import Asked
+from integrations.gateway.stats.usage_counter import CallKey
 from integrations.quota import usage as quota
 from integrations.quota.permits import tickets
 from integrations.quota.permits.lanes import Lane
@@ -24,11 +24,11 @@ from tests.plugin.vendor import Vendor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ASKED = Asked(1, "loc", "contacts.get-contact", "sync.advance", "bulk")
+CALL = CallKey(1, "loc", "contacts.get-contact", "sync.advance", "bulk")
 
 
 def lines() -> list[dict[str, Any]]:
-    usage.flush()
+    usage_counter.flush()
     return list(
         Usage.objects.order_by("operation", "code").values("operation", "code", "job", "lane", "calls", "spent")
     )
@@ -72,8 +72,8 @@ def test_flushes_of_several_processes_add_up(call: Call) -> None:
     def work() -> None:
         try:
             for _ in range(50):
-                usage.count(ASKED, code="", took=0.12, spent=True)
-                usage.flush()
+                usage_counter.count(CALL, code="", took=0.12, spent=True)
+                usage_counter.flush()
         finally:
             connection.close()
 
@@ -82,7 +82,7 @@ def test_flushes_of_several_processes_add_up(call: Call) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    rows = Usage.objects.filter(operation=ASKED.operation)
+    rows = Usage.objects.filter(operation=CALL.operation)
     assert sum(row.calls for row in rows) == sum(row.buckets[bucket(120)] for row in rows) == 200
     assert len(rows) <= 2, "one line a minute"
 
@@ -90,16 +90,16 @@ def test_flushes_of_several_processes_add_up(call: Call) -> None:
 def test_counts_wait_for_the_end_of_the_callers_transaction(call: Call) -> None:
     with transaction.atomic():
         call()
-        usage.flush()
+        usage_counter.flush()
         assert not Usage.objects.exists()
-    usage.flush()
+    usage_counter.flush()
     assert Usage.objects.get().calls == 1
 
 
 def test_the_next_call_writes_what_is_due(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     call()
     assert not Usage.objects.exists()
-    monkeypatch.setattr(usage.counter, "pause", 0.0)
+    monkeypatch.setattr(usage_counter.counter, "pause", 0.0)
     call()
     assert Usage.objects.get().calls == 2
 
@@ -111,17 +111,17 @@ def test_a_database_that_is_away_costs_no_call_and_no_count(call: Call, monkeypa
         raise OperationalError("gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(usage.connection, "cursor", away)
-        usage.flush()
+        patch.setattr(usage_counter.connection, "cursor", away)
+        usage_counter.flush()
     call()
-    usage.flush()
+    usage_counter.flush()
     assert Usage.objects.get().calls == 2
 
 
 def test_lines_that_the_database_never_takes_are_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    usage.count(Asked(1, "loc", "x" * 500, "", "bulk"), code="", took=0.1, spent=True)
-    usage.flush()
-    assert len(usage.counter) == 0
+    usage_counter.count(CallKey(1, "loc", "x" * 500, "", "bulk"), code="", took=0.1, spent=True)
+    usage_counter.flush()
+    assert len(usage_counter.counter) == 0
     assert not Usage.objects.exists()
     with pytest.raises(DataError):
         Usage.objects.create(
@@ -138,17 +138,17 @@ def test_lines_that_the_database_never_takes_are_not_tried_for_ever(monkeypatch:
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage.counter, "most", 3)
+    monkeypatch.setattr(usage_counter.counter, "most", 3)
     for number in range(10):
-        usage.count(Asked(1, f"loc{number}", "o", "", "bulk"), code="", took=0.1, spent=True)
-    assert len(usage.counter) == 3
+        usage_counter.count(CallKey(1, f"loc{number}", "o", "", "bulk"), code="", took=0.1, spent=True)
+    assert len(usage_counter.counter) == 3
 
 
 def test_a_statistic_that_fails_costs_no_call(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(usage, "count", broken)
+    monkeypatch.setattr(usage_counter, "count", broken)
     assert call().status == 200
 
 
@@ -169,7 +169,7 @@ def test_minutes_become_hours_and_hours_go() -> None:
         add(old.replace(minute=minutes), code, calls=10, milliseconds=120)
     add(now - timedelta(hours=1), "", calls=1, milliseconds=5)
     add(now - timedelta(days=91), "", calls=1, milliseconds=5, span=Usage.Span.HOUR)
-    upkeep.tidy(now)
+    upkeep.expire(now)
     found = [(row.span, row.at, row.code, row.calls, row.buckets[bucket(120)]) for row in Usage.objects.order_by("pk")]
     hour = old.replace(minute=0)
     assert (60, now - timedelta(hours=1), "", 1, 0) in found
@@ -177,7 +177,7 @@ def test_minutes_become_hours_and_hours_go() -> None:
     assert (3600, hour, "server_fault", 10, 10) in found
     assert len(found) == 3
     add(hour, "", calls=5, milliseconds=900)  # written late, by a process that could not reach the database
-    upkeep.tidy(now)
+    upkeep.expire(now)
     row = Usage.objects.get(span=3600, code="")
     assert (row.calls, row.slowest_ms, row.buckets[bucket(900)], row.buckets[bucket(120)]) == (25, 900, 5, 20)
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from integrations.core.errors import BadRequest
-from integrations.highlevel.catalogue import build, catalogue, corrections, lookup
+from integrations.highlevel.catalogue import build, catalogue, corrections, operation_lookup
 from integrations.highlevel.catalogue.compare import difference
-from integrations.highlevel.catalogue.operation import Body, Credential, Parameter, read, written
+from integrations.highlevel.catalogue.operation import AcceptedToken, Body, Parameter, read, written
 
 PROJECT = Path(__file__).resolve().parents[2]
 DIALECTS = ("v2", "v3")
@@ -48,7 +48,7 @@ def reference() -> Path:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_committed_file_is_what_the_files_build(reference, dialect):
     built = build.text_of(build.build(build.files_of(reference, dialect), dialect), dialect)
-    committed = Path(lookup.__file__).with_name(f"{dialect}.json").read_text(encoding="utf-8")
+    committed = Path(operation_lookup.__file__).with_name(f"{dialect}.json").read_text(encoding="utf-8")
     assert committed == built, "run `manage.py catalogue build` on the reference files"
 
 
@@ -72,21 +72,21 @@ def test_the_sizes_are_the_vendors():
 def test_each_operation_survives_its_file(dialect):
     for operation in catalogue(dialect).operations():
         data = json.loads(json.dumps(written(operation)))
-        assert written(read(operation.key, data, lookup.DEFAULT_VERSION[dialect])) == written(operation)
+        assert written(read(operation.key, data, operation_lookup.DEFAULT_VERSION[dialect])) == written(operation)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_path_parameters_and_templates_agree(dialect):
     for operation in catalogue(dialect).operations():
-        placed = [p.name for p in operation.params if p.place == "path"]
+        placed = [p.name for p in operation.params if p.part == "path"]
         assert operation.path.count("{") == len(placed)
         assert all(f"{{{name}}}" in operation.path for name in placed)
-        assert all(p.required for p in operation.params if p.place == "path")
+        assert all(p.required for p in operation.params if p.part == "path")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_no_operation_asks_the_caller_for_what_the_transport_sends(dialect):
-    names = {p.name.lower() for o in catalogue(dialect).operations() for p in o.params if p.place == "header"}
+    names = {p.name.lower() for o in catalogue(dialect).operations() for p in o.params if p.part == "header"}
     assert names == set()
 
 
@@ -111,7 +111,7 @@ def test_one_operation_in_full():
         "/oauth/installedLocations",
         "2021-07-28",
     )
-    assert operation.credentials == (Credential("company", True, ("oauth.readonly",)),)
+    assert operation.credentials == (AcceptedToken("company", True, ("oauth.readonly",)),)
     assert operation.kinds == {"company"}
     assert operation.scopes("company") == (frozenset({"oauth.readonly"}),)
     assert operation.scopes("location") == ()
@@ -169,10 +169,10 @@ def test_nonsense_is_refused_plainly(name):
 
 
 def test_the_catalogue_is_small_in_memory():
-    text = Path(lookup.__file__).with_name("v2.json").read_text(encoding="utf-8")
+    text = Path(operation_lookup.__file__).with_name("v2.json").read_text(encoding="utf-8")
     document = json.loads(text)
     tracemalloc.start()
-    kept = lookup.parsed(document, "v2")
+    kept = operation_lookup.parsed(document, "v2")
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(kept) == 576

@@ -207,7 +207,7 @@ def test_every_operation_can_be_prepared(dialect):
         body = found.body and ([] if found.body.is_array else dict.fromkeys(found.body.needs, "x"))
         prepared = prepare(found, params, body, tenant={"locationId": "L", "companyId": "C"})
         assert "{" not in prepared.path
-        assert {p.name for p in found.params if p.place == "query" and p.required} <= {n for n, _ in prepared.query}
+        assert {p.name for p in found.params if p.part == "query" and p.required} <= {n for n, _ in prepared.query}
 
 
 def _example(parameter: Parameter) -> object:

@@ -109,6 +109,6 @@ def test_it_is_said_who_was_asked():
 
 
 def says_who_was_asked(kind):
-    told = str(network_errors.mapped(instance(kind), peer="the file's host"))
-    assert "HighLevel" not in told
-    assert "{" not in told
+    message = str(network_errors.mapped(instance(kind), peer="the file's host"))
+    assert "HighLevel" not in message
+    assert "{" not in message

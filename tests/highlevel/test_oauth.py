@@ -344,9 +344,9 @@ def test_an_answer_lost_after_sending_says_so(raw_server, client):
 def test_a_request_that_never_left_says_so():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    nobody = oauth.ClientIdentity("id", Secret("s"), "https://app.example/cb", f"http://127.0.0.1:{port}", "v2")
+    unreachable = oauth.ClientIdentity("id", Secret("s"), "https://app.example/cb", f"http://127.0.0.1:{port}", "v2")
     with pytest.raises(errors.Unreachable) as caught:
-        oauth.refresh(nobody, Secret("r"), user_type="Location", deadline_seconds=5)
+        oauth.refresh(unreachable, Secret("r"), user_type="Location", deadline_seconds=5)
     assert caught.value.context["sent"] is False
 
 
@@ -421,7 +421,7 @@ def test_an_error_holds_no_frame_with_the_form_in_it(httpserver, client):
     known, token = client(), Secret("-".join(["the", "refresh", "token"]))
     with pytest.raises(errors.ServerFault) as caught:
         oauth.refresh(known, token, user_type="Location", deadline_seconds=5)
-    told = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
-    assert "refresh(" in told, "where it happened is told"
-    assert "the-refresh-token" not in told
-    assert known.client_secret.reveal() not in told
+    trace = "".join(TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "refresh(" in trace, "the traceback names the function"
+    assert "the-refresh-token" not in trace
+    assert known.client_secret.reveal() not in trace

@@ -22,7 +22,7 @@ def rows(count: int) -> list[dict[str, Any]]:
     return [{"id": f"r{n}", "searchAfter": [n, f"r{n}"], "sort": [1000 + n]} for n in range(count)]
 
 
-def walk(style: Style, server: Server, size: int, *, limit: int = 300) -> list[Any]:
+def listed(style: Style, server: Server, size: int, *, limit: int = 300) -> list[Any]:
     """Follows the pages as a sync would."""
     found: list[Any] = []
     sent, previous = style.first(size), None
@@ -143,7 +143,7 @@ def test_a_walk_finds_every_row_once(count, cap):
     everything = rows(count)
 
     def finds_every_row(dialect, key):
-        assert walk(style_of(key, dialect), SERVERS[dialect, key](everything, cap), 10) == everything
+        assert listed(style_of(key, dialect), SERVERS[dialect, key](everything, cap), 10) == everything
 
     check_every(SERVERS, finds_every_row)
 
@@ -158,7 +158,7 @@ CHANGES: dict[str, Callable[[list[Any], int], None]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_walk_over_a_moving_listing_ends_and_brings_no_page_twice(change):
-    """Rows may shift between pages, but no page comes again and every walk ends."""
+    """Rows may shift between pages, but no page comes again and every listing ends."""
     check_every([(*row, change) for row in SERVERS], ends_and_brings_no_page_twice)
 
 
@@ -175,19 +175,19 @@ def ends_and_brings_no_page_twice(dialect, key, change):
         return answer
 
     try:
-        walk(style_of(key, dialect), server, 10)
+        listed(style_of(key, dialect), server, 10)
     except PayloadAnomalous:
-        answered.pop()  # the page that came again was refused, and the walk begins anew another time
+        answered.pop()  # the page that came again was refused, and a later listing starts again
     full = [page for page in answered if page]
     assert len(full) >= 3
     assert len(full) == len(set(full))
 
 
 def _renumbered(everything, change, turn):
-    """Apply a change; the cursors of these servers are places, so the rows are told their new ones."""
+    """Apply a change; the cursors of these servers are positions, so the rows get their new ones."""
     change(everything, turn)
-    for place, row in enumerate(everything):
-        row |= {"searchAfter": [place, row["id"]], "sort": [1000 + place]}
+    for position, row in enumerate(everything):
+        row |= {"searchAfter": [position, row["id"]], "sort": [1000 + position]}
 
 
 @pytest.mark.slow
@@ -195,7 +195,7 @@ def _renumbered(everything, change, turn):
 def test_any_size_finds_every_row_once(count, size, cap):
     everything = rows(count)
     for (dialect, key), make in SERVERS.items():
-        assert walk(style_of(key, dialect), make(everything, cap), size) == everything
+        assert listed(style_of(key, dialect), make(everything, cap), size) == everything
 
 
 def style(key: str, dialect: str = "v2") -> Style:

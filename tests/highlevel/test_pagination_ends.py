@@ -24,7 +24,7 @@ def style(key: str, dialect: str = "v2") -> Style:
 
 
 def steps(style: Style, answers: Any, limit: int = 400) -> list[Page]:
-    """Walks over `answers(n)`; each cursor goes through JSON, as between two workers. An endless one fails."""
+    """List the pages `answers(n)`; each cursor goes through JSON, as between two workers. An endless one fails."""
     sent, trail, pages = style.first(2), None, []
     for n in range(limit):
         page = read(style, sent, answers(n), trail=trail)
@@ -147,7 +147,7 @@ def test_an_end_that_the_answer_itself_contradicts_is_none(key, dialect, answer)
 
 @pytest.mark.parametrize(("sent", "total"), [({"skip": 40}, 40), ({"skip": "40"}, 40), ({"skip": 60}, 40)])
 def test_an_empty_page_behind_the_total_is_the_end(sent, total):
-    """A caller's own place, or a listing that shrank on the way."""
+    """A caller's own position, or a listing that shrank meanwhile."""
     assert read(style("forms.get-forms"), sent, {"forms": [], "total": total}).next is None
 
 
@@ -251,10 +251,10 @@ def test_nothing_that_an_answer_holds_breaks_the_walk(data):
             st.sampled_from(HINTS), ANYTHING | st.dictionaries(st.sampled_from(HINTS), ANYTHING, max_size=4), max_size=6
         )
     )
-    holder = answer
+    parent = answer
     for name in found.items[0].split(".")[:-1]:
-        holder = holder.setdefault(name, {})
-    holder[found.items[0].split(".")[-1]] = rows
+        parent = parent.setdefault(name, {})
+    parent[found.items[0].split(".")[-1]] = rows
     try:
         page = read(found, found.first(2), answer)
     except PayloadAnomalous:

@@ -44,7 +44,7 @@ LARGEST = re.compile(
 
 def pages_by(operation: Operation) -> set[str]:
     """The names of the operation's parameters that look like paging."""
-    names = {p.name for p in operation.params if p.place == "query"}
+    names = {p.name for p in operation.params if p.part == "query"}
     if operation.method == "POST" and operation.body is not None:
         names |= set(operation.body.properties)
     return {name for name in names if PAGING.fullmatch(name)}
@@ -72,7 +72,7 @@ def test_a_style_sends_what_its_operation_takes():
 
 def sends_what_its_operation_takes(dialect, key):
     operation, style = catalogue(dialect).operation(key), STYLES[dialect][key]
-    body = style.place == "body"
+    body = style.part == "body"
     types = dict(operation.body.properties) if body else {p.name: p.type for p in operation.params}
     first = style.first()
     assert {*first, *style.cursor} <= set(types)
@@ -137,7 +137,7 @@ def put(answer: dict[str, Any], path: str, value: Any, hints: dict[str, Any]) ->
 
 
 def begin(style: Style, sent: dict[str, Any], everything: Sequence[int]) -> int:
-    """The place of the first row: some cursors are places, the others name the row before it, be it gone by now."""
+    """The position of the first row. Some cursors are positions, others name the row before (perhaps deleted)."""
     if style.begins(sent):
         return 0
     name = next(name for name in reversed(style.cursor) if sent.get(name))
@@ -179,7 +179,7 @@ def ends_and_brings_no_page_twice(dialect, key, move):
     assert len(full) >= 3
     assert len(full) == len(set(full))
     if not {"page", "skip", "offset"} & set(style.cursor) or move != "the first goes":
-        assert stayed <= {row for page in full for row in page}, "only a place among moving rows may miss one"
+        assert stayed <= {row for page in full for row in page}, "only a position among moving rows may miss one"
 
 
 @pytest.fixture(scope="module")

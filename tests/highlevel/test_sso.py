@@ -110,8 +110,8 @@ def test_blocks_cut_and_flipped_append_no_other_company(monkeypatch: pytest.Monk
     start = len(head) + -len(head) % 16
     tail = b'THER"}'
     genuine = base64.b64decode(sealed(head.ljust(start, b"p") + b"A" * 16 + b"B" * 16 + tail))
-    forged, wish = bytearray(genuine), b'p","companyId":"'
-    for at, (is_, shall) in enumerate(zip(b"B" * 16, wish, strict=True), start=16 + start):
+    forged, wanted = bytearray(genuine), b'p","companyId":"'
+    for at, (is_, shall) in enumerate(zip(b"B" * 16, wanted, strict=True), start=16 + start):
         forged[at] ^= is_ ^ shall
     opened = sso._opened
     monkeypatch.setattr(

@@ -30,10 +30,10 @@ def reset() -> None:
 
 
 def forget_connections() -> None:
-    """The HTTP clients by address: a test's server is gone, and its port may come again with another."""
+    """The HTTP clients by base URL: a test's server has ended, and another server may get its port."""
     from integrations.highlevel.http import wire  # noqa: PLC0415 - not before Django is set up
 
-    wire._wire.cache_clear()
+    wire.reset()
 
 
 @pytest.fixture

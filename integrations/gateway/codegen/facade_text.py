@@ -30,7 +30,7 @@ _IMPORTS = {
     "collections.abc": ("Iterator", "Sequence"),
     "typing": ("Any", "Literal", "Required", "TypedDict"),
     "integrations.gateway.client": ("Page", "Result"),
-    "integrations.gateway.tenant": ("Group", "Json", "Part", "Text"),
+    "integrations.gateway.tenant_api": ("Group", "Json", "Part", "Text"),
 }
 
 
@@ -60,8 +60,8 @@ def _package(groups: Sequence[str], dialect: DialectName) -> str:
     return (
         _HEAD.format(title=f"The operations of dialect {dialect}, by the vendor's files.")
         + "from functools import cached_property\nfrom typing import TYPE_CHECKING\n\n"
-        + "from integrations.gateway.tenant import Tenant\n\n"
-        + f"if TYPE_CHECKING:\n{imports}\n\nclass Api(Tenant):\n    dialect = {json.dumps(dialect)}\n{parts}"
+        + "from integrations.gateway.tenant_api import TenantApi\n\n"
+        + f"if TYPE_CHECKING:\n{imports}\n\nclass Api(TenantApi):\n    dialect = {json.dumps(dialect)}\n{parts}"
     )
 
 
@@ -121,7 +121,7 @@ def _method(operation: Operation, name: str, verb: str, returns: str, sent: froz
     return (
         f"    def {name}(self{keywords}) -> {returns}:\n"
         f'        """{_facts(operation)}"""\n'
-        f"        return self._tenant.{verb}({json.dumps(operation.key)}, {{{given}}}{body})\n"
+        f"        return self._api.{verb}({json.dumps(operation.key)}, {{{given}}}{body})\n"
     )
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from integrations.gateway.codegen import uses
 from integrations.gateway.codegen.uses import Use
 from integrations.highlevel.catalogue import Catalogue
-from integrations.highlevel.catalogue.compare import Difference, difference, scopes_needed, told
+from integrations.highlevel.catalogue.compare import Difference, difference, in_words, scopes_needed
 from integrations.highlevel.catalogue.fields import Fields
 
 _SILENT = frozenset({"highlevel", "sandbox"})  # these two rooms name operations but do not call them
@@ -42,7 +42,7 @@ class Impact:
             "added": self.found.added,
             "removed": self.found.removed,
             "changed": self.found.changed,
-            "used": {key: [{"who": use.who, "place": use.place} for use in by] for key, by in self.used.items()},
+            "used": {key: [{"who": use.caller, "place": use.source} for use in by] for key, by in self.used.items()},
             "scopes": self.scopes,
             "missing_scopes": self.missing,
         }
@@ -53,11 +53,11 @@ class Impact:
             for key in keys:
                 yield f"{sign} {key}"
                 for name, (old, new) in self.found.changed.get(key, {}).items():
-                    yield from (f"    {line}" for line in told(name, old, new))
+                    yield from (f"    {line}" for line in in_words(name, old, new))
                 if key in self.scopes:
                     yield f"    newly needs {', '.join(self.scopes[key])}"
                 for use in self.used.get(key, ()):
-                    yield f"    used by {use.who} ({use.place})"
+                    yield f"    used by {use.caller} ({use.source})"
         if self.missing:
             yield f"add to HIGHLEVEL_SCOPES: {', '.join(self.missing)}"
         if not self.found:

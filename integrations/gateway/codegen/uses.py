@@ -21,11 +21,11 @@ _SKIPPED = frozenset({"facade", "migrations", "tests"})  # generated for all ope
 
 @dataclass(frozen=True, slots=True, order=True)
 class Use:
-    """`who` names the enclosing caller, `place` the file and line."""
+    """One use of an operation. `caller` names the enclosing code, `source` the file and line."""
 
     operation: str
-    who: str
-    place: str
+    caller: str
+    source: str
 
 
 def find(catalogue: Catalogue, folders: Iterable[Path], *, root: Path) -> dict[str, list[Use]]:
@@ -68,10 +68,10 @@ def _in_file(names: _Names, file: Path, root: Path) -> Iterator[Use]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     shown = file.relative_to(root) if file.is_relative_to(root) else file
     aliases = dict(pair for node in ast.walk(tree) for pair in _aliases(node))
-    for node, parents in _walk(tree, ()):
+    for node, parents in _nodes(tree, ()):
         key = names.of(node, aliases)
         if key is not None:
-            yield Use(key, _who(parents) or file.stem, f"{shown}:{getattr(node, 'lineno', 0)}")
+            yield Use(key, _caller(parents) or file.stem, f"{shown}:{getattr(node, 'lineno', 0)}")
 
 
 def _aliases(node: ast.AST) -> Iterator[tuple[str, str]]:
@@ -80,13 +80,13 @@ def _aliases(node: ast.AST) -> Iterator[tuple[str, str]]:
         yield from ((target.id, node.value.attr) for target in node.targets if isinstance(target, ast.Name))
 
 
-def _walk(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
+def _nodes(node: ast.AST, parents: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
     yield node, parents
     for child in ast.iter_child_nodes(node):
-        yield from _walk(child, (*parents, node))
+        yield from _nodes(child, (*parents, node))
 
 
-def _who(parents: tuple[ast.AST, ...]) -> str:
+def _caller(parents: tuple[ast.AST, ...]) -> str:
     """The innermost enclosing node that has a name."""
     return next((name for parent in reversed(parents) if (name := _name(parent))), "")
 

@@ -23,7 +23,7 @@ from integrations.core.admin import operator
 from integrations.core.errors import BadRequest, IntegrationError
 from integrations.gateway import client
 from integrations.gateway.explorer import explorer
-from integrations.gateway.explorer.explorer import Wish
+from integrations.gateway.explorer.explorer import PreparedCall
 from integrations.highlevel.catalogue import Operation
 from integrations.tenants.models import App
 
@@ -62,20 +62,20 @@ def operation(request: HttpRequest, key: str) -> HttpResponse:
     if app is None:
         return _found(request, "")
     try:
-        wanted = client.found(key, app)
+        wanted = client.find_operation(key, app)
     except BadRequest as error:
         return _found(request, "", str(error))
     if request.method != "POST":
         return _form(request, app, wanted, request.GET, {})
     try:
-        wish = _wish(request, app, wanted)
+        prepared = _prepared(request, app, wanted)
     except IntegrationError as error:
         return _form(request, app, wanted, request.POST, {"mistake": str(error)})
-    if wish.changes and not _confirmed(request, wish):
-        shown = {"wish": wish, "body": _pretty(_body(wish)), "number": _to_confirm(request, wish)}
+    if prepared.changes and not _confirmed(request, prepared):
+        shown = {"call": prepared, "body": _pretty(_body(prepared)), "number": _to_confirm(request, prepared)}
         return _form(request, app, wanted, request.POST, shown, template="explorer_confirm")
-    outcome = explorer.perform(wish, actor=operator(request))
-    sent = {"wish": wish, "outcome": outcome, "sent_body": _pretty(_body(wish))}
+    outcome = explorer.perform(prepared, actor=operator(request))
+    sent = {"call": prepared, "outcome": outcome, "sent_body": _pretty(_body(prepared))}
     return _form(request, app, wanted, request.POST, sent)
 
 
@@ -113,7 +113,7 @@ def _form(
         "tenant": given.get("tenant", ""),
         "body_text": given.get("body", explorer.example(wanted)),
         "properties": _properties(wanted),
-        "places": explorer.places(app, wanted)[:_SUGGESTED],
+        "installations": explorer.installations(app, wanted)[:_SUGGESTED],
         "files": wanted.body is not None and wanted.body.content == "multipart",
         **more,
     }
@@ -126,44 +126,52 @@ def _page(request: HttpRequest, template: str, app: App | None, context: dict[st
     return TemplateResponse(request, f"admin/gateway/{template}.html", context)
 
 
-def _wish(request: HttpRequest, app: App, wanted: Operation) -> Wish:
+def _prepared(request: HttpRequest, app: App, wanted: Operation) -> PreparedCall:
     values = {name.removeprefix(_VALUE): text for name, text in request.POST.items() if name.startswith(_VALUE)}
     given = {name: str(text) for name, text in values.items()}
     tenant, body = str(request.POST.get("tenant", "")), str(request.POST.get("body", ""))
-    return explorer.wish(app, wanted, tenant=tenant, values=given, body=body)
+    return explorer.prepared(app, wanted, tenant=tenant, values=given, body=body)
 
 
-def _to_confirm(request: HttpRequest, wish: Wish) -> str:
+def _to_confirm(request: HttpRequest, prepared: PreparedCall) -> str:
     """A number for exactly this request, valid for one sending."""
     number = secrets.token_urlsafe(12)
     numbers = dict(list(request.session.get(_SESSION, {}).items())[1 - _MOST_OPEN :])
-    request.session[_SESSION] = {**numbers, number: _digest(wish)}
+    request.session[_SESSION] = {**numbers, number: _digest(prepared)}
     return number
 
 
-def _confirmed(request: HttpRequest, wish: Wish) -> bool:
+def _confirmed(request: HttpRequest, prepared: PreparedCall) -> bool:
     numbers = dict(request.session.get(_SESSION, {}))
     expected = numbers.pop(str(request.POST.get("confirmed", "")), None)
     if expected is None:
         return False
     request.session[_SESSION] = numbers
     request.session.save()  # before the call is sent, not with the page's response
-    return bool(expected == _digest(wish))
+    return bool(expected == _digest(prepared))
 
 
-def _digest(wish: Wish) -> str:
-    request = wish.request
+def _digest(prepared: PreparedCall) -> str:
+    request = prepared.request
     text = json.dumps(
-        [wish.app.pk, wish.place.pk, request.method, request.path, request.query, request.json, request.form],
+        [
+            prepared.app.pk,
+            prepared.installation.pk,
+            request.method,
+            request.path,
+            request.query,
+            request.json,
+            request.form,
+        ],
         sort_keys=True,
         default=str,
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _body(wish: Wish) -> Any:
+def _body(prepared: PreparedCall) -> Any:
     """The body as it is sent: with the fields that the gateway fills in."""
-    return wish.request.json if wish.request.form is None else wish.request.form
+    return prepared.request.json if prepared.request.form is None else prepared.request.form
 
 
 def _pretty(body: Any) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 from integrations.core import audit, redaction
 from integrations.core.errors import BadRequest, IntegrationError, StoreUnavailable
 from integrations.gateway import client
-from integrations.gateway.address import credential_key
-from integrations.gateway.stats import usage
-from integrations.gateway.stats.attempt_hook import Seen, observed
+from integrations.gateway.call_checks import credential_key
+from integrations.gateway.stats import usage_counter
+from integrations.gateway.stats.attempt_hook import ObservedAttempt, observed
 from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue, prepare
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
@@ -30,10 +30,10 @@ _PLACEHOLDER = "<{}>"  # in an example body; a body that still contains one is n
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One parameter as a form field. `choices` empty: free text."""
+    """One parameter as a form field. `part` is the part of the request. `choices` empty: free text."""
 
     name: str
-    place: str
+    part: str
     kind: str
     required: bool
     choices: tuple[str, ...]
@@ -42,11 +42,11 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A checked call that an operator wants to make, ready to be sent or shown."""
+class PreparedCall:
+    """A checked call for an operator, ready to send or to show."""
 
     app: App
-    place: Installation
+    installation: Installation
     operation: Operation
     params: Mapping[str, Any]
     body: Any
@@ -59,7 +59,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CallOutcome:
     """The outcome of a call. `spent` counts permits; `took_ms` is the last attempt's; `free` states the quota left."""
 
     status: int | None
@@ -105,7 +105,7 @@ def example(operation: Operation) -> str:
     return json.dumps({name: _placeholder(wanted.properties.get(name)) for name in names}, indent=2)
 
 
-def places(app: App, operation: Operation | None = None) -> Any:
+def installations(app: App, operation: Operation | None = None) -> Any:
     """Installations of the app for which the operation can be called."""
     found = Installation.objects.installed().filter(app=app)
     if operation is not None and operation.kinds:
@@ -113,34 +113,44 @@ def places(app: App, operation: Operation | None = None) -> Any:
     return found.select_related("location", "company").order_by("user_type", "resource_id")
 
 
-def wish(app: App, operation: Operation, *, tenant: str, values: Mapping[str, str], body: str) -> Wish:
+def prepared(app: App, operation: Operation, *, tenant: str, values: Mapping[str, str], body: str) -> PreparedCall:
     """Parse a filled form. Raises BadRequest that names the mistake."""
-    place = places(app).filter(resource_id=tenant.strip()).first()
-    if place is None:
+    installation = installations(app).filter(resource_id=tenant.strip()).first()
+    if installation is None:
         raise BadRequest(f"the app is not installed on {tenant!r}" if tenant else "choose a tenant")
     params = {p.name: _given(p, text) for p in operation.params if (text := values.get(p.name, "").strip())}
     parsed = _filled_in(operation, _parsed(body)) if operation.body is not None else None
-    key = credential_key(operation, app=app, **_whose(place))
-    return Wish(
-        app, place, operation, params, parsed, prepare(operation, params, parsed, tenant=key.tenant.request_fields)
+    key = credential_key(operation, app=app, **_tenant_argument(installation))
+    return PreparedCall(
+        app,
+        installation,
+        operation,
+        params,
+        parsed,
+        prepare(operation, params, parsed, tenant=key.tenant.request_fields),
     )
 
 
-def perform(wanted: Wish, *, actor: str) -> Outcome:
+def perform(wanted: PreparedCall, *, actor: str) -> CallOutcome:
     """Make the call; an error is an outcome too. A call that may change something is audited before it is sent."""
     if wanted.changes:
-        _put_down("api.called_by_hand", wanted, actor)
+        _audit("api.called_by_hand", wanted, actor)
     with observed() as seen:
         outcome = _call(wanted, seen)
-    usage.flush()  # the operator looks for the call on the next page
+    usage_counter.flush()  # the operator looks for the call on the next page
     if wanted.changes:
-        said = {"status": outcome.status, "code": outcome.code, "trace_id": outcome.trace_id}
-        _put_down("api.answered_by_hand", wanted, actor, **said)
+        result = {"status": outcome.status, "code": outcome.code, "trace_id": outcome.trace_id}
+        _audit("api.answered_by_hand", wanted, actor, **result)
     return outcome
 
 
-def _call(wanted: Wish, seen: list[Seen]) -> Outcome:
-    how = {"params": wanted.params, "body": wanted.body, "lane": Lane.INTERACTIVE, **_whose(wanted.place)}
+def _call(wanted: PreparedCall, seen: list[ObservedAttempt]) -> CallOutcome:
+    how = {
+        "params": wanted.params,
+        "body": wanted.body,
+        "lane": Lane.INTERACTIVE,
+        **_tenant_argument(wanted.installation),
+    }
     code = message = vendor_trace_id = ""
     details: list[tuple[str, str]] = []
     try:
@@ -150,7 +160,7 @@ def _call(wanted: Wish, seen: list[Seen]) -> Outcome:
         details = [(name.replace("_", " "), _shown(value)) for name, value in error.context.items()]
     last = seen[-1] if seen else None
     answer = last.response if last else None
-    return Outcome(
+    return CallOutcome(
         status=answer.status if answer else None,
         text=_text(answer.json, answer.body, answer.content_type) if answer else "",
         trace_id=(answer.trace_id if answer else None) or vendor_trace_id,
@@ -163,16 +173,16 @@ def _call(wanted: Wish, seen: list[Seen]) -> Outcome:
     )
 
 
-def _put_down(action: str, wanted: Wish, actor: str, **more: Any) -> None:
-    """Write the audit entry. It has names, not values: the trail never expires, and values may be personal data."""
+def _audit(action: str, wanted: PreparedCall, actor: str, **more: Any) -> None:
+    """Write the audit entry. It has names, not values: audit entries never expire, and values may be personal data."""
     names = sorted(wanted.body) if isinstance(wanted.body, dict) else []
-    subject = wanted.place.tenant.audit_subject
-    told = {"operation": wanted.operation.key, "method": wanted.request.method, "path": wanted.request.path}
-    audit.record(action, actor=actor, subject=subject, app=wanted.app.highlevel_id, **told, fields=names, **more)
+    subject = wanted.installation.tenant.audit_subject
+    request = {"operation": wanted.operation.key, "method": wanted.request.method, "path": wanted.request.path}
+    audit.record(action, actor=actor, subject=subject, app=wanted.app.highlevel_id, **request, fields=names, **more)
 
 
-def _whose(place: Installation) -> dict[str, str | None]:
-    return {"location": None, "company": None, place.tenant.kind: place.resource_id}
+def _tenant_argument(installation: Installation) -> dict[str, str | None]:
+    return {"location": None, "company": None, installation.tenant.kind: installation.resource_id}
 
 
 def _field(parameter: Parameter, value: str) -> Field:
@@ -180,7 +190,7 @@ def _field(parameter: Parameter, value: str) -> Field:
     one_of = choices if parameter.type != "array" else ()
     kind = f"list of {', '.join(choices)}" if choices and not one_of else parameter.type
     filled = parameter.name in FILLED
-    return Field(parameter.name, parameter.place, kind, parameter.required, one_of, filled, value)
+    return Field(parameter.name, parameter.part, kind, parameter.required, one_of, filled, value)
 
 
 def _given(parameter: Parameter, text: str) -> Any:
@@ -225,9 +235,9 @@ def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)
 
 
-def _free(wanted: Wish) -> str:
+def _free(wanted: PreparedCall) -> str:
     try:
-        now = quota.snapshot(wanted.app.client_id, wanted.place.resource_id)
+        now = quota.snapshot(wanted.app.client_id, wanted.installation.resource_id)
     except StoreUnavailable:
         return "the quota store does not answer"
     day = "" if now.day_remaining is None else f", {now.day_remaining:,} of {now.day_limit:,} left today"

@@ -1,6 +1,6 @@
 """Hook around each HTTP attempt: measures its duration, outcome and cost. The gateway's only hook.
 
-`client` wraps every attempt in it. The hook counts the attempt (`usage`), keeps it when it failed or was slow
+`client` wraps every attempt in it. The hook counts the attempt (`usage_counter`), keeps it when it failed or was slow
 (`kept_calls`), and reports it to an observer such as the call explorer. It adds a few microseconds and never raises.
 """
 
@@ -16,8 +16,8 @@ import structlog
 
 from integrations.core import clock
 from integrations.core.errors import IntegrationError, QuotaExhausted
-from integrations.gateway.stats import kept_calls, usage
-from integrations.gateway.stats.usage import Asked
+from integrations.gateway.stats import kept_calls, usage_counter
+from integrations.gateway.stats.usage_counter import CallKey
 from integrations.highlevel.catalogue import PreparedRequest
 from integrations.highlevel.http.transport import Response
 from integrations.quota import usage as quota
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedAttempt:
     """One attempt as an observer sees it. `took` is in seconds, None when nothing was sent."""
 
     request: PreparedRequest
@@ -37,13 +37,13 @@ class Seen:
     spent: bool
 
 
-_observer: ContextVar[list[Seen] | None] = ContextVar("gateway_observer", default=None)
+_observer: ContextVar[list[ObservedAttempt] | None] = ContextVar("gateway_observer", default=None)
 
 
 @contextmanager
-def observed() -> Iterator[list[Seen]]:
+def observed() -> Iterator[list[ObservedAttempt]]:
     """Context manager that gives a list of the attempts made inside the block, in order."""
-    seen: list[Seen] = []
+    seen: list[ObservedAttempt] = []
     token = _observer.set(seen)
     try:
         yield seen
@@ -74,22 +74,24 @@ class Attempt:
         try:
             self._ended(error)
         except Exception:
-            log.exception("watch.failed", operation=self._request.operation)
+            log.exception("attempt_hook.failed", operation=self._request.operation)
 
     def _ended(self, error: BaseException | None) -> None:
         never_left = self._sent_at is None or (isinstance(error, IntegrationError) and error.never_sent)
         took = None if never_left else self._took()
         key, request = self._key, self._request
-        asked = Asked(key.app.pk, key.tenant.id, request.operation, quota.spender(), self._lane.value)
-        usage.count(asked, code=kept_calls.code_of(error), took=took, spent=not never_left)
-        if (error is not None and not _is_our_wait(error, took)) or (took is not None and took > kept_calls.SLOW):
-            who = {"app": key.app, "resource_id": asked.resource_id, "operation": asked.operation}
-            who |= {"job": asked.job, "lane": asked.lane}
-            kept_calls.keep(request, error=error, response=self.response, took=took or 0.0, who=who)
+        call = CallKey(key.app.pk, key.tenant.id, request.operation, quota.spender(), self._lane.value)
+        usage_counter.count(call, code=kept_calls.code_of(error), took=took, spent=not never_left)
+        if (error is not None and not _is_wait_for_permit(error, took)) or (
+            took is not None and took > kept_calls.SLOW
+        ):
+            columns = {"app": key.app, "resource_id": call.resource_id, "operation": call.operation}
+            columns |= {"job": call.job, "lane": call.lane}
+            kept_calls.keep(request, error=error, response=self.response, took=took or 0.0, columns=columns)
         observer = _observer.get()
         if observer is not None:
-            observer.append(Seen(request, self.response, took, not never_left))
-        usage.flush_if_due()
+            observer.append(ObservedAttempt(request, self.response, took, not never_left))
+        usage_counter.flush_if_due()
         quota.counter.flush_if_due()
 
     def _took(self) -> float:
@@ -98,6 +100,6 @@ class Attempt:
         return clock.monotonic() - (self._sent_at or 0.0)
 
 
-def _is_our_wait(error: BaseException, took: float | None) -> bool:
+def _is_wait_for_permit(error: BaseException, took: float | None) -> bool:
     """Whether the attempt only found no free permit. The quota works that way, so this is not a failed call."""
     return isinstance(error, QuotaExhausted) and took is None

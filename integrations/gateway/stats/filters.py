@@ -19,44 +19,44 @@ from integrations.quota.permits import lanes
 _TIMES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 
 
-class Tenant(Exactly):
+class TenantFilter(Exactly):
     """Filter by the exact id of a location or company."""
 
     title, parameter_name = "tenant", "resource_id"
 
 
-class TraceId(Exactly):
+class TraceIdFilter(Exactly):
     """Filter by the vendor's exact trace id."""
 
     title, parameter_name = "trace id", "trace_id"
 
 
-class Operation(OneOf):
+class OperationFilter(OneOf):
     """Filter by operation key."""
 
     title = parameter_name = "operation"
 
 
-class Status(OneOf):
+class StatusFilter(OneOf):
     """Filter by HTTP status."""
 
     title, parameter_name, empty = "status", "status", "no answer"
 
 
-class Code(OneOf):
+class CodeFilter(OneOf):
     """Filter by the error's code; empty for slow calls without an error."""
 
     title, parameter_name, empty = "error", "code", "none, but slow"
 
 
-class Job(OneOf):
+class JobFilter(OneOf):
     """Filter by the job that made the call."""
 
     title = parameter_name = "job"
     empty = BY_HAND
 
 
-class Lane(OneOf):
+class LaneFilter(OneOf):
     """Filter by quota lane."""
 
     title = parameter_name = "lane"
@@ -66,7 +66,7 @@ class Lane(OneOf):
         return [(lane.value, lane.value) for lane in lanes.Lane]
 
 
-class Since(DropdownFilter):  # type: ignore[misc]
+class SinceFilter(DropdownFilter):  # type: ignore[misc]
     """Filter by age: the last hour, day or week."""
 
     title, parameter_name = "time", "since"
@@ -81,4 +81,4 @@ class Since(DropdownFilter):  # type: ignore[misc]
         return queryset if length is None else queryset.filter(at__gte=clock.now() - length)
 
 
-ALL = (Tenant, Operation, Status, TraceId, Code, Job, Lane, Since)
+ALL = (TenantFilter, OperationFilter, StatusFilter, TraceIdFilter, CodeFilter, JobFilter, LaneFilter, SinceFilter)

@@ -1,8 +1,8 @@
 """Failed and slow calls, stored redacted for the operator and for the vendor's support, which asks for trace ids.
 
 The process buffers them like the counters and writes both together. Limits protect the table from an error storm: per
-minute, a process keeps a limited number of calls, and of one kind (operation and error) only the first few. `usage` has
-the complete counts.
+minute, a process keeps a limited number of calls, and of one kind (operation and error) only the first few. The
+usage rows have the complete counts.
 """
 
 from __future__ import annotations
@@ -46,22 +46,22 @@ def keep(
     error: BaseException | None,
     response: Response | None,
     took: float,
-    who: dict[str, Any],
+    columns: dict[str, Any],
 ) -> None:
-    """Keep this call unless the limits are reached. `who` has the columns app, tenant, operation, job and lane."""
+    """Keep this call unless the limits are reached. `columns`: the row's app, resource_id, operation, job and lane."""
     now, code = clock.now(), code_of(error)
-    if not _room(now, (request.operation, code)):
+    if not _within_limits(now, (request.operation, code)):
         return
     vendor = error.vendor if isinstance(error, IntegrationError) else NO_ANSWER
     words = anonymize.words(*({name: value} for name, value in request.query), request.json, request.form)
-    told = words(": ".join(filter(None, [str(error), vendor.message]))) if isinstance(error, IntegrationError) else ""
+    prose = ": ".join(filter(None, [str(error), vendor.message])) if isinstance(error, IntegrationError) else ""
     refused = response is not None and response.status >= HTTPStatus.BAD_REQUEST
     call = Call(
         at=now,
         slow=took > SLOW,
         status=response.status if response else None,
         code=code[:40],
-        message=told,
+        message=words(prose),
         trace_id=anonymize.trace_id(response.trace_id if response else vendor.trace_id),
         took_ms=int(took * 1_000),
         method=request.method,
@@ -69,7 +69,7 @@ def keep(
         query=anonymize.query(request.query),
         body=anonymize.body(request.json, request.form, request.files),
         response=_answer(response, words if refused else None) if response else None,
-        **who,
+        **columns,
     )
     waiting.add(next(_numbers), call)
 
@@ -94,7 +94,7 @@ def _answer(response: Response, words: anonymize.Words | None) -> Any:
     return anonymize.answer(response.json, response.body, response.content_type, words)
 
 
-def _room(now: datetime, kind: tuple[str, str]) -> bool:
+def _within_limits(now: datetime, kind: tuple[str, str]) -> bool:
     global _minute  # noqa: PLW0603 - one per process
     minute = int(now.timestamp()) // 60
     with _lock:

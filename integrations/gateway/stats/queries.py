@@ -88,8 +88,8 @@ class Figures:
     @property
     def error_percent(self) -> float:
         """Errors in percent of the attempts sent, or of the errors when those are more."""
-        asked = max(self.sent, self.errors)
-        return 100 * self.errors / asked if asked else 0.0
+        attempts = max(self.sent, self.errors)
+        return 100 * self.errors / attempts if attempts else 0.0
 
     @property
     def p50(self) -> float | None:
@@ -128,4 +128,4 @@ def added_up(parts: Iterable[Slice], by: Callable[[Slice], str]) -> list[Figures
     found: dict[str, Figures] = {}
     for part in parts:
         found.setdefault(by(part), Figures(by(part))).add(part)
-    return sorted(found.values(), key=lambda line: (-line.sent, -line.errors, line.name))
+    return sorted(found.values(), key=lambda one: (-one.sent, -one.errors, one.name))

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from integrations.gateway.histogram import SIZE
 from integrations.gateway.models import Call, Usage
-from integrations.gateway.stats.usage import ADD_UP
+from integrations.gateway.stats.usage_counter import ADD_UP
 
 MINUTES_KEPT = timedelta(days=2)
 HOURS_KEPT = timedelta(days=90)
@@ -24,7 +24,7 @@ _COARSEN = f"""
 WITH old AS (
   DELETE FROM gateway_usage WHERE span = {Usage.Span.MINUTE.value} AND at >= %s AND at < %s RETURNING *
 )
-INSERT INTO gateway_usage AS line
+INSERT INTO gateway_usage AS stored
   (span, at, {_SAME}, calls, spent, took_ms, slowest_ms, buckets)
 SELECT {Usage.Span.HOUR.value}, %s, {_SAME}, sum(calls), sum(spent), sum(took_ms), max(slowest_ms),
   ARRAY[{", ".join(f"sum(buckets[{n}])" for n in range(1, SIZE + 1))}]::bigint[]
@@ -33,15 +33,15 @@ ON CONFLICT (span, at, {_SAME}) {ADD_UP}
 """  # noqa: S608 - nothing in it comes from outside
 
 
-def tidy(now: datetime) -> None:
+def expire(now: datetime) -> None:
     """Aggregate old minutes to hours and delete expired rows."""
     for hour in _hours_to_coarsen(now):
         coarsen(hour)
     Usage.objects.filter(span=Usage.Span.HOUR, at__lt=now - HOURS_KEPT).delete()
     Call.objects.filter(at__lt=now - CALLS_KEPT).delete()
     beyond = Call.objects.order_by("-pk").values_list("pk", flat=True)[MOST_CALLS : MOST_CALLS + 1]
-    for newest_to_go in beyond:
-        Call.objects.filter(pk__lte=newest_to_go).delete()
+    for newest_beyond in beyond:
+        Call.objects.filter(pk__lte=newest_beyond).delete()
 
 
 def coarsen(hour: datetime) -> None:

@@ -15,11 +15,11 @@ from integrations.gateway.stats.queries import SPANS, Figures, Slice, Span
 BY_HAND = "by hand"  # label of calls from pages and commands, without a job
 _ALARMING = 5.0  # percent of errors
 _FILTERS = {"operation": "Operation", "job": "Job", "resource_id": "Tenant", "lane": "Lane"}
-_LINES = 60
+_ROWS = 60  # of a table
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class UsageRow:
     """One table row, as text."""
 
     name: str
@@ -34,10 +34,10 @@ class Line:
     slowest: str
 
 
-def context(asked: Mapping[str, str], now: datetime) -> dict[str, Any]:
-    """The template's context. `asked` is the page's query string; unknown values count as not given."""
-    span = SPANS.get(asked.get("span", ""), SPANS["hour"])
-    given = {name: value for name in _FILTERS if (value := asked.get(name, "").strip().replace("\0", ""))}
+def context(query: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """The template's context. `query` is the page's query string; unknown values count as not given."""
+    span = SPANS.get(query.get("span", ""), SPANS["hour"])
+    given = {name: value for name in _FILTERS if (value := query.get(name, "").strip().replace("\0", ""))}
     where = {name: "" if (name, value) == ("job", BY_HAND) else value for name, value in given.items()}
     parts = queries.slices(span, now, **where)
     operations, jobs = queries.added_up(parts, _operation), queries.added_up(parts, _job)
@@ -54,14 +54,14 @@ def context(asked: Mapping[str, str], now: datetime) -> dict[str, Any]:
                 "value": given.get(name, ""),
                 "known": ["interactive", "events", "bulk"]
                 if name == "lane"
-                else sorted(line.name for line in known.get(name, [])),
+                else sorted(one.name for one in known.get(name, [])),
             }
             for name, title in _FILTERS.items()
         ],
         "cards": _cards(queries.added_up(parts, lambda part: "all"), span),
         "plots": _plots(parts, span, now),
-        "operations": _lines(operations, "operation", span, given),
-        "jobs": _lines(jobs, "job", span, given),
+        "operations": _rows(operations, "operation", span, given),
+        "jobs": _rows(jobs, "job", span, given),
     }
 
 
@@ -83,31 +83,31 @@ def _plots(parts: list[Slice], span: Span, now: datetime) -> list[Plot]:
 
 
 def _cards(whole: list[Figures], span: Span) -> list[tuple[str, str, str, str]]:
-    line = whole[0] if whole else Figures("all")
-    tone = "bad" if line.error_percent > _ALARMING else "good"
+    total = whole[0] if whole else Figures("all")
+    tone = "bad" if total.error_percent > _ALARMING else "good"
     return [
-        ("Requests sent", f"{line.sent:,}", f"that much quota, {span.title}", "good"),
-        ("Errors", f"{line.errors:,}", f"{line.error_percent:.1f} % of the requests", tone),
-        ("Waits for quota", f"{line.waits:,}", "attempts that found no permit", "good"),
-        ("Latency", _time(line.p50), f"p95 {_time(line.p95)}, p99 {_time(line.p99)}", "good"),
+        ("Requests sent", f"{total.sent:,}", f"as much quota, {span.title}", "good"),
+        ("Errors", f"{total.errors:,}", f"{total.error_percent:.1f} % of the requests", tone),
+        ("Waits for quota", f"{total.waits:,}", "attempts that found no permit", "good"),
+        ("Latency", _time(total.p50), f"p95 {_time(total.p95)}, p99 {_time(total.p99)}", "good"),
     ]
 
 
-def _lines(found: Iterable[Figures], name: str, span: Span, given: Mapping[str, str]) -> list[Line]:
+def _rows(found: Iterable[Figures], name: str, span: Span, given: Mapping[str, str]) -> list[UsageRow]:
     return [
-        Line(
-            name=line.name,
-            link="?" + urlencode({"span": span.name, **given, name: line.name}),
-            sent=f"{line.sent:,}",
-            errors=f"{line.errors:,} ({line.error_percent:.1f} %)" if line.errors else "0",
-            bad=line.error_percent > _ALARMING,
-            waits=f"{line.waits:,}",
-            p50=_time(line.p50),
-            p95=_time(line.p95),
-            p99=_time(line.p99),
-            slowest=_time(float(line.slowest_ms)) if line.slowest_ms else "–",
+        UsageRow(
+            name=one.name,
+            link="?" + urlencode({"span": span.name, **given, name: one.name}),
+            sent=f"{one.sent:,}",
+            errors=f"{one.errors:,} ({one.error_percent:.1f} %)" if one.errors else "0",
+            bad=one.error_percent > _ALARMING,
+            waits=f"{one.waits:,}",
+            p50=_time(one.p50),
+            p95=_time(one.p95),
+            p99=_time(one.p99),
+            slowest=_time(float(one.slowest_ms)) if one.slowest_ms else "–",
         )
-        for line in list(found)[:_LINES]
+        for one in list(found)[:_ROWS]
     ]
 
 

@@ -9,13 +9,13 @@ down to the names in bodies and responses (`fields`, which calls do not need and
 from __future__ import annotations
 
 from integrations.highlevel.catalogue.fill import PreparedRequest, prepare
-from integrations.highlevel.catalogue.lookup import Catalogue, catalogue
-from integrations.highlevel.catalogue.operation import Body, Credential, Operation, Parameter
+from integrations.highlevel.catalogue.operation import AcceptedToken, Body, Operation, Parameter
+from integrations.highlevel.catalogue.operation_lookup import Catalogue, catalogue
 
 __all__ = [
+    "AcceptedToken",
     "Body",
     "Catalogue",
-    "Credential",
     "Operation",
     "Parameter",
     "PreparedRequest",

@@ -14,8 +14,8 @@ from typing import Any
 
 from integrations.core.errors import BadRequest
 from integrations.highlevel.catalogue import corrections, fields
-from integrations.highlevel.catalogue.lookup import DEFAULT_VERSION, Catalogue
-from integrations.highlevel.catalogue.operation import Body, Content, Credential, Operation, Parameter, written
+from integrations.highlevel.catalogue.operation import AcceptedToken, Body, Content, Operation, Parameter, written
+from integrations.highlevel.catalogue.operation_lookup import DEFAULT_VERSION, Catalogue
 from integrations.highlevel.catalogue.schemas import resolved, shape
 from integrations.highlevel.oauth.dialects import DialectName
 
@@ -139,12 +139,12 @@ def _version(data: Mapping[str, Any]) -> str | None:
     return str(version)
 
 
-def _credentials(data: Mapping[str, Any]) -> Iterator[Credential]:
+def _credentials(data: Mapping[str, Any]) -> Iterator[AcceptedToken]:
     seen = set()
     for entry in data.get("security", ()):
         ((scheme, scopes),) = entry.items()
         kind, oauth_only = _KINDS[scheme]
-        credential = Credential(kind, oauth_only, tuple(scopes))
+        credential = AcceptedToken(kind, oauth_only, tuple(scopes))
         if credential not in seen:  # `bearer` beside `Location-Access` says the same twice
             seen.add(credential)
             yield credential
@@ -157,12 +157,12 @@ def _params(path: str, data: Mapping[str, Any]) -> tuple[Parameter, ...]:
         for p in data.get("parameters", ())
         if p["in"] != "header" or p["name"].lower() not in HANDLED_ELSEWHERE
     ]
-    in_path = {p.name: p for p in declared if p.place == "path"}
+    in_path = {p.name: p for p in declared if p.part == "path"}
     names = re.findall(r"{([^}]+)}", path)
     if in_path.keys() - names:
         raise ValueError(f"path parameters outside the path: {sorted(in_path.keys() - names)}")
     first = [in_path.get(name) or Parameter(name, "path", required=True, type="string") for name in names]
-    return (*first, *(p for p in declared if p.place != "path"))
+    return (*first, *(p for p in declared if p.part != "path"))
 
 
 def _param(data: Mapping[str, Any]) -> Parameter:
@@ -176,7 +176,7 @@ def _param(data: Mapping[str, Any]) -> Parameter:
         kind = "array"
     return Parameter(
         name=data["name"],
-        place=data["in"],
+        part=data["in"],
         required=bool(data.get("required")) or data["in"] == "path",
         type=kind,
         enum=tuple(str(value) for value in values),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.highlevel.catalogue import fields
-from integrations.highlevel.catalogue.lookup import Catalogue
 from integrations.highlevel.catalogue.operation import Kind, Operation, written
+from integrations.highlevel.catalogue.operation_lookup import Catalogue
 
 FIELDS = ("method", "path", "version", "deprecated", "credentials", "params", "body")
 
@@ -45,12 +45,12 @@ def difference(
     )
 
 
-def told(name: str, old: Any, new: Any) -> list[str]:
+def in_words(name: str, old: Any, new: Any) -> list[str]:
     """One change in words: what was removed, added or altered; names, never whole lists."""
-    return list(_told(name, old, new)) or [f"{name}: in another order"]
+    return list(_in_words(name, old, new)) or [f"{name}: in another order"]
 
 
-def _told(name: str, old: Any, new: Any) -> Iterator[str]:
+def _in_words(name: str, old: Any, new: Any) -> Iterator[str]:
     if name in fields.SIDES:
         yield from _entries(name, old, new)
     elif name == "params":

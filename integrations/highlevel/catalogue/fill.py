@@ -85,7 +85,7 @@ def prepare(
         value = values.get(parameter.name)
         if value is not None:
             for text in texts(operation.key, parameter, value):
-                placed[parameter.place].append((parameter.name, text))
+                placed[parameter.part].append((parameter.name, text))
         elif parameter.required:
             raise _missing(operation, parameter)
     return PreparedRequest(
@@ -109,11 +109,11 @@ class _Plan:
 @cache
 def _plan(operation: Operation) -> _Plan:
     """The path split into parts once per operation, so that a call only joins them."""
-    by_name = {p.name: p for p in operation.params if p.place == "path"}
+    by_name = {p.name: p for p in operation.params if p.part == "path"}
     parts: list[str | Parameter] = []
     for n, piece in enumerate(operation.path.replace("}", "{").split("{")):
         parts.append(by_name[piece] if n % 2 else piece)
-    others = tuple(p for p in operation.params if p.place != "path")
+    others = tuple(p for p in operation.params if p.part != "path")
     return _Plan(tuple(parts), others, frozenset(p.name for p in operation.params))
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 Kind = Literal["location", "company"]
-Place = Literal["path", "query", "header"]
+RequestPart = Literal["path", "query", "header"]
 Content = Literal["json", "form", "multipart"]
 
 
@@ -17,7 +17,7 @@ class Parameter:
     """One parameter. `type` is OpenAPI's, or `any`. `style` of an array: `repeat` (a=1&a=2) or `csv` (a=1,2)."""
 
     name: str
-    place: Place
+    part: RequestPart
     required: bool
     type: str
     enum: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Credential:
+class AcceptedToken:
     """One accepted kind of token. `oauth_only`: private integration tokens are refused. No scopes: unstated."""
 
     kind: Kind
@@ -58,7 +58,7 @@ class Operation:
     version: str
     version_stated: bool
     deprecated: bool
-    credentials: tuple[Credential, ...]
+    credentials: tuple[AcceptedToken, ...]
     params: tuple[Parameter, ...]
     body: Body | None
 
@@ -92,7 +92,7 @@ def written(operation: Operation) -> dict[str, Any]:
         **({"version": operation.version} if operation.version_stated else {}),
         **({"deprecated": True} if operation.deprecated else {}),
         "credentials": [[c.kind, c.oauth_only, list(c.scopes)] for c in operation.credentials],
-        "params": [[p.name, p.place, p.required, p.type, list(p.enum), p.style] for p in operation.params],
+        "params": [[p.name, p.part, p.required, p.type, list(p.enum), p.style] for p in operation.params],
         **({} if body is None else {"body": _written_body(body)}),
     }
 
@@ -129,4 +129,4 @@ def _read_body(data: Mapping[str, Any]) -> Body:
 
 
 _parameter = cache(Parameter)
-_credential = cache(Credential)
+_credential = cache(AcceptedToken)

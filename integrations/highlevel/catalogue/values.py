@@ -23,7 +23,7 @@ def described(parameter: Parameter) -> str:
     kind = parameter.type + (f", {parameter.style}" if parameter.style else "")
     if parameter.enum:
         kind = ("any of " if parameter.type == "array" else "one of ") + ", ".join(parameter.enum)
-    return f"{parameter.name} ({parameter.place}, {kind}{', required' if parameter.required else ''})"
+    return f"{parameter.name} ({parameter.part}, {kind}{', required' if parameter.required else ''})"
 
 
 def _items(value: Any, style: str) -> list[Any]:

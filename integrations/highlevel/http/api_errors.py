@@ -24,7 +24,7 @@ from integrations.core.errors import (
 from integrations.core.texts import storable
 from integrations.highlevel.errors import AccessTokenRejected, UnknownRefusal
 from integrations.highlevel.http import error_rows
-from integrations.highlevel.http.error_rows import Row
+from integrations.highlevel.http.error_rows import ErrorRow
 from integrations.highlevel.http.transport import Response
 
 MESSAGES_SHOWN = 10
@@ -32,7 +32,7 @@ TEXT_READ = 2_000  # bytes of a refusal that is not JSON
 CLIENT_ERRORS = range(400, 500)
 
 ROWS = (
-    Row(
+    ErrorRow(
         (401, 403),
         r"authclass type is not allowed|user type mismatch",
         RequestRejected,
@@ -42,7 +42,7 @@ ROWS = (
         "logs of live calls in public projects: an agency's OAuth or private token on a location's operation; "
         "that IAM is to be configured is HighLevel's word to its own developers",
     ),
-    Row(
+    ErrorRow(
         (401, 403),
         r"not authorized for this scope",
         ScopeMissing,
@@ -50,7 +50,7 @@ ROWS = (
         "the grant lacks a scope of this operation: add it to the app and connect the account again",
         "FACTS 1.5 'API call, scope missing' (live fixture)",
     ),
-    Row(
+    ErrorRow(
         CLIENT_ERRORS,
         r"location is not active",
         LocationInactive,
@@ -58,7 +58,7 @@ ROWS = (
         "the location is paused, unpaid or closed: its tokens work again once HighLevel reactivates it",
         "FACTS 1.5 'Location paused / SaaS unpaid / agency inactive'",
     ),
-    Row(
+    ErrorRow(
         (403,),
         r"does not have access to this location",
         RequestRejected,
@@ -66,7 +66,7 @@ ROWS = (
         "the token belongs to another location than the one asked for",
         "FACTS 1.5 'Token for another location'",
     ),
-    Row(
+    ErrorRow(
         (401,),
         r"invalid token|invalid jwt",
         AccessTokenRejected,
@@ -74,7 +74,7 @@ ROWS = (
         "the access token is expired or invalid",
         "FACTS 1.5 'API call, bad or expired token'",
     ),
-    Row(
+    ErrorRow(
         (401,),
         r"",
         AccessTokenRejected,
@@ -82,7 +82,7 @@ ROWS = (
         "the access token was refused",
         "FACTS 1.9: what an uninstall does to tokens is not documented, expect 401",
     ),
-    Row(
+    ErrorRow(
         CLIENT_ERRORS,
         r"not available in api version|endpoint has been removed",
         RequestRejected,
@@ -90,7 +90,7 @@ ROWS = (
         "HighLevel removed this operation: rebuild the catalogue and use its successor",
         "FACTS 1.5 'Endpoint removed in v3', 1.9",
     ),
-    Row(
+    ErrorRow(
         (422,),
         r"",
         RequestRejected,
@@ -98,8 +98,8 @@ ROWS = (
         "HighLevel found the parameters or the body invalid",
         "FACTS 1.5 'Validation'",
     ),
-    Row((404,), r"", RequestRejected, "not_found", "there is nothing under this address", "RFC 9110 15.5.5"),
-    Row(
+    ErrorRow((404,), r"", RequestRejected, "not_found", "HighLevel has nothing at this URL", "RFC 9110 15.5.5"),
+    ErrorRow(
         (408, 425),
         r"",
         UnknownRefusal,
@@ -107,7 +107,7 @@ ROWS = (
         "HighLevel asks to try again",
         "RFC 9110 15.5.9, RFC 8470",
     ),
-    Row(CLIENT_ERRORS, r"", RequestRejected, "unlisted", "HighLevel refused the request", "closed by default"),
+    ErrorRow(CLIENT_ERRORS, r"", RequestRejected, "unlisted", "HighLevel refused the request", "closed by default"),
 )
 
 

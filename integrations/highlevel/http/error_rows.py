@@ -24,7 +24,7 @@ _DEEPEST = 8  # deeper nesting is no error body and could exhaust the stack
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ErrorRow:
     """One known refusal. `words` is a pattern for the lower-cased text; `source` cites the evidence for the row."""
 
     statuses: Container[int]
@@ -39,7 +39,7 @@ class Row:
         return status in self.statuses and re.search(self.words, text) is not None
 
 
-def first_match(rows: Iterable[Row], status: int, body: Any) -> Row | None:
+def first_match(rows: Iterable[ErrorRow], status: int, body: Any) -> ErrorRow | None:
     """The first row that matches the response, or None."""
     text = " ".join(prose(body)).lower()
     return next((row for row in rows if row.matches(status, text)), None)

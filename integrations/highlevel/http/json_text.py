@@ -13,7 +13,7 @@ from typing import Any
 
 from integrations.core.texts import storable_json
 
-# Only bytes with one of these can give such a character. Without any, the JSON is not walked.
+# Only bytes with one of these can give such a character. Without any, nothing has to be replaced.
 _MARKS = (rb"\u0000", rb"\ud", rb"\uD", b"\xed", b"\0")
 
 

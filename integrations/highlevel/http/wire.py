@@ -105,7 +105,7 @@ class Wire(httpx2.BaseTransport):
             size += len(part)
             if size > largest:
                 # Permanent: a retry would download as much again and fail again.
-                words = f"{self.peer} answered with more than the {largest:,} bytes that are taken"
+                words = f"{self.peer} answered with more than {largest:,} bytes, the limit"
                 raise PayloadTooLarge(words, sent=True, limit_bytes=largest)
             take(part)
 
@@ -150,11 +150,16 @@ def proxy_for(api_url: str) -> str | None:
 def shared(api_url: str) -> Wire:
     """The process's wire to this base URL, so that OAuth and API calls share connections."""
     with _building:
-        return _wire(api_url)
+        return _shared(api_url)
+
+
+def reset() -> None:
+    """Forget the shared wires: for tests, whose servers end while other servers take their ports."""
+    _shared.cache_clear()
 
 
 @lru_cache(maxsize=16)
-def _wire(api_url: str) -> Wire:
+def _shared(api_url: str) -> Wire:
     return Wire(api_url)
 
 

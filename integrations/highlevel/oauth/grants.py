@@ -2,8 +2,8 @@
 
 Only the access token is certain (FACTS section 1.3): live responses lack fields the spec lists and carry others. So the
 parser reads each field under both spellings, treats a value of the wrong type as missing, and refuses what cannot be
-true. (The official Python SDK merges both spellings and keeps the spent token.) Where the caller knows whose tokens
-they are, odd labels are no reason to discard them, because the old tokens are spent.
+true. (The official Python SDK merges both spellings and keeps the spent token.) Where the caller knows the tenant,
+odd labels are no reason to discard the tokens, because the old ones are spent.
 """
 
 from __future__ import annotations

@@ -21,14 +21,14 @@ from integrations.core.errors import (
 )
 from integrations.highlevel.errors import UnknownRefusal
 from integrations.highlevel.http import error_rows
-from integrations.highlevel.http.error_rows import Row
+from integrations.highlevel.http.error_rows import ErrorRow
 
 CLIENT_ERRORS = range(400, 500)
 INSTALL_AGAIN = "HighLevel no longer accepts this grant: the account has to be connected again"
 CHECK_CLIENT = "check the app's client id and client secret"
 
 ROWS = (
-    Row(
+    ErrorRow(
         CLIENT_ERRORS,
         r"location is not active",
         LocationInactive,
@@ -36,7 +36,7 @@ ROWS = (
         "the location is paused, unpaid or closed: the same tokens work again once HighLevel reactivates it",
         "FACTS 1.5 'Location paused / SaaS unpaid / agency inactive' (v3 spec, highlevel-api-docs#249)",
     ),
-    Row(
+    ErrorRow(
         (400, 401, 403),
         r"invalid client credentials",
         ClientOrGrantRejected,
@@ -44,7 +44,7 @@ ROWS = (
         f"HighLevel does not know this client for this grant: {CHECK_CLIENT}",
         "FACTS 1.5 'Wrong client for this token, or authorization revoked'",
     ),
-    Row(
+    ErrorRow(
         (400, 401, 403),
         r"invalid[_ ]client\b|(missing|invalid) parameter: client_?(id|secret)",
         ClientRejected,
@@ -52,7 +52,7 @@ ROWS = (
         f"HighLevel refused our client: {CHECK_CLIENT}",
         "RFC 6749 5.2; FACTS 1.5 'Missing / bad parameter, v3 spec'",
     ),
-    Row(
+    ErrorRow(
         (400, 401),
         r"invalid[_ ]grant\b(?! type)",
         GrantRevoked,
@@ -60,7 +60,7 @@ ROWS = (
         INSTALL_AGAIN,
         "FACTS 1.5 'Refresh token used, expired, bad (API 2.0)' and 'Same, v3 spec'",
     ),
-    Row(
+    ErrorRow(
         CLIENT_ERRORS,
         r"(missing parameter: refresh_?token|refresh_?token (should not be empty|is required|must be))",
         GrantRevoked,
@@ -68,7 +68,7 @@ ROWS = (
         INSTALL_AGAIN,
         "FACTS 1.5 'Empty refresh token' (422) and 'Missing / bad parameter, v3 spec'",
     ),
-    Row(
+    ErrorRow(
         (400, 401, 422),
         r"invalid refresh token|invalid parameter: refresh_?token",
         GrantRevoked,
@@ -76,15 +76,15 @@ ROWS = (
         INSTALL_AGAIN,
         "FACTS 1.5 'Malformed refresh token with valid secret'",
     ),
-    Row(
+    ErrorRow(
         (400,),
         r"(missing|invalid) parameter: ",
         RequestRejected,
         "parameter",
-        "HighLevel misses or refuses a parameter: check the app's dialect and redirect address",
+        "HighLevel misses or refuses a parameter: check the app's dialect and redirect URI",
         "FACTS 1.5 'Missing / bad parameter, v3 spec'",
     ),
-    Row(
+    ErrorRow(
         CLIENT_ERRORS,
         r"not available in api version|endpoint has been removed",
         RequestRejected,

@@ -25,7 +25,7 @@ def offsets(items: str, total: str = "", more: str = "", **how: Any) -> Style:
 
 def body_skips(items: str, total: str = "", more: str = "", **how: Any) -> Style:
     """Paging by `limit` and `skip` in the body of a listing that uses POST."""
-    return skips(items, total, more, place="body", **how)
+    return skips(items, total, more, part="body", **how)
 
 
 def numbers(items: str, total: str, size: str, more: str = "", *, first: int = 1, **how: Any) -> Style:

@@ -52,8 +52,9 @@ Step = Callable[[Seen], Changes]
 class Style:
     """How one operation pages. `items` and `total` are dotted paths; the first that exists counts.
 
-    `place` says where the parameters go, `text` that they have to be strings there; `size` is the name of the page
-    size, `most` the largest. `cursor` names the parameters that the step changes; `start` is sent with the first page.
+    `part`: the part of the request for the parameters; `text`: they have to be strings there. `size` is the name of the
+    page size, `most` the largest. `cursor` names the parameters that the step changes; `start` is sent with the first
+    page.
     """
 
     items: tuple[str, ...]
@@ -62,7 +63,7 @@ class Style:
     step: Step
     cursor: tuple[str, ...]
     start: tuple[tuple[str, Any], ...] = ()
-    place: Literal["query", "body"] = "query"
+    part: Literal["query", "body"] = "query"
     most: int = LARGEST
     text: bool = False
 

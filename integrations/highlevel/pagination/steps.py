@@ -131,7 +131,7 @@ def _is_last(seen: Seen, more: str, reached: int) -> bool:
 
     Raises PayloadAnomalous for an empty page before the end: counting on from there would skip rows.
     """
-    promised = _said(seen.answer, more)
+    promised = _states_more(seen.answer, more)
     if promised is not None:
         ended = not promised
     else:
@@ -142,13 +142,13 @@ def _is_last(seen: Seen, more: str, reached: int) -> bool:
     return ended
 
 
-def _said(answer: Any, path: str) -> bool | None:
+def _states_more(answer: Any, path: str) -> bool | None:
     """Whether the response states that a next page exists, by the field's truth value; None without such a field."""
     parent, _, name = path.rpartition(".")
-    holder = answer
+    found_parent = answer
     for part in parent.split(".") if parent else ():
-        holder = holder.get(part) if isinstance(holder, dict) else None
-    return bool(holder[name]) if isinstance(holder, dict) and name in holder else None
+        found_parent = found_parent.get(part) if isinstance(found_parent, dict) else None
+    return bool(found_parent[name]) if isinstance(found_parent, dict) and name in found_parent else None
 
 
 _SORT_FIELDS = {"last_manual_message_date": "lastManualMessageDate", "last_message_date": "lastMessageDate"}

@@ -31,7 +31,7 @@ _FIRST_SEARCH: tuple[tuple[str, Any], ...] = (("page", 1), ("searchAfter", []))
 
 _CURSORS = {
     "contacts.search-contacts-advanced": query(
-        "contacts", "total", "pageLimit", search_after, "page searchAfter", place="body"
+        "contacts", "total", "pageLimit", search_after, "page searchAfter", part="body"
     ),
     "conversation-ai.search-agent": last_ids("agents", "startAfter"),
     "conversations.export-messages-by-location": tokens("messages", "total", "limit", "cursor", "nextCursor"),
@@ -42,10 +42,10 @@ _CURSORS = {
         "data.knowledgeBases", "", "limit", "lastKnowledgeBaseId", "data.lastKnowledgeBaseId", "data.hasMore"
     ),
     "objects.search-object-records": query(
-        "records", "total", "pageLimit", search_after, "page searchAfter", start=_FIRST_SEARCH, place="body"
+        "records", "total", "pageLimit", search_after, "page searchAfter", start=_FIRST_SEARCH, part="body"
     ),
     "opportunities.search-opportunities-advanced": query(
-        "opportunities", "total", "limit", search_after, "page searchAfter", start=_FIRST_SEARCH, place="body"
+        "opportunities", "total", "limit", search_after, "page searchAfter", start=_FIRST_SEARCH, part="body"
     ),
     "opportunities.search-opportunity": query(
         "opportunities", "meta.total", "limit", start_after, "page startAfter startAfterId"

@@ -1,4 +1,4 @@
-"""`manage.py demo`: everything on one machine, from nothing to a synced agency, then serving until Ctrl-C."""
+"""`manage.py demo`: installs and syncs an agency of the sandbox on one machine, then serves until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Command(BaseCommand):
         parser.add_argument("--sandbox-port", type=_port, default=9100)
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument(
-            "--database", default=deployment.DATABASE, help="made anew each time; another for a second demo"
+            "--database", default=deployment.DATABASE, help="deleted and created each time; a second demo needs another"
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Run the demo; CommandError with one line when it cannot go on."""
+        """Run the demo. Raises CommandError with one line when it cannot continue."""
         console = Console()
         signal.signal(signal.SIGTERM, _interrupt)
         try:
@@ -63,19 +63,19 @@ class Command(BaseCommand):
             running = deployment.start(_vendor(options), directory=directory, port=options["port"], password=password)
             try:
                 demos.publish(directory, deployment.configuration(running))
-                _tell(console, running)
+                _install_and_sync(console, running)
                 if not options["once"]:
-                    console.print(display.addresses(running))
+                    console.print(display.urls_and_login(running))
                     _serve(console, running)
             finally:
                 running.supervisor.stop()
 
 
-def _tell(console: Console, running: RunningDemo) -> None:
+def _install_and_sync(console: Console, running: RunningDemo) -> None:
     console.print("Installing the agency through its pages …")
     began = clock.monotonic()
     scenario.install(running)
-    _watch(console, running, until=began + _SYNC_SECONDS)
+    _show_sync(console, running, until=began + _SYNC_SECONDS)
     synced = clock.monotonic() - began
     changes = scenario.change(running)
     now = scenario.look(running)
@@ -85,7 +85,7 @@ def _tell(console: Console, running: RunningDemo) -> None:
         raise DemoFailed(f"the vendor refused {refused} requests with 429")
 
 
-def _watch(console: Console, running: RunningDemo, *, until: float) -> None:
+def _show_sync(console: Console, running: RunningDemo, *, until: float) -> None:
     with display.bars(console) as bars:
         while True:
             now = scenario.look(running)
@@ -101,7 +101,7 @@ def _watch(console: Console, running: RunningDemo, *, until: float) -> None:
 
 
 def _serve(console: Console, running: RunningDemo) -> None:
-    """Keep everything running, with the code as it is: what would not start does not replace what runs."""
+    """Keep the processes running, and restart them for changed code if that code starts."""
     sources = Sources(Path(settings.BASE_DIR))
     while True:
         for news in running.supervisor.revive():
@@ -110,7 +110,9 @@ def _serve(console: Console, running: RunningDemo) -> None:
             fault = sources.fault(running.supervisor.env)
             if fault is None:
                 running.supervisor.renew(deployment.OURS)
-            what = f"does not start, the old one goes on: {fault}" if fault else "runs: web, worker and beat began anew"
+            what = "runs: web, worker and beat were restarted"
+            if fault is not None:
+                what = f"does not start, the old code keeps running: {fault}"
             console.print(f"The changed code {what}", markup=False)
         clock.sleep(0.5)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateBrandBoardBody(TypedDict, total=False):
@@ -37,24 +37,24 @@ class BrandBoards(Group):
 
     def create_brand_board(self, *, body: CreateBrandBoardBody | Json) -> Result:
         """POST /brand-boards/, token of location. Scopes: brand-boards/design-kit.write."""
-        return self._tenant.call("brand-boards.createBrandBoard", {}, body)
+        return self._api.call("brand-boards.createBrandBoard", {}, body)
 
     def delete_brand_board(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""
-        return self._tenant.call("brand-boards.deleteBrandBoard", {"locationId": locationId, "id": id})
+        return self._api.call("brand-boards.deleteBrandBoard", {"locationId": locationId, "id": id})
 
     def get_brand_board_by_id(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.readonly."""
-        return self._tenant.call("brand-boards.getBrandBoardById", {"locationId": locationId, "id": id})
+        return self._api.call("brand-boards.getBrandBoardById", {"locationId": locationId, "id": id})
 
     def get_brand_boards_by_location(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Result:
         """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
-        return self._tenant.call("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+        return self._api.call("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def get_brand_boards_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
         """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
-        return self._tenant.pages("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+        return self._api.pages("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def update_brand_board(self, *, locationId: Text | None = None, id: Text, body: UpdateBrandBoardBody | Json | None = None) -> Result:
         """PATCH /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""
-        return self._tenant.call("brand-boards.updateBrandBoard", {"locationId": locationId, "id": id}, body)
+        return self._api.call("brand-boards.updateBrandBoard", {"locationId": locationId, "id": id}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateBusinessBody(TypedDict, total=False):
@@ -43,24 +43,24 @@ class Businesses(Group):
 
     def create_business(self, *, body: CreateBusinessBody | Json) -> Result:
         """POST /businesses/, token of location. Scopes: businesses.write."""
-        return self._tenant.call("businesses.create-business", {}, body)
+        return self._api.call("businesses.create-business", {}, body)
 
     def delete_business(self, *, businessId: Text) -> Result:
         """DELETE /businesses/{businessId}, token of location. Scopes: businesses.write."""
-        return self._tenant.call("businesses.delete-Business", {"businessId": businessId})
+        return self._api.call("businesses.delete-Business", {"businessId": businessId})
 
     def get_business(self, *, businessId: Text) -> Result:
         """GET /businesses/{businessId}, token of location. Scopes: businesses.readonly."""
-        return self._tenant.call("businesses.get-business", {"businessId": businessId})
+        return self._api.call("businesses.get-business", {"businessId": businessId})
 
     def get_businesses_by_location(self, *, locationId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
         """GET /businesses/, token of location. Scopes: businesses.readonly."""
-        return self._tenant.call("businesses.get-businesses-by-location", {"locationId": locationId, "limit": limit, "skip": skip})
+        return self._api.call("businesses.get-businesses-by-location", {"locationId": locationId, "limit": limit, "skip": skip})
 
     def get_businesses_by_location_pages(self, *, locationId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
         """GET /businesses/, token of location. Scopes: businesses.readonly."""
-        return self._tenant.pages("businesses.get-businesses-by-location", {"locationId": locationId, "limit": limit, "skip": skip})
+        return self._api.pages("businesses.get-businesses-by-location", {"locationId": locationId, "limit": limit, "skip": skip})
 
     def update_business(self, *, businessId: Text, body: UpdateBusinessBody | Json | None = None) -> Result:
         """PUT /businesses/{businessId}, token of location. Scopes: businesses.write."""
-        return self._tenant.call("businesses.update-business", {"businessId": businessId}, body)
+        return self._api.call("businesses.update-business", {"businessId": businessId}, body)

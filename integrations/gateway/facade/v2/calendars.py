@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateAppointmentBody(TypedDict, total=False):
@@ -273,180 +273,180 @@ class Calendars(Group):
 
     def add_calendar_to_schedule(self, *, id: Text, calendarId: Text) -> Result:
         """PUT /calendars/schedules/{id}/associations/{calendarId}, token of location. Scopes: calendars.write."""
-        return self._tenant.call("calendars.add-calendar-to-schedule", {"id": id, "calendarId": calendarId})
+        return self._api.call("calendars.add-calendar-to-schedule", {"id": id, "calendarId": calendarId})
 
     def create_appointment(self, *, body: CreateAppointmentBody | Json) -> Result:
         """POST /calendars/events/appointments, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.create-appointment", {}, body)
+        return self._api.call("calendars.create-appointment", {}, body)
 
     def create_appointment_note(self, *, appointmentId: Text, body: CreateAppointmentNoteBody | Json) -> Result:
         """POST /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.create-appointment-note", {"appointmentId": appointmentId}, body)
+        return self._api.call("calendars.create-appointment-note", {"appointmentId": appointmentId}, body)
 
     def create_block_slot(self, *, body: CreateBlockSlotBody | Json) -> Result:
         """POST /calendars/events/block-slots, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.create-block-slot", {}, body)
+        return self._api.call("calendars.create-block-slot", {}, body)
 
     def create_calendar(self, *, body: CreateCalendarBody | Json) -> Result:
         """POST /calendars/, token of location. Scopes: calendars.write."""
-        return self._tenant.call("calendars.create-calendar", {}, body)
+        return self._api.call("calendars.create-calendar", {}, body)
 
     def create_calendar_group(self, *, body: CreateCalendarGroupBody | Json) -> Result:
         """POST /calendars/groups, token of location. Scopes: calendars/groups.write."""
-        return self._tenant.call("calendars.create-calendar-group", {}, body)
+        return self._api.call("calendars.create-calendar-group", {}, body)
 
     def create_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], body: CreateCalendarResourceBody | Json) -> Result:
         """POST /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.write."""
-        return self._tenant.call("calendars.create-calendar-resource", {"resourceType": resourceType}, body)
+        return self._api.call("calendars.create-calendar-resource", {"resourceType": resourceType}, body)
 
     def create_event_notification(self, *, calendarId: Text, body: Sequence[Any]) -> Result:
         """POST /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.create-event-notification", {"calendarId": calendarId}, body)
+        return self._api.call("calendars.create-event-notification", {"calendarId": calendarId}, body)
 
     def create_schedule(self, *, body: CreateScheduleBody | Json) -> Result:
         """POST /calendars/schedules, token of location. Scopes: calendars.write."""
-        return self._tenant.call("calendars.createSchedule", {}, body)
+        return self._api.call("calendars.createSchedule", {}, body)
 
     def delete_appointment_note(self, *, appointmentId: Text, noteId: Text) -> Result:
         """DELETE /calendars/appointments/{appointmentId}/notes/{noteId}, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.delete-appointment-note", {"appointmentId": appointmentId, "noteId": noteId})
+        return self._api.call("calendars.delete-appointment-note", {"appointmentId": appointmentId, "noteId": noteId})
 
     def delete_calendar(self, *, calendarId: Text) -> Result:
         """DELETE /calendars/{calendarId}, token of location. Scopes: calendars.write."""
-        return self._tenant.call("calendars.delete-calendar", {"calendarId": calendarId})
+        return self._api.call("calendars.delete-calendar", {"calendarId": calendarId})
 
     def delete_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], id: Text) -> Result:
         """DELETE /calendars/resources/{resourceType}/{id}, token of location. Scopes: calendars/resources.write."""
-        return self._tenant.call("calendars.delete-calendar-resource", {"resourceType": resourceType, "id": id})
+        return self._api.call("calendars.delete-calendar-resource", {"resourceType": resourceType, "id": id})
 
     def delete_event(self, *, eventId: Text, body: Json | None = None) -> Result:
         """DELETE /calendars/events/{eventId}, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.delete-event", {"eventId": eventId}, body)
+        return self._api.call("calendars.delete-event", {"eventId": eventId}, body)
 
     def delete_event_notification(self, *, calendarId: Text, notificationId: Text) -> Result:
         """DELETE /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.delete-event-notification", {"calendarId": calendarId, "notificationId": notificationId})
+        return self._api.call("calendars.delete-event-notification", {"calendarId": calendarId, "notificationId": notificationId})
 
     def delete_group(self, *, groupId: Text) -> Result:
         """DELETE /calendars/groups/{groupId}, token of location. Scopes: calendars/groups.write."""
-        return self._tenant.call("calendars.delete-group", {"groupId": groupId})
+        return self._api.call("calendars.delete-group", {"groupId": groupId})
 
     def delete_schedule(self, *, id: Text) -> Result:
         """DELETE /calendars/schedules/{id}, token of location. Scopes: calendars.write."""
-        return self._tenant.call("calendars.deleteSchedule", {"id": id})
+        return self._api.call("calendars.deleteSchedule", {"id": id})
 
     def disable_group(self, *, groupId: Text, body: DisableGroupBody | Json) -> Result:
         """PUT /calendars/groups/{groupId}/status, token of location. Scopes: calendars/groups.write."""
-        return self._tenant.call("calendars.disable-group", {"groupId": groupId}, body)
+        return self._api.call("calendars.disable-group", {"groupId": groupId}, body)
 
     def edit_appointment(self, *, eventId: Text, body: EditAppointmentBody | Json | None = None) -> Result:
         """PUT /calendars/events/appointments/{eventId}, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.edit-appointment", {"eventId": eventId}, body)
+        return self._api.call("calendars.edit-appointment", {"eventId": eventId}, body)
 
     def edit_block_slot(self, *, eventId: Text, body: EditBlockSlotBody | Json) -> Result:
         """PUT /calendars/events/block-slots/{eventId}, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.edit-block-slot", {"eventId": eventId}, body)
+        return self._api.call("calendars.edit-block-slot", {"eventId": eventId}, body)
 
     def edit_group(self, *, groupId: Text, body: EditGroupBody | Json) -> Result:
         """PUT /calendars/groups/{groupId}, token of location. Scopes: calendars/groups.write."""
-        return self._tenant.call("calendars.edit-group", {"groupId": groupId}, body)
+        return self._api.call("calendars.edit-group", {"groupId": groupId}, body)
 
     def fetch_calendar_resources(self, *, resourceType: Literal["equipments", "rooms"], locationId: Text | None = None, limit: float, skip: float) -> Result:
         """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly."""
-        return self._tenant.call("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
+        return self._api.call("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
 
     def fetch_calendar_resources_pages(self, *, resourceType: Literal["equipments", "rooms"], locationId: Text | None = None, limit: float | None = None, skip: float | None = None) -> Iterator[Page]:
         """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly."""
-        return self._tenant.pages("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
+        return self._api.pages("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
 
     def find_event_notification(self, *, calendarId: Text, notificationId: Text) -> Result:
         """GET /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.readonly."""
-        return self._tenant.call("calendars.find-event-notification", {"calendarId": calendarId, "notificationId": notificationId})
+        return self._api.call("calendars.find-event-notification", {"calendarId": calendarId, "notificationId": notificationId})
 
     def get_appointment(self, *, eventId: Text) -> Result:
         """GET /calendars/events/appointments/{eventId}, token of location. Scopes: calendars/events.readonly."""
-        return self._tenant.call("calendars.get-appointment", {"eventId": eventId})
+        return self._api.call("calendars.get-appointment", {"eventId": eventId})
 
     def get_appointment_notes(self, *, appointmentId: Text, limit: float, offset: float) -> Result:
         """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly."""
-        return self._tenant.call("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
+        return self._api.call("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
 
     def get_appointment_notes_pages(self, *, appointmentId: Text, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
         """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly."""
-        return self._tenant.pages("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
+        return self._api.pages("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
 
     def get_blocked_slots(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text, endTime: Text) -> Result:
         """GET /calendars/blocked-slots, token of location. Scopes: calendars/events.readonly."""
-        return self._tenant.call("calendars.get-blocked-slots", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "groupId": groupId, "startTime": startTime, "endTime": endTime})
+        return self._api.call("calendars.get-blocked-slots", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "groupId": groupId, "startTime": startTime, "endTime": endTime})
 
     def get_calendar(self, *, calendarId: Text) -> Result:
         """GET /calendars/{calendarId}, token of location. Scopes: calendars.readonly."""
-        return self._tenant.call("calendars.get-calendar", {"calendarId": calendarId})
+        return self._api.call("calendars.get-calendar", {"calendarId": calendarId})
 
     def get_calendar_events(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text, endTime: Text) -> Result:
         """GET /calendars/events, token of location. Scopes: calendars/events.readonly."""
-        return self._tenant.call("calendars.get-calendar-events", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "groupId": groupId, "startTime": startTime, "endTime": endTime})
+        return self._api.call("calendars.get-calendar-events", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "groupId": groupId, "startTime": startTime, "endTime": endTime})
 
     def get_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], id: Text) -> Result:
         """GET /calendars/resources/{resourceType}/{id}, token of location. Scopes: calendars/resources.readonly."""
-        return self._tenant.call("calendars.get-calendar-resource", {"resourceType": resourceType, "id": id})
+        return self._api.call("calendars.get-calendar-resource", {"resourceType": resourceType, "id": id})
 
     def get_calendars(self, *, locationId: Text | None = None, groupId: Text | None = None, showDrafted: bool | None = None) -> Result:
         """GET /calendars/, token of location. Scopes: calendars.readonly."""
-        return self._tenant.call("calendars.get-calendars", {"locationId": locationId, "groupId": groupId, "showDrafted": showDrafted})
+        return self._api.call("calendars.get-calendars", {"locationId": locationId, "groupId": groupId, "showDrafted": showDrafted})
 
     def get_event_notification(self, *, calendarId: Text, isActive: bool | None = None, deleted: bool | None = None, limit: float | None = None, skip: float | None = None) -> Result:
         """GET /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.readonly."""
-        return self._tenant.call("calendars.get-event-notification", {"calendarId": calendarId, "isActive": isActive, "deleted": deleted, "limit": limit, "skip": skip})
+        return self._api.call("calendars.get-event-notification", {"calendarId": calendarId, "isActive": isActive, "deleted": deleted, "limit": limit, "skip": skip})
 
     def get_event_notification_pages(self, *, calendarId: Text, isActive: bool | None = None, deleted: bool | None = None, limit: float | None = None, skip: float | None = None) -> Iterator[Page]:
         """GET /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.readonly."""
-        return self._tenant.pages("calendars.get-event-notification", {"calendarId": calendarId, "isActive": isActive, "deleted": deleted, "limit": limit, "skip": skip})
+        return self._api.pages("calendars.get-event-notification", {"calendarId": calendarId, "isActive": isActive, "deleted": deleted, "limit": limit, "skip": skip})
 
     def get_groups(self, *, locationId: Text | None = None) -> Result:
         """GET /calendars/groups, token of location. Scopes: calendars/groups.readonly."""
-        return self._tenant.call("calendars.get-groups", {"locationId": locationId})
+        return self._api.call("calendars.get-groups", {"locationId": locationId})
 
     def get_slots(self, *, calendarId: Text, startDate: float, endDate: float, timezone: Text | None = None, userId: Text | None = None, userIds: Sequence[str] | None = None) -> Result:
         """GET /calendars/{calendarId}/free-slots, token of location. Scopes: calendars.readonly."""
-        return self._tenant.call("calendars.get-slots", {"calendarId": calendarId, "startDate": startDate, "endDate": endDate, "timezone": timezone, "userId": userId, "userIds": userIds})
+        return self._api.call("calendars.get-slots", {"calendarId": calendarId, "startDate": startDate, "endDate": endDate, "timezone": timezone, "userId": userId, "userIds": userIds})
 
     def get_all_schedules(self, *, locationId: Text | None = None, userId: Text, calendarId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
         """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly."""
-        return self._tenant.call("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
+        return self._api.call("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
 
     def get_all_schedules_pages(self, *, locationId: Text | None = None, userId: Text, calendarId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
         """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly."""
-        return self._tenant.pages("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
+        return self._api.pages("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
 
     def get_schedule_by_id(self, *, id: Text) -> Result:
         """GET /calendars/schedules/{id}, token of location. Scopes: calendars.readonly."""
-        return self._tenant.call("calendars.getScheduleById", {"id": id})
+        return self._api.call("calendars.getScheduleById", {"id": id})
 
     def remove_calendar_from_schedule(self, *, id: Text, calendarId: Text) -> Result:
         """DELETE /calendars/schedules/{id}/associations/{calendarId}, token of location. Scopes: calendars.write."""
-        return self._tenant.call("calendars.remove-calendar-from-schedule", {"id": id, "calendarId": calendarId})
+        return self._api.call("calendars.remove-calendar-from-schedule", {"id": id, "calendarId": calendarId})
 
     def update_appointment_note(self, *, appointmentId: Text, noteId: Text, body: UpdateAppointmentNoteBody | Json) -> Result:
         """PUT /calendars/appointments/{appointmentId}/notes/{noteId}, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.update-appointment-note", {"appointmentId": appointmentId, "noteId": noteId}, body)
+        return self._api.call("calendars.update-appointment-note", {"appointmentId": appointmentId, "noteId": noteId}, body)
 
     def update_calendar(self, *, calendarId: Text, body: UpdateCalendarBody | Json | None = None) -> Result:
         """PUT /calendars/{calendarId}, token of location. Scopes: calendars.write."""
-        return self._tenant.call("calendars.update-calendar", {"calendarId": calendarId}, body)
+        return self._api.call("calendars.update-calendar", {"calendarId": calendarId}, body)
 
     def update_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], id: Text, body: UpdateCalendarResourceBody | Json | None = None) -> Result:
         """PUT /calendars/resources/{resourceType}/{id}, token of location. Scopes: calendars/resources.write."""
-        return self._tenant.call("calendars.update-calendar-resource", {"resourceType": resourceType, "id": id}, body)
+        return self._api.call("calendars.update-calendar-resource", {"resourceType": resourceType, "id": id}, body)
 
     def update_event_notification(self, *, calendarId: Text, notificationId: Text, body: UpdateEventNotificationBody | Json | None = None) -> Result:
         """PUT /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.write."""
-        return self._tenant.call("calendars.update-event-notification", {"calendarId": calendarId, "notificationId": notificationId}, body)
+        return self._api.call("calendars.update-event-notification", {"calendarId": calendarId, "notificationId": notificationId}, body)
 
     def update_schedule(self, *, id: Text, body: UpdateScheduleBody | Json | None = None) -> Result:
         """PUT /calendars/schedules/{id}, token of location. Scopes: calendars.write."""
-        return self._tenant.call("calendars.updateSchedule", {"id": id}, body)
+        return self._api.call("calendars.updateSchedule", {"id": id}, body)
 
     def validate_groups_slug(self, *, body: ValidateGroupsSlugBody | Json) -> Result:
         """POST /calendars/groups/validate-slug, token of location. Scopes: calendars/groups.write."""
-        return self._tenant.call("calendars.validate-groups-slug", {}, body)
+        return self._api.call("calendars.validate-groups-slug", {}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from integrations.gateway.client import Result
-from integrations.gateway.tenant import Group, Text
+from integrations.gateway.tenant_api import Group, Text
 
 
 class Campaigns(Group):
@@ -13,4 +13,4 @@ class Campaigns(Group):
 
     def get_campaigns(self, *, locationId: Text | None = None, status: Text | None = None) -> Result:
         """GET /campaigns/, token of location. Scopes: campaigns.readonly."""
-        return self._tenant.call("campaigns.get-campaigns", {"locationId": locationId, "status": status})
+        return self._api.call("campaigns.get-campaigns", {"locationId": locationId, "status": status})

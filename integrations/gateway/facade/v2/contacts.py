@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class AddContactToWorkflowBody(TypedDict, total=False):
@@ -175,140 +175,140 @@ class Contacts(Group):
 
     def add_contact_to_campaign(self, *, contactId: Text, campaignId: Text, body: Json | None = None) -> Result:
         """POST /contacts/{contactId}/campaigns/{campaignId}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.add-contact-to-campaign", {"contactId": contactId, "campaignId": campaignId}, body)
+        return self._api.call("contacts.add-contact-to-campaign", {"contactId": contactId, "campaignId": campaignId}, body)
 
     def add_contact_to_workflow(self, *, contactId: Text, workflowId: Text, body: AddContactToWorkflowBody | Json | None = None) -> Result:
         """POST /contacts/{contactId}/workflow/{workflowId}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.add-contact-to-workflow", {"contactId": contactId, "workflowId": workflowId}, body)
+        return self._api.call("contacts.add-contact-to-workflow", {"contactId": contactId, "workflowId": workflowId}, body)
 
     def add_followers_contact(self, *, contactId: Text, body: AddFollowersContactBody | Json) -> Result:
         """POST /contacts/{contactId}/followers, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.add-followers-contact", {"contactId": contactId}, body)
+        return self._api.call("contacts.add-followers-contact", {"contactId": contactId}, body)
 
     def add_remove_contact_from_business(self, *, body: AddRemoveContactFromBusinessBody | Json) -> Result:
         """POST /contacts/bulk/business, token of any."""
-        return self._tenant.call("contacts.add-remove-contact-from-business", {}, body)
+        return self._api.call("contacts.add-remove-contact-from-business", {}, body)
 
     def add_tags(self, *, contactId: Text, body: AddTagsBody | Json) -> Result:
         """POST /contacts/{contactId}/tags, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.add-tags", {"contactId": contactId}, body)
+        return self._api.call("contacts.add-tags", {"contactId": contactId}, body)
 
     def create_association(self, *, type: Text, body: CreateAssociationBody | Json) -> Result:
         """POST /contacts/bulk/tags/update/{type}, token of any."""
-        return self._tenant.call("contacts.create-association", {"type": type}, body)
+        return self._api.call("contacts.create-association", {"type": type}, body)
 
     def create_contact(self, *, body: CreateContactBody | Json | None = None) -> Result:
         """POST /contacts/, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.create-contact", {}, body)
+        return self._api.call("contacts.create-contact", {}, body)
 
     def create_note(self, *, contactId: Text, body: CreateNoteBody | Json) -> Result:
         """POST /contacts/{contactId}/notes, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.create-note", {"contactId": contactId}, body)
+        return self._api.call("contacts.create-note", {"contactId": contactId}, body)
 
     def create_task(self, *, contactId: Text, body: CreateTaskBody | Json) -> Result:
         """POST /contacts/{contactId}/tasks, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.create-task", {"contactId": contactId}, body)
+        return self._api.call("contacts.create-task", {"contactId": contactId}, body)
 
     def delete_contact(self, *, contactId: Text) -> Result:
         """DELETE /contacts/{contactId}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.delete-contact", {"contactId": contactId})
+        return self._api.call("contacts.delete-contact", {"contactId": contactId})
 
     def delete_contact_from_workflow(self, *, contactId: Text, workflowId: Text, body: DeleteContactFromWorkflowBody | Json | None = None) -> Result:
         """DELETE /contacts/{contactId}/workflow/{workflowId}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.delete-contact-from-workflow", {"contactId": contactId, "workflowId": workflowId}, body)
+        return self._api.call("contacts.delete-contact-from-workflow", {"contactId": contactId, "workflowId": workflowId}, body)
 
     def delete_note(self, *, contactId: Text, id: Text) -> Result:
         """DELETE /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.delete-note", {"contactId": contactId, "id": id})
+        return self._api.call("contacts.delete-note", {"contactId": contactId, "id": id})
 
     def delete_task(self, *, contactId: Text, taskId: Text) -> Result:
         """DELETE /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.delete-task", {"contactId": contactId, "taskId": taskId})
+        return self._api.call("contacts.delete-task", {"contactId": contactId, "taskId": taskId})
 
     def get_all_notes(self, *, contactId: Text) -> Result:
         """GET /contacts/{contactId}/notes, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.get-all-notes", {"contactId": contactId})
+        return self._api.call("contacts.get-all-notes", {"contactId": contactId})
 
     def get_all_tasks(self, *, contactId: Text) -> Result:
         """GET /contacts/{contactId}/tasks, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.get-all-tasks", {"contactId": contactId})
+        return self._api.call("contacts.get-all-tasks", {"contactId": contactId})
 
     def get_appointments_for_contact(self, *, contactId: Text) -> Result:
         """GET /contacts/{contactId}/appointments, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.get-appointments-for-contact", {"contactId": contactId})
+        return self._api.call("contacts.get-appointments-for-contact", {"contactId": contactId})
 
     def get_contact(self, *, contactId: Text) -> Result:
         """GET /contacts/{contactId}, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.get-contact", {"contactId": contactId})
+        return self._api.call("contacts.get-contact", {"contactId": contactId})
 
     def get_contacts(self, *, locationId: Text | None = None, startAfterId: Text | None = None, startAfter: float | None = None, query: Text | None = None, limit: float | None = None) -> Result:
         """GET /contacts/, token of location. Scopes: contacts.readonly. Deprecated."""
-        return self._tenant.call("contacts.get-contacts", {"locationId": locationId, "startAfterId": startAfterId, "startAfter": startAfter, "query": query, "limit": limit})
+        return self._api.call("contacts.get-contacts", {"locationId": locationId, "startAfterId": startAfterId, "startAfter": startAfter, "query": query, "limit": limit})
 
     def get_contacts_pages(self, *, locationId: Text | None = None, startAfterId: Text | None = None, startAfter: float | None = None, query: Text | None = None, limit: float | None = None) -> Iterator[Page]:
         """GET /contacts/, token of location. Scopes: contacts.readonly. Deprecated."""
-        return self._tenant.pages("contacts.get-contacts", {"locationId": locationId, "startAfterId": startAfterId, "startAfter": startAfter, "query": query, "limit": limit})
+        return self._api.pages("contacts.get-contacts", {"locationId": locationId, "startAfterId": startAfterId, "startAfter": startAfter, "query": query, "limit": limit})
 
     def get_contacts_by_business_id(self, *, businessId: Text, limit: Text | None = None, locationId: Text | None = None, skip: Text | None = None, query: Text | None = None) -> Result:
         """GET /contacts/business/{businessId}, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.get-contacts-by-businessId", {"businessId": businessId, "limit": limit, "locationId": locationId, "skip": skip, "query": query})
+        return self._api.call("contacts.get-contacts-by-businessId", {"businessId": businessId, "limit": limit, "locationId": locationId, "skip": skip, "query": query})
 
     def get_contacts_by_business_id_pages(self, *, businessId: Text, limit: Text | None = None, locationId: Text | None = None, skip: Text | None = None, query: Text | None = None) -> Iterator[Page]:
         """GET /contacts/business/{businessId}, token of location. Scopes: contacts.readonly."""
-        return self._tenant.pages("contacts.get-contacts-by-businessId", {"businessId": businessId, "limit": limit, "locationId": locationId, "skip": skip, "query": query})
+        return self._api.pages("contacts.get-contacts-by-businessId", {"businessId": businessId, "limit": limit, "locationId": locationId, "skip": skip, "query": query})
 
     def get_duplicate_contact(self, *, locationId: Text | None = None, number: Text | None = None, email: Text | None = None) -> Result:
         """GET /contacts/search/duplicate, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.get-duplicate-contact", {"locationId": locationId, "number": number, "email": email})
+        return self._api.call("contacts.get-duplicate-contact", {"locationId": locationId, "number": number, "email": email})
 
     def get_note(self, *, contactId: Text, id: Text) -> Result:
         """GET /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.get-note", {"contactId": contactId, "id": id})
+        return self._api.call("contacts.get-note", {"contactId": contactId, "id": id})
 
     def get_task(self, *, contactId: Text, taskId: Text) -> Result:
         """GET /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.get-task", {"contactId": contactId, "taskId": taskId})
+        return self._api.call("contacts.get-task", {"contactId": contactId, "taskId": taskId})
 
     def remove_contact_from_campaign(self, *, contactId: Text, campaignId: Text) -> Result:
         """DELETE /contacts/{contactId}/campaigns/{campaignId}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.remove-contact-from-campaign", {"contactId": contactId, "campaignId": campaignId})
+        return self._api.call("contacts.remove-contact-from-campaign", {"contactId": contactId, "campaignId": campaignId})
 
     def remove_contact_from_every_campaign(self, *, contactId: Text) -> Result:
         """DELETE /contacts/{contactId}/campaigns/removeAll, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.remove-contact-from-every-campaign", {"contactId": contactId})
+        return self._api.call("contacts.remove-contact-from-every-campaign", {"contactId": contactId})
 
     def remove_followers_contact(self, *, contactId: Text, body: RemoveFollowersContactBody | Json) -> Result:
         """DELETE /contacts/{contactId}/followers, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.remove-followers-contact", {"contactId": contactId}, body)
+        return self._api.call("contacts.remove-followers-contact", {"contactId": contactId}, body)
 
     def remove_tags(self, *, contactId: Text, body: RemoveTagsBody | Json) -> Result:
         """DELETE /contacts/{contactId}/tags, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.remove-tags", {"contactId": contactId}, body)
+        return self._api.call("contacts.remove-tags", {"contactId": contactId}, body)
 
     def search_contacts_advanced(self, *, body: SearchContactsAdvancedBody | Json) -> Result:
         """POST /contacts/search, token of location. Scopes: contacts.readonly."""
-        return self._tenant.call("contacts.search-contacts-advanced", {}, body)
+        return self._api.call("contacts.search-contacts-advanced", {}, body)
 
     def search_contacts_advanced_pages(self, *, body: SearchContactsAdvancedBody | Json) -> Iterator[Page]:
         """POST /contacts/search, token of location. Scopes: contacts.readonly."""
-        return self._tenant.pages("contacts.search-contacts-advanced", {}, body)
+        return self._api.pages("contacts.search-contacts-advanced", {}, body)
 
     def update_contact(self, *, contactId: Text, body: UpdateContactBody | Json | None = None) -> Result:
         """PUT /contacts/{contactId}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.update-contact", {"contactId": contactId}, body)
+        return self._api.call("contacts.update-contact", {"contactId": contactId}, body)
 
     def update_note(self, *, contactId: Text, id: Text, body: UpdateNoteBody | Json | None = None) -> Result:
         """PUT /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.update-note", {"contactId": contactId, "id": id}, body)
+        return self._api.call("contacts.update-note", {"contactId": contactId, "id": id}, body)
 
     def update_task(self, *, contactId: Text, taskId: Text, body: UpdateTaskBody | Json | None = None) -> Result:
         """PUT /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.update-task", {"contactId": contactId, "taskId": taskId}, body)
+        return self._api.call("contacts.update-task", {"contactId": contactId, "taskId": taskId}, body)
 
     def update_task_completed(self, *, contactId: Text, taskId: Text, body: UpdateTaskCompletedBody | Json) -> Result:
         """PUT /contacts/{contactId}/tasks/{taskId}/completed, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.update-task-completed", {"contactId": contactId, "taskId": taskId}, body)
+        return self._api.call("contacts.update-task-completed", {"contactId": contactId, "taskId": taskId}, body)
 
     def upsert_contact(self, *, body: UpsertContactBody | Json | None = None) -> Result:
         """POST /contacts/upsert, token of location. Scopes: contacts.write."""
-        return self._tenant.call("contacts.upsert-contact", {}, body)
+        return self._api.call("contacts.upsert-contact", {}, body)

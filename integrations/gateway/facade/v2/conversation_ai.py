@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateActionBody(TypedDict, total=False):
@@ -77,52 +77,52 @@ class ConversationAi(Group):
 
     def create_action(self, *, agentId: Text, body: CreateActionBody | Json) -> Result:
         """POST /conversation-ai/agents/{agentId}/actions, token of location. Scopes: conversation-ai.write."""
-        return self._tenant.call("conversation-ai.create-action", {"agentId": agentId}, body)
+        return self._api.call("conversation-ai.create-action", {"agentId": agentId}, body)
 
     def create_agent(self, *, body: CreateAgentBody | Json) -> Result:
         """POST /conversation-ai/agents, token of location. Scopes: conversation-ai.write."""
-        return self._tenant.call("conversation-ai.create-agent", {}, body)
+        return self._api.call("conversation-ai.create-agent", {}, body)
 
     def delete_action(self, *, agentId: Text, actionId: Text) -> Result:
         """DELETE /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.write."""
-        return self._tenant.call("conversation-ai.delete-action", {"agentId": agentId, "actionId": actionId})
+        return self._api.call("conversation-ai.delete-action", {"agentId": agentId, "actionId": actionId})
 
     def delete_agent(self, *, agentId: Text) -> Result:
         """DELETE /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.write."""
-        return self._tenant.call("conversation-ai.delete-agent", {"agentId": agentId})
+        return self._api.call("conversation-ai.delete-agent", {"agentId": agentId})
 
     def get_action_by_id(self, *, agentId: Text, actionId: Text) -> Result:
         """GET /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.readonly."""
-        return self._tenant.call("conversation-ai.get-action-by-id", {"agentId": agentId, "actionId": actionId})
+        return self._api.call("conversation-ai.get-action-by-id", {"agentId": agentId, "actionId": actionId})
 
     def get_agent(self, *, agentId: Text) -> Result:
         """GET /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.readonly."""
-        return self._tenant.call("conversation-ai.get-agent", {"agentId": agentId})
+        return self._api.call("conversation-ai.get-agent", {"agentId": agentId})
 
     def get_generation_details(self, *, messageId: Text, source: Literal["conversation", "workflow"]) -> Result:
         """GET /conversation-ai/generations, token of location. Scopes: conversation-ai.readonly."""
-        return self._tenant.call("conversation-ai.get-generation-details", {"messageId": messageId, "source": source})
+        return self._api.call("conversation-ai.get-generation-details", {"messageId": messageId, "source": source})
 
     def list_actions(self, *, agentId: Text) -> Result:
         """GET /conversation-ai/agents/{agentId}/actions/list, token of location. Scopes: conversation-ai.readonly."""
-        return self._tenant.call("conversation-ai.list-actions", {"agentId": agentId})
+        return self._api.call("conversation-ai.list-actions", {"agentId": agentId})
 
     def search_agent(self, *, startAfter: Text | None = None, limit: float | None = None, query: Text | None = None) -> Result:
         """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly."""
-        return self._tenant.call("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
+        return self._api.call("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
 
     def search_agent_pages(self, *, startAfter: Text | None = None, limit: float | None = None, query: Text | None = None) -> Iterator[Page]:
         """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly."""
-        return self._tenant.pages("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
+        return self._api.pages("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
 
     def update_action(self, *, agentId: Text, actionId: Text, body: UpdateActionBody | Json) -> Result:
         """PUT /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.write."""
-        return self._tenant.call("conversation-ai.update-action", {"agentId": agentId, "actionId": actionId}, body)
+        return self._api.call("conversation-ai.update-action", {"agentId": agentId, "actionId": actionId}, body)
 
     def update_agent(self, *, agentId: Text, body: UpdateAgentBody | Json) -> Result:
         """PUT /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.write."""
-        return self._tenant.call("conversation-ai.update-agent", {"agentId": agentId}, body)
+        return self._api.call("conversation-ai.update-agent", {"agentId": agentId}, body)
 
     def update_followup_settings(self, *, agentId: Text, body: UpdateFollowupSettingsBody | Json) -> Result:
         """PATCH /conversation-ai/agents/{agentId}/followup-settings, token of location. Scopes: conversation-ai.write."""
-        return self._tenant.call("conversation-ai.update-followup-settings", {"agentId": agentId}, body)
+        return self._api.call("conversation-ai.update-followup-settings", {"agentId": agentId}, body)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Result
-from integrations.gateway.tenant import Group, Json
+from integrations.gateway.tenant_api import Group, Json
 
 
 class ImportCoursesBody(TypedDict, total=False):
@@ -21,4 +21,4 @@ class Courses(Group):
 
     def import_courses(self, *, body: ImportCoursesBody | Json) -> Result:
         """POST /courses/courses-exporter/public/import, token of location."""
-        return self._tenant.call("courses.import-courses", {}, body)
+        return self._api.call("courses.import-courses", {}, body)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateCustomFieldBody(TypedDict, total=False):
@@ -53,32 +53,32 @@ class CustomFields(Group):
 
     def create_custom_field(self, *, body: CreateCustomFieldBody | Json) -> Result:
         """POST /custom-fields/, token of location. Scopes: locations/customFields.write."""
-        return self._tenant.call("custom-fields.create-custom-field", {}, body)
+        return self._api.call("custom-fields.create-custom-field", {}, body)
 
     def create_custom_field_folder(self, *, body: CreateCustomFieldFolderBody | Json) -> Result:
         """POST /custom-fields/folder, token of location. Scopes: locations/customFields.write."""
-        return self._tenant.call("custom-fields.create-custom-field-folder", {}, body)
+        return self._api.call("custom-fields.create-custom-field-folder", {}, body)
 
     def delete_custom_field(self, *, id: Text) -> Result:
         """DELETE /custom-fields/{id}, token of location. Scopes: locations/customFields.write."""
-        return self._tenant.call("custom-fields.delete-custom-field", {"id": id})
+        return self._api.call("custom-fields.delete-custom-field", {"id": id})
 
     def delete_custom_field_folder(self, *, id: Text, locationId: Text | None = None) -> Result:
         """DELETE /custom-fields/folder/{id}, token of location. Scopes: locations/customFields.write."""
-        return self._tenant.call("custom-fields.delete-custom-field-folder", {"id": id, "locationId": locationId})
+        return self._api.call("custom-fields.delete-custom-field-folder", {"id": id, "locationId": locationId})
 
     def get_custom_field_by_id(self, *, id: Text) -> Result:
         """GET /custom-fields/{id}, token of location. Scopes: locations/customFields.readonly."""
-        return self._tenant.call("custom-fields.get-custom-field-by-id", {"id": id})
+        return self._api.call("custom-fields.get-custom-field-by-id", {"id": id})
 
     def get_custom_fields_by_object_key(self, *, objectKey: Text, locationId: Text | None = None) -> Result:
         """GET /custom-fields/object-key/{objectKey}, token of location. Scopes: locations/customFields.readonly."""
-        return self._tenant.call("custom-fields.get-custom-fields-by-object-key", {"objectKey": objectKey, "locationId": locationId})
+        return self._api.call("custom-fields.get-custom-fields-by-object-key", {"objectKey": objectKey, "locationId": locationId})
 
     def update_custom_field(self, *, id: Text, body: UpdateCustomFieldBody | Json) -> Result:
         """PUT /custom-fields/{id}, token of location. Scopes: locations/customFields.write."""
-        return self._tenant.call("custom-fields.update-custom-field", {"id": id}, body)
+        return self._api.call("custom-fields.update-custom-field", {"id": id}, body)
 
     def update_custom_field_folder(self, *, id: Text, body: UpdateCustomFieldFolderBody | Json) -> Result:
         """PUT /custom-fields/folder/{id}, token of location. Scopes: locations/customFields.write."""
-        return self._tenant.call("custom-fields.update-custom-field-folder", {"id": id}, body)
+        return self._api.call("custom-fields.update-custom-field-folder", {"id": id}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateTemplateBody(TypedDict, total=False):
@@ -42,28 +42,28 @@ class Emails(Group):
 
     def create_template(self, *, body: CreateTemplateBody | Json) -> Result:
         """POST /emails/builder, token of location. Scopes: emails/builder.write."""
-        return self._tenant.call("emails.create-template", {}, body)
+        return self._api.call("emails.create-template", {}, body)
 
     def delete_template(self, *, locationId: Text | None = None, templateId: Text) -> Result:
         """DELETE /emails/builder/{locationId}/{templateId}, token of location."""
-        return self._tenant.call("emails.delete-template", {"locationId": locationId, "templateId": templateId})
+        return self._api.call("emails.delete-template", {"locationId": locationId, "templateId": templateId})
 
     def fetch_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, status: Literal["active", "pause", "complete", "cancelled", "retry", "draft", "resend-scheduled"] | None = None, emailStatus: Literal["all", "not-started", "paused", "cancelled", "processing", "resumed", "next-drip", "complete", "success", "error", "waiting", "queued", "queueing", "reading", "scheduled"] | None = None, name: Text | None = None, parentId: Text | None = None, limitedFields: bool | None = None, archived: bool | None = None, campaignsOnly: bool | None = None, showStats: bool | None = None) -> Result:
         """GET /emails/schedule, token of location. Scopes: emails/schedule.readonly."""
-        return self._tenant.call("emails.fetch-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "status": status, "emailStatus": emailStatus, "name": name, "parentId": parentId, "limitedFields": limitedFields, "archived": archived, "campaignsOnly": campaignsOnly, "showStats": showStats})
+        return self._api.call("emails.fetch-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "status": status, "emailStatus": emailStatus, "name": name, "parentId": parentId, "limitedFields": limitedFields, "archived": archived, "campaignsOnly": campaignsOnly, "showStats": showStats})
 
     def fetch_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, status: Literal["active", "pause", "complete", "cancelled", "retry", "draft", "resend-scheduled"] | None = None, emailStatus: Literal["all", "not-started", "paused", "cancelled", "processing", "resumed", "next-drip", "complete", "success", "error", "waiting", "queued", "queueing", "reading", "scheduled"] | None = None, name: Text | None = None, parentId: Text | None = None, limitedFields: bool | None = None, archived: bool | None = None, campaignsOnly: bool | None = None, showStats: bool | None = None) -> Iterator[Page]:
         """GET /emails/schedule, token of location. Scopes: emails/schedule.readonly."""
-        return self._tenant.pages("emails.fetch-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "status": status, "emailStatus": emailStatus, "name": name, "parentId": parentId, "limitedFields": limitedFields, "archived": archived, "campaignsOnly": campaignsOnly, "showStats": showStats})
+        return self._api.pages("emails.fetch-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "status": status, "emailStatus": emailStatus, "name": name, "parentId": parentId, "limitedFields": limitedFields, "archived": archived, "campaignsOnly": campaignsOnly, "showStats": showStats})
 
     def fetch_template(self, *, locationId: Text | None = None, limit: Text | None = None, offset: Text | None = None, search: Text | None = None, sortByDate: Text | None = None, archived: Text | None = None, builderVersion: Literal["1", "2"] | None = None, name: Text | None = None, parentId: Text | None = None, originId: Text | None = None, templatesOnly: Text | None = None) -> Result:
         """GET /emails/builder, token of location. Scopes: emails/builder.readonly."""
-        return self._tenant.call("emails.fetch-template", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortByDate": sortByDate, "archived": archived, "builderVersion": builderVersion, "name": name, "parentId": parentId, "originId": originId, "templatesOnly": templatesOnly})
+        return self._api.call("emails.fetch-template", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortByDate": sortByDate, "archived": archived, "builderVersion": builderVersion, "name": name, "parentId": parentId, "originId": originId, "templatesOnly": templatesOnly})
 
     def fetch_template_pages(self, *, locationId: Text | None = None, limit: Text | None = None, offset: Text | None = None, search: Text | None = None, sortByDate: Text | None = None, archived: Text | None = None, builderVersion: Literal["1", "2"] | None = None, name: Text | None = None, parentId: Text | None = None, originId: Text | None = None, templatesOnly: Text | None = None) -> Iterator[Page]:
         """GET /emails/builder, token of location. Scopes: emails/builder.readonly."""
-        return self._tenant.pages("emails.fetch-template", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortByDate": sortByDate, "archived": archived, "builderVersion": builderVersion, "name": name, "parentId": parentId, "originId": originId, "templatesOnly": templatesOnly})
+        return self._api.pages("emails.fetch-template", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortByDate": sortByDate, "archived": archived, "builderVersion": builderVersion, "name": name, "parentId": parentId, "originId": originId, "templatesOnly": templatesOnly})
 
     def update_template(self, *, body: UpdateTemplateBody | Json) -> Result:
         """POST /emails/builder/data, token of location. Scopes: emails/builder.write."""
-        return self._tenant.call("emails.update-template", {}, body)
+        return self._api.call("emails.update-template", {}, body)

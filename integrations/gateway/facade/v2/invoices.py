@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class AutoPaymentInvoiceScheduleBody(TypedDict, total=False):
@@ -367,188 +367,188 @@ class Invoices(Group):
 
     def auto_payment_invoice_schedule(self, *, scheduleId: Text, body: AutoPaymentInvoiceScheduleBody | Json) -> Result:
         """POST /invoices/schedule/{scheduleId}/auto-payment, token of company or location. Scopes: invoices/schedule.write."""
-        return self._tenant.call("invoices.auto-payment-invoice-schedule", {"scheduleId": scheduleId}, body)
+        return self._api.call("invoices.auto-payment-invoice-schedule", {"scheduleId": scheduleId}, body)
 
     def cancel_invoice_schedule(self, *, scheduleId: Text, body: CancelInvoiceScheduleBody | Json | None = None) -> Result:
         """POST /invoices/schedule/{scheduleId}/cancel, token of company or location. Scopes: invoices/schedule.write."""
-        return self._tenant.call("invoices.cancel-invoice-schedule", {"scheduleId": scheduleId}, body)
+        return self._api.call("invoices.cancel-invoice-schedule", {"scheduleId": scheduleId}, body)
 
     def create_estimate_template(self, *, body: CreateEstimateTemplateBody | Json) -> Result:
         """POST /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.write."""
-        return self._tenant.call("invoices.create-estimate-template", {}, body)
+        return self._api.call("invoices.create-estimate-template", {}, body)
 
     def create_invoice(self, *, body: CreateInvoiceBody | Json) -> Result:
         """POST /invoices/, token of company or location. Scopes: invoices.write."""
-        return self._tenant.call("invoices.create-invoice", {}, body)
+        return self._api.call("invoices.create-invoice", {}, body)
 
     def create_invoice_from_estimate(self, *, estimateId: Text, body: CreateInvoiceFromEstimateBody | Json) -> Result:
         """POST /invoices/estimate/{estimateId}/invoice, token of company or location. Scopes: invoices/estimate.write."""
-        return self._tenant.call("invoices.create-invoice-from-estimate", {"estimateId": estimateId}, body)
+        return self._api.call("invoices.create-invoice-from-estimate", {"estimateId": estimateId}, body)
 
     def create_invoice_schedule(self, *, body: CreateInvoiceScheduleBody | Json) -> Result:
         """POST /invoices/schedule, token of company or location. Scopes: invoices/schedule.write."""
-        return self._tenant.call("invoices.create-invoice-schedule", {}, body)
+        return self._api.call("invoices.create-invoice-schedule", {}, body)
 
     def create_invoice_template(self, *, body: CreateInvoiceTemplateBody | Json) -> Result:
         """POST /invoices/template, token of company or location. Scopes: invoices/template.write."""
-        return self._tenant.call("invoices.create-invoice-template", {}, body)
+        return self._api.call("invoices.create-invoice-template", {}, body)
 
     def create_new_estimate(self, *, body: CreateNewEstimateBody | Json) -> Result:
         """POST /invoices/estimate, token of company or location. Scopes: invoices/estimate.write."""
-        return self._tenant.call("invoices.create-new-estimate", {}, body)
+        return self._api.call("invoices.create-new-estimate", {}, body)
 
     def delete_estimate(self, *, estimateId: Text, body: DeleteEstimateBody | Json | None = None) -> Result:
         """DELETE /invoices/estimate/{estimateId}, token of company or location. Scopes: invoices/estimate.write."""
-        return self._tenant.call("invoices.delete-estimate", {"estimateId": estimateId}, body)
+        return self._api.call("invoices.delete-estimate", {"estimateId": estimateId}, body)
 
     def delete_estimate_template(self, *, templateId: Text, body: DeleteEstimateTemplateBody | Json | None = None) -> Result:
         """DELETE /invoices/estimate/template/{templateId}, token of company or location. Scopes: invoices/estimate.write."""
-        return self._tenant.call("invoices.delete-estimate-template", {"templateId": templateId}, body)
+        return self._api.call("invoices.delete-estimate-template", {"templateId": templateId}, body)
 
     def delete_invoice(self, *, invoiceId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """DELETE /invoices/{invoiceId}, token of company or location. Scopes: invoices.write."""
-        return self._tenant.call("invoices.delete-invoice", {"invoiceId": invoiceId, "altId": altId, "altType": altType})
+        return self._api.call("invoices.delete-invoice", {"invoiceId": invoiceId, "altId": altId, "altType": altType})
 
     def delete_invoice_schedule(self, *, scheduleId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """DELETE /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.write."""
-        return self._tenant.call("invoices.delete-invoice-schedule", {"scheduleId": scheduleId, "altId": altId, "altType": altType})
+        return self._api.call("invoices.delete-invoice-schedule", {"scheduleId": scheduleId, "altId": altId, "altType": altType})
 
     def delete_invoice_template(self, *, templateId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """DELETE /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.write."""
-        return self._tenant.call("invoices.delete-invoice-template", {"templateId": templateId, "altId": altId, "altType": altType})
+        return self._api.call("invoices.delete-invoice-template", {"templateId": templateId, "altId": altId, "altType": altType})
 
     def generate_estimate_number(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /invoices/estimate/number/generate, token of company or location. Scopes: invoices/estimate.readonly."""
-        return self._tenant.call("invoices.generate-estimate-number", {"altId": altId, "altType": altType})
+        return self._api.call("invoices.generate-estimate-number", {"altId": altId, "altType": altType})
 
     def generate_invoice_number(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /invoices/generate-invoice-number, token of company or location. Scopes: invoices.readonly."""
-        return self._tenant.call("invoices.generate-invoice-number", {"altId": altId, "altType": altType})
+        return self._api.call("invoices.generate-invoice-number", {"altId": altId, "altType": altType})
 
     def get_invoice(self, *, invoiceId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /invoices/{invoiceId}, token of company or location. Scopes: invoices.readonly."""
-        return self._tenant.call("invoices.get-invoice", {"invoiceId": invoiceId, "altId": altId, "altType": altType})
+        return self._api.call("invoices.get-invoice", {"invoiceId": invoiceId, "altId": altId, "altType": altType})
 
     def get_invoice_schedule(self, *, scheduleId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.readonly."""
-        return self._tenant.call("invoices.get-invoice-schedule", {"scheduleId": scheduleId, "altId": altId, "altType": altType})
+        return self._api.call("invoices.get-invoice-schedule", {"scheduleId": scheduleId, "altId": altId, "altType": altType})
 
     def get_invoice_settings(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /invoices/settings, token of company or location. Scopes: invoices.readonly."""
-        return self._tenant.call("invoices.get-invoice-settings", {"altId": altId, "altType": altType})
+        return self._api.call("invoices.get-invoice-settings", {"altId": altId, "altType": altType})
 
     def get_invoice_template(self, *, templateId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.readonly."""
-        return self._tenant.call("invoices.get-invoice-template", {"templateId": templateId, "altId": altId, "altType": altType})
+        return self._api.call("invoices.get-invoice-template", {"templateId": templateId, "altId": altId, "altType": altType})
 
     def list_estimate_templates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, limit: Text, offset: Text) -> Result:
         """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly."""
-        return self._tenant.call("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
+        return self._api.call("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
 
     def list_estimate_templates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
         """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly."""
-        return self._tenant.pages("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
+        return self._api.pages("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
 
     def list_estimates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, status: Literal["all", "draft", "sent", "accepted", "declined", "invoiced", "viewed"] | None = None, contactId: Text | None = None, limit: Text, offset: Text) -> Result:
         """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly."""
-        return self._tenant.call("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
+        return self._api.call("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
 
     def list_estimates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, status: Literal["all", "draft", "sent", "accepted", "declined", "invoiced", "viewed"] | None = None, contactId: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
         """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly."""
-        return self._tenant.pages("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
+        return self._api.pages("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
 
     def list_invoice_schedules(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text, offset: Text) -> Result:
         """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly."""
-        return self._tenant.call("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
+        return self._api.call("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
     def list_invoice_schedules_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
         """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly."""
-        return self._tenant.pages("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
+        return self._api.pages("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
     def list_invoice_templates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text, offset: Text) -> Result:
         """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly."""
-        return self._tenant.call("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
+        return self._api.call("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
     def list_invoice_templates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
         """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly."""
-        return self._tenant.pages("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
+        return self._api.pages("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
     def list_invoices(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, contactId: Text | None = None, limit: Text, offset: Text, sortField: Literal["issueDate"] | None = None, sortOrder: Literal["ascend", "descend"] | None = None) -> Result:
         """GET /invoices/, token of company or location. Scopes: invoices.readonly."""
-        return self._tenant.call("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
+        return self._api.call("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
 
     def list_invoices_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, contactId: Text | None = None, limit: Text | None = None, offset: Text | None = None, sortField: Literal["issueDate"] | None = None, sortOrder: Literal["ascend", "descend"] | None = None) -> Iterator[Page]:
         """GET /invoices/, token of company or location. Scopes: invoices.readonly."""
-        return self._tenant.pages("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
+        return self._api.pages("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
 
     def preview_estimate_template(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, templateId: Text) -> Result:
         """GET /invoices/estimate/template/preview, token of company or location. Scopes: invoices/estimate.readonly."""
-        return self._tenant.call("invoices.preview-estimate-template", {"altId": altId, "altType": altType, "templateId": templateId})
+        return self._api.call("invoices.preview-estimate-template", {"altId": altId, "altType": altType, "templateId": templateId})
 
     def record_invoice(self, *, invoiceId: Text, body: RecordInvoiceBody | Json) -> Result:
         """POST /invoices/{invoiceId}/record-payment, token of company or location. Scopes: invoices.write."""
-        return self._tenant.call("invoices.record-invoice", {"invoiceId": invoiceId}, body)
+        return self._api.call("invoices.record-invoice", {"invoiceId": invoiceId}, body)
 
     def schedule_invoice_schedule(self, *, scheduleId: Text, body: ScheduleInvoiceScheduleBody | Json) -> Result:
         """POST /invoices/schedule/{scheduleId}/schedule, token of company or location. Scopes: invoices/schedule.write."""
-        return self._tenant.call("invoices.schedule-invoice-schedule", {"scheduleId": scheduleId}, body)
+        return self._api.call("invoices.schedule-invoice-schedule", {"scheduleId": scheduleId}, body)
 
     def send_estimate(self, *, estimateId: Text, body: SendEstimateBody | Json) -> Result:
         """POST /invoices/estimate/{estimateId}/send, token of company or location. Scopes: invoices/estimate.write."""
-        return self._tenant.call("invoices.send-estimate", {"estimateId": estimateId}, body)
+        return self._api.call("invoices.send-estimate", {"estimateId": estimateId}, body)
 
     def send_invoice(self, *, invoiceId: Text, body: SendInvoiceBody | Json) -> Result:
         """POST /invoices/{invoiceId}/send, token of company or location. Scopes: invoices.write."""
-        return self._tenant.call("invoices.send-invoice", {"invoiceId": invoiceId}, body)
+        return self._api.call("invoices.send-invoice", {"invoiceId": invoiceId}, body)
 
     def text2pay_invoice(self, *, body: Text2payInvoiceBody | Json) -> Result:
         """POST /invoices/text2pay, token of location. Scopes: invoices.write."""
-        return self._tenant.call("invoices.text2pay-invoice", {}, body)
+        return self._api.call("invoices.text2pay-invoice", {}, body)
 
     def update_and_schedule_invoice_schedule(self, *, scheduleId: Text) -> Result:
         """POST /invoices/schedule/{scheduleId}/updateAndSchedule, token of company or location. Scopes: invoices/schedule.write."""
-        return self._tenant.call("invoices.update-and-schedule-invoice-schedule", {"scheduleId": scheduleId})
+        return self._api.call("invoices.update-and-schedule-invoice-schedule", {"scheduleId": scheduleId})
 
     def update_estimate(self, *, estimateId: Text, body: UpdateEstimateBody | Json) -> Result:
         """PUT /invoices/estimate/{estimateId}, token of company or location. Scopes: invoices/estimate.write."""
-        return self._tenant.call("invoices.update-estimate", {"estimateId": estimateId}, body)
+        return self._api.call("invoices.update-estimate", {"estimateId": estimateId}, body)
 
     def update_estimate_last_visited_at(self, *, body: UpdateEstimateLastVisitedAtBody | Json) -> Result:
         """PATCH /invoices/estimate/stats/last-visited-at, token of company or location."""
-        return self._tenant.call("invoices.update-estimate-last-visited-at", {}, body)
+        return self._api.call("invoices.update-estimate-last-visited-at", {}, body)
 
     def update_estimate_template(self, *, templateId: Text, body: UpdateEstimateTemplateBody | Json) -> Result:
         """PUT /invoices/estimate/template/{templateId}, token of company or location. Scopes: invoices/estimate.write."""
-        return self._tenant.call("invoices.update-estimate-template", {"templateId": templateId}, body)
+        return self._api.call("invoices.update-estimate-template", {"templateId": templateId}, body)
 
     def update_invoice(self, *, invoiceId: Text, body: UpdateInvoiceBody | Json) -> Result:
         """PUT /invoices/{invoiceId}, token of company or location. Scopes: invoices.write."""
-        return self._tenant.call("invoices.update-invoice", {"invoiceId": invoiceId}, body)
+        return self._api.call("invoices.update-invoice", {"invoiceId": invoiceId}, body)
 
     def update_invoice_last_visited_at(self, *, body: UpdateInvoiceLastVisitedAtBody | Json) -> Result:
         """PATCH /invoices/stats/last-visited-at, token of company or location."""
-        return self._tenant.call("invoices.update-invoice-last-visited-at", {}, body)
+        return self._api.call("invoices.update-invoice-last-visited-at", {}, body)
 
     def update_invoice_late_fees_configuration(self, *, invoiceId: Text, body: UpdateInvoiceLateFeesConfigurationBody | Json) -> Result:
         """PATCH /invoices/{invoiceId}/late-fees-configuration, token of company or location."""
-        return self._tenant.call("invoices.update-invoice-late-fees-configuration", {"invoiceId": invoiceId}, body)
+        return self._api.call("invoices.update-invoice-late-fees-configuration", {"invoiceId": invoiceId}, body)
 
     def update_invoice_payment_methods_configuration(self, *, templateId: Text, body: UpdateInvoicePaymentMethodsConfigurationBody | Json | None = None) -> Result:
         """PATCH /invoices/template/{templateId}/payment-methods-configuration, token of company or location."""
-        return self._tenant.call("invoices.update-invoice-payment-methods-configuration", {"templateId": templateId}, body)
+        return self._api.call("invoices.update-invoice-payment-methods-configuration", {"templateId": templateId}, body)
 
     def update_invoice_schedule(self, *, scheduleId: Text, body: UpdateInvoiceScheduleBody | Json) -> Result:
         """PUT /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.write."""
-        return self._tenant.call("invoices.update-invoice-schedule", {"scheduleId": scheduleId}, body)
+        return self._api.call("invoices.update-invoice-schedule", {"scheduleId": scheduleId}, body)
 
     def update_invoice_template(self, *, templateId: Text, body: UpdateInvoiceTemplateBody | Json) -> Result:
         """PUT /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.write."""
-        return self._tenant.call("invoices.update-invoice-template", {"templateId": templateId}, body)
+        return self._api.call("invoices.update-invoice-template", {"templateId": templateId}, body)
 
     def update_invoice_template_late_fees_configuration(self, *, templateId: Text, body: UpdateInvoiceTemplateLateFeesConfigurationBody | Json) -> Result:
         """PATCH /invoices/template/{templateId}/late-fees-configuration, token of company or location."""
-        return self._tenant.call("invoices.update-invoice-template-late-fees-configuration", {"templateId": templateId}, body)
+        return self._api.call("invoices.update-invoice-template-late-fees-configuration", {"templateId": templateId}, body)
 
     def void_invoice(self, *, invoiceId: Text, body: VoidInvoiceBody | Json | None = None) -> Result:
         """POST /invoices/{invoiceId}/void, token of company or location. Scopes: invoices.write."""
-        return self._tenant.call("invoices.void-invoice", {"invoiceId": invoiceId}, body)
+        return self._api.call("invoices.void-invoice", {"invoiceId": invoiceId}, body)

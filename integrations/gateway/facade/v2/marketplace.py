@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class ChargeBody(TypedDict, total=False):
@@ -52,40 +52,40 @@ class Marketplace(Group):
 
     def charge(self, *, body: ChargeBody | Json) -> Result:
         """POST /marketplace/billing/charges, token of location. Scopes: charges.write."""
-        return self._tenant.call("marketplace.charge", {}, body)
+        return self._api.call("marketplace.charge", {}, body)
 
     def delete_charge(self, *, chargeId: Text) -> Result:
         """DELETE /marketplace/billing/charges/{chargeId}, token of location. Scopes: charges.write."""
-        return self._tenant.call("marketplace.deleteCharge", {"chargeId": chargeId})
+        return self._api.call("marketplace.deleteCharge", {"chargeId": chargeId})
 
     def get_installer_details(self, *, appId: Text) -> Result:
         """GET /marketplace/app/{appId}/installations, token of company or location. Scopes: marketplace-installer-details.readonly."""
-        return self._tenant.call("marketplace.get-installer-details", {"appId": appId})
+        return self._api.call("marketplace.get-installer-details", {"appId": appId})
 
     def get_rebilling_config_for_app(self, *, appId: Text, locationId: Text | None = None) -> Result:
         """GET /marketplace/app/{appId}/rebilling-config/location/{locationId}, token of location. Scopes: oauth.readonly."""
-        return self._tenant.call("marketplace.get-rebilling-config-for-app", {"appId": appId, "locationId": locationId})
+        return self._api.call("marketplace.get-rebilling-config-for-app", {"appId": appId, "locationId": locationId})
 
     def get_charges(self, *, meterId: Text | None = None, eventId: Text | None = None, userId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
         """GET /marketplace/billing/charges, token of location. Scopes: charges.readonly."""
-        return self._tenant.call("marketplace.getCharges", {"meterId": meterId, "eventId": eventId, "userId": userId, "startDate": startDate, "endDate": endDate, "skip": skip, "limit": limit})
+        return self._api.call("marketplace.getCharges", {"meterId": meterId, "eventId": eventId, "userId": userId, "startDate": startDate, "endDate": endDate, "skip": skip, "limit": limit})
 
     def get_charges_pages(self, *, meterId: Text | None = None, eventId: Text | None = None, userId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
         """GET /marketplace/billing/charges, token of location. Scopes: charges.readonly."""
-        return self._tenant.pages("marketplace.getCharges", {"meterId": meterId, "eventId": eventId, "userId": userId, "startDate": startDate, "endDate": endDate, "skip": skip, "limit": limit})
+        return self._api.pages("marketplace.getCharges", {"meterId": meterId, "eventId": eventId, "userId": userId, "startDate": startDate, "endDate": endDate, "skip": skip, "limit": limit})
 
     def get_specific_charge(self, *, chargeId: Text) -> Result:
         """GET /marketplace/billing/charges/{chargeId}, token of location. Scopes: charges.readonly."""
-        return self._tenant.call("marketplace.getSpecificCharge", {"chargeId": chargeId})
+        return self._api.call("marketplace.getSpecificCharge", {"chargeId": chargeId})
 
     def has_funds(self) -> Result:
         """GET /marketplace/billing/charges/has-funds, token of location. Scopes: charges.readonly."""
-        return self._tenant.call("marketplace.hasFunds", {})
+        return self._api.call("marketplace.hasFunds", {})
 
     def migrate_connection(self, *, body: MigrateConnectionBody | Json) -> Result:
         """POST /marketplace/external-auth/migration, token of location. Scopes: marketplace-external-auth-migration.write."""
-        return self._tenant.call("marketplace.migrateConnection", {}, body)
+        return self._api.call("marketplace.migrateConnection", {}, body)
 
     def uninstall_application(self, *, appId: Text, body: UninstallApplicationBody | Json | None = None) -> Result:
         """DELETE /marketplace/app/{appId}/installations, token of company or location. Scopes: oauth.write."""
-        return self._tenant.call("marketplace.uninstall-application", {"appId": appId}, body)
+        return self._api.call("marketplace.uninstall-application", {"appId": appId}, body)

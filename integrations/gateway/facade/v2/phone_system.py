@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class PurchasePhoneNumberBody(TypedDict, total=False):
@@ -28,20 +28,20 @@ class PhoneSystem(Group):
 
     def active_numbers(self, *, locationId: Text | None = None, pageSize: float | None = None, page: float | None = None, searchFilter: Text | None = None, skipNumberPool: bool | None = None) -> Result:
         """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
-        return self._tenant.call("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool})
+        return self._api.call("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool})
 
     def active_numbers_pages(self, *, locationId: Text | None = None, pageSize: float | None = None, page: float | None = None, searchFilter: Text | None = None, skipNumberPool: bool | None = None) -> Iterator[Page]:
         """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
-        return self._tenant.pages("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool})
+        return self._api.pages("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool})
 
     def available_numbers(self, *, locationId: Text | None = None, countryCode: Text, numberTypes: Text | None = None, firstPart: Text | None = None, lastPart: Text | None = None, anywhere: Text | None = None, smsEnabled: bool | None = None, mmsEnabled: bool | None = None, voiceEnabled: bool | None = None) -> Result:
         """GET /phone-system/numbers/location/{locationId}/available, token of location. Scopes: phonenumbers.read."""
-        return self._tenant.call("phone-system.available-numbers", {"locationId": locationId, "countryCode": countryCode, "numberTypes": numberTypes, "firstPart": firstPart, "lastPart": lastPart, "anywhere": anywhere, "smsEnabled": smsEnabled, "mmsEnabled": mmsEnabled, "voiceEnabled": voiceEnabled})
+        return self._api.call("phone-system.available-numbers", {"locationId": locationId, "countryCode": countryCode, "numberTypes": numberTypes, "firstPart": firstPart, "lastPart": lastPart, "anywhere": anywhere, "smsEnabled": smsEnabled, "mmsEnabled": mmsEnabled, "voiceEnabled": voiceEnabled})
 
     def get_number_pool_list(self, *, locationId: Text | None = None) -> Result:
         """GET /phone-system/number-pools, token of location. Scopes: numberpools.read."""
-        return self._tenant.call("phone-system.getNumberPoolList", {"locationId": locationId})
+        return self._api.call("phone-system.getNumberPoolList", {"locationId": locationId})
 
     def purchase_phone_number(self, *, locationId: Text | None = None, body: PurchasePhoneNumberBody | Json) -> Result:
         """POST /phone-system/numbers/location/{locationId}/purchase, token of location. Scopes: phonenumbers.write."""
-        return self._tenant.call("phone-system.purchase-phone-number", {"locationId": locationId}, body)
+        return self._api.call("phone-system.purchase-phone-number", {"locationId": locationId}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class BulkUpdateProductReviewBody(TypedDict, total=False):
@@ -184,128 +184,128 @@ class Products(Group):
 
     def bulk_update_product_review(self, *, body: BulkUpdateProductReviewBody | Json) -> Result:
         """POST /products/reviews/bulk-update, token of location. Scopes: products.write."""
-        return self._tenant.call("products.bulk-update-product-review", {}, body)
+        return self._api.call("products.bulk-update-product-review", {}, body)
 
     def bulk_edit(self, *, body: BulkEditBody | Json) -> Result:
         """POST /products/bulk-update/edit, token of any."""
-        return self._tenant.call("products.bulkEdit", {}, body)
+        return self._api.call("products.bulkEdit", {}, body)
 
     def bulk_update(self, *, body: BulkUpdateBody | Json) -> Result:
         """POST /products/bulk-update, token of location. Scopes: products.write."""
-        return self._tenant.call("products.bulkUpdate", {}, body)
+        return self._api.call("products.bulkUpdate", {}, body)
 
     def create_price_for_product(self, *, productId: Text, body: CreatePriceForProductBody | Json) -> Result:
         """POST /products/{productId}/price, token of company or location. Scopes: products/prices.write."""
-        return self._tenant.call("products.create-price-for-product", {"productId": productId}, body)
+        return self._api.call("products.create-price-for-product", {"productId": productId}, body)
 
     def create_product(self, *, body: CreateProductBody | Json) -> Result:
         """POST /products/, token of company or location. Scopes: products.write."""
-        return self._tenant.call("products.create-product", {}, body)
+        return self._api.call("products.create-product", {}, body)
 
     def create_product_collection(self, *, body: CreateProductCollectionBody | Json) -> Result:
         """POST /products/collections, token of location. Scopes: products/collection.write."""
-        return self._tenant.call("products.create-product-collection", {}, body)
+        return self._api.call("products.create-product-collection", {}, body)
 
     def delete_price_by_id_for_product(self, *, productId: Text, priceId: Text, locationId: Text | None = None) -> Result:
         """DELETE /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.write."""
-        return self._tenant.call("products.delete-price-by-id-for-product", {"productId": productId, "priceId": priceId, "locationId": locationId})
+        return self._api.call("products.delete-price-by-id-for-product", {"productId": productId, "priceId": priceId, "locationId": locationId})
 
     def delete_product_by_id(self, *, productId: Text, locationId: Text | None = None, sendWishlistStatus: bool | None = None) -> Result:
         """DELETE /products/{productId}, token of company or location. Scopes: products.write."""
-        return self._tenant.call("products.delete-product-by-id", {"productId": productId, "locationId": locationId, "sendWishlistStatus": sendWishlistStatus})
+        return self._api.call("products.delete-product-by-id", {"productId": productId, "locationId": locationId, "sendWishlistStatus": sendWishlistStatus})
 
     def delete_product_collection(self, *, collectionId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """DELETE /products/collections/{collectionId}, token of location. Scopes: products/collection.write."""
-        return self._tenant.call("products.delete-product-collection", {"collectionId": collectionId, "altId": altId, "altType": altType})
+        return self._api.call("products.delete-product-collection", {"collectionId": collectionId, "altId": altId, "altType": altType})
 
     def delete_product_review(self, *, reviewId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, productId: Text) -> Result:
         """DELETE /products/reviews/{reviewId}, token of location. Scopes: products.write."""
-        return self._tenant.call("products.delete-product-review", {"reviewId": reviewId, "altId": altId, "altType": altType, "productId": productId})
+        return self._api.call("products.delete-product-review", {"reviewId": reviewId, "altId": altId, "altType": altType, "productId": productId})
 
     def get_list_inventory(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None) -> Result:
         """GET /products/inventory, token of company or location. Scopes: products/prices.readonly."""
-        return self._tenant.call("products.get-list-inventory", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "search": search})
+        return self._api.call("products.get-list-inventory", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "search": search})
 
     def get_list_inventory_pages(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None) -> Iterator[Page]:
         """GET /products/inventory, token of company or location. Scopes: products/prices.readonly."""
-        return self._tenant.pages("products.get-list-inventory", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "search": search})
+        return self._api.pages("products.get-list-inventory", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "search": search})
 
     def get_price_by_id_for_product(self, *, productId: Text, priceId: Text, locationId: Text | None = None) -> Result:
         """GET /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.readonly."""
-        return self._tenant.call("products.get-price-by-id-for-product", {"productId": productId, "priceId": priceId, "locationId": locationId})
+        return self._api.call("products.get-price-by-id-for-product", {"productId": productId, "priceId": priceId, "locationId": locationId})
 
     def get_product_by_id(self, *, productId: Text, locationId: Text | None = None, sendWishlistStatus: bool | None = None) -> Result:
         """GET /products/{productId}, token of company or location. Scopes: products.readonly."""
-        return self._tenant.call("products.get-product-by-id", {"productId": productId, "locationId": locationId, "sendWishlistStatus": sendWishlistStatus})
+        return self._api.call("products.get-product-by-id", {"productId": productId, "locationId": locationId, "sendWishlistStatus": sendWishlistStatus})
 
     def get_product_collection(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, collectionIds: Text | None = None, name: Text | None = None) -> Result:
         """GET /products/collections, token of location. Scopes: products/collection.readonly."""
-        return self._tenant.call("products.get-product-collection", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "collectionIds": collectionIds, "name": name})
+        return self._api.call("products.get-product-collection", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "collectionIds": collectionIds, "name": name})
 
     def get_product_collection_pages(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, collectionIds: Text | None = None, name: Text | None = None) -> Iterator[Page]:
         """GET /products/collections, token of location. Scopes: products/collection.readonly."""
-        return self._tenant.pages("products.get-product-collection", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "collectionIds": collectionIds, "name": name})
+        return self._api.pages("products.get-product-collection", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "collectionIds": collectionIds, "name": name})
 
     def get_product_collection_id(self, *, collectionId: Text, altId: Text | None = None) -> Result:
         """GET /products/collections/{collectionId}, token of location. Scopes: products/collection.readonly."""
-        return self._tenant.call("products.get-product-collection-id", {"collectionId": collectionId, "altId": altId})
+        return self._api.call("products.get-product-collection-id", {"collectionId": collectionId, "altId": altId})
 
     def get_product_reviews(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, sortField: Literal["createdAt", "rating"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, rating: float | None = None, startDate: Text | None = None, endDate: Text | None = None, productId: Text | None = None, storeId: Text | None = None) -> Result:
         """GET /products/reviews, token of location. Scopes: products.readonly."""
-        return self._tenant.call("products.get-product-reviews", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
+        return self._api.call("products.get-product-reviews", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
 
     def get_product_reviews_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, sortField: Literal["createdAt", "rating"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, rating: float | None = None, startDate: Text | None = None, endDate: Text | None = None, productId: Text | None = None, storeId: Text | None = None) -> Iterator[Page]:
         """GET /products/reviews, token of location. Scopes: products.readonly."""
-        return self._tenant.pages("products.get-product-reviews", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
+        return self._api.pages("products.get-product-reviews", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
 
     def get_product_store_stats(self, *, storeId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, collectionIds: Text | None = None) -> Result:
         """GET /products/store/{storeId}/stats, token of location. Scopes: products.readonly."""
-        return self._tenant.call("products.get-product-store-stats", {"storeId": storeId, "altId": altId, "altType": altType, "search": search, "collectionIds": collectionIds})
+        return self._api.call("products.get-product-store-stats", {"storeId": storeId, "altId": altId, "altType": altType, "search": search, "collectionIds": collectionIds})
 
     def get_reviews_count(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, rating: float | None = None, startDate: Text | None = None, endDate: Text | None = None, productId: Text | None = None, storeId: Text | None = None) -> Result:
         """GET /products/reviews/count, token of location. Scopes: products.readonly."""
-        return self._tenant.call("products.get-reviews-count", {"altId": altId, "altType": altType, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
+        return self._api.call("products.get-reviews-count", {"altId": altId, "altType": altType, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
 
     def list_invoices(self, *, limit: float | None = None, offset: float | None = None, locationId: Text | None = None, search: Text | None = None, collectionIds: Text | None = None, collectionSlug: Text | None = None, expand: Sequence[str] | None = None, productIds: Sequence[str] | None = None, storeId: Text | None = None, includedInStore: bool | None = None, availableInStore: bool | None = None, sortOrder: Literal["asc", "desc"] | None = None) -> Result:
         """GET /products/, token of company or location. Scopes: products.readonly."""
-        return self._tenant.call("products.list-invoices", {"limit": limit, "offset": offset, "locationId": locationId, "search": search, "collectionIds": collectionIds, "collectionSlug": collectionSlug, "expand": expand, "productIds": productIds, "storeId": storeId, "includedInStore": includedInStore, "availableInStore": availableInStore, "sortOrder": sortOrder})
+        return self._api.call("products.list-invoices", {"limit": limit, "offset": offset, "locationId": locationId, "search": search, "collectionIds": collectionIds, "collectionSlug": collectionSlug, "expand": expand, "productIds": productIds, "storeId": storeId, "includedInStore": includedInStore, "availableInStore": availableInStore, "sortOrder": sortOrder})
 
     def list_invoices_pages(self, *, limit: float | None = None, offset: float | None = None, locationId: Text | None = None, search: Text | None = None, collectionIds: Text | None = None, collectionSlug: Text | None = None, expand: Sequence[str] | None = None, productIds: Sequence[str] | None = None, storeId: Text | None = None, includedInStore: bool | None = None, availableInStore: bool | None = None, sortOrder: Literal["asc", "desc"] | None = None) -> Iterator[Page]:
         """GET /products/, token of company or location. Scopes: products.readonly."""
-        return self._tenant.pages("products.list-invoices", {"limit": limit, "offset": offset, "locationId": locationId, "search": search, "collectionIds": collectionIds, "collectionSlug": collectionSlug, "expand": expand, "productIds": productIds, "storeId": storeId, "includedInStore": includedInStore, "availableInStore": availableInStore, "sortOrder": sortOrder})
+        return self._api.pages("products.list-invoices", {"limit": limit, "offset": offset, "locationId": locationId, "search": search, "collectionIds": collectionIds, "collectionSlug": collectionSlug, "expand": expand, "productIds": productIds, "storeId": storeId, "includedInStore": includedInStore, "availableInStore": availableInStore, "sortOrder": sortOrder})
 
     def list_prices_for_product(self, *, productId: Text, limit: float | None = None, offset: float | None = None, locationId: Text | None = None, ids: Text | None = None) -> Result:
         """GET /products/{productId}/price, token of company or location. Scopes: products/prices.readonly."""
-        return self._tenant.call("products.list-prices-for-product", {"productId": productId, "limit": limit, "offset": offset, "locationId": locationId, "ids": ids})
+        return self._api.call("products.list-prices-for-product", {"productId": productId, "limit": limit, "offset": offset, "locationId": locationId, "ids": ids})
 
     def list_prices_for_product_pages(self, *, productId: Text, limit: float | None = None, offset: float | None = None, locationId: Text | None = None, ids: Text | None = None) -> Iterator[Page]:
         """GET /products/{productId}/price, token of company or location. Scopes: products/prices.readonly."""
-        return self._tenant.pages("products.list-prices-for-product", {"productId": productId, "limit": limit, "offset": offset, "locationId": locationId, "ids": ids})
+        return self._api.pages("products.list-prices-for-product", {"productId": productId, "limit": limit, "offset": offset, "locationId": locationId, "ids": ids})
 
     def update_display_priority(self, *, storeId: Text, body: UpdateDisplayPriorityBody | Json) -> Result:
         """POST /products/store/{storeId}/priority, token of location."""
-        return self._tenant.call("products.update-display-priority", {"storeId": storeId}, body)
+        return self._api.call("products.update-display-priority", {"storeId": storeId}, body)
 
     def update_inventory(self, *, body: UpdateInventoryBody | Json) -> Result:
         """POST /products/inventory, token of company or location. Scopes: products/prices.write."""
-        return self._tenant.call("products.update-inventory", {}, body)
+        return self._api.call("products.update-inventory", {}, body)
 
     def update_price_by_id_for_product(self, *, productId: Text, priceId: Text, body: UpdatePriceByIdForProductBody | Json) -> Result:
         """PUT /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.write."""
-        return self._tenant.call("products.update-price-by-id-for-product", {"productId": productId, "priceId": priceId}, body)
+        return self._api.call("products.update-price-by-id-for-product", {"productId": productId, "priceId": priceId}, body)
 
     def update_product_by_id(self, *, productId: Text, body: UpdateProductByIdBody | Json) -> Result:
         """PUT /products/{productId}, token of company or location. Scopes: products.write."""
-        return self._tenant.call("products.update-product-by-id", {"productId": productId}, body)
+        return self._api.call("products.update-product-by-id", {"productId": productId}, body)
 
     def update_product_collection(self, *, collectionId: Text, body: UpdateProductCollectionBody | Json | None = None) -> Result:
         """PUT /products/collections/{collectionId}, token of location. Scopes: products/collection.write."""
-        return self._tenant.call("products.update-product-collection", {"collectionId": collectionId}, body)
+        return self._api.call("products.update-product-collection", {"collectionId": collectionId}, body)
 
     def update_product_review(self, *, reviewId: Text, body: UpdateProductReviewBody | Json) -> Result:
         """PUT /products/reviews/{reviewId}, token of location. Scopes: products.write."""
-        return self._tenant.call("products.update-product-review", {"reviewId": reviewId}, body)
+        return self._api.call("products.update-product-review", {"reviewId": reviewId}, body)
 
     def update_store_status(self, *, storeId: Text, body: UpdateStoreStatusBody | Json) -> Result:
         """POST /products/store/{storeId}, token of location. Scopes: products.write."""
-        return self._tenant.call("products.update-store-status", {"storeId": storeId}, body)
+        return self._api.call("products.update-store-status", {"storeId": storeId}, body)

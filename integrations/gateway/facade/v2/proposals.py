@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class SendDocumentsContractsBody(TypedDict, total=False):
@@ -35,24 +35,24 @@ class Proposals(Group):
 
     def list_documents_contracts(self, *, locationId: Text | None = None, status: Sequence[Literal["draft", "sent", "viewed", "completed", "accepted"]] | None = None, paymentStatus: Sequence[Literal["waiting_for_payment", "paid", "no_payment"]] | None = None, limit: float | None = None, skip: float | None = None, query: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None) -> Result:
         """GET /proposals/document, token of company or location."""
-        return self._tenant.call("proposals.list-documents-contracts", {"locationId": locationId, "status": status, "paymentStatus": paymentStatus, "limit": limit, "skip": skip, "query": query, "dateFrom": dateFrom, "dateTo": dateTo})
+        return self._api.call("proposals.list-documents-contracts", {"locationId": locationId, "status": status, "paymentStatus": paymentStatus, "limit": limit, "skip": skip, "query": query, "dateFrom": dateFrom, "dateTo": dateTo})
 
     def list_documents_contracts_pages(self, *, locationId: Text | None = None, status: Sequence[Literal["draft", "sent", "viewed", "completed", "accepted"]] | None = None, paymentStatus: Sequence[Literal["waiting_for_payment", "paid", "no_payment"]] | None = None, limit: float | None = None, skip: float | None = None, query: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None) -> Iterator[Page]:
         """GET /proposals/document, token of company or location."""
-        return self._tenant.pages("proposals.list-documents-contracts", {"locationId": locationId, "status": status, "paymentStatus": paymentStatus, "limit": limit, "skip": skip, "query": query, "dateFrom": dateFrom, "dateTo": dateTo})
+        return self._api.pages("proposals.list-documents-contracts", {"locationId": locationId, "status": status, "paymentStatus": paymentStatus, "limit": limit, "skip": skip, "query": query, "dateFrom": dateFrom, "dateTo": dateTo})
 
     def list_documents_contracts_templates(self, *, locationId: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, type: Text | None = None, name: Text | None = None, isPublicDocument: bool | None = None, userId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
         """GET /proposals/templates, token of company or location."""
-        return self._tenant.call("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
+        return self._api.call("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
 
     def list_documents_contracts_templates_pages(self, *, locationId: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, type: Text | None = None, name: Text | None = None, isPublicDocument: bool | None = None, userId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
         """GET /proposals/templates, token of company or location."""
-        return self._tenant.pages("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
+        return self._api.pages("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
 
     def send_documents_contracts(self, *, body: SendDocumentsContractsBody | Json) -> Result:
         """POST /proposals/document/send, token of company or location."""
-        return self._tenant.call("proposals.send-documents-contracts", {}, body)
+        return self._api.call("proposals.send-documents-contracts", {}, body)
 
     def send_documents_contracts_template(self, *, body: SendDocumentsContractsTemplateBody | Json) -> Result:
         """POST /proposals/templates/send, token of company or location."""
-        return self._tenant.call("proposals.send-documents-contracts-template", {}, body)
+        return self._api.call("proposals.send-documents-contracts-template", {}, body)

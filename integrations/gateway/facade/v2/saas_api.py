@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class BulkDisableSaasBody(TypedDict, total=False):
@@ -98,96 +98,96 @@ class SaasApi(Group):
 
     def bulk_disable_saas(self, *, companyId: Text | None = None, body: BulkDisableSaasBody | Json) -> Result:
         """POST /saas/bulk-disable-saas/{companyId}, token of company."""
-        return self._tenant.call("saas-api.bulk-disable-saas", {"companyId": companyId}, body)
+        return self._api.call("saas-api.bulk-disable-saas", {"companyId": companyId}, body)
 
     def bulk_disable_saas_deprecated(self, *, companyId: Text | None = None, body: BulkDisableSaasDeprecatedBody | Json) -> Result:
         """POST /saas-api/public-api/bulk-disable-saas/{companyId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.bulk-disable-saas-deprecated", {"companyId": companyId}, body)
+        return self._api.call("saas-api.bulk-disable-saas-deprecated", {"companyId": companyId}, body)
 
     def bulk_enable_saas(self, *, companyId: Text | None = None, body: BulkEnableSaasBody | Json) -> Result:
         """POST /saas/bulk-enable-saas/{companyId}, token of company."""
-        return self._tenant.call("saas-api.bulk-enable-saas", {"companyId": companyId}, body)
+        return self._api.call("saas-api.bulk-enable-saas", {"companyId": companyId}, body)
 
     def bulk_enable_saas_deprecated(self, *, companyId: Text | None = None, body: BulkEnableSaasDeprecatedBody | Json) -> Result:
         """POST /saas-api/public-api/bulk-enable-saas/{companyId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.bulk-enable-saas-deprecated", {"companyId": companyId}, body)
+        return self._api.call("saas-api.bulk-enable-saas-deprecated", {"companyId": companyId}, body)
 
     def enable_saas_location(self, *, locationId: Text, body: EnableSaasLocationBody | Json) -> Result:
         """POST /saas/enable-saas/{locationId}, token of company."""
-        return self._tenant.call("saas-api.enable-saas-location", {"locationId": locationId}, body)
+        return self._api.call("saas-api.enable-saas-location", {"locationId": locationId}, body)
 
     def enable_saas_location_deprecated(self, *, locationId: Text, body: EnableSaasLocationDeprecatedBody | Json) -> Result:
         """POST /saas-api/public-api/enable-saas/{locationId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.enable-saas-location-deprecated", {"locationId": locationId}, body)
+        return self._api.call("saas-api.enable-saas-location-deprecated", {"locationId": locationId}, body)
 
     def generate_payment_link(self, *, locationId: Text, body: GeneratePaymentLinkBody | Json) -> Result:
         """PUT /saas/update-saas-subscription/{locationId}, token of company."""
-        return self._tenant.call("saas-api.generate-payment-link", {"locationId": locationId}, body)
+        return self._api.call("saas-api.generate-payment-link", {"locationId": locationId}, body)
 
     def get_agency_plans(self, *, companyId: Text | None = None) -> Result:
         """GET /saas/agency-plans/{companyId}, token of company."""
-        return self._tenant.call("saas-api.get-agency-plans", {"companyId": companyId})
+        return self._api.call("saas-api.get-agency-plans", {"companyId": companyId})
 
     def get_agency_plans_deprecated(self, *, companyId: Text | None = None) -> Result:
         """GET /saas-api/public-api/agency-plans/{companyId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.get-agency-plans-deprecated", {"companyId": companyId})
+        return self._api.call("saas-api.get-agency-plans-deprecated", {"companyId": companyId})
 
     def get_location_subscription(self, *, locationId: Text, companyId: Text | None = None) -> Result:
         """GET /saas/get-saas-subscription/{locationId}, token of company."""
-        return self._tenant.call("saas-api.get-location-subscription", {"locationId": locationId, "companyId": companyId})
+        return self._api.call("saas-api.get-location-subscription", {"locationId": locationId, "companyId": companyId})
 
     def get_location_subscription_deprecated(self, *, locationId: Text, companyId: Text | None = None) -> Result:
         """GET /saas-api/public-api/get-saas-subscription/{locationId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.get-location-subscription-deprecated", {"locationId": locationId, "companyId": companyId})
+        return self._api.call("saas-api.get-location-subscription-deprecated", {"locationId": locationId, "companyId": companyId})
 
     def get_saas_locations(self, *, companyId: Text | None = None, page: float) -> Result:
         """GET /saas/saas-locations/{companyId}, token of company."""
-        return self._tenant.call("saas-api.get-saas-locations", {"companyId": companyId, "page": page})
+        return self._api.call("saas-api.get-saas-locations", {"companyId": companyId, "page": page})
 
     def get_saas_locations_pages(self, *, companyId: Text | None = None, page: float | None = None) -> Iterator[Page]:
         """GET /saas/saas-locations/{companyId}, token of company."""
-        return self._tenant.pages("saas-api.get-saas-locations", {"companyId": companyId, "page": page})
+        return self._api.pages("saas-api.get-saas-locations", {"companyId": companyId, "page": page})
 
     def get_saas_locations_deprecated(self, *, companyId: Text | None = None, page: float | None = None) -> Result:
         """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
+        return self._api.call("saas-api.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
 
     def get_saas_locations_deprecated_pages(self, *, companyId: Text | None = None, page: float | None = None) -> Iterator[Page]:
         """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated."""
-        return self._tenant.pages("saas-api.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
+        return self._api.pages("saas-api.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
 
     def get_saas_plan(self, *, planId: Text, companyId: Text | None = None) -> Result:
         """GET /saas/saas-plan/{planId}, token of company."""
-        return self._tenant.call("saas-api.get-saas-plan", {"planId": planId, "companyId": companyId})
+        return self._api.call("saas-api.get-saas-plan", {"planId": planId, "companyId": companyId})
 
     def get_saas_plan_deprecated(self, *, planId: Text, companyId: Text | None = None) -> Result:
         """GET /saas-api/public-api/saas-plan/{planId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.get-saas-plan-deprecated", {"planId": planId, "companyId": companyId})
+        return self._api.call("saas-api.get-saas-plan-deprecated", {"planId": planId, "companyId": companyId})
 
     def locations(self, *, customerId: Text, subscriptionId: Text, companyId: Text | None = None) -> Result:
         """GET /saas/locations, token of company."""
-        return self._tenant.call("saas-api.locations", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
+        return self._api.call("saas-api.locations", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
 
     def locations_deprecated(self, *, customerId: Text | None = None, subscriptionId: Text | None = None, companyId: Text | None = None) -> Result:
         """GET /saas-api/public-api/locations, token of company. Deprecated."""
-        return self._tenant.call("saas-api.locations-deprecated", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
+        return self._api.call("saas-api.locations-deprecated", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
 
     def pause_location(self, *, locationId: Text, body: PauseLocationBody | Json) -> Result:
         """POST /saas/pause/{locationId}, token of company."""
-        return self._tenant.call("saas-api.pause-location", {"locationId": locationId}, body)
+        return self._api.call("saas-api.pause-location", {"locationId": locationId}, body)
 
     def pause_location_deprecated(self, *, locationId: Text, body: PauseLocationDeprecatedBody | Json) -> Result:
         """POST /saas-api/public-api/pause/{locationId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.pause-location-deprecated", {"locationId": locationId}, body)
+        return self._api.call("saas-api.pause-location-deprecated", {"locationId": locationId}, body)
 
     def update_rebilling(self, *, companyId: Text | None = None, body: UpdateRebillingBody | Json) -> Result:
         """POST /saas/update-rebilling/{companyId}, token of company."""
-        return self._tenant.call("saas-api.update-rebilling", {"companyId": companyId}, body)
+        return self._api.call("saas-api.update-rebilling", {"companyId": companyId}, body)
 
     def update_rebilling_deprecated(self, *, companyId: Text | None = None, body: UpdateRebillingDeprecatedBody | Json) -> Result:
         """POST /saas-api/public-api/update-rebilling/{companyId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.update-rebilling-deprecated", {"companyId": companyId}, body)
+        return self._api.call("saas-api.update-rebilling-deprecated", {"companyId": companyId}, body)
 
     def update_saas_subscription_deprecated(self, *, locationId: Text, body: UpdateSaasSubscriptionDeprecatedBody | Json) -> Result:
         """PUT /saas-api/public-api/update-saas-subscription/{locationId}, token of company. Deprecated."""
-        return self._tenant.call("saas-api.update-saas-subscription-deprecated", {"locationId": locationId}, body)
+        return self._api.call("saas-api.update-saas-subscription-deprecated", {"locationId": locationId}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Part, Text
+from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 
 class AttachFacebookPageGroupBody(TypedDict, total=False):
@@ -146,180 +146,180 @@ class SocialMediaPosting(Group):
 
     def attach_facebook_page_group(self, *, locationId: Text | None = None, accountId: Text, body: AttachFacebookPageGroupBody | Json | None = None) -> Result:
         """POST /social-media-posting/oauth/{locationId}/facebook/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.attach-facebook-page-group", {"locationId": locationId, "accountId": accountId}, body)
+        return self._api.call("social-media-posting.attach-facebook-page-group", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_instagram_page_group(self, *, locationId: Text | None = None, accountId: Text, body: AttachInstagramPageGroupBody | Json) -> Result:
         """POST /social-media-posting/oauth/{locationId}/instagram/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.attach-instagram-page-group", {"locationId": locationId, "accountId": accountId}, body)
+        return self._api.call("social-media-posting.attach-instagram-page-group", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_linkedin_page_profile(self, *, locationId: Text | None = None, accountId: Text, body: AttachLinkedinPageProfileBody | Json | None = None) -> Result:
         """POST /social-media-posting/oauth/{locationId}/linkedin/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.attach-linkedin-page-profile", {"locationId": locationId, "accountId": accountId}, body)
+        return self._api.call("social-media-posting.attach-linkedin-page-profile", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_tiktok_profile(self, *, locationId: Text | None = None, accountId: Text, body: AttachTiktokProfileBody | Json | None = None) -> Result:
         """POST /social-media-posting/oauth/{locationId}/tiktok/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.attach-tiktok-profile", {"locationId": locationId, "accountId": accountId}, body)
+        return self._api.call("social-media-posting.attach-tiktok-profile", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_twitter_profile(self, *, locationId: Text | None = None, accountId: Text, body: AttachTwitterProfileBody | Json | None = None) -> Result:
         """POST /social-media-posting/oauth/{locationId}/twitter/accounts/{accountId}, token of any. Deprecated."""
-        return self._tenant.call("social-media-posting.attach-twitter-profile", {"locationId": locationId, "accountId": accountId}, body)
+        return self._api.call("social-media-posting.attach-twitter-profile", {"locationId": locationId, "accountId": accountId}, body)
 
     def bulk_delete_social_planner_posts(self, *, locationId: Text | None = None, body: BulkDeleteSocialPlannerPostsBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/posts/bulk-delete, token of any."""
-        return self._tenant.call("social-media-posting.bulk-delete-social-planner-posts", {"locationId": locationId}, body)
+        return self._api.call("social-media-posting.bulk-delete-social-planner-posts", {"locationId": locationId}, body)
 
     def create_post(self, *, locationId: Text | None = None, body: CreatePostBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/posts, token of location. Scopes: socialplanner/post.write."""
-        return self._tenant.call("social-media-posting.create-post", {"locationId": locationId}, body)
+        return self._api.call("social-media-posting.create-post", {"locationId": locationId}, body)
 
     def delete_account(self, *, locationId: Text | None = None, id: Text, companyId: Text | None = None, userId: Text | None = None) -> Result:
         """DELETE /social-media-posting/{locationId}/accounts/{id}, token of location."""
-        return self._tenant.call("social-media-posting.delete-account", {"locationId": locationId, "id": id, "companyId": companyId, "userId": userId})
+        return self._api.call("social-media-posting.delete-account", {"locationId": locationId, "id": id, "companyId": companyId, "userId": userId})
 
     def delete_csv(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /social-media-posting/{locationId}/csv/{id}, token of location."""
-        return self._tenant.call("social-media-posting.delete-csv", {"locationId": locationId, "id": id})
+        return self._api.call("social-media-posting.delete-csv", {"locationId": locationId, "id": id})
 
     def delete_csv_post(self, *, locationId: Text | None = None, csvId: Text, postId: Text) -> Result:
         """DELETE /social-media-posting/{locationId}/csv/{csvId}/post/{postId}, token of location."""
-        return self._tenant.call("social-media-posting.delete-csv-post", {"locationId": locationId, "csvId": csvId, "postId": postId})
+        return self._api.call("social-media-posting.delete-csv-post", {"locationId": locationId, "csvId": csvId, "postId": postId})
 
     def delete_post(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /social-media-posting/{locationId}/posts/{id}, token of location."""
-        return self._tenant.call("social-media-posting.delete-post", {"locationId": locationId, "id": id})
+        return self._api.call("social-media-posting.delete-post", {"locationId": locationId, "id": id})
 
     def edit_post(self, *, locationId: Text | None = None, id: Text, body: EditPostBody | Json) -> Result:
         """PUT /social-media-posting/{locationId}/posts/{id}, token of location."""
-        return self._tenant.call("social-media-posting.edit-post", {"locationId": locationId, "id": id}, body)
+        return self._api.call("social-media-posting.edit-post", {"locationId": locationId, "id": id}, body)
 
     def get_account(self, *, locationId: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/accounts, token of location. Scopes: socialplanner/account.readonly."""
-        return self._tenant.call("social-media-posting.get-account", {"locationId": locationId})
+        return self._api.call("social-media-posting.get-account", {"locationId": locationId})
 
     def get_categories_id(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /social-media-posting/{locationId}/categories/{id}, token of location."""
-        return self._tenant.call("social-media-posting.get-categories-id", {"locationId": locationId, "id": id})
+        return self._api.call("social-media-posting.get-categories-id", {"locationId": locationId, "id": id})
 
     def get_categories_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-media-posting.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+        return self._api.call("social-media-posting.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_categories_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
         """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.pages("social-media-posting.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+        return self._api.pages("social-media-posting.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_csv_post(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
-        return self._tenant.call("social-media-posting.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
+        return self._api.call("social-media-posting.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_csv_post_pages(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
         """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
-        return self._tenant.pages("social-media-posting.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
+        return self._api.pages("social-media-posting.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_facebook_page_group(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/facebook/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.get-facebook-page-group", {"locationId": locationId, "accountId": accountId})
+        return self._api.call("social-media-posting.get-facebook-page-group", {"locationId": locationId, "accountId": accountId})
 
     def get_google_locations(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/google/locations/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.get-google-locations", {"locationId": locationId, "accountId": accountId})
+        return self._api.call("social-media-posting.get-google-locations", {"locationId": locationId, "accountId": accountId})
 
     def get_instagram_page_group(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/instagram/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.get-instagram-page-group", {"locationId": locationId, "accountId": accountId})
+        return self._api.call("social-media-posting.get-instagram-page-group", {"locationId": locationId, "accountId": accountId})
 
     def get_linkedin_page_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/linkedin/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.get-linkedin-page-profile", {"locationId": locationId, "accountId": accountId})
+        return self._api.call("social-media-posting.get-linkedin-page-profile", {"locationId": locationId, "accountId": accountId})
 
     def get_post(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /social-media-posting/{locationId}/posts/{id}, token of location."""
-        return self._tenant.call("social-media-posting.get-post", {"locationId": locationId, "id": id})
+        return self._api.call("social-media-posting.get-post", {"locationId": locationId, "id": id})
 
     def get_posts(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
-        return self._tenant.call("social-media-posting.get-posts", {"locationId": locationId}, body)
+        return self._api.call("social-media-posting.get-posts", {"locationId": locationId}, body)
 
     def get_posts_pages(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Iterator[Page]:
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
-        return self._tenant.pages("social-media-posting.get-posts", {"locationId": locationId}, body)
+        return self._api.pages("social-media-posting.get-posts", {"locationId": locationId}, body)
 
     def get_social_media_statistics(self, *, locationId: Text | None = None, body: GetSocialMediaStatisticsBody | Json) -> Result:
         """POST /social-media-posting/statistics, token of any."""
-        return self._tenant.call("social-media-posting.get-social-media-statistics", {"locationId": locationId}, body)
+        return self._api.call("social-media-posting.get-social-media-statistics", {"locationId": locationId}, body)
 
     def get_tags_by_ids(self, *, locationId: Text | None = None, body: GetTagsByIdsBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/tags/details, token of location."""
-        return self._tenant.call("social-media-posting.get-tags-by-ids", {"locationId": locationId}, body)
+        return self._api.call("social-media-posting.get-tags-by-ids", {"locationId": locationId}, body)
 
     def get_tags_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/tags, token of location."""
-        return self._tenant.call("social-media-posting.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+        return self._api.call("social-media-posting.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_tags_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
         """GET /social-media-posting/{locationId}/tags, token of location."""
-        return self._tenant.pages("social-media-posting.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+        return self._api.pages("social-media-posting.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_tiktok_business_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/tiktok-business/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.get-tiktok-business-profile", {"locationId": locationId, "accountId": accountId})
+        return self._api.call("social-media-posting.get-tiktok-business-profile", {"locationId": locationId, "accountId": accountId})
 
     def get_tiktok_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/tiktok/accounts/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.get-tiktok-profile", {"locationId": locationId, "accountId": accountId})
+        return self._api.call("social-media-posting.get-tiktok-profile", {"locationId": locationId, "accountId": accountId})
 
     def get_twitter_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
         """GET /social-media-posting/oauth/{locationId}/twitter/accounts/{accountId}, token of any. Deprecated."""
-        return self._tenant.call("social-media-posting.get-twitter-profile", {"locationId": locationId, "accountId": accountId})
+        return self._api.call("social-media-posting.get-twitter-profile", {"locationId": locationId, "accountId": accountId})
 
     def get_upload_status(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, userId: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/csv, token of location."""
-        return self._tenant.call("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
+        return self._api.call("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
 
     def get_upload_status_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, userId: Text | None = None) -> Iterator[Page]:
         """GET /social-media-posting/{locationId}/csv, token of location."""
-        return self._tenant.pages("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
+        return self._api.pages("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
 
     def set_accounts(self, *, locationId: Text | None = None, body: SetAccountsBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write."""
-        return self._tenant.call("social-media-posting.set-accounts", {"locationId": locationId}, body)
+        return self._api.call("social-media-posting.set-accounts", {"locationId": locationId}, body)
 
     def set_google_locations(self, *, locationId: Text | None = None, accountId: Text, body: SetGoogleLocationsBody | Json | None = None) -> Result:
         """POST /social-media-posting/oauth/{locationId}/google/locations/{accountId}, token of location."""
-        return self._tenant.call("social-media-posting.set-google-locations", {"locationId": locationId, "accountId": accountId}, body)
+        return self._api.call("social-media-posting.set-google-locations", {"locationId": locationId, "accountId": accountId}, body)
 
     def start_csv_finalize(self, *, locationId: Text | None = None, id: Text, body: StartCsvFinalizeBody | Json | None = None) -> Result:
         """PATCH /social-media-posting/{locationId}/csv/{id}, token of location."""
-        return self._tenant.call("social-media-posting.start-csv-finalize", {"locationId": locationId, "id": id}, body)
+        return self._api.call("social-media-posting.start-csv-finalize", {"locationId": locationId, "id": id}, body)
 
     def start_facebook_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/facebook/start, token of location."""
-        return self._tenant.call("social-media-posting.start-facebook-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
+        return self._api.call("social-media-posting.start-facebook-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_google_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/google/start, token of location. Scopes: socialplanner/oauth.readonly."""
-        return self._tenant.call("social-media-posting.start-google-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
+        return self._api.call("social-media-posting.start-google-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_instagram_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/instagram/start, token of location. Scopes: socialplanner/oauth.readonly."""
-        return self._tenant.call("social-media-posting.start-instagram-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
+        return self._api.call("social-media-posting.start-instagram-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_linkedin_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/linkedin/start, token of location."""
-        return self._tenant.call("social-media-posting.start-linkedin-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
+        return self._api.call("social-media-posting.start-linkedin-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_tiktok_business_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/tiktok-business/start, token of location. Scopes: socialplanner/oauth.readonly."""
-        return self._tenant.call("social-media-posting.start-tiktok-business-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
+        return self._api.call("social-media-posting.start-tiktok-business-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_tiktok_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/tiktok/start, token of location. Scopes: socialplanner/oauth.readonly."""
-        return self._tenant.call("social-media-posting.start-tiktok-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
+        return self._api.call("social-media-posting.start-tiktok-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_twitter_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/twitter/start, token of location. Scopes: socialplanner/oauth.readonly. Deprecated."""
-        return self._tenant.call("social-media-posting.start-twitter-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
+        return self._api.call("social-media-posting.start-twitter-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def upload_csv(self, *, locationId: Text | None = None, body: UploadCsvBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/csv, token of location. Scopes: socialplanner/csv.write."""
-        return self._tenant.call("social-media-posting.upload-csv", {"locationId": locationId}, body)
+        return self._api.call("social-media-posting.upload-csv", {"locationId": locationId}, body)

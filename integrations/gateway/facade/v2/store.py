@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateShippingCarrierBody(TypedDict, total=False):
@@ -102,80 +102,80 @@ class Store(Group):
 
     def create_shipping_carrier(self, *, body: CreateShippingCarrierBody | Json) -> Result:
         """POST /store/shipping-carrier, token of location."""
-        return self._tenant.call("store.create-shipping-carrier", {}, body)
+        return self._api.call("store.create-shipping-carrier", {}, body)
 
     def create_shipping_rate(self, *, shippingZoneId: Text, body: CreateShippingRateBody | Json) -> Result:
         """POST /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location."""
-        return self._tenant.call("store.create-shipping-rate", {"shippingZoneId": shippingZoneId}, body)
+        return self._api.call("store.create-shipping-rate", {"shippingZoneId": shippingZoneId}, body)
 
     def create_shipping_zone(self, *, body: CreateShippingZoneBody | Json) -> Result:
         """POST /store/shipping-zone, token of location."""
-        return self._tenant.call("store.create-shipping-zone", {}, body)
+        return self._api.call("store.create-shipping-zone", {}, body)
 
     def create_store_setting(self, *, body: CreateStoreSettingBody | Json) -> Result:
         """POST /store/store-setting, token of location."""
-        return self._tenant.call("store.create-store-setting", {}, body)
+        return self._api.call("store.create-store-setting", {}, body)
 
     def delete_shipping_carrier(self, *, shippingCarrierId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """DELETE /store/shipping-carrier/{shippingCarrierId}, token of location."""
-        return self._tenant.call("store.delete-shipping-carrier", {"shippingCarrierId": shippingCarrierId, "altId": altId, "altType": altType})
+        return self._api.call("store.delete-shipping-carrier", {"shippingCarrierId": shippingCarrierId, "altId": altId, "altType": altType})
 
     def delete_shipping_rate(self, *, shippingZoneId: Text, shippingRateId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """DELETE /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location."""
-        return self._tenant.call("store.delete-shipping-rate", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId, "altId": altId, "altType": altType})
+        return self._api.call("store.delete-shipping-rate", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId, "altId": altId, "altType": altType})
 
     def delete_shipping_zone(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """DELETE /store/shipping-zone/{shippingZoneId}, token of location."""
-        return self._tenant.call("store.delete-shipping-zone", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType})
+        return self._api.call("store.delete-shipping-zone", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType})
 
     def get_available_shipping_zones(self, *, body: GetAvailableShippingZonesBody | Json) -> Result:
         """POST /store/shipping-zone/shipping-rates, token of any."""
-        return self._tenant.call("store.get-available-shipping-zones", {}, body)
+        return self._api.call("store.get-available-shipping-zones", {}, body)
 
     def get_shipping_carriers(self, *, shippingCarrierId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /store/shipping-carrier/{shippingCarrierId}, token of location."""
-        return self._tenant.call("store.get-shipping-carriers", {"shippingCarrierId": shippingCarrierId, "altId": altId, "altType": altType})
+        return self._api.call("store.get-shipping-carriers", {"shippingCarrierId": shippingCarrierId, "altId": altId, "altType": altType})
 
     def get_shipping_rates(self, *, shippingZoneId: Text, shippingRateId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location."""
-        return self._tenant.call("store.get-shipping-rates", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId, "altId": altId, "altType": altType})
+        return self._api.call("store.get-shipping-rates", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId, "altId": altId, "altType": altType})
 
     def get_shipping_zones(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, withShippingRate: bool | None = None) -> Result:
         """GET /store/shipping-zone/{shippingZoneId}, token of location."""
-        return self._tenant.call("store.get-shipping-zones", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "withShippingRate": withShippingRate})
+        return self._api.call("store.get-shipping-zones", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "withShippingRate": withShippingRate})
 
     def get_store_settings(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /store/store-setting, token of location."""
-        return self._tenant.call("store.get-store-settings", {"altId": altId, "altType": altType})
+        return self._api.call("store.get-store-settings", {"altId": altId, "altType": altType})
 
     def list_shipping_carriers(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /store/shipping-carrier, token of location."""
-        return self._tenant.call("store.list-shipping-carriers", {"altId": altId, "altType": altType})
+        return self._api.call("store.list-shipping-carriers", {"altId": altId, "altType": altType})
 
     def list_shipping_rates(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Result:
         """GET /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location."""
-        return self._tenant.call("store.list-shipping-rates", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "limit": limit, "offset": offset})
+        return self._api.call("store.list-shipping-rates", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_shipping_rates_pages(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
         """GET /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location."""
-        return self._tenant.pages("store.list-shipping-rates", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "limit": limit, "offset": offset})
+        return self._api.pages("store.list-shipping-rates", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_shipping_zones(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, withShippingRate: bool | None = None) -> Result:
         """GET /store/shipping-zone, token of location."""
-        return self._tenant.call("store.list-shipping-zones", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "withShippingRate": withShippingRate})
+        return self._api.call("store.list-shipping-zones", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "withShippingRate": withShippingRate})
 
     def list_shipping_zones_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, withShippingRate: bool | None = None) -> Iterator[Page]:
         """GET /store/shipping-zone, token of location."""
-        return self._tenant.pages("store.list-shipping-zones", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "withShippingRate": withShippingRate})
+        return self._api.pages("store.list-shipping-zones", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "withShippingRate": withShippingRate})
 
     def update_shipping_carrier(self, *, shippingCarrierId: Text, body: UpdateShippingCarrierBody | Json | None = None) -> Result:
         """PUT /store/shipping-carrier/{shippingCarrierId}, token of location."""
-        return self._tenant.call("store.update-shipping-carrier", {"shippingCarrierId": shippingCarrierId}, body)
+        return self._api.call("store.update-shipping-carrier", {"shippingCarrierId": shippingCarrierId}, body)
 
     def update_shipping_rate(self, *, shippingZoneId: Text, shippingRateId: Text, body: UpdateShippingRateBody | Json | None = None) -> Result:
         """PUT /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location."""
-        return self._tenant.call("store.update-shipping-rate", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId}, body)
+        return self._api.call("store.update-shipping-rate", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId}, body)
 
     def update_shipping_zone(self, *, shippingZoneId: Text, body: UpdateShippingZoneBody | Json | None = None) -> Result:
         """PUT /store/shipping-zone/{shippingZoneId}, token of location."""
-        return self._tenant.call("store.update-shipping-zone", {"shippingZoneId": shippingZoneId}, body)
+        return self._api.call("store.update-shipping-zone", {"shippingZoneId": shippingZoneId}, body)

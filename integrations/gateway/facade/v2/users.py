@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateUserBody(TypedDict, total=False):
@@ -61,36 +61,36 @@ class Users(Group):
 
     def create_user(self, *, body: CreateUserBody | Json) -> Result:
         """POST /users/, token of company or location. Scopes: users.write."""
-        return self._tenant.call("users.create-user", {}, body)
+        return self._api.call("users.create-user", {}, body)
 
     def delete_user(self, *, userId: Text) -> Result:
         """DELETE /users/{userId}, token of company or location. Scopes: users.write."""
-        return self._tenant.call("users.delete-user", {"userId": userId})
+        return self._api.call("users.delete-user", {"userId": userId})
 
     def filter_users_by_email(self, *, body: FilterUsersByEmailBody | Json) -> Result:
         """POST /users/search/filter-by-email, token of company. Scopes: users.readonly."""
-        return self._tenant.call("users.filter-users-by-email", {}, body)
+        return self._api.call("users.filter-users-by-email", {}, body)
 
     def filter_users_by_email_pages(self, *, body: FilterUsersByEmailBody | Json) -> Iterator[Page]:
         """POST /users/search/filter-by-email, token of company. Scopes: users.readonly."""
-        return self._tenant.pages("users.filter-users-by-email", {}, body)
+        return self._api.pages("users.filter-users-by-email", {}, body)
 
     def get_user(self, *, userId: Text) -> Result:
         """GET /users/{userId}, token of company or location. Scopes: users.readonly."""
-        return self._tenant.call("users.get-user", {"userId": userId})
+        return self._api.call("users.get-user", {"userId": userId})
 
     def get_user_by_location(self, *, locationId: Text | None = None) -> Result:
         """GET /users/, token of location. Scopes: users.readonly. Deprecated."""
-        return self._tenant.call("users.get-user-by-location", {"locationId": locationId})
+        return self._api.call("users.get-user-by-location", {"locationId": locationId})
 
     def search_users(self, *, companyId: Text, query: Text | None = None, skip: Text | None = None, limit: Text | None = None, locationId: Text | None = None, type: Text | None = None, role: Text | None = None, ids: Text | None = None, sort: Text | None = None, sortDirection: Text | None = None, enabled2waySync: bool | None = None) -> Result:
         """GET /users/search, token of company or location. Scopes: users.readonly."""
-        return self._tenant.call("users.search-users", {"companyId": companyId, "query": query, "skip": skip, "limit": limit, "locationId": locationId, "type": type, "role": role, "ids": ids, "sort": sort, "sortDirection": sortDirection, "enabled2waySync": enabled2waySync})
+        return self._api.call("users.search-users", {"companyId": companyId, "query": query, "skip": skip, "limit": limit, "locationId": locationId, "type": type, "role": role, "ids": ids, "sort": sort, "sortDirection": sortDirection, "enabled2waySync": enabled2waySync})
 
     def search_users_pages(self, *, companyId: Text, query: Text | None = None, skip: Text | None = None, limit: Text | None = None, locationId: Text | None = None, type: Text | None = None, role: Text | None = None, ids: Text | None = None, sort: Text | None = None, sortDirection: Text | None = None, enabled2waySync: bool | None = None) -> Iterator[Page]:
         """GET /users/search, token of company or location. Scopes: users.readonly."""
-        return self._tenant.pages("users.search-users", {"companyId": companyId, "query": query, "skip": skip, "limit": limit, "locationId": locationId, "type": type, "role": role, "ids": ids, "sort": sort, "sortDirection": sortDirection, "enabled2waySync": enabled2waySync})
+        return self._api.pages("users.search-users", {"companyId": companyId, "query": query, "skip": skip, "limit": limit, "locationId": locationId, "type": type, "role": role, "ids": ids, "sort": sort, "sortDirection": sortDirection, "enabled2waySync": enabled2waySync})
 
     def update_user(self, *, userId: Text, body: UpdateUserBody | Json | None = None) -> Result:
         """PUT /users/{userId}, token of company or location. Scopes: users.write."""
-        return self._tenant.call("users.update-user", {"userId": userId}, body)
+        return self._api.call("users.update-user", {"userId": userId}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from integrations.gateway.client import Result
-from integrations.gateway.tenant import Group, Text
+from integrations.gateway.tenant_api import Group, Text
 
 
 class Workflows(Group):
@@ -13,4 +13,4 @@ class Workflows(Group):
 
     def get_workflow(self, *, locationId: Text | None = None) -> Result:
         """GET /workflows/, token of location. Scopes: workflows.readonly."""
-        return self._tenant.call("workflows.get-workflow", {"locationId": locationId})
+        return self._api.call("workflows.get-workflow", {"locationId": locationId})

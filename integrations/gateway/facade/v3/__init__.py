@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from integrations.gateway.tenant import Tenant
+from integrations.gateway.tenant_api import TenantApi
 
 if TYPE_CHECKING:
     from integrations.gateway.facade.v3.ad_publishing import AdPublishing
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from integrations.gateway.facade.v3.workflows import Workflows
 
 
-class Api(Tenant):
+class Api(TenantApi):
     dialect = "v3"
 
     @cached_property

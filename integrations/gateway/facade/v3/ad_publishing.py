@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class FbAddCustomAudienceMemberBody(TypedDict, total=False):
@@ -312,380 +312,380 @@ class AdPublishing(Group):
 
     def fb_add_custom_audience_member(self, *, audienceId: Text, body: FbAddCustomAudienceMemberBody | Json) -> Result:
         """PUT /ad-publishing/facebook/custom-audience/{audienceId}/member, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-add-custom-audience-member", {"audienceId": audienceId}, body)
+        return self._api.call("ad-publishing.fb-add-custom-audience-member", {"audienceId": audienceId}, body)
 
     def fb_batch_update_audience_members(self, *, audienceId: Text, body: FbBatchUpdateAudienceMembersBody | Json) -> Result:
         """PUT /ad-publishing/facebook/custom-audience/{audienceId}/member/batch, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-batch-update-audience-members", {"audienceId": audienceId}, body)
+        return self._api.call("ad-publishing.fb-batch-update-audience-members", {"audienceId": audienceId}, body)
 
     def fb_create_conversation_form(self, *, body: FbCreateConversationFormBody | Json) -> Result:
         """POST /ad-publishing/facebook/conversation-forms, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-create-conversation-form", {}, body)
+        return self._api.call("ad-publishing.fb-create-conversation-form", {}, body)
 
     def fb_create_integration(self, *, body: FbCreateIntegrationBody | Json) -> Result:
         """POST /ad-publishing/facebook/integration, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-create-integration", {}, body)
+        return self._api.call("ad-publishing.fb-create-integration", {}, body)
 
     def fb_create_page_lead_form(self, *, pageId: Text, body: FbCreatePageLeadFormBody | Json) -> Result:
         """POST /ad-publishing/facebook/page/{pageId}/forms, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-create-page-lead-form", {"pageId": pageId}, body)
+        return self._api.call("ad-publishing.fb-create-page-lead-form", {"pageId": pageId}, body)
 
     def fb_delete_ad(self, *, adId: Text, body: FbDeleteAdBody | Json | None = None) -> Result:
         """DELETE /ad-publishing/facebook/ads/{adId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-delete-ad", {"adId": adId}, body)
+        return self._api.call("ad-publishing.fb-delete-ad", {"adId": adId}, body)
 
     def fb_delete_ad_account(self, *, adAccountId: Text, body: FbDeleteAdAccountBody | Json | None = None) -> Result:
         """DELETE /ad-publishing/facebook/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-delete-ad-account", {"adAccountId": adAccountId}, body)
+        return self._api.call("ad-publishing.fb-delete-ad-account", {"adAccountId": adAccountId}, body)
 
     def fb_delete_adset(self, *, adSetId: Text, body: FbDeleteAdsetBody | Json | None = None) -> Result:
         """DELETE /ad-publishing/facebook/adsets/{adSetId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-delete-adset", {"adSetId": adSetId}, body)
+        return self._api.call("ad-publishing.fb-delete-adset", {"adSetId": adSetId}, body)
 
     def fb_delete_campaign(self, *, campaignId: Text, body: FbDeleteCampaignBody | Json | None = None) -> Result:
         """DELETE /ad-publishing/facebook/campaigns/{campaignId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-delete-campaign", {"campaignId": campaignId}, body)
+        return self._api.call("ad-publishing.fb-delete-campaign", {"campaignId": campaignId}, body)
 
     def fb_delete_custom_audience(self, *, audienceId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """DELETE /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-delete-custom-audience", {"audienceId": audienceId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-delete-custom-audience", {"audienceId": audienceId, "locationId": locationId, "isDraft": isDraft})
 
     def fb_delete_integration(self, *, body: FbDeleteIntegrationBody | Json | None = None) -> Result:
         """DELETE /ad-publishing/facebook/integration, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-delete-integration", {}, body)
+        return self._api.call("ad-publishing.fb-delete-integration", {}, body)
 
     def fb_delete_page(self, *, locationId: Text | None = None, pageId: Text) -> Result:
         """DELETE /ad-publishing/facebook/page, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-delete-page", {"locationId": locationId, "pageId": pageId})
+        return self._api.call("ad-publishing.fb-delete-page", {"locationId": locationId, "pageId": pageId})
 
     def fb_duplicate_ad(self, *, adId: Text) -> Result:
         """POST /ad-publishing/facebook/ads/{adId}/duplicate, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-duplicate-ad", {"adId": adId})
+        return self._api.call("ad-publishing.fb-duplicate-ad", {"adId": adId})
 
     def fb_duplicate_adset(self, *, adSetId: Text) -> Result:
         """POST /ad-publishing/facebook/adsets/{adSetId}/duplicate, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-duplicate-adset", {"adSetId": adSetId})
+        return self._api.call("ad-publishing.fb-duplicate-adset", {"adSetId": adSetId})
 
     def fb_duplicate_campaign(self, *, campaignId: Text, body: FbDuplicateCampaignBody | Json | None = None) -> Result:
         """POST /ad-publishing/facebook/campaigns/{campaignId}/duplicate, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-duplicate-campaign", {"campaignId": campaignId}, body)
+        return self._api.call("ad-publishing.fb-duplicate-campaign", {"campaignId": campaignId}, body)
 
     def fb_get_ad_account(self, *, adAccountId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/facebook/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-ad-account", {"adAccountId": adAccountId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-get-ad-account", {"adAccountId": adAccountId, "locationId": locationId, "isDraft": isDraft})
 
     def fb_get_ad_accounts(self, *, locationId: Text | None = None, type: Text | None = None, next: Text | None = None, fetchAll: Text | None = None, limit: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/ad-accounts, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-ad-accounts", {"locationId": locationId, "type": type, "next": next, "fetchAll": fetchAll, "limit": limit})
+        return self._api.call("ad-publishing.fb-get-ad-accounts", {"locationId": locationId, "type": type, "next": next, "fetchAll": fetchAll, "limit": limit})
 
     def fb_get_campaign(self, *, campaignId: Text, locationId: Text | None = None, fields: Text | None = None, source: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-campaign", {"campaignId": campaignId, "locationId": locationId, "fields": fields, "source": source})
+        return self._api.call("ad-publishing.fb-get-campaign", {"campaignId": campaignId, "locationId": locationId, "fields": fields, "source": source})
 
     def fb_get_campaign_publishing_progress(self, *, campaignId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/facebook/campaigns/{campaignId}/publishing-progress, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-campaign-publishing-progress", {"campaignId": campaignId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-get-campaign-publishing-progress", {"campaignId": campaignId, "locationId": locationId, "isDraft": isDraft})
 
     def fb_get_campaign_reporting(self, *, campaignId: Text, locationId: Text | None = None, startDate: Text, endDate: Text) -> Result:
         """GET /ad-publishing/facebook/reporting/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-campaign-reporting", {"campaignId": campaignId, "locationId": locationId, "startDate": startDate, "endDate": endDate})
+        return self._api.call("ad-publishing.fb-get-campaign-reporting", {"campaignId": campaignId, "locationId": locationId, "startDate": startDate, "endDate": endDate})
 
     def fb_get_conversation_forms(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/facebook/conversation-forms, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-conversation-forms", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-get-conversation-forms", {"locationId": locationId, "isDraft": isDraft})
 
     def fb_get_current_user(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/facebook/me, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-current-user", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-get-current-user", {"locationId": locationId, "isDraft": isDraft})
 
     def fb_get_custom_audience_by_id(self, *, audienceId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-custom-audience-by-id", {"audienceId": audienceId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-get-custom-audience-by-id", {"audienceId": audienceId, "locationId": locationId, "isDraft": isDraft})
 
     def fb_get_custom_audiences(self, *, locationId: Text | None = None, type: Literal["lookalike", "custom", "all"], source: Literal["ad_manager", "integration"] | None = None, adAccountId: Text) -> Result:
         """GET /ad-publishing/facebook/custom-audience, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-custom-audiences", {"locationId": locationId, "type": type, "source": source, "adAccountId": adAccountId})
+        return self._api.call("ad-publishing.fb-get-custom-audiences", {"locationId": locationId, "type": type, "source": source, "adAccountId": adAccountId})
 
     def fb_get_entity(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"], next: Text | None = None, fetchAll: Text | None = None, campaignId: Text | None = None, adSetId: Text | None = None, entityType: Literal["CAMPAIGN", "ADSET", "AD"], searchId: Text | None = None, selectedAdAccountId: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/entity, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-entity", {"locationId": locationId, "type": type, "next": next, "fetchAll": fetchAll, "campaignId": campaignId, "adSetId": adSetId, "entityType": entityType, "searchId": searchId, "selectedAdAccountId": selectedAdAccountId})
+        return self._api.call("ad-publishing.fb-get-entity", {"locationId": locationId, "type": type, "next": next, "fetchAll": fetchAll, "campaignId": campaignId, "adSetId": adSetId, "entityType": entityType, "searchId": searchId, "selectedAdAccountId": selectedAdAccountId})
 
     def fb_get_instagram_accounts(self, *, pageId: Text, locationId: Text | None = None, type: Literal["INTEGRATION", "AD_MANAGER"] | None = None) -> Result:
         """GET /ad-publishing/facebook/page/{pageId}/instagram, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-instagram-accounts", {"pageId": pageId, "locationId": locationId, "type": type})
+        return self._api.call("ad-publishing.fb-get-instagram-accounts", {"pageId": pageId, "locationId": locationId, "type": type})
 
     def fb_get_integration(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/facebook/integration, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-integration", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-get-integration", {"locationId": locationId, "isDraft": isDraft})
 
     def fb_get_lead_form(self, *, leadFormId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/facebook/lead-form/{leadFormId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-lead-form", {"leadFormId": leadFormId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-get-lead-form", {"leadFormId": leadFormId, "locationId": locationId, "isDraft": isDraft})
 
     def fb_get_page_lead_forms(self, *, pageId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/facebook/page/{pageId}/forms, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-page-lead-forms", {"pageId": pageId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.fb-get-page-lead-forms", {"pageId": pageId, "locationId": locationId, "isDraft": isDraft})
 
     def fb_get_pages(self, *, locationId: Text | None = None, fetchExisting: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/pages, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-pages", {"locationId": locationId, "fetchExisting": fetchExisting})
+        return self._api.call("ad-publishing.fb-get-pages", {"locationId": locationId, "fetchExisting": fetchExisting})
 
     def fb_get_pixels(self, *, locationId: Text | None = None, channel: Text | None = None, pageId: Text | None = None, igUserId: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/pixels, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-pixels", {"locationId": locationId, "channel": channel, "pageId": pageId, "igUserId": igUserId})
+        return self._api.call("ad-publishing.fb-get-pixels", {"locationId": locationId, "channel": channel, "pageId": pageId, "igUserId": igUserId})
 
     def fb_get_reporting(self, *, locationId: Text | None = None, fields: Sequence[Literal["impressions", "clicks", "spend", "cpc", "cost_per_conversion", "conversions", "cpm", "reach", "frequency", "ctr"]], groupBy: Literal["day", "week", "month"], startDate: Text, endDate: Text, type: Literal["AD_MANAGER", "INTEGRATION"]) -> Result:
         """GET /ad-publishing/facebook/reporting, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-reporting", {"locationId": locationId, "fields": fields, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "type": type})
+        return self._api.call("ad-publishing.fb-get-reporting", {"locationId": locationId, "fields": fields, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "type": type})
 
     def fb_get_reporting_list(self, *, locationId: Text | None = None, listType: Text, startDate: Text, endDate: Text, campaignId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"]) -> Result:
         """GET /ad-publishing/facebook/reporting/list, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-get-reporting-list", {"locationId": locationId, "listType": listType, "startDate": startDate, "endDate": endDate, "campaignId": campaignId, "type": type})
+        return self._api.call("ad-publishing.fb-get-reporting-list", {"locationId": locationId, "listType": listType, "startDate": startDate, "endDate": endDate, "campaignId": campaignId, "type": type})
 
     def fb_pause_ad(self, *, adId: Text, body: FbPauseAdBody | Json | None = None) -> Result:
         """POST /ad-publishing/facebook/ads/{adId}/pause, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-pause-ad", {"adId": adId}, body)
+        return self._api.call("ad-publishing.fb-pause-ad", {"adId": adId}, body)
 
     def fb_pause_adset(self, *, adSetId: Text, body: FbPauseAdsetBody | Json | None = None) -> Result:
         """POST /ad-publishing/facebook/adsets/{adSetId}/pause, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-pause-adset", {"adSetId": adSetId}, body)
+        return self._api.call("ad-publishing.fb-pause-adset", {"adSetId": adSetId}, body)
 
     def fb_pause_campaign(self, *, campaignId: Text, body: FbPauseCampaignBody | Json | None = None) -> Result:
         """POST /ad-publishing/facebook/campaigns/{campaignId}/pause, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-pause-campaign", {"campaignId": campaignId}, body)
+        return self._api.call("ad-publishing.fb-pause-campaign", {"campaignId": campaignId}, body)
 
     def fb_publish_campaign(self, *, campaignId: Text, body: FbPublishCampaignBody | Json | None = None) -> Result:
         """POST /ad-publishing/facebook/campaigns/{campaignId}/publish, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-publish-campaign", {"campaignId": campaignId}, body)
+        return self._api.call("ad-publishing.fb-publish-campaign", {"campaignId": campaignId}, body)
 
     def fb_remove_custom_audience_member(self, *, audienceId: Text, body: FbRemoveCustomAudienceMemberBody | Json) -> Result:
         """DELETE /ad-publishing/facebook/custom-audience/{audienceId}/member, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-remove-custom-audience-member", {"audienceId": audienceId}, body)
+        return self._api.call("ad-publishing.fb-remove-custom-audience-member", {"audienceId": audienceId}, body)
 
     def fb_resume_ad(self, *, adId: Text, body: FbResumeAdBody | Json | None = None) -> Result:
         """POST /ad-publishing/facebook/ads/{adId}/resume, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-resume-ad", {"adId": adId}, body)
+        return self._api.call("ad-publishing.fb-resume-ad", {"adId": adId}, body)
 
     def fb_resume_adset(self, *, adSetId: Text, body: FbResumeAdsetBody | Json | None = None) -> Result:
         """POST /ad-publishing/facebook/adsets/{adSetId}/resume, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-resume-adset", {"adSetId": adSetId}, body)
+        return self._api.call("ad-publishing.fb-resume-adset", {"adSetId": adSetId}, body)
 
     def fb_resume_campaign(self, *, campaignId: Text, body: FbResumeCampaignBody | Json | None = None) -> Result:
         """POST /ad-publishing/facebook/campaigns/{campaignId}/resume, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-resume-campaign", {"campaignId": campaignId}, body)
+        return self._api.call("ad-publishing.fb-resume-campaign", {"campaignId": campaignId}, body)
 
     def fb_search_targeting(self, *, locationId: Text | None = None, type: Text, query: Text, searchType: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/targeting/search, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.fb-search-targeting", {"locationId": locationId, "type": type, "query": query, "searchType": searchType})
+        return self._api.call("ad-publishing.fb-search-targeting", {"locationId": locationId, "type": type, "query": query, "searchType": searchType})
 
     def fb_set_default_page(self, *, locationId: Text | None = None, isDraft: bool | None = None, body: FbSetDefaultPageBody | Json) -> Result:
         """PUT /ad-publishing/facebook/page/default, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-set-default-page", {"locationId": locationId, "isDraft": isDraft}, body)
+        return self._api.call("ad-publishing.fb-set-default-page", {"locationId": locationId, "isDraft": isDraft}, body)
 
     def fb_update_custom_audience(self, *, audienceId: Text, body: FbUpdateCustomAudienceBody | Json) -> Result:
         """PUT /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-update-custom-audience", {"audienceId": audienceId}, body)
+        return self._api.call("ad-publishing.fb-update-custom-audience", {"audienceId": audienceId}, body)
 
     def fb_upsert_ad(self, *, body: FbUpsertAdBody | Json) -> Result:
         """PUT /ad-publishing/facebook/ads, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-upsert-ad", {}, body)
+        return self._api.call("ad-publishing.fb-upsert-ad", {}, body)
 
     def fb_upsert_adset(self, *, body: FbUpsertAdsetBody | Json) -> Result:
         """PUT /ad-publishing/facebook/adsets, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-upsert-adset", {}, body)
+        return self._api.call("ad-publishing.fb-upsert-adset", {}, body)
 
     def fb_upsert_campaign(self, *, body: FbUpsertCampaignBody | Json | None = None) -> Result:
         """PUT /ad-publishing/facebook/campaigns, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-upsert-campaign", {}, body)
+        return self._api.call("ad-publishing.fb-upsert-campaign", {}, body)
 
     def fb_upsert_pixel(self, *, body: FbUpsertPixelBody | Json) -> Result:
         """PUT /ad-publishing/facebook/pixels, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.fb-upsert-pixel", {}, body)
+        return self._api.call("ad-publishing.fb-upsert-pixel", {}, body)
 
     def google_create_integration(self, *, body: GoogleCreateIntegrationBody | Json) -> Result:
         """POST /ad-publishing/google/integration, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-create-integration", {}, body)
+        return self._api.call("ad-publishing.google-create-integration", {}, body)
 
     def google_create_offline_user_list_job(self, *, body: GoogleCreateOfflineUserListJobBody | Json | None = None) -> Result:
         """POST /ad-publishing/google/segments/offline-user-list-job, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-create-offline-user-list-job", {}, body)
+        return self._api.call("ad-publishing.google-create-offline-user-list-job", {}, body)
 
     def google_delete_ad_account(self, *, adAccountId: Text, body: GoogleDeleteAdAccountBody | Json | None = None) -> Result:
         """DELETE /ad-publishing/google/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-delete-ad-account", {"adAccountId": adAccountId}, body)
+        return self._api.call("ad-publishing.google-delete-ad-account", {"adAccountId": adAccountId}, body)
 
     def google_delete_conversion(self, *, conversionId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """DELETE /ad-publishing/google/conversions/{conversionId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-delete-conversion", {"conversionId": conversionId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-delete-conversion", {"conversionId": conversionId, "locationId": locationId, "isDraft": isDraft})
 
     def google_delete_segment(self, *, segmentId: Text, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "DATA_SEGMENTS"]) -> Result:
         """DELETE /ad-publishing/google/segments/{segmentId}, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-delete-segment", {"segmentId": segmentId, "locationId": locationId, "type": type})
+        return self._api.call("ad-publishing.google-delete-segment", {"segmentId": segmentId, "locationId": locationId, "type": type})
 
     def google_get_ad_account_details(self, *, adAccountId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-ad-account-details", {"adAccountId": adAccountId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-get-ad-account-details", {"adAccountId": adAccountId, "locationId": locationId, "isDraft": isDraft})
 
     def google_get_ad_accounts(self, *, locationId: Text | None = None, type: Literal["INTEGRATION", "AD_MANAGER"] | None = None) -> Result:
         """GET /ad-publishing/google/ad-accounts, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-ad-accounts", {"locationId": locationId, "type": type})
+        return self._api.call("ad-publishing.google-get-ad-accounts", {"locationId": locationId, "type": type})
 
     def google_get_assets(self, *, locationId: Text | None = None, type: Literal["CALL", "SITELINK", "LEAD_FORM", "IMAGE", "TEXT"], id: Text | None = None, advertiserOnly: Text | None = None) -> Result:
         """GET /ad-publishing/google/assets, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-assets", {"locationId": locationId, "type": type, "id": id, "advertiserOnly": advertiserOnly})
+        return self._api.call("ad-publishing.google-get-assets", {"locationId": locationId, "type": type, "id": id, "advertiserOnly": advertiserOnly})
 
     def google_get_audience_by_id(self, *, audienceId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/audiences/{audienceId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-audience-by-id", {"audienceId": audienceId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-get-audience-by-id", {"audienceId": audienceId, "locationId": locationId, "isDraft": isDraft})
 
     def google_get_audiences(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/audiences, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-audiences", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-get-audiences", {"locationId": locationId, "isDraft": isDraft})
 
     def google_get_campaign_by_id(self, *, adId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/ads/{adId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-campaign-by-id", {"adId": adId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-get-campaign-by-id", {"adId": adId, "locationId": locationId, "isDraft": isDraft})
 
     def google_get_campaign_reporting(self, *, campaignId: Text, locationId: Text | None = None, startDate: Text, endDate: Text) -> Result:
         """GET /ad-publishing/google/reporting/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-campaign-reporting", {"campaignId": campaignId, "locationId": locationId, "startDate": startDate, "endDate": endDate})
+        return self._api.call("ad-publishing.google-get-campaign-reporting", {"campaignId": campaignId, "locationId": locationId, "startDate": startDate, "endDate": endDate})
 
     def google_get_conversion_by_id(self, *, conversionId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/conversions/{conversionId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-conversion-by-id", {"conversionId": conversionId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-get-conversion-by-id", {"conversionId": conversionId, "locationId": locationId, "isDraft": isDraft})
 
     def google_get_conversion_goals(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/conversion-goals, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-conversion-goals", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-get-conversion-goals", {"locationId": locationId, "isDraft": isDraft})
 
     def google_get_conversions(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "AD_WORDS"] | None = None, conversionType: Text | None = None, category: Text | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Result:
         """GET /ad-publishing/google/conversions, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-conversions", {"locationId": locationId, "type": type, "conversionType": conversionType, "category": category, "startDate": startDate, "endDate": endDate})
+        return self._api.call("ad-publishing.google-get-conversions", {"locationId": locationId, "type": type, "conversionType": conversionType, "category": category, "startDate": startDate, "endDate": endDate})
 
     def google_get_current_user(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/me, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-current-user", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-get-current-user", {"locationId": locationId, "isDraft": isDraft})
 
     def google_get_entity(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"], campaignId: Text | None = None, adGroupId: Text | None = None, entityType: Literal["CAMPAIGN", "ADGROUP", "AD"], searchId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, selectedAdAccountId: Text | None = None) -> Result:
         """GET /ad-publishing/google/entity, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-entity", {"locationId": locationId, "type": type, "campaignId": campaignId, "adGroupId": adGroupId, "entityType": entityType, "searchId": searchId, "startDate": startDate, "endDate": endDate, "selectedAdAccountId": selectedAdAccountId})
+        return self._api.call("ad-publishing.google-get-entity", {"locationId": locationId, "type": type, "campaignId": campaignId, "adGroupId": adGroupId, "entityType": entityType, "searchId": searchId, "startDate": startDate, "endDate": endDate, "selectedAdAccountId": selectedAdAccountId})
 
     def google_get_integration(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/integration, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-integration", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.google-get-integration", {"locationId": locationId, "isDraft": isDraft})
 
     def google_get_keyword_ideas(self, *, locationId: Text | None = None, isDraft: bool | None = None, body: GoogleGetKeywordIdeasBody | Json) -> Result:
         """POST /ad-publishing/google/keyword-ideas, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-keyword-ideas", {"locationId": locationId, "isDraft": isDraft}, body)
+        return self._api.call("ad-publishing.google-get-keyword-ideas", {"locationId": locationId, "isDraft": isDraft}, body)
 
     def google_get_reporting(self, *, locationId: Text | None = None, fields: Sequence[Literal["impressions", "clicks", "cost_micros", "average_cpc", "conversions", "average_cpm", "cost_per_conversion", "ctr"]], groupBy: Literal["date", "week", "month"] | None = None, startDate: Text, endDate: Text, type: Literal["AD_MANAGER", "INTEGRATION"]) -> Result:
         """GET /ad-publishing/google/reporting, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-reporting", {"locationId": locationId, "fields": fields, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "type": type})
+        return self._api.call("ad-publishing.google-get-reporting", {"locationId": locationId, "fields": fields, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "type": type})
 
     def google_get_reporting_list(self, *, locationId: Text | None = None, listType: Text, startDate: Text, endDate: Text, campaignId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"]) -> Result:
         """GET /ad-publishing/google/reporting/list, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-reporting-list", {"locationId": locationId, "listType": listType, "startDate": startDate, "endDate": endDate, "campaignId": campaignId, "type": type})
+        return self._api.call("ad-publishing.google-get-reporting-list", {"locationId": locationId, "listType": listType, "startDate": startDate, "endDate": endDate, "campaignId": campaignId, "type": type})
 
     def google_get_segment_by_id(self, *, segmentId: Text, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "DATA_SEGMENTS"]) -> Result:
         """GET /ad-publishing/google/segments/{segmentId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-segment-by-id", {"segmentId": segmentId, "locationId": locationId, "type": type})
+        return self._api.call("ad-publishing.google-get-segment-by-id", {"segmentId": segmentId, "locationId": locationId, "type": type})
 
     def google_get_segments(self, *, locationId: Text | None = None, type: Text | None = None) -> Result:
         """GET /ad-publishing/google/segments, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-segments", {"locationId": locationId, "type": type})
+        return self._api.call("ad-publishing.google-get-segments", {"locationId": locationId, "type": type})
 
     def google_get_target_interests(self, *, locationId: Text | None = None, type: Literal["AFFINITY", "IN_MARKET"], advertisingChannelType: Text) -> Result:
         """GET /ad-publishing/google/target-interests, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-get-target-interests", {"locationId": locationId, "type": type, "advertisingChannelType": advertisingChannelType})
+        return self._api.call("ad-publishing.google-get-target-interests", {"locationId": locationId, "type": type, "advertisingChannelType": advertisingChannelType})
 
     def google_publish_ad(self, *, adId: Text) -> Result:
         """POST /ad-publishing/google/ads/{adId}/publish, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-publish-ad", {"adId": adId})
+        return self._api.call("ad-publishing.google-publish-ad", {"adId": adId})
 
     def google_search_targeting(self, *, type: Text, query: Text | None = None, locationId: Text | None = None) -> Result:
         """GET /ad-publishing/google/targeting/search, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.google-search-targeting", {"type": type, "query": query, "locationId": locationId})
+        return self._api.call("ad-publishing.google-search-targeting", {"type": type, "query": query, "locationId": locationId})
 
     def google_upsert_assets(self, *, body: GoogleUpsertAssetsBody | Json) -> Result:
         """POST /ad-publishing/google/assets, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-upsert-assets", {}, body)
+        return self._api.call("ad-publishing.google-upsert-assets", {}, body)
 
     def google_upsert_audience(self, *, body: GoogleUpsertAudienceBody | Json) -> Result:
         """PUT /ad-publishing/google/audiences, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-upsert-audience", {}, body)
+        return self._api.call("ad-publishing.google-upsert-audience", {}, body)
 
     def google_upsert_campaign(self, *, body: GoogleUpsertCampaignBody | Json) -> Result:
         """PUT /ad-publishing/google/ads, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-upsert-campaign", {}, body)
+        return self._api.call("ad-publishing.google-upsert-campaign", {}, body)
 
     def google_upsert_conversion(self, *, body: GoogleUpsertConversionBody | Json) -> Result:
         """PUT /ad-publishing/google/conversions, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-upsert-conversion", {}, body)
+        return self._api.call("ad-publishing.google-upsert-conversion", {}, body)
 
     def google_upsert_segment(self, *, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "WEBSITE_VISITOR", "CUSTOMER_MATCH", "LOOKALIKE"], body: GoogleUpsertSegmentBody | Json) -> Result:
         """PUT /ad-publishing/google/segments, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.google-upsert-segment", {"locationId": locationId, "type": type}, body)
+        return self._api.call("ad-publishing.google-upsert-segment", {"locationId": locationId, "type": type}, body)
 
     def li_create_integration(self, *, body: LiCreateIntegrationBody | Json) -> Result:
         """POST /ad-publishing/linkedin/integration, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.li-create-integration", {}, body)
+        return self._api.call("ad-publishing.li-create-integration", {}, body)
 
     def li_create_lead_form(self, *, accountId: Text, locationId: Text | None = None, isDraft: bool | None = None, body: LiCreateLeadFormBody | Json) -> Result:
         """POST /ad-publishing/linkedin/{accountId}/form, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.li-create-lead-form", {"accountId": accountId, "locationId": locationId, "isDraft": isDraft}, body)
+        return self._api.call("ad-publishing.li-create-lead-form", {"accountId": accountId, "locationId": locationId, "isDraft": isDraft}, body)
 
     def li_delete_ad_account(self, *, locationId: Text | None = None, adAccountId: Text) -> Result:
         """DELETE /ad-publishing/linkedin/ad-account, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.li-delete-ad-account", {"locationId": locationId, "adAccountId": adAccountId})
+        return self._api.call("ad-publishing.li-delete-ad-account", {"locationId": locationId, "adAccountId": adAccountId})
 
     def li_get_ad_account_details(self, *, locationId: Text | None = None, adAccountId: Text) -> Result:
         """GET /ad-publishing/linkedin/ad-account, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-ad-account-details", {"locationId": locationId, "adAccountId": adAccountId})
+        return self._api.call("ad-publishing.li-get-ad-account-details", {"locationId": locationId, "adAccountId": adAccountId})
 
     def li_get_ad_accounts(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/linkedin/ad-accounts, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-ad-accounts", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.li-get-ad-accounts", {"locationId": locationId, "isDraft": isDraft})
 
     def li_get_ad_analytics(self, *, locationId: Text | None = None, pivot: Literal["ACCOUNT", "CAMPAIGN", "CAMPAIGN_GROUP", "CREATIVE"] | None = None, groupBy: Literal["day", "month", "year"] | None = None, startDate: Text, endDate: Text, entityUrns: Text | None = None, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
         """GET /ad-publishing/linkedin/reporting, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-ad-analytics", {"locationId": locationId, "pivot": pivot, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "entityUrns": entityUrns, "fields": fields})
+        return self._api.call("ad-publishing.li-get-ad-analytics", {"locationId": locationId, "pivot": pivot, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "entityUrns": entityUrns, "fields": fields})
 
     def li_get_campaign_group(self, *, adId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/linkedin/ads/{adId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-campaign-group", {"adId": adId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.li-get-campaign-group", {"adId": adId, "locationId": locationId, "isDraft": isDraft})
 
     def li_get_campaign_group_reporting(self, *, campaignGroupId: Text | None = None, locationId: Text | None = None, startDate: Text, endDate: Text, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
         """GET /ad-publishing/linkedin/reporting/campaign-group/{campaignGroupId}, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-campaign-group-reporting", {"campaignGroupId": campaignGroupId, "locationId": locationId, "startDate": startDate, "endDate": endDate, "fields": fields})
+        return self._api.call("ad-publishing.li-get-campaign-group-reporting", {"campaignGroupId": campaignGroupId, "locationId": locationId, "startDate": startDate, "endDate": endDate, "fields": fields})
 
     def li_get_current_user(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/linkedin/me, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-current-user", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.li-get-current-user", {"locationId": locationId, "isDraft": isDraft})
 
     def li_get_integration(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/linkedin/integration, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-integration", {"locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.li-get-integration", {"locationId": locationId, "isDraft": isDraft})
 
     def li_get_lead_forms(self, *, accountId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/linkedin/{accountId}/forms, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-lead-forms", {"accountId": accountId, "locationId": locationId, "isDraft": isDraft})
+        return self._api.call("ad-publishing.li-get-lead-forms", {"accountId": accountId, "locationId": locationId, "isDraft": isDraft})
 
     def li_get_reporting_list(self, *, locationId: Text | None = None, listType: Text, campaignId: Text, campaignGroupId: Text, startDate: Text, endDate: Text, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
         """GET /ad-publishing/linkedin/reporting/list, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-get-reporting-list", {"locationId": locationId, "listType": listType, "campaignId": campaignId, "campaignGroupId": campaignGroupId, "startDate": startDate, "endDate": endDate, "fields": fields})
+        return self._api.call("ad-publishing.li-get-reporting-list", {"locationId": locationId, "listType": listType, "campaignId": campaignId, "campaignGroupId": campaignGroupId, "startDate": startDate, "endDate": endDate, "fields": fields})
 
     def li_publish_campaign_group(self, *, adId: Text, body: LiPublishCampaignGroupBody | Json | None = None) -> Result:
         """POST /ad-publishing/linkedin/ads/{adId}/publish, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.li-publish-campaign-group", {"adId": adId}, body)
+        return self._api.call("ad-publishing.li-publish-campaign-group", {"adId": adId}, body)
 
     def li_search_targeting(self, *, locationId: Text | None = None, facet: Text, query: Text | None = None, q: Text | None = None) -> Result:
         """GET /ad-publishing/linkedin/targeting/search, token of location. Scopes: adPublishing.readonly."""
-        return self._tenant.call("ad-publishing.li-search-targeting", {"locationId": locationId, "facet": facet, "query": query, "q": q})
+        return self._api.call("ad-publishing.li-search-targeting", {"locationId": locationId, "facet": facet, "query": query, "q": q})
 
     def li_update_ad_status(self, *, adId: Text, locationId: Text | None = None, isDraft: bool | None = None, body: LiUpdateAdStatusBody | Json) -> Result:
         """PATCH /ad-publishing/linkedin/{adId}/status, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.li-update-ad-status", {"adId": adId, "locationId": locationId, "isDraft": isDraft}, body)
+        return self._api.call("ad-publishing.li-update-ad-status", {"adId": adId, "locationId": locationId, "isDraft": isDraft}, body)
 
     def li_upsert_campaign_group(self, *, body: LiUpsertCampaignGroupBody | Json | None = None) -> Result:
         """PUT /ad-publishing/linkedin/ads, token of location. Scopes: adPublishing.write."""
-        return self._tenant.call("ad-publishing.li-upsert-campaign-group", {}, body)
+        return self._api.call("ad-publishing.li-upsert-campaign-group", {}, body)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Text
+from integrations.gateway.tenant_api import Group, Text
 
 
 class AffiliateManager(Group):
@@ -15,28 +15,28 @@ class AffiliateManager(Group):
 
     def get_affiliate(self, *, locationId: Text | None = None, affiliateId: Text) -> Result:
         """GET /affiliate-manager/{locationId}/affiliates/{affiliateId}, token of location. Scopes: affiliate-manager.readonly."""
-        return self._tenant.call("affiliate-manager.get-affiliate", {"locationId": locationId, "affiliateId": affiliateId})
+        return self._api.call("affiliate-manager.get-affiliate", {"locationId": locationId, "affiliateId": affiliateId})
 
     def list_affiliates(self, *, locationId: Text | None = None, query: Text | None = None, active: Text | None = None, campaignId: Text | None = None, skip: float | None = None, limit: float | None = None, fromDate: Text | None = None, toDate: Text | None = None) -> Result:
         """GET /affiliate-manager/{locationId}/affiliates, token of location. Scopes: affiliate-manager.readonly."""
-        return self._tenant.call("affiliate-manager.list-affiliates", {"locationId": locationId, "query": query, "active": active, "campaignId": campaignId, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
+        return self._api.call("affiliate-manager.list-affiliates", {"locationId": locationId, "query": query, "active": active, "campaignId": campaignId, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
 
     def list_affiliates_pages(self, *, locationId: Text | None = None, query: Text | None = None, active: Text | None = None, campaignId: Text | None = None, skip: float | None = None, limit: float | None = None, fromDate: Text | None = None, toDate: Text | None = None) -> Iterator[Page]:
         """GET /affiliate-manager/{locationId}/affiliates, token of location. Scopes: affiliate-manager.readonly."""
-        return self._tenant.pages("affiliate-manager.list-affiliates", {"locationId": locationId, "query": query, "active": active, "campaignId": campaignId, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
+        return self._api.pages("affiliate-manager.list-affiliates", {"locationId": locationId, "query": query, "active": active, "campaignId": campaignId, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
 
     def list_commissions(self, *, locationId: Text | None = None, campaignId: Text | None = None, affiliateId: Text | None = None, status: Text | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None, fromDate: Text | None = None, toDate: Text | None = None) -> Result:
         """GET /affiliate-manager/{locationId}/commissions, token of location. Scopes: affiliate-manager.readonly."""
-        return self._tenant.call("affiliate-manager.list-commissions", {"locationId": locationId, "campaignId": campaignId, "affiliateId": affiliateId, "status": status, "query": query, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
+        return self._api.call("affiliate-manager.list-commissions", {"locationId": locationId, "campaignId": campaignId, "affiliateId": affiliateId, "status": status, "query": query, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
 
     def list_commissions_pages(self, *, locationId: Text | None = None, campaignId: Text | None = None, affiliateId: Text | None = None, status: Text | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None, fromDate: Text | None = None, toDate: Text | None = None) -> Iterator[Page]:
         """GET /affiliate-manager/{locationId}/commissions, token of location. Scopes: affiliate-manager.readonly."""
-        return self._tenant.pages("affiliate-manager.list-commissions", {"locationId": locationId, "campaignId": campaignId, "affiliateId": affiliateId, "status": status, "query": query, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
+        return self._api.pages("affiliate-manager.list-commissions", {"locationId": locationId, "campaignId": campaignId, "affiliateId": affiliateId, "status": status, "query": query, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
 
     def list_payouts(self, *, locationId: Text | None = None, status: Text | None = None, query: Text | None = None, affiliateId: Text | None = None, campaignId: Text | None = None, skip: float | None = None, limit: float | None = None, start: Text | None = None, end: Text | None = None) -> Result:
         """GET /affiliate-manager/{locationId}/payouts, token of location. Scopes: affiliate-manager.readonly."""
-        return self._tenant.call("affiliate-manager.list-payouts", {"locationId": locationId, "status": status, "query": query, "affiliateId": affiliateId, "campaignId": campaignId, "skip": skip, "limit": limit, "start": start, "end": end})
+        return self._api.call("affiliate-manager.list-payouts", {"locationId": locationId, "status": status, "query": query, "affiliateId": affiliateId, "campaignId": campaignId, "skip": skip, "limit": limit, "start": start, "end": end})
 
     def list_payouts_pages(self, *, locationId: Text | None = None, status: Text | None = None, query: Text | None = None, affiliateId: Text | None = None, campaignId: Text | None = None, skip: float | None = None, limit: float | None = None, start: Text | None = None, end: Text | None = None) -> Iterator[Page]:
         """GET /affiliate-manager/{locationId}/payouts, token of location. Scopes: affiliate-manager.readonly."""
-        return self._tenant.pages("affiliate-manager.list-payouts", {"locationId": locationId, "status": status, "query": query, "affiliateId": affiliateId, "campaignId": campaignId, "skip": skip, "limit": limit, "start": start, "end": end})
+        return self._api.pages("affiliate-manager.list-payouts", {"locationId": locationId, "status": status, "query": query, "affiliateId": affiliateId, "campaignId": campaignId, "skip": skip, "limit": limit, "start": start, "end": end})

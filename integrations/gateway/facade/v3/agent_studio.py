@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateAgentBody(TypedDict, total=False):
@@ -78,52 +78,52 @@ class AgentStudio(Group):
 
     def create_agent(self, *, source: Text | None = None, body: CreateAgentBody | Json) -> Result:
         """POST /agent-studio/agent, token of location. Scopes: agent-studio.write."""
-        return self._tenant.call("agent-studio.createAgent", {"source": source}, body)
+        return self._api.call("agent-studio.createAgent", {"source": source}, body)
 
     def delete_agent(self, *, agentId: Text, locationId: Text | None = None, source: Text | None = None) -> Result:
         """DELETE /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.write."""
-        return self._tenant.call("agent-studio.deleteAgent", {"agentId": agentId, "locationId": locationId, "source": source})
+        return self._api.call("agent-studio.deleteAgent", {"agentId": agentId, "locationId": locationId, "source": source})
 
     def execute_agent(self, *, agentId: Text, source: Text | None = None, body: ExecuteAgentBody | Json) -> Result:
         """POST /agent-studio/agent/{agentId}/execute, token of location. Scopes: agent-studio.write."""
-        return self._tenant.call("agent-studio.executeAgent", {"agentId": agentId, "source": source}, body)
+        return self._api.call("agent-studio.executeAgent", {"agentId": agentId, "source": source}, body)
 
     def execute_agent_deprecated(self, *, agentId: Text, source: Text | None = None, body: ExecuteAgentDeprecatedBody | Json) -> Result:
         """POST /agent-studio/public-api/agents/{agentId}/execute, token of location. Scopes: agent-studio.write. Deprecated."""
-        return self._tenant.call("agent-studio.executeAgent-deprecated", {"agentId": agentId, "source": source}, body)
+        return self._api.call("agent-studio.executeAgent-deprecated", {"agentId": agentId, "source": source}, body)
 
     def get_agent_by_id(self, *, agentId: Text, locationId: Text | None = None, source: Text | None = None) -> Result:
         """GET /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.readonly."""
-        return self._tenant.call("agent-studio.getAgentById", {"agentId": agentId, "locationId": locationId, "source": source})
+        return self._api.call("agent-studio.getAgentById", {"agentId": agentId, "locationId": locationId, "source": source})
 
     def get_agent_by_id_deprecated(self, *, agentId: Text, locationId: Text | None = None, source: Text | None = None) -> Result:
         """GET /agent-studio/public-api/agents/{agentId}, token of location. Scopes: agent-studio.readonly. Deprecated."""
-        return self._tenant.call("agent-studio.getAgentById-deprecated", {"agentId": agentId, "locationId": locationId, "source": source})
+        return self._api.call("agent-studio.getAgentById-deprecated", {"agentId": agentId, "locationId": locationId, "source": source})
 
     def get_agents(self, *, locationId: Text | None = None, isPublished: Text | None = None, limit: Text, offset: Text, source: Text | None = None) -> Result:
         """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly."""
-        return self._tenant.call("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
+        return self._api.call("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
 
     def get_agents_pages(self, *, locationId: Text | None = None, isPublished: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Iterator[Page]:
         """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly."""
-        return self._tenant.pages("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
+        return self._api.pages("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
 
     def get_agents_deprecated(self, *, locationId: Text | None = None, limit: Text, offset: Text, source: Text | None = None) -> Result:
         """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated."""
-        return self._tenant.call("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
+        return self._api.call("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
 
     def get_agents_deprecated_pages(self, *, locationId: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Iterator[Page]:
         """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated."""
-        return self._tenant.pages("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
+        return self._api.pages("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
 
     def promote_and_publish(self, *, versionId: Text, source: Text | None = None, body: PromoteAndPublishBody | Json | None = None) -> Result:
         """POST /agent-studio/agent/versions/{versionId}/publish, token of location. Scopes: agent-studio.write."""
-        return self._tenant.call("agent-studio.promoteAndPublish", {"versionId": versionId, "source": source}, body)
+        return self._api.call("agent-studio.promoteAndPublish", {"versionId": versionId, "source": source}, body)
 
     def update_agent_metadata(self, *, agentId: Text, source: Text | None = None, body: UpdateAgentMetadataBody | Json | None = None) -> Result:
         """PATCH /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.write."""
-        return self._tenant.call("agent-studio.updateAgentMetadata", {"agentId": agentId, "source": source}, body)
+        return self._api.call("agent-studio.updateAgentMetadata", {"agentId": agentId, "source": source}, body)
 
     def update_agent_version(self, *, versionId: Text, source: Text | None = None, body: UpdateAgentVersionBody | Json | None = None) -> Result:
         """PATCH /agent-studio/agent/versions/{versionId}, token of location. Scopes: agent-studio.write."""
-        return self._tenant.call("agent-studio.updateAgentVersion", {"versionId": versionId, "source": source}, body)
+        return self._api.call("agent-studio.updateAgentVersion", {"versionId": versionId, "source": source}, body)

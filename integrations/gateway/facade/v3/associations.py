@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateAssociationBody(TypedDict, total=False):
@@ -37,48 +37,48 @@ class Associations(Group):
 
     def create_association(self, *, body: CreateAssociationBody | Json) -> Result:
         """POST /associations/, token of location. Scopes: associations.write."""
-        return self._tenant.call("associations.create-association", {}, body)
+        return self._api.call("associations.create-association", {}, body)
 
     def create_relation(self, *, body: CreateRelationBody | Json) -> Result:
         """POST /associations/relations, token of location. Scopes: associations/relation.write."""
-        return self._tenant.call("associations.create-relation", {}, body)
+        return self._api.call("associations.create-relation", {}, body)
 
     def delete_association(self, *, associationId: Text) -> Result:
         """DELETE /associations/{associationId}, token of location. Scopes: associations.write."""
-        return self._tenant.call("associations.delete-association", {"associationId": associationId})
+        return self._api.call("associations.delete-association", {"associationId": associationId})
 
     def delete_relation(self, *, relationId: Text, locationId: Text | None = None) -> Result:
         """DELETE /associations/relations/{relationId}, token of location. Scopes: associations/relation.write."""
-        return self._tenant.call("associations.delete-relation", {"relationId": relationId, "locationId": locationId})
+        return self._api.call("associations.delete-relation", {"relationId": relationId, "locationId": locationId})
 
     def find_associations(self, *, locationId: Text | None = None, skip: float, limit: float) -> Result:
         """GET /associations/, token of location. Scopes: associations.readonly."""
-        return self._tenant.call("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
+        return self._api.call("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
 
     def find_associations_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
         """GET /associations/, token of location. Scopes: associations.readonly."""
-        return self._tenant.pages("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
+        return self._api.pages("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
 
     def get_association_by_id(self, *, associationId: Text) -> Result:
         """GET /associations/{associationId}, token of location. Scopes: associations.readonly."""
-        return self._tenant.call("associations.get-association-by-ID", {"associationId": associationId})
+        return self._api.call("associations.get-association-by-ID", {"associationId": associationId})
 
     def get_association_by_object_keys(self, *, objectKey: Text, locationId: Text | None = None) -> Result:
         """GET /associations/objectKey/{objectKey}, token of location. Scopes: associations.readonly."""
-        return self._tenant.call("associations.get-association-by-object-keys", {"objectKey": objectKey, "locationId": locationId})
+        return self._api.call("associations.get-association-by-object-keys", {"objectKey": objectKey, "locationId": locationId})
 
     def get_association_key_by_key_name(self, *, key_name: Text, locationId: Text | None = None) -> Result:
         """GET /associations/key/{key_name}, token of location. Scopes: associations.readonly."""
-        return self._tenant.call("associations.get-association-key-by-key-name", {"key_name": key_name, "locationId": locationId})
+        return self._api.call("associations.get-association-key-by-key-name", {"key_name": key_name, "locationId": locationId})
 
     def get_relations_by_record_id(self, *, recordId: Text, locationId: Text | None = None, skip: float, limit: float, associationIds: Sequence[str] | None = None) -> Result:
         """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly."""
-        return self._tenant.call("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
+        return self._api.call("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
 
     def get_relations_by_record_id_pages(self, *, recordId: Text, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, associationIds: Sequence[str] | None = None) -> Iterator[Page]:
         """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly."""
-        return self._tenant.pages("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
+        return self._api.pages("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
 
     def update_association(self, *, associationId: Text, body: UpdateAssociationBody | Json) -> Result:
         """PUT /associations/{associationId}, token of location. Scopes: associations.write."""
-        return self._tenant.call("associations.update-association", {"associationId": associationId}, body)
+        return self._api.call("associations.update-association", {"associationId": associationId}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateBrandVoiceBody(TypedDict, total=False):
@@ -51,52 +51,52 @@ class BrandBoards(Group):
 
     def create_brand_voice(self, *, locationId: Text | None = None, body: CreateBrandVoiceBody | Json) -> Result:
         """POST /brand-boards/locations/{locationId}/brand-voices, token of location."""
-        return self._tenant.call("brand-boards.create-brand-voice", {"locationId": locationId}, body)
+        return self._api.call("brand-boards.create-brand-voice", {"locationId": locationId}, body)
 
     def create_brand_board(self, *, body: CreateBrandBoardBody | Json) -> Result:
         """POST /brand-boards/, token of location. Scopes: brand-boards/design-kit.write."""
-        return self._tenant.call("brand-boards.createBrandBoard", {}, body)
+        return self._api.call("brand-boards.createBrandBoard", {}, body)
 
     def delete_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text) -> Result:
         """DELETE /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location."""
-        return self._tenant.call("brand-boards.delete-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
+        return self._api.call("brand-boards.delete-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
 
     def delete_brand_board(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""
-        return self._tenant.call("brand-boards.deleteBrandBoard", {"locationId": locationId, "id": id})
+        return self._api.call("brand-boards.deleteBrandBoard", {"locationId": locationId, "id": id})
 
     def get_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text) -> Result:
         """GET /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location."""
-        return self._tenant.call("brand-boards.get-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
+        return self._api.call("brand-boards.get-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
 
     def get_brand_board_by_id(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.readonly."""
-        return self._tenant.call("brand-boards.getBrandBoardById", {"locationId": locationId, "id": id})
+        return self._api.call("brand-boards.getBrandBoardById", {"locationId": locationId, "id": id})
 
     def get_brand_boards_by_location(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Result:
         """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
-        return self._tenant.call("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+        return self._api.call("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def get_brand_boards_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
         """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
-        return self._tenant.pages("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+        return self._api.pages("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def list_brand_voices(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Result:
         """GET /brand-boards/locations/{locationId}/brand-voices, token of location."""
-        return self._tenant.call("brand-boards.list-brand-voices", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+        return self._api.call("brand-boards.list-brand-voices", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def list_brand_voices_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
         """GET /brand-boards/locations/{locationId}/brand-voices, token of location."""
-        return self._tenant.pages("brand-boards.list-brand-voices", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
+        return self._api.pages("brand-boards.list-brand-voices", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def set_default_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text) -> Result:
         """POST /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}/default, token of location."""
-        return self._tenant.call("brand-boards.set-default-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
+        return self._api.call("brand-boards.set-default-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
 
     def update_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text, body: UpdateBrandVoiceBody | Json | None = None) -> Result:
         """PATCH /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location."""
-        return self._tenant.call("brand-boards.update-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId}, body)
+        return self._api.call("brand-boards.update-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId}, body)
 
     def update_brand_board(self, *, locationId: Text | None = None, id: Text, body: UpdateBrandBoardBody | Json | None = None) -> Result:
         """PATCH /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""
-        return self._tenant.call("brand-boards.updateBrandBoard", {"locationId": locationId, "id": id}, body)
+        return self._api.call("brand-boards.updateBrandBoard", {"locationId": locationId, "id": id}, body)

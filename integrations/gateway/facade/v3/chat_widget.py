@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CloneChatWidgetBody(TypedDict, total=False):
@@ -48,36 +48,36 @@ class ChatWidget(Group):
 
     def clone_chat_widget(self, *, body: CloneChatWidgetBody | Json) -> Result:
         """POST /chat-widget/clone, token of location. Scopes: chat-widget.write."""
-        return self._tenant.call("chat-widget.cloneChatWidget", {}, body)
+        return self._api.call("chat-widget.cloneChatWidget", {}, body)
 
     def create_chat_widget(self, *, body: CreateChatWidgetBody | Json) -> Result:
         """POST /chat-widget/, token of location. Scopes: chat-widget.write."""
-        return self._tenant.call("chat-widget.createChatWidget", {}, body)
+        return self._api.call("chat-widget.createChatWidget", {}, body)
 
     def delete(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /chat-widget/{locationId}/{id}, token of location. Scopes: chat-widget.write."""
-        return self._tenant.call("chat-widget.delete", {"locationId": locationId, "id": id})
+        return self._api.call("chat-widget.delete", {"locationId": locationId, "id": id})
 
     def get_chat_widget(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.readonly."""
-        return self._tenant.call("chat-widget.getChatWidget", {"locationId": locationId, "id": id})
+        return self._api.call("chat-widget.getChatWidget", {"locationId": locationId, "id": id})
 
     def get_widget(self, *, id: Text, version: Text | None = None) -> Result:
         """GET /chat-widget/public/config/{id}, token of any."""
-        return self._tenant.call("chat-widget.getWidget", {"id": id, "version": version})
+        return self._api.call("chat-widget.getWidget", {"id": id, "version": version})
 
     def list_chat_widget(self, *, locationId: Text | None = None, offset: Text, limit: Text, chatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None, excludeChatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat"] | None = None, voiceAiAgentId: Text | None = None, allInOneChatTypes: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None) -> Result:
         """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly."""
-        return self._tenant.call("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
+        return self._api.call("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
 
     def list_chat_widget_pages(self, *, locationId: Text | None = None, offset: Text | None = None, limit: Text | None = None, chatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None, excludeChatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat"] | None = None, voiceAiAgentId: Text | None = None, allInOneChatTypes: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None) -> Iterator[Page]:
         """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly."""
-        return self._tenant.pages("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
+        return self._api.pages("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
 
     def patch_chat_widget(self, *, locationId: Text | None = None, id: Text, body: PatchChatWidgetBody | Json | None = None) -> Result:
         """PATCH /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.write."""
-        return self._tenant.call("chat-widget.patchChatWidget", {"locationId": locationId, "id": id}, body)
+        return self._api.call("chat-widget.patchChatWidget", {"locationId": locationId, "id": id}, body)
 
     def update_chat_widget(self, *, locationId: Text | None = None, id: Text, body: UpdateChatWidgetBody | Json | None = None) -> Result:
         """PUT /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.write."""
-        return self._tenant.call("chat-widget.updateChatWidget", {"locationId": locationId, "id": id}, body)
+        return self._api.call("chat-widget.updateChatWidget", {"locationId": locationId, "id": id}, body)

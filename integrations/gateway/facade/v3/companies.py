@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from integrations.gateway.client import Result
-from integrations.gateway.tenant import Group, Text
+from integrations.gateway.tenant_api import Group, Text
 
 
 class Companies(Group):
@@ -13,4 +13,4 @@ class Companies(Group):
 
     def get_company(self, *, companyId: Text | None = None) -> Result:
         """GET /companies/{companyId}, token of company. Scopes: companies.readonly."""
-        return self._tenant.call("companies.get-company", {"companyId": companyId})
+        return self._api.call("companies.get-company", {"companyId": companyId})

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Part, Text
+from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 
 class AddAnInboundMessageBody(TypedDict, total=False):
@@ -142,112 +142,112 @@ class Conversations(Group):
 
     def add_an_inbound_message(self, *, body: AddAnInboundMessageBody | Json) -> Result:
         """POST /conversations/messages/inbound, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.add-an-inbound-message", {}, body)
+        return self._api.call("conversations.add-an-inbound-message", {}, body)
 
     def add_an_outbound_message(self, *, body: AddAnOutboundMessageBody | Json) -> Result:
         """POST /conversations/messages/outbound, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.add-an-outbound-message", {}, body)
+        return self._api.call("conversations.add-an-outbound-message", {}, body)
 
     def add_message_attachments(self, *, messageId: Text, body: AddMessageAttachmentsBody | Json) -> Result:
         """PUT /conversations/messages/{messageId}/attachments, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.add-message-attachments", {"messageId": messageId}, body)
+        return self._api.call("conversations.add-message-attachments", {"messageId": messageId}, body)
 
     def cancel_scheduled_email_message(self, *, emailMessageId: Text) -> Result:
         """DELETE /conversations/messages/email/{emailMessageId}/schedule, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.cancel-scheduled-email-message", {"emailMessageId": emailMessageId})
+        return self._api.call("conversations.cancel-scheduled-email-message", {"emailMessageId": emailMessageId})
 
     def cancel_scheduled_message(self, *, messageId: Text) -> Result:
         """DELETE /conversations/messages/{messageId}/schedule, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.cancel-scheduled-message", {"messageId": messageId})
+        return self._api.call("conversations.cancel-scheduled-message", {"messageId": messageId})
 
     def complete_file_upload(self, *, body: CompleteFileUploadBody | Json) -> Result:
         """POST /conversations/messages/upload/complete, token of location. Scopes: conversations/message.write. Deprecated."""
-        return self._tenant.call("conversations.complete-file-upload", {}, body)
+        return self._api.call("conversations.complete-file-upload", {}, body)
 
     def create_conversation(self, *, body: CreateConversationBody | Json) -> Result:
         """POST /conversations/, token of location. Scopes: conversations.write."""
-        return self._tenant.call("conversations.create-conversation", {}, body)
+        return self._api.call("conversations.create-conversation", {}, body)
 
     def delete_conversation(self, *, conversationId: Text) -> Result:
         """DELETE /conversations/{conversationId}, token of location. Scopes: conversations.write."""
-        return self._tenant.call("conversations.delete-conversation", {"conversationId": conversationId})
+        return self._api.call("conversations.delete-conversation", {"conversationId": conversationId})
 
     def download_message_transcription(self, *, locationId: Text | None = None, messageId: Text) -> Result:
         """GET /conversations/locations/{locationId}/messages/{messageId}/transcription/download, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.call("conversations.download-message-transcription", {"locationId": locationId, "messageId": messageId})
+        return self._api.call("conversations.download-message-transcription", {"locationId": locationId, "messageId": messageId})
 
     def export_messages_by_location(self, *, locationId: Text | None = None, limit: float | None = None, cursor: Text | None = None, sortBy: Literal["createdAt", "updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, conversationId: Text | None = None, contactId: Text | None = None, channel: Literal["Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"] | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Result:
         """GET /conversations/messages/export, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.call("conversations.export-messages-by-location", {"locationId": locationId, "limit": limit, "cursor": cursor, "sortBy": sortBy, "sortOrder": sortOrder, "conversationId": conversationId, "contactId": contactId, "channel": channel, "startDate": startDate, "endDate": endDate})
+        return self._api.call("conversations.export-messages-by-location", {"locationId": locationId, "limit": limit, "cursor": cursor, "sortBy": sortBy, "sortOrder": sortOrder, "conversationId": conversationId, "contactId": contactId, "channel": channel, "startDate": startDate, "endDate": endDate})
 
     def export_messages_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, cursor: Text | None = None, sortBy: Literal["createdAt", "updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, conversationId: Text | None = None, contactId: Text | None = None, channel: Literal["Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"] | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Iterator[Page]:
         """GET /conversations/messages/export, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.pages("conversations.export-messages-by-location", {"locationId": locationId, "limit": limit, "cursor": cursor, "sortBy": sortBy, "sortOrder": sortOrder, "conversationId": conversationId, "contactId": contactId, "channel": channel, "startDate": startDate, "endDate": endDate})
+        return self._api.pages("conversations.export-messages-by-location", {"locationId": locationId, "limit": limit, "cursor": cursor, "sortBy": sortBy, "sortOrder": sortOrder, "conversationId": conversationId, "contactId": contactId, "channel": channel, "startDate": startDate, "endDate": endDate})
 
     def get_conversation(self, *, conversationId: Text) -> Result:
         """GET /conversations/{conversationId}, token of location. Scopes: conversations.readonly."""
-        return self._tenant.call("conversations.get-conversation", {"conversationId": conversationId})
+        return self._api.call("conversations.get-conversation", {"conversationId": conversationId})
 
     def get_email_by_id(self, *, id: Text) -> Result:
         """GET /conversations/messages/email/{id}, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.call("conversations.get-email-by-id", {"id": id})
+        return self._api.call("conversations.get-email-by-id", {"id": id})
 
     def get_message(self, *, id: Text) -> Result:
         """GET /conversations/messages/{id}, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.call("conversations.get-message", {"id": id})
+        return self._api.call("conversations.get-message", {"id": id})
 
     def get_message_recording(self, *, messageId: Text, locationId: Text | None = None) -> Result:
         """GET /conversations/messages/{messageId}/locations/{locationId}/recording, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.call("conversations.get-message-recording", {"messageId": messageId, "locationId": locationId})
+        return self._api.call("conversations.get-message-recording", {"messageId": messageId, "locationId": locationId})
 
     def get_message_transcription(self, *, locationId: Text | None = None, messageId: Text) -> Result:
         """GET /conversations/locations/{locationId}/messages/{messageId}/transcription, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.call("conversations.get-message-transcription", {"locationId": locationId, "messageId": messageId})
+        return self._api.call("conversations.get-message-transcription", {"locationId": locationId, "messageId": messageId})
 
     def get_messages(self, *, conversationId: Text, lastMessageId: Text | None = None, limit: float | None = None, type: Sequence[Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_FACEBOOK", "TYPE_GMB", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_INTERNAL_COMMENTS", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION"]] | None = None) -> Result:
         """GET /conversations/{conversationId}/messages, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.call("conversations.get-messages", {"conversationId": conversationId, "lastMessageId": lastMessageId, "limit": limit, "type": type})
+        return self._api.call("conversations.get-messages", {"conversationId": conversationId, "lastMessageId": lastMessageId, "limit": limit, "type": type})
 
     def get_messages_pages(self, *, conversationId: Text, lastMessageId: Text | None = None, limit: float | None = None, type: Sequence[Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_FACEBOOK", "TYPE_GMB", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_INTERNAL_COMMENTS", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION"]] | None = None) -> Iterator[Page]:
         """GET /conversations/{conversationId}/messages, token of location. Scopes: conversations/message.readonly."""
-        return self._tenant.pages("conversations.get-messages", {"conversationId": conversationId, "lastMessageId": lastMessageId, "limit": limit, "type": type})
+        return self._api.pages("conversations.get-messages", {"conversationId": conversationId, "lastMessageId": lastMessageId, "limit": limit, "type": type})
 
     def initiate_file_upload(self, *, body: InitiateFileUploadBody | Json) -> Result:
         """POST /conversations/messages/upload/initiate, token of location. Scopes: conversations/message.write. Deprecated."""
-        return self._tenant.call("conversations.initiate-file-upload", {}, body)
+        return self._api.call("conversations.initiate-file-upload", {}, body)
 
     def live_chat_agent_typing(self, *, body: LiveChatAgentTypingBody | Json) -> Result:
         """POST /conversations/providers/live-chat/typing, token of location. Scopes: conversations/livechat.write."""
-        return self._tenant.call("conversations.live-chat-agent-typing", {}, body)
+        return self._api.call("conversations.live-chat-agent-typing", {}, body)
 
     def search_conversation(self, *, locationId: Text | None = None, contactId: Text | None = None, assignedTo: Text | None = None, followers: Text | None = None, mentions: Text | None = None, query: Text | None = None, sort: Literal["asc", "desc"] | None = None, startAfterDate: Any | None = None, id: Text | None = None, limit: float | None = None, lastMessageType: Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_SMS_REVIEW_REQUEST", "TYPE_WEBCHAT", "TYPE_SMS_NO_SHOW_REQUEST", "TYPE_CAMPAIGN_SMS", "TYPE_CAMPAIGN_CALL", "TYPE_CAMPAIGN_EMAIL", "TYPE_CAMPAIGN_VOICEMAIL", "TYPE_FACEBOOK", "TYPE_CAMPAIGN_FACEBOOK", "TYPE_CAMPAIGN_MANUAL_CALL", "TYPE_CAMPAIGN_MANUAL_SMS", "TYPE_GMB", "TYPE_CAMPAIGN_GMB", "TYPE_REVIEW", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_CUSTOM_SMS", "TYPE_CUSTOM_EMAIL", "TYPE_CUSTOM_PROVIDER_SMS", "TYPE_CUSTOM_PROVIDER_EMAIL", "TYPE_IVR_CALL", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_LIVE_CHAT_INFO_MESSAGE", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_FACEBOOK_COMMENT", "TYPE_INSTAGRAM_COMMENT", "TYPE_CUSTOM_CALL", "TYPE_INTERNAL_COMMENT", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_TIKTOK_COMMENT", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION", "TYPE_SMS_REACTION"] | None = None, lastMessageAction: Literal["automated", "manual"] | None = None, lastMessageDirection: Literal["inbound", "outbound"] | None = None, status: Literal["all", "read", "unread", "starred", "recents"] | None = None, sortBy: Literal["last_manual_message_date", "last_message_date", "score_profile", "overdue_at", "due_at"] | None = None, sortScoreProfile: Text | None = None, scoreProfile: Text | None = None, scoreProfileMin: float | None = None, scoreProfileMax: float | None = None, startDate: float | None = None, endDate: float | None = None) -> Result:
         """GET /conversations/search, token of location. Scopes: conversations.readonly."""
-        return self._tenant.call("conversations.search-conversation", {"locationId": locationId, "contactId": contactId, "assignedTo": assignedTo, "followers": followers, "mentions": mentions, "query": query, "sort": sort, "startAfterDate": startAfterDate, "id": id, "limit": limit, "lastMessageType": lastMessageType, "lastMessageAction": lastMessageAction, "lastMessageDirection": lastMessageDirection, "status": status, "sortBy": sortBy, "sortScoreProfile": sortScoreProfile, "scoreProfile": scoreProfile, "scoreProfileMin": scoreProfileMin, "scoreProfileMax": scoreProfileMax, "startDate": startDate, "endDate": endDate})
+        return self._api.call("conversations.search-conversation", {"locationId": locationId, "contactId": contactId, "assignedTo": assignedTo, "followers": followers, "mentions": mentions, "query": query, "sort": sort, "startAfterDate": startAfterDate, "id": id, "limit": limit, "lastMessageType": lastMessageType, "lastMessageAction": lastMessageAction, "lastMessageDirection": lastMessageDirection, "status": status, "sortBy": sortBy, "sortScoreProfile": sortScoreProfile, "scoreProfile": scoreProfile, "scoreProfileMin": scoreProfileMin, "scoreProfileMax": scoreProfileMax, "startDate": startDate, "endDate": endDate})
 
     def search_conversation_pages(self, *, locationId: Text | None = None, contactId: Text | None = None, assignedTo: Text | None = None, followers: Text | None = None, mentions: Text | None = None, query: Text | None = None, sort: Literal["asc", "desc"] | None = None, startAfterDate: Any | None = None, id: Text | None = None, limit: float | None = None, lastMessageType: Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_SMS_REVIEW_REQUEST", "TYPE_WEBCHAT", "TYPE_SMS_NO_SHOW_REQUEST", "TYPE_CAMPAIGN_SMS", "TYPE_CAMPAIGN_CALL", "TYPE_CAMPAIGN_EMAIL", "TYPE_CAMPAIGN_VOICEMAIL", "TYPE_FACEBOOK", "TYPE_CAMPAIGN_FACEBOOK", "TYPE_CAMPAIGN_MANUAL_CALL", "TYPE_CAMPAIGN_MANUAL_SMS", "TYPE_GMB", "TYPE_CAMPAIGN_GMB", "TYPE_REVIEW", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_CUSTOM_SMS", "TYPE_CUSTOM_EMAIL", "TYPE_CUSTOM_PROVIDER_SMS", "TYPE_CUSTOM_PROVIDER_EMAIL", "TYPE_IVR_CALL", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_LIVE_CHAT_INFO_MESSAGE", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_FACEBOOK_COMMENT", "TYPE_INSTAGRAM_COMMENT", "TYPE_CUSTOM_CALL", "TYPE_INTERNAL_COMMENT", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_TIKTOK_COMMENT", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION", "TYPE_SMS_REACTION"] | None = None, lastMessageAction: Literal["automated", "manual"] | None = None, lastMessageDirection: Literal["inbound", "outbound"] | None = None, status: Literal["all", "read", "unread", "starred", "recents"] | None = None, sortBy: Literal["last_manual_message_date", "last_message_date", "score_profile", "overdue_at", "due_at"] | None = None, sortScoreProfile: Text | None = None, scoreProfile: Text | None = None, scoreProfileMin: float | None = None, scoreProfileMax: float | None = None, startDate: float | None = None, endDate: float | None = None) -> Iterator[Page]:
         """GET /conversations/search, token of location. Scopes: conversations.readonly."""
-        return self._tenant.pages("conversations.search-conversation", {"locationId": locationId, "contactId": contactId, "assignedTo": assignedTo, "followers": followers, "mentions": mentions, "query": query, "sort": sort, "startAfterDate": startAfterDate, "id": id, "limit": limit, "lastMessageType": lastMessageType, "lastMessageAction": lastMessageAction, "lastMessageDirection": lastMessageDirection, "status": status, "sortBy": sortBy, "sortScoreProfile": sortScoreProfile, "scoreProfile": scoreProfile, "scoreProfileMin": scoreProfileMin, "scoreProfileMax": scoreProfileMax, "startDate": startDate, "endDate": endDate})
+        return self._api.pages("conversations.search-conversation", {"locationId": locationId, "contactId": contactId, "assignedTo": assignedTo, "followers": followers, "mentions": mentions, "query": query, "sort": sort, "startAfterDate": startAfterDate, "id": id, "limit": limit, "lastMessageType": lastMessageType, "lastMessageAction": lastMessageAction, "lastMessageDirection": lastMessageDirection, "status": status, "sortBy": sortBy, "sortScoreProfile": sortScoreProfile, "scoreProfile": scoreProfile, "scoreProfileMin": scoreProfileMin, "scoreProfileMax": scoreProfileMax, "startDate": startDate, "endDate": endDate})
 
     def send_a_new_message(self, *, body: SendANewMessageBody | Json) -> Result:
         """POST /conversations/messages, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.send-a-new-message", {}, body)
+        return self._api.call("conversations.send-a-new-message", {}, body)
 
     def send_review_reply(self, *, body: SendReviewReplyBody | Json) -> Result:
         """POST /conversations/messages/review-reply, token of location. Scopes: conversations/message.write. Deprecated."""
-        return self._tenant.call("conversations.send-review-reply", {}, body)
+        return self._api.call("conversations.send-review-reply", {}, body)
 
     def update_conversation(self, *, conversationId: Text, body: UpdateConversationBody | Json | None = None) -> Result:
         """PUT /conversations/{conversationId}, token of location. Scopes: conversations.write."""
-        return self._tenant.call("conversations.update-conversation", {"conversationId": conversationId}, body)
+        return self._api.call("conversations.update-conversation", {"conversationId": conversationId}, body)
 
     def update_email_message_status(self, *, id: Text, body: UpdateEmailMessageStatusBody | Json) -> Result:
         """PUT /conversations/messages/email/{id}/status, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.update-email-message-status", {"id": id}, body)
+        return self._api.call("conversations.update-email-message-status", {"id": id}, body)
 
     def update_message_status(self, *, messageId: Text, body: UpdateMessageStatusBody | Json) -> Result:
         """PUT /conversations/messages/{messageId}/status, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.update-message-status", {"messageId": messageId}, body)
+        return self._api.call("conversations.update-message-status", {"messageId": messageId}, body)
 
     def upload_file_attachments(self, *, body: UploadFileAttachmentsBody | Json) -> Result:
         """POST /conversations/messages/upload, token of location. Scopes: conversations/message.write."""
-        return self._tenant.call("conversations.upload-file-attachments", {}, body)
+        return self._api.call("conversations.upload-file-attachments", {}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateCustomMenuBody(TypedDict, total=False):
@@ -44,24 +44,24 @@ class CustomMenus(Group):
 
     def create_custom_menu(self, *, body: CreateCustomMenuBody | Json) -> Result:
         """POST /custom-menus/, token of company. Scopes: custom-menu-link.write."""
-        return self._tenant.call("custom-menus.create-custom-menu", {}, body)
+        return self._api.call("custom-menus.create-custom-menu", {}, body)
 
     def delete_custom_menu(self, *, customMenuId: Text) -> Result:
         """DELETE /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.write."""
-        return self._tenant.call("custom-menus.delete-custom-menu", {"customMenuId": customMenuId})
+        return self._api.call("custom-menus.delete-custom-menu", {"customMenuId": customMenuId})
 
     def get_custom_menu_by_id(self, *, customMenuId: Text) -> Result:
         """GET /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.readonly."""
-        return self._tenant.call("custom-menus.get-custom-menu-by-id", {"customMenuId": customMenuId})
+        return self._api.call("custom-menus.get-custom-menu-by-id", {"customMenuId": customMenuId})
 
     def get_custom_menus(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, query: Text | None = None, showOnCompany: bool | None = None) -> Result:
         """GET /custom-menus/, token of company. Scopes: custom-menu-link.readonly."""
-        return self._tenant.call("custom-menus.get-custom-menus", {"locationId": locationId, "skip": skip, "limit": limit, "query": query, "showOnCompany": showOnCompany})
+        return self._api.call("custom-menus.get-custom-menus", {"locationId": locationId, "skip": skip, "limit": limit, "query": query, "showOnCompany": showOnCompany})
 
     def get_custom_menus_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, query: Text | None = None, showOnCompany: bool | None = None) -> Iterator[Page]:
         """GET /custom-menus/, token of company. Scopes: custom-menu-link.readonly."""
-        return self._tenant.pages("custom-menus.get-custom-menus", {"locationId": locationId, "skip": skip, "limit": limit, "query": query, "showOnCompany": showOnCompany})
+        return self._api.pages("custom-menus.get-custom-menus", {"locationId": locationId, "skip": skip, "limit": limit, "query": query, "showOnCompany": showOnCompany})
 
     def update_custom_menu(self, *, customMenuId: Text, body: UpdateCustomMenuBody | Json | None = None) -> Result:
         """PUT /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.write."""
-        return self._tenant.call("custom-menus.update-custom-menu", {"customMenuId": customMenuId}, body)
+        return self._api.call("custom-menus.update-custom-menu", {"customMenuId": customMenuId}, body)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Required, TypedDict
 
 from integrations.gateway.client import Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class VerifyEmailBody(TypedDict, total=False):
@@ -20,4 +20,4 @@ class EmailIsv(Group):
 
     def verify_email(self, *, locationId: Text | None = None, body: VerifyEmailBody | Json) -> Result:
         """POST /email/verify, token of location. Scopes: lc-email.readonly."""
-        return self._tenant.call("email-isv.verify-email", {"locationId": locationId}, body)
+        return self._api.call("email-isv.verify-email", {"locationId": locationId}, body)

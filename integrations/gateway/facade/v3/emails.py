@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateEmailCampaignBody(TypedDict, total=False):
@@ -85,88 +85,88 @@ class Emails(Group):
 
     def create_email_campaign(self, *, locationId: Text | None = None, body: CreateEmailCampaignBody | Json) -> Result:
         """POST /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.write."""
-        return self._tenant.call("emails.create-email-campaign", {"locationId": locationId}, body)
+        return self._api.call("emails.create-email-campaign", {"locationId": locationId}, body)
 
     def create_email_template(self, *, locationId: Text | None = None, body: CreateEmailTemplateBody | Json) -> Result:
         """POST /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.write."""
-        return self._tenant.call("emails.create-email-template", {"locationId": locationId}, body)
+        return self._api.call("emails.create-email-template", {"locationId": locationId}, body)
 
     def create_template_folder(self, *, locationId: Text | None = None, body: CreateTemplateFolderBody | Json) -> Result:
         """POST /emails/locations/{locationId}/templates/folders, token of location. Scopes: emails/templates.write."""
-        return self._tenant.call("emails.create-template-folder", {"locationId": locationId}, body)
+        return self._api.call("emails.create-template-folder", {"locationId": locationId}, body)
 
     def delete_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
         """DELETE /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.write."""
-        return self._tenant.call("emails.delete-campaign", {"locationId": locationId, "campaignId": campaignId})
+        return self._api.call("emails.delete-campaign", {"locationId": locationId, "campaignId": campaignId})
 
     def delete_email_template(self, *, locationId: Text | None = None, templateId: Text) -> Result:
         """DELETE /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.write."""
-        return self._tenant.call("emails.delete-email-template", {"locationId": locationId, "templateId": templateId})
+        return self._api.call("emails.delete-email-template", {"locationId": locationId, "templateId": templateId})
 
     def get_bulk_action_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
         """GET /emails/locations/{locationId}/campaigns/bulk-actions/{campaignId}, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.call("emails.get-bulk-action-campaign", {"locationId": locationId, "campaignId": campaignId})
+        return self._api.call("emails.get-bulk-action-campaign", {"locationId": locationId, "campaignId": campaignId})
 
     def get_campaign_stats(self, *, locationId: Text | None = None, source: Literal["email-campaigns", "workflow-campaigns", "bulk-actions"], sourceId: Text, subSourceId: Text | None = None) -> Result:
         """GET /emails/locations/{locationId}/campaigns/stats/{source}/{sourceId}, token of location. Scopes: emails/stats.readonly."""
-        return self._tenant.call("emails.get-campaign-stats", {"locationId": locationId, "source": source, "sourceId": sourceId, "subSourceId": subSourceId})
+        return self._api.call("emails.get-campaign-stats", {"locationId": locationId, "source": source, "sourceId": sourceId, "subSourceId": subSourceId})
 
     def get_email_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
         """GET /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.call("emails.get-email-campaign", {"locationId": locationId, "campaignId": campaignId})
+        return self._api.call("emails.get-email-campaign", {"locationId": locationId, "campaignId": campaignId})
 
     def get_email_template(self, *, locationId: Text | None = None, templateId: Text) -> Result:
         """GET /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.readonly."""
-        return self._tenant.call("emails.get-email-template", {"locationId": locationId, "templateId": templateId})
+        return self._api.call("emails.get-email-template", {"locationId": locationId, "templateId": templateId})
 
     def get_workflow_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
         """GET /emails/locations/{locationId}/campaigns/workflows/{campaignId}, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.call("emails.get-workflow-campaign", {"locationId": locationId, "campaignId": campaignId})
+        return self._api.call("emails.get-workflow-campaign", {"locationId": locationId, "campaignId": campaignId})
 
     def import_email_template(self, *, locationId: Text | None = None, body: ImportEmailTemplateBody | Json) -> Result:
         """POST /emails/locations/{locationId}/templates/import, token of location. Scopes: emails/templates.write."""
-        return self._tenant.call("emails.import-email-template", {"locationId": locationId}, body)
+        return self._api.call("emails.import-email-template", {"locationId": locationId}, body)
 
     def list_bulk_action_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, status: Literal["processing", "scheduled", "paused", "complete", "cancelled"] | None = None) -> Result:
         """GET /emails/locations/{locationId}/campaigns/bulk-actions, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.call("emails.list-bulk-action-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "dateFrom": dateFrom, "dateTo": dateTo, "status": status})
+        return self._api.call("emails.list-bulk-action-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "dateFrom": dateFrom, "dateTo": dateTo, "status": status})
 
     def list_bulk_action_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, status: Literal["processing", "scheduled", "paused", "complete", "cancelled"] | None = None) -> Iterator[Page]:
         """GET /emails/locations/{locationId}/campaigns/bulk-actions, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.pages("emails.list-bulk-action-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "dateFrom": dateFrom, "dateTo": dateTo, "status": status})
+        return self._api.pages("emails.list-bulk-action-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "dateFrom": dateFrom, "dateTo": dateTo, "status": status})
 
     def list_email_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["all", "sent", "failed", "archived", "draft", "processing", "scheduled", "cancelled", "paused"] | None = None) -> Result:
         """GET /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.call("emails.list-email-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
+        return self._api.call("emails.list-email-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def list_email_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["all", "sent", "failed", "archived", "draft", "processing", "scheduled", "cancelled", "paused"] | None = None) -> Iterator[Page]:
         """GET /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.pages("emails.list-email-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
+        return self._api.pages("emails.list-email-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def list_email_templates(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, sortBy: Literal["updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, archived: bool | None = None, folderId: Text | None = None, include: Literal["all", "templates", "folders"] | None = None) -> Result:
         """GET /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.readonly."""
-        return self._tenant.call("emails.list-email-templates", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortBy": sortBy, "sortOrder": sortOrder, "archived": archived, "folderId": folderId, "include": include})
+        return self._api.call("emails.list-email-templates", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortBy": sortBy, "sortOrder": sortOrder, "archived": archived, "folderId": folderId, "include": include})
 
     def list_email_templates_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, sortBy: Literal["updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, archived: bool | None = None, folderId: Text | None = None, include: Literal["all", "templates", "folders"] | None = None) -> Iterator[Page]:
         """GET /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.readonly."""
-        return self._tenant.pages("emails.list-email-templates", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortBy": sortBy, "sortOrder": sortOrder, "archived": archived, "folderId": folderId, "include": include})
+        return self._api.pages("emails.list-email-templates", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortBy": sortBy, "sortOrder": sortOrder, "archived": archived, "folderId": folderId, "include": include})
 
     def list_workflow_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["published", "draft"] | None = None) -> Result:
         """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.call("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
+        return self._api.call("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def list_workflow_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["published", "draft"] | None = None) -> Iterator[Page]:
         """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly."""
-        return self._tenant.pages("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
+        return self._api.pages("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def schedule_campaign(self, *, locationId: Text | None = None, campaignId: Text, body: ScheduleCampaignBody | Json) -> Result:
         """POST /emails/locations/{locationId}/campaigns/emails/{campaignId}/schedule, token of location. Scopes: emails/campaigns.write."""
-        return self._tenant.call("emails.schedule-campaign", {"locationId": locationId, "campaignId": campaignId}, body)
+        return self._api.call("emails.schedule-campaign", {"locationId": locationId, "campaignId": campaignId}, body)
 
     def update_email_campaign(self, *, locationId: Text | None = None, campaignId: Text, body: UpdateEmailCampaignBody | Json | None = None) -> Result:
         """PATCH /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.write."""
-        return self._tenant.call("emails.update-email-campaign", {"locationId": locationId, "campaignId": campaignId}, body)
+        return self._api.call("emails.update-email-campaign", {"locationId": locationId, "campaignId": campaignId}, body)
 
     def update_email_template(self, *, locationId: Text | None = None, templateId: Text, body: UpdateEmailTemplateBody | Json | None = None) -> Result:
         """PATCH /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.write."""
-        return self._tenant.call("emails.update-email-template", {"locationId": locationId, "templateId": templateId}, body)
+        return self._api.call("emails.update-email-template", {"locationId": locationId, "templateId": templateId}, body)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class Forms(Group):
@@ -15,20 +15,20 @@ class Forms(Group):
 
     def get_forms(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, type: Text | None = None) -> Result:
         """GET /forms/, token of location. Scopes: forms.readonly."""
-        return self._tenant.call("forms.get-forms", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
+        return self._api.call("forms.get-forms", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
 
     def get_forms_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, type: Text | None = None) -> Iterator[Page]:
         """GET /forms/, token of location. Scopes: forms.readonly."""
-        return self._tenant.pages("forms.get-forms", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
+        return self._api.pages("forms.get-forms", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
 
     def get_forms_submissions(self, *, locationId: Text | None = None, page: float | None = None, limit: float | None = None, formId: Text | None = None, q: Text | None = None, startAt: Text | None = None, endAt: Text | None = None) -> Result:
         """GET /forms/submissions, token of location. Scopes: forms.readonly."""
-        return self._tenant.call("forms.get-forms-submissions", {"locationId": locationId, "page": page, "limit": limit, "formId": formId, "q": q, "startAt": startAt, "endAt": endAt})
+        return self._api.call("forms.get-forms-submissions", {"locationId": locationId, "page": page, "limit": limit, "formId": formId, "q": q, "startAt": startAt, "endAt": endAt})
 
     def get_forms_submissions_pages(self, *, locationId: Text | None = None, page: float | None = None, limit: float | None = None, formId: Text | None = None, q: Text | None = None, startAt: Text | None = None, endAt: Text | None = None) -> Iterator[Page]:
         """GET /forms/submissions, token of location. Scopes: forms.readonly."""
-        return self._tenant.pages("forms.get-forms-submissions", {"locationId": locationId, "page": page, "limit": limit, "formId": formId, "q": q, "startAt": startAt, "endAt": endAt})
+        return self._api.pages("forms.get-forms-submissions", {"locationId": locationId, "page": page, "limit": limit, "formId": formId, "q": q, "startAt": startAt, "endAt": endAt})
 
     def upload_to_custom_fields(self, *, contactId: Text, locationId: Text | None = None, body: Json | None = None) -> Result:
         """POST /forms/upload-custom-files, token of location. Scopes: forms.write."""
-        return self._tenant.call("forms.upload-to-custom-fields", {"contactId": contactId, "locationId": locationId}, body)
+        return self._api.call("forms.upload-to-custom-fields", {"contactId": contactId, "locationId": locationId}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateRedirectBody(TypedDict, total=False):
@@ -30,40 +30,40 @@ class Funnels(Group):
 
     def create_redirect(self, *, body: CreateRedirectBody | Json) -> Result:
         """POST /funnels/lookup/redirect, token of location. Scopes: funnels/redirect.write."""
-        return self._tenant.call("funnels.create-redirect", {}, body)
+        return self._api.call("funnels.create-redirect", {}, body)
 
     def delete_redirect_by_id(self, *, id: Text, locationId: Text | None = None) -> Result:
         """DELETE /funnels/lookup/redirect/{id}, token of location. Scopes: funnels/redirect.write."""
-        return self._tenant.call("funnels.delete-redirect-by-id", {"id": id, "locationId": locationId})
+        return self._api.call("funnels.delete-redirect-by-id", {"id": id, "locationId": locationId})
 
     def fetch_redirects_list(self, *, locationId: Text | None = None, limit: float, offset: float, search: Text | None = None) -> Result:
         """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly."""
-        return self._tenant.call("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
+        return self._api.call("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
 
     def fetch_redirects_list_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None) -> Iterator[Page]:
         """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly."""
-        return self._tenant.pages("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
+        return self._api.pages("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
 
     def get_funnels(self, *, locationId: Text | None = None, type: Text | None = None, category: Text | None = None, offset: Text | None = None, limit: Text | None = None, parentId: Text | None = None, name: Text | None = None) -> Result:
         """GET /funnels/funnel/list, token of location."""
-        return self._tenant.call("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
+        return self._api.call("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
 
     def get_funnels_pages(self, *, locationId: Text | None = None, type: Text | None = None, category: Text | None = None, offset: Text | None = None, limit: Text | None = None, parentId: Text | None = None, name: Text | None = None) -> Iterator[Page]:
         """GET /funnels/funnel/list, token of location."""
-        return self._tenant.pages("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
+        return self._api.pages("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
 
     def get_pages_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None, limit: float, offset: float) -> Result:
         """GET /funnels/page, token of location."""
-        return self._tenant.call("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
+        return self._api.call("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
 
     def get_pages_by_funnel_id_pages(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
         """GET /funnels/page, token of location."""
-        return self._tenant.pages("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
+        return self._api.pages("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
 
     def get_pages_count_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None) -> Result:
         """GET /funnels/page/count, token of location."""
-        return self._tenant.call("funnels.getPagesCountByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name})
+        return self._api.call("funnels.getPagesCountByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name})
 
     def update_redirect_by_id(self, *, id: Text, body: UpdateRedirectByIdBody | Json) -> Result:
         """PATCH /funnels/lookup/redirect/{id}, token of location. Scopes: funnels/redirect.write."""
-        return self._tenant.call("funnels.update-redirect-by-id", {"id": id}, body)
+        return self._api.call("funnels.update-redirect-by-id", {"id": id}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateBody(TypedDict, total=False):
@@ -59,68 +59,68 @@ class KnowledgeBase(Group):
 
     def create(self, *, body: CreateBody | Json) -> Result:
         """POST /knowledge-bases/faqs, token of location."""
-        return self._tenant.call("knowledge-base.create", {}, body)
+        return self._api.call("knowledge-base.create", {}, body)
 
     def create_knowledge_base(self, *, body: CreateKnowledgeBaseBody | Json) -> Result:
         """POST /knowledge-bases/, token of location."""
-        return self._tenant.call("knowledge-base.createKnowledgeBase", {}, body)
+        return self._api.call("knowledge-base.createKnowledgeBase", {}, body)
 
     def delete(self, *, id: Text) -> Result:
         """DELETE /knowledge-bases/faqs/{id}, token of location."""
-        return self._tenant.call("knowledge-base.delete", {"id": id})
+        return self._api.call("knowledge-base.delete", {"id": id})
 
     def delete_knowledge_base(self, *, knowledgeBaseId: Text) -> Result:
         """DELETE /knowledge-bases/{knowledgeBaseId}, token of location."""
-        return self._tenant.call("knowledge-base.deleteKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId})
+        return self._api.call("knowledge-base.deleteKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId})
 
     def delete_trained_urls_for_knowledge_base(self, *, body: DeleteTrainedUrlsForKnowledgeBaseBody | Json) -> Result:
         """DELETE /knowledge-bases/crawler, token of location."""
-        return self._tenant.call("knowledge-base.deleteTrainedUrlsForKnowledgeBase", {}, body)
+        return self._api.call("knowledge-base.deleteTrainedUrlsForKnowledgeBase", {}, body)
 
     def discover_website(self, *, body: DiscoverWebsiteBody | Json) -> Result:
         """POST /knowledge-bases/crawler, token of location."""
-        return self._tenant.call("knowledge-base.discoverWebsite", {}, body)
+        return self._api.call("knowledge-base.discoverWebsite", {}, body)
 
     def get_all_website_urls_data_by_knowledge_base(self, *, knowledgeBaseId: Text, locationId: Text | None = None, page: float | None = None, pageLength: float | None = None, query: Text | None = None) -> Result:
         """GET /knowledge-bases/crawler, token of location."""
-        return self._tenant.call("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
+        return self._api.call("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
 
     def get_all_website_urls_data_by_knowledge_base_pages(self, *, knowledgeBaseId: Text, locationId: Text | None = None, page: float | None = None, pageLength: float | None = None, query: Text | None = None) -> Iterator[Page]:
         """GET /knowledge-bases/crawler, token of location."""
-        return self._tenant.pages("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
+        return self._api.pages("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
 
     def get_crawling_status_for_latest_operation(self, *, locationId: Text | None = None, operationId: Text, knowledgeBaseId: Text) -> Result:
         """GET /knowledge-bases/crawler/status, token of location."""
-        return self._tenant.call("knowledge-base.getCrawlingStatusForLatestOperation", {"locationId": locationId, "operationId": operationId, "knowledgeBaseId": knowledgeBaseId})
+        return self._api.call("knowledge-base.getCrawlingStatusForLatestOperation", {"locationId": locationId, "operationId": operationId, "knowledgeBaseId": knowledgeBaseId})
 
     def get_knowledge_base_by_id(self, *, knowledgeBaseId: Text) -> Result:
         """GET /knowledge-bases/{knowledgeBaseId}, token of location."""
-        return self._tenant.call("knowledge-base.getKnowledgeBaseById", {"knowledgeBaseId": knowledgeBaseId})
+        return self._api.call("knowledge-base.getKnowledgeBaseById", {"knowledgeBaseId": knowledgeBaseId})
 
     def list(self, *, knowledgeBaseId: Text, locationId: Text | None = None, limit: float | None = None, lastFaqId: Text | None = None) -> Result:
         """GET /knowledge-bases/faqs, token of location."""
-        return self._tenant.call("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
+        return self._api.call("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
 
     def list_pages(self, *, knowledgeBaseId: Text, locationId: Text | None = None, limit: float | None = None, lastFaqId: Text | None = None) -> Iterator[Page]:
         """GET /knowledge-bases/faqs, token of location."""
-        return self._tenant.pages("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
+        return self._api.pages("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
 
     def list_all_knowledge_bases_paginated(self, *, locationId: Text | None = None, query: Text | None = None, limit: float | None = None, lastKnowledgeBaseId: Text | None = None) -> Result:
         """GET /knowledge-bases/, token of location."""
-        return self._tenant.call("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
+        return self._api.call("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
 
     def list_all_knowledge_bases_paginated_pages(self, *, locationId: Text | None = None, query: Text | None = None, limit: float | None = None, lastKnowledgeBaseId: Text | None = None) -> Iterator[Page]:
         """GET /knowledge-bases/, token of location."""
-        return self._tenant.pages("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
+        return self._api.pages("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
 
     def train_discovered_urls(self, *, body: TrainDiscoveredUrlsBody | Json) -> Result:
         """POST /knowledge-bases/crawler/train, token of location."""
-        return self._tenant.call("knowledge-base.trainDiscoveredUrls", {}, body)
+        return self._api.call("knowledge-base.trainDiscoveredUrls", {}, body)
 
     def update(self, *, id: Text, body: UpdateBody | Json) -> Result:
         """PUT /knowledge-bases/faqs/{id}, token of location."""
-        return self._tenant.call("knowledge-base.update", {"id": id}, body)
+        return self._api.call("knowledge-base.update", {"id": id}, body)
 
     def update_knowledge_base(self, *, id: Text, body: UpdateKnowledgeBaseBody | Json | None = None) -> Result:
         """PUT /knowledge-bases/{id}, token of location."""
-        return self._tenant.call("knowledge-base.updateKnowledgeBase", {"id": id}, body)
+        return self._api.call("knowledge-base.updateKnowledgeBase", {"id": id}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateLinkBody(TypedDict, total=False):
@@ -27,28 +27,28 @@ class Links(Group):
 
     def create_link(self, *, body: CreateLinkBody | Json) -> Result:
         """POST /links/, token of location. Scopes: links.write."""
-        return self._tenant.call("links.create-link", {}, body)
+        return self._api.call("links.create-link", {}, body)
 
     def delete_link(self, *, linkId: Text) -> Result:
         """DELETE /links/{linkId}, token of location. Scopes: links.write."""
-        return self._tenant.call("links.delete-link", {"linkId": linkId})
+        return self._api.call("links.delete-link", {"linkId": linkId})
 
     def get_link_by_id(self, *, linkId: Text, locationId: Text | None = None) -> Result:
         """GET /links/id/{linkId}, token of location. Scopes: links.readonly."""
-        return self._tenant.call("links.get-link-by-id", {"linkId": linkId, "locationId": locationId})
+        return self._api.call("links.get-link-by-id", {"linkId": linkId, "locationId": locationId})
 
     def get_links(self, *, locationId: Text | None = None) -> Result:
         """GET /links/, token of location. Scopes: links.readonly."""
-        return self._tenant.call("links.get-links", {"locationId": locationId})
+        return self._api.call("links.get-links", {"locationId": locationId})
 
     def search_trigger_links(self, *, locationId: Text | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
         """GET /links/search, token of location. Scopes: links.readonly."""
-        return self._tenant.call("links.search-trigger-links", {"locationId": locationId, "query": query, "skip": skip, "limit": limit})
+        return self._api.call("links.search-trigger-links", {"locationId": locationId, "query": query, "skip": skip, "limit": limit})
 
     def search_trigger_links_pages(self, *, locationId: Text | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
         """GET /links/search, token of location. Scopes: links.readonly."""
-        return self._tenant.pages("links.search-trigger-links", {"locationId": locationId, "query": query, "skip": skip, "limit": limit})
+        return self._api.pages("links.search-trigger-links", {"locationId": locationId, "query": query, "skip": skip, "limit": limit})
 
     def update_link(self, *, linkId: Text, body: UpdateLinkBody | Json) -> Result:
         """PUT /links/{linkId}, token of location. Scopes: links.write."""
-        return self._tenant.call("links.update-link", {"linkId": linkId}, body)
+        return self._api.call("links.update-link", {"linkId": linkId}, body)

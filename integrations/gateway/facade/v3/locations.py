@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Part, Text
+from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 
 class CreateCustomFieldBody(TypedDict, total=False):
@@ -132,140 +132,140 @@ class Locations(Group):
 
     def delete_an_email_sms_template(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /locations/{locationId}/templates/{id}, token of location."""
-        return self._tenant.call("locations.DELETE-an-email-sms-template", {"locationId": locationId, "id": id})
+        return self._api.call("locations.DELETE-an-email-sms-template", {"locationId": locationId, "id": id})
 
     def get_all_or_email_sms_templates(self, *, locationId: Text | None = None, deleted: bool | None = None, skip: Text | None = None, limit: Text | None = None, type: Literal["sms", "email", "whatsapp"] | None = None, originId: Text) -> Result:
         """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly."""
-        return self._tenant.call("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
+        return self._api.call("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
 
     def get_all_or_email_sms_templates_pages(self, *, locationId: Text | None = None, deleted: bool | None = None, skip: Text | None = None, limit: Text | None = None, type: Literal["sms", "email", "whatsapp"] | None = None, originId: Text) -> Iterator[Page]:
         """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly."""
-        return self._tenant.pages("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
+        return self._api.pages("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
 
     def create_custom_field(self, *, locationId: Text | None = None, body: CreateCustomFieldBody | Json) -> Result:
         """POST /locations/{locationId}/customFields, token of location. Scopes: locations/customFields.write."""
-        return self._tenant.call("locations.create-custom-field", {"locationId": locationId}, body)
+        return self._api.call("locations.create-custom-field", {"locationId": locationId}, body)
 
     def create_custom_value(self, *, locationId: Text | None = None, body: CreateCustomValueBody | Json) -> Result:
         """POST /locations/{locationId}/customValues, token of location. Scopes: locations/customValues.write."""
-        return self._tenant.call("locations.create-custom-value", {"locationId": locationId}, body)
+        return self._api.call("locations.create-custom-value", {"locationId": locationId}, body)
 
     def create_location(self, *, body: CreateLocationBody | Json) -> Result:
         """POST /locations/, token of company. Scopes: locations.write."""
-        return self._tenant.call("locations.create-location", {}, body)
+        return self._api.call("locations.create-location", {}, body)
 
     def create_recurring_task(self, *, locationId: Text | None = None, body: CreateRecurringTaskBody | Json) -> Result:
         """POST /locations/{locationId}/recurring-tasks, token of location."""
-        return self._tenant.call("locations.create-recurring-task", {"locationId": locationId}, body)
+        return self._api.call("locations.create-recurring-task", {"locationId": locationId}, body)
 
     def create_tag(self, *, locationId: Text | None = None, body: CreateTagBody | Json) -> Result:
         """POST /locations/{locationId}/tags, token of location. Scopes: locations/tags.write."""
-        return self._tenant.call("locations.create-tag", {"locationId": locationId}, body)
+        return self._api.call("locations.create-tag", {"locationId": locationId}, body)
 
     def delete_custom_field(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /locations/{locationId}/customFields/{id}, token of location."""
-        return self._tenant.call("locations.delete-custom-field", {"locationId": locationId, "id": id})
+        return self._api.call("locations.delete-custom-field", {"locationId": locationId, "id": id})
 
     def delete_custom_value(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /locations/{locationId}/customValues/{id}, token of location."""
-        return self._tenant.call("locations.delete-custom-value", {"locationId": locationId, "id": id})
+        return self._api.call("locations.delete-custom-value", {"locationId": locationId, "id": id})
 
     def delete_location(self, *, locationId: Text, deleteTwilioAccount: bool) -> Result:
         """DELETE /locations/{locationId}, token of company. Scopes: locations.internal-access-only."""
-        return self._tenant.call("locations.delete-location", {"locationId": locationId, "deleteTwilioAccount": deleteTwilioAccount})
+        return self._api.call("locations.delete-location", {"locationId": locationId, "deleteTwilioAccount": deleteTwilioAccount})
 
     def delete_recurring_task(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /locations/{locationId}/recurring-tasks/{id}, token of location."""
-        return self._tenant.call("locations.delete-recurring-task", {"locationId": locationId, "id": id})
+        return self._api.call("locations.delete-recurring-task", {"locationId": locationId, "id": id})
 
     def delete_tag(self, *, locationId: Text | None = None, tagId: Text) -> Result:
         """DELETE /locations/{locationId}/tags/{tagId}, token of location."""
-        return self._tenant.call("locations.delete-tag", {"locationId": locationId, "tagId": tagId})
+        return self._api.call("locations.delete-tag", {"locationId": locationId, "tagId": tagId})
 
     def get_conversation_channel(self, *, locationId: Text | None = None, type: Literal["SMS", "Email"]) -> Result:
         """GET /locations/{locationId}/conversationChannels/{type}, token of location. Scopes: locations.readonly."""
-        return self._tenant.call("locations.get-conversation-channel", {"locationId": locationId, "type": type})
+        return self._api.call("locations.get-conversation-channel", {"locationId": locationId, "type": type})
 
     def get_custom_field(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /locations/{locationId}/customFields/{id}, token of location."""
-        return self._tenant.call("locations.get-custom-field", {"locationId": locationId, "id": id})
+        return self._api.call("locations.get-custom-field", {"locationId": locationId, "id": id})
 
     def get_custom_fields(self, *, locationId: Text | None = None, model: Literal["contact", "opportunity", "all"] | None = None) -> Result:
         """GET /locations/{locationId}/customFields, token of location. Scopes: locations/customFields.readonly."""
-        return self._tenant.call("locations.get-custom-fields", {"locationId": locationId, "model": model})
+        return self._api.call("locations.get-custom-fields", {"locationId": locationId, "model": model})
 
     def get_custom_value(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /locations/{locationId}/customValues/{id}, token of location."""
-        return self._tenant.call("locations.get-custom-value", {"locationId": locationId, "id": id})
+        return self._api.call("locations.get-custom-value", {"locationId": locationId, "id": id})
 
     def get_custom_values(self, *, locationId: Text | None = None) -> Result:
         """GET /locations/{locationId}/customValues, token of location. Scopes: locations/customValues.readonly."""
-        return self._tenant.call("locations.get-custom-values", {"locationId": locationId})
+        return self._api.call("locations.get-custom-values", {"locationId": locationId})
 
     def get_location(self, *, locationId: Text | None = None) -> Result:
         """GET /locations/{locationId}, token of company or location. Scopes: locations.readonly."""
-        return self._tenant.call("locations.get-location", {"locationId": locationId})
+        return self._api.call("locations.get-location", {"locationId": locationId})
 
     def get_location_permissions(self, *, locationId: Text) -> Result:
         """GET /locations/{locationId}/permissions, token of company. Scopes: locations/write."""
-        return self._tenant.call("locations.get-location-permissions", {"locationId": locationId})
+        return self._api.call("locations.get-location-permissions", {"locationId": locationId})
 
     def get_location_tags(self, *, locationId: Text | None = None) -> Result:
         """GET /locations/{locationId}/tags, token of location. Scopes: locations/tags.readonly."""
-        return self._tenant.call("locations.get-location-tags", {"locationId": locationId})
+        return self._api.call("locations.get-location-tags", {"locationId": locationId})
 
     def get_recurring_task_by_id(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /locations/{locationId}/recurring-tasks/{id}, token of location."""
-        return self._tenant.call("locations.get-recurring-task-by-id", {"locationId": locationId, "id": id})
+        return self._api.call("locations.get-recurring-task-by-id", {"locationId": locationId, "id": id})
 
     def get_tag_by_id(self, *, locationId: Text | None = None, tagId: Text) -> Result:
         """GET /locations/{locationId}/tags/{tagId}, token of location."""
-        return self._tenant.call("locations.get-tag-by-id", {"locationId": locationId, "tagId": tagId})
+        return self._api.call("locations.get-tag-by-id", {"locationId": locationId, "tagId": tagId})
 
     def get_timezones(self, *, locationId: Text | None = None) -> Result:
         """GET /locations/{locationId}/timezones, token of location. Scopes: locations.readonly."""
-        return self._tenant.call("locations.get-timezones", {"locationId": locationId})
+        return self._api.call("locations.get-timezones", {"locationId": locationId})
 
     def put_location(self, *, locationId: Text, body: PutLocationBody | Json | None = None) -> Result:
         """PUT /locations/{locationId}, token of company. Scopes: locations.write."""
-        return self._tenant.call("locations.put-location", {"locationId": locationId}, body)
+        return self._api.call("locations.put-location", {"locationId": locationId}, body)
 
     def search_locations(self, *, companyId: Text | None = None, skip: Text | None = None, limit: Text | None = None, order: Text | None = None, email: Text | None = None) -> Result:
         """GET /locations/search, token of company or location. Scopes: locations.readonly."""
-        return self._tenant.call("locations.search-locations", {"companyId": companyId, "skip": skip, "limit": limit, "order": order, "email": email})
+        return self._api.call("locations.search-locations", {"companyId": companyId, "skip": skip, "limit": limit, "order": order, "email": email})
 
     def search_locations_pages(self, *, companyId: Text | None = None, skip: Text | None = None, limit: Text | None = None, order: Text | None = None, email: Text | None = None) -> Iterator[Page]:
         """GET /locations/search, token of company or location. Scopes: locations.readonly."""
-        return self._tenant.pages("locations.search-locations", {"companyId": companyId, "skip": skip, "limit": limit, "order": order, "email": email})
+        return self._api.pages("locations.search-locations", {"companyId": companyId, "skip": skip, "limit": limit, "order": order, "email": email})
 
     def task_search(self, *, locationId: Text | None = None, body: TaskSearchBody | Json | None = None) -> Result:
         """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly."""
-        return self._tenant.call("locations.task-search", {"locationId": locationId}, body)
+        return self._api.call("locations.task-search", {"locationId": locationId}, body)
 
     def task_search_pages(self, *, locationId: Text | None = None, body: TaskSearchBody | Json | None = None) -> Iterator[Page]:
         """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly."""
-        return self._tenant.pages("locations.task-search", {"locationId": locationId}, body)
+        return self._api.pages("locations.task-search", {"locationId": locationId}, body)
 
     def update_custom_field(self, *, locationId: Text | None = None, id: Text, body: UpdateCustomFieldBody | Json) -> Result:
         """PUT /locations/{locationId}/customFields/{id}, token of location."""
-        return self._tenant.call("locations.update-custom-field", {"locationId": locationId, "id": id}, body)
+        return self._api.call("locations.update-custom-field", {"locationId": locationId, "id": id}, body)
 
     def update_custom_value(self, *, locationId: Text | None = None, id: Text, body: UpdateCustomValueBody | Json) -> Result:
         """PUT /locations/{locationId}/customValues/{id}, token of location."""
-        return self._tenant.call("locations.update-custom-value", {"locationId": locationId, "id": id}, body)
+        return self._api.call("locations.update-custom-value", {"locationId": locationId, "id": id}, body)
 
     def update_location_permissions(self, *, locationId: Text, body: UpdateLocationPermissionsBody | Json) -> Result:
         """PUT /locations/{locationId}/permissions, token of company. Scopes: locations/write."""
-        return self._tenant.call("locations.update-location-permissions", {"locationId": locationId}, body)
+        return self._api.call("locations.update-location-permissions", {"locationId": locationId}, body)
 
     def update_recurring_task(self, *, locationId: Text | None = None, id: Text, body: UpdateRecurringTaskBody | Json | None = None) -> Result:
         """PUT /locations/{locationId}/recurring-tasks/{id}, token of location."""
-        return self._tenant.call("locations.update-recurring-task", {"locationId": locationId, "id": id}, body)
+        return self._api.call("locations.update-recurring-task", {"locationId": locationId, "id": id}, body)
 
     def update_tag(self, *, locationId: Text | None = None, tagId: Text, body: UpdateTagBody | Json) -> Result:
         """PUT /locations/{locationId}/tags/{tagId}, token of location."""
-        return self._tenant.call("locations.update-tag", {"locationId": locationId, "tagId": tagId}, body)
+        return self._api.call("locations.update-tag", {"locationId": locationId, "tagId": tagId}, body)
 
     def upload_file_custom_fields(self, *, locationId: Text | None = None, body: UploadFileCustomFieldsBody | Json | None = None) -> Result:
         """POST /locations/{locationId}/customFields/upload, token of location. Scopes: locations/customFields.write."""
-        return self._tenant.call("locations.upload-file-customFields", {"locationId": locationId}, body)
+        return self._api.call("locations.upload-file-customFields", {"locationId": locationId}, body)

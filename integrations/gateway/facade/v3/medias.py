@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Part, Text
+from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 
 class BulkDeleteMediaObjectsBody(TypedDict, total=False):
@@ -50,32 +50,32 @@ class Medias(Group):
 
     def bulk_delete_media_objects(self, *, body: BulkDeleteMediaObjectsBody | Json) -> Result:
         """PUT /medias/delete-files, token of location."""
-        return self._tenant.call("medias.bulk-delete-media-objects", {}, body)
+        return self._api.call("medias.bulk-delete-media-objects", {}, body)
 
     def bulk_update_media_objects(self, *, body: BulkUpdateMediaObjectsBody | Json) -> Result:
         """PUT /medias/update-files, token of location."""
-        return self._tenant.call("medias.bulk-update-media-objects", {}, body)
+        return self._api.call("medias.bulk-update-media-objects", {}, body)
 
     def create_media_folder(self, *, body: CreateMediaFolderBody | Json) -> Result:
         """POST /medias/folder, token of location."""
-        return self._tenant.call("medias.create-media-folder", {}, body)
+        return self._api.call("medias.create-media-folder", {}, body)
 
     def delete_media_content(self, *, id: Text, altType: Literal["location"] | None = None, altId: Text | None = None) -> Result:
         """DELETE /medias/{id}, token of location. Scopes: medias.write."""
-        return self._tenant.call("medias.delete-media-content", {"id": id, "altType": altType, "altId": altId})
+        return self._api.call("medias.delete-media-content", {"id": id, "altType": altType, "altId": altId})
 
     def fetch_media_content(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text, sortOrder: Text, type: Text, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Result:
         """GET /medias/files, token of location. Scopes: medias.readonly."""
-        return self._tenant.call("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
+        return self._api.call("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
 
     def fetch_media_content_pages(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text, sortOrder: Text, type: Text, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Iterator[Page]:
         """GET /medias/files, token of location. Scopes: medias.readonly."""
-        return self._tenant.pages("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
+        return self._api.pages("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
 
     def update_media_object(self, *, id: Text, body: UpdateMediaObjectBody | Json) -> Result:
         """POST /medias/{id}, token of location."""
-        return self._tenant.call("medias.update-media-object", {"id": id}, body)
+        return self._api.call("medias.update-media-object", {"id": id}, body)
 
     def upload_media_content(self, *, body: UploadMediaContentBody | Json | None = None) -> Result:
         """POST /medias/upload-file, token of location. Scopes: medias.write."""
-        return self._tenant.call("medias.upload-media-content", {}, body)
+        return self._api.call("medias.upload-media-content", {}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class GetAccessTokenBody(TypedDict, total=False):
@@ -31,16 +31,16 @@ class Oauth(Group):
 
     def get_access_token(self, *, body: GetAccessTokenBody | Json) -> Result:
         """POST /oauth/token, token of any."""
-        return self._tenant.call("oauth.get-access-token", {}, body)
+        return self._api.call("oauth.get-access-token", {}, body)
 
     def get_installed_location(self, *, pageSize: float | None = None, pageToken: Text | None = None, query: Text | None = None, isInstalled: bool | None = None, restrictToUserLocations: bool | None = None, companyId: Text | None = None, appId: Text, versionId: Text | None = None, onTrial: bool | None = None, planId: Text | None = None, locationId: Text | None = None) -> Result:
         """GET /oauth/installed-locations, token of company. Scopes: oauth.readonly."""
-        return self._tenant.call("oauth.get-installed-location", {"pageSize": pageSize, "pageToken": pageToken, "query": query, "isInstalled": isInstalled, "restrictToUserLocations": restrictToUserLocations, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
+        return self._api.call("oauth.get-installed-location", {"pageSize": pageSize, "pageToken": pageToken, "query": query, "isInstalled": isInstalled, "restrictToUserLocations": restrictToUserLocations, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
 
     def get_installed_location_pages(self, *, pageSize: float | None = None, pageToken: Text | None = None, query: Text | None = None, isInstalled: bool | None = None, restrictToUserLocations: bool | None = None, companyId: Text | None = None, appId: Text, versionId: Text | None = None, onTrial: bool | None = None, planId: Text | None = None, locationId: Text | None = None) -> Iterator[Page]:
         """GET /oauth/installed-locations, token of company. Scopes: oauth.readonly."""
-        return self._tenant.pages("oauth.get-installed-location", {"pageSize": pageSize, "pageToken": pageToken, "query": query, "isInstalled": isInstalled, "restrictToUserLocations": restrictToUserLocations, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
+        return self._api.pages("oauth.get-installed-location", {"pageSize": pageSize, "pageToken": pageToken, "query": query, "isInstalled": isInstalled, "restrictToUserLocations": restrictToUserLocations, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
 
     def get_location_access_token(self, *, body: GetLocationAccessTokenBody | Json) -> Result:
         """POST /oauth/location-token, token of company. Scopes: oauth.write."""
-        return self._tenant.call("oauth.get-location-access-token", {}, body)
+        return self._api.call("oauth.get-location-access-token", {}, body)

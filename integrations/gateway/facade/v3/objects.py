@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateCustomObjectSchemaBody(TypedDict, total=False):
@@ -39,40 +39,40 @@ class Objects(Group):
 
     def create_custom_object_schema(self, *, body: CreateCustomObjectSchemaBody | Json) -> Result:
         """POST /objects/, token of company. Scopes: objects/schema.write."""
-        return self._tenant.call("objects.create-custom-object-schema", {}, body)
+        return self._api.call("objects.create-custom-object-schema", {}, body)
 
     def create_object_record(self, *, schemaKey: Text, body: Json | None = None) -> Result:
         """POST /objects/{schemaKey}/records, token of location. Scopes: objects/record.write."""
-        return self._tenant.call("objects.create-object-record", {"schemaKey": schemaKey}, body)
+        return self._api.call("objects.create-object-record", {"schemaKey": schemaKey}, body)
 
     def delete_object_record(self, *, schemaKey: Text, id: Text) -> Result:
         """DELETE /objects/{schemaKey}/records/{id}, token of location."""
-        return self._tenant.call("objects.delete-object-record", {"schemaKey": schemaKey, "id": id})
+        return self._api.call("objects.delete-object-record", {"schemaKey": schemaKey, "id": id})
 
     def get_object_by_location_id(self, *, locationId: Text | None = None) -> Result:
         """GET /objects/, token of location. Scopes: objects/schema.readonly."""
-        return self._tenant.call("objects.get-object-by-location-id", {"locationId": locationId})
+        return self._api.call("objects.get-object-by-location-id", {"locationId": locationId})
 
     def get_object_schema_by_key(self, *, key: Text, locationId: Text | None = None, fetchProperties: Text | None = None) -> Result:
         """GET /objects/{key}, token of location. Scopes: objects/schema.readonly."""
-        return self._tenant.call("objects.get-object-schema-by-key", {"key": key, "locationId": locationId, "fetchProperties": fetchProperties})
+        return self._api.call("objects.get-object-schema-by-key", {"key": key, "locationId": locationId, "fetchProperties": fetchProperties})
 
     def get_record_by_id(self, *, schemaKey: Text, id: Text) -> Result:
         """GET /objects/{schemaKey}/records/{id}, token of location."""
-        return self._tenant.call("objects.get-record-by-id", {"schemaKey": schemaKey, "id": id})
+        return self._api.call("objects.get-record-by-id", {"schemaKey": schemaKey, "id": id})
 
     def search_object_records(self, *, schemaKey: Text, body: SearchObjectRecordsBody | Json) -> Result:
         """POST /objects/{schemaKey}/records/search, token of location. Scopes: objects/record.readonly."""
-        return self._tenant.call("objects.search-object-records", {"schemaKey": schemaKey}, body)
+        return self._api.call("objects.search-object-records", {"schemaKey": schemaKey}, body)
 
     def search_object_records_pages(self, *, schemaKey: Text, body: SearchObjectRecordsBody | Json) -> Iterator[Page]:
         """POST /objects/{schemaKey}/records/search, token of location. Scopes: objects/record.readonly."""
-        return self._tenant.pages("objects.search-object-records", {"schemaKey": schemaKey}, body)
+        return self._api.pages("objects.search-object-records", {"schemaKey": schemaKey}, body)
 
     def update_custom_object(self, *, key: Text, body: UpdateCustomObjectBody | Json) -> Result:
         """PUT /objects/{key}, token of location. Scopes: objects/schema.write."""
-        return self._tenant.call("objects.update-custom-object", {"key": key}, body)
+        return self._api.call("objects.update-custom-object", {"key": key}, body)
 
     def update_object_record(self, *, schemaKey: Text, id: Text, locationId: Text | None = None, body: Json | None = None) -> Result:
         """PUT /objects/{schemaKey}/records/{id}, token of location."""
-        return self._tenant.call("objects.update-object-record", {"schemaKey": schemaKey, "id": id, "locationId": locationId}, body)
+        return self._api.call("objects.update-object-record", {"schemaKey": schemaKey, "id": id, "locationId": locationId}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class UpsertOpportunityBody(TypedDict, total=False):
@@ -81,60 +81,60 @@ class Opportunities(Group):
 
     def upsert_opportunity(self, *, body: UpsertOpportunityBody | Json) -> Result:
         """POST /opportunities/upsert, token of location. Scopes: opportunities.write."""
-        return self._tenant.call("opportunities.Upsert-opportunity", {}, body)
+        return self._api.call("opportunities.Upsert-opportunity", {}, body)
 
     def add_followers_opportunity(self, *, id: Text, body: AddFollowersOpportunityBody | Json) -> Result:
         """POST /opportunities/{id}/followers, token of location. Scopes: opportunities.write."""
-        return self._tenant.call("opportunities.add-followers-opportunity", {"id": id}, body)
+        return self._api.call("opportunities.add-followers-opportunity", {"id": id}, body)
 
     def create_opportunity(self, *, body: CreateOpportunityBody | Json) -> Result:
         """POST /opportunities/, token of location. Scopes: opportunities.write."""
-        return self._tenant.call("opportunities.create-opportunity", {}, body)
+        return self._api.call("opportunities.create-opportunity", {}, body)
 
     def delete_opportunity(self, *, id: Text) -> Result:
         """DELETE /opportunities/{id}, token of location. Scopes: opportunities.write."""
-        return self._tenant.call("opportunities.delete-opportunity", {"id": id})
+        return self._api.call("opportunities.delete-opportunity", {"id": id})
 
     def get_lost_reason(self, *, locationId: Text | None = None, name: Text | None = None, deleted: bool | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None, getCount: bool | None = None) -> Result:
         """GET /opportunities/lost-reason, token of location. Scopes: opportunities.readonly."""
-        return self._tenant.call("opportunities.get-lost-reason", {"locationId": locationId, "name": name, "deleted": deleted, "query": query, "skip": skip, "limit": limit, "getCount": getCount})
+        return self._api.call("opportunities.get-lost-reason", {"locationId": locationId, "name": name, "deleted": deleted, "query": query, "skip": skip, "limit": limit, "getCount": getCount})
 
     def get_lost_reason_pages(self, *, locationId: Text | None = None, name: Text | None = None, deleted: bool | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None, getCount: bool | None = None) -> Iterator[Page]:
         """GET /opportunities/lost-reason, token of location. Scopes: opportunities.readonly."""
-        return self._tenant.pages("opportunities.get-lost-reason", {"locationId": locationId, "name": name, "deleted": deleted, "query": query, "skip": skip, "limit": limit, "getCount": getCount})
+        return self._api.pages("opportunities.get-lost-reason", {"locationId": locationId, "name": name, "deleted": deleted, "query": query, "skip": skip, "limit": limit, "getCount": getCount})
 
     def get_opportunity(self, *, id: Text) -> Result:
         """GET /opportunities/{id}, token of location. Scopes: opportunities.readonly."""
-        return self._tenant.call("opportunities.get-opportunity", {"id": id})
+        return self._api.call("opportunities.get-opportunity", {"id": id})
 
     def get_pipelines(self, *, locationId: Text | None = None) -> Result:
         """GET /opportunities/pipelines, token of location. Scopes: opportunities.readonly."""
-        return self._tenant.call("opportunities.get-pipelines", {"locationId": locationId})
+        return self._api.call("opportunities.get-pipelines", {"locationId": locationId})
 
     def remove_followers_opportunity(self, *, id: Text, isRemoveAllFollowers: bool | None = None, body: RemoveFollowersOpportunityBody | Json) -> Result:
         """DELETE /opportunities/{id}/followers, token of location. Scopes: opportunities.write."""
-        return self._tenant.call("opportunities.remove-followers-opportunity", {"id": id, "isRemoveAllFollowers": isRemoveAllFollowers}, body)
+        return self._api.call("opportunities.remove-followers-opportunity", {"id": id, "isRemoveAllFollowers": isRemoveAllFollowers}, body)
 
     def search_opportunities_advanced(self, *, body: SearchOpportunitiesAdvancedBody | Json) -> Result:
         """POST /opportunities/search, token of location. Scopes: opportunities.readonly."""
-        return self._tenant.call("opportunities.search-opportunities-advanced", {}, body)
+        return self._api.call("opportunities.search-opportunities-advanced", {}, body)
 
     def search_opportunities_advanced_pages(self, *, body: SearchOpportunitiesAdvancedBody | Json) -> Iterator[Page]:
         """POST /opportunities/search, token of location. Scopes: opportunities.readonly."""
-        return self._tenant.pages("opportunities.search-opportunities-advanced", {}, body)
+        return self._api.pages("opportunities.search-opportunities-advanced", {}, body)
 
     def search_opportunity(self, *, q: Text | None = None, status: Literal["open", "won", "lost", "abandoned", "all"] | None = None, campaignId: Text | None = None, id: Text | None = None, order: Text | None = None, endDate: Text | None = None, startAfter: Text | None = None, startAfterId: Text | None = None, date: Text | None = None, country: Text | None = None, page: float | None = None, limit: float | None = None, getTasks: bool | None = None, getNotes: bool | None = None, getCalendarEvents: bool | None = None, locationId: Text | None = None, pipelineId: Text | None = None, pipelineStageId: Text | None = None, contactId: Text | None = None, assignedTo: Text | None = None) -> Result:
         """GET /opportunities/search, token of location. Scopes: opportunities.readonly."""
-        return self._tenant.call("opportunities.search-opportunity", {"q": q, "status": status, "campaignId": campaignId, "id": id, "order": order, "endDate": endDate, "startAfter": startAfter, "startAfterId": startAfterId, "date": date, "country": country, "page": page, "limit": limit, "getTasks": getTasks, "getNotes": getNotes, "getCalendarEvents": getCalendarEvents, "locationId": locationId, "pipelineId": pipelineId, "pipelineStageId": pipelineStageId, "contactId": contactId, "assignedTo": assignedTo})
+        return self._api.call("opportunities.search-opportunity", {"q": q, "status": status, "campaignId": campaignId, "id": id, "order": order, "endDate": endDate, "startAfter": startAfter, "startAfterId": startAfterId, "date": date, "country": country, "page": page, "limit": limit, "getTasks": getTasks, "getNotes": getNotes, "getCalendarEvents": getCalendarEvents, "locationId": locationId, "pipelineId": pipelineId, "pipelineStageId": pipelineStageId, "contactId": contactId, "assignedTo": assignedTo})
 
     def search_opportunity_pages(self, *, q: Text | None = None, status: Literal["open", "won", "lost", "abandoned", "all"] | None = None, campaignId: Text | None = None, id: Text | None = None, order: Text | None = None, endDate: Text | None = None, startAfter: Text | None = None, startAfterId: Text | None = None, date: Text | None = None, country: Text | None = None, page: float | None = None, limit: float | None = None, getTasks: bool | None = None, getNotes: bool | None = None, getCalendarEvents: bool | None = None, locationId: Text | None = None, pipelineId: Text | None = None, pipelineStageId: Text | None = None, contactId: Text | None = None, assignedTo: Text | None = None) -> Iterator[Page]:
         """GET /opportunities/search, token of location. Scopes: opportunities.readonly."""
-        return self._tenant.pages("opportunities.search-opportunity", {"q": q, "status": status, "campaignId": campaignId, "id": id, "order": order, "endDate": endDate, "startAfter": startAfter, "startAfterId": startAfterId, "date": date, "country": country, "page": page, "limit": limit, "getTasks": getTasks, "getNotes": getNotes, "getCalendarEvents": getCalendarEvents, "locationId": locationId, "pipelineId": pipelineId, "pipelineStageId": pipelineStageId, "contactId": contactId, "assignedTo": assignedTo})
+        return self._api.pages("opportunities.search-opportunity", {"q": q, "status": status, "campaignId": campaignId, "id": id, "order": order, "endDate": endDate, "startAfter": startAfter, "startAfterId": startAfterId, "date": date, "country": country, "page": page, "limit": limit, "getTasks": getTasks, "getNotes": getNotes, "getCalendarEvents": getCalendarEvents, "locationId": locationId, "pipelineId": pipelineId, "pipelineStageId": pipelineStageId, "contactId": contactId, "assignedTo": assignedTo})
 
     def update_opportunity(self, *, id: Text, body: UpdateOpportunityBody | Json | None = None) -> Result:
         """PUT /opportunities/{id}, token of location. Scopes: opportunities.write."""
-        return self._tenant.call("opportunities.update-opportunity", {"id": id}, body)
+        return self._api.call("opportunities.update-opportunity", {"id": id}, body)
 
     def update_opportunity_status(self, *, id: Text, body: UpdateOpportunityStatusBody | Json) -> Result:
         """PUT /opportunities/{id}/status, token of location. Scopes: opportunities.write."""
-        return self._tenant.call("opportunities.update-opportunity-status", {"id": id}, body)
+        return self._api.call("opportunities.update-opportunity-status", {"id": id}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateConfigBody(TypedDict, total=False):
@@ -113,112 +113,112 @@ class Payments(Group):
 
     def create_config(self, *, locationId: Text | None = None, body: CreateConfigBody | Json) -> Result:
         """POST /payments/custom-provider/connect, token of location. Scopes: payments/custom-provider.write."""
-        return self._tenant.call("payments.create-config", {"locationId": locationId}, body)
+        return self._api.call("payments.create-config", {"locationId": locationId}, body)
 
     def create_coupon(self, *, body: CreateCouponBody | Json) -> Result:
         """POST /payments/coupon, token of location. Scopes: payments/coupons.write."""
-        return self._tenant.call("payments.create-coupon", {}, body)
+        return self._api.call("payments.create-coupon", {}, body)
 
     def create_integration(self, *, locationId: Text | None = None, body: CreateIntegrationBody | Json) -> Result:
         """POST /payments/custom-provider/provider, token of location. Scopes: payments/custom-provider.write."""
-        return self._tenant.call("payments.create-integration", {"locationId": locationId}, body)
+        return self._api.call("payments.create-integration", {"locationId": locationId}, body)
 
     def create_integration_provider(self, *, body: CreateIntegrationProviderBody | Json) -> Result:
         """POST /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.write."""
-        return self._tenant.call("payments.create-integration-provider", {}, body)
+        return self._api.call("payments.create-integration-provider", {}, body)
 
     def create_order_fulfillment(self, *, orderId: Text, body: CreateOrderFulfillmentBody | Json) -> Result:
         """POST /payments/orders/{orderId}/fulfillments, token of location. Scopes: payments/orders.write."""
-        return self._tenant.call("payments.create-order-fulfillment", {"orderId": orderId}, body)
+        return self._api.call("payments.create-order-fulfillment", {"orderId": orderId}, body)
 
     def custom_provider_marketplace_app_update_capabilities(self, *, body: CustomProviderMarketplaceAppUpdateCapabilitiesBody | Json) -> Result:
         """PUT /payments/custom-provider/capabilities, token of location. Scopes: payments/custom-provider.write."""
-        return self._tenant.call("payments.custom-provider-marketplace-app-update-capabilities", {}, body)
+        return self._api.call("payments.custom-provider-marketplace-app-update-capabilities", {}, body)
 
     def delete_coupon(self, *, body: DeleteCouponBody | Json) -> Result:
         """DELETE /payments/coupon, token of location. Scopes: payments/coupons.write."""
-        return self._tenant.call("payments.delete-coupon", {}, body)
+        return self._api.call("payments.delete-coupon", {}, body)
 
     def delete_integration(self, *, locationId: Text | None = None) -> Result:
         """DELETE /payments/custom-provider/provider, token of location. Scopes: payments/custom-provider.write."""
-        return self._tenant.call("payments.delete-integration", {"locationId": locationId})
+        return self._api.call("payments.delete-integration", {"locationId": locationId})
 
     def disconnect_config(self, *, locationId: Text | None = None, body: DisconnectConfigBody | Json) -> Result:
         """POST /payments/custom-provider/disconnect, token of location. Scopes: payments/custom-provider.write."""
-        return self._tenant.call("payments.disconnect-config", {"locationId": locationId}, body)
+        return self._api.call("payments.disconnect-config", {"locationId": locationId}, body)
 
     def fetch_config(self, *, locationId: Text | None = None) -> Result:
         """GET /payments/custom-provider/connect, token of location. Scopes: payments/custom-provider.readonly."""
-        return self._tenant.call("payments.fetch-config", {"locationId": locationId})
+        return self._api.call("payments.fetch-config", {"locationId": locationId})
 
     def get_coupon(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, id: Text, code: Text) -> Result:
         """GET /payments/coupon, token of location. Scopes: payments/coupons.readonly."""
-        return self._tenant.call("payments.get-coupon", {"altId": altId, "altType": altType, "id": id, "code": code})
+        return self._api.call("payments.get-coupon", {"altId": altId, "altType": altType, "id": id, "code": code})
 
     def get_order_by_id(self, *, orderId: Text, locationId: Text | None = None, altId: Text | None = None) -> Result:
         """GET /payments/orders/{orderId}, token of location. Scopes: payments/orders.readonly."""
-        return self._tenant.call("payments.get-order-by-id", {"orderId": orderId, "locationId": locationId, "altId": altId})
+        return self._api.call("payments.get-order-by-id", {"orderId": orderId, "locationId": locationId, "altId": altId})
 
     def get_subscription_by_id(self, *, subscriptionId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /payments/subscriptions/{subscriptionId}, token of location. Scopes: payments/subscriptions.readonly."""
-        return self._tenant.call("payments.get-subscription-by-id", {"subscriptionId": subscriptionId, "altId": altId, "altType": altType})
+        return self._api.call("payments.get-subscription-by-id", {"subscriptionId": subscriptionId, "altId": altId, "altType": altType})
 
     def get_transaction_by_id(self, *, transactionId: Text, locationId: Text | None = None, altId: Text | None = None, altType: Text | None = None) -> Result:
         """GET /payments/transactions/{transactionId}, token of location. Scopes: payments/transactions.readonly."""
-        return self._tenant.call("payments.get-transaction-by-id", {"transactionId": transactionId, "locationId": locationId, "altId": altId, "altType": altType})
+        return self._api.call("payments.get-transaction-by-id", {"transactionId": transactionId, "locationId": locationId, "altId": altId, "altType": altType})
 
     def list_coupons(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, status: Literal["scheduled", "active", "expired"] | None = None, search: Text | None = None) -> Result:
         """GET /payments/coupon/list, token of location. Scopes: payments/coupons.readonly."""
-        return self._tenant.call("payments.list-coupons", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "status": status, "search": search})
+        return self._api.call("payments.list-coupons", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "status": status, "search": search})
 
     def list_coupons_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, status: Literal["scheduled", "active", "expired"] | None = None, search: Text | None = None) -> Iterator[Page]:
         """GET /payments/coupon/list, token of location. Scopes: payments/coupons.readonly."""
-        return self._tenant.pages("payments.list-coupons", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "status": status, "search": search})
+        return self._api.pages("payments.list-coupons", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "status": status, "search": search})
 
     def list_integration_providers(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Result:
         """GET /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.readonly."""
-        return self._tenant.call("payments.list-integration-providers", {"altId": altId, "altType": altType, "limit": limit, "offset": offset})
+        return self._api.call("payments.list-integration-providers", {"altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_integration_providers_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
         """GET /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.readonly."""
-        return self._tenant.pages("payments.list-integration-providers", {"altId": altId, "altType": altType, "limit": limit, "offset": offset})
+        return self._api.pages("payments.list-integration-providers", {"altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_order_fulfillment(self, *, orderId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /payments/orders/{orderId}/fulfillments, token of location. Scopes: payments/orders.readonly."""
-        return self._tenant.call("payments.list-order-fulfillment", {"orderId": orderId, "altId": altId, "altType": altType})
+        return self._api.call("payments.list-order-fulfillment", {"orderId": orderId, "altId": altId, "altType": altType})
 
     def list_order_notes(self, *, orderId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
         """GET /payments/orders/{orderId}/notes, token of location."""
-        return self._tenant.call("payments.list-order-notes", {"orderId": orderId, "altId": altId, "altType": altType})
+        return self._api.call("payments.list-order-notes", {"orderId": orderId, "altId": altId, "altType": altType})
 
     def list_orders(self, *, locationId: Text | None = None, altId: Text | None = None, status: Text | None = None, paymentStatus: Literal["paid", "unpaid", "refunded", "partially_paid"] | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, contactId: Text | None = None, funnelProductIds: Text | None = None, sourceId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Result:
         """GET /payments/orders, token of location. Scopes: payments/orders.readonly."""
-        return self._tenant.call("payments.list-orders", {"locationId": locationId, "altId": altId, "status": status, "paymentStatus": paymentStatus, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "search": search, "contactId": contactId, "funnelProductIds": funnelProductIds, "sourceId": sourceId, "limit": limit, "offset": offset})
+        return self._api.call("payments.list-orders", {"locationId": locationId, "altId": altId, "status": status, "paymentStatus": paymentStatus, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "search": search, "contactId": contactId, "funnelProductIds": funnelProductIds, "sourceId": sourceId, "limit": limit, "offset": offset})
 
     def list_orders_pages(self, *, locationId: Text | None = None, altId: Text | None = None, status: Text | None = None, paymentStatus: Literal["paid", "unpaid", "refunded", "partially_paid"] | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, contactId: Text | None = None, funnelProductIds: Text | None = None, sourceId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
         """GET /payments/orders, token of location. Scopes: payments/orders.readonly."""
-        return self._tenant.pages("payments.list-orders", {"locationId": locationId, "altId": altId, "status": status, "paymentStatus": paymentStatus, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "search": search, "contactId": contactId, "funnelProductIds": funnelProductIds, "sourceId": sourceId, "limit": limit, "offset": offset})
+        return self._api.pages("payments.list-orders", {"locationId": locationId, "altId": altId, "status": status, "paymentStatus": paymentStatus, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "search": search, "contactId": contactId, "funnelProductIds": funnelProductIds, "sourceId": sourceId, "limit": limit, "offset": offset})
 
     def list_subscriptions(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, entityId: Text | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, entitySourceType: Text | None = None, search: Text | None = None, contactId: Text | None = None, id: Text | None = None, limit: float | None = None, offset: float | None = None, getPaymentsCollectedCount: bool | None = None) -> Result:
         """GET /payments/subscriptions, token of location. Scopes: payments/subscriptions.readonly."""
-        return self._tenant.call("payments.list-subscriptions", {"altId": altId, "altType": altType, "entityId": entityId, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "search": search, "contactId": contactId, "id": id, "limit": limit, "offset": offset, "getPaymentsCollectedCount": getPaymentsCollectedCount})
+        return self._api.call("payments.list-subscriptions", {"altId": altId, "altType": altType, "entityId": entityId, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "search": search, "contactId": contactId, "id": id, "limit": limit, "offset": offset, "getPaymentsCollectedCount": getPaymentsCollectedCount})
 
     def list_subscriptions_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, entityId: Text | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, entitySourceType: Text | None = None, search: Text | None = None, contactId: Text | None = None, id: Text | None = None, limit: float | None = None, offset: float | None = None, getPaymentsCollectedCount: bool | None = None) -> Iterator[Page]:
         """GET /payments/subscriptions, token of location. Scopes: payments/subscriptions.readonly."""
-        return self._tenant.pages("payments.list-subscriptions", {"altId": altId, "altType": altType, "entityId": entityId, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "search": search, "contactId": contactId, "id": id, "limit": limit, "offset": offset, "getPaymentsCollectedCount": getPaymentsCollectedCount})
+        return self._api.pages("payments.list-subscriptions", {"altId": altId, "altType": altType, "entityId": entityId, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "search": search, "contactId": contactId, "id": id, "limit": limit, "offset": offset, "getPaymentsCollectedCount": getPaymentsCollectedCount})
 
     def list_transactions(self, *, locationId: Text | None = None, altId: Text | None = None, altType: Text | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, entitySourceType: Text | None = None, entitySourceSubType: Text | None = None, search: Text | None = None, subscriptionId: Text | None = None, entityId: Text | None = None, contactId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Result:
         """GET /payments/transactions, token of location. Scopes: payments/transactions.readonly."""
-        return self._tenant.call("payments.list-transactions", {"locationId": locationId, "altId": altId, "altType": altType, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "entitySourceSubType": entitySourceSubType, "search": search, "subscriptionId": subscriptionId, "entityId": entityId, "contactId": contactId, "limit": limit, "offset": offset})
+        return self._api.call("payments.list-transactions", {"locationId": locationId, "altId": altId, "altType": altType, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "entitySourceSubType": entitySourceSubType, "search": search, "subscriptionId": subscriptionId, "entityId": entityId, "contactId": contactId, "limit": limit, "offset": offset})
 
     def list_transactions_pages(self, *, locationId: Text | None = None, altId: Text | None = None, altType: Text | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, entitySourceType: Text | None = None, entitySourceSubType: Text | None = None, search: Text | None = None, subscriptionId: Text | None = None, entityId: Text | None = None, contactId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
         """GET /payments/transactions, token of location. Scopes: payments/transactions.readonly."""
-        return self._tenant.pages("payments.list-transactions", {"locationId": locationId, "altId": altId, "altType": altType, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "entitySourceSubType": entitySourceSubType, "search": search, "subscriptionId": subscriptionId, "entityId": entityId, "contactId": contactId, "limit": limit, "offset": offset})
+        return self._api.pages("payments.list-transactions", {"locationId": locationId, "altId": altId, "altType": altType, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "entitySourceSubType": entitySourceSubType, "search": search, "subscriptionId": subscriptionId, "entityId": entityId, "contactId": contactId, "limit": limit, "offset": offset})
 
     def record_order_payment(self, *, orderId: Text, body: RecordOrderPaymentBody | Json) -> Result:
         """POST /payments/orders/{orderId}/record-payment, token of location. Scopes: payments/orders.collectPayment."""
-        return self._tenant.call("payments.record-order-payment", {"orderId": orderId}, body)
+        return self._api.call("payments.record-order-payment", {"orderId": orderId}, body)
 
     def update_coupon(self, *, body: UpdateCouponBody | Json) -> Result:
         """PUT /payments/coupon, token of location. Scopes: payments/coupons.write."""
-        return self._tenant.call("payments.update-coupon", {}, body)
+        return self._api.call("payments.update-coupon", {}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class PurchaseNumberForLocationBody(TypedDict, total=False):
@@ -31,20 +31,20 @@ class PhoneSystem(Group):
 
     def active_numbers(self, *, locationId: Text | None = None, pageSize: float | None = None, page: float | None = None, searchFilter: Text | None = None, skipNumberPool: bool | None = None, includeRcsSenderIds: bool | None = None) -> Result:
         """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
-        return self._tenant.call("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool, "includeRcsSenderIds": includeRcsSenderIds})
+        return self._api.call("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool, "includeRcsSenderIds": includeRcsSenderIds})
 
     def active_numbers_pages(self, *, locationId: Text | None = None, pageSize: float | None = None, page: float | None = None, searchFilter: Text | None = None, skipNumberPool: bool | None = None, includeRcsSenderIds: bool | None = None) -> Iterator[Page]:
         """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
-        return self._tenant.pages("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool, "includeRcsSenderIds": includeRcsSenderIds})
+        return self._api.pages("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool, "includeRcsSenderIds": includeRcsSenderIds})
 
     def get_number_pool_list(self, *, locationId: Text | None = None) -> Result:
         """GET /phone-system/number-pools, token of location. Scopes: numberpools.read."""
-        return self._tenant.call("phone-system.getNumberPoolList", {"locationId": locationId})
+        return self._api.call("phone-system.getNumberPoolList", {"locationId": locationId})
 
     def list_available_numbers_for_acountry(self, *, locationId: Text | None = None, firstPart: Text, lastPart: Text, anywhere: Text, numberTypes: Sequence[str], smsEnabled: bool, mmsEnabled: bool, voiceEnabled: bool, countryCode: Text) -> Result:
         """GET /phone-system/numbers/location/{locationId}/available, token of location. Scopes: phonenumbers.read."""
-        return self._tenant.call("phone-system.listAvailableNumbersForACountry", {"locationId": locationId, "firstPart": firstPart, "lastPart": lastPart, "anywhere": anywhere, "numberTypes": numberTypes, "smsEnabled": smsEnabled, "mmsEnabled": mmsEnabled, "voiceEnabled": voiceEnabled, "countryCode": countryCode})
+        return self._api.call("phone-system.listAvailableNumbersForACountry", {"locationId": locationId, "firstPart": firstPart, "lastPart": lastPart, "anywhere": anywhere, "numberTypes": numberTypes, "smsEnabled": smsEnabled, "mmsEnabled": mmsEnabled, "voiceEnabled": voiceEnabled, "countryCode": countryCode})
 
     def purchase_number_for_location(self, *, locationId: Text | None = None, body: PurchaseNumberForLocationBody | Json) -> Result:
         """POST /phone-system/numbers/location/{locationId}/purchase, token of location. Scopes: phonenumbers.write."""
-        return self._tenant.call("phone-system.purchase-number-for-location", {"locationId": locationId}, body)
+        return self._api.call("phone-system.purchase-number-for-location", {"locationId": locationId}, body)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateSnapshotShareLinkBody(TypedDict, total=False):
@@ -23,20 +23,20 @@ class Snapshots(Group):
 
     def create_snapshot_share_link(self, *, companyId: Text | None = None, body: CreateSnapshotShareLinkBody | Json) -> Result:
         """POST /snapshots/share/link, token of company."""
-        return self._tenant.call("snapshots.create-snapshot-share-link", {"companyId": companyId}, body)
+        return self._api.call("snapshots.create-snapshot-share-link", {"companyId": companyId}, body)
 
     def get_custom_snapshots(self, *, companyId: Text | None = None) -> Result:
         """GET /snapshots/, token of company."""
-        return self._tenant.call("snapshots.get-custom-snapshots", {"companyId": companyId})
+        return self._api.call("snapshots.get-custom-snapshots", {"companyId": companyId})
 
     def get_latest_snapshot_push(self, *, snapshotId: Text, locationId: Text, companyId: Text | None = None) -> Result:
         """GET /snapshots/snapshot-status/{snapshotId}/location/{locationId}, token of company."""
-        return self._tenant.call("snapshots.get-latest-snapshot-push", {"snapshotId": snapshotId, "locationId": locationId, "companyId": companyId})
+        return self._api.call("snapshots.get-latest-snapshot-push", {"snapshotId": snapshotId, "locationId": locationId, "companyId": companyId})
 
     def get_snapshot_push(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text, to: Text, lastDoc: Text, limit: Text | None = None) -> Result:
         """GET /snapshots/snapshot-status/{snapshotId}, token of company."""
-        return self._tenant.call("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})
+        return self._api.call("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})
 
     def get_snapshot_push_pages(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text, to: Text, lastDoc: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
         """GET /snapshots/snapshot-status/{snapshotId}, token of company."""
-        return self._tenant.pages("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})
+        return self._api.pages("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})

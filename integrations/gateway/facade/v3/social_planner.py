@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Part, Text
+from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 
 class AttachOauthAccountsBody(TypedDict, total=False):
@@ -251,220 +251,220 @@ class SocialPlanner(Group):
 
     def attach_oauth_accounts(self, *, locationId: Text | None = None, platform: Literal["google", "facebook", "instagram", "linkedin", "tiktok", "youtube", "pinterest", "threads", "bluesky"], accountId: Text, body: AttachOauthAccountsBody | Json | None = None) -> Result:
         """POST /social-media-posting/oauth/{locationId}/{platform}/accounts/{accountId}, token of any."""
-        return self._tenant.call("social-planner.attach-oauth-accounts", {"locationId": locationId, "platform": platform, "accountId": accountId}, body)
+        return self._api.call("social-planner.attach-oauth-accounts", {"locationId": locationId, "platform": platform, "accountId": accountId}, body)
 
     def bulk_delete_social_planner_posts(self, *, locationId: Text | None = None, body: BulkDeleteSocialPlannerPostsBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/posts/bulk-delete, token of location."""
-        return self._tenant.call("social-planner.bulk-delete-social-planner-posts", {"locationId": locationId}, body)
+        return self._api.call("social-planner.bulk-delete-social-planner-posts", {"locationId": locationId}, body)
 
     def clone_queue_item(self, *, queueId: Text, itemId: Text, body: CloneQueueItemBody | Json) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/items/{itemId}/clone, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.cloneQueueItem", {"queueId": queueId, "itemId": itemId}, body)
+        return self._api.call("social-planner.cloneQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
     def create_comment(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: CreateCommentBody | Json) -> Result:
         """POST /social-media-posting/comments/{platform}, token of any."""
-        return self._tenant.call("social-planner.create-comment", {"platform": platform, "locationId": locationId}, body)
+        return self._api.call("social-planner.create-comment", {"platform": platform, "locationId": locationId}, body)
 
     def create_like(self, *, platform: Literal["facebook", "linkedin", "community", "tiktok", "bluesky"], id: Text, locationId: Text | None = None) -> Result:
         """POST /social-media-posting/comments/{platform}/{id}/like, token of any."""
-        return self._tenant.call("social-planner.create-like", {"platform": platform, "id": id, "locationId": locationId})
+        return self._api.call("social-planner.create-like", {"platform": platform, "id": id, "locationId": locationId})
 
     def create_post(self, *, locationId: Text | None = None, body: CreatePostBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/posts, token of location. Scopes: socialplanner/post.write."""
-        return self._tenant.call("social-planner.create-post", {"locationId": locationId}, body)
+        return self._api.call("social-planner.create-post", {"locationId": locationId}, body)
 
     def create_queue(self, *, body: CreateQueueBody | Json) -> Result:
         """POST /social-media-posting/category/queues, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.createQueue", {}, body)
+        return self._api.call("social-planner.createQueue", {}, body)
 
     def create_queue_item(self, *, queueId: Text, body: CreateQueueItemBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/create/item, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.createQueueItem", {"queueId": queueId}, body)
+        return self._api.call("social-planner.createQueueItem", {"queueId": queueId}, body)
 
     def delete_account(self, *, locationId: Text | None = None, id: Text, companyId: Text | None = None, userId: Text | None = None) -> Result:
         """DELETE /social-media-posting/{locationId}/accounts/{id}, token of location."""
-        return self._tenant.call("social-planner.delete-account", {"locationId": locationId, "id": id, "companyId": companyId, "userId": userId})
+        return self._api.call("social-planner.delete-account", {"locationId": locationId, "id": id, "companyId": companyId, "userId": userId})
 
     def delete_csv(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /social-media-posting/{locationId}/csv/{id}, token of location."""
-        return self._tenant.call("social-planner.delete-csv", {"locationId": locationId, "id": id})
+        return self._api.call("social-planner.delete-csv", {"locationId": locationId, "id": id})
 
     def delete_csv_post(self, *, locationId: Text | None = None, csvId: Text, postId: Text) -> Result:
         """DELETE /social-media-posting/{locationId}/csv/{csvId}/post/{postId}, token of location."""
-        return self._tenant.call("social-planner.delete-csv-post", {"locationId": locationId, "csvId": csvId, "postId": postId})
+        return self._api.call("social-planner.delete-csv-post", {"locationId": locationId, "csvId": csvId, "postId": postId})
 
     def delete_like(self, *, platform: Literal["facebook", "linkedin", "community", "tiktok", "bluesky"], id: Text, locationId: Text | None = None) -> Result:
         """DELETE /social-media-posting/comments/{platform}/{id}/like, token of any."""
-        return self._tenant.call("social-planner.delete-like", {"platform": platform, "id": id, "locationId": locationId})
+        return self._api.call("social-planner.delete-like", {"platform": platform, "id": id, "locationId": locationId})
 
     def delete_post(self, *, locationId: Text | None = None, id: Text) -> Result:
         """DELETE /social-media-posting/{locationId}/posts/{id}, token of location."""
-        return self._tenant.call("social-planner.delete-post", {"locationId": locationId, "id": id})
+        return self._api.call("social-planner.delete-post", {"locationId": locationId, "id": id})
 
     def delete_current_active_post_and_schedule_next(self, *, postId: Text, locationId: Text | None = None) -> Result:
         """DELETE /social-media-posting/category/queues/{postId}/active-post, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.deleteCurrentActivePostAndScheduleNext", {"postId": postId, "locationId": locationId})
+        return self._api.call("social-planner.deleteCurrentActivePostAndScheduleNext", {"postId": postId, "locationId": locationId})
 
     def delete_queue_item(self, *, queueId: Text, itemId: Text, locationId: Text | None = None, sessionId: Text | None = None) -> Result:
         """DELETE /social-media-posting/category/queues/{queueId}/items/{itemId}, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.deleteQueueItem", {"queueId": queueId, "itemId": itemId, "locationId": locationId, "sessionId": sessionId})
+        return self._api.call("social-planner.deleteQueueItem", {"queueId": queueId, "itemId": itemId, "locationId": locationId, "sessionId": sessionId})
 
     def discard_edit_session(self, *, queueId: Text, body: DiscardEditSessionBody | Json) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/edit/discard, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.discardEditSession", {"queueId": queueId}, body)
+        return self._api.call("social-planner.discardEditSession", {"queueId": queueId}, body)
 
     def edit_post(self, *, locationId: Text | None = None, id: Text, body: EditPostBody | Json) -> Result:
         """PUT /social-media-posting/{locationId}/posts/{id}, token of location."""
-        return self._tenant.call("social-planner.edit-post", {"locationId": locationId, "id": id}, body)
+        return self._api.call("social-planner.edit-post", {"locationId": locationId, "id": id}, body)
 
     def fetch_available_categories(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, q: Text | None = None) -> Result:
         """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
+        return self._api.call("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
 
     def fetch_available_categories_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, q: Text | None = None) -> Iterator[Page]:
         """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.pages("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
+        return self._api.pages("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
 
     def fetch_calendar_list(self, *, body: FetchCalendarListBody | Json) -> Result:
         """POST /social-media-posting/category/queues/list/calendar, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-planner.fetchCalendarList", {}, body)
+        return self._api.call("social-planner.fetchCalendarList", {}, body)
 
     def fetch_edit_session_calendar(self, *, queueId: Text, body: FetchEditSessionCalendarBody | Json) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/edit/calendar, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-planner.fetchEditSessionCalendar", {"queueId": queueId}, body)
+        return self._api.call("social-planner.fetchEditSessionCalendar", {"queueId": queueId}, body)
 
     def fetch_queue_by_id(self, *, queueId: Text, locationId: Text | None = None) -> Result:
         """GET /social-media-posting/category/queues/{queueId}, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-planner.fetchQueueById", {"queueId": queueId, "locationId": locationId})
+        return self._api.call("social-planner.fetchQueueById", {"queueId": queueId, "locationId": locationId})
 
     def fetch_queue_items(self, *, queueId: Text, body: FetchQueueItemsBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/items, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-planner.fetchQueueItems", {"queueId": queueId}, body)
+        return self._api.call("social-planner.fetchQueueItems", {"queueId": queueId}, body)
 
     def fetch_queue_items_pages(self, *, queueId: Text, body: FetchQueueItemsBody | Json | None = None) -> Iterator[Page]:
         """POST /social-media-posting/category/queues/{queueId}/items, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.pages("social-planner.fetchQueueItems", {"queueId": queueId}, body)
+        return self._api.pages("social-planner.fetchQueueItems", {"queueId": queueId}, body)
 
     def fetch_queues(self, *, body: FetchQueuesBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/list, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-planner.fetchQueues", {}, body)
+        return self._api.call("social-planner.fetchQueues", {}, body)
 
     def fetch_queues_pages(self, *, body: FetchQueuesBody | Json | None = None) -> Iterator[Page]:
         """POST /social-media-posting/category/queues/list, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.pages("social-planner.fetchQueues", {}, body)
+        return self._api.pages("social-planner.fetchQueues", {}, body)
 
     def fetch_slots(self, *, queueId: Text, body: FetchSlotsBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/slots, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-planner.fetchSlots", {"queueId": queueId}, body)
+        return self._api.call("social-planner.fetchSlots", {"queueId": queueId}, body)
 
     def fetch_slots_pages(self, *, queueId: Text, body: FetchSlotsBody | Json | None = None) -> Iterator[Page]:
         """POST /social-media-posting/category/queues/{queueId}/slots, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.pages("social-planner.fetchSlots", {"queueId": queueId}, body)
+        return self._api.pages("social-planner.fetchSlots", {"queueId": queueId}, body)
 
     def get_account(self, *, locationId: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/accounts, token of location. Scopes: socialplanner/account.readonly."""
-        return self._tenant.call("social-planner.get-account", {"locationId": locationId})
+        return self._api.call("social-planner.get-account", {"locationId": locationId})
 
     def get_categories_id(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /social-media-posting/{locationId}/categories/{id}, token of location."""
-        return self._tenant.call("social-planner.get-categories-id", {"locationId": locationId, "id": id})
+        return self._api.call("social-planner.get-categories-id", {"locationId": locationId, "id": id})
 
     def get_categories_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.call("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+        return self._api.call("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_categories_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
         """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
-        return self._tenant.pages("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+        return self._api.pages("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_comment_list(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json) -> Result:
         """POST /social-media-posting/comments/{platform}/list, token of any."""
-        return self._tenant.call("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
+        return self._api.call("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
 
     def get_comment_list_pages(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json) -> Iterator[Page]:
         """POST /social-media-posting/comments/{platform}/list, token of any."""
-        return self._tenant.pages("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
+        return self._api.pages("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
 
     def get_csv_post(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
-        return self._tenant.call("social-planner.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
+        return self._api.call("social-planner.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_csv_post_pages(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
         """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
-        return self._tenant.pages("social-planner.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
+        return self._api.pages("social-planner.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_oauth_accounts(self, *, locationId: Text | None = None, platform: Literal["google", "facebook", "instagram", "linkedin", "tiktok", "tiktok-business", "youtube", "pinterest", "threads", "bluesky"], accountId: Text, search: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/{locationId}/{platform}/accounts/{accountId}, token of any."""
-        return self._tenant.call("social-planner.get-oauth-accounts", {"locationId": locationId, "platform": platform, "accountId": accountId, "search": search})
+        return self._api.call("social-planner.get-oauth-accounts", {"locationId": locationId, "platform": platform, "accountId": accountId, "search": search})
 
     def get_post(self, *, locationId: Text | None = None, id: Text) -> Result:
         """GET /social-media-posting/{locationId}/posts/{id}, token of location."""
-        return self._tenant.call("social-planner.get-post", {"locationId": locationId, "id": id})
+        return self._api.call("social-planner.get-post", {"locationId": locationId, "id": id})
 
     def get_posts(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
-        return self._tenant.call("social-planner.get-posts", {"locationId": locationId}, body)
+        return self._api.call("social-planner.get-posts", {"locationId": locationId}, body)
 
     def get_posts_pages(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Iterator[Page]:
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
-        return self._tenant.pages("social-planner.get-posts", {"locationId": locationId}, body)
+        return self._api.pages("social-planner.get-posts", {"locationId": locationId}, body)
 
     def get_statistics(self, *, locationId: Text | None = None, body: GetStatisticsBody | Json) -> Result:
         """POST /social-media-posting/statistics, token of location. Scopes: socialplanner/statistics.readonly."""
-        return self._tenant.call("social-planner.get-statistics", {"locationId": locationId}, body)
+        return self._api.call("social-planner.get-statistics", {"locationId": locationId}, body)
 
     def get_tags_by_ids(self, *, locationId: Text | None = None, body: GetTagsByIdsBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/tags/details, token of location."""
-        return self._tenant.call("social-planner.get-tags-by-ids", {"locationId": locationId}, body)
+        return self._api.call("social-planner.get-tags-by-ids", {"locationId": locationId}, body)
 
     def get_tags_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/tags, token of location."""
-        return self._tenant.call("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+        return self._api.call("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_tags_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
         """GET /social-media-posting/{locationId}/tags, token of location."""
-        return self._tenant.pages("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
+        return self._api.pages("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_upload_status(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text) -> Result:
         """GET /social-media-posting/{locationId}/csv, token of location."""
-        return self._tenant.call("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
+        return self._api.call("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
 
     def get_upload_status_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text) -> Iterator[Page]:
         """GET /social-media-posting/{locationId}/csv, token of location."""
-        return self._tenant.pages("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
+        return self._api.pages("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
 
     def reset_queue_item(self, *, queueId: Text, itemId: Text, body: ResetQueueItemBody | Json | None = None) -> Result:
         """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}/reset, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.resetQueueItem", {"queueId": queueId, "itemId": itemId}, body)
+        return self._api.call("social-planner.resetQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
     def save_edit_session(self, *, queueId: Text, body: SaveEditSessionBody | Json) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/edit/save, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.saveEditSession", {"queueId": queueId}, body)
+        return self._api.call("social-planner.saveEditSession", {"queueId": queueId}, body)
 
     def set_accounts(self, *, locationId: Text | None = None, body: SetAccountsBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write."""
-        return self._tenant.call("social-planner.set-accounts", {"locationId": locationId}, body)
+        return self._api.call("social-planner.set-accounts", {"locationId": locationId}, body)
 
     def start_csv_finalize(self, *, locationId: Text | None = None, id: Text, body: StartCsvFinalizeBody | Json) -> Result:
         """PATCH /social-media-posting/{locationId}/csv/{id}, token of location."""
-        return self._tenant.call("social-planner.start-csv-finalize", {"locationId": locationId, "id": id}, body)
+        return self._api.call("social-planner.start-csv-finalize", {"locationId": locationId, "id": id}, body)
 
     def start_oauth(self, *, platform: Literal["google", "facebook", "instagram", "linkedin", "tiktok", "tiktok-business", "youtube", "pinterest", "threads", "bluesky"], locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/{platform}/start, token of any."""
-        return self._tenant.call("social-planner.start-oauth", {"platform": platform, "locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
+        return self._api.call("social-planner.start-oauth", {"platform": platform, "locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_edit_session(self, *, queueId: Text, body: StartEditSessionBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/edit/start, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.startEditSession", {"queueId": queueId}, body)
+        return self._api.call("social-planner.startEditSession", {"queueId": queueId}, body)
 
     def update_queue(self, *, queueId: Text, body: UpdateQueueBody | Json | None = None) -> Result:
         """PUT /social-media-posting/category/queues/{queueId}, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.updateQueue", {"queueId": queueId}, body)
+        return self._api.call("social-planner.updateQueue", {"queueId": queueId}, body)
 
     def update_queue_item(self, *, queueId: Text, itemId: Text, body: UpdateQueueItemBody | Json | None = None) -> Result:
         """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}, token of location. Scopes: socialplanner/category.write."""
-        return self._tenant.call("social-planner.updateQueueItem", {"queueId": queueId, "itemId": itemId}, body)
+        return self._api.call("social-planner.updateQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
     def upload_csv(self, *, locationId: Text | None = None, body: UploadCsvBody | Json) -> Result:
         """POST /social-media-posting/{locationId}/csv, token of location. Scopes: socialplanner/csv.write."""
-        return self._tenant.call("social-planner.upload-csv", {"locationId": locationId}, body)
+        return self._api.call("social-planner.upload-csv", {"locationId": locationId}, body)

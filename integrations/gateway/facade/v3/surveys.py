@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Text
+from integrations.gateway.tenant_api import Group, Text
 
 
 class Surveys(Group):
@@ -15,16 +15,16 @@ class Surveys(Group):
 
     def get_surveys(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, type: Text | None = None) -> Result:
         """GET /surveys/, token of location. Scopes: surveys.readonly."""
-        return self._tenant.call("surveys.get-surveys", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
+        return self._api.call("surveys.get-surveys", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
 
     def get_surveys_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, type: Text | None = None) -> Iterator[Page]:
         """GET /surveys/, token of location. Scopes: surveys.readonly."""
-        return self._tenant.pages("surveys.get-surveys", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
+        return self._api.pages("surveys.get-surveys", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
 
     def get_surveys_submissions(self, *, locationId: Text | None = None, page: float | None = None, limit: float | None = None, surveyId: Text | None = None, q: Text | None = None, startAt: Text | None = None, endAt: Text | None = None) -> Result:
         """GET /surveys/submissions, token of location. Scopes: surveys.readonly."""
-        return self._tenant.call("surveys.get-surveys-submissions", {"locationId": locationId, "page": page, "limit": limit, "surveyId": surveyId, "q": q, "startAt": startAt, "endAt": endAt})
+        return self._api.call("surveys.get-surveys-submissions", {"locationId": locationId, "page": page, "limit": limit, "surveyId": surveyId, "q": q, "startAt": startAt, "endAt": endAt})
 
     def get_surveys_submissions_pages(self, *, locationId: Text | None = None, page: float | None = None, limit: float | None = None, surveyId: Text | None = None, q: Text | None = None, startAt: Text | None = None, endAt: Text | None = None) -> Iterator[Page]:
         """GET /surveys/submissions, token of location. Scopes: surveys.readonly."""
-        return self._tenant.pages("surveys.get-surveys-submissions", {"locationId": locationId, "page": page, "limit": limit, "surveyId": surveyId, "q": q, "startAt": startAt, "endAt": endAt})
+        return self._api.pages("surveys.get-surveys-submissions", {"locationId": locationId, "page": page, "limit": limit, "surveyId": surveyId, "q": q, "startAt": startAt, "endAt": endAt})

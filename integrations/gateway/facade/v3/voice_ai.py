@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Required, TypedDict
 
 from integrations.gateway.client import Page, Result
-from integrations.gateway.tenant import Group, Json, Text
+from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateActionBody(TypedDict, total=False):
@@ -75,52 +75,52 @@ class VoiceAi(Group):
 
     def create_action(self, *, body: CreateActionBody | Json) -> Result:
         """POST /voice-ai/actions, token of location. Scopes: voice-ai-agent-goals.write."""
-        return self._tenant.call("voice-ai.create-action", {}, body)
+        return self._api.call("voice-ai.create-action", {}, body)
 
     def create_agent(self, *, body: CreateAgentBody | Json | None = None) -> Result:
         """POST /voice-ai/agents, token of location. Scopes: voice-ai-agents.write."""
-        return self._tenant.call("voice-ai.create-agent", {}, body)
+        return self._api.call("voice-ai.create-agent", {}, body)
 
     def delete_action(self, *, actionId: Text, locationId: Text | None = None, agentId: Text) -> Result:
         """DELETE /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.write."""
-        return self._tenant.call("voice-ai.delete-action", {"actionId": actionId, "locationId": locationId, "agentId": agentId})
+        return self._api.call("voice-ai.delete-action", {"actionId": actionId, "locationId": locationId, "agentId": agentId})
 
     def delete_agent(self, *, agentId: Text, locationId: Text | None = None) -> Result:
         """DELETE /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.write."""
-        return self._tenant.call("voice-ai.delete-agent", {"agentId": agentId, "locationId": locationId})
+        return self._api.call("voice-ai.delete-agent", {"agentId": agentId, "locationId": locationId})
 
     def get_action(self, *, actionId: Text, locationId: Text | None = None) -> Result:
         """GET /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.readonly."""
-        return self._tenant.call("voice-ai.get-action", {"actionId": actionId, "locationId": locationId})
+        return self._api.call("voice-ai.get-action", {"actionId": actionId, "locationId": locationId})
 
     def get_agent(self, *, agentId: Text, locationId: Text | None = None) -> Result:
         """GET /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.readonly."""
-        return self._tenant.call("voice-ai.get-agent", {"agentId": agentId, "locationId": locationId})
+        return self._api.call("voice-ai.get-agent", {"agentId": agentId, "locationId": locationId})
 
     def get_agents(self, *, page: float | None = None, pageSize: float | None = None, locationId: Text | None = None, query: Text | None = None) -> Result:
         """GET /voice-ai/agents, token of location. Scopes: voice-ai-agents.readonly."""
-        return self._tenant.call("voice-ai.get-agents", {"page": page, "pageSize": pageSize, "locationId": locationId, "query": query})
+        return self._api.call("voice-ai.get-agents", {"page": page, "pageSize": pageSize, "locationId": locationId, "query": query})
 
     def get_agents_pages(self, *, page: float | None = None, pageSize: float | None = None, locationId: Text | None = None, query: Text | None = None) -> Iterator[Page]:
         """GET /voice-ai/agents, token of location. Scopes: voice-ai-agents.readonly."""
-        return self._tenant.pages("voice-ai.get-agents", {"page": page, "pageSize": pageSize, "locationId": locationId, "query": query})
+        return self._api.pages("voice-ai.get-agents", {"page": page, "pageSize": pageSize, "locationId": locationId, "query": query})
 
     def get_call_logs(self, *, locationId: Text | None = None, agentId: Text | None = None, contactId: Text | None = None, callType: Literal["LIVE", "TRIAL"] | None = None, startDate: float | None = None, endDate: float | None = None, actionType: Sequence[Literal["CALL_TRANSFER", "DATA_EXTRACTION", "IN_CALL_DATA_EXTRACTION", "WORKFLOW_TRIGGER", "SMS", "APPOINTMENT_BOOKING", "CUSTOM_ACTION", "KNOWLEDGE_BASE"]] | None = None, sortBy: Literal["duration", "createdAt"] | None = None, sort: Literal["ascend", "descend"] | None = None, page: float | None = None, pageSize: float | None = None) -> Result:
         """GET /voice-ai/dashboard/call-logs, token of location. Scopes: voice-ai-dashboard.readonly."""
-        return self._tenant.call("voice-ai.get-call-logs", {"locationId": locationId, "agentId": agentId, "contactId": contactId, "callType": callType, "startDate": startDate, "endDate": endDate, "actionType": actionType, "sortBy": sortBy, "sort": sort, "page": page, "pageSize": pageSize})
+        return self._api.call("voice-ai.get-call-logs", {"locationId": locationId, "agentId": agentId, "contactId": contactId, "callType": callType, "startDate": startDate, "endDate": endDate, "actionType": actionType, "sortBy": sortBy, "sort": sort, "page": page, "pageSize": pageSize})
 
     def get_call_logs_pages(self, *, locationId: Text | None = None, agentId: Text | None = None, contactId: Text | None = None, callType: Literal["LIVE", "TRIAL"] | None = None, startDate: float | None = None, endDate: float | None = None, actionType: Sequence[Literal["CALL_TRANSFER", "DATA_EXTRACTION", "IN_CALL_DATA_EXTRACTION", "WORKFLOW_TRIGGER", "SMS", "APPOINTMENT_BOOKING", "CUSTOM_ACTION", "KNOWLEDGE_BASE"]] | None = None, sortBy: Literal["duration", "createdAt"] | None = None, sort: Literal["ascend", "descend"] | None = None, page: float | None = None, pageSize: float | None = None) -> Iterator[Page]:
         """GET /voice-ai/dashboard/call-logs, token of location. Scopes: voice-ai-dashboard.readonly."""
-        return self._tenant.pages("voice-ai.get-call-logs", {"locationId": locationId, "agentId": agentId, "contactId": contactId, "callType": callType, "startDate": startDate, "endDate": endDate, "actionType": actionType, "sortBy": sortBy, "sort": sort, "page": page, "pageSize": pageSize})
+        return self._api.pages("voice-ai.get-call-logs", {"locationId": locationId, "agentId": agentId, "contactId": contactId, "callType": callType, "startDate": startDate, "endDate": endDate, "actionType": actionType, "sortBy": sortBy, "sort": sort, "page": page, "pageSize": pageSize})
 
     def get_call_log(self, *, callId: Text, locationId: Text | None = None) -> Result:
         """GET /voice-ai/dashboard/call-logs/{callId}, token of location. Scopes: voice-ai-dashboard.readonly."""
-        return self._tenant.call("voice-ai.getCallLog", {"callId": callId, "locationId": locationId})
+        return self._api.call("voice-ai.getCallLog", {"callId": callId, "locationId": locationId})
 
     def patch_agent(self, *, agentId: Text, locationId: Text | None = None, body: PatchAgentBody | Json | None = None) -> Result:
         """PATCH /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.write."""
-        return self._tenant.call("voice-ai.patch-agent", {"agentId": agentId, "locationId": locationId}, body)
+        return self._api.call("voice-ai.patch-agent", {"agentId": agentId, "locationId": locationId}, body)
 
     def update_action(self, *, actionId: Text, body: UpdateActionBody | Json) -> Result:
         """PUT /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.write."""
-        return self._tenant.call("voice-ai.update-action", {"actionId": actionId}, body)
+        return self._api.call("voice-ai.update-action", {"actionId": actionId}, body)

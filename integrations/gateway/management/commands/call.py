@@ -16,7 +16,7 @@ from integrations.core import clock
 from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable, ScopeMissing
 from integrations.gateway import client, media
 from integrations.gateway.client import Page, Result
-from integrations.gateway.selection import Selection, lines
+from integrations.gateway.selection import ResponseSelection, lines
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 
@@ -46,18 +46,18 @@ class Command(BaseCommand):
             "--field",
             metavar="EXPRESSION",
             help="print this part of the answer (of each item with --all-pages), one line for each value, columns "
-            "parted by tabs: JMESPath, such as 'contacts[].email' or 'contacts[].[id, email]'",
+            "separated by tabs: JMESPath, such as 'contacts[].email' or 'contacts[].[id, email]'",
         )
         parser.add_argument("--out", metavar="PATH", type=Path, help="write to this file, which appears when complete")
         parser.add_argument("--json", action="store_true", help="compact JSON, and errors as JSON too")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Run the command. Raises CommandError for options that exclude each other."""
+        """Run the command. Raises CommandError for options that cannot be used together."""
         for one, other in _APART:
             if options[one] and options[other]:
-                raise CommandError(f"--{one.replace('_', '-')} and --{other} exclude each other")
+                raise CommandError(f"--{one.replace('_', '-')} and --{other} cannot be used together")
         if options["out"] and options["field"] and not options["all_pages"]:
-            raise CommandError("--out writes the answer as it came: --field goes with it only for --all-pages")
+            raise CommandError("--out writes the whole answer: use --field with it only for --all-pages")
         try:
             self._run(options)
         except IntegrationError as error:
@@ -69,7 +69,7 @@ class Command(BaseCommand):
 
     def _run(self, options: dict[str, Any]) -> None:
         compact, to = options["json"], options["out"]
-        field = None if options["field"] is None else Selection(options["field"])
+        field = None if options["field"] is None else ResponseSelection(options["field"])
         arguments = {
             "operation": options["operation"],
             "app": marketplace.find(options["app"]),
@@ -86,12 +86,12 @@ class Command(BaseCommand):
                 self.stdout.write(line)
         elif to:
             done = media.download(to=to, **arguments)
-            told = {"path": str(done.path), "size": done.size, "media_type": done.media_type}
-            self._print({**told, "trace_id": done.trace_id}, compact)
+            written = {"path": str(done.path), "size": done.size, "media_type": done.media_type}
+            self._print({**written, "trace_id": done.trace_id}, compact)
         else:
             self._one(_answer(arguments, options["file"]), field, compact=compact)
 
-    def _one(self, result: Result, field: Selection | None, *, compact: bool) -> None:
+    def _one(self, result: Result, field: ResponseSelection | None, *, compact: bool) -> None:
         if field is not None:
             found = field.required_of(result.json)
             self.stdout.write("".join(f"{line}\n" for line in _shown(found, compact=compact)), ending="")
@@ -107,11 +107,11 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(json.dumps({"error": error.code, "message": str(error), **error.context}, default=str))
             raise SystemExit(1)
-        raise CommandError("\n".join(_told(error))) from error
+        raise CommandError("\n".join(_error_lines(error))) from error
 
 
-def _told(error: IntegrationError) -> Iterator[str]:
-    """Lines of text for an error: what happened, in the vendor's words; then the remedy, if one is known."""
+def _error_lines(error: IntegrationError) -> Iterator[str]:
+    """Lines of text for an error: what happened, with the vendor's message, and how to resolve it, if known."""
     vendor = error.vendor
     words = "; ".join(vendor.details or filter(None, [vendor.message]))
     marks = [f"{name} {value}" for name, value in (("status", vendor.status), ("trace id", vendor.trace_id)) if value]
@@ -121,7 +121,7 @@ def _told(error: IntegrationError) -> Iterator[str]:
     if isinstance(error, ScopeMissing) and error.not_requested:
         yield f"first add to the app in the marketplace: {', '.join(error.not_requested)}"
     if isinstance(error, ScopeMissing) and error.reconnect_url:
-        yield f"to put it right: {error.reconnect_url}"
+        yield f"to resolve it: {error.reconnect_url}"
 
 
 def _answer(arguments: dict[str, Any], file: str | None) -> Result:
@@ -131,8 +131,8 @@ def _answer(arguments: dict[str, Any], file: str | None) -> Result:
     return media.upload(file=Path(path), field=field, **arguments)
 
 
-def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool) -> Iterator[str]:
-    """A line for each item, or for the value selected from it, empty where the item has none.
+def _items(arguments: dict[str, Any], field: ResponseSelection | None, *, compact: bool) -> Iterator[str]:
+    """A line for each item, or for the value selected from it. It is empty where the item has none.
 
     Raises BadRequest when no item has a value.
     """
@@ -151,14 +151,14 @@ def _items(arguments: dict[str, Any], field: Selection | None, *, compact: bool)
 
 
 def _page(operation: str, **arguments: Any) -> Page:
-    """`client.page` that waits for a permit, because an interrupted listing would have to start again."""
+    """`client.page` that waits for a permit, because an interrupted listing would have to start from the beginning."""
     for _ in range(WAITS):
         try:
             return client.page(operation, **arguments)
         except QuotaExhausted as error:
             if error.retry_after is None or error.retry_after > LONGEST_WAIT:
                 raise
-            sys.stderr.write(f"no quota is free: going on in {error.retry_after:.0f} s\n")
+            sys.stderr.write(f"no quota is free: continuing in {error.retry_after:.0f} s\n")
             clock.sleep(error.retry_after)
     return client.page(operation, **arguments)
 

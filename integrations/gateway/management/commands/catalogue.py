@@ -17,8 +17,8 @@ from integrations.gateway.codegen.facade_text import facade
 from integrations.highlevel import catalogue as room
 from integrations.highlevel.catalogue import fields
 from integrations.highlevel.catalogue.build import build, fields_of, files_of, text_of
-from integrations.highlevel.catalogue.lookup import Catalogue, catalogue
 from integrations.highlevel.catalogue.operation import Operation, written
+from integrations.highlevel.catalogue.operation_lookup import Catalogue, catalogue
 from integrations.highlevel.catalogue.values import described
 from integrations.highlevel.oauth.dialects import DialectName
 
@@ -44,9 +44,9 @@ class Command(BaseCommand):
         diff.add_argument(
             "--fail-on", type=_levels, default=(), metavar="LIST", help=f"exit 1 on any of {','.join(impact.LEVELS)}"
         )
-        builder = verbs.add_parser("build", parents=[common], help="write catalogue and facade anew, both dialects")
+        builder = verbs.add_parser("build", parents=[common], help="rebuild catalogue and facade, both dialects")
         builder.add_argument("source", type=Path)
-        builder.add_argument("--out", type=Path, help="another place, made if need be")
+        builder.add_argument("--out", type=Path, help="another directory, created if it is missing")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the chosen verb. Raises CommandError for an IntegrationError or OSError."""
@@ -101,11 +101,11 @@ class Command(BaseCommand):
         built: dict[DialectName, Catalogue] = {name: build(files, name) for name, files in sets.items() if files}
         out: Path | None = options["out"]
         inside = {name: fields.text_of(fields_of(sets[name])) for name in built}
-        place = out or COMMITTED
-        place.mkdir(parents=True, exist_ok=True)
+        directory = out or COMMITTED
+        directory.mkdir(parents=True, exist_ok=True)
         for name, result in built.items():  # write only after every file could be read
-            (place / f"{name}.json").write_text(text_of(result, name), encoding="utf-8")
-            (place / fields.name_of(name)).write_text(inside[name], encoding="utf-8")
+            (directory / f"{name}.json").write_text(text_of(result, name), encoding="utf-8")
+            (directory / fields.name_of(name)).write_text(inside[name], encoding="utf-8")
             _write_facade(result, name, out / "facade" if out else FACADE)
         sizes = {name: len(result) for name, result in built.items()}
         if options["json"]:
@@ -137,7 +137,7 @@ def _other_name(ours: Catalogue, theirs: Catalogue, names: frozenset[str]) -> st
         return None
     (name, count), *_ = same.most_common(1)
     (given,) = names
-    return f"{given} is no file we know; {count} of its {len(theirs)} operations are those of {name}: name it {name}"
+    return f"the catalogue has no file {given}; {count} of its {len(theirs)} operations are in {name}: name it {name}"
 
 
 def _labels(operation: Operation) -> tuple[str, str]:

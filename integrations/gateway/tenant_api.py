@@ -1,4 +1,4 @@
-"""Runtime of the generated facade: app, tenant and call options (lane, deadline, retries) for its methods.
+"""Typed API client of one tenant, the base of the generated facade: app, tenant, lane, deadline and retries.
 
 ::
 
@@ -25,14 +25,14 @@ from integrations.highlevel.oauth.dialects import DialectName
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 
-Json = Mapping[str, Any]  # a body as the caller has it, for what the vendor's files do not know
-Text = str | int  # a parameter is text on its way, and the vendor calls its page sizes and timestamps strings
+Json = Mapping[str, Any]  # any body, for fields that the vendor's files lack
+Text = str | int  # the vendor calls its page sizes and timestamps strings
 Part = str | bytes | float | bool | list[str] | File  # a field or a file of a multipart body
 
 
 @dataclass(frozen=True)
-class Tenant:
-    """The location or the company of the calls; exactly one of the two.
+class TenantApi:
+    """API client for the calls of one tenant: give a `location` or a `company`, not both.
 
     `dataclasses.replace` gives a copy with another lane, deadline (seconds) or number of retries. Raises BadRequest
     when the app uses the other dialect.
@@ -48,7 +48,7 @@ class Tenant:
 
     def __post_init__(self) -> None:
         if self.app.dialect != self.dialect:
-            raise BadRequest(f"{self.app} speaks {self.app.dialect}: take the facade of that dialect")
+            raise BadRequest(f"{self.app} uses {self.app.dialect}: use the facade of that dialect")
 
     def call(self, operation: str, params: Json, body: Any = None) -> Result:
         """`client.call` for this tenant; a parameter that is None is not sent."""
@@ -72,10 +72,10 @@ class Tenant:
 class Group:
     """The operations of one of the vendor's OpenAPI files; base class of the generated groups."""
 
-    __slots__ = ("_tenant",)
+    __slots__ = ("_api",)
 
-    def __init__(self, tenant: Tenant) -> None:
-        self._tenant = tenant
+    def __init__(self, api: TenantApi) -> None:
+        self._api = api
 
 
 def _given(params: Json) -> dict[str, Any]:

@@ -19,13 +19,13 @@ from integrations.gateway.stats import kept_calls
 
 _FIGURES = 4  # calls, spent, took_ms, slowest_ms; the buckets follow
 
-# Upsert of a row that exists already: `line` is that row, `excluded` the row to add to it.
+# Upsert of a row that exists already: `stored` is that row, `excluded` the row to add to it.
 ADD_UP = f"""DO UPDATE SET
-  calls = line.calls + excluded.calls, spent = line.spent + excluded.spent,
-  took_ms = line.took_ms + excluded.took_ms, slowest_ms = greatest(line.slowest_ms, excluded.slowest_ms),
-  buckets = ARRAY[{", ".join(f"line.buckets[{n}] + excluded.buckets[{n}]" for n in range(1, SIZE + 1))}]"""
+  calls = stored.calls + excluded.calls, spent = stored.spent + excluded.spent,
+  took_ms = stored.took_ms + excluded.took_ms, slowest_ms = greatest(stored.slowest_ms, excluded.slowest_ms),
+  buckets = ARRAY[{", ".join(f"stored.buckets[{n}] + excluded.buckets[{n}]" for n in range(1, SIZE + 1))}]"""
 _ADD = f"""
-INSERT INTO gateway_usage AS line
+INSERT INTO gateway_usage AS stored
   (span, at, app_id, resource_id, operation, job, lane, code, calls, spent, took_ms, slowest_ms, buckets)
 SELECT {Usage.Span.MINUTE.value}, to_timestamp(minute * 60), app, resource, operation, job, lane, code,
   calls, spent, took, slowest, buckets::bigint[]
@@ -35,13 +35,13 @@ FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::
 ON CONFLICT (span, at, app_id, resource_id, operation, job, lane, code) {ADD_UP}
 """  # noqa: S608 - nothing in it comes from outside
 
-Line = tuple[int, int, str, str, str, str, str]
+RowKey = tuple[int, int, str, str, str, str, str]
 Figures = list[int]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Who called what: the columns of a usage row that do not depend on the outcome."""
+class CallKey:
+    """The columns of a usage row that do not depend on the outcome: caller and operation."""
 
     app_id: int
     resource_id: str
@@ -50,15 +50,15 @@ class Asked:
     lane: str
 
 
-def count(asked: Asked, *, code: str, took: float | None, spent: bool) -> None:
+def count(call: CallKey, *, code: str, took: float | None, spent: bool) -> None:
     """Count one attempt that ended.
 
     `code`: its error's, empty for success; `took`: seconds until the response, None when nothing was sent; `spent`: it
     used up a permit.
     """
     minute = int(clock.now().timestamp()) // 60
-    line = (minute, asked.app_id, asked.resource_id, asked.operation, asked.job, asked.lane, code)
-    counter.add(line, _figures(took, spent=spent))
+    key = (minute, call.app_id, call.resource_id, call.operation, call.job, call.lane, code)
+    counter.add(key, _figures(took, spent=spent))
 
 
 def flush_if_due() -> None:
@@ -92,14 +92,14 @@ def _add_up(figures: Figures, more: Figures) -> Figures:
     return figures
 
 
-def _write(rows: Sequence[tuple[Line, Figures]]) -> None:
-    lines = [(*line, *figures[:_FIGURES], _array(figures[_FIGURES:])) for line, figures in rows]
+def _write(rows: Sequence[tuple[RowKey, Figures]]) -> None:
+    values = [(*key, *figures[:_FIGURES], _array(figures[_FIGURES:])) for key, figures in rows]
     with connection.cursor() as cursor:
-        cursor.execute(_ADD, [list(column) for column in zip(*lines, strict=True)])
+        cursor.execute(_ADD, [list(column) for column in zip(*values, strict=True)])
 
 
 def _array(numbers: list[int]) -> str:
     return "{" + ",".join(map(str, numbers)) + "}"
 
 
-counter = BufferedCounter[Line, Figures]("gateway.usage", _write, most=20_000, combine=_add_up)
+counter = BufferedCounter[RowKey, Figures]("gateway.usage", _write, most=20_000, combine=_add_up)

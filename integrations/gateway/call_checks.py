@@ -1,4 +1,4 @@
-"""Checks before a permit is spent: which credential an operation is called with, and whether it may be."""
+"""Checks of a call before it costs a permit: tenant, credential, kind of token, scopes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def credential_key(operation: Operation, *, app: App, location: str | None, comp
     if operation.kinds and tenant.kind not in operation.kinds:
         other = "company" if tenant.kind == "location" else "location"
         raise BadRequest(
-            f"{operation.key} takes the token of a {other}, not of a {tenant.kind}", operation=operation.key
+            f"{operation.key} needs the token of a {other}, not of a {tenant.kind}", operation=operation.key
         )
     return CredentialKey(app, tenant)
 
@@ -29,7 +29,7 @@ def credential_key(operation: Operation, *, app: App, location: str | None, comp
 def tenant_of(name: str, *, location: str | None, company: str | None) -> Tenant:
     """The tenant of a call. Raises BadRequest, with the `name` of the call, unless there is one with a valid id."""
     if bool(location) == bool(company):
-        raise BadRequest(f"{name}: say for which location or for which company, one of the two")
+        raise BadRequest(f"{name}: name either a location or a company")
     tenant = Tenant.location(location) if location else Tenant.company(company or "")
     if not _ID.fullmatch(tenant.id):
         raise BadRequest(f"{name}: {tenant.id[:64]!r} cannot be the id of a {tenant.kind}")
@@ -40,7 +40,7 @@ def check_kind(operation: Operation, kind: Kind, credential: str) -> None:
     """Raises BadRequest for a private integration token when the operation requires an OAuth grant."""
     if credential == Credential.Kind.PRIVATE and operation.oauth_only(kind):
         raise BadRequest(
-            f"{operation.key} takes an OAuth grant only: with a private integration token it cannot be called",
+            f"{operation.key} needs an OAuth grant: a private integration token cannot call it",
             operation=operation.key,
         )
 
