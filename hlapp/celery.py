@@ -2,7 +2,8 @@
 
 Pitfalls that these values answer (each was reproduced): kombu's Redis pool has 10 connections and loses
 acknowledgements beyond; its sockets wait for ever by default; a killed worker's messages come back only after the
-visibility timeout, which is why every unit of work also has a row that a sweep finds sooner (`core.celery_tasks`).
+visibility timeout, which is why every unit of work also has a row, and the dispatcher sends it again sooner
+(`core.dispatch`).
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from typing import Any
 
 from celery import Celery, signals
 from django.conf import settings
+from kombu import Exchange, Queue
 
 from hlapp import time_limits
 from hlapp.start import prove_keys
+from integrations.core.celery_tasks import DEFAULT, URGENT
+from integrations.core.worker.reserved_threads import ReservedThreads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 
@@ -41,7 +45,9 @@ app.conf.update(
     }
     if settings.CELERY_BROKER_URL.startswith(("redis", "unix"))
     else {},
-    task_default_queue="api",
+    task_default_queue=DEFAULT,
+    # What a worker without -Q serves. With the urgent queue and another one it keeps threads for the first.
+    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (URGENT, DEFAULT)],
     # Sweeps and the repair of a lost refresh answer must not wait behind ten thousand pages.
     task_routes={"*.sweep": {"queue": "urgent"}, "tokens.repair": {"queue": "urgent"}},
     task_ignore_result=True,
@@ -64,6 +70,7 @@ app.conf.update(
     },
 )
 app.autodiscover_tasks()
+app.steps["consumer"].add(ReservedThreads)
 
 
 @signals.setup_logging.connect
@@ -83,11 +90,17 @@ def _before_work(**_: object) -> None:
 def _start_threads(sender: Any, **_: object) -> None:
     """Until the last task has ended: the pump also keeps the running ones alive. `sender` is the Celery consumer."""
     from integrations.core.dispatch import Dispatcher  # noqa: PLC0415 - models are not loaded before this
-    from integrations.quota.parking.pump import Pump  # noqa: PLC0415 - models are not loaded before this
+    from integrations.core.worker.guard import Guard  # noqa: PLC0415
+    from integrations.quota.parking.pump import Pump  # noqa: PLC0415
     from integrations.tokens.refresh.orphan_repair import Repairers  # noqa: PLC0415
     from integrations.tokens.spool.drain_thread import DrainThread  # noqa: PLC0415
 
-    dispatcher = Dispatcher(threads=sender.controller.concurrency, queues=sender.app.amqp.queues.consume_from)
-    for beside in (dispatcher, Pump(), Repairers(), DrainThread()):
-        beside.start()
-        signals.worker_shutdown.connect(lambda beside=beside, **_: beside.stop(), weak=False)
+    controller = sender.controller
+    dispatcher = Dispatcher(threads=controller.concurrency, queues=sender.app.amqp.queues.consume_from)
+    beside = (Pump(), Repairers(), DrainThread())
+    for one in (dispatcher, *beside):
+        one.start()
+        signals.worker_shutdown.connect(lambda one=one, **_: one.stop(), weak=False)
+    guard = Guard(controller, dispatcher, beside=beside, memory_limit=settings.WORKER_MEMORY_BYTES)
+    guard.start()
+    signals.worker_shutting_down.connect(lambda **_: guard.terminate(), weak=False)

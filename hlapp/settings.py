@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from hlapp import time_limits
 from hlapp.env import Env
 from integrations.core.errors import BadRequest
+from integrations.core.process import memory
 from integrations.highlevel.signatures import load_keys
 from integrations.vault import sources as vault_sources
 
@@ -90,6 +91,13 @@ REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 # Whether the governor may learn where the vendor's fixed windows begin (integrations/quota/window.lua).
 QUOTA_LEARN_WINDOW = env.flag("QUOTA_LEARN_WINDOW", default=True)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL)
+
+# A worker that uses more memory than this starts anew, once its turns have handed their runs back; 0: no limit. By
+# default 1 GB, or four fifths of what its container may use.
+_MEMORY_MB = env.integer("WORKER_MEMORY_MB", default=min(1024, memory.container_limit() * 4 // 5 // 2**20 or 1024))
+WORKER_MEMORY_BYTES = _MEMORY_MB * 2**20
+# A job run that makes no call and shows no progress for so long counts as hung (integrations/core/worker/guard.py).
+JOB_SILENT_SECONDS = env.integer("JOB_SILENT_SECONDS", default=90, minimum=5)
 
 env.check()
 

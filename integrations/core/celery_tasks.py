@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ParamSpec, Protocol
 
@@ -26,6 +26,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable, StoreUnavailable
+from integrations.core.process import activity
 
 P = ParamSpec("P")
 log = structlog.get_logger(__name__)
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 LONGEST_COUNTDOWN = 60.0
 URGENT = "urgent"  # the queue that workers empty first: webhooks, token refresh, interactive work
 DEFAULT = "api"  # the queue of everything else: sync and jobs
+RESERVED = 4  # one of so many threads of a worker is kept for the urgent queue
 _BACKOFF_BASE = 2.0
 _BACKOFF_TRIES = 6
 _DATABASE_AWAY = db.OperationalError, db.InterfaceError  # a deadlock, too
@@ -69,6 +71,17 @@ def wait_with(waiting: Waiting) -> None:
     _waiting = waiting
 
 
+def threads_by_queue(threads: int, queues: Collection[str]) -> dict[str, int]:
+    """How many threads of a worker process may work for each of its queues at a time.
+
+    A process that serves the urgent queue and others keeps a quarter of its threads, and at least one, for the urgent
+    queue. So jobs that hang cannot take all of them. A process with one thread has none to spare.
+    """
+    shared = URGENT in queues and len(queues) > 1 and threads > 1
+    others = threads - max(1, threads // RESERVED) if shared else threads
+    return {queue: threads if queue == URGENT else others for queue in queues}
+
+
 def deliver(task: str, kwargs: dict[str, Any], *, headers: dict[str, Any] | None = None, queue: str = DEFAULT) -> None:
     """Send a message now, outside any transaction. Raises kombu's OperationalError, or OSError."""
     current_app.send_task(task, kwargs=kwargs, headers=headers or {}, retry_policy=_ONE_MORE_TRY, queue=queue)
@@ -86,7 +99,7 @@ def _send(task: str, kwargs: dict[str, Any]) -> None:
     try:
         current_app.send_task(task, kwargs=kwargs, retry_policy=_ONE_MORE_TRY)
     except (OperationalError, OSError) as error:
-        log.warning("job.not_sent", task=task, reason=type(error).__name__, hint="the sweep finds its row")
+        log.warning("job.not_sent", task=task, reason=type(error).__name__, hint="a periodic task sends it again")
 
 
 def backoff(attempt: int, *, base: float = _BACKOFF_BASE, cap: float = LONGEST_COUNTDOWN) -> float:
@@ -105,7 +118,7 @@ class BaseTask(Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            with _waiting.around(self.name, self.request.headers or {}) as wanted:
+            with self._registered(), _waiting.around(self.name, self.request.headers or {}) as wanted:
                 return self._attempt(*args, **kwargs) if wanted else None
         except _DATABASE_AWAY as error:
             log.warning("job.database_away", task=self.name, reason=type(error).__name__)
@@ -114,6 +127,12 @@ class BaseTask(Task):  # type: ignore[type-arg]
             if not self.request.expires:  # beat sends an expiring message, such as a sweep, again anyway
                 self._again(StoreUnavailable("the database is away"))
         return None
+
+    def _registered(self) -> AbstractContextManager[None]:
+        """Show this process what the thread works on (`core.process.activity`)."""
+        if self.request.called_directly:
+            return nullcontext()
+        return activity.task(self.name, (self.request.delivery_info or {}).get("routing_key") or DEFAULT)
 
     def _attempt(self, *args: Any, **kwargs: Any) -> Any:
         try:

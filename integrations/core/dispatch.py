@@ -36,6 +36,7 @@ from integrations.core import clock
 from integrations.core.celery_tasks import DEFAULT, deliver
 from integrations.core.lease_owner import new_owner
 from integrations.core.models import DispatcherLease, WorkerProcess
+from integrations.core.process import activity
 
 LOST_AFTER = timedelta(seconds=20)  # a message that no worker has begun by then is sent again
 PER_THREAD = 2  # messages on their way per worker thread and source
@@ -205,6 +206,7 @@ class Dispatcher:
         sender = Sender()
         self._report()
         while not self._stopping.is_set() and DispatcherLease.objects.hold(self.owner, LEASE, **_standing(sender)):
+            WorkerProcess.objects.forget(clock.now() - ALIVE)
             sender.threads = WorkerProcess.objects.threads(clock.now() - ALIVE)
             renew_at = clock.monotonic() + BEAT
             while clock.monotonic() < renew_at and not self._stopping.wait(PERIOD):
@@ -212,7 +214,8 @@ class Dispatcher:
             self._report()
 
     def _report(self) -> None:
-        WorkerProcess.objects.report(self.owner, threads=self._threads, queues=self._queues, now=clock.now())
+        hung = [one.describe() for one in activity.running() if one.is_quiet]
+        WorkerProcess.objects.report(self.owner, threads=self._threads, queues=self._queues, hung=hung, now=clock.now())
 
     def _leave(self) -> None:
         try:

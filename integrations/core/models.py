@@ -6,13 +6,15 @@ Only `core.audit` writes audit entries, and nothing changes one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 from django.db.models.functions import Now
+
+from integrations.core.celery_tasks import threads_by_queue
 
 
 class AuditEntry(models.Model):
@@ -37,18 +39,31 @@ class AuditEntry(models.Model):
 class WorkerProcessManager(models.Manager["WorkerProcess"]):
     """Worker processes report here that they are alive. The dispatcher reads how many threads they have."""
 
-    def report(self, name: str, *, threads: int, queues: Iterable[str], now: datetime) -> None:
-        """Record that the process `name` is alive and serves `queues` with `threads` threads."""
-        fields = {"threads": threads, "queues": list(queues), "seen_at": now}
+    def report(
+        self, name: str, *, threads: int, queues: Iterable[str], now: datetime, hung: Sequence[dict[str, Any]] = ()
+    ) -> None:
+        """Record that the process `name` is alive and serves `queues` with `threads` threads.
+
+        `hung` describes what its silent threads work on (`core.process.activity.Activity.describe`).
+        """
+        fields = {"threads": threads, "queues": list(queues), "hung": list(hung), "seen_at": now}
         self.update_or_create(name=name, defaults=fields, create_defaults=fields | {"started_at": now})
 
     def threads(self, since: datetime) -> dict[str, int]:
-        """The number of threads by queue, of processes that reported since `since`. Removes the others."""
-        self.filter(seen_at__lte=since).delete()
+        """How many threads may work for each queue, of processes that reported since `since`."""
         found: Counter[str] = Counter()
-        for threads, queues in self.values_list("threads", "queues"):
-            found.update(dict.fromkeys(queues, threads))
+        for threads, queues in self.filter(seen_at__gt=since).values_list("threads", "queues"):
+            found.update(threads_by_queue(threads, queues))
         return dict(found)
+
+    def forget(self, since: datetime) -> None:
+        """Remove the rows of processes that have not reported since `since`."""
+        self.filter(seen_at__lte=since).delete()
+
+    def hung(self, since: datetime) -> list[dict[str, Any]]:
+        """What silent threads of living processes work on: rows of process, work, seconds and position."""
+        rows = self.filter(seen_at__gt=since).exclude(hung=[]).values_list("name", "hung")
+        return [{"process": name, **one} for name, found in rows for one in found]
 
 
 class WorkerProcess(models.Model):
@@ -57,6 +72,8 @@ class WorkerProcess(models.Model):
     name = models.CharField(max_length=64, primary_key=True, help_text="host, process id and a random part")
     queues = ArrayField(models.CharField(max_length=40))
     threads = models.PositiveIntegerField()
+    # The database's default serves processes of the release before, which do not know the column.
+    hung = models.JSONField(default=list, db_default=[], help_text="what its silent threads work on")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 

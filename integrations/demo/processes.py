@@ -17,8 +17,9 @@ from pathlib import Path
 from hlapp import development
 from hlapp.embedded import child
 from hlapp.embedded.process import Watchdog
+from integrations.core import clock
 
-_STOP_SECONDS = 8.0
+_STOP_SECONDS = 22.0  # for all together; a worker with a hung thread takes 21 s
 _MAX_RESTARTS = 20
 
 
@@ -76,12 +77,12 @@ class Process:
         if self._running is not None and self._running.poll() is None:
             self._running.send_signal(signal.SIGTERM)
 
-    def wait(self) -> None:
-        """Wait until it has ended; kill its process group after 8 seconds."""
+    def wait(self, until: float) -> None:
+        """Wait until it has ended; kill its process group at `until` (monotonic)."""
         if self._running is None:
             return
         try:
-            self._running.wait(_STOP_SECONDS)
+            self._running.wait(max(0.0, until - clock.monotonic()))
         except subprocess.TimeoutExpired:
             os.killpg(self._running.pid, signal.SIGKILL)
             self._running.wait()
@@ -141,5 +142,6 @@ class Supervisor:
 def _stop(processes: Sequence[Process]) -> None:
     for process in processes:
         process.ask_to_stop()
+    until = clock.monotonic() + _STOP_SECONDS
     for process in processes:
-        process.wait()
+        process.wait(until)

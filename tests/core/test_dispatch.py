@@ -232,7 +232,8 @@ def test_a_locked_row_stops_nothing() -> None:
 @pytest.mark.django_db
 def test_silent_processes_do_not_count() -> None:
     WorkerProcess.objects.report("alive", threads=16, queues=[URGENT, DEFAULT], now=NOW)
-    WorkerProcess.objects.report("other", threads=4, queues=[URGENT], now=NOW)
+    WorkerProcess.objects.report("other", threads=5, queues=[DEFAULT], now=NOW)
     WorkerProcess.objects.report("silent", threads=8, queues=[DEFAULT], now=NOW - timedelta(minutes=1))
-    assert WorkerProcess.objects.threads(NOW - dispatch.ALIVE) == {URGENT: 20, DEFAULT: 16}
+    assert WorkerProcess.objects.threads(NOW - dispatch.ALIVE) == {URGENT: 16, DEFAULT: 12 + 5}
+    WorkerProcess.objects.forget(NOW - dispatch.ALIVE)
     assert set(WorkerProcess.objects.values_list("name", flat=True)) == {"alive", "other"}

@@ -4,6 +4,7 @@ A *plan* says what is done for which tenant and when next. A *run* is one execut
 work, a due time and a lease, so the dispatcher finds a run whose worker died or whose message was lost.
 
 `models`     the columns that every room's plans and runs have
+`shares`     how many runs of one job or tenant are at work at a time
 `querysets`  the state transitions of runs and plans: claim, renew, hand back, park, end, cancel, resume, start
 `turn`       one turn of a run: a room subclasses `Turn` and says what the work is and what an ending means for the plan
 """

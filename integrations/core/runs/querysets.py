@@ -12,7 +12,7 @@ lease for as long as it waits for a permit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +20,9 @@ from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
+from integrations.core.process import activity
 from integrations.core.runs.models import AbstractPlan, AbstractRun
+from integrations.core.runs.shares import SharesInUse, ThreadShare
 
 R = TypeVar("R", bound=AbstractRun)
 P = TypeVar("P", bound=AbstractPlan)
@@ -69,6 +71,17 @@ class RunQuerySet(models.QuerySet[R]):
         fields.setdefault("lease_until", now + self.model.lease_term)
         if not self._all().running().filter(pk=run.pk, lease_owner=owner).update(**fields):
             raise LeaseLost
+        activity.heard()
+
+    def keep_lease(self, run_id: int, owner: str, now: datetime) -> None:
+        """Extend the lease of a turn whose thread is still in it, although it writes nothing.
+
+        Waits for no lock: a row that is locked is being written by that thread.
+        """
+        with transaction.atomic():
+            mine = self._all().running().filter(pk=run_id, lease_owner=owner)
+            for pk in mine.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True):
+                self._all().filter(pk=pk).update(lease_until=now + self.model.lease_term)
 
     def hand_back(self, run: R, owner: str, now: datetime, *, wait: float = 0.0, **fields: Any) -> None:
         """Give the run up for `wait` seconds; then the dispatcher sends it to a worker again."""
@@ -88,17 +101,34 @@ class RunQuerySet(models.QuerySet[R]):
         return False
 
     def take_due(
-        self, limit: int, now: datetime, *, lost_at: datetime, tenant: str, first: Q | None = None
+        self,
+        limit: int,
+        now: datetime,
+        *,
+        lost_at: datetime,
+        tenant: str,
+        first: Q | None = None,
+        shares: Sequence[ThreadShare] = (),
     ) -> list[int]:
         """The ids of up to `limit` due runs that no worker has, in the order in which workers should get them.
 
         Each is leased to its message until `lost_at`. Runs that match `first` come before the others; among equals the
         tenants take turns, so that a tenant with many runs delays no other's first. `tenant` names the column that
-        tells tenants apart. A run that another transaction has locked is left for the next time.
+        tells tenants apart. What has its share of the threads (`shares`) gets no more. A run that another transaction
+        has locked is left for the next time.
         """
         ahead = Case(When(first or Q(pk=None), then=Value(0)), default=Value(1), output_field=PositiveIntegerField())
         waiting = self._waiting(now).order_by("due_at").annotate(behind=ahead)
-        chosen = in_turns(waiting.values_list("pk", tenant, "behind")[:LOOK])[:limit]
+        columns = [share.column for share in shares]
+        use = SharesInUse(shares, self._at_work(now, lost_at, columns) if shares else ())
+        for column, values in use.used_up():
+            waiting = waiting.exclude(**{f"{column}__in": values})
+        found = waiting.values_list("pk", tenant, "behind", *columns)[:LOOK]
+        keys = {pk: values for pk, _, _, *values in found}
+        chosen: list[int] = []
+        for pk in in_turns((pk, key, rank) for pk, key, rank, *_ in found):
+            if len(chosen) < limit and use.admit(keys[pk]):
+                chosen.append(pk)
         if not chosen:
             return []
         with transaction.atomic():
@@ -117,9 +147,10 @@ class RunQuerySet(models.QuerySet[R]):
         leased = self._all().filter(pk__in=list(sent), lease_owner=QUEUED).values_list("pk", "lease_until")
         return [pk for pk, lease_until in leased if lease_until == sent[pk]]
 
-    def give_back(self, ids: Collection[int]) -> None:
-        """Take back the leases of messages that could not be sent."""
-        self._all().filter(pk__in=list(ids), lease_owner=QUEUED).update(**NO_LEASE)
+    def give_back(self, ids: Collection[int], *, due_at: datetime | None = None) -> None:
+        """Take back the leases of messages that were not sent, or that a worker does not want: due at `due_at` then."""
+        fields: Fields = NO_LEASE if due_at is None else {**NO_LEASE, "due_at": due_at}
+        self._all().filter(pk__in=list(ids), lease_owner=QUEUED).update(**fields)
 
     def end(self, status: str, now: datetime, **fields: Any) -> int:
         """End these runs; how many had not ended."""
@@ -159,6 +190,14 @@ class RunQuerySet(models.QuerySet[R]):
 
     def _waiting(self, now: datetime) -> RunQuerySet[R]:
         return self.running().filter(_free(now), due_at__lte=now)
+
+    def _at_work(self, now: datetime, lost_at: datetime, columns: Sequence[str]) -> list[tuple[bool, Sequence[Any]]]:
+        """Runs that a worker has or whose message is on its way, for `SharesInUse`. Parked runs are neither: their
+        leases last longer than a message's.
+        """
+        leased = self._all().running().filter(lease_until__gte=now).exclude(lease_owner="")
+        at_work = leased.exclude(lease_owner=QUEUED, lease_until__gt=lost_at)
+        return [(owner == QUEUED, values) for owner, *values in at_work.values_list("lease_owner", *columns)]
 
     def _leased(self, owner: str, now: datetime) -> Fields:
         orphaned = When(~Q(lease_owner__in=("", QUEUED)), then=F("attempts") + 1)

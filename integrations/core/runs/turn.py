@@ -12,7 +12,9 @@
     anything else                  `crashed`: the room decides
 
 When its worker is killed, the dispatcher sends the run again once the lease has expired, and the next turn begins at
-the checkpoint. A process that dies counts as a failure, so a run whose checkpoint kills its workers ends too.
+the checkpoint. A process that dies counts as a failure, so a run whose checkpoint kills its workers ends too. While the
+process lives, its guard keeps the lease of every turn that a thread is in (`core.process.activity`), and gives up a
+turn that has been silent for too long (`abandon`).
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from integrations.core import clock
 from integrations.core.celery_tasks import backoff
 from integrations.core.errors import InstallGone, IntegrationError, QuotaExhausted, Retryable, StoreUnavailable
 from integrations.core.lease_owner import new_owner
+from integrations.core.process import activity, stopping
 from integrations.core.runs.models import AbstractRun
 from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, problem
 
@@ -36,11 +39,17 @@ log = structlog.get_logger(__name__)
 
 MOST_ATTEMPTS = 10  # failures in a row at one checkpoint; with the waits below a vendor may be away for half an hour
 _LONGEST_WAIT = 600.0
+SILENT = "silent"  # error code of a run whose turn was silent for too long
+SILENT_AFTER = timedelta(minutes=2)
+_PUT_OFF = timedelta(seconds=1)
 _NO_PROBLEM: Fields = {"attempts": 0, **problem("", "")}
 
 
 def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> None:
     """Do one turn of a run, if it is due and no other worker has it. `begin` makes the turn of the claimed run."""
+    if stopping.is_requested():
+        decline(model, run_id)
+        return
     owner = new_owner()
     run = _objects(model).claim(run_id, owner, clock.now())
     if run is None:
@@ -50,9 +59,19 @@ def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> 
         if run.attempts >= MOST_ATTEMPTS:
             turn.fail(problem("worker_lost", "workers died at this checkpoint, one after the other"))
         else:
-            turn.take()
+            with activity.turn(turn, turn.kind):
+                turn.take()
     except LeaseLost:
         turn.log("info", "lease_lost")
+
+
+def decline(model: type[R], run_id: int) -> None:
+    """Give a run back whose message came to a process that does not want it; the dispatcher sends it again."""
+    _objects(model).give_back([run_id], due_at=clock.now() + _PUT_OFF)
+
+
+class HungTurn(Exception):
+    """A turn was silent for too long. The text says where its thread was."""
 
 
 class Turn(ABC, Generic[R]):
@@ -113,6 +132,21 @@ class Turn(ABC, Generic[R]):
     def describe(self, error: IntegrationError) -> Fields:
         """Columns that say what went wrong."""
         return problem(error.code, str(error))
+
+    @property
+    def silent_after(self) -> timedelta:
+        """How long the turn may write nothing; then it counts as hung."""
+        return SILENT_AFTER
+
+    @property
+    def kind(self) -> str:
+        """What all runs like this one have in common, such as the name of the job."""
+        return self.log_name
+
+    @property
+    def title(self) -> str:
+        """What this turn works on, for operators."""
+        return f"{self.kind} (run {self.run.pk})"
 
     def log_context(self) -> Fields:
         """Fields that every log event of this turn has."""
@@ -192,6 +226,22 @@ class Turn(ABC, Generic[R]):
         with transaction.atomic():
             self._end(AbstractRun.Status.CANCELLED, now, {**self.result(), **self.describe(error)})
             self.plan_after_uninstall(now)
+
+    def keep_lease(self) -> None:
+        """Extend the lease. The guard calls this for as long as a thread is in the turn."""
+        self._runs.keep_lease(self.run.pk, self.owner, clock.now())
+
+    def abandon(self, position: str) -> None:
+        """Give up a silent turn whose thread hangs at `position`. The guard calls this before the process ends."""
+        self.stumble(problem(SILENT, f"silent for too long {position}"), None, HungTurn(position))
+
+    def take_back(self, *, is_failure: bool) -> None:
+        """Hand the run back although its thread is still in the turn, because the process ends.
+
+        The next turn begins at the checkpoint as it was last written. `is_failure` counts it as a failure.
+        """
+        attempts = {"attempts": self._failures() + 1} if is_failure else {}
+        self._runs.hand_back(self.run, self.owner, clock.now(), **attempts)
 
     def log(self, level: str, event: str, context: Fields | None = None) -> None:
         """Log an event of this turn, such as `sync.failed`."""

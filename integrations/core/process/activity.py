@@ -1,0 +1,173 @@
+"""Registry of what the threads of this process work on: Celery tasks, and turns of durable runs.
+
+A turn is *silent* when it has not written to its run for longer than it may (`silent_after`): its thread hangs or
+works without a word. Threads cannot be stopped from outside, so such a thread is lost until its process ends. The
+guard (`core.worker.guard`) keeps the leases of the registered turns, silent ones too, so no second thread gets a run
+whose thread still has it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from integrations.core import clock
+from integrations.core.process import memory, source_position
+
+LONGEST_TASK = timedelta(minutes=15)  # a task without a run that takes longer counts as silent
+
+
+class RegisteredTurn(Protocol):
+    """A turn as the guard needs it. The methods run in the guard's thread, beside the turn's own."""
+
+    @property
+    def title(self) -> str:
+        """What the turn works on, for operators."""
+
+    @property
+    def silent_after(self) -> timedelta:
+        """How long it may write nothing."""
+
+    def keep_lease(self) -> None:
+        """Extend its lease."""
+
+    def abandon(self, position: str) -> None:
+        """Give its run up, because the thread hangs at `position`."""
+
+    def take_back(self, *, is_failure: bool) -> None:
+        """Hand its run back, because the process ends."""
+
+
+@dataclass(eq=False)
+class Activity:
+    """What one thread works on. Times are of the monotonic clock."""
+
+    task: str
+    queue: str
+    thread: int = field(default_factory=threading.get_ident)
+    began: float = field(default_factory=clock.monotonic)
+    heard: float = field(default_factory=clock.monotonic)
+    turn: RegisteredTurn | None = None
+
+    @property
+    def title(self) -> str:
+        """The job, sync or task, for operators."""
+        return self.turn.title if self.turn else f"task {self.task}"
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the turn last wrote to its run; for a task without a run, since it began."""
+        return clock.monotonic() - (self.heard if self.turn else self.began)
+
+    @property
+    def _longest(self) -> float:
+        return (self.turn.silent_after if self.turn else LONGEST_TASK).total_seconds()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the thread counts as lost."""
+        return self.silence > self._longest
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether half of the time until then is over: pages name it from now on."""
+        return self.silence > self._longest / 2
+
+    @property
+    def position(self) -> str:
+        """File and line where the thread is now."""
+        return source_position.of_thread(self.thread)
+
+    def describe(self) -> dict[str, Any]:
+        """The fields that logs, rows and pages show: work, seconds, position."""
+        return {"work": self.title, "seconds": round(self.silence), "position": self.position}
+
+
+_lock = threading.Lock()
+_running: dict[int, Activity] = {}  # by thread
+_grown: Counter[str] = Counter()  # bytes that the process grew by during turns, by their titles
+_slots: Counter[str] = Counter()
+_capacity: dict[str, int] = {}  # threads by queue; empty in a process that is no worker
+
+
+@contextmanager
+def task(name: str, queue: str) -> Iterator[None]:
+    """Register a task for as long as it runs in this thread."""
+    activity = Activity(name, queue)
+    with _lock:
+        _running[activity.thread] = activity
+    try:
+        yield
+    finally:
+        with _lock:
+            _running.pop(activity.thread, None)
+
+
+@contextmanager
+def turn(turn: RegisteredTurn, kind: str) -> Iterator[None]:
+    """Register a turn of a run for as long as this thread works on it. `kind` is what memory is counted for."""
+    thread, before = threading.get_ident(), memory.resident()
+    with _lock:
+        outer = _running.get(thread)
+        _running[thread] = Activity(outer.task if outer else kind, outer.queue if outer else "", turn=turn)
+    try:
+        yield
+    finally:
+        with _lock:
+            _grown[kind] += memory.resident() - before
+            if outer is None:
+                _running.pop(thread, None)
+            else:
+                _running[thread] = outer
+
+
+@contextmanager
+def slot(kind: str, share: float) -> Iterator[bool]:
+    """A slot among the threads of this process: False when `kind` has its share of the threads of all queues already.
+
+    In a process that is no worker there is always one.
+    """
+    threads = min(_capacity.values(), default=0)
+    with _lock:
+        admitted = not threads or _slots[kind] < max(1, int(threads * share))
+        _slots[kind] += admitted
+    try:
+        yield admitted
+    finally:
+        with _lock:
+            _slots[kind] -= admitted
+
+
+def heard() -> None:
+    """This thread has written to the run of its turn."""
+    if (activity := _running.get(threading.get_ident())) is not None:
+        activity.heard = clock.monotonic()
+
+
+def set_capacity(threads: Mapping[str, int]) -> None:
+    """Set the number of threads by queue that this worker process has."""
+    _capacity.clear()
+    _capacity.update(threads)
+
+
+def running() -> list[Activity]:
+    """The registered tasks and turns, the longest running first."""
+    with _lock:
+        return sorted(_running.values(), key=lambda activity: activity.began)
+
+
+def silent() -> list[Activity]:
+    """Those whose threads count as lost."""
+    return [activity for activity in running() if activity.is_silent]
+
+
+def grown() -> str:
+    """The kind of turn during which this process grew most, and by how much; empty when it did not grow."""
+    with _lock:
+        most = _grown.most_common(1)
+    return f"{most[0][0]} (+{most[0][1] // 2**20} MB)" if most and most[0][1] > 0 else ""

@@ -1,0 +1,179 @@
+"""Guard: a thread of every worker process that looks after the process's own threads and ends it in order.
+
+Each second it keeps the leases of turns whose threads have written nothing for a while. A thread cannot be stopped
+from outside, so when one is silent for too long, or when the process has grown too large, the process *replaces
+itself*: its turns hand their runs back, it fetches nothing but urgent messages until they have, then nothing at all;
+the silent turns are given up, and the process starts anew by `exec` under its own id, so no supervisor is needed.
+
+On SIGTERM Celery waits for its threads without end. The guard gives them `DRAIN_SECONDS`, takes the runs of the others
+back, so that another worker begins at once, and ends the process. Container platforms kill after 30 s.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol
+
+import structlog
+from django.db import DatabaseError, connection, transaction
+
+from integrations.core import clock
+from integrations.core.process import activity, memory, stopping
+from integrations.core.process.activity import Activity
+from integrations.core.runs.querysets import LeaseLost
+
+BEAT = 1.0  # seconds between two looks
+KEEP_AFTER = 5.0  # seconds after which a turn that wrote nothing has its lease kept
+DRAIN_SECONDS = 18.0  # for running tasks after SIGTERM
+EXIT_SECONDS = 23.0  # after SIGTERM, then the process ends whatever still runs
+HAND_BACK_SECONDS = 60.0  # for turns to hand their runs back before the process replaces itself
+URGENT_SECONDS = 20.0  # then for urgent tasks to end
+LOCK_TIMEOUT = "2s"  # a silent thread may hold the lock of its run's row
+_STEP = 0.1
+log = structlog.get_logger(__name__)
+
+
+class Thread(Protocol):
+    """A thread beside the worker's own: the dispatcher, the pump and so on."""
+
+    def stop(self) -> None:
+        """Release what it holds, and end."""
+
+
+class Guard:
+    """The thread of one worker process. `controller` is Celery's, `beside` are the threads to stop before the end.
+
+    `memory_limit` is in bytes; 0 is none.
+    """
+
+    def __init__(self, controller: Any, dispatcher: Thread, *, beside: Sequence[Thread], memory_limit: int) -> None:
+        self._controller, self._dispatcher, self._beside = controller, dispatcher, beside
+        # Never so low that a process that has just started would replace itself again and again.
+        self._memory_limit = max(memory_limit, 3 * memory.resident() // 2) if memory_limit else 0
+        self._terminated_at: float | None = None
+        self._kept_at = 0.0
+        self._thread = threading.Thread(target=self._run, name="worker-guard", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def terminate(self) -> None:
+        """The process was told to end. Called in a signal handler, so it takes no lock."""
+        self._terminated_at = clock.monotonic()
+
+    def _run(self) -> None:
+        while True:
+            self._keep_leases()
+            if self._terminated_at is not None:
+                self._drain(self._terminated_at)
+            if reason := self._reason_to_replace():
+                self._replace(reason)
+            self._wait(lambda: self._terminated_at is not None, BEAT)
+
+    def _keep_leases(self) -> None:
+        if clock.monotonic() - self._kept_at < BEAT:
+            return
+        self._kept_at = clock.monotonic()
+        for one in activity.running():
+            if one.turn is not None and one.silence > KEEP_AFTER:
+                _guarded(one.turn.keep_lease)
+
+    def _reason_to_replace(self) -> str:
+        if silent := activity.silent():
+            return f"silent: {', '.join(one.title for one in silent)}"
+        used = memory.resident()
+        if self._memory_limit and used > self._memory_limit:
+            return f"memory: {used // 2**20} MB, of which most came with {activity.grown() or 'unknown work'}"
+        return ""
+
+    def _replace(self, reason: str) -> NoReturn:
+        """Start this process anew without losing what its other threads do."""
+        log.error("worker.replaced", reason=reason, working_on=[one.describe() for one in activity.running()])
+        stopping.request(urgent_too=False)
+        self._wait(lambda: not _lively(turns_only=True), HAND_BACK_SECONDS)
+        stopping.request(urgent_too=True)
+        self._wait(lambda: not _lively(turns_only=False), URGENT_SECONDS)
+        if self._terminated_at is not None:
+            self._drain(self._terminated_at)
+        _give_up_turns(are_failures=True)
+        self._leave()
+        try:
+            os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this process's own command
+        except OSError as error:
+            log.error("worker.not_replaced", reason=str(error))  # noqa: TRY400 - the supervisor starts another one
+            os._exit(1)
+
+    def _drain(self, began: float) -> NoReturn:
+        """Let running tasks end, then end the process. If all of them end, Celery ends it before this does."""
+        stopping.request(urgent_too=True)
+        self._stop(self._dispatcher)  # it would send the runs that are handed back to this process
+        self._wait(lambda: not activity.running(), began + DRAIN_SECONDS - clock.monotonic())
+        if left := activity.running():
+            log.warning("worker.drained", interrupted=[one.describe() for one in left])
+            _give_up_turns(are_failures=False)
+            self._leave()
+        else:
+            self._wait(lambda: False, began + EXIT_SECONDS - clock.monotonic())
+        os._exit(0)
+
+    def _wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        until = clock.monotonic() + seconds
+        while not condition() and clock.monotonic() < until:
+            self._keep_leases()
+            clock.sleep(_STEP)
+
+    def _leave(self) -> None:
+        """Release the leases of the other threads, so that another process leads at once, and the pid file."""
+        stops = threading.Thread(target=self._stop_others, daemon=True)
+        stops.start()
+        stops.join(EXIT_SECONDS - DRAIN_SECONDS - 2 * BEAT)
+        if lock := getattr(self._controller, "pidlock", None):
+            lock.release()
+
+    def _stop_others(self) -> None:
+        for one in (self._dispatcher, *self._beside):
+            self._stop(one)
+
+    def _stop(self, thread: Thread) -> None:
+        try:
+            thread.stop()
+        except Exception:
+            log.exception("worker.guard_failed")
+
+
+def _lively(*, turns_only: bool) -> list[Activity]:
+    """Running tasks that are not silent."""
+    return [one for one in activity.running() if not one.is_silent and (one.turn is not None or not turns_only)]
+
+
+def _give_up_turns(*, are_failures: bool) -> None:
+    """End the turns that threads are still in. Their threads can write nothing from now on."""
+    for one in activity.running():
+        if one.turn is None:
+            continue
+        if one.is_silent:
+            log.error("worker.turn_abandoned", **one.describe())
+            _guarded(lambda turn=one.turn, at=one.position: turn.abandon(at))  # type: ignore[misc]
+        else:
+            _guarded(lambda turn=one.turn: turn.take_back(is_failure=are_failures))  # type: ignore[misc]
+
+
+def _guarded(act: Callable[[], object]) -> None:
+    """Do it in a transaction that does not wait for locks; a failure is logged, because the guard must go on."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            act()
+    except LeaseLost:
+        pass  # the turn has ended meanwhile
+    except DatabaseError as error:
+        log.warning("worker.guard_database_away", reason=type(error).__name__)
+    except Exception:
+        log.exception("worker.guard_failed")
+    finally:
+        connection.close()
