@@ -18,6 +18,7 @@ from integrations.console import queries
 from integrations.core import clock
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
+from integrations.jobs import queries as jobs
 from integrations.quota.permits import queries as quota
 from integrations.sync.models import Run
 from integrations.tenants import names
@@ -61,7 +62,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's DASHBOARD_CALLBACK. `quotas` is None when the quota store cannot be reached."""
     now = clock.now()
     context |= {
-        "cards": [*_tenant_cards(now), *_work_cards(now)],
+        "cards": [*_tenant_cards(now), *_work_cards(now), _job_card(now)],
         "runs": _runs(),
         "quotas": _quotas(),
         "tracker": _tracker(now),
@@ -117,6 +118,22 @@ def _work_cards(now: datetime) -> list[Card]:
             "sync",
         ),
     ]
+
+
+def _job_card(now: datetime) -> Card:
+    """The worst there is to say of background jobs: one that hangs, a pause, events set aside, or the longest wait."""
+    hung, paused, aside = jobs.hung_now(now), jobs.paused(), jobs.set_aside_counts()
+    if hung:
+        note, link, tone = f"hangs: {hung[0]['work']}", _list("jobs_run", "status__exact=running"), "bad"
+    elif paused:
+        note, link, tone = f"paused: {', '.join(state.job for state in paused)}", _list("jobs_jobstate"), "bad"
+    elif aside:
+        note, link, tone = f"{sum(count for _, count in aside):,} events set aside", _list("jobs_trigger"), "warn"
+    else:
+        longest = next(iter(jobs.delays(now, 1)), None)
+        note = f"longest wait {longest.seconds:.0f} s, {longest.job}" if longest else "no run waits for a worker"
+        link, tone = _list("jobs_run", "status__exact=running"), "good"
+    return Card("Job runs under way", f"{jobs.running_count():,}", note, link, "play_circle", tone)
 
 
 def _runs() -> list[Bar]:

@@ -36,6 +36,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Job runs", "play_circle", "jobs.Run"),
             ("Job schedules", "calendar_clock", "jobs.Schedule"),
+            ("Jobs", "pause_circle", "jobs.JobState"),
+            ("Events set aside", "report_problem", "jobs.Trigger"),
         ),
     ),
     (

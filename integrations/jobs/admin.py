@@ -1,4 +1,4 @@
-"""Django admin of job runs and schedules: progress, failures, and the actions run, resume, cancel and switch.
+"""Django admin of jobs, their runs, schedules and set-aside events: progress, failures, and what operators can do.
 
 Every action leaves an audit entry with the name of the operator.
 """
@@ -6,6 +6,7 @@ Every action leaves an audit entry with the name of the operator.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -20,9 +21,9 @@ from unfold.decorators import action, display
 from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.filters import Named
-from integrations.jobs import runs, schedules
+from integrations.jobs import events, pausing, runs, schedules
 from integrations.jobs.define import JOBS
-from integrations.jobs.models import Run, Schedule, Trigger
+from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
 from integrations.jobs.queries import outcome
 from integrations.tenants.names import TenantNames
 
@@ -150,7 +151,7 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
         trigger.
         """
         queryset: QuerySet[Schedule] = super().get_queryset(request)
-        mine = Trigger.objects.filter(schedule=OuterRef("pk")).order_by()
+        mine = Trigger.objects.waiting().filter(schedule=OuterRef("pk")).order_by()
         found = mine.values("schedule").annotate(found=Count("pk")).values("found")
         return queryset.annotate(found=Coalesce(Subquery(found), 0))
 
@@ -185,6 +186,121 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may use the actions."""
         return request.user.has_perm("jobs.change_schedule")
+
+
+@admin.register(JobState)
+class JobStateAdmin(ReadOnlyAdmin):
+    """The jobs, with the actions pause and resume."""
+
+    list_display = ("job", "title", "standing", "crashes", "reason", "paused_at", "paused_by")
+    search_fields = ("job",)
+    search_help_text = "A job"
+    ordering = ("-paused_at", "job")
+    actions = ("pause", "resume")
+    fields = ("job", "title", ("standing", "crashes"), ("paused_at", "paused_by"), "reason")
+    readonly_fields = ("title", "standing")
+
+    @display(description="what it does")
+    def title(self, state: JobState) -> str:
+        """The first line of the job's docstring."""
+        return JOBS[state.job].title if state.job in JOBS else "not defined in this release"
+
+    @display(description="status", label={"paused": "danger", "active": "success"})
+    def standing(self, state: JobState) -> tuple[str, str]:
+        """Whether it is paused, as a label."""
+        status = "paused" if state.paused_at else "active"
+        return status, status
+
+    @action(description="Pause", permissions=["operate"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[JobState]) -> None:
+        """Start no turn of these jobs until they are resumed."""
+        now = clock.now()
+        done = [state.job for state in queryset if pausing.pause(state.job, now, by=operator(request))]
+        self.message_user(request, f"{len(done)} jobs are paused.", messages.SUCCESS)
+
+    @action(description="Resume", permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[JobState]) -> None:
+        """Let paused jobs go on."""
+        done = [state.job for state in queryset if pausing.resume(state.job, by=operator(request))]
+        self.message_user(request, f"{len(done)} jobs go on.", messages.SUCCESS)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may use the actions."""
+        return request.user.has_perm("jobs.change_jobstate")
+
+
+@admin.register(Trigger)
+class TriggerAdmin(TenantNames, ReadOnlyAdmin):
+    """Events over which a job failed, with the actions run again and discard. They concern that job alone."""
+
+    tenant_id_path = "schedule__tenant_id"
+    list_display = ("job", "tenant_heading", "event_type", "webhook_id", "said", "set_aside_at")
+    list_filter = ("schedule__job", ("error_code", Named), "set_aside_at")
+    list_select_related = ("event", "schedule__app")
+    search_fields = ("=event__webhook_id", "=schedule__tenant_id", "schedule__job")
+    search_help_text = "A tenant's name or whole id, a webhook's id, or a job"
+    ordering = ("-set_aside_at",)
+    actions = ("run_again", "discard")
+    fields = ("job", ("tenant_name", "tenant"), ("event_type", "webhook_id"), ("set_aside_at", "error_code"), "said")
+    readonly_fields = ("job", "tenant_name", "tenant", "event_type", "webhook_id", "said")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Trigger]:
+        """Only events that were set aside; those that wait are counted with their schedules."""
+        triggers: QuerySet[Trigger] = super().get_queryset(request)
+        return triggers.filter(set_aside_at__isnull=False)
+
+    @display(description="job", ordering="schedule__job")
+    def job(self, trigger: Trigger) -> str:
+        """The name of the job."""
+        return trigger.schedule.job
+
+    @display(description="tenant")
+    def tenant(self, trigger: Trigger) -> str:
+        """The id of the company or location."""
+        return trigger.schedule.tenant_id
+
+    @display(description="event")
+    def event_type(self, trigger: Trigger) -> str:
+        """The type of the event."""
+        return trigger.event.type
+
+    @display(description="webhook id")
+    def webhook_id(self, trigger: Trigger) -> str:
+        """The vendor's id of the webhook."""
+        return trigger.event.webhook_id
+
+    @display(description="error")
+    def said(self, trigger: Trigger) -> SafeString:
+        """Why the job failed."""
+        return cells.said(trigger.error, trouble=True)
+
+    @action(description="Run again for this job", permissions=["operate"])
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+        """Let the jobs see these events again."""
+        self._act(request, queryset, events.retry, "job.events_retried", "seen again")
+
+    @action(description="Discard", permissions=["operate"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
+        """Never let the jobs see these events. The events themselves stay."""
+        self._act(request, queryset, events.discard, "job.events_discarded", "discarded")
+
+    def _act(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Trigger],
+        act: Callable[[TriggerQuerySet], list[int]],
+        recorded: str,
+        words: str,
+    ) -> None:
+        chosen = Trigger.objects.filter(pk__in=[trigger.pk for trigger in queryset])
+        jobs = sorted(set(chosen.values_list("schedule__job", flat=True)))
+        ids = act(chosen)
+        audit.record(recorded, actor=operator(request), subject=f"job {', '.join(jobs)}"[:200], events=len(ids))
+        self.message_user(request, f"{len(ids)} events are {words}.", messages.SUCCESS)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may use the actions."""
+        return request.user.has_perm("jobs.change_trigger")
 
 
 def _run_now(page: ModelAdmin, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:

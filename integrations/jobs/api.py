@@ -23,9 +23,14 @@ class Caller(Protocol):
     """The run in whose name calls are made: its `walks`, and its methods to call after a call and after a page."""
 
     @property
-    def walks(self) -> Walks: ...
-    def touch(self) -> None: ...
-    def turned(self) -> None: ...
+    def walks(self) -> Walks:
+        """The positions of its listings."""
+
+    def touch(self) -> None:
+        """Renew the lease. Called before each call."""
+
+    def turned(self) -> None:
+        """Called after each page."""
 
 
 @dataclass(frozen=True)

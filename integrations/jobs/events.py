@@ -1,4 +1,4 @@
-"""Webhook events that start jobs.
+"""Webhook events that start jobs, and those that were set aside because the job failed over them.
 
 The handler runs in the transaction of the event and only writes a trigger. The job reads the events later, in order,
 and may use the network then.
@@ -6,10 +6,12 @@ and may use the network then.
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from integrations.core import clock
 from integrations.jobs import installed
 from integrations.jobs.define import JOBS, Job
-from integrations.jobs.models import Schedule, Trigger
+from integrations.jobs.models import Schedule, Trigger, TriggerQuerySet
 from integrations.tenants.models import UserType
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
@@ -28,6 +30,26 @@ def note(event: Event) -> None:
     for job in JOBS.values():
         if event.type in job.events:
             _trigger(job, event)
+
+
+def retry(triggers: TriggerQuerySet) -> list[int]:
+    """Let their jobs see these events again, in the order of their arrival, and no other handler. The ids of those that
+    had been set aside.
+    """
+    with transaction.atomic():
+        chosen = list(triggers.set_aside().select_for_update(of=("self",)).values_list("pk", "schedule_id"))
+        ids = [pk for pk, _ in chosen]
+        Trigger.objects.filter(pk__in=ids).update(set_aside_at=None, error_code="", error="")
+        Schedule.objects.filter(pk__in={schedule_id for _, schedule_id in chosen}).update(due_at=clock.now())
+    return ids
+
+
+def discard(triggers: TriggerQuerySet) -> list[int]:
+    """Delete events that were set aside: their jobs never see them. Returns the ids; the events themselves stay."""
+    with transaction.atomic():
+        ids = list(triggers.set_aside().values_list("pk", flat=True))
+        Trigger.objects.filter(pk__in=ids).delete()
+    return ids
 
 
 def _trigger(job: Job, event: Event) -> None:

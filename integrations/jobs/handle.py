@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 
 from integrations.core import clock
+from integrations.core.process import stopping
 from integrations.core.runs.querysets import LeaseLost
 from integrations.gateway.client import Page
 from integrations.gateway.facade import v2, v3
@@ -24,7 +25,7 @@ from integrations.jobs.walk import Walks
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, UserType
 
-TURN = 30.0  # seconds; then other runs have their turn, and this one goes to the end of the queue
+TURN = 10.0  # seconds; then other runs have their turn, and this one goes to the end of the queue
 CALL = 20.0  # seconds for one API call
 _LOOK_EVERY = 1.0  # seconds between two looks at the lease, each of which also shows the progress
 _NOTE = 300
@@ -42,7 +43,7 @@ class JobRun:
     """One run of a job for one tenant.
 
     Its methods record progress and renew the lease of the run. Call one at least once a minute: a run that is silent
-    for longer goes to another worker.
+    for longer than JOB_SILENT_SECONDS counts as hung. It fails, and its worker process starts anew.
     """
 
     def __init__(self, row: Run, owner: str, lane: Lane) -> None:
@@ -55,6 +56,7 @@ class JobRun:
         self._walks = Walks(row.checkpoint, row.page)
         self._done: int = self._walks.done
         self._begun = self._looked = clock.monotonic()
+        self.has_progressed = False  # whether an event, a page or a checkpoint was finished in this turn
 
     @property
     def app(self) -> App:
@@ -118,13 +120,17 @@ class JobRun:
 
     @property
     def checkpoint(self) -> Any:
-        """What the job itself wants to know in its next turn: JSON, None at first. Setting it writes it at once."""
+        """What the job itself wants to know in its next turn: JSON, None at first. Setting it writes it at once, and
+        ends the turn if that was long enough.
+        """
         return self._own
 
     @checkpoint.setter
     def checkpoint(self, value: Any) -> None:
+        """Write it, with the rest of the progress."""
         self._own = value
         self._progressed()
+        self._rest()
 
     def events(self) -> Iterator[dict[str, Any]]:
         """The payloads of the events that started the run or came since, oldest first.
@@ -133,7 +139,7 @@ class JobRun:
         again.
         """
         schedule = self._row.schedule
-        while (trigger := schedule.triggers.select_related("event").order_by("pk").first()) is not None:
+        while (trigger := schedule.triggers.waiting().select_related("event").order_by("pk").first()) is not None:
             self._walks.begin_unit()
             self.event = trigger
             yield trigger.event.payload
@@ -176,6 +182,7 @@ class JobRun:
         }
 
     def _progressed(self) -> None:
+        self.has_progressed = True
         self._save(**self.place(), attempts=0, error_code="", error="", trace_id="")
 
     def _save(self, **fields: Any) -> None:
@@ -186,7 +193,7 @@ class JobRun:
         self._looked = clock.monotonic()
 
     def _rest(self) -> None:
-        if clock.monotonic() - self._begun >= TURN:
+        if clock.monotonic() - self._begun >= TURN or stopping.is_requested():
             raise Interrupted(lost=False)
 
     @property

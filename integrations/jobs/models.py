@@ -1,4 +1,6 @@
-"""Models of the jobs room: schedules (which job for which tenant, and when), runs and triggers (events to be seen)."""
+"""Models of the jobs room: schedules (which job for which tenant, and when), runs, triggers (events that a job has to
+see) and the state of each job (crashes, pause).
+"""
 
 from __future__ import annotations
 
@@ -69,14 +71,71 @@ class Run(AbstractRun):
         return f"run {self.pk} of {self.schedule}"
 
 
+class TriggerQuerySet(models.QuerySet["Trigger"]):
+    """Events of jobs: those that wait, and those that were set aside."""
+
+    def waiting(self) -> TriggerQuerySet:
+        """Events that a run is to see."""
+        return self.filter(set_aside_at__isnull=True)
+
+    def set_aside(self) -> TriggerQuerySet:
+        """Events over which the job failed. No run sees them until an operator asks for it."""
+        return self.filter(set_aside_at__isnull=False)
+
+
 class Trigger(models.Model):
-    """An event that a job has not seen. Written together with the mark of the event; deleted once the job saw it."""
+    """An event that a job has not seen. Written together with the mark of the event; deleted once the job saw it.
+
+    If the job fails over the event, it is set aside with the error: the job sees the events after it, and an operator
+    lets the job see this one again. Other handlers of the event have nothing to do with it.
+    """
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="triggers")
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="+")
+    set_aside_at = models.DateTimeField(null=True, blank=True)
+    # The database's defaults serve processes of the release before, which do not know the columns.
+    error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
+    error = models.CharField(max_length=300, blank=True, default="", db_default="")
+
+    objects = TriggerQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["schedule", "event"], name="each_event_once_per_schedule")]
+        constraints = [
+            models.UniqueConstraint(fields=["schedule", "event"], name="each_event_once_per_schedule"),
+            models.CheckConstraint(
+                condition=models.Q(set_aside_at__isnull=False) | models.Q(error_code="", error=""),
+                name="waiting_event_has_no_error",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["-set_aside_at"], condition=models.Q(set_aside_at__isnull=False), name="job_event_set_aside"
+            )
+        ]
+        verbose_name = "event of a job"
+        verbose_name_plural = "events of jobs"
 
     def __str__(self) -> str:
         return f"event {self.event_id} for schedule {self.schedule_id}"
+
+
+class JobState(models.Model):
+    """One job over all tenants: its crashes in a row, and whether it is paused. A paused job starts no turn."""
+
+    job = models.CharField(max_length=80, primary_key=True)
+    crashes = models.PositiveIntegerField(default=0, help_text="crashed runs in a row, of any tenant")
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=200, blank=True, help_text="empty: paused by itself after crashes")
+    reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(paused_at__isnull=False) | models.Q(paused_by="", reason=""),
+                name="reason_only_while_paused",
+            )
+        ]
+        verbose_name = "job"
+
+    def __str__(self) -> str:
+        return self.job

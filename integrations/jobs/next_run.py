@@ -28,7 +28,7 @@ def plan_next(run: Run, now: datetime, job: Job, *, at_once: bool, **fields: Any
     """
     schedule = Schedule.objects.select_for_update().get(pk=run.schedule_id)  # events that come now wait for this lock
     times = [] if (later := next_due(job, now)) is None else [later]
-    if schedule.triggers.exists():
+    if schedule.triggers.waiting().exists():
         times.append(now if at_once else now + AFTER_FAILURE)
     if not schedule.enabled:
         times = []

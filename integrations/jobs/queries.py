@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F
+from django.db.models import Count, F, Min
 
+from integrations.core import dispatch
+from integrations.core.models import WorkerProcess
 from integrations.core.runs.models import NOT_COMPLETE
-from integrations.core.runs.querysets import PlanQuerySet
+from integrations.core.runs.querysets import QUEUED, PlanQuerySet
+from integrations.core.runs.turn import SILENT
 from integrations.jobs.define import JOBS, Job
-from integrations.jobs.models import Run, Schedule
+from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
+
+_MOST = 1_000  # hung runs that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +78,81 @@ def failed(limit: int, now: datetime, within: timedelta) -> list[Run]:
     """The latest failed runs."""
     rows = Run.objects.filter(status=Run.Status.FAILED, finished_at__gt=now - within).select_related("schedule")
     return list(rows.order_by("-finished_at")[:limit])
+
+
+def states() -> dict[str, JobState]:
+    """The states of jobs that crashed or were paused at some time, by name."""
+    return {state.job: state for state in JobState.objects.all()}
+
+
+def running_count() -> int:
+    """How many runs are under way."""
+    return Run.objects.running().count()
+
+
+def paused() -> list[JobState]:
+    """The paused jobs, the longest paused first."""
+    return list(JobState.objects.filter(paused_at__isnull=False).order_by("paused_at"))
+
+
+def set_aside(job: str = "") -> TriggerQuerySet:
+    """Events over which a job failed, of one job or of all, the latest first."""
+    found = Trigger.objects.set_aside().select_related("event", "schedule__app").order_by("-set_aside_at")
+    return found.filter(schedule__job=job) if job else found
+
+
+def set_aside_counts() -> list[tuple[str, int]]:
+    """How many events each job has set aside, the most first; jobs without one are left out."""
+    counted = Trigger.objects.set_aside().values_list("schedule__job").annotate(found=Count("pk"))
+    return [(job, found) for job, found in counted.order_by("-found", "schedule__job")]
+
+
+def hung_now(now: datetime) -> list[dict[str, Any]]:
+    """What the silent threads of living workers work on: rows of process, work, seconds and position."""
+    return WorkerProcess.objects.hung(now - dispatch.ALIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class HungJob:
+    """A job that hung lately: how often, and what the latest run says."""
+
+    job: str
+    runs: int
+    error: str
+
+
+def hung_lately(now: datetime, within: timedelta) -> list[HungJob]:
+    """The jobs with runs that were given up because they were silent, the most frequent first."""
+    failed = Run.objects.filter(status=Run.Status.FAILED, error_code=SILENT, finished_at__gt=now - within)
+    found: dict[str, list[str]] = {}
+    for job, error in failed.order_by("-finished_at").values_list("schedule__job", "error")[:_MOST]:
+        found.setdefault(job, []).append(error)
+    hung = [HungJob(job, len(errors), errors[0]) for job, errors in found.items()]
+    return sorted(hung, key=lambda one: one.runs, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """How long a tenant's longest waiting run of a job has been due, in seconds, and how many of its runs wait."""
+
+    tenant_id: str
+    job: str
+    seconds: float
+    waiting: int
+
+
+def delays(now: datetime, limit: int) -> list[Delay]:
+    """The tenants whose runs have waited longest for a worker, the worst first. Runs of paused jobs are left out."""
+    resting = [state.job for state in paused()]
+    idle = Run.objects.running().filter(due_at__lte=now).exclude(lease_until__gte=now, lease_owner__gt="")
+    queued = Run.objects.running().filter(
+        due_at__lte=now, lease_owner=QUEUED, lease_until__range=(now, now + dispatch.LOST_AFTER)
+    )
+    rows = (
+        (idle | queued)
+        .exclude(schedule__job__in=resting)
+        .values_list("schedule__tenant_id", "schedule__job")
+        .annotate(oldest=Min("due_at"), waiting=Count("pk"))
+        .order_by("oldest")[:limit]
+    )
+    return [Delay(tenant, job, (now - oldest).total_seconds(), waiting) for tenant, job, oldest, waiting in rows]

@@ -2,18 +2,21 @@
 
 What this room adds: an exception in the job's code fails the run at once. The row gets its type and source position,
 the log the whole traceback. An event that causes a failure is set aside, so that the job can see the events after it.
+A job that crashes again and again is paused (`pausing`). One job and one tenant get a share of the threads only, so a
+job that hangs leaves threads to the others.
 """
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from integrations.core import dispatch
+from integrations.core.celery_tasks import DEFAULT
 from integrations.core.errors import (
     BadRequest,
     InstallGone,
@@ -22,9 +25,12 @@ from integrations.core.errors import (
     StoreUnavailable,
     Untrusted,
 )
+from integrations.core.models import WorkerProcess
+from integrations.core.process import activity, source_position
 from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, LeaseLost, problem
-from integrations.jobs import installed
+from integrations.core.runs.shares import ThreadShare
+from integrations.jobs import installed, pausing
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.handle import Interrupted, JobRun
 from integrations.jobs.models import Run, Trigger
@@ -37,12 +43,23 @@ from integrations.quota.permits.lanes import Lane
 # No event causes a missing scope or a paused location: all events wait then.
 OF_THE_EVENT = (RequestRejected, BadRequest, Untrusted)
 UNINSTALLED = "the app was uninstalled"
+JOB_SHARE = 0.5  # of the threads for jobs and sync: the most that one job has at a time
+TENANT_SHARE = 0.25  # likewise, the most that the jobs of one tenant have
 
 
 def advance(run_id: int) -> None:
-    """Do one turn of a run, if it is due, no other worker has it, and this worker knows the job."""
-    if Run.objects.filter(pk=run_id, schedule__job__in=JOBS).exists():
-        turn.advance(Run, run_id, JobTurn)
+    """Do one turn of a run, if it is due, no other worker has it, and this worker knows the job.
+
+    If the job is paused, or has its share of this process's threads already, the run is left to the dispatcher.
+    """
+    job = Run.objects.filter(pk=run_id, schedule__job__in=JOBS).values_list("schedule__job", flat=True).first()
+    if job is None:
+        return
+    with activity.slot(job, JOB_SHARE) as admitted:
+        if admitted and job not in pausing.paused():
+            turn.advance(Run, run_id, JobTurn)
+        else:
+            turn.decline(Run, run_id)
 
 
 def take_due(limit: int, now: datetime) -> list[int]:
@@ -51,9 +68,16 @@ def take_due(limit: int, now: datetime) -> list[int]:
     Only jobs that this process knows: an older process leaves the jobs of a newer release alone.
     """
     lost_at = now + dispatch.LOST_AFTER
-    known = Run.objects.filter(schedule__job__in=JOBS)
+    known = Run.objects.filter(schedule__job__in=JOBS.keys() - pausing.paused())
     urgent = Q(schedule__job__in=[job.name for job in JOBS.values() if job.lane is not Lane.BULK])
-    return known.take_due(limit, now, lost_at=lost_at, tenant="schedule__tenant_id", first=urgent)
+    threads = WorkerProcess.objects.threads(now - dispatch.ALIVE).get(DEFAULT, 0)
+    shares = [
+        ThreadShare.of("schedule__job", JOB_SHARE, threads),
+        ThreadShare.of("schedule__tenant_id", TENANT_SHARE, threads, least=2),  # a job that hangs leaves one
+    ]
+    return known.take_due(
+        limit, now, lost_at=lost_at, tenant="schedule__tenant_id", first=urgent, shares=shares if threads else ()
+    )
 
 
 def cancel(runs: Iterable[Run], now: datetime, *, code: str = "cancelled", reason: str) -> list[int]:
@@ -77,6 +101,8 @@ class JobTurn(turn.Turn[Run]):
         self._job: Job = JOBS[run.schedule.job]
         self._handle: JobRun | None = None  # the function's argument, once it was called
         self._aside: Trigger | None = None  # the event that caused the failure
+        self._trouble: Fields = {}  # the columns of the set-aside event that say why
+        self._reason = ""  # of the failure
 
     def work(self) -> bool:
         """Call the job's function. Raises StoreUnavailable when the database is away."""
@@ -111,28 +137,49 @@ class JobTurn(turn.Turn[Run]):
         words = UNINSTALLED if isinstance(error, InstallGone) else f"{error}: {said}" if said else str(error)
         return {**problem(error.code, words), "trace_id": (error.vendor.trace_id or "")[:64]}
 
+    @property
+    def silent_after(self) -> timedelta:
+        """How long a job may be silent (JOB_SILENT_SECONDS)."""
+        return timedelta(seconds=settings.JOB_SILENT_SECONDS)
+
+    @property
+    def kind(self) -> str:
+        """The job's name."""
+        return self._job.name
+
+    @property
+    def title(self) -> str:
+        """The job with its tenant and run."""
+        return f"job {self._job.name} for {self.run.schedule.tenant_id} (run {self.run.pk})"
+
     def log_context(self) -> Fields:
         """The job and the id of the run."""
         return {"job": self._job.name, "run": self.run.pk}
 
     def fail(self, trouble: Fields, error: Exception | None = None) -> None:
         """Fail the run. The event that caused it is not seen again by itself, and the next events follow at once."""
+        self._reason = trouble["error"]
         event = self._handle.event if self._handle else None
         if event is not None and _is_of_the_event(error):
             self._aside = event
-            reason = f"{trouble['error']} (event {event.event.webhook_id} was put aside)"
+            self._trouble = {name: trouble[name] for name in ("error_code", "error")}
+            reason = f"{trouble['error']} (event {event.event.webhook_id} was set aside)"
             trouble = {**trouble, **problem(trouble["error_code"], reason)}
         super().fail(trouble, error)
 
     def plan_after_success(self, now: datetime) -> None:
         """Due again after `every`, or now if events came meanwhile."""
+        pausing.succeeded(self._job.name)
         plan_next(self.run, now, self._job, at_once=True, since=self.run.started_at)
 
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
         """Due again after `every`, or now if one event caused the failure and others wait."""
         if self._aside is not None:
-            Trigger.objects.filter(pk=self._aside.pk).delete()
+            Trigger.objects.filter(pk=self._aside.pk).update(set_aside_at=now, **self._trouble)
         plan_next(self.run, now, self._job, at_once=self._aside is not None)
+        if not isinstance(error, IntegrationError):
+            progressed = self._handle is not None and self._handle.has_progressed
+            pausing.crashed(self._job.name, self._reason, now, is_first=progressed)
 
     def plan_after_uninstall(self, now: datetime) -> None:
         """Set no due time: a new installation does."""
@@ -151,17 +198,15 @@ class JobTurn(turn.Turn[Run]):
         if isinstance(error, OperationalError | InterfaceError):
             raise StoreUnavailable("the database is away", run=self.run.pk) from error
         self.log("error", "crashed", {"exc_info": error})
-        reason = f"{type(error).__name__} {_place(error)}: a mistake in the job, see the log"
+        reason = f"{type(error).__name__} {source_position.of_error(error)}: a bug in the job, see the log"
         self.fail(problem("unexpected", reason), error)
+
+    def abandon(self, position: str) -> None:
+        """Fail a run whose thread hangs, as for an exception in the job's code."""
+        reason = f"silent for more than {settings.JOB_SILENT_SECONDS} s {position}"
+        self.fail(problem(turn.SILENT, reason), turn.HungTurn(position))
 
 
 def _is_of_the_event(error: Exception | None) -> bool:
     """Whether one event can cause this failure: a refused request or an exception in the job."""
     return isinstance(error, OF_THE_EVENT) or not (error is None or isinstance(error, IntegrationError))
-
-
-def _place(error: Exception) -> str:
-    """File and line of the exception, without its text, which may hold a record's data."""
-    frames = traceback.extract_tb(error.__traceback__)
-    last = next((frame for frame in reversed(frames) if "/site-packages/" not in frame.filename), frames[-1])
-    return f"in {last.name}, line {last.lineno} of {last.filename.rpartition('/')[2]}"

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError
 from django.db.models import Exists, OuterRef, QuerySet
 
-from integrations.jobs import installed, runs
+from integrations.jobs import installed, pausing, runs
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.tenants.models import Installation
@@ -61,8 +61,11 @@ def switch(schedules: QuerySet[Schedule], *, enabled: bool) -> list[int]:
 
 
 def start_due(now: datetime) -> list[int]:
-    """Start a run for every due schedule that has none; their ids. Safe to call from many processes at once."""
-    wanted = Schedule.objects.filter(installed.of(), job__in=JOBS)
+    """Start a run for every due schedule that has none; their ids. Safe to call from many processes at once.
+
+    Schedules of paused jobs stay due.
+    """
+    wanted = Schedule.objects.filter(installed.of(), job__in=JOBS.keys() - pausing.paused())
     return [run.pk for run in wanted.start_due(now, limit=BATCH)]
 
 

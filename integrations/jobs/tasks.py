@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import task
 from integrations.gateway.stats import usage_counter
-from integrations.jobs import runs, schedules
+from integrations.jobs import pausing, runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run
 
@@ -31,6 +31,7 @@ def sweep(**_: object) -> None:
     now = clock.now()
     usage_counter.flush_if_due()  # of a worker that makes no calls at present
     if now.second < _TICK:
+        pausing.make_states()
         schedules.rest_uninstalled()
         schedules.make(now)
     schedules.end_uninstalled(now)

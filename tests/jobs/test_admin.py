@@ -7,16 +7,18 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
 from integrations.core import clock
 from integrations.core.models import AuditEntry
 from integrations.jobs import admin as pages
-from integrations.jobs import runs
+from integrations.jobs import pausing, runs
 from integrations.jobs.handle import JobRun
-from integrations.jobs.models import Run, Schedule
+from integrations.jobs.models import JobState, Run, Trigger
 from integrations.tenants.models import App
+from integrations.webhooks.models import Event, Mailbox
 from tests.jobs.conftest import Defined, ask, install, schedule_of, turn
 from tests.sync.conftest import app as app
 
@@ -36,14 +38,14 @@ def signed_in(user: User) -> Client:
     return client
 
 
-def act(client: Client, action: str, row: Run | Schedule) -> None:
+def act(client: Client, action: str, row: Model) -> None:
     data = {"action": action, "_selected_action": [row.pk]}
     address = reverse(f"admin:jobs_{row._meta.model_name}_changelist")
     assert client.post(address, data, secure=True).status_code == 302
     row.refresh_from_db()
 
 
-def shown(client: Client, row: Run | Schedule) -> str:
+def shown(client: Client, row: Model) -> str:
     listed = client.get(reverse(f"admin:jobs_{row._meta.model_name}_changelist"), secure=True)
     detail = client.get(reverse(f"admin:jobs_{row._meta.model_name}_change", args=[row.pk]), secure=True)
     assert (listed.status_code, detail.status_code) == (200, 200)
@@ -105,6 +107,49 @@ def test_schedules_run_now_and_are_switched(operator: Client, defined: Defined) 
     assert (schedule.enabled, schedule.due_at) == (False, None)
     act(operator, "switch_on", schedule)
     assert schedule.enabled
+
+
+def test_a_job_is_paused_and_resumed(operator: Client, defined: Defined) -> None:
+    defined(stops)
+    pausing.make_states()
+    state = JobState.objects.get(job="test.job")
+    assert "Stops where it began." in shown(operator, state)
+    act(operator, "pause", state)
+    assert (pausing.paused(), state.paused_by) == ({"test.job"}, "operator op")
+    assert "paused by an operator" in shown(operator, state)
+    act(operator, "resume", state)
+    assert not pausing.paused()
+
+
+def test_events_set_aside_are_shown_and_run_again_or_discarded(operator: Client, app: App, defined: Defined) -> None:
+    run = ask(defined(stops), "loc0")
+    now = clock.now()
+    mailbox = Mailbox.objects.create(app=app, tenant="location:loc0")
+    moments = {"occurred_at": now, "received_at": now, "due_at": now}
+    first, second, waits = (
+        Trigger.objects.create(
+            schedule=run.schedule,
+            event=Event.objects.create(
+                app=app, mailbox=mailbox, webhook_id=f"hook-{name}", type="ContactCreate", payload={}, **moments
+            ),
+        )
+        for name in ("first", "second", "waits")
+    )
+    Trigger.objects.exclude(pk=waits.pk).update(
+        set_aside_at=now, error_code="unexpected", error="KeyError in f, line 3"
+    )
+    page = shown(operator, first)
+    assert "KeyError in f, line 3" in page
+    assert "hook-second" in page
+    assert "hook-waits" not in page
+    act(operator, "run_again", first)
+    assert (first.set_aside_at, first.error) == (None, "")
+    assert schedule_of(run).due_at is not None
+    data = {"action": "discard", "_selected_action": [second.pk, waits.pk]}
+    operator.post(reverse("admin:jobs_trigger_changelist"), data, secure=True)
+    assert set(Trigger.objects.values_list("event__webhook_id", flat=True)) == {"hook-first", "hook-waits"}
+    actions = list(AuditEntry.objects.values_list("action", flat=True).order_by("id"))
+    assert actions == ["job.events_retried", "job.events_discarded"]
 
 
 def test_who_may_only_look_cannot_act(operator: Client, defined: Defined) -> None:

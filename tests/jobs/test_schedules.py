@@ -219,10 +219,11 @@ def test_an_event_at_fault_steps_aside_and_the_next_has_its_turn(
     tenants: list[str], defined: Defined, arrive: Arrive
 ) -> None:
     seen: list[str] = []
+    accepts = False
 
     def job(run: JobRun) -> None:
         for event in run.events():
-            if event["id"] == "contact1":
+            if event["id"] == "contact1" and not accepts:
                 raise RequestRejected("there is no such contact")
             seen.append(event["id"])
 
@@ -234,7 +235,21 @@ def test_an_event_at_fault_steps_aside_and_the_next_has_its_turn(
             runs.advance(pk)
     assert seen == ["contact2"]
     first = Run.objects.earliest("pk")
-    assert (first.status, first.error) == ("failed", "there is no such contact (event hook-1 was put aside)")
+    assert (first.status, first.error) == ("failed", "there is no such contact (event hook-1 was set aside)")
+    assert first.schedule.due_at is None, "what was set aside starts nothing by itself"
+    (aside,) = Trigger.objects.set_aside()
+    assert (aside.event.webhook_id, aside.error_code, aside.error) == (
+        "hook-1",
+        "request_rejected",
+        "there is no such contact",
+    )
+    assert Event.objects.get(pk=aside.event_id).status == "pending", "other handlers of the event are not concerned"
+    accepts = True
+    assert events.retry(Trigger.objects.all()) == [aside.pk]
+    for pk in schedules.start_due(clock.now()):
+        runs.advance(pk)
+    assert seen == ["contact2", "contact1"]
+    assert not Trigger.objects.exists()
 
 
 def test_events_wait_while_the_tenant_is_at_fault(tenants: list[str], defined: Defined, arrive: Arrive) -> None:

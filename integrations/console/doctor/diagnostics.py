@@ -16,18 +16,20 @@ from django.db import DatabaseError, connection
 from integrations.console.doctor import health
 from integrations.console.doctor import workers as worker_counts
 from integrations.console.doctor.findings import Finding, Level
+from integrations.console.doctor.job_check import background_jobs
 from integrations.console.doctor.spool_check import spool
 from integrations.console.doctor.webhook_check import webhook_answers
 from integrations.core import clock
 from integrations.core.errors import IntegrationError
 from integrations.highlevel import signatures
+from integrations.jobs import queries as jobs
 from integrations.quota.permits import queries as quota
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.vault import status as vault_status
 
 OLDEST_POSTGRESQL = 150_000
-START_WORKER = "start one: celery -A hlapp worker -P threads -c 16 -Q urgent,api"
+START_WORKER = "start one: celery -A hlapp worker -P threads -c 16"
 START_BEAT = "start exactly one: celery -A hlapp beat; and let a worker read the queue urgent"
 LARGEST_SKEW = 2.0  # seconds; the rule for orphaned refreshes allows thirty
 
@@ -43,7 +45,12 @@ def run_all() -> list[Finding]:
     for check in (database, eviction, clocks, vault, apps, operators, webhook_answers):
         findings += _guarded(check)
     broker = next(finding for finding in findings if finding.check == "broker")
-    return findings + (_guarded(workers) if broker.level == Level.OK else []) + _guarded(backlog)
+    return (
+        findings
+        + (_guarded(workers) if broker.level == Level.OK else [])
+        + _guarded(background_jobs)
+        + _guarded(backlog)
+    )
 
 
 def configuration() -> Iterator[Finding]:
@@ -174,7 +181,14 @@ def workers() -> Iterator[Finding]:
 
 def backlog() -> Iterator[Finding]:
     """Work that a sweep should have found already."""
-    late = {name: count for name, count in worker_counts.overdue(clock.now()).items() if count}
+    now = clock.now()
+    late = {name: count for name, count in worker_counts.overdue(now).items() if count}
+    for delay in jobs.delays(now, 1):
+        if delay.seconds > worker_counts.LATE.total_seconds():
+            found = (
+                f"{delay.tenant_id} has waited for {delay.job} for {delay.seconds:.0f} s, longer than any other tenant"
+            )
+            yield Finding("backlog", Level.WARNING, found, "add workers, or see which job takes their threads")
     if late:
         listed = ", ".join(f"{count} {name}" for name, count in late.items())
         fix = "start beat and a worker; if they run, add workers"

@@ -106,6 +106,13 @@ def work(now: datetime) -> Iterator[Metric]:
     yield _single("records", "Synced records (the planner's estimate beyond a million).", count)
     found = _labelled(jobs.by_status(), "job", "status")
     yield _gauge("job_runs", "Runs of background jobs that are not complete, by status.", ["job", "status"], found)
+    paused = [([state.job], 1.0) for state in jobs.paused()]
+    yield _gauge("jobs_paused", "Paused background jobs.", ["job"], paused)
+    aside = [([job], float(number)) for job, number in jobs.set_aside_counts()]
+    yield _gauge("job_events_set_aside", "Events over which a job failed, not yet run again.", ["job"], aside)
+    yield _single("threads_silent", "Worker threads that hang, or work without a word.", len(jobs.hung_now(now)))
+    longest = max((delay.seconds for delay in jobs.delays(now, 1)), default=0.0)
+    yield _single("job_delay_seconds", "How long the longest waiting tenant's run has been due.", longest)
     overdue = [([kind], number) for kind, number in workers.overdue(now).items()]
     yield _gauge("overdue", "Work due for over two minutes that no worker has: is beat alive?", ["kind"], overdue)
 

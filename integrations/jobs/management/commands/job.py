@@ -1,7 +1,7 @@
-"""`manage.py job list|run`: list the background jobs, and start one for one tenant or for all.
+"""`manage.py job list|run|pause|resume|events|retry`: background jobs for operators on a terminal.
 
-The command makes schedules due; the workers run them. With --wait and without a worker it fails after half a minute and
-says why.
+`run` makes schedules due; the workers run them. With --wait and without a worker it fails after half a minute and says
+why. `events` lists what was set aside because the job failed over it, and `retry` lets the job see it again.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
-from integrations.core import clock
+from integrations.core import audit, clock
 from integrations.core.errors import IntegrationError
-from integrations.jobs import define, installed, queries, schedules, tasks, watch
+from integrations.jobs import define, events, installed, pausing, queries, schedules, tasks, watch
 from integrations.jobs.define import Job
-from integrations.jobs.models import Schedule
+from integrations.jobs.models import JobState, Schedule, Trigger
 from integrations.tenants import marketplace
 from integrations.tenants.models import Installation, UserType
 
+ACTOR = "manage.py job"
+_MOST_EVENTS = 1_000
 _RESTART_SECONDS = 30.0
 _PAUSE = 0.5
 
@@ -29,7 +31,7 @@ _PAUSE = 0.5
 class Command(BaseCommand):
     """The command `job`."""
 
-    help = "Background jobs: list them, or run one for a location, a company or all tenants."
+    help = "Background jobs: list, run, pause or resume them, and retry events over which one failed."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Define the subcommands and their options."""
@@ -45,6 +47,17 @@ class Command(BaseCommand):
         whom.add_argument("--all", action="store_true", help="every installed tenant of the job's level")
         run.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
         run.add_argument("--wait", action="store_true", help="show progress and wait for the end")
+        for verb, words in (
+            ("pause", "start no turn of a job, of any tenant, until it is resumed"),
+            ("resume", "let a paused job go on"),
+            ("events", "the events over which a job failed"),
+        ):
+            verbs.add_parser(verb, parents=[common], help=words).add_argument("name")
+        retry = verbs.add_parser("retry", parents=[common], help="let a job see events again over which it failed")
+        retry.add_argument("name")
+        which = retry.add_mutually_exclusive_group(required=True)
+        which.add_argument("--id", action="append", metavar="ID", help="the webhook's id; may be repeated")
+        which.add_argument("--all", action="store_true")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the subcommand."""
@@ -56,13 +69,18 @@ class Command(BaseCommand):
     def _list(self, options: dict[str, Any]) -> None:
         found = queries.jobs()
         if options["json"]:
-            self.stdout.write(json.dumps([_as_json(job, count) for job, count in found], indent=2))
+            states = queries.states()
+            rows = [_as_json(job, count, states.get(job.name)) for job, count in found]
+            self.stdout.write(json.dumps(rows, indent=2))
             return
-        lines = [_line(job, count) for job, count in found]
+        states = queries.states()
+        lines = [_line(job, count, states.get(job.name)) for job, count in found]
         self.stdout.write("\n".join(lines or ["no job is defined yet: README.md, “Your first background job”"]))
 
     def _run(self, options: dict[str, Any]) -> None:
         job, now = define.find(options["name"]), clock.now()
+        if job.name in pausing.paused():
+            raise CommandError(f"{job.name} is paused: manage.py job resume {job.name}")
         ids = schedules.ask(job, _tenants(job, options), now)
         if not ids:
             raise CommandError("the app is installed on no such tenant: `manage.py status` lists what is")
@@ -78,6 +96,45 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(map(_outcome, outcome)))
         if options["wait"] and any(standing.status != "complete" for standing in outcome):
             sys.exit(1)
+
+    def _pause(self, options: dict[str, Any]) -> None:
+        job = define.find(options["name"])
+        done = pausing.pause(job.name, clock.now(), by=ACTOR)
+        self._report(options, job.name, paused=True, changed=done)
+
+    def _resume(self, options: dict[str, Any]) -> None:
+        job = define.find(options["name"])
+        done = pausing.resume(job.name, by=ACTOR)
+        self._report(options, job.name, paused=False, changed=done)
+
+    def _report(self, options: dict[str, Any], name: str, *, paused: bool, changed: bool) -> None:
+        if options["json"]:
+            self.stdout.write(json.dumps({"job": name, "paused": paused, "changed": changed}))
+        elif not changed:
+            self.stdout.write(f"{name} is {'paused already' if paused else 'not paused'}.")
+        else:
+            self.stdout.write(f"{name} is paused: no turn of it starts." if paused else f"{name} goes on.")
+
+    def _events(self, options: dict[str, Any]) -> None:
+        found = queries.set_aside(define.find(options["name"]).name)[:_MOST_EVENTS]
+        if options["json"]:
+            self.stdout.write(json.dumps([_event_as_json(trigger) for trigger in found], indent=2))
+            return
+        self.stdout.write("\n".join(map(_event_line, found)) or "no event was set aside")
+
+    def _retry(self, options: dict[str, Any]) -> None:
+        job = define.find(options["name"])
+        chosen = Trigger.objects.filter(schedule__job=job.name)
+        if not options["all"]:
+            chosen = chosen.filter(event__webhook_id__in=options["id"])
+        ids = events.retry(chosen)
+        if not ids:
+            raise CommandError(f"no such event was set aside: manage.py job events {job.name} lists them")
+        audit.record("job.events_retried", actor=ACTOR, subject=f"job {job.name}", events=len(ids))
+        if options["json"]:
+            self.stdout.write(json.dumps({"job": job.name, "events": len(ids)}))
+        else:
+            self.stdout.write(f"{job.name} sees {len(ids)} event{'' if len(ids) == 1 else 's'} again.")
 
 
 def _tenants(job: Job, options: dict[str, Any]) -> QuerySet[Installation]:
@@ -108,7 +165,7 @@ def _missing(alive: list[list[str]] | None, job: Job) -> str | None:
     return None
 
 
-def _as_json(job: Job, count: int) -> dict[str, Any]:
+def _as_json(job: Job, count: int, state: JobState | None) -> dict[str, Any]:
     every = None if job.every is None else job.every.total_seconds()
     return {
         "name": job.name,
@@ -118,14 +175,32 @@ def _as_json(job: Job, count: int) -> dict[str, Any]:
         "lane": job.lane.value,
         "level": job.level.lower(),
         "schedules": count,
+        "paused": bool(state and state.paused_at),
+        "pause_reason": state.reason if state else "",
     }
 
 
-def _line(job: Job, count: int) -> str:
+def _line(job: Job, count: int, state: JobState | None) -> str:
     when = [f"every {job.every}"] if job.every else []
     when += [f"on {event_type}" for event_type in job.events]
     tenants = f"{count} tenant{'' if count == 1 else 's'}"
-    return f"{job.name:40} {', '.join(when) or 'on demand'}; {tenants}; {job.lane.value}\n    {job.title}"
+    paused = f"\n    PAUSED: {state.reason}" if state and state.paused_at else ""
+    return f"{job.name:40} {', '.join(when) or 'on demand'}; {tenants}; {job.lane.value}\n    {job.title}{paused}"
+
+
+def _event_as_json(trigger: Trigger) -> dict[str, Any]:
+    return {
+        "id": trigger.event.webhook_id,
+        "type": trigger.event.type,
+        "tenant": trigger.schedule.tenant_id,
+        "set_aside_at": trigger.set_aside_at.isoformat() if trigger.set_aside_at else None,
+        "error_code": trigger.error_code,
+        "error": trigger.error,
+    }
+
+
+def _event_line(trigger: Trigger) -> str:
+    return f"{trigger.event.webhook_id} {trigger.event.type} of {trigger.schedule.tenant_id}: {trigger.error}"
 
 
 def _outcome(standing: queries.Standing) -> str:
