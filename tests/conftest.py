@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import django
 import hypothesis
@@ -62,9 +62,13 @@ def pytest_xdist_setupnodes() -> None:
     del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` selects
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+    """Marks them before `-m` selects, and orders them after all others have."""
     costs.mark(items)
+    yield
+    if worker := getattr(config, "workerinput", None):
+        items[:] = costs.deal(items, worker["workercount"])
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

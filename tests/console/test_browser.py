@@ -160,7 +160,7 @@ def test_a_long_name_is_not_cut_on_a_telephone(watched: Watched, live_server: ob
     sign_in(watched.page, str(live_server))
     watched.page.set_viewport_size({"width": 390, "height": 844})
     watched.page.goto(f"{live_server}/admin/tokens/credential/?q=Zahn")
-    cell = watched.page.locator("#result_list tbody .field-whose").first
+    cell = watched.page.locator("#result_list tbody .field-tenant_heading").first
     assert cell.evaluate("cell => cell.scrollHeight <= cell.clientHeight")
 
 

@@ -105,16 +105,21 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path) -> None:
         assert int(memory[1]) <= 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])  # SIGTERM: tests/demo/test_readme.py
 def test_it_leaves_nothing_running(tmp_path: Path, number: signal.Signals) -> None:
     with running(tmp_path / "log", "--locations", "1", "--contacts", "20") as demo:
         demo.wait_for(lambda: "Serving until Ctrl-C" in demo.text)
-        left = set(demo.children())
-        assert len(left) == 4
-        demo.process.send_signal(number)
-        demo.process.wait(60)
-        wait_until(lambda: all(map(_is_gone, left)), told=lambda: str(left))
+        end(demo, number)
         assert "Traceback" not in demo.text
+
+
+def end(demo: Demo, number: signal.Signals) -> None:
+    """Send the signal and wait until none of its processes is left."""
+    left = set(demo.children())
+    assert len(left) == 4
+    demo.process.send_signal(number)
+    demo.process.wait(60)
+    wait_until(lambda: all(map(_is_gone, left)), told=lambda: str(left))
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.test_demo import ROOT, Demo, running
+from tests.demo.test_demo import ROOT, Demo, end, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -74,6 +75,7 @@ def test_a_newcomers_first_job_runs_by_copy_and_paste(tmp_path: Path, checkout: 
         assert f"with the demo that is running here ({demo.database})" in done.stderr
 
         goes_on_with_what_it_has_when_the_code_breaks(demo, checkout)
+        end(demo, signal.SIGTERM)
     assert "is not set" in shell(checkout, ".venv/bin/python manage.py job list").stderr, "it has ended"
 
 

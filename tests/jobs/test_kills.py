@@ -17,7 +17,7 @@ from tests.jobs.conftest import CONTACTS, Defined, ask, turn
 from tests.plugin.vendor import Vendor
 from tests.support.processes import Process, running
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,8 @@
-"""Marks tests by what they cost, as their fixtures tell it: `commits`, `vendor`. For `make quick`, and for `-m`."""
+"""What tests cost: marks by fixtures (`commits`, `vendor`), and an order in which workers begin with the slow ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pytest
 
@@ -18,3 +18,20 @@ def mark(items: Iterable[pytest.Item]) -> None:
             item.add_marker(pytest.mark.commits)
         if fixtures & _VENDORS:
             item.add_marker(pytest.mark.vendor)
+
+
+def deal(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The tests in an order in which each of `workers` gets its share of the slow ones first.
+
+    With `--dist worksteal` each worker begins with one part of the list, and one that is done takes tests from the end
+    of another's part. So a test of half a minute never begins last, while the other workers have nothing left to do.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    light = [item for item in items if not item.get_closest_marker("slow")]
+    dealt: list[pytest.Item] = []
+    for worker in range(workers):
+        dealt += slow[worker::workers]
+        missing = max(0, len(items) * (worker + 1) // workers - len(dealt))
+        dealt += light[:missing]
+        light = light[missing:]
+    return dealt

@@ -6,11 +6,13 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import redis
 
-from tests.plugin import browser, environment, servers
+from tests.plugin import browser, costs, environment, servers
 
 _TEST_NET = "192.0.2.1"  # RFC 5737: nobody's address
 
@@ -95,3 +97,21 @@ def test_without_chromium_a_browser_test_is_skipped_here_and_fails_in_ci(monkeyp
     monkeypatch.setenv("CI", "true")
     with pytest.raises(pytest.fail.Exception, match="make chromium"):
         browser.require()
+
+
+@dataclass(frozen=True)
+class Item:
+    name: str
+
+    def get_closest_marker(self, marker: str) -> bool:
+        return self.name.startswith(marker)
+
+
+def test_every_worker_begins_with_its_share_of_the_slow_tests() -> None:
+    items: Any = [Item(f"light {number}") for number in range(7)] + [Item(f"slow {number}") for number in range(4)]
+    dealt: Any = costs.deal(items, 3)
+    assert sorted(dealt, key=items.index) == items
+    parts = [dealt[0:3], dealt[3:7], dealt[7:11]]  # as xdist cuts eleven tests for three workers
+    assert [[item.name[:4] for item in part].count("slow") for part in parts] == [2, 1, 1]
+    assert all(part[0].name.startswith("slow") for part in parts)
+    assert costs.deal(items[:2], 3) == items[:2]

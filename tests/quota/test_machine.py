@@ -16,7 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from tests.quota.bucket import MARGIN, SLACK, START, TTL, WINDOW, Bucket, Granted
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.servers]
 
 MICROSECOND = 2e-6  # twice: floats of this size round
 

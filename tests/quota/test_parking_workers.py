@@ -98,20 +98,6 @@ def test_the_leader_is_lost_and_nothing_is_forgotten_or_doubled(tmp_path: Path, 
         assert sum(called.values()) <= count + 8, "only what ran in the lost worker is called again"
 
 
-def test_redis_is_emptied_under_them(tmp_path: Path, clean_redis: redis.Redis) -> None:
-    """Messages, permits and limits are gone; the rows are not. And no more is called than a window allows."""
-    count = 150
-    opened(50)
-    with workers(tmp_path, 2, limit=50) as group:
-        group.leader()
-        park(range(count))
-        group.wait_for(lambda: len(group.done()) >= 60)
-        clean_redis.flushdb()
-        all_done(group, count)
-        assert group.done() == Counter(range(count))
-        assert busiest([line.at for line in group.lines("called")], WINDOW) <= 50
-
-
 def kill_the_leader(group: Workers, store: Store) -> None:
     """Nobody waits half a minute for its tasks here: they are taken for lost at once."""
     leader = group.leader()

@@ -33,6 +33,7 @@ def proofs(bucket: Bucket) -> int:
     return int(bucket.client.hget(bucket.keys[1], "lp") or 0)
 
 
+@pytest.mark.servers
 @pytest.mark.parametrize("window", ["fixed", "first"])
 def test_a_fixed_window_is_used_as_a_whole(bucket: Bucket, window: str) -> None:
     world, used = play(bucket, window, learn=True)

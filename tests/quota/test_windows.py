@@ -131,6 +131,7 @@ def make(bucket: Bucket, kind: str, limit: int, phase: float) -> World:
     return World(fresh, WINDOWS[kind](WINDOW), limit, phase)
 
 
+@pytest.mark.servers
 @given(ways=st.lists(asks, min_size=2, max_size=25), limit=st.sampled_from([25, 30, 100]), phase=st.floats(0, WINDOW))
 @real_server
 def test_the_vendor_never_refuses(bucket: Bucket, kind: str, ways: list[Ask], limit: int, phase: float) -> None:

@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 from tests.sync.conftest import LOCATION, alive, start
 from tests.sync.listing import of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 COUNT = 450
 

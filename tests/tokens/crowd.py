@@ -1,6 +1,7 @@
 """`python -m tests.tokens.crowd CLIENT_ID LOCATION THREADS`: workers that all want the same fresh token at once.
 
-Says "ready" when everything is imported, begins with a line on standard input, and prints what each worker got.
+Says "ready" when everything is imported. For each line on standard input it begins anew and prints what each worker
+got.
 """
 
 from __future__ import annotations
@@ -22,15 +23,14 @@ def main() -> None:
         import_module("integrations.tokens.access.access_token"),
         import_module("integrations.tokens.store"),
     )
+    access_cache = import_module("integrations.tokens.access.access_cache")
     apps, lanes = import_module("integrations.tenants.models"), import_module("integrations.quota.permits.lanes")
     connection = import_module("django.db").connection
     client_id, location_id, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
     key = store.location(apps.App.objects.get(client_id=client_id), location_id)
     connection.close()
-    got: list[str] = []
-    begin = threading.Barrier(count)
 
-    def want() -> None:
+    def want(got: list[str], begin: threading.Barrier) -> None:
         begin.wait()
         try:
             token = access_token.get(key, lane=lanes.Lane.BULK).token.reveal()
@@ -40,15 +40,19 @@ def main() -> None:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=want) for _ in range(count)]
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    sys.stdin.readline()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    sys.stdout.write(json.dumps(got))
+    for _ in sys.stdin:
+        access_cache.clear()  # what it knows of the token from an earlier time
+        got: list[str] = []
+        begin = threading.Barrier(count)
+        threads = [threading.Thread(target=want, args=(got, begin)) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        sys.stdout.write(f"{json.dumps(got)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

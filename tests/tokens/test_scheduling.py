@@ -61,6 +61,7 @@ def plan(query: QuerySet[Any]) -> dict[str, Any]:
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_the_sweep_reads_no_more_rows_than_it_must(app: App) -> None:
     crowd(app, healthy)
     last = Credential.objects.order_by("-refresh_due_at")[:2].values_list("pk", flat=True)
@@ -73,6 +74,7 @@ def test_the_sweep_reads_no_more_rows_than_it_must(app: App) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_even_when_all_are_due(app: App) -> None:
     crowd(app, lambda number: {"refresh_due_at": NOW - timedelta(seconds=number), "expires_at": NOW})
     read = plan(tasks.longest_due(NOW).values_list("pk", "expires_at"))

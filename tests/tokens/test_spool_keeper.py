@@ -7,6 +7,7 @@ from django.conf import settings
 
 from tests.vault.conftest import spawn
 
+pytestmark = pytest.mark.slow
 _THREADS = "sum(thread.name == 'tokens-spool' for thread in threading.enumerate())"
 _WSGI = """
 import os, threading

@@ -69,6 +69,7 @@ def missing(before: Rows, after: Rows) -> Rows:
 
 
 @pytest.mark.slow
+@pytest.mark.servers
 def test_an_upgrade_keeps_every_row_and_every_secret(early: str) -> None:
     before = rows(early)
     assert [table for table, found in before.items() if not found] == [], "a table without rows proves nothing"

@@ -291,6 +291,7 @@ def test_a_row_that_somebody_writes_is_left_to_the_next_run(ring, monkeypatch) -
     assert ends("k1") == {"tokens.Credential": {lost_key.RECONNECT: 1}}
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_nothing_starts_before_it_and_everything_after(ring, spool_directory) -> None:
     make_rows(make_app(), 2)

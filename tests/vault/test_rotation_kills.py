@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 from tests.vault.conftest import make_rows, spawn, tokens
 from tests.vault.test_rotation import held, run
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 COUNT = 30
 BOTH = 2 * COUNT + 2

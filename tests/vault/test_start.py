@@ -7,7 +7,7 @@ import pytest
 from integrations.tokens.models import Credential
 from tests.vault.conftest import make_rows, spawn
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.mark.parametrize("argv", [["-c", "import hlapp.wsgi"], ["-c", "import hlapp.asgi"]])
