@@ -58,18 +58,20 @@ SHARED_CLASSES = {
     "Page": "one page of a listing",
     "Usage": "calls of a tenant in a span of time, by job and lane: gateway also by operation, quota by permit",
     "UsageAdmin": "the page of these calls",
+    "Run": "one execution of a plan (`core.runs`): of a sync, of a job",
+    "RunAdmin": "the page of these runs",
 }
 
 # --- Debts -------------------------------------------------------------------------------------------------------
 DEBT_DOCSTRINGS = {
-    "core": 4, "installs": 6, "jobs": 4, "quota": 48,
+    "installs": 6, "quota": 48,
     "sync": 32, "tenants": 32, "tokens": 93, "vault": 17, "console": 5,
 }  # fmt: skip
 DEBT_FILE_DOCSTRINGS = 0
 DEBT_CYCLES = {"integrations.quota", "integrations.tokens"}
 DEBT_MODULES = {"lease", "watch"}
 DEBT_CLASSES = {
-    "Card", "Entry", "LeaseLost", "Outcome", "Request", "Resource", "Run", "RunAdmin", "Standing", "Waiting",
+    "Card", "LeaseLost", "Outcome", "Request", "Resource", "Waiting",
 }  # fmt: skip
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef

@@ -12,7 +12,7 @@ from integrations.gateway import client
 from integrations.gateway.client import Page, Result
 from integrations.gateway.facade import v2, v3
 from integrations.gateway.tenant_api import Json, TenantApi
-from integrations.jobs.walk import Entry, Walks
+from integrations.jobs.listing_positions import ListingKind, ListingPositions
 
 # A unit of work that has begun waits for its permit here: a parked one would begin again with its first call.
 PATIENCE = 10.0  # seconds
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 class Caller(Protocol):
-    """The run in whose name calls are made: its `walks`, and its methods to call after a call and after a page."""
+    """The run in whose name calls are made: its `listings`, and its methods to call after a call and after a page."""
 
     @property
-    def walks(self) -> Walks:
+    def listings(self) -> ListingPositions:
         """The positions of its listings."""
 
     def touch(self) -> None:
@@ -45,23 +45,23 @@ class InRun(TenantApi):
 
     def pages(self, operation: str, params: Json, body: Any = None) -> Iterator[Page]:
         """As `client.pages`, from the position that the run has stored."""
-        walks = self.run.walks
-        entry = walks.enter(operation)
-        if entry is Entry.NESTED:
+        listings = self.run.listings
+        entry = listings.enter(operation)
+        if entry is ListingKind.NESTED:
             yield from self._plain(operation, params, body)
-        if entry is not Entry.CURRENT:
+        if entry is not ListingKind.CURRENT:
             return
         try:
             more = True
             while more:
-                page = walks.kept_page() or self._page(operation, params, body, walks.cursor)
-                walks.take(page)
+                page = listings.kept_page() or self._page(operation, params, body, listings.cursor)
+                listings.take(page)
                 yield page
-                walks.move()
+                listings.move()
                 self.run.turned()
                 more = page.next is not None
         finally:
-            walks.leave()
+            listings.leave()
 
     def _plain(self, operation: str, params: Json, body: Any) -> Iterator[Page]:
         cursor = None
@@ -84,11 +84,11 @@ class InRun(TenantApi):
                 answer = act()
             except QuotaExhausted as error:
                 wait = error.retry_after
-                if not self.run.walks.mid_unit or wait is None or clock.monotonic() + wait > until:
+                if not self.run.listings.mid_unit or wait is None or clock.monotonic() + wait > until:
                     raise
                 clock.sleep(wait)
             else:
-                self.run.walks.called()
+                self.run.listings.called()
                 return answer
 
 

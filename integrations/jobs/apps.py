@@ -21,3 +21,4 @@ class JobsConfig(AppConfig):
         autodiscover_modules("jobs")
         events.register()
         dispatch.register(tasks.SOURCE)
+        dispatch.register(tasks.INTERACTIVE_SOURCE)

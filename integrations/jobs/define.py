@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from integrations.core.errors import BadRequest
-from integrations.jobs.handle import JobRun
+from integrations.jobs.job_run import JobRun
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import UserType
 

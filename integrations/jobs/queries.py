@@ -20,7 +20,7 @@ _MOST = 1_000  # hung runs that are looked at
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ScheduleWithRun:
     """A schedule and its latest run; the fields of the run are empty while there is none."""
 
     schedule: Schedule
@@ -55,11 +55,11 @@ def outcome(run: Run) -> str:
     return "; ".join(part for part in (counted, run.note) if part)
 
 
-def standings(schedules: PlanQuerySet[Schedule]) -> list[Standing]:
+def with_latest_runs(schedules: PlanQuerySet[Schedule]) -> list[ScheduleWithRun]:
     """Each schedule with its latest run, by job and tenant; two queries whatever their number."""
     found = list(schedules.select_related("app").order_by("job", "tenant_id"))
     latest = schedules.latest_runs()
-    return [Standing(schedule, latest.get(schedule.pk)) for schedule in found]
+    return [ScheduleWithRun(schedule, latest.get(schedule.pk)) for schedule in found]
 
 
 def jobs() -> list[tuple[Job, int]]:

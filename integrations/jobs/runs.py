@@ -9,6 +9,7 @@ job that hangs leaves threads to the others.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -16,7 +17,7 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from integrations.core import dispatch
-from integrations.core.celery_tasks import DEFAULT
+from integrations.core.celery_tasks import DEFAULT, RESERVED, URGENT
 from integrations.core.errors import (
     BadRequest,
     InstallGone,
@@ -32,7 +33,7 @@ from integrations.core.runs.querysets import Fields, LeaseLost, problem
 from integrations.core.runs.shares import ThreadShare
 from integrations.jobs import installed, pausing
 from integrations.jobs.define import JOBS, Job
-from integrations.jobs.handle import Interrupted, JobRun
+from integrations.jobs.job_run import Interrupted, JobRun
 from integrations.jobs.models import Run, Trigger
 from integrations.jobs.next_run import KEEP_RUNS, plan_next
 from integrations.quota import usage
@@ -45,6 +46,8 @@ OF_THE_EVENT = (RequestRejected, BadRequest, Untrusted)
 UNINSTALLED = "the app was uninstalled"
 JOB_SHARE = 0.5  # of the threads for jobs and sync: the most that one job has at a time
 TENANT_SHARE = 0.25  # likewise, the most that the jobs of one tenant have
+# Interactive jobs run on the threads that are kept for urgent work. So one of them may have even fewer.
+INTERACTIVE_SHARE = JOB_SHARE / (RESERVED - 1)
 
 
 def advance(run_id: int) -> None:
@@ -55,7 +58,8 @@ def advance(run_id: int) -> None:
     job = Run.objects.filter(pk=run_id, schedule__job__in=JOBS).values_list("schedule__job", flat=True).first()
     if job is None:
         return
-    with activity.slot(job, JOB_SHARE) as admitted:
+    share = INTERACTIVE_SHARE if JOBS[job].lane is Lane.INTERACTIVE else JOB_SHARE
+    with activity.slot(job, share) as admitted:
         if admitted and job not in pausing.paused():
             turn.advance(Run, run_id, JobTurn)
         else:
@@ -63,21 +67,36 @@ def advance(run_id: int) -> None:
 
 
 def take_due(limit: int, now: datetime) -> list[int]:
-    """Ids of due runs that wait for a worker, for the dispatcher: interactive jobs and events first.
+    """Ids of due runs that wait for a worker, for the dispatcher: those of events first. Interactive ones have a source
+    of their own (`take_interactive`).
 
     Only jobs that this process knows: an older process leaves the jobs of a newer release alone.
     """
-    lost_at = now + dispatch.LOST_AFTER
-    known = Run.objects.filter(schedule__job__in=JOBS.keys() - pausing.paused())
-    urgent = Q(schedule__job__in=[job.name for job in JOBS.values() if job.lane is not Lane.BULK])
+    lanes = {job.name: job.lane for job in JOBS.values() if job.lane is not Lane.INTERACTIVE}
+    first = Q(schedule__job__in=[name for name, lane in lanes.items() if lane is Lane.EVENTS])
     threads = WorkerProcess.objects.threads(now - dispatch.ALIVE).get(DEFAULT, 0)
+    return _take(lanes.keys(), limit, now, threads=threads, first=first)
+
+
+def take_interactive(limit: int, now: datetime) -> list[int]:
+    """Ids of due runs of interactive jobs, likewise. Their messages go to the urgent queue."""
+    names = {job.name for job in JOBS.values() if job.lane is Lane.INTERACTIVE}
+    if not names:
+        return []
+    threads = WorkerProcess.objects.threads(now - dispatch.ALIVE)
+    reserved = max(0, threads.get(URGENT, 0) - threads.get(DEFAULT, 0))
+    return _take(names, limit, now, threads=reserved)
+
+
+def _take(names: AbstractSet[str], limit: int, now: datetime, *, threads: int, first: Q | None = None) -> list[int]:
+    lost_at = now + dispatch.LOST_AFTER
     shares = [
         ThreadShare.of("schedule__job", JOB_SHARE, threads),
         ThreadShare.of("schedule__tenant_id", TENANT_SHARE, threads, least=2),  # a job that hangs leaves one
     ]
-    return known.take_due(
-        limit, now, lost_at=lost_at, tenant="schedule__tenant_id", first=urgent, shares=shares if threads else ()
-    )
+    due = Run.objects.filter(schedule__job__in=names - pausing.paused())
+    tenant = "schedule__tenant_id"
+    return due.take_due(limit, now, lost_at=lost_at, tenant=tenant, first=first, shares=shares if threads else ())
 
 
 def cancel(runs: Iterable[Run], now: datetime, *, code: str = "cancelled", reason: str) -> list[int]:
@@ -99,7 +118,7 @@ class JobTurn(turn.Turn[Run]):
     def __init__(self, run: Run, owner: str) -> None:
         super().__init__(run, owner)
         self._job: Job = JOBS[run.schedule.job]
-        self._handle: JobRun | None = None  # the function's argument, once it was called
+        self._job_run: JobRun | None = None  # the function's argument, once it was called
         self._aside: Trigger | None = None  # the event that caused the failure
         self._trouble: Fields = {}  # the columns of the set-aside event that say why
         self._reason = ""  # of the failure
@@ -108,11 +127,11 @@ class JobTurn(turn.Turn[Run]):
         """Call the job's function. Raises StoreUnavailable when the database is away."""
         if not installed.here(self.run.schedule):
             raise InstallGone(UNINSTALLED)
-        self._handle = JobRun(self.run, self.owner, self._job.lane)
+        self._job_run = JobRun(self.run, self.owner, self._job.lane)
         self.renew(turns=self.run.turns + 1)
         try:
             with usage.spent_by(self._job.name):
-                self._job.function(self._handle)
+                self._job.function(self._job_run)
         except Interrupted as interruption:
             if interruption.lost:
                 raise LeaseLost from None
@@ -121,11 +140,11 @@ class JobTurn(turn.Turn[Run]):
 
     def checkpoint(self) -> Fields:
         """What the next turn needs, with the rest of the current page."""
-        return self._handle.place() if self._handle else {}
+        return self._job_run.checkpoint_columns() if self._job_run else {}
 
     def result(self) -> Fields:
         """The progress that the run made."""
-        return self._handle.standing() if self._handle else {}
+        return self._job_run.progress_columns() if self._job_run else {}
 
     def finish(self, now: datetime) -> Fields:
         """Clear the error of earlier turns."""
@@ -159,7 +178,7 @@ class JobTurn(turn.Turn[Run]):
     def fail(self, trouble: Fields, error: Exception | None = None) -> None:
         """Fail the run. The event that caused it is not seen again by itself, and the next events follow at once."""
         self._reason = trouble["error"]
-        event = self._handle.event if self._handle else None
+        event = self._job_run.event if self._job_run else None
         if event is not None and _is_of_the_event(error):
             self._aside = event
             self._trouble = {name: trouble[name] for name in ("error_code", "error")}
@@ -178,7 +197,7 @@ class JobTurn(turn.Turn[Run]):
             Trigger.objects.filter(pk=self._aside.pk).update(set_aside_at=now, **self._trouble)
         plan_next(self.run, now, self._job, at_once=self._aside is not None)
         if not isinstance(error, IntegrationError):
-            progressed = self._handle is not None and self._handle.has_progressed
+            progressed = self._job_run is not None and self._job_run.has_progressed
             pausing.crashed(self._job.name, self._reason, now, is_first=progressed)
 
     def plan_after_uninstall(self, now: datetime) -> None:

@@ -9,7 +9,7 @@ from celery.worker.control import inspect_command
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock, dispatch
-from integrations.core.celery_tasks import task
+from integrations.core.celery_tasks import URGENT, task
 from integrations.gateway.stats import usage_counter
 from integrations.jobs import pausing, runs, schedules
 from integrations.jobs.define import JOBS
@@ -52,6 +52,16 @@ def workers() -> list[list[str]] | None:
     return [answer for reply in replies for answer in reply.values() if isinstance(answer, list)]
 
 
+INTERACTIVE_SOURCE = dispatch.DueSource(
+    name="interactive job runs",
+    task=Run.task,
+    argument="run_id",
+    take=runs.take_interactive,
+    unstarted=Run.objects.unstarted,
+    give_back=lambda ids, _: Run.objects.give_back(ids),
+    queue=URGENT,
+    every=_LOOK_EVERY,
+)
 SOURCE = dispatch.DueSource(
     name="job runs",
     task=Run.task,

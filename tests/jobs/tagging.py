@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.jobs.define import background_job
-from integrations.jobs.handle import JobRun
+from integrations.jobs.job_run import JobRun
 
 
 @background_job("tests.tagging")

@@ -15,7 +15,7 @@ from integrations.core import clock
 from integrations.core.models import AuditEntry
 from integrations.jobs import admin as pages
 from integrations.jobs import pausing, runs
-from integrations.jobs.handle import JobRun
+from integrations.jobs.job_run import JobRun
 from integrations.jobs.models import JobState, Run, Trigger
 from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox

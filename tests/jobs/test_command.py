@@ -11,11 +11,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integrations.core import clock
-from integrations.jobs import runs, schedules, tasks, watch
-from integrations.jobs.handle import JobRun
+from integrations.jobs import runs, schedules, tasks, wait_for_runs
+from integrations.jobs.job_run import JobRun
 from integrations.jobs.management.commands import job as command
 from integrations.jobs.models import Run
-from integrations.jobs.queries import standings
+from integrations.jobs.queries import with_latest_runs
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, UserType
 from tests.jobs.conftest import Defined, install
@@ -74,7 +74,7 @@ def test_wait_watches_to_the_end(defined: Defined, monkeypatch: pytest.MonkeyPat
             runs.advance(pk)
 
     monkeypatch.setattr(tasks, "workers", lambda: [["test.job"]])
-    monkeypatch.setattr(watch.clock, "sleep", work)
+    monkeypatch.setattr(wait_for_runs.clock, "sleep", work)
     entries: list[dict[str, Any]] = json.loads(run("run", "test.job", "--all", "--wait", "--json"))
     assert [(entry["tenant"], entry["status"], entry["counts"]) for entry in entries] == [
         ("loc0", "complete", {"counted": 3}),
@@ -95,7 +95,7 @@ def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.Monkey
             runs.advance(pk)
         schedules.start_due(clock.now())
 
-    monkeypatch.setattr(watch.clock, "sleep", work)
+    monkeypatch.setattr(wait_for_runs.clock, "sleep", work)
     with pytest.raises(SystemExit):
         run("run", "test.job", "--location", "loc0", "--wait")
 
@@ -139,7 +139,7 @@ def counts_for_agencies(run: JobRun) -> None:
 def test_a_schedule_without_a_run_is_told(defined: Defined) -> None:
     defined(counts)
     run("run", "test.job", "--location", "loc0")
-    (standing,) = standings(Run.schedule.field.related_model.objects.all())
-    assert (standing.status, standing.as_json()["run_id"]) == ("", None)
-    assert not watch.is_done(standing)
-    assert clock.now() >= (standing.schedule.due_at or clock.now())
+    (scheduled,) = with_latest_runs(Run.schedule.field.related_model.objects.all())
+    assert (scheduled.status, scheduled.as_json()["run_id"]) == ("", None)
+    assert not wait_for_runs.is_done(scheduled)
+    assert clock.now() >= (scheduled.schedule.due_at or clock.now())

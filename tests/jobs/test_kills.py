@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.jobs import runs
-from integrations.jobs.handle import JobRun
+from integrations.jobs.job_run import JobRun
 from integrations.jobs.models import Run
 from tests.jobs.conftest import CONTACTS, Defined, ask, turn
 from tests.plugin.vendor import Vendor

@@ -15,10 +15,11 @@ from integrations.core.errors import LocationInactive
 from integrations.core.models import AuditEntry, WorkerProcess
 from integrations.core.process import activity
 from integrations.core.runs.querysets import LeaseLost
-from integrations.jobs import pausing, queries, runs, schedules
-from integrations.jobs.handle import JobRun
+from integrations.jobs import pausing, queries, runs, schedules, tasks
+from integrations.jobs.job_run import JobRun
 from integrations.jobs.management.commands import job as command
 from integrations.jobs.models import JobState, Run, Schedule, Trigger
+from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
@@ -178,6 +179,25 @@ def test_one_job_and_one_tenant_get_a_share_of_the_threads(defined: Defined) -> 
         lease_owner="a worker", lease_until=now + HOUR
     )
     assert "loc0" not in [tenants_of[pk] for pk in runs.take_due(100, later)], "three of its runs are at work"
+
+
+def test_interactive_jobs_go_to_the_urgent_queue_on_a_share_of_its_threads(defined: Defined) -> None:
+    """Of the 4 threads that are kept for urgent work, 2 for one job."""
+    now = clock.now() + timedelta(seconds=1)
+    WorkerProcess.objects.report("worker", threads=16, queues=[URGENT, DEFAULT], now=now)
+    button = defined(lambda run: None, name="test.button", lane=Lane.INTERACTIVE)
+    other = defined(lambda run: None, name="test.other", lane=Lane.INTERACTIVE)
+    bulk = ask(defined(lambda run: None), "loc0")
+    ask(button, *TENANTS[:4])
+    assert runs.take_due(100, now) == [bulk.pk]
+    Run.objects.filter(pk=bulk.pk).update(lease_owner="a worker", lease_until=now + HOUR)
+    hung = runs.take_interactive(2, now)
+    assert len(hung) == 2
+    Run.objects.filter(pk__in=hung).update(lease_owner="a worker", lease_until=now + HOUR)
+    assert runs.take_interactive(100, now) == [], "two of the job are at work"
+    click = ask(other, "loc0")
+    assert runs.take_interactive(100, now + timedelta(seconds=1)) == [click.pk]
+    assert tasks.INTERACTIVE_SOURCE.queue == URGENT
 
 
 def test_a_process_declines_a_job_that_has_its_share_of_threads(

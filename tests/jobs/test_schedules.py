@@ -12,7 +12,7 @@ from integrations.core import clock
 from integrations.core.errors import BadRequest, LocationInactive, RequestRejected
 from integrations.jobs import define, events, runs, schedules, tasks
 from integrations.jobs.define import background_job
-from integrations.jobs.handle import JobRun
+from integrations.jobs.job_run import JobRun
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, Installation, UserType

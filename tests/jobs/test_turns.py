@@ -19,8 +19,8 @@ from integrations.core.errors import (
 )
 from integrations.core.runs import turn as engine
 from integrations.core.runs.turn import MOST_ATTEMPTS
-from integrations.jobs import api, handle, runs
-from integrations.jobs.handle import JobRun
+from integrations.jobs import api, job_run, runs
+from integrations.jobs.job_run import JobRun
 from integrations.jobs.models import Run
 from integrations.jobs.queries import outcome
 from integrations.quota.models import Parked
@@ -56,7 +56,7 @@ def test_a_run_walks_through_every_page_and_shows_it(location: str, defined: Def
 def test_a_turn_ends_after_a_page_and_the_next_one_goes_on_there(
     location: str, defined: Defined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handle, "TURN", 0.0)
+    monkeypatch.setattr(job_run, "TURN", 0.0)
     seen: list[str] = []
 
     def job(run: JobRun) -> None:
@@ -74,7 +74,7 @@ def test_a_turn_ends_after_a_page_and_the_next_one_goes_on_there(
 def test_a_listing_that_is_done_yields_nothing_in_later_turns(
     location: str, defined: Defined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handle, "TURN", 0.0)
+    monkeypatch.setattr(job_run, "TURN", 0.0)
     walked: list[tuple[int, int]] = []
 
     def job(run: JobRun) -> None:
@@ -97,7 +97,7 @@ def test_a_text_that_the_database_does_not_take_stops_no_turn(
     """The rest of the page in hand is kept when the turn is over, with what somebody put into a form."""
     page = {"contacts": [{"id": "a"}, {"id": "b", "firstName": "A\0"}], "total": 2}
     vendor.fault("/contacts/search", "status", status=200, body=page)
-    monkeypatch.setattr(handle, "TURN", 0.0)
+    monkeypatch.setattr(job_run, "TURN", 0.0)
     names: list[Any] = []
 
     def walk(run: JobRun) -> None:
@@ -242,7 +242,7 @@ def test_a_mistake_in_the_job_fails_it_and_tells_where_but_not_whose(location: s
 def test_a_cancelled_run_stops_at_its_next_breath(
     location: str, defined: Defined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handle, "_LOOK_EVERY", 0.0)
+    monkeypatch.setattr(job_run, "_LOOK_EVERY", 0.0)
     seen: list[int] = []
 
     def job(run: JobRun) -> None:

@@ -14,7 +14,7 @@ django.setup()
 
 from integrations.jobs import runs  # noqa: E402 - models need Django first
 from integrations.jobs.define import background_job  # noqa: E402
-from integrations.jobs.handle import JobRun  # noqa: E402
+from integrations.jobs.job_run import JobRun  # noqa: E402
 
 
 @background_job("test.job")
@@ -23,8 +23,8 @@ def job(run: JobRun) -> None:
     asked_at = {int(number) for number in sys.argv[2:]}
     for contact in run.each(run.api.contacts.search_contacts_advanced_pages(body={"pageLimit": 100})):
         run.count(contact["id"])
-        if run.standing()["done"] + 1 in asked_at:
-            print(f"contact {run.standing()['done'] + 1}", flush=True)  # noqa: T201
+        if run.progress_columns()["done"] + 1 in asked_at:
+            print(f"contact {run.progress_columns()['done'] + 1}", flush=True)  # noqa: T201
             sys.stdin.readline()
 
 

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from integrations.core import clock
 from integrations.core.process import memory, source_position
 
-LONGEST_TASK = timedelta(minutes=15)  # a task without a run that takes longer counts as silent
+LONGEST_TASK = timedelta(minutes=30)  # a task without a run that takes longer counts as silent
 
 
 class RegisteredTurn(Protocol):

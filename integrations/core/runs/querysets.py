@@ -114,7 +114,8 @@ class RunQuerySet(models.QuerySet[R]):
 
         Each is leased to its message until `lost_at`. Runs that match `first` come before the others; among equals the
         tenants take turns, so that a tenant with many runs delays no other's first. `tenant` names the column that
-        tells tenants apart. What has its share of the threads (`shares`) gets no more. A run that another transaction
+        tells tenants apart. What has its share of the threads (`shares`) gets no more; only
+        runs of this queryset count. A run that another transaction
         has locked is left for the next time.
         """
         ahead = Case(When(first or Q(pk=None), then=Value(0)), default=Value(1), output_field=PositiveIntegerField())
@@ -195,7 +196,7 @@ class RunQuerySet(models.QuerySet[R]):
         """Runs that a worker has or whose message is on its way, for `SharesInUse`. Parked runs are neither: their
         leases last longer than a message's.
         """
-        leased = self._all().running().filter(lease_until__gte=now).exclude(lease_owner="")
+        leased = self.running().filter(lease_until__gte=now).exclude(lease_owner="")
         at_work = leased.exclude(lease_owner=QUEUED, lease_until__gt=lost_at)
         return [(owner == QUEUED, values) for owner, *values in at_work.values_list("lease_owner", *columns)]
 

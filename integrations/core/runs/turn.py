@@ -40,7 +40,7 @@ log = structlog.get_logger(__name__)
 MOST_ATTEMPTS = 10  # failures in a row at one checkpoint; with the waits below a vendor may be away for half an hour
 _LONGEST_WAIT = 600.0
 SILENT = "silent"  # error code of a run whose turn was silent for too long
-SILENT_AFTER = timedelta(minutes=2)
+SILENT_AFTER = timedelta(minutes=5)
 _PUT_OFF = timedelta(seconds=1)
 _NO_PROBLEM: Fields = {"attempts": 0, **problem("", "")}
 

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from integrations.core import audit, clock
 from integrations.core.errors import IntegrationError
-from integrations.jobs import define, events, installed, pausing, queries, schedules, tasks, watch
+from integrations.jobs import define, events, installed, pausing, queries, schedules, tasks, wait_for_runs
 from integrations.jobs.define import Job
 from integrations.jobs.models import JobState, Schedule, Trigger
 from integrations.tenants import marketplace
@@ -86,15 +86,15 @@ class Command(BaseCommand):
             raise CommandError("the app is installed on no such tenant: `manage.py status` lists what is")
         if options["wait"]:
             _need_workers(job)
-            watch.until_done(ids, show=not options["json"])
-        outcome = queries.standings(Schedule.objects.filter(pk__in=ids))
+            wait_for_runs.until_done(ids, show=not options["json"])
+        outcome = queries.with_latest_runs(Schedule.objects.filter(pk__in=ids))
         if options["json"]:
-            self.stdout.write(json.dumps([standing.as_json() for standing in outcome], indent=2))
+            self.stdout.write(json.dumps([scheduled.as_json() for scheduled in outcome], indent=2))
         elif not options["wait"]:
             self.stdout.write(f"{job.name} runs now for {len(ids)} tenant{'' if len(ids) == 1 else 's'}.")
         else:
             self.stdout.write("\n".join(map(_outcome, outcome)))
-        if options["wait"] and any(standing.status != "complete" for standing in outcome):
+        if options["wait"] and any(scheduled.status != "complete" for scheduled in outcome):
             sys.exit(1)
 
     def _pause(self, options: dict[str, Any]) -> None:
@@ -203,10 +203,10 @@ def _event_line(trigger: Trigger) -> str:
     return f"{trigger.event.webhook_id} {trigger.event.type} of {trigger.schedule.tenant_id}: {trigger.error}"
 
 
-def _outcome(standing: queries.Standing) -> str:
-    run = standing.run
+def _outcome(scheduled: queries.ScheduleWithRun) -> str:
+    run = scheduled.run
     if run is None:
-        return f"{standing.schedule.tenant_id}: not started"
+        return f"{scheduled.schedule.tenant_id}: not started"
     said = queries.outcome(run) or f"{run.done} done"
     trouble = f": {run.error}" if run.error else ""
-    return f"{standing.schedule.tenant_id}: {run.status}, {said}{trouble}"
+    return f"{scheduled.schedule.tenant_id}: {run.status}, {said}{trouble}"

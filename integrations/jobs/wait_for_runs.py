@@ -7,24 +7,24 @@ from collections.abc import Sequence
 from integrations.core import clock, watch
 from integrations.core.watch import Watched
 from integrations.jobs.models import Run, Schedule
-from integrations.jobs.queries import Standing, standings
+from integrations.jobs.queries import ScheduleWithRun, with_latest_runs
 
 
 def until_done(schedule_ids: Sequence[int], *, show: bool) -> None:
     """Return when every schedule has had its requested run. Progress goes to standard error."""
     schedules = Schedule.objects.filter(pk__in=schedule_ids)
-    watch.until_over(lambda: [_watched(standing) for standing in standings(schedules.all())], show=show)
+    watch.until_over(lambda: [_watched(scheduled) for scheduled in with_latest_runs(schedules.all())], show=show)
 
 
-def is_done(standing: Standing) -> bool:
+def is_done(scheduled: ScheduleWithRun) -> bool:
     """Whether no run is under way and none is due."""
-    due = standing.schedule.due_at
+    due = scheduled.schedule.due_at
     waits = due is not None and due <= clock.now()
-    return standing.status != Run.Status.RUNNING and not waits
+    return scheduled.status != Run.Status.RUNNING and not waits
 
 
-def _watched(standing: Standing) -> Watched:
-    schedule, run = standing.schedule, standing.run
+def _watched(scheduled: ScheduleWithRun) -> Watched:
+    schedule, run = scheduled.schedule, scheduled.run
     done = run.done if run else 0
-    total = done if standing.status == Run.Status.COMPLETE else run.total if run else None
-    return Watched(schedule.pk, f"{schedule.tenant_id} {schedule.job}", done, total, is_done(standing))
+    total = done if scheduled.status == Run.Status.COMPLETE else run.total if run else None
+    return Watched(schedule.pk, f"{schedule.tenant_id} {schedule.job}", done, total, is_done(scheduled))

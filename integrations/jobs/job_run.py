@@ -20,8 +20,8 @@ from integrations.core.runs.querysets import LeaseLost
 from integrations.gateway.client import Page
 from integrations.gateway.facade import v2, v3
 from integrations.jobs.api import Api2, Api3
+from integrations.jobs.listing_positions import ListingPositions
 from integrations.jobs.models import Run, Trigger
-from integrations.jobs.walk import Walks
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, UserType
 
@@ -53,8 +53,8 @@ class JobRun:
         self._total = row.total
         self._own: Any = row.checkpoint.get("own")
         self._counts: dict[str, int] = dict(row.counts)
-        self._walks = Walks(row.checkpoint, row.page)
-        self._done: int = self._walks.done
+        self._listings = ListingPositions(row.checkpoint, row.page)
+        self._done: int = self._listings.done
         self._begun = self._looked = clock.monotonic()
         self.has_progressed = False  # whether an event, a page or a checkpoint was finished in this turn
 
@@ -104,12 +104,12 @@ class JobRun:
         """The items, counted for the progress bar. `total` is their number, if it is known."""
         if total is not None:
             self._total = total
-        of_page = self._walks.holds(items)
+        of_page = self._listings.holds(items)
         for item in items:
-            self._walks.begin_unit()
+            self._listings.begin_unit()
             yield item
             self._done += 1
-            self._walks.end_unit(of_page=of_page)
+            self._listings.end_unit(of_page=of_page)
             self.touch()
             if of_page:
                 self._rest()
@@ -140,12 +140,12 @@ class JobRun:
         """
         schedule = self._row.schedule
         while (trigger := schedule.triggers.waiting().select_related("event").order_by("pk").first()) is not None:
-            self._walks.begin_unit()
+            self._listings.begin_unit()
             self.event = trigger
             yield trigger.event.payload
             self.event = None
             self._done += 1
-            self._walks.end_unit(of_page=False)
+            self._listings.end_unit(of_page=False)
             with transaction.atomic():
                 self._progressed()
                 Trigger.objects.filter(pk=trigger.pk).delete()
@@ -162,32 +162,32 @@ class JobRun:
         self._rest()
 
     @property
-    def walks(self) -> Walks:
+    def listings(self) -> ListingPositions:
         """The positions of its listings, for the API in the name of the run."""
-        return self._walks
+        return self._listings
 
-    def place(self) -> dict[str, Any]:
+    def checkpoint_columns(self) -> dict[str, Any]:
         """Columns to write when the run is given up for now, with the rest of the current page."""
-        self._walks.done = self._done
-        return {**self.standing(), "page": self._walks.rest()}
+        self._listings.done = self._done
+        return {**self.progress_columns(), "page": self._listings.rest()}
 
-    def standing(self) -> dict[str, Any]:
+    def progress_columns(self) -> dict[str, Any]:
         """Columns that show the progress. If the worker dies, the row keeps the values of the last write."""
         return {
             "done": self._done,
             "total": self._total,
             "counts": self._counts,
             "note": str(self.note)[:_NOTE],
-            "checkpoint": {**self._walks.place(), **({} if self._own is None else {"own": self._own})},
+            "checkpoint": {**self._listings.columns(), **({} if self._own is None else {"own": self._own})},
         }
 
     def _progressed(self) -> None:
         self.has_progressed = True
-        self._save(**self.place(), attempts=0, error_code="", error="", trace_id="")
+        self._save(**self.checkpoint_columns(), attempts=0, error_code="", error="", trace_id="")
 
     def _save(self, **fields: Any) -> None:
         try:
-            Run.objects.renew(self._row, self._owner, clock.now(), **{**self.standing(), **fields})
+            Run.objects.renew(self._row, self._owner, clock.now(), **{**self.progress_columns(), **fields})
         except LeaseLost:
             raise Interrupted(lost=True) from None
         self._looked = clock.monotonic()

@@ -19,7 +19,7 @@ from typing import Any
 from integrations.gateway.client import Page
 
 
-class Entry(Enum):
+class ListingKind(Enum):
     """The kind of a listing that begins: read to its end in a former turn, inside another one, or the current one."""
 
     DONE = auto()
@@ -27,8 +27,11 @@ class Entry(Enum):
     CURRENT = auto()
 
 
-class Walks:
-    """The position as the checkpoint has it (`walk`, `operation`, `next`, `done`) and the current page."""
+class ListingPositions:
+    """The position as the checkpoint has it (`walk`, `operation`, `next`, `done`) and the current page.
+
+    `walk` is the number of listings that are done; stored checkpoints have it under this name.
+    """
 
     def __init__(self, checkpoint: dict[str, Any], kept: dict[str, Any] | None) -> None:
         self.done: int = checkpoint.get("done", 0)
@@ -42,19 +45,19 @@ class Walks:
         self._open = False
         self._calls = 0
 
-    def enter(self, operation: str) -> Entry:
+    def enter(self, operation: str) -> ListingKind:
         """Begin a listing."""
         if self._open:
-            return Entry.NESTED
+            return ListingKind.NESTED
         self._called += 1
         if self._called <= self._number:
-            return Entry.DONE
+            return ListingKind.DONE
         former_was_left = self._called - 1 > self._number
         if former_was_left or operation != self._operation:  # else: the job was changed meanwhile, or this is the first
             self._number, self._operation = self._called - 1, operation
             self.cursor = self._kept = self._page = None
         self._open = True
-        return Entry.CURRENT
+        return ListingKind.CURRENT
 
     def kept_page(self) -> Page | None:
         """The rest of the last turn's page; returned once."""
@@ -98,7 +101,7 @@ class Walks:
         """Whether giving up now would repeat calls that were already made."""
         return self._calls > 0
 
-    def place(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Any]:
         """The columns of the checkpoint."""
         return {"walk": self._number, "operation": self._operation, "next": self.cursor, "done": self.done}
 
