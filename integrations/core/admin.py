@@ -21,8 +21,8 @@ from unfold.decorators import display
 from integrations.core import cells
 from integrations.core.models import AuditEntry
 
-_FIRST = ("operation", "method", "status", "code", "outcome", "reason", "why", "then", "path")
-_NAMED = 5  # of a list
+_FIRST_KEYS = ("operation", "method", "status", "code", "outcome", "reason", "why", "then", "path")
+_MOST_ITEMS = 5  # of a list that are shown
 
 
 def operator(request: HttpRequest) -> str:
@@ -66,14 +66,14 @@ class FirstTenThousand(Paginator):  # type: ignore[type-arg]
         return rows.order_by()[: self.MOST].count()
 
 
-def after_dialog(request: HttpRequest, address: str) -> HttpResponse:
+def after_dialog(request: HttpRequest, url: str) -> HttpResponse:
     """Response that sends the browser to one of our pages after the POST of a dialog.
 
     A script sends the dialog. It would follow a redirect by itself and show the page inside the dialog.
     """
     if request.headers.get("HX-Request"):
-        return HttpResponse(headers={"HX-Redirect": address})
-    return redirect(address)
+        return HttpResponse(headers={"HX-Redirect": url})
+    return redirect(url)
 
 
 @admin.register(AuditEntry)
@@ -90,11 +90,13 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description="detail")
     def summary(self, entry: AuditEntry) -> SafeString:
-        """What was done and its result come first. PostgreSQL stores JSON keys in the order of their lengths."""
-        names = sorted(entry.detail, key=lambda name: (_FIRST.index(name) if name in _FIRST else len(_FIRST), name))
+        """The detail in one line. What was done and its result come first: PostgreSQL sorts JSON keys by length."""
+        names = sorted(
+            entry.detail, key=lambda name: (_FIRST_KEYS.index(name) if name in _FIRST_KEYS else len(_FIRST_KEYS), name)
+        )
         parts = [f"{name.replace('_', ' ')} {_short(entry.detail[name])}" for name in names]
-        return cells.said(
-            ", ".join(part for name, part in zip(names, parts, strict=True) if _tells(entry.detail[name]))
+        return cells.long_text(
+            ", ".join(part for name, part in zip(names, parts, strict=True) if not _is_blank(entry.detail[name]))
         )
 
     @display(description="detail")
@@ -102,18 +104,18 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         """The whole detail as JSON."""
         return format_html("<pre>{}</pre>", json.dumps(entry.detail, indent=2, ensure_ascii=False, sort_keys=True))
 
-    @display(description="hash, and the one before it")
+    @display(description="hash and previous hash")
     def chain(self, entry: AuditEntry) -> SafeString:
         """The entry's hash and its predecessor's, in hexadecimal."""
         return format_html("<code>{}</code><br><code>{}</code>", bytes(entry.hash).hex(), bytes(entry.previous).hex())
 
 
-def _tells(value: Any) -> bool:
-    return value not in (None, "", [], {})
+def _is_blank(value: Any) -> bool:
+    return value in (None, "", [], {})
 
 
 def _short(value: Any) -> str:
     if not isinstance(value, list):
         return str(value)
-    more = len(value) - _NAMED
-    return " ".join(map(str, value[:_NAMED])) + (f" and {more:,} more" if more > 0 else "")
+    more = len(value) - _MOST_ITEMS
+    return " ".join(map(str, value[:_MOST_ITEMS])) + (f" and {more:,} more" if more > 0 else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_STAY_SMALL = 2  # 90 s says more than 1 min
+_LEAST = 2  # of a unit: "90 s" is more exact than "1 min"
 
 
 def relative(at: datetime | None, now: datetime) -> str:
@@ -18,5 +18,5 @@ def relative(at: datetime | None, now: datetime) -> str:
 
 def span(seconds: int) -> str:
     """A duration in seconds, as text in the largest unit of which it has at least two."""
-    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= _STAY_SMALL * size), _UNITS[-1])
+    size, unit = next(((size, unit) for size, unit in _UNITS if seconds >= _LEAST * size), _UNITS[-1])
     return f"{seconds // size} {unit}"

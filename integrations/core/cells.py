@@ -22,9 +22,9 @@ def progress(done: int, total: int | None, *, complete: bool) -> SafeString | st
     return f"{done:,} so far" if done else ""
 
 
-def said(words: str, *, trouble: bool = False) -> SafeString:
+def long_text(text: str, *, trouble: bool = False) -> SafeString:
     """A text of any length that wraps inside its cell and does not widen the row."""
-    return format_html('<span class="result-said{}">{}</span>', " result-trouble" if trouble else "", words)
+    return format_html('<span class="result-text{}">{}</span>', " result-trouble" if trouble else "", text)
 
 
 def when(started: datetime, finished: datetime | None, now: datetime) -> SafeString:

@@ -93,7 +93,7 @@ class BufferedCounter(Generic[Key, Value]):
             self._failed = True
             self._write_or_split(sorted(taken.items(), key=_key))
             self._failed = False
-        except _Away as away:
+        except _DatabaseAway as away:
             log.warning("counter.not_written", counter=self.name, reason=away.reason)
             with self._lock:
                 newer, self._values = self._values, dict(away.rows)
@@ -118,13 +118,13 @@ class BufferedCounter(Generic[Key, Value]):
         self._values[key] = value
 
     def _write_or_split(self, rows: Sequence[tuple[Key, Value]]) -> None:
-        """Write the rows; halve them until what the database refuses is alone. Raises _Away with the unwritten rows."""
+        """Write the rows; halve them until the refused ones are alone. Raises _DatabaseAway with the unwritten rows."""
         try:
             with transaction.atomic():
                 self._write(rows)
             return
         except (OperationalError, InterfaceError) as error:
-            raise _Away(rows, type(error).__name__) from error
+            raise _DatabaseAway(rows, type(error).__name__) from error
         except (DatabaseError, ValueError) as error:  # ValueError: text that no database takes
             if len(rows) == 1:
                 log.warning("counter.row_lost", counter=self.name, reason=type(error).__name__)
@@ -132,12 +132,12 @@ class BufferedCounter(Generic[Key, Value]):
         middle = len(rows) // 2
         try:
             self._write_or_split(rows[:middle])
-        except _Away as away:
-            raise _Away([*away.rows, *rows[middle:]], away.reason) from away
+        except _DatabaseAway as away:
+            raise _DatabaseAway([*away.rows, *rows[middle:]], away.reason) from away
         self._write_or_split(rows[middle:])
 
 
-class _Away(Exception):
+class _DatabaseAway(Exception):
     """The database is away; `rows` were not written."""
 
     def __init__(self, rows: Sequence[tuple[Any, Any]], reason: str) -> None:

@@ -63,7 +63,7 @@ class OneOf(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(**{f"{self.parameter_name}__isnull": True} if field.null else {self.parameter_name: ""})
 
 
-class Named(AllValuesFieldListFilter):
+class ValueLinks(AllValuesFieldListFilter):
     """Filter with a link for each value of a column, where the empty value has a label too.
 
     In a large table the column must be the first of an index.

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from integrations.core import clock
 
-_PAUSE = 0.5  # seconds between two looks
+_PAUSE = 0.5  # seconds between two polls
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ class CallAdmin(ReadOnlyAdmin):
     def message_and_trace_id(self, call: Call) -> SafeString:
         """Column: the error's message and the vendor's trace id."""
         words = call.message.replace(f" (trace id {call.trace_id})", "")
-        cell = '<div class="result-said"><div class="result-brief" title="{0}">{0}</div><code>{1}</code></div>'
+        cell = '<div class="result-text"><div class="result-brief" title="{0}">{0}</div><code>{1}</code></div>'
         return format_html(cell, words, call.trace_id)
 
     @display(description="took, for job", ordering="took_ms", header=True)

@@ -20,7 +20,7 @@ from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
-from integrations.core.filters import Named
+from integrations.core.filters import ValueLinks
 from integrations.jobs import events, pausing, runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
@@ -37,7 +37,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
 
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "standing", "bar", "said", "when")
-    list_filter = ("status", "schedule__job", "schedule__app", ("error_code", Named), "started_at")
+    list_filter = ("status", "schedule__job", "schedule__app", ("error_code", ValueLinks), "started_at")
     paginator = FirstTenThousand
     list_select_related = ("schedule__app",)
     search_fields = ("=schedule__tenant_id", "=trace_id", "schedule__job")
@@ -80,7 +80,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     def said(self, run: Run) -> SafeString | str:
         """The outcome and the error of the run."""
         words = "; ".join(filter(None, [outcome(run), run.error]))
-        return cells.said(words, trouble=bool(run.error) and run.status != Run.Status.CANCELLED)
+        return cells.long_text(words, trouble=bool(run.error) and run.status != Run.Status.CANCELLED)
 
     @display(description="when", ordering="started_at")
     def when(self, run: Run) -> SafeString:

@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
-from integrations.core.filters import Named
+from integrations.core.filters import ValueLinks
 from integrations.sync import plans, queries, runs, vanished
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
@@ -70,7 +70,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
 
     tenant_id_path = "plan__location_id"
     list_display = ("resource", "tenant_heading", "kind", "standing", "bar", "said", "when")
-    list_filter = ("status", "kind", "plan__resource", ("error_code", Named))
+    list_filter = ("status", "kind", "plan__resource", ("error_code", ValueLinks))
     paginator = FirstTenThousand
     list_select_related = ("plan__app",)
     search_fields = ("=plan__location_id",)
@@ -112,7 +112,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     def said(self, run: Run) -> SafeString:
         """The number of deletions and the error."""
         words = "; ".join(filter(None, [f"{run.deleted:,} deleted" if run.deleted else "", run.error]))
-        return cells.said(words, trouble=run.status == Run.Status.FAILED)
+        return cells.long_text(words, trouble=run.status == Run.Status.FAILED)
 
     @display(description="when", ordering="started_at")
     def when(self, run: Run) -> SafeString:

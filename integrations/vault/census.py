@@ -60,25 +60,25 @@ def count() -> Census:
     """Count each sealed column and each external store in one pass."""
     counts = {column.label: _count(column) for column in columns.registered()}
     unread: dict[str, str] = {}
-    for place in external_values.registered():
+    for store in external_values.registered():
         try:
-            counts[place.label] = Counter(held.key_id or DAMAGED for held in place.values())
+            counts[store.label] = Counter(value.key_id or DAMAGED for value in store.values())
         except StoreUnavailable as error:
-            unread[place.label] = str(error)
+            unread[store.label] = str(error)
     return Census(counts, unread)
 
 
 def require(ring: KeyRing) -> None:
     """Raises SealBroken, naming the keys in use that the ring lacks."""
     census = count()
-    for label, why in census.unread.items():
-        log.warning("vault.uncounted", place=label, reason=why)
+    for label, reason in census.unread.items():
+        log.warning("vault.uncounted", store=label, reason=reason)
     missing = census.missing(ring)
     if missing:
         lost = ", ".join(f"{key_id!r} ({census.by_key[key_id]} values)" for key_id in missing)
         raise SealBroken(
             f"VAULT_KEYS lacks keys that sealed what is stored: {lost}: put them back at the end of the list, "
-            "or, if one is lost for good, give up what it sealed: manage.py vault forget KEY_ID",
+            "or, if one is lost for good, delete what it sealed: manage.py vault forget KEY_ID",
             key_ids=missing,
         )
 

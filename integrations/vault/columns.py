@@ -42,11 +42,11 @@ class SealedColumn:
     @property
     def label(self) -> str:
         """`app.Model.column`, for reports."""
-        return f"{self.model._meta.label}.{self.column}"  # noqa: SLF001 - public, says Django
+        return f"{self.model._meta.label}.{self.column}"  # noqa: SLF001 - documented by Django
 
     def rows(self) -> QuerySet[Any]:
         """The rows with a value, only the needed columns loaded, each annotated with `key_id_bytes`."""
-        every = self.model._base_manager.annotate(key_id_bytes=KeyId(self.column))  # noqa: SLF001 - public, says Django
+        every = self.model._base_manager.annotate(key_id_bytes=KeyId(self.column))  # noqa: SLF001 - documented by Django
         found: QuerySet[Any] = every.exclude(**{self.column: None})
         return found.only("pk", *self.needs, self.column)
 
@@ -65,9 +65,9 @@ class SealedColumn:
 
 def sealed_by(model: type[Model], key_id: str) -> QuerySet[Any]:
     """The model's rows of which that key sealed any column."""
-    mine = [column.column for column in registered() if column.model is model]
-    rows = model._base_manager.alias(**{f"{column}_key": KeyId(column) for column in mine})  # noqa: SLF001 - as above
-    any_of = (Q(**{f"{column}_key": key_id.encode()}) for column in mine)
+    own = [column.column for column in registered() if column.model is model]
+    rows = model._base_manager.alias(**{f"{column}_key": KeyId(column) for column in own})  # noqa: SLF001 - as above
+    any_of = (Q(**{f"{column}_key": key_id.encode()}) for column in own)
     found: QuerySet[Any] = rows.filter(reduce(or_, any_of))
     return found
 

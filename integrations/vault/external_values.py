@@ -44,16 +44,16 @@ class ExternalValues(Protocol):
     def values(self) -> Iterator[SealedValue]:
         """All values of the store. Raises StoreUnavailable when they cannot be read, in whole or in part."""
 
-    def swap(self, held: SealedValue, blob: bytes) -> bool:
-        """Replace `held` by `blob`, if it is unchanged. False when it is not. Raises StoreUnavailable."""
+    def swap(self, value: SealedValue, blob: bytes) -> bool:
+        """Replace the blob of `value` by `blob`, if it is unchanged. False when it is not. Raises StoreUnavailable."""
 
 
 _registered: dict[str, ExternalValues] = {}
 
 
-def register(place: ExternalValues) -> None:
+def register(store: ExternalValues) -> None:
     """Make a store known to the census and the rotation."""
-    _registered[place.label] = place
+    _registered[store.label] = store
 
 
 def registered() -> tuple[ExternalValues, ...]:

@@ -1,4 +1,4 @@
-"""Gives up the values that a lost key sealed, so that processes can start without it.
+"""Deletes the values that a lost key sealed, so that processes can start without it.
 
 Nothing is opened, because nothing can be. Each room above registers a handler that decides what becomes of its values.
 It empties the columns, writes the reason and the remedy to the row, and writes an audit entry for each. A batch is one
@@ -18,23 +18,23 @@ from integrations.vault import census, keys
 from integrations.vault.rotation import Watcher
 
 _PAUSE = 0.2  # seconds between passes, for rows that another transaction is writing
-_PATIENCE = 25  # passes in a row that give up nothing
+_PATIENCE = 25  # passes in a row that delete nothing
 
 
 class LostKeyHandler(Protocol):
-    """Gives up the values of one room when their key is lost. `label` names it in reports."""
+    """Deletes the values of one room when their key is lost. `label` names it in reports."""
 
     label: str
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
-        """Give up one batch. Returns counts by outcome, empty when no value is left or none can be locked.
+        """Delete one batch. Returns counts by outcome, empty when no value is left or none can be locked.
 
         Raises StoreUnavailable.
         """
 
 
 @dataclass(slots=True)
-class Outcome:
+class ForgetResult:
     """Result of a run. `ends`: counts by handler and outcome; `left`: values that the key still seals."""
 
     key_id: str
@@ -52,48 +52,49 @@ def register(handler: LostKeyHandler) -> None:
     _registered[handler.label] = handler
 
 
-def held(key_id: str) -> dict[str, int]:
+def sealed_counts(key_id: str) -> dict[str, int]:
     """How many values the lost key seals, by label. Raises BadRequest for a key that the ring has."""
     if not keys.is_id(key_id):
         raise BadRequest(f"{key_id!r} is not the id of a key")
     if key_id in keys.unproven().ciphers:
         raise BadRequest(
-            f"the key {key_id!r} is here: use `manage.py vault rotate`, then take it out of VAULT_KEYS "
+            f"the key {key_id!r} is in VAULT_KEYS: use `manage.py vault rotate`, then take it out of VAULT_KEYS "
             "(if it is another key than the one that sealed, take it out first)"
         )
     found = census.count()
     return {label: counts[key_id] for label, counts in found.by_column.items() if counts.get(key_id)}
 
 
-def run(key_id: str, *, actor: str, watcher: Watcher = Watcher()) -> Outcome:  # noqa: B008 - frozen
-    """Give up all values that the key sealed. Raises BadRequest for a key that the ring has."""
-    outcome, subject = Outcome(key_id), f"key:{key_id}"
-    if counts := held(key_id):
+def run(key_id: str, *, actor: str, watcher: Watcher = Watcher()) -> ForgetResult:  # noqa: B008 - frozen
+    """Delete all values that the key sealed. Raises BadRequest for a key that the ring has."""
+    result, subject = ForgetResult(key_id), f"key:{key_id}"
+    if counts := sealed_counts(key_id):
         audit.record("vault.forget_started", actor=actor, subject=subject, held=counts)
     patience = _PATIENCE
     while patience:
-        moved = _pass(outcome, actor, watcher)
+        moved = _pass(result, actor, watcher)
         found = census.count()
-        outcome.left, outcome.unread = found.by_key[key_id], [f"{k}: {why}" for k, why in found.unread.items()]
-        if not outcome.left or outcome.stopped:
+        result.left = found.by_key[key_id]
+        result.unread = [f"{label}: {reason}" for label, reason in found.unread.items()]
+        if not result.left or result.stopped:
             break
         patience = _PATIENCE if moved else patience - 1
         clock.sleep(_PAUSE)
-    if outcome.ends:
-        audit.record("vault.forget_finished", actor=actor, subject=subject, ends=outcome.ends, left=outcome.left)
-    return outcome
+    if result.ends:
+        audit.record("vault.forget_finished", actor=actor, subject=subject, ends=result.ends, left=result.left)
+    return result
 
 
-def _pass(outcome: Outcome, actor: str, watcher: Watcher) -> bool:
-    """Whether anything was given up."""
+def _pass(result: ForgetResult, actor: str, watcher: Watcher) -> bool:
+    """One batch after another of every handler. Whether anything was deleted."""
     moved = False
     for handler in _registered.values():
         try:
-            while not (stopped := watcher.stop()) and (ends := handler.forget(outcome.key_id, actor=actor)):
+            while not (stopped := watcher.stop()) and (ends := handler.forget(result.key_id, actor=actor)):
                 moved = True
-                outcome.ends[handler.label] = dict(Counter(outcome.ends.get(handler.label, {})) + ends)
+                result.ends[handler.label] = dict(Counter(result.ends.get(handler.label, {})) + ends)
                 watcher.batch_done(ends.total())
-            outcome.stopped |= stopped
+            result.stopped |= stopped
         except StoreUnavailable:
-            continue  # the census says so too
+            continue  # the census reports the store as unread
     return moved

@@ -5,8 +5,8 @@ open. A key id travels with every ciphertext, so a ring can grow while old rows 
 
 A new key comes in four steps, each finished on every machine before the next, so that no process ever meets a key id
 it lacks: append it (`old,new`) and restart; put it first (`new,old`) and restart; `manage.py vault rotate`; drop the
-old one once `manage.py vault status` says that it may be retired. An id is never given to another key. What a key
-sealed before it was lost for good is given up by `manage.py vault forget`.
+old one once `manage.py vault status` says that it may be retired. An id is never given to another key.
+`manage.py vault forget` deletes the values of a key that is lost for good.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def parse(entries: Iterable[str]) -> KeyRing:
         if not colon or not _KEY_ID.fullmatch(key_id):
             raise ValueError(f"entry {number} is not <key id>:<base64 of {KEY_BYTES} bytes>")
         if key_id in ciphers:
-            raise ValueError(f"key id {key_id!r} stands there twice")
+            raise ValueError(f"key id {key_id!r} is listed twice")
         ciphers[key_id] = AESGCM(_decode(key_id, encoded))
     if not ciphers:
         raise ValueError("at least one key is needed")

@@ -1,6 +1,6 @@
 """Key rotation: re-seals every sealed value under the newest key while the system keeps running.
 
-1. Walk each registered column by primary key and take a batch of values that the newest key did not seal.
+1. Go through each registered column by primary key and take a batch of values that the newest key did not seal.
 2. Open and re-seal them here, with no transaction open and no row locked.
 3. Swap them in by one UPDATE, each where the old blob still stands. A refresh or an install that came in between has
    written another blob (every seal has a nonce of its own), so its row is left alone: it is sealed newly anyway.
@@ -55,7 +55,7 @@ class Broken:
 
 
 @dataclass(slots=True)
-class Outcome:
+class RotationResult:
     """Result of a rotation. `busy`: values whose rows stayed locked to the end.
 
     `unread` says why a store outside the database could not be reached. The next run handles both.
@@ -82,65 +82,65 @@ def stale() -> int:
     return census.count().stale(keys.ring())
 
 
-def run(*, actor: str, watcher: Watcher, batch: int = BATCH) -> Outcome:
+def run(*, actor: str, watcher: Watcher, batch: int = BATCH) -> RotationResult:
     """Rotate, with an audit entry before and after. Raises SealBroken when the ring is not the right one."""
     ring, subject = keys.ring(), f"key:{keys.ring().newest}"
     audit.record("vault.rotation_started", actor=actor, subject=subject, ring=list(ring.ciphers))
-    outcome = rotate(ring, watcher=watcher, batch=batch)
-    end = "vault.rotation_stopped" if outcome.stopped else "vault.rotation_finished"
-    counts = {"resealed": outcome.resealed, "busy": outcome.busy, "broken": len(outcome.broken)}
-    audit.record(end, actor=actor, subject=subject, **counts)
-    return outcome
+    result = rotate(ring, watcher=watcher, batch=batch)
+    action = "vault.rotation_stopped" if result.stopped else "vault.rotation_finished"
+    counts = {"resealed": result.resealed, "busy": result.busy, "broken": len(result.broken)}
+    audit.record(action, actor=actor, subject=subject, **counts)
+    return result
 
 
-def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> Outcome:
-    """Walk all columns until older keys seal nothing but broken values."""
-    outcome, patience = Outcome(key_id=ring.newest), _PATIENCE
+def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> RotationResult:
+    """Re-seal all columns and external stores until older keys seal nothing but broken values."""
+    result, patience = RotationResult(key_id=ring.newest), _PATIENCE
     while patience:
-        before = outcome.resealed
-        outcome.busy, outcome.broken, outcome.unread = 0, [], []
+        before = result.resealed
+        result.busy, result.broken, result.unread = 0, [], []
         for column in columns.registered():
-            _pass_over(column, ring, batch, watcher, outcome)
-        for place in external_values.registered():
+            _pass_over(column, ring, batch, watcher, result)
+        for store in external_values.registered():
             try:
-                _pass_outside(place, ring, watcher, outcome)
+                _pass_outside(store, ring, watcher, result)
             except StoreUnavailable as error:
-                outcome.unread.append(f"{place.label}: {error}")
-        if outcome.stopped or not outcome.busy:
+                result.unread.append(f"{store.label}: {error}")
+        if result.stopped or not result.busy:
             break
-        patience = _PATIENCE if outcome.resealed > before else patience - 1
+        patience = _PATIENCE if result.resealed > before else patience - 1
         clock.sleep(_PAUSE)
-    return outcome
+    return result
 
 
-def _pass_over(column: SealedColumn, ring: KeyRing, size: int, watcher: Watcher, outcome: Outcome) -> None:
+def _pass_over(column: SealedColumn, ring: KeyRing, size: int, watcher: Watcher, result: RotationResult) -> None:
     for rows in _batches(column, ring.newest, size):
         if watcher.stop():
-            outcome.stopped = True
+            result.stopped = True
             return
-        blobs = list(_reseal(column, ring, rows, outcome.broken))
+        blobs = list(_reseal(column, ring, rows, result.broken))
         swapped = _swap(column, blobs)
-        outcome.resealed += swapped
-        outcome.busy += len(blobs) - swapped
+        result.resealed += swapped
+        result.busy += len(blobs) - swapped
         watcher.batch_done(len(rows))
 
 
-def _pass_outside(place: ExternalValues, ring: KeyRing, watcher: Watcher, outcome: Outcome) -> None:
+def _pass_outside(store: ExternalValues, ring: KeyRing, watcher: Watcher, result: RotationResult) -> None:
     """Re-seal the values of an external store one by one: they are few. Raises StoreUnavailable."""
-    for held in place.values():
-        if held.key_id == ring.newest:
+    for value in store.values():
+        if value.key_id == ring.newest:
             continue
         if watcher.stop():
-            outcome.stopped = True
+            result.stopped = True
             return
         try:
-            if held.binding is None:
+            if value.binding is None:
                 raise SealBroken("it cannot be read")
-            secret = unseal_with(ring, held.blob, held.binding)
+            secret = unseal_with(ring, value.blob, value.binding)
         except SealBroken as error:
-            outcome.broken.append(Broken(place.label, held.name, held.owner, str(error)))
+            result.broken.append(Broken(store.label, value.name, value.owner, str(error)))
         else:
-            outcome.resealed += place.swap(held, seal_under(ring, ring.newest, secret, held.binding))
+            result.resealed += store.swap(value, seal_under(ring, ring.newest, secret, value.binding))
         watcher.batch_done(1)
 
 
@@ -169,16 +169,16 @@ def _swap(column: SealedColumn, blobs: Blobs) -> int:
     if not blobs:
         return 0
     connection = connections[router.db_for_write(column.model)]
-    meta, quote = column.model._meta, connection.ops.quote_name  # noqa: SLF001 - public, says Django
+    meta, quote = column.model._meta, connection.ops.quote_name  # noqa: SLF001 - documented by Django
     table, key, name = quote(meta.db_table), quote(str(meta.pk.column)), quote(column.column)
     statement = f"""
-        WITH held AS (
+        WITH matching AS (
             SELECT t.{key} AS pk, w.new
             FROM unnest(%b::{meta.pk.rel_db_type(connection)}[], %b::bytea[], %b::bytea[]) AS w (pk, old, new)
             JOIN {table} t ON t.{key} = w.pk
             WHERE t.{name} = w.old FOR NO KEY UPDATE OF t SKIP LOCKED
         )
-        UPDATE {table} t SET {name} = held.new FROM held WHERE t.{key} = held.pk
+        UPDATE {table} t SET {name} = matching.new FROM matching WHERE t.{key} = matching.pk
     """  # noqa: S608 - identifiers of our models
     connection.ensure_connection()
     # A cursor of psycopg's own: Django's sends a blob as text inside the statement, which takes four times as long.

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from integrations.core import clock
-from integrations.vault import address, keys
+from integrations.vault import https_source, keys
 
 COMMAND = "command:"
 TIMEOUT = 10.0  # seconds for a source to answer in
@@ -36,9 +36,10 @@ class SourceFailed(ValueError):
 
 
 class Source(Protocol):
-    """A source of the key ring, such as a KMS: `unwrap` returns the ring's entries. It raises SourceFailed."""
+    """A source of the key ring, such as a KMS."""
 
-    def unwrap(self) -> str: ...
+    def unwrap(self) -> str:
+        """The ring's entries as one text, newest first. Raises SourceFailed."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,7 +101,7 @@ class Command:
 
 
 @dataclass(frozen=True, repr=False)
-class Address:
+class HttpsUrl:
     """A URL that answers with the entries. A user and password in it are sent as Basic authorization."""
 
     url: str
@@ -109,10 +110,10 @@ class Address:
     def unwrap(self) -> str:
         """The body of the response. Raises SourceFailed."""
         try:
-            found = address.get(self.url, timeout=self.timeout, largest=LARGEST)
-        except address.NoAnswer as error:
+            found = https_source.get(self.url, timeout=self.timeout, largest=LARGEST)
+        except https_source.NoAnswer as error:
             raise SourceFailed(str(error)) from None
-        return _text(found, "the address")
+        return _text(found, "the URL")
 
 
 def choose(value: str) -> Source:
@@ -120,7 +121,7 @@ def choose(value: str) -> Source:
     if value.startswith(COMMAND):
         return Command(value.removeprefix(COMMAND))
     if re.match(r"https?://", value, re.IGNORECASE):
-        return Address(value)
+        return HttpsUrl(value)
     return Local(value)
 
 

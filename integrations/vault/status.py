@@ -66,15 +66,15 @@ def _key(key_id: str, role: str, census: Census) -> Key:
 
 def _problems(wrong: list[str], missing: list[str], census: Census, ring: KeyRing) -> Iterator[str]:
     for key_id in wrong:
-        yield f"the key {key_id!r} is another one than the one that sealed what is stored: put the right one back"
+        yield f"the key {key_id!r} is not the one that sealed the stored values: put the right one back"
     for key_id in missing:
-        held = census.by_key[key_id]
+        values = census.by_key[key_id]
         yield (
-            f"the key {key_id!r} is missing and holds {held} values: put it back behind {ring.newest!r}, or, if it is "
-            f"lost for good, run manage.py vault forget {key_id}"
+            f"the key {key_id!r} is missing and seals {values} values: put it back behind {ring.newest!r}, or, if it "
+            f"is lost for good, run manage.py vault forget {key_id}"
         )
-    for label, why in census.unread.items():
-        yield f"{label} cannot be counted, so no key may be retired: {why}"
+    for label, reason in census.unread.items():
+        yield f"{label} cannot be counted, so no key may be retired: {reason}"
     if census.damaged:
         labels = sorted(label for label, counts in census.by_column.items() if counts.get(DAMAGED))
         yield f"{census.damaged} values are damaged: {', '.join(labels)}; `manage.py vault rotate` names their rows"

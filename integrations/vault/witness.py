@@ -1,8 +1,8 @@
 """Key witnesses: prove that each key of the ring is the one that always had its id, before its first use.
 
-A missing key shows by itself: its id is in the rows and not in the ring. A key whose bytes were exchanged under the
-same id does not, until it has sealed rows that the other machines cannot open. So every key has a witness row in the
-database: a constant, sealed. The first process with a new key writes it, and all others must be able to open it.
+A missing key is easy to find: its id is in the rows and not in the ring. Another key under the same id is not, until it
+has sealed rows that the other machines cannot open. So every key has a witness row in the database: a constant, sealed.
+The first process with a new key writes it, and all others must be able to open it.
 
 A key that is older than its witness is accepted when it opens a value that is stored under its id, or when there is no
 such value. The proof runs in every process, management commands too, at the first use of the ring (`keys.ring`). Web,
@@ -56,7 +56,9 @@ def wrong_keys(ring: KeyRing) -> list[str]:
     """The ids of keys whose bytes have changed. Writes the witnesses that are missing."""
     new = [key_id for key_id in ring.ciphers if key_id not in _witnesses(ring)]
     wrong = {key_id for key_id in new if not _opens_what_is_stored(ring, key_id)}
-    Witness.objects.bulk_create([_plant(ring, key_id) for key_id in new if key_id not in wrong], ignore_conflicts=True)
+    Witness.objects.bulk_create(
+        [_new_witness(ring, key_id) for key_id in new if key_id not in wrong], ignore_conflicts=True
+    )
     # Read again: another process, with another key under this id, may have written its witness first.
     wrong.update(key_id for key_id, sealed in _witnesses(ring).items() if not _opens(ring, sealed, _binding(key_id)))
     return [key_id for key_id in ring.ciphers if key_id in wrong]
@@ -67,7 +69,7 @@ def _witnesses(ring: KeyRing) -> dict[str, bytes]:
     return {key_id: bytes(sealed) for key_id, sealed in rows}
 
 
-def _plant(ring: KeyRing, key_id: str) -> Witness:
+def _new_witness(ring: KeyRing, key_id: str) -> Witness:
     sealed = seal_under(ring, key_id, _CONSTANT, _binding(key_id))
     return Witness(key_id=key_id, sealed=sealed, created_at=clock.now())
 

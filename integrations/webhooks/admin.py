@@ -82,7 +82,7 @@ class EventAdmin(ReadOnlyAdmin):
     @display(description="error")
     def said(self, event: Event) -> SafeString | str:
         """The last error. It comes before the times, which may be out of sight on a narrow screen."""
-        return cells.said(event.error, trouble=True) if event.error else "–"
+        return cells.long_text(event.error, trouble=True) if event.error else "–"
 
     @admin.display(description="payload")
     def body(self, event: Event) -> SafeString:

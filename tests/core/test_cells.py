@@ -34,8 +34,8 @@ def test_without_a_total_there_is_no_bar() -> None:
 
 
 def test_words_from_outside_stay_words() -> None:
-    assert "&lt;b&gt;" in cells.said("<b>", trouble=True)
-    assert "result-trouble" not in cells.said("well")
+    assert "&lt;b&gt;" in cells.long_text("<b>", trouble=True)
+    assert "result-trouble" not in cells.long_text("well")
 
 
 def test_when_tells_the_moment_and_the_length() -> None:

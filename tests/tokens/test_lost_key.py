@@ -39,7 +39,7 @@ def lost(ring: Any) -> None:
     ring("old")
 
 
-def lose(ring: Any, *kept: Credential) -> forget.Outcome:
+def lose(ring: Any, *kept: Credential) -> forget.ForgetResult:
     """The app and the credentials in `kept` are re-sealed by a new key before the old one is gone."""
     others = Credential.objects.exclude(pk__in=[row.pk for row in kept])
     before = {row.pk: (row.access_sealed, row.refresh_sealed) for row in others}

@@ -70,7 +70,7 @@ def test_a_key_removed_too_early_is_named(app, ring) -> None:
     ring("k2")
     found, complaint = status()
     assert (roles(found), found["missing"]) == ({"k2": "seals", "k1": "missing"}, ["k1"])
-    assert "the key 'k1' is missing and holds 6 values" in complaint
+    assert "the key 'k1' is missing and seals 6 values" in complaint
     assert "MISSING from VAULT_KEYS" in vault("status")[0]
 
 

@@ -1,4 +1,4 @@
-"""`manage.py vault forget`: a key is lost for good, and its values are given up so that all else can be started."""
+"""`manage.py vault forget`: a key is lost for good, and its values are deleted so that processes can start."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_a_key_that_is_here_is_left_alone(app, ring, key_id) -> None:
     ring("k2", "k1")
     out, complaint = vault("forget", key_id, "--yes")
     assert (out, actions()) == ("", [])
-    assert f"the key {key_id!r} is here: use `manage.py vault rotate`" in complaint
+    assert f"the key {key_id!r} is in VAULT_KEYS: use `manage.py vault rotate`" in complaint
     assert tokens(row) == ("access-loc0", "refresh-loc0")
 
 
@@ -284,7 +284,7 @@ def test_a_row_that_somebody_writes_is_left_to_the_next_run(ring, monkeypatch) -
             cursor.execute("SELECT FROM tokens_credential WHERE id = %s FOR UPDATE", [rows[1].pk])
             out, complaint = vault("forget", "k1", "--yes")
         assert "2 needs reconnect" in out
-        assert "2 values are left, which somebody was writing: run it again" in complaint
+        assert "2 values are left, because other transactions were writing their rows: run it again" in complaint
         held.rollback()
     finally:
         held.close()

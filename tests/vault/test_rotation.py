@@ -24,7 +24,7 @@ from tests.support.waiting import PATIENCE
 from tests.vault.conftest import grant, make_app, make_rows, tokens
 
 
-def run(batch: int = 7) -> rotation.Outcome:
+def run(batch: int = 7) -> rotation.RotationResult:
     return rotation.run(actor="test", watcher=rotation.Watcher(), batch=batch)
 
 
@@ -237,7 +237,7 @@ def test_two_rotations_share_the_work(app, ring) -> None:
     make_rows(app, 40)
     ring("k2", "k1")
     keys.ring()
-    outcomes: list[rotation.Outcome] = []
+    outcomes: list[rotation.RotationResult] = []
 
     def work() -> None:
         outcomes.append(run(batch=5))

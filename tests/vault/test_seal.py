@@ -95,7 +95,7 @@ def test_a_missing_key_is_named(settings) -> None:
         (["nocolon"], "entry 1"),
         (["a:AAAA"], "'a' is not the base64 of 32 bytes"),
         (["a:!!!!"], "'a' is not the base64 of 32 bytes"),
-        ([f"a:{base64.b64encode(bytes(32)).decode()}"] * 2, "stands there twice"),
+        ([f"a:{base64.b64encode(bytes(32)).decode()}"] * 2, "is listed twice"),
     ],
 )
 def test_a_bad_ring_says_which_entry(entries: list[str], complaint: str) -> None:

@@ -16,7 +16,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from integrations.vault import address, keys, sources
+from integrations.vault import https_source, keys, sources
 from tests.support.waiting import wait_until
 from tests.vault.conftest import entry
 
@@ -240,8 +240,8 @@ def test_an_address_that_drips(raw: Raw) -> None:
     """Each byte comes in time; all of them together do not."""
     raw.drip = True
     started = time.monotonic()
-    with pytest.raises(address.NoAnswer, match=r"took over 0\.5 s"):
-        address.get(f"http://127.0.0.1:{raw.server_address[1]}/", timeout=0.5, largest=10_000)
+    with pytest.raises(https_source.NoAnswer, match=r"took over 0\.5 s"):
+        https_source.get(f"http://127.0.0.1:{raw.server_address[1]}/", timeout=0.5, largest=10_000)
     assert time.monotonic() - started < 100
 
 

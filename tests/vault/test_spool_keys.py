@@ -63,7 +63,7 @@ def test_a_key_that_only_an_entry_needs_may_not_be_retired(app, ring, spool_dire
     assert (held(found, "k1"), found["stale"], found["retirable"]) == (1, 1, [])
     assert roles(found) == {"k2": "seals", "k1": "opens"}
     ring("k2")
-    assert "the key 'k1' is missing and holds 1 values" in status()[1]
+    assert "the key 'k1' is missing and seals 1 values" in status()[1]
     assert "manage.py vault forget k1" in status()[1]
     with pytest.raises(SealBroken, match=r"'k1' \(1 values\).*vault forget"):
         witness.at_start()

@@ -19,24 +19,24 @@ from integrations.core.models import AuditEntry
 class Command(BaseCommand):
     """The command `audit`."""
 
-    help = "The audit trail. `verify` walks its hash chain and names the first entry that does not fit."
+    help = "The audit trail. `verify` checks its hash chain and names the first entry that does not fit."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the action and `--kept`."""
-        verify = parser.add_subparsers(dest="action", required=True).add_parser("verify", help="walk the hash chain")
+        verify = parser.add_subparsers(dest="action", required=True).add_parser("verify", help="check the hash chain")
         verify.add_argument("--kept", metavar="HASH", help="a head's hash from an earlier run that must still be there")
         verify.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Verify the chain and print the newest hash."""
-        head = audit.head()  # before the walk, so that it is among what was walked
+        head = audit.head()  # before the check, which then covers it
         broken = audit.verify()
         result = {
             "entries": AuditEntry.objects.filter(pk__lte=head.pk).count() if head else 0,
             "first_broken": broken,
             "head": {"id": head.pk, "at": head.at.isoformat(), "hash": bytes(head.hash).hex()} if head else None,
         }
-        self.stdout.write(json.dumps(result, indent=2) if options["json"] else _words(result))
+        self.stdout.write(json.dumps(result, indent=2) if options["json"] else _text(result))
         if broken is not None:
             raise CommandError(f"the audit trail is broken: entry {broken} is the first that does not fit")
         if options["kept"] and not audit.contains(_parsed(options["kept"])):
@@ -50,7 +50,7 @@ def _parsed(kept: str) -> bytes:
         raise CommandError("--kept should be a hash that this command printed") from None
 
 
-def _words(result: dict[str, Any]) -> str:
+def _text(result: dict[str, Any]) -> str:
     head = result["head"]
     if head is None:
         return "The audit trail is empty."

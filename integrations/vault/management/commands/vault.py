@@ -1,4 +1,4 @@
-"""`manage.py vault status|rotate|forget`: counts values by key, rotates to the newest key, gives up a lost key.
+"""`manage.py vault status|rotate|forget`: counts values by key, re-seals them, deletes those of a lost key.
 
 `status` and `forget` also run while a missing key keeps every other process from starting.
 """
@@ -25,7 +25,7 @@ _SHOWN = 20  # broken values that are listed for a person; --json lists them all
 class Command(BaseCommand):
     """`manage.py vault`."""
 
-    help = "The keys that seal the stored secrets: what each holds, re-sealing under the newest, giving up a lost one."
+    help = "The keys that seal the stored secrets: count, re-seal under the newest key, delete what a lost key sealed."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the subcommands and their options."""
@@ -33,7 +33,7 @@ class Command(BaseCommand):
         helps = {
             "status": "count the sealed values of each key; exits 1 when one is missing, wrong or a value is damaged",
             "rotate": "re-seal under the newest key; may be stopped and run again, and needs no downtime",
-            "forget": "give up all that a lost key sealed: those accounts are minted again, or must reconnect",
+            "forget": "delete all that a lost key sealed: the tokens are minted again, or tenants must reconnect",
         }
         for name, text in helps.items():
             action = actions.add_parser(name, help=text)
@@ -68,29 +68,31 @@ class Command(BaseCommand):
             raise CommandError(
                 f"stopped, {left} values left: `manage.py vault rotate` goes on from here", returncode=INTERRUPTED
             )
-        _judge(outcome)
+        _raise_for(outcome)
 
     def _forget(self, *, as_json: bool, key_id: str, yes: bool) -> None:
-        held = forget.held(key_id)
-        if held and not yes:
-            self._confirm(key_id, held)
-        with _watched(_rows(held), doing="giving up", show=not as_json) as watcher:
+        counts = forget.sealed_counts(key_id)
+        if counts and not yes:
+            self._confirm(key_id, counts)
+        with _watched(_rows(counts), doing="deleting", show=not as_json) as watcher:
             outcome = forget.run(key_id, actor="command line", watcher=watcher)
-        self.stdout.write(json.dumps(asdict(outcome), indent=2) if as_json else _given_up(outcome))
+        self.stdout.write(json.dumps(asdict(outcome), indent=2) if as_json else _deleted(outcome))
         if outcome.stopped:
             raise CommandError(f"stopped, {outcome.left} values left: run it again", returncode=INTERRUPTED)
         if outcome.unread:
-            raise CommandError(f"not everything could be seen: {'; '.join(outcome.unread)}: run it again")
+            raise CommandError(f"not everything could be read: {'; '.join(outcome.unread)}: run it again")
         if outcome.left:
-            raise CommandError(f"{outcome.left} values are left, which somebody was writing: run it again")
+            raise CommandError(
+                f"{outcome.left} values are left, because other transactions were writing their rows: run it again"
+            )
 
-    def _confirm(self, key_id: str, held: dict[str, int]) -> None:
+    def _confirm(self, key_id: str, sealed: dict[str, int]) -> None:
         """Ask for confirmation on standard error, so that --json prints JSON only."""
-        counts = ", ".join(f"{count} in {label}" for label, count in held.items())
+        counts = ", ".join(f"{count} in {label}" for label, count in sealed.items())
         self.stderr.write(
-            f"The key {key_id!r} sealed {counts}. Without it nobody can read them; they will be given up."
+            f"The key {key_id!r} sealed {counts}. Without it they cannot be opened; they will be deleted."
         )
-        self.stderr.write("Should the key turn up again, it will be of no use. Type the key id to go on: ", ending="")
+        self.stderr.write("If the key is found later, it will open nothing. Type the key id to go on: ", ending="")
         self.stderr.flush()
         if sys.stdin.readline().strip() != key_id:
             raise CommandError("nothing was changed: that is not the key id (--yes does not ask)")
@@ -103,21 +105,21 @@ def _watched(total: int, *, doing: str, show: bool) -> Iterator[rotation.Watcher
         yield rotation.Watcher(batch_done=advance, stop=interrupt.asked)
 
 
-def _rows(held: dict[str, int]) -> int:
-    """How many rows have these values: a model's columns are given up together."""
+def _rows(sealed: dict[str, int]) -> int:
+    """How many rows have these values: a model's columns are emptied together."""
     models: dict[str, int] = {}
-    for label, count in held.items():
+    for label, count in sealed.items():
         model = label.rpartition(".")[0]
         models[model] = max(count, models.get(model, 0))
     return sum(models.values())
 
 
-def _given_up(outcome: forget.Outcome) -> str:
+def _deleted(outcome: forget.ForgetResult) -> str:
     ends = [f"{label}: {n} {end}" for label, counts in outcome.ends.items() for end, n in counts.items()]
     return "\n".join(ends) or f"nothing is sealed by the key {outcome.key_id!r}."
 
 
-def _words(outcome: rotation.Outcome, left: int) -> str:
+def _words(outcome: rotation.RotationResult, left: int) -> str:
     lines = [f"{outcome.resealed} values re-sealed under {outcome.key_id!r}, {left} left under older keys."]
     lines += [f"does not open: {broken}" for broken in outcome.broken[:_SHOWN]]
     if len(outcome.broken) > _SHOWN:
@@ -125,10 +127,10 @@ def _words(outcome: rotation.Outcome, left: int) -> str:
     return "\n".join(lines)
 
 
-def _judge(outcome: rotation.Outcome) -> None:
+def _raise_for(outcome: rotation.RotationResult) -> None:
     if outcome.broken:
         raise CommandError(f"{len(outcome.broken)} values do not open and were left as they are")
     if outcome.unread:
         raise CommandError(f"not everything could be reached: {'; '.join(outcome.unread)}: run it again")
     if outcome.busy:
-        raise CommandError(f"{outcome.busy} values were being written all the time: run it again")
+        raise CommandError(f"the rows of {outcome.busy} values stayed locked by other transactions: run it again")

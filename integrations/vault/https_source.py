@@ -33,7 +33,7 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         if _origin(urlsplit(newurl)) != _origin(urlsplit(req.full_url)):
             fp.close()
-            raise NoAnswer(f"names an address that redirects elsewhere: {req.host}")
+            raise NoAnswer(f"names a URL that redirects elsewhere: {req.host}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -48,13 +48,13 @@ def get(url: str, *, timeout: float, largest: int) -> bytes:
         except NoAnswer as error:
             outcome.append(error)
         except Exception as error:  # the message may repeat what was sent or received
-            outcome.append(NoAnswer(f"names an address that cannot be read: {host}: {type(error).__name__}"))
+            outcome.append(NoAnswer(f"names a URL that cannot be read: {host}: {type(error).__name__}"))
 
     thread = threading.Thread(target=ask, name="vault-keys", daemon=True)
     thread.start()
     thread.join(timeout)
     if not outcome:
-        raise NoAnswer(f"names an address that took over {timeout:g} s: {host}")
+        raise NoAnswer(f"names a URL that took over {timeout:g} s: {host}")
     found = outcome[0]
     if isinstance(found, NoAnswer):
         raise found
@@ -66,11 +66,11 @@ def _request(url: str) -> tuple[urllib.request.Request, str]:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise NoAnswer("names an address that is malformed") from None
+        raise NoAnswer("names a URL that is malformed") from None
     if not host:
-        raise NoAnswer("names an address without a host")
+        raise NoAnswer("names a URL without a host")
     if parts.scheme != "https" and not _is_loopback(host):
-        raise NoAnswer(f"names an address that is not https: {host}")
+        raise NoAnswer(f"names a URL that is not https: {host}")
     shown = f"[{host}]" if ":" in host else host
     netloc = shown if port is None else f"{shown}:{port}"
     request = urllib.request.Request(parts._replace(netloc=netloc, fragment="").geturl())  # noqa: S310 - checked above
@@ -88,19 +88,19 @@ def _fetch(request: urllib.request.Request, host: str, *, timeout: float, larges
             status, body = int(answer.status), bytes(answer.read(largest + 1))
     except urllib.error.HTTPError as error:
         error.close()
-        raise NoAnswer(f"names an address that answered {error.code}: {host}") from None
+        raise NoAnswer(f"names a URL that answered {error.code}: {host}") from None
     except http.client.HTTPException:
-        raise NoAnswer(f"names an address that does not answer in HTTP: {host}") from None
+        raise NoAnswer(f"names a URL that does not answer in HTTP: {host}") from None
     except OSError as error:
-        raise NoAnswer(f"names an address that cannot be reached: {host}: {_why(error)}") from None
+        raise NoAnswer(f"names a URL that cannot be reached: {host}: {_reason(error)}") from None
     if status != http.HTTPStatus.OK:
-        raise NoAnswer(f"names an address that answered {status}: {host}")
+        raise NoAnswer(f"names a URL that answered {status}: {host}")
     if len(body) > largest:
-        raise NoAnswer(f"names an address that sent over {largest} bytes, which is no key ring: {host}")
+        raise NoAnswer(f"names a URL that sent over {largest} bytes, which is no key ring: {host}")
     return body
 
 
-def _why(error: OSError) -> str:
+def _reason(error: OSError) -> str:
     """The reason in words; URLError wraps the real error in `reason`."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, ssl.SSLCertVerificationError):
