@@ -104,7 +104,7 @@ def many() -> None:
     names = [opened(100) for _ in range(MANY)]
     for name in names:
         governor.ask(f"{APP}:{name}", lane=Lane.INTERACTIVE, ttl=15.0, horizon=0.0, want=50)
-    governor.tell()
+    governor.send_reports()
     here = tracemalloc.Filter(inclusive=True, filename_pattern=str(Path(governor.__file__).with_name("*")))
     ours = tracemalloc.take_snapshot().filter_traces([here])
     tracemalloc.stop()

@@ -103,5 +103,5 @@ def clean_redis() -> Iterator[redis.Redis]:
     with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
         servers.empty(client)
         yield client
-        governor.tell()  # what is still to be reported belongs to this test
+        governor.send_reports()  # what is still to be reported belongs to this test
         servers.empty(client)

@@ -20,7 +20,7 @@ from integrations.quota.pages import spending
 from integrations.sync.models import Record, Run
 from integrations.tenants.models import App, Installation, UserType
 from integrations.tokens.models import Credential
-from integrations.tokens.operators.attention_filter import in_need
+from integrations.tokens.operators.attention_filter import needs_attention
 from integrations.webhooks.models import Event
 
 _COUNT_EXACTLY_BELOW = 1_000_000
@@ -68,7 +68,7 @@ def credentials() -> list[dict[str, Any]]:
 
 def credentials_in_need(now: datetime) -> QuerySet[Credential]:
     """Credentials that are suspended, expired or need a reconnect."""
-    return Credential.objects.filter(in_need(now)).order_by("state", "resource_id")
+    return Credential.objects.filter(needs_attention(now)).order_by("state", "resource_id")
 
 
 def runs() -> list[dict[str, Any]]:
@@ -116,7 +116,7 @@ def busiest(limit: int) -> list[tuple[App, UserType, str]]:
 
 
 def _with_parked_tasks(limit: int) -> list[tuple[App, UserType, str]]:
-    keys = spending.in_line(limit)
+    keys = spending.resources_waiting(limit)
     rows = Installation.objects.filter(resource_id__in=[key.partition(":")[2] for key in keys]).select_related("app")
     known = {row.tenant.quota_key(row.app.client_id): row for row in rows}
     found = [known[key] for key in keys if key in known]

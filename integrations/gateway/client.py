@@ -25,12 +25,12 @@ from integrations.highlevel.http.transport import Response
 from integrations.highlevel.pagination import pages as pagination
 from integrations.highlevel.pagination.pages import Style
 from integrations.highlevel.pagination.styles import style_of, why_not
-from integrations.quota.permits.attempt import permitted
+from integrations.quota.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
-from integrations.tokens.access import api_endpoint, first_use
-from integrations.tokens.access.access_token import Access
+from integrations.tokens.access import api_endpoint, mint_on_demand
+from integrations.tokens.access.access_token import AccessToken
 from integrations.tokens.models import CredentialKey
 
 DEADLINE = 30.0  # seconds
@@ -165,8 +165,8 @@ def perform(
             return _attempt(key, request, renewed, lane=lane, deadline=deadline)
 
 
-def _access(operation: Operation | None, key: CredentialKey, lane: Lane, *, refused: int | None = None) -> Access:
-    access = first_use.access(key, lane=lane, refused=refused)
+def _access(operation: Operation | None, key: CredentialKey, lane: Lane, *, refused: int | None = None) -> AccessToken:
+    access = mint_on_demand.access(key, lane=lane, refused=refused)
     if operation is not None:
         check_kind(operation, key.tenant.kind, access.kind)
         with consent.advised(operation, key, access):
@@ -174,14 +174,16 @@ def _access(operation: Operation | None, key: CredentialKey, lane: Lane, *, refu
     return access
 
 
-def _attempt(key: CredentialKey, request: PreparedRequest, access: Access, *, lane: Lane, deadline: float) -> Response:
+def _attempt(
+    key: CredentialKey, request: PreparedRequest, access: AccessToken, *, lane: Lane, deadline: float
+) -> Response:
     """One attempt inside the attempt hook, which counts its cost and outcome and keeps it when it failed."""
     with Attempt(key, request, lane) as attempt:
         return _answer(key, request, access, attempt, lane=lane, deadline=deadline)
 
 
 def _answer(
-    key: CredentialKey, request: PreparedRequest, access: Access, attempt: Attempt, *, lane: Lane, deadline: float
+    key: CredentialKey, request: PreparedRequest, access: AccessToken, attempt: Attempt, *, lane: Lane, deadline: float
 ) -> Response:
     """One permit, one request, one settlement; then the response is classified."""
     endpoint = api_endpoint.of(key)

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from integrations.core.errors import ScopeMissing
 from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.catalogue.operation import Kind
-from integrations.tokens.access.access_token import Access
+from integrations.tokens.access.access_token import AccessToken
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.operators.reconnect_link import reconnect_url
 
 
 @contextmanager
-def advised(operation: Operation | None, key: CredentialKey, access: Access) -> Iterator[None]:
+def advised(operation: Operation | None, key: CredentialKey, access: AccessToken) -> Iterator[None]:
     """Context manager that adds advice to a ScopeMissing raised inside the block, by the gateway or by the vendor.
 
     It adds `missing` scopes if they are known, `not_requested` (those of them to add to the app first) and

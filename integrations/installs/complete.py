@@ -22,7 +22,7 @@ from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 from integrations.tokens.models import CredentialKey
 from integrations.tokens.spool import spool
-from integrations.tokens.spool.spool import Entry
+from integrations.tokens.spool.spool import SpooledGrant
 from integrations.vault.seal import Binding
 
 KIND = "install"
@@ -40,7 +40,7 @@ def complete_or_spool(app: App, grant: Grant, *, origin: str, claimant: str, now
         raise InstallPending("the installation is being finished", retry_after=10.0) from error
 
 
-def complete_spooled(entry: Entry) -> None:
+def complete_spooled(entry: SpooledGrant) -> None:
     """Complete an installation from a spool entry, unless it was uninstalled or installed again since."""
     facts = entry.facts
     app = App.objects.get(client_id=facts["client"])

@@ -235,7 +235,7 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
 
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "event_type", "webhook_id", "said", "set_aside_at")
-    list_filter = ("schedule__job", ("error_code", Named), "set_aside_at")
+    list_filter = ("schedule__job", ("error_code", ValueLinks), "set_aside_at")
     list_select_related = ("event", "schedule__app")
     search_fields = ("=event__webhook_id", "=schedule__tenant_id", "schedule__job")
     search_help_text = "A tenant's name or whole id, a webhook's id, or a job"
@@ -272,7 +272,7 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
     @display(description="error")
     def said(self, trigger: Trigger) -> SafeString:
         """Why the job failed."""
-        return cells.said(trigger.error, trouble=True)
+        return cells.long_text(trigger.error, trouble=True)
 
     @action(description="Run again for this job", permissions=["operate"])
     def run_again(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:

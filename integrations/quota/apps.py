@@ -14,6 +14,6 @@ class QuotaConfig(AppConfig):
     def ready(self) -> None:
         """Install the wrapper around every task, which parks a task that lacks a permit."""
         from integrations.core import celery_tasks  # noqa: PLC0415 - models are not loaded before this
-        from integrations.quota.parking.task_wrapper import Waiting  # noqa: PLC0415
+        from integrations.quota.parking.task_wrapper import ParkingWrapper  # noqa: PLC0415
 
-        celery_tasks.wait_with(Waiting())
+        celery_tasks.wait_with(ParkingWrapper())

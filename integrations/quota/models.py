@@ -27,11 +27,11 @@ class Parked(models.Model):
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     turn = models.PositiveIntegerField(default=0)
     reason = models.CharField(
-        max_length=8, blank=True, help_text="what there was too little of (burst or day), or what was away (store)"
+        max_length=8, blank=True, help_text="what was missing: quota (burst or day), or the quota store (store)"
     )
     parked_at = models.DateTimeField()
-    place_at = models.DateTimeField(help_text="the order of those who wait")
-    due_at = models.DateTimeField(help_text="not handed out before")
+    place_at = models.DateTimeField(help_text="position among the waiting tasks, the earliest first")
+    due_at = models.DateTimeField(help_text="no worker gets it before")
     back_at = models.DateTimeField(null=True, blank=True, help_text="when it waits again unless it has ended by then")
 
     class Meta:
@@ -64,7 +64,7 @@ class Pump(models.Model):
 
 
 class Usage(models.Model):
-    """Calls sent in five minutes, by lane and job. `usage.tidy` merges older rows by lane and hour."""
+    """Calls sent in five minutes, by lane and job. `usage.merge_old` merges older rows by lane and hour."""
 
     key = models.CharField("resource", max_length=160)
     bucket_at = models.DateTimeField()

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from integrations.core import clock
 from integrations.core.celery_tasks import task
-from integrations.quota import usage
-from integrations.quota.permits import forecast
+from integrations.quota import forecast, usage
 
 
 @task("quota.forecast")
-def look_ahead(**_: object) -> None:
-    """Send Redis the forecasts (`forecast.tell`)."""
-    forecast.tell(clock.now())
+def send_forecasts(**_: object) -> None:
+    """Send Redis the forecasts (`forecast.send`)."""
+    forecast.send(clock.now())
 
 
 @task("quota.tidy")
-def tidy(**_: object) -> None:
-    """Merge and delete old usage rows (`usage.tidy`)."""
-    usage.tidy(clock.now())
+def merge_usage(**_: object) -> None:
+    """Merge and delete old usage rows (`usage.merge_old`)."""
+    usage.merge_old(clock.now())

@@ -24,9 +24,9 @@ KEPT = timedelta(days=8)
 _MERGING = timedelta(hours=6)  # covers all that became old since the last merge, with a margin
 
 _ADD = """
-INSERT INTO quota_usage AS line (key, bucket_at, lane, job, calls)
+INSERT INTO quota_usage AS usage (key, bucket_at, lane, job, calls)
 SELECT * FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::int[])
-ON CONFLICT (key, bucket_at, lane, job) DO UPDATE SET calls = line.calls + excluded.calls
+ON CONFLICT (key, bucket_at, lane, job) DO UPDATE SET calls = usage.calls + excluded.calls
 """
 # A row of a whole hour stays; the others are added to it.
 _MERGE = """
@@ -36,9 +36,9 @@ WITH fine AS (
     AND (job <> '' OR bucket_at <> date_trunc('hour', bucket_at, 'UTC'))
   RETURNING key, bucket_at, lane, calls
 )
-INSERT INTO quota_usage AS line (key, bucket_at, lane, job, calls)
+INSERT INTO quota_usage AS usage (key, bucket_at, lane, job, calls)
 SELECT key, date_trunc('hour', bucket_at, 'UTC') AS hour, lane, '', sum(calls) FROM fine GROUP BY key, hour, lane
-ON CONFLICT (key, bucket_at, lane, job) DO UPDATE SET calls = line.calls + excluded.calls
+ON CONFLICT (key, bucket_at, lane, job) DO UPDATE SET calls = usage.calls + excluded.calls
 """
 
 Row = tuple[str, datetime, str, str]
@@ -79,7 +79,7 @@ def bucket(at: datetime) -> datetime:
     return at.replace(minute=at.minute - at.minute % 5, second=0, microsecond=0)
 
 
-def tidy(now: datetime) -> None:
+def merge_old(now: datetime) -> None:
     """Merge rows older than FINE into hours, and delete expired ones."""
     coarse = now - FINE
     with connection.cursor() as cursor:

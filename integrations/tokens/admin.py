@@ -20,10 +20,10 @@ from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
 from integrations.core.filters import ValueLinks
 from integrations.tenants.names import TenantNames
-from integrations.tokens.manual_tokens.admin_mixin import EnteredTokens
+from integrations.tokens.manual_tokens.admin_mixin import ManualTokens
 from integrations.tokens.models import Credential
-from integrations.tokens.operators.admin_actions import SteeredTokens
-from integrations.tokens.operators.attention_filter import InNeed
+from integrations.tokens.operators.admin_actions import TokenActions
+from integrations.tokens.operators.attention_filter import NeedsAttention
 from integrations.tokens.operators.reconnect_link import reconnect_url
 from integrations.vault.seal import key_id_of
 
@@ -42,7 +42,7 @@ _SHORT = {
 
 
 @admin.register(Credential)
-class CredentialAdmin(SteeredTokens, EnteredTokens, TenantNames, ReadOnlyAdmin):
+class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
     """List and page of credentials; read-only except for the operators' actions."""
 
     tenant_id_path = "resource_id"
@@ -56,7 +56,7 @@ class CredentialAdmin(SteeredTokens, EnteredTokens, TenantNames, ReadOnlyAdmin):
         "refresh_due",
         "last_error_code",
     )
-    list_filter = (InNeed, "state", "user_type", "kind", "app", ("last_error_code", ValueLinks))
+    list_filter = (NeedsAttention, "state", "user_type", "kind", "app", ("last_error_code", ValueLinks))
     list_select_related = ("app",)
     search_fields = ("resource_id", "company_id", "last_trace_id")
     search_help_text = "Name or id of a location or company, or a trace id"

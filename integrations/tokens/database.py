@@ -13,7 +13,7 @@ from integrations.core.errors import BadRequest, StoreUnavailable
 LOST = (OperationalError, InterfaceError, InternalError)
 
 
-def let_go() -> None:
+def release() -> None:
     """Return this thread's connection to the pool, unless a transaction is open on it."""
     if not connection.in_atomic_block:
         connection.close()
@@ -30,15 +30,15 @@ def refuse_transaction(doing: str) -> None:
         with transaction.atomic(durable=True, savepoint=False):
             pass
     except RuntimeError as error:
-        said = f"{doing} asks HighLevel for what no rollback can take back: do it outside the transaction"
-        raise BadRequest(said) from error
+        message = f"{doing} calls HighLevel, and a rollback cannot undo that: do it outside the transaction"
+        raise BadRequest(message) from error
 
 
 @contextmanager
-def needed() -> Iterator[None]:
+def required() -> Iterator[None]:
     """Context manager: raises StoreUnavailable when the database is away."""
     try:
         yield
     except LOST as error:
-        let_go()
+        release()
         raise StoreUnavailable(f"the database is away ({type(error).__name__})", retry_after=2.0) from error

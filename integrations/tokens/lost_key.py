@@ -33,35 +33,35 @@ _BATCH = 200
 State, Kind = Credential.State, Credential.Kind
 
 
-class Credentials:
+class CredentialTokens:
     """`vault.forget.LostKeyHandler` for the tokens of credentials."""
 
     label = "tokens.Credential"
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
         """Recover or end up to 200 credentials that this key sealed. Returns counts by outcome."""
-        ends: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         with transaction.atomic():
             audit.wait_turn()
             rows = columns.sealed_by(Credential, key_id).select_for_update(skip_locked=True).order_by("pk")
             batch = list(rows[:_BATCH])
             alive = _companies_alive(batch, key_id)
             for row in batch:
-                ends[_give_up(row, key_id, alive, actor)] += 1
-        return ends
+                counts[_recover(row, key_id, alive, actor)] += 1
+        return counts
 
 
 def register() -> None:
     """Register the handler with the vault. Called once at start-up."""
-    forget.register(Credentials())
+    forget.register(CredentialTokens())
 
 
-def _give_up(row: Credential, key_id: str, alive: Collection[tuple[int, str]], actor: str) -> str:
+def _recover(row: Credential, key_id: str, alive: Collection[tuple[int, str]], actor: str) -> str:
     lost = [column for column in ("access_sealed", "refresh_sealed") if is_under(getattr(row, column), key_id)]
-    end = _end(row, lost, alive)
+    step = _next_step(row, lost, alive)
     values: dict[str, Any] = dict.fromkeys(lost)
-    if end == RECONNECT:
-        values |= _parted(row, key_id, clock.now())
+    if step == RECONNECT:
+        values |= _emptied(row, key_id, clock.now())
     elif row.state == State.ACTIVE:
         values["refresh_due_at"] = clock.now()
     Credential.objects.filter(pk=row.pk).update(**values)
@@ -72,12 +72,12 @@ def _give_up(row: Credential, key_id: str, alive: Collection[tuple[int, str]], a
         key_id=key_id,
         kind=row.kind,
         generation=row.generation,
-        then=end,
+        then=step,
     )
-    return end
+    return step
 
 
-def _end(row: Credential, lost: list[str], alive: Collection[tuple[int, str]]) -> str:
+def _next_step(row: Credential, lost: list[str], alive: Collection[tuple[int, str]]) -> str:
     if row.state == State.NEEDS_RECONNECT:
         return RECONNECT
     if row.kind == Kind.OAUTH and row.refresh_sealed is not None and "refresh_sealed" not in lost:
@@ -85,7 +85,7 @@ def _end(row: Credential, lost: list[str], alive: Collection[tuple[int, str]]) -
     return MINTED if row.is_minted and (row.app_id, row.company_id) in alive else RECONNECT
 
 
-def _parted(row: Credential, key_id: str, now: datetime) -> dict[str, Any]:
+def _emptied(row: Credential, key_id: str, now: datetime) -> dict[str, Any]:
     emptied: dict[str, Any] = {
         "access_sealed": None,
         "refresh_sealed": None,

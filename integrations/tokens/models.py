@@ -37,7 +37,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return self.of_generation(row.pk, row.generation).filter(lease_owner=row.lease_owner)
 
     def suspended(self) -> Self:
-        """Those whose location is inactive, or that an operator suspended."""
+        """Credentials of inactive locations, and those that an operator suspended."""
         return self.filter(state=Credential.State.SUSPENDED)
 
     def suspend(self, *, reason: str, due_at: datetime | None) -> int:
@@ -56,7 +56,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return self.update(state=state, reason=_short(reason), refresh_due_at=None, **columns)
 
     def revoke(self, *, reason: str, now: datetime) -> int:
-        """Any other state to revoked, without tokens and one generation on: no refresh under way can save its pair."""
+        """Any other state to revoked, without tokens. One generation on, so that no refresh under way saves a pair."""
         return self.exclude(state=Credential.State.REVOKED).update(
             generation=models.F("generation") + 1,
             access_sealed=None,
@@ -81,7 +81,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         )
 
     def make_due(self, now: datetime) -> int:
-        """Due now: the dispatcher sends them to workers, which refresh them."""
+        """Due for a refresh now: the dispatcher sends them to workers."""
         return self.update(refresh_due_at=now)
 
     def reject_access_token(self) -> int:
@@ -117,7 +117,9 @@ class Credential(models.Model):
     user_type = models.CharField(max_length=8, choices=UserType.choices)
     resource_id = models.CharField(max_length=64)
     api = models.PositiveSmallIntegerField("API", choices=Api.choices, default=Api.TWO)
-    company_id = models.CharField(max_length=64, blank=True, help_text="whose company token may mint this one anew")
+    company_id = models.CharField(
+        max_length=64, blank=True, help_text="companyId of the company that can mint this token"
+    )
     kind = models.CharField(max_length=8, choices=Kind.choices, default=Kind.OAUTH)
     state = models.CharField(max_length=16, choices=State.choices, default=State.ACTIVE)
     reason = models.CharField(max_length=300, blank=True)
@@ -144,7 +146,9 @@ class Credential(models.Model):
     last_trace_id = models.CharField(max_length=100, blank=True)
     refreshed_at = models.DateTimeField(null=True, blank=True)
     granted_at = models.DateTimeField(
-        null=True, blank=True, help_text="when an installation, or somebody's hand, last brought what is renewed since"
+        null=True,
+        blank=True,
+        help_text="when an installation or an operator last brought a token; refreshes have only renewed it since",
     )
     created_at = models.DateTimeField()
 
@@ -189,7 +193,7 @@ class Credential(models.Model):
 
     @property
     def tenant(self) -> Tenant:
-        """The company or location whose token it is."""
+        """The company or location that the token belongs to."""
         return Tenant(UserType(self.user_type), self.resource_id)
 
     @property

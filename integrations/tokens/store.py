@@ -1,7 +1,6 @@
 """Stores credentials: find a row, replace its tokens, change its state.
 
-Every write is one UPDATE guarded by the generation it replaces. Of two writers one wins,
-and the other reads its result.
+Every write is one UPDATE guarded by the generation it replaces. Of two writers one wins, the other reads its result.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ from integrations.core.secret import Secret
 from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants.models import App
-from integrations.tokens import seals
-from integrations.tokens.access import access_cache
+from integrations.tokens import access_cache, seals
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.seals import access_token as access_token  # for the rooms above
 from integrations.tokens.seals import refresh_token as refresh_token
@@ -30,7 +28,7 @@ INACTIVE_RETRY = timedelta(hours=6)
 # Refreshed between these parts of its life: hours before expiry, and never all tokens of one install at once.
 _EARLIEST, _LATEST = 0.45, 0.75
 
-_CALM: dict[str, Any] = {
+_NO_TROUBLE: dict[str, Any] = {
     "state": Credential.State.ACTIVE,
     "reason": "",
     "lease_owner": "",
@@ -87,15 +85,16 @@ def swap(row: Credential, grant: Grant, *, now: datetime, granted: bool = False)
     """Replace the pair of `row.generation` by `grant`, asked for at `now`, in the database and in `row`.
 
     False, with `row` unchanged, when the database has another generation already. A grant without a refresh token
-    leaves none: an old one kept from another grant would only look healthy (FACTS 1.7). `granted`: it is no renewal.
+    leaves none: an old one kept from another grant would only look healthy (FACTS 1.7). `granted`: the grant comes
+    from an installation, not from a renewal.
     """
     lifetime = timedelta(seconds=grant.expires_in or DEFAULT_LIFETIME)
-    told: dict[str, Any] = {"company_id": (grant.company_id or row.company_id)[:64]}
+    changed: dict[str, Any] = {"company_id": (grant.company_id or row.company_id)[:64]}
     if grant.scopes:
-        told["scopes"] = " ".join(sorted(grant.scopes))
+        changed["scopes"] = " ".join(sorted(grant.scopes))
     if granted:
-        told["granted_at"] = now
-    values = told | {
+        changed["granted_at"] = now
+    values = changed | {
         "access_sealed": seals.sealed(row, seals.ACCESS, grant.access_token, row.generation + 1),
         "refresh_sealed": seals.sealed(row, seals.REFRESH, grant.refresh_token, row.generation + 1),
         "kind": Credential.Kind.OAUTH,
@@ -125,7 +124,7 @@ def save_manual_token(key: CredentialKey, token: Secret, *, kind: str, now: date
 
 
 def revoke(key: CredentialKey, *, reason: str, now: datetime) -> None:
-    """Forget both tokens after an uninstall. The row stays, one generation on: no refresh under way can revive it."""
+    """Delete both tokens after an uninstall. The row stays, one generation on, so that no refresh can revive it."""
     Credential.objects.of_key(key).revoke(reason=reason, now=now)
     access_cache.clear()
 
@@ -152,7 +151,7 @@ def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, 
 
 
 def retry_suspended(key: CredentialKey, *, now: datetime) -> bool:
-    """Make a suspended location due at once: a sign came that it is back. False when it was not suspended."""
+    """Make a suspended credential due, because the vendor named its location again. False when it was not suspended."""
     return Credential.objects.of_key(key).suspended().make_due(now) > 0
 
 
@@ -187,7 +186,7 @@ def _locked(key: CredentialKey, *, company_id: str, now: datetime) -> Credential
 
 def _replace(row: Credential, values: dict[str, Any]) -> bool:
     """Write the next generation by one UPDATE, if `row.generation` is unchanged; then update `row` too."""
-    values = {"generation": row.generation + 1, **_CALM, **values}
+    values = {"generation": row.generation + 1, **_NO_TROUBLE, **values}
     with connection.cursor() as cursor:
         prepared = [_field(name).get_db_prep_save(value, connection) for name, value in values.items()]
         cursor.execute(_update(tuple(values)), [*prepared, row.pk, row.generation])
@@ -201,7 +200,7 @@ def _replace(row: Credential, values: dict[str, Any]) -> bool:
 
 @cache
 def _field(name: str) -> Any:
-    return Credential._meta.get_field(name)  # noqa: SLF001 - public, says Django
+    return Credential._meta.get_field(name)  # noqa: SLF001 - documented by Django
 
 
 @cache

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from integrations.vault.status import Status
+from integrations.vault.status import VaultStatus
 
 PIPE_WIDTH = 140
 _ROLES = {
@@ -23,7 +23,7 @@ _ROLES = {
 }
 
 
-def table(status: Status, stdout: OutputWrapper) -> str:
+def table(status: VaultStatus, stdout: OutputWrapper) -> str:
     """The keys and what each holds in every column, with the next step below."""
     labels = sorted({label for key in status.keys for label in key.columns})
     grid = Table("key", "role", *map(_heading, labels), "values", box=None, pad_edge=False)
@@ -41,7 +41,7 @@ def _heading(label: str) -> str:
     return f"{model}\n{column.removesuffix('_sealed')}"
 
 
-def _advice(status: Status) -> Iterator[str]:
+def _advice(status: VaultStatus) -> Iterator[str]:
     waiting = sum(key.total for key in status.keys if key.role == "opens")
     if waiting:
         yield f"{waiting} values wait: manage.py vault rotate"

@@ -24,7 +24,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
+class VaultStatus:
     """The report. `stale`: values that `vault rotate` has to re-seal. Any problem is a failure.
 
     `retirable` keys may leave VAULT_KEYS, as far as this machine can see: a spool entry may be on another machine's
@@ -40,7 +40,7 @@ class Status:
     problems: list[str]
 
 
-def examine() -> Status:
+def examine() -> VaultStatus:
     """Examine the ring and the stored values. A wrong or missing key raises nothing; the report names it."""
     ring, census = keys.unproven(), count()
     wrong, missing = witness.wrong_keys(ring), census.missing(ring)
@@ -48,7 +48,7 @@ def examine() -> Status:
     roles = dict.fromkeys(ring.ciphers, "opens") | {ring.newest: "seals"}
     for role, ids in {"retirable": retirable, "missing": missing, "wrong": wrong}.items():
         roles |= dict.fromkeys(ids, role)
-    return Status(
+    return VaultStatus(
         newest=ring.newest,
         keys=[_key(key_id, role, census) for key_id, role in roles.items()],
         stale=census.stale(ring),

@@ -18,7 +18,7 @@ from integrations.installs import events
 from integrations.installs.reconcile import reconcile
 from integrations.quota.permits import governor, process_memory
 from integrations.tenants.models import App, Installation, Location
-from integrations.tokens.access import access_cache
+from integrations.tokens import access_cache
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation, set_up
 from tests.installs.journey import Browser
@@ -203,7 +203,7 @@ def test_killed_in_the_middle_it_ends_the_same(
         reconcile(row.pk)
     assert children(Status.PENDING) == set(vendor.locations[:2])
     monkeypatch.undo()
-    governor.tell()  # a late report of the dead process would make the store wait a window for its calls
+    governor.send_reports()  # a late report of the dead process would make the store wait a window for its calls
     process_memory.reset()
     worker.lose()  # and its messages are lost with it
     worker.sweep()

@@ -18,7 +18,7 @@ def reset() -> None:
     from integrations.gateway.stats import kept_calls  # noqa: PLC0415
     from integrations.quota.permits import process_memory  # noqa: PLC0415
     from integrations.tenants import marketplace  # noqa: PLC0415
-    from integrations.tokens.access import access_cache  # noqa: PLC0415
+    from integrations.tokens import access_cache  # noqa: PLC0415
     from integrations.webhooks import inbox  # noqa: PLC0415
 
     marketplace.reset()  # the row of the settings' app is gone

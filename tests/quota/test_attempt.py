@@ -20,8 +20,8 @@ from integrations.core.errors import (
 )
 from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota import usage
+from integrations.quota.attempt import permitted
 from integrations.quota.permits import governor, queries, scripts
-from integrations.quota.permits.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 
 APP, RESOURCE = "66a0419a0dffa47fb5f8b22f-attempts", "ve9EPM428h8vShlRW1KT"

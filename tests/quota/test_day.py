@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from integrations.quota import forecast
 from integrations.quota.models import Usage
-from integrations.quota.permits import forecast
 from integrations.quota.permits.lanes import Lane
 from tests.quota.bucket import MICRO, Bucket, Granted
 from tests.quota.test_lanes import DAY, day, terms

@@ -9,10 +9,10 @@ import redis
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
-from integrations.quota import tasks, usage
+from integrations.quota import forecast, tasks, usage
 from integrations.quota.models import Usage
 from integrations.quota.pages import outlook
-from integrations.quota.permits import forecast, governor, scripts
+from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.lanes import Lane
 from tests.quota.bucket import MICRO, WINDOW, Bucket
 from tests.quota.parked import APP, KEY, opened
@@ -128,7 +128,7 @@ def test_the_most_of_a_week_and_a_quarter_more(hour: datetime) -> None:
         spend(500, hour - timedelta(days=ago) + 2 * HOUR, Lane.BULK)
         spend(5000, hour - timedelta(days=ago) + 8 * HOUR)
     spend(9000, hour - timedelta(days=8, hours=-2))
-    assert forecast.tell(clock.now()) == 1
+    assert forecast.send(clock.now()) == 1
     assert state("ke", "kf", "kb", "kc") == [10, 0, 113, 107], "for 4, 0, 74 and 70; later and older ones do not count"
 
 
@@ -136,7 +136,7 @@ def test_the_most_of_a_week_and_a_quarter_more(hour: datetime) -> None:
 def test_the_store_and_the_pages_know_how_much_it_is(hour: datetime) -> None:
     for ago in range(1, 5):
         spend(200, hour - timedelta(days=ago) + 3 * HOUR)
-    forecast.tell(clock.now())
+    forecast.send(clock.now())
     day = outlook.day(KEY, clock.now())
     assert day is not None
     assert day.foreseen
@@ -150,7 +150,7 @@ def test_the_pages_say_what_the_rule_does(hour: datetime, lane: Lane, habits: bo
     for ago in range(1, 5 if habits else 2):
         spend(160, hour - timedelta(days=ago), Lane.INTERACTIVE)
         spend(80, hour - timedelta(days=ago) + 3 * HOUR, Lane.INTERACTIVE)
-    forecast.tell(clock.now())
+    forecast.send(clock.now())
     day = outlook.day(KEY, clock.now())
     assert day is not None
     assert day.foreseen == habits
@@ -183,14 +183,14 @@ def test_the_outlook_of_bulk_work_in_words(left: int, pace: float, waiting: int,
 @db
 def test_of_a_new_resource_nothing_is_foreseen(hour: datetime) -> None:
     spend(10, hour - timedelta(days=2))
-    assert forecast.tell(clock.now()) == 0
+    assert forecast.send(clock.now()) == 0
     assert state("kt") == [None]
 
 
 @db
 def test_a_resource_that_only_bulk_work_uses_keeps_the_floor(hour: datetime) -> None:
     spend(10, hour - timedelta(days=4), Lane.BULK)
-    assert forecast.tell(clock.now()) == 1
+    assert forecast.send(clock.now()) == 1
     assert state("kb", "kc") == [0, 0]
 
 
@@ -199,7 +199,7 @@ def test_resources_that_are_not_in_use_are_left_alone(hour: datetime) -> None:
     Usage.objects.all().delete()
     spend(10, hour - timedelta(days=4))
     spend(10, hour - 2 * HOUR)
-    assert forecast.tell(clock.now()) == 0
+    assert forecast.send(clock.now()) == 0
 
 
 @db
@@ -213,7 +213,7 @@ def test_many_are_told_in_batches_and_those_without_a_day_are_skipped(
     for name in ("b", "c", "d", "e", "untouched"):
         spend(1, clock.now(), key=f"{APP}:{name}")
         spend(1, hour - timedelta(days=5), key=f"{APP}:{name}")
-    assert forecast.tell(clock.now()) == 3
+    assert forecast.send(clock.now()) == 3
 
 
 @db
@@ -221,7 +221,7 @@ def test_without_the_store_it_is_told_the_next_time(hour: datetime, monkeypatch:
     spend(10, hour - timedelta(days=4))
     monkeypatch.setattr(scripts, "run_all", lambda calls: [StoreUnavailable("gone") for _ in calls])
     with pytest.raises(StoreUnavailable):
-        forecast.tell(clock.now())
+        forecast.send(clock.now())
 
 
 @db
@@ -233,6 +233,6 @@ def test_old_usage_is_merged_into_hours_and_then_forgotten(hour: datetime) -> No
     spend(3, hour)
     spend(3, hour - usage.KEPT - HOUR)
     for _ in range(2):
-        tasks.tidy()
+        tasks.merge_usage()
     rows = set(Usage.objects.values_list("bucket_at", "lane", "job", "calls"))
     assert rows == {(old, "bulk", "", 21), (old, "events", "", 7), (hour, "events", "tests", 3)}

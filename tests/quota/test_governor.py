@@ -85,7 +85,7 @@ def test_a_lost_call_is_kept_a_second_longer() -> None:
     opened(10, interval_ms=1000)
     permit, lost_at = acquire(), clock.monotonic()
     governor.settle(permit, received_at=None, rate=None)
-    governor.tell()
+    governor.send_reports()
     earliest, latest = free_at(permit)
     assert latest >= lost_at + 1.0 + timings.FORWARD
     assert earliest < lost_at + 1.0 + timings.FORWARD + LATE
@@ -257,7 +257,7 @@ def test_a_settlement_that_cannot_be_stored_costs_no_answer(store_away: Callable
     governor.settle(permit, received_at=clock.monotonic(), rate=None)
     governor.give_back(permit)
     with pytest.raises(StoreUnavailable):
-        governor.tell()  # both wait to be sent, and the call's answer is not lost for it
+        governor.send_reports()  # both wait to be sent, and the call's answer is not lost for it
 
 
 def test_health_names_the_server() -> None:

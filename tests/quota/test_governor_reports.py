@@ -53,7 +53,7 @@ def test_a_call_costs_one_round_trip(asked: list[dict[str, Any]]) -> None:
         settle(acquire())
     assert sum(request["want"] for request in asked) == 20
     assert len(asked) <= 22, "but for a report now and then whose next question was late"
-    governor.tell()
+    governor.send_reports()
     assert sum(len(request["reports"]) for request in asked) == 20
 
 
@@ -82,7 +82,7 @@ def test_a_report_waits_out_an_outage_with_its_age(monkeypatch: pytest.MonkeyPat
         with pytest.raises(StoreUnavailable):
             acquire()
         clock.sleep(0.2)
-    governor.tell()
+    governor.send_reports()
     earliest, latest = free_at(permit)
     assert latest >= received + 10.0
     assert earliest < received + 10.0 + LATE

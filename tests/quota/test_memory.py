@@ -23,7 +23,7 @@ def call() -> None:
 
 
 def test_only_whom_it_asked_within_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_memory, "TIDIED", 10)
+    monkeypatch.setattr(process_memory, "CLEANED_EVERY", 10)
     for number in range(95):
         process_memory.remember(f"old{number}", "1")
         assert process_memory.is_new_limit(f"old{number}", 100)

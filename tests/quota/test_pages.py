@@ -75,7 +75,7 @@ def test_the_overview_says_who_spent_and_who_waits(page: Client) -> None:
     html = page.get(OVERVIEW).content.decode()
     for said in (RESOURCE, "1,300", "600 of 1,000", "1 of 100 in use", "pages and commands", "sync.advance"):
         assert said in html, said
-    assert "nobody" in html, "no worker has a pump"
+    assert "stopped" in html, "no worker runs"
     assert page.get(OVERVIEW, {"q": "elsewhere"}).context["lines"] == []
 
 
@@ -120,7 +120,7 @@ def test_one_resource_over_the_day(page: Client) -> None:
     park(7)
     spend(2, lane=Lane.INTERACTIVE)
     answer = page.get(DETAIL)
-    bulk, interactive = answer.context["line"].plot.columns
+    bulk, interactive = answer.context["row"].plot.columns
     assert (bulk.colour, interactive.colour) == ("bulk", "interactive")
     assert bulk.y == pytest.approx(interactive.y + interactive.height), "bulk is at the bottom"
     html = answer.content.decode()

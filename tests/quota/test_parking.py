@@ -23,7 +23,7 @@ from integrations.core.errors import (
 from integrations.quota.models import Parked
 from integrations.quota.parking import queue
 from integrations.quota.parking.parked_rows import ParkedRows
-from integrations.quota.parking.task_wrapper import Waiting
+from integrations.quota.parking.task_wrapper import ParkingWrapper
 from integrations.quota.permits import governor, process_memory, queries, scripts, tickets
 from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, KEY, RESOURCE, Leader, headers, leading, opened, park, states
@@ -85,9 +85,9 @@ def test_parking_is_told_at_once_and_only_when_it_is_committed() -> None:
     rows.listen()
     with transaction.atomic():
         park(1, Lane.EVENTS)
-        assert rows.news(0.05) == []
-    (news,) = rows.news(1.0)
-    assert (news.key, news.rank, news.hint) == (KEY, 1, 0.0)
+        assert rows.notices(0.05) == []
+    (notice,) = rows.notices(1.0)
+    assert (notice.key, notice.rank, notice.hint) == (KEY, 1, 0.0)
     rows.close()
 
 
@@ -98,7 +98,7 @@ def test_a_stale_message_starts_nothing(leader: Leader) -> None:
     Parked.objects.update(state="waiting")  # its worker was thought dead
     leader.round()
     old, new = leader.sent
-    waiting = Waiting()
+    waiting = ParkingWrapper()
     with waiting.around("tests.spend", headers(old)) as wanted:
         assert not wanted
     with waiting.around("tests.spend", headers(new)) as wanted:
@@ -113,7 +113,7 @@ def test_a_task_that_fails_has_ended_too(leader: Leader) -> None:
     opened()
     park(1)
     leader.round()
-    with pytest.raises(Unreachable), Waiting().around("tests.spend", headers(leader.sent[0])):
+    with pytest.raises(Unreachable), ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
         raise Unreachable("nobody there")
     assert states() == {}
 
@@ -122,7 +122,7 @@ def test_a_process_that_ends_leaves_its_row_to_come_back(leader: Leader) -> None
     opened()
     park(1)
     leader.round()
-    with pytest.raises(SystemExit), Waiting().around("tests.spend", headers(leader.sent[0])):
+    with pytest.raises(SystemExit), ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
         raise SystemExit
     assert states() == {1: "running"}
     assert leader.hand_out.rows.lapsed() == set()
@@ -139,7 +139,7 @@ def test_the_ticket_buys_the_first_call_and_no_other(leader: Leader) -> None:
     free = tickets.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0)
     with pytest.raises(QuotaExhausted):
         governor.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0, patience=0.0)
-    with Waiting().around("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
         permit = tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
         assert permit.slot == leader.sent[0][2].slot != free.slot
         with pytest.raises(QuotaExhausted):
@@ -151,7 +151,7 @@ def test_a_ticket_for_another_resource_is_kept_and_given_back(leader: Leader) ->
     opened(3, resource="another")
     park(1)
     leader.round()
-    with Waiting().around("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
         assert tickets.acquire(APP, "another", lane=Lane.BULK, timeout=5.0).key != KEY
     assert governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, patience=0.2).key == KEY
 
@@ -210,7 +210,7 @@ def test_a_task_whose_ticket_was_lost_keeps_its_place(leader: Leader) -> None:
     park(1)
     leader.round()
     place = Parked.objects.get().place_at
-    with Waiting().around("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
         queue.park("tests.spend", {"number": 1}, refusal())
     row = Parked.objects.get()
     assert (row.state, row.place_at) == ("waiting", place)
@@ -221,7 +221,7 @@ def test_a_task_that_had_its_call_goes_to_the_end(leader: Leader) -> None:
     park(1)
     leader.round()
     place = Parked.objects.get().place_at
-    with Waiting().around("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
         tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
         queue.park("tests.spend", {"number": 1}, refusal())
     assert Parked.objects.get().place_at > place

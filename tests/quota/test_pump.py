@@ -123,7 +123,7 @@ def test_many_are_asked_in_one_round_trip_whatever_their_lanes(leader: Leader, m
         opened(resource=name)
         park(number, Lane.EVENTS, resource=name)
         park(number + 10, Lane.BULK, resource=name)
-    governor.tell()
+    governor.send_reports()
     monkeypatch.setattr(scripts, "run_all", run_all)
     assert sorted(leader.round(*names)) == [0, 1, 2, 10, 11, 12]
     assert asked == [3, 3], "events of all, then bulk work of all"

@@ -106,21 +106,21 @@ def aged(row: Credential) -> None:
 )
 def test_what_people_paste_instead_is_explained(text: str, kind: str, said: str) -> None:
     with pytest.raises(BadRequest, match=said) as told:
-        parsing.recognised(text, kind=kind, tenant=Tenant.location(PLACE))
+        parsing.parse(text, kind=kind, tenant=Tenant.location(PLACE))
     assert len(text.strip()) < 10 or text.strip() not in str(told.value), "no message repeats a secret"
 
 
 @pytest.mark.parametrize("text", [KEY, f"  Bearer {KEY}\n", f'"{KEY}"', key(sub="nothing is said of a place")])
 def test_what_is_meant_is_taken(text: str) -> None:
-    found = parsing.recognised(text, kind=Kind.KEY, tenant=Tenant.location(PLACE))
+    found = parsing.parse(text, kind=Kind.KEY, tenant=Tenant.location(PLACE))
     assert found.reveal() in text
 
 
 def test_an_agencys_key_is_its_own() -> None:
     mine = key(company_id=AGENCY)
-    assert parsing.recognised(mine, kind=Kind.KEY, tenant=Tenant.company(AGENCY)).reveal() == mine
+    assert parsing.parse(mine, kind=Kind.KEY, tenant=Tenant.company(AGENCY)).reveal() == mine
     with pytest.raises(BadRequest, match="enter it for that location"):
-        parsing.recognised(KEY, kind=Kind.KEY, tenant=Tenant.company(AGENCY))
+        parsing.parse(KEY, kind=Kind.KEY, tenant=Tenant.company(AGENCY))
 
 
 def test_a_private_token_calls_api_2(place: CredentialKey, vendor: Listener) -> None:

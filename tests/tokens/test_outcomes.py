@@ -258,4 +258,4 @@ def test_a_good_pair_with_odd_labels_is_kept_and_told_once(
         assert (renewed.generation, renewed.resource_id) == (row.generation + 1, row.resource_id)
         assert store.refresh_token(renewed).reveal() == "new-refresh"
     entry = AuditEntry.objects.get()
-    assert (entry.action, entry.detail["holder"]) == ("token.odd_answer", location.tenant.audit_subject)
+    assert (entry.action, entry.detail["tenant"]) == ("token.odd_answer", location.tenant.audit_subject)

@@ -208,7 +208,7 @@ def test_of_several_one_that_waits_holds_up_nobody(location, neighbour, vendor, 
                 refresh(row.pk)
     first = min(entries(spool_directory))
 
-    def commit(entry: spool.Entry) -> None:
+    def commit(entry: spool.SpooledGrant) -> None:
         if entry.facts == json.loads((spool_directory / first).read_text())["facts"]:
             raise ProgrammingError("a migration is under way")
         rescue.commit(entry)

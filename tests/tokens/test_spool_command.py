@@ -87,7 +87,7 @@ def test_retry_says_what_is_left_and_why(location, spool_directory) -> None:
     name = set_aside(location, spool_directory)
     spoil(spool_directory / f"{name}.aside")
     assert run("retry") == (f"{name}: set aside: SealBroken\n", "1 left")
-    assert run("retry", "pair-nobody")[1] == "no longer there, or never: pair-nobody"
+    assert run("retry", "pair-nobody")[1] == "not in the spool: pair-nobody"
     waits = put_in_spool(location, "newer")
     with no_writes("tokens_credential"):
         assert run("retry", waits) == (f"{waits}: waits: OperationalError\n", "1 left")
@@ -98,7 +98,7 @@ def test_drop_asks_and_is_recorded(location, spool_directory, monkeypatch) -> No
     monkeypatch.setattr(sys, "stdin", io.StringIO("no\n"))
     assert "nothing was changed" in run("drop", name)[1]
     assert list(sealed_hash.items("spool-aside")) == [name]
-    assert run("drop", name, "--yes") == (f"{name} was given up.\n", "")
+    assert run("drop", name, "--yes") == (f"{name} was deleted.\n", "")
     assert (list(spool_directory.iterdir()), sealed_hash.items("spool-aside")) == ([], {})
     assert AuditEntry.objects.get(action="spool.dropped").subject == name
     assert "there is no entry" in run("drop", name, "--yes")[1]

@@ -22,7 +22,7 @@ from integrations.quota import usage
 from integrations.quota.models import Parked, Pump
 from integrations.quota.pages import outlook, spending, tenant_names
 from integrations.quota.pages.outlook import Day
-from integrations.quota.pages.spending import Resource, Share
+from integrations.quota.pages.spending import QuotaResource, Share
 from integrations.quota.permits import queries
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.queries import Snapshot
@@ -32,13 +32,13 @@ _PLOT = "Calls in the last 24 hours"
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ResourceRow:
     """One resource on a page.
 
     `name` is its id where the name is not known. `now` is its present state, None while Redis is away.
     """
 
-    resource: Resource
+    resource: QuotaResource
     name: str
     now: Snapshot | None
     plot: Plot
@@ -68,7 +68,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Figure:
     """One figure at the top of the overview."""
 
     title: str
@@ -81,11 +81,11 @@ class Card:
 def overview(now: datetime, search: str) -> dict[str, Any]:
     """The page of all resources that were used or have parked tasks, with the health of Redis and of the pump."""
     found = spending.resources(now, search=search)
-    lines = _lines(found, now, plots.SMALL)
+    rows = _rows(found, now, plots.SMALL)
     shares = spending.shares(now)
     return {
         "cards": [_store_card(), _pump_card(now), *_work_cards(shares, now)],
-        "lines": lines,
+        "rows": rows,
         "shares": shares,
     }
 
@@ -94,22 +94,22 @@ def one(key: str, now: datetime) -> dict[str, Any]:
     """One resource over the day."""
     (resource,) = spending.resources(now, key=key)
     parked = Parked.objects.filter(key=key).order_by("state", "place_at", "id")[:10]
-    rows = [(row, relative(row.parked_at, now)) for row in parked]
-    (line,) = _lines([resource], now, plots.WIDE)
+    tasks = [(task, relative(task.parked_at, now)) for task in parked]
+    (row,) = _rows([resource], now, plots.WIDE)
     return {
-        "title": line.name,
-        "line": line,
+        "title": row.name,
+        "row": row,
         "day": _day(resource, now),
         "shares": spending.shares(now, key=key),
-        "parked": rows,
+        "parked": tasks,
     }
 
 
-def _lines(resources: Sequence[Resource], now: datetime, size: Size) -> list[Line]:
+def _rows(resources: Sequence[QuotaResource], now: datetime, size: Size) -> list[ResourceRow]:
     named, known = tenant_names.by_id([resource.id for resource in resources]), _snapshots(resources)
     starts = spending.buckets(now)
     return [
-        Line(
+        ResourceRow(
             resource,
             named.get(resource.id, resource.id),
             known.get(resource.key),
@@ -120,12 +120,12 @@ def _lines(resources: Sequence[Resource], now: datetime, size: Size) -> list[Lin
     ]
 
 
-def _by_lane(resource: Resource) -> list[Series]:
+def _by_lane(resource: QuotaResource) -> list[Series]:
     """The lanes from the bottom up: bulk, events, interactive. Each has its own colour in `quota.css`."""
     return [Series(lane.value, resource.series[lane], lane.value) for lane in reversed(Lane)]
 
 
-def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
+def _day(resource: QuotaResource, now: datetime) -> tuple[Day, str] | None:
     """The day budget with what is kept, and how far bulk work gets at the pace of the last half hour."""
     try:
         day = outlook.day(resource.key, now)
@@ -138,7 +138,7 @@ def _day(resource: Resource, now: datetime) -> tuple[Day, str] | None:
     return day, outlook.bulk(day, now, pace=pace, waiting=waiting)
 
 
-def _snapshots(resources: Sequence[Resource]) -> dict[str, Snapshot]:
+def _snapshots(resources: Sequence[QuotaResource]) -> dict[str, Snapshot]:
     """The present state by key. Stops at the first failure of Redis, because each may take seconds."""
     found: dict[str, Snapshot] = {}
     with suppress(StoreUnavailable):
@@ -147,35 +147,37 @@ def _snapshots(resources: Sequence[Resource]) -> dict[str, Snapshot]:
     return found
 
 
-def _store_card() -> Card:
+def _store_card() -> Figure:
     try:
-        return Card("Permits", "up", queries.health(), "database")
+        return Figure("Permits", "up", queries.health(), "database")
     except StoreUnavailable as error:
-        return Card("Permits", "away", f"{error}: calls wait", "database", "bad")
+        return Figure("Permits", "away", f"{error}: calls wait", "database", "bad")
 
 
-def _pump_card(now: datetime) -> Card:
+def _pump_card(now: datetime) -> Figure:
     pump = Pump.objects.first()
     if pump is None or pump.until < now:
-        said = f"last heard of {relative(pump.until, now)}" if pump else "no worker was ever started"
-        return Card("Hand-outs", "nobody", f"parked tasks wait for a worker: {said}", "pan_tool", "bad")
-    place = pump.owner.rpartition(":")[0].replace(":", ", process ")
+        reason = f"the last one was seen {relative(pump.until, now)}" if pump else "no worker has run yet"
+        return Figure(
+            "Parked tasks to workers", "stopped", f"they wait for a worker process: {reason}", "pan_tool", "bad"
+        )
+    process = pump.owner.rpartition(":")[0].replace(":", ", process ")
     if pump.trouble:
-        return Card("Hand-outs", "stuck", pump.trouble, "pan_tool", "bad")
-    note = f"by {place}, {pump.handed:,} handed out, {pump.unstarted:,} not begun"
-    return Card("Hand-outs", "up", note, "pan_tool")
+        return Figure("Parked tasks to workers", "stuck", pump.trouble, "pan_tool", "bad")
+    note = f"by {process}: {pump.handed:,} sent, {pump.unstarted:,} not begun"
+    return Figure("Parked tasks to workers", "running", note, "pan_tool")
 
 
-def _work_cards(shares: Sequence[Share], now: datetime) -> list[Card]:
+def _work_cards(shares: Sequence[Share], now: datetime) -> list[Figure]:
     count, oldest = spending.waiting()
     return [
-        Card(
+        Figure(
             "Parked tasks",
             f"{count:,}",
-            f"the first came {relative(oldest, now)}" if count else "nobody waits",
+            f"the first was parked {relative(oldest, now)}" if count else "none waits",
             "hourglass",
         ),
-        Card("Calls in a day", f"{sum(share.calls for share in shares):,}", "of all resources", "call_made"),
+        Figure("Calls in a day", f"{sum(share.calls for share in shares):,}", "of all resources", "call_made"),
     ]
 
 

@@ -46,14 +46,12 @@ def bulk(found: Day, now: datetime, *, pace: float, waiting: int) -> str:
     """How far bulk work gets at `pace` calls a second. `waiting` tasks need one call each."""
     free = found.left - found.kept_from_bulk
     if free < 1:
-        return (
-            f"Bulk work waits: what is left is kept. It goes on as that melts, at {found.ends_at:%H:%M} at the latest."
-        )
+        return f"Bulk work waits, as other lanes get the calls that are left. It goes on by {found.ends_at:%H:%M}."
     if not pace:
         return f"Bulk work may use {free:,} calls now."
     stops_at, done_at = (now + timedelta(seconds=calls / pace) for calls in (free, waiting))
     if waiting and done_at < min(stops_at, found.ends_at):
-        return f"At its pace, all {waiting:,} that wait now will have had their call at about {done_at:%H:%M}."
+        return f"At its pace, all {waiting:,} waiting tasks get their call by about {done_at:%H:%M}."
     if stops_at < found.ends_at:
-        return f"At its pace, bulk work has used what is not kept at about {stops_at:%H:%M}."
-    return "At its pace, bulk work is not stopped by the day."
+        return f"At its pace, bulk work uses up its part of the day at about {stops_at:%H:%M}."
+    return "At its pace, bulk work does not use up the day."

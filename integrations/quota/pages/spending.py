@@ -17,7 +17,7 @@ MOST = 50  # resources of either kind on one page
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class QuotaResource:
     """Calls of one resource in a day, and its parked tasks. `series` are the calls in each bucket, by lane."""
 
     key: str
@@ -53,7 +53,7 @@ def buckets(now: datetime) -> list[datetime]:
     return [last - usage.BUCKET * back for back in reversed(range(count))]
 
 
-def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resource]:
+def resources(now: datetime, *, key: str = "", search: str = "") -> list[QuotaResource]:
     """Resources with parked tasks, most tasks first, then those with calls, most calls first; with `key`, at least that
     one.
     """
@@ -73,7 +73,7 @@ def resources(now: datetime, *, key: str = "", search: str = "") -> list[Resourc
     }
     keys = list(dict.fromkeys([*waiting, *spent, *([key] if key else [])]))
     series = _series(keys, now)
-    return [Resource(name, spent.get(name, 0), *waiting.get(name, (0, None)), series[name]) for name in keys]
+    return [QuotaResource(name, spent.get(name, 0), *waiting.get(name, (0, None)), series[name]) for name in keys]
 
 
 def _found_by(search: str) -> Q:
@@ -92,7 +92,7 @@ def shares(now: datetime, *, key: str = "") -> list[Share]:
     return [Share(job, lane, total, total / whole) for job, lane, total in found]
 
 
-def in_line(limit: int) -> list[str]:
+def resources_waiting(limit: int) -> list[str]:
     """The resources with waiting tasks, most tasks first."""
     waiting = Parked.objects.filter(state=Parked.State.WAITING).values_list("key")
     return [key for key, _ in waiting.annotate(count=Count("id")).order_by("-count", "key")[:limit]]
@@ -105,9 +105,9 @@ def waiting() -> tuple[int, datetime | None]:
 
 
 def _series(keys: list[str], now: datetime) -> dict[str, dict[Lane, list[int]]]:
-    places = {at: place for place, at in enumerate(buckets(now))}
-    series = {key: {lane: [0] * len(places) for lane in Lane} for key in keys}
-    rows = Usage.objects.filter(key__in=keys, bucket_at__in=places)
+    positions = {at: index for index, at in enumerate(buckets(now))}
+    series = {key: {lane: [0] * len(positions) for lane in Lane} for key in keys}
+    rows = Usage.objects.filter(key__in=keys, bucket_at__in=positions)
     for key, lane, at, calls in rows.values_list("key", "lane", "bucket_at").annotate(total=Sum("calls")):
-        series[key][Lane(lane)][places[at]] = calls
+        series[key][Lane(lane)][positions[at]] = calls
     return series

@@ -6,7 +6,7 @@ import heapq
 from dataclasses import dataclass
 
 LONGEST = 300.0  # seconds; a refusal for the whole day may end sooner, when headers say so
-_EVERYBODY = 99
+_ALL_LANES = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Agenda:
     def __contains__(self, key: str) -> bool:
         return key in self._of
 
-    def ask(self, key: str, at: float, *, rank: int = _EVERYBODY) -> None:
+    def ask(self, key: str, at: float, *, rank: int = _ALL_LANES) -> None:
         """Replace the resource's appointment. `rank` is that of the highest lane that was refused, if one was."""
         self._of[key] = Appointment(at, rank)
         heapq.heappush(self._heap, (at, key))
@@ -47,7 +47,7 @@ class Agenda:
 
     def next_at(self) -> float | None:
         """The monotonic time of the next appointment; None without one."""
-        while self._heap and not self._stands(self._heap[0]):
+        while self._heap and not self._is_current(self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
@@ -58,7 +58,7 @@ class Agenda:
             found.append(heapq.heappop(self._heap)[1])
         return found
 
-    def _stands(self, entry: tuple[float, str]) -> bool:
+    def _is_current(self, entry: tuple[float, str]) -> bool:
         at, key = entry
         known = self._of.get(key)
         return known is not None and known.at == at

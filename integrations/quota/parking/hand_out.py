@@ -21,7 +21,7 @@ from kombu.exceptions import OperationalError
 from integrations.core import clock
 from integrations.core.celery_tasks import DEFAULT, URGENT, deliver
 from integrations.quota.parking.due_times import LONGEST, Agenda
-from integrations.quota.parking.parked_rows import HEADS, Claimed, Head, News, ParkedRows
+from integrations.quota.parking.parked_rows import HEADS, Claimed, Head, Notice, ParkedRows
 from integrations.quota.permits import tickets
 from integrations.quota.permits.governor import Question
 from integrations.quota.permits.lanes import Lane
@@ -110,10 +110,10 @@ class HandOut:
         if alone:
             self._note(self.rows.due(alone))
 
-    def _note(self, parked: list[News]) -> None:
+    def _note(self, parked: list[Notice]) -> None:
         now = clock.monotonic()
-        for news in parked:
-            self.agenda.parked(news.key, news.rank, now + min(news.hint, LONGEST))
+        for notice in parked:
+            self.agenda.parked(notice.key, notice.rank, now + min(notice.hint, LONGEST))
 
     def _reserve(self, keys: list[str], heads: dict[str, list[Head]]) -> _Given:
         """Reserve tickets for the next tasks: one question for all resources together, one lane after the other."""

@@ -36,24 +36,24 @@ _HEADS = """
 SELECT head.key, head.id, head.lane FROM unnest(%s::text[]) AS wanted(key)
 CROSS JOIN unnest(%s::text[]) WITH ORDINALITY AS lane(name, rank)
 CROSS JOIN LATERAL (
-  SELECT line.key, line.id, line.lane, line.place_at,
-         line.place_at <= now() AND row_number() OVER (ORDER BY line.place_at, line.id) = 1 AS is_overdue
-  FROM quota_parked AS line
-  WHERE line.key = wanted.key AND line.lane = lane.name AND line.state = 'waiting' AND line.due_at <= now()
-  ORDER BY line.place_at, line.id LIMIT %s
+  SELECT entry.key, entry.id, entry.lane, entry.place_at,
+         entry.place_at <= now() AND row_number() OVER (ORDER BY entry.place_at, entry.id) = 1 AS is_overdue
+  FROM quota_parked AS entry
+  WHERE entry.key = wanted.key AND entry.lane = lane.name AND entry.state = 'waiting' AND entry.due_at <= now()
+  ORDER BY entry.place_at, entry.id LIMIT %s
 ) AS head ORDER BY head.key, CASE WHEN is_overdue THEN 1 ELSE lane.rank END, head.place_at, head.id
 """
 # Rows that another transaction has locked are left for the next time: a process that is frozen in the middle of a
 # transaction must not stop the pump, and with it every parked task.
 _CLAIM = """
 WITH claim AS (
-  SELECT line.id, wanted.back_in FROM unnest(%s::bigint[], %s::float8[]) AS wanted(id, back_in)
-  JOIN quota_parked AS line ON line.id = wanted.id AND line.state = 'waiting' FOR UPDATE OF line SKIP LOCKED
+  SELECT entry.id, wanted.back_in FROM unnest(%s::bigint[], %s::float8[]) AS wanted(id, back_in)
+  JOIN quota_parked AS entry ON entry.id = wanted.id AND entry.state = 'waiting' FOR UPDATE OF entry SKIP LOCKED
 )
-UPDATE quota_parked AS line
-SET state = 'handed', turn = line.turn + 1, back_at = now() + make_interval(secs => claim.back_in)
-FROM claim WHERE line.id = claim.id
-RETURNING line.id, line.turn, line.task, line.kwargs, line.lane
+UPDATE quota_parked AS entry
+SET state = 'handed', turn = entry.turn + 1, back_at = now() + make_interval(secs => claim.back_in)
+FROM claim WHERE entry.id = claim.id
+RETURNING entry.id, entry.turn, entry.task, entry.kwargs, entry.lane
 """
 _DUE = """
 SELECT key, lane, extract(epoch FROM min(due_at) - now())::float8 FROM quota_parked
@@ -90,7 +90,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
+class Notice:
     """A parked task: its resource and lane, and in how many seconds it is worth asking for a permit."""
 
     rank: int
@@ -122,15 +122,15 @@ class ParkedRows:
         """Subscribe to the channel of newly parked tasks."""
         self._connection.execute(f"LISTEN {CHANNEL}")
 
-    def news(self, timeout: float) -> list[News]:
+    def notices(self, timeout: float) -> list[Notice]:
         """The tasks parked since the last call, as soon as there is one; empty after `timeout` seconds."""
         notes = self._connection.notifies(timeout=timeout, stop_after=1)
-        return [_news(note.payload) for note in notes]
+        return [_notice(note.payload) for note in notes]
 
-    def due(self, keys: Sequence[str] | None = None) -> list[News]:
+    def due(self, keys: Sequence[str] | None = None) -> list[Notice]:
         """Resources with waiting tasks (all, or of `keys`), with the lane, and when the first task of each is due."""
         rows = self._rows(_DUE, {"keys": None if keys is None else list(keys)})
-        return [News(Lane(lane).rank, max(due_in, 0.0), key) for key, lane, due_in in rows]
+        return [Notice(Lane(lane).rank, max(due_in, 0.0), key) for key, lane, due_in in rows]
 
     def heads(self, keys: Sequence[str]) -> dict[str, list[Head]]:
         """The next tasks in order, of each resource that has a due one."""
@@ -166,6 +166,6 @@ def _parameters() -> dict[str, Any]:
     return {name: parameters[name] for name in names if name in parameters} | {"options": "-c lock_timeout=2000"}
 
 
-def _news(payload: str) -> News:
+def _notice(payload: str) -> Notice:
     rank, hint, key = payload.split(" ", 2)
-    return News(int(rank), float(hint), key)
+    return Notice(int(rank), float(hint), key)

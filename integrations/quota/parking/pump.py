@@ -96,8 +96,8 @@ class Pump:
             hand_out.hand_out()
             now = clock.monotonic()
             next_at = min(rounds.next_at, hand_out.next_at() or rounds.next_at)
-            for news in rows.news(max(0.0, next_at - now)):
-                hand_out.agenda.parked(news.key, news.rank, clock.monotonic() + news.hint)
+            for notice in rows.notices(max(0.0, next_at - now)):
+                hand_out.agenda.parked(notice.key, notice.rank, clock.monotonic() + notice.hint)
         hand_out.send_until(clock.monotonic() + BEAT)
         rows.resign()
 

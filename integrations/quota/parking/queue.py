@@ -41,23 +41,23 @@ _FRONT = timedelta(days=3650)
 # if they were waiting or never got their call.
 _PARK = """
 WITH parked AS (
-  INSERT INTO quota_parked AS line (key, lane, task, kwargs, state, turn, reason, parked_at, place_at, due_at)
+  INSERT INTO quota_parked AS entry (key, lane, task, kwargs, state, turn, reason, parked_at, place_at, due_at)
   VALUES (%(key)s, %(lane)s, %(task)s, %(kwargs)s, 'waiting', 0, %(reason)s,
           now(), now() + make_interval(secs => %(patience)s), now() + make_interval(secs => %(wait)s))
   ON CONFLICT (task, kwargs) DO UPDATE SET
     key = excluded.key, lane = excluded.lane, state = 'waiting', reason = excluded.reason, back_at = NULL,
     due_at = excluded.due_at,
-    parked_at = CASE WHEN line.state = 'waiting' OR %(keep)s THEN line.parked_at ELSE excluded.parked_at END,
-    place_at = CASE WHEN line.state = 'waiting' OR %(keep)s THEN line.place_at ELSE excluded.place_at END
-  WHERE line.state <> 'handed'
+    parked_at = CASE WHEN entry.state = 'waiting' OR %(keep)s THEN entry.parked_at ELSE excluded.parked_at END,
+    place_at = CASE WHEN entry.state = 'waiting' OR %(keep)s THEN entry.place_at ELSE excluded.place_at END
+  WHERE entry.state <> 'handed'
   RETURNING 1
 )
-SELECT pg_notify(%(channel)s, %(news)s) FROM parked
+SELECT pg_notify(%(channel)s, %(notice)s) FROM parked
 """
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
+class _WantedPermit:
     """A permit to wait for. `hint`: seconds until it is worth asking; `wait`: seconds in which it must not be used."""
 
     key: str
@@ -73,7 +73,7 @@ def enqueue(task: str, *, app: str, resource: str, lane: Lane = Lane.BULK, **kwa
     `app` is the client id; `kwargs` are the task's own (identifiers, never secrets). It takes part in the surrounding
     transaction. It is a row itself, so it needs no other row with a due time.
     """
-    _park(task, kwargs, _Wish(quota_key(app, resource), lane))
+    _park(task, kwargs, _WantedPermit(quota_key(app, resource), lane))
 
 
 def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
@@ -88,7 +88,7 @@ def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
     key, hint = quota_key(permit.app, permit.resource), error.retry_after or 0.0
     # Our own refusal is a forecast and the pump makes better ones; the vendor's is an order.
     ordered = hint if isinstance(error, VendorThrottled) else 0.0
-    _park(task, kwargs, _Wish(key, Lane(permit.lane), hint, ordered, permit.reason))
+    _park(task, kwargs, _WantedPermit(key, Lane(permit.lane), hint, ordered, permit.reason))
     return True
 
 
@@ -98,7 +98,7 @@ def to_the_front(rows: QuerySet[Parked]) -> list[int]:
     moved = list(waiting.values_list("pk", "lane", "key"))
     place_at = ExpressionWrapper(F("parked_at") - Value(_FRONT), output_field=DateTimeField())
     waiting.filter(pk__in=[pk for pk, _, _ in moved]).update(place_at=place_at, due_at=Now())
-    _tell((Lane.INTERACTIVE, key) for key in {key for _, _, key in moved})
+    _notify((Lane.INTERACTIVE, key) for key in {key for _, _, key in moved})
     return [pk for pk, _, _ in moved]
 
 
@@ -112,24 +112,24 @@ def drop(rows: QuerySet[Parked]) -> list[int]:
     return ids
 
 
-def _park(task: str, kwargs: dict[str, Any], wish: _Wish) -> None:
+def _park(task: str, kwargs: dict[str, Any], wanted: _WantedPermit) -> None:
     values = {
-        "key": wish.key,
-        "lane": wish.lane.value,
+        "key": wanted.key,
+        "lane": wanted.lane.value,
         "task": task,
         "kwargs": json.dumps(kwargs),
-        "reason": wish.reason,
-        "patience": _PATIENCE[wish.lane],
-        "wait": wish.wait,
-        "keep": tickets.keeps_place(),
+        "reason": wanted.reason,
+        "patience": _PATIENCE[wanted.lane],
+        "wait": wanted.wait,
+        "keep": tickets.keeps_position(),
         "channel": CHANNEL,
-        "news": f"{wish.lane.rank} {wish.hint:.3f} {wish.key}",
+        "notice": f"{wanted.lane.rank} {wanted.hint:.3f} {wanted.key}",
     }
     with connection.cursor() as cursor:
         cursor.execute(_PARK, values)
 
 
-def _tell(news: Iterable[tuple[Lane, str]]) -> None:
+def _notify(notices: Iterable[tuple[Lane, str]]) -> None:
     with connection.cursor() as cursor:
-        for lane, key in news:
+        for lane, key in notices:
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, f"{lane.rank} 0 {key}"])

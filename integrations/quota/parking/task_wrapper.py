@@ -16,7 +16,7 @@ from integrations.quota.permits import tickets
 log = structlog.get_logger(__name__)
 
 
-class Waiting:
+class ParkingWrapper:
     """Implements `core.celery_tasks.Waiting`."""
 
     @contextmanager
@@ -32,7 +32,7 @@ class Waiting:
                 log.info("job.stale", task=task, row=row_id, turn=turn)
                 yield False
                 return
-            with self._begun(row_id, turn), tickets.held(parked["ticket"]):
+            with self._begun(row_id, turn), tickets.carried(parked["ticket"]):
                 yield True
 
     @contextmanager

@@ -24,7 +24,7 @@ from integrations.core.tenant import quota_key
 from integrations.quota.permits import process_memory, scripts, timings
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.replies import PermitReply
-from integrations.quota.permits.reports import Address, Outbox, Report, kept, packed
+from integrations.quota.permits.reports import Outbox, Report, StateKey, kept, packed
 
 # Where learning starts (FACTS section 4): seconds, and calls. Some resources have 25 instead of 100; headers say which.
 START_WINDOW, START_LIMIT = 10.0, 25
@@ -37,20 +37,31 @@ log = structlog.get_logger(__name__)
 
 
 class Rate(Protocol):
-    """The rate headers of a response (five, and a sixth); None where one was missing or absurd."""
+    """The rate headers of a response (FACTS section 4); each is None when it was missing or impossible."""
 
     @property
-    def max(self) -> int | None: ...
+    def max(self) -> int | None:
+        """Calls that the resource takes in one burst window."""
+
     @property
-    def remaining(self) -> int | None: ...
+    def remaining(self) -> int | None:
+        """Calls left in the burst window."""
+
     @property
-    def interval_ms(self) -> int | None: ...
+    def interval_ms(self) -> int | None:
+        """The length of the burst window in milliseconds."""
+
     @property
-    def daily_limit(self) -> int | None: ...
+    def daily_limit(self) -> int | None:
+        """Calls that the resource takes in the vendor's day."""
+
     @property
-    def daily_remaining(self) -> int | None: ...
+    def daily_remaining(self) -> int | None:
+        """Calls left in the vendor's day."""
+
     @property
-    def daily_reset_ms(self) -> int | None: ...
+    def daily_reset_ms(self) -> int | None:
+        """Milliseconds until the day budget is whole again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,30 +152,30 @@ def settle(permit: Permit, *, received_at: float | None, rate: Rate | None, refu
     # Other processes should learn at once what changes the limits.
     is_news = process_memory.is_new_limit(permit.key, reading.get("max"))
     if refused or not reading or is_news:
-        _tell_now(permit)
+        _send_now(permit)
 
 
 def give_back(permit: Permit) -> None:
     """Return a permit whose request never left: its slot is free at once."""
     report = Report(permit.slot, permit.deadline, None, permit.taken_at, permit.start)
     _outbox.add((permit.key, permit.epoch), report)
-    _tell_now(permit)
+    _send_now(permit)
 
 
-def tell() -> None:
+def send_reports() -> None:
     """Send all reports that this process has not sent. Raises StoreUnavailable."""
     _outbox.flush()
 
 
-def _tell_now(permit: Permit) -> None:
+def _send_now(permit: Permit) -> None:
     try:
         _outbox.flush_one((permit.key, permit.epoch))
     except StoreUnavailable as error:
         log.warning("quota.report_waits", key=permit.key, error=str(error))
 
 
-def _send(address: Address, reports: list[Report]) -> None:
-    key, epoch = address
+def _send(state_key: StateKey, reports: list[Report]) -> None:
+    key, epoch = state_key
     _note(key, scripts.run(scripts.keys(key), _request(epoch=epoch) | packed(reports)))
 
 
@@ -192,36 +203,36 @@ def ask(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> P
 
 
 def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> list[PermitReply | StoreUnavailable]:
-    """As `ask`, for many resources in one round trip. A failure takes the position of its question."""
-    addresses = [(question.key, process_memory.epoch(question.key)) for question in questions]
-    reports = [_outbox.take(address) for address in addresses]
+    """As `ask`, for many resources in one round trip. A failure stands at the position of its question."""
+    state_keys = [(question.key, process_memory.epoch(question.key)) for question in questions]
+    reports = [_outbox.take(state_key) for state_key in state_keys]
     calls = [
-        (scripts.keys(key), _request(epoch=epoch) | packed(told) | _wanted(question, ttl=ttl, horizon=horizon))
-        for question, (key, epoch), told in zip(questions, addresses, reports, strict=True)
+        (scripts.keys(key), _request(epoch=epoch) | packed(batch) | _wanted(question, ttl=ttl, horizon=horizon))
+        for question, (key, epoch), batch in zip(questions, state_keys, reports, strict=True)
     ]
     answers = _run_all(calls)
-    for address, told, answer in zip(addresses, reports, answers, strict=True):
+    for state_key, batch, answer in zip(state_keys, reports, answers, strict=True):
         if isinstance(answer, StoreUnavailable):
-            _outbox.put_back(address, told)
+            _outbox.put_back(state_key, batch)
         else:
-            process_memory.remember(address[0], answer.epoch, answer.now)
-            _note(address[0], answer)
+            process_memory.remember(state_key[0], answer.epoch, answer.now)
+            _note(state_key[0], answer)
     return answers
 
 
 def _run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[PermitReply | StoreUnavailable]:
     """As `scripts.run_all`; where there is no state yet, the age of the store says whether it was lost."""
     answers = scripts.run_all(calls)
-    nowhere = [place for place, answer in enumerate(answers) if isinstance(answer, PermitReply) and not answer.epoch]
-    if nowhere:
+    missing = [index for index, answer in enumerate(answers) if isinstance(answer, PermitReply) and not answer.epoch]
+    if missing:
         try:
             lost = {"lost": scripts.age() < START_WINDOW + timings.SLACK}
         except StoreUnavailable as error:
-            made: list[PermitReply | StoreUnavailable] = [error] * len(nowhere)
+            made: list[PermitReply | StoreUnavailable] = [error] * len(missing)
         else:
-            made = scripts.run_all([(calls[place][0], calls[place][1] | lost) for place in nowhere])
-        for place, answer in zip(nowhere, made, strict=True):
-            answers[place] = answer
+            made = scripts.run_all([(calls[index][0], calls[index][1] | lost) for index in missing])
+        for index, answer in zip(missing, made, strict=True):
+            answers[index] = answer
     return answers
 
 
@@ -242,12 +253,14 @@ def _wanted(question: Question, *, ttl: float, horizon: float) -> dict[str, Any]
     return wanted if reckoned is None else wanted | {"reckoned": reckoned}
 
 
-def keep(kept: Mapping[Address, dict[str, Any]]) -> None:
+def send_forecasts(kept: Mapping[StateKey, dict[str, Any]]) -> None:
     """Send Redis the calls to keep of the day (`forecast.py`), each under the epoch of its state.
 
     A state that is gone learns nothing. Raises StoreUnavailable.
     """
-    calls = [(scripts.keys(key), _request(epoch=epoch) | {"kept": told}) for (key, epoch), told in kept.items()]
+    calls = [
+        (scripts.keys(key), _request(epoch=epoch) | {"kept": calls_kept}) for (key, epoch), calls_kept in kept.items()
+    ]
     for answer in scripts.run_all(calls):
         if isinstance(answer, StoreUnavailable):
             raise answer

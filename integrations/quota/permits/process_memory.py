@@ -12,7 +12,7 @@ import threading
 from integrations.core import clock
 
 FORGOTTEN = 3600.0  # seconds
-TIDIED = 1000  # new resources after which expired ones are removed
+CLEANED_EVERY = 1000  # new resources after which expired ones are removed
 _MICRO = 1_000_000
 
 # The epoch, when it was asked last, and the microseconds by which that state's clock is ahead of the monotonic one.
@@ -33,8 +33,8 @@ def remember(key: str, epoch: str, now: int | None = None) -> None:
         else:
             ahead = before[2] if before is not None and before[0] == epoch else None
         epochs[key] = epoch, asked, ahead
-        if before is None and len(epochs) % TIDIED == 0:
-            _tidy(asked - FORGOTTEN)
+        if before is None and len(epochs) % CLEANED_EVERY == 0:
+            _remove_expired(asked - FORGOTTEN)
 
 
 def epoch(key: str) -> str:
@@ -73,7 +73,7 @@ def reset() -> None:
             remembered.clear()
 
 
-def _tidy(forgotten: float) -> None:
+def _remove_expired(forgotten: float) -> None:
     """Remove expired entries: the memory is bounded by the resources that were asked about in the last hour."""
     for key in [key for key, (_, asked, _) in epochs.items() if asked < forgotten]:
         for remembered in (epochs, limits, warned):

@@ -39,7 +39,7 @@ class Snapshot:
 
 def snapshot(app: str, resource: str) -> Snapshot:
     """The quota of one (app client id, resource id). An untouched one reads as full. Raises StoreUnavailable."""
-    governor.tell()
+    governor.send_reports()
     (state,) = states([quota_key(app, resource)])
     if state is None:
         return Snapshot(START_LIMIT, START_LIMIT, int(START_WINDOW * 1000), None, None, 0)

@@ -24,13 +24,16 @@ _PAUSE = 1.0  # seconds between tries while the store is away
 _MOST = 10_000  # reports kept meanwhile
 _MICRO = 1_000_000
 
-Address = tuple[str, str]  # resource and epoch
+StateKey = tuple[str, str]  # resource key and epoch of its state
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`received_at` is None for a request that never left; `start` is its permit's; `reading` is what its response's
-    headers said."""
+    """How one call ended.
+
+    `received_at` is the monotonic moment of its response, None for a request that never left. `start` is its permit's.
+    `reading` are the numbers of its rate headers.
+    """
 
     slot: int
     deadline: int
@@ -42,9 +45,9 @@ class Report:
 
 
 class Outbox:
-    """Reports to send. The governor supplies `send(address, reports)`, which raises StoreUnavailable."""
+    """Reports to send. The governor supplies `send(state_key, reports)`, which raises StoreUnavailable."""
 
-    def __init__(self, send: Callable[[Address, list[Report]], None]) -> None:
+    def __init__(self, send: Callable[[StateKey, list[Report]], None]) -> None:
         self._send = send
         self.forget()
 
@@ -52,13 +55,13 @@ class Outbox:
         """Empty the outbox in a forked process: the parent sends its own reports."""
         self._lock = threading.Lock()
         self._filled = threading.Event()
-        self._waiting: dict[Address, list[Report]] = defaultdict(list)
+        self._waiting: dict[StateKey, list[Report]] = defaultdict(list)
         self._count = 0
         self._thread: threading.Thread | None = None
 
-    def add(self, address: Address, report: Report) -> None:
+    def add(self, state_key: StateKey, report: Report) -> None:
         """Add a report, and start the thread if it does not run."""
-        self.put_back(address, [report])
+        self.put_back(state_key, [report])
         self._filled.set()
         if self._thread is None or not self._thread.is_alive():
             with self._lock:
@@ -66,36 +69,36 @@ class Outbox:
                     self._thread = threading.Thread(target=self._work, name="quota-reports", daemon=True)
                     self._thread.start()
 
-    def take(self, address: Address) -> list[Report]:
+    def take(self, state_key: StateKey) -> list[Report]:
         """Remove and return the reports that go with a request."""
         with self._lock:
-            reports = self._waiting.pop(address, [])
+            reports = self._waiting.pop(state_key, [])
             self._count -= len(reports)
             return reports
 
-    def put_back(self, address: Address, reports: list[Report]) -> None:
+    def put_back(self, state_key: StateKey, reports: list[Report]) -> None:
         """Keep reports that could not be sent, as far as there is room."""
         with self._lock:
             if self._count < _MOST:
-                self._waiting[address] += reports
+                self._waiting[state_key] += reports
                 self._count += len(reports)
 
     def flush(self) -> None:
         """Send everything now. Raises StoreUnavailable, and keeps what was not sent."""
         with self._lock:
-            addresses = list(self._waiting)
-        for address in addresses:
-            self.flush_one(address)
+            state_keys = list(self._waiting)
+        for state_key in state_keys:
+            self.flush_one(state_key)
 
-    def flush_one(self, address: Address) -> None:
-        """Send the reports of one address. Raises StoreUnavailable, and keeps them then."""
-        reports = self.take(address)
+    def flush_one(self, state_key: StateKey) -> None:
+        """Send the reports of one state. Raises StoreUnavailable, and keeps them then."""
+        reports = self.take(state_key)
         if not reports:
             return
         try:
-            self._send(address, reports)
+            self._send(state_key, reports)
         except StoreUnavailable:
-            self.put_back(address, reports)
+            self.put_back(state_key, reports)
             raise
 
     def _work(self) -> None:
@@ -117,28 +120,28 @@ def packed(reports: list[Report]) -> dict[str, Any]:
     def age(moment: float) -> int:
         return int((now - moment) * _MICRO)
 
-    lines = [
+    items = [
         [r.slot, r.deadline, False if r.received_at is None else age(r.received_at), *([r.start] if r.start else [])]
         for r in reports
     ]
-    told = [report for report in reports if report.reading or report.refused]
-    if not told:
-        return {"reports": lines, "rate": {}}
-    last = max(told, key=lambda report: (report.refused, report.received_at or 0.0))
+    with_news = [report for report in reports if report.reading or report.refused]
+    if not with_news:
+        return {"reports": items, "rate": {}}
+    last = max(with_news, key=lambda report: (report.refused, report.received_at or 0.0))
     rate: dict[str, Any] = {**last.reading, "since": age(last.sent_at), "refused": last.refused}
     rate |= {"age": age(last.received_at or now)} | ({"start": last.start} if last.start else {})
-    return {"reports": lines, "rate": rate}
+    return {"reports": items, "rate": rate}
 
 
 def kept(outbox: Outbox) -> Outbox:
     """Register the outbox of this process: it is emptied in forks and flushed at exit."""
 
-    def last_words() -> None:
+    def flush_at_exit() -> None:
         try:
             outbox.flush()
         except StoreUnavailable:
             return  # the slots become free at their deadlines
 
     os.register_at_fork(after_in_child=outbox.forget)
-    atexit.register(last_words)
+    atexit.register(flush_at_exit)
     return outbox

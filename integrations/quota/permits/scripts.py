@@ -140,7 +140,8 @@ class _Script:
         self.away_since = self.refuse_until = 0.0
 
     def all(self, calls: Sequence[_Call]) -> list[Any]:
-        """One answer per call, in one round trip; an error answer of the server takes the position of its call.
+        """One answer per call, in one round trip; an error answer of the server stands at the position of its call.
+
         Raises redis.ConnectionError and redis.TimeoutError."""
         if self.refuse_until > clock.monotonic():
             raise redis.ConnectionError("it did not answer a moment ago")
@@ -158,11 +159,11 @@ class _Script:
         connection: Any = pool.get_connection()
         try:
             answers = _exchange(connection, ["EVALSHA", self.sha], calls)
-            unknown = [place for place, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
+            unknown = [index for index, answer in enumerate(answers) if isinstance(answer, NoScriptError)]
             if unknown:
-                again = _exchange(connection, ["EVAL", self.text], [calls[place] for place in unknown])
-                for place, answer in zip(unknown, again, strict=True):
-                    answers[place] = answer
+                again = _exchange(connection, ["EVAL", self.text], [calls[index] for index in unknown])
+                for index, answer in zip(unknown, again, strict=True):
+                    answers[index] = answer
             if any(isinstance(answer, ReadOnlyError) for answer in answers):
                 connection.disconnect()  # a replica now: the next connection learns which server it has
             return answers

@@ -67,14 +67,14 @@ class Reserved:
 
 
 @dataclass(slots=True)
-class Hand:
+class CarriedTicket:
     """The ticket of a running task. `used` says whether it paid for a call."""
 
     ticket: Ticket | None
     used: bool = False
 
 
-_hand: ContextVar[Hand | None] = ContextVar("quota_hand", default=None)
+_carried: ContextVar[CarriedTicket | None] = ContextVar("quota_hand", default=None)
 
 
 def reserve(questions: Sequence[Question], *, horizon: float) -> list[Reserved]:
@@ -111,12 +111,12 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: fl
 
 
 def _own(app: str, resource: str, *, timeout: float) -> Permit | None:
-    hand = _hand.get()
-    if hand is not None and hand.ticket is not None and hand.ticket.key == quota_key(app, resource):
-        ticket, hand.ticket = hand.ticket, None
+    carried = _carried.get()
+    if carried is not None and carried.ticket is not None and carried.ticket.key == quota_key(app, resource):
+        ticket, carried.ticket = carried.ticket, None
         permit = redeem(ticket, timeout=timeout)
         if permit is not None:
-            hand.used = True
+            carried.used = True
             return permit
         log.info("quota.ticket_void", key=ticket.key)
     return None
@@ -142,19 +142,19 @@ def release(ticket: Ticket) -> None:
 
 
 @contextmanager
-def held(packed: list[Any] | None) -> Iterator[Hand]:
+def carried(packed: list[Any] | None) -> Iterator[CarriedTicket]:
     """Context in which the running task uses this ticket for its next call. At the end an unused ticket is released."""
-    hand = Hand(Ticket(*packed) if packed else None)
-    token = _hand.set(hand)
+    carried = CarriedTicket(Ticket(*packed) if packed else None)
+    token = _carried.set(carried)
     try:
-        yield hand
+        yield carried
     finally:
-        _hand.reset(token)
-        if hand.ticket is not None:
-            release(hand.ticket)
+        _carried.reset(token)
+        if carried.ticket is not None:
+            release(carried.ticket)
 
 
-def keeps_place() -> bool:
+def keeps_position() -> bool:
     """Whether the running task had a ticket that paid for no call, so that it keeps its position in the queue."""
-    hand = _hand.get()
-    return hand is not None and not hand.used
+    carried = _carried.get()
+    return carried is not None and not carried.used

@@ -2,8 +2,8 @@
 
 A fence keeps a state that was lost from granting the quota that calls in flight still use. It rests a window and
 `SLACK` from the loss, so a call granted before the loss has to be counted `SLACK` after it: it lies in hand for
-`UNCHECKED` at most until its start (one that lies longer is looked at again), is sent `PUNCTUAL` after its start at
-the latest (its `send_before`, looked at before every request; both are counted from before the store was asked), and
+`UNCHECKED` at most until its start (a longer one is checked again), is sent `PUNCTUAL` after its start at
+the latest (its `send_before`, checked before every request; both are counted from before the store was asked), and
 is on its way to the vendor's count for `FORWARD`, connecting included. Nothing can enforce that last one: a way that
 takes longer just while a state is lost may be one call too many. Without a loss no permit depends on it.
 

@@ -14,18 +14,18 @@ from integrations.core.errors import (
     VendorAnswer,
 )
 from integrations.quota.permits.lanes import Lane
-from integrations.tokens import database, store
-from integrations.tokens.access import access_cache, lookup
-from integrations.tokens.access.access_cache import Access as Access  # the result type of this module
+from integrations.tokens import access_cache, database, store
+from integrations.tokens.access import credential_row
+from integrations.tokens.access_cache import AccessToken as AccessToken  # the result type of this module
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
 
 _POLL = 0.1  # seconds between two reads of the generation while another worker refreshes
-_HELD = timedelta(seconds=access_cache.LIFETIME)
+_CACHED = timedelta(seconds=access_cache.LIFETIME)
 _PATIENCE = 7.0  # seconds; a little more than the deadline of the refresh it waits for
 
 
-def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
+def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> AccessToken:
     """The tenant's access token, refreshed or minted first when necessary. `refused`: a generation the vendor refused.
 
     Raises InstallGone, GrantRevoked, LocationInactive, RefreshInProgress, StoreUnavailable, Unreachable (with the
@@ -35,8 +35,8 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
         return known
     until = clock.monotonic() + _PATIENCE
     while True:
-        with database.needed():
-            row = _standing(key, lane)
+        with database.required():
+            row = _read_or_raise(key, lane)
         if not store.is_usable(row, clock.now()):
             _respect_backoff(row, lane, clock.now())
             try:
@@ -44,19 +44,19 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
             except RefreshInProgress:
                 if clock.monotonic() > until:
                     raise
-                database.let_go()  # many waiting threads leave the connections to the working ones
+                database.release()  # many waiting threads leave the connections to the working ones
                 clock.sleep(_POLL)
                 continue
             if row.access_sealed is None:
                 continue  # uninstalled meanwhile: the row's new state decides what is raised
         suspended = row.state == Credential.State.SUSPENDED
-        access = Access(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
-        if not suspended and store.is_usable(row, clock.now() + _HELD):
+        access = AccessToken(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
+        if not suspended and store.is_usable(row, clock.now() + _CACHED):
             access_cache.put(key, access)
         return access
 
 
-def get_or_mint(key: CredentialKey, *, company_id: str, lane: Lane) -> Access:
+def get_or_mint(key: CredentialKey, *, company_id: str, lane: Lane) -> AccessToken:
     """Mint a location's first token from its company's token. Only reads it when the location has one."""
     row = store.get_or_create(key, company_id=company_id, now=clock.now())
     store.reactivate(row, company_id=company_id)
@@ -66,8 +66,9 @@ def get_or_mint(key: CredentialKey, *, company_id: str, lane: Lane) -> Access:
     return get(key, lane=lane)
 
 
-def _standing(key: CredentialKey, lane: Lane) -> Credential:
-    row = lookup.credential(key)
+def _read_or_raise(key: CredentialKey, lane: Lane) -> Credential:
+    """The row that the call may use. Raises InstallGone, GrantRevoked or LocationInactive by its state."""
+    row = credential_row.read(key)
     if row is None or row.state == Credential.State.REVOKED:
         raise InstallGone(f"the app is not installed on {key.tenant}", resource=key.tenant.id)
     if row.state == Credential.State.NEEDS_RECONNECT:

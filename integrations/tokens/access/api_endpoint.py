@@ -27,14 +27,14 @@ class ApiEndpoint:
     url: str
     quota_app: str
 
-    def rate(self, key: CredentialKey, told: RateSnapshot) -> RateSnapshot:
+    def rate(self, key: CredentialKey, reported: RateSnapshot) -> RateSnapshot:
         """The rate snapshot to settle a call with: that of the response, or the documented one if API 1.0 sent none."""
-        if self.quota_app != API_1_QUOTA or told.max is not None:
-            return told
+        if self.quota_app != API_1_QUOTA or reported.max is not None:
+            return reported
         try:
             known = queries.snapshot(self.quota_app, key.tenant.id)
         except StoreUnavailable:
-            return told  # the response has arrived, and must not be lost over its accounting
+            return reported  # the response has arrived, and must not be lost over its accounting
         # The governor continues the day's count by itself; to start it needs a remainder.
         left = None if known.day_limit is not None else known.day_used
         assert _DOCUMENTED.daily_limit is not None

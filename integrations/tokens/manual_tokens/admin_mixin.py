@@ -1,4 +1,4 @@
-"""Admin mixin with which operators enter, test and give up manual tokens on the credentials' pages."""
+"""Admin mixin with which operators enter, test and delete manual tokens on the credentials' pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from integrations.tokens.models import Credential
 _FIELDS = ((None, {"fields": ("app", "kind", ("user_type", "resource_id"), "pasted")}),)
 
 
-class EnteredTokens:
+class ManualTokens:
     """Mixin of the admin of `Credential`, before a read-only base: only adding has a form."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -56,11 +56,11 @@ class EnteredTokens:
             except IntegrationError as error:
                 messages.error(request, f"{row}: {error}")
             else:
-                messages.success(request, f"{row}: HighLevel knows it.")
+                messages.success(request, f"{row}: HighLevel accepts it.")
 
     @action(description="Give up as compromised (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
     def give_up(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
-        """Forget the selected manual tokens, because others may know them."""
+        """Delete the selected manual tokens, because others may know them."""
         for row in _entered(queryset):
             entry.give_up(row, actor=operator(request))
             messages.warning(request, f"{row}: {entry.COMPROMISED}.")

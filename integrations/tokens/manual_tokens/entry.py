@@ -1,4 +1,4 @@
-"""Manual tokens: private integration tokens and API 1.0 keys that an operator enters, replaces, tests or gives up.
+"""Manual tokens: private integration tokens and API 1.0 keys that an operator enters, replaces, tests or revokes here.
 
 A replacement interrupts no calls: the new token is tested first, then one UPDATE replaces the old one, and calls under
 way finish with the old one.
@@ -19,7 +19,7 @@ from integrations.tokens.models import Credential, CredentialKey
 
 _KINDS = (Credential.Kind.PRIVATE, Credential.Kind.KEY)
 COMPROMISED = (
-    "given up as compromised: whoever has it can read and change everything here, so end it in HighLevel (rotate the "
+    "given up as compromised: anyone who has it can read and change this account, so end it in HighLevel (rotate the "
     "private integration, or regenerate the API key) and enter the new one"
 )
 
@@ -41,8 +41,8 @@ def examined(key: CredentialKey, text: str, *, kind: str, tested: bool = True) -
     if kind not in _KINDS:
         raise BadRequest("only private integration tokens and API keys are entered: OAuth apps are installed")
     key = _for(key, kind)
-    token = parsing.recognised(text, kind=kind, tenant=key.tenant)
-    _refuse_to_bury(key)
+    token = parsing.parse(text, kind=kind, tenant=key.tenant)
+    _refuse_to_replace_a_grant(key)
     if tested:
         probe.check(key, token)
     return token
@@ -62,7 +62,7 @@ def check(row: Credential, *, actor: str) -> None:
 
 
 def give_up(row: Credential, *, actor: str) -> None:
-    """Forget a token that others may know. It stays valid at HighLevel until it is ended there."""
+    """Delete a token that others may know. It stays valid at HighLevel until it is ended there."""
     if row.kind not in _KINDS:
         raise BadRequest("an OAuth grant is ended by uninstalling the app")
     with transaction.atomic():
@@ -76,7 +76,7 @@ def _for(key: CredentialKey, kind: str) -> CredentialKey:
     return replace(key, api=Credential.Api.ONE if kind == Credential.Kind.KEY else Credential.Api.TWO)
 
 
-def _refuse_to_bury(key: CredentialKey) -> None:
+def _refuse_to_replace_a_grant(key: CredentialKey) -> None:
     """Refuse to replace a working grant: workers renew it, and only a new consent could bring it back."""
     row = store.find(key)
     if row is None or row.kind != Credential.Kind.OAUTH or row.access_sealed is None:

@@ -34,8 +34,8 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         widget=UnfoldAdminPasswordWidget,
         help_text=(
-            "Never shown again. It is tested with HighLevel first; one that is there already is replaced, and calls "
-            "under way finish with the old one."
+            "Never shown again. It is tested with HighLevel first; a token that is stored already is replaced, and "
+            "calls under way finish with the old one."
         ),
     )
 

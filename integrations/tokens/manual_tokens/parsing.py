@@ -31,7 +31,7 @@ _REGENERATE = (
 _UNDEFINED = ("undefined", "null", "none", "nan")
 
 
-def recognised(text: str, *, kind: str, tenant: Tenant) -> Secret:
+def parse(text: str, *, kind: str, tenant: Tenant) -> Secret:
     """The token in `text`. Raises BadRequest, which says what was pasted instead and where to find the token."""
     token = text.strip().strip("\"'").removeprefix("Bearer ").strip()
     _refuse_accidents(token)
@@ -50,7 +50,9 @@ def _refuse_accidents(token: str) -> None:
             f"{token!r} means that this account has no key yet: {_REGENERATE}. It can take five hours to appear"
         )
     if len(token) > _LONGEST or not token.isascii() or not token.isprintable() or " " in token:
-        raise BadRequest("this is no token: it holds spaces, line breaks or foreign characters; copy it once more")
+        raise BadRequest(
+            "this is no token: it contains spaces, line breaks or characters outside ASCII; copy it once more"
+        )
 
 
 def _private(token: str) -> Secret:
@@ -67,7 +69,7 @@ def _key(token: str, tenant: Tenant) -> Secret:
     claims = _claims(token)
     if claims is None:
         if len(token) in _OLD_KEY:
-            raise BadRequest(f"this is a key of the old kind, which HighLevel no longer takes: {_REGENERATE}")
+            raise BadRequest(f"this is a key of the old kind, which HighLevel no longer accepts: {_REGENERATE}")
         raise BadRequest("this key is malformed, perhaps cut short: copy it with its clipboard icon")
     if "authClass" in claims:
         raise BadRequest("this is an OAuth access token, which lives for a day: an API key is needed here")

@@ -15,7 +15,7 @@ from integrations.core.tenant import UserType
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.highlevel.http import api_errors, transport
 from integrations.highlevel.http.transport import Request
-from integrations.quota.permits.attempt import permitted
+from integrations.quota.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tokens.access import api_endpoint
 from integrations.tokens.models import Credential, CredentialKey
@@ -43,7 +43,7 @@ def check(key: CredentialKey, token: Secret) -> None:
         api_errors.raise_for(response, operation=request.operation)
     except AccessTokenRejected as error:
         raise GrantRevoked(
-            "HighLevel does not know this token: it was copied wrongly, rotated, or deleted",
+            "HighLevel does not accept this token: it was copied wrongly, rotated, or deleted",
             vendor=VendorAnswer(trace_id=error.vendor.trace_id),
         ) from error
     except (ScopeMissing, RequestRejected):

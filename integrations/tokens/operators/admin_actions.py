@@ -28,7 +28,7 @@ _SHOWN = 3  # refusals with a message each; the others are counted
 _REFRESH = ActionDialog(
     title="Refresh now",
     description="A worker asks HighLevel for a new pair, due or not. A suspended credential that HighLevel refreshes "
-    "is active again; a token that was entered by hand is simply used again.",
+    "is active again; a token that was entered by hand is used again as it is.",
     form_class=None,
     form_submit_text="Refresh",
 )
@@ -41,14 +41,14 @@ _MINT = ActionDialog(
 )
 _SUSPEND = ActionDialog(
     title="Suspend",
-    description="Nothing is called with it from now on and nothing refreshes it; its tokens are kept. It ends when it "
-    "is refreshed by hand, or when HighLevel says that the app was installed again.",
+    description="No call uses the credential and no worker refreshes it; its tokens are kept. This ends when an "
+    "operator refreshes it, or when HighLevel reports that the app was installed again.",
     form_class=None,
     form_submit_text="Suspend",
 )
 
 
-class SteeredTokens:
+class TokenActions:
     """Mixin of the admin of `Credential` with the operators' actions."""
 
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -100,7 +100,7 @@ class SteeredTokens:
         return _one(request, object_id, commands.suspend, "It is suspended.")
 
 
-def _each(request: HttpRequest, queryset: QuerySet[Credential], act: Act, said: str) -> None:
+def _each(request: HttpRequest, queryset: QuerySet[Credential], act: Act, message: str) -> None:
     done, refused = 0, []
     for row in queryset.select_related("app"):
         try:
@@ -110,20 +110,20 @@ def _each(request: HttpRequest, queryset: QuerySet[Credential], act: Act, said: 
         else:
             done += 1
     if done:
-        messages.success(request, f"{done} {said}.")
+        messages.success(request, f"{done} {message}.")
     for reason in refused[:_SHOWN]:
         messages.warning(request, f"{reason}.")
     if len(refused) > _SHOWN:
-        messages.warning(request, f"… and {len(refused) - _SHOWN} more were left alone.")
+        messages.warning(request, f"… and {len(refused) - _SHOWN} more were not changed.")
 
 
-def _one(request: HttpRequest, object_id: str, act: Act, said: str) -> HttpResponse:
+def _one(request: HttpRequest, object_id: str, act: Act, message: str) -> HttpResponse:
     try:
         act(_row(object_id), actor=operator(request))
     except BadRequest as error:
         messages.warning(request, f"{error}.")
     else:
-        messages.success(request, said)
+        messages.success(request, message)
     return after_dialog(request, reverse("admin:tokens_credential_change", args=[object_id]))
 
 

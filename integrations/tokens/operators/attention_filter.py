@@ -13,22 +13,22 @@ from integrations.core import clock
 from integrations.tokens.models import Credential
 
 
-def in_need(now: datetime) -> Q:
-    """Condition of the rows: suspended, to be reconnected, or active but already expired."""
+def needs_attention(now: datetime) -> Q:
+    """Condition of the rows: suspended, needing a reconnect, or active but already expired."""
     expired = Q(state=Credential.State.ACTIVE, expires_at__lt=now)
     return expired | Q(state__in=[Credential.State.SUSPENDED, Credential.State.NEEDS_RECONNECT])
 
 
-class InNeed(admin.SimpleListFilter):
-    """List filter: suspended, expired or to be reconnected."""
+class NeedsAttention(admin.SimpleListFilter):
+    """List filter: suspended, expired or needing a reconnect."""
 
-    title = "need"
+    title = "attention"
     parameter_name = "need"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The one choice of the filter."""
-        return [("yes", "suspended, expired or to be reconnected")]
+        return [("yes", "suspended, expired or needing a reconnect")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Credential]) -> QuerySet[Credential]:
-        """The rows of `in_need` when chosen, else all."""
-        return queryset.filter(in_need(clock.now())) if self.value() == "yes" else queryset
+        """The rows of `needs_attention` when chosen, else all."""
+        return queryset.filter(needs_attention(clock.now())) if self.value() == "yes" else queryset

@@ -26,7 +26,7 @@ def ask_refresh(row: Credential, *, actor: str) -> None:
 
 
 def mint_again(row: Credential, *, actor: str) -> None:
-    """Send a minting from the company's token to a worker, whatever the own refresh token is worth.
+    """Send a minting from the company's token to a worker, whether or not its own refresh token works.
 
     Raises BadRequest when no company can mint for it.
     """
@@ -42,7 +42,9 @@ def suspend(row: Credential, *, actor: str) -> None:
     Raises BadRequest when it is not active, or a refresh is under way.
     """
     if not store.suspend(row.pk, row.generation, reason=f"suspended by {actor}", now=clock.now(), retried=False):
-        raise BadRequest(f"{row} is not active, or is being or has just been refreshed: look again in a moment")
+        raise BadRequest(
+            f"{row} is not active, or a worker is refreshing it or has just done so: look again in a moment"
+        )
     _record("token.suspended", row, actor)
 
 

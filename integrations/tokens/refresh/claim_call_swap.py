@@ -37,24 +37,23 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.tokens import database, store
-from integrations.tokens.manual_tokens import static
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import commit, lease, record_failure, token_requests
+from integrations.tokens.refresh import commit, lease, record_failure, static_tokens, token_requests
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Request:
     """The parameters of a refresh: see `refresh`."""
 
-    way: Callable[..., Grant]
+    call: Callable[..., Grant]
     lane: Lane
     due_before: datetime | None = None
     seen: int | None = None
     forced: bool = False
 
-    def is_vain(self, row: Credential) -> bool:
+    def is_done_already(self, row: Credential) -> bool:
         """Whether another worker has refreshed the row already."""
         if self.seen is not None:
             return row.generation != self.seen
@@ -78,12 +77,12 @@ def refresh(
     Unreachable, ServerFault, StoreUnavailable. Whatever is raised, the row (or the spool) already says what happens
     next. Raises BadRequest, before anything is done, inside a transaction: its rollback would lose the new pair.
     """
-    return _renew(credential_id, _Asked(_obtain, lane, due_before, seen, forced))
+    return _renew(credential_id, _Request(_new_grant, lane, due_before, seen, forced))
 
 
 def mint(credential_id: int, *, lane: Lane = Lane.EVENTS) -> Credential:
     """Give a location a new pair from its company's token, whether or not its own refresh token works."""
-    return _renew(credential_id, _Asked(_mint, lane, forced=True))
+    return _renew(credential_id, _Request(_mint, lane, forced=True))
 
 
 def company_access(app: App, company_id: str, *, lane: Lane) -> tuple[Credential, Secret]:
@@ -98,58 +97,58 @@ def company_access(app: App, company_id: str, *, lane: Lane) -> tuple[Credential
     return row, store.access_token(row)
 
 
-def _renew(credential_id: int, asked: _Asked) -> Credential:
+def _renew(credential_id: int, request: _Request) -> Credential:
     database.refuse_transaction("a refresh")
     began = clock.monotonic()
-    with database.needed():
-        row = _claimed(credential_id, asked)
+    with database.required():
+        row = _claimed(credential_id, request)
         if row is None:
-            return _standing(credential_id, asked)
+            return _after_failed_claim(credential_id, request)
     try:
-        asked_at = clock.now()
-        with database.needed():  # for the company's token; a received grant needs no database here
-            grant = asked.way(row, lane=asked.lane)
+        requested_at = clock.now()
+        with database.required():  # for the company's token; a received grant needs no database here
+            grant = request.call(row, lane=request.lane)
     except IntegrationError as error:
         now = lease.claimed_at(row) + timedelta(seconds=clock.monotonic() - began)
-        with database.needed():
+        with database.required():
             return record_failure.note(row, error, now=now)
     except BaseException:
         # An unexpected failure: the lease runs out by itself, and the row is refreshed again as an orphan.
         log.exception("token.refresh_broke", credential=row.pk)
         raise
-    row = commit.swap(row, grant, asked_at=asked_at)
-    with database.needed():
+    row = commit.swap(row, grant, requested_at=requested_at)
+    with database.required():
         marketplace.resume(row.app)
-        record_failure.odd_answer(row, grant)
+        record_failure.report_odd_answer(row, grant)
     log.info("token.refreshed", credential=row.pk, user_type=row.user_type, resource=row.resource_id)
     return row
 
 
-def _claimed(credential_id: int, asked: _Asked) -> Credential | None:
+def _claimed(credential_id: int, request: _Request) -> Credential | None:
     return lease.claim(
         credential_id,
         owner=new_owner(),
-        seen=asked.seen,
-        due_before=asked.due_before,
-        halted_before=None if asked.forced else clock.now() - marketplace.PROBE_EVERY,
+        seen=request.seen,
+        due_before=request.due_before,
+        halted_before=None if request.forced else clock.now() - marketplace.PROBE_EVERY,
     )
 
 
-def _standing(credential_id: int, asked: _Asked) -> Credential:
+def _after_failed_claim(credential_id: int, request: _Request) -> Credential:
     """After a failed claim: return the row if it needs no refresh, else raise why it cannot be refreshed."""
     row = Credential.objects.select_related("app").get(pk=credential_id)
     if row.kind != Credential.Kind.OAUTH:
-        return static.tried_again(row, now=clock.now())
-    if asked.is_vain(row):
+        return static_tokens.renew(row, now=clock.now())
+    if request.is_done_already(row):
         return row
     if row.state == Credential.State.REVOKED:
         raise GrantRevoked(f"{row} was revoked by an uninstall", credential=row.pk)
-    if marketplace.is_halted(row.app, clock.now()) and not asked.forced:
+    if marketplace.is_halted(row.app, clock.now()) and not request.forced:
         raise ClientRejected(f"refreshes of {row.app} are stopped: {row.app.halted_reason}", credential=row.pk)
     raise RefreshInProgress(f"{row} is being refreshed", retry_after=1.0, credential=row.pk)
 
 
-def _obtain(row: Credential, *, lane: Lane) -> Grant:
+def _new_grant(row: Credential, *, lane: Lane) -> Grant:
     """A new grant from the refresh token, else from the company's token."""
     if row.refresh_sealed is not None:
         try:
@@ -170,10 +169,9 @@ def _mint_instead(row: Credential, dead: GrantRevoked, *, lane: Lane) -> Grant:
     try:
         return _mint(row, lane=lane)
     except (RequestRejected, ScopeMissing) as refused:
-        said = f"{dead}; its company may mint none: {refused}"
-        dead_end = MintRefused(said, vendor=refused.vendor)
-        dead_end.annotate(**refused.context)
-        raise dead_end from refused
+        error = MintRefused(f"{dead}; its company may mint none: {refused}", vendor=refused.vendor)
+        error.annotate(**refused.context)
+        raise error from refused
 
 
 def _mint(row: Credential, *, lane: Lane) -> Grant:

@@ -17,7 +17,7 @@ from integrations.highlevel.oauth.grants import Grant
 from integrations.tokens import database, seals, store
 from integrations.tokens.models import Credential
 from integrations.tokens.spool import spool
-from integrations.tokens.spool.spool import Entry
+from integrations.tokens.spool.spool import SpooledGrant
 from integrations.vault.seal import Binding
 
 log = structlog.get_logger(__name__)
@@ -25,27 +25,27 @@ log = structlog.get_logger(__name__)
 KIND = "pair"
 
 
-def swap(row: Credential, grant: Grant, *, asked_at: datetime) -> Credential:
+def swap(row: Credential, grant: Grant, *, requested_at: datetime) -> Credential:
     """Commit the new pair. Returns the row as it is afterwards, with this pair or a newer one.
 
     Raises StoreUnavailable when the pair went to the spool instead. Every failed write leads there, because the vendor
     does not issue the pair twice.
     """
     try:
-        return _swapped(row, grant, asked_at)
+        return _swapped(row, grant, requested_at)
     except Exception as error:
         foreseen = isinstance(error, AnyDatabaseError)
         log.warning("token.swap_failed", credential=row.pk, reason=type(error).__name__, exc_info=not foreseen)
-        database.let_go()
+        database.release()
     try:
-        return _swapped(row, grant, asked_at)  # retry: the connection was cut, while the database is up
+        return _swapped(row, grant, requested_at)  # retry: the connection was cut, while the database is up
     except Exception as error:
-        database.let_go()
-        _spool(row, grant, asked_at)
+        database.release()
+        _spool(row, grant, requested_at)
         raise StoreUnavailable(f"the new pair of {row} is kept until the database is back", retry_after=5.0) from error
 
 
-def commit(entry: Entry) -> None:
+def commit(entry: SpooledGrant) -> None:
     """Commit a spooled pair, unless its row has moved on. Raises SealBroken when it does not belong to this row."""
     facts = entry.facts
     row = (
@@ -62,15 +62,15 @@ def commit(entry: Entry) -> None:
         )
 
 
-def _swapped(row: Credential, grant: Grant, asked_at: datetime) -> Credential:
-    if store.swap(row, grant, now=asked_at):
+def _swapped(row: Credential, grant: Grant, requested_at: datetime) -> Credential:
+    if store.swap(row, grant, now=requested_at):
         return row
     return Credential.objects.select_related("app").get(pk=row.pk)
 
 
-def _spool(row: Credential, grant: Grant, asked_at: datetime) -> None:
+def _spool(row: Credential, grant: Grant, requested_at: datetime) -> None:
     facts = {"credential": row.pk, "client": row.app.client_id, "generation": row.generation}
-    spool.keep(KIND, grant, _binding(row), at=asked_at, **facts)
+    spool.keep(KIND, grant, _binding(row), at=requested_at, **facts)
 
 
 def _binding(row: Credential) -> Binding:

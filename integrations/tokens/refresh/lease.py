@@ -58,7 +58,7 @@ def claim(
 
 
 def _columns(model: type[Model], alias: str) -> str:
-    fields = model._meta.concrete_fields  # noqa: SLF001 - Django's documented one
+    fields = model._meta.concrete_fields  # noqa: SLF001 - documented by Django
     return ", ".join(f"{alias}.{connection.ops.quote_name(str(field.column))}" for field in fields)
 
 

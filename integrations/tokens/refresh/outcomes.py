@@ -16,7 +16,7 @@ succession would all fall into the outage that lost the first answer.
     the answer was lost                as it was, intent stands     8 and 20 s after the intent     then backoff
     the grant is dead                  needs reconnect              never                           audit
     and its company may mint none      needs reconnect              every six hours                 audit
-    the location is inactive           suspended, tokens kept       every six hours, or woken
+    the location is inactive           suspended, tokens kept       six hours, or a sign of life
     our client is refused              as it was                    in five minutes                 the app stops
     client or grant, ambiguous         as it was                    every half hour                 audit
     a refusal in no table              as it was                    backoff                         audit, once an app
@@ -78,7 +78,7 @@ class Alert(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class FailureOutcome:
     """Effect of a failure. `wait` None: no automatic retry. `lost`: the vendor may have acted; the intent is kept."""
 
     wait: timedelta | None
@@ -88,9 +88,9 @@ class Outcome:
     lost: bool = False
 
 
-def outcome(row: Credential, error: IntegrationError, *, now: datetime) -> Outcome:
+def outcome(row: Credential, error: IntegrationError, *, now: datetime) -> FailureOutcome:
     """The outcome by the table for this error, met while refreshing this (claimed) row."""
-    found = next(line(row, error, now) for fits, line in _TABLE if fits(error))
+    found = next(effect(row, error, now) for fits, effect in _TABLE if fits(error))
     if isinstance(error, Retryable) and not is_lost_answer(error) and lease.is_repeat(row):
         return _still_missing(row, error, found, now)
     return found
@@ -103,27 +103,27 @@ def is_lost_answer(error: IntegrationError) -> bool:
     return isinstance(error, ServerFault | Untrusted)  # Untrusted: an invalid success
 
 
-def _ours(_: Credential, error: IntegrationError, __: datetime) -> Outcome:
-    return Outcome(timedelta(seconds=_asked(error) or backoff(0)) * random.uniform(1.0, 1.5), counts=False)  # noqa: S311
+def _ours(_: Credential, error: IntegrationError, __: datetime) -> FailureOutcome:
+    return FailureOutcome(timedelta(seconds=_retry_after(error) or backoff(0)) * random.uniform(1.0, 1.5), counts=False)  # noqa: S311
 
 
-def _lost(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
+def _lost(row: Credential, error: IntegrationError, now: datetime) -> FailureOutcome:
     """Retry at the first repeat not before the vendor's Retry-After, else at the last one. Minting loses nothing."""
     since = _since_intent(row, now)
     ahead = [repeat for repeat in REPEATS if repeat > since]
     if not ahead or row.refresh_sealed is None:
         return _transient(row, error, now)
-    wanted = since + timedelta(seconds=_asked(error) or 0.0)
-    return Outcome(next((repeat for repeat in ahead if repeat >= wanted), ahead[-1]) - since, lost=True)
+    wanted = since + timedelta(seconds=_retry_after(error) or 0.0)
+    return FailureOutcome(next((repeat for repeat in ahead if repeat >= wanted), ahead[-1]) - since, lost=True)
 
 
-def _still_missing(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> Outcome:
+def _still_missing(row: Credential, error: IntegrationError, found: FailureOutcome, now: datetime) -> FailureOutcome:
     """Retry soon: an earlier call's answer was lost, and this call used up no repeat."""
     left = _LATEST - _since_intent(row, now)
     if left <= timedelta(0):
         return found
-    asked = _asked(error)
-    wait = _UNSENT_RETRY if asked is None else timedelta(seconds=asked)
+    wanted = _retry_after(error)
+    wait = _UNSENT_RETRY if wanted is None else timedelta(seconds=wanted)
     return replace(found, wait=min(wait, left), lost=True)
 
 
@@ -131,36 +131,36 @@ def _since_intent(row: Credential, now: datetime) -> timedelta:
     return now - (row.intent_at or now)
 
 
-def _asked(error: IntegrationError) -> float | None:
+def _retry_after(error: IntegrationError) -> float | None:
     return error.retry_after if isinstance(error, Retryable) else None
 
 
-def _transient(row: Credential, error: IntegrationError, _: datetime) -> Outcome:
-    asked = _asked(error)
-    seconds = backoff(row.failures, cap=_LONGEST_BACKOFF) if asked is None else asked
+def _transient(row: Credential, error: IntegrationError, _: datetime) -> FailureOutcome:
+    wanted = _retry_after(error)
+    seconds = backoff(row.failures, cap=_LONGEST_BACKOFF) if wanted is None else wanted
     alert = Alert.ONCE if isinstance(error, UnknownRefusal) else Alert.NONE
-    return Outcome(timedelta(seconds=seconds), alert=alert)
+    return FailureOutcome(timedelta(seconds=seconds), alert=alert)
 
 
-def _client(_: Credential, error: IntegrationError, __: datetime) -> Outcome:
+def _client(_: Credential, error: IntegrationError, __: datetime) -> FailureOutcome:
     if isinstance(error, ClientOrGrantRejected):
-        return Outcome(AMBIGUOUS_RETRY * random.uniform(0.8, 1.2), alert=Alert.EACH)  # noqa: S311
-    return Outcome(HALTED_RETRY, alert=Alert.APP)
+        return FailureOutcome(AMBIGUOUS_RETRY * random.uniform(0.8, 1.2), alert=Alert.EACH)  # noqa: S311
+    return FailureOutcome(HALTED_RETRY, alert=Alert.APP)
 
 
-def _slow(alert: Alert = Alert.NONE, state: str | None = None) -> Callable[..., Outcome]:
-    return lambda *_: Outcome(INACTIVE_RETRY * random.uniform(0.8, 1.2), state, alert)  # noqa: S311
+def _slow(alert: Alert = Alert.NONE, state: str | None = None) -> Callable[..., FailureOutcome]:
+    return lambda *_: FailureOutcome(INACTIVE_RETRY * random.uniform(0.8, 1.2), state, alert)  # noqa: S311
 
 
-def _dead(*_: object) -> Outcome:
-    return Outcome(None, State.NEEDS_RECONNECT, Alert.EACH)
+def _dead(*_: object) -> FailureOutcome:
+    return FailureOutcome(None, State.NEEDS_RECONNECT, Alert.EACH)
 
 
 def _is(*kinds: type[IntegrationError]) -> Callable[[IntegrationError], bool]:
     return lambda error: isinstance(error, kinds)
 
 
-_TABLE: tuple[tuple[Callable[[IntegrationError], bool], Callable[..., Outcome]], ...] = (
+_TABLE: tuple[tuple[Callable[[IntegrationError], bool], Callable[..., FailureOutcome]], ...] = (
     (_is(RefreshInProgress, StoreUnavailable, NoPermit), _ours),
     (is_lost_answer, _lost),
     (_is(MintRefused), _slow(Alert.EACH, State.NEEDS_RECONNECT)),

@@ -16,7 +16,7 @@ from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants import marketplace
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import halted_apps, outcomes
-from integrations.tokens.refresh.outcomes import Alert, Outcome
+from integrations.tokens.refresh.outcomes import Alert, FailureOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -26,11 +26,11 @@ def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credenti
 
     Returns the row instead when it has a newer pair already: then nothing failed.
     """
-    found = _judged(row, error, now)
+    found = _outcome(row, error, now)
     with transaction.atomic():
         written = _write(row, error, found, now)
         if written:
-            _tell(row, error, found, now)
+            _alert(row, error, found, now)
     if not written:
         current = Credential.objects.select_related("app").get(pk=row.pk)
         if current.generation != row.generation and current.state == Credential.State.ACTIVE:
@@ -46,7 +46,7 @@ def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credenti
     raise error
 
 
-def _write(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> bool:
+def _write(row: Credential, error: IntegrationError, found: FailureOutcome, now: datetime) -> bool:
     """Write the outcome by one UPDATE. False when another worker has the lease by now, or replaced the pair."""
     values = _lease(found, now) | _trouble(row, error, found, now)
     if found.state is not None:
@@ -54,14 +54,14 @@ def _write(row: Credential, error: IntegrationError, found: Outcome, now: dateti
     return Credential.objects.leased_to(row).update(**values) == 1
 
 
-def _judged(row: Credential, error: IntegrationError, now: datetime) -> Outcome:
+def _outcome(row: Credential, error: IntegrationError, now: datetime) -> FailureOutcome:
     """The table's outcome, unless an ambiguous refusal means that our secret is wrong (FACTS 1.5)."""
-    if isinstance(error, ClientOrGrantRejected) and halted_apps.is_the_clients(row, now):
-        return Outcome(outcomes.HALTED_RETRY, alert=Alert.APP)
+    if isinstance(error, ClientOrGrantRejected) and halted_apps.means_wrong_client(row, now):
+        return FailureOutcome(outcomes.HALTED_RETRY, alert=Alert.APP)
     return outcomes.outcome(row, error, now=now)
 
 
-def _lease(found: Outcome, now: datetime) -> dict[str, Any]:
+def _lease(found: FailureOutcome, now: datetime) -> dict[str, Any]:
     due = None if found.wait is None else now + found.wait
     if found.lost:
         # As an orphan it bypasses the queue: the second attempt has to be inside the 30 seconds.
@@ -75,7 +75,7 @@ def _lease(found: Outcome, now: datetime) -> dict[str, Any]:
     }
 
 
-def _trouble(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> dict[str, Any]:
+def _trouble(row: Credential, error: IntegrationError, found: FailureOutcome, now: datetime) -> dict[str, Any]:
     if not found.counts:
         return {}
     return {
@@ -87,26 +87,26 @@ def _trouble(row: Credential, error: IntegrationError, found: Outcome, now: date
     }
 
 
-def _tell(row: Credential, error: IntegrationError, found: Outcome, now: datetime) -> None:
+def _alert(row: Credential, error: IntegrationError, found: FailureOutcome, now: datetime) -> None:
     if found.alert is Alert.APP:
         marketplace.halt(row.app, str(error), now=now)
     elif found.state == Credential.State.NEEDS_RECONNECT:
         needs_reconnect(row, error)
     elif found.alert is not Alert.NONE and _is_news(row, error, found):
-        said = {key: error.context.get(key) for key in ("status", "reason", "vendor_message", "trace_id")}
-        _record("token.refresh_refused", row, error, **said)
+        detail = {key: error.context.get(key) for key in ("status", "reason", "vendor_message", "trace_id")}
+        _record("token.refresh_refused", row, error, **detail)
 
 
-def odd_answer(row: Credential, grant: Grant) -> None:
+def report_odd_answer(row: Credential, grant: Grant) -> None:
     """Report a stored pair whose response contradicts itself or the row: audited once an app, logged each time."""
     named = grant.location_id if row.user_type == UserType.LOCATION else grant.company_id
-    oddity = grant.oddity or (None if named in (None, row.resource_id) else "the grant names somebody else")
+    oddity = grant.oddity or (None if named in (None, row.resource_id) else "the grant names another tenant")
     if oddity is None:
         return
     log.error("token.odd_answer", credential=row.pk, oddity=oddity, trace_id=grant.trace_id)
-    told = {"action": "token.odd_answer", "subject": f"app:{row.app.highlevel_id}"}
-    if not AuditEntry.objects.filter(**told).exists():
-        audit.record(**told, actor="system", holder=row.tenant.audit_subject, oddity=oddity, trace_id=grant.trace_id)
+    entry = {"action": "token.odd_answer", "subject": f"app:{row.app.highlevel_id}"}
+    if not AuditEntry.objects.filter(**entry).exists():
+        audit.record(**entry, actor="system", tenant=row.tenant.audit_subject, oddity=oddity, trace_id=grant.trace_id)
 
 
 def needs_reconnect(row: Credential, error: IntegrationError) -> None:
@@ -115,7 +115,7 @@ def needs_reconnect(row: Credential, error: IntegrationError) -> None:
         _record("token.needs_reconnect", row, error)
 
 
-def _is_news(row: Credential, error: IntegrationError, found: Outcome) -> bool:
+def _is_news(row: Credential, error: IntegrationError, found: FailureOutcome) -> bool:
     if row.last_error_code == error.code:
         return False
     same = Credential.objects.filter(app=row.app_id, last_error_code=error.code).exclude(pk=row.pk)

@@ -11,7 +11,7 @@ from integrations.core.secret import Secret
 from integrations.core.tenant import UserType
 from integrations.highlevel.oauth import client as oauth
 from integrations.highlevel.oauth.grants import Grant
-from integrations.quota.permits.attempt import permitted
+from integrations.quota.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tokens import database, seals
@@ -29,7 +29,7 @@ def by_refresh_token(row: Credential) -> Grant:
     A response without a new refresh token leaves the old one valid (RFC 6749 section 6).
     """
     spent = seals.refresh_token(row)
-    database.let_go()
+    database.release()
     grant = oauth.refresh(
         marketplace.identity(row.app),
         spent,
@@ -47,7 +47,7 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
 
     The lease is extended once the permit is granted, so that it outlasts the call.
     """
-    database.let_go()
+    database.release()
     patience = min(_PATIENCE, lane.terms.horizon)
     with permitted(row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE, patience=patience) as attempt:
         _renew_lease(row)
@@ -65,8 +65,8 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
 
 def _renew_lease(row: Credential) -> None:
     """Extend the lease before the request is sent; raises when another worker has it."""
-    with database.needed():
-        held = lease.renew(row)
-    database.let_go()
-    if not held:
+    with database.required():
+        renewed = lease.renew(row)
+    database.release()
+    if not renewed:
         raise RefreshInProgress(f"{row} is being refreshed", sent=False, retry_after=1.0, credential=row.pk)

@@ -33,10 +33,7 @@ class Found:
 
 
 class SpoolBackend(Protocol):
-    """A storage backend. Its methods raise OSError or StoreUnavailable when they fail.
-
-    `set_aside` moves a waiting entry to those set aside; it does nothing when the entry is gone.
-    """
+    """A storage backend. Its methods raise OSError or StoreUnavailable when they fail."""
 
     name: str
 
@@ -49,7 +46,8 @@ class SpoolBackend(Protocol):
     def put(self, name: str, text: bytes, *, aside: bool = False) -> None:
         """Store an entry; replaces the one of that name."""
 
-    def set_aside(self, name: str) -> None: ...
+    def set_aside(self, name: str) -> None:
+        """Move a waiting entry to those set aside. Does nothing when the entry is gone."""
 
     def bring_back(self, name: str) -> None:
         """Make an entry wait again. Does nothing when it was not set aside here."""
@@ -108,7 +106,7 @@ class Disk:
             finally:
                 part.unlink(missing_ok=True)
 
-    def tidy(self) -> None:
+    def clean_up(self) -> None:
         """Clean up after killed writers: rename complete files to their final name, delete the others."""
         for part in self._files(_PART):
             with suppress(OSError):

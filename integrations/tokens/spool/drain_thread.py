@@ -54,8 +54,8 @@ class DrainThread:
 
 
 def begin() -> None:
-    """The first round: tidy the directory, retry entries that were set aside, drain."""
-    DISK.tidy()
+    """The first round: clean up the directory, retry entries that were set aside, drain."""
+    DISK.clean_up()
     for name, reason in DISK.look().unreadable.items():
         log.error("spool.unreadable", entry=name, reason=reason)
     spool.bring_back()
@@ -74,6 +74,6 @@ def _guarded(act: Callable[[], None]) -> None:
     except FAILURES as error:
         log.warning("spool.unseen", reason=type(error).__name__)
     except Exception:
-        log.exception("spool.keeper_failed")  # keep the thread alive: a dead one commits nothing
+        log.exception("spool.drain_failed")  # keep the thread alive: a dead one commits nothing
     finally:
         connection.close()

@@ -56,14 +56,16 @@ def drop(name: str, *, actor: str) -> None:
 
     Raises BadRequest when no entry has that name, StoreUnavailable while a backend cannot delete it.
     """
-    held = [entry for entry in look().entries if entry.name == name]
-    if not held:
-        raise BadRequest(f"there is no entry {name!r} in the spool, as far as it can be seen from here")
-    audit.record("spool.dropped", actor=actor, subject=name, standing=held[0].standing, facts=held[0].facts)
+    copies = [entry for entry in look().entries if entry.name == name]
+    if not copies:
+        raise BadRequest(f"the spool has no entry {name!r}, as far as this machine can read it")
+    audit.record("spool.dropped", actor=actor, subject=name, standing=copies[0].standing, facts=copies[0].facts)
     spool.remove(name)
     left = look()
     if left.away or any(entry.name == name for entry in left.entries):
-        raise StoreUnavailable(f"{name} could not be taken away from everywhere: manage.py spool status, then again")
+        raise StoreUnavailable(
+            f"{name} could not be deleted from every backend: see manage.py spool status, then try again"
+        )
 
 
 def _of(backend: SpoolBackend) -> Iterator[SpoolEntry]:

@@ -41,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class SpooledGrant:
     """A spooled grant, when it was requested, and the caller's own `facts` (identifiers, JSON)."""
 
     kind: str
@@ -54,7 +54,7 @@ class Entry:
         return serialization.unpacked(unseal(self.sealed, binding))
 
 
-Commit = Callable[[Entry], None]
+Commit = Callable[[SpooledGrant], None]
 _commits: dict[str, Commit] = {}
 
 
@@ -64,7 +64,7 @@ def keep(kind: str, grant: Grant, binding: Binding, *, at: datetime, **facts: An
     bound = {"owner": binding.owner, "field": binding.field, "generation": binding.generation}
     text = json.dumps({"at": at.isoformat(), "facts": facts, "bound": bound, "grant": blob}).encode()
     name = f"{kind}-{secrets.token_hex(16)}"
-    places = [backend.name for backend in BACKENDS if _tried(backend, name, text)]
+    places = [backend.name for backend in BACKENDS if _put(backend, name, text)]
     if not places:
         log.critical("spool.lost", kind=kind, **facts)
         raise StoreUnavailable("database, disk and Redis are away: the vendor's answer is lost", **facts)
@@ -88,7 +88,7 @@ def drain(kind: str, commit: Commit) -> int:
         try:
             done += _settle(name, copies, commit) != WAITS
         except database.LOST:
-            database.let_go()
+            database.release()
             break
     return done
 
@@ -96,12 +96,12 @@ def drain(kind: str, commit: Commit) -> int:
 def retry(names: Collection[str] | None = None) -> dict[str, str]:
     """Try waiting entries and those set aside now (all, or the named ones). Returns the result in words, by name."""
     bring_back(names)
-    became: dict[str, str] = {}
+    results: dict[str, str] = {}
     for kind, commit in _commits.items():
         for name, copies in sorted(_waiting(kind).items()):
             if names is None or name in names:
-                became[name] = _tried_now(name, copies, commit)
-    return became
+                results[name] = _retry_one(name, copies, commit)
+    return results
 
 
 def bring_back(names: Collection[str] | None = None) -> None:
@@ -142,15 +142,15 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, Retryable | AnyDatabaseError) and not isinstance(error, DataError)
 
 
-def _tried_now(name: str, copies: list[bytes], commit: Commit) -> str:
+def _retry_one(name: str, copies: list[bytes], commit: Commit) -> str:
     try:
         return _settle(name, copies, commit)
     except database.LOST as error:
-        database.let_go()
+        database.release()
         return f"{WAITS}: {type(error).__name__}"
 
 
-def _tried(backend: SpoolBackend, name: str, text: bytes) -> bool:
+def _put(backend: SpoolBackend, name: str, text: bytes) -> bool:
     try:
         backend.put(name, text)
     except FAILURES as error:
@@ -171,11 +171,11 @@ def _commit_any(name: str, copies: list[bytes], commit: Commit) -> None:
     return commit(read(name, copies[-1]))
 
 
-def read(name: str, text: bytes) -> Entry:
+def read(name: str, text: bytes) -> SpooledGrant:
     """Parse an entry. Raises ValueError, KeyError or TypeError when it is damaged."""
     raw = json.loads(text)
     kind = name.partition("-")[0]
-    return Entry(kind, datetime.fromisoformat(raw["at"]), raw["facts"], base64.b64decode(raw["grant"]))
+    return SpooledGrant(kind, datetime.fromisoformat(raw["at"]), raw["facts"], base64.b64decode(raw["grant"]))
 
 
 def _waiting(kind: str) -> dict[str, list[bytes]]:

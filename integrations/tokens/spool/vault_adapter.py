@@ -31,31 +31,31 @@ class Spool:
     def values(self) -> Iterator[SealedValue]:
         """Every entry once, or twice when its copies differ. Raises StoreUnavailable."""
         seen: set[tuple[str, bytes]] = set()
-        for _, _, held in _copies():
-            if (held.name, held.blob) not in seen:
-                seen.add((held.name, held.blob))
-                yield held
+        for _, _, value in _copies():
+            if (value.name, value.blob) not in seen:
+                seen.add((value.name, value.blob))
+                yield value
 
-    def swap(self, held: SealedValue, blob: bytes) -> bool:
+    def swap(self, value: SealedValue, blob: bytes) -> bool:
         """Swap it in every backend that has it. An entry committed meanwhile may reappear: that changes nothing."""
         swapped = False
-        for backend, aside in _sides():
+        for backend, aside in _stores():
             with _answering(backend):
-                text = backend.text(held.name, aside=aside)
-                if text is not None and _held(held.name, text).blob == held.blob:
-                    backend.put(held.name, _with(text, blob), aside=aside)
+                text = backend.text(value.name, aside=aside)
+                if text is not None and _parsed(value.name, text).blob == value.blob:
+                    backend.put(value.name, _with(text, blob), aside=aside)
                     swapped = True
         return swapped
 
     def forget(self, key_id: str, *, actor: str) -> Counter[str]:
         """Remove the entries that only this key opens. Raises StoreUnavailable."""
-        lost = [(backend, aside, held) for backend, aside, held in _copies() if held.key_id == key_id]
-        for name, owner in sorted({(held.name, held.owner) for _, _, held in lost}):
+        lost = [(backend, aside, value) for backend, aside, value in _copies() if value.key_id == key_id]
+        for name, owner in sorted({(value.name, value.owner) for _, _, value in lost}):
             audit.record("spool.key_lost", actor=actor, subject=owner, entry=name, key_id=key_id)
-        for backend, aside, held in lost:
+        for backend, aside, value in lost:
             with _answering(backend):
-                backend.remove(held.name, aside=aside)
-        return Counter({REMOVED: len({held.name for _, _, held in lost})} if lost else {})
+                backend.remove(value.name, aside=aside)
+        return Counter({REMOVED: len({value.name for _, _, value in lost})} if lost else {})
 
 
 def register() -> None:
@@ -66,20 +66,20 @@ def register() -> None:
 
 
 def _copies() -> Iterator[tuple[SpoolBackend, bool, SealedValue]]:
-    for backend, aside in _sides():
+    for backend, aside in _stores():
         with _answering(backend):
             found = backend.look(aside=aside)
         for name, reason in found.unreadable.items():
             raise StoreUnavailable(f"the spool's {backend.name} does not give {name} ({reason})")
         for name, text in sorted(found.texts.items()):
-            yield backend, aside, _held(name, text)
+            yield backend, aside, _parsed(name, text)
 
 
-def _sides() -> Iterator[tuple[SpoolBackend, bool]]:
+def _stores() -> Iterator[tuple[SpoolBackend, bool]]:
     return ((backend, aside) for backend in BACKENDS for aside in (False, True))
 
 
-def _held(name: str, text: bytes) -> SealedValue:
+def _parsed(name: str, text: bytes) -> SealedValue:
     try:
         raw = json.loads(text)
         bound = raw["bound"]

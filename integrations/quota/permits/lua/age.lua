@@ -1,5 +1,6 @@
--- The age of this Redis store: how long it has kept our states. It tells a state that never was from one that was
--- lost. The first request after the store was emptied, or after another run of the server took over, sets the mark.
+-- The age of this Redis store: how long it has kept our states. It distinguishes a state that never was from one
+-- that was lost. The first request after the store was emptied, or after another run of the server took over, sets
+-- the mark.
 --
 -- KEYS 1 the mark ("<run of the server> <microseconds>")
 -- ARGV microseconds that states are known to have been kept when there is no mark, run of the server

@@ -25,30 +25,30 @@ end
 
 local function learn_day(rate)
   if rate.daily_limit then state.day_limit = rate.daily_limit end
-  local told = rate.daily_remaining
-  if not (state.day_limit and told) then return end
+  local reported = rate.daily_remaining
+  if not (state.day_limit and reported) then return end
   local ends = rate.daily_reset and now - (rate.age or 0) + rate.daily_reset
   local is_old = ends and state.day_ends and state.day_remaining and ends < state.day_ends - DAY / 2
   if is_old then return end  -- about the day before this one
   if not state.day_remaining then
-    state.day_remaining = told - under_way()
-  elseif told < state.day_remaining then
-    state.day_foreign = (state.day_foreign or 0) + state.day_remaining - told
-    state.day_remaining = told
-  elseif told > state.day_remaining + 2 * limit then
+    state.day_remaining = reported - under_way()
+  elseif reported < state.day_remaining then
+    state.day_foreign = (state.day_foreign or 0) + state.day_remaining - reported
+    state.day_remaining = reported
+  elseif reported > state.day_remaining + 2 * limit then
     -- A new day that no header announced, or permits that were lost unsent.
-    if told > state.day_remaining + state.day_limit / 2 then
+    if reported > state.day_remaining + state.day_limit / 2 then
       state.day_ends, state.day_used, state.day_foreign = now + DAY, 0, 0
     end
-    state.day_remaining = told - under_way()
+    state.day_remaining = reported - under_way()
   end
   state.day_ends = ends or state.day_ends or now + DAY
 end
 
-local function learn_forecast(told)
-  state.forecast_at, state.forecast_day_ends = now - told.since, told.ends
-  state.forecast_events, state.forecast_events_later = told.events[1], told.events[2]
-  state.forecast_bulk, state.forecast_bulk_later = told.bulk[1], told.bulk[2]
+local function learn_forecast(forecast)
+  state.forecast_at, state.forecast_day_ends = now - forecast.since, forecast.ends
+  state.forecast_events, state.forecast_events_later = forecast.events[1], forecast.events[2]
+  state.forecast_bulk, state.forecast_bulk_later = forecast.bulk[1], forecast.bulk[2]
 end
 
 -- Microseconds until no more than `enough` calls are kept from this lane, of which `keep` are kept now.

@@ -1,7 +1,7 @@
 -- Calls of other clients on the same quota (a part of permit.lua).
 --
 -- An own call that the vendor still remembers holds a slot. So a header that counts more calls than slots are held
--- has counted calls of others: `told`. That many slots are withheld, and as many more as such traffic varies (3.3
+-- has counted calls of others: `others`. That many slots are withheld, and as many more as such traffic varies (3.3
 -- standard deviations of a Poisson count); the hold declines to none in a minute (kept.lua). Nothing is learned before
 -- `foreign_unknown_until`, because a state that is new or has lost slots does not know its own calls.
 
@@ -16,12 +16,12 @@ local function learn_foreign(rate)
   local sent = now - rate.since
   if sent < math.max(state.foreign_unknown_until or 0, birth_fence) then return 0 end
   local held = redis.call('ZCOUNT', slots_key, '(' .. exact(sent), '+inf')
-  local told = limit - rate.remaining - held
-  if told > 0 then
-    withhold(told + 3.3 * math.sqrt(told))
+  local others = limit - rate.remaining - held
+  if others > 0 then
+    withhold(others + 3.3 * math.sqrt(others))
     disbelieve()
   end
-  return math.max(0, told)
+  return math.max(0, others)
 end
 
 -- The vendor refused a call for this quota: it counts calls that we do not know of, how many is unknown.

@@ -12,7 +12,7 @@
 --
 -- A lane is a table with `lane` (its name), `day_share` and `day_floor` (parts of the day).
 
-local AGREES, FOREIGN_MELTS = 600000000, 60000000
+local AGREES, FOREIGN_DECLINE = 600000000, 60000000
 
 local function is_foreseen()
   return state.forecast_at and now < state.forecast_at + 2 * HOUR
@@ -41,7 +41,7 @@ end
 
 local function withheld()
   if not state.foreign_calls then return 0 end
-  return math.max(0, state.foreign_calls * (1 - (now - state.foreign_at) / FOREIGN_MELTS))
+  return math.max(0, state.foreign_calls * (1 - (now - state.foreign_at) / FOREIGN_DECLINE))
 end
 
 -- Slots that are kept of a larger limit and not handed out (limit.lua).

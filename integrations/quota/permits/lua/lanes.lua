@@ -39,7 +39,7 @@ local function recent(count)
   return (count or 0) / 1000000 * math.exp(-age / SPAN)
 end
 
-local function count_visits(calls)
+local function count_calls(calls)
   if calls == 0 or not (request.lane == 'interactive' or request.lane == 'events') then return end
   local interactive, events = recent(state.recent_interactive), recent(state.recent_events)
   if request.lane == 'interactive' then interactive = interactive + calls end
@@ -69,11 +69,11 @@ local function kept()
 end
 
 -- Microseconds until fewer are kept than the `free` that are there; endless when none is known to decline.
-local function melts_in(free)
+local function released_in(free)
   local rate, span = wanted_above()
   if not rate or free < 1 then return math.huge end
   local root = (math.sqrt(VARIES * VARIES + 4 * free - 2) - VARIES) / 2
-  local melted = rate > 0 and root * root / rate or LAST * window
-  if free == 1 then melted = math.min(melted, LAST * window) end
-  return math.max(0, span - melted) + 1000
+  local at_release = rate > 0 and root * root / rate or LAST * window
+  if free == 1 then at_release = math.min(at_release, LAST * window) end
+  return math.max(0, span - at_release) + 1000
 end

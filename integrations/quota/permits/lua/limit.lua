@@ -8,49 +8,51 @@
 -- reported `candidate_limit` in `candidate_window`), because some endpoints report a limit of their own, and some
 -- answers are wrong. A window counts only together with a limit. The slots of the former limit have kept their times
 -- and need no rest; new slots wait for a fence. When the window changes, all rest for the longer of the two, once.
--- The first reported limit (`limit_was_told` is not set) replaces a guess, and counts at once.
+-- The first reported limit (`limit_was_reported` is not set) replaces a guess, and counts at once.
 
 local AGREE = 3
 local rest = window  -- of the slots that are reported now
 
-local function take_limit(told, long)
+local function take_limit(reported, long)
   local longer = math.max(window, long)
   if long ~= window and not probe then hold(now + longer + request.slack) end
   rest = probe and long or longer
-  for slot = redis.call('ZCARD', slots_key), told - 1 do place(slot, probe or now + longer + request.slack) end
+  for slot = redis.call('ZCARD', slots_key), reported - 1 do
+    set_free_from(slot, probe or now + longer + request.slack)
+  end
   if long ~= window then state.foreign_unknown_until = now + longer + request.slack end
-  limit, state.limit, window, state.window = told, told, long, long
+  limit, state.limit, window, state.window = reported, reported, long, long
   state.candidate_limit, state.candidate_window, state.candidate_count = nil, nil, nil
   forget_window()
 end
 
 -- Whether this header's `remaining` is about the limit that is known.
 local function learn_limit(rate)
-  local told, long, first = rate.max, rate.interval or window, not state.limit_was_told
-  if not told or told < 1 or told > 1000 then return false end
+  local reported, long, first = rate.max, rate.interval or window, not state.limit_was_reported
+  if not reported or reported < 1 or reported > 1000 then return false end
   if long < 1000000 then long = window end
-  state.limit_was_told = 1
-  if told == limit and long == window then
+  state.limit_was_reported = 1
+  if reported == limit and long == window then
     state.candidate_limit, state.candidate_window, state.candidate_count = nil, nil, nil
     return true
   end
-  if told < limit then
+  if reported < limit then
     if first and probe then
-      for slot = told, limit - 1 do
+      for slot = reported, limit - 1 do
         -- Never used, nor promised to a caller that waits for the fence to end.
         if redis.call('ZSCORE', slots_key, slot) == exact(probe) then redis.call('ZREM', slots_key, slot) end
       end
     end
-    limit, state.limit = told, told
+    limit, state.limit = reported, reported
     forget_window()
   end
-  if told == limit and long == window then
+  if reported == limit and long == window then
     state.candidate_limit, state.candidate_window, state.candidate_count = nil, nil, nil
     return false
   end
-  local again = state.candidate_limit == told and state.candidate_window == long
+  local again = state.candidate_limit == reported and state.candidate_window == long
   state.candidate_count = again and state.candidate_count + 1 or 1
-  state.candidate_limit, state.candidate_window = told, long
-  if first or state.candidate_count >= AGREE then take_limit(told, long) end
+  state.candidate_limit, state.candidate_window = reported, long
+  if first or state.candidate_count >= AGREE then take_limit(reported, long) end
   return false
 end

@@ -31,16 +31,16 @@ local rate, server = request.rate, ARGV[2]
 local AHEAD, STEP = 60000000, 3000000
 
 local function exact(number) return string.format('%.0f', number) end
-local function place(slot, free_from) redis.call('ZADD', slots_key, exact(free_from), slot) end
+local function set_free_from(slot, free_from) redis.call('ZADD', slots_key, exact(free_from), slot) end
 local function hold(free_from)  -- nothing that is free or cooling goes out before `free_from`
   local earlier = redis.call('ZRANGEBYSCORE', slots_key, '-inf', '(' .. exact(free_from))
-  for _, slot in ipairs(earlier) do place(slot, free_from) end
+  for _, slot in ipairs(earlier) do set_free_from(slot, free_from) end
 end
 
 local birth_fence = math.max(state.window or 0, request.window) + request.slack
 local set_back = state.born and (state.paced_until or 0) > clock - state.born + birth_fence + AHEAD
 if set_back then  -- the store's clock: all slots would rest until it has caught up
-  state = { limit = state.limit, window = state.window, limit_was_told = state.limit_was_told }
+  state = { limit = state.limit, window = state.window, limit_was_reported = state.limit_was_reported }
 end
 if not state.born then
   local knows = request.epoch ~= '' or set_back
@@ -51,9 +51,9 @@ if not state.born then
   -- headers open the rest. `unused_from` is the score of slots never used.
   redis.call('DEL', slots_key)
   state.born, state.limit = clock, state.limit or request.start
-  for slot = 0, state.limit - 1 do place(slot, birth_fence) end
+  for slot = 0, state.limit - 1 do set_free_from(slot, birth_fence) end
   if not (knows or request.lost) then
-    place(0, 0)
+    set_free_from(0, 0)
     state.unused_from = birth_fence
   end
 end
@@ -62,7 +62,7 @@ local limit, window, paced_until = state.limit, state.window or request.window, 
 if redis.call('PEXPIRE', slots_key, IDLE / 1000) == 0 then
   -- Expired after half an hour without a call, so all are free; or evicted with calls in flight, so all wait.
   local free_from = now - paced_until >= IDLE and 0 or now + window + request.slack
-  for slot = 0, limit - 1 do place(slot, free_from) end
+  for slot = 0, limit - 1 do set_free_from(slot, free_from) end
   state.foreign_unknown_until = now + window + request.slack
   redis.call('PEXPIRE', slots_key, IDLE / 1000)
 end
@@ -106,7 +106,7 @@ for _, report in ipairs(request.reports) do
   -- A stale or repeated report names a deadline that the slot no longer has.
   if request.epoch == epoch and score and tonumber(score) == report[2] then
     local free_from = report[3] and now - report[3] + rest + request.margin or now
-    place(report[1], math.max(free_from, state.reports_fence or 0))
+    set_free_from(report[1], math.max(free_from, state.reports_fence or 0))
     if report[3] then
       settled = true
       if report[4] then answered_at(report[4], now - report[3]) end
@@ -122,7 +122,7 @@ if probe and settled then
   local open = rate.remaining or 1
   if rate.remaining and open < limit - 1 then open = 0 end
   local unused = redis.call('ZRANGEBYSCORE', slots_key, exact(probe), exact(probe), 'LIMIT', 0, open)
-  for _, slot in ipairs(unused) do place(slot, now) end
+  for _, slot in ipairs(unused) do set_free_from(slot, now) end
   if rate.remaining then probe = nil end
 end
 state.unused_from = probe
@@ -144,7 +144,7 @@ local function refuse(score, longest)
   reason, wait = 'burst', longest
   -- No slot is free but those that are kept, if any.
   if not score or score > now then
-    wait = math.min(wait, melts_in(redis.call('ZCOUNT', slots_key, '-inf', exact(now)) - beyond - others_hold))
+    wait = math.min(wait, released_in(redis.call('ZCOUNT', slots_key, '-inf', exact(now)) - beyond - others_hold))
   end
 end
 -- Where windows are fixed, what is spent early is surely counted before the next one opens.
@@ -177,14 +177,14 @@ if request.want > 0 then
     end
     paced_until = math.max(paced_until, start) + pace
     local deadline = start + window + request.ttl
-    place(slot, deadline)
+    set_free_from(slot, deadline)
     if state.day_remaining then state.day_remaining = state.day_remaining - 1 end
     state.day_used = (state.day_used or 0) + 1
     grants[#grants + 1] = { tonumber(slot), exact(deadline), start - now }
   end
   if reason == 'burst' and probe then wait = math.min(wait, 100000) end
   state.paced_until = paced_until
-  count_visits(#grants)
+  count_calls(#grants)
   count_refusals(#grants, reason == 'burst')
 end
 if state.day_remaining then state.day_remaining = math.max(state.day_remaining, 0) end

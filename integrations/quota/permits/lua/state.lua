@@ -52,7 +52,7 @@ local FIELDS = {
   'next_proof_from', 'ln',
   'disbelieved_until', 'lx',
   -- limit.lua
-  'limit_was_told', 'mt',
+  'limit_was_reported', 'mt',
   'candidate_limit', 'cm',
   'candidate_window', 'cw',
   'candidate_count', 'ct',

@@ -33,7 +33,7 @@ end
 
 local function free_received_by(moment)
   local last = exact(moment + window + request.margin)
-  for _, slot in ipairs(redis.call('ZRANGEBYSCORE', slots_key, '(' .. exact(now), last)) do place(slot, now) end
+  for _, slot in ipairs(redis.call('ZRANGEBYSCORE', slots_key, '(' .. exact(now), last)) do set_free_from(slot, now) end
 end
 
 -- When the slots become free together, as far as that is known now.

@@ -25,14 +25,14 @@ from integrations.tokens.refresh.claim_call_swap import refresh
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RefreshResult:
     """Result for one credential: the row afterwards, and why it has no new pair."""
 
     row: Credential
     error: IntegrationError | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The outcome's `--json` fields."""
+        """The result's `--json` fields."""
         found = self.row.expires_at
         return {
             "tenant": self.row.tenant.audit_subject,
@@ -77,7 +77,7 @@ class Command(BaseCommand):
             sys.exit(1)
 
 
-def _asked(options: dict[str, Any]) -> Outcome:
+def _asked(options: dict[str, Any]) -> RefreshResult:
     app, location, company = marketplace.find(options["app"]), options["location"], options["company"]
     row = store.find(store.location(app, location) if location else store.company(app, company))
     if row is None:
@@ -88,16 +88,16 @@ def _asked(options: dict[str, Any]) -> Outcome:
     return _refreshed(row.pk, forced=True)
 
 
-def _due() -> Iterator[Outcome]:
+def _due() -> Iterator[RefreshResult]:
     now = clock.now()
     for credential_id in list(tasks.longest_due(now).values_list("pk", flat=True)):
         yield _refreshed(credential_id, forced=False)
 
 
-def _refreshed(credential_id: int, *, forced: bool) -> Outcome:
+def _refreshed(credential_id: int, *, forced: bool) -> RefreshResult:
     """Refresh in the interactive lane. A refresh by a worker in the meantime counts as well."""
     due_before = None if forced else clock.now()
     try:
-        return Outcome(refresh(credential_id, lane=Lane.INTERACTIVE, due_before=due_before, forced=forced))
+        return RefreshResult(refresh(credential_id, lane=Lane.INTERACTIVE, due_before=due_before, forced=forced))
     except IntegrationError as error:
-        return Outcome(Credential.objects.get(pk=credential_id), error)
+        return RefreshResult(Credential.objects.get(pk=credential_id), error)

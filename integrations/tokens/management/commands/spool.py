@@ -31,7 +31,7 @@ class Command(BaseCommand):
         helps = {
             "status": "list what waits, what was set aside, and what cannot be read",
             "retry": "try them now, also those set aside (all, or those named); exits 1 when any is left",
-            "drop": "give an entry up: its tokens are gone, and its account may need to reconnect",
+            "drop": "delete an entry: its tokens are gone, and its tenant may need to reconnect",
         }
         for name, text in helps.items():
             action = actions.add_parser(name, help=text)
@@ -54,25 +54,25 @@ class Command(BaseCommand):
             raise CommandError(f"the database is away ({type(error).__name__}): nothing was changed") from None
 
     def _status(self, *, as_json: bool) -> None:
-        desk = inspection.look()
-        self._say(asdict(desk), "\n".join(map(_line, desk.entries)) or _NOTHING, as_json=as_json)
-        if desk.away:
-            raise CommandError(f"not everything could be seen: {_pairs(desk.away)}")
+        report = inspection.look()
+        self._write(asdict(report), "\n".join(map(_line, report.entries)) or _NOTHING, as_json=as_json)
+        if report.away:
+            raise CommandError(f"not every backend could be read: {_pairs(report.away)}")
 
     def _retry(self, *, as_json: bool, names: list[str]) -> None:
-        became = spool.retry(names or None)
-        lines = "\n".join(f"{name}: {end}" for name, end in became.items())
-        self._say({"entries": became}, lines or _NOTHING, as_json=as_json)
-        if missing := sorted(set(names) - became.keys()):
-            raise CommandError(f"no longer there, or never: {', '.join(missing)}")
-        if left := sum(end != COMMITTED for end in became.values()):
+        results = spool.retry(names or None)
+        lines = "\n".join(f"{name}: {end}" for name, end in results.items())
+        self._write({"entries": results}, lines or _NOTHING, as_json=as_json)
+        if missing := sorted(set(names) - results.keys()):
+            raise CommandError(f"not in the spool: {', '.join(missing)}")
+        if left := sum(end != COMMITTED for end in results.values()):
             raise CommandError(f"{left} left")
 
     def _drop(self, *, as_json: bool, name: str, yes: bool) -> None:
         if not yes:
             self._confirm(name)
         inspection.drop(name, actor="command line")
-        self._say({"dropped": name}, f"{name} was given up.", as_json=as_json)
+        self._write({"dropped": name}, f"{name} was deleted.", as_json=as_json)
 
     def _confirm(self, name: str) -> None:
         """Ask for confirmation on standard error, so that --json prints JSON only."""
@@ -81,12 +81,12 @@ class Command(BaseCommand):
         if sys.stdin.readline().strip() != name:
             raise CommandError("nothing was changed: that is not the name (--yes does not ask)")
 
-    def _say(self, found: dict[str, Any], words: str, *, as_json: bool) -> None:
-        self.stdout.write(json.dumps(found, indent=2, cls=DjangoJSONEncoder) if as_json else words)
+    def _write(self, found: dict[str, Any], text: str, *, as_json: bool) -> None:
+        self.stdout.write(json.dumps(found, indent=2, cls=DjangoJSONEncoder) if as_json else text)
 
 
 def _line(entry: SpoolEntry) -> str:
-    since = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC" if entry.at else "not to be read"
+    since = f"{entry.at:%Y-%m-%d %H:%M:%S} UTC" if entry.at else "unreadable"
     return f"{entry.standing}  {entry.name}  {since}  on {', '.join(entry.places)}  {_pairs(entry.facts)}".rstrip()
 
 

@@ -39,7 +39,7 @@ CROSS JOIN LATERAL (
          coalesce(sum(calls) FILTER (WHERE bucket_at >= %(later)s - ago), 0)
   FROM quota_usage
   WHERE key = resource.key AND lane <> 'bulk' AND bucket_at >= %(hour)s - ago AND bucket_at < ends - ago
-) AS line(interactive, interactive_later, above, above_later)
+) AS counts(interactive, interactive_later, above, above_later)
 WHERE EXISTS (SELECT FROM quota_usage WHERE key = resource.key AND bucket_at < %(known_since)s)
 GROUP BY resource.key
 """
@@ -54,14 +54,14 @@ class _Day:
     remains: timedelta
 
 
-def tell(now: datetime) -> int:
+def send(now: datetime) -> int:
     """Send Redis the forecast of every resource that was used within an hour. Returns how many.
 
     Raises StoreUnavailable.
     """
     used = Usage.objects.filter(bucket_at__gt=now - _HOUR).order_by("key").values_list("key", flat=True).distinct()
     keys = list(used)
-    return sum(_tell(keys[place : place + BATCH], now) for place in range(0, len(keys), BATCH))
+    return sum(_send(keys[first : first + BATCH], now) for first in range(0, len(keys), BATCH))
 
 
 def wanted(ends: Mapping[str, datetime], now: datetime) -> dict[str, list[int]]:
@@ -83,11 +83,11 @@ def wanted(ends: Mapping[str, datetime], now: datetime) -> dict[str, list[int]]:
         return {key: [_kept(int(calls)) for calls in found] for key, *found in cursor.fetchall()}
 
 
-def _tell(keys: Sequence[str], now: datetime) -> int:
+def _send(keys: Sequence[str], now: datetime) -> int:
     days = _days(keys)
     since = int((now - _hour(now)).total_seconds() * _MICRO)
     kept = wanted({key: now + day.remains for key, day in days.items()}, now)
-    governor.keep(
+    governor.send_forecasts(
         {
             (key, days[key].epoch): {"since": since, "ends": days[key].ends, "events": calls[:2], "bulk": calls[2:]}
             for key, calls in kept.items()

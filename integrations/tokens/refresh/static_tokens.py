@@ -22,7 +22,7 @@ _CURES = {
 }
 
 
-def tried_again(row: Credential, *, now: datetime) -> Credential:
+def renew(row: Credential, *, now: datetime) -> Credential:
     """The refresh of a static token: activates a suspended one; a refused one needs an operator.
 
     Raises GrantRevoked with the remedy for a refused one.

@@ -11,14 +11,14 @@ from integrations.core import clock
 from integrations.core.errors import InstallGone, LocationInactive
 from integrations.core.secret import Secret
 from integrations.quota.permits.lanes import Lane
-from integrations.tokens import store
-from integrations.tokens.access import access_cache, access_token
+from integrations.tokens import access_cache, store
+from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import Vendor
 
 
-def access(row: Credential, **how: Any) -> access_token.Access:
+def access(row: Credential, **how: Any) -> access_token.AccessToken:
     return access_token.get(row.key, lane=Lane.BULK, **how)
 
 

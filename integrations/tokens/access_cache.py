@@ -19,7 +19,7 @@ _CAPACITY = 2_000  # credentials
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessToken:
     """An access token and its credential. `scopes` is empty when the vendor did not name them.
 
     `suspended`: the location was inactive at the last attempt; call `store.confirm_active` if the call succeeds.
@@ -33,16 +33,16 @@ class Access:
     suspended: bool = False
 
 
-_entries: dict[Hashable, tuple[Access, float]] = {}
+_entries: dict[Hashable, tuple[AccessToken, float]] = {}
 
 
-def get(key: Hashable) -> Access | None:
+def get(key: Hashable) -> AccessToken | None:
     """The token cached for this key within the last second, or None."""
     access, until = _entries.get(key, (None, 0.0))
     return access if clock.monotonic() < until else None
 
 
-def put(key: Hashable, access: Access) -> None:
+def put(key: Hashable, access: AccessToken) -> None:
     """Keep the token for `LIFETIME` seconds; a full cache is emptied first."""
     if len(_entries) >= _CAPACITY:
         _entries.clear()  # a process that serves so many credentials at once gains nothing from a cache

@@ -14,9 +14,9 @@ from django.db import connection
 from integrations.tokens.models import Credential, CredentialKey
 
 
-def credential(key: CredentialKey) -> Credential | None:
+def read(key: CredentialKey) -> Credential | None:
     """The credential with this key, or None. Its `app` is the object in the key."""
-    sql, columns = _question()
+    sql, columns = _query()
     with connection.cursor() as cursor:
         cursor.execute(sql, [key.app.pk, key.tenant.user_type, key.tenant.id, key.api])
         values = cursor.fetchone()
@@ -28,8 +28,8 @@ def credential(key: CredentialKey) -> Credential | None:
 
 
 @cache
-def _question() -> tuple[str, list[str]]:
-    fields = Credential._meta.concrete_fields  # noqa: SLF001 - public, says Django
+def _query() -> tuple[str, list[str]]:
+    fields = Credential._meta.concrete_fields  # noqa: SLF001 - documented by Django
     named = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     table = connection.ops.quote_name(Credential._meta.db_table)  # noqa: SLF001
     key = "app_id = %s AND user_type = %s AND resource_id = %s AND api = %s"

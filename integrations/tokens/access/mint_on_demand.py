@@ -17,13 +17,13 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation, Location
 from integrations.tokens import store
 from integrations.tokens.access import access_token
-from integrations.tokens.access.access_token import Access
+from integrations.tokens.access.access_token import AccessToken
 from integrations.tokens.models import Credential, CredentialKey
 
 log = structlog.get_logger(__name__)
 
 
-def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access:
+def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> AccessToken:
     """As `access_token.get`; mints for a location without a credential from its company's. Raises the same errors."""
     try:
         return access_token.get(key, lane=lane, refused=refused)
@@ -34,7 +34,7 @@ def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Acc
         return _first(key, parent, gone, lane=lane)
 
 
-def _first(key: CredentialKey, parent: Installation, gone: InstallGone, *, lane: Lane) -> Access:
+def _first(key: CredentialKey, parent: Installation, gone: InstallGone, *, lane: Lane) -> AccessToken:
     try:
         found = access_token.get_or_mint(key, company_id=parent.resource_id, lane=lane)
     except (GrantRevoked, RequestRejected) as error:
