@@ -1,4 +1,4 @@
-"""Benchmark of the pump: one pass over 1,000 resources that all have more parked tasks than permits.
+"""Benchmark of sending parked tasks: one pass over 1,000 resources that all have more parked tasks than permits.
 
 One pass serves every resource once. In the first pass each has one permit to hand out. In the others every slot is
 taken, as in a busy hour. Messages are discarded: `bench_parking` measures the cost of a broker.
@@ -59,7 +59,7 @@ def one_pass(hand_out: HandOut) -> tuple[float, float, int]:
 def main() -> None:
     """Measure the passes, and print the table."""
     saturate()
-    rows = ParkedRows("bench")
+    rows = ParkedRows()
     rows.unstarted = lambda: 0  # type: ignore[method-assign]  # as if workers began every message at once
     hand_out = HandOut(rows, lambda task, ticket: None)
     sys.stdout.write(f"\n{RESOURCES} resources with {TASKS} parked tasks each, {ROUND} in a round\n")

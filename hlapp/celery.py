@@ -88,16 +88,16 @@ def _before_work(**_: object) -> None:
 
 @signals.worker_ready.connect
 def _start_threads(sender: Any, **_: object) -> None:
-    """Until the last task has ended: the pump also keeps the running ones alive. `sender` is the Celery consumer."""
+    """Until the last task has ended: a thread also renews the running parked ones. `sender` is the Celery consumer."""
     from integrations.core.dispatch import Dispatcher  # noqa: PLC0415 - models are not loaded before this
     from integrations.core.worker.guard import Guard  # noqa: PLC0415
-    from integrations.quota.parking.pump import Pump  # noqa: PLC0415
+    from integrations.quota.parking.dispatcher import ParkedTaskDispatcher  # noqa: PLC0415
     from integrations.tokens.refresh.orphan_repair import Repairers  # noqa: PLC0415
     from integrations.tokens.spool.drain_thread import DrainThread  # noqa: PLC0415
 
     controller = sender.controller
     dispatcher = Dispatcher(threads=controller.concurrency, queues=sender.app.amqp.queues.consume_from)
-    beside = (Pump(), Repairers(), DrainThread())
+    beside = (ParkedTaskDispatcher(), Repairers(), DrainThread())
     for one in (dispatcher, *beside):
         one.start()
         signals.worker_shutdown.connect(lambda one=one, **_: one.stop(), weak=False)

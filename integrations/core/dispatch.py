@@ -13,41 +13,34 @@ message per row, and only as many as workers can begin soon, so the broker never
   those of the other one (jobs, sync).
 - Within a source the room that owns the rows decides which row is next (`DueSource.take`).
 
-The leader holds a lease of a few seconds in a row (`DispatcherLease`), not a lock of its connection: a frozen process
-keeps its connection. No statement depends on there being one leader: `take` is conditional, so two can only waste time.
+No statement depends on there being one leader (`core.leader`): `take` is conditional, so two can only waste time.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django import db
-from django.db import Error as DatabaseError
-from django.db import connection
 from django.db.models import Model, Q, QuerySet
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock
 from integrations.core.celery_tasks import DEFAULT, deliver
-from integrations.core.lease_owner import new_owner
-from integrations.core.models import DispatcherLease, WorkerProcess
+from integrations.core.leader import BEAT, LeaderThread
+from integrations.core.models import WorkerProcess
 from integrations.core.process import activity
 
 LOST_AFTER = timedelta(seconds=20)  # a message that no worker has begun by then is sent again
 PER_THREAD = 2  # messages on their way per worker thread and source
 PERIOD = 0.1  # seconds between two looks of the leader
-BEAT = 1.0  # seconds between two renewals of the lease
 LEASE = timedelta(seconds=4)
 ALIVE = timedelta(seconds=15)  # a worker process that has not reported for so long is not counted
 _FEWEST = 4
 _DATABASE_AWAY = db.OperationalError, db.InterfaceError
 _BROKER_WAIT = timedelta(seconds=2)
-_STOP_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
 
@@ -167,49 +160,27 @@ class Sender:
         return len(still)
 
 
-class Dispatcher:
+class Dispatcher(LeaderThread):
     """The dispatcher's thread in one worker process.
 
     `start` and `stop` it with the process, whose `threads` worker threads serve `queues`.
     """
 
+    lease_name, term = "dispatcher", LEASE
+
     def __init__(self, *, threads: int, queues: Iterable[str]) -> None:
-        self.owner = new_owner()
+        super().__init__()
         self._threads, self._queues = threads, sorted(queues)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Release the lease and end the thread. Another process leads within a second."""
-        self._stopping.set()
-        self._thread.join(_STOP_SECONDS)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self._look_after()
-            except DatabaseError as error:
-                log.warning("dispatch.database_away", reason=type(error).__name__)
-            except Exception:
-                log.exception("dispatch.failed")  # the thread must not end: it would send nothing any more
-            finally:
-                connection.close()
-            self._stopping.wait(BEAT)
-        self._leave()
-
-    def _look_after(self) -> None:
+    def work(self) -> None:
         """Report this process, and lead unless another process does."""
         sender = Sender()
         self._report()
-        while not self._stopping.is_set() and DispatcherLease.objects.hold(self.owner, LEASE, **_standing(sender)):
+        while not self.stopping.is_set() and self._hold(sender):
             WorkerProcess.objects.forget(clock.now() - ALIVE)
             sender.threads = WorkerProcess.objects.threads(clock.now() - ALIVE)
             renew_at = clock.monotonic() + BEAT
-            while clock.monotonic() < renew_at and not self._stopping.wait(PERIOD):
+            while clock.monotonic() < renew_at and not self.stopping.wait(PERIOD):
                 sender.send_due(clock.now())
             self._report()
 
@@ -217,18 +188,13 @@ class Dispatcher:
         hung = [one.describe() for one in activity.running() if one.is_quiet]
         WorkerProcess.objects.report(self.owner, threads=self._threads, queues=self._queues, hung=hung, now=clock.now())
 
-    def _leave(self) -> None:
-        try:
-            WorkerProcess.objects.filter(name=self.owner).delete()
-            DispatcherLease.objects.release(self.owner)
-        except DatabaseError as error:
-            log.warning("dispatch.database_away", reason=type(error).__name__)
-        finally:
-            connection.close()
+    def leave(self) -> None:
+        """Remove this process from the list of workers, and release the lease."""
+        WorkerProcess.objects.filter(name=self.owner).delete()
+        super().leave()
 
-
-def _standing(sender: Sender) -> dict[str, Any]:
-    return {"sent": sender.sent, "unstarted": sender.unstarted(), "trouble": sender.trouble[:200]}
+    def _hold(self, sender: Sender) -> bool:
+        return self.hold(sent=sender.sent, unstarted=sender.unstarted(), trouble=sender.trouble)
 
 
 def unstarted(model: type[Model], due: str, free: Q, sent: Mapping[int, datetime]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Models of the core room: audit entries, the lease of the dispatcher, and worker processes.
+"""Models of the core room: audit entries, the leases of leader threads, and worker processes.
 
 Only `core.audit` writes audit entries, and nothing changes one.
 """
@@ -83,27 +83,29 @@ class WorkerProcess(models.Model):
         return self.name
 
 
-class DispatcherLeaseManager(models.Manager["DispatcherLease"]):
-    """Takes, renews and releases the one lease. Times are the database's, so hosts whose clocks differ agree."""
+class LeaderLeaseManager(models.Manager["LeaderLease"]):
+    """Takes, renews and releases leases. Times are the database's, so hosts whose clocks differ agree."""
 
-    def hold(self, owner: str, term: timedelta, *, sent: int, unstarted: int, trouble: str) -> bool:
-        """Take or renew the lease for `term` and record the state of the dispatcher. False while another process holds
-        it.
+    def hold(self, name: str, owner: str, term: timedelta, *, sent: int, unstarted: int, trouble: str) -> bool:
+        """Take or renew the lease `name` for `term`, and record the state of its leader.
+
+        False while another owner has the lease.
         """
-        standing = {"sent": sent, "unstarted": unstarted, "trouble": trouble}
-        values: dict[str, Any] = {"owner": owner, "term": term} | standing
+        counts = {"sent": sent, "unstarted": unstarted, "trouble": trouble}
+        values: dict[str, Any] = {"name": name, "owner": owner, "term": term} | counts
         with connection.cursor() as cursor:
             cursor.execute(_HOLD, values)
             return bool(cursor.rowcount)
 
-    def release(self, owner: str) -> None:
+    def release(self, name: str, owner: str) -> None:
         """Let another process lead at once."""
-        self.filter(owner=owner).update(until=Now())
+        self.filter(name=name, owner=owner).update(until=Now())
 
 
-class DispatcherLease(models.Model):
-    """The one row that says which worker process leads the dispatcher, with its counts and its trouble."""
+class LeaderLease(models.Model):
+    """Which worker process leads (`core.leader`), with its counts and its trouble. One row for each kind of leader."""
 
+    name = models.CharField(max_length=40, primary_key=True)
     owner = models.CharField(max_length=64)
     since = models.DateTimeField()
     until = models.DateTimeField()
@@ -111,18 +113,18 @@ class DispatcherLease(models.Model):
     unstarted = models.PositiveIntegerField(default=0, help_text="messages that no worker has begun")
     trouble = models.CharField(max_length=200, blank=True)
 
-    objects: ClassVar[DispatcherLeaseManager] = DispatcherLeaseManager()
+    objects: ClassVar[LeaderLeaseManager] = LeaderLeaseManager()
 
     def __str__(self) -> str:
         return self.owner
 
 
 _HOLD = """
-INSERT INTO core_dispatcherlease AS lease (id, owner, since, until, sent, unstarted, trouble)
-VALUES (1, %(owner)s, now(), now() + %(term)s, 0, 0, '')
-ON CONFLICT (id) DO UPDATE SET
+INSERT INTO core_leaderlease AS lease (name, owner, since, until, sent, unstarted, trouble)
+VALUES (%(name)s, %(owner)s, now(), now() + %(term)s, %(sent)s, %(unstarted)s, %(trouble)s)
+ON CONFLICT (name) DO UPDATE SET
   since = CASE WHEN lease.owner = excluded.owner THEN lease.since ELSE now() END,
   owner = excluded.owner, until = excluded.until,
-  sent = %(sent)s, unstarted = %(unstarted)s, trouble = %(trouble)s
+  sent = excluded.sent, unstarted = excluded.unstarted, trouble = excluded.trouble
 WHERE lease.owner = excluded.owner OR lease.until < now()
 """

@@ -1,4 +1,4 @@
-"""Models of the quota room: parked tasks, the lease of the pump, and usage. The permits themselves are in Redis."""
+"""Models of the quota room: parked tasks and usage. The permits themselves are in Redis."""
 
 from __future__ import annotations
 
@@ -46,21 +46,6 @@ class Parked(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} for {self.key}"
-
-
-class Pump(models.Model):
-    """The one row that says which process hands out permits to parked tasks, with its counts and its trouble."""
-
-    owner = models.CharField(max_length=64)
-    since = models.DateTimeField()
-    until = models.DateTimeField()
-    resources = models.PositiveIntegerField(default=0, help_text="with an appointment")
-    unstarted = models.PositiveIntegerField(default=0, help_text="handed out, not yet begun")
-    handed = models.PositiveBigIntegerField(default=0, help_text="tasks handed out since this owner began")
-    trouble = models.CharField(max_length=200, blank=True)
-
-    def __str__(self) -> str:
-        return self.owner
 
 
 class Usage(models.Model):

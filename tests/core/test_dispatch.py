@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError
 from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.dispatch import Dispatcher, DueSource, Sender
-from integrations.core.models import DispatcherLease, WorkerProcess
+from integrations.core.models import LeaderLease, WorkerProcess
 from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -163,7 +163,7 @@ class TestThread:
         dispatcher = Dispatcher(threads=3, queues=[DEFAULT])
         dispatcher.start()
         try:
-            wait_until(DispatcherLease.objects.exists)
+            wait_until(LeaderLease.objects.exists)
             rows.due = list(range(50))
             queue = f"{current_app.conf.broker_transport_options['global_keyprefix']}api"
             wait_until(lambda: clean_redis.llen(queue) == 3 * dispatch.PER_THREAD)
@@ -171,18 +171,18 @@ class TestThread:
         finally:
             dispatcher.stop()
         assert not WorkerProcess.objects.exists()
-        assert DispatcherLease.objects.get().until <= clock.now(), "another process may lead at once"
+        assert LeaderLease.objects.get().until <= clock.now(), "another process may lead at once"
 
     def test_one_leads_and_another_takes_over(self, monkeypatch: pytest.MonkeyPatch) -> None:
         first, second = Dispatcher(threads=1, queues=[DEFAULT]), Dispatcher(threads=1, queues=[DEFAULT])
         first.start()
-        wait_until(lambda: DispatcherLease.objects.filter(owner=first.owner).exists())
+        wait_until(lambda: LeaderLease.objects.filter(owner=first.owner).exists())
         second.start()
         try:
             wait_until(lambda: WorkerProcess.objects.count() == 2)
-            assert DispatcherLease.objects.get().owner == first.owner
+            assert LeaderLease.objects.get().owner == first.owner
             first.stop()
-            wait_until(lambda: DispatcherLease.objects.get().owner == second.owner)
+            wait_until(lambda: LeaderLease.objects.get().owner == second.owner)
         finally:
             second.stop()
 

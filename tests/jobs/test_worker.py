@@ -1,4 +1,4 @@
-"""A job that needs more calls than the quota has at once, on a real worker with beat and pump: it waits without a
+"""A job that needs more calls than the quota has at once, on a real worker with beat: it waits without a
 worker, ends, and the vendor refuses nothing."""
 
 from __future__ import annotations

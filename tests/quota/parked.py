@@ -1,4 +1,4 @@
-"""Parked tasks in this process: the pump's rounds by hand, and the messages it would have sent."""
+"""Parked tasks in this process: the leader's rounds by hand, and the messages it would have sent."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> float:
 
 @dataclass
 class Leader:
-    """A pump that does a round when it is told to. `sent` is what went to the workers, in order."""
+    """A leader that does a round when the test says so. `sent` is what went to the workers, in order."""
 
     hand_out: HandOut
     sent: list[tuple[int, Claimed, Ticket]] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Leader:
         return [number for number, _, _ in self.sent[before:]]
 
     def until_all(self, count: int, *resources: str) -> list[int]:
-        """Rounds at the pump's own appointments until so many tasks were sent."""
+        """Rounds at the leader's own appointments until so many tasks were sent."""
         for resource in resources or (RESOURCE,):
             self.hand_out.agenda.ask(f"{APP}:{resource}", clock.monotonic())
 
@@ -72,7 +72,7 @@ class Leader:
 
 @contextmanager
 def leading() -> Iterator[Leader]:
-    rows = ParkedRows("tests")
+    rows = ParkedRows()
     try:
         leader = Leader(HandOut(rows))
         leader.hand_out._send = leader.send
@@ -86,6 +86,6 @@ def states() -> dict[int, str]:
 
 
 def headers(sent: tuple[int, Claimed, Ticket]) -> dict[str, Any]:
-    """Of the message that the pump would have sent."""
+    """Of the message that the leader would have sent."""
     _, task, ticket = sent
     return {"parked": {"row": task.row_id, "turn": task.turn, "ticket": ticket.packed()}}

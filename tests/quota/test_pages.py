@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
-from integrations.core.models import AuditEntry
+from integrations.core.models import AuditEntry, LeaderLease
 from integrations.quota import usage
-from integrations.quota.models import Parked, Pump, Usage
+from integrations.quota.models import Parked, Usage
 from integrations.quota.pages import spending
+from integrations.quota.parking.dispatcher import LEASE_NAME
 from integrations.quota.permits import queries
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.queries import Snapshot
@@ -76,7 +77,7 @@ def test_the_overview_says_who_spent_and_who_waits(page: Client) -> None:
     for said in (RESOURCE, "1,300", "600 of 1,000", "1 of 100 in use", "pages and commands", "sync.advance"):
         assert said in html, said
     assert "stopped" in html, "no worker runs"
-    assert page.get(OVERVIEW, {"q": "elsewhere"}).context["lines"] == []
+    assert page.get(OVERVIEW, {"q": "elsewhere"}).context["rows"] == []
 
 
 def test_places_are_read_and_found_by_their_names(page: Client) -> None:
@@ -84,7 +85,7 @@ def test_places_are_read_and_found_by_their_names(page: Client) -> None:
     spend(5)
     html = page.get(OVERVIEW, {"q": "denver"}).content.decode()
     assert f'{KEY}/">Denver Dental</a><div class="dash-note">{RESOURCE}<br>' in html
-    assert page.get(OVERVIEW, {"q": "toronto"}).context["lines"] == []
+    assert page.get(OVERVIEW, {"q": "toronto"}).context["rows"] == []
     assert page.get(DETAIL).context["title"] == "Denver Dental"
 
 
@@ -106,11 +107,10 @@ def test_who_waits_stands_first_and_a_day_that_runs_out_is_red(page: Client) -> 
     assert '<progress class="bad" aria-label="Day"' in page.get(DETAIL).content.decode()
 
 
-def test_a_pump_that_leads_and_one_in_trouble(page: Client) -> None:
-    now = clock.now()
-    Pump.objects.create(owner="web-3:4711:abcd", since=now, until=now + timedelta(minutes=1), handed=5)
+def test_the_thread_that_sends_parked_tasks_is_shown_with_its_trouble(page: Client) -> None:
+    LeaderLease.objects.hold(LEASE_NAME, "web-3:4711:abcd", timedelta(minutes=1), sent=0, unstarted=0, trouble="")
     assert "web-3, process 4711" in page.get(OVERVIEW).content.decode()
-    Pump.objects.update(trouble="the broker does not take messages")
+    LeaderLease.objects.update(trouble="the broker does not take messages")
     assert "stuck" in page.get(OVERVIEW).content.decode()
 
 

@@ -71,7 +71,7 @@ def test_arguments_that_are_no_identifiers_are_not_parked() -> None:
     assert not queue.park("tests.spend", {"number": 1, "text": "x" * 3000}, refusal())
 
 
-def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_pump(leader: Leader) -> None:
+def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_leader(leader: Leader) -> None:
     opened()
     queue.park("tests.spend", {"number": 1}, refusal_of_the_vendor())
     queue.park("tests.spend", {"number": 2}, refusal())

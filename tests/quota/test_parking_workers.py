@@ -13,8 +13,10 @@ from django.db import connection
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.quota.models import Parked, Pump
+from integrations.core.models import LeaderLease
+from integrations.quota.models import Parked
 from integrations.quota.parking import queue
+from integrations.quota.parking.dispatcher import LEASE_NAME
 from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, RESOURCE, opened
 from tests.quota.test_governor_chaos import Store
@@ -114,7 +116,7 @@ def empty_the_store(group: Workers, store: Store) -> None:
 def kill_the_store(group: Workers, store: Store) -> None:
     """It is away until somebody has noticed, and comes back with nothing."""
     store.kill()
-    group.wait_for(lambda: group.revive() or Pump.objects.get().trouble)
+    group.wait_for(lambda: group.revive() or LeaderLease.objects.get(name=LEASE_NAME).trouble)
     store.start()
 
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from integrations.quota.models import Pump
+from integrations.core.models import LeaderLease
+from integrations.quota.parking.dispatcher import LEASE_NAME
 from tests.support.processes import celery
 from tests.support.waiting import PATIENCE, wait_until
 
@@ -90,11 +91,11 @@ class Workers:
         return f"{len(self.lines('done'))} done\n{tails}"
 
     def leader(self) -> Worker:
-        """The worker whose pump leads, as soon as one does."""
+        """The worker that leads in sending parked tasks, as soon as one does."""
         found: list[Worker] = []
 
         def leads() -> bool:
-            owner = Pump.objects.values_list("owner", flat=True).first() or ""
+            owner = LeaderLease.objects.filter(name=LEASE_NAME).values_list("owner", flat=True).first() or ""
             found[:] = [worker for worker in self.running if f":{worker.pid}:" in owner]
             return bool(found) and found[0].process.poll() is None
 

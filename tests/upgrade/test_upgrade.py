@@ -68,6 +68,12 @@ def missing(before: Rows, after: Rows) -> Rows:
     return [row for row in before if row not in kept]
 
 
+def _as_leader_lease(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of `quota_pump` as the table of all leaders has it."""
+    kept = {name: row[name] for name in ("owner", "since", "until", "unstarted", "trouble")}
+    return {"name": "parked tasks", "sent": row["handed"], **kept}
+
+
 @pytest.mark.slow
 @pytest.mark.servers
 def test_an_upgrade_keeps_every_row_and_every_secret(early: str) -> None:
@@ -76,6 +82,7 @@ def test_an_upgrade_keeps_every_row_and_every_secret(early: str) -> None:
 
     manage(early, "migrate", "--verbosity=0")
 
+    before["core_leaderlease"] = [_as_leader_lease(row) for row in before.pop("quota_pump")]
     after = rows(early)
     assert [row for table, found in before.items() for row in missing(found, after[table])] == []
     with psycopg.connect(early) as database:

@@ -37,7 +37,7 @@ log = structlog.get_logger(__name__)
 
 
 class Thread(Protocol):
-    """A thread beside the worker's own: the dispatcher, the pump and so on."""
+    """A thread beside the worker's own: the leaders, the spool and so on."""
 
     def stop(self) -> None:
         """Release what it holds, and end."""

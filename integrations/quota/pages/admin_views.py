@@ -17,12 +17,14 @@ from django.urls import reverse
 from integrations.core import plots
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
+from integrations.core.models import LeaderLease
 from integrations.core.plots import Plot, Series, Size
 from integrations.quota import usage
-from integrations.quota.models import Parked, Pump
+from integrations.quota.models import Parked
 from integrations.quota.pages import outlook, spending, tenant_names
 from integrations.quota.pages.outlook import Day
 from integrations.quota.pages.spending import QuotaResource, Share
+from integrations.quota.parking.dispatcher import LEASE_NAME
 from integrations.quota.permits import queries
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.queries import Snapshot
@@ -79,12 +81,12 @@ class Figure:
 
 
 def overview(now: datetime, search: str) -> dict[str, Any]:
-    """The page of all resources that were used or have parked tasks, with the health of Redis and of the pump."""
+    """The page of all resources that were used or have parked tasks, with the health of permits and of parking."""
     found = spending.resources(now, search=search)
     rows = _rows(found, now, plots.SMALL)
     shares = spending.shares(now)
     return {
-        "cards": [_store_card(), _pump_card(now), *_work_cards(shares, now)],
+        "cards": [_store_card(), _dispatcher_card(now), *_work_cards(shares, now)],
         "rows": rows,
         "shares": shares,
     }
@@ -154,17 +156,17 @@ def _store_card() -> Figure:
         return Figure("Permits", "away", f"{error}: calls wait", "database", "bad")
 
 
-def _pump_card(now: datetime) -> Figure:
-    pump = Pump.objects.first()
-    if pump is None or pump.until < now:
-        reason = f"the last one was seen {relative(pump.until, now)}" if pump else "no worker has run yet"
+def _dispatcher_card(now: datetime) -> Figure:
+    lease = LeaderLease.objects.filter(name=LEASE_NAME).first()
+    if lease is None or lease.until < now:
+        reason = f"the last one was seen {relative(lease.until, now)}" if lease else "no worker has run yet"
         return Figure(
             "Parked tasks to workers", "stopped", f"they wait for a worker process: {reason}", "pan_tool", "bad"
         )
-    process = pump.owner.rpartition(":")[0].replace(":", ", process ")
-    if pump.trouble:
-        return Figure("Parked tasks to workers", "stuck", pump.trouble, "pan_tool", "bad")
-    note = f"by {process}: {pump.handed:,} sent, {pump.unstarted:,} not begun"
+    process = lease.owner.rpartition(":")[0].replace(":", ", process ")
+    if lease.trouble:
+        return Figure("Parked tasks to workers", "stuck", lease.trouble, "pan_tool", "bad")
+    note = f"by {process}: {lease.sent:,} sent, {lease.unstarted:,} not begun"
     return Figure("Parked tasks to workers", "running", note, "pan_tool")
 
 

@@ -1,4 +1,4 @@
-"""Agenda of the leading pump: when to ask for permits of which resource. Its successor rebuilds it from the rows."""
+"""Agenda of the leader: when to ask for permits of which resource. Its successor rebuilds it from the rows."""
 
 from __future__ import annotations
 

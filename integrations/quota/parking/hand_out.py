@@ -1,6 +1,6 @@
-"""One round of the pump: reserves tickets for the next parked tasks of due resources, and sends them to workers.
+"""One round of the leader: reserves tickets for the next parked tasks of due resources, and sends them to workers.
 
-The order of the steps makes a kill harmless. First the pump reserves tickets: if it dies, they lapse within seconds.
+The order of the steps makes a kill harmless. First the leader reserves tickets: if it dies, they lapse within seconds.
 Then it claims the rows: if it dies, they wait again once the ticket has lapsed. Then it sends the messages, shortly
 before the start of their tickets: if it dies before it notes that, the turn number makes the message stale. So no task
 is lost and none runs twice.
@@ -50,11 +50,11 @@ def send(task: Claimed, ticket: Ticket) -> None:
 
 
 class HandOut:
-    """The work of the leading pump. `trouble` is what stops it, for the pages."""
+    """The work of the leader. `trouble` is what stops it, for the pages."""
 
     def __init__(self, rows: ParkedRows, sending: Send = send) -> None:
         self.rows, self.agenda = rows, Agenda()
-        self.handed, self.unstarted, self.trouble = 0, 0, ""
+        self.sent, self.unstarted, self.trouble = 0, 0, ""
         self._send = sending
         self._order = itertools.count()
         self._outbox: list[tuple[float, int, Claimed, Ticket]] = []
@@ -88,7 +88,7 @@ class HandOut:
                 self._give_up(type(error).__name__)
                 return
             heapq.heappop(self._outbox)
-            self.handed += 1
+            self.sent += 1
             self.trouble = ""
 
     def _give_up(self, reason: str) -> None:

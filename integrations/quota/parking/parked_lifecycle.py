@@ -1,9 +1,9 @@
 """Life cycle of a parked task in a worker: begin, renew, end.
 
 A task that was handed out waits again when its ticket has lapsed and it has not begun. One that runs waits again when
-its process has not renewed it for `LEASE`. The pump of the process renews all of them together, so the tasks of a
-killed worker are back within half a minute, where the broker takes a quarter of an hour. In a process without a pump
-(the children of a prefork worker) no thread renews them, and a task has `LONGEST` from its start.
+its process has not renewed it for `LEASE`. A thread of the process (`dispatcher.py`) renews all of them together, so
+the tasks of a killed worker are back within half a minute, where the broker takes a quarter of an hour. In a process
+without that thread (the children of a prefork worker) none renews them, and a task has `LONGEST` from its start.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def renew() -> None:
 
 
 def stop_renewing() -> None:
-    """From now on a task that begins here gets `LONGEST`, because no pump renews it."""
+    """From now on a task that begins here gets `LONGEST`, because no thread renews it."""
     _is_renewing.clear()
 
 

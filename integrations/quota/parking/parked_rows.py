@@ -1,8 +1,9 @@
-"""The pump's SQL on parked tasks: its lease, the next tasks of each queue, claims, and LISTEN for newly parked ones.
+"""The leader's SQL on parked tasks: the next tasks of each queue, claims, and LISTEN for newly parked ones.
 
-It has a connection outside Django's pool, because LISTEN belongs to one connection, and because a pump whose connection
-is gone must not claim anything. All times are the database's, so hosts whose clocks differ agree on which tasks wait
-and which are late. No statement depends on there being one pump: claims are conditional, so two would only waste time.
+It has a connection outside Django's pool, because LISTEN belongs to one connection, and because a leader whose
+connection is gone must not claim anything. All times are the database's, so hosts whose clocks differ agree on which
+tasks wait and which are late. No statement depends on there being one leader: claims are conditional, so two would only
+waste time.
 """
 
 from __future__ import annotations
@@ -17,19 +18,8 @@ from django.db import connection
 from integrations.quota.parking.queue import CHANNEL
 from integrations.quota.permits.lanes import Lane
 
-LEASE = 3.0  # seconds after which a silent pump is replaced
 HEADS = 32  # tasks of one resource and lane that one query returns
 
-_LEAD = """
-INSERT INTO quota_pump AS pump (id, owner, since, until, resources, unstarted, handed, trouble)
-VALUES (1, %(owner)s, now(), now() + make_interval(secs => %(lease)s), 0, 0, 0, '')
-ON CONFLICT (id) DO UPDATE SET
-  since = CASE WHEN pump.owner = excluded.owner THEN pump.since ELSE now() END,
-  owner = excluded.owner, until = excluded.until,
-  resources = %(resources)s, unstarted = %(unstarted)s, handed = %(handed)s, trouble = %(trouble)s
-WHERE pump.owner = excluded.owner OR pump.until < now()
-RETURNING 1
-"""
 # The lanes in their order; but the first task of each, once its patience is over, is sorted by its arrival. So a long
 # queue delays no lane above it, and no lane above delays it for ever.
 _HEADS = """
@@ -44,7 +34,7 @@ CROSS JOIN LATERAL (
 ) AS head ORDER BY head.key, CASE WHEN is_overdue THEN 1 ELSE lane.rank END, head.place_at, head.id
 """
 # Rows that another transaction has locked are left for the next time: a process that is frozen in the middle of a
-# transaction must not stop the pump, and with it every parked task.
+# transaction must not stop the leader, and with it every parked task.
 _CLAIM = """
 WITH claim AS (
   SELECT entry.id, wanted.back_in FROM unnest(%s::bigint[], %s::float8[]) AS wanted(id, back_in)
@@ -80,7 +70,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A task that this pump may send, under this turn."""
+    """A task that this leader may send, under this turn."""
 
     row_id: int
     turn: int
@@ -101,22 +91,12 @@ class Notice:
 class ParkedRows:
     """Every method may raise psycopg.Error. After that the connection must not be used again."""
 
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
+    def __init__(self) -> None:
         self._connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(**_parameters(), autocommit=True)
 
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
-
-    def lead(self, *, resources: int = 0, unstarted: int = 0, handed: int = 0, trouble: str = "") -> bool:
-        """Take or renew the lease, and record counts and trouble; False while another pump holds it."""
-        standing = {"resources": resources, "unstarted": unstarted, "handed": handed, "trouble": trouble[:200]}
-        return bool(self._rows(_LEAD, {"owner": self.owner, "lease": LEASE, **standing}))
-
-    def resign(self) -> None:
-        """Release the lease."""
-        self._connection.execute("UPDATE quota_pump SET until = now() WHERE owner = %s", [self.owner])
 
     def listen(self) -> None:
         """Subscribe to the channel of newly parked tasks."""

@@ -1,9 +1,9 @@
 """Queue of parked tasks: tasks that wait for a permit without occupying a worker.
 
 A parked task is a row in PostgreSQL, written in the transaction of the caller that parks it. It survives a flushed
-Redis and a lost broker, and its order is a column. The pump (`pump.py`) hands it to a worker together with a ticket.
-From then on the row says what is to happen if that worker dies (`parked_lifecycle.py`). Each hand-over increments the
-row's `turn`, and the message names it, so of two messages for one task only the newer starts anything.
+Redis and a lost broker, and its order is a column. A leader thread (`dispatcher.py`) hands it to a worker together with
+a ticket. From then on the row says what is to happen if that worker dies (`parked_lifecycle.py`). Each hand-over
+increments the row's `turn`, and the message names it, so of two messages for one task only the newer starts anything.
 
 One row per task and arguments: parking what is parked already changes nothing, because messages are hints
 (core.celery_tasks).
@@ -86,7 +86,7 @@ def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
     if permit is None or len(json.dumps(kwargs)) > _LARGEST:
         return False
     key, hint = quota_key(permit.app, permit.resource), error.retry_after or 0.0
-    # Our own refusal is a forecast and the pump makes better ones; the vendor's is an order.
+    # Our own refusal is a forecast and the leader makes better ones; the vendor's is an order.
     ordered = hint if isinstance(error, VendorThrottled) else 0.0
     _park(task, kwargs, _WantedPermit(key, Lane(permit.lane), hint, ordered, permit.reason))
     return True

@@ -1,4 +1,4 @@
-"""The pump's rounds: who goes first, what is asked when, and that no step's failure loses or doubles a task."""
+"""Rounds of the thread that sends parked tasks: the order, when it asks, and that no failed step loses a task."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from integrations.core import clock
-from integrations.quota.models import Parked, Pump
+from integrations.quota.models import Parked
 from integrations.quota.parking import hand_out, parked_rows
 from integrations.quota.parking.due_times import LONGEST, Agenda
 from integrations.quota.parking.hand_out import MOST_UNSTARTED
-from integrations.quota.parking.parked_rows import HEADS, ParkedRows
+from integrations.quota.parking.parked_rows import HEADS
 from integrations.quota.permits import governor, scripts
 from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, KEY, RESOURCE, Leader, leading, opened, park, states
@@ -47,7 +47,7 @@ def test_the_lanes_above_overtake(leader: Leader) -> None:
     assert leader.round() == [3, 2, 1]
 
 
-def test_but_nobody_waits_for_ever(leader: Leader) -> None:
+def test_no_lane_waits_for_ever(leader: Leader) -> None:
     """A bulk task of a minute ago stands before an interactive one of now."""
     opened()
     park(1, Lane.BULK)
@@ -173,7 +173,7 @@ def test_a_round_is_shared_by_those_in_it(leader: Leader, monkeypatch: pytest.Mo
     assert sorted(leader.round("one", "two", "three")) == [0, 1, 10, 11, 20, 21]
     next_at = leader.hand_out.next_at()
     assert next_at is not None
-    assert next_at <= clock.monotonic() + 0.5, "and then it is everybody's turn again"
+    assert next_at <= clock.monotonic() + 0.5, "and then each resource has its turn again"
 
 
 def test_a_broker_that_is_away_puts_them_back_and_gives_the_tickets_back(leader: Leader) -> None:
@@ -188,7 +188,7 @@ def test_a_broker_that_is_away_puts_them_back_and_gives_the_tickets_back(leader:
     assert set(states().values()) == {"waiting"}
     assert "broker" in leader.hand_out.trouble
     leader.hand_out._send = sending
-    assert leader.round() == [0, 1, 2, 3, 4], "nobody lost a slot or a place"
+    assert leader.round() == [0, 1, 2, 3, 4], "no slot and no position is lost"
     assert leader.hand_out.trouble == ""
 
 
@@ -235,7 +235,7 @@ def test_killed_between_claiming_and_sending(leader: Leader) -> None:
         assert successor.round() == [1]
 
 
-def test_two_pumps_hand_out_once(leader: Leader) -> None:
+def test_two_leaders_hand_out_once(leader: Leader) -> None:
     opened()
     for number in range(10):
         park(number)
@@ -247,8 +247,8 @@ def test_two_pumps_hand_out_once(leader: Leader) -> None:
         assert leader.round() == []
 
 
-def test_a_locked_row_holds_up_nobody_else(leader: Leader) -> None:
-    """Somebody's transaction has hold of two rows and does not end."""
+def test_a_locked_row_holds_up_no_other(leader: Leader) -> None:
+    """A transaction that does not end has locked two rows."""
     opened()
     for number in range(4):
         park(number)
@@ -265,24 +265,7 @@ def test_a_locked_row_holds_up_nobody_else(leader: Leader) -> None:
     assert leader.round() == [0, 1, 2]
 
 
-def test_one_leads_until_it_says_nothing_for_three_seconds() -> None:
-    first, second = ParkedRows("first"), ParkedRows("second")
-    try:
-        assert first.lead(handed=3, trouble="none")
-        assert not second.lead()
-        assert first.lead(handed=4)
-        assert Pump.objects.get().handed == 4
-        Pump.objects.update(until=clock.now())
-        assert second.lead()
-        assert not first.lead()
-        second.resign()
-        assert first.lead()
-    finally:
-        first.close()
-        second.close()
-
-
-def test_news_of_a_refused_lane_wait_for_the_appointment() -> None:
+def test_a_task_of_a_refused_lane_waits_for_the_appointment() -> None:
     agenda = Agenda()
     agenda.ask("a", 10.0, rank=Lane.BULK.rank)
     agenda.parked("a", Lane.BULK.rank, 1.0)
