@@ -1,4 +1,4 @@
-"""The chain names the place where somebody laid hands on it."""
+"""The chain names the first entry that was changed."""
 
 from __future__ import annotations
 

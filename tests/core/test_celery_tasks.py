@@ -59,7 +59,7 @@ class TestEnqueue:
             assert sent() == []
         assert sent() == [("room.verb", {"row_id": 7}, None)]
 
-    def test_and_not_with_a_rollback(self, sent: Sent) -> None:
+    def test_nothing_is_sent_after_a_rollback(self, sent: Sent) -> None:
         with transaction.atomic():
             enqueue("room.verb", row_id=7)
             transaction.set_rollback(True)
@@ -175,7 +175,7 @@ def test_a_sweep_that_lost_the_database_comes_again_by_itself(attempt: Attempt) 
     assert (entry["event"], entry["level"]) == ("job.database_away", "warning")
 
 
-def test_what_nobody_foresaw_is_not_hidden(attempt: Attempt) -> None:
+def test_an_unexpected_error_is_not_hidden(attempt: Attempt) -> None:
     with pytest.raises(ZeroDivisionError):
         attempt(ZeroDivisionError())
 

@@ -38,7 +38,7 @@ def test_words_from_outside_stay_words() -> None:
     assert "result-trouble" not in cells.long_text("well")
 
 
-def test_when_tells_the_moment_and_the_length() -> None:
+def test_when_shows_the_moment_and_the_length() -> None:
     cell = cells.when(NOW - timedelta(minutes=9), NOW - timedelta(minutes=5), NOW)
     assert "9 min ago<br>took 4 min" in cell
     assert "2026-11-20 12:21:00 UTC" in cell

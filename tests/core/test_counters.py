@@ -151,7 +151,7 @@ def test_additions_of_many_threads_add_up(counter: Counted, table: Table) -> Non
     assert table.sums == {"a": 2000}
 
 
-def test_a_transaction_of_the_caller_is_no_place_to_write(counter: Counted, table: Table) -> None:
+def test_it_does_not_write_in_a_transaction_of_the_caller(counter: Counted, table: Table) -> None:
     counter.add("a", 1)
     counter.pause = 0.0
     with transaction.atomic():

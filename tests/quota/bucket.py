@@ -125,7 +125,7 @@ class Bucket:
         self.report(**rate)
 
     def open(self, limit: int = 100, **rate: Any) -> None:
-        """Past the first call: the probe went out, and its headers told of an untouched window of `limit`."""
+        """Past the first call: the probe went out, and its headers reported an untouched window of `limit`."""
         (probe,) = self.ask()
         self.report(probe, max=limit, remaining=limit - 1, **rate)
 

@@ -19,7 +19,7 @@ import django
 THREADS = 4
 
 
-def hammer(told: dict[str, Any]) -> None:
+def hammer(arguments: dict[str, Any]) -> None:
     from integrations.core.errors import QuotaExhausted, StoreUnavailable, Unreachable  # noqa: PLC0415
     from integrations.core.secret import Secret  # noqa: PLC0415
     from integrations.highlevel.http import transport  # noqa: PLC0415
@@ -27,15 +27,17 @@ def hammer(told: dict[str, Any]) -> None:
     from integrations.quota.permits.lanes import Lane  # noqa: PLC0415
 
     governor.START_WINDOW = 1.0
-    request = transport.Request("GET", told["path"], version="2021-07-28", token=Secret(told["token"]))
+    request = transport.Request("GET", arguments["path"], version="2021-07-28", token=Secret(arguments["token"]))
     while True:
         try:
-            permit = governor.acquire(told["app"], told["resource"], lane=Lane.BULK, timeout=1.0, patience=1.0)
+            permit = governor.acquire(
+                arguments["app"], arguments["resource"], lane=Lane.BULK, timeout=1.0, patience=1.0
+            )
         except (QuotaExhausted, StoreUnavailable) as error:
             time.sleep(min(error.retry_after or 0.1, 0.5))
             continue
         try:
-            answer = transport.shared(told["url"]).send(request)
+            answer = transport.shared(arguments["url"]).send(request)
         except Unreachable:
             governor.settle(permit, received_at=None, rate=None)
             continue
@@ -62,11 +64,11 @@ def jumping() -> None:
 
 def main() -> None:
     django.setup()
-    told = json.loads(sys.argv[1])
-    if told.get("jumps"):
+    arguments = json.loads(sys.argv[1])
+    if arguments.get("jumps"):
         jumping()
     for _ in range(THREADS):
-        threading.Thread(target=hammer, args=(told,), daemon=True).start()
+        threading.Thread(target=hammer, args=(arguments,), daemon=True).start()
     threading.Event().wait()
 
 

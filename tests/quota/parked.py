@@ -33,7 +33,7 @@ def opened(limit: int = 100, resource: str = RESOURCE, **rate: int) -> float:
     said = RateSnapshot(**{"max": limit, "remaining": limit - 1, "interval_ms": 1000, **rate})
     received_at = clock.monotonic()
     governor.settle(permit, received_at=received_at, rate=said)
-    # The first call was paced as one of 25 in ten seconds; that is over before anybody but a test could notice.
+    # The first call was paced as one of 25 in ten seconds; that is over before any caller but a test could notice.
     scripts.client().hdel(scripts.keys(permit.key)[1], "tat")
     return received_at
 

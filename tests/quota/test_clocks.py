@@ -1,4 +1,4 @@
-"""The store's clock is the only one that permits depend on: what becomes of them when somebody sets it."""
+"""The store's clock is the only one that permits depend on: what becomes of them when it is set."""
 
 from __future__ import annotations
 

@@ -136,6 +136,6 @@ def test_a_late_spike_that_comes_every_day_is_kept_for(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize("daily", [600, 2850])
-def test_a_late_spike_that_nobody_foresaw_is_no_worse_off(bucket: Bucket, daily: float) -> None:
+def test_a_late_spike_without_a_forecast_is_no_worse_off(bucket: Bucket, daily: float) -> None:
     by_share, foreseen = both(bucket, daily, today=EVENING)
     assert 0 < foreseen.denied[Lane.INTERACTIVE] < by_share.denied[Lane.INTERACTIVE]

@@ -1,4 +1,4 @@
-"""What is kept of the day for the lanes above: from the habits of a week, told to the store, obeyed by its rule."""
+"""What is kept of the day for the lanes above: from the habits of a week, sent to the store, obeyed by its rule."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HOUR = timedelta(hours=1)
 db = pytest.mark.django_db
 
 
-def told(bucket: Bucket, bulk: tuple[int, int], events: tuple[int, int] = (0, 0), since: float = 0.0) -> Bucket:
+def forecast_of(bucket: Bucket, bulk: tuple[int, int], events: tuple[int, int] = (0, 0), since: float = 0.0) -> Bucket:
     """A forecast that was made `since` seconds into its hour, now."""
     born, ends = (int(value or 0) for value in bucket.client.hmget(bucket.keys[1], "b", "dt"))
     kept = {"since": int(since * MICRO), "ends": ends, "bulk": bulk, "events": events}
@@ -32,7 +32,7 @@ def told(bucket: Bucket, bulk: tuple[int, int], events: tuple[int, int] = (0, 0)
 
 
 def test_bulk_leaves_what_will_be_wanted_and_a_floor(bucket: Bucket) -> None:
-    told(in_bucket(bucket, 1000, **day(1000, 252)), bulk=(80, 80), events=(30, 30))
+    forecast_of(in_bucket(bucket, 1000, **day(1000, 252)), bulk=(80, 80), events=(30, 30))
     assert drain(bucket, Lane.BULK) == 252 - 80 - 50, "by its share it would leave 250"
     assert bucket.reason == "day"
     assert drain(bucket, Lane.EVENTS) == 130 - 30 - 20
@@ -40,27 +40,27 @@ def test_bulk_leaves_what_will_be_wanted_and_a_floor(bucket: Bucket) -> None:
 
 
 def test_it_keeps_more_than_the_share_where_more_is_wanted(bucket: Bucket) -> None:
-    told(in_bucket(bucket, 1000, **day(1000, 700)), bulk=(600, 600))
+    forecast_of(in_bucket(bucket, 1000, **day(1000, 700)), bulk=(600, 600))
     assert drain(bucket, Lane.BULK) == 700 - 600 - 50
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("into", "kept"), [(0, 100), (1800, 80), (3600, 60), (7000, 60)])
-def test_it_melts_within_its_hour_and_then_waits_for_the_next(bucket: Bucket, into: float, kept: int) -> None:
-    told(in_bucket(bucket, 1000, **day(1000, 500)), bulk=(100, 60), since=into)
+def test_it_declines_within_its_hour_and_then_waits_for_the_next(bucket: Bucket, into: float, kept: int) -> None:
+    forecast_of(in_bucket(bucket, 1000, **day(1000, 500)), bulk=(100, 60), since=into)
     assert drain(bucket, Lane.BULK) == pytest.approx(500 - kept - 50, abs=1)
 
 
 def test_the_floor_stays_until_the_last_half_hour(bucket: Bucket) -> None:
-    told(in_bucket(bucket, 1000, **day(1000, 100, reset=3600)), bulk=(10, 10))
+    forecast_of(in_bucket(bucket, 1000, **day(1000, 100, reset=3600)), bulk=(10, 10))
     assert drain(bucket, Lane.BULK) == 100 - 10 - 50
     assert bucket.wait == pytest.approx(1800 - WINDOW - 1, abs=1)
     bucket.now += bucket.wait + 1
     assert drain(bucket, Lane.BULK) == 60 - 10
 
 
-def test_whom_it_denies_is_told_the_second_to_come_back(bucket: Bucket) -> None:
-    told(in_bucket(bucket, 1000, **day(1000, 140)), bulk=(100, 60))
+def test_a_refusal_by_the_forecast_names_the_time_to_come_back(bucket: Bucket) -> None:
+    forecast_of(in_bucket(bucket, 1000, **day(1000, 140)), bulk=(100, 60))
     assert bucket.ask(**terms(Lane.BULK)) == []
     wait = bucket.wait
     assert wait == pytest.approx(3600 * 11 / 40, abs=1)
@@ -70,8 +70,8 @@ def test_whom_it_denies_is_told_the_second_to_come_back(bucket: Bucket) -> None:
     assert len(bucket.ask(**terms(Lane.BULK))) == 1
 
 
-def test_or_when_the_next_one_will_have_been_told(bucket: Bucket) -> None:
-    told(in_bucket(bucket, 1000, **day(1000, 139)), bulk=(100, 90), since=3000)
+def test_a_refusal_names_the_next_forecast_at_the_latest(bucket: Bucket) -> None:
+    forecast_of(in_bucket(bucket, 1000, **day(1000, 139)), bulk=(100, 90), since=3000)
     assert bucket.ask(**terms(Lane.BULK)) == []
     assert bucket.wait == pytest.approx(600, abs=1)
 
@@ -81,14 +81,14 @@ def shares_again(bucket: Bucket) -> bool:
 
 
 def test_an_old_one_is_forgotten(bucket: Bucket) -> None:
-    told(in_bucket(bucket, 1000, **day(1000, 500)), bulk=(0, 0))
+    forecast_of(in_bucket(bucket, 1000, **day(1000, 500)), bulk=(0, 0))
     bucket.now += 7200
     assert shares_again(bucket)
     assert bucket.client.hmget(bucket.keys[1], "kt", "kd", "ke", "kf", "kb", "kc") == [None] * 6
 
 
 def test_one_for_another_day_is_not_obeyed(bucket: Bucket) -> None:
-    told(in_bucket(bucket, 1000, **day(1000, 500, reset=DAY - 2 * 3600)), bulk=(0, 0))
+    forecast_of(in_bucket(bucket, 1000, **day(1000, 500, reset=DAY - 2 * 3600)), bulk=(0, 0))
     bucket.learn(**day(1000, 500, reset=DAY - 2 * 3600 + 1200))
     assert drain(bucket, Lane.BULK) < 300
 
@@ -169,9 +169,9 @@ NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
     [
         (300, 1.0, 5, "waits"),
         (1300, 0.0, 0, "may use 1,000 calls"),
-        (3900, 1.0, 600, "all 600 that wait now will have had their call at about 12:10"),
+        (3900, 1.0, 600, "all 600 waiting tasks get their call by about 12:10"),
         (3900, 1.0, 9000, "at about 13:00"),
-        (3900, 0.1, 9000, "not stopped"),
+        (3900, 0.1, 9000, "does not use up the day"),
     ],
 )
 def test_the_outlook_of_bulk_work_in_words(left: int, pace: float, waiting: int, said: str) -> None:
@@ -203,7 +203,7 @@ def test_resources_that_are_not_in_use_are_left_alone(hour: datetime) -> None:
 
 
 @db
-def test_many_are_told_in_batches_and_those_without_a_day_are_skipped(
+def test_many_are_sent_in_batches_and_those_without_a_day_are_skipped(
     hour: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forecast, "BATCH", 2)
@@ -217,7 +217,7 @@ def test_many_are_told_in_batches_and_those_without_a_day_are_skipped(
 
 
 @db
-def test_without_the_store_it_is_told_the_next_time(hour: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_store_it_is_sent_the_next_time(hour: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     spend(10, hour - timedelta(days=4))
     monkeypatch.setattr(scripts, "run_all", lambda calls: [StoreUnavailable("gone") for _ in calls])
     with pytest.raises(StoreUnavailable):

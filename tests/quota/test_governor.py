@@ -99,7 +99,7 @@ def test_a_permit_given_back_is_free_at_once() -> None:
     assert snapshot().free == 9
 
 
-def test_bulk_without_a_slot_is_told_when_to_come_back() -> None:
+def test_a_refusal_of_bulk_names_the_time_to_come_back() -> None:
     opened(2)
     governor.settle(acquire(Lane.INTERACTIVE), received_at=clock.monotonic(), rate=None)
     with pytest.raises(QuotaExhausted) as refused:
@@ -136,7 +136,7 @@ def test_patience_overrules_the_lane() -> None:
 @pytest.mark.slow
 def test_a_slow_question_does_not_make_a_permit_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store counts the delay from when it answered, and so does the caller."""
-    monkeypatch.setattr(timings, "UNCHECKED", 5.0)  # beyond it the store is asked again, and tells the start itself
+    monkeypatch.setattr(timings, "UNCHECKED", 5.0)  # beyond it the store is asked again, and names the start itself
     opened(1, interval_ms=1000)
     answered: list[tuple[float, float]] = []
     prompt = scripts.run_all

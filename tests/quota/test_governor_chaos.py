@@ -1,5 +1,5 @@
 """Workers die or lose all sense of time; the store dies, is emptied, comes back with an older copy, and its state seems
-older or younger than it is: the vendor refuses nobody."""
+older or younger than it is: the vendor refuses no call."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ START = 60.0  # seconds for the processes, which have all of Django to load, and
 
 @dataclass
 class Store:
-    """A Valkey of the test's own, without a password, which saves when it is told to."""
+    """A Valkey of the test's own, without a password, which saves when the test says so."""
 
     directory: Path
     port: int = 0
@@ -79,12 +79,12 @@ class Store:
 class Scene:
     store: Store
     vendor: Embedded
-    told: dict[str, Any]
+    arguments: dict[str, Any]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def hire(self) -> None:
         environ = {**os.environ, "REDIS_URL": self.store.url, "DJANGO_SETTINGS_MODULE": "hlapp.settings"}
-        command = [sys.executable, "-m", "tests.quota.hammer", json.dumps(self.told)]
+        command = [sys.executable, "-m", "tests.quota.hammer", json.dumps(self.arguments)]
         self.workers.append(subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL))
 
     def fire(self) -> None:
@@ -98,7 +98,7 @@ class Scene:
 
     def counted(self) -> tuple[int, int]:
         assert self.vendor.platform is not None
-        bucket = self.vendor.platform.quota.bucket(self.told["app"], self.told["resource"])
+        bucket = self.vendor.platform.quota.bucket(self.arguments["app"], self.arguments["resource"])
         return bucket.requests, bucket.rejected
 
     def sets_the_clock_back(self) -> None:
@@ -127,17 +127,17 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         grant = Grant(platform.app.client_id, platform.installs.add(install), (SCOPE,))
         token = platform.tokens.issue_access(grant, platform.clock.now())
         app, path = platform.app.client_id, f"/locations/{location.id}"
-        told = {"url": vendor.url, "path": path, "token": token, "app": app, "resource": location.id}
+        arguments = {"url": vendor.url, "path": path, "token": token, "app": app, "resource": location.id}
         store = Store(tmp_path)
         store.start()
         store.empty()
         stack.callback(store.kill)
-        made = Scene(store, vendor, told)
+        made = Scene(store, vendor, arguments)
         stack.callback(made.fire_all)
         yield made
 
 
-def test_nothing_is_refused_whoever_dies(scene: Scene) -> None:
+def test_the_vendor_refuses_nothing_whichever_process_dies(scene: Scene) -> None:
     for _ in range(2):
         scene.hire()
     scene.goes_on(START)
@@ -167,7 +167,7 @@ def test_nothing_is_refused_whoever_dies(scene: Scene) -> None:
 
 
 def test_nothing_is_refused_whatever_the_workers_clocks_say(scene: Scene) -> None:
-    scene.told["jumps"] = True
+    scene.arguments["jumps"] = True
     for _ in range(2):
         scene.hire()
     scene.goes_on(START)

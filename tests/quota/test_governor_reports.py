@@ -25,16 +25,16 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """What the store was told, in order."""
-    told: list[dict[str, Any]] = []
+    """The requests that the store received, in order."""
+    reported: list[dict[str, Any]] = []
     real = scripts.run_all
 
     def run_all(calls: Any) -> Any:
-        told.extend(request for _, request in calls)
+        reported.extend(request for _, request in calls)
         return real(calls)
 
     monkeypatch.setattr(scripts, "run_all", run_all)
-    return told
+    return reported
 
 
 def acquire() -> Permit:
@@ -42,8 +42,8 @@ def acquire() -> Permit:
 
 
 def settle(permit: Permit, **said: Any) -> None:
-    told: dict[str, Any] = {"received_at": clock.monotonic(), "rate": RateSnapshot(max=50, remaining=49)}
-    governor.settle(permit, **told | said)
+    reported: dict[str, Any] = {"received_at": clock.monotonic(), "rate": RateSnapshot(max=50, remaining=49)}
+    governor.settle(permit, **reported | said)
 
 
 def test_a_call_costs_one_round_trip(asked: list[dict[str, Any]]) -> None:
@@ -65,7 +65,7 @@ def test_a_report_without_a_next_question_is_sent_soon(asked: list[dict[str, Any
     assert sum(len(request["reports"]) for request in asked) == 2
 
 
-def test_a_first_limit_and_a_refusal_are_told_at_once(asked: list[dict[str, Any]]) -> None:
+def test_a_first_limit_and_a_refusal_are_reported_at_once(asked: list[dict[str, Any]]) -> None:
     settle(acquire())
     assert asked[-1]["rate"]["max"] == 50
     settle(acquire(), refused=True)

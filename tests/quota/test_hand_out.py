@@ -89,7 +89,7 @@ def test_a_refused_lane_does_not_hold_up_the_ones_above(leader: Leader) -> None:
     assert began + 1.0 < next_at <= clock.monotonic() + LONGEST
 
 
-def test_nor_does_its_appointment_hide_a_task_that_was_not_due_yet(leader: Leader) -> None:
+def test_the_appointment_of_a_refused_lane_hides_no_task_that_was_not_due_yet(leader: Leader) -> None:
     opened(daily_limit=1000, daily_remaining=200, daily_reset_ms=80_000_000)
     park(1, Lane.BULK)
     park(2, Lane.INTERACTIVE)

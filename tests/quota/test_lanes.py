@@ -29,11 +29,11 @@ def drain(bucket: Bucket, lane: Lane) -> int:
     return count
 
 
-def test_bulk_takes_everything_while_nobody_waits(bucket: Bucket) -> None:
+def test_bulk_takes_everything_while_no_lane_above_waits(bucket: Bucket) -> None:
     assert drain(opened(bucket, 20), Lane.BULK) == 20
 
 
-def test_bulk_leaves_two_and_events_one_to_somebody_who_waits(bucket: Bucket) -> None:
+def test_bulk_leaves_two_and_events_one_to_an_interactive_caller(bucket: Bucket) -> None:
     opened(bucket, 20)
     bucket.ask(**terms(Lane.INTERACTIVE))
     assert drain(bucket, Lane.BULK) == 17
@@ -60,7 +60,7 @@ def test_a_reserve_never_starves_bulk_for_good(bucket: Bucket, limit: int) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("lane", [Lane.EVENTS, Lane.BULK])
-def test_nobody_is_starved_by_those_who_always_want_more(bucket: Bucket, lane: Lane) -> None:
+def test_no_lane_is_starved_by_those_that_always_want_more(bucket: Bucket, lane: Lane) -> None:
     opened(bucket, 20)
     begun = waiting_since = bucket.now
     waits, others, under_way = [], 0, list[tuple[float, Granted]]()
@@ -112,7 +112,7 @@ def test_the_day_keeps_a_share_for_the_lanes_above(bucket: Bucket) -> None:
     assert drain(bucket, Lane.INTERACTIVE) == 100
 
 
-def test_the_share_melts_as_the_day_goes(bucket: Bucket) -> None:
+def test_the_share_declines_as_the_day_goes(bucket: Bucket) -> None:
     opened(bucket, 1000, **day(1000, 252, reset=DAY / 2))
     assert drain(bucket, Lane.BULK) == 252 - 125
 
@@ -126,7 +126,7 @@ def test_a_floor_stays_until_the_last_half_hour(bucket: Bucket) -> None:
 
 
 @pytest.mark.parametrize("left", [1, 20, 51, 150, 240])
-def test_whom_the_day_denies_is_told_the_second_to_come_back(bucket: Bucket, left: int) -> None:
+def test_a_refusal_by_the_day_names_the_time_to_come_back(bucket: Bucket, left: int) -> None:
     opened(bucket, 1000, **day(1000, left))
     assert bucket.ask(**terms(Lane.BULK)) == []
     assert bucket.reason == "day"
@@ -137,7 +137,7 @@ def test_whom_the_day_denies_is_told_the_second_to_come_back(bucket: Bucket, lef
     assert len(bucket.ask(**terms(Lane.BULK))) == 1
 
 
-def test_a_spent_day_denies_everybody_until_its_reset(bucket: Bucket) -> None:
+def test_a_spent_day_denies_every_lane_until_its_reset(bucket: Bucket) -> None:
     opened(bucket, **day(1000, 0, reset=7200))
     for lane in Lane:
         assert bucket.ask(**terms(lane)) == []

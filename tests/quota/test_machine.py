@@ -62,13 +62,13 @@ class Permits(RuleBasedStateMachine):
             assert self.bucket.reason == "burst"
         return multiple(*granted)
 
-    @rule(permit=permits, ago=st.sampled_from([0.0, 0.1, 3.0, 9.0, 60.0]), tell=st.booleans())
-    def answered(self, permit: Granted, ago: float, tell: bool) -> None:
-        """Also repeats, and reports that come after the slot was given to somebody else."""
+    @rule(permit=permits, ago=st.sampled_from([0.0, 0.1, 3.0, 9.0, 60.0]), with_headers=st.booleans())
+    def answered(self, permit: Granted, ago: float, with_headers: bool) -> None:
+        """Also repeats, and reports that come after the slot was given to another caller."""
         received = max(permit.start, self.bucket.now - ago)
         self.bucket.now = max(self.bucket.now, received)
         age = self.bucket.now - received
-        rate: dict[str, Any] = {"max": self.limit, "remaining": 0} if tell else {}
+        rate: dict[str, Any] = {"max": self.limit, "remaining": 0} if with_headers else {}
         self.bucket.report(permit, age=age, **rate)
         self._given_back(permit, received + WINDOW + MARGIN)
 

@@ -52,7 +52,7 @@ def test_what_the_clock_showed_outlives_a_ticket_but_not_the_state() -> None:
     assert process_memory.reckoned(KEY) is None
 
 
-def test_a_store_whose_clock_was_set_forward_makes_everybody_wait() -> None:
+def test_a_store_with_its_clock_set_forward_makes_every_caller_wait() -> None:
     call()
     epoch, asked, ahead = process_memory.epochs[KEY]
     process_memory.epochs[KEY] = epoch, asked, ahead - int(HOUR * 1_000_000)
@@ -72,7 +72,7 @@ def test_a_store_that_lost_its_state_hears_of_calls_in_flight(clean_redis: redis
 
 
 def test_a_reservation_that_seems_an_hour_ahead_is_void() -> None:
-    """As after the store's clock was set back: nobody sleeps until it has caught up."""
+    """As after the store's clock was set back: no caller sleeps until it has caught up."""
     call()
     answer = governor.ask(KEY, lane=Lane.EVENTS, ttl=5.0, horizon=1.0)
     (granted,) = answer.slots

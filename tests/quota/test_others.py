@@ -27,7 +27,7 @@ def call(bucket: Bucket, remaining: int, limit: int = 100) -> None:
     answered(bucket, *permits, remaining=remaining, limit=limit)
 
 
-def test_our_own_calls_are_nobody_elses(bucket: Bucket) -> None:
+def test_our_own_calls_do_not_count_as_those_of_others(bucket: Bucket) -> None:
     at_work(bucket)
     for left in range(99, 79, -1):
         call(bucket, left)
@@ -42,14 +42,14 @@ def test_calls_under_way_are_not_mistaken_for_others(bucket: Bucket) -> None:
     assert len(bucket.ask(want=100)) == 70
 
 
-def test_slots_are_left_to_somebody_else(bucket: Bucket) -> None:
+def test_slots_are_left_to_other_clients(bucket: Bucket) -> None:
     at_work(bucket)
     call(bucket, 99 - 9)
     # Nine others, and 3.3 times their square root more.
     assert len(bucket.ask(want=100)) == 100 - 1 - 9 - 10
 
 
-def test_and_come_back_within_a_minute(bucket: Bucket) -> None:
+def test_withheld_slots_come_back_within_a_minute(bucket: Bucket) -> None:
     at_work(bucket)
     call(bucket, 90)
     bucket.now += 30
@@ -65,7 +65,7 @@ def test_one_slot_is_always_ours(bucket: Bucket) -> None:
     assert len(bucket.ask(want=100)) == 1
 
 
-def test_a_header_from_before_a_lower_limit_accuses_nobody(bucket: Bucket) -> None:
+def test_a_header_from_before_a_lower_limit_counts_no_others(bucket: Bucket) -> None:
     at_work(bucket)
     permits = bucket.ask(want=60)
     bucket.now += 0.2
@@ -160,8 +160,8 @@ def test_a_restored_copy_is_fenced(bucket: Bucket) -> None:
     assert len(bucket.ask(want=100)) == 99
 
 
-def test_a_report_that_is_told_again_to_a_restored_copy_does_not_end_its_fence(bucket: Bucket) -> None:
-    """The first server took it, and gave the slot to somebody else; then it died before it answered."""
+def test_a_report_that_is_sent_again_to_a_restored_copy_does_not_end_its_fence(bucket: Bucket) -> None:
+    """The first server took it, and gave the slot to another caller; then it died before it answered."""
     at_work(bucket)
     (permit,) = bucket.ask()
     slots = bucket.client.dump(bucket.keys[0])

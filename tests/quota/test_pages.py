@@ -46,7 +46,7 @@ def test_calls_are_counted_by_job_and_lane_and_written_together() -> None:
         with usage.spent_by("sync.advance"):
             usage.count(f"{APP}:{RESOURCE}", Lane.BULK)
     usage.count(f"{APP}:{RESOURCE}", Lane.INTERACTIVE)
-    assert not Usage.objects.exists(), "not inside somebody's transaction"
+    assert not Usage.objects.exists(), "not inside a transaction of the caller"
     usage.counter.flush()
     with usage.spent_by("sync.advance"):
         usage.count(f"{APP}:{RESOURCE}", Lane.BULK)
@@ -67,7 +67,7 @@ def test_a_day_has_288_buckets_and_the_last_is_under_way() -> None:
     assert found[0] == usage.bucket(NOON) - timedelta(hours=23, minutes=55)
 
 
-def test_the_overview_says_who_spent_and_who_waits(page: Client) -> None:
+def test_the_overview_shows_calls_by_job_and_parked_tasks(page: Client) -> None:
     opened(daily_limit=1000, daily_remaining=400)
     spend(1234)
     spend(66, "", Lane.INTERACTIVE)
@@ -80,7 +80,7 @@ def test_the_overview_says_who_spent_and_who_waits(page: Client) -> None:
     assert page.get(OVERVIEW, {"q": "elsewhere"}).context["rows"] == []
 
 
-def test_places_are_read_and_found_by_their_names(page: Client) -> None:
+def test_tenants_are_shown_and_found_by_their_names(page: Client) -> None:
     Location.objects.create(id=RESOURCE, name="Denver Dental", created_at=clock.now())
     spend(5)
     html = page.get(OVERVIEW, {"q": "denver"}).content.decode()

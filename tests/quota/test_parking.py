@@ -54,7 +54,7 @@ def test_what_is_parked_already_is_not_parked_twice() -> None:
     assert (again.pk, again.place_at, again.state) == (first.pk, first.place_at, "waiting")
 
 
-def test_a_row_belongs_to_the_transaction_of_whoever_parks() -> None:
+def test_a_row_belongs_to_the_transaction_of_the_caller_that_parks() -> None:
     with transaction.atomic():
         park(1)
         transaction.set_rollback(True)
@@ -80,8 +80,8 @@ def test_the_vendors_own_wait_is_kept_and_ours_is_left_to_the_leader(leader: Lea
     assert 1.0 < due_in <= 2.0
 
 
-def test_parking_is_told_at_once_and_only_when_it_is_committed() -> None:
-    rows = ParkedRows("tests")
+def test_parking_is_notified_at_once_and_only_when_it_is_committed() -> None:
+    rows = ParkedRows()
     rows.listen()
     with transaction.atomic():
         park(1, Lane.EVENTS)
@@ -114,7 +114,7 @@ def test_a_task_that_fails_has_ended_too(leader: Leader) -> None:
     park(1)
     leader.round()
     with pytest.raises(Unreachable), ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
-        raise Unreachable("nobody there")
+        raise Unreachable("no answer")
     assert states() == {}
 
 
@@ -205,7 +205,7 @@ def test_a_released_ticket_is_the_days_again(leader: Leader) -> None:
     assert queries.snapshot(APP, RESOURCE) == before
 
 
-def test_a_task_whose_ticket_was_lost_keeps_its_place(leader: Leader) -> None:
+def test_a_task_with_a_lost_ticket_keeps_its_position(leader: Leader) -> None:
     opened()
     park(1)
     leader.round()
@@ -237,7 +237,7 @@ def test_a_job_that_is_refused_is_parked_and_not_retried(monkeypatch: pytest.Mon
     assert states() == {7: "waiting"}
     Parked.objects.all().delete()
     with pytest.raises(QuotaExhausted):
-        refused(number=8)  # called directly there is nobody to come back for it
+        refused(number=8)  # no message would come back for a task that is called directly
     assert states() == {}
 
 

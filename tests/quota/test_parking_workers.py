@@ -1,4 +1,4 @@
-"""Parked tasks and real workers: each delivered once, in order, never too fast, and none lost whoever is killed."""
+"""Parked tasks and real workers: each delivered once, in order, never too fast, and none lost by a kill."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_each_is_delivered_once_in_order_and_no_window_holds_too_many(tmp_path: 
         assert max(late) <= 32, "sent in order; threads that start together may overtake each other"
 
 
-def test_a_flood_of_one_tenant_delays_nobody(tmp_path: Path) -> None:
+def test_a_flood_of_one_tenant_delays_no_other(tmp_path: Path) -> None:
     opened(20)
     opened(20, resource="another")
     with workers(tmp_path, 2, limit=20) as group:
@@ -88,7 +88,7 @@ def test_the_leader_is_lost_and_nothing_is_forgotten_or_doubled(tmp_path: Path, 
         group.leader()
         group.wait_for(lambda: only_left_in(group, leader), seconds=60.0)
         held = {row.kwargs["number"] for row in Parked.objects.all()}
-        assert held >= set(range(count)) - set(group.done()), "nobody is forgotten"
+        assert held >= set(range(count)) - set(group.done()), "no task is lost"
         assert len(held) <= 8, "those in the lost worker's threads"
         Parked.objects.update(back_at=clock.now())  # half a minute later
         all_done(group, count)
@@ -114,7 +114,7 @@ def empty_the_store(group: Workers, store: Store) -> None:
 
 
 def kill_the_store(group: Workers, store: Store) -> None:
-    """It is away until somebody has noticed, and comes back with nothing."""
+    """It is away until a worker has noticed, and comes back with nothing."""
     store.kill()
     group.wait_for(lambda: group.revive() or LeaderLease.objects.get(name=LEASE_NAME).trouble)
     store.start()
@@ -131,7 +131,7 @@ def own_store(tmp_path: Path) -> Iterator[Store]:
 
 @pytest.mark.timeout(240)  # two outages of the broker on a loaded machine
 @pytest.mark.parametrize("blow", [kill_the_leader, empty_the_store, kill_the_store])
-def test_whatever_dies_a_flood_delays_nobody_else_and_nobody_is_forgotten(
+def test_whatever_dies_a_flood_delays_no_other_tenant_and_no_task_is_lost(
     tmp_path: Path, own_store: Store, blow: Callable[[Workers, Store], None]
 ) -> None:
     count = 200

@@ -26,7 +26,7 @@ def test_a_probe_that_meets_calls_of_others_opens_nothing_before_the_fence(bucke
     assert len(bucket.ask(want=100)) == 99
 
 
-def test_a_probe_that_told_nothing_is_followed_by_one_more(bucket: Bucket) -> None:
+def test_a_probe_that_reported_nothing_is_followed_by_one_more(bucket: Bucket) -> None:
     for _ in range(3):
         (probe,) = bucket.ask(want=10)
         bucket.report(probe)
@@ -78,7 +78,7 @@ def test_a_report_finds_its_slot_whatever_the_pace(bucket: Bucket, limit: int) -
     assert bucket.free() == limit
 
 
-def test_a_slot_nobody_reported_comes_back_at_its_deadline(bucket: Bucket) -> None:
+def test_an_unreported_slot_comes_back_at_its_deadline(bucket: Bucket) -> None:
     bucket.open(10)
     assert len(bucket.ask(want=9)) == 9
     bucket.now += WINDOW + TTL - 0.01
@@ -132,7 +132,7 @@ def test_a_window_below_a_second_is_not_believed(bucket: Bucket) -> None:
     assert bucket.free() == 0
 
 
-def test_a_lost_state_is_fenced_for_whoever_knew_the_old_one(bucket: Bucket) -> None:
+def test_a_lost_state_is_fenced_for_callers_that_knew_the_old_one(bucket: Bucket) -> None:
     bucket.open(100)
     in_flight = bucket.ask(want=60)
     bucket.client.flushdb()

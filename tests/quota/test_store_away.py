@@ -1,4 +1,4 @@
-"""Without the store there are no permits, for nobody: callers and operators are told so, in time and in words."""
+"""Without the store there are no permits, for no lane. Callers get an error in time, and pages say why."""
 
 from __future__ import annotations
 

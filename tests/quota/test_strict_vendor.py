@@ -1,4 +1,4 @@
-"""Eight threads, one resource, a vendor that refuses whoever is early: it refuses nobody, and few slots lie idle."""
+"""Eight threads, one resource, a vendor that refuses early calls: it refuses none, and few slots lie idle."""
 
 from __future__ import annotations
 

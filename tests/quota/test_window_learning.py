@@ -23,7 +23,7 @@ def play(bucket: Bucket, window: str, *, mishaps: float = 0.0, **terms: Any) -> 
     return world, world.run(2500)
 
 
-def tell(bucket: Bucket, permit: Granted, remaining: int, start: int) -> None:
+def report(bucket: Bucket, permit: Granted, remaining: int, start: int) -> None:
     """The answer to a call that was sent a tenth of a second ago."""
     rate = {"max": 10, "remaining": remaining, "start": start, "since": 100_000, "age": 0}
     bucket.run(reports=[[permit.slot, permit.deadline, 0, start]], rate=rate, learn=True)
@@ -101,7 +101,7 @@ def test_what_was_believed_is_forgotten_when_others_come(bucket: Bucket) -> None
 
 
 def test_an_opening_window_is_entered_by_many_at_once_until_the_first_answer(bucket: Bucket) -> None:
-    """The quickest of them tells best since when it is open."""
+    """The quickest of them shows best since when it is open."""
     bucket.open(100)
     bucket.client.hset(bucket.keys[1], mapping={"lp": 3, "lo": 1_000, "hi": 100_000})
     bucket.now += 10.2
@@ -126,13 +126,13 @@ def test_a_window_that_opens_is_not_taken_for_the_one_before(bucket: Bucket) -> 
     first, *_ = bucket.ask(want=8)
     sent = round((first.start - 1_700_000_000.0) * 1_000_000)
     bucket.now += 0.1
-    tell(bucket, first, 2, sent)
+    report(bucket, first, 2, sent)
     known = {"lp": 3, "lo": sent - 7_500_000, "hi": sent + 100_000}
     bucket.client.hset(bucket.keys[1], mapping=known)
     bucket.now += 2.8
     (second,) = bucket.ask()
     start = round((second.start - 1_700_000_000.0) * 1_000_000)
     bucket.now += 0.1
-    tell(bucket, second, 9, start)
+    report(bucket, second, 9, start)
     lo, opened_by = (int(number or 0) for number in bucket.client.hmget(bucket.keys[1], "lo", "hi"))
     assert (lo - sent, opened_by - sent) == (0, 3_000_000)

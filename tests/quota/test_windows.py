@@ -93,9 +93,9 @@ class World:
             self.at(counted, lambda: rate.update(self._count()))
             times = 2 if way.fate == "twice" else 1
             for _ in range(times):
-                self.at(received + way.late, lambda: self._tell(permit, way.late, rate))
+                self.at(received + way.late, lambda: self._report(permit, way.late, rate))
 
-    def _tell(self, permit: Granted, age: float, rate: dict[str, Any]) -> None:
+    def _report(self, permit: Granted, age: float, rate: dict[str, Any]) -> None:
         self.told_at = min(self.told_at, self.bucket.now)
         self.bucket.report(permit, age=age, **rate)
 
@@ -142,7 +142,7 @@ def test_the_vendor_never_refuses(bucket: Bucket, kind: str, ways: list[Ask], li
 
 @given(ways=st.lists(asks, min_size=4, max_size=25), limit=st.sampled_from([1, 3, 10]), phase=st.floats(0, WINDOW))
 @real_server
-def test_a_limit_below_what_is_assumed_at_first_is_kept_once_it_is_told(
+def test_a_limit_below_the_assumed_one_is_kept_once_it_is_reported(
     bucket: Bucket, kind: str, ways: list[Ask], limit: int, phase: float
 ) -> None:
     """When the probe is lost, 25 are assumed; what goes out before a header says otherwise may be refused."""
@@ -158,7 +158,7 @@ def test_a_limit_below_what_is_assumed_at_first_is_kept_once_it_is_told(
     phase=st.floats(0, WINDOW),
 )
 @real_server
-def test_nor_when_the_store_loses_everything(
+def test_no_window_is_exceeded_when_the_store_loses_everything(
     bucket: Bucket, kind: str, ways: list[Ask], lost: int, limit: int, phase: float
 ) -> None:
     world = make(bucket, kind, limit, phase)
@@ -176,7 +176,7 @@ def test_nor_when_the_store_loses_everything(
     phase=st.floats(0, WINDOW),
 )
 @real_server
-def test_nor_when_the_stores_clock_is_set_back(
+def test_no_window_is_exceeded_when_the_stores_clock_is_set_back(
     bucket: Bucket, kind: str, ways: list[Ask], when: int, seconds: float, limit: int, phase: float
 ) -> None:
     world = make(bucket, kind, limit, phase)
@@ -186,7 +186,9 @@ def test_nor_when_the_stores_clock_is_set_back(
 
 
 @pytest.mark.parametrize("seconds", [4.0, 9.0, 20.0, 7200.0])
-def test_nor_when_it_is_set_forward_under_way(bucket: Bucket, kind: str, seconds: float) -> None:
+def test_no_window_is_exceeded_when_the_clock_is_set_forward_under_way(
+    bucket: Bucket, kind: str, seconds: float
+) -> None:
     world = make(bucket, kind, 100, 3.0)
     set_clock(world, seconds, after=32.0)
     play(world, [Ask(after=0.05, want=20, stall=0.0, forth=0.2, back=0.2, late=0.001, fate="answered")] * 1000)
@@ -198,7 +200,7 @@ def set_clock(world: World, seconds: float, *, after: float) -> None:
     world.at(world.bucket.now + after + 0.0005, lambda: setattr(world.bucket, "skew", seconds))
 
 
-def test_and_takes_nearly_all_it_may(bucket: Bucket, kind: str) -> None:
+def test_nearly_the_whole_quota_is_used(bucket: Bucket, kind: str) -> None:
     """A saturated minute at 50 ms there and 50 ms back: the cycle of a slot is the window and the round trip."""
     world = make(bucket, kind, 100, 3.0)
     way = Ask(after=0.05, want=20, stall=0.0, forth=0.05, back=0.05, late=0.001, fate="answered")

@@ -61,8 +61,8 @@ class Workers:
         options = f"-P threads -c {threads} -Q urgent,api -I tests.quota.jobs,tests.tokens.jobs -n {name} -l WARNING"
         quiet = "--without-gossip --without-mingle --without-heartbeat"
         with output.open("wb") as log:
-            told = {"TESTS_LOG": str(self.journal), "TESTS_LIMIT": str(self.limit), "LOG_LEVEL": "WARNING"}
-            process = celery(f"worker {options} {quiet}", log, **told, **self.env)
+            settings = {"TESTS_LOG": str(self.journal), "TESTS_LIMIT": str(self.limit), "LOG_LEVEL": "WARNING"}
+            process = celery(f"worker {options} {quiet}", log, **settings, **self.env)
         worker = Worker(process, output)
         self.running.append(worker)
         return worker

@@ -155,8 +155,8 @@ def judge(death: Death) -> str:
     """`works`: a call's worth of token, and the next refresh succeeds. `reported`: needs reconnect, and says so."""
     row = Credential.objects.select_related("app").get(pk=death.credential_id)
     if row.state == Credential.State.NEEDS_RECONNECT:
-        told = AuditEntry.objects.filter(action="token.needs_reconnect", subject=row.tenant.audit_subject).exists()
-        return "reported" if row.reason and told else "silent"
+        reported = AuditEntry.objects.filter(action="token.needs_reconnect", subject=row.tenant.audit_subject).exists()
+        return "reported" if row.reason and reported else "silent"
     try:
         access_token.get(store.location(row.app, row.resource_id), lane=Lane.BULK)
         return "works" if refresh(row.pk).generation > death.generation else "silent"

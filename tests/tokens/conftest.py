@@ -26,7 +26,7 @@ def spool_directory(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 
 def empty_shelves() -> None:
-    """What stands in Redis would be met by whoever counts or commits next."""
+    """The next test would count or commit what is left in Redis."""
     redis_store.client().delete(*(sealed_hash.key(name) for name in ("spool", "spool-aside")))
 
 

@@ -1,4 +1,4 @@
-"""A vendor that knows the tokens it is told of and notes what it was asked: for what the sandbox does not play."""
+"""A vendor that accepts the tokens it is given and records its requests: for what the sandbox does not have."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`python -m tests.tokens.outage DIRECTORY STORY`: a refresh while servers that are really there really go away.
 
-It runs servers of its own below the directory, so that stopping them harms nobody. Prints one line of JSON.
+It runs servers of its own below the directory, so that stopping them harms no other test. Prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def test_a_refused_generation_is_not_taken_again(location: Credential, vendor: V
     assert access(location).generation == refused.generation + 1
 
 
-def test_nor_when_another_thread_has_just_read_it_again(location: Credential) -> None:
+def test_a_refused_generation_is_not_taken_from_another_thread_either(location: Credential) -> None:
     old = access(location)
     refresh(location.pk)
     access_cache.put(location.key, old)  # read before the refresh, held after it

@@ -12,7 +12,7 @@ from tests.tokens import chaos
 from tests.tokens.chaos import KILLS, ROTATIONS, Chaos
 
 EACH = 2 * len(KILLS)  # with and without a company
-PROMISED = 15.0  # seconds from a death to its repair, while somebody sweeps
+PROMISED = 15.0  # seconds from a death to its repair, while the sweep runs
 
 
 @pytest.mark.slow
@@ -34,7 +34,7 @@ def test_a_worker_killed_anywhere_in_a_refresh_loses_nothing(clean_redis: object
     assert {death.ended for death in world.deaths if death.step != chaos.IN_FLIGHT} == {"SIGKILL"}
     for death in world.deaths:
         assert death.repaired is not None, death
-        unswept = max(0.0, sweeping - death.died_at)  # here nobody sweeps until the last one is dead
+        unswept = max(0.0, sweeping - death.died_at)  # here no sweep runs until the last one is dead
         assert death.repaired - unswept < PROMISED, death
         assert death.verdict in (("works", "reported") if chaos.may_be_lost(death) else ("works",)), death
     lost = [death for death in world.deaths if death.step == "answered" and chaos.may_be_lost(death)]

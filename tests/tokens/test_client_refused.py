@@ -110,7 +110,7 @@ def healthy(vendor, app) -> Credential:
 
 @pytest.fixture
 def stopped_by_two_dead(location, neighbour, healthy, vendor, app) -> App:
-    """Two uninstalls that nobody told us of."""
+    """Two uninstalls without an event."""
     for row in (location, neighbour):
         vendor.post(f"/sandbox/locations/{row.resource_id}/uninstall")
         Credential.objects.filter(pk=row.pk).update(refreshed_at=clock.now() - timedelta(hours=3))
@@ -160,7 +160,7 @@ def test_where_all_were_refused_the_one_that_rested_longest_asks(location, neigh
     assert halted_apps.due(clock.now()) == []
     rests_for(app, 301)
     assert halted_apps.due(clock.now()) == [location.pk]
-    assert halted_apps.due(clock.now()) == [], "asked once, whoever sweeps"
+    assert halted_apps.due(clock.now()) == [], "one probe, however many processes sweep"
     refused_again = refresh_forced(location)
     assert refused_again.failures == 2
     rests_for(app, 301)

@@ -1,4 +1,4 @@
-"""`manage.py refresh`: one tenant's token now, or all that are due, told in a line each."""
+"""`manage.py refresh`: one tenant's token now, or all that are due, with a line for each."""
 
 from __future__ import annotations
 
@@ -37,9 +37,13 @@ def test_a_location_gets_a_new_pair_though_it_is_not_due(location: Credential) -
 
 
 def test_a_company_speaks_json_and_shows_no_token(company: Credential) -> None:
-    (told,) = json.loads(refresh(company, "--company", "--json"))
-    assert (told["tenant"], told["state"], told["error"]) == (f"Company:{company.resource_id}", "active", None)
-    assert set(told) == {"tenant", "state", "generation", "expires_at", "error_code", "error"}
+    (reported,) = json.loads(refresh(company, "--company", "--json"))
+    assert (reported["tenant"], reported["state"], reported["error"]) == (
+        f"Company:{company.resource_id}",
+        "active",
+        None,
+    )
+    assert set(reported) == {"tenant", "state", "generation", "expires_at", "error_code", "error"}
 
 
 def test_without_an_id_those_that_are_due_are_refreshed(location: Credential, neighbour: Credential) -> None:
@@ -51,7 +55,7 @@ def test_without_an_id_those_that_are_due_are_refreshed(location: Credential, ne
     assert location.generation == before, "it was not due"
 
 
-def test_a_dead_grant_is_told_and_fails(location: Credential, vendor: Vendor) -> None:
+def test_a_dead_grant_is_printed_and_fails(location: Credential, vendor: Vendor) -> None:
     out = io.StringIO()
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
     with pytest.raises(SystemExit) as ended:

@@ -42,7 +42,7 @@ from tests.tokens.rows import let_pass
 Kind, State = Credential.Kind, Credential.State
 PRIVATE = "pit-00000000-aaaa-bbbb-cccc-000000000001"
 ROTATED = "pit-00000000-aaaa-bbbb-cccc-000000000002"
-PLACE, AGENCY = "location-one", "company-one"
+LOCATION, AGENCY = "location-one", "company-one"
 WHO = "operator alice"
 
 
@@ -51,7 +51,7 @@ def key(**claims: Any) -> str:
     return f"eyJhbGciOiJIUzI1NiJ9.{body}.{'s' * 43}"
 
 
-KEY = key(location_id=PLACE)
+KEY = key(location_id=LOCATION)
 
 
 @pytest.fixture
@@ -75,8 +75,8 @@ def app(vendor: Listener, db: None, clean_redis: Any) -> App:
 
 
 @pytest.fixture
-def place(app: App) -> CredentialKey:
-    return store.location(app, PLACE)
+def credential_key(app: App) -> CredentialKey:
+    return store.location(app, LOCATION)
 
 
 def aged(row: Credential) -> None:
@@ -91,13 +91,13 @@ def aged(row: Credential) -> None:
         ("undefined", Kind.KEY, "no key yet.*five hours"),
         ('"null"', Kind.KEY, "no key yet"),
         ("eyJhbGciOi JIUzI1", Kind.KEY, "spaces"),
-        ("kéy", Kind.KEY, "foreign characters"),
+        ("kéy", Kind.KEY, "outside ASCII"),
         ("x" * 9000, Kind.KEY, "no token"),
         ("0c8f6a1b-5d3e-4f70-9a2b-1c3d5e7f9a0b-0123456789abc", Kind.KEY, "old kind"),
         (KEY[:150].rpartition(".")[0], Kind.KEY, "malformed, perhaps cut short"),
         (KEY.replace(".", ",") * 2, Kind.KEY, "malformed"),
         (PRIVATE, Kind.KEY, "private integration token: enter it as one"),
-        (key(authClass="Location", authClassId=PLACE), Kind.KEY, "OAuth access token"),
+        (key(authClass="Location", authClassId=LOCATION), Kind.KEY, "OAuth access token"),
         (key(location_id="another"), Kind.KEY, "belongs to another, not to location-one"),
         (key(company_id=AGENCY), Kind.KEY, "agency's key"),
         (KEY, Kind.PRIVATE, "begins with pit-"),
@@ -105,14 +105,14 @@ def aged(row: Credential) -> None:
     ],
 )
 def test_what_people_paste_instead_is_explained(text: str, kind: str, said: str) -> None:
-    with pytest.raises(BadRequest, match=said) as told:
-        parsing.parse(text, kind=kind, tenant=Tenant.location(PLACE))
-    assert len(text.strip()) < 10 or text.strip() not in str(told.value), "no message repeats a secret"
+    with pytest.raises(BadRequest, match=said) as caught:
+        parsing.parse(text, kind=kind, tenant=Tenant.location(LOCATION))
+    assert len(text.strip()) < 10 or text.strip() not in str(caught.value), "no message repeats a secret"
 
 
-@pytest.mark.parametrize("text", [KEY, f"  Bearer {KEY}\n", f'"{KEY}"', key(sub="nothing is said of a place")])
+@pytest.mark.parametrize("text", [KEY, f"  Bearer {KEY}\n", f'"{KEY}"', key(sub="nothing is said of a credential_key")])
 def test_what_is_meant_is_taken(text: str) -> None:
-    found = parsing.parse(text, kind=Kind.KEY, tenant=Tenant.location(PLACE))
+    found = parsing.parse(text, kind=Kind.KEY, tenant=Tenant.location(LOCATION))
     assert found.reveal() in text
 
 
@@ -123,13 +123,13 @@ def test_an_agencys_key_is_its_own() -> None:
         parsing.parse(KEY, kind=Kind.KEY, tenant=Tenant.company(AGENCY))
 
 
-def test_a_private_token_calls_api_2(place: CredentialKey, vendor: Listener) -> None:
-    row = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+def test_a_private_token_calls_api_2(credential_key: CredentialKey, vendor: Listener) -> None:
+    row = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert (row.kind, row.api, row.refresh_due_at, row.expires_at) == (Kind.PRIVATE, 2, None, None)
-    gateway.call("locations.get-location", app=place.app, location=PLACE)
-    assert vendor.asked[-1] == ("GET", f"/locations/{PLACE}", PRIVATE)
+    gateway.call("locations.get-location", app=credential_key.app, location=LOCATION)
+    assert vendor.asked[-1] == ("GET", f"/locations/{LOCATION}", PRIVATE)
     [entry] = AuditEntry.objects.all()
-    assert (entry.action, entry.actor, entry.subject) == ("token.entered", WHO, f"Location:{PLACE}")
+    assert (entry.action, entry.actor, entry.subject) == ("token.entered", WHO, f"Location:{LOCATION}")
     assert PRIVATE not in json.dumps(entry.detail)
 
 
@@ -140,55 +140,55 @@ def test_where_only_oauth_will_do_nothing_is_sent(app: App, vendor: Listener) ->
     assert vendor.asked == []
 
 
-def test_a_key_calls_api_1_beside_the_locations_other_token(place: CredentialKey, vendor: Listener) -> None:
-    manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
-    row = manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+def test_a_key_calls_api_1_beside_the_locations_other_token(credential_key: CredentialKey, vendor: Listener) -> None:
+    manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+    row = manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     assert (row.api, Credential.objects.count()) == (1, 2)
-    result = api1.call("GET", "/contacts/", app=place.app, location=PLACE, params={"limit": "5"})
+    result = api1.call("GET", "/contacts/", app=credential_key.app, location=LOCATION, params={"limit": "5"})
     assert (result.status, result.json) == (200, {"ok": True})
     assert vendor.asked[-1] == ("GET", "/v1/contacts/?limit=5", KEY)
-    gateway.call("locations.get-location", app=place.app, location=PLACE)
+    gateway.call("locations.get-location", app=credential_key.app, location=LOCATION)
     assert vendor.asked[-1][2] == PRIVATE
 
 
-def test_api_1_has_a_quota_of_its_own(place: CredentialKey, vendor: Listener) -> None:
-    manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
-    api1.call("GET", "/contacts/", app=place.app, location=PLACE)
-    documented = queries.snapshot("api-1.0", PLACE)
+def test_api_1_has_a_quota_of_its_own(credential_key: CredentialKey, vendor: Listener) -> None:
+    manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+    api1.call("GET", "/contacts/", app=credential_key.app, location=LOCATION)
+    documented = queries.snapshot("api-1.0", LOCATION)
     assert (documented.limit, documented.interval_ms, documented.day_limit) == (100, 10_000, 200_000)
     left = documented.day_remaining
-    api1.call("GET", "/contacts/", app=place.app, location=PLACE)
-    assert queries.snapshot("api-1.0", PLACE).day_remaining == left - 1, "counted on, not begun again"
-    assert queries.snapshot(place.app.client_id, PLACE).day_used == 0
+    api1.call("GET", "/contacts/", app=credential_key.app, location=LOCATION)
+    assert queries.snapshot("api-1.0", LOCATION).day_remaining == left - 1, "counted on, not begun again"
+    assert queries.snapshot(credential_key.app.client_id, LOCATION).day_used == 0
     vendor.headers = {"X-RateLimit-Max": "40", "X-RateLimit-Remaining": "30"}
-    api1.call("GET", "/contacts/", app=place.app, location=PLACE)
-    assert queries.snapshot("api-1.0", PLACE).limit == 40, "headers, when there are any, know better"
+    api1.call("GET", "/contacts/", app=credential_key.app, location=LOCATION)
+    assert queries.snapshot("api-1.0", LOCATION).limit == 40, "headers, when there are any, know better"
 
 
 def test_a_permit_that_came_too_late_is_given_back_unused(
-    place: CredentialKey, vendor: Listener, monkeypatch: pytest.MonkeyPatch
+    credential_key: CredentialKey, vendor: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, long_ago = governor.acquire, clock.monotonic() - 1.0
     monkeypatch.setattr(governor, "acquire", lambda *a, **k: replace(real(*a, **k), send_before=long_ago))
     with pytest.raises(Unreachable, match="stood still"):
-        manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+        manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert vendor.asked == []
 
 
 def test_an_answer_of_api_1_is_not_lost_for_its_accounts(
-    place: CredentialKey, vendor: Listener, monkeypatch: pytest.MonkeyPatch
+    credential_key: CredentialKey, vendor: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+    manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
 
     def away(*_: object) -> None:
         raise StoreUnavailable("the quota store went away between the answer and its settlement")
 
     monkeypatch.setattr(queries, "snapshot", away)
-    assert api1.call("GET", "/contacts/", app=place.app, location=PLACE).status == 200
+    assert api1.call("GET", "/contacts/", app=credential_key.app, location=LOCATION).status == 200
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "whose"),
+    ("method", "path", "tenant"),
     [
         ("GET", "/contacts/", {}),
         ("GET", "/c", {"location": "a", "company": "b"}),
@@ -196,47 +196,47 @@ def test_an_answer_of_api_1_is_not_lost_for_its_accounts(
         ("GET", "c", {"location": "a"}),
     ],
 )
-def test_a_call_of_api_1_is_checked_before_it_is_sent(app: App, vendor: Listener, method, path, whose) -> None:
+def test_a_call_of_api_1_is_checked_before_it_is_sent(app: App, vendor: Listener, method, path, tenant) -> None:
     with pytest.raises(BadRequest, match=f"api1 {method}"):
-        api1.call(method, path, app=app, **whose)
+        api1.call(method, path, app=app, **tenant)
     assert vendor.asked == []
 
 
 def test_no_key_no_call(app: App, vendor: Listener) -> None:
     with pytest.raises(InstallGone):
-        api1.call("GET", "/contacts/", app=app, location=PLACE)
+        api1.call("GET", "/contacts/", app=app, location=LOCATION)
 
 
-def test_it_is_tested_before_it_replaces_the_old_one(place: CredentialKey, vendor: Listener) -> None:
-    old = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
-    with pytest.raises(GrantRevoked, match="does not know this token"):
-        manual.enter(place, ROTATED, kind=Kind.PRIVATE, actor=WHO)
-    assert store.access_token(store.find(place)).reveal() == PRIVATE
+def test_it_is_tested_before_it_replaces_the_old_one(credential_key: CredentialKey, vendor: Listener) -> None:
+    old = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+    with pytest.raises(GrantRevoked, match="does not accept this token"):
+        manual.enter(credential_key, ROTATED, kind=Kind.PRIVATE, actor=WHO)
+    assert store.access_token(store.find(credential_key)).reveal() == PRIVATE
     vendor.known.add(ROTATED)
-    new = manual.enter(place, ROTATED, kind=Kind.PRIVATE, actor=WHO)
+    new = manual.enter(credential_key, ROTATED, kind=Kind.PRIVATE, actor=WHO)
     assert (new.pk, new.generation) == (old.pk, old.generation + 1)
-    gateway.call("locations.get-location", app=place.app, location=PLACE)
+    gateway.call("locations.get-location", app=credential_key.app, location=LOCATION)
     assert vendor.asked[-1][2] == ROTATED
 
 
 @pytest.mark.parametrize(
     "answer", [(401, {"message": "The token is not authorized for this scope."}), (404, {"message": "x"})]
 )
-def test_a_token_that_lacks_a_scope_is_a_live_one(place: CredentialKey, vendor: Listener, answer) -> None:
+def test_a_token_that_lacks_a_scope_is_a_live_one(credential_key: CredentialKey, vendor: Listener, answer) -> None:
     vendor.answer = answer
-    assert manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO).state == State.ACTIVE
+    assert manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO).state == State.ACTIVE
     if answer[0] == 401:
         with pytest.raises(ScopeMissing):
-            gateway.call("locations.get-location", app=place.app, location=PLACE)
+            gateway.call("locations.get-location", app=credential_key.app, location=LOCATION)
 
 
 @pytest.mark.parametrize(
     ("kind", "text", "cure"), [(Kind.PRIVATE, PRIVATE, "rotated or deleted"), (Kind.KEY, KEY, "regenerated")]
 )
-def test_a_rotated_token_is_recognised_and_its_cure_told(
-    place: CredentialKey, vendor: Listener, kind, text, cure
+def test_a_rotated_token_is_recognised_with_its_cure(
+    credential_key: CredentialKey, vendor: Listener, kind, text, cure
 ) -> None:
-    row = manual.enter(place, text, kind=kind, actor=WHO, tested=False)
+    row = manual.enter(credential_key, text, kind=kind, actor=WHO, tested=False)
     aged(row)
     vendor.known.clear()
     call = partial(api1.call, "GET", "/contacts/")
@@ -244,29 +244,29 @@ def test_a_rotated_token_is_recognised_and_its_cure_told(
         call = partial(gateway.call, "locations.get-location")
     for _ in range(2):
         with pytest.raises(GrantRevoked, match=cure):
-            call(app=place.app, location=PLACE)
-    assert len(vendor.asked) == 1, "a token that nobody can refresh is not asked about twice"
+            call(app=credential_key.app, location=LOCATION)
+    assert len(vendor.asked) == 1, "a token without a refresh is not tried twice"
     row.refresh_from_db()
     assert (row.state, row.last_error_code) == (State.NEEDS_RECONNECT, "grant_revoked")
     assert cure in row.reason
     assert AuditEntry.objects.filter(action="token.needs_reconnect").count() == 1
     assert reconnect_url(row).startswith("https://app.example.com/admin/tokens/credential/add/?")
-    assert f"resource_id={PLACE}" in reconnect_url(row)
+    assert f"resource_id={LOCATION}" in reconnect_url(row)
 
 
-def test_a_compromised_token_is_given_up_at_once(place: CredentialKey, vendor: Listener) -> None:
-    row = manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+def test_a_compromised_token_is_given_up_at_once(credential_key: CredentialKey, vendor: Listener) -> None:
+    row = manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     manual.give_up(row, actor=WHO)
     row.refresh_from_db()
     assert (row.state, row.access_sealed) == (State.NEEDS_RECONNECT, None)
     assert "regenerate the API key" in row.reason
     with pytest.raises(GrantRevoked, match="compromised"):
-        api1.call("GET", "/contacts/", app=place.app, location=PLACE)
+        api1.call("GET", "/contacts/", app=credential_key.app, location=LOCATION)
     assert vendor.asked == []
 
 
-def test_a_stored_token_can_be_tested(place: CredentialKey, vendor: Listener) -> None:
-    row = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+def test_a_stored_token_can_be_tested(credential_key: CredentialKey, vendor: Listener) -> None:
+    row = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     manual.check(row, actor=WHO)
     vendor.known.clear()
     with pytest.raises(GrantRevoked):
@@ -274,17 +274,17 @@ def test_a_stored_token_can_be_tested(place: CredentialKey, vendor: Listener) ->
     assert AuditEntry.objects.filter(action="token.tested", actor=WHO).count() == 2
 
 
-def test_a_test_that_meets_a_429_tells_the_governor(place: CredentialKey, vendor: Listener) -> None:
+def test_a_429_during_a_test_is_reported_to_the_governor(credential_key: CredentialKey, vendor: Listener) -> None:
     vendor.answer = (429, {"message": "Too Many Requests"})
     vendor.quota["X-RateLimit-Remaining"] = "0"
     with pytest.raises(QuotaExhausted):
-        manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
-    assert queries.snapshot(place.app.client_id, PLACE).withheld == 5, "somebody else uses this quota too"
+        manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+    assert queries.snapshot(credential_key.app.client_id, LOCATION).withheld == 5, "another client uses this quota too"
     assert Credential.objects.count() == 0
 
 
-def test_a_suspended_one_is_simply_used_again(place: CredentialKey, vendor: Listener) -> None:
-    row = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+def test_a_suspended_one_is_simply_used_again(credential_key: CredentialKey, vendor: Listener) -> None:
+    row = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     store.suspend(row.pk, row.generation, reason="paused", now=clock.now())
     let_pass(row)
     assert tasks.claim_due(100, clock.now()) == [row.pk]
@@ -300,14 +300,14 @@ def operator(client: Any, django_user_model: Any, vendor: Listener) -> Any:
 
 
 def form(app: App, **changed: Any) -> dict[str, Any]:
-    fields = {"app": app.pk, "kind": "private", "user_type": "Location", "resource_id": PLACE, "pasted": PRIVATE}
+    fields = {"app": app.pk, "kind": "private", "user_type": "Location", "resource_id": LOCATION, "pasted": PRIVATE}
     return fields | changed
 
 
 def test_an_operator_enters_and_replaces_a_token(app: App, operator: Any, vendor: Listener) -> None:
     page = "/admin/tokens/credential/add/"
-    shown = operator.get(page, {"app": app.pk, "kind": "key", "resource_id": PLACE}).content.decode()
-    assert f'value="{PLACE}"' in shown
+    shown = operator.get(page, {"app": app.pk, "kind": "key", "resource_id": LOCATION}).content.decode()
+    assert f'value="{LOCATION}"' in shown
     assert operator.post(page, form(app)).status_code == 302
     vendor.known.add(ROTATED)
     answer = operator.post(page, form(app, pasted=ROTATED), follow=True)
@@ -321,12 +321,12 @@ def test_an_operator_enters_and_replaces_a_token(app: App, operator: Any, vendor
     ("changed", "said"),
     [
         ({"pasted": "undefined"}, "has no key yet"),
-        ({"pasted": "pit-00000000-dddd-eeee-ffff-000000000009"}, "does not know this token"),
+        ({"pasted": "pit-00000000-dddd-eeee-ffff-000000000009"}, "does not accept this token"),
         ({"kind": "oauth"}, "Select a valid choice"),
         ({"pasted": ""}, "nothing was pasted"),
     ],
 )
-def test_a_mistake_is_told_on_the_form_and_keeps_nothing(app: App, operator: Any, changed, said) -> None:
+def test_a_mistake_is_shown_on_the_form_and_stores_nothing(app: App, operator: Any, changed, said) -> None:
     answer = operator.post("/admin/tokens/credential/add/", form(app, **changed))
     text = answer.content.decode()
     assert answer.status_code == 200
@@ -335,12 +335,14 @@ def test_a_mistake_is_told_on_the_form_and_keeps_nothing(app: App, operator: Any
     assert Credential.objects.count() == 0
 
 
-def test_actions_test_and_give_up_only_what_was_entered(app: App, operator: Any, place: CredentialKey, vendor) -> None:
-    entered = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+def test_actions_test_and_give_up_only_what_was_entered(
+    app: App, operator: Any, credential_key: CredentialKey, vendor
+) -> None:
+    entered = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     oauth = Credential.objects.create(app=app, user_type="Location", resource_id="other", created_at=clock.now())
     chosen = {"_selected_action": [entered.pk, oauth.pk]}
     tested = operator.post("/admin/tokens/credential/", {"action": "test_token", **chosen}, follow=True)
-    assert tested.content.decode().count("HighLevel knows it.") == 1
+    assert tested.content.decode().count("HighLevel accepts it.") == 1
     operator.post("/admin/tokens/credential/", {"action": "give_up", **chosen})
     assert set(Credential.objects.values_list("pk", "state")) == {(entered.pk, "needs_reconnect"), (oauth.pk, "active")}
 
@@ -350,25 +352,27 @@ def test_who_may_only_look_enters_nothing(app: App, client: Any, django_user_mod
     assert client.post("/admin/tokens/credential/add/", form(app)).status_code == 403
 
 
-def test_an_oauth_grant_cannot_be_entered(place: CredentialKey) -> None:
+def test_an_oauth_grant_cannot_be_entered(credential_key: CredentialKey) -> None:
     with pytest.raises(BadRequest, match="installed"):
-        manual.enter(place, PRIVATE, kind=Kind.OAUTH, actor=WHO)
+        manual.enter(credential_key, PRIVATE, kind=Kind.OAUTH, actor=WHO)
 
 
-def test_an_installation_is_not_buried_under_a_pasted_token(place: CredentialKey, vendor: Listener) -> None:
-    grant = Grant(Secret("access"), Secret("refresh"), 86_399, frozenset(), "Location", location_id=PLACE)
-    row = store.save_grant(place, grant, now=clock.now())
+def test_a_pasted_token_does_not_replace_a_working_grant(credential_key: CredentialKey, vendor: Listener) -> None:
+    grant = Grant(Secret("access"), Secret("refresh"), 86_399, frozenset(), "Location", location_id=LOCATION)
+    row = store.save_grant(credential_key, grant, now=clock.now())
     with pytest.raises(BadRequest, match="installed the app"):
-        manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+        manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert store.refresh_token(Credential.objects.get(pk=row.pk)).reveal() == "refresh"
-    assert manual.enter(place, KEY, kind=Kind.KEY, actor=WHO).pk != row.pk, "API 1.0 stands beside it"
-    store.revoke(place, reason="uninstalled", now=clock.now())
-    assert manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO).pk == row.pk
+    assert manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO).pk != row.pk, "API 1.0 stands beside it"
+    store.revoke(credential_key, reason="uninstalled", now=clock.now())
+    assert manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO).pk == row.pk
 
 
-def test_a_keys_seal_does_not_open_as_the_grant_of_the_same_place(place: CredentialKey, vendor: Listener) -> None:
-    grant = manual.enter(place, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
-    old = manual.enter(place, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+def test_a_sealed_key_does_not_open_as_the_grant_of_the_same_location(
+    credential_key: CredentialKey, vendor: Listener
+) -> None:
+    grant = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+    old = manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     grant.access_sealed = old.access_sealed
     with pytest.raises(SealBroken):
         store.access_token(grant)

@@ -35,12 +35,12 @@ def lose(patch: pytest.MonkeyPatch, row: Credential, error: IntegrationError) ->
     """A refresh that the vendor carries out, and that ends with `error` here."""
     real = oauth.refresh
 
-    def answered_to_nobody(*args: object, **kwargs: object) -> None:
+    def answered_into_the_void(*args: object, **kwargs: object) -> None:
         real(*args, **kwargs)
         raise error
 
     with patch.context() as during:
-        during.setattr(oauth, "refresh", answered_to_nobody)
+        during.setattr(oauth, "refresh", answered_into_the_void)
         with pytest.raises(type(error)):
             refresh(row.pk)
     return Credential.objects.get(pk=row.pk)
@@ -124,7 +124,7 @@ def test_repeats_are_few_and_apart(location, vendor) -> None:
 
 
 @pytest.mark.parametrize("lane", [Lane.INTERACTIVE, Lane.BULK])
-def test_nobody_uses_the_second_chance_up_before_its_time(location, vendor, lane) -> None:
+def test_no_caller_uses_up_the_second_attempt_before_its_time(location, vendor, lane) -> None:
     """The third use is refused (FACTS 1.4), and the vendor does not stay away for a second only."""
     expire(location)
     vendor.fault("/oauth/token", "lost")
@@ -133,11 +133,11 @@ def test_nobody_uses_the_second_chance_up_before_its_time(location, vendor, lane
     before = uses(vendor)
 
     tasks.repair_one(credential_id=location.pk)
-    with pytest.raises(Unreachable) as told:
+    with pytest.raises(Unreachable) as caught:
         access_token.get(store.location(location.app, location.resource_id), lane=lane)
 
     assert uses(vendor) == before
-    assert told.value.retry_after <= REPEATS[0].total_seconds()
+    assert caught.value.retry_after <= REPEATS[0].total_seconds()
     let_pass(location)
     assert (
         access_token.get(store.location(location.app, location.resource_id), lane=lane).generation > location.generation

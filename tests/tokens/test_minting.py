@@ -115,9 +115,7 @@ def test_a_failed_mint_rotated_nothing_and_is_simply_tried_again(unminted, vendo
     ("status", "words"),
     [(404, "Location not found"), (403, "The token does not have access to this location."), (400, "not installed")],
 )
-def test_a_dead_grant_whose_company_may_mint_none_is_reported_and_asked_for_again(
-    unminted, vendor, status, words
-) -> None:
+def test_a_dead_grant_without_minting_is_reported_and_tried_again(unminted, vendor, status, words) -> None:
     row = refresh(unminted.pk)
     vendor.fault("/oauth/token", "status", times=2, status=400, body={"error": "invalid_grant"})
     vendor.fault("/oauth/locationToken", "status", status=status, body={"message": words, "traceId": "t-1"})

@@ -1,6 +1,6 @@
-"""Who opens a sealed token, all of them: the gateway, custody's own refresh, or somebody who leaves an audit entry.
+"""Who opens a sealed token, all of them: the gateway, custody's own refresh, or an operator, with an audit entry.
 
-A new place that opens one fails here until it has a line that says why it may, or where it is recorded.
+A new function that opens one fails here until it has a line that says why it may, or where it is recorded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey, really stopped in the middle of a refresh and started again: nothing is lost, nobody helps."""
+"""PostgreSQL and Valkey are really stopped during a refresh and started again. Nothing is lost, without an operator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.tokens.rows import expire, let_pass
 
 
-def told(directory: Path, story: str) -> dict[str, Any]:
+def outage_of(directory: Path, story: str) -> dict[str, Any]:
     command = [sys.executable, "-m", "tests.tokens.outage", str(directory), story]
     environ = {name: text for name, text in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=90, check=False)
@@ -41,7 +41,7 @@ def told(directory: Path, story: str) -> dict[str, Any]:
     ],
 )
 def test_a_server_stops_and_comes_back(tmp_path: Path, story: str, raised: str, spooled: int, generations: int) -> None:
-    found = told(tmp_path, story)
+    found = outage_of(tmp_path, story)
     assert found == {
         "raised": raised,
         "spooled": spooled,

@@ -41,7 +41,7 @@ class Case:
     error: type[IntegrationError]
     due: tuple[float, float] | None  # seconds from now
     state: str = State.ACTIVE
-    told: str | None = None  # the audit entry
+    entry: str | None = None  # the audit entry
     lost: bool = False  # the vendor may have acted
 
 
@@ -102,7 +102,7 @@ CASES = [
         {"error": "UnAuthorized!", "error_description": "Invalid client credentials!"},
         ClientRejected,
         HALF_AN_HOUR,
-        told="token.refresh_refused",
+        entry="token.refresh_refused",
     ),
     Case(
         "our client parameter, v3",
@@ -110,7 +110,7 @@ CASES = [
         {"statusCode": 400, "message": "Missing parameter: clientId"},
         ClientRejected,
         (4 * MINUTE, 6 * MINUTE),
-        told="app.halted",
+        entry="app.halted",
     ),
     Case(
         "another parameter, v3",
@@ -118,7 +118,7 @@ CASES = [
         {"statusCode": 400, "message": "Invalid parameter: grantType"},
         RequestRejected,
         SLOW,
-        told="token.refresh_refused",
+        entry="token.refresh_refused",
     ),
     Case(
         "endpoint removed",
@@ -126,7 +126,7 @@ CASES = [
         {"message": "Endpoint POST /oauth/token not available in API version v3. It was removed in version v3."},
         RequestRejected,
         SLOW,
-        told="token.refresh_refused",
+        entry="token.refresh_refused",
     ),
     Case("limited", 429, {"statusCode": 429, "message": "Too Many Requests"}, QuotaExhausted, SOON),
     Case("their fault", 500, {"statusCode": 500, "message": "Internal server error"}, ServerFault, REPEATED, lost=True),
@@ -137,7 +137,7 @@ CASES = [
         {"statusCode": 409, "message": "The moon is in the wrong house"},
         UnknownRefusal,
         SOON,
-        told="token.refresh_refused",
+        entry="token.refresh_refused",
     ),
     Case("success without a token", 200, {"token_type": "Bearer"}, Unreachable, REPEATED, lost=True),
 ]
@@ -172,7 +172,7 @@ def test_what_a_refused_refresh_makes_of_its_row(spoken: Credential, vendor: Ven
         "the intent stands when the answer was lost, only then"
     )
     assert bool(row.reason) == (case.state != State.ACTIVE)
-    assert list(AuditEntry.objects.values_list("action", flat=True)) == ([case.told] if case.told else [])
+    assert list(AuditEntry.objects.values_list("action", flat=True)) == ([case.entry] if case.entry else [])
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.state == State.ACTIVE], ids=lambda case: case.name)
@@ -245,12 +245,12 @@ def test_an_answer_may_lack_expiry_and_refresh_token(location: Credential, vendo
         {"token_type": "MAC"},
         {"userType": "Location", "locationId": "somebody-else"},
     ],
-    ids=["contradicts itself", "unknown type", "no bearer token", "somebody else's"],
+    ids=["contradicts itself", "unknown type", "no bearer token", "another tenant's"],
 )
-def test_a_good_pair_with_odd_labels_is_kept_and_told_once(
+def test_a_good_pair_with_odd_labels_is_kept_and_reported_once(
     location: Credential, neighbour: Credential, vendor: Vendor, odd: dict[str, str]
 ) -> None:
-    """The old pair is spent, and the row knows whose it is."""
+    """The old pair is spent, and the row knows its tenant."""
     for row in (location, neighbour):
         body = {"access_token": "new-access", "refresh_token": "new-refresh", "expires_in": 86_399, **odd}
         vendor.fault("/oauth/token", "status", status=200, body=body)

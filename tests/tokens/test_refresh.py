@@ -56,7 +56,7 @@ def test_who_saw_an_older_generation_refreshes_nothing(location, vendor) -> None
     assert vendor.state()["token_requests"]["refresh_token"] == before
 
 
-def test_an_uninstall_during_the_refresh_is_told(location, vendor) -> None:
+def test_an_uninstall_during_the_refresh_is_reported(location, vendor) -> None:
     key = store.location(location.app, location.resource_id)
     expire(location)
 
@@ -124,7 +124,7 @@ def test_an_orphan_keeps_the_moment_of_its_first_intent(location, vendor) -> Non
     assert (row.lease_owner, row.intent_at) == ("second", first)
 
 
-def test_nobody_else_calls_while_the_lease_is_held(location, vendor) -> None:
+def test_no_other_worker_calls_during_the_lease(location, vendor) -> None:
     assert lease.claim(location.pk, owner="other")
     with pytest.raises(RefreshInProgress):
         refresh(location.pk)

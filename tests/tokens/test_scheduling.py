@@ -97,7 +97,7 @@ def test_an_outage_is_caught_up_steadily_first_to_expire_first(app: App) -> None
 
     rounds, seen = 1, set(taken)
     while more := tasks.claim_due(100, NOW + timedelta(seconds=1)):
-        assert not seen & set(more), "nobody is sent twice while the message travels"
+        assert not seen & set(more), "no row is sent twice while its message travels"
         assert len(more) <= 100
         seen |= set(more)
         rounds += 1
@@ -122,7 +122,7 @@ def test_workers_that_are_slow_get_no_more_messages_than_they_can_begin(app: App
     assert sender.send_due(now + timedelta(seconds=67)) == most, "what was not begun in a minute is sent again"
 
 
-def test_a_stopped_app_takes_nobodys_place(app: App) -> None:
+def test_a_halted_app_takes_no_turn_of_another(app: App) -> None:
     sealed = app.client_secret_sealed
     other = App.objects.create(
         name="Other", client_id="other", highlevel_id="other", client_secret_sealed=sealed, created_at=NOW
@@ -138,7 +138,7 @@ def test_a_stopped_app_takes_nobodys_place(app: App) -> None:
     assert len(tasks.claim_due(100, NOW + timedelta(minutes=8))) == 100
 
 
-def test_a_sweep_is_not_too_old_for_a_worker_whose_clock_is_ahead() -> None:
+def test_a_sweep_is_not_too_old_for_a_worker_with_its_clock_ahead() -> None:
     """Beat stamps a message with the moment from which no worker runs it; half a minute is more than hosts differ."""
     sweeps = [entry for entry in celery.conf.beat_schedule.values() if entry["task"].endswith(".sweep")]
     assert len(sweeps) >= 4

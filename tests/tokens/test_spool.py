@@ -37,7 +37,7 @@ from integrations.installs.callback import Callback
 from integrations.quota import sealed_hash
 from integrations.tenants.models import Installation
 from integrations.tokens import store, tasks
-from integrations.tokens.database import needed
+from integrations.tokens.database import required
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit as rescue
 from integrations.tokens.refresh.claim_call_swap import refresh
@@ -71,7 +71,7 @@ def entries(directory: Any) -> list[str]:
 
 
 def forbid(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
-    """As a file of another user's; whoever runs the tests may be root."""
+    """As a file of another user's; the user of the tests may be root."""
     real = Path.read_bytes
 
     def read(self: Path) -> bytes:
@@ -145,7 +145,7 @@ def test_a_repair_commits_first_what_the_spool_holds(location, vendor, spool_dir
 
 
 @pytest.mark.parametrize("place", ["disk", "redis"])
-def test_either_place_suffices(location, vendor, spool_directory, settings, monkeypatch, place) -> None:
+def test_either_backend_suffices(location, vendor, spool_directory, settings, monkeypatch, place) -> None:
     if place == "redis":
         spool_directory.parent.write_text("a file where the directory should be")
     else:
@@ -197,11 +197,11 @@ def test_whatever_the_database_says_it_waits(location, vendor, spool_directory, 
 
 
 def test_a_standby_that_is_read_only_is_a_database_that_is_away(location) -> None:
-    with pytest.raises(StoreUnavailable), needed(), transaction.atomic(), connection.cursor() as cursor:
+    with pytest.raises(StoreUnavailable), required(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL transaction_read_only = on; UPDATE tokens_credential SET failures = 0")
 
 
-def test_of_several_one_that_waits_holds_up_nobody(location, neighbour, vendor, spool_directory) -> None:
+def test_an_entry_that_waits_holds_up_no_other(location, neighbour, vendor, spool_directory) -> None:
     with no_writes("tokens_credential"):
         for row in (location, neighbour):
             with pytest.raises(StoreUnavailable):
@@ -359,7 +359,7 @@ def test_in_strict_rotation_the_spool_outdoes_the_verdict_that_the_grant_is_dead
     assert Credential.objects.get(pk=location.pk).state == "active"
 
 
-def test_what_cannot_be_committed_is_set_aside_and_holds_up_nobody(
+def test_an_entry_that_cannot_be_committed_is_set_aside_and_holds_up_no_other(
     location, neighbour, vendor, spool_directory
 ) -> None:
     with no_writes("tokens_credential"):
@@ -453,7 +453,7 @@ def test_an_uninstall_or_a_newer_install_meanwhile_wins(app, vendor, spool_direc
     Installation.objects.uninstall(at=late)
     installs_tasks.sweep()
     outdated = AuditEntry.objects.filter(action="install.outdated", subject=f"Location:{second.resource_id}")
-    assert outdated.count() == 2, "its grant was opened to learn whose it is"
+    assert outdated.count() == 2, "its grant was opened to learn its tenant"
     assert Installation.objects.get().status == "uninstalled"
 
 

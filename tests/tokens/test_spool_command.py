@@ -36,7 +36,7 @@ def run(*argv: str) -> tuple[str, str]:
 
 
 def set_aside(row: Credential, directory: Path) -> str:
-    """An entry that was damaged when it was tried, and whose copy on disk is whole again."""
+    """An entry that was damaged when it was tried, and with a copy on disk that is whole again."""
     name = put_in_spool(row, "newer")
     whole = (directory / name).read_bytes()
     spoil(directory / name)
@@ -55,7 +55,7 @@ def test_an_empty_spool(location, spool_directory) -> None:
     assert run("status") == ("nothing waits, and nothing was set aside.\n", "")
     assert run("retry") == ("nothing waits, and nothing was set aside.\n", "")
     assert levels() == [(Level.OK, "can be written")]
-    assert not spool_directory.exists(), "whoever asks may be root, whose directory nobody else could write to"
+    assert not spool_directory.exists(), "the caller may be root, and no other user could write to its directory"
 
 
 def test_status_lists_what_waits_and_what_was_set_aside(location, neighbour, spool_directory) -> None:
@@ -101,7 +101,7 @@ def test_drop_asks_and_is_recorded(location, spool_directory, monkeypatch) -> No
     assert run("drop", name, "--yes") == (f"{name} was deleted.\n", "")
     assert (list(spool_directory.iterdir()), sealed_hash.items("spool-aside")) == ([], {})
     assert AuditEntry.objects.get(action="spool.dropped").subject == name
-    assert "there is no entry" in run("drop", name, "--yes")[1]
+    assert "has no entry" in run("drop", name, "--yes")[1]
 
 
 def test_while_the_database_is_away_nothing_is_dropped(location, spool_directory, monkeypatch) -> None:
@@ -117,15 +117,15 @@ def test_while_the_database_is_away_nothing_is_dropped(location, spool_directory
 def test_what_cannot_be_taken_away_is_not_called_gone(location, spool_directory) -> None:
     strange = spool_directory / "pair-strange"
     strange.mkdir(parents=True)
-    assert "could not be taken away" in run("drop", strange.name, "--yes")[1]
+    assert "could not be deleted from every backend" in run("drop", strange.name, "--yes")[1]
 
 
-def test_a_place_that_does_not_answer_is_told(location, spool_directory, monkeypatch) -> None:
+def test_a_backend_that_does_not_answer_is_reported(location, spool_directory, monkeypatch) -> None:
     def away(*_: Any) -> None:
         raise StoreUnavailable("away")
 
     monkeypatch.setattr(sealed_hash, "items", away)
-    assert run("status")[1] == "not everything could be seen: redis StoreUnavailable"
+    assert run("status")[1] == "not every backend could be read: redis StoreUnavailable"
 
 
 @pytest.mark.parametrize("place", ["SPOOL_DIR", "the database's directory"])

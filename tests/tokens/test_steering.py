@@ -99,13 +99,13 @@ def test_a_company_may_be_suspended_too(company: Credential) -> None:
 
 def test_of_an_older_generation_nothing_is_suspended(location: Credential) -> None:
     Credential.objects.filter(pk=location.pk).update(generation=location.generation + 1)
-    with pytest.raises(BadRequest, match="just been refreshed"):
+    with pytest.raises(BadRequest, match="has just done so"):
         commands.suspend(location, actor=WHO)
 
 
-def test_nothing_is_suspended_whose_refresh_would_wake_it(location: Credential) -> None:
+def test_a_credential_under_refresh_is_not_suspended(location: Credential) -> None:
     assert lease.claim(location.pk, owner="a worker")
-    with pytest.raises(BadRequest, match="being"):
+    with pytest.raises(BadRequest, match="a worker is refreshing it"):
         commands.suspend(location, actor=WHO)
     location.refresh_from_db()
     assert (location.state, recorded()) == (State.ACTIVE, [])
@@ -165,14 +165,14 @@ def test_who_may_only_look_steers_nothing(
     assert (sent, recorded()) == ([], [])
 
 
-def test_its_page_tells_all_but_the_token(minted: Credential, operator: Client) -> None:
+def test_its_page_shows_all_but_the_token(minted: Credential, operator: Client) -> None:
     now = clock.now()
     trouble = {"last_error": "it was refused", "last_error_code": "server_fault", "last_error_at": now}
     lease = {"lease_owner": "worker-7", "lease_until": now, "last_trace_id": "trace-4711"}
     Credential.objects.filter(pk=minted.pk).update(**trouble, **lease)
     shown = operator.get(page(minted)).content.decode()
-    told = ("server_fault", "trace-4711", "it was refused", "worker-7", "/install/?app=", ">test<")
-    assert [fact for fact in told if fact not in shown] == []
+    reported = ("server_fault", "trace-4711", "it was refused", "worker-7", "/install/?app=", ">test<")
+    assert [fact for fact in reported if fact not in shown] == []
     assert len(re.findall(r"\(in \d+ (h|d)\)", shown)) >= 2, "expiry and next refresh"
     for secret in (store.access_token(minted), store.refresh_token(minted)):
         assert isinstance(secret, Secret)

@@ -80,7 +80,7 @@ def test_a_call_that_finds_it_inactive_suspends_it(location, vendor) -> None:
     assert vendor.state()["requests"] == before
 
 
-def test_a_call_that_somebody_waits_for_finds_out_and_wakes_it(paused, vendor) -> None:
+def test_an_interactive_call_tries_a_suspended_location_and_activates_it(paused, vendor) -> None:
     with pytest.raises(LocationInactive):
         gateway.call(READ, app=paused.app, location=paused.resource_id, lane=Lane.INTERACTIVE)
     paused.refresh_from_db()
@@ -136,7 +136,7 @@ def test_a_company_that_installs_again_brings_its_lost_locations_back(company, v
     assert refresh(row.pk).state == State.ACTIVE
 
 
-def test_an_expired_token_is_not_asked_for_by_everybody_while_it_cannot_be_had(location, vendor) -> None:
+def test_an_expired_token_is_not_requested_by_every_caller_during_backoff(location, vendor) -> None:
     expire(location)
     vendor.fault("/oauth/token", "status", status=503, times=None)
     Credential.objects.filter(pk=location.pk).update(failures=5)
@@ -145,9 +145,9 @@ def test_an_expired_token_is_not_asked_for_by_everybody_while_it_cannot_be_had(l
     over = {"lease_until": None, "intent_generation": None, "intent_at": None}  # the repeats of what may be lost
     Credential.objects.filter(pk=location.pk).update(refresh_due_at=clock.now() + timedelta(seconds=40), **over)
     before = vendor.state()["requests"]
-    with pytest.raises(Unreachable) as told:
+    with pytest.raises(Unreachable) as caught:
         access_token.get(location.key, lane=Lane.BULK)
-    assert 35 < told.value.retry_after <= 40
+    assert 35 < caught.value.retry_after <= 40
     assert vendor.state()["requests"] == before
     with pytest.raises(ServerFault):
         access_token.get(location.key, lane=Lane.INTERACTIVE)

@@ -1,4 +1,4 @@
-"""What the vendor did no rollback takes back; and what a failure makes of a row is told with it, or neither is."""
+"""A rollback cannot undo what the vendor did; a row's new state and its audit entry are written together."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_token_that_needs_no_refresh_may_be_used_in_a_transaction(location, ve
         assert access_token.get(key, lane=Lane.BULK).generation == location.generation
 
 
-def test_a_dead_grant_is_told_with_its_row_or_neither_is(location, vendor, monkeypatch) -> None:
+def test_a_dead_grant_is_audited_with_its_row_or_neither_is_written(location, vendor, monkeypatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise Oops
 

@@ -79,7 +79,7 @@ def test_another_key_under_the_same_id_is_named(app, ring) -> None:
     ring(entry("k1", salt="other"), "k0")
     found, complaint = status()
     assert roles(found) == {"k1": "wrong", "k0": "retirable"}
-    assert "the key 'k1' is another one" in complaint
+    assert "the key 'k1' is not the one" in complaint
     assert "another key under the id 'k1'" in vault("rotate")[1]
 
 

@@ -273,7 +273,7 @@ def test_it_may_be_stopped_between_batches_and_goes_on(app, ring, monkeypatch) -
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_somebody_writes_is_left_to_the_next_run(ring, monkeypatch) -> None:
+def test_a_row_that_another_transaction_writes_is_left_to_the_next_run(ring, monkeypatch) -> None:
     rows = make_rows(make_app(), 3)
     ring("k2")
     monkeypatch.setattr(forget, "_PATIENCE", 1)

@@ -128,7 +128,7 @@ def held(row: Credential) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_waits_for_nobody_and_comes_back(app, ring, monkeypatch) -> None:
+def test_it_waits_for_no_lock_and_comes_back(app, ring, monkeypatch) -> None:
     rows = make_rows(app, 4)
     ring("k2", "k1")
     release = threading.Event()
@@ -254,7 +254,7 @@ def test_two_rotations_share_the_work(app, ring) -> None:
 
 
 def test_a_blob_opens_in_no_other_row_field_or_generation(app, ring) -> None:
-    """Every blob of real rows against every place it could be moved to."""
+    """Every blob of real rows against every column it could be moved to."""
     rows = make_rows(app, 3)
     other = make_app("77a0419a0dffa47fb5f8b22f-other")
     rows.append(store.save_grant(store.location(other, "loc0"), grant("other"), now=clock.now()))

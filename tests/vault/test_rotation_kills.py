@@ -56,7 +56,7 @@ def test_killed_between_two_batches(app, ring) -> None:
 
 
 def test_killed_anywhere(app, ring) -> None:
-    """At moments nobody chose: it runs freely, and dies wherever it happens to be."""
+    """It runs freely, and dies at random moments."""
     rows = make_rows(app, COUNT)
     entries = ring("k2", "k1")
     chance = random.Random(20261123)
@@ -89,7 +89,7 @@ def test_undisturbed_it_ends(app, ring) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_stops_cleanly_and_says_how_to_go_on(app, ring, number: int) -> None:
-    """A row that somebody holds keeps it busy, so that the signal finds it at work."""
+    """A row that another transaction locks keeps it busy, so that the signal finds it at work."""
     rows = make_rows(app, COUNT)
     entries = ring("k2", "k1")
     with held(rows[0]), spawn("manage.py", "vault", "rotate", ring=entries) as process:

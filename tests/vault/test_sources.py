@@ -104,7 +104,7 @@ def test_a_command_that_takes_for_ever_is_ended_with_all_it_started(tmp_path: Pa
 
 
 def _is_let_go(reader: int) -> bool:
-    """Whether nobody has the pipe open for writing."""
+    """Whether no process has the pipe open for writing."""
     try:
         return os.read(reader, 1) == b""
     except BlockingIOError:
@@ -142,7 +142,7 @@ def test_an_address_answers_with_them(httpserver: HTTPServer) -> None:
     assert sources.read(httpserver.url_for("/ring?version=3")) == [entry("k2"), entry("k1")]
 
 
-def test_user_and_password_are_sent_and_shown_to_nobody_else(httpserver: HTTPServer) -> None:
+def test_user_and_password_are_sent_to_the_host_and_shown_nowhere(httpserver: HTTPServer) -> None:
     seen: list[str] = []
 
     def answer(request: Request) -> Response:
@@ -187,7 +187,7 @@ def test_a_redirect_elsewhere_is_not(httpserver: HTTPServer, target: str) -> Non
     assert "redirects elsewhere" in text or "answered 302" in text
 
 
-def test_nobody_there() -> None:
+def test_no_server_listens() -> None:
     assert "cannot be reached: 127.0.0.1:1: Connection refused" in complaint("http://127.0.0.1:1/ring")
 
 

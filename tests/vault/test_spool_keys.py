@@ -116,7 +116,7 @@ def test_a_damaged_entry_is_named(app, ring, spool_directory: Path) -> None:
 
 
 @pytest.mark.parametrize("away", ["redis", "disk"])
-def test_while_a_place_cannot_be_read_no_key_is_called_unneeded(app, ring, monkeypatch, spool_directory, away) -> None:
+def test_while_a_store_cannot_be_read_no_key_is_called_unused(app, ring, monkeypatch, spool_directory, away) -> None:
     make_rows(app, 1)
     if away == "redis":
 

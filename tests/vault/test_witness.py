@@ -36,7 +36,7 @@ def test_another_key_under_the_same_id_is_named_and_seals_nothing(app, ring) -> 
     assert store.access_token(make_rows(app, 1)[0]).reveal() == "access-loc0"
 
 
-def test_it_is_named_in_the_sealing_place_too(app, ring) -> None:
+def test_a_wrong_key_is_named_when_it_seals_too(app, ring) -> None:
     ring("k2", "k1")
     keys.ring()
     ring(entry("k2", salt="other"), "k1")
