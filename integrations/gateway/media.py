@@ -21,7 +21,7 @@ from integrations.gateway.client import Result
 from integrations.highlevel import files
 
 DEADLINE = 300.0  # seconds; half a gigabyte, the most the vendor takes of a video, at 14 Mbit/s
-LARGEST = 1024 * 1024 * 1024  # bytes of a download, unless the caller says otherwise
+LARGEST = 1024 * 1024 * 1024  # bytes of a download, by default
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def complete(to: Path) -> Iterator[BinaryIO]:
     try:
         into = beside.open("xb")
     except OSError as error:
-        error.filename = str(to)  # the path that the caller asked for, not the temporary one
+        error.filename = str(to)  # the caller's path, not the temporary one
         raise
     try:
         with into:

@@ -82,8 +82,8 @@ def verify_webhook(raw: bytes, headers: Mapping[str, str], keys: WebhookKeys) ->
         if any(_signed_rsa(key, signature, raw) for key in keys.rsa):
             return
     else:
-        raise SignatureInvalid("the webhook carries no signature we accept", reason="missing")
-    raise SignatureInvalid("no key we trust has signed this webhook", reason="wrong")
+        raise SignatureInvalid("the webhook has no signature that is accepted", reason="missing")
+    raise SignatureInvalid("no trusted key signed this webhook", reason="wrong")
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

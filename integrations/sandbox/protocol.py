@@ -36,6 +36,10 @@ class ApiCall:
     query: Mapping[str, str] = field(default_factory=dict)
     body: Json = None
 
+    def publish(self, event_type: str, location_id: str, fields: dict[str, Any]) -> None:
+        """Emit the event of a data change. `fields` may have another `type`, because some events have two names."""
+        self.emit(event_type, {"type": event_type, "locationId": location_id, **fields})
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:

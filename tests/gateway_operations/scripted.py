@@ -1,4 +1,4 @@
-"""A vendor that answers as a test says, in order, and then 200; it keeps what it was asked."""
+"""A vendor with planned answers, in order, and then 200. It records the requests."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass
 class Scripted:
-    """`asked` are method, path and token of each request; `planned` the answers still to come."""
+    """`requests` has method, path and token of each request, `planned` the next answers."""
 
     url: str = ""
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
+    requests: list[tuple[str, str, str]] = field(default_factory=list)
     planned: list[Answer] = field(default_factory=list)
 
     @property
     def paths(self) -> list[str]:
-        return [path for _, path, _ in self.asked]
+        return [path for _, path, _ in self.requests]
 
     def plan(self, *answers: Answer) -> None:
         self.planned += answers
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        self.asked.append((request.method, request.path, token))
+        self.requests.append((request.method, request.path, token))
         if self.planned:
             return await self.planned.pop(0)(request)
         return web.json_response({"ok": True}, headers=RATE)

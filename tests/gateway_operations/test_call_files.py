@@ -64,7 +64,7 @@ def test_a_mistake_is_one_line(run: Any, scripted: Scripted, arguments: list[str
     with pytest.raises(CommandError) as raised:
         run(UPLOAD, *arguments)
     assert str(raised.value) == said
-    assert scripted.asked == []
+    assert scripted.requests == []
 
 
 def test_a_missing_scope_comes_with_its_cure(run: Any, app: App) -> None:

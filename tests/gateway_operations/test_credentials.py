@@ -44,7 +44,7 @@ def own(level: str, kind: str = Kind.OAUTH) -> str:
 def untouched(app: App, scripted: Scripted, level: str) -> bool:
     """Nothing was sent and no permit was taken."""
     resource = LOCATION if level == "location" else COMPANY
-    return scripted.asked == [] and queries.snapshot(app.client_id, resource).day_used == 0
+    return scripted.requests == [] and queries.snapshot(app.client_id, resource).day_used == 0
 
 
 @KINDS
@@ -84,7 +84,7 @@ def test_what_it_may_do_it_does(app: App, scripted: Scripted, level: str, kind: 
     operation = own(level, kind)
     result = client.call(operation, app=app, params=PARAMS.get(operation), **tenant(level))  # type: ignore[arg-type]
     assert result.json == {"ok": True}
-    assert [token for _, _, token in scripted.asked] == [f"the-{level}-token"]
+    assert [token for _, _, token in scripted.requests] == [f"the-{level}-token"]
 
 
 def test_a_private_token_where_only_oauth_will_do(app: App, scripted: Scripted) -> None:
@@ -112,7 +112,7 @@ def test_a_scope_that_the_vendor_misses_is_told_the_same_way(app: App, scripted:
         client.call(OF_A_LOCATION, app=app, location=LOCATION, params={"contactId": "C"})
     assert missing.value.context["missing"] == ["contacts.readonly"]
     assert missing.value.context["reconnect_url"].endswith(f"/install/?app={app.highlevel_id}")
-    assert len(scripted.asked) == 1, "no refresh, no second try"
+    assert len(scripted.requests) == 1, "no refresh, no second try"
 
 
 class TestApiKey:
@@ -134,22 +134,22 @@ class TestApiKey:
         credential(app, "company", kind=Kind.KEY)
         with pytest.raises(InstallGone):
             api1.call("GET", "/contacts/", app=app, location=LOCATION)
-        assert scripted.asked == []
+        assert scripted.requests == []
 
     def test_api_1_takes_nothing_else(self, app: App, scripted: Scripted) -> None:
         credential(app, "location")
         with pytest.raises(InstallGone):
             api1.call("GET", "/contacts/", app=app, location=LOCATION)
-        assert scripted.asked == []
+        assert scripted.requests == []
 
     def test_a_call_that_cannot_be(self, app: App, scripted: Scripted) -> None:
         credential(app, "location", kind=Kind.KEY)
         with pytest.raises(BadRequest, match="a path that starts with a slash"):
             api1.call("GET", "contacts", app=app, location=LOCATION)
-        assert scripted.asked == []
+        assert scripted.requests == []
 
     @pytest.mark.parametrize("level", ["location", "company"])
     def test_what_it_may_do_it_does(self, app: App, scripted: Scripted, level: str) -> None:
         credential(app, level, kind=Kind.KEY)
         assert api1.call("GET", "/contacts/", app=app, **tenant(level)).json == {"ok": True}  # type: ignore[arg-type]
-        assert scripted.asked == [("GET", "/v1/contacts/", f"the-{level}-token")]
+        assert scripted.requests == [("GET", "/v1/contacts/", f"the-{level}-token")]

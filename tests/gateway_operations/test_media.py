@@ -125,7 +125,7 @@ def test_what_is_held_in_memory_has_a_limit(app: App, scripted: Scripted, size: 
     if size > LARGEST_IN_MEMORY:
         with pytest.raises(BadRequest, match="hand over an open file"):
             client.call(UPLOAD, app=app, location=LOCATION, body={"file": content})
-        assert scripted.asked == []
+        assert scripted.requests == []
     else:
         found = client.call(UPLOAD, app=app, location=LOCATION, body={"file": content}).json
         assert found["file"][2] == size
@@ -163,7 +163,7 @@ def test_a_download_is_repeated_for_somebody_who_waits(app: App, scripted: Scrip
     scripted.plan(body_of(4, cut=True), status(503), body_of(1))
     done = download(app, tmp_path / "recording.wav", lane=Lane.INTERACTIVE)
     assert (done.size, done.path.read_bytes()) == (len(PIECE), PIECE)
-    assert len(scripted.asked) == 3
+    assert len(scripted.requests) == 3
 
 
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o027, 0o640)])
@@ -190,7 +190,7 @@ def test_a_download_too_large_keeps_its_permit_spent(app: App, scripted: Scripte
 def test_an_upload_of_a_file_that_is_not_there(app: App, scripted: Scripted, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         upload(app, tmp_path / "missing.png")
-    assert scripted.asked == []
+    assert scripted.requests == []
 
 
 @pytest.mark.parametrize(
@@ -263,7 +263,7 @@ class TestFetched:
         scripted.plan(body_of(1))
         assert fetch("/media/a.wav") == "audio/x-wav"
         assert (tmp_path / "fetched").read_bytes() == PIECE
-        assert scripted.asked == [("GET", "/media/a.wav", "")]
+        assert scripted.requests == [("GET", "/media/a.wav", "")]
 
     @pytest.mark.parametrize(("answer", "error"), [(404, RequestRejected), (302, RequestRejected), (500, ServerFault)])
     def test_a_refusal_is_typed(self, fetch: Any, scripted: Scripted, answer: int, error: type[Exception]) -> None:
@@ -272,7 +272,7 @@ class TestFetched:
             fetch("/media/a.wav?signature=secret-part")
         assert refused.value.context["status"] == answer  # type: ignore[attr-defined]
         assert "secret-part" not in str(refused.value.context), "a signed URL grants access"  # type: ignore[attr-defined]
-        assert len(scripted.asked) == 1
+        assert len(scripted.requests) == 1
 
     def test_more_than_was_allowed_is_refused(self, fetch: Any, scripted: Scripted) -> None:
         scripted.plan(body_of(3))

@@ -57,7 +57,7 @@ def test_the_first_call_mints_and_the_next_ones_do_not(app: App, scripted: Scrip
     scripted.plan(json(MINTED, 201))
     assert call(app) == {"ok": True}
     assert call(app) == {"ok": True}
-    assert scripted.asked == [
+    assert scripted.requests == [
         ("POST", MINT, "the-company-token"),
         ("GET", "/contacts/C", "a-minted-token"),
         ("GET", "/contacts/C", "a-minted-token"),
@@ -70,7 +70,7 @@ def test_a_location_that_was_uninstalled_stays_so(app: App, scripted: Scripted) 
     install(app, UserType.LOCATION, LOCATION, status=Status.UNINSTALLED)
     with pytest.raises(InstallGone):
         call(app)
-    assert scripted.asked == []
+    assert scripted.requests == []
 
 
 def test_a_token_that_was_revoked_is_not_replaced(app: App, scripted: Scripted) -> None:
@@ -78,7 +78,7 @@ def test_a_token_that_was_revoked_is_not_replaced(app: App, scripted: Scripted) 
     store.revoke(store.location(app, LOCATION), reason="uninstalled", now=clock.now())
     with pytest.raises(InstallGone):
         call(app)
-    assert scripted.asked == []
+    assert scripted.requests == []
 
 
 @pytest.mark.parametrize(
@@ -91,13 +91,13 @@ def test_without_a_bulk_install_of_its_company_there_is_none(
     Installation.objects.filter(pk=agency.pk).update(**change)
     with pytest.raises(InstallGone):
         call(app)
-    assert (scripted.asked, rows()) == ([], 0)
+    assert (scripted.requests, rows()) == ([], 0)
 
 
 def test_a_location_that_nobody_knows(app: App, scripted: Scripted) -> None:
     with pytest.raises(InstallGone):
         client.call("contacts.get-contact", app=app, location="unknown", params={"contactId": "C"})
-    assert scripted.asked == []
+    assert scripted.requests == []
 
 
 def test_a_location_that_the_company_left_out_leaves_no_row(app: App, scripted: Scripted) -> None:

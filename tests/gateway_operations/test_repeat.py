@@ -40,7 +40,7 @@ def call(app: App, what: dict[str, Any], **how: Any) -> Any:
 def test_reading_is_repeated_for_somebody_who_waits(app: App, scripted: Scripted, what: Any, failure: Any) -> None:
     scripted.plan(failure, failure)
     assert call(app, what, **PATIENT) == {"ok": True}
-    assert len(scripted.asked) == 3
+    assert len(scripted.requests) == 3
     assert queries.snapshot(app.client_id, LOCATION).day_used == 3, "a permit for each"
 
 
@@ -50,14 +50,14 @@ def test_writing_is_not_though_retries_are_asked_for(app: App, scripted: Scripte
     scripted.plan(failure)
     with pytest.raises((ServerFault, Unreachable)):
         call(app, what, retries=5, **PATIENT)
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 @pytest.mark.parametrize("what", WRITES, ids=["post", "put", "delete"])
 def test_writing_is_when_the_caller_knows_it_to_be_harmless(app: App, scripted: Scripted, what: Any) -> None:
     scripted.plan(hang_up)
     assert call(app, what, repeatable=True, **PATIENT) == {"ok": True}
-    assert len(scripted.asked) == 2
+    assert len(scripted.requests) == 2
 
 
 def test_what_never_left_is_repeated_whatever_it_is(app: App, scripted: Scripted) -> None:
@@ -74,7 +74,7 @@ def test_what_never_left_is_repeated_whatever_it_is(app: App, scripted: Scripted
         patched.setattr("integrations.core.clock.sleep", sleep)
         assert call(app, TAGS, **PATIENT) == {"ok": True}
     assert len(waited) >= 1
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 @pytest.mark.parametrize("lane", [Lane.BULK, Lane.EVENTS])
@@ -82,7 +82,7 @@ def test_a_task_comes_back_by_itself(app: App, scripted: Scripted, lane: Lane) -
     scripted.plan(status(503))
     with pytest.raises(ServerFault):
         call(app, READ, lane=lane)
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
     scripted.plan(status(503))
     assert call(app, READ, lane=lane, retries=1) == {"ok": True}, "unless it asks for it here"
 
@@ -91,10 +91,10 @@ def test_retries_end(app: App, scripted: Scripted) -> None:
     scripted.plan(*[status(503)] * 9)
     with pytest.raises(ServerFault):
         call(app, READ, **PATIENT)
-    assert len(scripted.asked) == 3
+    assert len(scripted.requests) == 3
     with pytest.raises(ServerFault):
         call(app, READ, retries=0, **PATIENT)
-    assert len(scripted.asked) == 4
+    assert len(scripted.requests) == 4
 
 
 @pytest.mark.parametrize("failure", [status(404), status(422, "no"), status(403)], ids=["404", "422", "403"])
@@ -102,7 +102,7 @@ def test_a_final_word_is_taken(app: App, scripted: Scripted, failure: Any) -> No
     scripted.plan(failure)
     with pytest.raises(RequestRejected):
         call(app, READ, retries=5, **PATIENT)
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 def test_a_429_is_never_answered_with_another_call(app: App, scripted: Scripted) -> None:
@@ -110,7 +110,7 @@ def test_a_429_is_never_answered_with_another_call(app: App, scripted: Scripted)
     with pytest.raises(IntegrationError) as refused:
         call(app, READ, retries=5, **PATIENT)
     assert refused.value.code == "quota_exhausted"
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 def test_a_wait_that_the_deadline_does_not_allow_is_left_to_the_caller(app: App, scripted: Scripted) -> None:
@@ -120,7 +120,7 @@ def test_a_wait_that_the_deadline_does_not_allow_is_left_to_the_caller(app: App,
         call(app, READ, deadline=5.0, **PATIENT)
     assert failed.value.retry_after == 60.0
     assert time.monotonic() - started < 30.0
-    assert len(scripted.asked) == 1
+    assert len(scripted.requests) == 1
 
 
 def test_all_attempts_share_the_deadline(app: App, scripted: Scripted) -> None:
@@ -129,4 +129,4 @@ def test_all_attempts_share_the_deadline(app: App, scripted: Scripted) -> None:
     with pytest.raises(Unreachable):
         call(app, READ, deadline=1.5, retries=50, **PATIENT)
     assert time.monotonic() - started < 30.0
-    assert 1 < len(scripted.asked) < 50
+    assert 1 < len(scripted.requests) < 50

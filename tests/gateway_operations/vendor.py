@@ -26,7 +26,7 @@ RATE = {
 
 @dataclass
 class Specification:
-    """`served` are the routes that were asked for, in order; `wrong` what was wrong with each."""
+    """`served` are the requested routes, in order; `wrong` what was wrong with each."""
 
     operations: list[Specified]
     url: str = ""

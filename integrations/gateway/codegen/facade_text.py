@@ -113,7 +113,7 @@ def _methods(operation: Operation, dialect: DialectName) -> Iterator[str]:
 
 def _method(operation: Operation, name: str, verb: str, returns: str, sent: frozenset[str] = frozenset()) -> str:
     """Source of one method. Parameters in `sent` are optional, because the pages supply them to the vendor."""
-    params = list({p.name: p for p in operation.params}.values())  # one name may stand in the path and in the query
+    params = list({p.name: p for p in operation.params}.values())  # one name may be in the path and in the query
     signature = [_argument(operation, p, sent) for p in params] + _body_argument(operation)
     keywords = f", *, {', '.join(signature)}" if signature else ""
     given = ", ".join(f"{json.dumps(p.name)}: {_identifier(p.name)}" for p in params)

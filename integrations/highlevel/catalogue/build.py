@@ -145,7 +145,7 @@ def _credentials(data: Mapping[str, Any]) -> Iterator[AcceptedToken]:
         ((scheme, scopes),) = entry.items()
         kind, oauth_only = _KINDS[scheme]
         credential = AcceptedToken(kind, oauth_only, tuple(scopes))
-        if credential not in seen:  # `bearer` beside `Location-Access` says the same twice
+        if credential not in seen:  # `bearer` and `Location-Access` mean the same
             seen.add(credential)
             yield credential
 

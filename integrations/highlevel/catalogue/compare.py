@@ -106,7 +106,7 @@ def _more(old: Operation, new: Operation) -> frozenset[str]:
 
 
 def _more_of(old: Operation, new: Operation, kind: Kind) -> frozenset[str]:
-    """The missing scopes for the cheapest new alternative, whichever old alternative was granted."""
+    """The missing scopes for the cheapest new alternative, with any of the old alternatives granted."""
     granted = old.scopes(kind) or (frozenset[str](),)
     lacking = [scopes - had for scopes in new.scopes(kind) for had in granted]
     return min(lacking, key=len) if lacking else frozenset()

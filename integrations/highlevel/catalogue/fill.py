@@ -132,7 +132,7 @@ def _segment(operation: Operation, parameter: Parameter, values: Mapping[str, ob
         raise _missing(operation, parameter)
     text = ",".join(texts(operation.key, parameter, value))
     if text in ("", ".", ".."):
-        raise BadRequest(f"{operation.key}: {text!r} cannot stand for {described(parameter)}", parameter=parameter.name)
+        raise BadRequest(f"{operation.key}: {text!r} cannot be {described(parameter)}", parameter=parameter.name)
     return quote(text, safe="")
 
 

@@ -63,7 +63,7 @@ ROWS = (
         r"does not have access to this location",
         RequestRejected,
         "wrong_location",
-        "the token belongs to another location than the one asked for",
+        "the token belongs to another location than the requested one",
         "FACTS 1.5 'Token for another location'",
     ),
     ErrorRow(
@@ -134,8 +134,8 @@ def error_for(response: Response, *, operation: str) -> IntegrationError | None:
 
 def _vendor(response: Response, *, sentences: int = 0) -> VendorAnswer:
     """The vendor's refusal, with up to `sentences` of its sentences."""
-    said = _said(response)
-    return error_rows.vendor_answer(response.status, said, trace_id=response.trace_id, sentences=sentences)
+    body = _error_body(response)
+    return error_rows.vendor_answer(response.status, body, trace_id=response.trace_id, sentences=sentences)
 
 
 def _unreadable(response: Response, operation: str) -> IntegrationError | None:
@@ -147,7 +147,7 @@ def _unreadable(response: Response, operation: str) -> IntegrationError | None:
     return Unreachable("the answer is not JSON", sent=True, vendor=vendor, operation=operation)
 
 
-def _said(response: Response) -> Any:
+def _error_body(response: Response) -> Any:
     """The vendor's error body, sometimes plain text. An HTML page comes from a proxy and counts as empty."""
     return _text(response) if response.content_type == "text/plain" else response.json
 

@@ -87,7 +87,7 @@ def refresh(client: ClientIdentity, refresh_token: Secret, *, user_type: UserTyp
     if not refresh_token:
         raise GrantRevoked(oauth_errors.INSTALL_AGAIN, reason="refresh_token_missing", operation="oauth.refresh")
     with _Named("oauth.refresh"):
-        call = _Call(client, deadline_seconds, asked=user_type)
+        call = _Call(client, deadline_seconds, requested=user_type)
         call.oauth.refresh_token(
             call.url,
             refresh_token=refresh_token.reveal(),
@@ -119,7 +119,7 @@ def mint_location(
     with _Named("oauth.mint_location"):
         response = transport.shared(client.api_url).send(request)
         api_errors.raise_for(response, operation="oauth.mint_location")
-        grant = grant_from(response.json, asked="Location", trace_id=response.trace_id)
+        grant = grant_from(response.json, requested="Location", trace_id=response.trace_id)
         answered = VendorAnswer(trace_id=grant.trace_id)
         if (grant.user_type, grant.location_id or location_id) != ("Location", location_id):
             raise PayloadAnomalous("HighLevel minted a token for another location", vendor=answered)
@@ -137,9 +137,9 @@ def mint_location(
 class _Call:
     """One token request: an Authlib client whose hooks check the response before Authlib reads it."""
 
-    def __init__(self, client: ClientIdentity, deadline_seconds: float, *, asked: UserType | None = None) -> None:
+    def __init__(self, client: ClientIdentity, deadline_seconds: float, *, requested: UserType | None = None) -> None:
         dialect: Dialect = DIALECTS[client.dialect]
-        self.asked = asked
+        self.requested = requested
         self.url = client.api_url.rstrip("/") + dialect.token_path
         self.headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
         if dialect.token_version:
@@ -172,7 +172,7 @@ class _Call:
                 retry_after=rate_headers.retry_after(answer.headers),
                 trace_id=trace_id,
             )
-        self._granted = grant_from(body, asked=self.asked, trace_id=trace_id)
+        self._granted = grant_from(body, requested=self.requested, trace_id=trace_id)
         return httpx2.Response(200, json={"access_token": "held back", "token_type": "Bearer"})
 
 

@@ -52,12 +52,12 @@ class Grant:
     oddity: str | None = None
 
 
-def grant_from(body: Any, *, asked: UserType | None = None, trace_id: str | None = None) -> Grant:
-    """Parse a 2xx token response. `asked`, where the caller knows it, settles the user type when the response names
+def grant_from(body: Any, *, requested: UserType | None = None, trace_id: str | None = None) -> Grant:
+    """Parse a 2xx token response. `requested`, where the caller knows it, settles the user type when the response names
     neither it nor an id, or contradicts itself.
 
     Raises Unreachable when the response has no access token (the request may have taken effect) and PayloadAnomalous
-    when it contradicts itself and `asked` is None.
+    when it contradicts itself and `requested` is None.
     """
     trace_id = error_rows.trace_id_of(body) or trace_id
     if not isinstance(body, dict) or _text(body, "access_token", "accessToken") is None:
@@ -65,7 +65,7 @@ def grant_from(body: Any, *, asked: UserType | None = None, trace_id: str | None
             "HighLevel answered without an access token", sent=True, vendor=VendorAnswer(trace_id=trace_id)
         )
     oddity = _oddity(body)
-    if oddity is not None and asked is None:
+    if oddity is not None and requested is None:
         raise PayloadAnomalous(f"in the answer {oddity}", vendor=VendorAnswer(trace_id=trace_id))
     refresh_token = _text(body, "refresh_token", "refreshToken")
     return Grant(
@@ -73,7 +73,7 @@ def grant_from(body: Any, *, asked: UserType | None = None, trace_id: str | None
         refresh_token=None if refresh_token is None else _secret(refresh_token, trace_id),
         expires_in=_seconds(_first(body, "expires_in", "expiresIn")),
         scopes=_scopes(_first(body, "scope", "scopes")),
-        user_type=_user_type(body, asked, trace_id),
+        user_type=_user_type(body, requested, trace_id),
         company_id=_text(body, "companyId", "company_id"),
         location_id=_text(body, "locationId", "location_id"),
         user_id=_text(body, "userId", "user_id"),
@@ -98,28 +98,28 @@ def require_identity(grant: Grant) -> Grant:
     return grant
 
 
-def _user_type(body: Mapping[str, Any], asked: UserType | None, trace_id: str | None) -> UserType:
+def _user_type(body: Mapping[str, Any], requested: UserType | None, trace_id: str | None) -> UserType:
     location_id = _text(body, "locationId", "location_id")
-    said = _text(body, "userType", "user_type")
-    if said == "Location" or (said is None and location_id):
+    stated = _text(body, "userType", "user_type")
+    if stated == "Location" or (stated is None and location_id):
         return "Location"
-    if said == "Company" and not location_id:
+    if stated == "Company" and not location_id:
         return "Company"
-    if asked is not None:
-        return asked
-    if said is None and _text(body, "companyId", "company_id"):
+    if requested is not None:
+        return requested
+    if stated is None and _text(body, "companyId", "company_id"):
         return "Company"
     raise PayloadAnomalous("the answer does not say what kind of grant it is", vendor=VendorAnswer(trace_id=trace_id))
 
 
 def _oddity(body: Mapping[str, Any]) -> str | None:
     """The impossible statement in our own words, because the vendor's would reach logs and pages."""
-    said = _text(body, "userType", "user_type")
+    stated = _text(body, "userType", "user_type")
     if (_text(body, "token_type", "tokenType") or "bearer").lower() != "bearer":
         return "the token is not called a bearer token"
-    if said == "Company" and _text(body, "locationId", "location_id"):
+    if stated == "Company" and _text(body, "locationId", "location_id"):
         return "a Company grant names a location"
-    if said not in (None, "Company", "Location"):
+    if stated not in (None, "Company", "Location"):
         return "the user type is an unknown one"
     return None
 

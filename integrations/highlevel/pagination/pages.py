@@ -30,22 +30,22 @@ _NOT_ROWS = frozenset({"total"})  # a list beside the rows: some listings count 
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One response as the steps see it. `asked` is the page size that was sent, None when none was."""
+class Received:
+    """One response as input of a step. `requested` is the page size that was sent, None when none was."""
 
     sent: Sent
     answer: Any
     items: list[Any]
     total: int | None
-    asked: int | None
+    requested: int | None
 
     @property
     def full(self) -> bool:
         """Whether the page has as many rows as requested; true when no size was sent."""
-        return self.asked is None or len(self.items) >= self.asked
+        return self.requested is None or len(self.items) >= self.requested
 
 
-Step = Callable[[Seen], Changes]
+Step = Callable[[Received], Changes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def read(style: Style, sent: Sent, answer: Any, *, trail: Trail | None = None) -
     """
     items = _rows(answer, style.items)
     total = as_count(found(answer, style.total))
-    changes = style.step(Seen(sent, answer, items, total, as_number(sent.get(style.size))))
+    changes = style.step(Received(sent, answer, items, total, as_number(sent.get(style.size))))
     if changes is None and total is not None and total > len(items) and style.begins(sent):
         raise PayloadAnomalous("the first page is the last and lacks rows of the total", items=len(items), total=total)
     following = None if changes is None else {**sent, **style.spelled(changes)}

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 from integrations.core.errors import PayloadAnomalous
-from integrations.highlevel.pagination.pages import Changes, Seen, Sent, Step, as_number, found
+from integrations.highlevel.pagination.pages import Changes, Received, Sent, Step, as_number, found
 
 
 def offset(name: str, more: str = "") -> Step:
@@ -16,9 +16,9 @@ def offset(name: str, more: str = "") -> Step:
     Ends by the field `more`, else at the total, else at an empty page.
     """
 
-    def step(seen: Seen) -> Changes:
-        reached = (as_number(seen.sent.get(name)) or 0) + len(seen.items)
-        return None if _is_last(seen, more, reached) else {name: reached}
+    def step(received: Received) -> Changes:
+        reached = (as_number(received.sent.get(name)) or 0) + len(received.items)
+        return None if _is_last(received, more, reached) else {name: reached}
 
     return step
 
@@ -26,14 +26,18 @@ def offset(name: str, more: str = "") -> Step:
 def page_number(name: str = "page", more: str = "", *, first: int = 1) -> Step:
     """Page numbers from `first`. `more` is the path of a field that is empty or false on the last page."""
 
-    def step(seen: Seen) -> Changes:
-        sent = as_number(seen.sent.get(name))
+    def step(received: Received) -> Changes:
+        sent = as_number(received.sent.get(name))
         number = first if sent is None else sent
-        # By the size received: the server's own pages may be smaller than asked. A short last page ends one later,
+        # By the size received: the server's own pages may be smaller than requested. A short last page ends one later,
         # and the rows before an empty one are at most those requested.
         before = number - first
-        reached = (before + 1) * len(seen.items) if seen.items else before * (seen.asked or seen.total or 0)
-        return None if _is_last(seen, more, reached) else {name: number + 1}
+        reached = (
+            (before + 1) * len(received.items)
+            if received.items
+            else before * (received.requested or received.total or 0)
+        )
+        return None if _is_last(received, more, reached) else {name: number + 1}
 
     return step
 
@@ -41,15 +45,15 @@ def page_number(name: str = "page", more: str = "", *, first: int = 1) -> Step:
 def token(name: str, path: str, more: str = "") -> Step:
     """An opaque token of the response goes into the next request.
 
-    `more` false means the end, whatever the token. An empty page may come with a token, because the vendor filters
+    `more` false means the end, with any token. An empty page may come with a token, because the vendor filters
     after it cuts pages.
     """
 
-    def step(seen: Seen) -> Changes:
-        promised = found(seen.answer, (more,)) if more else None
-        following = None if promised is False else found(seen.answer, (path,))
+    def step(received: Received) -> Changes:
+        promised = found(received.answer, (more,)) if more else None
+        following = None if promised is False else found(received.answer, (path,))
         if not following and promised:
-            raise PayloadAnomalous("the answer promises another page and does not name it")
+            raise PayloadAnomalous("the answer promises another page but does not name it")
         return {name: following} if following else None
 
     return step
@@ -58,66 +62,66 @@ def token(name: str, path: str, more: str = "") -> Step:
 def last_id(name: str) -> Step:
     """The last row's id. Only the empty page after it identifies the last page."""
 
-    def step(seen: Seen) -> Changes:
-        if not seen.items:
+    def step(received: Received) -> Changes:
+        if not received.items:
             return None
-        last = seen.items[-1] if isinstance(seen.items[-1], dict) else {}
+        last = received.items[-1] if isinstance(received.items[-1], dict) else {}
         after = last.get("id") or last.get("_id")
         if not after:
-            raise PayloadAnomalous("the last row carries no id to go on from")
+            raise PayloadAnomalous("the last row has no id to continue from")
         return {name: after}
 
     return step
 
 
-def search_after(seen: Seen) -> Changes:
+def search_after(received: Received) -> Changes:
     """The last row's sort values. Only the first page can end by its total: later pages do not know their position."""
-    if not seen.items or len(seen.items) == seen.total:
+    if not received.items or len(received.items) == received.total:
         return None
-    last = seen.items[-1]
+    last = received.items[-1]
     after = next((last[k] for k in ("searchAfter", "sort") if isinstance(last, dict) and last.get(k)), None)
-    after = after or found(seen.answer, ("searchAfter", "meta.searchAfter"))
-    if after is None and seen.full:
-        raise PayloadAnomalous("a full page carries no searchAfter to go on from")
+    after = after or found(received.answer, ("searchAfter", "meta.searchAfter"))
+    if after is None and received.full:
+        raise PayloadAnomalous("a full page has no searchAfter to continue from")
     return None if after is None else {"searchAfter": after}
 
 
-def start_after(seen: Seen) -> Changes:
+def start_after(received: Received) -> Changes:
     """`startAfter` and `startAfterId` from the answer's `meta` (opportunities, and contacts before v3)."""
-    meta = seen.answer.get("meta")
+    meta = received.answer.get("meta")
     meta = meta if isinstance(meta, dict) else {}
     promised = bool(meta["nextPage"]) if "nextPage" in meta else None
-    if promised is False or not (seen.items or promised):
+    if promised is False or not (received.items or promised):
         return None
     if meta.get("startAfterId") and meta.get("startAfter") is not None:
         return {"startAfter": meta["startAfter"], "startAfterId": meta["startAfterId"]}
-    if seen.full and (seen.total is None or len(seen.items) < seen.total):
-        raise PayloadAnomalous("a full page carries no startAfter to go on from")
+    if received.full and (received.total is None or len(received.items) < received.total):
+        raise PayloadAnomalous("a full page has no startAfter to continue from")
     return None
 
 
-def start_after_date(seen: Seen) -> Changes:
+def start_after_date(received: Received) -> Changes:
     """Conversations: the last row's sort value, in epoch milliseconds.
 
     `total` counts the remaining rows or all of them.
     """
-    if not seen.items or len(seen.items) == seen.total:
+    if not received.items or len(received.items) == received.total:
         return None
-    last = seen.items[-1] if isinstance(seen.items[-1], dict) else {}
+    last = received.items[-1] if isinstance(received.items[-1], dict) else {}
     sort = last.get("sort")
-    after = sort[0] if isinstance(sort, list) and sort else _epoch_ms(last.get(_sorted_by(seen.sent)))
-    if after is None and seen.full:
-        raise PayloadAnomalous("a full page carries no date to go on from")
+    after = sort[0] if isinstance(sort, list) and sort else _epoch_ms(last.get(_sorted_by(received.sent)))
+    if after is None and received.full:
+        raise PayloadAnomalous("a full page has no date to continue from")
     return None if after is None else {"startAfterDate": after}
 
 
-def last_message(seen: Seen) -> Changes:
+def last_message(received: Received) -> Changes:
     """Messages, newest first: `nextPage` says whether older ones follow.
 
     Live responses nest all these fields in `messages`.
     """
-    inner = seen.answer.get("messages")
-    envelope = inner if isinstance(inner, dict) else seen.answer
+    inner = received.answer.get("messages")
+    envelope = inner if isinstance(inner, dict) else received.answer
     if not envelope.get("nextPage"):
         return None
     last = envelope.get("lastMessageId")
@@ -126,19 +130,19 @@ def last_message(seen: Seen) -> Changes:
     return {"lastMessageId": last}
 
 
-def _is_last(seen: Seen, more: str, reached: int) -> bool:
+def _is_last(received: Received, more: str, reached: int) -> bool:
     """Whether a counted page is the last one.
 
     Raises PayloadAnomalous for an empty page before the end: counting on from there would skip rows.
     """
-    promised = _states_more(seen.answer, more)
+    promised = _states_more(received.answer, more)
     if promised is not None:
         ended = not promised
     else:
         # Rows beyond the total show it to be wrong: then only an empty page is the end.
-        ended = reached == seen.total if seen.items else reached >= (seen.total or 0)
-    if not ended and not seen.items:
-        raise PayloadAnomalous("an empty page, and the answer says that more rows follow", total=seen.total)
+        ended = reached == received.total if received.items else reached >= (received.total or 0)
+    if not ended and not received.items:
+        raise PayloadAnomalous("an empty page, and the answer says that more rows follow", total=received.total)
     return ended
 
 

@@ -3,7 +3,7 @@
 A row is a family of parameters (`skips`, `offsets`, `numbers` …) with the path of the rows, then that of the total, as
 the vendor's response schemas have them; ANYWHERE where they have none. A total is named only where it counts what the
 listing returns, because it is compared with the rows. A bare `count` never is: for some operations it counts the page,
-for others everything there is, whatever the filter.
+for others everything there is, with any filter.
 
 Tests compare each row with the catalogue and the vendor's files. Each operation whose parameters look like paging needs
 a row here or a reason in NO_PAGES.

@@ -1,4 +1,4 @@
-"""Loop detection for listings: no page and no cursor may come twice, whatever the vendor responds.
+"""Loop detection for listings: no page and no cursor may come twice.
 
 A trail travels inside the cursor, as JSON, because a listing may be parked and continued by another worker. So it
 cannot hold every page. It marks the last one and, of the others, those whose number is a power of two. That is enough

@@ -1,4 +1,4 @@
-"""A location created while the sandbox runs, with one user and as many contacts as asked for."""
+"""A location created while the sandbox runs, with one user and the requested number of contacts."""
 
 from __future__ import annotations
 

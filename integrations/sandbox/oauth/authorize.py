@@ -65,9 +65,9 @@ def check(app: MarketplaceApp, fields: Mapping[str, str]) -> Authorization:
 
 
 def _scopes(app: MarketplaceApp, text: str) -> tuple[str, ...]:
-    asked = tuple(dict.fromkeys(text.split())) or app.requested
-    unknown = [scope for scope in asked if scope not in app.allowed]
+    requested = tuple(dict.fromkeys(text.split())) or app.requested
+    unknown = [scope for scope in requested if scope not in app.allowed]
     if unknown:
         advice = "Separate scopes with %20." if any("+" in scope for scope in unknown) else "No such scope."
         raise Invalid(f"invalid_scope: {' '.join(unknown)}", advice)
-    return asked
+    return requested

@@ -1,7 +1,7 @@
-"""Which companies and locations have the app, and what their tokens are worth.
+"""Installations of the app on companies and locations.
 
-Every grant points at the installation it came from, and an installation that has been removed is `live = False` for
-good: that revokes all its tokens at once, and a later re-install is a new object that does not revive old ones.
+Every grant has its installation. A removed installation is `live = False` for ever, which revokes all its tokens; a
+later installation of the same tenant is a new object and does not revive them.
 """
 
 from __future__ import annotations

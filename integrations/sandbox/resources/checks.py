@@ -14,7 +14,7 @@ from integrations.sandbox.protocol import ApiCall
 from integrations.sandbox.refusals import invalid, other_location
 from integrations.sandbox.timestamps import parse
 
-Rule = str | tuple[str, ...]  # a name of KINDS, with "?" behind it where null may stand; or the values allowed
+Rule = str | tuple[str, ...]  # a name of KINDS, with "?" after it if null is allowed; or the allowed values
 Rules = Mapping[str, Rule]
 
 KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         common.add_argument("--json", action="store_true")
         verbs = parser.add_subparsers(dest="verb", required=True)
         listing = verbs.add_parser("list", parents=[common], help="all operations")
-        listing.add_argument("--tag", help="only operations of this tag or file, whatever its case")
+        listing.add_argument("--tag", help="only operations of this tag or file, in any case")
         verbs.add_parser("show", parents=[common], help="one operation").add_argument("operation")
         diff = verbs.add_parser("diff", parents=[common], help="what these OpenAPI files would change")
         diff.add_argument("source", type=Path, help="a file, or a directory with *.json and v3/*.json")

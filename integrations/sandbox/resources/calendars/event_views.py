@@ -13,7 +13,7 @@ SOURCE = "booking_widget"
 
 
 def moment(at: int) -> str:
-    """Appointments carry an offset where other objects carry a Z."""
+    """The vendor writes an appointment's times with an offset, other objects' with a Z."""
     return datetime.fromtimestamp(at // SECOND, UTC).isoformat()
 
 

@@ -16,7 +16,6 @@ from integrations.sandbox.resources.calendars import event_views
 from integrations.sandbox.resources.calendars.calendars import VERSION
 from integrations.sandbox.resources.checks import Rules, body, here, own, query
 from integrations.sandbox.resources.contacts.contacts import find as find_contact
-from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import MINUTE, parse
 
 OWNERS = {"calendarId": "calendar_id", "userId": "assigned_to", "groupId": "group_id"}
@@ -90,7 +89,7 @@ def create(call: ApiCall) -> Reply:
     )
     _refuse_taken(location, event, given)
     location.events.add(event)
-    publish(call, "AppointmentCreate", location.id, {"appointment": event_views.webhook(event)})
+    call.publish("AppointmentCreate", location.id, {"appointment": event_views.webhook(event)})
     return Reply(event_views.booking(event))
 
 
@@ -103,7 +102,7 @@ def update(call: ApiCall) -> Reply:
     if event.starts_at != old.starts_at:
         _refuse_taken(location, event, given)
     location.events.add(event)
-    publish(call, "AppointmentUpdate", location.id, {"appointment": event_views.webhook(event)})
+    call.publish("AppointmentUpdate", location.id, {"appointment": event_views.webhook(event)})
     return Reply(event_views.booking(event))
 
 
@@ -111,7 +110,7 @@ def delete(call: ApiCall) -> Reply:
     """Delete an appointment."""
     location, event = _find(call)
     del location.events[event.id]
-    publish(call, "AppointmentDelete", location.id, {"appointment": event_views.webhook(event)})
+    call.publish("AppointmentDelete", location.id, {"appointment": event_views.webhook(event)})
     return Reply({"succeeded": True}, 201)
 
 

@@ -17,7 +17,6 @@ from integrations.sandbox.refusals import bad_request, not_found
 from integrations.sandbox.resources.checks import body, here, own, query
 from integrations.sandbox.resources.contacts import fields as contact_fields
 from integrations.sandbox.resources.contacts import views as contact_views
-from integrations.sandbox.resources.events import publish
 from integrations.sandbox.resources.opportunities import views as opportunity_views
 
 
@@ -68,12 +67,12 @@ def delete(call: ApiCall) -> Reply:
     location, contact = find(call)
     for deal in location.opportunities.where("contact_id", contact.id):
         del location.opportunities[deal.id]
-        publish(call, "OpportunityDelete", location.id, opportunity_views.event(deal))
+        call.publish("OpportunityDelete", location.id, opportunity_views.event(deal))
     for rows in (location.notes, location.tasks, location.events, location.messages, location.conversations):
         for dependent in rows.where("contact_id", contact.id):
             del rows[dependent.id]
     del location.contacts[contact.id]
-    publish(call, "ContactDelete", location.id, contact_views.event(contact))
+    call.publish("ContactDelete", location.id, contact_views.event(contact))
     return Reply({"succeded": True})
 
 
@@ -115,7 +114,7 @@ def _create(call: ApiCall, location: Location, given: dict[str, Any]) -> Contact
         )
     )
     contact_fields.know_tags(location, contact.tags, call.world.ids)
-    publish(call, "ContactCreate", location.id, contact_views.event(contact))
+    call.publish("ContactCreate", location.id, contact_views.event(contact))
     return contact
 
 
@@ -124,12 +123,12 @@ def _update(call: ApiCall, location: Location, old: Contact, given: dict[str, An
     _refuse_duplicate(location, fields, old.id)
     new = location.contacts.add(replace(old, **fields, updated_at=call.world.now()))
     contact_fields.know_tags(location, new.tags, call.world.ids)
-    publish(call, "ContactUpdate", location.id, contact_views.event(new))
+    call.publish("ContactUpdate", location.id, contact_views.event(new))
     if new.tags != old.tags:
-        publish(call, "ContactTagUpdate", location.id, contact_views.event(new))
+        call.publish("ContactTagUpdate", location.id, contact_views.event(new))
     if (new.dnd, new.dnd_settings) != (old.dnd, old.dnd_settings):
         settings = {"dndSettings": dict(new.dnd_settings)}
-        publish(call, "ContactDndUpdate", location.id, contact_views.event(new) | settings)
+        call.publish("ContactDndUpdate", location.id, contact_views.event(new) | settings)
     return new
 
 

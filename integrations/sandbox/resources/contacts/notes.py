@@ -11,7 +11,6 @@ from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.refusals import not_found
 from integrations.sandbox.resources.checks import Rules, body
 from integrations.sandbox.resources.contacts.contacts import find
-from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import iso
 
 RULES: Rules = {"body": "text", "userId": "string", "title": "string", "color": "string", "pinned": "boolean"}
@@ -42,7 +41,7 @@ def create(call: ApiCall) -> Reply:
             **_fields(given),
         )
     )
-    publish(call, "NoteCreate", location.id, _event(note))
+    call.publish("NoteCreate", location.id, _event(note))
     return Reply({"note": _view(note)}, 201)
 
 
@@ -50,7 +49,7 @@ def update(call: ApiCall) -> Reply:
     """Update a note."""
     location, note = _find(call)
     note = location.notes.add(replace(note, **_fields(body(call, RULES))))
-    publish(call, "NoteUpdate", location.id, _event(note))
+    call.publish("NoteUpdate", location.id, _event(note))
     return Reply({"note": _view(note)})
 
 
@@ -58,7 +57,7 @@ def delete(call: ApiCall) -> Reply:
     """Delete a note."""
     location, note = _find(call)
     del location.notes[note.id]
-    publish(call, "NoteDelete", location.id, _event(note))
+    call.publish("NoteDelete", location.id, _event(note))
     return Reply({"succeded": True})
 
 

@@ -2,7 +2,7 @@
 
 The OpenAPI file leaves the search's body and answer empty. What is done here is what deployed apps send and receive:
 `pageLimit` (to 500) with either `page` (only within the first 10,000 rows) or `searchAfter` (any depth); each row
-carries its own `searchAfter`, `[sort value, id]`; without a sort the newest contact comes first.
+has its own `searchAfter`, `[sort value, id]`; without a sort the newest contact comes first.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from integrations.sandbox.resources.checks import body
 from integrations.sandbox.resources.contacts import views as contact_views
 from integrations.sandbox.resources.contacts.contacts import find
 from integrations.sandbox.resources.contacts.fields import know_tags, normal_tags
-from integrations.sandbox.resources.events import publish
 
 
 def add_tags(call: ApiCall) -> Reply:
@@ -34,7 +33,7 @@ def remove_tags(call: ApiCall) -> Reply:
 def _store(call: ApiCall, location: Location, contact: Contact, tags: tuple[str, ...]) -> list[str]:
     if tags != contact.tags:
         contact = location.contacts.add(replace(contact, tags=tags, updated_at=call.world.now()))
-        publish(call, "ContactTagUpdate", location.id, contact_views.event(contact))
+        call.publish("ContactTagUpdate", location.id, contact_views.event(contact))
     return list(contact.tags)
 
 

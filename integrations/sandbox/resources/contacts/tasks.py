@@ -12,7 +12,6 @@ from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.refusals import not_found
 from integrations.sandbox.resources.checks import Rules, body, limit, own
 from integrations.sandbox.resources.contacts.contacts import find
-from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import iso, parse
 
 RULES: Rules = {
@@ -49,7 +48,7 @@ def create(call: ApiCall) -> Reply:
             **_fields(given),
         )
     )
-    publish(call, "TaskCreate", location.id, _event(task))
+    call.publish("TaskCreate", location.id, _event(task))
     return Reply({"task": _view(task)}, 201)
 
 
@@ -68,7 +67,7 @@ def delete(call: ApiCall) -> Reply:
     """Delete a task."""
     location, task = _find(call)
     del location.tasks[task.id]
-    publish(call, "TaskDelete", location.id, _event(task))
+    call.publish("TaskDelete", location.id, _event(task))
     return Reply({"succeded": True})
 
 
@@ -113,7 +112,7 @@ def _store(call: ApiCall, given: dict[str, Any]) -> Task:
     location, old = _find(call)
     task = location.tasks.add(replace(old, **_fields(given)))
     if task.completed and not old.completed:
-        publish(call, "TaskComplete", location.id, _event(task))
+        call.publish("TaskComplete", location.id, _event(task))
     return task
 
 

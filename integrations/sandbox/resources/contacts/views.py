@@ -29,7 +29,7 @@ def detail(contact: Contact) -> Json:
 
 
 def row(contact: Contact, opportunities: list[Opportunity], search_after: list[Any]) -> Json:
-    """A row of POST /contacts/search: gaps are null here, and each row carries the cursor behind it."""
+    """A row of POST /contacts/search: missing values are null, and each row has the cursor for the rows after it."""
     return {
         **_shared(contact),
         "phoneLabel": None,

@@ -17,7 +17,6 @@ from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.refusals import bad_request, invalid, not_found
 from integrations.sandbox.resources.checks import Rules, body, here, limit, own, query
 from integrations.sandbox.resources.conversations import views as conversation_views
-from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import parse
 
 VERSION = "2021-04-15"
@@ -131,7 +130,7 @@ def update(call: ApiCall) -> Reply:
     fields = {"unread": given.get("unreadCount", old.unread), "starred": given.get("starred", old.starred)}
     new = location.conversations.add(replace(old, **fields, updated_at=call.world.now()))
     if new.unread != old.unread:
-        publish(call, "ConversationUnreadWebhook", location.id, conversation_views.unread(new))
+        call.publish("ConversationUnreadWebhook", location.id, conversation_views.unread(new))
     return Reply({"success": True, "conversation": conversation_views.updated(new)})
 
 

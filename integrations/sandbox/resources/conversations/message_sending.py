@@ -12,7 +12,6 @@ from integrations.sandbox.refusals import bad_request, invalid, not_found
 from integrations.sandbox.resources.checks import Rules, body, here
 from integrations.sandbox.resources.conversations import views as conversation_views
 from integrations.sandbox.resources.conversations.conversations import VERSION, find, start
-from integrations.sandbox.resources.events import publish
 from integrations.sandbox.timestamps import parse
 
 SHARED_RULES: Rules = {
@@ -52,7 +51,7 @@ def send(call: ApiCall) -> Reply:
         raise not_found("Contact", given["contactId"])
     _refuse_unreachable(contact, given)
     message = _store(call, location, _conversation(call, location, given), given, "outbound")
-    publish(call, "OutboundMessage", location.id, {**conversation_views.webhook(message), "source": "api"})
+    call.publish("OutboundMessage", location.id, {**conversation_views.webhook(message), "source": "api"})
     answer = {
         "conversationId": message.conversation_id,
         "messageId": message.id,
@@ -68,9 +67,9 @@ def receive(call: ApiCall) -> Reply:
     given = body(call, INBOUND_RULES, required=("type", "conversationProviderId"))
     location = here(call)
     message = _store(call, location, _conversation(call, location, given), given, "inbound")
-    publish(call, "InboundMessage", location.id, conversation_views.webhook(message))
+    call.publish("InboundMessage", location.id, conversation_views.webhook(message))
     unread = conversation_views.unread(location.conversations[message.conversation_id])
-    publish(call, "ConversationUnreadWebhook", location.id, unread)
+    call.publish("ConversationUnreadWebhook", location.id, unread)
     answer = {
         "success": True,
         "conversationId": message.conversation_id,

@@ -1,4 +1,4 @@
-"""The tags a location knows. Renaming or deleting one goes through the contacts that carry it."""
+"""Tags of a location. Renaming or deleting one changes its contacts too."""
 
 from __future__ import annotations
 

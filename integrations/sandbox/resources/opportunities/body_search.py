@@ -109,7 +109,7 @@ def _searchable(location: Location) -> Searchable:
 
 
 def _reader(location: Location, attribute: str) -> Callable[[Opportunity], Any]:
-    """What the contact of a row has; None for one that is gone."""
+    """Reader of an attribute of a row's contact; None for a deleted contact."""
 
     def read(row: Opportunity) -> Any:
         return getattr(location.contacts.get(row.contact_id), attribute, None)

@@ -13,7 +13,6 @@ from integrations.sandbox.data.world import Location
 from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.refusals import bad_request, invalid, not_found
 from integrations.sandbox.resources.checks import Rules, body, here, own, query
-from integrations.sandbox.resources.events import publish
 from integrations.sandbox.resources.locations import custom_values
 from integrations.sandbox.resources.opportunities import views as opportunity_views
 
@@ -153,7 +152,7 @@ def delete(call: ApiCall) -> Reply:
     """Delete an opportunity."""
     location, deal = find(call)
     del location.opportunities[deal.id]
-    publish(call, "OpportunityDelete", location.id, opportunity_views.event(deal))
+    call.publish("OpportunityDelete", location.id, opportunity_views.event(deal))
     return Reply({"succeded": True})
 
 
@@ -172,7 +171,7 @@ def _create(call: ApiCall, location: Location, given: dict[str, Any]) -> Opportu
             **fields,
         )
     )
-    publish(call, "OpportunityCreate", location.id, opportunity_views.event(deal))
+    call.publish("OpportunityCreate", location.id, opportunity_views.event(deal))
     return deal
 
 
@@ -183,10 +182,10 @@ def _update(call: ApiCall, location: Location, old: Opportunity, fields: dict[st
     if fields.get("stage_id", old.stage_id) != old.stage_id:
         fields["stage_changed_at"] = now
     new = location.opportunities.add(replace(old, **fields, updated_at=now))
-    publish(call, "OpportunityUpdate", location.id, opportunity_views.event(new))
+    call.publish("OpportunityUpdate", location.id, opportunity_views.event(new))
     for name, event_type in NARROW_EVENTS.items():
         if getattr(new, name) != getattr(old, name):
-            publish(call, event_type, location.id, opportunity_views.event(new))
+            call.publish(event_type, location.id, opportunity_views.event(new))
     return new
 
 

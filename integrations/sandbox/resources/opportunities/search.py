@@ -1,7 +1,7 @@
 """GET /opportunities/search, with `page` or `startAfter` and `startAfterId`.
 
-The newest comes first unless `order` says otherwise. A cursor is the last row's creation time in milliseconds and its
-id, and stands in `meta`.
+The newest is first, unless `order` is given. The cursor in `meta` is the last row's creation time in milliseconds, and
+its id.
 """
 
 from __future__ import annotations
