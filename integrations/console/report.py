@@ -27,7 +27,7 @@ def collect(now: datetime) -> dict[str, Any]:
         "in_need": [_in_need(row) for row in queries.credentials_in_need(now)[:RESOURCES]],
         "quota": _quota(),
         "sync": [{"app": app.name, **asdict(totals)} for app in apps for totals in sync.totals(app)],
-        "inbox": asdict(webhooks.inbox(now)),
+        "inbox": _inbox(now),
     }
 
 
@@ -47,6 +47,17 @@ def _app(app: App) -> dict[str, Any]:
 def _credentials(app: App) -> dict[str, Any]:
     states = Counter(Credential.objects.filter(app=app).values_list("state", flat=True))
     return {"app": app.name, **{state.value: states[state.value] for state in Credential.State}}
+
+
+def _inbox(now: datetime) -> dict[str, Any]:
+    delays = webhooks.delays(now, shown=1)
+    return {
+        **asdict(webhooks.inbox(now)),
+        "delay_median_seconds": round(delays.median),
+        "delay_longest_seconds": round(delays.longest),
+        "delay_longest_of": delays.slowest[0].tenant if delays.slowest else "",
+        "tenants_not_installed": webhooks.not_installed(now),
+    }
 
 
 def _in_need(row: Credential) -> dict[str, Any]:

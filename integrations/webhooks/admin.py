@@ -13,8 +13,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from integrations.core import cells
+from integrations.core import cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
+from integrations.core.ages import span
 from integrations.core.filters import values
 from integrations.core.tenant import Tenant
 from integrations.tenants.models import App
@@ -45,6 +46,26 @@ class TypeFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
         """Events of the chosen type."""
         return queryset if self.value() is None else queryset.filter(type=self.value())
+
+
+class InstalledFilter(admin.SimpleListFilter):
+    """List filter by whether the app is installed on the mailbox's tenant."""
+
+    title = "installed here"
+    parameter_name = "installed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Yes and no."""
+        return [("yes", "yes"), ("no", "no")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Mailbox]) -> QuerySet[Mailbox]:
+        """Mailboxes of tenants that are installed here, or of the others."""
+        match self.value():
+            case "yes":
+                return queryset.filter(queries.installed_here())
+            case "no":
+                return queryset.exclude(tenant="app").filter(~queries.installed_here())
+        return queryset
 
 
 @admin.register(Event)
@@ -119,33 +140,43 @@ class EventAdmin(ReadOnlyAdmin):
 class MailboxAdmin(ReadOnlyAdmin):
     """The tenants' queues of events, the longest waiting first."""
 
-    list_display = ("tenant", "app", "backlog", "due_at", "lease_until")
-    list_filter = ("app",)
+    list_display = ("tenant", "app", "backlog", "delay", "due_at", "lease_until")
+    list_filter = ("app", InstalledFilter)
     list_select_related = ("app",)
     search_fields = ("tenant__endswith",)
     search_help_text = "The end of a tenant's name, such as a location id"
     ordering = ("due_at", "id")  # the longest waiting first, the idle ones last
-    fields = (("app", "tenant"), ("backlog", "due_at"), ("lease_owner", "lease_until"))
-    readonly_fields = ("backlog",)
+    fields = (
+        ("app", "tenant"),
+        ("backlog", "delay", "due_at"),
+        ("lease_owner", "lease_until"),
+        ("alone", "in_hand", "deaths"),
+    )
+    readonly_fields = ("backlog", "delay")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Mailbox]:
         """Adds the backlog by a subquery, which runs for the rows of a page only; a join would read every event."""
         queryset: QuerySet[Mailbox] = super().get_queryset(request)
         pending = Event.objects.filter(mailbox=OuterRef("pk"), status=Event.Status.PENDING).order_by()
         found = pending.values("mailbox").annotate(found=Count("pk")).values("found")
-        return queryset.annotate(found=Coalesce(Subquery(found), 0))
+        return queryset.annotate(found=Coalesce(Subquery(found), 0), since=queries.waiting_since())
 
     @admin.display(description="pending events")
     def backlog(self, mailbox: Any) -> int:
         """How many pending events the mailbox has."""
         return int(mailbox.found)
 
+    @admin.display(description="delay")
+    def delay(self, mailbox: Any) -> str:
+        """How long its next event has waited since it was received."""
+        return span(round((clock.now() - mailbox.since).total_seconds())) if mailbox.since else "–"
+
 
 @admin.register(Answers)
 class AnswersAdmin(ReadOnlyAdmin):
     """Counts of webhook responses, a row per app and day. The vendor pauses a URL below 90 % of 2xx."""
 
-    list_display = ("day", "whose", "success", *(outcome.value for outcome in Outcome))
+    list_display = ("day", "posted_to", "success", *(outcome.value for outcome in Outcome))
     list_filter = ("app", "day")
     list_select_related = ("app",)
     ordering = ("-day", "app")
@@ -153,7 +184,7 @@ class AnswersAdmin(ReadOnlyAdmin):
     readonly_fields = ("success",)
 
     @admin.display(description="app", ordering="app")
-    def whose(self, row: Answers) -> str:
+    def posted_to(self, row: Answers) -> str:
         """The app to which the webhooks were posted."""
         return str(row.app or "none of ours")
 

@@ -49,9 +49,9 @@ ON CONFLICT (day, app_id) DO UPDATE SET {", ".join(f"{name} = line.{name} + excl
 Line = tuple[date, int, str, Outcome]  # the app's row, or 0 and the name in the URL
 
 
-def count(whose: int | str | None, outcome: Outcome) -> None:
-    """Count one response. `whose`: the primary key of the app, or the name in the URL. Never raises."""
-    app_id, name = (whose, "") if isinstance(whose, int) else (0, whose or "")
+def count(app: int | str | None, outcome: Outcome) -> None:
+    """Count one response. `app`: the primary key of the app, or the name in the URL. Never raises."""
+    app_id, name = (app, "") if isinstance(app, int) else (0, app or "")
     counter.add((clock.now().date(), app_id, name, outcome), 1)
     if outcome != Outcome.NOT_STORED:
         counter.flush_if_due()

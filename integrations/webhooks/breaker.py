@@ -1,7 +1,7 @@
 """Refuses deliveries at once while the store, or one mailbox, does not answer.
 
 A delivery that waits in vain occupies a thread of the web for seconds. If every delivery waited, the posts for one
-mailbox whose row is locked would take all threads, and the web would be closed for all tenants. So after a wait in
+mailbox with a locked row would take all threads, and the web would be closed for all tenants. So after a wait in
 vain one delivery at a time asks again, and the others are refused without asking. The vendor sends them again.
 """
 

@@ -64,7 +64,7 @@ def _made_up_id(raw: bytes, received_at: datetime) -> str:
     """An id from the bytes and the day: some documented samples carry no id (FACTS 3.4).
 
     The bytes distinguish a retry from another event. The day distinguishes one UNINSTALL of a tenant from the next,
-    whose bytes are the same; a retry past midnight is handled twice.
+    which has the same bytes; a retry past midnight is handled twice.
     """
     return f"sha256:{hashlib.sha256(raw).hexdigest()}:{received_at:%Y%m%d}"
 

@@ -111,7 +111,7 @@ def _uninstalled(event: Event) -> None:
 
 
 HANDLERS: dict[str, tuple[Handler, ...]] = {"INSTALL": (_installed,), "UNINSTALL": (_uninstalled,)}
-OWN_TRANSACTION = {"INSTALL", "UNINSTALL"}  # they write to the audit trail, which one transaction at a time may do
+OWN_TRANSACTION = set(HANDLERS)  # those above write to the audit trail, which one transaction at a time may do
 
 
 def on(event_type: str, handler: Callable[[Event], None], *, own_transaction: bool = False) -> None:

@@ -1,6 +1,6 @@
 """The lease on a mailbox: at most one worker handles it at a time, and only until the lease runs out.
 
-Claim, fence and release are single conditional UPDATEs whose row count is the result. The owner is a fresh random
+Claim, fence and release are conditional UPDATEs; their row count is the result. The owner is a fresh random
 name for every turn, so a stalled worker never mistakes its successor's lease for its own.
 
 None of them waits for a row that another session has locked, except the fence: it needs the row that this worker owns.
@@ -18,7 +18,9 @@ from django.db.models import Q
 
 from integrations.core import clock, prepared
 
-TERM = timedelta(seconds=60)  # renewed with every batch; handlers work on the database and take milliseconds
+# Renewed with every batch. Handlers work on the database and take milliseconds. After a worker was killed, its tenants
+# wait so long.
+TERM = timedelta(seconds=30)
 BATCH = 50  # events that a worker handles in one transaction
 
 # The last lease ran out: its worker died or stalled. Then as many events as may have been in its hands are handled

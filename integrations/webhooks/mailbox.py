@@ -6,14 +6,14 @@
 3. Release. `lease.release` sees every event that was stored before it, or leaves the mailbox due.
 4. A mailbox that one turn does not finish is due at once: the dispatcher sends it again, behind those that wait longer.
 
-**Turns.** The dispatcher takes the mailbox whose next event has waited longest, so tenants wait equally long, however
-many events they have. One worker at a time drains a mailbox. A turn of fixed length would therefore limit a busy tenant
-to a few events between two messages, so the length follows the backlog: half of it. After `SHARE_SECONDS` the turn ends
-anyway if the next event of another mailbox has waited longer.
+**Turns.** The dispatcher takes the mailbox with the event that has waited longest, so tenants wait equally long,
+however many events they have. One worker at a time drains a mailbox. A turn of fixed length would therefore limit a
+busy tenant to a few events between two messages, so the length follows the backlog: half of it. After `SHARE_SECONDS`
+the turn ends anyway if the next event of another mailbox has waited longer.
 
 **Deaths.** A killed worker leaves its lease behind. When that runs out, the dispatcher finds the mailbox, and the
 events in flight are handled again from the start: nothing of them was committed. They are handled one at a time, and
-each is recorded as in hand before: so an event that kills its worker again is told from the others
+each is recorded as in hand before: so an event that kills its worker again is distinguished from the others
 (`settle.worker_died`).
 """
 

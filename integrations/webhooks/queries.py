@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any
 
-from django.db.models import Count, F, Min, Sum
+from django.db.models import Count, Exists, F, Func, Min, OuterRef, Subquery, Sum, TextField, Value
+from django.db.models.functions import Lower, StrIndex, Substr
 
+from integrations.tenants.models import Installation
 from integrations.webhooks.answers import TAKEN, Outcome
 from integrations.webhooks.models import Answers, Event, Mailbox
 
@@ -60,6 +63,65 @@ def unsettled() -> dict[str, Unsettled]:
         status: Unsettled(number, oldest) for status, number, oldest in rows.annotate(Count("id"), Min("received_at"))
     }
     return {status.value: found.get(status.value, Unsettled(0, None)) for status in statuses}
+
+
+@dataclass(frozen=True, slots=True)
+class TenantDelay:
+    """How long the next event of a tenant has waited since it was received, in seconds."""
+
+    app: str
+    tenant: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """Delays of the tenants with pending events: the median and the longest in seconds, and the longest by tenant."""
+
+    tenants: int = 0
+    median: float = 0.0
+    longest: float = 0.0
+    slowest: tuple[TenantDelay, ...] = ()
+
+
+def delays(now: datetime, *, shown: int = 5) -> Delays:
+    """How long events wait now, by tenant. One index look-up per mailbox that is not idle."""
+    busy = Mailbox.objects.filter(due_at__isnull=False).annotate(since=waiting_since()).filter(since__isnull=False)
+    rows = list(busy.order_by("since").values_list("app__name", "tenant", "since"))
+    found = [TenantDelay(app, tenant, max(0.0, (now - since).total_seconds())) for app, tenant, since in rows]
+    if not found:
+        return Delays()
+    middle = median(delay.seconds for delay in found)
+    return Delays(len(found), middle, found[0].seconds, tuple(found[:shown]))
+
+
+def waiting_since() -> Subquery:
+    """Annotation of mailboxes: when the next event was received. None without a pending event."""
+    pending = Event.objects.filter(mailbox=OuterRef("pk"), status=Event.Status.PENDING)
+    return Subquery(pending.order_by("occurred_at", "id").values("received_at")[:1])
+
+
+def not_installed(now: datetime) -> int:
+    """How many tenants received events in the last 24 hours without being installed here.
+
+    Their events change no data. Many mean that installations were lost, or that uninstalled ones still send.
+    """
+    recent = Event.objects.filter(mailbox=OuterRef("pk"), received_at__gte=now - RECENT)
+    boxes = Mailbox.objects.exclude(tenant="app").filter(~installed_here(), Exists(recent))
+    return boxes.count()
+
+
+def installed_here() -> Exists:
+    """Condition on mailboxes: their app is installed on their tenant, or about to be."""
+    colon = StrIndex(OuterRef("tenant"), Value(":"))  # the key is `kind:id` (`core.tenant.Tenant.mailbox_key`)
+    mine = Installation.objects.not_uninstalled().annotate(kind=Lower("user_type"))
+    return Exists(
+        mine.filter(
+            app=OuterRef("app"),
+            resource_id=Substr(OuterRef("tenant"), colon + 1),
+            kind=Func(OuterRef("tenant"), Value(":"), Value(1), function="split_part", output_field=TextField()),
+        )
+    )
 
 
 def behind(now: datetime) -> int:

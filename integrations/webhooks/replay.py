@@ -1,4 +1,4 @@
-"""Replay of stored events: after a handler was fixed, or for a poisoned event whose cause is gone.
+"""Replay of stored events: after a handler was fixed, or for a poisoned event that would succeed now.
 
 The events become pending again in their mailboxes, as they were received, and are handled in the vendor's order.
 Handlers compare timestamps, so an old event that is replayed does not undo newer data.

@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 ATTEMPTS = 10  # with full jitter up to LONGEST_WAIT: about seven minutes in all
 LONGEST_WAIT = 300.0  # seconds
 DEATHS = 2  # of workers that had the event alone in hand
-BATCH_TIME = timedelta(seconds=2)  # a batch whose handlers take longer is committed as far as it is
+BATCH_TIME = timedelta(seconds=2)  # a batch with slower handlers is committed as far as it is
 
 _MARK_HANDLED = """
 UPDATE webhooks_event

@@ -1,8 +1,8 @@
 """WSGI application for posts to the webhook endpoint, which takes them before Django's request handling.
 
 Sessions, CSRF tokens, messages and content policies have no meaning for a machine that posts signed JSON, and together
-they cost as much as storing the event. Every other request (browsers, other methods, unusual bodies) goes to Django,
-whose view gives the same answers.
+they cost as much as storing the event. Every other request (browsers, other methods, unusual bodies) goes to the Django
+view, which gives the same answers.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def post(app: App, client: Client) -> Post:
 
 @pytest.fixture
 def on() -> Iterator[Callable[[str, handlers.Handler], None]]:
-    """`handlers.on` whose registrations end with the test."""
+    """`handlers.on`; its registrations end with the test."""
     before = dict(handlers.HANDLERS)
     yield handlers.on
     handlers.HANDLERS.clear()

@@ -151,7 +151,7 @@ def _another_session() -> Iterator[Any]:
 
 
 def test_a_request_thread_reaches_the_broker(app: App, sent: Callable[[], list[Any]]) -> None:
-    """Celery keeps its current app per thread; without a default one, threads would talk to a broker of nobody's."""
+    """Celery keeps its current app per thread; without a default one, threads would use Celery's default broker."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(_closing(partial(enqueue, "webhooks.drain", mailbox_id=7))).result(PATIENCE)
     assert sent() == [("webhooks.drain", {"mailbox_id": 7})]

@@ -135,6 +135,8 @@ def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
     assert handled() == {"handled-1", "handled-2", "handled-3"}
     counted = list(Event.objects.order_by("occurred_at").values_list("status", "attempts"))
     assert counted == [("done", 1)] * 3
+    in_order = list(Location.objects.order_by("created_at").values_list("id", flat=True))
+    assert in_order == ["handled-1", "handled-2", "handled-3"]
 
 
 def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored, on: On) -> None:

@@ -31,7 +31,7 @@ def travel() -> Iterator[time_machine.Traveller]:
 
 
 class Handling:
-    """A handler that notes what it saw, and fails for the events it is told to."""
+    """A handler that notes what it saw, and fails for the events in `failures`."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
@@ -138,7 +138,7 @@ def test_an_event_whose_retries_are_used_up_steps_aside(
     assert clock.now() - START < timedelta(minutes=15)
 
 
-@pytest.mark.parametrize("error", [GrantRevoked("install again"), PayloadAnomalous("names nobody")])
+@pytest.mark.parametrize("error", [GrantRevoked("install again"), PayloadAnomalous("names no tenant")])
 def test_what_repeating_cannot_help_steps_aside_at_once(stored: Stored, handling: Handling, error: Exception) -> None:
     handling.failures[1] = error
     failing, behind = stored(1), stored(2)
@@ -174,7 +174,7 @@ def test_what_a_failed_handler_did_is_undone(stored: Stored, on: On) -> None:
 def test_a_failing_handler_undoes_nothing_of_the_others(stored: Stored, on: On) -> None:
     def bug(event: Event) -> None:
         Location.objects.create(id="bug", created_at=clock.now())
-        raise KeyError("somebody's job")
+        raise KeyError("a job's mistake")
 
     def note(event: Event) -> None:
         Location.objects.get_or_create(id="noted", defaults={"created_at": clock.now()})

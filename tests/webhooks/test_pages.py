@@ -10,8 +10,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from integrations.core.models import AuditEntry
-from integrations.tenants.models import App
-from integrations.webhooks import queries
+from integrations.jobs.models import Trigger
+from integrations.sync.models import Record
+from integrations.tenants.models import App, Installation, UserType
+from integrations.webhooks import mailbox, queries
 from integrations.webhooks.models import Event, Mailbox
 from tests.webhooks.conftest import NOW
 
@@ -44,6 +46,47 @@ def test_the_inbox_at_a_glance(traffic: None) -> None:
 def test_an_empty_inbox(app: App) -> None:
     glance = queries.inbox(NOW)
     assert (glance.pending, glance.oldest_pending, glance.poisoned, glance.behind) == (0, None, 0, 0)
+
+
+def test_delays_are_shown_by_tenant(stored: Stored, operator: Client) -> None:
+    for minutes, tenant in ((1, "quick"), (4, "middle"), (30, "slow")):
+        stored(tenant=f"location:{tenant}", received_at=NOW - timedelta(minutes=minutes))
+        stored(tenant=f"location:{tenant}", received_at=NOW)
+    stored(status="done", tenant="location:idle", received_at=NOW - timedelta(days=1))
+    found = queries.delays(NOW, shown=2)
+    assert (found.tenants, found.median, found.longest) == (3, 240.0, 1_800.0)
+    assert [(delay.tenant, delay.seconds) for delay in found.slowest] == [
+        ("location:slow", 1_800.0),
+        ("location:middle", 240.0),
+    ]
+    assert b"30 min" in operator.get("/admin/webhooks/mailbox/").content
+    assert queries.delays(NOW - timedelta(days=1)).median == 0.0, "a clock that is behind makes no delay negative"
+
+
+def test_tenants_that_are_not_installed_here_are_counted_and_shown(app: App, stored: Stored, operator: Client) -> None:
+    """Events of such a tenant change nothing: there is no plan, no job and no installation for it."""
+    for number, status in enumerate(Installation.Status):
+        Installation.objects.create(
+            app=app,
+            user_type=UserType.LOCATION if number else UserType.COMPANY,
+            resource_id=f"id{number}",
+            status=status,
+            origin=Installation.Origin.EVENT,
+            status_at=NOW,
+            created_at=NOW,
+        )
+    for tenant in ("company:id0", "location:id0", "location:id1", "location:id2", "location:no:such", "app"):
+        box = stored(tenant=tenant, type="ContactUpdate", payload={"id": "c", "locationId": tenant.partition(":")[2]})
+        mailbox.drain(box.mailbox_id)
+    stored(tenant="location:long ago", status="done", received_at=NOW - timedelta(days=2))
+    unknown = ["location:id0", "location:id2", "location:no:such"]
+    assert queries.not_installed(NOW) == len(unknown)
+    shown = operator.get("/admin/webhooks/mailbox/?installed=no").context["cl"].result_list
+    assert sorted(box.tenant for box in shown) == sorted([*unknown, "location:long ago"])
+    shown = operator.get("/admin/webhooks/mailbox/?installed=yes").context["cl"].result_list
+    assert sorted(box.tenant for box in shown) == ["company:id0", "location:id1"]
+    assert not Record.objects.exists()
+    assert not Trigger.objects.exists()
 
 
 @pytest.fixture

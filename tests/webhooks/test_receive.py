@@ -31,7 +31,7 @@ Sent = Callable[[], list[tuple[str, dict[str, Any]]]]
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that refuses connections for as long as the test runs: bound, but nobody listens."""
+    """A port that refuses connections for as long as the test runs: bound, but without a listener."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]

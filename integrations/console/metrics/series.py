@@ -82,6 +82,18 @@ def inbox(now: datetime) -> Iterator[Metric]:
     ages = [([status], _age(entry.oldest, now)) for status, entry in unsettled.items()]
     yield _gauge("events_oldest_seconds", "How long ago the oldest of them was received.", ["status"], ages)
     yield _single("mailboxes_behind", "Mailboxes with events that are due.", webhooks.behind(now))
+    delays = webhooks.delays(now)
+    yield _gauge(
+        "mailbox_delay_seconds",
+        "How long the next event of a tenant has waited: the median and the longest of the tenants with any.",
+        ["of"],
+        [(["median"], delays.median), (["longest"], delays.longest)],
+    )
+    yield _single(
+        "tenants_not_installed",
+        "Tenants whose events came in the last 24 hours although the app is not installed on them.",
+        webhooks.not_installed(now),
+    )
     answers = CounterMetricFamily(
         "hlapp_webhook_answers",
         "Answers to webhooks by outcome (app empty: the URL named no app of ours).",
