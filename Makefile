@@ -1,11 +1,11 @@
-# The verbs of daily work. Each makes what it needs: a fresh machine wants Python 3.11+, make and a package index.
+# Commands of daily work. Each installs what it needs; a fresh machine needs Python 3.11+, make and a package index.
 # Nothing is downloaded again until a requirements file changes.
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 ARGS ?=
 
-# A stamp says "these requirements, as they are now, are installed".
+# A stamp is newer than the requirements that are installed.
 RUN := $(VENV)/.installed-embedded
 TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
@@ -17,7 +17,7 @@ DEV := $(VENV)/.installed-dev
 help:
 	@echo "make demo          everything on one machine (ARGS=--once: sync once, then exit)"
 	@echo "make test          the tests (ARGS='-k name' and so on)"
-	@echo "make quick         the tests that take no time, under 90 seconds: while working"
+	@echo "make quick         the quick tests, under 90 seconds"
 	@echo "make check         format, lint, types, layers, structure, Lua, migrations, templates"
 	@echo "make bench         what the parts cost, beside the bare libraries"
 	@echo "make chromium      a browser for the browser tests"

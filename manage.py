@@ -86,7 +86,7 @@ def _profile(command: str, *, needs_servers: bool) -> Iterator[None]:
 
 
 def _database_trouble(error: OperationalError | ProgrammingError) -> str | None:
-    """One line for a failure that the operator can mend; None for a mistake in a query."""
+    """One line for a failure that the operator can fix; None for a mistake in a query."""
     if isinstance(error, OperationalError):
         return "database unreachable or failing: " + " ".join(_reason(error).split())
     if getattr(error.__cause__, "sqlstate", None) in _NOT_MADE:

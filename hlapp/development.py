@@ -64,7 +64,7 @@ def prepare(
 
 
 def refusal(command: str, environ: Mapping[str, str]) -> str | None:
-    """One line that says what to do when a development tool is run with a production configuration, else None.
+    """One line with the fix when a development tool is run with a production configuration, else None.
 
     Production is DEBUG=false, or keys without DEBUG: a development run generates its keys itself. Raises
     ConfigurationError for a malformed DEBUG.

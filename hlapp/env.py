@@ -1,7 +1,7 @@
 """Typed readers of environment variables; settings read the environment through this file and nowhere else.
 
 A missing or malformed variable does not raise where it is read. The reader notes the fault and returns an empty value
-of the right type; `check()` then names all faults at once, so that an operator mends them in one round. Every variable
+of the right type; `check()` then names all faults at once, so that an operator corrects them together. Every variable
 may be given as `NAME_FILE`, the path of a file that holds the value: orchestrators hand over secrets this way. An empty
 variable counts as unset, because compose files write `NAME=` for a missing one.
 

@@ -1,10 +1,9 @@
 """Redacted error pages and reports for unhandled exceptions, under DEBUG too.
 
-Django's own shows everything under DEBUG, and a development server's `META` is the whole environment. A developer's
-secrets are secrets too: pages are shared, photographed and pasted into issues. So this is closed by default, and DEBUG
-opens nothing: no variable of any frame (a debugger shows them), of `META` what the request brought and nothing of the
-environment, of form and cookies the names alone, and of all texts that stay nothing that looks like a token or like an
-address with a password.
+Django's own reporter shows everything under DEBUG, and `META` of a development server contains the whole environment. A
+developer's secrets need protection too, because people share pages and paste them into issues. So these reports, with
+and without DEBUG, contain: no local variables of a frame (a debugger shows them); of `META` only what came with the
+request; of forms and cookies only the names; and no text that looks like a token or like an address with a password.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Discreet(SafeExceptionReporterFilter):
     hidden_settings = SETTING_NAMES
 
     def cleanse_setting(self, key: Any, value: Any) -> Any:
-        """Blank a setting whose name or text tells of a secret."""
+        """Blank a setting if its name or its text looks like a secret."""
         cleansed = super().cleanse_setting(key, value)
         return self.cleanse_text(cleansed) if isinstance(cleansed, str) else cleansed
 
@@ -59,7 +58,7 @@ class Discreet(SafeExceptionReporterFilter):
 
 
 class Reporter(ExceptionReporter):
-    """DEFAULT_EXCEPTION_REPORTER: what Django's passes by every filter, the query and the exceptions' own words."""
+    """DEFAULT_EXCEPTION_REPORTER: also redacts the query string and exception texts, which no filter of Django sees."""
 
     filter: Discreet
 

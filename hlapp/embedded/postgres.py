@@ -1,8 +1,8 @@
 """The embedded PostgreSQL: TCP on loopback, SCRAM, a superuser with a generated password.
 
 As root the server runs as another user, who must reach its data although the directories above are private.
-It is therefore started *inside* its data directory and told that the data is in `/proc/self/cwd`: that link
-leads there without walking down from `/`, for the server and for every process it forks.
+So it is started *inside* its data directory, which is given to it as `/proc/self/cwd`. This link leads there without
+any directory above it, for the server and for every process that it forks.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SETTINGS = {
     "unix_socket_directories": "",
     "timezone": "UTC",
     "shared_buffers": "64MB",
-    # The demo's processes, or several tests at once that each start real workers, whose pools hold twenty.
+    # For the demo's processes, or for several tests at once that each start real workers with a pool of twenty.
     "max_connections": "250",
     # Parallel queries need shared memory, of which containers have 64 MB; here they gain nothing.
     "max_parallel_workers_per_gather": "0",

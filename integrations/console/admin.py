@@ -126,7 +126,7 @@ class InstallationAdmin(ReadOnlyAdmin):
         icon="delete_sweep",
     )
     def clean_up(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        """Uninstall here without asking the vendor, for an uninstall whose event never came."""
+        """Uninstall here without a call to the vendor, when the UNINSTALL event never arrived."""
         row = Installation.objects.select_related("app", "company", "location").get(pk=object_id)
         remove = uninstall.company if row.user_type == UserType.COMPANY else uninstall.location
         audit.record("install.removal_requested", actor=operator(request), subject=_subject(row))

@@ -30,7 +30,7 @@ RUNS, RESOURCES, FAILURES, TRACKED = 10, 8, 8, 60
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Figure:
     """One figure of the dashboard. `tone` is good, warn or bad; `note` adds detail below the figure."""
 
     title: str
@@ -73,11 +73,11 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def _tenant_cards(now: datetime) -> list[Card]:
+def _tenant_cards(now: datetime) -> list[Figure]:
     locations, companies = queries.installed(UserType.LOCATION), queries.installed(UserType.COMPANY)
     unclaimed, in_need = queries.unclaimed(), queries.credentials_in_need(now).count()
     return [
-        Card(
+        Figure(
             "Locations installed",
             f"{locations:,}",
             f"and {companies:,} compan{'y' if companies == 1 else 'ies'}"
@@ -85,7 +85,7 @@ def _tenant_cards(now: datetime) -> list[Card]:
             _list("tenants_installation", "status__exact=installed"),
             "download_done",
         ),
-        Card(
+        Figure(
             "Credentials in need",
             f"{in_need:,}",
             "suspended, expired or to be reconnected" if in_need else "all tokens are fresh",
@@ -96,13 +96,13 @@ def _tenant_cards(now: datetime) -> list[Card]:
     ]
 
 
-def _work_cards(now: datetime) -> list[Card]:
+def _work_cards(now: datetime) -> list[Figure]:
     unsettled = webhooks.unsettled()
     pending, poisoned = unsettled["pending"], unsettled["poisoned"].number
     running, (records, exact) = queries.running_count(), queries.records()
     waiting = f"oldest received {relative(pending.oldest, now)}" if pending.oldest else "no event waits"
     return [
-        Card(
+        Figure(
             "Events pending",
             f"{pending.number:,}",
             f"{poisoned:,} poisoned" if poisoned else waiting,
@@ -110,7 +110,7 @@ def _work_cards(now: datetime) -> list[Card]:
             "inbox",
             "warn" if poisoned else "good",
         ),
-        Card(
+        Figure(
             "Syncs under way",
             f"{running:,}",
             f"{'' if exact else 'about '}{records:,} records kept",
@@ -120,7 +120,7 @@ def _work_cards(now: datetime) -> list[Card]:
     ]
 
 
-def _job_card(now: datetime) -> Card:
+def _job_card(now: datetime) -> Figure:
     """The worst there is to say of background jobs: one that hangs, a pause, events set aside, or the longest wait."""
     hung, paused, aside = jobs.hung_now(now), jobs.paused(), jobs.set_aside_counts()
     if hung:
@@ -133,7 +133,7 @@ def _job_card(now: datetime) -> Card:
         longest = next(iter(jobs.delays(now, 1)), None)
         note = f"longest wait {longest.seconds:.0f} s, {longest.job}" if longest else "no run waits for a worker"
         link, tone = _list("jobs_run", "status__exact=running"), "good"
-    return Card("Job runs under way", f"{jobs.running_count():,}", note, link, "play_circle", tone)
+    return Figure("Job runs under way", f"{jobs.running_count():,}", note, link, "play_circle", tone)
 
 
 def _runs() -> list[Bar]:

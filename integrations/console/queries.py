@@ -102,7 +102,7 @@ def records() -> tuple[int, bool]:
 def busiest(limit: int) -> list[tuple[App, UserType, str]]:
     """(app, user type, resource id) of the tenants that likely use the API most at the moment.
 
-    First those whose tasks wait for quota, because theirs may be used up, then locations with runs, then companies.
+    First tenants with tasks that wait for quota, because it may be used up, then locations with runs, then companies.
     """
     tenants = {(app.pk, resource_id): (app, kind, resource_id) for app, kind, resource_id in _with_parked_tasks(limit)}
     for run in Run.objects.select_related("plan__app").order_by("-pk")[: limit * 8]:

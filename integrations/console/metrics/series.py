@@ -2,7 +2,7 @@
 
 Labels have few values: apps, user types, states, resources, lanes, error codes. A tenant's id is never a label, because
 a thousand locations would make a thousand series. Where single tenants matter, the worst value is exposed, and the
-admin pages show whose it is. When the quota store cannot be reached, the other metrics are still exposed and
+admin pages show which tenant has it. When the quota store cannot be reached, the other metrics are still exposed and
 `hlapp_quota_store_up` is 0.
 """
 
@@ -122,7 +122,7 @@ def work(now: datetime) -> Iterator[Metric]:
     yield _gauge("jobs_paused", "Paused background jobs.", ["job"], paused)
     aside = [([job], float(number)) for job, number in jobs.set_aside_counts()]
     yield _gauge("job_events_set_aside", "Events over which a job failed, not yet run again.", ["job"], aside)
-    yield _single("threads_silent", "Worker threads that hang, or work without a word.", len(jobs.hung_now(now)))
+    yield _single("threads_silent", "Worker threads that hang, or that report no progress.", len(jobs.hung_now(now)))
     longest = max((delay.seconds for delay in jobs.delays(now, 1)), default=0.0)
     yield _single("job_delay_seconds", "How long the longest waiting tenant's run has been due.", longest)
     overdue = [([kind], number) for kind, number in workers.overdue(now).items()]

@@ -25,9 +25,11 @@ class Command(BaseCommand):
     help = "Check configuration, services, keys, workers, beat and apps. Exits 1 when a check failed."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """The option `--json`."""
         parser.add_argument("--json", action="store_true", help="print the findings as JSON")
 
     def handle(self, **options: Any) -> None:
+        """Print the findings. Raises CommandError that names the failed checks."""
         findings = diagnostics.run_all()
         if options["json"]:
             self.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2))

@@ -22,9 +22,11 @@ class Command(BaseCommand):
     help = "Show apps, installations, credential health, quota, sync and inbox."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """The option `--json`."""
         parser.add_argument("--json", action="store_true", help="print everything as JSON")
 
     def handle(self, **options: Any) -> None:
+        """Print the report as tables, or as JSON."""
         found = report.collect(clock.now())
         if options["json"]:
             self.stdout.write(json.dumps(found, indent=2, cls=DjangoJSONEncoder))
