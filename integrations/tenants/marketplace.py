@@ -67,7 +67,7 @@ def find(name: str | None) -> App:
 def identity(app: App) -> ClientIdentity:
     """The client id and secret for the token endpoint; the secret is unsealed for one use.
 
-    Raises ClientRejected, before anything is sent, for an app whose secret was given up with a lost key.
+    Raises ClientRejected, before anything is sent, for an app without a secret, because its key was lost.
     """
     if app.client_secret_sealed is None:
         raise ClientRejected(f"the client secret of {app} is not stored: {SECRET_NEEDED}", app=app.highlevel_id)

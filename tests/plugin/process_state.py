@@ -26,7 +26,7 @@ def reset() -> None:
     access_cache.clear()  # tokens of credentials that are gone
     kept_calls.reset()  # how many failed calls were kept in this minute
     inbox.breaker.reset()  # mailboxes that did not answer
-    counters.reset_all()  # what another test counted, and nobody has written
+    counters.reset_all()  # what another test counted and did not write
 
 
 def forget_connections() -> None:

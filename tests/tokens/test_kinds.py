@@ -135,7 +135,7 @@ def test_a_private_token_calls_api_2(credential_key: CredentialKey, vendor: List
 
 def test_where_only_oauth_will_do_nothing_is_sent(app: App, vendor: Listener) -> None:
     manual.enter(store.company(app, AGENCY), PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
-    with pytest.raises(BadRequest, match="OAuth grant only"):
+    with pytest.raises(BadRequest, match="needs an OAuth grant"):
         gateway.call("oauth.get-installed-location", app=app, company=AGENCY, params={"appId": "x"})
     assert vendor.asked == []
 
