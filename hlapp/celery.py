@@ -97,10 +97,10 @@ def _start_threads(sender: Any, **_: object) -> None:
 
     controller = sender.controller
     dispatcher = Dispatcher(threads=controller.concurrency, queues=sender.app.amqp.queues.consume_from)
-    beside = (ParkedTaskDispatcher(), Repairers(), DrainThread())
-    for one in (dispatcher, *beside):
+    others = (ParkedTaskDispatcher(), Repairers(), DrainThread())
+    for one in (dispatcher, *others):
         one.start()
         signals.worker_shutdown.connect(lambda one=one, **_: one.stop(), weak=False)
-    guard = Guard(controller, dispatcher, beside=beside, memory_limit=settings.WORKER_MEMORY_BYTES)
+    guard = Guard(controller, dispatcher, others=others, memory_limit=settings.WORKER_MEMORY_BYTES)
     guard.start()
     signals.worker_shutting_down.connect(lambda **_: guard.terminate(), weak=False)

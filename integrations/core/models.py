@@ -60,10 +60,13 @@ class WorkerProcessManager(models.Manager["WorkerProcess"]):
         """Remove the rows of processes that have not reported since `since`."""
         self.filter(seen_at__lte=since).delete()
 
+    def hung_by_process(self, since: datetime) -> dict[str, list[dict[str, Any]]]:
+        """What the silent threads of each living process work on; the list is empty for a healthy process."""
+        return dict(self.filter(seen_at__gt=since).values_list("name", "hung"))
+
     def hung(self, since: datetime) -> list[dict[str, Any]]:
         """What silent threads of living processes work on: rows of process, work, seconds and position."""
-        rows = self.filter(seen_at__gt=since).exclude(hung=[]).values_list("name", "hung")
-        return [{"process": name, **one} for name, found in rows for one in found]
+        return [{"process": name, **one} for name, found in self.hung_by_process(since).items() for one in found]
 
 
 class WorkerProcess(models.Model):

@@ -7,8 +7,8 @@ from datetime import timedelta
 from celery import current_app
 from kombu.exceptions import OperationalError
 
-from integrations.core import dispatch
-from integrations.core.celery_tasks import enqueue, task
+from integrations.core import clock, dispatch
+from integrations.core.celery_tasks import task
 from integrations.sync import plans, runs
 from integrations.sync.models import Run
 
@@ -35,12 +35,16 @@ def advance(*, run_id: int, **_: object) -> None:
 
 @task("sync.sweep")
 def sweep(**_: object) -> None:
-    """Beat sends this: find locations whose message was lost, and make their plans or forget them."""
+    """Beat sends this: find locations whose message was lost, and make their plans or forget them.
+
+    It does so itself, for a limited time. Messages would pile up behind busy workers, more with every sweep.
+    """
+    until = clock.monotonic() + plans.PURGE_SECONDS
     unplanned, orphaned = plans.strays()
-    for app_id, location_id in unplanned:
-        enqueue("sync.plan", app_id=app_id, location_id=location_id)
-    for app_id, location_id in orphaned:
-        enqueue("sync.forget", app_id=app_id, location_id=location_id)
+    for act, found in ((plans.make, unplanned), (plans.forget, orphaned)):
+        for app_id, location_id in found:
+            if clock.monotonic() < until:
+                act(app_id, location_id)
 
 
 def workers() -> int | None:

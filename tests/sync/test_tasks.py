@@ -67,12 +67,18 @@ def test_what_is_due_is_started_and_sent_and_so_is_what_was_left(plan: Plan, at:
     assert set(Run.objects.filter(lease_owner="queued").values_list("pk", flat=True)) == {left.pk, started.pk}
 
 
-def test_the_sweep_looks_for_strays(
+def test_the_sweep_makes_missing_plans_and_forgets_who_is_gone_without_messages(
     installation: Installation, sent: Sent, at: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
+    """Workers may be busy for long: a message of every sweep would lie in front of them."""
     with django_capture_on_commit_callbacks(execute=True):
         tasks.sweep()
-    assert sent == [("sync.plan", {"app_id": installation.app_id, "location_id": LOCATION})]
+        assert Plan.objects.filter(location_id=LOCATION).exists()
+        Installation.objects.filter(pk=installation.pk).update(status=Installation.Status.UNINSTALLED)
+        Run.objects.all().delete()
+        tasks.sweep()
+    assert not Plan.objects.filter(location_id=LOCATION).exists()
+    assert sent == []
 
 
 def test_without_a_broker_there_is_no_telling_how_many_workers_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,8 @@
 Each second it keeps the leases of turns whose threads have written nothing for a while. A thread cannot be stopped
 from outside, so when one is silent for too long, or when the process has grown too large, the process *replaces
 itself*: its turns hand their runs back, it fetches nothing but urgent messages until they have, then nothing at all;
-the silent turns are given up, and the process starts anew by `exec` under its own id, so no supervisor is needed.
+the silent turns are given up, and the process starts anew by `exec` under its own id, so no supervisor is needed. Of
+several processes with hung threads one goes after the other, so that one is always there for urgent work.
 
 On SIGTERM Celery waits for its threads without end. The guard gives them `DRAIN_SECONDS`, takes the runs of the others
 back, so that another worker begins at once, and ends the process. Container platforms kill after 30 s.
@@ -15,12 +16,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, NoReturn, Protocol
 
 import structlog
 from django.db import DatabaseError, connection, transaction
 
 from integrations.core import clock
+from integrations.core.models import WorkerProcess
 from integrations.core.process import activity, memory, stopping
 from integrations.core.process.activity import Activity
 from integrations.core.runs.querysets import LeaseLost
@@ -31,6 +34,10 @@ DRAIN_SECONDS = 18.0  # for running tasks after SIGTERM
 EXIT_SECONDS = 23.0  # after SIGTERM, then the process ends whatever still runs
 HAND_BACK_SECONDS = 60.0  # for turns to hand their runs back before the process replaces itself
 URGENT_SECONDS = 20.0  # then for urgent tasks to end
+FETCH_SECONDS = 1.5  # a fetch that is under way may bring one more message for so long (kombu: BRPOP, one second)
+OTHERS_SEEN = timedelta(seconds=5)  # a process that reported within this time is alive
+OTHERS_RETURN = 60.0  # seconds in which another process that replaces itself should be back
+LONGEST_TURN = 90.0  # seconds after which a process replaces itself whatever the others do
 LOCK_TIMEOUT = "2s"  # a silent thread may hold the lock of its run's row
 _STEP = 0.1
 log = structlog.get_logger(__name__)
@@ -43,18 +50,28 @@ class Thread(Protocol):
         """Release what it holds, and end."""
 
 
+class NamedThread(Thread, Protocol):
+    """The dispatcher: its name is that of the process among the worker processes."""
+
+    owner: str
+
+
 class Guard:
-    """The thread of one worker process. `controller` is Celery's, `beside` are the threads to stop before the end.
+    """The thread of one worker process. `controller` is Celery's, `others` are threads to stop before the end.
 
     `memory_limit` is in bytes; 0 is none.
     """
 
-    def __init__(self, controller: Any, dispatcher: Thread, *, beside: Sequence[Thread], memory_limit: int) -> None:
-        self._controller, self._dispatcher, self._beside = controller, dispatcher, beside
+    def __init__(
+        self, controller: Any, dispatcher: NamedThread, *, others: Sequence[Thread], memory_limit: int
+    ) -> None:
+        self._controller, self._dispatcher, self._others = controller, dispatcher, others
         # Never so low that a process that has just started would replace itself again and again.
         self._memory_limit = max(memory_limit, 3 * memory.resident() // 2) if memory_limit else 0
         self._terminated_at: float | None = None
         self._kept_at = 0.0
+        self._wanted_at = 0.0  # since when there is a reason to replace the process
+        self._others_at = 0.0  # when another process was last seen
         self._thread = threading.Thread(target=self._run, name="worker-guard", daemon=True)
 
     def start(self) -> None:
@@ -70,8 +87,11 @@ class Guard:
             self._keep_leases()
             if self._terminated_at is not None:
                 self._drain(self._terminated_at)
-            if reason := self._reason_to_replace():
+            if not (reason := self._reason_to_replace()):
+                self._wanted_at = 0.0
+            elif self._is_our_turn():
                 self._replace(reason)
+            connection.close()
             self._wait(lambda: self._terminated_at is not None, BEAT)
 
     def _keep_leases(self) -> None:
@@ -90,13 +110,30 @@ class Guard:
             return f"memory: {used // 2**20} MB, of which most came with {activity.grown() or 'unknown work'}"
         return ""
 
+    def _is_our_turn(self) -> bool:
+        """Whether another process is there for urgent work, and none with hung threads goes first."""
+        now = clock.monotonic()
+        self._wanted_at = self._wanted_at or now
+        try:
+            others = WorkerProcess.objects.hung_by_process(clock.now() - OTHERS_SEEN)
+        except DatabaseError:
+            others = {}
+        others.pop(self._dispatcher.owner, None)
+        if others:
+            self._others_at = now
+        if now - self._wanted_at > LONGEST_TURN:
+            return True
+        if not others:
+            return not self._others_at or now - self._others_at > OTHERS_RETURN
+        return all(self._dispatcher.owner < name for name, hung in others.items() if hung)
+
     def _replace(self, reason: str) -> NoReturn:
         """Start this process anew without losing what its other threads do."""
         log.error("worker.replaced", reason=reason, working_on=[one.describe() for one in activity.running()])
         stopping.request(urgent_too=False)
         self._wait(lambda: not _lively(turns_only=True), HAND_BACK_SECONDS)
         stopping.request(urgent_too=True)
-        self._wait(lambda: not _lively(turns_only=False), URGENT_SECONDS)
+        self._wait_for_silence()
         if self._terminated_at is not None:
             self._drain(self._terminated_at)
         _give_up_turns(are_failures=True)
@@ -126,6 +163,15 @@ class Guard:
             self._keep_leases()
             clock.sleep(_STEP)
 
+    def _wait_for_silence(self) -> None:
+        """Until no task has run for as long as a fetch that is under way may still bring one."""
+        until = clock.monotonic() + URGENT_SECONDS
+        busy_at = clock.monotonic()
+        while clock.monotonic() < min(until, busy_at + FETCH_SECONDS):
+            if _lively(turns_only=False):
+                busy_at = clock.monotonic()
+            self._wait(lambda: False, _STEP)
+
     def _leave(self) -> None:
         """Release the leases of the other threads, so that another process leads at once, and the pid file."""
         stops = threading.Thread(target=self._stop_others, daemon=True)
@@ -135,7 +181,7 @@ class Guard:
             lock.release()
 
     def _stop_others(self) -> None:
-        for one in (self._dispatcher, *self._beside):
+        for one in (self._dispatcher, *self._others):
             self._stop(one)
 
     def _stop(self, thread: Thread) -> None:
