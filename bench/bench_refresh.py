@@ -105,7 +105,7 @@ def credentials(url: str, count: int) -> list[int]:
         for n in range(count)
     )
     for row in rows:
-        store.swap(row, grant, now=now)
+        store.replace_token_pair(row, grant, now=now)
     Credential.objects.update(refresh_due_at=now)
     return [row.pk for row in rows]
 

@@ -88,7 +88,7 @@ DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = False
 # Keys in Redis carry the database's name, so two deployments on one Redis never mix.
 NAMESPACE = DATABASES["default"].get("NAME", "")
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
-# Whether the governor may learn where the vendor's fixed windows begin (integrations/quota/window.lua).
+# Whether the governor may learn where the vendor's fixed windows begin (integrations/quota/permits/lua/window.lua).
 QUOTA_LEARN_WINDOW = env.flag("QUOTA_LEARN_WINDOW", default=True)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL)
 

@@ -36,7 +36,8 @@ identifiers for logs, pages and `--json`: code shows it and never decides by it.
 its parent's `code`, because codes are stored and shown.
 
 Every error survives pickling, because Celery carries it between processes. Foreign exceptions are turned into
-this tree at one boundary per library (`highlevel.transport`, `highlevel.oauth`, `vault.seal`, `quota.governor`).
+this tree at one boundary per library (`highlevel.http.transport`, `highlevel.oauth`, `vault.seal`,
+`quota.permits.scripts`).
 """
 
 from __future__ import annotations

@@ -22,5 +22,5 @@ class TokensConfig(AppConfig):
         seals.register()
         vault_adapter.register()
         lost_key.register()
-        spool.register(commit.KIND, commit.commit)
+        spool.register(commit.KIND, commit.spooled_pair)
         dispatch.register(tasks.SOURCE)

@@ -74,14 +74,14 @@ def save_grant(key: CredentialKey, grant: Grant, *, now: datetime) -> Credential
     """
     with transaction.atomic():
         row = _locked(key, company_id=grant.company_id or "", now=now)
-        swap(row, grant, now=now, granted=True)
+        replace_token_pair(row, grant, now=now, granted=True)
         if key.tenant.user_type == UserType.COMPANY:
             lost = Credential.objects.filter(app=key.app, company_id=key.tenant.id, user_type=UserType.LOCATION)
             lost.filter(state=Credential.State.NEEDS_RECONNECT).make_due(now)
     return row
 
 
-def swap(row: Credential, grant: Grant, *, now: datetime, granted: bool = False) -> bool:
+def replace_token_pair(row: Credential, grant: Grant, *, now: datetime, granted: bool = False) -> bool:
     """Replace the pair of `row.generation` by `grant`, asked for at `now`, in the database and in `row`.
 
     False, with `row` unchanged, when the database has another generation already. A grant without a refresh token

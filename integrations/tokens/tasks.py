@@ -72,7 +72,7 @@ def repair_one(*, credential_id: int, **_: object) -> None:
 @task("tokens.sweep")
 def sweep(**_: object) -> None:
     """Drain the spool, then send a task for each orphan and each probe of a halted app. Beat sends this task."""
-    spool.drain(commit.KIND, commit.commit)  # before the repairs, which would find the grant dead
+    spool.drain(commit.KIND, commit.spooled_pair)  # before the repairs, which would find the grant dead
     now = clock.now()
     for credential_id in lease.orphans():
         enqueue("tokens.repair", credential_id=credential_id)

@@ -15,7 +15,7 @@ class Mailbox(models.Model):
     due_at = models.DateTimeField(null=True, blank=True, db_index=True)
     lease_owner = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
-    # After a worker died over it (`webhooks.deaths`).
+    # After a worker died over it (`webhooks.settle.worker_died`).
     alone = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="how many of the next events are handled one at a time"
     )

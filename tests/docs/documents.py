@@ -6,6 +6,7 @@ A *citation* is a reference from code or a document to a numbered section: `FACT
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from collections import Counter
@@ -36,6 +37,9 @@ _NAMED = re.compile(rf"\b(FACTS|QUOTA),{_GAP}([a-z][a-z ]*[a-z])(?=[,).;])")
 _ITEM_PARTS = re.compile(rf"({_NUMBER})((?:{_GAP}(?:and{_GAP})?{_LABEL})*)(?:,{_GAP}\"([A-Z][^\"\n]*)\")?")
 _DOCUMENT = re.compile(r"(?<![\w./-])(docs/[\w./-]+\.md)(?:#([\w.-]+))?")
 _BARE = re.compile(r"(?<![\w/])((?:vendor-facts|quota|architecture|glossary)\.md)#([\w.-]+)")
+_DOTTED = re.compile(r"`(?:integrations\.)?([a-z]\w*(?:\.\w+)+)(?:\([^`]*\))?`")
+_LITERAL = re.compile(r"[\"']([a-z_]\w*(?:\.\w+)+)[\"']")
+_ENDINGS = {"py", "lua", "css", "html", "md", "log"}
 _PATH = re.compile(r"(?:integrations|hlapp|tests|bench|templates|static|docs|requirements|\.ci)(?:/[\w.*-]+)+/?")
 
 
@@ -158,3 +162,51 @@ def missing_paths(text: str, root: Path) -> list[str]:
         if not there or (name.endswith("/") and "*" not in name and not (root / name).is_dir()):
             problems.append(f"{line_of(prose, match.start())}: there is no {name}")
     return problems
+
+
+def unknown_names(text: str, root: Path) -> list[str]:
+    """Dotted names in backticks that begin with a room and lead to no module, class or function.
+
+    A model may stand without its module: `sync.Run`. What the code has as a string is the name of a log line, an audit
+    action or a task, and no place in the code.
+    """
+    problems = []
+    for match in _DOTTED.finditer(text):
+        name = match[1]
+        room, *rest = name.split(".")
+        if not (root / "integrations" / room / "__init__.py").is_file() or rest[-1] in _ENDINGS:
+            continue
+        if not _leads_somewhere(root / "integrations" / room, rest) and name not in _literals(root):
+            problems.append(f"{line_of(text, match.start())}: there is no {name}")
+    return problems
+
+
+def _leads_somewhere(package: Path, names: list[str]) -> bool:
+    first, *rest = names
+    if (package / first).is_dir():
+        return not rest or _leads_somewhere(package / first, rest)
+    if (package / f"{first}.py").is_file():
+        return not rest or rest[0] in _defined(package / f"{first}.py")
+    inside = (path for path in (package / "__init__.py", package / "models.py") if path.is_file())
+    return any(first in _defined(path) for path in inside)
+
+
+@cache
+def _defined(path: Path) -> frozenset[str]:
+    """Functions, classes, constants and imports of a module."""
+    made: set[str] = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            made.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            made.update(part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+    return frozenset(made)
+
+
+@cache
+def _literals(root: Path) -> frozenset[str]:
+    """Dotted strings in the code."""
+    texts = (path.read_text(encoding="utf-8") for path in files(root, ".py"))
+    return frozenset(name for text in texts for name in _LITERAL.findall(text))

@@ -43,6 +43,11 @@ def test_paths_in_the_documents_exist() -> None:
     assert problems_in(told, documents.missing_paths) == []
 
 
+def test_names_of_modules_and_functions_in_backticks_exist() -> None:
+    present = [path for path in CITING if path.name not in HISTORY]
+    assert problems_in(present, documents.unknown_names) == []
+
+
 @pytest.mark.parametrize(("name", "prefix"), [("docs/vendor-facts.md", "facts"), ("docs/quota.md", "quota")])
 def test_every_numbered_section_has_its_anchor(name: str, prefix: str) -> None:
     """Directly above its heading, so that a link shows the heading."""
@@ -175,3 +180,18 @@ def test_paths_are_judged(repository: Path) -> None:
         "`docs/quota.md` `docs/` `docs/*.md` `integrations/<room>/a.py` `make check`\n`docs/none.py` `docs/quota.md/`"
     )
     assert documents.missing_paths(text, repository) == ["2: there is no docs/none.py", "2: there is no docs/quota.md/"]
+
+
+def test_a_dotted_name_leads_to_a_module_class_function_or_model(tmp_path: Path) -> None:
+    room = tmp_path / "integrations" / "tokens" / "refresh"
+    room.mkdir(parents=True)
+    (room.parent / "__init__.py").touch()
+    (room.parent / "models.py").write_text("class Credential: ...\nLONGEST: int = 3\n")
+    (room / "commit.py").write_text('def new_pair() -> None:\n    log("tokens.swapped")\n')
+    good = "`tokens.refresh`, `tokens.Credential.pk`, `tokens.refresh.commit.new_pair()`, `tokens.models.LONGEST`"
+    others = " `tokens.swapped` is a log line, `tokens.py` a file, `django.db` foreign"
+    assert documents.unknown_names(good + others, tmp_path) == []
+    assert documents.unknown_names("\n`tokens.renew` and `tokens.refresh.commit.put`", tmp_path) == [
+        "2: there is no tokens.renew",
+        "2: there is no tokens.refresh.commit.put",
+    ]

@@ -74,7 +74,7 @@ def test_the_wrong_kind_of_credential_is_named_and_refreshes_nothing(
 ) -> None:
     """The sandbox answers a company's token here as HighLevel does; ours would send it only out of a mix-up of rows."""
     row = Credential.objects.select_related("app").get(pk=location.pk)
-    assert store.swap(row, company_grant(vendor, app), now=clock.now())
+    assert store.replace_token_pair(row, company_grant(vendor, app), now=clock.now())
     ripe(row)
     counted_before = counted.refreshes
     for _ in range(2):

@@ -55,7 +55,7 @@ class Vendor:
         return state
 
     def fault(self, path: str, kind: str, *, times: int | None = 1, **params: Any) -> None:
-        """What goes wrong with the next requests below `path` (integrations/sandbox/faults/faults.py)."""
+        """What goes wrong with the next requests below `path` (integrations/sandbox/faults.py)."""
         self.post("/sandbox/faults", {"kind": kind, "match": {"path": path}, "times": times, "params": params})
 
     def advance(self, seconds: float) -> None:

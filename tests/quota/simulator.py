@@ -2,7 +2,7 @@
 
 Every way has its latency there and back, drawn anew; one call in a hundred stalls for up to two seconds between its
 permit and its sending, one in two thousand is counted and never answered, another dies with its worker.
-Processes report as `quota.reports` does. `bench.bench_proof` runs as many as wanted.
+Processes report as `quota.permits.reports` does. `bench.bench_proof` runs as many as wanted.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ STEPS = ("before", "claimed", "answered", "swapped")
 @contextmanager
 def watched(reached: Callable[[str], object]) -> Iterator[None]:
     """Calls `reached` with the name of each step that a refresh gets to inside the block."""
-    claim, swap = lease.claim, commit.swap
+    claim, swap = lease.claim, commit.new_pair
 
     def watched_claim(*args: Any, **kwargs: Any) -> Any:
         reached("before")
@@ -33,5 +33,5 @@ def watched(reached: Callable[[str], object]) -> Iterator[None]:
         reached("swapped")
         return row
 
-    with mock.patch.object(lease, "claim", watched_claim), mock.patch.object(commit, "swap", watched_swap):
+    with mock.patch.object(lease, "claim", watched_claim), mock.patch.object(commit, "new_pair", watched_swap):
         yield

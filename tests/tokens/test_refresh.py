@@ -135,14 +135,14 @@ def test_a_lost_lease_does_not_throw_the_answer_away(location, vendor) -> None:
     orphan(location, owner="slow")
     assert lease.claim(location.pk, owner="quick")
     grant = location_grant(vendor, location.app, location.resource_id)
-    assert store.swap(location, grant, now=clock.now())
+    assert store.replace_token_pair(location, grant, now=clock.now())
 
 
 def test_of_two_swaps_one_wins(location, vendor) -> None:
     first, second = (location_grant(vendor, location.app, location.resource_id) for _ in range(2))
     other = Credential.objects.get(pk=location.pk)
-    assert store.swap(location, first, now=clock.now())
-    assert not store.swap(other, second, now=clock.now())
+    assert store.replace_token_pair(location, first, now=clock.now())
+    assert not store.replace_token_pair(other, second, now=clock.now())
     assert other.generation == location.generation - 1, "the loser's row is as it was"
     row = Credential.objects.get(pk=location.pk)
     assert store.access_token(row) == first.access_token
@@ -152,7 +152,7 @@ def test_a_dead_grant_needs_a_reconnect_and_says_why(location, vendor) -> None:
     for _ in range(2):
         row = refresh(location.pk)
     spent = location_grant(vendor, location.app, location.resource_id)
-    store.swap(row, spent, now=clock.now())
+    store.replace_token_pair(row, spent, now=clock.now())
     vendor.fault("/oauth/token", "status", status=400, body={"error": "invalid_grant"})
     with pytest.raises(GrantRevoked):
         refresh(location.pk)
@@ -234,7 +234,7 @@ def test_an_uninstall_wipes_both_tokens_and_nothing_revives_them(location, vendo
     key = store.location(location.app, location.resource_id)
     store.revoke(key, reason="UNINSTALL event", now=clock.now())
     late = location_grant(vendor, location.app, location.resource_id)
-    assert not store.swap(in_flight, late, now=clock.now())
+    assert not store.replace_token_pair(in_flight, late, now=clock.now())
     row = Credential.objects.get(pk=location.pk)
     assert (row.state, row.access_sealed, row.refresh_sealed) == (State.REVOKED, None, None)
 

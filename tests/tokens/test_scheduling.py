@@ -151,7 +151,7 @@ def test_ten_thousand_installed_in_a_minute_do_not_come_due_in_one(app: App) -> 
     grant = Grant(Secret("a"), Secret("r"), 86_399, frozenset(), "Location", location_id="one")
     dues = []
     for _ in range(400):
-        store.swap(row, grant, now=NOW)
+        store.replace_token_pair(row, grant, now=NOW)
         assert row.refresh_due_at is not None
         assert row.expires_at is not None
         dues.append(row.refresh_due_at)

@@ -123,7 +123,7 @@ def test_whatever_keeps_a_pair_from_its_row_does_not_lose_it(location, vendor, s
         raise ValueError("a mistake of ours")
 
     with monkeypatch.context() as during:
-        during.setattr(store, "swap", broken)
+        during.setattr(store, "replace_token_pair", broken)
         with pytest.raises(StoreUnavailable):
             refresh(location.pk)
         tasks.sweep()
@@ -178,9 +178,9 @@ def test_it_waits_while_the_database_is_away(location, vendor, spool_directory) 
     with no_writes("tokens_credential"):
         with pytest.raises(StoreUnavailable):
             refresh(location.pk)
-        assert spool.drain("pair", tasks.commit.commit) == 0
+        assert spool.drain("pair", tasks.commit.spooled_pair) == 0
         assert len(entries(spool_directory)) == 1
-    assert spool.drain("pair", tasks.commit.commit) == 1
+    assert spool.drain("pair", tasks.commit.spooled_pair) == 1
 
 
 @pytest.mark.parametrize("error", [InternalError, InterfaceError, OperationalError, ProgrammingError])
@@ -189,10 +189,10 @@ def test_whatever_the_database_says_it_waits(location, vendor, spool_directory, 
     with no_writes("tokens_credential", error):
         with pytest.raises(StoreUnavailable, match="kept"):
             refresh(location.pk)
-        assert spool.drain("pair", rescue.commit) == 0
+        assert spool.drain("pair", rescue.spooled_pair) == 0
         assert len(entries(spool_directory)) == 1
         assert (len(sealed_hash.items("spool")), sealed_hash.items("spool-aside")) == (1, {})
-    assert spool.drain("pair", rescue.commit) == 1
+    assert spool.drain("pair", rescue.spooled_pair) == 1
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
 
 
@@ -211,7 +211,7 @@ def test_an_entry_that_waits_holds_up_no_other(location, neighbour, vendor, spoo
     def commit(entry: spool.SpooledGrant) -> None:
         if entry.facts == json.loads((spool_directory / first).read_text())["facts"]:
             raise ProgrammingError("a migration is under way")
-        rescue.commit(entry)
+        rescue.spooled_pair(entry)
 
     assert spool.drain("pair", commit) == 1
     assert entries(spool_directory) == [first]
@@ -332,7 +332,7 @@ def test_a_newer_pair_is_not_overwritten(location, vendor, spool_directory) -> N
     let_pass(location)
     newer = refresh(location.pk)
     token = store.access_token(newer)
-    assert spool.drain("pair", tasks.commit.commit) == 1
+    assert spool.drain("pair", tasks.commit.spooled_pair) == 1
     row = Credential.objects.get(pk=location.pk)
     assert (row.generation, store.access_token(row)) == (newer.generation, token)
     assert entries(spool_directory) == []

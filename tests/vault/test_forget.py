@@ -128,7 +128,7 @@ def test_a_company_that_is_lost_too_mints_nothing_until_it_comes_back(app, ring)
 def test_a_lost_access_token_is_refreshed_by_the_one_that_is_not(app, ring) -> None:
     row = make_rows(app, 1)[0]
     ring("k2", "k1")
-    assert store.swap(again(row), grant("new"), now=clock.now())
+    assert store.replace_token_pair(again(row), grant("new"), now=clock.now())
     ring("k1")
     old = store.save_grant(store.location(app, "other"), grant("other"), now=clock.now())
     Credential.objects.filter(pk=row.pk).update(access_sealed=again(old).access_sealed)
@@ -213,7 +213,7 @@ def test_a_pair_in_the_spool_under_a_key_that_is_here_saves_its_credential(app, 
     ring("k2")
     ends("k1")
     assert again(row).state == State.NEEDS_RECONNECT
-    spool.drain(commit.KIND, commit.commit)
+    spool.drain(commit.KIND, commit.spooled_pair)
     assert (again(row).state, tokens(row)) == (State.ACTIVE, ("access-newer", "refresh-newer"))
 
 

@@ -112,7 +112,7 @@ def test_a_row_written_in_between_is_left_alone(app, ring) -> None:
     column = next(c for c in columns.registered() if c.label == "tokens.Credential.access_sealed")
     stale = list(column.stale("k2"))
     blobs = list(rotation._reseal(column, keys.ring(), stale, []))
-    store.swap(Credential.objects.get(pk=row.pk), grant("newer"), now=clock.now())
+    store.replace_token_pair(Credential.objects.get(pk=row.pk), grant("newer"), now=clock.now())
     assert rotation._swap(column, blobs) == 0
     assert tokens(row) == ("access-newer", "refresh-newer")
 
@@ -191,7 +191,7 @@ class Refresher(threading.Thread):
         store.access_token(row)
         store.refresh_token(row)
         text, generation = f"{self.name}-{self.random.random()}", row.generation + 1
-        if store.swap(row, grant(text), now=clock.now()):
+        if store.replace_token_pair(row, grant(text), now=clock.now()):
             self.swaps.setdefault(pk, {})[generation] = text
 
 
@@ -260,7 +260,7 @@ def test_a_blob_opens_in_no_other_row_field_or_generation(app, ring) -> None:
     rows.append(store.save_grant(store.location(other, "loc0"), grant("other"), now=clock.now()))
     rows.append(store.save_grant(store.company(app, "loc0"), grant("company"), now=clock.now()))
     older = Credential.objects.get(pk=rows[0].pk)
-    assert store.swap(Credential.objects.get(pk=older.pk), grant("newer"), now=clock.now())
+    assert store.replace_token_pair(Credential.objects.get(pk=older.pk), grant("newer"), now=clock.now())
     rows.append(Credential.objects.get(pk=older.pk))
     rows[0] = older  # the same row, one generation before
     openers = {"access_sealed": store.access_token, "refresh_sealed": store.refresh_token}

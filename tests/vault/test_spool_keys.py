@@ -80,7 +80,7 @@ def test_rotation_reseals_both_copies_and_the_entry_still_commits(app, ring, spo
     assert (spool_directory / name).read_bytes() == sealed_hash.items("spool")[name]
     assert [path.name for path in spool_directory.iterdir()] == [name]
     ring("k2")
-    assert spool.drain(commit.KIND, commit.commit) == 1
+    assert spool.drain(commit.KIND, commit.spooled_pair) == 1
     row = Credential.objects.get(pk=row.pk)
     assert (row.generation, store.access_token(row).reveal()) == (2, "access-newer")
 
@@ -93,7 +93,7 @@ def test_what_is_committed_while_it_is_resealed_changes_nothing(app, ring, monke
 
     def committed_first(keys: Any, key_id: str, secret: Any, binding: Binding) -> bytes:
         if binding.field == "spooled":
-            spool.drain(commit.KIND, commit.commit)
+            spool.drain(commit.KIND, commit.spooled_pair)
         return seal_under(keys, key_id, secret, binding)
 
     monkeypatch.setattr(rotation, "seal_under", committed_first)

@@ -244,7 +244,7 @@ class Turn(ABC, Generic[R]):
         self._runs.hand_back(self.run, self.owner, clock.now(), **attempts)
 
     def log(self, level: str, event: str, context: Fields | None = None) -> None:
-        """Log an event of this turn, such as `sync.failed`."""
+        """Log an event of this turn, such as "sync.failed"."""
         getattr(log, level)(f"{self.log_name}.{event}", **{**(context or {}), **self.log_context()})
 
     def _end(self, status: str, now: datetime, fields: Fields) -> None:

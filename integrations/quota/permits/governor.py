@@ -1,8 +1,8 @@
 """Governor: rate limiting by permits, as fast as a resource's quota allows, across all workers on all machines.
 
 Limits belong to (app, resource). A permit is a slot that becomes free again one window after the response to its call
-was received, which keeps any server's burst window below its limit without knowing where that window starts (the
-proof is in `permit.lua`'s head). One HTTP attempt per permit: a retry asks again.
+was received, which keeps any server's burst window below its limit without knowing where that window starts (QUOTA
+section 2 has the proof). One HTTP attempt per permit: a retry asks again.
 
 Without the store there are no new permits, for no lane. A share of its own for each worker cannot be safe: one that
 does not reach the store cannot know that the others do not, and they would go on spending the whole quota. Permits in

@@ -116,7 +116,7 @@ def _renew(credential_id: int, request: _Request) -> Credential:
         # An unexpected failure: the lease runs out by itself, and the row is refreshed again as an orphan.
         log.exception("token.refresh_broke", credential=row.pk)
         raise
-    row = commit.swap(row, grant, requested_at=requested_at)
+    row = commit.new_pair(row, grant, requested_at=requested_at)
     with database.required():
         marketplace.resume(row.app)
         record_failure.report_odd_answer(row, grant)

@@ -25,27 +25,27 @@ log = structlog.get_logger(__name__)
 KIND = "pair"
 
 
-def swap(row: Credential, grant: Grant, *, requested_at: datetime) -> Credential:
-    """Commit the new pair. Returns the row as it is afterwards, with this pair or a newer one.
+def new_pair(row: Credential, grant: Grant, *, requested_at: datetime) -> Credential:
+    """Commit the pair that the refresh token grant (RFC 6749, section 6) or a minting returned.
 
-    Raises StoreUnavailable when the pair went to the spool instead. Every failed write leads there, because the vendor
-    does not issue the pair twice.
+    Returns the row as it is afterwards, with this pair or a newer one. Raises StoreUnavailable when the pair went to
+    the spool instead. Every failed write leads there, because the vendor does not issue the pair twice.
     """
     try:
-        return _swapped(row, grant, requested_at)
+        return _replaced(row, grant, requested_at)
     except Exception as error:
         foreseen = isinstance(error, AnyDatabaseError)
         log.warning("token.swap_failed", credential=row.pk, reason=type(error).__name__, exc_info=not foreseen)
         database.release()
     try:
-        return _swapped(row, grant, requested_at)  # retry: the connection was cut, while the database is up
+        return _replaced(row, grant, requested_at)  # retry: the connection was cut, while the database is up
     except Exception as error:
         database.release()
         _spool(row, grant, requested_at)
         raise StoreUnavailable(f"the new pair of {row} is kept until the database is back", retry_after=5.0) from error
 
 
-def commit(entry: SpooledGrant) -> None:
+def spooled_pair(entry: SpooledGrant) -> None:
     """Commit a spooled pair, unless its row has moved on. Raises SealBroken when it does not belong to this row."""
     facts = entry.facts
     row = (
@@ -56,14 +56,14 @@ def commit(entry: SpooledGrant) -> None:
     if row is None:
         return
     was = row.state
-    if store.swap(row, entry.grant(_binding(row)), now=entry.at):
+    if store.replace_token_pair(row, entry.grant(_binding(row)), now=entry.at):
         audit.record(
             "token.rescued", actor="system", subject=row.tenant.audit_subject, generation=row.generation, was=was
         )
 
 
-def _swapped(row: Credential, grant: Grant, requested_at: datetime) -> Credential:
-    if store.swap(row, grant, now=requested_at):
+def _replaced(row: Credential, grant: Grant, requested_at: datetime) -> Credential:
+    if store.replace_token_pair(row, grant, now=requested_at):
         return row
     return Credential.objects.select_related("app").get(pk=row.pk)
 

@@ -65,7 +65,7 @@ def repair(stopping: threading.Event) -> int:
     """
     orphans = lease.orphans()
     if orphans:
-        spool.drain(commit.KIND, commit.commit)
+        spool.drain(commit.KIND, commit.spooled_pair)
     random.shuffle(orphans)
     repaired = 0
     for credential_id in orphans:

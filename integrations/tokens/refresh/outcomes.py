@@ -1,8 +1,8 @@
 """Outcomes of failed refreshes: one closed table from error class to state, next try and alert.
 
-The class of the error decides (`highlevel.oauth_errors` maps the vendor's bodies to classes). The first row of the
-table that matches wins, and the last one matches every error. Only `GrantRevoked` declares a grant dead: declaring a
-live one dead costs the customer a new installation.
+The class of the error decides (`highlevel.oauth.oauth_errors` maps the vendor's bodies to classes). The first
+row of the table that matches wins, and the last one matches every error. Only `GrantRevoked` declares a grant
+dead: declaring a live one dead costs the customer a new installation.
 
 An answer is lost when the vendor may have rotated the token and we have no new pair: no response, a 5xx (perhaps from a
 proxy, for a call that went through), or an invalid success. The same refresh token is then sent again within the 30

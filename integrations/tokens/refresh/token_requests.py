@@ -24,7 +24,7 @@ _PATIENCE = 1.0  # seconds for a permit: the time that the lease has left after 
 
 
 def by_refresh_token(row: Credential) -> Grant:
-    """Request a pair with the row's refresh token. Raises the errors of `highlevel.oauth.refresh`.
+    """Request a pair with the row's refresh token. Raises the errors of `highlevel.oauth.client.refresh`.
 
     A response without a new refresh token leaves the old one valid (RFC 6749 section 6).
     """
