@@ -48,6 +48,14 @@ def test_names_of_modules_and_functions_in_backticks_exist() -> None:
     assert problems_in(present, documents.unknown_names) == []
 
 
+def test_the_names_in_the_readmes_picture_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    picture = readme.split("## How data flows\n")[1].split("\n## ")[0]
+    names = re.findall(r"\b[a-z]\w*(?:\.\w+)+", picture)
+    assert len(names) > 20
+    assert documents.unknown_names(" ".join(f"`{name}`" for name in names), ROOT) == []
+
+
 @pytest.mark.parametrize(("name", "prefix"), [("docs/vendor-facts.md", "facts"), ("docs/quota.md", "quota")])
 def test_every_numbered_section_has_its_anchor(name: str, prefix: str) -> None:
     """Directly above its heading, so that a link shows the heading."""
