@@ -97,14 +97,15 @@ class Sender:
             self._left.put((body, base64.b64encode(VENDOR.sign(body)).decode()))
         self._threads = [threading.Thread(target=self._send, daemon=True) for _ in range(SENDERS)]
 
-    def run(self) -> float:
-        """Send all; the seconds that it took."""
-        began = time.monotonic()
+    def start(self) -> None:
+        """Begin to send."""
         for thread in self._threads:
             thread.start()
-        for thread in self._threads:
-            thread.join()
-        return time.monotonic() - began
+
+    @property
+    def done(self) -> bool:
+        """Whether all is sent."""
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _send(self) -> None:
         line = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30.0)
@@ -131,7 +132,7 @@ class Sender:
 
 @dataclass
 class Deployment:
-    """The processes, their servers and what was seen of them. `chaos` and `watch` run until `ended` is set."""
+    """The processes, their servers and what was seen of them. `chaos` runs until `ended` is set."""
 
     services: embedded.Services
     supervisor: Any
@@ -149,9 +150,15 @@ class Deployment:
             harm()
             self.done[harm.__name__.strip("_").replace("_", " ")] += 1
 
-    def watch(self) -> None:
-        """Every second: start again what has ended, count messages in the broker, and weigh the processes."""
-        while not self.ended.wait(1.0):
+    def watch_until(self, reached: Callable[[], bool], patience: float) -> float:
+        """Every second: start again what has ended, count messages in the broker, and weigh the processes.
+
+        Returns the seconds until `reached`, or `patience`. In the main thread, because the servers end with the thread
+        that starts them.
+        """
+        began = time.monotonic()
+        while not reached() and time.monotonic() - began < patience:
+            time.sleep(1.0)
             self.supervisor.revive()
             with suppress(redis.RedisError):
                 broker: Any = redis.Redis.from_url(os.environ["REDIS_URL"])
@@ -161,6 +168,7 @@ class Deployment:
             for name, process in self.supervisor.processes.items():
                 with suppress(Exception):
                     self.memory.setdefault(name, []).append(process.memory())
+        return time.monotonic() - began
 
     def _kill(self) -> None:
         with suppress(ProcessLookupError):
@@ -175,7 +183,7 @@ class Deployment:
 
     def _restart_postgres(self) -> None:
         lines = (self.directory / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
-        os.kill(int(lines[0]), signal.SIGINT)  # a fast shutdown; `watch` starts it again
+        os.kill(int(lines[0]), signal.SIGINT)  # a fast shutdown; `watch_until` starts it again
 
     def _restart_valkey(self) -> None:
         with suppress(redis.RedisError):
@@ -225,18 +233,24 @@ def deployed(directory: Path) -> Iterator[Deployment]:
 
 
 def prepare_tenants(world: World) -> None:
-    """The table of effects, and a plan without runs for each location, so that its contacts are kept."""
+    """The table of effects; and each location is installed and has a plan without runs, so that contacts are kept."""
     from django.db import connection  # noqa: PLC0415
 
     from bench.chaos_effects import TABLE  # noqa: PLC0415
     from integrations.core import clock  # noqa: PLC0415
     from integrations.sync.models import Plan  # noqa: PLC0415
     from integrations.tenants import marketplace  # noqa: PLC0415
+    from integrations.tenants.models import Installation, UserType  # noqa: PLC0415
 
     with connection.cursor() as cursor:
         cursor.execute(TABLE)
     app, now = marketplace.default(), clock.now()
     locations = {tenant for tenant, _ in world.truth}
+    installed = {"status": Installation.Status.INSTALLED, "origin": Installation.Origin.APP}
+    Installation.objects.bulk_create(
+        Installation(app=app, user_type=UserType.LOCATION, resource_id=name, status_at=now, created_at=now, **installed)
+        for name in sorted(locations)
+    )
     Plan.objects.bulk_create(
         Plan(app=app, location_id=name, resource="contacts", created_at=now) for name in sorted(locations)
     )
@@ -244,24 +258,17 @@ def prepare_tenants(world: World) -> None:
 
 
 def asked(statement: str) -> list[Any]:
-    """The rows of a statement, on a connection of its own: the server may have been restarted."""
-    while True:
-        try:
-            with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
-                return database.execute(statement).fetchall()
-        except psycopg.OperationalError:
-            time.sleep(0.5)
+    """The rows of a statement, when all harm is done."""
+    with psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
+        return database.execute(statement).fetchall()
 
 
-def handled(distinct: int, patience: float) -> float:
-    """Wait until no event is pending; the seconds that it took, or `patience`."""
-    began = time.monotonic()
-    while time.monotonic() - began < patience:
-        [(stored, pending)] = asked("SELECT count(*), count(*) FILTER (WHERE status = 'pending') FROM webhooks_event")
-        if stored >= distinct and not pending:
-            break
-        time.sleep(1.0)
-    return time.monotonic() - began
+def all_handled(distinct: int) -> bool:
+    """Whether all events are stored and none is pending. False while the database is away."""
+    statement = "SELECT count(*), count(*) FILTER (WHERE status = 'pending') FROM webhooks_event"
+    with suppress(psycopg.OperationalError), psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
+        return database.execute(statement).fetchone() == (distinct, 0)
+    return False
 
 
 def faults(world: World) -> Iterator[str]:
@@ -355,17 +362,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hlapp-chaos-") as name, deployed(Path(name)) as deployment:
         prepare_tenants(world)
         wait_for_web()
-        watcher = threading.Thread(target=deployment.watch)
-        watcher.start()
         harm = threading.Thread(target=deployment.chaos, args=(given.harm_every, dice))
         if given.harm_every:
             harm.start()
         try:
-            sending = sender.run()
-            draining = handled(world.distinct, given.patience)
+            sender.start()
+            sending = deployment.watch_until(lambda: sender.done, given.patience)
+            draining = deployment.watch_until(lambda: all_handled(world.distinct), given.patience)
         finally:
             deployment.ended.set()
-            watcher.join()
             if given.harm_every:
                 harm.join()
         deployment.supervisor.revive()
