@@ -27,7 +27,7 @@ OPENINGS = {
     "tokens/refresh/claim_call_swap.py company_access: access_token": "a minting's",
     "tokens/refresh/token_requests.py by_refresh_token: refresh_token": "a refresh's",
     # Recorded.
-    "tokens/refresh/commit.py commit: grant": "token.rescued",
+    "tokens/refresh/commit.py spooled_pair: grant": "token.rescued",
     "installs/complete.py complete_spooled: grant": "install.completed, or install.outdated",
     "tokens/manual_tokens/entry.py check: access_token": "token.tested",
     "vault/rotation.py _reseal: unseal_with": "vault.rotation_started, vault.rotation_finished",

@@ -12,7 +12,7 @@ from integrations.tokens import store
 from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh.claim_call_swap import mint, refresh
-from integrations.tokens.refresh.commit import KIND, commit
+from integrations.tokens.refresh.commit import KIND, spooled_pair
 from integrations.tokens.spool import spool
 from tests.tokens.rows import expire
 
@@ -70,5 +70,5 @@ def test_a_connection_that_is_closed_already_sends_the_pair_to_the_spool(locatio
     with connection.execute_wrapper(closed), pytest.raises(StoreUnavailable):
         refresh(location.pk)
     assert len(list(spool_directory.iterdir())) == 1
-    assert spool.drain(KIND, commit) == 1
+    assert spool.drain(KIND, spooled_pair) == 1
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
