@@ -201,7 +201,7 @@ def test_an_operator_steers_a_credential_from_its_page(
     expect(page.get_by_text("Refresh now").first).to_be_visible()
     assert page.locator("a:visible", has_text="Mint again").count() == 0, "no company stands behind it"
     page.locator("a:visible", has_text="Suspend").first.click()
-    expect(page.get_by_text("Nothing is called with it from now on")).to_be_visible()
+    expect(page.get_by_text("No call uses the credential and no worker refreshes it")).to_be_visible()
     page.get_by_role("button", name="Suspend", exact=True).click()
     expect(page.get_by_text("It is suspended.")).to_be_visible()
     expect(page.get_by_text("suspended by operator op")).to_be_visible()
