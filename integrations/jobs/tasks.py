@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from celery import current_app
 from celery.worker.control import inspect_command
 from kombu.exceptions import OperationalError
 
-from integrations.core import clock, dispatch
+from integrations.core import clock
 from integrations.core.celery_tasks import URGENT, task
+from integrations.core.runs.source import due_source
 from integrations.gateway.stats import usage_counter
 from integrations.jobs import pausing, runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run
 
-_LOOK_EVERY = timedelta(seconds=0.25)
 _TICK = 2  # seconds between two sweeps (hlapp.celery); the first of a minute looks for new and uninstalled tenants
 
 
@@ -52,23 +50,5 @@ def workers() -> list[list[str]] | None:
     return [answer for reply in replies for answer in reply.values() if isinstance(answer, list)]
 
 
-INTERACTIVE_SOURCE = dispatch.DueSource(
-    name="interactive job runs",
-    task=Run.task,
-    argument="run_id",
-    take=runs.take_interactive,
-    unstarted=Run.objects.unstarted,
-    give_back=lambda ids, _: Run.objects.give_back(ids),
-    queue=URGENT,
-    every=_LOOK_EVERY,
-)
-SOURCE = dispatch.DueSource(
-    name="job runs",
-    task=Run.task,
-    argument="run_id",
-    prepare=schedules.start_due,
-    take=runs.take_due,
-    unstarted=Run.objects.unstarted,
-    give_back=lambda ids, _: Run.objects.give_back(ids),
-    every=_LOOK_EVERY,
-)
+INTERACTIVE_SOURCE = due_source("interactive job runs", Run.objects, take=runs.take_interactive, queue=URGENT)
+SOURCE = due_source("job runs", Run.objects, take=runs.take_due, prepare=schedules.start_due)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from celery import current_app
 from kombu.exceptions import OperationalError
 
-from integrations.core import clock, dispatch
+from integrations.core import clock
 from integrations.core.celery_tasks import task
+from integrations.core.runs.source import due_source
 from integrations.sync import plans, runs
 from integrations.sync.models import Run
-
-_LOOK_EVERY = timedelta(seconds=0.25)
 
 
 @task("sync.plan")
@@ -55,13 +52,4 @@ def workers() -> int | None:
         return None
 
 
-SOURCE = dispatch.DueSource(
-    name="sync runs",
-    task=Run.task,
-    argument="run_id",
-    prepare=plans.start_due,
-    take=runs.take_due,
-    unstarted=Run.objects.unstarted,
-    give_back=lambda ids, _: Run.objects.give_back(ids),
-    every=_LOOK_EVERY,
-)
+SOURCE = due_source("sync runs", Run.objects, prepare=plans.start_due, take=runs.take_due)

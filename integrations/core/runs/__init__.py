@@ -6,5 +6,6 @@ work, a due time and a lease, so the dispatcher finds a run whose worker died or
 `models`     the columns that every room's plans and runs have
 `shares`     how many runs of one job or tenant are at work at a time
 `querysets`  the state transitions of runs and plans: claim, renew, hand back, park, end, cancel, resume, start
+`source`     the due source of a room's runs, for the dispatcher
 `turn`       one turn of a run: a room subclasses `Turn` and says what the work is and what an ending means for the plan
 """
