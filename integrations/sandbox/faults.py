@@ -14,7 +14,11 @@ Kinds for requests and their params:
 - `close`: the connection closes, and nothing happens;
 - `lost`: everything happens, then the connection closes without an answer;
 - `garbage` `{"status": 200}`: everything happens, the answer is an HTML page;
-- `truncated`: everything happens, the connection closes in the middle of the answer.
+- `truncated`: everything happens, the connection closes in the middle of the answer;
+- `false-total` `{"add": -3}`: the total of a listing is wrong;
+- `empty`: a listing is empty, its total 0;
+- `silent` `{"share": 0.2}`: always the same share of the rows is missing, also from the total;
+- `stale` `{"hold_ms": 3000}`: the same request is answered as it was up to so long ago.
 
 Kinds for webhooks: `webhook-duplicate` `{"copies": 1}`, `webhook-reorder` (sent after the next one of its tenant, or
 after `{"hold_ms": 1000}`), `webhook-delay` `{"ms": 500}`, `webhook-bad-signature`, `webhook-drop`.
@@ -27,7 +31,8 @@ import random
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-REQUEST_KINDS = frozenset({"latency", "status", "unauthorized", "quota", "close", "lost", "garbage", "truncated"})
+LISTING_KINDS = frozenset({"false-total", "empty", "silent", "stale"})
+REQUEST_KINDS = LISTING_KINDS | {"latency", "status", "unauthorized", "quota", "close", "lost", "garbage", "truncated"}
 WEBHOOK_KINDS = frozenset(
     {"webhook-duplicate", "webhook-reorder", "webhook-delay", "webhook-bad-signature", "webhook-drop"}
 )
@@ -66,6 +71,7 @@ class Faults:
 
     def __init__(self, seed: int) -> None:
         self.rules: list[Rule] = []
+        self.kept_answers: dict[tuple[str, bytes], tuple[float, bytes]] = {}  # of `stale`, with their times
         self.random = random.Random(seed)  # noqa: S311 - reproducible faults
         self._ids = itertools.count(1)
 

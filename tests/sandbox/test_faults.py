@@ -19,6 +19,21 @@ def test_a_status_fault_answers_instead_and_costs_nothing(journey: Journey) -> N
     assert journey.state()["quota"][journey.locations[0]]["requests"] == 1
 
 
+def test_listings_can_be_false(journey: Journey) -> None:
+    token = journey.install_location()["access_token"]
+    honest = journey.contacts(token).json()
+    for kind, params, rows, total in [
+        ("false-total", {"add": -2}, 1, honest["total"] - 2),
+        ("empty", {}, 0, 0),
+        ("silent", {"share": 1}, 0, 0),
+    ]:
+        journey.fault(kind, params=params, times=1)
+        false = journey.contacts(token).json()
+        assert (len(false["contacts"]), false["total"]) == (rows, total), kind
+    journey.fault("stale", params={"hold_ms": 60_000})
+    assert [journey.contacts(token).json()["contacts"] for _ in range(2)] == [honest["contacts"]] * 2
+
+
 def test_a_lost_answer_has_had_its_effect(journey: Journey) -> None:
     first = journey.install_location()["refresh_token"]
     journey.fault("lost", match={"method": "POST", "path": "/oauth/token"}, times=1)

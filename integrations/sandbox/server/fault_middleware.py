@@ -10,8 +10,9 @@ from aiohttp import web
 
 from integrations.sandbox import refusals
 from integrations.sandbox.context import PLATFORM, Platform
-from integrations.sandbox.faults import REQUEST_KINDS, Rule
+from integrations.sandbox.faults import LISTING_KINDS, REQUEST_KINDS, Rule
 from integrations.sandbox.protocol import ApiError
+from integrations.sandbox.server import false_listings
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -73,6 +74,8 @@ async def _act(platform: Platform, request: web.Request, handler: Handler, rule:
     if rule.kind == "garbage":
         status = int(rule.params.get("status", 200))
         return web.Response(body=GARBAGE, status=status, content_type="text/html")
+    if rule.kind in LISTING_KINDS:
+        return await false_listings.falsified(rule, request, answer, platform.faults.kept_answers)
     return await _cut_short(request, answer)
 
 
