@@ -39,10 +39,13 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
         "due_at",
         "cursor_at",
         "full_due_at",
+        "repair_asked_at",
+        "counted_at",
+        "surplus",
         "synced_at",
         "created_at",
     )
-    actions = ("run_now", "run_in_full")
+    actions = ("run_now", "run_in_full", "repair")
 
     def has_change_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
         """Whether the operator may enable, disable and run plans."""
@@ -58,9 +61,14 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
         """Make the plans due now, with a full run."""
         self._ask(request, queryset, full=True)
 
-    def _ask(self, request: HttpRequest, queryset: QuerySet[Plan], *, full: bool) -> None:
-        asked = plans.ask(queryset, clock.now(), full=full)
-        audit.record("sync.asked", actor=operator(request), subject="plans", plans=asked, full=full)
+    @action(description="Repair now: compare everything with the copy", permissions=["change"])
+    def repair(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        """Make the plans due now, with a full run that does not trust the copy's dates and checkpoints."""
+        self._ask(request, queryset, full=True, repair=True)
+
+    def _ask(self, request: HttpRequest, queryset: QuerySet[Plan], *, full: bool, repair: bool = False) -> None:
+        asked = plans.ask(queryset, clock.now(), full=full, repair=repair)
+        audit.record("sync.asked", actor=operator(request), subject="plans", plans=asked, full=full, repair=repair)
         messages.success(request, f"{len(asked)} plans are due now.")
 
 
@@ -82,7 +90,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
             None,
             {"fields": (("plan", "tenant_name"), ("kind", "status"), ("bar", "said"), ("started_at", "finished_at"))},
         ),
-        ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), "deleted")}),
+        ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), ("changed", "deleted"), "asked")}),
         ("Trouble", {"fields": (("error_code", "attempts"),)}),
         ("Work", {"fields": (("due_at", "checkpoint"), ("lease_owner", "lease_until"))}),
     )
@@ -178,8 +186,11 @@ class RecordAdmin(ReadOnlyAdmin):
         "resource",
         "record_id",
         "version_at",
+        "alive_at",
         "seen_run",
+        "missing_at",
         "deleted_at",
+        "deleted_by",
         "updated_at",
         "pretty",
     )

@@ -1,17 +1,20 @@
 """Handlers of data webhooks: apply changes between two runs to the synced copy, in the order of the tenant's mailbox.
 
 An event is no proof of the present state: it is partial (fields without a value are left out) and may come twice, late
-or never. So its fields are merged into the stored record, guarded by its date, and the next run corrects what it got
-wrong.
+or never. So it is dated evidence among other evidence (`evidence`), and the next run corrects what it got wrong.
 """
 
 from __future__ import annotations
 
+from django.db.models import Exists, OuterRef, QuerySet
+
 from integrations.core import clock
+from integrations.core.runs.querysets import PlanQuerySet
 from integrations.sync import records
-from integrations.sync.models import Plan
+from integrations.sync.models import Plan, Record
 from integrations.sync.resources import RESOURCES
 from integrations.sync.rows import SKEW
+from integrations.tenants.models import Location
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
 
@@ -24,17 +27,46 @@ def register() -> None:
 
 def apply(event: Event) -> None:
     """Apply one event. Events of a location without a plan for the resource change nothing."""
-    location_id = event.payload.get("locationId")
     resource = next((found for found in RESOURCES.values() if event.type in found.events), None)
-    if resource is None or not isinstance(location_id, str):
+    if resource is None:
         return
     latest = clock.now() + SKEW  # a date in the future would reject every later change
     change = resource.change(event.type, event.payload, event.occurred_at, latest)
-    if change is None or not _is_kept(event.app_id, location_id, resource.name):
+    if change is None:
         return
-    act = records.remove if change.deleted else records.patch
-    act(event.app_id, location_id, resource.name, change)
+    for location_id in _kept(event, resource.name, change.record_id):
+        records.apply(event.app_id, location_id, resource.name, change)
 
 
-def _is_kept(app_id: int, location_id: str, resource: str) -> bool:
-    return Plan.objects.filter(app=app_id, location_id=location_id, resource=resource, enabled=True).exists()
+def _kept(event: Event, resource: str, record_id: str) -> list[str]:
+    """The locations that the event is about and that are synced.
+
+    An agency's event about a user names no `locationId`. It lists its locations, or is about all of them.
+    """
+    plans: PlanQuerySet[Plan] = Plan.objects.filter(app=event.app_id, resource=resource, enabled=True)
+    named = event.payload.get("locationId"), event.payload.get("locations"), event.payload.get("companyId")
+    match named:
+        case (str() as location_id, _, _):
+            plans = plans.filter(location_id=location_id)
+        case (None, list() as locations, _):
+            plans = plans.filter(location_id__in=[found for found in locations if isinstance(found, str)])
+        case (None, None, str() as company_id):
+            plans = _having_record(plans.filter(location_id__in=_locations(company_id)), record_id)
+        case _:
+            return []
+    return sorted(plans.values_list("location_id", flat=True))
+
+
+def _locations(company_id: str) -> QuerySet[Location, str]:
+    return Location.objects.filter(company=company_id).values_list("id", flat=True)
+
+
+def _having_record(plans: PlanQuerySet[Plan], record_id: str) -> PlanQuerySet[Plan]:
+    """Plans with this record: an event that names no location says of none that the record is new there."""
+    mine = Record.objects.filter(
+        app=OuterRef("app"),
+        location_id=OuterRef("location_id"),
+        resource=OuterRef("resource"),
+        record_id=record_id,
+    )
+    return plans.filter(Exists(mine))

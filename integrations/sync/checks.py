@@ -36,6 +36,8 @@ def _events_used_twice() -> list[checks.CheckMessage]:
 def _faults(resource: Resource) -> list[checks.CheckMessage]:
     try:
         operation = catalogue("v2").operation(resource.operation)
+        if resource.single is not None:
+            catalogue("v2").operation(resource.single.operation)
     except BadRequest as error:
         return [
             checks.Error(f"Resource {resource.name!r}: {error}.", hint="See manage.py catalogue list.", id="sync.E003")
@@ -44,6 +46,9 @@ def _faults(resource: Resource) -> list[checks.CheckMessage]:
     if (style_of(operation.key) is None) != bool(resource.whole):
         text = f"Resource {resource.name!r}: {operation.key} pages, or `whole` names its list; one of the two."
         found.append(checks.Error(text, hint="The page styles are in highlevel.pagination.styles.", id="sync.E004"))
+    if bool(resource.page_size) == bool(resource.whole):
+        text = f"Resource {resource.name!r}: a listing that pages names its `page_size`, and no other does."
+        found.append(checks.Error(text, hint="The page styles are in highlevel.pagination.styles.", id="sync.E006"))
     if not any({resource.scope} >= scopes for scopes in operation.scopes("location")):
         text = f"Resource {resource.name!r}: the scope {resource.scope!r} does not allow {operation.key}."
         found.append(checks.Error(text, hint=f"See manage.py catalogue show {operation.key}.", id="sync.E005"))

@@ -19,13 +19,26 @@ class Plan(AbstractPlan):
     resource = models.CharField(max_length=40)
     cursor_at = models.DateTimeField(null=True, blank=True, help_text="everything changed before this is here")
     full_due_at = models.DateTimeField(
-        null=True, blank=True, help_text="from when on the next run walks through everything; empty: at once"
+        null=True, blank=True, help_text="from when on the next run reads everything; empty: at once"
+    )
+    repair_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="since when a repair is asked for; empty: none is"
+    )
+    counted_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the copy was last compared with the vendor's count"
+    )
+    surplus = models.IntegerField(
+        default=0,
+        db_default=0,
+        help_text="records of the copy beyond the vendor's count that a full run did not explain",
     )
     synced_at = models.DateTimeField(null=True, blank=True)
 
     objects = PlanManager()
 
     class Meta:
+        """One plan per resource of a location."""
+
         constraints = [models.UniqueConstraint(fields=["app", "location_id", "resource"], name="one_plan_per_resource")]
 
     def __str__(self) -> str:
@@ -36,10 +49,14 @@ class Run(AbstractRun):
     """One pass through a resource, page by page. `checkpoint` and the page's records are committed together."""
 
     class Kind(models.TextChoices):
-        """A full run reads the whole resource, an incremental one what has changed since the last run."""
+        """A full run reads the whole resource, an incremental one what has changed since the last run.
+
+        A repair is a full run that does not trust what the copy says about itself.
+        """
 
         FULL = "full", "full"
         INCREMENTAL = "incremental", "incremental"
+        REPAIR = "repair", "repair"
 
     task = "sync.advance"
     lease_term = timedelta(seconds=30)
@@ -52,36 +69,70 @@ class Run(AbstractRun):
     seen = models.PositiveIntegerField(default=0)
     skipped = models.PositiveIntegerField(default=0, help_text="rows without a usable id")
     total = models.PositiveIntegerField(
-        null=True, blank=True, help_text="the vendor's own count, the least any page told"
+        null=True, blank=True, help_text="the vendor's own count, the least of any page with rows"
+    )
+    changed = models.PositiveIntegerField(default=0, db_default=0, help_text="records that differed from the copy")
+    asked = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="calls that asked for one record the listing lacks"
     )
     deleted = models.PositiveIntegerField(default=0)
 
     objects = RunManager()
 
     class Meta:
+        """The constraints and indexes of the engine."""
+
         constraints = run_constraints("plan")
         indexes = run_indexes("plan")
 
     def __str__(self) -> str:
         return f"{self.kind} run {self.pk} of {self.plan}"
 
+    @property
+    def reads_everything(self) -> bool:
+        """Whether the run lists the whole resource, so that a record it lacks may be deleted."""
+        return self.kind != self.Kind.INCREMENTAL
+
 
 class Record(models.Model):
-    """One object of the vendor as we last saw it. `version_at` is the vendor's own moment of change."""
+    """One object of the vendor, and the dated evidence about it. `records` has the rule that merges evidence."""
+
+    class Proof(models.TextChoices):
+        """What showed that a record is deleted."""
+
+        NONE = "", "not deleted"
+        EVENT = "event", "a webhook"
+        CALL = "call", "the vendor's answer to a call for this record"
+        LISTING = "listing", "two listings that lack it"
+        EARLIER = "earlier", "an earlier version of this program"
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="records")
     location_id = models.CharField(max_length=64)
     resource = models.CharField(max_length=40)
     record_id = models.CharField(max_length=64)
     payload = models.JSONField()
-    version_at = models.DateTimeField()
-    seen_run = models.BigIntegerField(null=True, blank=True)
+    version_at = models.DateTimeField(
+        help_text="the date of the payload: the vendor's own date of change, if it has one"
+    )
+    alive_at = models.DateTimeField(
+        null=True, blank=True, help_text="the latest moment at which a creation or a listing shows that it existed"
+    )
+    seen_run = models.BigIntegerField(null=True, blank=True, help_text="the last full run that saw it")
+    missing_at = models.DateTimeField(null=True, blank=True, help_text="when the vendor's answers began to lack it")
     deleted_at = models.DateTimeField(null=True, blank=True)
-    updated_at = models.DateTimeField()
+    deleted_by = models.CharField(max_length=10, blank=True, choices=Proof.choices, db_default="")
+    updated_at = models.DateTimeField(help_text="when this row's payload or deletion was last changed here")
 
     class Meta:
+        """One row per record; a tombstone has a date and a proof, or neither."""
+
         constraints = [
-            models.UniqueConstraint(fields=["app", "location_id", "resource", "record_id"], name="each_record_once")
+            models.UniqueConstraint(fields=["app", "location_id", "resource", "record_id"], name="each_record_once"),
+            models.CheckConstraint(
+                condition=models.Q(deleted_at=None, deleted_by="")
+                | (models.Q(deleted_at__isnull=False) & ~models.Q(deleted_by="")),
+                name="sync_record_tombstone_proven",
+            ),
         ]
 
     def __str__(self) -> str:

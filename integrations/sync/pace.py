@@ -1,4 +1,4 @@
-"""Intervals of the sync: how long until each thing happens again, and why."""
+"""Intervals and limits of the sync: how long until each thing happens again, how many calls it may cost, and why."""
 
 from __future__ import annotations
 
@@ -6,13 +6,29 @@ from datetime import datetime, timedelta
 
 # Full runs find what no webhook and no date of change shows: deletions, and edits the vendor does not date.
 FULL_EVERY = timedelta(days=1)
-# A full run that was not proven complete is repeated sooner, but not so soon that a wrong total uses up the quota.
-FULL_AGAIN = timedelta(hours=1)
+# A full run that was not proven complete is repeated within minutes. When it stays so the waits grow, so that a wrong
+# total does not use up the quota: five more runs on the first day, then one a day.
+FULL_AGAIN = timedelta(minutes=2)
+_GROWTH = 4
 # An incremental run looks back past the last one: the search index trails writes by about 7 s (FACTS 7.1), and
-# the vendor's clock is not ours. Rows seen twice are recognised and cost nothing.
-OVERLAP = timedelta(minutes=5)
+# the vendor's clock is not ours. It is longer than the time between two runs, so that two of them see each change and
+# one false answer loses none. Rows seen twice are recognised and cost nothing.
+OVERLAP = timedelta(minutes=15)
+# An incremental run ends with one call that compares the vendor's count with the copy's: it shows deletions without a
+# webhook. It is made when the run has found changes, and otherwise not more often than this.
+COUNT_EVERY = timedelta(minutes=30)
+# When the counts differ everything is listed again, with at most this many calls a day: 2 % of 200,000 (FACTS 4).
+_LISTING_CALLS = 4_000
 # After a failure that repeating did not cure (scope missing, location paused, vendor down for long).
 AFTER_FAILURE = timedelta(hours=1)
+# Waits before an answer that cannot be right is asked for again, from the first to the longest: its cause may last for
+# a request or for minutes.
+DOUBTED_AGAIN = 5.0, 600.0
+# Two listings that lack a record prove its deletion when they are this far apart.
+AGREE_AFTER = timedelta(minutes=30)
+# Calls of one run for records that its listing lacks: the first number, or so many times the calls of the listing.
+MOST_ASKED = 1_000
+MOST_ASKED_PER_PAGE = 5
 # Tombstones keep late pages and late webhooks from restoring deleted records; none is later than the vendor's retries
 # (days).
 KEEP_TOMBSTONES = timedelta(days=30)
@@ -31,3 +47,29 @@ def spread(wait: timedelta, plan_id: int) -> timedelta:
 def since(cursor_at: datetime) -> datetime:
     """The moment from which an incremental run asks for changes."""
     return cursor_at - OVERLAP
+
+
+def full_again(incomplete: int) -> timedelta:
+    """The wait for the next full run after so many incomplete ones in a row; 0 after a complete one."""
+    return min(FULL_AGAIN * _GROWTH ** (incomplete - 1), FULL_EVERY) if incomplete else FULL_EVERY
+
+
+def doubted_again(attempts: int) -> float:
+    """Seconds until an answer that cannot be right is asked for again, after so many such answers before it."""
+    first, longest = DOUBTED_AGAIN
+    return float(min(first * 3**attempts, longest))
+
+
+def between_listings(pages: int) -> timedelta:
+    """The shortest time between two listings of so many pages that differing counts cause."""
+    return timedelta(0) if pages <= MOST_PAGES_AT_ONCE else timedelta(days=1) * pages / _LISTING_CALLS
+
+
+def most_asked(pages: int) -> int:
+    """How many records one run asks for, each by one call, after a listing of so many pages."""
+    return max(MOST_ASKED, MOST_ASKED_PER_PAGE * pages)
+
+
+# Incremental runs are at least eight minutes apart (`spread`), so listings of so few pages keep to the limit by
+# themselves.
+MOST_PAGES_AT_ONCE = _LISTING_CALLS // (24 * 60 // 8)

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock
 from integrations.core.celery_tasks import enqueue
-from integrations.core.runs.querysets import PlanQuerySet, problem
+from integrations.core.runs.querysets import Fields, PlanQuerySet, problem
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.models import App, Installation, InstallationQuerySet
@@ -47,11 +47,20 @@ def make(app_id: int, location_id: str) -> int:
     return len(set(wanted) - known)
 
 
-def ask(plans: QuerySet[Plan], now: datetime, *, full: bool) -> list[int]:
-    """Make enabled plans due at once; their ids. A run under way continues, and the next one follows it."""
+def ask(plans: QuerySet[Plan], now: datetime, *, full: bool, repair: bool = False) -> list[int]:
+    """Make enabled plans due at once; their ids. A run under way continues, and the next one follows it.
+
+    `full` asks for a full run, `repair` for a full run that does not trust the copy. Without either the run is an
+    incremental one that also compares the counts.
+    """
     enabled = plans.filter(enabled=True)
     ids = list(enabled.order_by("pk").values_list("pk", flat=True))
-    Plan.objects.filter(pk__in=ids).update(due_at=now, **({"full_due_at": None} if full else {}))
+    wanted: Fields = {"due_at": now, "counted_at": None}
+    if full:
+        wanted["full_due_at"] = None
+    if repair:
+        wanted["repair_asked_at"] = now
+    Plan.objects.filter(pk__in=ids).update(**wanted)
     start_due(now)
     return ids
 
@@ -74,7 +83,8 @@ def forget(app_id: int, location_id: str) -> bool:
         runs = Run.objects.filter(plan__in=_plans(app_id, location_id))
         runs.end(Run.Status.CANCELLED, now, **problem("uninstalled", "the app was uninstalled"))
         # A new installation finds reset plans, however much has been deleted until then.
-        _plans(app_id, location_id).update(due_at=None, cursor_at=None, synced_at=None, full_due_at=None)
+        empty = ("due_at", "cursor_at", "synced_at", "full_due_at", "counted_at", "repair_asked_at")
+        _plans(app_id, location_id).update(surplus=0, **dict.fromkeys(empty))
     return _purge(app_id, location_id)
 
 
@@ -124,6 +134,8 @@ def _resources(app: App) -> list[str]:
 
 
 def _kind(plan: Plan, now: datetime) -> str:
+    if plan.repair_asked_at is not None:
+        return Run.Kind.REPAIR
     resource = RESOURCES.get(plan.resource)
     can_look_back = resource is not None and resource.since is not None and plan.cursor_at is not None
     full_is_due = plan.full_due_at is None or plan.full_due_at <= now

@@ -1,15 +1,6 @@
-"""Records of the synced copy: merges pages, webhooks and deletions into rows, and decides which version wins.
+"""Records of the synced copy: brings pages of listings, webhooks and answers about one record into rows.
 
-**Which of two versions wins** is decided in one place, `_WINS`, for all of them. A version is the vendor's own moment
-of change. Three rules:
-
-- an alive record takes a version that is not older than its own;
-- a tombstone becomes alive only by a version newer than the deletion: the page that was on its way when the record was
-  deleted does not bring it back;
-- a listing seen well after our version wins whatever its date is. Webhooks date their (partial) payload by
-  the moment they were sent, a little after the change itself, and a deletion we inferred may be wrong; without this
-  rule neither would ever be corrected. "Well after" is `INDEX_LAG`, because the vendor's search index trails its
-  writes by about 7 seconds (FACTS 7.1).
+`evidence` has the rule that decides what counts; it is the same for all of them.
 
 Pages go through COPY into a temporary table and one statement from there, in the order of their ids, so that two
 writers cannot deadlock.
@@ -17,18 +8,19 @@ writers cannot deadlock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 
 from integrations.core import clock
+from integrations.sync import evidence
+from integrations.sync.evidence import INDEX_LAG
+from integrations.sync.models import Record
 from integrations.sync.resources import RESOURCES, Change
 from integrations.sync.rows import Row, encode, read
-
-INDEX_LAG = timedelta(minutes=1)
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS sync_staging
@@ -38,51 +30,32 @@ DELETE FROM pg_temp.sync_staging
 """
 _COPY = "COPY pg_temp.sync_staging (n, record_id, version_at, payload) FROM STDIN"
 
-_WINS = """(CASE WHEN r.deleted_at IS NULL
-    THEN GREATEST(EXCLUDED.version_at, %(floor)s::timestamptz) >= r.version_at
-    ELSE GREATEST(EXCLUDED.version_at, %(floor)s::timestamptz) > GREATEST(r.version_at, r.deleted_at) END)"""
-_DIFFERS = "(r.deleted_at IS NOT NULL OR r.payload IS DISTINCT FROM EXCLUDED.payload)"
-
-_MERGE = """
+_PAGE = """
 WITH written AS (
     INSERT INTO sync_record AS r
-        (app_id, location_id, resource, record_id, payload, version_at, seen_run, updated_at)
-    SELECT %(app)s, %(location)s, %(resource)s, record_id, payload, version_at, %(run)s, %(now)s FROM (
-        SELECT DISTINCT ON (record_id) record_id, payload, version_at
-        FROM pg_temp.sync_staging ORDER BY record_id, version_at DESC, n DESC
-    ) newest
-    ON CONFLICT (app_id, location_id, resource, record_id) DO UPDATE SET
-        payload = CASE WHEN {wins} THEN EXCLUDED.payload ELSE r.payload END,
-        version_at = CASE WHEN {wins} THEN EXCLUDED.version_at ELSE r.version_at END,
-        updated_at = CASE WHEN {wins} AND {differs} THEN EXCLUDED.updated_at ELSE r.updated_at END,
-        deleted_at = CASE WHEN {wins} THEN NULL ELSE r.deleted_at END,
-        seen_run = COALESCE(EXCLUDED.seen_run, r.seen_run)
-    WHERE EXCLUDED.seen_run <> COALESCE(r.seen_run, 0)
-        OR ({wins} AND ({differs} OR r.version_at <> EXCLUDED.version_at))
+        (app_id, location_id, resource, record_id, payload, version_at, alive_at, seen_run, updated_at)
+    SELECT %(app)s, %(location)s, %(resource)s, record_id, payload, version_at, %(alive_at)s::timestamptz, %(run)s,
+        %(now)s FROM (
+            SELECT DISTINCT ON (record_id) record_id, payload, version_at
+            FROM pg_temp.sync_staging ORDER BY record_id, version_at DESC, n DESC
+        ) newest
+    {clause}
     RETURNING r.xmax = 0 AS inserted, r.updated_at = %(now)s AS changed
 )
 SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE changed AND NOT inserted) FROM written
-""".replace("{wins}", _WINS).replace("{differs}", _DIFFERS)
-
-_PATCH = """
-INSERT INTO sync_record AS r (app_id, location_id, resource, record_id, payload, version_at, updated_at)
-VALUES (%(app)s, %(location)s, %(resource)s, %(id)s, %(payload)s::jsonb, %(at)s, %(now)s)
-ON CONFLICT (app_id, location_id, resource, record_id) DO UPDATE SET
-    payload = CASE WHEN r.deleted_at IS NULL THEN r.payload || EXCLUDED.payload ELSE EXCLUDED.payload END,
-    version_at = EXCLUDED.version_at,
-    deleted_at = NULL,
-    updated_at = EXCLUDED.updated_at
-WHERE {wins}
-""".replace("{wins}", _WINS)
-
-_REMOVE = """
-INSERT INTO sync_record AS r (app_id, location_id, resource, record_id, payload, version_at, deleted_at, updated_at)
-VALUES (%(app)s, %(location)s, %(resource)s, %(id)s, %(payload)s::jsonb, %(at)s, %(at)s, %(now)s)
-ON CONFLICT (app_id, location_id, resource, record_id) DO UPDATE SET
-    deleted_at = EXCLUDED.deleted_at,
-    updated_at = EXCLUDED.updated_at
-WHERE r.deleted_at IS NULL AND EXCLUDED.version_at >= r.version_at
 """
+_MERGE = _PAGE.format(clause=evidence.clause())
+_REPAIR = _PAGE.format(clause=evidence.clause(repair=True))
+
+_SINGLE = """
+INSERT INTO sync_record AS r (app_id, location_id, resource, record_id, payload, version_at, alive_at, deleted_at,
+    deleted_by, seen_run, updated_at)
+VALUES (%(app)s, %(location)s, %(resource)s, %(id)s, %(payload)s::jsonb, %(version_at)s, %(alive_at)s, %(deleted_at)s,
+    %(deleted_by)s, %(run)s, %(now)s)
+{clause}
+RETURNING r.updated_at = %(now)s
+"""
+_MERGE_ONE = _SINGLE.format(clause=evidence.clause())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +68,21 @@ class Merged:
     skipped: int
 
 
-def merge(
+def merge(  # noqa: PLR0913 - the columns of a page's evidence
     app_id: int,
     location_id: str,
     resource: str,
     rows: Sequence[Any],
     run_id: int | None = None,
     observed_at: datetime | None = None,
+    *,
+    repair: bool = False,
 ) -> Merged:
     """Bring rows of the vendor's listing into the copy, in one transaction or the caller's.
 
     `rows` are the listing's objects as they came. `run_id` marks every one of them as seen by that run. `observed_at`
-    is when the page was asked for; without it only the rows' own versions count.
+    is when the page was asked for; without it the rows prove only their own versions. `repair` does not trust the
+    copy's dates (`evidence.clause`).
     """
     now = clock.now()
     parsed, skipped = read(RESOURCES[resource], rows, observed_at or now)
@@ -118,47 +94,72 @@ def merge(
         "resource": resource,
         "run": run_id,
         "now": now,
-        "floor": observed_at - INDEX_LAG if observed_at else None,
+        "alive_at": observed_at - INDEX_LAG if observed_at else None,
+        "partial": False,
     }
-    inserted, updated = _through_staging(parsed, values)
+    inserted, updated = _through_staging(_REPAIR if repair else _MERGE, parsed, values)
     return Merged(inserted, updated, len(parsed) - inserted - updated, skipped)
 
 
-def patch(app_id: int, location_id: str, resource: str, change: Change) -> bool:
-    """Merge a webhook's fields into the stored record, or create it. False when the event came too late."""
-    return _apply(_PATCH, (app_id, location_id, resource), change)
+def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
+    """Bring the change that a webhook reports into the copy. False when it came too late to change anything.
 
-
-def remove(app_id: int, location_id: str, resource: str, change: Change) -> bool:
-    """Write a tombstone, even without a record: a page under way may still contain it. False when the event came too
-    late.
+    A deletion leaves a tombstone even without a record, because a page under way may still contain it.
     """
-    return _apply(_REMOVE, (app_id, location_id, resource), change)
+    kind = Change.Kind
+    fields = {
+        "id": change.record_id,
+        "payload": encode(change.payload),
+        "version_at": change.at,
+        "alive_at": change.created_at if change.kind == kind.CREATED else None,
+        "deleted_at": change.at if change.kind == kind.DELETED else None,
+        "deleted_by": Record.Proof.EVENT if change.kind == kind.DELETED else Record.Proof.NONE,
+        "run": None,
+        "partial": True,
+    }
+    return _apply_one({"app": app_id, "location": location_id, "resource": resource, **fields})
 
 
-def _through_staging(rows: Iterable[Row], values: dict[str, Any]) -> tuple[int, int]:
+def confirm(record: Record, row: Mapping[str, Any], asked_at: datetime, *, run_id: int) -> bool:
+    """Keep a record that the vendor answered with `row` when a run asked for it. True when the payload was renewed.
+
+    An answer has other fields than a row of the listing. So only the fields that the record has are taken from it, and
+    only when the answer is the later version.
+    """
+    resource = RESOURCES[record.resource]
+    version_at = resource.version_at(row)
+    is_later = version_at is not None and version_at > record.version_at
+    payload = {name: value for name, value in resource.payload(row).items() if name in record.payload}
+    return _apply_one(
+        {
+            "app": record.app_id,
+            "location": record.location_id,
+            "resource": record.resource,
+            "id": record.record_id,
+            "payload": encode(payload if is_later else {}),
+            "version_at": min(version_at, asked_at) if version_at and is_later else record.version_at,
+            "alive_at": asked_at - INDEX_LAG,
+            "deleted_at": None,
+            "deleted_by": Record.Proof.NONE,
+            "run": run_id,
+            "partial": True,
+        }
+    )
+
+
+def _through_staging(statement: str, rows: Iterable[Row], values: dict[str, Any]) -> tuple[int, int]:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_STAGE)
         with cursor.copy(_COPY) as copy:
             for n, row in enumerate(rows):
                 copy.write_row((n, row.record_id, row.version_at, row.payload))
-        cursor.execute(_MERGE, values)
+        cursor.execute(statement, values)
         inserted, updated = cursor.fetchone()
     return inserted, updated
 
 
-def _apply(statement: str, place: tuple[int, str, str], change: Change) -> bool:
-    app_id, location_id, resource = place
-    values: dict[str, Any] = {
-        "app": app_id,
-        "location": location_id,
-        "resource": resource,
-        "id": change.record_id,
-        "payload": encode(change.payload),
-        "at": change.at,
-        "now": clock.now(),
-        "floor": None,
-    }
+def _apply_one(values: dict[str, Any]) -> bool:
     with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return bool(cursor.rowcount)
+        cursor.execute(_MERGE_ONE, {"now": clock.now(), **values})
+        written = cursor.fetchone()
+    return bool(written and written[0])

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.core.texts import storable_json
+from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.resources import Resource
 
 # A version further ahead than any clock skew would reject every later change; it is cut to the moment we saw it.
@@ -33,7 +34,7 @@ class Row:
 def read(resource: Resource, items: Iterable[Any], seen_at: datetime) -> tuple[list[Row], int]:
     """The rows of a page, and how many items were skipped because they have no usable id.
 
-    A row without a date of its own counts as changed when it was seen.
+    A row without a date of its own has that of its listing, which reflects all changes up to `INDEX_LAG` before it.
     """
     rows: list[Row] = []
     skipped = 0
@@ -42,7 +43,7 @@ def read(resource: Resource, items: Iterable[Any], seen_at: datetime) -> tuple[l
         if record_id is None:
             skipped += 1
             continue
-        version_at = min(resource.version_at(item) or seen_at, seen_at + SKEW)
+        version_at = min(resource.version_at(item) or seen_at - INDEX_LAG, seen_at + SKEW)
         rows.append(Row(record_id, version_at, encode(resource.payload(item))))
     return rows, skipped
 

@@ -1,34 +1,48 @@
 """Sync runs: fetch a page, commit its records together with the checkpoint, and continue to the last page.
 
-`core.runs.turn` is the engine. A kill loses at most the page in flight, because the records of a page and the cursor of
-the next one are one transaction. The vendor is asked outside any transaction, with a deadline well
-below the lease.
+Then a full run asks for the records that its listing lacks (`missing`), and an incremental one compares the counts
+(`counting`). `core.runs.turn` is the engine. A kill loses at most the page in flight, because the records of a page and
+the cursor of the next one are one transaction. The vendor is asked outside any transaction, with a deadline well below
+the lease. An answer that cannot be right is asked for again within seconds, beginning at its page.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
 from datetime import datetime
 from typing import Any, Protocol
 
 from django.db import transaction
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 
 from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import enqueue
-from integrations.core.errors import BadRequest, InstallGone, PayloadAnomalous, RequestRejected
+from integrations.core.errors import (
+    BadRequest,
+    InstallGone,
+    IntegrationError,
+    PayloadAnomalous,
+    RequestRejected,
+    ServerFault,
+    Unreachable,
+)
 from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, problem
 from integrations.gateway.client import Page
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
-from integrations.sync import listing, pace, records, vanished
-from integrations.sync.models import Plan, Run
-from integrations.sync.resources import RESOURCES, Request, Resource
+from integrations.sync import counting, listing, missing, pace, records, vanished
+from integrations.sync.missing import Control, Inquiry
+from integrations.sync.models import Plan, Record, Run
+from integrations.sync.resources import RESOURCES, Request, Resource, Single
 
 SLICE = 10.0  # seconds of one turn: long enough that the queue costs nothing, short enough to share the workers
 DEADLINE = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
 _REFUSED = (400, 422)  # what the vendor answers to a filter it does not know
+_REFUSED_AGAIN = 3  # refusals in a row of one page until the run fails
+_ENDS_AGAIN = 2  # times that a page which ends the listing too early is asked for again
+_PROGRESS: Fields = {"attempts": 0, **problem("", "")}
 
 
 def take_due(limit: int, now: datetime) -> list[int]:
@@ -39,12 +53,20 @@ def take_due(limit: int, now: datetime) -> list[int]:
 class FetchPage(Protocol):
     """`listing.page`: one page of an operation."""
 
-    def __call__(self, operation: str, **arguments: Any) -> Page: ...
+    def __call__(self, operation: str, **arguments: Any) -> Page:
+        """See `listing.page`."""
 
 
-def advance(run_id: int, page: FetchPage = listing.page) -> None:
+class FetchRecord(Protocol):
+    """`listing.record`: one record by its id."""
+
+    def __call__(self, single: Single, record_id: str, **arguments: Any) -> dict[str, Any] | None:
+        """See `listing.record`."""
+
+
+def advance(run_id: int, page: FetchPage = listing.page, record: FetchRecord = listing.record) -> None:
     """Do one turn of a run, if it is due and no other worker has it."""
-    turn.advance(Run, run_id, functools.partial(SyncTurn, page=page))
+    turn.advance(Run, run_id, functools.partial(SyncTurn, page=page, record=record))
 
 
 def cancel(runs: QuerySet[Run], now: datetime, *, reason: str) -> list[int]:
@@ -62,42 +84,64 @@ class SyncTurn(turn.Turn[Run]):
     keep_runs = pace.KEEP_RUNS
     park_task = staticmethod(queue.park)
 
-    def __init__(self, run: Run, owner: str, page: FetchPage = listing.page) -> None:
+    def __init__(
+        self, run: Run, owner: str, page: FetchPage = listing.page, record: FetchRecord = listing.record
+    ) -> None:
         super().__init__(run, owner)
-        self._page = page
+        self._page, self._record = page, record
         self._outcome = vanished.Outcome()
+        self._counted_at: datetime | None = None
+        self._until = 0.0
+
+    # --- what the engine calls ---
 
     def work(self) -> bool:
-        """Fetch page after page, to the end or until the turn is over."""
+        """Read the listing, then look for deletions, to the end or until the turn is over."""
         run = self.run
         resource = RESOURCES.get(run.plan.resource)
         if resource is None:
             raise BadRequest(f"there is no resource {run.plan.resource!r} here")
-        started = clock.monotonic()
-        while not run.checkpoint.get("ended"):
-            if clock.monotonic() - started >= SLICE:
-                return False
-            self._step(resource)
-        return True
+        self._until = clock.monotonic() + SLICE
+        while True:
+            while not run.checkpoint.get("ended"):
+                if self._is_over():
+                    return False
+                self._step(resource)
+            if run.reads_everything:
+                return self._judge_missing(resource)
+            if not self._misses_something(resource):
+                return True
+            self._start_over_in_full("counts_differ")
 
     def finish(self, now: datetime) -> Fields:
-        """After a full run, mark as deleted what the vendor no longer lists."""
-        if self.run.kind != Run.Kind.FULL:
+        """After a full run, mark as deleted what is proven to be."""
+        if not self.run.reads_everything:
             return {}
         self.renew()  # the row's lock keeps other workers from the run while records are marked
         self._outcome = vanished.sweep(self.run, now)
         return {"deleted": self._outcome.deleted, **problem(self._outcome.code, self._outcome.reason)}
 
     def plan_after_success(self, now: datetime) -> None:
-        """Set the plan's cursor to the start of this run."""
+        """Set the plan's cursor to the start of this run, and its next due times."""
         run = self.run
         fields: Fields = {"cursor_at": run.started_at, "synced_at": now}
-        if run.kind == Run.Kind.FULL:
-            again = pace.FULL_AGAIN if self._outcome.code == vanished.INCOMPLETE else pace.FULL_EVERY
+        if self._outcome.code == vanished.INCOMPLETE and run.plan.cursor_at is not None:
+            del fields["cursor_at"]  # the listing may have lacked changes since the last run
+        next_at = now + pace.spread(RESOURCES[run.plan.resource].every, run.plan_id)
+        if run.reads_everything:
+            is_incomplete = self._outcome.code == vanished.INCOMPLETE
+            again = pace.full_again(vanished.incomplete_in_a_row(run.plan_id) if is_incomplete else 0)
             later = now + pace.spread(again, run.plan_id)
+            next_at = min(next_at, later)
             # A plan that is due already was requested during the run, perhaps in full: that request stays.
             fields["full_due_at"] = Case(When(due_at=None, then=Value(later)), default=F("full_due_at"))
-        next_at = now + pace.spread(RESOURCES[run.plan.resource].every, run.plan_id)
+            if run.kind == Run.Kind.REPAIR:
+                is_done = When(repair_asked_at__lte=run.started_at, then=Value(None, DateTimeField()))
+                fields["repair_asked_at"] = Case(is_done, default=F("repair_asked_at"))
+            if self._outcome.deleted or run.changed:
+                fields["surplus"] = 0  # this run has explained the difference of the counts
+        if self._counted_at is not None:
+            fields["counted_at"] = self._counted_at
         Plan.objects.filter(pk=run.plan_id).plan_next(next_at, **fields)
 
     @classmethod
@@ -111,73 +155,156 @@ class SyncTurn(turn.Turn[Run]):
         super().uninstalled(error)
         enqueue("sync.forget", app_id=self.run.plan.app_id, location_id=self.run.plan.location_id)
 
+    def refused(self, error: IntegrationError) -> None:
+        """Ask again for an answer that cannot be right, beginning at its page; give the run up after some times."""
+        attempts = self.run.attempts
+        if isinstance(error, PayloadAnomalous) or (isinstance(error, RequestRejected) and attempts < _REFUSED_AGAIN):
+            self.stumble(self.describe(error), pace.doubted_again(attempts), error)
+        else:
+            super().refused(error)
+
     def crashed(self, error: Exception) -> None:
         """Fail the run for a bug of ours. Its text may hold a record's data, so the row gets only the type's name."""
         self.log("exception", "crashed")
         self.stumble(problem("unexpected", type(error).__name__), None, error)
+
+    # --- the listing ---
 
     def _step(self, resource: Resource) -> None:
         """Fetch one page, and commit it with the cursor of the next one."""
         asked_at, run = clock.now(), self.run
         cursor = run.checkpoint.get("next")
         try:
-            got = self._fetch(resource, cursor)
+            got = self._fetch(resource, _request(run, resource), cursor)
         except RequestRejected as error:
-            if run.kind == Run.Kind.FULL or error.vendor.status not in _REFUSED:
+            if run.reads_everything or cursor or not run.attempts or error.vendor.status not in _REFUSED:
                 raise
-            self._start_over_in_full()
+            self._start_over_in_full("filter_refused")
             return
         if got.next is not None and got.next == cursor:
             raise PayloadAnomalous("the vendor's next page is the page itself", operation=resource.operation)
+        if self._ends_early(got):
+            raise PayloadAnomalous("the listing ends before its total", operation=resource.operation, total=run.total)
         self._commit(got, asked_at)
 
-    def _fetch(self, resource: Resource, cursor: dict[str, Any] | None) -> Page:
-        plan = self.run.plan
-        request = _request(self.run, resource)
+    def _ends_early(self, got: Page) -> bool:
+        """Whether a last page comes before the total of earlier pages. It counts when the vendor repeats it."""
+        run = self.run
+        return got.next is None and run.seen + len(got.items) < (run.total or 0) and run.attempts < _ENDS_AGAIN
+
+    def _fetch(self, resource: Resource, request: Request, cursor: dict[str, Any] | None) -> Page:
         return self._page(
             resource.operation,
-            app=plan.app,
-            location=plan.location_id,
             params=request.params,
             body=request.body,
-            lane=Lane.BULK,
             cursor=cursor,
-            deadline=DEADLINE,
             whole=resource.whole,
+            **self._call(),
         )
+
+    def _call(self) -> dict[str, Any]:
+        """What every call of the run has in common."""
+        plan = self.run.plan
+        return {"app": plan.app, "location": plan.location_id, "lane": Lane.BULK, "deadline": DEADLINE}
 
     def _commit(self, got: Page, asked_at: datetime) -> None:
         """Commit the page. The lease is checked last: when it is lost, the merged records are rolled back with it."""
-        run, plan, is_full = self.run, self.run.plan, self.run.kind == Run.Kind.FULL
+        run, plan = self.run, self.run.plan
         with transaction.atomic():
             merged = records.merge(
                 plan.app_id,
                 plan.location_id,
                 plan.resource,
                 got.items,
-                run_id=run.pk if is_full else None,
+                run_id=run.pk if run.reads_everything else None,
                 observed_at=asked_at,
+                repair=run.kind == Run.Kind.REPAIR,
             )
-            done = {
-                "checkpoint": {"ended": True} if got.next is None else {"next": got.next},
-                "pages": run.pages + 1,
-                "seen": run.seen + len(got.items),
-                "skipped": run.skipped + merged.skipped,
-                "total": _least(run.total, got.total),
-                "attempts": 0,
-                **problem("", ""),
-            }
-            self.renew(**done)
-        self._remember(done)
+            self._write(
+                checkpoint={"ended": True} if got.next is None else {"next": got.next},
+                pages=run.pages + 1,
+                seen=run.seen + len(got.items),
+                skipped=run.skipped + merged.skipped,
+                changed=run.changed + merged.inserted + merged.updated,
+                # The page behind the last row may count nothing, and a false one does.
+                total=_least(run.total, got.total) if got.items or run.total is None else run.total,
+                **_PROGRESS,
+            )
 
-    def _start_over_in_full(self) -> None:
-        """Read everything, because the vendor rejects the filter of an incremental run."""
-        fresh = {"kind": Run.Kind.FULL, "checkpoint": {}, "pages": 0, "seen": 0, "skipped": 0, "total": None}
-        self.renew(**fresh)
-        self._remember(fresh)
-        self.log("info", "filter_refused", {"resource": self.run.plan.resource})
+    def _start_over_in_full(self, reason: str) -> None:
+        """Go on as a full run: the vendor rejects the filter of an incremental one, or the counts differ."""
+        fresh: Fields = {"kind": Run.Kind.FULL, "checkpoint": {}, "total": None}
+        self._write(**fresh, **dict.fromkeys(("pages", "seen", "skipped", "changed"), 0), **_PROGRESS)
+        self.log("info", reason, {"resource": self.run.plan.resource})
 
-    def _remember(self, fields: Fields) -> None:
+    # --- what the listing lacks ---
+
+    def _misses_something(self, resource: Resource) -> bool:
+        """Whether the vendor's count shows that an incremental run is not enough."""
+        run, now = self.run, clock.now()
+        if not counting.is_due(run, resource, now):
+            return False
+        total = self._fetch(resource, resource.count_request(run.plan.location_id), None).total
+        if total is None:
+            return False
+        self._counted_at = now
+        found, plans = counting.difference(run, total, now), Plan.objects.filter(pk=run.plan_id)
+        if found.exact == 0 and run.plan.surplus:
+            plans.update(surplus=0)
+        if found.is_explained(run.plan.surplus) or not counting.may_list_again(run, now):
+            return False
+        plans.update(surplus=found.exact)
+        return True
+
+    def _judge_missing(self, resource: Resource) -> bool:
+        """Ask for each record that the listing lacks. False when the turn is over before."""
+        run = self.run
+        if resource.single is None:
+            missing.note(run)
+            return True
+        answers = Inquiry.of(run)
+        if answers.control == Control.UNKNOWN and missing.unlisted(run).exists():
+            answers.control = missing.control(run, self._ask)
+            self._write(checkpoint=answers.checkpoint(), asked=run.asked, **_PROGRESS)
+            if answers.control == Control.IMPOSSIBLE:
+                missing.note(run)
+        while not answers.are_enough(run):
+            batch = list(missing.to_ask(run, answers)[: missing.BATCH])
+            if not batch:
+                return True
+            for record in itertools.takewhile(lambda _: not answers.are_enough(run), batch):
+                if self._is_over():
+                    return False
+                self._settle(record, answers)
+        return True
+
+    def _settle(self, record: Record, answers: Inquiry) -> None:
+        write = missing.settle(record, self.run, answers, self._ask, clock.now())
+        with transaction.atomic():
+            write()
+            self._write(checkpoint=answers.checkpoint(), asked=self.run.asked, **_PROGRESS)
+
+    def _ask(self, record: Record) -> dict[str, Any] | None:
+        """Ask for one record. What fails again and again is an answer that says nothing, and no failure of the run."""
+        single = RESOURCES[record.resource].single
+        if single is None:
+            raise BadRequest(f"{record.resource} cannot be asked for one by one")
+        self.run.asked += 1
+        try:
+            return self._record(single, record.record_id, **self._call())
+        except (ServerFault, Unreachable) as error:
+            if self.run.attempts < _REFUSED_AGAIN:
+                raise
+            raise PayloadAnomalous("no answer about this record", operation=single.operation) from error
+
+    # --- the turn ---
+
+    def _is_over(self) -> bool:
+        return clock.monotonic() >= self._until
+
+    def _write(self, **fields: Any) -> None:
+        """Write columns of the run and keep them; raises LeaseLost when another worker has it."""
+        self.renew(**fields)
         for name, value in fields.items():
             setattr(self.run, name, value)
 

@@ -1,12 +1,9 @@
-"""Marks records as deleted that the vendor no longer lists, after a full run that provably saw everything.
+"""Writes tombstones for records that are proven to be deleted, when a full run ends.
 
-The proof: the chain of pages was never broken (each cursor came out of the page before it, and the last page said it
-was the last), and at least as many different records were seen as the vendor counts. The least count of any page is
-taken, because records may come and go during the walk. A record that changed here since the run began is left alone:
-a webhook may have written it after the walk had passed its position.
+`missing` has the proof of each record. The tombstone's date is that of the proof.
 
-The brake: when many records would be deleted at once, the vendor's answer is more likely wrong than the copy. Nothing
-is deleted then, the run shows that, and an operator may allow the deletion (`release`).
+The brake: when many records would be deleted at once, nothing is deleted, whatever proves it. The run shows that, and
+an operator may allow the deletion (`release`).
 """
 
 from __future__ import annotations
@@ -15,21 +12,28 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F
 
 from integrations.core.errors import BadRequest
+from integrations.sync import missing
+from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Record, Run
 from integrations.sync.pace import KEEP_TOMBSTONES
+from integrations.sync.resources import RESOURCES
 
 BRAKE_SHARE = 0.20
 BRAKE_ROWS = 50
 INCOMPLETE = "incomplete"
 BRAKE = "brake"
+READS_EVERYTHING = (Run.Kind.FULL, Run.Kind.REPAIR)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`code` is empty on success, INCOMPLETE or BRAKE when nothing was deleted; `reason` explains it."""
+    """The end of a full run. `code` is empty on success.
+
+    INCOMPLETE: the vendor's answers contradict each other, and a run follows soon. BRAKE: nothing was deleted.
+    """
 
     deleted: int = 0
     code: str = ""
@@ -37,16 +41,14 @@ class Outcome:
 
 
 def sweep(run: Run, now: datetime) -> Outcome:
-    """Write tombstones for what a full run did not see. Call it in the transaction that ends the run."""
-    _scope(run).filter(deleted_at__lt=now - KEEP_TOMBSTONES).delete()
-    seen = _scope(run).filter(seen_run=run.pk).count() + run.skipped
-    if run.total is not None and seen < run.total:
-        return Outcome(code=INCOMPLETE, reason=f"saw {seen} of {run.total} records, so nothing was deleted")
-    unseen = _unseen(run)
-    gone, alive = unseen.count(), _scope(run).filter(deleted_at=None).count()
+    """Write tombstones for records that are proven to be deleted. Call it in the transaction that ends the run."""
+    missing.scope(run).filter(deleted_at__lt=now - KEEP_TOMBSTONES).delete()
+    doubts = _doubts(run)
+    gone, alive = missing.proven(run).count(), missing.scope(run).filter(deleted_at=None).count()
     if gone > BRAKE_ROWS and gone > BRAKE_SHARE * alive:
         return Outcome(code=BRAKE, reason=f"{gone} of {alive} records would vanish, so nothing was deleted")
-    return Outcome(deleted=_bury(unseen, now))
+    deleted = _bury(run, now)
+    return Outcome(deleted, INCOMPLETE, "; ".join(doubts)) if doubts else Outcome(deleted)
 
 
 def release(run: Run, now: datetime) -> int:
@@ -55,22 +57,47 @@ def release(run: Run, now: datetime) -> int:
         held = Run.objects.select_for_update().filter(pk=run.pk, status=Run.Status.COMPLETE, error_code=BRAKE).first()
         if held is None:
             raise BadRequest("no deletions of this run are held back", run=run.pk)
-        if Run.objects.filter(plan=held.plan_id, kind=Run.Kind.FULL, pk__gt=held.pk).exists():
+        if Run.objects.filter(plan=held.plan_id, kind__in=READS_EVERYTHING, pk__gt=held.pk).exists():
             raise BadRequest("a later full run has looked again: judge by that one", run=run.pk)
-        held.deleted = _bury(_unseen(held), now)
+        held.deleted = _bury(held, now)
         held.error_code, held.error = "", ""
         held.save(update_fields=["deleted", "error_code", "error"])
     return held.deleted
 
 
-def _scope(run: Run) -> QuerySet[Record]:
-    plan = run.plan
-    return Record.objects.filter(app=plan.app_id, location_id=plan.location_id, resource=plan.resource)
+def incomplete_in_a_row(plan_id: int) -> int:
+    """How many of the plan's latest full runs were incomplete, one after the other."""
+    latest = Run.objects.filter(plan=plan_id, kind__in=READS_EVERYTHING, status=Run.Status.COMPLETE).order_by("-pk")
+    codes = list(latest.values_list("error_code", flat=True)[:10])
+    return next((number for number, code in enumerate(codes) if code != INCOMPLETE), len(codes))
 
 
-def _unseen(run: Run) -> QuerySet[Record]:
-    return _scope(run).filter(deleted_at=None, updated_at__lt=run.started_at).exclude(seen_run=run.pk)
+def _doubts(run: Run) -> list[str]:
+    """How the vendor's answers contradict each other, for operators."""
+    answers, doubts = Inquiry.of(run), []
+    seen = missing.scope(run).filter(seen_run=run.pk).count() + run.skipped
+    if run.total is not None and seen < run.total:
+        doubts.append(f"saw {seen} of {run.total} records")
+    if answers.present:
+        doubts.append(f"the listing lacks {answers.present} records that exist")
+    if answers.unclear:
+        doubts.append(f"{len(answers.unclear)} missing records are neither shown nor denied")
+    if answers.control == Control.FAILED:
+        doubts.append("HighLevel denies a record that it lists")
+    if (
+        _can_ask(run)
+        and (left := missing.unlisted(run).count() - missing.proven(run).count() - len(answers.unclear)) > 0
+    ):
+        doubts.append(f"{left} missing records are not judged yet")
+    return doubts
 
 
-def _bury(unseen: QuerySet[Record], now: datetime) -> int:
-    return unseen.update(deleted_at=now, updated_at=now)
+def _can_ask(run: Run) -> bool:
+    return RESOURCES[run.plan.resource].single is not None
+
+
+def _bury(run: Run, now: datetime) -> int:
+    can_ask = _can_ask(run)
+    proof = Record.Proof.CALL if can_ask else Record.Proof.LISTING
+    at = F("missing_at") if can_ask else run.started_at
+    return missing.proven(run).update(deleted_at=at, deleted_by=proof, alive_at=None, missing_at=None, updated_at=now)

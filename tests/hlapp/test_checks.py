@@ -16,9 +16,9 @@ from pytest_django import Settings
 from integrations.jobs import checks as job_checks
 from integrations.jobs import define
 from integrations.sync import checks as sync_checks
-from integrations.sync.resources import ALL
+from integrations.sync.resources import ALL, Single
 
-NO_EVENTS = {"name": "other", "upserts": frozenset(), "deletes": frozenset()}
+NO_EVENTS = {"name": "other", "creates": frozenset(), "updates": frozenset(), "deletes": frozenset()}
 
 
 def found() -> set[str]:
@@ -90,8 +90,9 @@ def test_a_job_that_waits_for_a_misspelt_event(monkeypatch: pytest.MonkeyPatch) 
         ({"name": "other"}, {"sync.E002"}),
         (NO_EVENTS, set()),
         ({**NO_EVENTS, "operation": "contacts.list"}, {"sync.E003"}),
-        ({**NO_EVENTS, "whole": "contacts"}, {"sync.E004"}),
+        ({**NO_EVENTS, "whole": "contacts"}, {"sync.E004", "sync.E006"}),
         ({**NO_EVENTS, "scope": "users.readonly"}, {"sync.E005"}),
+        ({**NO_EVENTS, "single": Single("contacts.get", "id")}, {"sync.E003"}),
     ],
 )
 def test_a_resource_that_contradicts_another_or_the_catalogue(

@@ -11,8 +11,11 @@ from integrations.core import clock
 from integrations.sync import plans, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App, Installation, Location, UserType
+from integrations.tokens import store
+from tests.plugin.vendor import Vendor, location_grant
 from tests.sync.listing import Listing
 
+MOST_TURNS = 15
 LOCATION = "ve9EPM428h8vShlRW1KT"
 
 
@@ -51,6 +54,22 @@ def plan(app: App, installation: Installation) -> Plan:
     return Plan.objects.create(app=app, location_id=LOCATION, resource="contacts", created_at=clock.now())
 
 
+def connect(vendor: Vendor, app: App) -> str:
+    """The vendor's first location, installed and with a token."""
+    location_id, now = vendor.locations[0], clock.now()
+    store.save_grant(store.location(app, location_id), location_grant(vendor, app, location_id), now=now)
+    Installation.objects.create(
+        app=app,
+        user_type=UserType.LOCATION,
+        resource_id=location_id,
+        status=Installation.Status.INSTALLED,
+        origin=Installation.Origin.APP,
+        status_at=now,
+        created_at=now,
+    )
+    return location_id
+
+
 def start(plan: Plan, **fields: Any) -> Run:
     """A new run of the plan, due now."""
     Plan.objects.filter(pk=plan.pk).update(due_at=clock.now(), **fields)
@@ -58,10 +77,24 @@ def start(plan: Plan, **fields: Any) -> Run:
     return Run.objects.filter(plan=plan).latest("pk")
 
 
-def walk(plan: Plan, listing: Listing, **fields: Any) -> Run:
-    """A new run, walked in one turn."""
-    run = start(plan, **fields)
-    runs.advance(run.pk, page=listing.page)
+def run_once(plan: Plan, listing: Listing, **fields: Any) -> Run:
+    """A new run after its first turn, which ends it unless an answer is doubted."""
+    return turn(start(plan, **fields), listing)
+
+
+def to_the_end(run: Run, listing: Listing) -> Run:
+    """The run after as many turns as it takes; the waits between them are skipped."""
+    for _ in range(MOST_TURNS):
+        if run.status != Run.Status.RUNNING:
+            break
+        wake(run)
+        turn(run, listing)
+    return run
+
+
+def turn(run: Run, listing: Listing) -> Run:
+    """One turn of the run, as the dispatcher's message makes a worker do it."""
+    runs.advance(run.pk, page=listing.page, record=listing.record)
     run.refresh_from_db()
     return run
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from integrations.sync.resources import Single
 from integrations.sync.resources.dates import iso, moment
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,12 +22,18 @@ class Page:
 
 @dataclass
 class Listing:
-    """`page` is what `gateway.client.page` would be. `before` is called with the number of each request (1, 2, …)."""
+    """`page` is what `gateway.client.page` would be, and `record` what `sync.listing.record` would be.
+
+    `before` is called with the number of each page's request (1, 2, …). `hidden` are ids that the listing lacks,
+    although the records exist; `total_is` makes the count false. `asked` are the ids that were asked for one by one.
+    """
 
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     before: Callable[[int], None] = lambda number: None
     total_is: Callable[[int], int | None] = lambda count: count
+    hidden: set[str] = field(default_factory=set)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def add(self, number: int, **fields: Any) -> str:
         at = iso(EPOCH + timedelta(minutes=number))
@@ -41,12 +48,17 @@ class Listing:
         self.requests.append({"operation": operation, **arguments})
         self.before(len(self.requests))
         body, cursor = arguments["body"], arguments["cursor"]
-        found = sorted(filter(_test(body), self.rows.values()), key=_place)
+        shown = (row for row_id, row in self.rows.items() if row_id not in self.hidden)
+        found = sorted(filter(_test(body), shown), key=_place)
         total = self.total_is(len(found))
         rest = [row for row in found if cursor is None or _place(row) > tuple(cursor["searchAfter"])]
         items = [{**row, "searchAfter": list(_place(row))} for row in rest[: body["pageLimit"]]]
         more = len(rest) > len(items)
         return Page(items, total, {"searchAfter": items[-1]["searchAfter"]} if more else None)
+
+    def record(self, single: Single, record_id: str, **arguments: Any) -> dict[str, Any] | None:
+        self.asked.append(record_id)
+        return self.rows.get(record_id)
 
 
 def of(count: int) -> Listing:

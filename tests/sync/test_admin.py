@@ -12,7 +12,7 @@ from django.urls import reverse
 from integrations.core.models import AuditEntry
 from integrations.sync import vanished
 from integrations.sync.models import Plan, Record, Run
-from tests.sync.conftest import LOCATION, alive, start, walk
+from tests.sync.conftest import LOCATION, alive, run_once, start
 from tests.sync.listing import of
 
 # The tests collect no static files, which whitenoise remarks on.
@@ -37,7 +37,7 @@ def act(client: Client, model: str, action: str, row: Plan | Run) -> None:
 
 @pytest.mark.parametrize("model", ["plan", "run", "record"])
 def test_lists_open(operator: Client, plan: Plan, model: str) -> None:
-    walk(plan, of(3))
+    run_once(plan, of(3))
     answer = operator.get(page(f"{model}_changelist"), secure=True)
     assert answer.status_code == 200
 
@@ -51,7 +51,7 @@ def test_a_run_shows_how_far_it_is(operator: Client, plan: Plan) -> None:
 def test_a_record_is_shown_and_cannot_be_changed(operator: Client, plan: Plan) -> None:
     listing = of(1)
     listing.rows["c00000"]["firstName"] = "<script>"
-    walk(plan, listing)
+    run_once(plan, listing)
     url = page("record_change", Record.objects.get().pk)
     content = operator.get(url, secure=True).content.decode()
     assert "&lt;script&gt;" in content
@@ -59,7 +59,7 @@ def test_a_record_is_shown_and_cannot_be_changed(operator: Client, plan: Plan) -
 
 
 def test_a_record_is_found_by_its_id(operator: Client, plan: Plan) -> None:
-    walk(plan, of(3))
+    run_once(plan, of(3))
     content = operator.get(page("record_changelist"), {"q": "c00001"}, secure=True).content.decode()
     assert "c00001" in content
     assert "c00002" not in content
@@ -67,17 +67,17 @@ def test_a_record_is_found_by_its_id(operator: Client, plan: Plan) -> None:
 
 @pytest.mark.parametrize(("whole_id", "number"), [("c00001", 1), (LOCATION, 3), ("c0000", 0)])
 def test_records_are_looked_for_by_their_index(operator: Client, plan: Plan, whole_id: str, number: int) -> None:
-    walk(plan, of(3))
+    run_once(plan, of(3))
     listed = operator.get(page("record_changelist"), {"q": whole_id}, secure=True).context["cl"].queryset
     assert listed.count() == number
     asked = str(listed.query)
     assert "UPPER(" not in asked, "no index holds it"
-    assert 'FROM "sync_plan"' in asked, "whose three columns the index begins with"
+    assert 'FROM "sync_plan"' in asked, "the index begins with three columns of a plan"
 
 
 @pytest.mark.parametrize("model", ["run", "record"])
 def test_no_filter_reads_the_whole_table(operator: Client, plan: Plan, model: str) -> None:
-    walk(plan, of(3))
+    run_once(plan, of(3))
     with CaptureQueriesContext(connection) as asked:
         operator.get(page(f"{model}_changelist"), secure=True)
     of_model = [query["sql"] for query in asked if f'FROM "sync_{model}"' in query["sql"]]
@@ -86,27 +86,30 @@ def test_no_filter_reads_the_whole_table(operator: Client, plan: Plan, model: st
 
 
 def test_records_are_filtered_by_resource(operator: Client, plan: Plan) -> None:
-    walk(plan, of(3))
+    run_once(plan, of(3))
     for resource, number in (("contacts", 3), ("users", 0)):
         answer = operator.get(page("record_changelist"), {"resource": resource}, secure=True)
         assert answer.context["cl"].result_count == number
 
 
 def test_run_now_and_in_full(operator: Client, plan: Plan) -> None:
-    walk(plan, of(3))
+    run_once(plan, of(3))
     act(operator, "plan", "run_now", plan)
     assert Run.objects.latest("pk").kind == "incremental"
     act(operator, "run", "cancel", Run.objects.latest("pk"))
     assert Run.objects.latest("pk").status == Run.Status.CANCELLED
     act(operator, "plan", "run_in_full", plan)
     assert Run.objects.latest("pk").kind == "full"
+    act(operator, "run", "cancel", Run.objects.latest("pk"))
+    act(operator, "plan", "repair", plan)
+    assert Run.objects.latest("pk").kind == "repair"
     recorded = set(AuditEntry.objects.values_list("action", flat=True))
     assert {"sync.asked", "sync.cancelled"} <= recorded
 
 
 def test_what_the_brake_held_back_can_be_let_go(operator: Client, plan: Plan) -> None:
-    walk(plan, of(100))
-    run = walk(plan, of(20), full_due_at=None)
+    run_once(plan, of(100))
+    run = run_once(plan, of(20), full_due_at=None)
     assert run.error_code == vanished.BRAKE
     act(operator, "run", "delete_held_back", run)
     assert len(alive()) == 20

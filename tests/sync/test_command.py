@@ -12,18 +12,18 @@ from integrations.core import clock
 from integrations.core.errors import RequestRejected, VendorAnswer
 from integrations.sync import runs, tasks
 from integrations.sync.models import Plan, Run
-from tests.sync.conftest import LOCATION, walk
+from tests.sync.conftest import LOCATION, run_once
 from tests.sync.listing import Listing, of
 
 
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> Listing:
-    """A worker that walks every running run while the command sleeps between two looks."""
+    """A worker that does every running run while the command sleeps between two looks."""
     listing = of(120)
 
     def work(_seconds: float) -> None:
         for run in Run.objects.filter(status=Run.Status.RUNNING):
-            runs.advance(run.pk, page=listing.page)
+            runs.advance(run.pk, page=listing.page, record=listing.record)
 
     monkeypatch.setattr(clock, "sleep", work)
     monkeypatch.setattr(tasks, "workers", lambda: 1)
@@ -40,16 +40,17 @@ def test_it_asks_and_leaves(plan: Plan, capsys: pytest.CaptureFixture[str]) -> N
     assert Run.objects.get().status == Run.Status.RUNNING
 
 
-def test_it_waits_and_tells(plan: Plan, workers: Listing, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_waits_and_says_what_happened(plan: Plan, workers: Listing, capsys: pytest.CaptureFixture[str]) -> None:
     sync("--wait")
     assert capsys.readouterr().out == f"{LOCATION} contacts: full complete, 120 seen, 0 deleted\n"
 
 
 def test_in_full(plan: Plan, workers: Listing) -> None:
-    walk(plan, workers)
+    run_once(plan, workers)
     sync("--wait")
     sync("--wait", "--full")
-    assert [run.kind for run in Run.objects.order_by("pk")] == ["full", "incremental", "full"]
+    sync("--wait", "--repair")
+    assert [run.kind for run in Run.objects.order_by("pk")] == ["full", "incremental", "full", "repair"]
 
 
 def test_only_what_is_named(plan: Plan) -> None:

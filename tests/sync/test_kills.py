@@ -25,7 +25,7 @@ COUNT = 450
 
 
 def worker(run: Run) -> AbstractContextManager[Process]:
-    """A process that walks the run and asks before each page."""
+    """A process that does the run and asks before each page."""
     return running("-m", "tests.sync.worker", str(run.pk), str(COUNT))
 
 

@@ -56,7 +56,7 @@ def test_a_long_outage_of_the_store_of_permits_is_no_failure_of_the_run(plan: Pl
     assert Parked.objects.get().kwargs == {"run_id": run.pk}
 
 
-def test_the_sweep_leaves_it_alone_and_whoever_is_handed_it_walks_on(plan: Plan) -> None:
+def test_the_dispatcher_leaves_it_alone_and_its_message_goes_on_with_it(plan: Plan) -> None:
     run = parked(plan)
     assert runs.take_due(100, clock.now()) == []
     runs.advance(run.pk, page=of(30).page)
@@ -64,7 +64,7 @@ def test_the_sweep_leaves_it_alone_and_whoever_is_handed_it_walks_on(plan: Plan)
     assert (run.status, run.seen, run.attempts) == ("complete", 30, 0)
 
 
-def test_should_its_place_be_lost_the_sweep_finds_it(plan: Plan) -> None:
+def test_the_dispatcher_finds_it_when_its_parked_task_is_lost(plan: Plan) -> None:
     run = parked(plan)
     Parked.objects.all().delete()
     assert runs.take_due(100, clock.now() + PARKED) == []

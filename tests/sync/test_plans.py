@@ -12,7 +12,7 @@ from integrations.core import clock
 from integrations.sync import pace, plans, records, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App, Installation, UserType
-from tests.sync.conftest import LOCATION, alive, start, walk
+from tests.sync.conftest import LOCATION, alive, run_once, start
 from tests.sync.listing import of
 
 Status = Run.Status
@@ -46,7 +46,7 @@ def test_a_second_message_changes_nothing(installation: Installation) -> None:
 
 
 def test_a_repeated_install_message_does_not_disturb_the_pace(plan: Plan) -> None:
-    walk(plan, of(5))
+    run_once(plan, of(5))
     plan.refresh_from_db()
     due_at = plan.due_at
     plans.make(plan.app_id, LOCATION)
@@ -83,7 +83,7 @@ def test_one_run_at_a_time_is_kept_by_the_database_too(plan: Plan) -> None:
 
 def test_a_run_asked_for_during_another_follows_it(plan: Plan) -> None:
     listing = of(5)
-    walk(plan, listing)
+    run_once(plan, listing)
     run = start(plan)
     assert plans.ask(Plan.objects.all(), clock.now(), full=True) == [plan.pk]
     assert Run.objects.filter(status=Status.RUNNING).get() == run
@@ -104,9 +104,9 @@ def test_a_full_run_asked_for_during_a_full_run_follows_it(plan: Plan) -> None:
 
 def test_the_kind_of_a_run(plan: Plan) -> None:
     listing = of(5)
-    assert walk(plan, listing).kind == "full"
-    assert walk(plan, listing).kind == "incremental"
-    assert walk(plan, listing, full_due_at=clock.now()).kind == "full"
+    assert run_once(plan, listing).kind == "full"
+    assert run_once(plan, listing).kind == "incremental"
+    assert run_once(plan, listing, full_due_at=clock.now()).kind == "full"
     plan.refresh_from_db()
     assert plan.full_due_at is not None
     assert plan.full_due_at > clock.now() + timedelta(hours=19)
@@ -122,7 +122,7 @@ def test_a_cancelled_run_comes_again_later(plan: Plan) -> None:
 
 
 def test_an_uninstall_takes_plans_runs_and_records_along(plan: Plan) -> None:
-    walk(plan, of(5))
+    run_once(plan, of(5))
     records.merge(plan.app_id, "elsewhere", "contacts", [{"id": "x"}])
     start(plan)
     uninstall()
@@ -133,14 +133,14 @@ def test_an_uninstall_takes_plans_runs_and_records_along(plan: Plan) -> None:
 
 
 def test_a_late_uninstall_message_does_not_touch_what_is_installed_again(plan: Plan) -> None:
-    walk(plan, of(5))
+    run_once(plan, of(5))
     assert not plans.forget(plan.app_id, LOCATION)
     assert len(alive()) == 5
     assert Plan.objects.get().cursor_at is not None
 
 
 def test_a_location_about_to_be_installed_again_is_not_touched(plan: Plan) -> None:
-    walk(plan, of(5))
+    run_once(plan, of(5))
     Installation.objects.update(status=Installation.Status.PENDING)
     assert not plans.forget(plan.app_id, LOCATION)
     assert plans.strays() == ([], [])
@@ -148,15 +148,15 @@ def test_a_location_about_to_be_installed_again_is_not_touched(plan: Plan) -> No
 
 
 def test_ended_runs_are_kept_for_a_while(plan: Plan) -> None:
-    first = walk(plan, of(5))
+    first = run_once(plan, of(5))
     Run.objects.filter(pk=first.pk).update(finished_at=clock.now() - pace.KEEP_RUNS)
-    second = walk(plan, of(5))
+    second = run_once(plan, of(5))
     assert list(Run.objects.all()) == [second]
 
 
 def test_many_records_are_deleted_in_batches(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "PURGE_ROWS", 40)
-    walk(plan, of(100))
+    run_once(plan, of(100))
     uninstall()
     assert plans.forget(plan.app_id, LOCATION)
     assert not Record.objects.exists()
@@ -167,7 +167,7 @@ def test_a_reinstall_in_the_middle_of_forgetting_starts_from_nothing(
 ) -> None:
     """The turn's time is over after the runs were cancelled; then the app comes back."""
     listing = of(100)
-    walk(plan, listing)
+    run_once(plan, listing)
     monkeypatch.setattr(plans, "PURGE_SECONDS", 0.0)
     uninstall()
     assert not plans.forget(plan.app_id, LOCATION)
@@ -199,4 +199,4 @@ def test_neighbours_are_spread_over_the_last_fifth_of_their_wait() -> None:
 
 def test_an_incremental_run_looks_back() -> None:
     at = datetime(2026, 1, 1, 12, 0, tzinfo=clock.now().tzinfo)
-    assert pace.since(at) == at - timedelta(minutes=5)
+    assert pace.since(at) == at - timedelta(minutes=15)

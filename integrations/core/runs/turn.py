@@ -8,7 +8,7 @@
     StoreUnavailable               while the store of permits is away
     other Retryables               again after a while; failed after MOST_ATTEMPTS in a row at one checkpoint
     InstallGone                    cancelled: the app was uninstalled
-    other IntegrationErrors        failed
+    other IntegrationErrors        failed, unless the room knows better (`refused`)
     anything else                  `crashed`: the room decides
 
 When its worker is killed, the dispatcher sends the run again once the lease has expired, and the next turn begins at
@@ -167,8 +167,7 @@ class Turn(ABC, Generic[R]):
         except InstallGone as error:
             self.uninstalled(error)
         except IntegrationError as error:
-            self.log("warning", "failed", {**error.context, "code": error.code, "error": str(error)})
-            self.fail(self.describe(error), error)
+            self.refused(error)
         except Exception as error:
             self.crashed(error)
 
@@ -226,6 +225,11 @@ class Turn(ABC, Generic[R]):
         with transaction.atomic():
             self._end(AbstractRun.Status.CANCELLED, now, {**self.result(), **self.describe(error)})
             self.plan_after_uninstall(now)
+
+    def refused(self, error: IntegrationError) -> None:
+        """An error that repeating does not cure: give the run up."""
+        self.log("warning", "failed", {**error.context, "code": error.code, "error": str(error)})
+        self.fail(self.describe(error), error)
 
     def keep_lease(self) -> None:
         """Extend the lease. The guard calls this for as long as a thread is in the turn."""

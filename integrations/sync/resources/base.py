@@ -1,7 +1,7 @@
 """`Resource`: the definition of one synced resource. Each module beside this one has one or more of them.
 
 A resource is data and pure functions: how to request its pages, what identifies and dates a row, and what a webhook
-says about it. It does no I/O, so the walk (`sync.runs`) and the store (`sync.records`) are the same for all of them.
+says about it. It does no I/O, so runs (`sync.runs`) and records (`sync.records`) treat all of them alike.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from integrations.sync.resources.dates import moment
@@ -23,7 +24,7 @@ ENVELOPE = frozenset({"type", "timestamp", "webhookId", "deliveryId", "appId", "
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """The arguments of one walk; the paging of the gateway adds the cursor of each page."""
+    """The arguments of one listing; the gateway's pagination adds the cursor of each page."""
 
     params: Mapping[str, Any] | None = None
     body: Json | None = None
@@ -31,22 +32,50 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The change that one webhook reports: the record has these fields since `at`, or is deleted since then."""
+    """The change that one webhook reports: a record was created, has these fields since `at`, or is deleted since then.
+
+    `payload` is partial: the vendor leaves fields without a value out. `created_at` dates a creation.
+    """
+
+    class Kind(Enum):
+        """What happened to the record."""
+
+        CREATED = "created"
+        UPDATED = "updated"
+        DELETED = "deleted"
 
     record_id: str
     payload: Json
     at: datetime
-    deleted: bool
+    kind: Kind
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """How to ask for one record: the operation, its parameter for the id, and the object's name in the answer.
+
+    An empty `name` means that the answer is the object.
+    """
+
+    operation: str
+    parameter: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """`full(location_id)` asks for everything, `since(location_id, moment)` for what changed after a moment.
 
-    Without `since` every run is a full one. `whole` names the list in the answer of an operation that does not page.
-    `every` is the wait between two runs. `noise` are fields of a row that say nothing about the record. `upserts` and
-    `deletes` are webhook types. `renames` maps a webhook's field names to the listing's where the vendor has two names
-    for one field.
+    Without `since` every run is a full one. `whole` names the list in the answer of an operation that does not page,
+    `page_size` the parameter of one that does. `single` asks for one record; without it a record counts as deleted when
+    two listings lack it. `every` is the wait between two runs.
+
+    `noise` are fields of a row that are not stored. Some say nothing about the record. Others are copies of another
+    object: the vendor changes them without a new date of the row, so no incremental run would show the change.
+
+    `creates`, `updates` and `deletes` are webhook types. `renames` maps a webhook's field names to the listing's where
+    the vendor has two names for one field.
     """
 
     name: str
@@ -56,22 +85,40 @@ class Resource:
     full: Callable[[str], Request]
     since: Callable[[str, datetime], Request] | None = None
     whole: str = ""
+    page_size: str = ""
+    single: Single | None = None
     version_fields: tuple[str, ...] = ("dateUpdated", "updatedAt")
     noise: frozenset[str] = frozenset({"searchAfter"})
-    upserts: frozenset[str] = frozenset()
+    creates: frozenset[str] = frozenset()
+    updates: frozenset[str] = frozenset()
     deletes: frozenset[str] = frozenset()
     renames: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def events(self) -> frozenset[str]:
         """All webhook types of the resource."""
-        return self.upserts | self.deletes
+        return self.creates | self.updates | self.deletes
 
     def request(self, location_id: str, since: datetime | None) -> Request:
         """The request of a run; `since=None` for a full one."""
         if since is None or self.since is None:
             return self.full(location_id)
         return self.since(location_id, since)
+
+    def count_request(self, location_id: str) -> Request:
+        """The cheapest request for the vendor's total: the first row of everything."""
+        return Request(body={**(self.full(location_id).body or {}), self.page_size: 1})
+
+    def is_in(self, row: Mapping[str, Any], location_id: str) -> bool:
+        """Whether a row that was asked for by its id is a record of this location and not deleted.
+
+        Users belong to several locations, and an answer about one names them all.
+        """
+        roles = row.get("roles")
+        locations = roles.get("locationIds") if isinstance(roles, Mapping) else None
+        if isinstance(locations, list) and locations and location_id not in locations:
+            return False
+        return row.get("locationId", location_id) in (location_id, None) and row.get("deleted") is not True
 
     def record_id(self, row: Mapping[str, Any]) -> str | None:
         """The row's id; None when it has no valid one (some older objects call it `_id`)."""
@@ -105,7 +152,12 @@ class Resource:
             for name, value in event.items()
             if name not in ENVELOPE and name not in self.noise
         }
-        deleted = event_type in self.deletes
-        # A deleted record's own date is that of its last change, before the deletion.
-        at = occurred_at if deleted else self.version_at(event) or occurred_at
-        return Change(record_id, kept, min(at, latest), deleted)
+        if event_type in self.deletes:  # a deleted record's own date is that of its last change, before the deletion
+            return Change(record_id, kept, min(occurred_at, latest), Change.Kind.DELETED)
+        at = min(self.version_at(event) or occurred_at, latest)
+        if event_type in self.updates:
+            return Change(record_id, kept, at, Change.Kind.UPDATED)
+        # Without a timestamp the event is dated by its receipt, which may be long after the creation (FACTS 3.4).
+        is_dated = event.get("timestamp") is not None
+        created_at = occurred_at if is_dated else moment(event.get("dateAdded")) or occurred_at
+        return Change(record_id, kept, at, Change.Kind.CREATED, min(created_at, latest))

@@ -1,15 +1,17 @@
 """Contacts: POST /contacts/search, oldest first.
 
-Sorted by creation, which never changes: a row edited during the walk does not move, a new one comes last and is seen,
+Sorted by creation, which never changes: a row edited during the run does not move, a new one comes last and is seen,
 and a deleted one shifts nothing, because the cursor names a position in the order and not a page number. The body is
 undocumented in the OpenAPI file (an empty schema); it is the one deployed apps send (FACTS 7.4).
+
+A row embeds the contact's opportunities. They change without a change of the contact, so they are not stored.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from integrations.sync.resources.base import PAGE_SIZE, Json, Request, Resource
+from integrations.sync.resources.base import PAGE_SIZE, Json, Request, Resource, Single
 from integrations.sync.resources.dates import iso
 
 
@@ -37,6 +39,10 @@ CONTACTS = Resource(
     every=timedelta(minutes=10),
     full=_full,
     since=_since,
-    upserts=frozenset({"ContactCreate", "ContactUpdate", "ContactDndUpdate", "ContactTagUpdate"}),
+    page_size="pageLimit",
+    single=Single("contacts.get-contact", "contactId", "contact"),
+    noise=frozenset({"searchAfter", "opportunities"}),
+    creates=frozenset({"ContactCreate"}),
+    updates=frozenset({"ContactUpdate", "ContactDndUpdate", "ContactTagUpdate"}),
     deletes=frozenset({"ContactDelete"}),
 )

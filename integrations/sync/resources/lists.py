@@ -1,11 +1,14 @@
-"""Pipelines, users and calendars: short lists that one answer returns whole, without dates of change."""
+"""Pipelines, users and calendars: short lists that one answer returns whole, without dates of change.
+
+No operation returns one pipeline by its id.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
 
-from integrations.sync.resources.base import Request, Resource
+from integrations.sync.resources.base import Request, Resource, Single
 
 _EVERY = timedelta(hours=1)  # they are set up once and seldom changed; one call each
 
@@ -14,8 +17,8 @@ def _whole(location_id: str) -> Request:
     return Request(params={"locationId": location_id})
 
 
-def _list(name: str, operation: str, scope: str, **webhooks: Any) -> Resource:
-    return Resource(name=name, whole=name, operation=operation, scope=scope, every=_EVERY, full=_whole, **webhooks)
+def _list(name: str, operation: str, scope: str, **more: Any) -> Resource:
+    return Resource(name=name, whole=name, operation=operation, scope=scope, every=_EVERY, full=_whole, **more)
 
 
 PIPELINES = _list("pipelines", "opportunities.get-pipelines", "opportunities.readonly")
@@ -23,7 +26,15 @@ USERS = _list(
     "users",
     "users.get-user-by-location",
     "users.readonly",
-    upserts=frozenset({"UserCreate", "UserUpdate"}),
+    single=Single("users.get-user", "userId"),
+    noise=frozenset({"locations"}),  # of an agency's event: the locations that it is about; a row has `roles`
+    creates=frozenset({"UserCreate"}),
+    updates=frozenset({"UserUpdate"}),
     deletes=frozenset({"UserDelete"}),
 )
-CALENDARS = _list("calendars", "calendars.get-calendars", "calendars.readonly")
+CALENDARS = _list(
+    "calendars",
+    "calendars.get-calendars",
+    "calendars.readonly",
+    single=Single("calendars.get-calendar", "calendarId", "calendar"),
+)

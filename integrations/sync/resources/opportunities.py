@@ -1,16 +1,19 @@
 """Opportunities: POST /opportunities/search, newest first as it comes.
 
 The OpenAPI file knows neither `filters` nor `sort`; the vendor's page on this search, which the file links to, has
-both, with field names in snake case and `range` as an operator of `date_updated`. A full walk asks for neither. An
+both, with field names in snake case and `range` as an operator of `date_updated`. A full run asks for neither. An
 incremental one asks for what changed since shortly before the last run began (`pace.OVERLAP`: "updates may take a few
 seconds to appear", says that page). Should the filter be refused, the run goes on as a full one (`runs`).
+
+A row embeds its contact, and the names of related objects. They change without a change of the opportunity, so they are
+not stored; `contactId` is the opportunity's own.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from integrations.sync.resources.base import PAGE_SIZE, Json, Request, Resource
+from integrations.sync.resources.base import PAGE_SIZE, Json, Request, Resource, Single
 from integrations.sync.resources.dates import iso
 
 
@@ -39,9 +42,12 @@ OPPORTUNITIES = Resource(
     every=timedelta(minutes=10),
     full=_full,
     since=_since,
-    upserts=frozenset(
+    page_size="limit",
+    single=Single("opportunities.get-opportunity", "id", "opportunity"),
+    noise=frozenset({"searchAfter", "sort", "contact", "relations"}),
+    creates=frozenset({"OpportunityCreate"}),
+    updates=frozenset(
         {
-            "OpportunityCreate",
             "OpportunityUpdate",
             "OpportunityAssignedToUpdate",
             "OpportunityMonetaryValueUpdate",

@@ -29,7 +29,12 @@ class Command(BaseCommand):
         """Define the options."""
         parser.add_argument("--location", metavar="ID", help="only this location")
         parser.add_argument("--resource", choices=sorted(RESOURCES), help="only this resource")
-        parser.add_argument("--full", action="store_true", help="walk through everything, not only what changed")
+        parser.add_argument("--full", action="store_true", help="read everything, not only what changed")
+        parser.add_argument(
+            "--repair",
+            action="store_true",
+            help="read everything and compare it with the copy, without trusting the copy's dates and checkpoints",
+        )
         parser.add_argument("--wait", action="store_true", help="show progress and wait for the end")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
 
@@ -37,7 +42,7 @@ class Command(BaseCommand):
         """Make the plans due, and wait if asked to."""
         now = clock.now()
         wanted = _plans(options)
-        ids = plans.ask(wanted, now, full=options["full"])
+        ids = plans.ask(wanted, now, full=options["full"], repair=options["repair"])
         if not ids:
             raise CommandError("no enabled plan fits: is the app installed there? `manage.py status` lists what is")
         if options["wait"]:
