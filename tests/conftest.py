@@ -51,6 +51,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
 )
 hypothesis.settings.load_profile("steady")
+# Many more examples, and others each time: `pytest --hypothesis-profile=thorough`.
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("steady"), max_examples=2_000, derandomize=False, print_blob=True
+)
 
 # Not in `pytest_unconfigure`: a run that ends before it is configured (a conftest with an error) never gets there.
 atexit.register(_prepare().stop)

@@ -12,7 +12,8 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
@@ -23,7 +24,7 @@ from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm
 
 from integrations.core import audit, clock
 from integrations.core.admin import ReadOnlyAdmin, after_dialog, operator
-from integrations.installs import uninstall
+from integrations.installs import brake, uninstall
 from integrations.installs.claim import claim
 from integrations.tenants.models import Installation, UserType
 from integrations.tokens.models import Credential
@@ -47,35 +48,75 @@ _CLEAN_UP = ActionDialog(
     form_class=None,
     form_submit_text="Remove",
 )
+_RELEASE = ActionDialog(
+    title="Let the missing locations go",
+    description="Many locations vanished from HighLevel's list of this agency, while their own tokens still work. They "
+    "are kept until an operator decides. HighLevel is asked for each of them once more, and those that its list does "
+    "not have are removed with their records.",
+    form_class=None,
+    form_submit_text="Let them go",
+)
 
 
 @admin.register(Installation)
 class InstallationAdmin(ReadOnlyAdmin):
     """Installations, with actions to claim them, to reconcile them and to remove them here."""
 
-    list_display = ("tenant", "user_type", "status_label", "health", "origin", "claimed", "status_at", "app")
-    list_filter = ("status", "user_type", "origin", ("claimed_at", admin.EmptyFieldListFilter), "app")
+    list_display = (
+        "tenant",
+        "user_type",
+        "status_label",
+        "health",
+        "locations",
+        "origin",
+        "claimed",
+        "status_at",
+        "app",
+    )
+    list_filter = (
+        "status",
+        "user_type",
+        "origin",
+        ("claimed_at", admin.EmptyFieldListFilter),
+        ("braked_at", admin.EmptyFieldListFilter),
+        "app",
+    )
     list_select_related = ("app", "company", "location")
     search_fields = ("resource_id", "company__id", "company__name", "location__name", "installer_id")
     search_help_text = "Name or id of a company or location"
     ordering = ("-status_at",)
     actions = ("claim_here", "reconcile_now")
-    actions_detail = ("clean_up",)
+    actions_detail = ("release", "clean_up")
     fieldsets = (
         (None, {"fields": ("app", ("user_type", "resource_id"), ("company", "location"), "parent")}),
         ("State", {"fields": (("status", "status_at"), ("health", "generation"), "origin", ("plan_id", "version_id"))}),
         ("Owner", {"fields": (("claimed_at", "claimed_by"), "installer_id")}),
-        ("Bulk", {"fields": (("is_bulk", "install_to_future"), ("reconciled_at", "reconcile_due_at"))}),
+        (
+            "Vendor's list",
+            {
+                "fields": (
+                    ("is_bulk", "install_to_future"),
+                    ("locations", "missing", "braked_at"),
+                    ("confirmed_at", "doubt"),
+                    ("reconciled_at", "reconcile_due_at"),
+                )
+            },
+        ),
     )
-    readonly_fields = ("health",)
+    readonly_fields = ("health", "locations")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Installation]:
         """Annotates each row with the state of its API 2.0 credential."""
         credentials = Credential.objects.filter(
             app=OuterRef("app"), user_type=OuterRef("user_type"), resource_id=OuterRef("resource_id"), api=2
         )
+        below = Installation.objects.locations().filter(app=OuterRef("app"), company_id=OuterRef("resource_id"))
         queryset: QuerySet[Installation] = super().get_queryset(request)
-        return queryset.annotate(credential_state=Subquery(credentials.values("state")[:1]))
+        return queryset.annotate(
+            credential_state=Subquery(credentials.values("state")[:1]),
+            connected=_count(below.installed()),
+            expected=_count(below.not_uninstalled()),
+        )
 
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the actions are offered."""
@@ -96,6 +137,14 @@ class InstallationAdmin(ReadOnlyAdmin):
     def health(self, row: Any) -> str:
         """State of the credential; "none" without one."""
         return (row.credential_state or "none").replace("_", " ")
+
+    @display(description="locations")
+    def locations(self, row: Any) -> str:
+        """Progress of an agency's installation: connected locations of all, and how many are missing."""
+        if row.user_type != UserType.COMPANY:
+            return ""
+        missing = f", {row.missing:,} missing" if row.braked_at else ""
+        return f"{row.connected:,} of {row.expected:,} connected{missing}"
 
     @display(description="claimed", boolean=True, ordering="claimed_at")
     def claimed(self, row: Installation) -> bool:
@@ -119,6 +168,25 @@ class InstallationAdmin(ReadOnlyAdmin):
         self.message_user(request, f"{len(rows)} installations were sent to a worker.", messages.SUCCESS)
 
     @action(
+        description="Let missing locations go",
+        permissions=["operate"],
+        dialog=_RELEASE,
+        variant=ActionVariant.DANGER,
+        icon="lock_open",
+    )
+    def release(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """End the brake of a company: the locations that vanished from the vendor's list may go."""
+        row = Installation.objects.select_related("app", "company").get(pk=object_id)
+        released = brake.release(row, actor=operator(request))
+        if released:
+            self.message_user(
+                request, f"{released:,} locations are let go: a worker looks after them.", messages.SUCCESS
+            )
+        else:
+            self.message_user(request, "No locations of it are held back: nothing was changed.", messages.WARNING)
+        return after_dialog(request, reverse("admin:tenants_installation_change", args=[object_id]))
+
+    @action(
         description="Remove here",
         permissions=["operate"],
         dialog=_CLEAN_UP,
@@ -128,10 +196,9 @@ class InstallationAdmin(ReadOnlyAdmin):
     def clean_up(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         """Uninstall here without a call to the vendor, when the UNINSTALL event never arrived."""
         row = Installation.objects.select_related("app", "company", "location").get(pk=object_id)
-        remove = uninstall.company if row.user_type == UserType.COMPANY else uninstall.location
         audit.record("install.removal_requested", actor=operator(request), subject=_subject(row))
         actor = operator(request)
-        if remove(row, at=clock.now(), why=f"removed by {actor}", actor=actor):
+        if uninstall.removed(row, at=clock.now(), actor=actor):
             self.message_user(request, f"{row} is removed here.", messages.SUCCESS)
         else:
             self.message_user(request, "Nothing to remove: it is uninstalled already.", messages.WARNING)
@@ -154,6 +221,12 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Django's group admin in the admin theme."""
+
+
+def _count(rows: QuerySet[Installation]) -> Coalesce:
+    """The number of rows of a subquery, which refers to the outer row."""
+    counted = rows.order_by().values("app").annotate(found=Count("pk")).values("found")
+    return Coalesce(Subquery(counted), 0)
 
 
 def _subject(row: Installation) -> str:

@@ -76,12 +76,15 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _tenant_cards(now: datetime) -> list[Figure]:
     locations, companies = queries.installed(UserType.LOCATION), queries.installed(UserType.COMPANY)
     unclaimed, in_need = queries.unclaimed(), queries.credentials_in_need(now).count()
+    braked, pending = queries.braked(), queries.pending()
     return [
         Figure(
             "Locations installed",
             f"{locations:,}",
             f"and {companies:,} compan{'y' if companies == 1 else 'ies'}"
-            + (f", {unclaimed:,} unclaimed" if unclaimed else ""),
+            + (f", {unclaimed:,} unclaimed" if unclaimed else "")
+            + (f", {pending:,} being connected" if pending else "")
+            + (f", {braked:,} with missing locations" if braked else ""),
             _list("tenants_installation", "status__exact=installed"),
             "download_done",
         ),

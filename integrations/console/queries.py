@@ -60,6 +60,16 @@ def unclaimed() -> int:
     return Installation.objects.installed().unclaimed().filter(parent__isnull=True).count()
 
 
+def pending() -> int:
+    """How many installations have no token yet."""
+    return Installation.objects.pending().count()
+
+
+def braked() -> int:
+    """How many companies have locations that vanished from the vendor's list, about which an operator decides."""
+    return Installation.objects.braked().count()
+
+
 def credentials() -> list[dict[str, Any]]:
     """Credentials counted by app and state: rows of app_name (client id), user_type, state, found."""
     rows = Credential.objects.values("user_type", "state", app_name=F("app__client_id"))

@@ -13,11 +13,12 @@ from datetime import datetime
 from django.db import Error as AnyDatabaseError
 from django.db import connection, transaction
 
-from integrations.core import audit
+from integrations.core import audit, clock
 from integrations.core.errors import InstallPending, PayloadAnomalous, VendorAnswer
 from integrations.highlevel.oauth.grants import Grant
 from integrations.installs import register
-from integrations.installs.register import InstallNotice, InstallTarget, Origin, Status
+from integrations.installs.decide import Kind, TimedNotice
+from integrations.installs.register import Doubt, InstallNotice, InstallTarget, Origin, Status
 from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 from integrations.tokens.models import CredentialKey
@@ -47,9 +48,11 @@ def complete_spooled(entry: SpooledGrant) -> None:
     grant = entry.grant(_binding(app.client_id))
     with transaction.atomic():
         _lock_installation(app, grant)
-        target = _target(app, grant)
+        target = _target(app, grant, None)
         if not _is_outdated(target, entry.at):
-            complete(app, grant, origin=facts["origin"], claimant=facts["claimant"], now=entry.at)
+            row = complete(app, grant, origin=facts["origin"], claimant=facts["claimant"], now=entry.at)
+            # An UNINSTALL may have been handled since, by a clock behind ours.
+            Installation.objects.filter(pk=row.pk).ask_vendor(Doubt.EVENT, now=clock.now())
             return
         # Every opening of a sealed grant leaves an audit entry; this one was opened to read its tenant.
         audit.record(
@@ -65,8 +68,11 @@ def complete(app: App, grant: Grant, *, origin: str, claimant: str, now: datetim
     """Store the installation and its tokens. `claimant` is empty when the install stays unclaimed."""
     with transaction.atomic():
         _lock_installation(app, grant)
-        notice = InstallNotice(at=now, origin=origin, status=Status.INSTALLED, claimant=claimant, facts=_facts(grant))
-        row = register.installed(_target(app, grant), notice)
+        notice = InstallNotice(
+            TimedNotice(Kind.GRANT, now), origin, Status.INSTALLED, claimant=claimant, details=_details(grant)
+        )
+        row, _ = register.installed(_target(app, grant, now), notice)
+        assert row is not None, "a grant always counts"
         store.save_grant(CredentialKey(app, row.tenant), grant, now=now)
         Installation.objects.filter(pk=row.pk).reconcile_at(now)
         audit.record(
@@ -102,17 +108,17 @@ def _binding(client_id: str) -> Binding:
     return Binding(owner=("install", client_id), field="spooled", generation=0)
 
 
-def _target(app: App, grant: Grant) -> InstallTarget:
+def _target(app: App, grant: Grant, at: datetime | None) -> InstallTarget:
     if grant.user_type == "Company" and grant.company_id:
         return register.company_target(app, grant.company_id)
     if grant.user_type == "Location" and grant.location_id:
-        return register.location_target(app, grant.location_id, company_id=grant.company_id)
+        return register.location_target(app, grant.location_id, company_id=grant.company_id, at=at)
     raise PayloadAnomalous(
         f"a {grant.user_type} token came without the id of its tenant", vendor=VendorAnswer(trace_id=grant.trace_id)
     )
 
 
-def _facts(grant: Grant) -> dict[str, object]:
+def _details(grant: Grant) -> dict[str, object]:
     return {
         "is_bulk": grant.is_bulk,
         "install_to_future": grant.install_to_future,

@@ -1,31 +1,49 @@
 """The reconciler: brings an installation in line with the vendor, in whatever order callback and events arrived.
 
-For a company it walks the vendor's list of installed locations: it registers and connects new locations, and uninstalls
-missing ones. For a location it gets a token (minted from its company's when it has none) and starts the sync. The
-dispatcher sends due rows, so a lost task or a killed worker delays it by seconds.
+For a company it reads the vendor's list of installed locations: it registers new locations, keeps what the list says of
+the others, and asks about the missing ones. For a location it asks the vendor when its facts are in doubt, gets a token
+(minted from its company's when it has none) and starts the sync. The dispatcher sends due rows, so a lost task or a
+killed worker delays it by seconds.
+
+Lost webhooks are healed within an hour. Every company is read once in `EVERY`, less than an hour, by one call per 100
+locations: for 5,000 locations 50 calls, or 0.8 % of the company's day. A location that no live company of ours covers
+is asked once in `EVERY` by one call with its own token. The cost is bounded: a company's readings take at most
+`SHARE` of the day's quota that the vendor's headers state, so an agency of more than 37,000 locations is read less
+often. All calls go through the quota's lane for events, behind interactive work.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.db import transaction
 
-from integrations.core import audit, clock
+from integrations.core import clock
 from integrations.core.celery_tasks import backoff, enqueue
-from integrations.core.errors import InstallGone, IntegrationError, Permanent, Retryable
-from integrations.core.tenant import Tenant
+from integrations.core.errors import (
+    GrantRevoked,
+    InstallGone,
+    IntegrationError,
+    MintRefused,
+    Permanent,
+    QuotaExhausted,
+    RequestRejected,
+    Retryable,
+)
+from integrations.core.tenant import UserType
 from integrations.gateway import client as gateway
-from integrations.installs import register, uninstall
-from integrations.installs.register import InstallNotice, Origin, Status
+from integrations.highlevel.errors import AccessTokenRejected
+from integrations.installs import brake, question, register, resolve_doubt, uninstall, vendor_list
+from integrations.installs.question import InstallVerdict, LocationAnswer
+from integrations.installs.register import Doubt, Status
+from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import Installation, UserType
+from integrations.tenants.models import Installation
 from integrations.tokens import store
 from integrations.tokens.access import access_token
+from integrations.tokens.refresh.claim_call_swap import mint
 
 log = structlog.get_logger(__name__)
 
@@ -33,43 +51,73 @@ _NAME_SOURCES = {  # the operation that returns the tenant's name, and the key o
     UserType.COMPANY: ("companies.get-company", "company"),
     UserType.LOCATION: ("locations.get-location", "location"),
 }
-INSTALLED_LOCATIONS = "oauth.get-installed-location"
-EVERY = timedelta(hours=6)
+EVERY = timedelta(minutes=45)
+SHARE = 0.06  # of a company's day of quota
 FAILED_RETRY = timedelta(minutes=30)
-# When more locations are missing than this share of all and this number, none is uninstalled: an operator must look.
-BRAKE_SHARE, BRAKE_COUNT = 0.2, 5
+STRANGER_LIFE = timedelta(hours=1)  # a location that no agency lists and that brings no grant ends after this
+RUNNING = timedelta(seconds=60)  # a row that is being reconciled is not sent again before this
+PARKED = timedelta(minutes=10)
+_DAY = timedelta(days=1)
+_DAY_LIMIT = 200_000  # FACTS section 4, until the headers say otherwise
 
 
 def reconcile(installation_id: int) -> None:
     """Reconcile one installation. Raises the error that stopped it, after setting when it is tried again."""
-    row = Installation.objects.select_related("app", "company", "location", "parent").get(pk=installation_id)
+    row = Installation.objects.select_related("app", "company", "location", "parent", "rival").get(pk=installation_id)
     if row.status == Status.UNINSTALLED:
         return
     try:
-        due = _reconcile(row)
+        due = _company(row) if row.user_type == UserType.COMPANY else _location(row)
     except IntegrationError as error:
-        _retry_at(row, clock.now() + _wait(error))
+        _due_at(row, clock.now() + _wait(error))
         raise
-    Installation.objects.filter(pk=row.pk).reconciled(at=clock.now(), due_at=due)
+    # A notice that came meanwhile made the row due: that stands.
+    Installation.objects.filter(pk=row.pk, revision=row.revision).reconciled(at=clock.now(), due_at=due)
 
 
-def _reconcile(row: Installation) -> datetime | None:
-    """When it is due again. None for a location, because the walk of its company covers it."""
-    if row.user_type == UserType.COMPANY:
-        _company(row)
-        return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
-    _location(row)
-    return None
+def _company(row: Installation) -> datetime | None:
+    """Read the company's list. Returns when it is due again, None when it was uninstalled meanwhile."""
+    began = clock.now()
+    try:
+        _learn_name(row)
+        listed, pages, pace = set[str](), 0, vendor_list.Pace(row)
+        for items in vendor_list.pages(row):
+            vendor_list.record(row, items, began=began, pace=pace)
+            listed.update(item["_id"] for item in items)
+            pages += 1
+            _due_at(row, clock.now() + RUNNING)
+    except (GrantRevoked, AccessTokenRejected, InstallGone):
+        if _has_ended(row):
+            return None
+        raise
+    brake.missing(row, listed, began=began)
+    resolve_doubt.apply(row, LocationAnswer(InstallVerdict.INSTALLED))
+    return clock.now() + _interval(row, pages)
 
 
-def _company(row: Installation) -> None:
-    started = clock.now()
-    _learn_name(row)
-    installed: set[str] = set()
-    for item in _listed(row):
-        installed.add(item["_id"])
-        _found(row, item, at=started)
-    _gone(row, installed, started=started)
+def _interval(row: Installation, pages: int) -> timedelta:
+    """The time until the next reading: `EVERY`, or longer when so many pages would take more than their share."""
+    day_limit = quota.snapshot(row.app.client_id, row.resource_id).day_limit or _DAY_LIMIT
+    return max(EVERY, _DAY * pages / (SHARE * day_limit)) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
+
+
+def _has_ended(row: Installation) -> bool:
+    """Whether the vendor ended the company's installation, after its list could not be read: then it ends here.
+
+    Its locations are asked one by one, because a location may be installed on its own. After an UNINSTALL event that
+    was in doubt they end with their company.
+    """
+    alive = question.token_state(row, conclusive=True).alive
+    if alive or (alive is None and row.doubt != Doubt.EVENT):
+        return False
+    locations = register.locations_of(row.app, row.resource_id)
+    if row.doubt == Doubt.EVENT:
+        below = locations.select_related("app", "rival__company").order_by("pk")
+        return uninstall.confirmed(row, why="UNINSTALL event, confirmed by the vendor", locations=below)
+    with transaction.atomic():
+        Installation.objects.select_for_update(no_key=True).get(pk=row.pk)  # the company before its locations
+        locations.ask_vendor(Doubt.REVOKED, now=clock.now())
+        return uninstall.confirmed(row, why="its grant was revoked")
 
 
 def _learn_name(row: Installation) -> None:
@@ -91,82 +139,100 @@ def _learn_name(row: Installation) -> None:
         register.set_name(tenant, name)
 
 
-def _listed(company: Installation, **only: str) -> Iterator[dict[str, Any]]:
-    """The locations on which the app is installed, by the vendor's list."""
-    params = {"appId": company.app.highlevel_id, "isInstalled": True, **only}
-    for page in gateway.pages(
-        INSTALLED_LOCATIONS, app=company.app, company=company.resource_id, params=params, lane=Lane.EVENTS
-    ):
-        yield from (item for item in page.items if item.get("isInstalled", True) and item.get("_id"))
+def _location(row: Installation) -> datetime | None:
+    """Settle the location's doubt, get its token and start its sync.
 
-
-def _found(parent: Installation, item: dict[str, Any], *, at: datetime) -> None:
-    """Register one listed location. A listing may be older than an event, so it only adds what is missing."""
-    existing = register.find(parent.app, Tenant.location(item["_id"]))
-    name = str(item.get("name") or "")
-    if existing is not None and existing.is_installed and existing.parent_id == parent.pk:
-        if existing.location is not None:
-            register.set_name(existing.location, name)  # the INSTALL event that came first has no name
-        return
-    with transaction.atomic():
-        target = register.location_target(parent.app, item["_id"], company_id=parent.resource_id, name=name)
-        facts = {"version_id": item.get("versionId")}
-        notice = InstallNotice(at=at, origin=Origin.BULK, status=Status.PENDING, parent=parent, facts=facts)
-        register.installed(target, notice)
-
-
-def _gone(parent: Installation, installed: set[str], *, started: datetime) -> None:
-    """Uninstall locations that the complete walk did not list, unless too many of them are missing."""
-    children = Installation.objects.installed().select_related("app").filter(parent=parent, status_at__lt=started)
-    missing = [child for child in children if child.resource_id not in installed]
-    if len(missing) > max(BRAKE_COUNT, BRAKE_SHARE * children.count()):
-        log.error("installs.brake", company=parent.resource_id, missing=len(missing), listed=len(installed))
-        audit.record("install.brake", actor="system", subject=f"Company:{parent.resource_id}", missing=len(missing))
-        return
-    for child in missing:
-        # A location that leaves the list during the walk shifts the others across a page's offset: so check each one.
-        if not any(item["_id"] == child.resource_id for item in _listed(parent, locationId=child.resource_id)):
-            uninstall.location(child, at=started, why="not in the vendor's list of installed locations")
-
-
-def _location(row: Installation) -> None:
-    """Get the location's token and start its sync. The walk of its company covers it from then on."""
-    if row.company is not None and row.parent is not None and row.parent.is_installed:
-        access_token.get_or_mint(store.location(row.app, row.resource_id), company_id=row.company.id, lane=Lane.EVENTS)
-    else:
-        _own_token(row)
-    with transaction.atomic():
-        Installation.objects.filter(pk=row.pk).finish_pending()
-        enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
-    _learn_name(row)  # last, so that the sync does not wait for it
-
-
-def _own_token(row: Installation) -> None:
-    """For a location that an INSTALL event announced: add it to its company's install, or use its own token.
-
-    Raises InstallGone until the callback has brought that token.
+    Returns when it is due again: None when a live company's listings cover it from then on.
     """
-    parent = _parent_of(row)
-    if parent is not None and parent.is_installed:
-        Installation.objects.filter(pk=row.pk).update(parent=parent, company=parent.company)
-        key = store.location(row.app, row.resource_id)
-        if store.find(key) is None:
-            access_token.get_or_mint(key, company_id=parent.resource_id, lane=Lane.EVENTS)
-            return
-    access_token.get(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
-
-
-def _parent_of(row: Installation) -> Installation | None:
-    if row.company_id is None:
+    if row.company_id is None and store.find(store.location(row.app, row.resource_id)) is None:
+        _find_company(row)
         return None
-    return register.find(row.app, Tenant.company(row.company_id))
+    company = register.find_live(row.app, row.company_id)
+    if company is not None and not company.is_installed:
+        company = None
+    if row.doubt and not (row.doubt == Doubt.MOVED and company is not None):
+        answer = _ask(row)
+        if answer.verdict is not InstallVerdict.INSTALLED:
+            return clock.now() + FAILED_RETRY if answer.verdict is InstallVerdict.UNKNOWN else None
+    if company is None:
+        return _on_its_own(row)
+    return _below(row, company)
 
 
-def _retry_at(row: Installation, due: datetime) -> None:
+def _find_company(row: Installation) -> None:
+    """Register the location with the company that lists it. Raises InstallGone while none does."""
+    began = clock.now()
+    found = vendor_list.find_agency(row)
+    if found is not None:
+        vendor_list.take(found[0], found[1], began=began)  # pending, so due at once
+        return
+    if row.agencies_asked_to and row.changed_at is not None and row.changed_at < began - STRANGER_LIFE:
+        uninstall.confirmed(row, why="no company's list has it, and no grant came")
+        return
+    raise InstallGone(f"no company lists {row.tenant}, and no grant came for it", resource=row.resource_id)
+
+
+def _below(row: Installation, company: Installation) -> datetime | None:
+    """A location of a live company: its token is minted when it has none, and the company's listings cover it."""
+    key = store.location(row.app, row.resource_id)
+    try:
+        if row.doubt == Doubt.MOVED:
+            credential = store.get_or_create(key, company_id=company.resource_id, now=clock.now())
+            store.reactivate(credential, company_id=company.resource_id)
+            mint(credential.pk, lane=Lane.EVENTS)
+            resolve_doubt.apply(row, LocationAnswer(InstallVerdict.INSTALLED))
+        access_token.get_or_mint(key, company_id=company.resource_id, lane=Lane.EVENTS)
+    except (MintRefused, RequestRejected):
+        # The company has no such location, or not the app on it. A location that keeps its own token may stay.
+        answer = _ask(row)
+        if answer.verdict is not InstallVerdict.INSTALLED:
+            return None
+        raise
+    if row.parent_id != company.pk:
+        Installation.objects.filter(pk=row.pk).update(parent=company)
+    _begin_sync(row)
+    _learn_name(row)  # last, so that the sync does not wait for it
+    return None
+
+
+def _on_its_own(row: Installation) -> datetime | None:
+    """A location without a live company: it has its own grant, and its own token says whether it is still installed.
+
+    Raises InstallGone until the callback has brought that grant.
+    """
+    try:
+        access_token.get(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
+    except GrantRevoked:
+        if _ask(row).verdict in (InstallVerdict.GONE, InstallVerdict.MOVED):
+            return None
+        raise
+    _begin_sync(row)
+    _ask(row)
+    return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
+
+
+def _ask(row: Installation) -> LocationAnswer:
+    answer = question.ask(row)
+    resolve_doubt.apply(row, answer)
+    return answer
+
+
+def _begin_sync(row: Installation) -> None:
+    """Note that the location works, and start its sync: once an installation."""
+    with transaction.atomic():
+        Installation.objects.filter(pk=row.pk).finish_pending(at=clock.now())
+        if row.reconciled_at is None or row.status == Status.PENDING:
+            enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
+
+
+def _due_at(row: Installation, due: datetime) -> None:
     Installation.objects.filter(pk=row.pk).reconcile_at(due)
 
 
 def _wait(error: IntegrationError) -> timedelta:
+    if isinstance(error, QuotaExhausted) and error.permit is not None:
+        # The task is parked and comes back with its permit. This is for the case that its message is lost.
+        return max(PARKED, timedelta(seconds=error.retry_after or 0.0))
     if isinstance(error, Retryable):
         return timedelta(seconds=backoff(3) if error.retry_after is None else error.retry_after)
     return FAILED_RETRY if not isinstance(error, InstallGone) else FAILED_RETRY * 4

@@ -1,12 +1,14 @@
 """Writes the rows of installations, companies and locations. Callback, events and reconciler all write through here.
 
-One rule holds for all of them: an older notice never overrules a newer one. `status_at` is the vendor's time of the
-newest notice. An UNINSTALL that arrives after the next INSTALL is dropped, and so is an INSTALL that arrives after the
-next UNINSTALL.
+`installs.decide` says whether a notice counts. The row's lock is held from the decision to the write, and every notice
+that counts raises the row's `revision`: an answer that the vendor gave before it cannot overrule it.
+
+Locks are taken in this order: location, installation, credential, audit trail.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,10 +16,13 @@ from typing import Any
 from django.db import transaction
 
 from integrations.core import clock
-from integrations.core.tenant import Tenant
+from integrations.core.tenant import Tenant, UserType
+from integrations.installs import decide
+from integrations.installs.decide import Decision, Facts, Kind, TimedNotice
 from integrations.tenants.models import App, Company, Installation, Location
+from integrations.tokens import store
 
-Status, Origin = Installation.Status, Installation.Origin
+Status, Origin, Doubt = Installation.Status, Installation.Origin, Installation.Doubt
 _LONGEST_NAME = 200
 
 
@@ -33,17 +38,19 @@ class InstallTarget:
 
 @dataclass(frozen=True, slots=True)
 class InstallNotice:
-    """A report that the app is installed, from the callback (`INSTALLED`), an event or the vendor's list (`PENDING`).
+    """A notice that the app is installed, and what it says about the installation.
 
-    `at` is the vendor's time. `facts` are further values by the name of their column.
+    `status` is INSTALLED for a grant, else PENDING. `details` are further values by the name of their column. `due_at`:
+    when a pending installation is to be reconciled, now unless given.
     """
 
-    at: datetime
+    notice: TimedNotice
     origin: str
     status: str
     parent: Installation | None = None
     claimant: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    due_at: datetime | None = None
 
 
 def company_target(app: App, company_id: str, *, name: str = "") -> InstallTarget:
@@ -51,79 +58,101 @@ def company_target(app: App, company_id: str, *, name: str = "") -> InstallTarge
     return InstallTarget(app, Tenant.company(company_id), company=_company(company_id, name))
 
 
-def location_target(app: App, location_id: str, *, company_id: str | None, name: str = "") -> InstallTarget:
-    """A location as target; creates the rows of the location and its company when they are missing."""
+def location_target(
+    app: App,
+    location_id: str,
+    *,
+    company_id: str | None,
+    name: str = "",
+    at: datetime | None = None,
+    vacant: bool = False,
+) -> InstallTarget:
+    """A location as target, locked until the transaction ends; creates its row and its company's when missing.
+
+    `at` is the time of the event or grant that names the company, None for a company's list. The newest event or grant
+    decides to which company the location belongs (`decide.moves`). A list decides only if neither ever did, or if the
+    app is not installed there (`vacant`).
+    """
     company = _company(company_id, "") if company_id else None
-    location = _location(location_id, company, name)
+    location = _location(location_id, company, name, at)
+    if company is not None and vacant and location.company_id != company.id:
+        location.company = company
+        location.save(update_fields=["company"])
     return InstallTarget(app, Tenant.location(location_id), company=location.company, location=location)
 
 
 def find(app: App, tenant: Tenant) -> Installation | None:
     """The installation of an app on a tenant, whatever its status, with its related rows."""
     return (
-        Installation.objects.select_related("app", "company", "location", "parent")
+        Installation.objects.select_related("app", "company", "location", "parent", "rival")
         .filter(app=app, user_type=tenant.user_type, resource_id=tenant.id)
         .first()
     )
 
 
-def installed(target: InstallTarget, notice: InstallNotice) -> Installation:
-    """Record that the app is installed on the target. Returns the row; a row newer than `notice` is not changed.
+def find_live(app: App, company_id: str | None) -> Installation | None:
+    """The company's installation, unless it is missing or was uninstalled."""
+    row = find(app, Tenant.company(company_id)) if company_id else None
+    return None if row is None or row.status == Status.UNINSTALLED else row
 
-    A notice with a grant (`INSTALLED`) always counts: it proves the installation, even if the vendor's clock is ahead.
+
+def facts(row: Installation | None, *, company_ended_at: datetime | None = None) -> Facts:
+    """What `decide` needs to know about the row."""
+    if row is None:
+        return Facts(company_ended_at=company_ended_at)
+    return Facts(
+        live=row.status != Status.UNINSTALLED,
+        announced_at=row.announced_at,
+        confirmed_at=row.confirmed_at,
+        status_at=row.status_at,
+        changed_at=row.changed_at,
+        removed_at=row.removed_at,
+        company_ended_at=company_ended_at,
+    )
+
+
+def installed(target: InstallTarget, notice: InstallNotice) -> tuple[Installation | None, Decision]:
+    """Record that the app is installed on the target. Returns the row as it is afterwards, and the decision.
+
+    The row is None when the notice does not count and there is none.
     """
     with transaction.atomic():
-        row, made = Installation.objects.select_for_update(of=("self",)).get_or_create(
-            app=target.app,
-            user_type=target.tenant.user_type,
-            resource_id=target.tenant.id,
-            defaults={
-                "origin": notice.origin,
-                "status": notice.status,
-                "status_at": notice.at,
-                "created_at": clock.now(),
-            },
-        )
-        if not made and row.status == Status.UNINSTALLED:
-            if notice.status == Status.PENDING and notice.at <= row.status_at:
-                return row
+        row = _locked(target)
+        decision = decide.decide(facts(row, company_ended_at=_company_ended_at(target)), notice.notice)
+        if decision is not Decision.APPLY:
+            return row, decision
+        known = row is not None
+        if row is None:
+            row = _create(target, notice)
+        elif row.status == Status.UNINSTALLED:
             _begin_again(row, notice)
         _apply(row, target, notice)
         row.save()
-    return row
+        if known and row.status == Status.PENDING and row.user_type == UserType.LOCATION:
+            # An earlier mint may have been refused, and waits for hours until the next.
+            store.mint_again(store.location(target.app, row.resource_id), now=clock.now())
+    return row, decision
 
 
-def uninstalled(row: Installation, *, at: datetime) -> bool:
-    """Record an uninstall. False when the installation is newer than `at`, or was uninstalled before."""
-    return Installation.objects.filter(pk=row.pk).uninstall(at=at) == 1
-
-
-def _begin_again(row: Installation, notice: InstallNotice) -> None:
-    """Reset the row for a new install after an uninstall: the claim of the old one does not carry over."""
-    row.generation += 1
-    row.status = notice.status
-    row.origin = notice.origin
-    row.claimed_at, row.claimed_by = None, ""
-    row.parent, row.reconciled_at = None, None
-
-
-def _apply(row: Installation, target: InstallTarget, notice: InstallNotice) -> None:
-    """Copy what the notice says into the row; empty values change nothing."""
-    row.company = target.company or row.company
-    row.location = target.location or row.location
-    row.parent = notice.parent or row.parent
-    row.status_at = max(row.status_at, notice.at)
-    if notice.status == Status.INSTALLED:
-        if row.status == Status.PENDING and row.origin == Origin.EVENT:
-            row.origin = notice.origin  # the event came first, and does not say where the installation began
-        row.status = Status.INSTALLED
-    for name, value in notice.facts.items():
-        if value not in (None, ""):
-            setattr(row, name, value)
-    claimant = notice.claimant or (notice.parent.claimed_by if notice.parent and notice.parent.claimed_at else "")
-    if claimant and row.claimed_at is None:
-        row.claimed_at, row.claimed_by = clock.now(), claimant
-    row.reconcile_due_at = clock.now() if row.status == Status.PENDING else row.reconcile_due_at
+def tombstone(target: InstallTarget, *, at: datetime) -> None:
+    """Remember an UNINSTALL of a tenant that has no row or is uninstalled, so that an older INSTALL does not count."""
+    now = clock.now()
+    row, made = Installation.objects.get_or_create(
+        app=target.app,
+        user_type=target.tenant.user_type,
+        resource_id=target.tenant.id,
+        defaults={
+            "company": target.company,
+            "location": target.location,
+            "origin": Origin.EVENT,
+            "status": Status.UNINSTALLED,
+            "status_at": at,
+            "changed_at": now,
+            "created_at": now,
+        },
+    )
+    if not made:
+        Installation.objects.uninstalled().filter(pk=row.pk, status_at__lt=at).update(status_at=at)
 
 
 def set_name(tenant: Company | Location, name: str) -> None:
@@ -134,6 +163,124 @@ def set_name(tenant: Company | Location, name: str) -> None:
         tenant.save(update_fields=["name"])
 
 
+def locations_of(app: App, company_id: str) -> Any:
+    """Installations on the company's locations, pending or installed, however they came."""
+    return Installation.objects.locations().not_uninstalled().filter(app=app, company_id=company_id)
+
+
+def move(row: Installation, company: Company) -> None:
+    """Let a location's installation follow the location to another company: saved, and due.
+
+    The data stays. The next token is minted from the new company's, and the old company's never mints one again.
+    """
+    row.company, row.parent, row.rival = company, find_live(row.app, company.id), None
+    row.doubt, row.reconcile_due_at = Doubt.MOVED, clock.now()
+    row.revision += 1
+    row.save(update_fields=["company", "parent", "rival", "doubt", "reconcile_due_at", "revision"])
+    store.change_company(store.location(row.app, row.resource_id), company.id)
+
+
+def _locked(target: InstallTarget) -> Installation | None:
+    return (
+        Installation.objects.select_for_update(of=("self",), no_key=True)
+        .filter(app=target.app, user_type=target.tenant.user_type, resource_id=target.tenant.id)
+        .first()
+    )
+
+
+def _create(target: InstallTarget, notice: InstallNotice) -> Installation:
+    now = clock.now()
+    row, _ = Installation.objects.select_for_update(of=("self",), no_key=True).get_or_create(
+        app=target.app,
+        user_type=target.tenant.user_type,
+        resource_id=target.tenant.id,
+        defaults={
+            "origin": notice.origin,
+            "status": notice.status,
+            "status_at": notice.notice.at,
+            "changed_at": now,
+            "created_at": now,
+        },
+    )
+    return row
+
+
+def _company_ended_at(target: InstallTarget) -> datetime | None:
+    """When the location's company was uninstalled, if it is."""
+    if target.tenant.user_type != UserType.LOCATION or target.company is None:
+        return None
+    companies = Installation.objects.companies().uninstalled()
+    found = companies.filter(app=target.app, resource_id=target.company.id)
+    return found.values_list("status_at", flat=True).first()
+
+
+def _begin_again(row: Installation, notice: InstallNotice) -> None:
+    """Reset the row for a new install after an uninstall: the claim of the old one does not carry over."""
+    row.generation += 1
+    row.status = notice.status
+    row.changed_at = clock.now()
+    row.origin = notice.origin
+    row.claimed_at, row.claimed_by = None, ""
+    row.company, row.parent, row.reconciled_at, row.removed_at = None, None, None, None
+    row.announced_at = row.confirmed_at = None
+    row.agencies_asked_to = 0
+
+
+def _apply(row: Installation, target: InstallTarget, notice: InstallNotice) -> None:
+    """Copy what the notice says into the row; empty values change nothing."""
+    _follow(row, target, notice)
+    _note_time(row, notice.notice)
+    if notice.status == Status.INSTALLED:
+        if row.status == Status.PENDING and row.origin == Origin.EVENT:
+            row.origin = notice.origin  # the event came first, and does not say where the installation began
+        if row.status == Status.PENDING:
+            row.changed_at = clock.now()
+        row.status, row.doubt = Status.INSTALLED, ""
+    describe(row, notice.details, at=notice.notice.at)
+    parent = notice.parent
+    claimant = notice.claimant or (parent.claimed_by if parent is not None and parent.claimed_at else "")
+    if claimant and row.claimed_at is None:
+        row.claimed_at, row.claimed_by = clock.now(), claimant
+    if row.status == Status.PENDING:
+        row.reconcile_due_at = notice.due_at or clock.now()
+
+
+def describe(row: Installation, details: Mapping[str, Any], *, at: datetime) -> bool:
+    """Set columns of the row from a notice, without saving; whether one changed. Older notices change nothing."""
+    if row.details_at is not None and at < row.details_at:
+        return False
+    news = {name: value for name, value in details.items() if value not in (None, "") and getattr(row, name) != value}
+    if news:
+        row.details_at = at
+        for name, value in news.items():
+            setattr(row, name, value)
+    return bool(news)
+
+
+def _follow(row: Installation, target: InstallTarget, notice: InstallNotice) -> None:
+    """Take over the tenant's rows. A location that came to another company gets its token from that one."""
+    row.location = target.location or row.location
+    company = target.company or row.company
+    moved = row.company_id is not None and company is not None and company.id != row.company_id
+    row.company = company
+    if moved and row.user_type == UserType.LOCATION:
+        row.parent, row.rival = find_live(row.app, row.company_id), None
+        row.doubt, row.reconcile_due_at = Doubt.MOVED, clock.now()
+        store.change_company(store.location(row.app, row.resource_id), str(row.company_id))
+    row.parent = notice.parent or row.parent
+
+
+def _note_time(row: Installation, notice: TimedNotice) -> None:
+    row.revision += 1
+    row.status_at = max(row.status_at, notice.at)
+    if notice.kind is Kind.INSTALL:
+        row.announced_at = max(row.announced_at or notice.at, notice.at)
+    else:
+        row.confirmed_at = max(row.confirmed_at or notice.at, notice.at)
+    if notice.kind is Kind.GRANT:
+        row.removed_at = None
+
+
 def _company(company_id: str, name: str) -> Company:
     row, _ = Company.objects.get_or_create(
         id=company_id, defaults={"name": name[:_LONGEST_NAME], "created_at": clock.now()}
@@ -142,12 +289,35 @@ def _company(company_id: str, name: str) -> Company:
     return row
 
 
-def _location(location_id: str, company: Company | None, name: str) -> Location:
-    row, _ = Location.objects.select_related("company").get_or_create(
-        id=location_id, defaults={"name": name[:_LONGEST_NAME], "company": company, "created_at": clock.now()}
+def _location(location_id: str, company: Company | None, name: str, at: datetime | None) -> Location:
+    row, made = (
+        Location.objects.select_related("company")
+        .select_for_update(of=("self",), no_key=True)
+        .get_or_create(
+            id=location_id,
+            defaults={
+                "name": name[:_LONGEST_NAME],
+                "company": company,
+                "stated_at": at if company is not None else None,
+                "created_at": clock.now(),
+            },
+        )
     )
-    set_name(row, name)
-    if company is not None and row.company_id != company.id:
-        row.company = company
-        row.save(update_fields=["company"])
+    if not made:
+        set_name(row, name)
+        _set_company(row, company, at)
     return row
+
+
+def _set_company(row: Location, company: Company | None, at: datetime | None) -> None:
+    if company is None:
+        return
+    if row.company_id is not None and not (row.stated_at is None if at is None else decide.moves(row.stated_at, at)):
+        return
+    changes: dict[str, Any] = {"company": company} if row.company_id != company.id else {}
+    if at is not None and at != row.stated_at:
+        changes["stated_at"] = at
+    for name, value in changes.items():
+        setattr(row, name, value)
+    if changes:
+        row.save(update_fields=list(changes))

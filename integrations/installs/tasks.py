@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
@@ -12,11 +12,9 @@ from django.db.models import Q
 from integrations.core import dispatch
 from integrations.core.celery_tasks import URGENT, task
 from integrations.installs import complete
-from integrations.installs.reconcile import reconcile
+from integrations.installs.reconcile import RUNNING, reconcile
 from integrations.tenants.models import Installation
 from integrations.tokens.spool import spool
-
-_LONGEST = timedelta(seconds=60)  # within this a walk through a large agency's locations ends
 
 
 @task("installs.reconcile")
@@ -35,7 +33,7 @@ def take_due(limit: int, now: datetime) -> Collection[int]:
     """Installations to reconcile, the longest waiting first (`core.dispatch.DueSource`)."""
     due = Installation.objects.filter(reconcile_due_at__lte=now).order_by("reconcile_due_at")
     with transaction.atomic():
-        return dispatch.mark_due(due, limit, reconcile_due_at=now + _LONGEST)
+        return dispatch.mark_due(due, limit, reconcile_due_at=now + RUNNING)
 
 
 def give_back(ids: Collection[int], now: datetime) -> None:
@@ -51,5 +49,5 @@ SOURCE = dispatch.DueSource(
     unstarted=partial(dispatch.unstarted, Installation, "reconcile_due_at", Q()),
     give_back=give_back,
     queue=URGENT,
-    lost_after=_LONGEST,
+    lost_after=RUNNING,
 )

@@ -1,68 +1,125 @@
-"""Uninstalls: wipes the tokens at once, and sends the task that deletes sync plans and records."""
+"""Uninstalls: wipes the tokens at once, and sends the task that deletes sync plans and records.
+
+The functions here carry out what was decided: by an UNINSTALL event (`by_event`), by the vendor's answer (`confirmed`)
+or by an operator (`removed`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import transaction
 
-from integrations.core import audit
+from integrations.core import audit, clock
 from integrations.core.celery_tasks import enqueue
-from integrations.installs import register
+from integrations.installs import decide, register
+from integrations.installs.decide import Decision, Kind, TimedNotice
+from integrations.installs.register import Doubt
 from integrations.tenants.models import Installation, UserType
 from integrations.tokens import store
 from integrations.tokens.models import CredentialKey
 
+_EVENT = "UNINSTALL event"
 VENDOR = "highlevel"  # the actor in the audit trail when an event or the vendor's list is the reason
 
 
-def location(row: Installation, *, at: datetime, why: str, actor: str = VENDOR) -> bool:
-    """Uninstall one location. False when the installation is newer than `at`."""
-    with transaction.atomic():
-        if not _end(row, at=at, why=why):
-            return False
-        _record(row, why=why, actor=actor)
-    return True
+def by_event(row: Installation, notice: TimedNotice, *, locations: Iterable[Installation] = ()) -> Decision:
+    """Apply an UNINSTALL of the row's tenant: end the row, ask the vendor, or change nothing, by `installs.decide`.
 
-
-def company(row: Installation, *, at: datetime, why: str, actor: str = VENDOR) -> bool:
-    """Uninstall an agency, and each of its locations that was not installed again since (FACTS 1.9).
-
-    All rows are written before the first audit entry, so that this and a callback lock in the same order: a callback
-    holds its row while it waits for the lock of the audit trail.
+    `locations` are those of an agency. They end with it, unless their own facts are newer (FACTS 1.9).
     """
     with transaction.atomic():
-        if not _end(row, at=at, why=why):
+        decision = _event(row, notice)
+        if decision is Decision.APPLY:
+            ended = [(row, _EVENT)] if _end(row, at=notice.at, why=_EVENT) else []
+            _record([*ended, *_end_below(locations, notice)], actor=VENDOR)
+    return decision
+
+
+def locations_by_event(locations: Iterable[Installation], notice: TimedNotice) -> None:
+    """Apply an agency's UNINSTALL to its locations, each by its own facts (FACTS 1.9)."""
+    with transaction.atomic():
+        _record(_end_below(locations, notice), actor=VENDOR)
+
+
+def confirmed(row: Installation, *, why: str, locations: Iterable[Installation] = ()) -> bool:
+    """End a row because the vendor said so. False when a notice came since `row` was read: it is newer.
+
+    `locations` are those of an agency whose UNINSTALL event was in doubt: it is applied to them now.
+    """
+    now = clock.now()
+    with transaction.atomic():
+        fresh = Installation.objects.select_for_update(no_key=True).filter(pk=row.pk, revision=row.revision).first()
+        if fresh is None or not _end(row, at=max(now, fresh.status_at), why=why):
             return False
-        below = Installation.objects.locations().filter(app=row.app, company_id=row.resource_id)
-        children = below.not_uninstalled().select_related("app")
-        ended = [child for child in children.order_by("pk") if _end(child, at=at, why=_with_company(why))]
-        _record(row, why=why, actor=actor)
-        for child in ended:
-            _record(child, why=_with_company(why), actor=actor)
+        _record([(row, why), *_end_below(locations, TimedNotice(Kind.UNINSTALL, now))], actor=VENDOR)
     return True
 
 
-def _with_company(why: str) -> str:
-    return f"{why} (with its company)"
+def removed(row: Installation, *, at: datetime, actor: str) -> bool:
+    """End a row, and for an agency its locations, because an operator said so. False when it was uninstalled before.
+
+    The row remembers it (`removed_at`): the vendor's list alone does not bring it back, a new installation does.
+    """
+    why = f"removed by {actor}"
+    with transaction.atomic():
+        rows = [row]
+        if row.user_type == UserType.COMPANY:
+            rows += register.locations_of(row.app, row.resource_id).select_related("app").order_by("pk")
+        ended = [found for found in rows if _end(found, at=max(at, found.status_at), why=why)]
+        Installation.objects.filter(pk__in=[found.pk for found in ended]).update(removed_at=at)
+        _record([(found, why) for found in ended], actor=actor)
+    return row in ended
+
+
+def _event(row: Installation, notice: TimedNotice) -> Decision:
+    """The decision for the locked row; in doubt the row becomes due, and the reconciler asks the vendor."""
+    fresh = Installation.objects.select_for_update(no_key=True).get(pk=row.pk)
+    decision = decide.decide(register.facts(fresh), notice)
+    live = Installation.objects.filter(pk=row.pk)
+    if decision is Decision.ASK:
+        live.ask_vendor(Doubt.EVENT, now=clock.now())
+    elif decision is Decision.APPLY:
+        live.uninstalled().filter(status_at__lt=notice.at).update(status_at=notice.at)
+    return decision
 
 
 def _end(row: Installation, *, at: datetime, why: str) -> bool:
-    """Uninstall one row and wipe its tokens. False when the installation is newer than `at`."""
-    if not register.uninstalled(row, at=at):
+    """Uninstall one row and wipe its tokens. False when it was uninstalled before."""
+    now = clock.now()
+    if not Installation.objects.filter(pk=row.pk).uninstall(at=at, now=now):
         return False
-    store.revoke(CredentialKey(row.app, row.tenant), reason=why, now=at)
+    store.revoke(CredentialKey(row.app, row.tenant), reason=why, now=now)
     if row.user_type == UserType.LOCATION:
         enqueue("sync.forget", app_id=row.app_id, location_id=row.resource_id)
     return True
 
 
-def _record(row: Installation, *, why: str, actor: str) -> None:
-    audit.record(
-        "install.removed",
-        actor=actor,
-        subject=row.tenant.audit_subject,
-        app=row.app.highlevel_id,
-        reason=why,
-        generation=row.generation,
-    )
+def _end_below(locations: Iterable[Installation], notice: TimedNotice) -> list[tuple[Installation, str]]:
+    """End the locations of an agency. One that another company's list has moves there instead.
+
+    Returns the ended ones for `_record`. All rows are written before the first audit entry, so that this and a callback
+    lock in the same order: a callback holds its row while it waits for the lock of the audit trail.
+    """
+    why, ended = f"{_EVENT} (with its company)", []
+    for row in locations:
+        if _event(row, notice) is not Decision.APPLY:
+            continue
+        if row.rival is not None and row.rival.is_installed and row.rival.company is not None:
+            register.move(row, row.rival.company)
+        elif _end(row, at=notice.at, why=why):
+            ended.append((row, why))
+    return ended
+
+
+def _record(ended: Iterable[tuple[Installation, str]], *, actor: str) -> None:
+    for row, why in ended:
+        audit.record(
+            "install.removed",
+            actor=actor,
+            subject=row.tenant.audit_subject,
+            app=row.app.highlevel_id,
+            reason=why,
+            generation=row.generation,
+        )

@@ -18,10 +18,10 @@ from integrations.core.admin import operator
 from integrations.core.errors import BadRequest
 from integrations.highlevel.oauth import client as oauth
 from integrations.installs import callback as callbacks
-from integrations.installs import state
+from integrations.installs import queries, state
 from integrations.installs.callback import Callback
 from integrations.tenants import marketplace
-from integrations.tenants.models import Installation
+from integrations.tenants.models import Installation, UserType
 
 COOKIE = "install"
 _RESULT_SALT = "installs.result"
@@ -86,12 +86,14 @@ def result(request: HttpRequest, signed: str) -> HttpResponse:
         raise BadRequest("this page has expired: the installation itself is not affected") from None
     row = Installation.objects.select_related("app", "company", "location").get(pk=pk)
     claimed = row.claimed_at is not None
+    progress = queries.progress(row) if claimed and row.user_type == UserType.COMPANY else None
     context = {
         "installation": row if claimed else None,
         "app": row.app,
         "company": row.company if claimed else None,
         "location": row.location if claimed else None,
         "claimed": claimed,
-        "locations_connected": row.children.installed().count() if claimed else 0,
+        "locations_connected": progress.connected if progress else 0,
+        "locations_expected": progress.total if progress else 0,
     }
     return render(request, "installs/result.html", context)

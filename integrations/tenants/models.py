@@ -76,6 +76,9 @@ class Location(models.Model):
     id = models.CharField(primary_key=True, max_length=64)
     company = models.ForeignKey(Company, null=True, blank=True, on_delete=models.PROTECT, related_name="locations")
     name = models.CharField(max_length=200, blank=True)
+    stated_at = models.DateTimeField(
+        null=True, blank=True, help_text="time of the newest event or grant that named its company or its name"
+    )
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -117,25 +120,44 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
         """Installations without proof of who started them. Only operators see these."""
         return self.not_uninstalled().filter(claimed_at__isnull=True)
 
-    def finish_pending(self) -> int:
-        """Pending becomes installed."""
-        return self.pending().update(status=Installation.Status.INSTALLED)
+    def doubted(self) -> InstallationQuerySet:
+        """Those about which the vendor is to be asked, because the facts here do not decide."""
+        return self.not_uninstalled().exclude(doubt="")
+
+    def braked(self) -> InstallationQuerySet:
+        """Companies from whose list so many locations vanished that an operator has to decide."""
+        return self.companies().installed().filter(braked_at__isnull=False)
+
+    def finish_pending(self, *, at: datetime | None = None) -> int:
+        """Pending becomes installed. `at` is when the token came that proves it, by our clock."""
+        return self.pending().update(status=Installation.Status.INSTALLED, confirmed_at=at, changed_at=at)
+
+    def ask_vendor(self, doubt: Installation.Doubt, *, now: datetime) -> int:
+        """Note why the vendor is to be asked about these, and make them due."""
+        return self.not_uninstalled().update(doubt=doubt, reconcile_due_at=now, revision=models.F("revision") + 1)
+
+    def believe(self, *, at: datetime) -> int:
+        """End the doubt: the vendor answered at `at` that these are installed."""
+        return self.doubted().update(doubt="", confirmed_at=at)
 
     def claim(self, *, by: str, at: datetime) -> int:
         """Unclaimed becomes claimed. `by` names the embedded user or the operator."""
         return self.unclaimed().update(claimed_at=at, claimed_by=by)
 
-    def uninstall(self, *, at: datetime) -> int:
-        """End installations that began at `at` or before, and their claims. A newer installation stays."""
+    def uninstall(self, *, at: datetime, now: datetime | None = None) -> int:
+        """End installations that began at `at` or before, and their claims. A newer installation stays.
+
+        `now` is the time by our clock, `at` unless given.
+        """
         return (
             self.not_uninstalled()
             .filter(status_at__lte=at)
             .update(
                 status=Installation.Status.UNINSTALLED,
                 status_at=at,
-                claimed_at=None,
-                claimed_by="",
-                reconcile_due_at=None,
+                changed_at=now or at,
+                revision=models.F("revision") + 1,
+                **_ENDED,
             )
         )
 
@@ -148,8 +170,26 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
         return self.not_uninstalled().update(reconciled_at=at, reconcile_due_at=due_at)
 
 
+# What an uninstalled row has no more.
+_ENDED: dict[str, object] = {
+    "claimed_at": None,
+    "claimed_by": "",
+    "reconcile_due_at": None,
+    "doubt": "",
+    "rival": None,
+    "braked_at": None,
+    "released_at": None,
+    "missing": 0,
+}
+
+
 class Installation(models.Model):
-    """One app installed on one company or location. Rows stay after an uninstall; `generation` counts installs."""
+    """One app installed on one company or location. Rows stay after an uninstall; `generation` counts installs.
+
+    Three clocks meet here. `announced_at` is the vendor's; `confirmed_at` and `changed_at` are ours. `status_at` is for
+    people: it is the time of the newest notice, whatever its clock. `installs.decide` compares them. `revision` counts
+    the notices, so that an answer of the vendor changes only the row that the question was about.
+    """
 
     class Status(models.TextChoices):
         """Pending: without a token of its own yet. Installed: it has one. Uninstalled: it ended."""
@@ -165,6 +205,15 @@ class Installation(models.Model):
         MARKETPLACE = "marketplace", "the marketplace"
         BULK = "bulk", "a bulk install"
         EVENT = "event", "an INSTALL event"
+
+    class Doubt(models.TextChoices):
+        """Why the vendor is to be asked whether the app is installed."""
+
+        EVENT = "event", "an UNINSTALL event whose order is unclear"
+        UNLISTED = "unlisted", "missing from its company's list"
+        VANISHED = "vanished", "missing from its company's list with many others"
+        REVOKED = "revoked", "its company's grant was revoked"
+        MOVED = "moved", "it belongs to another company now"
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="installations")
     user_type = models.CharField(max_length=8, choices=UserType.choices)
@@ -182,7 +231,32 @@ class Installation(models.Model):
     version_id = models.CharField(max_length=64, blank=True)
     plan_id = models.CharField(max_length=64, blank=True)
     installer_id = models.CharField(max_length=64, blank=True, help_text="userId of the user who installed it")
+    details_at = models.DateTimeField(null=True, blank=True, help_text="vendor's time of `version_id` and `plan_id`")
     status_at = models.DateTimeField(help_text="when the vendor last installed or uninstalled it")
+    announced_at = models.DateTimeField(
+        null=True, blank=True, help_text="newest INSTALL or UPDATE event, by the vendor's clock"
+    )
+    confirmed_at = models.DateTimeField(
+        null=True, blank=True, help_text="newest grant, token or answer that showed it installed, by our clock"
+    )
+    changed_at = models.DateTimeField(null=True, blank=True, help_text="when its status changed, by our clock")
+    removed_at = models.DateTimeField(null=True, blank=True, help_text="when an operator removed it here")
+    revision = models.PositiveBigIntegerField(default=0, help_text="counts the notices about it")
+    doubt = models.CharField(max_length=12, choices=Doubt.choices, blank=True)
+    rival = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="another company whose list has the location too",
+    )
+    agencies_asked_to = models.BigIntegerField(
+        default=0, help_text="companies up to this id were asked whether the location is theirs"
+    )
+    braked_at = models.DateTimeField(null=True, blank=True, help_text="since when many locations are missing")
+    missing = models.PositiveIntegerField(default=0, help_text="locations missing from the vendor's list")
+    released_at = models.DateTimeField(null=True, blank=True, help_text="when an operator let the missing ones go")
     reconcile_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
     reconciled_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
@@ -201,6 +275,10 @@ class Installation(models.Model):
                 condition=~models.Q(status="uninstalled")
                 | models.Q(claimed_at__isnull=True, reconcile_due_at__isnull=True),
                 name="uninstalled_is_unclaimed_and_not_due",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(status="uninstalled") | models.Q(doubt="", braked_at__isnull=True),
+                name="uninstalled_is_not_in_doubt",
             ),
         ]
 

@@ -134,6 +134,11 @@ def reactivate(row: Credential, *, company_id: str) -> None:
     Credential.objects.filter(pk=row.pk).reactivate(company_id=company_id)
 
 
+def change_company(key: CredentialKey, company_id: str) -> None:
+    """Note that the location belongs to another company: only that one's token mints for it from now on."""
+    Credential.objects.of_key(key).exclude(company_id=company_id).update(company_id=company_id)
+
+
 def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, retried: bool = True) -> bool:
     """Stop using a credential, tokens kept: the vendor called its location inactive, or an operator suspends it.
 
@@ -153,6 +158,18 @@ def suspend(credential_id: int, generation: int, *, reason: str, now: datetime, 
 def retry_suspended(key: CredentialKey, *, now: datetime) -> bool:
     """Make a suspended credential due, because the vendor named its location again. False when it was not suspended."""
     return Credential.objects.of_key(key).suspended().make_due(now) > 0
+
+
+def mint_again(key: CredentialKey, *, now: datetime) -> bool:
+    """Make a credential without tokens due at once: the vendor names its location again. False when it has tokens."""
+    empty = Credential.objects.of_key(key).filter(access_sealed__isnull=True, state=Credential.State.ACTIVE)
+    return empty.make_due(now) > 0
+
+
+def renew(key: CredentialKey, *, now: datetime) -> bool:
+    """Make a working credential due: the vendor may grant it other scopes now. False without one."""
+    usable = Credential.objects.of_key(key).filter(state=Credential.State.ACTIVE, access_sealed__isnull=False)
+    return usable.make_due(now) > 0
 
 
 def confirm_active(credential_id: int, generation: int, *, now: datetime) -> None:

@@ -1,8 +1,8 @@
 """Registry of webhook event handlers, and the list of event types that are ignored.
 
-`HANDLERS` maps an event type to its handlers: this room registers those of INSTALL and UNINSTALL, the rooms above
-register the others in their `AppConfig.ready()`. `IGNORED` lists the vendor's types that no room handles. A type in
-neither is new: the event is stored, answered 200, marked as without a handler like the ignored ones, and logged.
+`HANDLERS` maps an event type to its handlers: this room registers those of installations and locations, the rooms
+above register the others in their `AppConfig.ready()`. `IGNORED` lists the vendor's types that no room handles. A type
+in neither is new: the event is stored, answered 200, marked as without a handler like the ignored ones, and logged.
 
 **Contract.** A handler gets one `Event` and returns nothing. It runs inside the transaction that marks its event, which
 up to `lease.BATCH` events of one mailbox share, in order. So it works on the database only and enqueues what needs the
@@ -27,6 +27,7 @@ import structlog
 from django.db import transaction
 
 from integrations.installs import events as installs
+from integrations.installs import location_events
 from integrations.webhooks.models import Event
 
 log = structlog.get_logger(__name__)
@@ -37,7 +38,6 @@ Handler = Callable[[Event], None]
 # fmt: off - one line per resource
 IGNORED: frozenset[str] = frozenset(
     {
-        "PLAN_CHANGE",
         "EXTERNAL_AUTH_CONNECTED",
         "AppointmentCreate",
         "AppointmentUpdate",
@@ -62,8 +62,6 @@ IGNORED: frozenset[str] = frozenset(
         "InvoicePartiallyPaid",
         "InvoiceVoid",
         "LCEmailStats",
-        "LocationCreate",
-        "LocationUpdate",
         "NoteCreate",
         "NoteUpdate",
         "NoteDelete",
@@ -107,10 +105,32 @@ def _installed(event: Event) -> None:
 
 
 def _uninstalled(event: Event) -> None:
-    installs.uninstalled(event.app, event.payload, at=event.occurred_at)
+    if event.occurred_at == event.received_at:  # the vendor sent no timestamp (`envelope`)
+        installs.uninstalled_undated(event.app, event.payload, received_at=event.received_at)
+    else:
+        installs.uninstalled(event.app, event.payload, at=event.occurred_at)
 
 
-HANDLERS: dict[str, tuple[Handler, ...]] = {"INSTALL": (_installed,), "UNINSTALL": (_uninstalled,)}
+def _updated(event: Event) -> None:
+    installs.updated(event.app, event.payload, at=event.occurred_at)
+
+
+def _plan_changed(event: Event) -> None:
+    installs.plan_changed(event.app, event.payload, at=event.occurred_at)
+
+
+def _location_changed(event: Event) -> None:
+    location_events.changed(event.app, event.payload, at=event.occurred_at)
+
+
+HANDLERS: dict[str, tuple[Handler, ...]] = {
+    "INSTALL": (_installed,),
+    "UNINSTALL": (_uninstalled,),
+    "UPDATE": (_updated,),
+    "PLAN_CHANGE": (_plan_changed,),
+    "LocationCreate": (_location_changed,),
+    "LocationUpdate": (_location_changed,),
+}
 OWN_TRANSACTION = set(HANDLERS)  # those above write to the audit trail, which one transaction at a time may do
 
 

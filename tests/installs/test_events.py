@@ -256,9 +256,21 @@ def test_nor_to_the_one_that_was_removed_when_its_event_comes_first(
     assert (row.status, row.origin, row.parent) == (Status.PENDING, Origin.EVENT, None)
 
 
-def test_an_uninstall_of_nobody(app: App, vendor: Vendor) -> None:
-    events.uninstalled(app, {"type": "UNINSTALL", "locationId": "stranger"}, clock.now())
-    assert not Installation.objects.exists()
+def test_an_uninstall_of_an_unknown_tenant_leaves_a_tombstone(app: App, vendor: Vendor) -> None:
+    left = clock.now()
+    events.uninstalled(app, {"type": "UNINSTALL", "locationId": "stranger"}, left)
+    events.uninstalled(app, {"type": "UNINSTALL", "companyId": "agency"}, left)
+    before, after = left - SECOND, left + SECOND
+    events.installed(app, place("stranger"), before)
+    events.installed(app, {"companyId": "agency"}, before)
+    events.installed(app, place("below", companyId="agency"), before)
+    assert set(Installation.objects.values_list("resource_id", "status")) == {
+        ("stranger", Status.UNINSTALLED),
+        ("agency", Status.UNINSTALLED),
+    }
+    events.installed(app, place("stranger"), after)
+    events.installed(app, place("below", companyId="agency"), after)
+    assert installation("stranger").status == installation("below").status == Status.PENDING
 
 
 def test_an_uninstall_twice_is_one(browser: Browser, vendor: Vendor, app: App, worker: Worker) -> None:
@@ -307,7 +319,7 @@ def test_another_app_on_the_same_location_is_not_touched(
     browser.install(location)
     events.uninstalled(other, {"type": "UNINSTALL", "locationId": location}, clock.now())
     events.uninstalled(other, {"type": "UNINSTALL", "companyId": vendor.company}, clock.now())
-    assert installation(location).is_installed
+    assert Installation.objects.get(app=app).is_installed
 
 
 def test_an_agency_leaves_while_a_location_of_it_is_installed(

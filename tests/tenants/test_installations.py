@@ -14,7 +14,7 @@ from integrations.tenants import marketplace
 from integrations.tenants.models import Installation, UserType
 
 Status = Installation.Status
-BEFORE, AFTER = ("tenants", "0002_lost_client_secret"), ("tenants", "0003_installation_states")
+BEFORE = ("tenants", "0002_lost_client_secret")
 
 
 def make(status: Status, **fields: Any) -> Installation:
@@ -82,15 +82,23 @@ def test_the_database_refuses_states_that_exclude_each_other(status: Status, fie
 @pytest.mark.django_db(transaction=True)
 def test_the_migration_repairs_rows_that_contradict_themselves() -> None:
     now = clock.now()
-    marketplace.default()
+    app = marketplace.default()
     try:
-        MigrationExecutor(connection).migrate([BEFORE])
+        before = MigrationExecutor(connection)
+        before.migrate([BEFORE])
+        rows = before.loader.project_state(BEFORE).apps.get_model("tenants", "Installation").objects
+
+        def make(status: Status, **fields: Any) -> None:
+            moments = {"status_at": now, "created_at": now}
+            rows.create(app_id=app.pk, user_type="Location", status=status, origin="app", **moments, **fields)
+
         make(Status.UNINSTALLED, resource_id="ended", claimed_at=now, claimed_by="op", reconcile_due_at=now)
         make(Status.INSTALLED, resource_id="by nobody", claimed_at=now)
         make(Status.INSTALLED, resource_id="never", claimed_by="op")
         make(Status.INSTALLED, resource_id="sound", claimed_at=now, claimed_by="op", reconcile_due_at=now)
     finally:
-        MigrationExecutor(connection).migrate([AFTER])
+        after = MigrationExecutor(connection)
+        after.migrate(after.loader.graph.leaf_nodes())  # of all rooms: those that depend on it went back, too
     rows = Installation.objects.values_list("resource_id", "claimed_at", "claimed_by", "reconcile_due_at")
     assert set(rows) == {
         ("ended", None, "", None),
@@ -98,3 +106,5 @@ def test_the_migration_repairs_rows_that_contradict_themselves() -> None:
         ("never", None, "", None),
         ("sound", now, "op", now),
     }
+    confirmed = Installation.objects.values_list("status", "confirmed_at", "changed_at").distinct()
+    assert set(confirmed) == {(Status.UNINSTALLED, None, now), (Status.INSTALLED, now, now)}

@@ -63,7 +63,7 @@ def test_events_are_handled_in_the_vendors_order_whatever_order_they_came_in(
 
 
 def test_events_without_a_handler_are_marked_as_such(stored: Stored) -> None:
-    event = stored(type="PLAN_CHANGE")
+    event = stored(type="EXTERNAL_AUTH_CONNECTED")
     stored(type="SomethingNew")
     mailbox.drain(event.mailbox_id)
     assert set(Event.objects.values_list("status", flat=True)) == {"ignored"}

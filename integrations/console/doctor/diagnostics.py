@@ -25,7 +25,7 @@ from integrations.highlevel import signatures
 from integrations.jobs import queries as jobs
 from integrations.quota.permits import queries as quota
 from integrations.tenants import marketplace
-from integrations.tenants.models import App
+from integrations.tenants.models import App, Installation
 from integrations.vault import status as vault_status
 
 OLDEST_POSTGRESQL = 150_000
@@ -42,7 +42,7 @@ def run_all() -> list[Finding]:
     findings = [found for check in (configuration, webhook_keys, spool, services) for found in _guarded(check)]
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
         return [finding for finding in findings if finding.check != "vault"]  # it reads the database
-    for check in (database, eviction, clocks, vault, apps, operators, webhook_answers):
+    for check in (database, eviction, clocks, vault, apps, installations, operators, webhook_answers):
         findings += _guarded(check)
     broker = next(finding for finding in findings if finding.check == "broker")
     return (
@@ -153,6 +153,17 @@ def apps() -> Iterator[Finding]:
             fix = "set HIGHLEVEL_SCOPES, or enter them in the app's admin page"
             yield Finding(name, Level.WARNING, "no scopes are set", fix)
         yield Finding(name, Level.OK, f"client id {app.client_id}, {len(app.scope_set)} scopes")
+
+
+def installations() -> Iterator[Finding]:
+    """Companies from whose list many locations vanished, while the locations' own tokens work."""
+    braked = list(Installation.objects.braked().select_related("app", "company"))
+    for row in braked:
+        found = f"{row.missing:,} locations of {row.company or row.resource_id} are missing from HighLevel's list"
+        fix = f"look at the agency in HighLevel; if they are gone: manage.py installs release {row.resource_id}"
+        yield Finding("installations", Level.WARNING, found, fix)
+    if not braked:
+        yield Finding("installations", Level.OK, "no locations vanished unexplained")
 
 
 def operators() -> Iterator[Finding]:

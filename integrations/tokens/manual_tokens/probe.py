@@ -1,4 +1,7 @@
-"""Probes a manual token with one cheap read, which takes a permit like any other call.
+"""Probes an access token with one cheap read, which takes a permit like any other call.
+
+Operators' manual tokens are probed before they are stored, and the token of an installation when nothing else says
+whether the app is still installed.
 
 A refusal for a missing scope also proves the token: the vendor checks scopes of live tokens only. API 1.0 has no
 documented error bodies, so there every 401 is a refusal.
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
 from integrations.core.errors import GrantRevoked, RequestRejected, ScopeMissing, VendorAnswer
 from integrations.core.secret import Secret
@@ -30,11 +34,14 @@ class _Read:
     version: str | None = None
 
 
-def check(key: CredentialKey, token: Secret) -> None:
-    """Return when the vendor accepts the token. Raises GrantRevoked when not, LocationInactive, Unreachable, ..."""
+def check(key: CredentialKey, token: Secret, *, lane: Lane = Lane.INTERACTIVE) -> Any:
+    """Return when the vendor accepts the token: what it answered (JSON), None without the scope to read.
+
+    Raises GrantRevoked when it does not accept it, LocationInactive, Unreachable, QuotaExhausted, ...
+    """
     read, endpoint = _read(key), api_endpoint.of(key)
     request = Request("GET", read.path, read.query, read.version, token, timeout=DEADLINE, operation="tokens.check")
-    with permitted(endpoint.quota_app, key.tenant.id, lane=Lane.INTERACTIVE, timeout=DEADLINE) as attempt:
+    with permitted(endpoint.quota_app, key.tenant.id, lane=lane, timeout=DEADLINE) as attempt:
         attempt.sending()
         response = transport.shared(endpoint.url).send(request)
         rate, refused = endpoint.rate(key, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS
@@ -47,7 +54,8 @@ def check(key: CredentialKey, token: Secret) -> None:
             vendor=VendorAnswer(trace_id=error.vendor.trace_id),
         ) from error
     except (ScopeMissing, RequestRejected):
-        return  # the vendor answers this to live tokens only
+        return None  # the vendor answers this to live tokens only
+    return response.json
 
 
 def _read(key: CredentialKey) -> _Read:

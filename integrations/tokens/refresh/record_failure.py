@@ -9,7 +9,7 @@ import structlog
 from django.db import transaction
 
 from integrations.core import audit
-from integrations.core.errors import ClientOrGrantRejected, IntegrationError
+from integrations.core.errors import ClientOrGrantRejected, IntegrationError, NoPermit
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import UserType
 from integrations.highlevel.oauth.grants import Grant
@@ -49,6 +49,9 @@ def note(row: Credential, error: IntegrationError, *, now: datetime) -> Credenti
 def _write(row: Credential, error: IntegrationError, found: FailureOutcome, now: datetime) -> bool:
     """Write the outcome by one UPDATE. False when another worker has the lease by now, or replaced the pair."""
     values = _lease(found, now) | _trouble(row, error, found, now)
+    if isinstance(error, NoPermit) and row.access_sealed is None and row.refresh_due_at is None:
+        # A first token: its caller waits for the permit. A second attempt from here would take a permit for nothing.
+        values["refresh_due_at"] = None
     if found.state is not None:
         values |= {"state": found.state, "reason": str(error)[:300]}
     return Credential.objects.leased_to(row).update(**values) == 1

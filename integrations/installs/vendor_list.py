@@ -1,0 +1,175 @@
+"""The vendor's list of installed locations (FACTS 1.8): read whole, asked for one location, and recorded here.
+
+A reading is older than every event that was handled since it began, so it only adds what is missing and keeps what the
+list says of a location: name, version, plan. It moves a location from another company only when no event or grant ever
+named that company. Otherwise the company is noted as a rival, for the case that the other one loses the location.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from integrations.core import clock
+from integrations.gateway import client as gateway
+from integrations.installs import register
+from integrations.installs.decide import Kind, TimedNotice
+from integrations.installs.register import Doubt, InstallNotice, Origin, Status
+from integrations.quota.permits import queries as quota
+from integrations.quota.permits.lanes import Lane
+from integrations.tenants.models import App, Installation
+
+_AHEAD = 0.9  # of the time between two permits: a few tasks wait for theirs, so that none is left unused
+INSTALLED_LOCATIONS = "oauth.get-installed-location"
+Item = dict[str, Any]
+
+
+class Pace:
+    """Due times of new locations: each when the permit for its token is likely to be free.
+
+    The tokens of an agency's locations are minted in the agency's quota. Due all at once, thousands of tasks would ask
+    for a permit and wait in the queue of parked tasks; in turns, most get theirs at once.
+    """
+
+    def __init__(self, company: Installation) -> None:
+        self._company = company
+        self._times: Iterator[datetime] | None = None
+
+    def next_due(self) -> datetime:
+        """The due time of the next new location. The quota's limit is known from the answer that listed it."""
+        if self._times is None:
+            self._times = _due_times(self._company)
+        return next(self._times)
+
+
+def _due_times(company: Installation) -> Iterator[datetime]:
+    state, begins = quota.snapshot(company.app.client_id, company.resource_id), clock.now()
+    gap = timedelta(milliseconds=state.interval_ms / max(1, state.limit)) * _AHEAD
+    return (begins + gap * max(0, number - state.free) for number in itertools.count(1))
+
+
+def pages(company: Installation, **only: str) -> Iterator[list[Item]]:
+    """The locations on which the app is installed, page by page. `only` narrows the list by the vendor's parameters."""
+    params = {"appId": company.app.highlevel_id, "isInstalled": True, **only}
+    for page in gateway.pages(
+        INSTALLED_LOCATIONS, app=company.app, company=company.resource_id, params=params, lane=Lane.EVENTS
+    ):
+        yield [item for item in page.items if item.get("isInstalled", True) and item.get("_id")]
+
+
+def one(company: Installation, location_id: str) -> Item | None:
+    """What the company's list says of one location, None when it is not in the list. One call."""
+    found = (item for page in pages(company, locationId=location_id) for item in page)
+    return next((item for item in found if item["_id"] == location_id), None)
+
+
+def find_agency(row: Installation) -> tuple[Installation, Item] | None:
+    """The company whose list has this location, whose company no notice named. Each company is asked once.
+
+    An INSTALL without a company comes for a new location of an agency that chose future locations (FACTS 3.4), so only
+    agencies are asked, one call each. The row keeps how far this has come: neither a repetition of the event nor a
+    retry asks a company again. Later additions are found by the companies' own listings.
+    """
+    for company in _agencies(row.app).filter(pk__gt=row.agencies_asked_to).order_by("pk"):
+        item = one(company, row.resource_id)
+        if item is not None:
+            return company, item
+        row.agencies_asked_to = company.pk
+        Installation.objects.filter(pk=row.pk).update(agencies_asked_to=company.pk)
+    return None
+
+
+def record(company: Installation, items: list[Item], *, began: datetime, pace: Pace) -> None:
+    """Record one page of the company's list, whose reading began at `began`. `pace` says when new locations are due."""
+    rows = Installation.objects.locations().filter(app=company.app, resource_id__in=[item["_id"] for item in items])
+    known = {row.resource_id: row for row in rows.select_related("app", "company", "location")}
+    for item in items:
+        row = known.get(item["_id"])
+        if row is None or row.status == Status.UNINSTALLED:
+            take(company, item, began=began, vacant=True, due_at=pace.next_due())
+        elif not _belongs(company, row):
+            _claim(company, row, item, began)
+        elif row.status == Status.PENDING:
+            take(company, item, began=began, due_at=pace.next_due())
+        elif row.parent_id != company.pk:
+            take(company, item, began=began)
+        else:
+            _describe(row, item, began)
+
+
+def take(
+    company: Installation, item: Item, *, began: datetime, vacant: bool = False, due_at: datetime | None = None
+) -> None:
+    """Register a listed location with the company, if the notice counts (`installs.decide`).
+
+    `vacant`: the app is not installed there as far as is known here, so the company that events named has no say.
+    `due_at`: when the location is to be connected, now unless given.
+    """
+    # A company that was installed again here brings its locations back, also those that an operator removed with it.
+    times = [time for time in (_moment(item.get("installedAt")), company.changed_at) if time is not None]
+    notice = InstallNotice(
+        TimedNotice(Kind.LISTED, began, installed_at=max(times, default=None)),
+        origin=Origin.BULK,
+        status=Status.PENDING,
+        parent=company,
+        details=_details(item),
+        due_at=due_at,
+    )
+    with transaction.atomic():
+        register.installed(
+            register.location_target(
+                company.app, item["_id"], company_id=company.resource_id, name=_name(item), vacant=vacant
+            ),
+            notice,
+        )
+
+
+def _agencies(app: App) -> Any:
+    return Installation.objects.installed().companies().select_related("app").filter(app=app, is_bulk=True)
+
+
+def _belongs(company: Installation, row: Installation) -> bool:
+    return row.company_id in (None, company.resource_id)
+
+
+def _claim(company: Installation, row: Installation, item: Item, began: datetime) -> None:
+    """The list has a live location of another company: take it, or note the company as rival."""
+    if row.location is None or row.location.stated_at is None:
+        take(company, item, began=began)
+    elif row.rival_id != company.pk:
+        Installation.objects.filter(pk=row.pk).update(rival=company)
+
+
+def _describe(row: Installation, item: Item, began: datetime) -> None:
+    """Keep what the list says of a location that is here already; writes only what changed."""
+    if row.doubt in (Doubt.UNLISTED, Doubt.VANISHED):
+        Installation.objects.filter(pk=row.pk, revision=row.revision).believe(at=began)
+    if row.location is not None:
+        register.set_name(row.location, _name(item))
+    if register.describe(row, _details(item), at=began):
+        row.save(update_fields=["version_id", "plan_id", "details_at"])
+
+
+def _details(item: Item) -> dict[str, Any]:
+    return {"version_id": _text(item, "versionId"), "plan_id": _text(item, "planId")}
+
+
+def _name(item: Item) -> str:
+    return str(item.get("name") or "")
+
+
+def _text(item: Item, name: str) -> str:
+    value = item.get(name)
+    return value[:64] if isinstance(value, str) else ""
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
