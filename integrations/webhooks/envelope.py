@@ -36,7 +36,7 @@ _ESCAPED = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 class Envelope:
     """A parsed event. `app_id` is empty when the vendor names none.
 
-    `tenant` is the key of its mailbox, and `text` the JSON to be stored.
+    `tenant` is the key of its mailbox, and `text` the JSON to be stored. `unnamed`: the vendor sent no webhook id.
     """
 
     webhook_id: str
@@ -45,13 +45,16 @@ class Envelope:
     tenant: str
     occurred_at: datetime
     text: str
+    unnamed: bool = False
 
 
 def read(raw: bytes, received_at: datetime) -> Envelope:
     """Parse the signed bytes. Raises PayloadAnomalous, saying what is wrong, for anything but one flat JSON object."""
     text, payload = _object(raw)
+    webhook_id = _text(payload, "webhookId", _WEBHOOK_ID)
     return Envelope(
-        webhook_id=_text(payload, "webhookId", _WEBHOOK_ID) or _made_up_id(raw, received_at),
+        webhook_id=webhook_id or _made_up_id(raw, received_at),
+        unnamed=not webhook_id,
         type=_text(payload, "type", _TYPE),
         app_id=_text(payload, "appId", _ID),
         tenant=_tenant(payload),
@@ -64,7 +67,7 @@ def _made_up_id(raw: bytes, received_at: datetime) -> str:
     """An id from the bytes and the day: some documented samples carry no id (FACTS 3.4).
 
     The bytes distinguish a retry from another event. The day distinguishes one UNINSTALL of a tenant from the next,
-    which has the same bytes; a retry past midnight is handled twice.
+    which has the same bytes; a retry past midnight is handled twice. `unnamed_events` replaces those of installations.
     """
     return f"sha256:{hashlib.sha256(raw).hexdigest()}:{received_at:%Y%m%d}"
 

@@ -34,7 +34,7 @@ from integrations.core import clock, prepared
 from integrations.core.errors import BadRequest, PayloadAnomalous, StoreUnavailable
 from integrations.highlevel.signatures import WebhookKeys, load_keys, verify_webhook
 from integrations.tenants import marketplace
-from integrations.webhooks import envelope
+from integrations.webhooks import envelope, unnamed_events
 from integrations.webhooks.breaker import Breaker
 from integrations.webhooks.envelope import Envelope
 
@@ -106,7 +106,7 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Rece
         raise StoreUnavailable("the store did not answer a moment ago", retry_after=COME_BACK)
     started = clock.monotonic()
     try:
-        receipt = _store_once(name, event, now)
+        receipt = _store_once(name, unnamed_events.identify(event), now)
     except DataError as error:
         raise PayloadAnomalous("the webhook holds what a database cannot", type=event.type) from error
     except Error as error:
