@@ -9,13 +9,13 @@ from django.core import checks
 
 from integrations.jobs import events
 from integrations.jobs.define import JOBS, Job
-from integrations.webhooks.handlers import HANDLERS, IGNORED
+from integrations.webhooks.handlers import HANDLERS, KNOWN_TYPES
 
 
 @checks.register("hlapp")
 def event_types(**_: Any) -> list[checks.CheckMessage]:
     """Warns of a misspelt type in `on=`, with which a job never runs. The vendor may also have one that is new here."""
-    known = IGNORED | {name for name, handlers in HANDLERS.items() if set(handlers) != {events.note}}
+    known = KNOWN_TYPES | {name for name, handlers in HANDLERS.items() if set(handlers) != {events.note}}
     return [_unknown(job, name, known) for job in JOBS.values() for name in job.events if name not in known]
 
 

@@ -1,8 +1,9 @@
-"""Registry of webhook event handlers, and the list of event types that are ignored.
+"""Registry of webhook event handlers, and the list of the vendor's event types.
 
 `HANDLERS` maps an event type to its handlers: this room registers those of installations and locations, the rooms
-above register the others in their `AppConfig.ready()`. `IGNORED` lists the vendor's types that no room handles. A type
-in neither is new: the event is stored, answered 200, marked as without a handler like the ignored ones, and logged.
+above register the others in their `AppConfig.ready()`. `KNOWN_TYPES` lists the vendor's types, with or without a
+handler. An event without a handler is stored, answered 200 and marked as ignored. A type in neither list is new, and is
+logged as well.
 
 **Contract.** A handler gets one `Event` and returns nothing. It runs inside the transaction that marks its event, which
 up to `lease.BATCH` events of one mailbox share, in order. So it works on the database only and enqueues what needs the
@@ -34,9 +35,9 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[Event], None]
 
-# FACTS 3.5, by the literal `type`. A registered handler takes precedence.
+# FACTS 3.5, by the literal `type`.
 # fmt: off - one line per resource
-IGNORED: frozenset[str] = frozenset(
+KNOWN_TYPES: frozenset[str] = frozenset(
     {
         "EXTERNAL_AUTH_CONNECTED",
         "AppointmentCreate",
@@ -173,6 +174,6 @@ def settled_status(event_type: str) -> Event.Status:
     """The status of an event of this type after all its handlers succeeded."""
     if HANDLERS.get(event_type):
         return Event.Status.DONE
-    if event_type not in IGNORED:
+    if event_type not in KNOWN_TYPES:
         log.info("webhook.unknown_type", type=event_type)
     return Event.Status.IGNORED
