@@ -23,7 +23,7 @@ def main() -> None:
         import_module("integrations.tokens.access.access_token"),
         import_module("integrations.tokens.store"),
     )
-    access_cache = import_module("integrations.tokens.access.access_cache")
+    access_cache = import_module("integrations.tokens.access_cache")
     apps, lanes = import_module("integrations.tenants.models"), import_module("integrations.quota.permits.lanes")
     connection = import_module("django.db").connection
     client_id, location_id, count = sys.argv[1], sys.argv[2], int(sys.argv[3])

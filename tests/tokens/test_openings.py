@@ -24,6 +24,7 @@ OPENINGS = {
     "tokens/spool/spool.py grant: unpacked": "the same",
     # The gateway's way to a call, and custody's refresh of what it calls with.
     "tokens/access/access_token.py get: access_token": "the gateway's",
+    "installs/question.py token_state: access_token": "a question to the vendor: is the app installed there?",
     "tokens/refresh/claim_call_swap.py company_access: access_token": "a minting's",
     "tokens/refresh/token_requests.py by_refresh_token: refresh_token": "a refresh's",
     # Recorded.

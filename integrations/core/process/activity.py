@@ -53,6 +53,8 @@ class Activity:
     began: float = field(default_factory=clock.monotonic)
     heard: float = field(default_factory=clock.monotonic)
     turn: RegisteredTurn | None = None
+    kind: str = ""  # of the turn: what its memory is counted for
+    resident_before: int = 0  # bytes of the process when the turn began
 
     @property
     def title(self) -> str:
@@ -90,7 +92,7 @@ class Activity:
 
 _lock = threading.Lock()
 _running: dict[int, Activity] = {}  # by thread
-_grown: Counter[str] = Counter()  # bytes that the process grew by during turns, by their titles
+_grown: Counter[str] = Counter()  # bytes that the process grew by during ended turns, by their kinds
 _slots: Counter[str] = Counter()
 _capacity: dict[str, int] = {}  # threads by queue; empty in a process that is no worker
 
@@ -114,7 +116,8 @@ def turn(turn: RegisteredTurn, kind: str) -> Iterator[None]:
     thread, before = threading.get_ident(), memory.resident()
     with _lock:
         outer = _running.get(thread)
-        _running[thread] = Activity(outer.task if outer else kind, outer.queue if outer else "", turn=turn)
+        task, queue = (outer.task, outer.queue) if outer else (kind, "")
+        _running[thread] = Activity(task, queue, turn=turn, kind=kind, resident_before=before)
     try:
         yield
     finally:
@@ -168,6 +171,11 @@ def silent() -> list[Activity]:
 
 def grown() -> str:
     """The kind of turn during which this process grew most, and by how much; empty when it did not grow."""
+    now = memory.resident()
     with _lock:
-        most = _grown.most_common(1)
+        grown = _grown.copy()
+        for one in _running.values():
+            if one.turn is not None:
+                grown[one.kind] += now - one.resident_before
+    most = grown.most_common(1)
     return f"{most[0][0]} (+{most[0][1] // 2**20} MB)" if most and most[0][1] > 0 else ""
