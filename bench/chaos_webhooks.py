@@ -45,6 +45,7 @@ SENDERS = 16
 BUSY_SHARE, DUPLICATES, SHUFFLED = 0.30, 0.20, 60.0
 EVENTS_A_SECOND = 500  # of the vendor's time: how many deliveries lie within the shuffled minute
 SLACK = 5.0  # seconds that a batch may have been read before an event that it does not hold was stored
+FROZEN = 25.0  # seconds
 STARTED = datetime(2026, 5, 1, tzinfo=UTC)
 
 Json = dict[str, Any]
@@ -178,7 +179,11 @@ class Deployment:
         pid = self.supervisor.processes["worker-frozen"].pid
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
-            self.ended.wait(25.0)
+            threading.Thread(target=self._thaw, args=(pid,)).start()
+
+    def _thaw(self, pid: int) -> None:
+        self.ended.wait(FROZEN)
+        with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
 
     def _restart_postgres(self) -> None:
