@@ -30,7 +30,7 @@ from integrations.core import clock
 
 @dataclass(frozen=True, slots=True)
 class SessionLimits:
-    """SessionLimits of one kind of process, in seconds; None means no limit."""
+    """Time limits of one kind of process, in seconds; None means no limit."""
 
     statement: int
     lock: int | None

@@ -119,7 +119,7 @@ class JobTurn(turn.Turn[Run]):
         super().__init__(run, owner)
         self._job: Job = JOBS[run.schedule.job]
         self._job_run: JobRun | None = None  # the function's argument, once it was called
-        self._aside: Trigger | None = None  # the event that caused the failure
+        self._failed_event: Trigger | None = None  # the event that caused the failure
         self._trouble: Fields = {}  # the columns of the set-aside event that say why
         self._reason = ""  # of the failure
 
@@ -179,8 +179,8 @@ class JobTurn(turn.Turn[Run]):
         """Fail the run. The event that caused it is not seen again by itself, and the next events follow at once."""
         self._reason = trouble["error"]
         event = self._job_run.event if self._job_run else None
-        if event is not None and _is_of_the_event(error):
-            self._aside = event
+        if event is not None and _caused_by_event(error):
+            self._failed_event = event
             self._trouble = {name: trouble[name] for name in ("error_code", "error")}
             reason = f"{trouble['error']} (event {event.event.webhook_id} was set aside)"
             trouble = {**trouble, **problem(trouble["error_code"], reason)}
@@ -193,9 +193,9 @@ class JobTurn(turn.Turn[Run]):
 
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
         """Due again after `every`, or now if one event caused the failure and others wait."""
-        if self._aside is not None:
-            Trigger.objects.filter(pk=self._aside.pk).update(set_aside_at=now, **self._trouble)
-        plan_next(self.run, now, self._job, at_once=self._aside is not None)
+        if self._failed_event is not None:
+            Trigger.objects.filter(pk=self._failed_event.pk).update(set_aside_at=now, **self._trouble)
+        plan_next(self.run, now, self._job, at_once=self._failed_event is not None)
         if not isinstance(error, IntegrationError):
             progressed = self._job_run is not None and self._job_run.has_progressed
             pausing.crashed(self._job.name, self._reason, now, is_first=progressed)
@@ -226,6 +226,6 @@ class JobTurn(turn.Turn[Run]):
         self.fail(problem(turn.SILENT, reason), turn.HungTurn(position))
 
 
-def _is_of_the_event(error: Exception | None) -> bool:
+def _caused_by_event(error: Exception | None) -> bool:
     """Whether one event can cause this failure: a refused request or an exception in the job."""
     return isinstance(error, OF_THE_EVENT) or not (error is None or isinstance(error, IntegrationError))

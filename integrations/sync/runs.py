@@ -159,14 +159,14 @@ class SyncTurn(turn.Turn[Run]):
         """Ask again for an answer that cannot be right, beginning at its page; give the run up after some times."""
         attempts = self.run.attempts
         if isinstance(error, PayloadAnomalous) or (isinstance(error, RequestRejected) and attempts < _REFUSED_AGAIN):
-            self.stumble(self.describe(error), pace.doubted_again(attempts), error)
+            self.retry_or_fail(self.describe(error), pace.doubted_again(attempts), error)
         else:
             super().refused(error)
 
     def crashed(self, error: Exception) -> None:
         """Fail the run for a bug of ours. Its text may hold a record's data, so the row gets only the type's name."""
         self.log("exception", "crashed")
-        self.stumble(problem("unexpected", type(error).__name__), None, error)
+        self.retry_or_fail(problem("unexpected", type(error).__name__), None, error)
 
     # --- the listing ---
 

@@ -47,7 +47,7 @@ def sweep(run: Run, now: datetime) -> Outcome:
     gone, alive = missing.proven(run).count(), missing.scope(run).filter(deleted_at=None).count()
     if gone > BRAKE_ROWS and gone > BRAKE_SHARE * alive:
         return Outcome(code=BRAKE, reason=f"{gone} of {alive} records would vanish, so nothing was deleted")
-    deleted = _bury(run, now)
+    deleted = _mark_deleted(run, now)
     return Outcome(deleted, INCOMPLETE, "; ".join(doubts)) if doubts else Outcome(deleted)
 
 
@@ -59,7 +59,7 @@ def release(run: Run, now: datetime) -> int:
             raise BadRequest("no deletions of this run are held back", run=run.pk)
         if Run.objects.filter(plan=held.plan_id, kind__in=READS_EVERYTHING, pk__gt=held.pk).exists():
             raise BadRequest("a later full run has looked again: judge by that one", run=run.pk)
-        held.deleted = _bury(held, now)
+        held.deleted = _mark_deleted(held, now)
         held.error_code, held.error = "", ""
         held.save(update_fields=["deleted", "error_code", "error"])
     return held.deleted
@@ -96,7 +96,7 @@ def _can_ask(run: Run) -> bool:
     return RESOURCES[run.plan.resource].single is not None
 
 
-def _bury(run: Run, now: datetime) -> int:
+def _mark_deleted(run: Run, now: datetime) -> int:
     can_ask = _can_ask(run)
     proof = Record.Proof.CALL if can_ask else Record.Proof.LISTING
     at = F("missing_at") if can_ask else run.started_at

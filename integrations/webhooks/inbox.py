@@ -9,8 +9,8 @@ FOR KEY SHARE only, which an UPDATE of the row allows. A worker that finds nothi
 before it writes that the mailbox is not due (`lease.release`). So either it sees the event, or the delivery sees the
 mailbox as not due and makes it due.
 
-That lock is held for milliseconds, so a delivery tries again for up to `PATIENCE`. After a wait in vain, for this lock
-or for the database, further deliveries are refused at once for a while (`webhooks.breaker`).
+That lock is held for milliseconds, so a delivery tries again for up to `PATIENCE`. When the wait for this
+lock, or for the database, times out, further deliveries are refused at once for a while (`webhooks.breaker`).
 
 The vendor signs the events of all apps with one key, so a valid signature does not prove that an event is for an app of
 ours. The app that the event names decides; without a name, the app that the URL names; without both, the app of the

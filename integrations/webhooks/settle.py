@@ -101,7 +101,7 @@ def worker_died(lease: Lease) -> None:
     if event is not None and poisoned:
         with transaction.atomic():
             fence(lease)
-            _failed(event, WorkerDied(f"{lease.deaths} workers ended without a word while they handled it alone"))
+            _failed(event, WorkerDied(f"{lease.deaths} workers ended without an error while they handled it alone"))
     log.error(
         "webhook.worker_died",
         mailbox_id=lease.mailbox_id,

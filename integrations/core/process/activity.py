@@ -1,7 +1,7 @@
 """Registry of what the threads of this process work on: Celery tasks, and turns of durable runs.
 
 A turn is *silent* when it has not written to its run for longer than it may (`silent_after`): its thread hangs or
-works without a word. Threads cannot be stopped from outside, so such a thread is lost until its process ends. The
+reports no progress. Threads cannot be stopped from outside, so such a thread is lost until its process ends. The
 guard (`core.worker.guard`) keeps the leases of the registered turns, silent ones too, so no second thread gets a run
 whose thread still has it.
 """

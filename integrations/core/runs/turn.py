@@ -163,7 +163,7 @@ class Turn(ABC, Generic[R]):
         except (QuotaExhausted, StoreUnavailable) as error:
             self.park(error)
         except Retryable as error:
-            self.stumble(self.describe(error), error.retry_after, error)
+            self.retry_or_fail(self.describe(error), error.retry_after, error)
         except InstallGone as error:
             self.uninstalled(error)
         except IntegrationError as error:
@@ -191,7 +191,7 @@ class Turn(ABC, Generic[R]):
         if not self._runs.park(run, self.owner, now, wait=wait, into=into):
             self._runs.hand_back(run, self.owner, now, wait=wait or backoff(run.attempts))
 
-    def stumble(self, trouble: Fields, retry_after: float | None, error: Exception) -> None:
+    def retry_or_fail(self, trouble: Fields, retry_after: float | None, error: Exception) -> None:
         """One more failure in a row at this checkpoint: come back later, or give the run up."""
         attempts = self._failures() + 1
         if attempts >= MOST_ATTEMPTS:
@@ -237,7 +237,7 @@ class Turn(ABC, Generic[R]):
 
     def abandon(self, position: str) -> None:
         """Give up a silent turn whose thread hangs at `position`. The guard calls this before the process ends."""
-        self.stumble(problem(SILENT, f"silent for too long {position}"), None, HungTurn(position))
+        self.retry_or_fail(problem(SILENT, f"silent for too long {position}"), None, HungTurn(position))
 
     def take_back(self, *, is_failure: bool) -> None:
         """Hand the run back although its thread is still in the turn, because the process ends.

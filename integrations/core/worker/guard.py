@@ -131,7 +131,7 @@ class Guard:
         """Start this process anew without losing what its other threads do."""
         log.error("worker.replaced", reason=reason, working_on=[one.describe() for one in activity.running()])
         stopping.request(urgent_too=False)
-        self._wait(lambda: not _lively(turns_only=True), HAND_BACK_SECONDS)
+        self._wait(lambda: not _not_silent(turns_only=True), HAND_BACK_SECONDS)
         stopping.request(urgent_too=True)
         self._wait_for_silence()
         if self._terminated_at is not None:
@@ -168,7 +168,7 @@ class Guard:
         until = clock.monotonic() + URGENT_SECONDS
         busy_at = clock.monotonic()
         while clock.monotonic() < min(until, busy_at + FETCH_SECONDS):
-            if _lively(turns_only=False):
+            if _not_silent(turns_only=False):
                 busy_at = clock.monotonic()
             self._wait(lambda: False, _STEP)
 
@@ -191,7 +191,7 @@ class Guard:
             log.exception("worker.guard_failed")
 
 
-def _lively(*, turns_only: bool) -> list[Activity]:
+def _not_silent(*, turns_only: bool) -> list[Activity]:
     """Running tasks that are not silent."""
     return [one for one in activity.running() if not one.is_silent and (one.turn is not None or not turns_only)]
 

@@ -95,7 +95,7 @@ def _alert(row: Credential, error: IntegrationError, found: FailureOutcome, now:
         marketplace.halt(row.app, str(error), now=now)
     elif found.state == Credential.State.NEEDS_RECONNECT:
         needs_reconnect(row, error)
-    elif found.alert is not Alert.NONE and _is_news(row, error, found):
+    elif found.alert is not Alert.NONE and _is_first_of_kind(row, error, found):
         detail = {key: error.context.get(key) for key in ("status", "reason", "vendor_message", "trace_id")}
         _record("token.refresh_refused", row, error, **detail)
 
@@ -118,7 +118,7 @@ def needs_reconnect(row: Credential, error: IntegrationError) -> None:
         _record("token.needs_reconnect", row, error)
 
 
-def _is_news(row: Credential, error: IntegrationError, found: FailureOutcome) -> bool:
+def _is_first_of_kind(row: Credential, error: IntegrationError, found: FailureOutcome) -> bool:
     if row.last_error_code == error.code:
         return False
     same = Credential.objects.filter(app=row.app_id, last_error_code=error.code).exclude(pk=row.pk)
