@@ -32,9 +32,8 @@ _LIVED = "GREATEST({alive_at}, EXCLUDED.alive_at)"
 _DEAD = "({died} IS NOT NULL AND COALESCE({lived} <= {died}, TRUE))"
 _COUNTS = """(NOT {dead} AND (r.deleted_at IS NOT NULL OR COALESCE(
         GREATEST(EXCLUDED.version_at, EXCLUDED.alive_at) >= GREATEST({version_at}, {alive_at}), TRUE)))"""
-_PAYLOAD = (
-    "(CASE WHEN %(partial)s AND r.deleted_at IS NULL THEN r.payload || EXCLUDED.payload ELSE EXCLUDED.payload END)"
-)
+_PAYLOAD = """(CASE WHEN %(partial)s::boolean AND r.deleted_at IS NULL THEN r.payload || EXCLUDED.payload
+        ELSE EXCLUDED.payload END)"""
 _CHANGES = """(({counts} AND (r.deleted_at IS NOT NULL OR r.payload IS DISTINCT FROM {payload}))
         OR ({dead} AND r.deleted_at IS NULL))"""
 

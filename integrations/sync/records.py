@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from integrations.core import clock
+from integrations.core import clock, prepared
 from integrations.sync import evidence
 from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Record
@@ -50,10 +50,10 @@ _REPAIR = _PAGE.format(clause=evidence.clause(repair=True))
 _SINGLE = """
 INSERT INTO sync_record AS r (app_id, location_id, resource, record_id, payload, version_at, alive_at, deleted_at,
     deleted_by, seen_run, updated_at)
-VALUES (%(app)s, %(location)s, %(resource)s, %(id)s, %(payload)s::jsonb, %(version_at)s, %(alive_at)s, %(deleted_at)s,
-    %(deleted_by)s, %(run)s, %(now)s)
+VALUES (%(app)s, %(location)s, %(resource)s, %(id)s, %(payload)s::jsonb, %(version_at)s::timestamptz,
+    %(alive_at)s::timestamptz, %(deleted_at)s::timestamptz, %(deleted_by)s::text, %(run)s::bigint, %(now)s::timestamptz)
 {clause}
-RETURNING r.updated_at = %(now)s
+RETURNING r.updated_at = %(now)s::timestamptz
 """
 _MERGE_ONE = _SINGLE.format(clause=evidence.clause())
 
@@ -113,7 +113,7 @@ def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
         "version_at": change.at,
         "alive_at": change.created_at if change.kind == kind.CREATED else None,
         "deleted_at": change.at if change.kind == kind.DELETED else None,
-        "deleted_by": Record.Proof.EVENT if change.kind == kind.DELETED else Record.Proof.NONE,
+        "deleted_by": (Record.Proof.EVENT if change.kind == kind.DELETED else Record.Proof.NONE).value,
         "run": None,
         "partial": True,
     }
@@ -140,7 +140,7 @@ def confirm(record: Record, row: Mapping[str, Any], asked_at: datetime, *, run_i
             "version_at": min(version_at, asked_at) if version_at and is_later else record.version_at,
             "alive_at": asked_at - INDEX_LAG,
             "deleted_at": None,
-            "deleted_by": Record.Proof.NONE,
+            "deleted_by": Record.Proof.NONE.value,
             "run": run_id,
             "partial": True,
         }
@@ -159,7 +159,7 @@ def _through_staging(statement: str, rows: Iterable[Row], values: dict[str, Any]
 
 
 def _apply_one(values: dict[str, Any]) -> bool:
-    with connection.cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(_MERGE_ONE, {"now": clock.now(), **values})
         written = cursor.fetchone()
     return bool(written and written[0])
