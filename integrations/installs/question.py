@@ -131,6 +131,8 @@ def _is_listed(row: Installation) -> bool | None:
 def _described(row: Installation, body: object) -> TokenState:
     """A working token, and what the vendor says of its location."""
     location = body.get("location") if row.user_type == UserType.LOCATION and isinstance(body, dict) else None
-    told = location if isinstance(location, dict) else {}
-    company_id, name = (value if isinstance(value, str) else "" for value in (told.get("companyId"), told.get("name")))
+    fields = location if isinstance(location, dict) else {}
+    company_id, name = (
+        value if isinstance(value, str) else "" for value in (fields.get("companyId"), fields.get("name"))
+    )
     return TokenState(alive=True, company_id=company_id, name=name)

@@ -47,18 +47,22 @@ def _kept(event: Event, resource: str, record_id: str) -> list[str]:
 
     An agency's event about a user names no `locationId`. It lists its locations, or is about all of them.
     """
-    plans: PlanQuerySet[Plan] = Plan.objects.filter(app=event.app_id, resource=resource, enabled=True)
     named = event.payload.get("locationId"), event.payload.get("locations"), event.payload.get("companyId")
     match named:
         case (str() as location_id, _, _):
             return [location_id] if _is_synced(event.app_id, location_id, resource) else []
         case (None, list() as locations, _):
-            plans = plans.filter(location_id__in=[found for found in locations if isinstance(found, str)])
+            plans = _plans(event, resource).filter(location_id__in=[one for one in locations if isinstance(one, str)])
         case (None, None, str() as company_id):
-            plans = _having_record(plans.filter(location_id__in=_locations(company_id)), record_id)
+            there = _plans(event, resource).filter(location_id__in=_locations(company_id))
+            plans = _having_record(there, record_id)
         case _:
             return []
     return sorted(plans.values_list("location_id", flat=True))
+
+
+def _plans(event: Event, resource: str) -> PlanQuerySet[Plan]:
+    return Plan.objects.filter(app=event.app_id, resource=resource, enabled=True)
 
 
 def _is_synced(app_id: int, location_id: str, resource: str) -> bool:

@@ -8,7 +8,6 @@ None of them waits for a row that another session has locked, except the fence: 
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from integrations.core import clock, prepared
+from integrations.core.lease_owner import new_owner
 
 # Renewed with every batch. Handlers work on the database and take milliseconds. After a worker was killed, its tenants
 # wait so long.
@@ -94,7 +94,7 @@ def free(now: datetime) -> Q:
 
 def claim(mailbox_id: int) -> Lease | None:
     """Claim the mailbox. None while another worker has the lease."""
-    owner = uuid.uuid4().hex
+    owner = new_owner()
     now = clock.now()
     values = {"id": mailbox_id, "owner": owner, "now": now, "until": now + TERM, "batch": BATCH}
     with prepared.cursor() as cursor:

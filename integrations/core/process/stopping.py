@@ -1,6 +1,6 @@
 """Flags of a worker process that is about to end: its turns hand their runs back, and it takes no more work.
 
-A process that is told to end sets both at once. One that replaces itself goes on with urgent tasks until its turns have
+A process that gets SIGTERM sets both at once. One that replaces itself goes on with urgent tasks until its turns have
 ended: they may be the only worker of that queue.
 """
 

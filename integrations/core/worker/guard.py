@@ -79,7 +79,7 @@ class Guard:
         self._thread.start()
 
     def terminate(self) -> None:
-        """The process was told to end. Called in a signal handler, so it takes no lock."""
+        """The process got SIGTERM. Called in a signal handler, so it takes no lock."""
         self._terminated_at = clock.monotonic()
 
     def _run(self) -> None:
