@@ -63,6 +63,7 @@ app.conf.update(
         "installs.sweep": {"task": "installs.sweep", "schedule": 5.0, "options": {"expires": _STALE}},
         "sync.sweep": {"task": "sync.sweep", "schedule": 30.0, "options": {"expires": _STALE}},
         "jobs.sweep": {"task": "jobs.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
+        "jobs.update_schedules": {"task": "jobs.update_schedules", "schedule": 60.0, "options": {"expires": 60}},
         "webhooks.tidy": {"task": "webhooks.tidy", "schedule": 600.0, "options": {"expires": 600}},
         "quota.forecast": {"task": "quota.forecast", "schedule": 600.0, "options": {"expires": 600}},
         "quota.tidy": {"task": "quota.tidy", "schedule": 600.0, "options": {"expires": 600}},

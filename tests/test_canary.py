@@ -109,7 +109,7 @@ def run_everything(worker: Worker) -> None:
         send_due()
         worker.drain()
         messages, worker.kept = worker.kept, []
-        for name, kwargs in [*messages, ("sync.sweep", {}), ("jobs.sweep", {})]:
+        for name, kwargs in [*messages, ("sync.sweep", {}), ("jobs.sweep", {}), ("jobs.update_schedules", {})]:
             attempt(current_app.tasks[name], **kwargs)
 
 

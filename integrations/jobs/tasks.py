@@ -14,8 +14,6 @@ from integrations.jobs import pausing, runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import Run
 
-_TICK = 2  # seconds between two sweeps (hlapp.celery); the first of a minute looks for new and uninstalled tenants
-
 
 @task("jobs.advance")
 def advance(*, run_id: int, **_: object) -> None:
@@ -25,14 +23,17 @@ def advance(*, run_id: int, **_: object) -> None:
 
 @task("jobs.sweep")
 def sweep(**_: object) -> None:
-    """Beat sends this: create schedules for new tenants, and end the runs of uninstalled ones."""
-    now = clock.now()
+    """Beat sends this every 2 seconds: end the runs of uninstalled tenants."""
     usage_counter.flush_if_due()  # of a worker that makes no calls at present
-    if now.second < _TICK:
-        pausing.make_states()
-        schedules.rest_uninstalled()
-        schedules.make(now)
-    schedules.end_uninstalled(now)
+    schedules.end_uninstalled(clock.now())
+
+
+@task("jobs.update_schedules")
+def update_schedules(**_: object) -> None:
+    """Beat sends this every minute: create schedules for new tenants, and clear those of uninstalled ones."""
+    pausing.make_states()
+    schedules.rest_uninstalled()
+    schedules.make(clock.now())
 
 
 @inspect_command(name="jobs.known")

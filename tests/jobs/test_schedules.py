@@ -92,13 +92,12 @@ def test_an_uninstall_ends_runs_at_the_next_sweep_and_a_new_install_wakes_the_sc
     tasks.sweep()
     run.refresh_from_db()
     assert (run.status, run.error_code) == ("cancelled", "install_gone")
-    schedules.rest_uninstalled()
     due_now()
     assert schedules.start_due(clock.now()) == []
-    schedules.rest_uninstalled()
+    tasks.update_schedules()
     assert schedule_of(run).due_at is None
     Installation.objects.filter(resource_id="loc0").update(status=Installation.Status.INSTALLED)
-    schedules.make(clock.now())  # new schedules are due at a random moment of the next minutes, perhaps at once
+    tasks.update_schedules()  # new schedules are due at a random moment of the next minutes, perhaps at once
     started = schedules.start_due(clock.now())
     assert Run.objects.filter(pk__in=started, schedule=run.schedule_id).count() == 1
 
