@@ -16,11 +16,12 @@ import hypothesis
 import pytest
 import redis
 from django.conf import settings
+from pytest_django import DjangoDbBlocker
 
 from hlapp.embedded import EmbeddedError
 from integrations.core import counters
 from integrations.quota.permits import governor
-from tests.plugin import browser, costs, environment, network, process_state, servers
+from tests.plugin import browser, costs, environment, network, process_state, servers, template
 from tests.plugin.process_state import store_away
 
 __all__ = ["store_away"]
@@ -64,6 +65,7 @@ atexit.register(_prepare().stop)
 def pytest_xdist_setupnodes() -> None:
     """Workers inherit the environment: one that finds this name there loads the settings before it reads this file."""
     del os.environ["DJANGO_SETTINGS_MODULE"]
+    template.choose(os.environ)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -83,10 +85,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_sessionfinish() -> None:
     """What tests counted is not written at the process's end: its tables are gone by then."""
     counters.reset_all()
+    if not os.environ.get("PYTEST_XDIST_WORKER"):
+        template.drop()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     browser.report(terminalreporter)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """With xdist, migrations run once for all workers (`tests/plugin/template.py`)."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        with django_db_blocker.unblock():
+            template.use()
 
 
 @pytest.fixture(autouse=True)
