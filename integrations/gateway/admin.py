@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
@@ -148,12 +147,9 @@ class CallAdmin(ReadOnlyAdmin):
     @display(description="try it")
     def explorer_link(self, call: Call) -> SafeString:
         """Link that opens the operation for the same tenant in the call explorer."""
-        chosen = urlencode({"app": call.app_id, "tenant": call.resource_id})
-        url = reverse("admin:gateway_explore_operation", args=[call.operation])
         return format_html(
-            '<a class="text-primary-600 dark:text-primary-500" href="{}?{}">Open in the call explorer</a>',
-            url,
-            chosen,
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">Open in the call explorer</a>',
+            admin_views.url_of(call),
         )
 
 

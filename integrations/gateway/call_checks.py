@@ -14,7 +14,9 @@ from integrations.tokens.models import Credential, CredentialKey
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
-def credential_key(operation: Operation, *, app: App, location: str | None, company: str | None) -> CredentialKey:
+def credential_key(
+    operation: Operation, *, app: App, location: str | None, company: str | None, api: int = Credential.Api.TWO
+) -> CredentialKey:
     """The credential of a call. Raises BadRequest unless exactly one of `location` and `company` is given, and the
     operation takes that kind of token."""
     tenant = tenant_of(operation.key, location=location, company=company)
@@ -23,7 +25,7 @@ def credential_key(operation: Operation, *, app: App, location: str | None, comp
         raise BadRequest(
             f"{operation.key} needs the token of a {other}, not of a {tenant.kind}", operation=operation.key
         )
-    return CredentialKey(app, tenant)
+    return CredentialKey(app, tenant, api)
 
 
 def tenant_of(name: str, *, location: str | None, company: str | None) -> Tenant:

@@ -1,4 +1,4 @@
-"""API client of the gateway: operation, credential, permit, HTTP request, typed result or error.
+"""API client of the gateway: target, credential, permit, HTTP request, typed result or error.
 
 Every API call of a job, command or page goes through this module. One HTTP attempt costs one permit. The gateway
 settles every permit from the response. It replaces a refused access token once per token generation, but never for a
@@ -15,16 +15,16 @@ from typing import Any, BinaryIO
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest, LocationInactive, MissingPermit, VendorThrottled
-from integrations.gateway import consent, repeat
+from integrations.gateway import consent, repeat, target
 from integrations.gateway.call_checks import check_kind, check_scopes, credential_key
 from integrations.gateway.stats.attempt_hook import Attempt
-from integrations.highlevel.catalogue import Operation, PreparedRequest, catalogue, prepare
+from integrations.highlevel.catalogue import Operation, PreparedRequest
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.highlevel.http import api_errors, transport
 from integrations.highlevel.http.transport import Response
 from integrations.highlevel.pagination import pages as pagination
 from integrations.highlevel.pagination.pages import Style
-from integrations.highlevel.pagination.styles import style_of, why_not
+from integrations.highlevel.pagination.styles import why_not
 from integrations.quota.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
@@ -63,6 +63,7 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
     app: App,
     location: str | None = None,
     company: str | None = None,
+    version: str | None = None,
     params: Mapping[str, Any] | None = None,
     body: Any = None,
     lane: Lane = Lane.BULK,
@@ -72,7 +73,11 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
     into: BinaryIO | None = None,
     largest: int = 0,
 ) -> Result:
-    """Call one operation of the catalogue for one location or company.
+    """Call one operation for one location or company: one of the catalogue, or any such as `GET /contacts/{id}/badges`.
+
+    `version` is the app's dialect unless given: `v2`, `v3`, a value of the header `Version` such as `2021-07-28`, or
+    `1.0` for API 1.0, which uses the tenant's API key. Of an operation that the catalogue lacks, scopes and parameters
+    are unknown: parameters that its path does not name go into the query.
 
     `deadline` is in seconds. It bounds the HTTP attempt and its retries together. `retries` and `repeatable` are those
     of `gateway.repeat`: by default the gateway retries only reads, twice, in the interactive lane. With an open file
@@ -82,12 +87,13 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
     retry at; InstallGone, GrantRevoked, LocationInactive; Unreachable, ServerFault, RequestRejected and
     AccessTokenRejected from the vendor, with its trace id; PayloadTooLarge.
     """
-    known = find_operation(operation, app)
-    key = credential_key(known, app=app, location=location, company=company)
-    request = prepare(known, params, body, tenant=key.tenant.request_fields)
+    wanted = target.find(operation, app, version=version, params=params, body=body)
+    known = wanted.operation
+    key = credential_key(known, app=app, location=location, company=company, api=wanted.api)
+    request = wanted.request(params, body, key.tenant.request_fields)
     if into is not None:
         request = replace(request, into=into, largest=largest)
-    chosen = repeat.policy(known, app.dialect_name, lane=lane, retries=retries, repeatable=repeatable)
+    chosen = repeat.policy(reads=wanted.reads, lane=lane, retries=retries, repeatable=repeatable)
     response = repeat.attempts(
         lambda seconds: perform(known, key, request, lane=lane, deadline=seconds), chosen, deadline=deadline
     )
@@ -98,6 +104,7 @@ def page(
     operation: str,
     *,
     app: App,
+    version: str | None = None,
     params: Mapping[str, Any] | None = None,
     body: Any = None,
     cursor: dict[str, Any] | None = None,
@@ -109,11 +116,11 @@ def page(
 
     Raises PayloadAnomalous when the vendor's pages contradict themselves, and what `call` raises.
     """
-    known, style = _paged(operation, app)
+    style = _paged(operation, app, version)
     given = body if style.part == "body" else params
     sent = cursor["send"] if cursor else {**style.first(), **(given or {})}
     arguments = {"params": params, "body": sent} if style.part == "body" else {"params": sent, "body": body}
-    result = call(known.key, app=app, **arguments, **how)
+    result = call(operation, app=app, version=version, **arguments, **how)
     seen = pagination.read(style, sent, result.json, trail=cursor.get("trail") if cursor else None)
     following = None if seen.next is None else {"send": seen.next, "trail": seen.trail}
     return Page(seen.items, seen.total, following)
@@ -139,20 +146,10 @@ def pages(
         cursor = got.next
 
 
-def find_operation(operation: str, app: App) -> Operation:
-    """The operation in the app's dialect. Raises BadRequest that lists similar names."""
-    return catalogue(app.dialect_name).operation(operation)
-
-
-def reads(operation: Operation, app: App) -> bool:
-    """Whether calling the operation changes nothing at the vendor."""
-    return repeat.reads(operation, app.dialect_name)
-
-
 def perform(
-    operation: Operation | None, key: CredentialKey, request: PreparedRequest, *, lane: Lane, deadline: float
+    operation: Operation, key: CredentialKey, request: PreparedRequest, *, lane: Lane, deadline: float
 ) -> Response:
-    """Send a prepared request; returns the response of a success. Without an `operation` its scopes are unknown."""
+    """Send a prepared request; returns the response of a success."""
     access = _access(operation, key, lane)
     with consent.advised(operation, key, access):
         try:
@@ -165,12 +162,11 @@ def perform(
             return _attempt(key, request, renewed, lane=lane, deadline=deadline)
 
 
-def _access(operation: Operation | None, key: CredentialKey, lane: Lane, *, refused: int | None = None) -> AccessToken:
+def _access(operation: Operation, key: CredentialKey, lane: Lane, *, refused: int | None = None) -> AccessToken:
     access = mint_on_demand.access(key, lane=lane, refused=refused)
-    if operation is not None:
-        check_kind(operation, key.tenant.kind, access.kind)
-        with consent.advised(operation, key, access):
-            check_scopes(operation, key.tenant.kind, access.scopes)
+    check_kind(operation, key.tenant.kind, access.kind)
+    with consent.advised(operation, key, access):
+        check_scopes(operation, key.tenant.kind, access.scopes)
     return access
 
 
@@ -208,9 +204,10 @@ def _answer(
     return response
 
 
-def _paged(operation: str, app: App) -> tuple[Operation, Style]:
-    known = find_operation(operation, app)
-    style = style_of(known.key, app.dialect_name)
-    if style is None:
-        raise BadRequest(f"{known.key} has no pages, call it: {why_not(known.key)}", operation=known.key)
-    return known, style
+def _paged(operation: str, app: App, version: str | None) -> Style:
+    wanted = target.find(operation, app, version=version)
+    if wanted.style is None:
+        key = wanted.operation.key
+        why = why_not(key) if wanted.listed else "the catalogue does not list it, so nobody knows how it pages"
+        raise BadRequest(f"{key} has no pages, call it: {why}", operation=key)
+    return wanted.style

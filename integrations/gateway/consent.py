@@ -18,7 +18,7 @@ from integrations.tokens.operators.reconnect_link import reconnect_url
 
 
 @contextmanager
-def advised(operation: Operation | None, key: CredentialKey, access: AccessToken) -> Iterator[None]:
+def advised(operation: Operation, key: CredentialKey, access: AccessToken) -> Iterator[None]:
     """Context manager that adds advice to a ScopeMissing raised inside the block, by the gateway or by the vendor.
 
     It adds `missing` scopes if they are known, `not_requested` (those of them to add to the app first) and
@@ -37,7 +37,6 @@ def advised(operation: Operation | None, key: CredentialKey, access: AccessToken
         raise
 
 
-def _lacking(operation: Operation | None, kind: Kind, granted: frozenset[str]) -> frozenset[str]:
+def _lacking(operation: Operation, kind: Kind, granted: frozenset[str]) -> frozenset[str]:
     """The missing scopes of the alternative that lacks the fewest; empty when the vendor's files name none."""
-    alternatives = operation.scopes(kind) if operation is not None else ()
-    return min((scopes - granted for scopes in alternatives), key=len, default=frozenset())
+    return min((scopes - granted for scopes in operation.scopes(kind)), key=len, default=frozenset())

@@ -19,16 +19,13 @@ from typing import TypeVar
 from integrations.core import clock
 from integrations.core.celery_tasks import backoff
 from integrations.core.errors import Retryable, ServerFault, Unreachable
-from integrations.highlevel.catalogue import Operation
-from integrations.highlevel.oauth.dialects import DialectName
-from integrations.highlevel.pagination.styles import style_of
 from integrations.quota.permits.lanes import Lane
 
 T = TypeVar("T")
 
 RETRIES = {Lane.INTERACTIVE: 2, Lane.EVENTS: 0, Lane.BULK: 0}
 LEAST = 0.5  # seconds; with less left, an attempt is not worth a permit
-_READS = frozenset({"GET", "HEAD"})
+READS = frozenset({"GET", "HEAD"})
 _PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
 
 
@@ -40,15 +37,9 @@ class Policy:
     harmless: bool
 
 
-def policy(operation: Operation, dialect: DialectName, *, lane: Lane, retries: int | None, repeatable: bool) -> Policy:
+def policy(*, reads: bool, lane: Lane, retries: int | None, repeatable: bool) -> Policy:
     """The retry policy of one call. `retries` None: the lane's default. `repeatable`: repetition does no harm."""
-    harmless = repeatable or reads(operation, dialect)
-    return Policy(RETRIES[lane] if retries is None else retries, harmless)
-
-
-def reads(operation: Operation, dialect: DialectName) -> bool:
-    """Whether the operation changes nothing at the vendor: GET, HEAD, and a listing, some of which use POST."""
-    return operation.method in _READS or style_of(operation.key, dialect) is not None
+    return Policy(RETRIES[lane] if retries is None else retries, reads or repeatable)
 
 
 def attempts(work: Callable[[float], T], chosen: Policy, *, deadline: float) -> T:

@@ -7,8 +7,11 @@
     for page in api.contacts.search_contacts_advanced_pages(body={"query": "ann"}):
         ...
 
-An editor completes every operation, parameter and body field. The facade adds only types to `client.call`. The modules
-in `facade` are generated from the catalogue (`catalogue build`) and imported on first use.
+    api.call("GET /contacts/{contactId}/badges", {"contactId": "ocQHyuzHvysMo5N5VsXc"}, version="2023-02-21").json
+
+An editor completes every operation, parameter and body field. The facade adds only types to `client.call`, and calls
+the operations in the version whose names it has, whatever the app's dialect: the vendor decides by the header. The
+modules in `facade` are generated from the catalogue (`catalogue build`) and imported on first use.
 """
 
 from __future__ import annotations
@@ -17,7 +20,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from integrations.core.errors import BadRequest
 from integrations.gateway import client
 from integrations.gateway.client import Page, Result
 from integrations.highlevel.http.transport import File
@@ -34,8 +36,7 @@ Part = str | bytes | float | bool | list[str] | File  # a field or a file of a m
 class TenantApi:
     """API client for the calls of one tenant: give a `location` or a `company`, not both.
 
-    `dataclasses.replace` gives a copy with another lane, deadline (seconds) or number of retries. Raises BadRequest
-    when the app uses the other dialect.
+    `dataclasses.replace` gives a copy with another lane, deadline (seconds) or number of retries.
     """
 
     dialect: ClassVar[DialectName]
@@ -46,21 +47,25 @@ class TenantApi:
     deadline: float = field(default=client.DEADLINE, kw_only=True)
     retries: int | None = field(default=None, kw_only=True)
 
-    def __post_init__(self) -> None:
-        if self.app.dialect != self.dialect:
-            raise BadRequest(f"{self.app} uses {self.app.dialect}: use the facade of that dialect")
+    def call(
+        self, operation: str, params: Json | None = None, body: Any = None, *, version: str | None = None
+    ) -> Result:
+        """`client.call` for this tenant, of any operation; a parameter that is None is not sent.
 
-    def call(self, operation: str, params: Json, body: Any = None) -> Result:
-        """`client.call` for this tenant; a parameter that is None is not sent."""
-        return client.call(operation, params=_given(params), body=body, **self._how())
+        `version` is this facade's dialect unless given.
+        """
+        return client.call(operation, params=given(params), body=body, **self._how(version))
 
-    def pages(self, operation: str, params: Json, body: Any = None) -> Iterator[Page]:
-        """`client.pages` for this tenant; a parameter that is None is not sent."""
-        return client.pages(operation, params=_given(params), body=body, **self._how())
+    def pages(
+        self, operation: str, params: Json | None = None, body: Any = None, *, version: str | None = None
+    ) -> Iterator[Page]:
+        """`client.pages` for this tenant; otherwise as `call`."""
+        return client.pages(operation, params=given(params), body=body, **self._how(version))
 
-    def _how(self) -> dict[str, Any]:
+    def _how(self, version: str | None) -> dict[str, Any]:
         return {
             "app": self.app,
+            "version": version or (None if self.app.dialect == self.dialect else self.dialect),
             "location": self.location,
             "company": self.company,
             "lane": self.lane,
@@ -78,5 +83,6 @@ class Group:
         self._api = api
 
 
-def _given(params: Json) -> dict[str, Any]:
-    return {name: value for name, value in params.items() if value is not None}
+def given(params: Json | None) -> dict[str, Any]:
+    """The parameters that have a value."""
+    return {name: value for name, value in (params or {}).items() if value is not None}

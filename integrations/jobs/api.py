@@ -11,7 +11,7 @@ from integrations.core.errors import QuotaExhausted
 from integrations.gateway import client
 from integrations.gateway.client import Page, Result
 from integrations.gateway.facade import v2, v3
-from integrations.gateway.tenant_api import Json, TenantApi
+from integrations.gateway.tenant_api import Json, TenantApi, given
 from integrations.jobs.listing_positions import ListingKind, ListingPositions
 
 # A unit of work that has begun waits for its permit here: a parked one would begin again with its first call.
@@ -39,22 +39,26 @@ class InRun(TenantApi):
 
     run: Caller = field(repr=False)
 
-    def call(self, operation: str, params: Json, body: Any = None) -> Result:
+    def call(
+        self, operation: str, params: Json | None = None, body: Any = None, *, version: str | None = None
+    ) -> Result:
         """As `client.call`, but waits up to PATIENCE for a permit in the middle of an item."""
-        return self._asked(lambda: super(InRun, self).call(operation, params, body))
+        return self._asked(lambda: super(InRun, self).call(operation, params, body, version=version))
 
-    def pages(self, operation: str, params: Json, body: Any = None) -> Iterator[Page]:
+    def pages(
+        self, operation: str, params: Json | None = None, body: Any = None, *, version: str | None = None
+    ) -> Iterator[Page]:
         """As `client.pages`, from the position that the run has stored."""
         listings = self.run.listings
         entry = listings.enter(operation)
         if entry is ListingKind.NESTED:
-            yield from self._plain(operation, params, body)
+            yield from self._plain(operation, params, body, version)
         if entry is not ListingKind.CURRENT:
             return
         try:
             more = True
             while more:
-                page = listings.kept_page() or self._page(operation, params, body, listings.cursor)
+                page = listings.kept_page() or self._page(operation, params, body, version, listings.cursor)
                 listings.take(page)
                 yield page
                 listings.move()
@@ -63,18 +67,20 @@ class InRun(TenantApi):
         finally:
             listings.leave()
 
-    def _plain(self, operation: str, params: Json, body: Any) -> Iterator[Page]:
+    def _plain(self, operation: str, params: Json | None, body: Any, version: str | None) -> Iterator[Page]:
         cursor = None
         while True:
-            page = self._page(operation, params, body, cursor)
+            page = self._page(operation, params, body, version, cursor)
             yield page
             if page.next is None:
                 return
             cursor = page.next
 
-    def _page(self, operation: str, params: Json, body: Any, cursor: dict[str, Any] | None) -> Page:
-        given = {name: value for name, value in params.items() if value is not None}
-        return self._asked(lambda: client.page(operation, params=given, body=body, cursor=cursor, **self._how()))
+    def _page(
+        self, operation: str, params: Json | None, body: Any, version: str | None, cursor: dict[str, Any] | None
+    ) -> Page:
+        how = {"params": given(params), "body": body, "cursor": cursor, **self._how(version)}
+        return self._asked(lambda: client.page(operation, **how))
 
     def _asked(self, act: Callable[[], T]) -> T:
         until = clock.monotonic() + PATIENCE

@@ -86,13 +86,13 @@ class JobRun:
     @cached_property
     def api(self) -> v2.Api:
         """API 2.0 for this tenant in the lane of the job. Its listings (`…_pages`) continue where the last turn
-        stopped.
+        stopped. `run.api.call("GET /path", version=…)` calls what it has no method for, and API 1.0.
         """
         return Api2(self.app, self, location=self.location, company=self.company, lane=self._lane, deadline=CALL)
 
     @cached_property
     def api_v3(self) -> v3.Api:
-        """API v3, likewise, for an app that uses it."""
+        """API v3, likewise. Both work for any app: the vendor decides by the version that a call names."""
         return Api3(self.app, self, location=self.location, company=self.company, lane=self._lane, deadline=CALL)
 
     def each(self, pages: Iterable[Page]) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from integrations.core.errors import BadRequest
 from integrations.gateway import client
 from integrations.gateway import facade as package
 from integrations.gateway.client import Page, Result
@@ -70,7 +69,15 @@ def test_a_method_calls_its_operation_for_the_tenant(calls: list[tuple[str, dict
     app = App(dialect="v2")
     api = v2.Api(app, location="LOC", lane=Lane.INTERACTIVE, deadline=5.0)
     api.contacts.update_contact(contactId="C1", body={"firstName": "Ann"})
-    how = {"app": app, "location": "LOC", "company": None, "lane": Lane.INTERACTIVE, "deadline": 5.0, "retries": None}
+    how = {
+        "app": app,
+        "version": None,
+        "location": "LOC",
+        "company": None,
+        "lane": Lane.INTERACTIVE,
+        "deadline": 5.0,
+        "retries": None,
+    }
     expected = {"params": {"contactId": "C1"}, "body": {"firstName": "Ann"}, **how}
     assert calls == [("contacts.update-contact", expected)]
 
@@ -102,9 +109,16 @@ def test_a_name_that_python_keeps_for_itself(calls: list[tuple[str, dict[str, An
 
 
 @DIALECTS
-def test_an_app_of_the_other_dialect_is_refused(dialect: DialectName) -> None:
-    with pytest.raises(BadRequest, match="use the facade of that dialect"):
-        APIS[dialect](App(name="Mine", dialect="v2" if dialect == "v3" else "v3"), location="LOC")
+def test_a_facade_calls_in_its_own_version(calls: list[tuple[str, dict[str, Any]]], dialect: DialectName) -> None:
+    """The vendor decides by the header: an app of the other dialect can use it too."""
+    other: DialectName = "v2" if dialect == "v3" else "v3"
+    api = APIS[dialect](App(name="Mine", dialect=other), location="LOC")
+    api.contacts.get_contact(contactId="C1")  # type: ignore[attr-defined]
+    api.call("GET /contacts/{contactId}/badges", {"contactId": "C1", "since": None}, version="2023-02-21")
+    assert [(name, how["version"], how["params"]) for name, how in calls] == [
+        ("contacts.get-contact", dialect, {"contactId": "C1"}),
+        ("GET /contacts/{contactId}/badges", "2023-02-21", {"contactId": "C1"}),
+    ]
 
 
 @pytest.mark.slow

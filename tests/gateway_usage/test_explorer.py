@@ -177,6 +177,44 @@ def test_a_write_is_looked_at_sent_once_and_put_down(operator: Client, location:
     assert contacts(vendor, location) == 1
 
 
+def test_any_path_is_called_in_any_version(operator: Client, location: str, vendor: Vendor) -> None:
+    """Of API 2.0, of v3, and what no catalogue lists; the sandbox answers the last with its 404."""
+    chosen = reverse("admin:gateway_explore_path")
+    assert get(operator, url(), version="v3").count(f"{len(catalogue('v3'))} operations of v3") == 1
+    assert "0 operations of 1.0" in get(operator, url(), version="1.0")
+    blank = operator.get(chosen, {"method": "POST", "path": "/contacts/{contactId}/badges"}, secure=True)
+    form = html.unescape(blank.content.decode())
+    assert "not in the catalogue" in form
+    assert 'name="value.contactId"' in form
+    assert 'name="query"' in form
+
+    def sent(**fields: str) -> str:
+        answer = operator.post(
+            chosen, {"tenant": location, **fields}, secure=True, HTTP_REFERER="https://app.example.com/"
+        )
+        return html.unescape(answer.content.decode())
+
+    listed = sent(method="GET", path="/locations/{locationId}", version="v3")
+    assert '<span class="gate-ok">200</span>' in listed
+    assert "Version: v3" in listed
+    unknown = sent(method="GET", path="/badges/{id}", query="limit=5\ntag=a\ntag=b", **{"value.id": "b1"})
+    assert "GET /badges/b1" in unknown
+    assert "& tag = b" in unknown
+    assert '<span class="gate-bad">404' in unknown
+    looked = sent(method="PUT", path="/badges/b1", body='{"a": 1}', version="2023-02-21")
+    assert "Send this?" in looked
+    number = re.search(r'name="confirmed" value="([^"]+)"', looked)
+    assert number is not None
+    again = {"method": "PUT", "path": "/badges/b1", "body": '{"a": 1}', "confirmed": number[1]}
+    assert "Send this?" in sent(**again), "in another version it is another request"
+    number = re.search(r'name="confirmed" value="([^"]+)"', sent(**again, version="2023-02-21"))
+    assert '<span class="gate-bad">404' in sent(**(again | {"confirmed": number[1]}), version="2023-02-21")  # type: ignore[index]
+    assert AuditEntry.objects.filter(action="api.answered_by_hand").get().detail["version"] == "2023-02-21"
+    assert "the path must not have the segments" in sent(method="GET", path="/a/%2e%2e/b")
+    assert "is no version of the API" in sent(method="GET", path="/a", version="v9")
+    assert "a line for each parameter" in sent(method="GET", path="/a", query="limit")
+
+
 def test_a_minted_token_is_not_shown(operator: Client, app: App, location: str, vendor: Vendor) -> None:
     """An operation hands out tokens like any other answer; the page says that they came, and how long they are."""
     installation = Installation.objects.get()

@@ -12,19 +12,23 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest, IntegrationError
-from integrations.gateway import client
 from integrations.gateway.explorer import explorer
-from integrations.gateway.explorer.explorer import PreparedCall
+from integrations.gateway.explorer.explorer import CallByHand, PreparedCall
+from integrations.gateway.models import Call
+from integrations.gateway.target import API_1_KEY, Target
 from integrations.highlevel.catalogue import Operation
+from integrations.highlevel.catalogue.api_version import API_1, EXAMPLES
+from integrations.highlevel.catalogue.unlisted import METHODS
 from integrations.tenants.models import App
 
 PERMISSION = "gateway.explore"
@@ -38,37 +42,57 @@ def urls() -> list[URLPattern]:
     """URL patterns of the explorer, below the admin pages of calls."""
     return [
         path("explore/", admin.site.admin_view(_allowed(index)), name="gateway_explore"),
+        path("explore/path/", admin.site.admin_view(_allowed(any_path)), name="gateway_explore_path"),
         path("explore/<path:key>/", admin.site.admin_view(_allowed(operation)), name="gateway_explore_operation"),
     ]
 
 
+def url_of(call: Call) -> str:
+    """URL of the explorer's page for the operation and the tenant of a kept call."""
+    chosen = {"app": call.app_id, "tenant": call.resource_id}
+    if " " not in call.operation:
+        return f"{reverse('admin:gateway_explore_operation', args=[call.operation])}?{urlencode(chosen)}"
+    version = {"version": API_1} if call.operation.startswith(API_1_KEY) else {}
+    chosen |= {"method": call.method, "path": call.path, **version}
+    return f"{reverse('admin:gateway_explore_path')}?{urlencode(chosen)}"
+
+
 def index(request: HttpRequest) -> HttpResponse:
-    """Page that searches operations."""
+    """Page that searches operations, and that takes any method and path."""
     return _found(request, request.GET.get("q", "").strip())
 
 
 def _found(request: HttpRequest, words: str, mistake: str = "") -> HttpResponse:
-    app = _app(request)
-    found = [] if app is None else explorer.search(app, words)
-    context = {"words": words, "found": found[:_SHOWN], "count": len(found), "more": max(0, len(found) - _SHOWN)}
-    answer = _page(request, "explorer", app, {**context, "mistake": mistake})
+    app, version, found = _app(request), _field(request, "version"), []
+    try:
+        found = [] if app is None else explorer.search(app, words, version)
+    except BadRequest as error:
+        version, mistake = "", str(error)
+    shown = {"words": words, "found": found[:_SHOWN], "count": len(found), "more": max(0, len(found) - _SHOWN)}
+    asked = {"path": _field(request, "path"), "method": _field(request, "method"), "methods": METHODS}
+    answer = _page(request, "explorer", app, {**shown, **asked, "version": version, "mistake": mistake})
     answer.status_code = 404 if mistake else 200
     return answer
 
 
+def any_path(request: HttpRequest) -> HttpResponse:
+    """Page of an operation that is named by method and path, whether the catalogue lists it or not."""
+    return operation(request, f"{_field(request, 'method')} {_field(request, 'path')}")
+
+
 def operation(request: HttpRequest, key: str) -> HttpResponse:
     """Page of one operation: form, confirmation when the call may change something, and outcome."""
-    app = _app(request)
+    app, version = _app(request), _field(request, "version")
     if app is None:
         return _found(request, "")
     try:
-        wanted = client.find_operation(key, app)
+        wanted = explorer.find(app, key, version)
     except BadRequest as error:
         return _found(request, "", str(error))
     if request.method != "POST":
         return _form(request, app, wanted, request.GET, {})
     try:
-        prepared = _prepared(request, app, wanted)
+        prepared = explorer.prepared(app, _filled_in(request, key, version))
     except IntegrationError as error:
         return _form(request, app, wanted, request.POST, {"mistake": str(error)})
     if prepared.changes and not _confirmed(request, prepared):
@@ -77,6 +101,11 @@ def operation(request: HttpRequest, key: str) -> HttpResponse:
     outcome = explorer.perform(prepared, actor=operator(request))
     sent = {"call": prepared, "outcome": outcome, "sent_body": _pretty(_body(prepared))}
     return _form(request, app, wanted, request.POST, sent)
+
+
+def _field(request: HttpRequest, name: str) -> str:
+    """A field of the posted form, else of the page's address."""
+    return str(request.POST.get(name, request.GET.get(name, ""))).strip()
 
 
 def _allowed(view: View) -> View:
@@ -99,18 +128,24 @@ def _app(request: HttpRequest) -> App | None:
 def _form(
     request: HttpRequest,
     app: App,
-    wanted: Operation,
+    target: Target,
     given: Mapping[str, str],
     more: dict[str, Any],
     *,
     template: str = "explorer_operation",
 ) -> HttpResponse:
     values = {name.removeprefix(_VALUE): value for name, value in given.items() if name.startswith(_VALUE)}
+    wanted = target.operation
     context = {
         "operation": wanted,
-        "reads": client.reads(wanted, app),
+        "listed": target.listed,
+        "reads": target.reads,
+        "version": _field(request, "version"),
+        "header": target.version.header or wanted.version,
         "fields": explorer.fields(wanted, values),
+        "query": given.get("query", ""),
         "tenant": given.get("tenant", ""),
+        "takes_body": wanted.body is not None or (not target.listed and wanted.method != "GET"),
         "body_text": given.get("body", explorer.example(wanted)),
         "properties": _properties(wanted),
         "installations": explorer.installations(app, wanted)[:_SUGGESTED],
@@ -121,16 +156,16 @@ def _form(
 
 
 def _page(request: HttpRequest, template: str, app: App | None, context: dict[str, Any]) -> HttpResponse:
-    shared = {"app": app, "apps": App.objects.order_by("pk"), "title": "Call explorer", "prefix": _VALUE}
+    apps = App.objects.order_by("pk")
+    shared = {"app": app, "apps": apps, "title": "Call explorer", "prefix": _VALUE, "versions": EXAMPLES}
     context = {**admin.site.each_context(request), **shared, **context}
     return TemplateResponse(request, f"admin/gateway/{template}.html", context)
 
 
-def _prepared(request: HttpRequest, app: App, wanted: Operation) -> PreparedCall:
-    values = {name.removeprefix(_VALUE): text for name, text in request.POST.items() if name.startswith(_VALUE)}
-    given = {name: str(text) for name, text in values.items()}
-    tenant, body = str(request.POST.get("tenant", "")), str(request.POST.get("body", ""))
-    return explorer.prepared(app, wanted, tenant=tenant, values=given, body=body)
+def _filled_in(request: HttpRequest, key: str, version: str) -> CallByHand:
+    values = {name.removeprefix(_VALUE): str(text) for name, text in request.POST.items() if name.startswith(_VALUE)}
+    given = {name: str(request.POST.get(name, "")) for name in ("tenant", "query", "body")}
+    return CallByHand(key, version, values=values, **given)
 
 
 def _to_confirm(request: HttpRequest, prepared: PreparedCall) -> str:
@@ -159,6 +194,7 @@ def _digest(prepared: PreparedCall) -> str:
             prepared.installation.pk,
             request.method,
             request.path,
+            request.version,
             request.query,
             request.json,
             request.form,

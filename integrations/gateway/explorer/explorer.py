@@ -14,14 +14,18 @@ from typing import Any
 
 from integrations.core import audit, redaction
 from integrations.core.errors import BadRequest, IntegrationError, StoreUnavailable
-from integrations.gateway import client
+from integrations.gateway import client, target
 from integrations.gateway.call_checks import credential_key
 from integrations.gateway.stats import usage_counter
 from integrations.gateway.stats.attempt_hook import ObservedAttempt, observed
-from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue, prepare
+from integrations.gateway.target import Target
+from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue
+from integrations.highlevel.catalogue.api_version import api_version
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, Installation
+from integrations.tokens.access import api_endpoint
+from integrations.tokens.models import CredentialKey
 
 LARGEST_SHOWN = 100_000  # characters of a response
 FILLED = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})  # the tenant's own, when omitted
@@ -42,20 +46,42 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class CallByHand:
+    """What an operator fills in. `name` is an operation's, or method and path; `version` empty: the app's dialect.
+
+    `values` are the parameters by name. `query` is for an operation that the catalogue does not list: a line
+    `name=value` for each parameter, several lines for a list.
+    """
+
+    name: str
+    version: str = ""
+    tenant: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    query: str = ""
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedCall:
     """A checked call for an operator, ready to send or to show."""
 
     app: App
     installation: Installation
-    operation: Operation
+    wanted: CallByHand
+    target: Target
     params: Mapping[str, Any]
     body: Any
     request: PreparedRequest
 
     @property
+    def operation(self) -> Operation:
+        """The operation, listed by the catalogue or not."""
+        return self.target.operation
+
+    @property
     def changes(self) -> bool:
         """Whether the call may change something at the vendor."""
-        return not client.reads(self.operation, self.app)
+        return not self.target.reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +99,26 @@ class CallOutcome:
     details: list[tuple[str, str]] = field(default_factory=list)
 
 
-def search(app: App, words: str) -> list[Operation]:
-    """Operations of the app's dialect with every word in their key, method, path or tag."""
+def search(app: App, words: str, version: str = "") -> list[Operation]:
+    """Operations with every word in their key, method, path or tag. None for API 1.0, which has no catalogue.
+
+    Raises BadRequest for an unknown version.
+    """
+    dialect = api_version(version).dialect if version else app.dialect_name
     wanted = words.lower().split()
     found = (
         operation
-        for operation in catalogue(app.dialect_name).operations()
+        for operation in (() if dialect is None else catalogue(dialect).operations())
         if all(
             word in f"{operation.key} {operation.method} {operation.path} {operation.tag}".lower() for word in wanted
         )
     )
     return list(found)
+
+
+def find(app: App, name: str, version: str = "") -> Target:
+    """What the name stands for, before anything is filled in. Raises BadRequest as `gateway.target.find`."""
+    return target.find(name, app, version=version or None)
 
 
 def fields(operation: Operation, values: Mapping[str, str]) -> list[Field]:
@@ -113,22 +148,24 @@ def installations(app: App, operation: Operation | None = None) -> Any:
     return found.select_related("location", "company").order_by("user_type", "resource_id")
 
 
-def prepared(app: App, operation: Operation, *, tenant: str, values: Mapping[str, str], body: str) -> PreparedCall:
+def prepared(app: App, wanted: CallByHand) -> PreparedCall:
     """Parse a filled form. Raises BadRequest that names the mistake."""
-    installation = installations(app).filter(resource_id=tenant.strip()).first()
+    installation = installations(app).filter(resource_id=wanted.tenant.strip()).first()
     if installation is None:
-        raise BadRequest(f"the app is not installed on {tenant!r}" if tenant else "choose a tenant")
-    params = {p.name: _given(p, text) for p in operation.params if (text := values.get(p.name, "").strip())}
-    parsed = _filled_in(operation, _parsed(body)) if operation.body is not None else None
-    key = credential_key(operation, app=app, **_tenant_argument(installation))
-    return PreparedCall(
-        app,
-        installation,
-        operation,
-        params,
-        parsed,
-        prepare(operation, params, parsed, tenant=key.tenant.request_fields),
-    )
+        raise BadRequest(f"the app is not installed on {wanted.tenant!r}" if wanted.tenant else "choose a tenant")
+    blank = find(app, wanted.name, wanted.version)
+    params = {
+        p.name: _given(p, text) for p in blank.operation.params if (text := wanted.values.get(p.name, "").strip())
+    }
+    body = _parsed(wanted.body)
+    if blank.listed:
+        found, body = blank, _filled_in(blank.operation, body) if blank.operation.body is not None else None
+    else:
+        params = {**_pairs(wanted.query), **params}
+        found = target.find(wanted.name, app, version=wanted.version or None, params=params, body=body)
+    key = credential_key(found.operation, app=app, api=found.api, **_tenant_argument(installation))
+    request = found.request(params, body, key.tenant.request_fields)
+    return PreparedCall(app, installation, wanted, found, params, body, request)
 
 
 def perform(wanted: PreparedCall, *, actor: str) -> CallOutcome:
@@ -146,6 +183,7 @@ def perform(wanted: PreparedCall, *, actor: str) -> CallOutcome:
 
 def _call(wanted: PreparedCall, seen: list[ObservedAttempt]) -> CallOutcome:
     how = {
+        "version": wanted.wanted.version or None,
         "params": wanted.params,
         "body": wanted.body,
         "lane": Lane.INTERACTIVE,
@@ -154,7 +192,7 @@ def _call(wanted: PreparedCall, seen: list[ObservedAttempt]) -> CallOutcome:
     code = message = vendor_trace_id = ""
     details: list[tuple[str, str]] = []
     try:
-        client.call(wanted.operation.key, app=wanted.app, **how)
+        client.call(wanted.wanted.name, app=wanted.app, **how)
     except IntegrationError as error:
         code, message, vendor_trace_id = error.code, str(error), error.vendor.trace_id or ""
         details = [(name.replace("_", " "), _shown(value)) for name, value in error.context.items()]
@@ -177,11 +215,12 @@ def _audit(action: str, wanted: PreparedCall, actor: str, **more: Any) -> None:
     """Write the audit entry. It has names, not values: audit entries never expire, and values may be personal data."""
     names = sorted(wanted.body) if isinstance(wanted.body, dict) else []
     subject = wanted.installation.tenant.audit_subject
-    request = {"operation": wanted.operation.key, "method": wanted.request.method, "path": wanted.request.path}
+    sent = wanted.request
+    request = {"operation": sent.operation, "method": sent.method, "path": sent.path, "version": sent.version}
     audit.record(action, actor=actor, subject=subject, app=wanted.app.highlevel_id, **request, fields=names, **more)
 
 
-def _tenant_argument(installation: Installation) -> dict[str, str | None]:
+def _tenant_argument(installation: Installation) -> dict[str, Any]:
     return {"location": None, "company": None, installation.tenant.kind: installation.resource_id}
 
 
@@ -197,6 +236,17 @@ def _given(parameter: Parameter, text: str) -> Any:
     if parameter.type != "array":
         return text
     return [item.strip() for line in text.splitlines() for item in line.split(",") if item.strip()]
+
+
+def _pairs(query: str) -> dict[str, Any]:
+    """Parameters by name; one that is given more than once has a list."""
+    found: dict[str, list[str]] = {}
+    for line in filter(None, map(str.strip, query.splitlines())):
+        name, equals, value = line.partition("=")
+        if not equals or not name.strip():
+            raise BadRequest(f"the query has a line for each parameter, name=value, and '{line[:60]}' is none")
+        found.setdefault(name.strip(), []).append(value.strip())
+    return {name: values if len(values) > 1 else values[0] for name, values in found.items()}
 
 
 def _parsed(body: str) -> Any:
@@ -237,7 +287,8 @@ def _shown(value: Any) -> str:
 
 def _free(wanted: PreparedCall) -> str:
     try:
-        now = quota.snapshot(wanted.app.client_id, wanted.installation.resource_id)
+        endpoint = api_endpoint.of(CredentialKey(wanted.app, wanted.installation.tenant, wanted.target.api))
+        now = quota.snapshot(endpoint.quota_app, wanted.installation.resource_id)
     except StoreUnavailable:
         return "the quota store does not answer"
     day = "" if now.day_remaining is None else f", {now.day_remaining:,} of {now.day_limit:,} left today"

@@ -10,13 +10,14 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
 from integrations.highlevel.catalogue.operation import Body, Operation, Parameter
+from integrations.highlevel.catalogue.path_safety import has_dot_segment
 from integrations.highlevel.catalogue.values import described, texts
 from integrations.highlevel.http.transport import File, Request
 
@@ -106,7 +107,7 @@ class _Plan:
     names: frozenset[str]
 
 
-@cache
+@lru_cache(maxsize=4096)  # more than both dialects have; those that the catalogue does not list come and go
 def _plan(operation: Operation) -> _Plan:
     """The path split into parts once per operation, so that a call only joins them."""
     by_name = {p.name: p for p in operation.params if p.part == "path"}
@@ -126,12 +127,12 @@ def _tenant_names(tenant: Mapping[str, str]) -> dict[str, str]:
 
 
 def _segment(operation: Operation, parameter: Parameter, values: Mapping[str, object]) -> str:
-    """One path parameter, encoded. A value that would change the path's shape (empty, dots) is refused."""
+    """One path parameter, encoded. A value that could change the path's shape (empty, dot segments) is refused."""
     value = values.get(parameter.name)
     if value is None:
         raise _missing(operation, parameter)
     text = ",".join(texts(operation.key, parameter, value))
-    if text in ("", ".", ".."):
+    if not text or has_dot_segment(text):
         raise BadRequest(f"{operation.key}: {text!r} cannot be {described(parameter)}", parameter=parameter.name)
     return quote(text, safe="")
 

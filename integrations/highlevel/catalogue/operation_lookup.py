@@ -28,17 +28,26 @@ class Catalogue:
         for operation in self._by_key.values():
             self._by_id.setdefault(operation.operation_id, []).append(operation)
 
-    def operation(self, name: str) -> Operation:
-        """The operation called `contacts.get-contact`, `get-contact` or `GET /contacts/{contactId}`.
+    def find(self, name: str) -> Operation | None:
+        """The operation called `contacts.get-contact`, `get-contact` or `GET /contacts/{contactId}`, if there is one.
 
-        Raises BadRequest with the closest names, or with all of them when an operationId is not unique.
+        Raises BadRequest with all their keys when an operationId is not unique.
         """
         found = self._by_key.get(name) or self._by_route.get(_route(*name.partition(" ")[::2]))
         same_id = self._by_id.get(name, [])
-        if found is None and len(same_id) == 1:
-            found = same_id[0]
+        if found is None and len(same_id) > 1:
+            raise BadRequest(
+                f"'{name}' is the name of several operations: {', '.join(o.key for o in same_id)}", operation=name
+            )
+        return found or next(iter(same_id), None)
+
+    def operation(self, name: str) -> Operation:
+        """As `find`. Raises BadRequest with the closest names when there is none."""
+        found = self.find(name)
         if found is None:
-            raise BadRequest(_unknown(name, [o.key for o in same_id], self._near(name)), operation=name)
+            near = self._near(name)
+            hint = f"; close to it: {', '.join(near)}" if near else ""
+            raise BadRequest(f"there is no operation '{name}'{hint}", operation=name)
         return found
 
     def operations(self) -> Iterator[Operation]:
@@ -72,9 +81,3 @@ def parsed(document: Mapping[str, Any], dialect: DialectName) -> Catalogue:
 
 def _route(method: str, path: str) -> str:
     return f"{method.upper()} {path.rstrip('/')}"
-
-
-def _unknown(name: str, same_id: list[str], near: list[str]) -> str:
-    if same_id:
-        return f"'{name}' is the name of several operations: {', '.join(same_id)}"
-    return f"there is no operation '{name}'" + (f"; close to it: {', '.join(near)}" if near else "")

@@ -1,4 +1,8 @@
-"""Management command `call OPERATION`: any API operation from the shell, with the right token and within quota."""
+"""Management command `call OPERATION`: any API operation from the shell, with the right token and within quota.
+
+`--version` is the version of the API, as the vendor's header names it. Django's option of this name, which prints the
+version of Django, is left out of this command.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.core import clock
 from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable, ScopeMissing
 from integrations.gateway import client, media
 from integrations.gateway.client import Page, Result
 from integrations.gateway.selection import ResponseSelection, lines
+from integrations.highlevel.catalogue.api_version import EXAMPLES
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 
@@ -27,15 +32,27 @@ WAITS, LONGEST_WAIT = 5, 120.0  # per page of --all-pages: number of waits, and 
 class Command(BaseCommand):
     """Calls one operation and prints its response, or the items of all its pages."""
 
-    help = "Call an operation of HighLevel's API for one location or company. `catalogue list` names them all."
+    help = (
+        "Call an operation of HighLevel's API for one location or company. `catalogue list` names them; "
+        "any other is called by its method and path, such as 'GET /contacts/{contactId}/badges'."
+    )
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """The parser, with an option `--version` of its own."""
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the operation, tenant, parameters and output options."""
-        parser.add_argument("operation", help="contacts.get-contact, get-contact or 'GET /contacts/{contactId}'")
+        parser.add_argument("operation", help="contacts.get-contact, get-contact, or any 'GET /contacts/{contactId}'")
         tenant = parser.add_mutually_exclusive_group(required=True)
         tenant.add_argument("--location", metavar="ID")
         tenant.add_argument("--company", metavar="ID")
         parser.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
+        parser.add_argument(
+            "--version",
+            metavar="VERSION",
+            help=f"of the API, the app's dialect unless given: one such as {', '.join(EXAMPLES)}",
+        )
         parser.add_argument(
             "--param", action="append", default=[], metavar="NAME=VALUE", help="path, query or header; again for a list"
         )
@@ -75,6 +92,7 @@ class Command(BaseCommand):
             "app": marketplace.find(options["app"]),
             "location": options["location"],
             "company": options["company"],
+            "version": options["version"],
             "params": _params(options["param"]),
             "body": _body(options["body"]),
             "lane": Lane.INTERACTIVE,
