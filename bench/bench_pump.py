@@ -60,7 +60,7 @@ def main() -> None:
     """Measure the passes, and print the table."""
     saturate()
     rows = ParkedRows()
-    rows.unstarted = lambda: 0  # type: ignore[method-assign]  # as if workers began every message at once
+    rows.unstarted_count = lambda: 0  # type: ignore[method-assign]  # as if workers began every message at once
     hand_out = HandOut(rows, lambda task, ticket: None)
     sys.stdout.write(f"\n{RESOURCES} resources with {TASKS} parked tasks each, {ROUND} in a round\n")
     for name in ("one permit for each", "all slots taken", "all slots taken, again"):

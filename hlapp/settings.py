@@ -76,7 +76,7 @@ DATABASES["default"]["OPTIONS"] |= {
     },
     "connect_timeout": 5,
     "prepare_threshold": 5,  # for `core.prepared`; Django's own cursors prepare nothing
-    # A peer that is gone is noticed after a minute of silence, or when it has not acknowledged data for 20 s.
+    # A peer that is gone is noticed after a minute without data, or when it has not acknowledged data for 20 s.
     "keepalives": 1,
     "keepalives_idle": 30,
     "keepalives_interval": 10,

@@ -54,7 +54,7 @@ WEB = SessionLimits(statement=8, lock=2, idle_in_transaction=10, answer=10)
 WORKER = SessionLimits(statement=600, lock=None, idle_in_transaction=30, answer=630)
 
 WEB_BROKER_SECONDS = 5.0  # a request that starts a task waits no longer for a frozen broker
-# Half a minute of silence and three lost probes: the peer is gone. macOS lacks some of the names.
+# Half a minute without data and three lost probes: the peer is gone. macOS lacks some of the names.
 KEEPALIVE = {
     getattr(socket, name): value
     for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))

@@ -50,7 +50,7 @@ SHARED_MODULES = {
     "urls": "URL patterns",
     "usage": "counts of the calls that were sent",
     "views": "request handlers",
-    "watch": "progress display of a command that waits for its runs",
+    "wait_for_runs": "waits for the runs that a command asked for",
 }
 SHARED_CLASSES = {
     "AccessToken": "an access token with what it is for: issued by the sandbox, kept by tokens",

@@ -42,33 +42,33 @@ _DATABASE_AWAY = db.OperationalError, db.InterfaceError  # a deadlock, too
 _ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1}
 
 
-class Waiting(Protocol):
-    """How a task waits for a permit without occupying a worker. The quota room supplies it (`wait_with`)."""
+class TaskWrapper(Protocol):
+    """How a task waits for a permit without occupying a worker. The quota room supplies it (`set_task_wrapper`)."""
 
-    def around(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
+    def running(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
         """Context around a running task. It yields False when the message is stale and the task must not run."""
 
     def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
         """Park the task until there is a permit. False when the error names no permit."""
 
 
-class _NoWaiting:
-    """Default until a room calls `wait_with`: every task runs, and a retry is a Celery countdown."""
+class _PlainWrapper:
+    """Default until a room calls `set_task_wrapper`: every task runs, and a retry is a Celery countdown."""
 
-    def around(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
+    def running(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
         return nullcontext(enter_result=True)
 
     def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
         return False
 
 
-_waiting: Waiting = _NoWaiting()
+_wrapper: TaskWrapper = _PlainWrapper()
 
 
-def wait_with(waiting: Waiting) -> None:
+def set_task_wrapper(wrapper: TaskWrapper) -> None:
     """Set how tasks of this process wait for a permit. Called once, from `AppConfig.ready`."""
-    global _waiting  # noqa: PLW0603 - core cannot import the room that stands above it
-    _waiting = waiting
+    global _wrapper  # noqa: PLW0603 - core cannot import the room that stands above it
+    _wrapper = wrapper
 
 
 def threads_by_queue(threads: int, queues: Collection[str]) -> dict[str, int]:
@@ -118,7 +118,7 @@ class BaseTask(Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            with self._registered(), _waiting.around(self.name, self.request.headers or {}) as wanted:
+            with self._registered(), _wrapper.running(self.name, self.request.headers or {}) as wanted:
                 return self._attempt(*args, **kwargs) if wanted else None
         except _DATABASE_AWAY as error:
             log.warning("job.database_away", task=self.name, reason=type(error).__name__)
@@ -150,7 +150,7 @@ class BaseTask(Task):  # type: ignore[type-arg]
         if not isinstance(error, QuotaExhausted | StoreUnavailable) or self.request.called_directly:
             return False
         try:
-            return _waiting.park(self.name, dict(self.request.kwargs or {}), error)
+            return _wrapper.park(self.name, dict(self.request.kwargs or {}), error)
         except DatabaseError as failure:
             log.warning("job.not_parked", task=self.name, reason=type(failure).__name__)
             return False

@@ -27,7 +27,7 @@ def long_text(text: str, *, trouble: bool = False) -> SafeString:
     return format_html('<span class="result-text{}">{}</span>', " result-trouble" if trouble else "", text)
 
 
-def when(started: datetime, finished: datetime | None, now: datetime) -> SafeString:
+def run_times(started: datetime, finished: datetime | None, now: datetime) -> SafeString:
     """How long ago it began, and how long it took or has taken so far."""
     length = span(round(((finished or now) - started).total_seconds()))
     words = f"took {length}" if finished else f"for {length}"

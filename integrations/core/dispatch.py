@@ -36,7 +36,7 @@ from integrations.core.process import activity
 LOST_AFTER = timedelta(seconds=20)  # a message that no worker has begun by then is sent again
 PER_THREAD = 2  # messages on their way per worker thread and source
 PERIOD = 0.1  # seconds between two looks of the leader
-LEASE = timedelta(seconds=4)
+LEASE_TERM = timedelta(seconds=4)
 ALIVE = timedelta(seconds=15)  # a worker process that has not reported for so long is not counted
 _FEWEST = 4
 _DATABASE_AWAY = db.OperationalError, db.InterfaceError
@@ -49,17 +49,18 @@ class DueSource:
     """A kind of row that falls due, and how the dispatcher handles it.
 
     `take(limit, now)` returns the ids of up to `limit` due rows in the order in which they are to be handled, and sets
-    their due time to `now + lost_after`. `unstarted(sent)` gets that due time by id and returns the ids of rows that no
-    worker has begun. `give_back(ids, now)` makes rows due again whose messages could not be sent. `prepare(now)`, if
-    given, runs first, for example to start runs of due plans. None of these calls the vendor or waits for a row's lock.
+    their due time to `now + lost_after`. `find_unstarted(sent)` gets that due time by id and returns the ids of rows
+    that no worker has begun. `make_due_again(ids, now)` is for rows whose messages could not be sent. `prepare(now)`,
+    if given, runs first, for example to start runs of due plans. None of these calls the vendor or waits for a row's
+    lock.
     """
 
     name: str
     task: str
     argument: str  # the task's keyword that takes the row's id
     take: Callable[[int, datetime], Collection[int]]
-    unstarted: Callable[[Mapping[int, datetime]], Collection[int]]
-    give_back: Callable[[Collection[int], datetime], None]
+    find_unstarted: Callable[[Mapping[int, datetime]], Collection[int]]
+    make_due_again: Callable[[Collection[int], datetime], None]
     prepare: Callable[[datetime], object] | None = None
     queue: str = DEFAULT
     every: timedelta = timedelta(0)  # the shortest time between two looks; 0: in each round
@@ -74,7 +75,7 @@ def register(source: DueSource) -> None:
     SOURCES[source.name] = source
 
 
-def mark_due(rows: QuerySet[Model], limit: int, **fields: object) -> list[int]:
+def mark_sent(rows: QuerySet[Model], limit: int, **fields: object) -> list[int]:
     """Write `fields` to the first `limit` rows and return their ids, in the order of `rows`.
 
     Rows that another transaction has locked are left for the next time: a worker that froze inside a transaction must
@@ -131,7 +132,7 @@ class Sender:
                 log.exception("dispatch.source_failed", source=source.name)  # the sources after it must not wait
         return self.sent - before
 
-    def unstarted(self) -> int:
+    def unstarted_count(self) -> int:
         """How many messages are on their way, as of the last look."""
         return sum(len(progress.on_their_way) for progress in self._progress.values())
 
@@ -139,15 +140,15 @@ class Sender:
         if source.prepare is not None:
             source.prepare(now)
         most = max(_FEWEST, PER_THREAD * self.threads.get(source.queue, 0))
-        room = most - self._still_unstarted(source, progress, now)
-        if room <= 0:
+        free = most - self._still_unstarted(source, progress, now)
+        if free <= 0:
             return
-        ids = list(source.take(room, now))
+        ids = list(source.take(free, now))
         for number, row_id in enumerate(ids):
             try:
                 deliver(source.task, {source.argument: row_id}, queue=source.queue)
             except (OperationalError, OSError):
-                source.give_back(ids[number:], now)
+                source.make_due_again(ids[number:], now)
                 raise
             progress.on_their_way[row_id] = now + source.lost_after
             self.sent += 1
@@ -155,7 +156,7 @@ class Sender:
 
     def _still_unstarted(self, source: DueSource, progress: _Progress, now: datetime) -> int:
         sent = {row_id: lost_at for row_id, lost_at in progress.on_their_way.items() if lost_at > now}
-        still = set(source.unstarted(sent)) if sent else set()
+        still = set(source.find_unstarted(sent)) if sent else set()
         progress.on_their_way = {row_id: sent[row_id] for row_id in still}
         return len(still)
 
@@ -166,7 +167,7 @@ class Dispatcher(LeaderThread):
     `start` and `stop` it with the process, whose `threads` worker threads serve `queues`.
     """
 
-    lease_name, term = "dispatcher", LEASE
+    lease_name, term = "dispatcher", LEASE_TERM
 
     def __init__(self, *, threads: int, queues: Iterable[str]) -> None:
         super().__init__()
@@ -185,7 +186,7 @@ class Dispatcher(LeaderThread):
             self._report()
 
     def _report(self) -> None:
-        hung = [one.describe() for one in activity.running() if one.is_quiet]
+        hung = [one.describe() for one in activity.running() if one.is_nearly_hung]
         WorkerProcess.objects.report(self.owner, threads=self._threads, queues=self._queues, hung=hung, now=clock.now())
 
     def leave(self) -> None:
@@ -194,15 +195,15 @@ class Dispatcher(LeaderThread):
         super().leave()
 
     def _hold(self, sender: Sender) -> bool:
-        return self.hold(sent=sender.sent, unstarted=sender.unstarted(), trouble=sender.trouble)
+        return self.hold(sent=sender.sent, unstarted=sender.unstarted_count(), trouble=sender.trouble)
 
 
-def unstarted(model: type[Model], due: str, free: Q, sent: Mapping[int, datetime]) -> list[int]:
+def find_unstarted(model: type[Model], due: str, free: Q, sent: Mapping[int, datetime]) -> list[int]:
     """The ids of `sent` that no worker has begun: rows still `free`, with the column `due` as `take` set it."""
     rows = model._default_manager.filter(free, pk__in=list(sent))  # noqa: SLF001 - Django's documented name
     return [pk for pk, due_at in rows.values_list("pk", due) if due_at == sent[pk]]
 
 
-def give_back(model: type[Model], due: str, ids: Collection[int], now: datetime) -> None:
+def make_due_again(model: type[Model], due: str, ids: Collection[int], now: datetime) -> None:
     """Set the column `due` of these rows to now."""
     model._default_manager.filter(pk__in=list(ids)).update(**{due: now})  # noqa: SLF001 - Django's documented name

@@ -27,7 +27,7 @@ UNION ALL (SELECT {column} FROM {table} WHERE {column} IS NULL LIMIT 1)
 """
 
 
-class Exactly(TextFilter):  # type: ignore[misc]
+class ExactValueFilter(TextFilter):  # type: ignore[misc]
     """Filter for rows whose column `parameter_name` equals the typed text. The query uses an index."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -36,7 +36,7 @@ class Exactly(TextFilter):  # type: ignore[misc]
         return queryset.filter(**{self.parameter_name: wanted}) if wanted else queryset
 
 
-class OneOf(DropdownFilter):  # type: ignore[misc]
+class ColumnValueFilter(DropdownFilter):  # type: ignore[misc]
     """Filter for one of the values of the column `parameter_name`, which must be the first of an index.
 
     `empty` is the label of rows without a value.
@@ -46,7 +46,7 @@ class OneOf(DropdownFilter):  # type: ignore[misc]
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> list[tuple[str, str]]:
         """The values of the column, and the label of the empty one."""
-        found = values(model_admin.model, str(self.parameter_name))
+        found = distinct_values(model_admin.model, str(self.parameter_name))
         return [(NONE, self.empty) if value in ("", None) else (str(value), str(value)) for value in found]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -63,7 +63,7 @@ class OneOf(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(**{f"{self.parameter_name}__isnull": True} if field.null else {self.parameter_name: ""})
 
 
-class ValueLinks(AllValuesFieldListFilter):
+class ColumnValueLinksFilter(AllValuesFieldListFilter):
     """Filter with a link for each value of a column, where the empty value has a label too.
 
     In a large table the column must be the first of an index.
@@ -71,7 +71,7 @@ class ValueLinks(AllValuesFieldListFilter):
 
     def __init__(self, field: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(field, *args, **kwargs)
-        self.lookup_choices = values(field.model, field.column)  # type: ignore[assignment]  # any iterable does
+        self.lookup_choices = distinct_values(field.model, field.column)  # type: ignore[assignment]  # any iterable does
 
     def choices(self, changelist: Any) -> Any:
         """The links, with a label for the empty value."""
@@ -79,14 +79,14 @@ class ValueLinks(AllValuesFieldListFilter):
             yield {**choice, "display": choice["display"] or "none"}
 
 
-def statement(model: type[Model], column: str) -> str:
+def distinct_values_sql(model: type[Model], column: str) -> str:
     """SQL that lists the distinct values of a column in their order, NULL last."""
     names = {"table": model._meta.db_table, "column": column}  # noqa: SLF001
     return _VALUES.format(**{what: connection.ops.quote_name(name) for what, name in names.items()})
 
 
-def values(model: type[Model], column: str) -> list[Any]:
+def distinct_values(model: type[Model], column: str) -> list[Any]:
     """The distinct values of a column in their order, NULL last."""
     with connection.cursor() as cursor:
-        cursor.execute(statement(model, column))
+        cursor.execute(distinct_values_sql(model, column))
         return [value for (value,) in cursor.fetchall()]

@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 class LeaderThread(ABC):
     """The thread of one process. `start` and `stop` it with the process.
 
-    `lease_name` is the key of the lease, and `term` how long a silent leader is waited for.
+    `lease_name` is the key of the lease, and `term` how long the others wait for a leader that does not renew it.
     """
 
     lease_name: ClassVar[str]

@@ -44,7 +44,7 @@ class WorkerProcessManager(models.Manager["WorkerProcess"]):
     ) -> None:
         """Record that the process `name` is alive and serves `queues` with `threads` threads.
 
-        `hung` describes what its silent threads work on (`core.process.activity.Activity.describe`).
+        `hung` describes what its hung threads work on (`core.process.activity.Activity.describe`).
         """
         fields = {"threads": threads, "queues": list(queues), "hung": list(hung), "seen_at": now}
         self.update_or_create(name=name, defaults=fields, create_defaults=fields | {"started_at": now})
@@ -61,11 +61,11 @@ class WorkerProcessManager(models.Manager["WorkerProcess"]):
         self.filter(seen_at__lte=since).delete()
 
     def hung_by_process(self, since: datetime) -> dict[str, list[dict[str, Any]]]:
-        """What the silent threads of each living process work on; the list is empty for a healthy process."""
+        """What the hung threads of each living process work on; the list is empty for a healthy process."""
         return dict(self.filter(seen_at__gt=since).values_list("name", "hung"))
 
     def hung(self, since: datetime) -> list[dict[str, Any]]:
-        """What silent threads of living processes work on: rows of process, work, seconds and position."""
+        """What hung threads of living processes work on: rows of process, work, seconds and position."""
         return [{"process": name, **one} for name, found in self.hung_by_process(since).items() for one in found]
 
 

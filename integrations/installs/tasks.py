@@ -33,10 +33,10 @@ def take_due(limit: int, now: datetime) -> Collection[int]:
     """Installations to reconcile, the longest waiting first (`core.dispatch.DueSource`)."""
     due = Installation.objects.filter(reconcile_due_at__lte=now).order_by("reconcile_due_at")
     with transaction.atomic():
-        return dispatch.mark_due(due, limit, reconcile_due_at=now + RUNNING)
+        return dispatch.mark_sent(due, limit, reconcile_due_at=now + RUNNING)
 
 
-def give_back(ids: Collection[int], now: datetime) -> None:
+def make_due_again(ids: Collection[int], now: datetime) -> None:
     """Make installations due again whose task could not be sent, unless they were uninstalled meanwhile."""
     Installation.objects.filter(pk__in=list(ids)).reconcile_at(now)
 
@@ -46,8 +46,8 @@ SOURCE = dispatch.DueSource(
     task="installs.reconcile",
     argument="installation_id",
     take=take_due,
-    unstarted=partial(dispatch.unstarted, Installation, "reconcile_due_at", Q()),
-    give_back=give_back,
+    find_unstarted=partial(dispatch.find_unstarted, Installation, "reconcile_due_at", Q()),
+    make_due_again=make_due_again,
     queue=URGENT,
     lost_after=RUNNING,
 )

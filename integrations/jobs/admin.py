@@ -20,7 +20,7 @@ from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
-from integrations.core.filters import ValueLinks
+from integrations.core.filters import ColumnValueLinksFilter
 from integrations.jobs import events, pausing, runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
@@ -37,7 +37,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
 
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "standing", "bar", "said", "when")
-    list_filter = ("status", "schedule__job", "schedule__app", ("error_code", ValueLinks), "started_at")
+    list_filter = ("status", "schedule__job", "schedule__app", ("error_code", ColumnValueLinksFilter), "started_at")
     paginator = FirstTenThousand
     list_select_related = ("schedule__app",)
     search_fields = ("=schedule__tenant_id", "=trace_id", "schedule__job")
@@ -85,7 +85,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     @display(description="when", ordering="started_at")
     def when(self, run: Run) -> SafeString:
         """Start and duration."""
-        return cells.when(run.started_at, run.finished_at, clock.now())
+        return cells.run_times(run.started_at, run.finished_at, clock.now())
 
     @display(description="goes on at")
     def goes_on(self, run: Run) -> SafeString:
@@ -235,7 +235,7 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
 
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "event_type", "webhook_id", "said", "set_aside_at")
-    list_filter = ("schedule__job", ("error_code", ValueLinks), "set_aside_at")
+    list_filter = ("schedule__job", ("error_code", ColumnValueLinksFilter), "set_aside_at")
     list_select_related = ("event", "schedule__app")
     search_fields = ("=event__webhook_id", "=schedule__tenant_id", "schedule__job")
     search_help_text = "A tenant's name or whole id, a webhook's id, or a job"

@@ -42,8 +42,8 @@ class Interrupted(BaseException):
 class JobRun:
     """One run of a job for one tenant.
 
-    Its methods record progress and renew the lease of the run. Call one at least once a minute: a run that is silent
-    for longer than JOB_SILENT_SECONDS counts as hung. It fails, and its worker process starts anew.
+    Its methods record progress and renew the lease of the run. Call one at least once a minute: a run that does not
+    for JOB_SILENT_SECONDS counts as hung. It fails, and its worker process restarts.
     """
 
     def __init__(self, row: Run, owner: str, lane: Lane) -> None:

@@ -12,7 +12,7 @@ from integrations.core import dispatch
 from integrations.core.models import WorkerProcess
 from integrations.core.runs.models import NOT_COMPLETE
 from integrations.core.runs.querysets import QUEUED, PlanQuerySet
-from integrations.core.runs.turn import SILENT
+from integrations.core.runs.turn import HUNG
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
 
@@ -108,7 +108,7 @@ def set_aside_counts() -> list[tuple[str, int]]:
 
 
 def hung_now(now: datetime) -> list[dict[str, Any]]:
-    """What the silent threads of living workers work on: rows of process, work, seconds and position."""
+    """What the hung threads of living workers work on: rows of process, work, seconds and position."""
     return WorkerProcess.objects.hung(now - dispatch.ALIVE)
 
 
@@ -122,8 +122,8 @@ class HungJob:
 
 
 def hung_lately(now: datetime, within: timedelta) -> list[HungJob]:
-    """The jobs with runs that were given up because they were silent, the most frequent first."""
-    failed = Run.objects.filter(status=Run.Status.FAILED, error_code=SILENT, finished_at__gt=now - within)
+    """The jobs with runs that were abandoned because their threads hung, the most frequent first."""
+    failed = Run.objects.filter(status=Run.Status.FAILED, error_code=HUNG, finished_at__gt=now - within)
     found: dict[str, list[str]] = {}
     for job, error in failed.order_by("-finished_at").values_list("schedule__job", "error")[:_MOST]:
         found.setdefault(job, []).append(error)

@@ -29,7 +29,7 @@ from integrations.core.errors import (
 from integrations.core.models import WorkerProcess
 from integrations.core.process import activity, source_position
 from integrations.core.runs import turn
-from integrations.core.runs.querysets import Fields, LeaseLost, problem
+from integrations.core.runs.querysets import Fields, LeaseLost, error_columns
 from integrations.core.runs.shares import ThreadShare
 from integrations.jobs import installed, pausing
 from integrations.jobs.define import JOBS, Job
@@ -105,7 +105,7 @@ def cancel(runs: Iterable[Run], now: datetime, *, code: str = "cancelled", reaso
     Their schedules come due at their next regular time.
     """
     chosen = Run.objects.filter(pk__in=[run.pk for run in runs])
-    return [run.pk for run in chosen.cancel(now, code=code, reason=reason, put_off=JobTurn.put_off)]
+    return [run.pk for run in chosen.cancel(now, code=code, reason=reason, set_plan=JobTurn.plan_after_incomplete)]
 
 
 class JobTurn(turn.Turn[Run]):
@@ -120,7 +120,7 @@ class JobTurn(turn.Turn[Run]):
         self._job: Job = JOBS[run.schedule.job]
         self._job_run: JobRun | None = None  # the function's argument, once it was called
         self._failed_event: Trigger | None = None  # the event that caused the failure
-        self._trouble: Fields = {}  # the columns of the set-aside event that say why
+        self._event_error: Fields = {}  # the error columns of the event that was set aside
         self._reason = ""  # of the failure
 
     def work(self) -> bool:
@@ -154,11 +154,11 @@ class JobTurn(turn.Turn[Run]):
         """Columns of the error, with the vendor's text and the trace id that its support asks for."""
         said = error.vendor.message
         words = UNINSTALLED if isinstance(error, InstallGone) else f"{error}: {said}" if said else str(error)
-        return {**problem(error.code, words), "trace_id": (error.vendor.trace_id or "")[:64]}
+        return {**error_columns(error.code, words), "trace_id": (error.vendor.trace_id or "")[:64]}
 
     @property
-    def silent_after(self) -> timedelta:
-        """How long a job may be silent (JOB_SILENT_SECONDS)."""
+    def hung_after(self) -> timedelta:
+        """How long a job may make no call and report nothing (JOB_SILENT_SECONDS)."""
         return timedelta(seconds=settings.JOB_SILENT_SECONDS)
 
     @property
@@ -175,16 +175,16 @@ class JobTurn(turn.Turn[Run]):
         """The job and the id of the run."""
         return {"job": self._job.name, "run": self.run.pk}
 
-    def fail(self, trouble: Fields, error: Exception | None = None) -> None:
+    def fail(self, columns: Fields, error: Exception | None = None) -> None:
         """Fail the run. The event that caused it is not seen again by itself, and the next events follow at once."""
-        self._reason = trouble["error"]
+        self._reason = columns["error"]
         event = self._job_run.event if self._job_run else None
         if event is not None and _caused_by_event(error):
             self._failed_event = event
-            self._trouble = {name: trouble[name] for name in ("error_code", "error")}
-            reason = f"{trouble['error']} (event {event.event.webhook_id} was set aside)"
-            trouble = {**trouble, **problem(trouble["error_code"], reason)}
-        super().fail(trouble, error)
+            self._event_error = {name: columns[name] for name in ("error_code", "error")}
+            reason = f"{columns['error']} (event {event.event.webhook_id} was set aside)"
+            columns = {**columns, **error_columns(columns["error_code"], reason)}
+        super().fail(columns, error)
 
     def plan_after_success(self, now: datetime) -> None:
         """Due again after `every`, or now if events came meanwhile."""
@@ -194,7 +194,7 @@ class JobTurn(turn.Turn[Run]):
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
         """Due again after `every`, or now if one event caused the failure and others wait."""
         if self._failed_event is not None:
-            Trigger.objects.filter(pk=self._failed_event.pk).update(set_aside_at=now, **self._trouble)
+            Trigger.objects.filter(pk=self._failed_event.pk).update(set_aside_at=now, **self._event_error)
         plan_next(self.run, now, self._job, at_once=self._failed_event is not None)
         if not isinstance(error, IntegrationError):
             progressed = self._job_run is not None and self._job_run.has_progressed
@@ -204,7 +204,7 @@ class JobTurn(turn.Turn[Run]):
         """Set no due time: a new installation does."""
 
     @classmethod
-    def put_off(cls, run: Run, now: datetime) -> None:
+    def plan_after_incomplete(cls, run: Run, now: datetime) -> None:
         """The schedule of a cancelled run comes due at its next regular time."""
         if run.schedule.job in JOBS:
             plan_next(run, now, JOBS[run.schedule.job], at_once=False)
@@ -218,12 +218,12 @@ class JobTurn(turn.Turn[Run]):
             raise StoreUnavailable("the database is away", run=self.run.pk) from error
         self.log("error", "crashed", {"exc_info": error})
         reason = f"{type(error).__name__} {source_position.of_error(error)}: a bug in the job, see the log"
-        self.fail(problem("unexpected", reason), error)
+        self.fail(error_columns("unexpected", reason), error)
 
     def abandon(self, position: str) -> None:
         """Fail a run whose thread hangs, as for an exception in the job's code."""
         reason = f"silent for more than {settings.JOB_SILENT_SECONDS} s {position}"
-        self.fail(problem(turn.SILENT, reason), turn.HungTurn(position))
+        self.fail(error_columns(turn.HUNG, reason), turn.HungTurn(position))
 
 
 def _caused_by_event(error: Exception | None) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integrations.core import clock, watch
-from integrations.core.watch import Watched
+from integrations.core import clock, progress_display
+from integrations.core.progress_display import WorkProgress
 from integrations.jobs.models import Run, Schedule
 from integrations.jobs.queries import ScheduleWithRun, with_latest_runs
 
@@ -13,7 +13,9 @@ from integrations.jobs.queries import ScheduleWithRun, with_latest_runs
 def until_done(schedule_ids: Sequence[int], *, show: bool) -> None:
     """Return when every schedule has had its requested run. Progress goes to standard error."""
     schedules = Schedule.objects.filter(pk__in=schedule_ids)
-    watch.until_over(lambda: [_watched(scheduled) for scheduled in with_latest_runs(schedules.all())], show=show)
+    progress_display.show_until_done(
+        lambda: [_work_progress(scheduled) for scheduled in with_latest_runs(schedules.all())], show=show
+    )
 
 
 def is_done(scheduled: ScheduleWithRun) -> bool:
@@ -23,8 +25,8 @@ def is_done(scheduled: ScheduleWithRun) -> bool:
     return scheduled.status != Run.Status.RUNNING and not waits
 
 
-def _watched(scheduled: ScheduleWithRun) -> Watched:
+def _work_progress(scheduled: ScheduleWithRun) -> WorkProgress:
     schedule, run = scheduled.schedule, scheduled.run
     done = run.done if run else 0
     total = done if scheduled.status == Run.Status.COMPLETE else run.total if run else None
-    return Watched(schedule.pk, f"{schedule.tenant_id} {schedule.job}", done, total, is_done(scheduled))
+    return WorkProgress(schedule.pk, f"{schedule.tenant_id} {schedule.job}", done, total, is_done(scheduled))

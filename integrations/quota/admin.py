@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 from integrations.core import audit, clock
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative
-from integrations.core.filters import ValueLinks
+from integrations.core.filters import ColumnValueLinksFilter
 from integrations.quota.models import Parked, Usage
 from integrations.quota.pages import admin_views
 from integrations.quota.parking import queue
@@ -27,7 +27,7 @@ class ParkedAdmin(ReadOnlyAdmin):
     """Parked tasks in the order in which they wait, with the actions start next and drop."""
 
     list_display = ("task", "ids", "resource", "lane_label", "state_label", "age", "reason", "turn")
-    list_filter = ("state", "lane", ("reason", ValueLinks), "task")
+    list_filter = ("state", "lane", ("reason", ColumnValueLinksFilter), "task")
     search_fields = ("key", "task")
     search_help_text = "A location's or company's id, or a task's name"
     ordering = ("place_at", "id")

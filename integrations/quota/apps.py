@@ -16,4 +16,4 @@ class QuotaConfig(AppConfig):
         from integrations.core import celery_tasks  # noqa: PLC0415 - models are not loaded before this
         from integrations.quota.parking.task_wrapper import ParkingWrapper  # noqa: PLC0415
 
-        celery_tasks.wait_with(ParkingWrapper())
+        celery_tasks.set_task_wrapper(ParkingWrapper())

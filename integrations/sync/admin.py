@@ -15,7 +15,7 @@ from unfold.decorators import action, display
 from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
-from integrations.core.filters import ValueLinks
+from integrations.core.filters import ColumnValueLinksFilter
 from integrations.sync import plans, queries, runs, vanished
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
@@ -78,7 +78,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
 
     tenant_id_path = "plan__location_id"
     list_display = ("resource", "tenant_heading", "kind", "standing", "bar", "said", "when")
-    list_filter = ("status", "kind", "plan__resource", ("error_code", ValueLinks))
+    list_filter = ("status", "kind", "plan__resource", ("error_code", ColumnValueLinksFilter))
     paginator = FirstTenThousand
     list_select_related = ("plan__app",)
     search_fields = ("=plan__location_id",)
@@ -125,7 +125,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     @display(description="when", ordering="started_at")
     def when(self, run: Run) -> SafeString:
         """Start and duration."""
-        return cells.when(run.started_at, run.finished_at, clock.now())
+        return cells.run_times(run.started_at, run.finished_at, clock.now())
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:

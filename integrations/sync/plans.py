@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock
 from integrations.core.celery_tasks import enqueue
-from integrations.core.runs.querysets import Fields, PlanQuerySet, problem
+from integrations.core.runs.querysets import Fields, PlanQuerySet, error_columns
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.models import App, Installation, InstallationQuerySet
@@ -81,7 +81,7 @@ def forget(app_id: int, location_id: str) -> bool:
         if not _rests(app_id, location_id):
             return False
         runs = Run.objects.filter(plan__in=_plans(app_id, location_id))
-        runs.end(Run.Status.CANCELLED, now, **problem("uninstalled", "the app was uninstalled"))
+        runs.end(Run.Status.CANCELLED, now, **error_columns("uninstalled", "the app was uninstalled"))
         # A new installation finds reset plans, however much has been deleted until then.
         empty = ("due_at", "cursor_at", "synced_at", "full_due_at", "counted_at", "repair_asked_at")
         _plans(app_id, location_id).update(surplus=0, **dict.fromkeys(empty))

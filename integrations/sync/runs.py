@@ -28,7 +28,7 @@ from integrations.core.errors import (
     Unreachable,
 )
 from integrations.core.runs import turn
-from integrations.core.runs.querysets import Fields, problem
+from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway.client import Page
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
@@ -42,7 +42,7 @@ DEADLINE = 10.0  # seconds for one answer; two of them and a token refresh stay 
 _REFUSED = (400, 422)  # what the vendor answers to a filter it does not know
 _REFUSED_AGAIN = 3  # refusals in a row of one page until the run fails
 _ENDS_AGAIN = 2  # times that a page which ends the listing too early is asked for again
-_PROGRESS: Fields = {"attempts": 0, **problem("", "")}
+_PROGRESS: Fields = {"attempts": 0, **error_columns("", "")}
 
 
 def take_due(limit: int, now: datetime) -> list[int]:
@@ -73,7 +73,9 @@ def cancel(runs: QuerySet[Run], now: datetime, *, reason: str) -> list[int]:
     """Cancel runs, even while a worker is at them; the ids of those that had not ended."""
     return [
         run.pk
-        for run in Run.objects.filter(pk__in=runs.values("pk")).cancel(now, reason=reason, put_off=SyncTurn.put_off)
+        for run in Run.objects.filter(pk__in=runs.values("pk")).cancel(
+            now, reason=reason, set_plan=SyncTurn.plan_after_incomplete
+        )
     ]
 
 
@@ -119,7 +121,7 @@ class SyncTurn(turn.Turn[Run]):
             return {}
         self.renew()  # the row's lock keeps other workers from the run while records are marked
         self._outcome = vanished.sweep(self.run, now)
-        return {"deleted": self._outcome.deleted, **problem(self._outcome.code, self._outcome.reason)}
+        return {"deleted": self._outcome.deleted, **error_columns(self._outcome.code, self._outcome.reason)}
 
     def plan_after_success(self, now: datetime) -> None:
         """Set the plan's cursor to the start of this run, and its next due times."""
@@ -145,7 +147,7 @@ class SyncTurn(turn.Turn[Run]):
         Plan.objects.filter(pk=run.plan_id).plan_next(next_at, **fields)
 
     @classmethod
-    def put_off(cls, run: Run, now: datetime) -> None:
+    def plan_after_incomplete(cls, run: Run, now: datetime) -> None:
         """The plan comes due again later."""
         next_at = now + pace.spread(pace.AFTER_FAILURE, run.plan_id)
         Plan.objects.filter(pk=run.plan_id).plan_next(next_at)
@@ -166,7 +168,7 @@ class SyncTurn(turn.Turn[Run]):
     def crashed(self, error: Exception) -> None:
         """Fail the run for a bug of ours. Its text may hold a record's data, so the row gets only the type's name."""
         self.log("exception", "crashed")
-        self.retry_or_fail(problem("unexpected", type(error).__name__), None, error)
+        self.retry_or_fail(error_columns("unexpected", type(error).__name__), None, error)
 
     # --- the listing ---
 

@@ -18,7 +18,7 @@ from integrations.core import clock
 from integrations.core.admin import ReadOnlyAdmin
 from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
-from integrations.core.filters import ValueLinks
+from integrations.core.filters import ColumnValueLinksFilter
 from integrations.tenants.names import TenantNames
 from integrations.tokens.manual_tokens.admin_mixin import ManualTokens
 from integrations.tokens.models import Credential
@@ -56,7 +56,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
         "refresh_due",
         "last_error_code",
     )
-    list_filter = (NeedsAttention, "state", "user_type", "kind", "app", ("last_error_code", ValueLinks))
+    list_filter = (NeedsAttention, "state", "user_type", "kind", "app", ("last_error_code", ColumnValueLinksFilter))
     list_select_related = ("app",)
     search_fields = ("resource_id", "company_id", "last_trace_id")
     search_help_text = "Name or id of a location or company, or a trace id"

@@ -92,7 +92,7 @@ def claim_due(limit: int, now: datetime) -> list[int]:
     _put_off(resting, now, marketplace.PROBE_EVERY)
     with transaction.atomic():
         still_due = Credential.objects.filter(pk__in=first, refresh_due_at__lte=now, lease_until__isnull=True)
-        taken = set(dispatch.mark_due(still_due, limit, refresh_due_at=now + _REDUE))
+        taken = set(dispatch.mark_sent(still_due, limit, refresh_due_at=now + _REDUE))
     return [pk for pk in first if pk in taken]
 
 
@@ -113,8 +113,8 @@ SOURCE = dispatch.DueSource(
     task="tokens.refresh",
     argument="credential_id",
     take=claim_due,
-    unstarted=partial(dispatch.unstarted, Credential, "refresh_due_at", Q(lease_until__isnull=True)),
-    give_back=partial(dispatch.give_back, Credential, "refresh_due_at"),
+    find_unstarted=partial(dispatch.find_unstarted, Credential, "refresh_due_at", Q(lease_until__isnull=True)),
+    make_due_again=partial(dispatch.make_due_again, Credential, "refresh_due_at"),
     queue=URGENT,
     every=timedelta(seconds=1),
     lost_after=_REDUE,

@@ -16,7 +16,7 @@ from unfold.decorators import display
 from integrations.core import cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.ages import span
-from integrations.core.filters import values
+from integrations.core.filters import distinct_values
 from integrations.core.tenant import Tenant
 from integrations.tenants.models import App
 from integrations.webhooks import queries
@@ -41,7 +41,7 @@ class TypeFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The event types that are stored, read from the index."""
-        return [(name, name or "(none)") for name in values(Event, "type")]
+        return [(name, name or "(none)") for name in distinct_values(Event, "type")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Event]) -> QuerySet[Event]:
         """Events of the chosen type."""

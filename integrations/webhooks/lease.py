@@ -20,7 +20,7 @@ from integrations.core.lease_owner import new_owner
 
 # Renewed with every batch. Handlers work on the database and take milliseconds. After a worker was killed, its tenants
 # wait so long.
-TERM = timedelta(seconds=30)
+LEASE_TERM = timedelta(seconds=30)
 BATCH = 50  # events that a worker handles in one transaction
 
 # The last lease ran out: its worker died or stalled. Then as many events as may have been in its hands are handled
@@ -96,7 +96,7 @@ def claim(mailbox_id: int) -> Lease | None:
     """Claim the mailbox. None while another worker has the lease."""
     owner = new_owner()
     now = clock.now()
-    values = {"id": mailbox_id, "owner": owner, "now": now, "until": now + TERM, "batch": BATCH}
+    values = {"id": mailbox_id, "owner": owner, "now": now, "until": now + LEASE_TERM, "batch": BATCH}
     with prepared.cursor() as cursor:
         cursor.execute(_CLAIM, values)
         row = cursor.fetchone()
@@ -137,7 +137,7 @@ def release(lease: Lease) -> None:
 
 def _update(statement: str, lease: Lease, **more: Any) -> None:
     with prepared.cursor() as cursor:
-        cursor.execute(statement, {**_values(lease), "until": clock.now() + TERM, **more})
+        cursor.execute(statement, {**_values(lease), "until": clock.now() + LEASE_TERM, **more})
         if not cursor.rowcount:
             raise LeaseLost
 

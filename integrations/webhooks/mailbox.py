@@ -72,7 +72,7 @@ def take_due(limit: int, now: datetime) -> Sequence[int]:
     """
     waiting = Mailbox.objects.filter(leases.free(now), due_at__lte=now).order_by("due_at")
     with transaction.atomic():
-        return dispatch.mark_due(waiting, limit, due_at=now + dispatch.LOST_AFTER)
+        return dispatch.mark_sent(waiting, limit, due_at=now + dispatch.LOST_AFTER)
 
 
 def wake_forgotten(now: datetime) -> int:
@@ -88,9 +88,9 @@ def wake_forgotten(now: datetime) -> int:
     return found
 
 
-def unstarted(sent: Mapping[int, datetime]) -> Collection[int]:
+def find_unstarted(sent: Mapping[int, datetime]) -> Collection[int]:
     """Those of the mailboxes that no worker has begun (`core.dispatch.DueSource`)."""
-    return dispatch.unstarted(Mailbox, "due_at", leases.free(clock.now()), sent)
+    return dispatch.find_unstarted(Mailbox, "due_at", leases.free(clock.now()), sent)
 
 
 class _Turn:

@@ -15,8 +15,8 @@ SOURCE = dispatch.DueSource(
     task="webhooks.drain",
     argument="mailbox_id",
     take=mailbox.take_due,
-    unstarted=mailbox.unstarted,
-    give_back=partial(dispatch.give_back, Mailbox, "due_at"),
+    find_unstarted=mailbox.find_unstarted,
+    make_due_again=partial(dispatch.make_due_again, Mailbox, "due_at"),
     queue=URGENT,
 )
 

@@ -35,10 +35,10 @@ class Rows:
         taken, self.due = self.due[:limit], self.due[limit:]
         return taken
 
-    def unstarted(self, sent: Mapping[int, datetime]) -> Collection[int]:
+    def find_unstarted(self, sent: Mapping[int, datetime]) -> Collection[int]:
         return set(sent) - self.begun
 
-    def give_back(self, ids: Collection[int], now: datetime) -> None:
+    def make_due_again(self, ids: Collection[int], now: datetime) -> None:
         self.given_back += ids
         self.due = [*ids, *self.due]
 
@@ -48,8 +48,8 @@ class Rows:
             task="room.verb",
             argument="row_id",
             take=self.take,
-            unstarted=self.unstarted,
-            give_back=self.give_back,
+            find_unstarted=self.find_unstarted,
+            make_due_again=self.make_due_again,
             queue=queue,
         )
 
@@ -223,7 +223,7 @@ def test_a_locked_row_stops_nothing() -> None:
     try:
         assert locked.wait(60)
         with transaction.atomic():
-            assert dispatch.mark_due(WorkerProcess.objects.all(), 10, threads=5) == ["free"]
+            assert dispatch.mark_sent(WorkerProcess.objects.all(), 10, threads=5) == ["free"]
     finally:
         done.set()
         worker.join()

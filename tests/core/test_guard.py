@@ -27,28 +27,28 @@ def report(name: str, hung: list[dict[str, Any]]) -> None:
 
 def test_the_only_process_does_not_wait() -> None:
     report("b", HUNG)
-    assert a_guard("b")._is_our_turn()
+    assert a_guard("b")._may_replace_now()
 
 
 def test_of_two_that_hang_the_second_waits_until_the_first_is_back(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = a_guard("a"), a_guard("b")
     for name in ("a", "b"):
         report(name, HUNG)
-    assert (first._is_our_turn(), second._is_our_turn()) == (True, False)
+    assert (first._may_replace_now(), second._may_replace_now()) == (True, False)
     WorkerProcess.objects.filter(name="a").delete()
-    assert not second._is_our_turn(), "the first one starts anew"
+    assert not second._may_replace_now(), "the first one starts anew"
     report("a2", [])
-    assert second._is_our_turn()
+    assert second._may_replace_now()
     WorkerProcess.objects.filter(name="a2").delete()
-    assert not second._is_our_turn()
+    assert not second._may_replace_now()
     monkeypatch.setattr(guard, "OTHERS_RETURN", 0.0)
-    assert second._is_our_turn(), "the first one does not come back"
+    assert second._may_replace_now(), "the first one does not come back"
 
 
 def test_no_process_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a", "b"):
         report(name, HUNG)
     second = a_guard("b")
-    assert not second._is_our_turn()
-    monkeypatch.setattr(guard, "LONGEST_TURN", 0.0)
-    assert second._is_our_turn()
+    assert not second._may_replace_now()
+    monkeypatch.setattr(guard, "LONGEST_WAIT_FOR_OTHERS", 0.0)
+    assert second._may_replace_now()

@@ -158,9 +158,9 @@ def test_crowded_workers_are_handed_interactive_tasks_only(leader: Leader) -> No
     opened(100)
     park(1)
     park(2, Lane.INTERACTIVE)
-    leader.hand_out.rows.unstarted = lambda: MOST_UNSTARTED  # type: ignore[method-assign]
+    leader.hand_out.rows.unstarted_count = lambda: MOST_UNSTARTED  # type: ignore[method-assign]
     assert leader.round() == [2]
-    leader.hand_out.rows.unstarted = lambda: 0  # type: ignore[method-assign]
+    leader.hand_out.rows.unstarted_count = lambda: 0  # type: ignore[method-assign]
     assert leader.round() == [1]
 
 

@@ -99,12 +99,12 @@ def test_a_stale_message_starts_nothing(leader: Leader) -> None:
     leader.round()
     old, new = leader.sent
     waiting = ParkingWrapper()
-    with waiting.around("tests.spend", headers(old)) as wanted:
+    with waiting.running("tests.spend", headers(old)) as wanted:
         assert not wanted
-    with waiting.around("tests.spend", headers(new)) as wanted:
+    with waiting.running("tests.spend", headers(new)) as wanted:
         assert wanted
         assert states() == {1: "running"}
-        with waiting.around("tests.spend", headers(new)) as again:
+        with waiting.running("tests.spend", headers(new)) as again:
             assert not again, "the broker delivered it a second time"
     assert states() == {}
 
@@ -113,7 +113,7 @@ def test_a_task_that_fails_has_ended_too(leader: Leader) -> None:
     opened()
     park(1)
     leader.round()
-    with pytest.raises(Unreachable), ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
+    with pytest.raises(Unreachable), ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
         raise Unreachable("no answer")
     assert states() == {}
 
@@ -122,7 +122,7 @@ def test_a_process_that_ends_leaves_its_row_to_come_back(leader: Leader) -> None
     opened()
     park(1)
     leader.round()
-    with pytest.raises(SystemExit), ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
+    with pytest.raises(SystemExit), ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
         raise SystemExit
     assert states() == {1: "running"}
     assert leader.hand_out.rows.lapsed() == set()
@@ -139,7 +139,7 @@ def test_the_ticket_buys_the_first_call_and_no_other(leader: Leader) -> None:
     free = tickets.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0)
     with pytest.raises(QuotaExhausted):
         governor.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0, patience=0.0)
-    with ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
         permit = tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
         assert permit.slot == leader.sent[0][2].slot != free.slot
         with pytest.raises(QuotaExhausted):
@@ -151,7 +151,7 @@ def test_a_ticket_for_another_resource_is_kept_and_given_back(leader: Leader) ->
     opened(3, resource="another")
     park(1)
     leader.round()
-    with ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
         assert tickets.acquire(APP, "another", lane=Lane.BULK, timeout=5.0).key != KEY
     assert governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, patience=0.2).key == KEY
 
@@ -210,7 +210,7 @@ def test_a_task_with_a_lost_ticket_keeps_its_position(leader: Leader) -> None:
     park(1)
     leader.round()
     place = Parked.objects.get().place_at
-    with ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
         queue.park("tests.spend", {"number": 1}, refusal())
     row = Parked.objects.get()
     assert (row.state, row.place_at) == ("waiting", place)
@@ -221,7 +221,7 @@ def test_a_task_that_had_its_call_goes_to_the_end(leader: Leader) -> None:
     park(1)
     leader.round()
     place = Parked.objects.get().place_at
-    with ParkingWrapper().around("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
         tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
         queue.park("tests.spend", {"number": 1}, refusal())
     assert Parked.objects.get().place_at > place

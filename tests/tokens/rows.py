@@ -19,7 +19,7 @@ def expire(row: Credential) -> None:
 def orphan(row: Credential, *, owner: str = "dead") -> None:
     """As a worker leaves it that was killed between its call and its swap, just long enough ago to be found."""
     assert lease.claim(row.pk, owner=owner)
-    long_ago = lease.LEASE + timedelta(milliseconds=1)
+    long_ago = lease.LEASE_TERM + timedelta(milliseconds=1)
     Credential.objects.filter(pk=row.pk).update(
         lease_until=F("lease_until") - long_ago, intent_at=F("intent_at") - long_ago
     )

@@ -45,7 +45,7 @@ def test_a_mailbox_is_held_by_one_worker_until_its_term_is_over(stored: Stored) 
     assert leases.claim(box) is None
     assert mailbox.drain(box) == 0
     assert mailbox.take_due(100, clock.now()) == []
-    with time_machine.travel(clock.now() + leases.TERM):
+    with time_machine.travel(clock.now() + leases.LEASE_TERM):
         assert mailbox.take_due(100, clock.now()) == [box]
         assert leases.claim(box) is not None
         with pytest.raises(leases.LeaseLost):
@@ -111,7 +111,7 @@ def test_every_batch_renews_the_lease(stored: Stored, on: On) -> None:
         for second in range(3):
             box = stored(second).mailbox_id
         assert mailbox.drain(box) == 3
-    assert [term - start for term in terms if term] == [leases.TERM + timedelta(seconds=40 * n) for n in range(3)]
+    assert [term - start for term in terms if term] == [leases.LEASE_TERM + timedelta(seconds=40 * n) for n in range(3)]
 
 
 def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
@@ -128,7 +128,7 @@ def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
     assert send_due() == 0
     assert sent() == []
     assert mailbox.drain(box) == 0
-    with time_machine.travel(clock.now() + leases.TERM):
+    with time_machine.travel(clock.now() + leases.LEASE_TERM):
         assert send_due() == 1
         assert sent() == [("webhooks.drain", {"mailbox_id": box})]
         tasks.drain(mailbox_id=box)

@@ -1,9 +1,8 @@
 """Registry of what the threads of this process work on: Celery tasks, and turns of durable runs.
 
-A turn is *silent* when it has not written to its run for longer than it may (`silent_after`): its thread hangs or
-reports no progress. Threads cannot be stopped from outside, so such a thread is lost until its process ends. The
-guard (`core.worker.guard`) keeps the leases of the registered turns, silent ones too, so no second thread gets a run
-whose thread still has it.
+A thread is *hung* when its turn has written nothing to its run for longer than `hung_after`. Threads cannot be stopped
+from outside, so a hung thread is lost until its process ends. The guard (`core.worker.guard`) keeps the leases of the
+registered turns, those of hung threads too, so no second thread gets a run that a thread still works on.
 """
 
 from __future__ import annotations
@@ -19,27 +18,27 @@ from typing import Any, Protocol
 from integrations.core import clock
 from integrations.core.process import memory, source_position
 
-LONGEST_TASK = timedelta(minutes=30)  # a task without a run that takes longer counts as silent
+LONGEST_TASK = timedelta(minutes=30)  # the thread of a task without a run that takes longer counts as hung
 
 
 class RegisteredTurn(Protocol):
-    """A turn as the guard needs it. The methods run in the guard's thread, beside the turn's own."""
+    """What the guard needs of a turn. The methods run in the guard's thread, concurrently with the turn's own."""
 
     @property
     def title(self) -> str:
         """What the turn works on, for operators."""
 
     @property
-    def silent_after(self) -> timedelta:
-        """How long it may write nothing."""
+    def hung_after(self) -> timedelta:
+        """How long it may write nothing; then its thread counts as hung."""
 
     def keep_lease(self) -> None:
         """Extend its lease."""
 
     def abandon(self, position: str) -> None:
-        """Give its run up, because the thread hangs at `position`."""
+        """Fail or retry its run, because the thread hangs at `position`."""
 
-    def take_back(self, *, is_failure: bool) -> None:
+    def release(self, *, is_failure: bool) -> None:
         """Hand its run back, because the process ends."""
 
 
@@ -50,8 +49,8 @@ class Activity:
     task: str
     queue: str
     thread: int = field(default_factory=threading.get_ident)
-    began: float = field(default_factory=clock.monotonic)
-    heard: float = field(default_factory=clock.monotonic)
+    started_at: float = field(default_factory=clock.monotonic)
+    wrote_at: float = field(default_factory=clock.monotonic)  # when the turn last wrote to its run
     turn: RegisteredTurn | None = None
     kind: str = ""  # of the turn: what its memory is counted for
     resident_before: int = 0  # bytes of the process when the turn began
@@ -62,23 +61,23 @@ class Activity:
         return self.turn.title if self.turn else f"task {self.task}"
 
     @property
-    def silence(self) -> float:
+    def idle_seconds(self) -> float:
         """Seconds since the turn last wrote to its run; for a task without a run, since it began."""
-        return clock.monotonic() - (self.heard if self.turn else self.began)
+        return clock.monotonic() - (self.wrote_at if self.turn else self.started_at)
 
     @property
-    def _longest(self) -> float:
-        return (self.turn.silent_after if self.turn else LONGEST_TASK).total_seconds()
+    def _most_idle_seconds(self) -> float:
+        return (self.turn.hung_after if self.turn else LONGEST_TASK).total_seconds()
 
     @property
-    def is_silent(self) -> bool:
-        """Whether the thread counts as lost."""
-        return self.silence > self._longest
+    def is_hung(self) -> bool:
+        """Whether the thread counts as hung."""
+        return self.idle_seconds > self._most_idle_seconds
 
     @property
-    def is_quiet(self) -> bool:
-        """Whether half of the time until then is over: pages name it from now on."""
-        return self.silence > self._longest / 2
+    def is_nearly_hung(self) -> bool:
+        """Whether half of the time until then is over: pages show it from now on."""
+        return self.idle_seconds > self._most_idle_seconds / 2
 
     @property
     def position(self) -> str:
@@ -87,12 +86,12 @@ class Activity:
 
     def describe(self) -> dict[str, Any]:
         """The fields that logs, rows and pages show: work, seconds, position."""
-        return {"work": self.title, "seconds": round(self.silence), "position": self.position}
+        return {"work": self.title, "seconds": round(self.idle_seconds), "position": self.position}
 
 
 _lock = threading.Lock()
 _running: dict[int, Activity] = {}  # by thread
-_grown: Counter[str] = Counter()  # bytes that the process grew by during ended turns, by their kinds
+_growth: Counter[str] = Counter()  # bytes that the process grew by during ended turns, by their kinds
 _slots: Counter[str] = Counter()
 _capacity: dict[str, int] = {}  # threads by queue; empty in a process that is no worker
 
@@ -122,7 +121,7 @@ def turn(turn: RegisteredTurn, kind: str) -> Iterator[None]:
         yield
     finally:
         with _lock:
-            _grown[kind] += memory.resident() - before
+            _growth[kind] += memory.resident() - before
             if outer is None:
                 _running.pop(thread, None)
             else:
@@ -146,10 +145,10 @@ def slot(kind: str, share: float) -> Iterator[bool]:
             _slots[kind] -= admitted
 
 
-def heard() -> None:
-    """This thread has written to the run of its turn."""
+def report_progress() -> None:
+    """Note that this thread has written to the run of its turn."""
     if (activity := _running.get(threading.get_ident())) is not None:
-        activity.heard = clock.monotonic()
+        activity.wrote_at = clock.monotonic()
 
 
 def set_capacity(threads: Mapping[str, int]) -> None:
@@ -161,21 +160,21 @@ def set_capacity(threads: Mapping[str, int]) -> None:
 def running() -> list[Activity]:
     """The registered tasks and turns, the longest running first."""
     with _lock:
-        return sorted(_running.values(), key=lambda activity: activity.began)
+        return sorted(_running.values(), key=lambda activity: activity.started_at)
 
 
-def silent() -> list[Activity]:
-    """Those whose threads count as lost."""
-    return [activity for activity in running() if activity.is_silent]
+def hung() -> list[Activity]:
+    """The registered tasks and turns whose threads count as hung."""
+    return [activity for activity in running() if activity.is_hung]
 
 
-def grown() -> str:
+def memory_growth() -> str:
     """The kind of turn during which this process grew most, and by how much; empty when it did not grow."""
     now = memory.resident()
     with _lock:
-        grown = _grown.copy()
+        growth = _growth.copy()
         for one in _running.values():
             if one.turn is not None:
-                grown[one.kind] += now - one.resident_before
-    most = grown.most_common(1)
+                growth[one.kind] += now - one.resident_before
+    most = growth.most_common(1)
     return f"{most[0][0]} (+{most[0][1] // 2**20} MB)" if most and most[0][1] > 0 else ""

@@ -29,10 +29,9 @@ P = TypeVar("P", bound=AbstractPlan)
 Fields = dict[str, Any]
 
 QUEUED = "queued"
-PARKED = timedelta(
-    minutes=10
-)  # beyond the expected wait; then the parked task counts as lost and the dispatcher sends the run again
-LOOK = 1000  # due runs among which `take_due` chooses
+# Beyond the expected wait; then the parked task counts as lost, and the dispatcher sends the run again.
+PARKED = timedelta(minutes=10)
+MOST_CANDIDATES = 1000  # due runs among which `take_due` chooses
 NO_LEASE: Fields = {"lease_owner": "", "lease_until": None}
 _CODE, _REASON = 40, 300  # characters
 
@@ -41,13 +40,13 @@ class LeaseLost(Exception):
     """Another worker has the run, or the run has ended. This worker may no longer write to it."""
 
 
-def problem(code: str, reason: str) -> Fields:
-    """The columns that say what went wrong, cut to their lengths."""
+def error_columns(code: str, reason: str) -> Fields:
+    """The columns `error_code` and `error` of a run, cut to their lengths."""
     return {"error_code": code[:_CODE], "error": reason[:_REASON]}
 
 
 class RunQuerySet(models.QuerySet[R]):
-    """Runs of one room. The model's `task` goes on with a run, and `lease_term` is how long a silent worker has it."""
+    """Runs of one room. The model's `task` executes a turn of a run; `lease_term` is how long its lease lasts."""
 
     def running(self) -> RunQuerySet[R]:
         """Runs that have not ended."""
@@ -71,7 +70,7 @@ class RunQuerySet(models.QuerySet[R]):
         fields.setdefault("lease_until", now + self.model.lease_term)
         if not self._all().running().filter(pk=run.pk, lease_owner=owner).update(**fields):
             raise LeaseLost
-        activity.heard()
+        activity.report_progress()
 
     def keep_lease(self, run_id: int, owner: str, now: datetime) -> None:
         """Extend the lease of a turn whose thread is still in it, although it writes nothing.
@@ -84,18 +83,18 @@ class RunQuerySet(models.QuerySet[R]):
                 self._all().filter(pk=pk).update(lease_until=now + self.model.lease_term)
 
     def hand_back(self, run: R, owner: str, now: datetime, *, wait: float = 0.0, **fields: Any) -> None:
-        """Give the run up for `wait` seconds; then the dispatcher sends it to a worker again."""
+        """Release the run for `wait` seconds; then the dispatcher sends it to a worker again."""
         self.renew(run, owner, now, due_at=now + timedelta(seconds=wait), **NO_LEASE, **fields)
 
-    def park(self, run: R, owner: str, now: datetime, *, wait: float, into: Callable[[], bool]) -> bool:
-        """Give the run up until its parked task is handed to a worker.
+    def park(self, run: R, owner: str, now: datetime, *, wait: float, park_task: Callable[[], bool]) -> bool:
+        """Release the run until its parked task is sent to a worker.
 
-        `into` parks the task. When it returns False the run is still this owner's, and so is the result False.
+        `park_task` parks the task. When it returns False, this owner keeps the run, and the result is False.
         """
         with transaction.atomic():
             lease_until = now + timedelta(seconds=wait) + PARKED
             self.renew(run, owner, now, due_at=now, lease_owner=QUEUED, lease_until=lease_until)
-            if into():
+            if park_task():
                 return True
             self.renew(run, QUEUED, now, lease_owner=owner)
         return False
@@ -114,17 +113,16 @@ class RunQuerySet(models.QuerySet[R]):
 
         Each is leased to its message until `lost_at`. Runs that match `first` come before the others; among equals the
         tenants take turns, so that a tenant with many runs delays no other's first. `tenant` names the column that
-        tells tenants apart. What has its share of the threads (`shares`) gets no more; only
-        runs of this queryset count. A run that another transaction
-        has locked is left for the next time.
+        tells tenants apart. What has its share of the threads (`shares`) gets no more; only runs of this queryset
+        count. A run that another transaction has locked is left for the next time.
         """
-        ahead = Case(When(first or Q(pk=None), then=Value(0)), default=Value(1), output_field=PositiveIntegerField())
-        waiting = self._waiting(now).order_by("due_at").annotate(behind=ahead)
+        rank = Case(When(first or Q(pk=None), then=Value(0)), default=Value(1), output_field=PositiveIntegerField())
+        waiting = self._waiting(now).order_by("due_at").annotate(rank=rank)
         columns = [share.column for share in shares]
         use = SharesInUse(shares, self._at_work(now, lost_at, columns) if shares else ())
         for column, values in use.used_up():
             waiting = waiting.exclude(**{f"{column}__in": values})
-        found = waiting.values_list("pk", tenant, "behind", *columns)[:LOOK]
+        found = waiting.values_list("pk", tenant, "rank", *columns)[:MOST_CANDIDATES]
         keys = {pk: values for pk, _, _, *values in found}
         chosen: list[int] = []
         for pk in in_turns((pk, key, rank) for pk, key, rank, *_ in found):
@@ -143,12 +141,12 @@ class RunQuerySet(models.QuerySet[R]):
             self._all().filter(pk__in=taken).update(**self._leased(QUEUED, now) | {"lease_until": lost_at})
         return [pk for pk in chosen if pk in taken]
 
-    def unstarted(self, sent: Mapping[int, datetime]) -> list[int]:
+    def find_unstarted(self, sent: Mapping[int, datetime]) -> list[int]:
         """The ids of `sent` whose message still has its lease; `sent` has the lease's end by id."""
         leased = self._all().filter(pk__in=list(sent), lease_owner=QUEUED).values_list("pk", "lease_until")
         return [pk for pk, lease_until in leased if lease_until == sent[pk]]
 
-    def give_back(self, ids: Collection[int], *, due_at: datetime | None = None) -> None:
+    def release_queued(self, ids: Collection[int], *, due_at: datetime | None = None) -> None:
         """Take back the leases of messages that were not sent, or that a worker does not want: due at `due_at` then."""
         fields: Fields = NO_LEASE if due_at is None else {**NO_LEASE, "due_at": due_at}
         self._all().filter(pk__in=list(ids), lease_owner=QUEUED).update(**fields)
@@ -158,18 +156,20 @@ class RunQuerySet(models.QuerySet[R]):
         return self.running().update(**self.ended(status, now), **fields)
 
     def cancel(
-        self, now: datetime, *, reason: str, put_off: Callable[[R, datetime], None], code: str = "cancelled"
+        self, now: datetime, *, reason: str, set_plan: Callable[[R, datetime], None], code: str = "cancelled"
     ) -> list[R]:
-        """End these runs, even while a worker is at them; those that had not ended. `put_off` sets each one's plan to
-        its next due time."""
+        """End these runs, even while workers execute them; returns those that had not ended.
+
+        `set_plan` sets the plan of each to its next due time.
+        """
         plan = self.model.plan_field
         with transaction.atomic():
             chosen = self._all().running().filter(pk__in=list(self.values_list("pk", flat=True)))
             stopped = list(chosen.select_related(plan).select_for_update(of=("self",)).order_by("pk"))
             ids = [run.pk for run in stopped]
-            self._all().filter(pk__in=ids).end("cancelled", now, **problem(code, reason))
+            self._all().filter(pk__in=ids).end("cancelled", now, **error_columns(code, reason))
             for run in stopped:
-                put_off(run, now)
+                set_plan(run, now)
         return stopped
 
     def resume(self, run: R, now: datetime, **fields: Any) -> bool:
@@ -178,7 +178,7 @@ class RunQuerySet(models.QuerySet[R]):
         Raises IntegrityError when another run of its plan is under way.
         """
         ended = self._all().filter(pk=run.pk, status__in=["failed", "cancelled"])
-        fields |= {"attempts": 0, "finished_at": None, **problem("", "")}
+        fields |= {"attempts": 0, "finished_at": None, **error_columns("", "")}
         with transaction.atomic():
             return bool(ended.update(status="running", due_at=now, **NO_LEASE, **fields))
 

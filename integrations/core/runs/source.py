@@ -27,8 +27,8 @@ def due_source(
         argument="run_id",
         prepare=prepare,
         take=take,
-        unstarted=runs.unstarted,
-        give_back=lambda ids, _: runs.give_back(ids),
+        find_unstarted=runs.find_unstarted,
+        make_due_again=lambda ids, _: runs.release_queued(ids),
         queue=queue,
         every=_LOOK_EVERY,
     )

@@ -1,4 +1,4 @@
-"""One turn of a durable run: claim it, do what fits into the turn, and let the error tree say what comes after.
+"""One turn of a durable run: claim it, do what fits into the turn, and let the error tree decide what comes after.
 
 ::
 
@@ -13,8 +13,8 @@
 
 When its worker is killed, the dispatcher sends the run again once the lease has expired, and the next turn begins at
 the checkpoint. A process that dies counts as a failure, so a run whose checkpoint kills its workers ends too. While the
-process lives, its guard keeps the lease of every turn that a thread is in (`core.process.activity`), and gives up a
-turn that has been silent for too long (`abandon`).
+process lives, its guard keeps the lease of every turn that a thread is in (`core.process.activity`), and abandons a
+turn whose thread hangs (`abandon`).
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from integrations.core.errors import InstallGone, IntegrationError, QuotaExhaust
 from integrations.core.lease_owner import new_owner
 from integrations.core.process import activity, stopping
 from integrations.core.runs.models import AbstractRun
-from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, problem
+from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, error_columns
 
 log = structlog.get_logger(__name__)
 
 MOST_ATTEMPTS = 10  # failures in a row at one checkpoint; with the waits below a vendor may be away for half an hour
 _LONGEST_WAIT = 600.0
-SILENT = "silent"  # error code of a run whose turn was silent for too long
-SILENT_AFTER = timedelta(minutes=5)
-_PUT_OFF = timedelta(seconds=1)
-_NO_PROBLEM: Fields = {"attempts": 0, **problem("", "")}
+HUNG = "silent"  # error code of a run whose thread hung; stored rows and operators' alerts have this word
+HUNG_AFTER = timedelta(minutes=5)
+_DECLINE_WAIT = timedelta(seconds=1)
+_NO_ERROR: Fields = {"attempts": 0, **error_columns("", "")}
 
 
 def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> None:
@@ -57,7 +57,7 @@ def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> 
     turn = begin(run, owner)
     try:
         if run.attempts >= MOST_ATTEMPTS:
-            turn.fail(problem("worker_lost", "workers died at this checkpoint, one after the other"))
+            turn.fail(error_columns("worker_lost", "workers died at this checkpoint, one after the other"))
         else:
             with activity.turn(turn, turn.kind):
                 turn.take()
@@ -66,12 +66,12 @@ def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> 
 
 
 def decline(model: type[R], run_id: int) -> None:
-    """Give a run back whose message came to a process that does not want it; the dispatcher sends it again."""
-    _objects(model).give_back([run_id], due_at=clock.now() + _PUT_OFF)
+    """Refuse the message of a run because this process is ending; the dispatcher sends it again."""
+    _objects(model).release_queued([run_id], due_at=clock.now() + _DECLINE_WAIT)
 
 
 class HungTurn(Exception):
-    """A turn was silent for too long. The text says where its thread was."""
+    """The thread of a turn hung: it wrote nothing for `hung_after`. The text says where the thread was."""
 
 
 class Turn(ABC, Generic[R]):
@@ -102,23 +102,23 @@ class Turn(ABC, Generic[R]):
 
     @classmethod
     @abstractmethod
-    def put_off(cls, run: R, now: datetime) -> None:
-        """Set the plan of a run that failed or was cancelled to its next run, in the transaction that ends it."""
+    def plan_after_incomplete(cls, run: R, now: datetime) -> None:
+        """Set the plan's next run after this one failed or was cancelled, in the transaction that ends it."""
 
     @abstractmethod
     def crashed(self, error: Exception) -> None:
         """Handle an exception that is not of the error tree: a mistake in our code or in the job's."""
 
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
-        """As `put_off`, for a run that failed with `error`, or with None because its workers died."""
-        self.put_off(self.run, now)
+        """As `plan_after_incomplete`, for a run that failed with `error`, or with None because its workers died."""
+        self.plan_after_incomplete(self.run, now)
 
     def plan_after_uninstall(self, now: datetime) -> None:
-        """As `put_off`, for a run that was cancelled because the app was uninstalled."""
-        self.put_off(self.run, now)
+        """As `plan_after_incomplete`, for a run that was cancelled because the app was uninstalled."""
+        self.plan_after_incomplete(self.run, now)
 
     def checkpoint(self) -> Fields:
-        """Columns to write when the run is given up for now."""
+        """Columns to write when the run is handed back."""
         return {}
 
     def result(self) -> Fields:
@@ -131,12 +131,12 @@ class Turn(ABC, Generic[R]):
 
     def describe(self, error: IntegrationError) -> Fields:
         """Columns that say what went wrong."""
-        return problem(error.code, str(error))
+        return error_columns(error.code, str(error))
 
     @property
-    def silent_after(self) -> timedelta:
+    def hung_after(self) -> timedelta:
         """How long the turn may write nothing; then it counts as hung."""
-        return SILENT_AFTER
+        return HUNG_AFTER
 
     @property
     def kind(self) -> str:
@@ -180,43 +180,46 @@ class Turn(ABC, Generic[R]):
         self._runs.hand_back(self.run, self.owner, clock.now(), **self.checkpoint())
 
     def park(self, error: Retryable) -> None:
-        """Give the run up until there is a permit and a worker for it. This does not count as a failure."""
+        """Release the run until there is a permit and a worker for it. This does not count as a failure."""
         run, now, wait = self.run, clock.now(), error.retry_after or 0.0
         if checkpoint := self.checkpoint():
             self.renew(**checkpoint)
 
-        def into() -> bool:
+        def park_task() -> bool:
             return self.park_task(run.task, {"run_id": run.pk}, error)
 
-        if not self._runs.park(run, self.owner, now, wait=wait, into=into):
+        if not self._runs.park(run, self.owner, now, wait=wait, park_task=park_task):
             self._runs.hand_back(run, self.owner, now, wait=wait or backoff(run.attempts))
 
-    def retry_or_fail(self, trouble: Fields, retry_after: float | None, error: Exception) -> None:
-        """One more failure in a row at this checkpoint: come back later, or give the run up."""
+    def retry_or_fail(self, columns: Fields, retry_after: float | None, error: Exception) -> None:
+        """Count one more failure in a row at this checkpoint: retry later, or fail the run.
+
+        `columns` are those of the error (`error_columns`).
+        """
         attempts = self._failures() + 1
         if attempts >= MOST_ATTEMPTS:
-            reason = f"{trouble['error']} ({attempts} times in a row)"
-            self.fail({**trouble, **problem(trouble["error_code"], reason)}, error)
+            reason = f"{columns['error']} ({attempts} times in a row)"
+            self.fail({**columns, **error_columns(columns["error_code"], reason)}, error)
             return
         wait = backoff(attempts, cap=_LONGEST_WAIT) if retry_after is None else retry_after
-        fields = {**self.checkpoint(), **trouble, "attempts": attempts}
+        fields = {**self.checkpoint(), **columns, "attempts": attempts}
         self._runs.hand_back(self.run, self.owner, clock.now(), wait=wait, **fields)
 
     def complete(self) -> None:
         """The work is done: end the run, set the plan to its next one, and delete old runs."""
         now = clock.now()
         with transaction.atomic():
-            fields = {**self.result(), **_NO_PROBLEM, **self.finish(now)}
+            fields = {**self.result(), **_NO_ERROR, **self.finish(now)}
             self._end(AbstractRun.Status.COMPLETE, now, fields)
             self.plan_after_success(now)
             old = {self.run.plan_field: self.run.plan_key, "finished_at__lt": now - self.keep_runs}
             self._runs.filter(**old).delete()
 
-    def fail(self, trouble: Fields, error: Exception | None = None) -> None:
-        """Give the run up; its plan comes due again later."""
+    def fail(self, columns: Fields, error: Exception | None = None) -> None:
+        """Fail the run, with the columns of its error; its plan comes due again later."""
         now = clock.now()
         with transaction.atomic():
-            self._end(AbstractRun.Status.FAILED, now, {**self.result(), **trouble})
+            self._end(AbstractRun.Status.FAILED, now, {**self.result(), **columns})
             self.plan_after_failure(now, error)
 
     def uninstalled(self, error: InstallGone) -> None:
@@ -227,7 +230,7 @@ class Turn(ABC, Generic[R]):
             self.plan_after_uninstall(now)
 
     def refused(self, error: IntegrationError) -> None:
-        """An error that repeating does not cure: give the run up."""
+        """Fail the run for an error that no retry can cure."""
         self.log("warning", "failed", {**error.context, "code": error.code, "error": str(error)})
         self.fail(self.describe(error), error)
 
@@ -236,10 +239,10 @@ class Turn(ABC, Generic[R]):
         self._runs.keep_lease(self.run.pk, self.owner, clock.now())
 
     def abandon(self, position: str) -> None:
-        """Give up a silent turn whose thread hangs at `position`. The guard calls this before the process ends."""
-        self.retry_or_fail(problem(SILENT, f"silent for too long {position}"), None, HungTurn(position))
+        """Fail or retry the run, whose thread hangs at `position`. The guard calls this before the process ends."""
+        self.retry_or_fail(error_columns(HUNG, f"silent for too long {position}"), None, HungTurn(position))
 
-    def take_back(self, *, is_failure: bool) -> None:
+    def release(self, *, is_failure: bool) -> None:
         """Hand the run back although its thread is still in the turn, because the process ends.
 
         The next turn begins at the checkpoint as it was last written. `is_failure` counts it as a failure.

@@ -1,13 +1,14 @@
 """Guard: a thread of every worker process that looks after the process's own threads and ends it in order.
 
 Each second it keeps the leases of turns whose threads have written nothing for a while. A thread cannot be stopped
-from outside, so when one is silent for too long, or when the process has grown too large, the process *replaces
-itself*: its turns hand their runs back, it fetches nothing but urgent messages until they have, then nothing at all;
-the silent turns are given up, and the process starts anew by `exec` under its own id, so no supervisor is needed. Of
-several processes with hung threads one goes after the other, so that one is always there for urgent work.
+from outside, so when one hangs, or when the process has grown too large, the process *replaces itself*: its turns hand
+their runs back, it fetches nothing but urgent messages until they have, then nothing at all; the turns of hung threads
+are abandoned, and the process starts anew by `exec` under its own id, so no supervisor is needed. Of several processes
+with hung threads one restarts after the other, so that one is always there for urgent work.
 
-On SIGTERM Celery waits for its threads without end. The guard gives them `DRAIN_SECONDS`, takes the runs of the others
-back, so that another worker begins at once, and ends the process. Container platforms kill after 30 s.
+On SIGTERM Celery waits for its threads without end. The guard gives them `DRAIN_SECONDS`, releases the runs of the
+threads that are still busy, so that another worker begins at once, and ends the process. Container platforms kill
+after 30 s.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from integrations.core.process import activity, memory, stopping
 from integrations.core.process.activity import Activity
 from integrations.core.runs.querysets import LeaseLost
 
-BEAT = 1.0  # seconds between two looks
+BEAT = 1.0  # seconds between two checks
 KEEP_AFTER = 5.0  # seconds after which a turn that wrote nothing has its lease kept
 DRAIN_SECONDS = 18.0  # for running tasks after SIGTERM
 EXIT_SECONDS = 23.0  # after SIGTERM, then the process ends whatever still runs
@@ -37,8 +38,8 @@ URGENT_SECONDS = 20.0  # then for urgent tasks to end
 FETCH_SECONDS = 1.5  # a fetch that is under way may bring one more message for so long (kombu: BRPOP, one second)
 OTHERS_SEEN = timedelta(seconds=5)  # a process that reported within this time is alive
 OTHERS_RETURN = 60.0  # seconds in which another process that replaces itself should be back
-LONGEST_TURN = 90.0  # seconds after which a process replaces itself whatever the others do
-LOCK_TIMEOUT = "2s"  # a silent thread may hold the lock of its run's row
+LONGEST_WAIT_FOR_OTHERS = 90.0  # seconds after which a process replaces itself whatever the others do
+LOCK_TIMEOUT = "2s"  # a hung thread may hold the lock of its run's row
 _STEP = 0.1
 log = structlog.get_logger(__name__)
 
@@ -89,7 +90,7 @@ class Guard:
                 self._drain(self._terminated_at)
             if not (reason := self._reason_to_replace()):
                 self._wanted_at = 0.0
-            elif self._is_our_turn():
+            elif self._may_replace_now():
                 self._replace(reason)
             connection.close()
             self._wait(lambda: self._terminated_at is not None, BEAT)
@@ -99,19 +100,19 @@ class Guard:
             return
         self._kept_at = clock.monotonic()
         for one in activity.running():
-            if one.turn is not None and one.silence > KEEP_AFTER:
+            if one.turn is not None and one.idle_seconds > KEEP_AFTER:
                 _guarded(one.turn.keep_lease)
 
     def _reason_to_replace(self) -> str:
-        if silent := activity.silent():
-            return f"silent: {', '.join(one.title for one in silent)}"
+        if hung := activity.hung():
+            return f"hung: {', '.join(one.title for one in hung)}"
         used = memory.resident()
         if self._memory_limit and used > self._memory_limit:
-            return f"memory: {used // 2**20} MB, of which most came with {activity.grown() or 'unknown work'}"
+            return f"memory: {used // 2**20} MB, of which most came with {activity.memory_growth() or 'unknown work'}"
         return ""
 
-    def _is_our_turn(self) -> bool:
-        """Whether another process is there for urgent work, and none with hung threads goes first."""
+    def _may_replace_now(self) -> bool:
+        """Whether another process is there for urgent work, and none with hung threads restarts before this one."""
         now = clock.monotonic()
         self._wanted_at = self._wanted_at or now
         try:
@@ -121,7 +122,7 @@ class Guard:
         others.pop(self._dispatcher.owner, None)
         if others:
             self._others_at = now
-        if now - self._wanted_at > LONGEST_TURN:
+        if now - self._wanted_at > LONGEST_WAIT_FOR_OTHERS:
             return True
         if not others:
             return not self._others_at or now - self._others_at > OTHERS_RETURN
@@ -131,12 +132,12 @@ class Guard:
         """Start this process anew without losing what its other threads do."""
         log.error("worker.replaced", reason=reason, working_on=[one.describe() for one in activity.running()])
         stopping.request(urgent_too=False)
-        self._wait(lambda: not _not_silent(turns_only=True), HAND_BACK_SECONDS)
+        self._wait(lambda: not _working(turns_only=True), HAND_BACK_SECONDS)
         stopping.request(urgent_too=True)
-        self._wait_for_silence()
+        self._wait_until_idle()
         if self._terminated_at is not None:
             self._drain(self._terminated_at)
-        _give_up_turns(are_failures=True)
+        _end_turns(are_failures=True)
         self._leave()
         try:
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this process's own command
@@ -151,7 +152,7 @@ class Guard:
         self._wait(lambda: not activity.running(), began + DRAIN_SECONDS - clock.monotonic())
         if left := activity.running():
             log.warning("worker.drained", interrupted=[one.describe() for one in left])
-            _give_up_turns(are_failures=False)
+            _end_turns(are_failures=False)
             self._leave()
         else:
             self._wait(lambda: False, began + EXIT_SECONDS - clock.monotonic())
@@ -163,12 +164,12 @@ class Guard:
             self._keep_leases()
             clock.sleep(_STEP)
 
-    def _wait_for_silence(self) -> None:
+    def _wait_until_idle(self) -> None:
         """Until no task has run for as long as a fetch that is under way may still bring one."""
         until = clock.monotonic() + URGENT_SECONDS
         busy_at = clock.monotonic()
         while clock.monotonic() < min(until, busy_at + FETCH_SECONDS):
-            if _not_silent(turns_only=False):
+            if _working(turns_only=False):
                 busy_at = clock.monotonic()
             self._wait(lambda: False, _STEP)
 
@@ -191,21 +192,21 @@ class Guard:
             log.exception("worker.guard_failed")
 
 
-def _not_silent(*, turns_only: bool) -> list[Activity]:
-    """Running tasks that are not silent."""
-    return [one for one in activity.running() if not one.is_silent and (one.turn is not None or not turns_only)]
+def _working(*, turns_only: bool) -> list[Activity]:
+    """Running tasks whose threads do not hang."""
+    return [one for one in activity.running() if not one.is_hung and (one.turn is not None or not turns_only)]
 
 
-def _give_up_turns(*, are_failures: bool) -> None:
+def _end_turns(*, are_failures: bool) -> None:
     """End the turns that threads are still in. Their threads can write nothing from now on."""
     for one in activity.running():
         if one.turn is None:
             continue
-        if one.is_silent:
+        if one.is_hung:
             log.error("worker.turn_abandoned", **one.describe())
             _guarded(lambda turn=one.turn, at=one.position: turn.abandon(at))  # type: ignore[misc]
         else:
-            _guarded(lambda turn=one.turn: turn.take_back(is_failure=are_failures))  # type: ignore[misc]
+            _guarded(lambda turn=one.turn: turn.release(is_failure=are_failures))  # type: ignore[misc]
 
 
 def _guarded(act: Callable[[], object]) -> None:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import DropdownFilter
 
 from integrations.core import clock
-from integrations.core.filters import Exactly, OneOf
+from integrations.core.filters import ColumnValueFilter, ExactValueFilter
 from integrations.gateway.models import Call
 from integrations.gateway.stats.usage_page import BY_HAND
 from integrations.quota.permits import lanes
@@ -19,44 +19,44 @@ from integrations.quota.permits import lanes
 _TIMES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 
 
-class TenantFilter(Exactly):
+class TenantFilter(ExactValueFilter):
     """Filter by the exact id of a location or company."""
 
     title, parameter_name = "tenant", "resource_id"
 
 
-class TraceIdFilter(Exactly):
+class TraceIdFilter(ExactValueFilter):
     """Filter by the vendor's exact trace id."""
 
     title, parameter_name = "trace id", "trace_id"
 
 
-class OperationFilter(OneOf):
+class OperationFilter(ColumnValueFilter):
     """Filter by operation key."""
 
     title = parameter_name = "operation"
 
 
-class StatusFilter(OneOf):
+class StatusFilter(ColumnValueFilter):
     """Filter by HTTP status."""
 
     title, parameter_name, empty = "status", "status", "no answer"
 
 
-class CodeFilter(OneOf):
+class CodeFilter(ColumnValueFilter):
     """Filter by the error's code; empty for slow calls without an error."""
 
     title, parameter_name, empty = "error", "code", "none, but slow"
 
 
-class JobFilter(OneOf):
+class JobFilter(ColumnValueFilter):
     """Filter by the job that made the call."""
 
     title = parameter_name = "job"
     empty = BY_HAND
 
 
-class LaneFilter(OneOf):
+class LaneFilter(ColumnValueFilter):
     """Filter by quota lane."""
 
     title = parameter_name = "lane"

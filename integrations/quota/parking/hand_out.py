@@ -101,7 +101,7 @@ class HandOut:
             self.agenda.ask(ticket.key, clock.monotonic() + _BROKER_WAIT)
 
     def _serve(self, keys: list[str]) -> None:
-        self.unstarted = self.rows.unstarted()
+        self.unstarted = self.rows.unstarted_count()
         heads = self.rows.heads(keys)
         for key in keys:
             self.agenda.forget(key)

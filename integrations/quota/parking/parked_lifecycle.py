@@ -1,9 +1,9 @@
 """Life cycle of a parked task in a worker: begin, renew, end.
 
-A task that was handed out waits again when its ticket has lapsed and it has not begun. One that runs waits again when
-its process has not renewed it for `LEASE`. A thread of the process (`dispatcher.py`) renews all of them together, so
-the tasks of a killed worker are back within half a minute, where the broker takes a quarter of an hour. In a process
-without that thread (the children of a prefork worker) none renews them, and a task has `LONGEST` from its start.
+A task that was sent waits again when its ticket has lapsed and no worker has begun it. A running one waits again when
+its process has not renewed its lease for `LEASE_TERM`. A thread of the process (`dispatcher.py`) renews all of them
+together, so the tasks of a killed worker wait again within half a minute, where the broker takes a quarter of an hour.
+A process without that thread (a child of a prefork worker) renews none, and a task has `UNRENEWED_TERM` from its start.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from django.db.models.functions import Now
 
 from integrations.quota.models import Parked
 
-LEASE = timedelta(seconds=30)
+LEASE_TERM = timedelta(seconds=30)
 RENEW = 10.0  # seconds between two renewals
-LONGEST = timedelta(minutes=10)
+UNRENEWED_TERM = timedelta(minutes=10)
 _END = "DELETE FROM quota_parked WHERE id = %s AND turn = %s AND state = %s"
 
-_here: dict[int, int] = {}
+_begun_here: dict[int, int] = {}
 _lock = threading.Lock()
 _is_renewing = threading.Event()
 
@@ -31,17 +31,19 @@ _is_renewing = threading.Event()
 def begin(row_id: int, turn: int) -> bool:
     """Mark the task as running in this process; False when the message is stale."""
     handed = Parked.objects.filter(pk=row_id, turn=turn, state=Parked.State.HANDED)
-    if not handed.update(state=Parked.State.RUNNING, back_at=_in(LEASE if _is_renewing.is_set() else LONGEST)):
+    if not handed.update(
+        state=Parked.State.RUNNING, back_at=_in(LEASE_TERM if _is_renewing.is_set() else UNRENEWED_TERM)
+    ):
         return False
     with _lock:
-        _here[row_id] = turn
+        _begun_here[row_id] = turn
     return True
 
 
 def leave(row_id: int) -> None:
     """Stop renewing the task here. Its row stays, and waits again later if it is still marked as running."""
     with _lock:
-        _here.pop(row_id, None)
+        _begun_here.pop(row_id, None)
 
 
 def end(row_id: int, turn: int) -> None:
@@ -55,16 +57,16 @@ def end(row_id: int, turn: int) -> None:
 
 
 def renew() -> None:
-    """Renew the tasks of this process. From now on each of them has `LEASE` only."""
+    """Renew the tasks of this process. From now on each of them has `LEASE_TERM` only."""
     _is_renewing.set()
     with _lock:
-        rows = list(_here)
+        rows = list(_begun_here)
     if rows:
-        Parked.objects.filter(pk__in=rows, state=Parked.State.RUNNING).update(back_at=_in(LEASE))
+        Parked.objects.filter(pk__in=rows, state=Parked.State.RUNNING).update(back_at=_in(LEASE_TERM))
 
 
 def stop_renewing() -> None:
-    """From now on a task that begins here gets `LONGEST`, because no thread renews it."""
+    """From now on a task that begins here gets `UNRENEWED_TERM`, because no thread renews it."""
     _is_renewing.clear()
 
 

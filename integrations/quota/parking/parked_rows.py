@@ -132,7 +132,7 @@ class ParkedRows:
         """Let tasks wait again whose worker died or whose message was lost. Returns their resources."""
         return {key for (key,) in self._rows(_LAPSED, [])}
 
-    def unstarted(self) -> int:
+    def unstarted_count(self) -> int:
         """How many tasks are handed out and not begun."""
         return int(self._rows("SELECT count(*) FROM quota_parked WHERE state = 'handed'", [])[0][0])
 

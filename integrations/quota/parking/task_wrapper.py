@@ -1,4 +1,4 @@
-"""Wrapper of the quota around every running task (`core.celery_tasks` calls it): ticket, parked row, usage by job."""
+"""Wrapper of the quota around every task (`core.celery_tasks` calls it): ticket, parked row, usage by job."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ log = structlog.get_logger(__name__)
 
 
 class ParkingWrapper:
-    """Implements `core.celery_tasks.Waiting`."""
+    """Implements `core.celery_tasks.TaskWrapper`."""
 
     @contextmanager
-    def around(self, task: str, headers: Mapping[str, Any]) -> Iterator[bool]:
+    def running(self, task: str, headers: Mapping[str, Any]) -> Iterator[bool]:
         """Yields whether the task is to run: not for a stale message."""
         parked = headers.get("parked") or {}
         with usage.spent_by(task):

@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 
-LEASE = timedelta(seconds=9)
+LEASE_TERM = timedelta(seconds=9)
 DEADLINE = 6.0  # seconds for the vendor's response
 _ORPHANS_AT_ONCE = 500
 
@@ -41,7 +41,7 @@ def claim(
     wanted: dict[str, str | int | float | datetime | None] = {
         "id": credential_id,
         "owner": owner,
-        "term": LEASE.total_seconds(),
+        "term": LEASE_TERM.total_seconds(),
         "seen": seen,
         "due": due_before,
         "halted": halted_before,
@@ -82,13 +82,13 @@ _CLAIM = f"""
 
 def renew(row: Credential) -> bool:
     """Extend the lease before a second call. False when another worker has it by now."""
-    return Credential.objects.leased_to(row).update(lease_until=Now() + LEASE) == 1
+    return Credential.objects.leased_to(row).update(lease_until=Now() + LEASE_TERM) == 1
 
 
 def claimed_at(row: Credential) -> datetime:
     """When `claim` took this row, by the database's clock."""
     assert row.lease_until is not None
-    return row.lease_until - LEASE
+    return row.lease_until - LEASE_TERM
 
 
 def is_repeat(row: Credential) -> bool:

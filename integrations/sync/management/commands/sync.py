@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import QuerySet
 
 from integrations.core import clock
-from integrations.sync import plans, queries, tasks, watch
+from integrations.sync import plans, queries, tasks, wait_for_runs
 from integrations.sync.models import Plan
 from integrations.sync.queries import Progress
 from integrations.sync.resources import RESOURCES
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError("no enabled plan fits: is the app installed there? `manage.py status` lists what is")
         if options["wait"]:
             _need_workers()
-            watch.until_done(ids, asked_at=now, show=not options["json"])
+            wait_for_runs.until_done(ids, asked_at=now, show=not options["json"])
         outcome = queries.progress(Plan.objects.filter(pk__in=ids))
         self.stdout.write(_as_json(outcome) if options["json"] else _as_text(outcome, waited=options["wait"]))
         failed = [entry for entry in outcome if entry.status in ("failed", "cancelled")]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from integrations.core import watch
-from integrations.core.watch import Watched
+from integrations.core import progress_display
+from integrations.core.progress_display import WorkProgress
 from integrations.sync.models import Plan, Run
 from integrations.sync.queries import Progress, progress
 
@@ -14,7 +14,9 @@ from integrations.sync.queries import Progress, progress
 def until_done(plan_ids: Sequence[int], *, asked_at: datetime, show: bool) -> None:
     """Return when every plan has had the run requested at `asked_at`. Progress goes to standard error."""
     plans = Plan.objects.filter(pk__in=plan_ids)
-    watch.until_over(lambda: [_watched(entry, asked_at) for entry in progress(plans.all())], show=show)
+    progress_display.show_until_done(
+        lambda: [_work_progress(entry, asked_at) for entry in progress(plans.all())], show=show
+    )
 
 
 def is_done(entry: Progress, asked_at: datetime) -> bool:
@@ -23,7 +25,7 @@ def is_done(entry: Progress, asked_at: datetime) -> bool:
     return entry.status != Run.Status.RUNNING and not (waits and entry.enabled)
 
 
-def _watched(entry: Progress, asked_at: datetime) -> Watched:
+def _work_progress(entry: Progress, asked_at: datetime) -> WorkProgress:
     total = entry.seen if entry.status == Run.Status.COMPLETE else entry.total
     title = f"{entry.location_id} {entry.resource}"
-    return Watched(entry.plan_id, title, entry.seen, total, is_done(entry, asked_at))
+    return WorkProgress(entry.plan_id, title, entry.seen, total, is_done(entry, asked_at))
