@@ -162,41 +162,40 @@ def test_one_job_and_one_tenant_get_a_share_of_the_threads(defined: Defined) -> 
     for tenant in tenants:
         install(App.objects.get(), tenant)
     ask(hanging, *tenants)
-    taken = runs.take_due(100, now + timedelta(seconds=1))
+    taken = runs.take_due(100, clock.now())
     assert len(taken) == 12
     Run.objects.filter(pk__in=taken[6:]).update(lease_owner="", lease_until=None)
     leased = Run.objects.filter(pk__in=taken[:6])
     leased.update(lease_owner="a worker", lease_until=now + HOUR)
-    assert runs.take_due(100, now + timedelta(seconds=1)) == [], "six are at work"
+    assert runs.take_due(100, clock.now()) == [], "six are at work"
     for number in range(5):
         ask(defined(lambda run: None, name=f"test.{number}"), tenants[0], "loc0")
-    later = now + timedelta(seconds=1)
     tenants_of = dict(Run.objects.values_list("pk", "schedule__tenant_id"))
-    found = [tenants_of[pk] for pk in runs.take_due(100, later)]
+    found = [tenants_of[pk] for pk in runs.take_due(100, clock.now())]
     assert (found.count("loc0"), found.count(tenants[0])) == (5, 5)
     Run.objects.filter(lease_owner="queued").update(lease_owner="", lease_until=None)
     Run.objects.filter(schedule__tenant_id="loc0", schedule__job__in=["test.0", "test.1", "test.2"]).update(
         lease_owner="a worker", lease_until=now + HOUR
     )
-    assert "loc0" not in [tenants_of[pk] for pk in runs.take_due(100, later)], "three of its runs are at work"
+    assert "loc0" not in [tenants_of[pk] for pk in runs.take_due(100, clock.now())], "three of its runs are at work"
 
 
 def test_interactive_jobs_go_to_the_urgent_queue_on_a_share_of_its_threads(defined: Defined) -> None:
     """Of the 4 threads that are kept for urgent work, 2 for one job."""
-    now = clock.now() + timedelta(seconds=1)
+    now = clock.now()
     WorkerProcess.objects.report("worker", threads=16, queues=[URGENT, DEFAULT], now=now)
     button = defined(lambda run: None, name="test.button", lane=Lane.INTERACTIVE)
     other = defined(lambda run: None, name="test.other", lane=Lane.INTERACTIVE)
     bulk = ask(defined(lambda run: None), "loc0")
     ask(button, *TENANTS[:4])
-    assert runs.take_due(100, now) == [bulk.pk]
+    assert runs.take_due(100, clock.now()) == [bulk.pk]
     Run.objects.filter(pk=bulk.pk).update(lease_owner="a worker", lease_until=now + HOUR)
-    hung = runs.take_interactive(2, now)
+    hung = runs.take_interactive(2, clock.now())
     assert len(hung) == 2
     Run.objects.filter(pk__in=hung).update(lease_owner="a worker", lease_until=now + HOUR)
-    assert runs.take_interactive(100, now) == [], "two of the job are at work"
+    assert runs.take_interactive(100, clock.now()) == [], "two of the job are at work"
     click = ask(other, "loc0")
-    assert runs.take_interactive(100, now + timedelta(seconds=1)) == [click.pk]
+    assert runs.take_interactive(100, clock.now()) == [click.pk]
     assert tasks.INTERACTIVE_SOURCE.queue == URGENT
 
 
