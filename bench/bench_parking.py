@@ -22,7 +22,7 @@ from integrations.quota.parking import queue  # noqa: E402
 from integrations.quota.permits import governor, scripts  # noqa: E402
 from integrations.quota.permits.lanes import Lane  # noqa: E402
 
-TASKS, PATIENCE = 400, 75.0
+TASKS, TIMEOUT = 400, 75.0
 _COUNTING = ("incrby", "incr", "get")  # this benchmark's own commands; nothing else sends them
 WAYS = {
     "parked": "parked, started with its ticket",
@@ -63,7 +63,7 @@ def measure(way: str) -> str:
         commands, started = redis_commands(_COUNTING), time.monotonic()
         for number in range(TASKS):
             send(way, number)
-        until(lambda: counted(way, "done") >= TASKS, PATIENCE)
+        until(lambda: counted(way, "done") >= TASKS, TIMEOUT)
         took, spent = time.monotonic() - started, redis_commands(_COUNTING) - commands
     current_app.control.purge()
     done = max(1, counted(way, "done"))

@@ -46,7 +46,7 @@ def permits(names: list[str], *, settled: bool = True) -> Work:
     turn = itertools.cycle(names)
 
     def work() -> None:
-        permit = governor.acquire(APP, next(turn), lane=Lane.INTERACTIVE, timeout=5.0, patience=0.0)
+        permit = governor.acquire(APP, next(turn), lane=Lane.INTERACTIVE, timeout=5.0, max_wait=0.0)
         if settled:
             said = RateSnapshot(max=LIMIT, remaining=LIMIT - 1, daily_limit=200_000, daily_remaining=150_000)
             governor.settle(permit, received_at=clock.monotonic(), rate=said)

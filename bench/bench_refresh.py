@@ -65,12 +65,12 @@ def endpoint(port: Any) -> None:
             }
         )
 
-    async def told(_: web.Request) -> web.Response:
+    async def show_count(_: web.Request) -> web.Response:
         return web.json_response(count)
 
     async def serve() -> None:
         app = web.Application()
-        app.add_routes([web.post("/oauth/token", token), web.get("/count", told)])
+        app.add_routes([web.post("/oauth/token", token), web.get("/count", show_count)])
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

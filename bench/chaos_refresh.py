@@ -47,9 +47,9 @@ def sweep(world: Chaos, killed: threading.Event) -> None:
     """Run the sweep until all are killed, then until all rows are repaired."""
     try:
         while not killed.is_set():
-            chaos.sweep_until_repaired(world, patience=0)
+            chaos.sweep_until_repaired(world, timeout=0)
             killed.wait(chaos.SWEEP_EVERY)
-        chaos.sweep_until_repaired(world, patience=60)
+        chaos.sweep_until_repaired(world, timeout=60)
     finally:
         connection.close()
 

@@ -151,14 +151,14 @@ class Deployment:
             harm()
             self.done[harm.__name__.strip("_").replace("_", " ")] += 1
 
-    def watch_until(self, reached: Callable[[], bool], patience: float) -> float:
+    def watch_until(self, reached: Callable[[], bool], timeout: float) -> float:
         """Every second: start again what has ended, count messages in the broker, and weigh the processes.
 
-        Returns the seconds until `reached`, or `patience`. In the main thread, because the servers end with the thread
+        Returns the seconds until `reached`, or `timeout`. In the main thread, because the servers end with the thread
         that starts them.
         """
         began = time.monotonic()
-        while not reached() and time.monotonic() - began < patience:
+        while not reached() and time.monotonic() - began < timeout:
             time.sleep(1.0)
             self.supervisor.revive()
             with suppress(redis.RedisError):

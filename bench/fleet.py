@@ -52,13 +52,13 @@ def call_for_ever(errand: Errand, limiter: Limiter, chance: random.Random, trips
 def main() -> None:
     """Run the errands until standard input closes."""
     django.setup()
-    told: dict[str, Any] = json.loads(sys.stdin.readline())
+    given: dict[str, Any] = json.loads(sys.stdin.readline())
     trips: dict[str, list[float]] = {name: [] for name in LIMITERS}
-    for one in told["errands"]:
+    for one in given["errands"]:
         errand = Errand(**{**one, "place": Place(**one["place"])})
         for number in range(errand.threads):
             limiter = LIMITERS[errand.limiter](errand.place)
-            chance = random.Random(f"{told['number']} {errand.path} {number}")
+            chance = random.Random(f"{given['number']} {errand.path} {number}")
             threading.Thread(
                 target=call_for_ever, args=(errand, limiter, chance, trips[errand.limiter]), daemon=True
             ).start()

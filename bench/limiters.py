@@ -57,7 +57,7 @@ class Governor:
         while True:
             try:
                 self.permit = governor.acquire(
-                    self.place.app, self.place.resource, lane=Lane.BULK, timeout=10.0, patience=2.0
+                    self.place.app, self.place.resource, lane=Lane.BULK, timeout=10.0, max_wait=2.0
                 )
             except QuotaExhausted as error:
                 time.sleep(error.retry_after or 0.0)

@@ -34,9 +34,9 @@ def finish(permit: Permit) -> None:
     count("done")
 
 
-def permit(patience: float | None = None) -> Permit:
-    """A permit of this way's resource, waited for up to `patience` seconds."""
-    return governor.acquire(APP, WAY, lane=Lane.BULK, timeout=5.0, patience=patience)
+def permit(max_wait: float | None = None) -> Permit:
+    """A permit of this way's resource, waited for up to `max_wait` seconds."""
+    return governor.acquire(APP, WAY, lane=Lane.BULK, timeout=5.0, max_wait=max_wait)
 
 
 @task("bench.parked")
@@ -50,13 +50,13 @@ def parked(*, number: int, **_: Any) -> None:
 def blocked(*, number: int) -> None:
     """Wait in the worker thread."""
     count("delivered")
-    finish(permit(patience=120.0))
+    finish(permit(max_wait=120.0))
 
 
 def _retrying(task: Task[Any, Any], wait: Any) -> None:
     count("delivered")
     try:
-        held = permit(patience=0.0)
+        held = permit(max_wait=0.0)
     except QuotaExhausted as error:
         raise task.retry(countdown=wait(error, task.request.retries)) from None
     finish(held)

@@ -22,7 +22,7 @@ from hlapp.embedded.locks import try_lock, waiting_lock
 from hlapp.env import ConfigurationError
 
 _LOCK, _ENVIRONMENT = "lock", "environment.json"
-_PATIENCE = 2.0  # seconds: a command that looks for demos holds the lock for a moment
+_LOCK_TIMEOUT = 2.0  # seconds: a command that looks for demos holds the lock for a moment
 _OWN = ("DEBUG", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAULT_KEYS")
 
 
@@ -33,7 +33,7 @@ def running(directory: Path) -> Iterator[None]:
     published = directory / _ENVIRONMENT
     with ExitStack() as held:
         try:
-            held.enter_context(waiting_lock(directory / _LOCK, _PATIENCE))
+            held.enter_context(waiting_lock(directory / _LOCK, _LOCK_TIMEOUT))
         except EmbeddedError:
             message = f"a demo with the database {directory.name} is running: stop it, or choose another --database"
             raise EmbeddedError(message) from None

@@ -13,7 +13,7 @@ from hlapp.embedded.home import Account, Home
 from integrations.core import clock
 
 _PORT_TRIES = 5
-PATIENCE = 30.0  # seconds for a start, a stop, or for the servers of a killed run to end
+TIMEOUT = 30.0  # seconds for a start, a stop, or for the servers of a killed run to end
 _TICK = 0.02
 _TAKEN = "Address already in use"
 
@@ -36,7 +36,7 @@ class Handle:
     def stop(self) -> None:
         """End the server if this process started it; release its lock."""
         if self.server is not None:
-            self.server.stop(self.engine.stop_signal, PATIENCE)
+            self.server.stop(self.engine.stop_signal, TIMEOUT)
         if self.lock is not None:
             self.lock.close()
         self.server = self.lock = None
@@ -67,7 +67,7 @@ def obtain(engine: Engine, home: Home) -> Handle:
     A held lock means a live server, one that is still starting, or one on its way out after its launcher was
     killed. The loop tries to start and to join in turn until one works.
     """
-    deadline = clock.monotonic() + PATIENCE
+    deadline = clock.monotonic() + TIMEOUT
     while clock.monotonic() < deadline:
         lock = home.lock()
         if lock is not None:
@@ -108,7 +108,7 @@ def _run(engine: Engine, home: Home, account: Account, lock: IO[bytes]) -> proce
     try:
         _await(engine, server, account)
     except BaseException:
-        server.stop(engine.stop_signal, PATIENCE)
+        server.stop(engine.stop_signal, TIMEOUT)
         raise
     if server.alive:
         return server
@@ -119,8 +119,8 @@ def _run(engine: Engine, home: Home, account: Account, lock: IO[bytes]) -> proce
 
 def _await(engine: Engine, server: process.Server, account: Account) -> None:
     """Return when it answers or has ended."""
-    deadline = clock.monotonic() + PATIENCE
+    deadline = clock.monotonic() + TIMEOUT
     while server.alive and not engine.answers(account):
         if clock.monotonic() > deadline:
-            raise EmbeddedError(f"{engine.name} did not answer within {PATIENCE:.0f} s; is the machine overloaded?")
+            raise EmbeddedError(f"{engine.name} did not answer within {TIMEOUT:.0f} s; is the machine overloaded?")
         clock.sleep(_TICK)

@@ -29,9 +29,9 @@ def try_lock(path: Path) -> IO[bytes] | None:
 
 
 @contextmanager
-def waiting_lock(path: Path, patience: float) -> Iterator[None]:
-    """Hold the lock inside the `with` block. Raises EmbeddedError if it is not free within `patience` seconds."""
-    deadline = clock.monotonic() + patience
+def waiting_lock(path: Path, timeout: float) -> Iterator[None]:
+    """Hold the lock inside the `with` block. Raises EmbeddedError if it is not free within `timeout` seconds."""
+    deadline = clock.monotonic() + timeout
     while (lock := try_lock(path)) is None:
         if clock.monotonic() > deadline:
             raise EmbeddedError(f"{path} is held by another start: wait for it or end it, or {OWN_SERVERS}")

@@ -65,13 +65,13 @@ class Server:
         """Whether the process is running."""
         return self._process.poll() is None
 
-    def stop(self, signal: int, patience: float) -> None:
-        """Signal it; what does not end within `patience` seconds is killed."""
+    def stop(self, signal: int, timeout: float) -> None:
+        """Signal it; what does not end within `timeout` seconds is killed."""
         self._watchdog.call_off()
         if self.alive:
             self._process.send_signal(signal)
         try:
-            self._process.wait(patience)
+            self._process.wait(timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -10,7 +10,7 @@ from hlapp.embedded import binaries
 from hlapp.embedded.engine import Engine
 from hlapp.embedded.errors import unusable
 from hlapp.embedded.home import Home, private_directory
-from hlapp.embedded.launch import PATIENCE, Handle, obtain
+from hlapp.embedded.launch import TIMEOUT, Handle, obtain
 from hlapp.embedded.locks import waiting_lock
 from hlapp.embedded.postgres import Postgres
 from hlapp.embedded.valkey import Valkey
@@ -72,7 +72,7 @@ def start(directory: Path, *, durable: bool = True, database: bool = True, redis
     try:
         private_directory(directory)
         # One start at a time: of two at once, neither shall own one server and join the other's.
-        with waiting_lock(directory / "starting.lock", PATIENCE):
+        with waiting_lock(directory / "starting.lock", TIMEOUT):
             return Services(_obtain(wanted, directory))
     except OSError as error:
         raise unusable(error, directory) from error

@@ -33,7 +33,7 @@ from integrations.tokens.access import api_endpoint, mint_on_demand
 from integrations.tokens.access.access_token import AccessToken
 from integrations.tokens.models import CredentialKey
 
-DEADLINE = 30.0  # seconds
+DEADLINE_SECONDS = 30.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
     params: Mapping[str, Any] | None = None,
     body: Any = None,
     lane: Lane = Lane.BULK,
-    deadline: float = DEADLINE,
+    deadline: float = DEADLINE_SECONDS,
     retries: int | None = None,
     repeatable: bool = False,
     into: BinaryIO | None = None,

@@ -20,7 +20,7 @@ from integrations.gateway import client
 from integrations.gateway.client import Result
 from integrations.highlevel import files
 
-DEADLINE = 300.0  # seconds; half a gigabyte, the most the vendor takes of a video, at 14 Mbit/s
+DEADLINE_SECONDS = 300.0  # seconds; half a gigabyte, the most the vendor takes of a video, at 14 Mbit/s
 LARGEST = 1024 * 1024 * 1024  # bytes of a download, by default
 
 
@@ -45,7 +45,7 @@ def upload(
     media_type = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     with file.open("rb") as content:
         part = (file.name, content, media_type)
-        return client.call(operation, body={**(body or {}), field: part}, **{"deadline": DEADLINE, **how})
+        return client.call(operation, body={**(body or {}), field: part}, **{"deadline": DEADLINE_SECONDS, **how})
 
 
 def download(operation: str, to: Path, *, largest: int = LARGEST, **how: Any) -> Downloaded:
@@ -55,11 +55,11 @@ def download(operation: str, to: Path, *, largest: int = LARGEST, **how: Any) ->
     PayloadTooLarge for more than `largest` bytes, and what `client.call` raises; `to` is unchanged after an error.
     """
     with complete(to) as into:
-        result = client.call(operation, into=into, largest=largest, **{"deadline": DEADLINE, **how})
+        result = client.call(operation, into=into, largest=largest, **{"deadline": DEADLINE_SECONDS, **how})
         return Downloaded(to, into.tell(), result.content_type, result.trace_id)
 
 
-def fetch(url: str, to: Path, *, deadline: float = DEADLINE, largest: int = LARGEST) -> Downloaded:
+def fetch(url: str, to: Path, *, deadline: float = DEADLINE_SECONDS, largest: int = LARGEST) -> Downloaded:
     """Download a public URL (a media file's `url`, an attachment, a recording) to the file `to`.
 
     The request carries no token and costs no permit, because it does not go to the API. Raises BadRequest for a URL

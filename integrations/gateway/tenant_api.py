@@ -44,7 +44,7 @@ class TenantApi:
     location: str | None = field(default=None, kw_only=True)
     company: str | None = field(default=None, kw_only=True)
     lane: Lane = field(default=Lane.BULK, kw_only=True)
-    deadline: float = field(default=client.DEADLINE, kw_only=True)
+    deadline: float = field(default=client.DEADLINE_SECONDS, kw_only=True)
     retries: int | None = field(default=None, kw_only=True)
 
     def call(

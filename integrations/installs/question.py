@@ -100,7 +100,7 @@ def token_state(row: Installation, *, conclusive: bool) -> TokenState:
 
 def _refreshed(credential: Credential, *, refused: bool) -> TokenState:
     try:
-        refresh(credential.pk, lane=Lane.EVENTS, seen=credential.generation)
+        refresh(credential.pk, lane=Lane.EVENTS, expected_generation=credential.generation)
     except (GrantRevoked, RequestRejected, ScopeMissing):  # the last two: the company's token mints none
         return TokenState(alive=False if refused else None)
     except LocationInactive:

@@ -15,7 +15,7 @@ from integrations.gateway.tenant_api import Json, TenantApi, given
 from integrations.jobs.listing_positions import ListingKind, ListingPositions
 
 # A unit of work that has begun waits for its permit here: a parked one would begin again with its first call.
-PATIENCE = 10.0  # seconds
+PERMIT_WAIT_SECONDS = 10.0  # seconds
 T = TypeVar("T")
 
 
@@ -42,7 +42,7 @@ class InRun(TenantApi):
     def call(
         self, operation: str, params: Json | None = None, body: Any = None, *, version: str | None = None
     ) -> Result:
-        """As `client.call`, but waits up to PATIENCE for a permit in the middle of an item."""
+        """As `client.call`, but waits up to PERMIT_WAIT_SECONDS for a permit in the middle of an item."""
         return self._asked(lambda: super(InRun, self).call(operation, params, body, version=version))
 
     def pages(
@@ -83,7 +83,7 @@ class InRun(TenantApi):
         return self._asked(lambda: client.page(operation, **how))
 
     def _asked(self, act: Callable[[], T]) -> T:
-        until = clock.monotonic() + PATIENCE
+        until = clock.monotonic() + PERMIT_WAIT_SECONDS
         while True:
             self.run.touch()
             try:

@@ -57,14 +57,14 @@ class PermittedAttempt:
 
 @contextmanager
 def permitted(
-    app: str, resource: str, *, lane: Lane, timeout: float, patience: float | None = None
+    app: str, resource: str, *, lane: Lane, timeout: float, max_wait: float | None = None
 ) -> Iterator[PermittedAttempt]:
     """A permit for one HTTP attempt of at most `timeout` seconds to the resource (app client id, resource id).
 
-    `patience` is the longest wait for the permit in seconds, the lane's horizon unless given. Raises QuotaExhausted and
+    `max_wait` is the longest wait for the permit in seconds, the lane's horizon unless given. Raises QuotaExhausted and
     StoreUnavailable when there is no permit.
     """
-    attempt = PermittedAttempt(tickets.acquire(app, resource, lane=lane, timeout=timeout, patience=patience), lane)
+    attempt = PermittedAttempt(tickets.acquire(app, resource, lane=lane, timeout=timeout, max_wait=max_wait), lane)
     try:
         yield attempt
     except Exception as error:

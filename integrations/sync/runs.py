@@ -38,7 +38,7 @@ from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES, Request, Resource, Single
 
 SLICE = 10.0  # seconds of one turn: long enough that the queue costs nothing, short enough to share the workers
-DEADLINE = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
+DEADLINE_SECONDS = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
 _REFUSED = (400, 422)  # what the vendor answers to a filter it does not know
 _REFUSED_AGAIN = 3  # refusals in a row of one page until the run fails
 _ENDS_AGAIN = 2  # times that a page which ends the listing too early is asked for again
@@ -207,7 +207,7 @@ class SyncTurn(turn.Turn[Run]):
     def _call(self) -> dict[str, Any]:
         """What every call of the run has in common."""
         plan = self.run.plan
-        return {"app": plan.app, "location": plan.location_id, "lane": Lane.BULK, "deadline": DEADLINE}
+        return {"app": plan.app, "location": plan.location_id, "lane": Lane.BULK, "deadline": DEADLINE_SECONDS}
 
     def _commit(self, got: Page, asked_at: datetime) -> None:
         """Commit the page. The lease is checked last: when it is lost, the merged records are rolled back with it."""

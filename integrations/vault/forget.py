@@ -18,7 +18,7 @@ from integrations.vault import census, keys
 from integrations.vault.rotation import Watcher
 
 _PAUSE = 0.2  # seconds between passes, for rows that another transaction is writing
-_PATIENCE = 25  # passes in a row that delete nothing
+_MOST_IDLE_PASSES = 25  # passes in a row that delete nothing
 
 
 class LostKeyHandler(Protocol):
@@ -70,15 +70,15 @@ def run(key_id: str, *, actor: str, watcher: Watcher = Watcher()) -> ForgetResul
     result, subject = ForgetResult(key_id), f"key:{key_id}"
     if counts := sealed_counts(key_id):
         audit.record("vault.forget_started", actor=actor, subject=subject, held=counts)
-    patience = _PATIENCE
-    while patience:
+    passes_left = _MOST_IDLE_PASSES
+    while passes_left:
         moved = _pass(result, actor, watcher)
         found = census.count()
         result.left = found.by_key[key_id]
         result.unread = [f"{label}: {reason}" for label, reason in found.unread.items()]
         if not result.left or result.stopped:
             break
-        patience = _PATIENCE if moved else patience - 1
+        passes_left = _MOST_IDLE_PASSES if moved else passes_left - 1
         clock.sleep(_PAUSE)
     if result.ends:
         audit.record("vault.forget_finished", actor=actor, subject=subject, ends=result.ends, left=result.left)

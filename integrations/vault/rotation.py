@@ -33,7 +33,7 @@ from integrations.vault.seal import seal_under, unseal_with
 
 BATCH = 500
 _PAUSE = 0.2  # seconds between passes, for rows that were locked
-_PATIENCE = 25  # passes in a row that re-seal nothing
+_MOST_IDLE_PASSES = 25  # passes in a row that re-seal nothing
 
 Blobs = list[tuple[Any, bytes, bytes]]
 
@@ -95,8 +95,8 @@ def run(*, actor: str, watcher: Watcher, batch: int = BATCH) -> RotationResult:
 
 def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> RotationResult:
     """Re-seal all columns and external stores until older keys seal nothing but broken values."""
-    result, patience = RotationResult(key_id=ring.newest), _PATIENCE
-    while patience:
+    result, passes_left = RotationResult(key_id=ring.newest), _MOST_IDLE_PASSES
+    while passes_left:
         before = result.resealed
         result.busy, result.broken, result.unread = 0, [], []
         for column in columns.registered():
@@ -108,7 +108,7 @@ def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> RotationRe
                 result.unread.append(f"{store.label}: {error}")
         if result.stopped or not result.busy:
             break
-        patience = _PATIENCE if result.resealed > before else patience - 1
+        passes_left = _MOST_IDLE_PASSES if result.resealed > before else passes_left - 1
         clock.sleep(_PAUSE)
     return result
 

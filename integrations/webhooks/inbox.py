@@ -9,7 +9,7 @@ FOR KEY SHARE only, which an UPDATE of the row allows. A worker that finds nothi
 before it writes that the mailbox is not due (`lease.release`). So either it sees the event, or the delivery sees the
 mailbox as not due and makes it due.
 
-That lock is held for milliseconds, so a delivery tries again for up to `PATIENCE`. When the wait for this
+That lock is held for milliseconds, so a delivery tries again for up to `MAILBOX_WAIT_SECONDS`. When the wait for this
 lock, or for the database, times out, further deliveries are refused at once for a while (`webhooks.breaker`).
 
 The vendor signs the events of all apps with one key, so a valid signature does not prove that an event is for an app of
@@ -40,7 +40,7 @@ from integrations.webhooks.envelope import Envelope
 
 COME_BACK = 30.0  # seconds; the Retry-After for the vendor while the store is away
 _FIRST_PAUSE = 0.005
-PATIENCE = 0.5  # seconds that a delivery waits for a worker that releases its mailbox
+MAILBOX_WAIT_SECONDS = 0.5  # seconds that a delivery waits for a worker that releases its mailbox
 STORE = "store"  # the breaker's key of the database as a whole
 
 # It finds the same app as `_addressee`: by app id, then by client id, without a name the one of the settings.
@@ -166,7 +166,7 @@ def _store(name: str, event: Envelope, now: datetime) -> Receipt | None:
         "now": now,
         "payload": event.text,
     }
-    deadline, pause = clock.monotonic() + PATIENCE, _FIRST_PAUSE
+    deadline, pause = clock.monotonic() + MAILBOX_WAIT_SECONDS, _FIRST_PAUSE
     replaced = False
     while True:
         try:

@@ -83,14 +83,14 @@ def test_signing_in_without_a_destination_leads_to_the_dashboard(client: Client,
 
 
 def test_the_audit_list_tells_what_was_done_and_how_it_ended_first(operator_client: Client) -> None:
-    told = {"app": "a" * 24, "path": "/contacts/", "method": "POST", "status": 201, "code": ""}
+    shown = {"app": "a" * 24, "path": "/contacts/", "method": "POST", "status": 201, "code": ""}
     audit.record(
         "api.answered_by_hand",
         actor="op",
         subject="x",
         operation="contacts.create-contact",
         fields=list("abcdefg"),
-        **told,
+        **shown,
     )
     page = operator_client.get(url(AuditEntry, "changelist")).content.decode()
     assert "operation contacts.create-contact, method POST, status 201, path /contacts/, app aaaaa" in page

@@ -79,7 +79,7 @@ def test_trouble_is_shown_with_what_support_asks_for(operator_client: Client, ag
     assert "scope_missing" in page
 
 
-def test_failed_calls_are_told_beside_the_failures(operator_client: Client, agency: Installation) -> None:
+def test_failed_calls_are_shown_beside_the_failures(operator_client: Client, agency: Installation) -> None:
     call = {
         "app_id": agency.app_id,
         "resource_id": LOCATION,
@@ -95,14 +95,14 @@ def test_failed_calls_are_told_beside_the_failures(operator_client: Client, agen
     assert 'href="/admin/gateway/call/?since=week">1 API call</a> failed in that time' in page
 
 
-def test_quotas_are_told_by_name(operator_client: Client, agency: Installation) -> None:
+def test_quotas_are_shown_by_name(operator_client: Client, agency: Installation) -> None:
     Location.objects.filter(pk=OTHER).update(name="")
     page = text(operator_client)
     assert f"<b>Studio {LOCATION}</b> Location {LOCATION}" in page
     assert f"<b>{OTHER}</b> Location" in page
 
 
-def test_where_tasks_wait_for_quota_is_told_first(operator_client: Client, agency: Installation) -> None:
+def test_where_tasks_wait_for_quota_is_shown_first(operator_client: Client, agency: Installation) -> None:
     now = clock.now()
     begin_run(Plan.objects.get(location_id=LOCATION))  # the busiest otherwise
     key, task = f"{agency.app.client_id}:{OTHER}", {"task": "sync.advance", "kwargs": {"run_id": 1}}

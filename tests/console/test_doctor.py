@@ -156,8 +156,8 @@ def test_a_key_that_sealed_nothing_any_more_may_go(agency: Installation, setting
 def test_beat_is_seen_by_the_sweeps_that_workers_count(
     monkeypatch: pytest.MonkeyPatch, answers: list[SweepCount], worker: Level, beat: Level
 ) -> None:
-    told = iter(answers)
-    monkeypatch.setattr(workers, "count_sweeps", lambda: next(told))
+    counts = iter(answers)
+    monkeypatch.setattr(workers, "count_sweeps", lambda: next(counts))
     found = levels(diagnostics.workers())
     assert (found["worker"], found["beat"]) == (worker, beat)
 

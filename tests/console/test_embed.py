@@ -91,7 +91,7 @@ def test_who_does_not_fit_is_turned_away(client: Client, agency: Installation, s
 
 
 @pytest.mark.slow
-def test_tampering_is_told_apart_from_nothing_else(client: Client, agency: Installation, sso: Sso) -> None:
+def test_tampering_gives_the_same_error_as_any_other_fault(client: Client, agency: Installation, sso: Sso) -> None:
     """Every altered payload gets the very same answer: another one for bad padding would be a decryption oracle."""
     sealed = base64.b64decode(sso())
     answers = set()
@@ -224,7 +224,7 @@ def test_an_agency_user_outside_a_location_sees_the_company(client: Client, agen
     assert (state["place"], state["name"], state["locations"]) == ("company", "Bright Agency", 2)
 
 
-def test_an_agency_of_nobody_is_told_that_nothing_is_installed(client: Client, app: App, sso: Sso) -> None:
+def test_an_agency_of_nobody_learns_that_nothing_is_installed(client: Client, app: App, sso: Sso) -> None:
     Company.objects.create(id=COMPANY, created_at=clock.now())
     assert exchange(client, sso(type="agency", activeLocation=None)).status_code == 404
 

@@ -41,7 +41,7 @@ def test_a_halted_app_is_not_offered(client: Client, app: App) -> None:
 
 
 @pytest.mark.django_db
-def test_without_an_app_the_operator_is_told_what_to_do(client: Client, settings: Settings) -> None:
+def test_without_an_app_the_operator_learns_what_to_do(client: Client, settings: Settings) -> None:
     settings.HIGHLEVEL_CLIENT_ID = ""
     response = client.get("/")
     assert response.status_code == 200

@@ -62,7 +62,7 @@ class Demo:
         return found[0]
 
     def wait_for(self, ready: Callable[[], object]) -> None:
-        wait_until(lambda: ready() or self.process.poll() is not None, told=lambda: self.text)
+        wait_until(lambda: ready() or self.process.poll() is not None, describe=lambda: self.text)
         assert self.process.poll() is None, self.text
 
     def has_records(self) -> bool:
@@ -119,7 +119,7 @@ def end(demo: Demo, number: signal.Signals) -> None:
     assert len(left) == 4
     demo.process.send_signal(number)
     demo.process.wait(60)
-    wait_until(lambda: all(map(_is_gone, left)), told=lambda: str(left))
+    wait_until(lambda: all(map(_is_gone, left)), describe=lambda: str(left))
 
 
 def test_a_port_in_use_is_one_line(tmp_path: Path) -> None:

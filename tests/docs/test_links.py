@@ -39,8 +39,8 @@ def test_documents_that_are_mentioned_exist() -> None:
 
 
 def test_paths_in_the_documents_exist() -> None:
-    told = [path for path in MARKDOWN if path.name not in HISTORY]
-    assert problems_in(told, documents.missing_paths) == []
+    current = [path for path in MARKDOWN if path.name not in HISTORY]
+    assert problems_in(current, documents.missing_paths) == []
 
 
 def test_names_of_modules_and_functions_in_backticks_exist() -> None:
@@ -160,7 +160,7 @@ def test_good_citations_pass(text: str, repository: Path) -> None:
         ("vendor-facts.md#facts-{q}", "1: docs/vendor-facts.md has no #facts-{q}"),
     ],
 )
-def test_bad_citations_are_told(text: str, problem: str, repository: Path) -> None:
+def test_bad_citations_are_shown(text: str, problem: str, repository: Path) -> None:
     names = {"F": "FACTS", "Q": "QUOTA", "q": "quota"}
     cited = text.format(**names)
     found = documents.bad_citations(cited, repository) + documents.bad_documents(cited, repository)
@@ -168,7 +168,7 @@ def test_bad_citations_are_told(text: str, problem: str, repository: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problems"),
     [
         ("[here](docs/quota.md#quota-2), [there](docs/quota.md#2-the-rule), [out](https://example.com)", []),
         ("`[code](nowhere.md)`\n\n```\n[code](nowhere.md)\n```\n", []),
@@ -177,10 +177,10 @@ def test_bad_citations_are_told(text: str, problem: str, repository: Path) -> No
         ("[out](../other.md)", ["a.md:1: ../other.md leads out of the repository"]),
     ],
 )
-def test_links_are_judged(text: str, told: list[str], repository: Path) -> None:
+def test_links_are_judged(text: str, problems: list[str], repository: Path) -> None:
     page = repository / "a.md"
     page.write_text(text)
-    assert documents.broken_links(page, repository) == told
+    assert documents.broken_links(page, repository) == problems
 
 
 def test_paths_are_judged(repository: Path) -> None:

@@ -159,7 +159,7 @@ def test_diff_tells_the_scopes_that_are_newly_needed(users: Path) -> None:
     ("levels", "fails"),
     [("added", True), ("removed", True), ("changed", True), ("used", True), ("removed,added", True), (None, False)],
 )
-def test_diff_fails_on_what_it_is_told_to(users: Path, levels: str | None, fails: bool) -> None:
+def test_diff_fails_on_the_chosen_levels(users: Path, levels: str | None, fails: bool) -> None:
     more = ["--fail-on", levels] if levels else []
     if fails:
         with pytest.raises(SystemExit) as stopped:
@@ -271,7 +271,7 @@ def test_parameters_of_the_path_and_of_a_reference_are_the_operations(tmp_path: 
     assert [(p.name, p.required) for p in operation.params] == [("tenant", True), ("lang", False), ("since", False)]
 
 
-def test_another_order_is_told_as_such() -> None:
+def test_another_order_is_named_as_such() -> None:
     one, other = (["a", "query", False, "string", [], ""], ["b", "query", False, "string", [], ""])
     assert in_words("params", [one, other], [other, one]) == ["params: in another order"]
     assert in_words("params", [one], [["a", "query", True, *one[3:]]]) == [

@@ -104,7 +104,7 @@ def test_a_scope_that_the_app_does_not_ask_for_yet_is_named_apart(app: App) -> N
     assert "not_requested" not in known.value.context
 
 
-def test_a_scope_that_the_vendor_misses_is_told_the_same_way(app: App, scripted: Scripted) -> None:
+def test_a_scope_that_the_vendor_misses_is_reported_the_same_way(app: App, scripted: Scripted) -> None:
     """Scopes are unknown to us when the grant named none; the vendor's 401 then names nothing either."""
     credential(app, "location")
     scripted.plan(status(401, "The token is not authorized for this scope."))

@@ -237,7 +237,7 @@ def test_a_public_address_is_connected_to(address: str) -> None:
         "https://ex\ud800mple.com/?signature=secret-part",
     ],
 )
-def test_what_is_no_address_is_told_as_such(tmp_path: Path, url: str) -> None:
+def test_what_is_no_address_is_named_as_such(tmp_path: Path, url: str) -> None:
     with pytest.raises(BadRequest, match="not valid") as refused:
         media.fetch(url, tmp_path / "a.png")
     assert "secret-part" not in f"{refused.value.context} {refused.value}"

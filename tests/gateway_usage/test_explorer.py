@@ -107,7 +107,7 @@ def test_a_read_is_sent_at_once_and_everything_is_shown(operator: Client, locati
     assert not AuditEntry.objects.filter(action__startswith="api.").exists()
 
 
-def test_an_error_is_told_with_its_trace_id_and_kept(operator: Client, location: str) -> None:
+def test_an_error_is_shown_with_its_trace_id_and_kept(operator: Client, location: str) -> None:
     page = post(operator, "contacts.get-contact", tenant=location, **{"value.contactId": "nobody"})
     call = Call.objects.get()
     assert call.code in page
@@ -131,7 +131,7 @@ def test_an_error_is_told_with_its_trace_id_and_kept(operator: Client, location:
         ("calendars.get-calendars", {"value.showDrafted": "perhaps"}, "'perhaps' does not fit showDrafted"),
     ],
 )
-def test_a_mistake_is_told_before_anything_is_sent(
+def test_a_mistake_is_reported_before_anything_is_sent(
     operator: Client, location: str, key: str, fields: dict[str, str], mistake: str
 ) -> None:
     page = post(operator, key, **{"tenant": location, **fields})

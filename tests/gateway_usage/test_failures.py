@@ -197,7 +197,7 @@ def test_a_path_is_kept_with_its_ids_alone() -> None:
     assert anonymize.path("/a/ann%40example.com/+15125550147/512.555.0147/a%00b") == "/a/…/…/…/…"
 
 
-def test_a_large_body_is_told_by_its_names() -> None:
+def test_a_large_body_is_reduced_to_its_names() -> None:
     large = {f"field{number}": [{"id": f"x{item}", "kind": "some_kind"} for item in range(5)] for number in range(60)}
     assert anonymize.bounded(large) == {f"field{number}": "…" for number in range(60)}
 

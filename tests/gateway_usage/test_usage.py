@@ -152,7 +152,7 @@ def test_a_statistic_that_fails_costs_no_call(call: Call, monkeypatch: pytest.Mo
     assert call().status == 200
 
 
-def test_an_observer_is_told_every_attempt(call: Call, vendor: Vendor) -> None:
+def test_an_observer_receives_every_attempt(call: Call, vendor: Vendor) -> None:
     vendor.fault("/locations", "status", status=503)
     with observed() as seen, pytest.raises(ServerFault):
         call()

@@ -108,7 +108,7 @@ def test_plain_text_is_the_vendors_word_and_a_proxys_page_is_not(status):
         (RateSnapshot(interval_ms=10_000), 3.0, "burst", 3.0),
     ],
 )
-def test_day_and_burst_exhaustion_are_told_apart(rate, retry_after, window, wait):
+def test_day_and_burst_exhaustion_are_distinguished(rate, retry_after, window, wait):
     error = api_errors.error_for(answer(429, None, rate=rate, retry_after=retry_after), operation="x")
     assert type(error) is errors.VendorThrottled
     assert (error.context["window"], error.retry_after) == (window, wait)

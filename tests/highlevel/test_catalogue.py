@@ -299,7 +299,7 @@ def test_a_schema_that_refers_to_itself_ends(tmp_path):
     assert built.operation("make-thing").body.properties == {"again": "object"}
 
 
-def test_differences_are_told_per_field(tmp_path):
+def test_differences_are_listed_per_field(tmp_path):
     before = built_from(tmp_path, OPENAPI)
     assert not difference(before, before)
     widened = changed([*GET, "security"], [{"bearer": ["things.readonly", "things.write"]}])

@@ -47,7 +47,7 @@ def test_a_value_that_would_change_the_path_is_refused(value):
         prepare(V2.operation("contacts.get-contact"), {"contactId": value})
 
 
-def test_missing_and_unknown_parameters_are_told_with_the_valid_ones():
+def test_missing_and_unknown_parameters_are_shown_with_the_valid_ones():
     search = V2.operation("opportunities.search-opportunity")
     with pytest.raises(BadRequest, match=r"needs location_id \(query, string, required\)") as missing:
         prepare(search, {})

@@ -66,7 +66,7 @@ def test_one_that_was_killed_is_not_joined_and_its_place_is_free(tmp_path: Path)
 
 
 def test_a_second_demo_would_take_the_firsts_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demos, "_PATIENCE", 0.05)
+    monkeypatch.setattr(demos, "_LOCK_TIMEOUT", 0.05)
     with (
         demos.running(tmp_path / "one"),
         pytest.raises(EmbeddedError, match="a demo with the database one is running: stop it, or choose another"),

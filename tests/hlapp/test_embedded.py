@@ -283,7 +283,7 @@ def test_a_lock_that_is_held_by_something_dead_quiet_is_one_clear_line(
 ) -> None:
     held = home.Home(directory, "valkey").lock()
     assert held is not None
-    monkeypatch.setattr(launch, "PATIENCE", 0.1)
+    monkeypatch.setattr(launch, "TIMEOUT", 0.1)
 
     with held, pytest.raises(embedded.EmbeddedError, match="held by another process but does not answer"):
         valkey(directory)
@@ -455,7 +455,7 @@ def test_a_full_disk_is_one_clear_line(small_disk: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_musl_and_windows_are_told_what_to_do(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_musl_and_windows_learn_what_to_do(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
     with pytest.raises(embedded.EmbeddedError, match=r"glibc.*set DATABASE_URL and REDIS_URL"):
         valkey(directory)
@@ -465,7 +465,7 @@ def test_musl_and_windows_are_told_what_to_do(directory: Path, monkeypatch: pyte
         valkey(directory)
 
 
-def test_missing_wheels_are_told_how_to_install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_wheels_learn_how_to_install(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "find_spec", lambda _: None)
 
     with pytest.raises(embedded.EmbeddedError, match=r"not installed: pip install -r requirements/embedded\.txt"):

@@ -26,7 +26,7 @@ def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     logs.configure(settings.LOGGING)
 
 
-def test_a_traceback_is_told_without_its_locals(written: io.StringIO) -> None:
+def test_a_traceback_is_logged_without_its_locals(written: io.StringIO) -> None:
     def breaks() -> None:
         local = "-".join(["planted", "in", "a", "local"])
         raise RuntimeError(f"an unforeseen bug of {len(local)} letters")

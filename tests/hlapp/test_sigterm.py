@@ -31,7 +31,7 @@ def test_beat_ends_at_once(tmp_path: Path, clean_redis: object) -> None:
     with log.open("wb") as output:
         beat = celery(f"beat --pidfile= -s {tmp_path / 'schedule'} -l INFO", output)
     try:
-        wait_until(lambda: list(tmp_path.glob("schedule*")), told=log.read_text)
+        wait_until(lambda: list(tmp_path.glob("schedule*")), describe=log.read_text)
         began = time.monotonic()
         beat.send_signal(signal.SIGTERM)
         beat.wait(60)

@@ -62,7 +62,7 @@ class Worker:
         """All messages that wait, and nothing else: quota and leases stand."""
         self.broker.delete(*self._queues())
 
-    def told(self, task: str) -> set[str]:
+    def locations_of(self, task: str) -> set[str]:
         """The locations that messages of this task named."""
         return {kwargs["location_id"] for name, kwargs in self.kept if name == task}
 

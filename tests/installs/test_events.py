@@ -21,7 +21,7 @@ from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation
 from tests.installs.journey import Browser
 from tests.plugin.vendor import Vendor, location_grant
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import TIMEOUT
 
 Status, Origin, State = Installation.Status, Installation.Origin, Credential.State
 SECOND = timedelta(seconds=1)
@@ -70,7 +70,7 @@ def test_the_events_before_the_callback(
     browser.back(address)
     worker.drain()
     assert everything() == whole
-    assert worker.told("sync.plan") == set(vendor.locations)
+    assert worker.locations_of("sync.plan") == set(vendor.locations)
     company = installation(vendor.company)
     assert company.company is not None
     assert company.company.name == "Bright Agency"
@@ -120,7 +120,7 @@ def test_a_future_location_names_no_company(browser: Browser, vendor: Vendor, ap
     assert row.location is not None
     assert (row.location.name, row.location.company_id) == ("Late", vendor.company)
     assert bool(row.claimed_at)
-    assert late in worker.told("sync.plan")
+    assert late in worker.locations_of("sync.plan")
 
 
 def test_a_location_nobody_knows_waits_and_harms_nobody(vendor: Vendor, app: App, worker: Worker) -> None:
@@ -130,7 +130,7 @@ def test_a_location_nobody_knows_waits_and_harms_nobody(vendor: Vendor, app: App
     assert row.status == Status.PENDING
     assert row.reconcile_due_at is not None
     assert row.reconcile_due_at > clock.now() + timedelta(minutes=30)
-    assert worker.told("sync.plan") == set()
+    assert worker.locations_of("sync.plan") == set()
 
 
 def test_an_uninstalled_location_loses_its_tokens_and_its_data(
@@ -143,7 +143,7 @@ def test_an_uninstalled_location_loses_its_tokens_and_its_data(
     worker.drain()
     row = credential(gone)
     assert (row.state, row.access_sealed, row.refresh_sealed, row.refresh_due_at) == (State.REVOKED, None, None, None)
-    assert worker.told("sync.forget") == {gone}
+    assert worker.locations_of("sync.forget") == {gone}
     assert installation(gone).status == Status.UNINSTALLED
     assert installation(gone).claimed_at is None
     assert all(installation(name).is_installed for name in (vendor.company, *rest))
@@ -157,7 +157,7 @@ def test_an_agency_takes_its_locations_along(browser: Browser, vendor: Vendor, a
     worker.drain()
     assert {status for status, _, _ in everything().values()} == {Status.UNINSTALLED}
     assert {state for _, _, state in everything().values()} == {State.REVOKED}
-    assert worker.told("sync.forget") == set(vendor.locations)
+    assert worker.locations_of("sync.forget") == set(vendor.locations)
     assert not Installation.objects.filter(reconcile_due_at__isnull=False).exists()
 
 
@@ -336,10 +336,10 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
     def slow_put(*arguments: Any, **named: Any) -> Any:
         row = put(*arguments, **named)
         holds.set()
-        assert leaving.wait(PATIENCE)
+        assert leaving.wait(TIMEOUT)
         return row
 
-    def told_wipe(*arguments: Any, **named: Any) -> None:
+    def announced_wipe(*arguments: Any, **named: Any) -> None:
         revoke(*arguments, **named)
         leaving.set()
 
@@ -350,11 +350,11 @@ def test_an_agency_leaves_while_a_location_of_it_is_installed(
             connections.close_all()
 
     monkeypatch.setattr(complete.store, "save_grant", slow_put)
-    monkeypatch.setattr(uninstall.store, "revoke", told_wipe)
+    monkeypatch.setattr(uninstall.store, "revoke", announced_wipe)
     with ThreadPoolExecutor(1) as pool:
         arriving = pool.submit(callback)
-        assert holds.wait(PATIENCE)
+        assert holds.wait(TIMEOUT)
         events.uninstalled(app, {"companyId": vendor.company}, clock.now())
-        arriving.result(PATIENCE)
+        arriving.result(TIMEOUT)
     assert installation(vendor.company).status == Status.UNINSTALLED
     assert audit.verify() is None

@@ -53,7 +53,7 @@ def test_the_vendor_gained_a_location(company: Installation, vendor: Vendor, wor
     new = vendor.post("/sandbox/locations", {"company": vendor.company, "name": "New"})["id"]
     worker.sweep()
     assert installation(new).is_installed
-    assert worker.told("sync.plan") == {new}, "the others were left alone"
+    assert worker.locations_of("sync.plan") == {new}, "the others were left alone"
 
 
 def test_a_location_whose_event_came_first_gets_its_name(company: Installation, vendor: Vendor) -> None:
@@ -91,7 +91,7 @@ def test_the_vendor_lost_a_location(company: Installation, vendor: Vendor, worke
     worker.drain()
     assert (children(), children(Status.UNINSTALLED)) == (set(rest), {gone})
     assert credential(gone).state == Credential.State.REVOKED
-    assert worker.told("sync.forget") == {gone}
+    assert worker.locations_of("sync.forget") == {gone}
 
 
 def test_a_location_that_came_back_is_connected_again(company: Installation, vendor: Vendor, worker: Worker) -> None:
@@ -208,7 +208,7 @@ def test_killed_in_the_middle_it_ends_the_same(
     worker.lose()  # and its messages are lost with it
     worker.sweep()
     assert children() == set(vendor.locations)
-    assert worker.told("sync.plan") == set(vendor.locations)
+    assert worker.locations_of("sync.plan") == set(vendor.locations)
 
 
 @pytest.mark.parametrize(

@@ -140,11 +140,11 @@ def braked(story: Story, agency: str, monkeypatch: pytest.MonkeyPatch) -> list[s
     return locations
 
 
-def test_what_the_tokens_contradict_is_told_to_the_operator_and_kept(
+def test_what_the_tokens_contradict_is_reported_to_the_operator_and_kept(
     story: Story, agency: str, braked: list[str]
 ) -> None:
     story.reconcile()
-    assert AuditEntry.objects.filter(action="install.brake", subject=f"Company:{agency}").count() == 1, "told once"
+    assert AuditEntry.objects.filter(action="install.brake", subject=f"Company:{agency}").count() == 1, "one entry"
     (finding,) = installations_check()
     assert (finding.level, f"installs release {agency}" in finding.fix) == ("warning", True)
     out = StringIO()

@@ -108,7 +108,7 @@ def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.Monkey
         ([["old.job"], []], r"no worker knows test\.job yet; the runs start when the workers are restarted"),
     ],
 )
-def test_wait_without_a_worker_is_told(
+def test_wait_without_a_worker_is_shown(
     defined: Defined, monkeypatch: pytest.MonkeyPatch, alive: list[list[str]] | None, words: str
 ) -> None:
     defined(counts)
@@ -136,7 +136,7 @@ def counts_for_agencies(run: JobRun) -> None:
     """Another."""
 
 
-def test_a_schedule_without_a_run_is_told(defined: Defined) -> None:
+def test_a_schedule_without_a_run_is_shown(defined: Defined) -> None:
     defined(counts)
     run("run", "test.job", "--location", "loc0")
     (scheduled,) = with_latest_runs(Run.schedule.field.related_model.objects.all())

@@ -51,29 +51,29 @@ def terminate(running: Worker) -> float:
     """Seconds from SIGTERM to the end of the process, which has to end with status 0."""
     began = time.monotonic()
     running.process.send_signal(signal.SIGTERM)
-    assert running.process.wait(60) == 0, running.told()
+    assert running.process.wait(60) == 0, running.describe()
     return time.monotonic() - began
 
 
 def test_a_job_that_hangs_leaves_threads_to_others_and_its_process_starts_anew(tmp_path: Path, app: App) -> None:
     with worker(tmp_path, JOB_SILENT_SECONDS="10") as running:
         due(app, "tests.hangs", "loc0")
-        wait_until(lambda: running.begun("hangs"), told=running.told)
+        wait_until(lambda: running.begun("hangs"), describe=running.describe)
         due(app, "tests.works", *(f"loc{number}" for number in range(8)))
-        wait_until(lambda: ended("tests.works", "complete") == 8, told=running.told)
+        wait_until(lambda: ended("tests.works", "complete") == 8, describe=running.describe)
         assert ended("tests.hangs", "failed") == 0, "the others are done while it hangs"
         (first,) = WorkerProcess.objects.all()
-        named: list[Any] = wait_until(lambda: queries.hung_now(clock.now()), told=running.told)
+        named: list[Any] = wait_until(lambda: queries.hung_now(clock.now()), describe=running.describe)
         assert "job tests.hangs for loc" in named[0]["work"]
         assert "of misbehaving.py" in named[0]["position"]
-        wait_until(lambda: ended("tests.hangs", "failed") == 1, told=running.told)
+        wait_until(lambda: ended("tests.hangs", "failed") == 1, describe=running.describe)
         run = Run.objects.get(schedule__job="tests.hangs")
         assert (run.error_code, run.turns) == ("silent", 1)
         assert "in hangs, line" in run.error
         assert JobState.objects.get(job="tests.hangs").crashes == 1
         assert [one.job for one in queries.hung_lately(clock.now(), within=Run.lease_term)] == ["tests.hangs"]
         due(app, "tests.works", "loc8")
-        wait_until(lambda: ended("tests.works", "complete") == 9, told=running.told)
+        wait_until(lambda: ended("tests.works", "complete") == 9, describe=running.describe)
         assert not WorkerProcess.objects.filter(pk=first.pk).exists()
         assert running.process.poll() is None, "it replaced itself under its own process id"
         assert len(running.begun("hangs")) == 1, "no second thread has got the run"
@@ -89,32 +89,32 @@ def test_urgent_work_has_threads_of_its_own(tmp_path: Path, clean_redis: redis.R
         sender.conf.broker_transport_options = {"global_keyprefix": prefix}
         for number in range(12):
             sender.send_task("tests.dawdle", kwargs={"number": number, "resource": "stuck", "seconds": 60}, queue="api")
-        wait_until(lambda: clean_redis.llen(f"{prefix}api") == 9, told=running.told)
+        wait_until(lambda: clean_redis.llen(f"{prefix}api") == 9, describe=running.describe)
         for number in range(20):
             sender.send_task("tests.dawdle", kwargs={"number": number, "resource": "r", "seconds": 0}, queue="urgent")
 
         def done() -> int:
             return sum(line.startswith("done ") for line in running.journal.read_text().splitlines())
 
-        wait_until(lambda: done() == 20, told=running.told)
+        wait_until(lambda: done() == 20, describe=running.describe)
         assert clean_redis.llen(f"{prefix}api") == 9, "no thread of the urgent queue takes another task"
 
 
 def test_a_process_that_grows_too_large_starts_anew(tmp_path: Path, app: App) -> None:
     with worker(tmp_path, WORKER_MEMORY_MB="300", TESTS_LEAK_MB="200") as running:
         due(app, "tests.leaks", "loc0")
-        wait_until(lambda: ended("tests.leaks", "complete") == 1, told=running.told)
-        wait_until(lambda: "worker.replaced" in running.log.read_text(), told=running.told)
+        wait_until(lambda: ended("tests.leaks", "complete") == 1, describe=running.describe)
+        wait_until(lambda: "worker.replaced" in running.log.read_text(), describe=running.describe)
         assert "tests.leaks (+" in running.log.read_text(), "the log names the job"
         due(app, "tests.works", "loc0")
-        wait_until(lambda: ended("tests.works", "complete") == 1, told=running.told)
+        wait_until(lambda: ended("tests.works", "complete") == 1, describe=running.describe)
 
 
 def test_sigterm_hands_back_what_goes_on_and_what_hangs(tmp_path: Path, app: App) -> None:
     with worker(tmp_path, "-c 8 -Q urgent,api") as running:
         due(app, "tests.hangs", "loc0")
         due(app, "tests.goes_on", "loc1")
-        wait_until(lambda: running.begun("hangs") and running.begun("goes_on"), told=running.told)
+        wait_until(lambda: running.begun("hangs") and running.begun("goes_on"), describe=running.describe)
         assert terminate(running) < MOST_SECONDS
     for run in Run.objects.all():
         assert (run.status, run.lease_owner, run.lease_until, run.attempts) == ("running", "", None, 0), run.schedule
@@ -125,5 +125,5 @@ def test_sigterm_hands_back_what_goes_on_and_what_hangs(tmp_path: Path, app: App
 def test_sigterm_ends_a_worker_without_stuck_threads_at_once(tmp_path: Path, app: App) -> None:
     with worker(tmp_path) as running:
         due(app, "tests.goes_on", "loc1")
-        wait_until(lambda: running.begun("goes_on"), told=running.told)
+        wait_until(lambda: running.begun("goes_on"), describe=running.describe)
         assert terminate(running) < MOST_SECONDS / 2

@@ -123,19 +123,19 @@ def test_a_schedule_that_is_switched_off_starts_nothing_by_itself(tenants: list[
 
 
 def test_a_run_resumes_at_its_place(tenants: list[str], defined: Defined) -> None:
-    told: list[Any] = []
+    checkpoints: list[Any] = []
 
     def job(run: JobRun) -> None:
-        told.append(run.checkpoint)
-        run.checkpoint = {"step": len(told)}
-        if len(told) == 1:
+        checkpoints.append(run.checkpoint)
+        run.checkpoint = {"step": len(checkpoints)}
+        if len(checkpoints) == 1:
             raise LocationInactive("paused")
 
     run = turn(ask(defined(job), "loc0"))
     assert run.status == "failed"
     assert schedules.resume(run, clock.now())
     run = turn(run)
-    assert (run.status, run.error_code, told) == ("complete", "", [None, {"step": 1}])
+    assert (run.status, run.error_code, checkpoints) == ("complete", "", [None, {"step": 1}])
     assert not schedules.resume(run, clock.now()), "it is complete"
 
 
@@ -275,7 +275,7 @@ def test_two_jobs_of_one_name_are_a_mistake(defined: Defined) -> None:
         background_job("test.hasty", every=timedelta(seconds=5))(nothing)
 
 
-def test_an_unknown_job_is_told_with_those_there_are(defined: Defined) -> None:
+def test_an_unknown_job_is_shown_with_those_there_are(defined: Defined) -> None:
     defined(nothing)
     with pytest.raises(BadRequest, match=r"there is no job 'test\.jub'; there are: test\.job"):
         define.find("test.jub")

@@ -282,13 +282,13 @@ def test_only_one_worker_at_a_time(location: str, defined: Defined) -> None:
     assert len(inner) == 1
 
 
-def test_the_job_is_told_who_it_works_for(app: App, location: str, defined: Defined) -> None:
-    told: dict[str, Any] = {}
+def test_the_run_names_its_tenant(app: App, location: str, defined: Defined) -> None:
+    given: dict[str, Any] = {}
 
     def job(run: JobRun) -> None:
-        told.update(app=run.app, location=run.location, company=run.company, since=run.since)
+        given.update(app=run.app, location=run.location, company=run.company, since=run.since)
 
     one = turn(ask(defined(job), location))
-    assert told == {"app": app, "location": location, "company": None, "since": None}
+    assert given == {"app": app, "location": location, "company": None, "since": None}
     turn(ask(runs.JOBS["test.job"], location))
-    assert told["since"] == one.started_at
+    assert given["since"] == one.started_at

@@ -20,7 +20,7 @@ from tests.support.processes import celery
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
-CONTACTS, PAGES, PATIENCE = 45, 3, 90.0  # the last page is empty
+CONTACTS, PAGES, TIMEOUT = 45, 3, 90.0  # the last page is empty
 # So slow a quota that any machine is faster than it.
 QUOTA = {"limit": 25, "interval_ms": 8_000}
 
@@ -65,11 +65,11 @@ def test_a_job_beyond_the_quota_ends_without_a_refusal(tmp_path: Path, app: App,
 
 
 def ended(log: Path) -> Run:
-    def told() -> str:
+    def describe() -> str:
         states = list(Run.objects.values("status", "done", "turns", "attempts", "error", "due_at", "lease_owner"))
         return f"{states}\n{log.read_text()[-6000:]}"
 
-    return wait_until(lambda: Run.objects.exclude(status="running").first(), PATIENCE, told=told)
+    return wait_until(lambda: Run.objects.exclude(status="running").first(), TIMEOUT, describe=describe)
 
 
 def used() -> dict[str, int]:
@@ -79,5 +79,5 @@ def used() -> dict[str, int]:
         lines = Usage.objects.filter(job="tests.tagging", spent__gt=0).values_list("operation")
         return dict(lines.annotate(Sum("spent")).order_by())
 
-    wait_until(lambda: sum(found().values()) >= CONTACTS + PAGES, told=lambda: str(found()))
+    wait_until(lambda: sum(found().values()) >= CONTACTS + PAGES, describe=lambda: str(found()))
     return found()

@@ -25,7 +25,7 @@ class Worker:
         lines = self.journal.read_text().splitlines() if self.journal.exists() else []
         return [line.split()[1:] for line in lines if line.startswith(f"{job} ")]
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return self.log.read_text()[-6000:]
 
 

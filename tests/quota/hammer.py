@@ -31,7 +31,7 @@ def hammer(arguments: dict[str, Any]) -> None:
     while True:
         try:
             permit = governor.acquire(
-                arguments["app"], arguments["resource"], lane=Lane.BULK, timeout=1.0, patience=1.0
+                arguments["app"], arguments["resource"], lane=Lane.BULK, timeout=1.0, max_wait=1.0
             )
         except (QuotaExhausted, StoreUnavailable) as error:
             time.sleep(min(error.retry_after or 0.1, 0.5))

@@ -19,7 +19,7 @@ from integrations.sandbox.quota import WINDOWS, BurstWindow
 from tests.quota.bucket import MICRO, TTL, Bucket
 
 LIMIT, WINDOW = 100, 10.0
-PATIENCE = 0.05  # seconds a report waits for a question
+REPORT_DELAY = 0.05  # seconds a report waits for a request that takes it along
 TIMEOUT = TTL - 10.0  # of a call
 
 
@@ -155,7 +155,7 @@ class Simulation:
         process.reports.append(report)
         if reading:
             process.reading = reading | {"received": report[2]}
-        self._at(self.bucket.now + PATIENCE, lambda: self._flush(process))
+        self._at(self.bucket.now + REPORT_DELAY, lambda: self._flush(process))
         self._again(caller)
 
     def _again(self, caller: Caller) -> None:

@@ -128,9 +128,9 @@ def test_who_may_wait_waits_for_a_slot_that_is_about_to_be_free() -> None:
 @pytest.mark.slow
 def test_patience_overrules_the_lane() -> None:
     opened(1, interval_ms=1000)
-    assert acquire(Lane.BULK, patience=2.0)
+    assert acquire(Lane.BULK, max_wait=2.0)
     with pytest.raises(QuotaExhausted):
-        acquire(Lane.INTERACTIVE, patience=0.0)
+        acquire(Lane.INTERACTIVE, max_wait=0.0)
 
 
 @pytest.mark.slow
@@ -206,7 +206,7 @@ def test_a_permit_far_ahead_does_not_outlive_the_state(clean_redis: redis.Redis)
     loss = threading.Timer(0.3, clean_redis.flushdb)
     loss.start()
     with pytest.raises(QuotaExhausted) as refused:
-        acquire(Lane.INTERACTIVE, patience=2.0)
+        acquire(Lane.INTERACTIVE, max_wait=2.0)
     loss.join()
     assert refused.value.retry_after == pytest.approx(governor.START_WINDOW + timings.SLACK, abs=0.2)
 

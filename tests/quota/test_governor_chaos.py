@@ -109,7 +109,7 @@ class Scene:
     def goes_on(self, seconds: float = 20.0) -> None:
         """Calls are made again within so many seconds, and for a while."""
         before = self.counted()[0]
-        wait_until(lambda: self.counted()[0] >= before + 2 * LIMIT, seconds, told=lambda: "no more calls are made")
+        wait_until(lambda: self.counted()[0] >= before + 2 * LIMIT, seconds, describe=lambda: "no more calls are made")
 
 
 @pytest.fixture

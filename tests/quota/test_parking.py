@@ -138,7 +138,7 @@ def test_the_ticket_buys_the_first_call_and_no_other(leader: Leader) -> None:
     leader.round()
     free = tickets.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0)
     with pytest.raises(QuotaExhausted):
-        governor.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0, patience=0.0)
+        governor.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0, max_wait=0.0)
     with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
         permit = tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
         assert permit.slot == leader.sent[0][2].slot != free.slot
@@ -153,7 +153,7 @@ def test_a_ticket_for_another_resource_is_kept_and_given_back(leader: Leader) ->
     leader.round()
     with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
         assert tickets.acquire(APP, "another", lane=Lane.BULK, timeout=5.0).key != KEY
-    assert governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, patience=0.2).key == KEY
+    assert governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, max_wait=0.2).key == KEY
 
 
 def test_a_ticket_is_redeemed_once_and_not_after_the_store_lost_its_state(
@@ -191,7 +191,7 @@ def test_a_released_ticket_still_waits_for_its_start(leader: Leader) -> None:
     park(2, Lane.INTERACTIVE)
     leader.round()
     tickets.release(leader.sent[1][2])
-    governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, patience=2.0)
+    governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, max_wait=2.0)
     assert clock.monotonic() - settled >= 0.999
 
 

@@ -25,7 +25,7 @@ def hammer(vendor: Vendor, request: Request, app: str, resource: str, until: flo
     line = transport.shared(vendor.url)
     while clock.monotonic() < until:
         try:
-            permit = governor.acquire(app, resource, lane=Lane.BULK, timeout=5.0, patience=0.5)
+            permit = governor.acquire(app, resource, lane=Lane.BULK, timeout=5.0, max_wait=0.5)
         except QuotaExhausted:
             continue
         answer = line.send(request)

@@ -59,7 +59,7 @@ class World:
     phase: float
     refused: list[float] = field(default_factory=list)
     counted: int = 0
-    told_at: float = math.inf
+    first_report_at: float = math.inf
     _events: list[tuple[float, int, Callable[[], object]]] = field(default_factory=list)
     _order: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -96,7 +96,7 @@ class World:
                 self.at(received + way.late, lambda: self._report(permit, way.late, rate))
 
     def _report(self, permit: Granted, age: float, rate: dict[str, Any]) -> None:
-        self.told_at = min(self.told_at, self.bucket.now)
+        self.first_report_at = min(self.first_report_at, self.bucket.now)
         self.bucket.report(permit, age=age, **rate)
 
     def _count(self) -> dict[str, int]:
@@ -148,7 +148,7 @@ def test_a_limit_below_the_assumed_one_is_kept_once_it_is_reported(
     """When the probe is lost, 25 are assumed; what goes out before a header says otherwise may be refused."""
     world = make(bucket, kind, limit, phase)
     play(world, [quick(way) for way in ways])
-    assert [moment for moment in world.refused if moment > world.told_at + WINDOW + SLACK] == []
+    assert [moment for moment in world.refused if moment > world.first_report_at + WINDOW + SLACK] == []
 
 
 @given(

@@ -14,7 +14,7 @@ from pathlib import Path
 from integrations.core.models import LeaderLease
 from integrations.quota.parking.dispatcher import LEASE_NAME
 from tests.support.processes import celery
-from tests.support.waiting import PATIENCE, wait_until
+from tests.support.waiting import TIMEOUT, wait_until
 
 
 @dataclass
@@ -83,8 +83,8 @@ class Workers:
     def done(self, resource: str = "") -> Counter[int]:
         return Counter(line.number for line in self.lines("done", resource))
 
-    def wait_for(self, reached: Callable[[], object], seconds: float = PATIENCE) -> None:
-        wait_until(reached, seconds, told=self._state)
+    def wait_for(self, reached: Callable[[], object], seconds: float = TIMEOUT) -> None:
+        wait_until(reached, seconds, describe=self._state)
 
     def _state(self) -> str:
         tails = "\n".join(worker.output.read_text()[-2000:] for worker in self.running)

@@ -73,7 +73,7 @@ def test_some_locations(journey: Journey) -> None:
     assert installed == dict(zip(journey.locations, (False, True, True), strict=True))
 
 
-def test_an_unknown_client_is_told_as_the_vendor_does(journey: Journey) -> None:
+def test_an_unknown_client_gets_the_answer_of_the_vendor(journey: Journey) -> None:
     answer = journey.http.get(journey.authorize_url(client_id="abc-1"))
     assert answer.status_code == 400
     assert "No integration found with the id: abc" in answer.text

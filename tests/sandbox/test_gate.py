@@ -7,7 +7,7 @@ import pytest
 from tests.sandbox.journey import V2, V3, Journey, bearer
 
 
-def test_no_token_and_a_made_up_one_are_told_apart(journey: Journey) -> None:
+def test_no_token_and_a_made_up_one_are_distinguished(journey: Journey) -> None:
     assert journey.contacts("nonsense").json() == {"statusCode": 401, "message": "Invalid JWT"}
     made_up = journey.contacts("eyJhbGciOiJSUzI1NiJ9.e30.c2ln")
     assert made_up.json()["message"] == "Invalid token: access token is invalid"

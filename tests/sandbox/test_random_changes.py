@@ -40,7 +40,7 @@ def test_every_recipe_is_tested() -> None:
 
 
 @pytest.mark.parametrize(("resource", "kind"), FIRST_EVENTS)
-def test_changes_are_made_and_told(resource: str, kind: str) -> None:
+def test_changes_are_made_and_announced(resource: str, kind: str) -> None:
     desk = Desk(contacts=300)
     assert make(desk, resource, kind, 12) == 12
     expected = FIRST_EVENTS[resource, kind]

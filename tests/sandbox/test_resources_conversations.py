@@ -103,7 +103,7 @@ def test_messages_of_one_kind(desk: Desk) -> None:
     desk.refused(400, "get-messages", {"conversationId": next(iter(desk.other.conversations))})
 
 
-def test_a_sent_message_is_told_and_leads_its_conversation(desk: Desk) -> None:
+def test_a_sent_message_is_announced_and_leads_its_conversation(desk: Desk) -> None:
     sent = desk.get("send-a-new-message", body=text(desk))
     message = desk.get("get-message", {"id": sent["messageId"]})
     assert (message["direction"], message["body"], message["status"]) == ("outbound", "Hello", "pending")

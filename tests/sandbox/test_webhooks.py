@@ -110,7 +110,7 @@ def test_an_event_is_sent_under_its_own_type_not_the_subscriptions(journey: Jour
     assert inbox.types()[1:] == ["InboundMessage", "ConversationUnreadUpdate"]
 
 
-def test_a_change_through_the_api_is_told_too(journey: Journey, inbox: Receiver) -> None:
+def test_a_change_through_the_api_is_announced_too(journey: Journey, inbox: Receiver) -> None:
     token = journey.install_location()["access_token"]
     headers = {"Authorization": f"Bearer {token}", "Version": "2021-07-28"}
     body = {"locationId": journey.locations[0], "email": "ada@example.com"}

@@ -42,5 +42,5 @@ def _indented(error: BaseException) -> str:
     """Where and why a check failed: its last lines, and the values that the assertion shows."""
     frames = traceback.extract_tb(error.__traceback__)[1:][-3:]
     places = [f"{frame.filename}:{frame.lineno}: {frame.line}" for frame in frames]
-    told = [*places, *f"{type(error).__name__}: {error}".splitlines()]
-    return "\n".join(f"    {line}" for line in told[:30])
+    lines = [*places, *f"{type(error).__name__}: {error}".splitlines()]
+    return "\n".join(f"    {line}" for line in lines[:30])

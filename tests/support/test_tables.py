@@ -12,13 +12,13 @@ def is_even(name: str, number: int) -> None:
 def test_all_failures_are_named_and_nothing_else() -> None:
     with pytest.raises(pytest.fail.Exception) as failed:
         check_every([("one", 1), ("two", 2), ("three", 3)], is_even)
-    told = str(failed.value)
-    assert told.startswith("2 of 3 failed")
-    assert "one / 1" in told
-    assert "three / 3" in told
-    assert "3 is odd" in told
-    assert "assert number % 2 == 0" in told
-    assert "two" not in told
+    message = str(failed.value)
+    assert message.startswith("2 of 3 failed")
+    assert "one / 1" in message
+    assert "three / 3" in message
+    assert "3 is odd" in message
+    assert "assert number % 2 == 0" in message
+    assert "two" not in message
 
 
 def test_a_table_without_rows_proves_nothing() -> None:

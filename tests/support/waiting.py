@@ -9,17 +9,17 @@ from typing import TypeVar
 
 import pytest
 
-PATIENCE = 60.0  # seconds: what happens happens at once on an idle machine, and much later on a busy one
+TIMEOUT = 60.0  # seconds: what happens happens at once on an idle machine, and much later on a busy one
 _STEP = 0.02
 
 Found = TypeVar("Found")
 
 
-def wait_until(condition: Callable[[], Found], seconds: float = PATIENCE, *, told: Callable[[], str] = str) -> Found:
-    """What `condition` returns as soon as it is true; after `seconds` the test fails with what `told` says."""
+def wait_until(condition: Callable[[], Found], seconds: float = TIMEOUT, *, describe: Callable[[], str] = str) -> Found:
+    """What `condition` returns as soon as it is true; after `seconds` the test fails with what `describe` says."""
     deadline = monotonic() + seconds
     while not (found := condition()):
         if monotonic() > deadline:
-            pytest.fail(f"waited {seconds:g} seconds in vain\n{told()}")
+            pytest.fail(f"waited {seconds:g} seconds in vain\n{describe()}")
         sleep(_STEP)
     return found

@@ -112,9 +112,9 @@ def killer() -> Iterator[Any]:
         process.stdin.close()
 
 
-def sweep_until_repaired(chaos: Chaos, *, patience: float) -> None:
+def sweep_until_repaired(chaos: Chaos, *, timeout: float) -> None:
     """Beat's part and the workers': a sweep every two seconds, what it enqueues on a few threads."""
-    until = time.monotonic() + patience
+    until = time.monotonic() + timeout
     with ThreadPoolExecutor(4) as pool:
         while True:
             began = time.monotonic()

@@ -27,7 +27,7 @@ def test_a_worker_killed_anywhere_in_a_refresh_loses_nothing(clean_redis: object
             for death in world.deaths:
                 kill(death, dice)
         sweeping = time.time()
-        chaos.sweep_until_repaired(world, patience=30)
+        chaos.sweep_until_repaired(world, timeout=30)
         for death in world.deaths:
             death.verdict = chaos.judge(death)
 

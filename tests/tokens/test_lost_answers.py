@@ -116,11 +116,11 @@ def test_repeats_are_few_and_apart(location, vendor) -> None:
     while (found := outcome(row, lost, now=at)).lost:
         at += found.wait
         seen.append(at - row.intent_at)
-        at += timedelta(seconds=lease.DEADLINE)
+        at += timedelta(seconds=lease.DEADLINE_SECONDS)
         assert len(seen) < 9
     assert tuple(seen) == REPEATS
     assert seen[0] >= timedelta(seconds=5), "a hiccup is over by then"
-    assert seen[-1] + SWEEP + timedelta(seconds=lease.DEADLINE) < GRACE
+    assert seen[-1] + SWEEP + timedelta(seconds=lease.DEADLINE_SECONDS) < GRACE
 
 
 @pytest.mark.parametrize("lane", [Lane.INTERACTIVE, Lane.BULK])

@@ -58,26 +58,26 @@ def given_back(monkeypatch) -> list[object]:
 
 
 def after_the_permit(patch, row, **changed) -> list[float]:
-    """Whoever waits for a permit finds the row changed when it comes. Returns the patience of each who waited."""
-    real, patiences = governor.acquire, []
+    """Whoever waits for a permit finds the row changed when it comes. Returns each longest wait that was asked for."""
+    real, longest_waits = governor.acquire, []
 
-    def acquire(*args, patience=None, **kwargs):
-        patiences.append(patience)
+    def acquire(*args, max_wait=None, **kwargs):
+        longest_waits.append(max_wait)
         Credential.objects.filter(pk=row.pk).update(**changed)
-        return real(*args, patience=patience, **kwargs)
+        return real(*args, max_wait=max_wait, **kwargs)
 
     patch.setattr(governor, "acquire", acquire)
-    return patiences
+    return longest_waits
 
 
 @pytest.mark.parametrize("lane", list(Lane))
 def test_the_lease_begins_anew_when_the_permit_is_there(unminted, sent, monkeypatch, lane) -> None:
     nearly_over = clock.now() + timedelta(milliseconds=50)
-    patiences = after_the_permit(monkeypatch, unminted, lease_until=nearly_over)
+    longest_waits = after_the_permit(monkeypatch, unminted, lease_until=nearly_over)
     refresh(unminted.pk, lane=lane)
     (row,) = sent
-    assert row.lease_until - nearly_over > timedelta(seconds=lease.DEADLINE), "longer than the call may take"
-    assert all(patience <= 1.0 for patience in patiences), "with the company's refresh, within the lease"
+    assert row.lease_until - nearly_over > timedelta(seconds=lease.DEADLINE_SECONDS), "longer than the call may take"
+    assert all(max_wait <= 1.0 for max_wait in longest_waits), "with the company's refresh, within the lease"
 
 
 def test_who_lost_the_lease_meanwhile_sends_nothing(unminted, sent, given_back, monkeypatch) -> None:

@@ -64,7 +64,7 @@ def test_a_server_stops_and_comes_back(tmp_path: Path, story: str, raised: str, 
     ],
 )
 def test_the_vendor_fails_and_recovers(location, vendor, monkeypatch, fault, times, params, error) -> None:
-    monkeypatch.setattr(lease, "DEADLINE", 0.3)
+    monkeypatch.setattr(lease, "DEADLINE_SECONDS", 0.3)
     vendor.fault("/oauth/token", fault, times=times, **params)
     for failures in range(1, times + 1):
         with pytest.raises(error):

@@ -203,7 +203,7 @@ def test_a_lost_answer_backs_off_once_the_grace_is_over(location: Credential, ve
     assert location.refresh_due_at is not None
 
 
-def test_many_unknown_refusals_of_one_app_are_told_once(
+def test_many_unknown_refusals_of_one_app_are_reported_once(
     location: Credential, neighbour: Credential, vendor: Vendor
 ) -> None:
     vendor.fault("/oauth/token", "status", status=418, body={"message": "a teapot"}, times=4)

@@ -51,7 +51,7 @@ def test_it_takes_two_statements(location, vendor, django_assert_num_queries) ->
 def test_who_saw_an_older_generation_refreshes_nothing(location, vendor) -> None:
     newer = refresh(location.pk)
     before = vendor.state()["token_requests"]["refresh_token"]
-    row = refresh(location.pk, seen=location.generation)
+    row = refresh(location.pk, expected_generation=location.generation)
     assert row.generation == newer.generation
     assert vendor.state()["token_requests"]["refresh_token"] == before
 

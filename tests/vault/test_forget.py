@@ -276,7 +276,7 @@ def test_it_may_be_stopped_between_batches_and_goes_on(app, ring, monkeypatch) -
 def test_a_row_that_another_transaction_writes_is_left_to_the_next_run(ring, monkeypatch) -> None:
     rows = make_rows(make_app(), 3)
     ring("k2")
-    monkeypatch.setattr(forget, "_PATIENCE", 1)
+    monkeypatch.setattr(forget, "_MOST_IDLE_PASSES", 1)
     held = connection.copy()
     try:
         with transaction.atomic(), held.cursor() as cursor:

@@ -20,7 +20,7 @@ from integrations.tokens import store
 from integrations.tokens.models import Credential
 from integrations.vault import census, columns, keys, rotation
 from integrations.vault.seal import Binding, key_id_of, seal
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import TIMEOUT
 from tests.vault.conftest import grant, make_app, make_rows, tokens
 
 
@@ -137,12 +137,12 @@ def test_it_waits_for_no_lock_and_comes_back(app, ring, monkeypatch) -> None:
     def hold() -> None:
         with held(rows[1]):
             taken.set()
-            release.wait(PATIENCE)
+            release.wait(TIMEOUT)
         connection.close()
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert taken.wait(PATIENCE)
+    assert taken.wait(TIMEOUT)
     busy: list[int] = []
 
     def pause(_: float) -> None:

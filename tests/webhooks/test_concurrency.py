@@ -21,7 +21,7 @@ from integrations.webhooks import inbox, mailbox
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.inbox import Receipt
 from integrations.webhooks.models import Event, Mailbox
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import TIMEOUT
 from tests.webhooks.conftest import contact, sign
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,11 +40,11 @@ def together(work: Callable[[int], Any], number: int = THREADS) -> list[Any]:
     start = Barrier(number)
 
     def run(index: int) -> Any:
-        start.wait(PATIENCE)
+        start.wait(TIMEOUT)
         return work(index)
 
     with ThreadPoolExecutor(number) as pool:
-        return [future.result(PATIENCE) for future in [pool.submit(_closing(run), index) for index in range(number)]]
+        return [future.result(TIMEOUT) for future in [pool.submit(_closing(run), index) for index in range(number)]]
 
 
 def test_of_simultaneous_copies_one_is_stored(app: App) -> None:
@@ -100,7 +100,7 @@ def test_a_delivery_waits_for_the_release_and_then_wakes_the_mailbox(app: App) -
         assert not late.done()
         cursor.execute("UPDATE webhooks_mailbox SET due_at = NULL WHERE id = %s", [box.id])
         cursor.execute("COMMIT")
-        assert late.result(PATIENCE).mailbox_id == box.id
+        assert late.result(TIMEOUT).mailbox_id == box.id
     assert Mailbox.objects.get().due_at is not None
 
 
@@ -153,7 +153,7 @@ def _another_session() -> Iterator[Any]:
 def test_a_request_thread_reaches_the_broker(app: App, sent: Callable[[], list[Any]]) -> None:
     """Celery keeps its current app per thread; without a default one, threads would use Celery's default broker."""
     with ThreadPoolExecutor(1) as pool:
-        pool.submit(_closing(partial(enqueue, "webhooks.drain", mailbox_id=7))).result(PATIENCE)
+        pool.submit(_closing(partial(enqueue, "webhooks.drain", mailbox_id=7))).result(TIMEOUT)
     assert sent() == [("webhooks.drain", {"mailbox_id": 7})]
 
 

@@ -22,7 +22,7 @@ from integrations.webhooks.handlers import Handler
 from integrations.webhooks.models import Event, Mailbox
 from tests.plugin.dispatch import send_due
 from tests.support.processes import running
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import TIMEOUT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -150,7 +150,7 @@ def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored,
         mine = len(workers)
         if mine == 1:
             stalled.set()
-            assert wake.wait(PATIENCE)
+            assert wake.wait(TIMEOUT)
         Location.objects.create(id=f"by-{mine}", created_at=clock.now())
 
     def drain() -> int:
@@ -162,11 +162,11 @@ def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored,
     on("Tested", handler)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(drain)
-        assert stalled.wait(PATIENCE)
+        assert stalled.wait(TIMEOUT)
         Mailbox.objects.update(lease_until=clock.now())
         assert mailbox.drain(box) == 1
         wake.set()
-        assert first.result(PATIENCE) == 0
+        assert first.result(TIMEOUT) == 0
     assert handled() == {"by-2"}
     assert Event.objects.values_list("status", "attempts").get() == ("done", 1)
     assert Mailbox.objects.values_list("lease_owner", "due_at").get() == ("", None)

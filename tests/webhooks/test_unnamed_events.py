@@ -16,13 +16,13 @@ LEFT = {"type": "UNINSTALL", "locationId": "loc1"}
 CAME = {"type": "INSTALL", "locationId": "loc1"}
 
 
-def said(post: Post, payload: dict[str, Any]) -> str:
+def status(post: Post, payload: dict[str, Any]) -> str:
     return str(post(payload).json()["status"])
 
 
-def test_what_happened_in_between_tells_them_apart(post: Post, app: App) -> None:
-    told = [said(post, payload) for payload in (LEFT, LEFT, CAME, CAME, LEFT, LEFT, CAME)]
-    assert told == ["stored", "duplicate", "stored", "duplicate", "stored", "duplicate", "stored"]
+def test_what_happened_in_between_distinguishes_them(post: Post, app: App) -> None:
+    answers = [status(post, payload) for payload in (LEFT, LEFT, CAME, CAME, LEFT, LEFT, CAME)]
+    assert answers == ["stored", "duplicate", "stored", "duplicate", "stored", "duplicate", "stored"]
     assert Event.objects.count() == 4
 
 
@@ -31,12 +31,12 @@ def test_so_does_an_installation_whose_event_was_lost(post: Post, app: App) -> N
     row = Installation.objects.create(
         app=app, user_type="Location", resource_id="loc1", status="uninstalled", status_at=now, created_at=now
     )
-    assert [said(post, LEFT), said(post, LEFT)] == ["stored", "duplicate"]
+    assert [status(post, LEFT), status(post, LEFT)] == ["stored", "duplicate"]
     Installation.objects.filter(pk=row.pk).update(status="installed", generation=2)
-    assert [said(post, LEFT), said(post, LEFT)] == ["stored", "duplicate"]
+    assert [status(post, LEFT), status(post, LEFT)] == ["stored", "duplicate"]
 
 
 def test_other_events_of_the_tenant_are_no_difference(post: Post, app: App) -> None:
-    assert said(post, LEFT) == "stored"
-    said(post, {"type": "ContactUpdate", "locationId": "loc1", "webhookId": "w1"})
-    assert said(post, LEFT) == "duplicate"
+    assert status(post, LEFT) == "stored"
+    status(post, {"type": "ContactUpdate", "locationId": "loc1", "webhookId": "w1"})
+    assert status(post, LEFT) == "duplicate"

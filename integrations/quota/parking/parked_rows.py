@@ -20,8 +20,8 @@ from integrations.quota.permits.lanes import Lane
 
 HEADS = 32  # tasks of one resource and lane that one query returns
 
-# The lanes in their order; but the first task of each, once its patience is over, is sorted by its arrival. So a long
-# queue delays no lane above it, and no lane above delays it for ever.
+# The lanes in their order; but the first task of each is sorted by its arrival once it has waited for the higher lanes
+# (`place_at`). So a long queue delays no higher lane, and no higher lane delays it for ever.
 _HEADS = """
 SELECT head.key, head.id, head.lane FROM unnest(%s::text[]) AS wanted(key)
 CROSS JOIN unnest(%s::text[]) WITH ORDINALITY AS lane(name, rank)

@@ -1,17 +1,17 @@
 """Queue of parked tasks: tasks that wait for a permit without occupying a worker.
 
 A parked task is a row in PostgreSQL, written in the transaction of the caller that parks it. It survives a flushed
-Redis and a lost broker, and its order is a column. A leader thread (`dispatcher.py`) hands it to a worker together with
-a ticket. From then on the row says what is to happen if that worker dies (`parked_lifecycle.py`). Each hand-over
-increments the row's `turn`, and the message names it, so of two messages for one task only the newer starts anything.
+Redis and a lost broker, and its order is a column. A leader thread (`dispatcher.py`) sends it to a worker together with
+a ticket. From then on the row says when it waits again if that worker dies (`parked_lifecycle.py`). Each message
+increments the row's `turn` and names it, so of two messages for one task only the newer starts it.
 
 One row per task and arguments: parking what is parked already changes nothing, because messages are hints
 (core.celery_tasks).
-The lanes above go first, each in order of arrival; but a lane has limited patience: events ten seconds, bulk a
-minute. The first task of a lane whose patience is over is sorted by its arrival, and only that one. So no task waits
-for ever, and a long queue of one lane delays no other.
+Higher lanes go first, each in order of arrival. Lower lanes wait for them for a limited time: events ten seconds, bulk
+a minute. After it the first task of the lane, and only that one, is sorted by its arrival. So no task waits for ever,
+and a long queue of one lane delays no other.
 
-An uninstall leaves its rows alone: each task finds out for itself that its installation is gone and ends its own work.
+An uninstall deletes no rows here: each task finds that its installation is gone and ends its own work.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from integrations.quota.permits import tickets
 from integrations.quota.permits.lanes import Lane
 
 CHANNEL = "quota_parked"
-_PATIENCE = {Lane.INTERACTIVE: 0.0, Lane.EVENTS: 10.0, Lane.BULK: 60.0}
+# Seconds that the first task of a lane waits for those of higher lanes.
+_WAIT_FOR_HIGHER_LANES = {Lane.INTERACTIVE: 0.0, Lane.EVENTS: 10.0, Lane.BULK: 60.0}
 _LARGEST = 2000  # bytes of arguments; they are part of an index, and identifiers never come near
 _FRONT = timedelta(days=3650)
 
@@ -43,7 +44,7 @@ _PARK = """
 WITH parked AS (
   INSERT INTO quota_parked AS entry (key, lane, task, kwargs, state, turn, reason, parked_at, place_at, due_at)
   VALUES (%(key)s, %(lane)s, %(task)s, %(kwargs)s, 'waiting', 0, %(reason)s,
-          now(), now() + make_interval(secs => %(patience)s), now() + make_interval(secs => %(wait)s))
+          now(), now() + make_interval(secs => %(wait_for_higher_lanes)s), now() + make_interval(secs => %(wait)s))
   ON CONFLICT (task, kwargs) DO UPDATE SET
     key = excluded.key, lane = excluded.lane, state = 'waiting', reason = excluded.reason, back_at = NULL,
     due_at = excluded.due_at,
@@ -93,7 +94,7 @@ def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
 
 
 def to_the_front(rows: QuerySet[Parked]) -> list[int]:
-    """Move waiting tasks to the front of their lanes, with their patience over. Returns their ids."""
+    """Move waiting tasks to the front of all lanes. Returns their ids."""
     waiting = rows.filter(state=Parked.State.WAITING)
     moved = list(waiting.values_list("pk", "lane", "key"))
     place_at = ExpressionWrapper(F("parked_at") - Value(_FRONT), output_field=DateTimeField())
@@ -119,7 +120,7 @@ def _park(task: str, kwargs: dict[str, Any], wanted: _WantedPermit) -> None:
         "task": task,
         "kwargs": json.dumps(kwargs),
         "reason": wanted.reason,
-        "patience": _PATIENCE[wanted.lane],
+        "wait_for_higher_lanes": _WAIT_FOR_HIGHER_LANES[wanted.lane],
         "wait": wanted.wait,
         "keep": tickets.keeps_position(),
         "channel": CHANNEL,

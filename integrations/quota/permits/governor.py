@@ -80,14 +80,14 @@ class Permit:
     taken_at: float = field(default_factory=clock.monotonic)
 
 
-def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: float | None = None) -> Permit:
+def acquire(app: str, resource: str, *, lane: Lane, timeout: float, max_wait: float | None = None) -> Permit:
     """A permit for one HTTP attempt that ends within `timeout` seconds.
 
-    Waits at most `patience` seconds (the lane's horizon by default) for a slot that is about to be free. Raises
+    Waits at most `max_wait` seconds (the lane's horizon by default) for a slot that is about to be free. Raises
     NoPermit, whose `retry_after` is when to come back, and StoreUnavailable.
     """
     key = quota_key(app, resource)
-    until = clock.monotonic() + (lane.terms.horizon if patience is None else patience)
+    until = clock.monotonic() + (lane.terms.horizon if max_wait is None else max_wait)
     while True:
         asked = clock.monotonic()
         answer = ask(key, lane=lane, ttl=timeout + timings.SPARE, horizon=max(0.0, until - asked))

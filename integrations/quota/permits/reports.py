@@ -1,8 +1,8 @@
 """Outbox of reports: sends Redis how calls ended, together with the next request for the same resource.
 
-So a call costs about one round trip; a thread sends the reports that found no such request within `_PATIENCE`. A late
-report is safe: it carries its age, and a slot it frees is free a window after the response, which is later than any
-report. A report that is lost with its process leaves the slot to its deadline. While Redis is away reports wait. A
+So a call costs about one round trip; a thread sends the reports that found no such request within `_LONGEST_DELAY`.
+A late report is safe: it carries its age, and a slot it frees is free a window after the response, which is later than
+any report. A report that is lost with its process leaves the slot to its deadline. While Redis is away reports wait. A
 report that is sent twice counts once.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 
-_PATIENCE = 0.05  # seconds
+_LONGEST_DELAY = 0.05  # seconds
 _PAUSE = 1.0  # seconds between tries while the store is away
 _MOST = 10_000  # reports kept meanwhile
 _MICRO = 1_000_000
@@ -105,7 +105,7 @@ class Outbox:
         while True:
             self._filled.wait()
             self._filled.clear()
-            clock.sleep(_PATIENCE)
+            clock.sleep(_LONGEST_DELAY)
             try:
                 self.flush()
             except StoreUnavailable:

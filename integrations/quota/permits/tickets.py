@@ -97,14 +97,14 @@ def _reserved(question: Question, answer: PermitReply | StoreUnavailable) -> Res
     return Reserved(tickets, wait)
 
 
-def acquire(app: str, resource: str, *, lane: Lane, timeout: float, patience: float | None = None) -> Permit:
+def acquire(app: str, resource: str, *, lane: Lane, timeout: float, max_wait: float | None = None) -> Permit:
     """A permit for one HTTP attempt: the running task's own ticket if it fits, else one that is asked for.
 
     Raises what `governor.acquire` raises; either error names the resource, so that the task can be parked.
     """
     try:
         own = _own(app, resource, timeout=timeout)
-        return own or governor.acquire(app, resource, lane=lane, timeout=timeout, patience=patience)
+        return own or governor.acquire(app, resource, lane=lane, timeout=timeout, max_wait=max_wait)
     except StoreUnavailable as error:
         error.permit = MissingPermit(app, resource, lane.value, "store")
         raise

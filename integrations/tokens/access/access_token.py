@@ -22,7 +22,7 @@ from integrations.tokens.refresh.claim_call_swap import refresh
 
 _POLL = 0.1  # seconds between two reads of the generation while another worker refreshes
 _CACHED = timedelta(seconds=access_cache.LIFETIME)
-_PATIENCE = 7.0  # seconds; a little more than the deadline of the refresh it waits for
+_WAIT_SECONDS = 7.0  # seconds; a little more than the deadline of the refresh it waits for
 
 
 def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> AccessToken:
@@ -33,14 +33,14 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
     """
     if (known := access_cache.get(key)) is not None and known.generation != refused:
         return known
-    until = clock.monotonic() + _PATIENCE
+    until = clock.monotonic() + _WAIT_SECONDS
     while True:
         with database.required():
             row = _read_or_raise(key, lane)
         if not store.is_usable(row, clock.now()):
             _respect_backoff(row, lane, clock.now())
             try:
-                row = refresh(row.pk, lane=lane, seen=row.generation)
+                row = refresh(row.pk, lane=lane, expected_generation=row.generation)
             except RefreshInProgress:
                 if clock.monotonic() > until:
                     raise

@@ -24,7 +24,7 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tokens.access import api_endpoint
 from integrations.tokens.models import Credential, CredentialKey
 
-DEADLINE = 10.0
+DEADLINE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,10 @@ def check(key: CredentialKey, token: Secret, *, lane: Lane = Lane.INTERACTIVE) -
     Raises GrantRevoked when it does not accept it, LocationInactive, Unreachable, QuotaExhausted, ...
     """
     read, endpoint = _read(key), api_endpoint.of(key)
-    request = Request("GET", read.path, read.query, read.version, token, timeout=DEADLINE, operation="tokens.check")
-    with permitted(endpoint.quota_app, key.tenant.id, lane=lane, timeout=DEADLINE) as attempt:
+    request = Request(
+        "GET", read.path, read.query, read.version, token, timeout=DEADLINE_SECONDS, operation="tokens.check"
+    )
+    with permitted(endpoint.quota_app, key.tenant.id, lane=lane, timeout=DEADLINE_SECONDS) as attempt:
         attempt.sending()
         response = transport.shared(endpoint.url).send(request)
         rate, refused = endpoint.rate(key, response.rate), response.status == HTTPStatus.TOO_MANY_REQUESTS

@@ -50,13 +50,13 @@ class _Request:
     call: Callable[..., Grant]
     lane: Lane
     due_before: datetime | None = None
-    seen: int | None = None
+    expected_generation: int | None = None
     forced: bool = False
 
     def is_done_already(self, row: Credential) -> bool:
         """Whether another worker has refreshed the row already."""
-        if self.seen is not None:
-            return row.generation != self.seen
+        if self.expected_generation is not None:
+            return row.generation != self.expected_generation
         return self.due_before is not None and (row.refresh_due_at is None or row.refresh_due_at > self.due_before)
 
 
@@ -65,19 +65,20 @@ def refresh(
     *,
     lane: Lane = Lane.EVENTS,
     due_before: datetime | None = None,
-    seen: int | None = None,
+    expected_generation: int | None = None,
     forced: bool = False,
 ) -> Credential:
     """Give the credential a new pair. Returns the row as it is afterwards.
 
-    With `due_before` only if it is due by then, with `seen` only if that is still its generation: many callers see a
-    token expired, and only the first may act on it. `forced` calls the vendor although the app is halted.
+    With `due_before` only if it is due by then, with `expected_generation` only if that is still its generation: many
+    callers find a token expired, and only the first may refresh it. `forced` calls the vendor although the app is
+    halted.
 
     Raises RefreshInProgress when another worker has the lease, GrantRevoked, LocationInactive, ClientRejected,
     Unreachable, ServerFault, StoreUnavailable. Whatever is raised, the row (or the spool) already says what happens
     next. Raises BadRequest, before anything is done, inside a transaction: its rollback would lose the new pair.
     """
-    return _renew(credential_id, _Request(_new_grant, lane, due_before, seen, forced))
+    return _renew(credential_id, _Request(_new_grant, lane, due_before, expected_generation, forced))
 
 
 def mint(credential_id: int, *, lane: Lane = Lane.EVENTS) -> Credential:
@@ -93,7 +94,7 @@ def company_access(app: App, company_id: str, *, lane: Lane) -> tuple[Credential
     if row is None or row.state != Credential.State.ACTIVE:
         raise GrantRevoked(f"company {company_id} has no working grant to mint from: install again", company=company_id)
     if not store.is_usable(row, clock.now()):
-        row = refresh(row.pk, lane=lane, seen=row.generation)
+        row = refresh(row.pk, lane=lane, expected_generation=row.generation)
     return row, store.access_token(row)
 
 
@@ -128,7 +129,7 @@ def _claimed(credential_id: int, request: _Request) -> Credential | None:
     return lease.claim(
         credential_id,
         owner=new_owner(),
-        seen=request.seen,
+        expected_generation=request.expected_generation,
         due_before=request.due_before,
         halted_before=None if request.forced else clock.now() - marketplace.PROBE_EVERY,
     )

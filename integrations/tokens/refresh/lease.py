@@ -20,7 +20,7 @@ from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 
 LEASE_TERM = timedelta(seconds=9)
-DEADLINE = 6.0  # seconds for the vendor's response
+DEADLINE_SECONDS = 6.0  # seconds for the vendor's response
 _ORPHANS_AT_ONCE = 500
 
 
@@ -28,21 +28,21 @@ def claim(
     credential_id: int,
     *,
     owner: str,
-    seen: int | None = None,
+    expected_generation: int | None = None,
     due_before: datetime | None = None,
     halted_before: datetime | None = None,
 ) -> Credential | None:
     """Claim the lease, record the intent and read the row with its app, in one statement. None when it cannot.
 
-    Then another worker has the lease, the row cannot be refreshed, `seen` is not its generation any more, it is not due
-    by `due_before`, or its app was halted after `halted_before`.
-    The time of the first intent for a generation is kept: it says how much of the 30 seconds an orphan has left.
+    Then another worker has the lease, the row cannot be refreshed, its generation is not `expected_generation`, it is
+    not due by `due_before`, or its app was halted after `halted_before`. The time of the first intent for a generation
+    is kept, because HighLevel's 30 seconds count from it.
     """
     wanted: dict[str, str | int | float | datetime | None] = {
         "id": credential_id,
         "owner": owner,
         "term": LEASE_TERM.total_seconds(),
-        "seen": seen,
+        "generation": expected_generation,
         "due": due_before,
         "halted": halted_before,
     }
@@ -73,7 +73,7 @@ _CLAIM = f"""
     FROM tenants_app a
     WHERE c.id = %(id)s AND a.id = c.app_id AND c.kind = 'oauth' AND c.state <> 'revoked'
         AND (c.lease_until IS NULL OR c.lease_until < statement_timestamp())
-        AND (%(seen)s::bigint IS NULL OR c.generation = %(seen)s::bigint)
+        AND (%(generation)s::bigint IS NULL OR c.generation = %(generation)s::bigint)
         AND (%(due)s::timestamptz IS NULL OR c.refresh_due_at <= %(due)s::timestamptz)
         AND (%(halted)s::timestamptz IS NULL OR a.halted_at IS NULL OR a.halted_at < %(halted)s::timestamptz)
     RETURNING {_columns(Credential, "c")}, {_columns(App, "a")}

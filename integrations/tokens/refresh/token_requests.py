@@ -20,7 +20,7 @@ from integrations.tokens.refresh import lease
 
 log = structlog.get_logger(__name__)
 
-_PATIENCE = 1.0  # seconds for a permit: the time that the lease has left after the company's own refresh
+_PERMIT_WAIT_SECONDS = 1.0  # seconds for a permit: the time that the lease has left after the company's own refresh
 
 
 def by_refresh_token(row: Credential) -> Grant:
@@ -34,7 +34,7 @@ def by_refresh_token(row: Credential) -> Grant:
         marketplace.identity(row.app),
         spent,
         user_type="Company" if row.user_type == UserType.COMPANY else "Location",
-        deadline_seconds=lease.DEADLINE,
+        deadline_seconds=lease.DEADLINE_SECONDS,
     )
     if grant.refresh_token is None:
         log.warning("token.no_new_refresh_token", credential=row.pk, trace_id=grant.trace_id)
@@ -48,8 +48,10 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
     The lease is extended once the permit is granted, so that it outlasts the call.
     """
     database.release()
-    patience = min(_PATIENCE, lane.terms.horizon)
-    with permitted(row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE, patience=patience) as attempt:
+    max_wait = min(_PERMIT_WAIT_SECONDS, lane.terms.horizon)
+    with permitted(
+        row.app.client_id, row.company_id, lane=lane, timeout=lease.DEADLINE_SECONDS, max_wait=max_wait
+    ) as attempt:
         _renew_lease(row)
         attempt.sending()
         grant = oauth.mint_location(
@@ -57,7 +59,7 @@ def by_company_token(row: Credential, company_access: Secret, *, lane: Lane) -> 
             company_access,
             company_id=row.company_id,
             location_id=row.resource_id,
-            deadline_seconds=lease.DEADLINE,
+            deadline_seconds=lease.DEADLINE_SECONDS,
         )
         attempt.answered(received_at=grant.received_at, rate=grant.rate)
     return grant
