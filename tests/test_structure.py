@@ -1,7 +1,6 @@
 """Structure of the code: import cycles, folder sizes, docstrings, and names that rooms share.
 
-`make check` runs this file without conftest, so it needs neither Django nor servers. The numbers and names under
-"Debts" may only shrink: remove an entry when its room has none left.
+`make check` runs this file without conftest, so it needs neither Django nor servers.
 """
 
 from __future__ import annotations
@@ -67,9 +66,6 @@ SHARED_CLASSES = {
     "Run": "one execution of a plan (`core.runs`): of a sync, of a job",
     "RunAdmin": "the page of these runs",
 }
-
-# --- Debts -------------------------------------------------------------------------------------------------------
-DEBT_CLASSES = {"Outcome", "Request"}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -162,4 +158,4 @@ def test_a_class_name_means_the_same_in_every_room() -> None:
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 rooms[node.name].add(room(path))
-    assert shared(rooms, {*SHARED_CLASSES, *DEBT_CLASSES}) == {}
+    assert shared(rooms, SHARED_CLASSES) == {}

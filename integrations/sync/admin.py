@@ -16,7 +16,7 @@ from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
 from integrations.core.filters import ColumnValueLinksFilter
-from integrations.sync import plans, queries, runs, vanished
+from integrations.sync import deletions, plans, queries, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.names import TenantNames
@@ -139,7 +139,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
         """Mark the records as deleted that the brake kept."""
         for run in queryset.select_related("plan"):
             try:
-                count = vanished.release(run, clock.now())
+                count = deletions.release(run, clock.now())
             except BadRequest as error:
                 messages.error(request, f"Run {run.pk}: {error}")
             else:

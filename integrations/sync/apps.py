@@ -15,7 +15,7 @@ class SyncConfig(AppConfig):
         """Register the handlers of data webhooks, and the runs with the dispatcher."""
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
-        from integrations.sync import changes, tasks  # noqa: PLC0415
+        from integrations.sync import tasks, webhook_handlers  # noqa: PLC0415
 
-        changes.register()
+        webhook_handlers.register()
         dispatch.register(tasks.SOURCE)

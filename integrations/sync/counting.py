@@ -15,10 +15,10 @@ from datetime import datetime
 from django.db.models import Count, Q
 
 from integrations.sync import missing, pace
+from integrations.sync.deletions import READS_EVERYTHING
 from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Run
 from integrations.sync.resources import Resource
-from integrations.sync.vanished import READS_EVERYTHING
 
 
 @dataclass(frozen=True, slots=True)

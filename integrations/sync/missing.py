@@ -2,7 +2,7 @@
 
 A listing can be false in many ways: a false total, an empty page, a part of the search index that does not answer, or
 an index that trails its writes. So after the listing the run asks for each missing record by its id (`Single`), one
-call each, before `vanished` writes a tombstone. A record that is there stays.
+call each, before `deletions` writes a tombstone. A record that is there stays.
 
 - First the run asks for a record that the listing did show (`control`). An operation that denies that one too proves
   nothing. After an empty listing there is none to ask for, so a later listing has to be empty too (`pace.AGREE_AFTER`).

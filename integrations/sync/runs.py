@@ -32,10 +32,10 @@ from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway.client import Page
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
-from integrations.sync import counting, listing, missing, pace, records, vanished
+from integrations.sync import counting, deletions, listing, missing, pace, records
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Plan, Record, Run
-from integrations.sync.resources import RESOURCES, Request, Resource, Single
+from integrations.sync.resources import RESOURCES, ListingRequest, Resource, Single
 
 SLICE = 10.0  # seconds of one turn: long enough that the queue costs nothing, short enough to share the workers
 DEADLINE_SECONDS = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
@@ -91,7 +91,7 @@ class SyncTurn(turn.Turn[Run]):
     ) -> None:
         super().__init__(run, owner)
         self._page, self._record = page, record
-        self._outcome = vanished.Outcome()
+        self._outcome = deletions.DeletionResult()
         self._counted_at: datetime | None = None
         self._until = 0.0
 
@@ -120,19 +120,19 @@ class SyncTurn(turn.Turn[Run]):
         if not self.run.reads_everything:
             return {}
         self.renew()  # the row's lock keeps other workers from the run while records are marked
-        self._outcome = vanished.sweep(self.run, now)
+        self._outcome = deletions.delete_missing(self.run, now)
         return {"deleted": self._outcome.deleted, **error_columns(self._outcome.code, self._outcome.reason)}
 
     def plan_after_success(self, now: datetime) -> None:
         """Set the plan's cursor to the start of this run, and its next due times."""
         run = self.run
         fields: Fields = {"cursor_at": run.started_at, "synced_at": now}
-        if self._outcome.code == vanished.INCOMPLETE and run.plan.cursor_at is not None:
+        if self._outcome.code == deletions.INCOMPLETE and run.plan.cursor_at is not None:
             del fields["cursor_at"]  # the listing may have lacked changes since the last run
         next_at = now + pace.spread(RESOURCES[run.plan.resource].every, run.plan_id)
         if run.reads_everything:
-            is_incomplete = self._outcome.code == vanished.INCOMPLETE
-            again = pace.full_again(vanished.incomplete_in_a_row(run.plan_id) if is_incomplete else 0)
+            is_incomplete = self._outcome.code == deletions.INCOMPLETE
+            again = pace.full_again(deletions.incomplete_in_a_row(run.plan_id) if is_incomplete else 0)
             later = now + pace.spread(again, run.plan_id)
             next_at = min(next_at, later)
             # A plan that is due already was requested during the run, perhaps in full: that request stays.
@@ -194,7 +194,7 @@ class SyncTurn(turn.Turn[Run]):
         run = self.run
         return got.next is None and run.seen + len(got.items) < (run.total or 0) and run.attempts < _ENDS_AGAIN
 
-    def _fetch(self, resource: Resource, request: Request, cursor: dict[str, Any] | None) -> Page:
+    def _fetch(self, resource: Resource, request: ListingRequest, cursor: dict[str, Any] | None) -> Page:
         return self._page(
             resource.operation,
             params=request.params,
@@ -311,7 +311,7 @@ class SyncTurn(turn.Turn[Run]):
             setattr(self.run, name, value)
 
 
-def _request(run: Run, resource: Resource) -> Request:
+def _request(run: Run, resource: Resource) -> ListingRequest:
     """The request, which is the same for every page of a run: the plan's cursor changes only when the run completes."""
     cursor_at = run.plan.cursor_at if run.kind == Run.Kind.INCREMENTAL else None
     return resource.request(run.plan.location_id, pace.since(cursor_at) if cursor_at else None)

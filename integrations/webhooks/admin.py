@@ -20,9 +20,9 @@ from integrations.core.filters import distinct_values
 from integrations.core.tenant import Tenant
 from integrations.tenants.models import App
 from integrations.webhooks import queries
-from integrations.webhooks.answers import TAKEN, Outcome
 from integrations.webhooks.models import Answers, Event, Mailbox
 from integrations.webhooks.replay import replay
+from integrations.webhooks.response_counts import ACCEPTED, ResponseOutcome
 
 NAMED_IN_AUDIT = 100
 _COLOURS = {
@@ -176,11 +176,11 @@ class MailboxAdmin(ReadOnlyAdmin):
 class AnswersAdmin(ReadOnlyAdmin):
     """Counts of webhook responses, a row per app and day. The vendor pauses a URL below 90 % of 2xx."""
 
-    list_display = ("day", "posted_to", "success", *(outcome.value for outcome in Outcome))
+    list_display = ("day", "posted_to", "success", *(outcome.value for outcome in ResponseOutcome))
     list_filter = ("app", "day")
     list_select_related = ("app",)
     ordering = ("-day", "app")
-    fields = (("day", "app"), "success", *(outcome.value for outcome in Outcome))
+    fields = (("day", "app"), "success", *(outcome.value for outcome in ResponseOutcome))
     readonly_fields = ("success",)
 
     @admin.display(description="app", ordering="app")
@@ -191,7 +191,7 @@ class AnswersAdmin(ReadOnlyAdmin):
     @display(description="2xx", label={"good": "success", "warn": "warning", "bad": "danger"})
     def success(self, row: Answers) -> tuple[str, str]:
         """The share of 2xx responses, coloured as the vendor would judge it."""
-        numbers = {outcome: getattr(row, outcome.value) for outcome in Outcome}
-        share = sum(numbers[outcome] for outcome in TAKEN) / max(1, sum(numbers.values()))
+        numbers = {outcome: getattr(row, outcome.value) for outcome in ResponseOutcome}
+        share = sum(numbers[outcome] for outcome in ACCEPTED) / max(1, sum(numbers.values()))
         tone = "good" if share >= queries.GOOD else "warn" if share >= queries.PAUSED_BELOW else "bad"
         return tone, f"{share:.1%}"

@@ -16,9 +16,9 @@ from django.conf import settings
 
 from integrations.core.errors import PayloadAnomalous, PayloadTooLarge, Retryable, Untrusted
 from integrations.highlevel.signatures import ED25519_HEADER, RSA_HEADER
-from integrations.webhooks import answers, inbox
-from integrations.webhooks.answers import NO_APP, Outcome
+from integrations.webhooks import inbox, response_counts
 from integrations.webhooks.inbox import Receipt
+from integrations.webhooks.response_counts import NO_APP, ResponseOutcome
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +33,7 @@ class RequestBody(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebhookResponse:
     """The response to one webhook. `body` is its JSON."""
 
     status: int
@@ -41,7 +41,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def answer(app_name: str | None, environ: Mapping[str, Any], stream: RequestBody) -> Answer:
+def respond(app_name: str | None, environ: Mapping[str, Any], stream: RequestBody) -> WebhookResponse:
     """Take one POST. `environ` is the WSGI environment or Django's `request.META`, `stream` the body.
 
     `app_name` is the URL's part that names an app. The outcome is counted. Raises only what is a fault of ours.
@@ -49,26 +49,26 @@ def answer(app_name: str | None, environ: Mapping[str, Any], stream: RequestBody
     try:
         receipt = inbox.accept(app_name, _body(environ, stream), _signatures(environ))
     except Untrusted as error:
-        answers.count(app_name, answers.REFUSALS[error.status])
+        response_counts.count(app_name, response_counts.REFUSALS[error.status])
         log.warning("webhook.refused", code=error.code, error=str(error), **error.context)
-        return Answer(error.status, {"error": error.code, "message": str(error)})
+        return WebhookResponse(error.status, {"error": error.code, "message": str(error)})
     except Retryable as error:
-        answers.count(app_name, Outcome.NOT_STORED)
+        response_counts.count(app_name, ResponseOutcome.NOT_STORED)
         log.warning("webhook.not_stored", code=error.code, **error.context)
         wait = {"Retry-After": str(round(error.retry_after or inbox.COME_BACK))}
-        return Answer(429, {"error": error.code, "message": str(error)}, wait)
+        return WebhookResponse(429, {"error": error.code, "message": str(error)}, wait)
     except Exception:
-        answers.count(app_name, Outcome.FAILED)
+        response_counts.count(app_name, ResponseOutcome.FAILED)
         raise
     outcome = _outcome(receipt)
-    answers.count(receipt.app_id or NO_APP, outcome)
-    return Answer(200, {"status": outcome.value})
+    response_counts.count(receipt.app_id or NO_APP, outcome)
+    return WebhookResponse(200, {"status": outcome.value})
 
 
-def _outcome(receipt: Receipt) -> Outcome:
+def _outcome(receipt: Receipt) -> ResponseOutcome:
     if receipt.app_id is None:
-        return Outcome.NOT_HERE
-    return Outcome.STORED if receipt.mailbox_id else Outcome.DUPLICATE
+        return ResponseOutcome.NOT_HERE
+    return ResponseOutcome.STORED if receipt.mailbox_id else ResponseOutcome.DUPLICATE
 
 
 def _signatures(environ: Mapping[str, Any]) -> dict[str, str]:

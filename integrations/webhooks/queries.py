@@ -11,14 +11,14 @@ from django.db.models import Count, Exists, F, Func, Min, OuterRef, Subquery, Su
 from django.db.models.functions import Lower, StrIndex, Substr
 
 from integrations.tenants.models import Installation
-from integrations.webhooks.answers import TAKEN, Outcome
 from integrations.webhooks.models import Answers, Event, Mailbox
+from integrations.webhooks.response_counts import REFUSED, ResponseOutcome
 
 RECENT = timedelta(hours=24)
 JUDGED_DAYS, PAUSED_BELOW = 3, 0.9  # how the vendor judges a URL: its last days, and the least share of 2xx (FACTS 3.2)
 GOOD = 0.98  # below this an operator should look, well before the vendor pauses the URL
 
-_SUMS = {outcome.value: Sum(outcome.value) for outcome in Outcome}
+_SUMS = {outcome.value: Sum(outcome.value) for outcome in ResponseOutcome}
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +163,8 @@ def standings(now: datetime) -> list[Standing]:
     return [
         Standing(
             app=row["name"] or "",
-            answered=sum(row[outcome] for outcome in Outcome),
-            refused={outcome.value: row[outcome] for outcome in Outcome if outcome not in TAKEN and row[outcome]},
+            answered=sum(row[outcome] for outcome in ResponseOutcome),
+            refused={outcome.value: row[outcome] for outcome in REFUSED if row[outcome]},
         )
         for row in rows
     ]

@@ -17,8 +17,8 @@ def receive(request: HttpRequest, app_name: str | None = None) -> HttpResponse:
         return HttpResponse("HighLevel posts its webhooks here.\n", content_type="text/plain")
     if request.method != "POST":
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-    answer = endpoint.answer(app_name, request.META, _stream(request))
-    return JsonResponse(answer.body, status=answer.status, headers=answer.headers)
+    response = endpoint.respond(app_name, request.META, _stream(request))
+    return JsonResponse(response.body, status=response.status, headers=response.headers)
 
 
 def _stream(request: HttpRequest) -> BinaryIO:

@@ -18,7 +18,7 @@ import structlog
 from django.db import connection
 
 from integrations.webhooks import endpoint
-from integrations.webhooks.endpoint import Answer
+from integrations.webhooks.endpoint import WebhookResponse
 
 log = structlog.get_logger(__name__)
 
@@ -41,26 +41,26 @@ def before(django: Application) -> Application:
         if found is None or not length.isdecimal():
             return django(environ, start_response)
         try:
-            answer = endpoint.answer(found[1], environ, _Limited(environ["wsgi.input"], int(length)))
+            response = endpoint.respond(found[1], environ, _Limited(environ["wsgi.input"], int(length)))
         except Exception:
             log.exception("webhook.failed")
-            answer = Answer(500, {"error": "internal", "message": "the webhook could not be taken"})
+            response = WebhookResponse(500, {"error": "internal", "message": "the webhook could not be taken"})
         finally:
             _give_back()
-        return _respond(answer, start_response)
+        return _respond(response, start_response)
 
     return application
 
 
-def _respond(answer: Answer, start_response: Callable[..., Any]) -> list[bytes]:
-    body = json.dumps(answer.body).encode()
+def _respond(response: WebhookResponse, start_response: Callable[..., Any]) -> list[bytes]:
+    body = json.dumps(response.body).encode()
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
         "X-Content-Type-Options": "nosniff",
-        **answer.headers,
+        **response.headers,
     }
-    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(headers.items()))
+    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(headers.items()))
     return [body]
 
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from integrations.core.models import AuditEntry
-from integrations.sync import vanished
+from integrations.sync import deletions
 from integrations.sync.models import Plan, Record, Run
 from tests.sync.conftest import LOCATION, alive, run_once, start
 from tests.sync.listing import of
@@ -110,7 +110,7 @@ def test_run_now_and_in_full(operator: Client, plan: Plan) -> None:
 def test_what_the_brake_held_back_can_be_let_go(operator: Client, plan: Plan) -> None:
     run_once(plan, of(100))
     run = run_once(plan, of(20), full_due_at=None)
-    assert run.error_code == vanished.BRAKE
+    assert run.error_code == deletions.BRAKE
     act(operator, "run", "delete_held_back", run)
     assert len(alive()) == 20
     act(operator, "run", "delete_held_back", run)

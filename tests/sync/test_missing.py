@@ -10,8 +10,8 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import RequestRejected, ServerFault, VendorAnswer
+from integrations.sync import deletions, missing, pace, runs
 from integrations.sync import listing as vendor_side
-from integrations.sync import missing, pace, runs, vanished
 from integrations.sync.models import Plan, Record, Run
 from tests.sync.conftest import LOCATION, alive, start, to_the_end, turn, wake
 from tests.sync.listing import Listing, Page, of
@@ -83,7 +83,7 @@ def test_no_false_listing_deletes_a_record(plan: Plan, lie: Callable[[Listing], 
     assert len(listing.asked) - base <= 2 * missing.FALSE_LISTING + 52, "the run stops asking"
     if count == 250:
         plan.refresh_from_db()
-        assert run.error_code == vanished.INCOMPLETE
+        assert run.error_code == deletions.INCOMPLETE
         assert plan.due_at is not None
         assert plan.due_at <= clock.now() + pace.FULL_AGAIN, "minutes, not an hour"
 
@@ -105,7 +105,7 @@ def test_true_deletions_are_found_though_the_listing_is_false(plan: Plan) -> Non
         del listing.rows[record_id]
     listing.hidden = {"c00010", "c00020"}
     run = full(plan, listing)
-    assert (run.deleted, run.error_code) == (2, vanished.INCOMPLETE)
+    assert (run.deleted, run.error_code) == (2, deletions.INCOMPLETE)
     assert alive() == set(listing.rows)
     assert "the listing lacks 2 records that exist" in run.error
 
@@ -115,7 +115,7 @@ def test_a_wrong_total_delays_no_deletion(plan: Plan) -> None:
     del listing.rows["c00004"]
     listing.total_is = lambda count: count + 3
     run = full(plan, listing)
-    assert (run.deleted, run.error_code, run.error) == (1, vanished.INCOMPLETE, "saw 19 of 22 records")
+    assert (run.deleted, run.error_code, run.error) == (1, deletions.INCOMPLETE, "saw 19 of 22 records")
 
 
 def test_the_waits_grow_while_the_total_stays_wrong(plan: Plan) -> None:
@@ -138,7 +138,7 @@ def test_an_operation_that_denies_what_the_listing_shows_proves_nothing(plan: Pl
     del listing.rows["c00004"]
     listing.record = lambda *_, **__: None  # type: ignore[method-assign]
     run = full(plan, listing)
-    assert (run.deleted, len(alive()), run.error_code) == (0, 20, vanished.INCOMPLETE)
+    assert (run.deleted, len(alive()), run.error_code) == (0, 20, deletions.INCOMPLETE)
     assert "denies a record that it lists" in run.error
 
 
@@ -147,7 +147,7 @@ def test_a_listing_that_is_empty_has_to_stay_so(plan: Plan) -> None:
     listing = synced(plan, 5)
     listing.rows.clear()
     run = full(plan, listing)
-    assert (run.deleted, len(alive()), run.error_code) == (0, 5, vanished.INCOMPLETE)
+    assert (run.deleted, len(alive()), run.error_code) == (0, 5, deletions.INCOMPLETE)
     Record.objects.update(missing_at=clock.now() - pace.AGREE_AFTER - timedelta(minutes=1))
     run = full(plan, listing)
     assert (run.deleted, run.error_code, alive()) == (5, "", set())
@@ -166,7 +166,7 @@ def test_an_answer_that_says_neither_keeps_the_record(plan: Plan) -> None:
 
     listing.record = refuse  # type: ignore[method-assign]
     run = full(plan, listing)
-    assert (run.deleted, run.error_code) == (1, vanished.INCOMPLETE)
+    assert (run.deleted, run.error_code) == (1, deletions.INCOMPLETE)
     assert "c00004" in alive()
 
 

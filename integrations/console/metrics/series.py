@@ -26,7 +26,7 @@ from integrations.sync import queries as sync
 from integrations.tenants.models import App, UserType
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
-from integrations.webhooks.answers import Outcome
+from integrations.webhooks.response_counts import ResponseOutcome
 
 BUSIEST = 20
 CALLS_OF = timedelta(minutes=5)
@@ -100,7 +100,7 @@ def inbox(now: datetime) -> Iterator[Metric]:
         labels=["app", "outcome"],
     )
     for row in webhooks.answered():
-        for outcome in Outcome:
+        for outcome in ResponseOutcome:
             answers.add_metric([row["app_name"], outcome.value], row[outcome.value])
     yield answers
 

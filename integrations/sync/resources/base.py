@@ -23,7 +23,7 @@ ENVELOPE = frozenset({"type", "timestamp", "webhookId", "deliveryId", "appId", "
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ListingRequest:
     """The arguments of one listing; the gateway's pagination adds the cursor of each page."""
 
     params: Mapping[str, Any] | None = None
@@ -82,8 +82,8 @@ class Resource:
     operation: str
     scope: str
     every: timedelta
-    full: Callable[[str], Request]
-    since: Callable[[str, datetime], Request] | None = None
+    full: Callable[[str], ListingRequest]
+    since: Callable[[str, datetime], ListingRequest] | None = None
     whole: str = ""
     page_size: str = ""
     single: Single | None = None
@@ -99,15 +99,15 @@ class Resource:
         """All webhook types of the resource."""
         return self.creates | self.updates | self.deletes
 
-    def request(self, location_id: str, since: datetime | None) -> Request:
+    def request(self, location_id: str, since: datetime | None) -> ListingRequest:
         """The request of a run; `since=None` for a full one."""
         if since is None or self.since is None:
             return self.full(location_id)
         return self.since(location_id, since)
 
-    def count_request(self, location_id: str) -> Request:
+    def count_request(self, location_id: str) -> ListingRequest:
         """The cheapest request for the vendor's total: the first row of everything."""
-        return Request(body={**(self.full(location_id).body or {}), self.page_size: 1})
+        return ListingRequest(body={**(self.full(location_id).body or {}), self.page_size: 1})
 
     def is_in(self, row: Mapping[str, Any], location_id: str) -> bool:
         """Whether a row that was asked for by its id is a record of this location and not deleted.

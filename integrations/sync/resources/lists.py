@@ -8,13 +8,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from integrations.sync.resources.base import Request, Resource, Single
+from integrations.sync.resources.base import ListingRequest, Resource, Single
 
 _EVERY = timedelta(hours=1)  # they are set up once and seldom changed; one call each
 
 
-def _whole(location_id: str) -> Request:
-    return Request(params={"locationId": location_id})
+def _whole(location_id: str) -> ListingRequest:
+    return ListingRequest(params={"locationId": location_id})
 
 
 def _list(name: str, operation: str, scope: str, **more: Any) -> Resource:

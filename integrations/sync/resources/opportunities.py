@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from integrations.sync.resources.base import PAGE_SIZE, Json, Request, Resource, Single
+from integrations.sync.resources.base import PAGE_SIZE, Json, ListingRequest, Resource, Single
 from integrations.sync.resources.dates import iso
 
 
@@ -26,13 +26,13 @@ def _body(location_id: str) -> Json:
     }
 
 
-def _full(location_id: str) -> Request:
-    return Request(body=_body(location_id))
+def _full(location_id: str) -> ListingRequest:
+    return ListingRequest(body=_body(location_id))
 
 
-def _since(location_id: str, since: datetime) -> Request:
+def _since(location_id: str, since: datetime) -> ListingRequest:
     changed = {"field": "date_updated", "operator": "range", "value": {"gte": iso(since)}}
-    return Request(body={**_body(location_id), "filters": [changed]})
+    return ListingRequest(body={**_body(location_id), "filters": [changed]})
 
 
 OPPORTUNITIES = Resource(

@@ -29,7 +29,7 @@ READS_EVERYTHING = (Run.Kind.FULL, Run.Kind.REPAIR)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DeletionResult:
     """The end of a full run. `code` is empty on success.
 
     INCOMPLETE: the vendor's answers contradict each other, and a run follows soon. BRAKE: nothing was deleted.
@@ -40,15 +40,15 @@ class Outcome:
     reason: str = ""
 
 
-def sweep(run: Run, now: datetime) -> Outcome:
+def delete_missing(run: Run, now: datetime) -> DeletionResult:
     """Write tombstones for records that are proven to be deleted. Call it in the transaction that ends the run."""
     missing.scope(run).filter(deleted_at__lt=now - KEEP_TOMBSTONES).delete()
     doubts = _doubts(run)
     gone, alive = missing.proven(run).count(), missing.scope(run).filter(deleted_at=None).count()
     if gone > BRAKE_ROWS and gone > BRAKE_SHARE * alive:
-        return Outcome(code=BRAKE, reason=f"{gone} of {alive} records would vanish, so nothing was deleted")
+        return DeletionResult(code=BRAKE, reason=f"{gone} of {alive} records would vanish, so nothing was deleted")
     deleted = _mark_deleted(run, now)
-    return Outcome(deleted, INCOMPLETE, "; ".join(doubts)) if doubts else Outcome(deleted)
+    return DeletionResult(deleted, INCOMPLETE, "; ".join(doubts)) if doubts else DeletionResult(deleted)
 
 
 def release(run: Run, now: datetime) -> int:

@@ -22,7 +22,7 @@ from integrations.tenants import marketplace
 from integrations.tenants.models import App
 
 
-class Outcome(StrEnum):
+class ResponseOutcome(StrEnum):
     """How a webhook was answered; the values are the columns of `Answers`."""
 
     STORED = "stored"
@@ -35,29 +35,31 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-TAKEN = frozenset({Outcome.STORED, Outcome.DUPLICATE, Outcome.NOT_HERE})  # answered 200
-REFUSALS = {400: Outcome.MALFORMED, 401: Outcome.UNSIGNED, 413: Outcome.TOO_LARGE}
+ACCEPTED = frozenset({ResponseOutcome.STORED, ResponseOutcome.DUPLICATE, ResponseOutcome.NOT_HERE})  # answered 200
+REFUSED = [outcome for outcome in ResponseOutcome if outcome not in ACCEPTED]
+REFUSALS = {400: ResponseOutcome.MALFORMED, 401: ResponseOutcome.UNSIGNED, 413: ResponseOutcome.TOO_LARGE}
 
 NO_APP = "?"  # counted for no app: a name that no app has
-_COLUMNS = ", ".join(Outcome)
+_COLUMNS = ", ".join(ResponseOutcome)
+_ADDED = ", ".join(f"{name} = line.{name} + excluded.{name}" for name in ResponseOutcome)
 _ADD = f"""
 INSERT INTO webhooks_answers AS line (day, app_id, {_COLUMNS})
-SELECT * FROM unnest(%s::date[], %s::bigint[], {", ".join(["%s::bigint[]"] * len(Outcome))})
-ON CONFLICT (day, app_id) DO UPDATE SET {", ".join(f"{name} = line.{name} + excluded.{name}" for name in Outcome)}
+SELECT * FROM unnest(%s::date[], %s::bigint[], {", ".join(["%s::bigint[]"] * len(ResponseOutcome))})
+ON CONFLICT (day, app_id) DO UPDATE SET {_ADDED}
 """  # noqa: S608 - nothing in it comes from outside
 
-Line = tuple[date, int, str, Outcome]  # the app's row, or 0 and the name in the URL
+CountKey = tuple[date, int, str, ResponseOutcome]  # the app's row, or 0 and the name in the URL
 
 
-def count(app: int | str | None, outcome: Outcome) -> None:
+def count(app: int | str | None, outcome: ResponseOutcome) -> None:
     """Count one response. `app`: the primary key of the app, or the name in the URL. Never raises."""
     app_id, name = (app, "") if isinstance(app, int) else (0, app or "")
     counter.add((clock.now().date(), app_id, name, outcome), 1)
-    if outcome != Outcome.NOT_STORED:
+    if outcome != ResponseOutcome.NOT_STORED:
         counter.flush_if_due()
 
 
-def _write(rows: Sequence[tuple[Line, int]]) -> None:
+def _write(rows: Sequence[tuple[CountKey, int]]) -> None:
     names = _names() if any(not app_id for (_, app_id, _, _), _ in rows) else {}
     numbers: dict[tuple[date, int | None], Counter[str]] = {}
     for (day, app_id, name, outcome), number in rows:
@@ -65,7 +67,7 @@ def _write(rows: Sequence[tuple[Line, int]]) -> None:
     # The same order in every process, so that two of them cannot deadlock.
     found = sorted(numbers.items(), key=lambda row: (row[0][0], row[0][1] or 0))
     columns: list[Any] = [[day for (day, _), _ in found], [app_id for (_, app_id), _ in found]]
-    columns += [[counts[outcome.value] for _, counts in found] for outcome in Outcome]
+    columns += [[counts[outcome.value] for _, counts in found] for outcome in ResponseOutcome]
     with connection.cursor() as cursor:
         cursor.execute(_ADD, columns)
 
@@ -79,9 +81,9 @@ def _names() -> dict[str, int]:
         return names
 
 
-def _unknown(line: Line) -> Line:
+def _overflow_key(line: CountKey) -> CountKey:
     """The key under which a name is counted when the buffer is full: that of no app."""
     return line[0], 0, NO_APP, line[3]
 
 
-counter = BufferedCounter[Line, int]("webhooks.answers", _write, most=1_000, overflow=_unknown)
+counter = BufferedCounter[CountKey, int]("webhooks.answers", _write, most=1_000, overflow=_overflow_key)

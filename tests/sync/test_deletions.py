@@ -8,7 +8,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest
-from integrations.sync import pace, records, vanished
+from integrations.sync import deletions, pace, records
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import Change
 from tests.sync.conftest import LOCATION, alive, start, to_the_end
@@ -74,7 +74,7 @@ def test_the_brake_holds_when_more_than_a_fifth_and_more_than_fifty_would_vanish
     drop(listing, gone)
     run = full(plan, listing)
     assert (run.status, run.deleted) == (Run.Status.COMPLETE, deleted)
-    assert run.error_code == ("" if deleted else vanished.BRAKE)
+    assert run.error_code == ("" if deleted else deletions.BRAKE)
     assert len(alive()) == count - deleted
 
 
@@ -83,12 +83,12 @@ def test_an_operator_lets_the_held_back_deletions_go(plan: Plan) -> None:
     full(plan, listing)
     drop(listing, 60)
     run = full(plan, listing)
-    assert run.error_code == vanished.BRAKE
-    assert vanished.release(run, clock.now()) == 60
+    assert run.error_code == deletions.BRAKE
+    assert deletions.release(run, clock.now()) == 60
     run.refresh_from_db()
     assert (run.deleted, run.error_code, alive()) == (60, "", set(listing.rows))
     with pytest.raises(BadRequest):
-        vanished.release(run, clock.now())
+        deletions.release(run, clock.now())
 
 
 def test_held_back_deletions_are_not_let_go_when_a_later_run_has_looked(plan: Plan) -> None:
@@ -100,7 +100,7 @@ def test_held_back_deletions_are_not_let_go_when_a_later_run_has_looked(plan: Pl
     listing.rows = saved
     full(plan, listing)
     with pytest.raises(BadRequest, match="later full run"):
-        vanished.release(run, clock.now())
+        deletions.release(run, clock.now())
     assert len(alive()) == 100
 
 

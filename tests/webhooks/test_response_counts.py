@@ -14,18 +14,18 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from integrations.tenants.models import App
-from integrations.webhooks import answers, inbox, queries
-from integrations.webhooks.answers import Outcome
+from integrations.webhooks import inbox, queries, response_counts
 from integrations.webhooks.models import Answers
+from integrations.webhooks.response_counts import ResponseOutcome
 from tests.webhooks.conftest import NOW, Post, contact
 
 
 def lines() -> dict[App | None, dict[str, int]]:
     """What is written so far, without the zeros."""
-    answers.counter.flush()
+    response_counts.counter.flush()
     found = {}
     for line in Answers.objects.select_related("app"):
-        numbers = {outcome.value: getattr(line, outcome.value) for outcome in Outcome}
+        numbers = {outcome.value: getattr(line, outcome.value) for outcome in ResponseOutcome}
         found[line.app] = {name: number for name, number in numbers.items() if number}
     return found
 
@@ -77,10 +77,10 @@ def test_a_refusal_counts_for_the_app_of_the_url(post: Post, app: App, other_app
 
 @pytest.mark.django_db
 def test_made_up_names_fill_neither_memory_nor_table(app: App, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers.counter, "most", 5)
+    monkeypatch.setattr(response_counts.counter, "most", 5)
     for number in range(20):
         client.post(f"/webhooks/made-up-{number}/", b"{}", content_type="application/json")
-    assert len(answers.counter) <= 6
+    assert len(response_counts.counter) <= 6
     assert lines() == {None: {"unsigned": 20}}
 
 
@@ -88,8 +88,8 @@ def test_made_up_names_fill_neither_memory_nor_table(app: App, client: Client, m
 def test_counts_add_up_by_day(app: App) -> None:
     for days in (0, 0, 1):
         with time_machine.travel(NOW - timedelta(days=days), tick=False):
-            answers.count(app.pk, Outcome.STORED)
-            answers.counter.flush()
+            response_counts.count(app.pk, ResponseOutcome.STORED)
+            response_counts.counter.flush()
     assert dict(Answers.objects.values_list("day", "stored")) == {NOW.date(): 2, (NOW - timedelta(days=1)).date(): 1}
 
 
@@ -97,11 +97,11 @@ def test_counts_add_up_by_day(app: App) -> None:
 def test_counts_are_written_at_once_after_a_pause_and_then_together(
     app: App, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setattr(answers.counter, "written_at", -1e9)
-    answers.count(app.pk, Outcome.STORED)
+    monkeypatch.setattr(response_counts.counter, "written_at", -1e9)
+    response_counts.count(app.pk, ResponseOutcome.STORED)
     assert Answers.objects.get().stored == 1
     with django_assert_num_queries(0):
-        answers.count(app.pk, Outcome.STORED)
+        response_counts.count(app.pk, ResponseOutcome.STORED)
 
 
 @pytest.mark.django_db
@@ -109,11 +109,11 @@ def test_what_cannot_be_written_is_kept(app: App, monkeypatch: pytest.MonkeyPatc
     def away(*_: Any) -> None:
         raise OperationalError("away")
 
-    answers.count(app.pk, Outcome.STORED)
+    response_counts.count(app.pk, ResponseOutcome.STORED)
     with monkeypatch.context() as patch:
-        patch.setattr(answers.counter, "_write", away)
-        answers.counter.flush()
-    answers.count(app.pk, Outcome.STORED)
+        patch.setattr(response_counts.counter, "_write", away)
+        response_counts.counter.flush()
+    response_counts.count(app.pk, ResponseOutcome.STORED)
     assert lines() == {app: {"stored": 2}}
 
 
@@ -164,7 +164,7 @@ def test_counting_never_reaches_the_vendor(post: Post, app: App, monkeypatch: py
         written.append(away)
         raise OperationalError("away")
 
-    monkeypatch.setattr(answers.counter, "_write", away)
+    monkeypatch.setattr(response_counts.counter, "_write", away)
     assert post(contact()).json() == {"status": "stored"}
-    answers.counter.flush()
+    response_counts.counter.flush()
     assert written

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.sync import changes
+from integrations.sync import webhook_handlers
 from integrations.sync.models import Plan, Record
 from integrations.sync.resources import RESOURCES
 from integrations.sync.resources.dates import iso
@@ -46,7 +46,7 @@ OPPORTUNITY: dict[str, Any] = {
 
 def send(plan: Plan, payload: dict[str, Any], *, at: datetime | None = None, **fields: Any) -> None:
     payload = {**payload, **fields}
-    changes.apply(Event(app=plan.app, type=payload["type"], payload=payload, occurred_at=at or clock.now()))
+    webhook_handlers.apply(Event(app=plan.app, type=payload["type"], payload=payload, occurred_at=at or clock.now()))
 
 
 def stored(record_id: str = "c00001") -> Record:
@@ -56,7 +56,7 @@ def stored(record_id: str = "c00001") -> Record:
 def test_every_event_of_a_resource_has_its_handler() -> None:
     for resource in RESOURCES.values():
         for event_type in resource.events:
-            assert changes.apply in handlers.HANDLERS[event_type]
+            assert webhook_handlers.apply in handlers.HANDLERS[event_type]
 
 
 def test_an_update_is_laid_over_the_stored_contact(plan: Plan) -> None:
