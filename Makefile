@@ -43,8 +43,8 @@ check: $(DEV)
 	@echo "lint" && $(VENV)/bin/ruff check --quiet .
 	@echo "types" && $(PYTHON) -m hlapp.development $(VENV)/bin/mypy
 	@echo "layers" && $(VENV)/bin/lint-imports --no-cache >$(VENV)/layers.log 2>&1 || { cat $(VENV)/layers.log; exit 1; }
-	@echo "structure, Lua" && said=$$($(PYTHON) -m pytest -q --noconftest -p no:randomly -p no:django \
-		tests/test_structure.py tests/test_lua.py 2>&1) || { echo "$$said"; exit 1; }
+	@echo "structure, Lua" && output=$$($(PYTHON) -m pytest -q --noconftest -p no:randomly -p no:django \
+		tests/test_structure.py tests/test_lua.py 2>&1) || { echo "$$output"; exit 1; }
 	@echo "migrations" && DEBUG=true $(PYTHON) manage.py makemigrations --check --dry-run
 	@echo "templates" && $(VENV)/bin/djlint --lint --quiet --ignore H030,H031 templates integrations
 

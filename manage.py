@@ -31,8 +31,8 @@ SERVERLESS = frozenset(
     {"", "help", "version", "sandbox", "catalogue", "startapp", "startproject", "collectstatic", "check"}
 )
 _HELP = frozenset({"-h", "--help"})
-_NOT_MADE = frozenset({"42P01", "42703"})  # PostgreSQL's undefined_table and undefined_column
-INTERRUPTED, READER_LEFT = 130, 141  # as a shell reports SIGINT and SIGPIPE
+_UNDEFINED = frozenset({"42P01", "42703"})  # PostgreSQL's undefined_table and undefined_column
+INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell reports SIGINT and SIGPIPE
 
 
 def main(argv: list[str]) -> int | str:
@@ -52,14 +52,14 @@ def main(argv: list[str]) -> int | str:
     except EmbeddedError as error:
         return str(error)
     except (OperationalError, ProgrammingError) as error:
-        words = _database_trouble(error)
+        words = _database_error(error)
         if words is None or "--traceback" in argv:
             raise
         return words
     except BrokenPipeError:
         # `… | head` has closed the pipe. Without this the flush at exit would print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_LEFT
+        return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int | str:
 
 @contextmanager
 def _profile(command: str, *, needs_servers: bool) -> Iterator[None]:
-    is_tool = command in development.TOOLS or not (needs_servers or demos.is_configured(os.environ))
+    is_tool = command in development.DEVELOPMENT_COMMANDS or not (needs_servers or demos.is_configured(os.environ))
     if not is_tool and (demo := demos.join(development.DIRECTORY, os.environ)):
         sys.stderr.write(f"with the demo that is running here ({demo})\n")
     if not is_tool and not _debug():
@@ -85,11 +85,11 @@ def _profile(command: str, *, needs_servers: bool) -> Iterator[None]:
         services.stop()
 
 
-def _database_trouble(error: OperationalError | ProgrammingError) -> str | None:
+def _database_error(error: OperationalError | ProgrammingError) -> str | None:
     """One line for a failure that the operator can fix; None for a mistake in a query."""
     if isinstance(error, OperationalError):
         return "database unreachable or failing: " + " ".join(_reason(error).split())
-    if getattr(error.__cause__, "sqlstate", None) in _NOT_MADE:
+    if getattr(error.__cause__, "sqlstate", None) in _UNDEFINED:
         return "the database is empty or older than the code: run manage.py migrate"
     return None
 

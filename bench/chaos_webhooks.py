@@ -160,7 +160,7 @@ class Deployment:
         began = time.monotonic()
         while not reached() and time.monotonic() - began < timeout:
             time.sleep(1.0)
-            self.supervisor.revive()
+            self.supervisor.restart_ended()
             with suppress(redis.RedisError):
                 broker: Any = redis.Redis.from_url(os.environ["REDIS_URL"])
                 names = [name for name in broker.keys("*:celery:*") if broker.type(name) in (b"list", b"hash")]
@@ -378,7 +378,7 @@ def main() -> None:
             deployment.ended.set()
             if given.harm_every:
                 harm.join()
-        deployment.supervisor.revive()
+        deployment.supervisor.restart_ended()
         found = list(faults(world))
         report(deployment, sender, (sending, draining), given.deliveries)
     for fault in found:

@@ -12,11 +12,11 @@ from integrations.tokens.spool.drain_thread import DrainThread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 _django = get_asgi_application()
-_keeper = DrainThread()
+_drain_thread = DrainThread()
 prepare_web()
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
     """Start the spool thread with the first request: the module may be loaded in a process that only forks servers."""
-    _keeper.start()
+    _drain_thread.start()
     await _django(scope, receive, send)

@@ -23,7 +23,7 @@ from hlapp.env import ConfigurationError
 
 _LOCK, _ENVIRONMENT = "lock", "environment.json"
 _LOCK_TIMEOUT = 2.0  # seconds: a command that looks for demos holds the lock for a moment
-_OWN = ("DEBUG", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAULT_KEYS")
+_CONFIGURATION = ("DEBUG", "DATABASE_URL", "REDIS_URL", "SECRET_KEY", "VAULT_KEYS")
 
 
 @contextmanager
@@ -64,16 +64,16 @@ def join(directory: Path, environ: MutableMapping[str, str]) -> str | None:
         raise ConfigurationError(f"several demos are running, choose one with DEMO=…: {', '.join(found)}")
     name = wanted or next(iter(found), None)
     if name is not None:
-        _take(found[name], environ)
+        _copy(found[name], environ)
     return name
 
 
 def is_configured(environ: Mapping[str, str]) -> bool:
     """Whether the environment configures a deployment or chooses a demo."""
-    return any(environ.get(name) or environ.get(f"{name}_FILE") for name in (*_OWN, "DEMO"))
+    return any(environ.get(name) or environ.get(f"{name}_FILE") for name in (*_CONFIGURATION, "DEMO"))
 
 
-def _take(found: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
+def _copy(found: Mapping[str, str], environ: MutableMapping[str, str]) -> None:
     """Replace `NAME` and `NAME_FILE` by the demo's one of them: `hlapp.env` rejects both at once."""
     for key in found:
         name = key.removesuffix("_FILE")

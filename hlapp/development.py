@@ -25,14 +25,14 @@ from hlapp.env import Env
 PROJECT = Path(__file__).resolve().parent.parent
 DIRECTORY = PROJECT / ".hlapp"
 
-TOOLS = frozenset({"demo", "sandbox"})  # commands of apps that only a development run installs
-PLAIN = {
+DEVELOPMENT_COMMANDS = frozenset({"demo", "sandbox"})  # commands of apps that only a development run installs
+DEFAULTS = {
     "DEBUG": "true",
     "PUBLIC_URL": "http://127.0.0.1:8000",
     "ALLOWED_HOSTS": "127.0.0.1,localhost",
 }
 # For commands that need no server: a connection made by mistake is refused at once.
-NOWHERE = {
+UNREACHABLE_SERVERS = {
     "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nowhere",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
@@ -53,12 +53,12 @@ def prepare(
     """
     try:
         private_directory(directory)
-        _fill(environ, PLAIN)
-        _fill(environ, _lasting_secrets(directory / "secrets.json"))
+        _fill(environ, DEFAULTS)
+        _fill(environ, _generated_secrets(directory / "secrets.json"))
     except OSError as error:
         raise embedded.unusable(error, directory) from error
     if not services:
-        _fill(environ, NOWHERE)
+        _fill(environ, UNREACHABLE_SERVERS)
         return None
     return _serve(directory, environ)
 
@@ -69,7 +69,7 @@ def refusal(command: str, environ: Mapping[str, str]) -> str | None:
     Production is DEBUG=false, or keys without DEBUG: a development run generates its keys itself. Raises
     ConfigurationError for a malformed DEBUG.
     """
-    if command not in TOOLS:
+    if command not in DEVELOPMENT_COMMANDS:
         return None
     has_keys = _is_set(environ, "SECRET_KEY") or _is_set(environ, "VAULT_KEYS")
     env = Env(environ)
@@ -91,9 +91,9 @@ def _serve(directory: Path, environ: MutableMapping[str, str]) -> embedded.Servi
     return running
 
 
-def revive() -> list[str]:
+def restart_ended() -> list[str]:
     """Restart embedded servers that have ended; returns their names. Raises EmbeddedError."""
-    return [name for services in _started for name in services.revive()]
+    return [name for services in _started for name in services.restart_ended()]
 
 
 def _fill(environ: MutableMapping[str, str], values: Mapping[str, str]) -> None:
@@ -106,7 +106,7 @@ def _is_set(environ: Mapping[str, str], name: str) -> bool:
     return bool(environ.get(name) or environ.get(f"{name}_FILE"))
 
 
-def _lasting_secrets(path: Path) -> dict[str, str]:
+def _generated_secrets(path: Path) -> dict[str, str]:
     """Keys that are generated once. Stored rows need them, so a file that cannot be read is never replaced."""
     if not path.exists():
         _create(path, {"SECRET_KEY": secrets.token_urlsafe(50), "VAULT_KEYS": f"development:{_key()}"})

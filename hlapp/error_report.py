@@ -21,7 +21,7 @@ from integrations.core.redaction import SETTING_NAMES, has_login, redact_log_val
 _OF_THE_REQUEST = re.compile(r"HTTP_.*|(REQUEST|SERVER|REMOTE|CONTENT)_[A-Z]+|PATH_INFO|SCRIPT_NAME")
 
 
-class Discreet(SafeExceptionReporterFilter):
+class RedactingReporterFilter(SafeExceptionReporterFilter):
     """DEFAULT_EXCEPTION_REPORTER_FILTER."""
 
     hidden_settings = SETTING_NAMES
@@ -57,10 +57,10 @@ class Discreet(SafeExceptionReporterFilter):
         return {}.items()
 
 
-class Reporter(ExceptionReporter):
+class RedactingReporter(ExceptionReporter):
     """DEFAULT_EXCEPTION_REPORTER: also redacts the query string and exception texts, which no filter of Django sees."""
 
-    filter: Discreet
+    filter: RedactingReporterFilter
 
     def get_traceback_data(self) -> dict[str, Any]:
         """Django's data for the error page, with exception texts and query values redacted."""

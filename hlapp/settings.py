@@ -194,8 +194,8 @@ METRICS_TOKEN = env.secret("METRICS_TOKEN", default="")
 
 # --- Logs and error reports ------------------------------------------------------------------------------------
 LOGGING_CONFIG = "hlapp.logs.configure"
-DEFAULT_EXCEPTION_REPORTER = "hlapp.error_report.Reporter"
-DEFAULT_EXCEPTION_REPORTER_FILTER = "hlapp.error_report.Discreet"
+DEFAULT_EXCEPTION_REPORTER = "hlapp.error_report.RedactingReporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "hlapp.error_report.RedactingReporterFilter"
 LOGGING = {"level": env.text("LOG_LEVEL", default="INFO"), "pretty": DEBUG}
 
 # --- Admin theme -----------------------------------------------------------------------------------------------

@@ -17,14 +17,14 @@ _django = get_wsgi_application()
 from integrations.webhooks import wsgi_entry  # noqa: E402 - models are loaded only now
 
 _application = wsgi_entry.before(_django)
-_keeper = DrainThread()
+_drain_thread = DrainThread()
 _CLIENT_SECONDS = 20.0  # the longest pause of a client within a request's body or while it takes the response
 prepare_web()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """Start the spool thread with the first request: the module may be loaded in a process that only forks servers."""
-    _keeper.start()
+    _drain_thread.start()
     if client := environ.get("gunicorn.socket"):
         client.settimeout(_CLIENT_SECONDS)  # a sender that stops halfway gives its thread back
     return _application(environ, start_response)

@@ -31,7 +31,7 @@ class Engine(Protocol):
     def input(self, account: Account) -> bytes:
         """What the server reads from its standard input. Secrets go here and into no command line."""
 
-    def answers(self, account: Account) -> bool:
+    def is_ready(self, account: Account) -> bool:
         """Whether a server accepts this account now."""
 
     def url(self, account: Account) -> str:

@@ -23,8 +23,8 @@ def from_output(name: str, output: str, home: Path) -> EmbeddedError:
         return no_space(home)
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     fatal = [line for line in lines if "FATAL" in line or "rror" in line or "cannot" in line]
-    said = (fatal or lines or ["it said nothing"])[-1]
-    return EmbeddedError(f"{name} did not start: {said} (log in {home}); or {OWN_SERVERS}")
+    reason = (fatal or lines or ["its log is empty"])[-1]
+    return EmbeddedError(f"{name} did not start: {reason} (log in {home}); or {OWN_SERVERS}")
 
 
 def unusable(error: OSError, directory: Path) -> EmbeddedError:

@@ -41,7 +41,7 @@ class Handle:
             self.lock.close()
         self.server = self.lock = None
 
-    def revive(self) -> bool:
+    def restart_ended(self) -> bool:
         """Start the server again at the same address if it has ended, also when another process had started it.
 
         False when it runs. Raises EmbeddedError.
@@ -62,7 +62,7 @@ class Handle:
 
 
 def obtain(engine: Engine, home: Home) -> Handle:
-    """Start a server, or join the one that runs, and return it once it answers. Raises EmbeddedError.
+    """Start a server, or join the one that runs, and return it once it is_ready. Raises EmbeddedError.
 
     A held lock means a live server, one that is still starting, or one on its way out after its launcher was
     killed. The loop tries to start and to join in turn until one works.
@@ -73,7 +73,7 @@ def obtain(engine: Engine, home: Home) -> Handle:
         if lock is not None:
             return _start(engine, home, lock)
         account = home.account()
-        if account is not None and engine.answers(account):
+        if account is not None and engine.is_ready(account):
             return Handle(engine, home, account)
         clock.sleep(_TICK)
     busy = f"{engine.name} in {home.path} is held by another process but does not answer"
@@ -99,7 +99,7 @@ def _start(engine: Engine, home: Home, lock: IO[bytes]) -> Handle:
 
 
 def _run(engine: Engine, home: Home, account: Account, lock: IO[bytes]) -> process.Server | None:
-    """The server once it answers; None if another program took its port first."""
+    """The server once it is_ready; None if another program took its port first."""
     command = process.ServerCommand(
         engine.argv(home, account), home.data, engine.input(account), engine.stop_signal, lock.fileno()
     )
@@ -118,9 +118,9 @@ def _run(engine: Engine, home: Home, account: Account, lock: IO[bytes]) -> proce
 
 
 def _await(engine: Engine, server: process.Server, account: Account) -> None:
-    """Return when it answers or has ended."""
+    """Return when it is_ready or has ended."""
     deadline = clock.monotonic() + TIMEOUT
-    while server.alive and not engine.answers(account):
+    while server.alive and not engine.is_ready(account):
         if clock.monotonic() > deadline:
             raise EmbeddedError(f"{engine.name} did not answer within {TIMEOUT:.0f} s; is the machine overloaded?")
         clock.sleep(_TICK)

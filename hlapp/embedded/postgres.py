@@ -104,7 +104,7 @@ class Postgres:
         """Nothing: the password is already in the data directory."""
         return b""
 
-    def answers(self, account: Account) -> bool:
+    def is_ready(self, account: Account) -> bool:
         """Whether a client can log in with `account`."""
         try:
             psycopg.connect(self.url(account), connect_timeout=2, sslmode="disable").close()

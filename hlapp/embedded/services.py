@@ -44,12 +44,12 @@ class Services:
             for handle in self._handles.values():
                 handle.stop()
 
-    def revive(self) -> list[str]:
+    def restart_ended(self) -> list[str]:
         """Restart servers that have ended; returns their names. For a process that outlives the one that started them.
 
         Raises EmbeddedError.
         """
-        return [handle.engine.name for handle in self._handles.values() if handle.revive()]
+        return [handle.engine.name for handle in self._handles.values() if handle.restart_ended()]
 
     def _url(self, folder: str) -> str:
         handle = self._handles.get(folder)

@@ -57,7 +57,7 @@ class Valkey:
         )
         return "\n".join(lines).encode() + b"\n"
 
-    def answers(self, account: Account) -> bool:
+    def is_ready(self, account: Account) -> bool:
         """Whether PING succeeds with the password of `account`."""
         with redis.Redis.from_url(self.url(account), socket_timeout=1, retry=None) as client:
             try:

@@ -153,7 +153,7 @@ def refuse_used(port: int) -> None:
 def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
     browser, until = Browser(), clock.monotonic() + _START_SECONDS
     while not browser.answers(url):
-        supervisor.revive()
+        supervisor.restart_ended()
         if clock.monotonic() > until:
             raise DemoFailed(f"{name} did not come up in {_START_SECONDS:.0f} s: see {supervisor.directory}/{name}.log")
         clock.sleep(0.2)

@@ -59,7 +59,7 @@ class Process:
         assert self._running is not None
         return self._running.pid
 
-    def revive(self) -> str | None:
+    def restart_ended(self) -> str | None:
         """Start it again if it has died. Returns what happened, for display."""
         if self._running is None or self._running.poll() is None:
             return None
@@ -121,10 +121,10 @@ class Supervisor:
         process.start()
         return process
 
-    def revive(self) -> list[str]:
+    def restart_ended(self) -> list[str]:
         """Start ended processes again, the servers first. Returns what happened, for display."""
-        servers = [f"{name} had ended and was started again" for name in development.revive()]
-        return servers + [news for process in self.processes.values() if (news := process.revive())]
+        servers = [f"{name} had ended and was started again" for name in development.restart_ended()]
+        return servers + [news for process in self.processes.values() if (news := process.restart_ended())]
 
     def stop(self) -> None:
         """Stop all processes, the last started first."""

@@ -84,7 +84,7 @@ def change(demo: RunningDemo) -> float:
         body = {"location": location, "resource": "contacts", "kind": "create", "count": CHANGES}
         browser.post_json(f"{demo.vendor}/sandbox/changes", body)
     while not look(demo).complete:
-        demo.supervisor.revive()
+        demo.supervisor.restart_ended()
         if clock.monotonic() - began > _COLD_SECONDS:
             raise DemoFailed("the changes made at the vendor did not all arrive through webhooks")
         clock.sleep(0.2)

@@ -232,10 +232,10 @@ def test_who_joined_takes_over_when_the_owner_has_gone(directory: Path) -> None:
     try:
         with client(url) as cache:
             cache.set("kept", 42)
-        assert joined.revive() == [], "it runs"
+        assert joined.restart_ended() == [], "it runs"
         assert owner.end() == 0
 
-        assert joined.revive() == ["Valkey"]
+        assert joined.restart_ended() == ["Valkey"]
         assert (joined.joined, joined.redis_url) == (False, url)
         with client(url) as cache:
             assert cache.get("kept") == b"42"
@@ -250,7 +250,7 @@ def test_a_server_that_was_killed_can_be_started_again(directory: Path) -> None:
         query(services.database_url, "create table kept as select 42 as answer")
         for pid in processes_in(directory):
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: services.revive() == ["PostgreSQL"])
+        wait_until(lambda: services.restart_ended() == ["PostgreSQL"])
         assert query(services.database_url, "select answer from kept") == [(42,)]
     finally:
         services.stop()

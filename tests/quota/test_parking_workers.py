@@ -116,7 +116,7 @@ def empty_the_store(group: Workers, store: Store) -> None:
 def kill_the_store(group: Workers, store: Store) -> None:
     """It is away until a worker has noticed, and comes back with nothing."""
     store.kill()
-    group.wait_for(lambda: group.revive() or LeaderLease.objects.get(name=LEASE_NAME).trouble)
+    group.wait_for(lambda: group.restart_ended() or LeaderLease.objects.get(name=LEASE_NAME).trouble)
     store.start()
 
 
@@ -142,9 +142,9 @@ def test_whatever_dies_a_flood_delays_no_other_tenant_and_no_task_is_lost(
         blow(group, own_store)
         for number in range(1000, 1005):
             park(range(number, number + 1), resource="another", lane=Lane.INTERACTIVE)
-        group.wait_for(lambda: group.revive() or len(group.done("another")) >= 5, seconds=60.0)
+        group.wait_for(lambda: group.restart_ended() or len(group.done("another")) >= 5, seconds=60.0)
         assert Parked.objects.filter(key=f"{APP}:{RESOURCE}").count() > count / 4, "the flood still waits"
-        group.wait_for(lambda: group.revive() or not Parked.objects.exists(), seconds=90.0)
+        group.wait_for(lambda: group.restart_ended() or not Parked.objects.exists(), seconds=90.0)
         assert set(group.done()) == {*range(count), *range(1000, 1005)}
         twice = sum(times - 1 for times in group.done().values())
         assert twice <= (8 if blow is kill_the_leader else 0), "but for what ran in a worker that was killed"

@@ -67,7 +67,7 @@ class Workers:
         self.running.append(worker)
         return worker
 
-    def revive(self) -> None:
+    def restart_ended(self) -> None:
         """As a supervisor does: kombu sometimes ends a worker whose broker goes away."""
         for worker in [worker for worker in self.running if worker.process.poll() is not None]:
             self.running.remove(worker)

@@ -90,7 +90,7 @@ def _show_sync(console: Console, running: RunningDemo, *, until: float) -> None:
         while True:
             now = scenario.look(running)
             bars.show(now)
-            for news in running.supervisor.revive():
+            for news in running.supervisor.restart_ended():
                 bars.say(news)
             if now.complete:
                 return
@@ -104,7 +104,7 @@ def _serve(console: Console, running: RunningDemo) -> None:
     """Keep the processes running, and restart them for changed code if that code starts."""
     sources = Sources(Path(settings.BASE_DIR))
     while True:
-        for news in running.supervisor.revive():
+        for news in running.supervisor.restart_ended():
             console.print(news)
         if sources.have_changed():
             fault = sources.fault(running.supervisor.env)
