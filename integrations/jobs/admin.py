@@ -36,7 +36,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     """Job runs, newest first, with the actions run again, resume and cancel."""
 
     tenant_id_path = "schedule__tenant_id"
-    list_display = ("job", "tenant_heading", "standing", "bar", "said", "when")
+    list_display = ("job", "tenant_heading", "status_label", "progress_bar", "result", "run_times")
     list_filter = ("status", "schedule__job", "schedule__app", ("error_code", ColumnValueLinksFilter), "started_at")
     paginator = FirstTenThousand
     list_select_related = ("schedule__app",)
@@ -47,12 +47,20 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": ("job", ("tenant_name", "tenant"), ("status", "bar"), "said", ("started_at", "finished_at"))},
+            {
+                "fields": (
+                    "job",
+                    ("tenant_name", "tenant"),
+                    ("status", "progress_bar"),
+                    "result",
+                    ("started_at", "finished_at"),
+                )
+            },
         ),
-        ("Trouble", {"fields": (("error_code", "attempts"), "trace_id")}),
-        ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "goes_on")}),
+        ("Error", {"fields": (("error_code", "attempts"), "trace_id")}),
+        ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "checkpoint_json")}),
     )
-    readonly_fields = ("job", "tenant_name", "tenant", "bar", "said", "goes_on")
+    readonly_fields = ("job", "tenant_name", "tenant", "progress_bar", "result", "checkpoint_json")
 
     @display(description="job", ordering="schedule__job")
     def job(self, run: Run) -> str:
@@ -65,30 +73,30 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
         return run.schedule.tenant_id
 
     @display(description="status", ordering="status", label=_STATUS)
-    def standing(self, run: Run) -> tuple[str, str]:
+    def status_label(self, run: Run) -> tuple[str, str]:
         """The status as a label, which shows a running run that had failures."""
         if run.status == Run.Status.RUNNING and run.error_code:
             return "again", f"{run.attempts}. failure, tries again"
         return run.status, run.get_status_display()
 
     @display(description="progress")
-    def bar(self, run: Run) -> SafeString | str:
+    def progress_bar(self, run: Run) -> SafeString | str:
         """The progress bar."""
         return cells.progress(run.done, run.total, complete=run.status == Run.Status.COMPLETE)
 
     @display(description="result")
-    def said(self, run: Run) -> SafeString | str:
+    def result(self, run: Run) -> SafeString | str:
         """The outcome and the error of the run."""
         words = "; ".join(filter(None, [outcome(run), run.error]))
         return cells.long_text(words, trouble=bool(run.error) and run.status != Run.Status.CANCELLED)
 
     @display(description="when", ordering="started_at")
-    def when(self, run: Run) -> SafeString:
+    def run_times(self, run: Run) -> SafeString:
         """Start and duration."""
         return cells.run_times(run.started_at, run.finished_at, clock.now())
 
-    @display(description="goes on at")
-    def goes_on(self, run: Run) -> SafeString:
+    @display(description="checkpoint")
+    def checkpoint_json(self, run: Run) -> SafeString:
         """The checkpoint as JSON."""
         return format_html("<pre>{}</pre>", json.dumps(run.checkpoint, indent=2, ensure_ascii=False))
 
@@ -104,9 +112,11 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
         now = clock.now()
         resumed = [run.pk for run in queryset if schedules.resume(run, now)]
         audit.record("job.resumed", actor=operator(request), subject="job runs", runs=resumed[:_NAMED_IN_AUDIT])
-        self.message_user(request, f"{len(resumed)} runs go on where they stopped.", messages.SUCCESS)
+        self.message_user(request, f"{len(resumed)} runs continue at their checkpoints.", messages.SUCCESS)
         if len(resumed) < queryset.count():
-            self.message_user(request, "Complete runs, and those whose job runs already, stay.", messages.WARNING)
+            self.message_user(
+                request, "Complete runs, and runs whose job is running already, were not resumed.", messages.WARNING
+            )
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
@@ -125,7 +135,7 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     """Schedules by job and tenant, with the actions run now, switch on and switch off."""
 
     tenant_id_path = "tenant_id"
-    list_display = ("job", "tenant_heading", "app", "switched_on", "due_at", "since", "waiting")
+    list_display = ("job", "tenant_heading", "app", "enabled_label", "due_at", "since", "waiting")
     list_filter = ("job", "enabled", "app", "level")
     list_select_related = ("app",)
     search_fields = ("=tenant_id", "job")
@@ -142,7 +152,7 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     readonly_fields = ("tenant_name", "waiting")
 
     @display(description="on", boolean=True, ordering="enabled")
-    def switched_on(self, schedule: Schedule) -> bool:
+    def enabled_label(self, schedule: Schedule) -> bool:
         """Whether the schedule is enabled."""
         return schedule.enabled
 
@@ -192,13 +202,13 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
 class JobStateAdmin(ReadOnlyAdmin):
     """The jobs, with the actions pause and resume."""
 
-    list_display = ("job", "title", "standing", "crashes", "reason", "paused_at", "paused_by")
+    list_display = ("job", "title", "status_label", "crashes", "reason", "paused_at", "paused_by")
     search_fields = ("job",)
     search_help_text = "A job"
     ordering = ("-paused_at", "job")
     actions = ("pause", "resume")
-    fields = ("job", "title", ("standing", "crashes"), ("paused_at", "paused_by"), "reason")
-    readonly_fields = ("title", "standing")
+    fields = ("job", "title", ("status_label", "crashes"), ("paused_at", "paused_by"), "reason")
+    readonly_fields = ("title", "status_label")
 
     @display(description="what it does")
     def title(self, state: JobState) -> str:
@@ -206,7 +216,7 @@ class JobStateAdmin(ReadOnlyAdmin):
         return JOBS[state.job].title if state.job in JOBS else "not defined in this release"
 
     @display(description="status", label={"paused": "danger", "active": "success"})
-    def standing(self, state: JobState) -> tuple[str, str]:
+    def status_label(self, state: JobState) -> tuple[str, str]:
         """Whether it is paused, as a label."""
         status = "paused" if state.paused_at else "active"
         return status, status
@@ -220,9 +230,9 @@ class JobStateAdmin(ReadOnlyAdmin):
 
     @action(description="Resume", permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[JobState]) -> None:
-        """Let paused jobs go on."""
+        """Resume paused jobs."""
         done = [state.job for state in queryset if pausing.resume(state.job, by=operator(request))]
-        self.message_user(request, f"{len(done)} jobs go on.", messages.SUCCESS)
+        self.message_user(request, f"{len(done)} jobs were resumed.", messages.SUCCESS)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may use the actions."""
@@ -234,15 +244,21 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
     """Events over which a job failed, with the actions run again and discard. They concern that job alone."""
 
     tenant_id_path = "schedule__tenant_id"
-    list_display = ("job", "tenant_heading", "event_type", "webhook_id", "said", "set_aside_at")
+    list_display = ("job", "tenant_heading", "event_type", "webhook_id", "error_text", "set_aside_at")
     list_filter = ("schedule__job", ("error_code", ColumnValueLinksFilter), "set_aside_at")
     list_select_related = ("event", "schedule__app")
     search_fields = ("=event__webhook_id", "=schedule__tenant_id", "schedule__job")
     search_help_text = "A tenant's name or whole id, a webhook's id, or a job"
     ordering = ("-set_aside_at",)
     actions = ("run_again", "discard")
-    fields = ("job", ("tenant_name", "tenant"), ("event_type", "webhook_id"), ("set_aside_at", "error_code"), "said")
-    readonly_fields = ("job", "tenant_name", "tenant", "event_type", "webhook_id", "said")
+    fields = (
+        "job",
+        ("tenant_name", "tenant"),
+        ("event_type", "webhook_id"),
+        ("set_aside_at", "error_code"),
+        "error_text",
+    )
+    readonly_fields = ("job", "tenant_name", "tenant", "event_type", "webhook_id", "error_text")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Trigger]:
         """Only events that were set aside; those that wait are counted with their schedules."""
@@ -270,7 +286,7 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
         return trigger.event.webhook_id
 
     @display(description="error")
-    def said(self, trigger: Trigger) -> SafeString:
+    def error_text(self, trigger: Trigger) -> SafeString:
         """Why the job failed."""
         return cells.long_text(trigger.error, trouble=True)
 

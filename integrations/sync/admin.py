@@ -77,7 +77,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     """Sync runs, newest first, with the actions cancel and delete what the brake held back."""
 
     tenant_id_path = "plan__location_id"
-    list_display = ("resource", "tenant_heading", "kind", "standing", "bar", "said", "when")
+    list_display = ("resource", "tenant_heading", "kind", "status_label", "progress_bar", "result", "run_times")
     list_filter = ("status", "kind", "plan__resource", ("error_code", ColumnValueLinksFilter))
     paginator = FirstTenThousand
     list_select_related = ("plan__app",)
@@ -88,13 +88,20 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     fieldsets = (
         (
             None,
-            {"fields": (("plan", "tenant_name"), ("kind", "status"), ("bar", "said"), ("started_at", "finished_at"))},
+            {
+                "fields": (
+                    ("plan", "tenant_name"),
+                    ("kind", "status"),
+                    ("progress_bar", "result"),
+                    ("started_at", "finished_at"),
+                )
+            },
         ),
         ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), ("changed", "deleted"), "asked")}),
-        ("Trouble", {"fields": (("error_code", "attempts"),)}),
+        ("Error", {"fields": (("error_code", "attempts"),)}),
         ("Work", {"fields": (("due_at", "checkpoint"), ("lease_owner", "lease_until"))}),
     )
-    readonly_fields = ("tenant_name", "bar", "said")
+    readonly_fields = ("tenant_name", "progress_bar", "result")
 
     @display(description="resource", ordering="plan__resource")
     def resource(self, run: Run) -> str:
@@ -106,24 +113,24 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
         ordering="status",
         label={"running": "info", "complete": "success", "failed": "danger", "warning": "warning"},
     )
-    def standing(self, run: Run) -> tuple[str, str]:
+    def status_label(self, run: Run) -> tuple[str, str]:
         """The status as a label; a complete run shows its warning."""
         warned = run.status == Run.Status.COMPLETE and run.error_code
         return ("warning", run.error_code.replace("_", " ")) if warned else (run.status, run.status)
 
     @display(description="progress")
-    def bar(self, run: Run) -> SafeString | str:
+    def progress_bar(self, run: Run) -> SafeString | str:
         """The progress bar."""
         return cells.progress(run.seen, run.total, complete=run.status == Run.Status.COMPLETE)
 
     @display(description="result")
-    def said(self, run: Run) -> SafeString:
+    def result(self, run: Run) -> SafeString:
         """The number of deletions and the error."""
         words = "; ".join(filter(None, [f"{run.deleted:,} deleted" if run.deleted else "", run.error]))
         return cells.long_text(words, trouble=run.status == Run.Status.FAILED)
 
     @display(description="when", ordering="started_at")
-    def when(self, run: Run) -> SafeString:
+    def run_times(self, run: Run) -> SafeString:
         """Start and duration."""
         return cells.run_times(run.started_at, run.finished_at, clock.now())
 

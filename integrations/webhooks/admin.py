@@ -72,7 +72,16 @@ class InstalledFilter(admin.SimpleListFilter):
 class EventAdmin(ReadOnlyAdmin):
     """Stored webhooks, the newest first."""
 
-    list_display = ("type", "tenant", "state", "said", "attempts", "received_at", "occurred_at", "processed_at")
+    list_display = (
+        "type",
+        "tenant",
+        "status_label",
+        "error_text",
+        "attempts",
+        "received_at",
+        "occurred_at",
+        "processed_at",
+    )
     list_filter = ("status", "app", TypeFilter, "received_at")
     paginator = FirstTenThousand
     list_select_related = ("mailbox",)
@@ -86,9 +95,9 @@ class EventAdmin(ReadOnlyAdmin):
         ("occurred_at", "received_at"),
         ("status", "attempts", "due_at", "processed_at"),
         ("error_code", "error"),
-        "body",
+        "payload_json",
     )
-    readonly_fields = ("body",)
+    readonly_fields = ("payload_json",)
 
     @admin.display(description="tenant")
     def tenant(self, event: Event) -> str:
@@ -96,17 +105,17 @@ class EventAdmin(ReadOnlyAdmin):
         return event.mailbox.tenant
 
     @display(description="status", ordering="status", label=_COLOURS)
-    def state(self, event: Event) -> tuple[str, str]:
+    def status_label(self, event: Event) -> tuple[str, str]:
         """The status as a coloured label."""
         return event.status, event.get_status_display()
 
     @display(description="error")
-    def said(self, event: Event) -> SafeString | str:
+    def error_text(self, event: Event) -> SafeString | str:
         """The last error. It comes before the times, which may be out of sight on a narrow screen."""
         return cells.long_text(event.error, trouble=True) if event.error else "–"
 
     @admin.display(description="payload")
-    def body(self, event: Event) -> SafeString:
+    def payload_json(self, event: Event) -> SafeString:
         """The signed JSON, indented."""
         pretty = json.dumps(event.payload, indent=2, ensure_ascii=False, sort_keys=True)
         return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', pretty)
