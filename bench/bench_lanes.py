@@ -128,7 +128,7 @@ def time_permits(spent: list[float]) -> None:
 def keep_hungry(stopping: threading.Event) -> None:
     """Start every plan again that is not running, once a second."""
     while not stopping.wait(1.0):
-        plans.ask(Plan.objects.exclude(runs__status=Run.Status.RUNNING), clock.now(), full=True)
+        plans.request_runs(Plan.objects.exclude(runs__status=Run.Status.RUNNING), clock.now(), full=True)
     connection.close()
 
 

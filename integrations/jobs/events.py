@@ -56,7 +56,7 @@ def _trigger(job: Job, event: Event) -> None:
     tenant_id = event.payload.get(_IDS[job.level])
     if not isinstance(tenant_id, str):
         return
-    tenant = installed.tenants(job.level, app=event.app, tenant_id=tenant_id).first()
+    tenant = installed.installations(job.level, app=event.app, tenant_id=tenant_id).first()
     if tenant is None:
         return
     now = clock.now()

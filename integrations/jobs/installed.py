@@ -8,12 +8,12 @@ from integrations.jobs.models import Schedule
 from integrations.tenants.models import App, Installation
 
 
-def here(schedule: Schedule) -> bool:
+def is_installed(schedule: Schedule) -> bool:
     """Whether the app is installed on the tenant of the schedule."""
-    return tenants(schedule.level, app=schedule.app, tenant_id=schedule.tenant_id).exists()
+    return installations(schedule.level, app=schedule.app, tenant_id=schedule.tenant_id).exists()
 
 
-def tenants(level: str, *, app: App | None = None, tenant_id: str | None = None) -> QuerySet[Installation]:
+def installations(level: str, *, app: App | None = None, tenant_id: str | None = None) -> QuerySet[Installation]:
     """Installations of one level, narrowed to `app` and `tenant_id` where these are given."""
     found = Installation.objects.installed().filter(user_type=level)
     if app is not None:
@@ -21,7 +21,7 @@ def tenants(level: str, *, app: App | None = None, tenant_id: str | None = None)
     return found if tenant_id is None else found.filter(resource_id=tenant_id)
 
 
-def of(prefix: str = "") -> Exists:
+def has_installation(prefix: str = "") -> Exists:
     """Condition that the schedule at `prefix` (such as `schedule__`) has an installation."""
     return Exists(
         Installation.objects.installed().filter(

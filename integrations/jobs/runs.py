@@ -125,7 +125,7 @@ class JobTurn(turn.Turn[Run]):
 
     def work(self) -> bool:
         """Call the job's function. Raises StoreUnavailable when the database is away."""
-        if not installed.here(self.run.schedule):
+        if not installed.is_installed(self.run.schedule):
             raise InstallGone(UNINSTALLED)
         self._job_run = JobRun(self.run, self.owner, self._job.lane)
         self.renew(turns=self.run.turns + 1)

@@ -24,17 +24,17 @@ BATCH = 200
 _FIRST_WITHIN = timedelta(minutes=10)
 
 
-def make(now: datetime) -> int:
+def create_missing(now: datetime) -> int:
     """Create the missing schedules, and set due times where the app was installed again. Returns how many."""
-    made = 0
+    created = 0
     for job in JOBS.values():
         if job.every is not None:
-            made += _plan(job, now)
-    return made
+            created += _create_missing_for(job, now)
+    return created
 
 
-def ask(job: Job, tenants: Iterable[Installation], now: datetime) -> list[int]:
-    """Make the job due now for these tenants; the ids of the schedules. A run under way is followed by another one."""
+def request_runs(job: Job, tenants: Iterable[Installation], now: datetime) -> list[int]:
+    """Make the job due now for these tenants; the ids of the schedules. After a run under way another one follows."""
     wanted = [_schedule(job, tenant, now) for tenant in tenants]
     Schedule.objects.bulk_create(wanted, ignore_conflicts=True)
     keys = {(schedule.app_id, schedule.tenant_id) for schedule in wanted}
@@ -65,7 +65,7 @@ def start_due(now: datetime) -> list[int]:
 
     Schedules of paused jobs stay due.
     """
-    wanted = Schedule.objects.filter(installed.of(), job__in=JOBS.keys() - pausing.paused())
+    wanted = Schedule.objects.filter(installed.has_installation(), job__in=JOBS.keys() - pausing.paused())
     return [run.pk for run in wanted.start_due(now, limit=BATCH)]
 
 
@@ -79,25 +79,25 @@ def resume(run: Run, now: datetime) -> bool:
 
 def end_uninstalled(now: datetime) -> list[int]:
     """Cancel the runs of uninstalled tenants. Cheap, because few runs are under way at a time."""
-    running = Run.objects.running().filter(~installed.of("schedule__"))
+    running = Run.objects.running().filter(~installed.has_installation("schedule__"))
     return runs.cancel(running[:BATCH], now, code="install_gone", reason=runs.UNINSTALLED)
 
 
-def rest_uninstalled() -> None:
+def suspend_uninstalled() -> None:
     """Clear the due time of schedules without an installation, and delete their triggers."""
-    without = Schedule.objects.filter(~installed.of())
+    without = Schedule.objects.filter(~installed.has_installation())
     without.filter(due_at__isnull=False).update(due_at=None)
     Trigger.objects.filter(schedule__in=without).delete()
 
 
-def _plan(job: Job, now: datetime) -> int:
-    mine = Schedule.objects.filter(job=job.name, level=job.level)
-    of_tenant = mine.filter(app=OuterRef("app"), tenant_id=OuterRef("resource_id"))
-    missing = installed.tenants(job.level).filter(~Exists(of_tenant)).select_related("app")[: BATCH * 5]
+def _create_missing_for(job: Job, now: datetime) -> int:
+    schedules = Schedule.objects.filter(job=job.name, level=job.level)
+    of_tenant = schedules.filter(app=OuterRef("app"), tenant_id=OuterRef("resource_id"))
+    missing = installed.installations(job.level).filter(~Exists(of_tenant)).select_related("app")[: BATCH * 5]
     made = [_schedule(job, tenant, now, due_at=_first(job, now)) for tenant in missing]
     Schedule.objects.bulk_create(made, ignore_conflicts=True)
-    asleep = mine.without_run().filter(installed.of(), due_at=None, enabled=True)
-    return len(made) + asleep.update(due_at=now)
+    idle = schedules.without_run().filter(installed.has_installation(), due_at=None, enabled=True)
+    return len(made) + idle.update(due_at=now)
 
 
 def _first(job: Job, now: datetime) -> datetime:

@@ -32,8 +32,8 @@ def sweep(**_: object) -> None:
 def update_schedules(**_: object) -> None:
     """Beat sends this every minute: create schedules for new tenants, and clear those of uninstalled ones."""
     pausing.make_states()
-    schedules.rest_uninstalled()
-    schedules.make(clock.now())
+    schedules.suspend_uninstalled()
+    schedules.create_missing(clock.now())
 
 
 @inspect_command(name="jobs.known")

@@ -67,7 +67,7 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
         self._ask(request, queryset, full=True, repair=True)
 
     def _ask(self, request: HttpRequest, queryset: QuerySet[Plan], *, full: bool, repair: bool = False) -> None:
-        asked = plans.ask(queryset, clock.now(), full=full, repair=repair)
+        asked = plans.request_runs(queryset, clock.now(), full=full, repair=repair)
         audit.record("sync.asked", actor=operator(request), subject="plans", plans=asked, full=full, repair=repair)
         messages.success(request, f"{len(asked)} plans are due now.")
 

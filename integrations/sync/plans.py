@@ -47,7 +47,7 @@ def make(app_id: int, location_id: str) -> int:
     return len(set(wanted) - known)
 
 
-def ask(plans: QuerySet[Plan], now: datetime, *, full: bool, repair: bool = False) -> list[int]:
+def request_runs(plans: QuerySet[Plan], now: datetime, *, full: bool, repair: bool = False) -> list[int]:
     """Make enabled plans due at once; their ids. A run under way continues, and the next one follows it.
 
     `full` asks for a full run, `repair` for a full run that does not trust the copy. Without either the run is an

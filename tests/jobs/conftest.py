@@ -73,7 +73,7 @@ def defined() -> Defined:
 def ask(job: Job, *tenant_ids: str) -> Run:
     """The job asked for, and its new run of the first tenant."""
     found = Installation.objects.filter(user_type=job.level, resource_id__in=tenant_ids)
-    schedules.ask(job, found, clock.now())
+    schedules.request_runs(job, found, clock.now())
     schedules.start_due(clock.now())
     return Run.objects.filter(schedule__job=job.name, schedule__tenant_id=tenant_ids[0]).latest("pk")
 

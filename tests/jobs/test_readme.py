@@ -75,7 +75,7 @@ def test_it_tags_newcomers_and_nobody_twice(welcome: ModuleType, app: App, locat
 
 
 def test_it_is_scheduled_for_the_location_every_hour(welcome: ModuleType, location: str) -> None:
-    schedules.make(clock.now())
+    schedules.create_missing(clock.now())
     (pk,) = schedules.start_due(clock.now() + timedelta(minutes=11))
     Run.objects.update(due_at=clock.now())
     runs.advance(pk)

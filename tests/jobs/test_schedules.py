@@ -49,7 +49,7 @@ def test_every_installed_tenant_of_the_level_gets_a_schedule_and_they_are_spread
     defined(nothing, every=HOUR)
     defined(nothing, name="test.agencies", every=HOUR, level=UserType.COMPANY)
     now = clock.now()
-    assert (schedules.make(now), schedules.make(now)) == (4, 0)
+    assert (schedules.create_missing(now), schedules.create_missing(now)) == (4, 0)
     found = {(row.job, row.tenant_id): row.due_at for row in Schedule.objects.all()}
     assert set(found) == {("test.job", tenant) for tenant in tenants} | {("test.agencies", "agency")}
     assert all(due_at is not None and now <= due_at <= now + timedelta(minutes=10) for due_at in found.values())
@@ -58,7 +58,7 @@ def test_every_installed_tenant_of_the_level_gets_a_schedule_and_they_are_spread
 
 def test_a_due_schedule_starts_one_run(tenants: list[str], defined: Defined) -> None:
     defined(nothing, every=HOUR)
-    schedules.make(clock.now())
+    schedules.create_missing(clock.now())
     due_now()
     started = schedules.start_due(clock.now())
     assert len(started) == 3
@@ -80,7 +80,7 @@ def test_after_a_run_the_next_one_is_about_every_away(tenants: list[str], define
 def test_a_job_on_demand_has_no_next_time(tenants: list[str], defined: Defined) -> None:
     run = turn(ask(defined(nothing), "loc0", "loc1"))
     assert schedule_of(run).due_at is None
-    assert schedules.make(clock.now()) == 0
+    assert schedules.create_missing(clock.now()) == 0
     assert Schedule.objects.count() == 2
 
 
@@ -105,7 +105,7 @@ def test_an_uninstall_ends_runs_at_the_next_sweep_and_a_new_install_wakes_the_sc
 def test_a_cancelled_run_is_not_begun_anew_by_the_next_sweep(tenants: list[str], defined: Defined) -> None:
     run = ask(defined(nothing, every=HOUR), "loc0")
     runs.cancel([run], clock.now(), reason="by an operator")
-    schedules.make(clock.now())
+    schedules.create_missing(clock.now())
     assert [
         pk for pk in schedules.start_due(clock.now()) if Run.objects.get(pk=pk).schedule_id == run.schedule_id
     ] == []
@@ -117,7 +117,7 @@ def test_a_schedule_that_is_switched_off_starts_nothing_by_itself(tenants: list[
     schedules.switch(Schedule.objects.all(), enabled=False)
     turn(run)
     assert schedule_of(run).due_at is None
-    schedules.make(clock.now())
+    schedules.create_missing(clock.now())
     assert schedule_of(run).due_at is None
     assert turn(ask(job, "loc0")).status == "complete", "but somebody may want it"
 

@@ -81,7 +81,7 @@ def disturb(vendor: Vendor, plan: Plan, dice: random.Random) -> None:
 
 
 def run(plan: Plan, *, full: bool) -> Run:
-    plans.ask(Plan.objects.filter(pk=plan.pk), clock.now(), full=full)
+    plans.request_runs(Plan.objects.filter(pk=plan.pk), clock.now(), full=full)
     return Run.objects.filter(plan=plan).latest("pk")
 
 

@@ -72,7 +72,7 @@ def test_due_plans_are_started_once(plan: Plan) -> None:
 def test_a_disabled_plan_rests(plan: Plan) -> None:
     Plan.objects.update(due_at=clock.now(), enabled=False)
     assert plans.start_due(clock.now()) == 0
-    assert plans.ask(Plan.objects.all(), clock.now(), full=True) == []
+    assert plans.request_runs(Plan.objects.all(), clock.now(), full=True) == []
 
 
 def test_one_run_at_a_time_is_kept_by_the_database_too(plan: Plan) -> None:
@@ -85,7 +85,7 @@ def test_a_run_asked_for_during_another_follows_it(plan: Plan) -> None:
     listing = of(5)
     run_once(plan, listing)
     run = start(plan)
-    assert plans.ask(Plan.objects.all(), clock.now(), full=True) == [plan.pk]
+    assert plans.request_runs(Plan.objects.all(), clock.now(), full=True) == [plan.pk]
     assert Run.objects.filter(status=Status.RUNNING).get() == run
     Run.objects.filter(pk=run.pk).update(lease_owner="us", lease_until=clock.now() + Run.lease_term)
     runs.SyncTurn(run, "us").complete()
@@ -95,7 +95,7 @@ def test_a_run_asked_for_during_another_follows_it(plan: Plan) -> None:
 
 def test_a_full_run_asked_for_during_a_full_run_follows_it(plan: Plan) -> None:
     run = start(plan)
-    plans.ask(Plan.objects.all(), clock.now(), full=True)
+    plans.request_runs(Plan.objects.all(), clock.now(), full=True)
     Run.objects.filter(pk=run.pk).update(lease_owner="us", lease_until=clock.now() + Run.lease_term)
     runs.SyncTurn(run, "us").complete()
     assert plans.start_due(clock.now()) == 1

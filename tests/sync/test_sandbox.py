@@ -77,14 +77,14 @@ def test_an_installed_location_is_synced_and_kept_synced(app: App, location: str
     assert all(first[name].seen for name in RESOURCES)
 
     _change(app, location)
-    plans.ask(Plan.objects.filter(resource__in=("contacts", "opportunities")), clock.now(), full=False)
+    plans.request_runs(Plan.objects.filter(resource__in=("contacts", "opportunities")), clock.now(), full=False)
     second = run_all()
     assert (second["contacts"].kind, second["contacts"].deleted) == ("full", 1), "the count shows the deletion"
     assert second["opportunities"].status == "complete"
     assert set(synced(app, location)) == truth(app, location)
     assert "Changed" in {payload["firstName"] for payload in synced(app, location).values()}
 
-    plans.ask(Plan.objects.filter(resource="contacts"), clock.now(), full=True)
+    plans.request_runs(Plan.objects.filter(resource="contacts"), clock.now(), full=True)
     third = run_all()["contacts"]
     assert (third.kind, third.status, third.deleted) == ("full", "complete", 0)
     assert set(synced(app, location)) == truth(app, location)
@@ -117,7 +117,7 @@ def test_opportunities_are_kept_synced_by_what_changed(app: App, location: str) 
     call = {"app": app, "location": location, "params": {"id": changed}}
     client.call("opportunities.update-opportunity", body={"monetaryValue": 987_654}, **call)
     for _ in range(2):  # the second one looks back past the start of the first, and sees the same row once more
-        plans.ask(Plan.objects.filter(resource="opportunities"), clock.now(), full=False)
+        plans.request_runs(Plan.objects.filter(resource="opportunities"), clock.now(), full=False)
         run = run_all()["opportunities"]
         assert (run.kind, run.status, run.seen, run.total) == ("incremental", "complete", 1, 1)
     after = synced(app, location, "opportunities")
@@ -134,7 +134,7 @@ def test_an_incremental_run_over_many_opportunities_follows_its_cursors(
     first = run_all()["opportunities"]
     monkeypatch.setattr("integrations.sync.pace.OVERLAP", timedelta(days=20_000))
     monkeypatch.setattr("integrations.sync.resources.opportunities.PAGE_SIZE", 10)
-    plans.ask(Plan.objects.filter(resource="opportunities"), clock.now(), full=False)
+    plans.request_runs(Plan.objects.filter(resource="opportunities"), clock.now(), full=False)
     run = run_all()["opportunities"]
     assert (run.kind, run.status, run.seen) == ("incremental", "complete", first.seen)
     assert run.pages >= first.seen / 10 > 2

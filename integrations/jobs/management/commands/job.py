@@ -81,7 +81,7 @@ class Command(BaseCommand):
         job, now = define.find(options["name"]), clock.now()
         if job.name in pausing.paused():
             raise CommandError(f"{job.name} is paused: manage.py job resume {job.name}")
-        ids = schedules.ask(job, _tenants(job, options), now)
+        ids = schedules.request_runs(job, _tenants(job, options), now)
         if not ids:
             raise CommandError("the app is installed on no such tenant: `manage.py status` lists what is")
         if options["wait"]:
@@ -143,7 +143,7 @@ def _tenants(job: Job, options: dict[str, Any]) -> QuerySet[Installation]:
     if not options["all"] and level != job.level:
         raise CommandError(f"{job.name} runs for each {job.level.lower()}: give --{job.level.lower()} ID")
     tenant_id = None if options["all"] else options["location"] or options["company"]
-    return installed.tenants(job.level, app=app, tenant_id=tenant_id).select_related("app")
+    return installed.installations(job.level, app=app, tenant_id=tenant_id).select_related("app")
 
 
 def _need_workers(job: Job) -> None:

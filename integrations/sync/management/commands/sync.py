@@ -42,7 +42,7 @@ class Command(BaseCommand):
         """Make the plans due, and wait if asked to."""
         now = clock.now()
         wanted = _plans(options)
-        ids = plans.ask(wanted, now, full=options["full"], repair=options["repair"])
+        ids = plans.request_runs(wanted, now, full=options["full"], repair=options["repair"])
         if not ids:
             raise CommandError("no enabled plan fits: is the app installed there? `manage.py status` lists what is")
         if options["wait"]:
