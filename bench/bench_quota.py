@@ -95,7 +95,9 @@ def rounds() -> dict[str, list[float]]:
 def batch(names: list[str]) -> Work:
     """Work that takes many permits of one resource at once."""
     turn = itertools.cycle(names)
-    return lambda: governor.ask(f"{APP}:{next(turn)}", lane=Lane.INTERACTIVE, ttl=15.0, horizon=0.0, want=BATCH)
+    return lambda: governor.request_slots(
+        f"{APP}:{next(turn)}", lane=Lane.INTERACTIVE, ttl=15.0, horizon=0.0, want=BATCH
+    )
 
 
 def many() -> None:
@@ -103,7 +105,7 @@ def many() -> None:
     tracemalloc.start()
     names = [opened(100) for _ in range(MANY)]
     for name in names:
-        governor.ask(f"{APP}:{name}", lane=Lane.INTERACTIVE, ttl=15.0, horizon=0.0, want=50)
+        governor.request_slots(f"{APP}:{name}", lane=Lane.INTERACTIVE, ttl=15.0, horizon=0.0, want=50)
     governor.send_reports()
     here = tracemalloc.Filter(inclusive=True, filename_pattern=str(Path(governor.__file__).with_name("*")))
     ours = tracemalloc.take_snapshot().filter_traces([here])

@@ -47,7 +47,7 @@ class PermittedAttempt:
         if self._settled:
             return
         if not self._sending or _never_left(error):
-            governor.give_back(self._permit)
+            governor.release(self._permit)
         elif isinstance(error, IntegrationError) and not isinstance(error, Unreachable):
             # A typed refusal is an answer, which has just been read.
             self.answered(received_at=clock.monotonic(), rate=None, refused=isinstance(error, QuotaExhausted))

@@ -58,7 +58,7 @@ class Bucket:
     reason: str = ""
     server: str = "a run of the server"
     skew: float = 0.0  # by which the server's clock was set, since
-    reckoned: tuple[float, int] | None = None  # when this caller was answered last, and what that clock showed
+    last_answer: tuple[float, int] | None = None  # when this caller was answered last, and what that clock showed
 
     def __post_init__(self) -> None:
         script = scripts.text("permit")
@@ -70,7 +70,7 @@ class Bucket:
         return scripts.keys(self.name)
 
     def other(self) -> Bucket:
-        return replace(self, epoch="", reckoned=None)
+        return replace(self, epoch="", last_answer=None)
 
     def run(self, **request: Any) -> dict[str, Any]:
         defaults: dict[str, Any] = {
@@ -91,8 +91,8 @@ class Bucket:
             "reports": [],
             "rate": {},
         }
-        if self.reckoned is not None:
-            defaults["reckoned"] = self.reckoned[1] + round((self.now - self.reckoned[0]) * MICRO)
+        if self.last_answer is not None:
+            defaults["expected_now"] = self.last_answer[1] + round((self.now - self.last_answer[0]) * MICRO)
         asked = {name: value for name, value in (defaults | request).items() if value is not None}
         for name in ("window", "slack", "margin", "ttl", "horizon"):
             asked[name] = int(asked[name] * MICRO)
@@ -106,7 +106,7 @@ class Bucket:
         """Up to `want` permits; `wait` and `reason` say what the last answer said."""
         answer = self.run(want=want, **terms)
         self.epoch, self.wait, self.reason = answer["epoch"], answer["wait"] / MICRO, answer["reason"]
-        self.reckoned = self.now, int(answer["now"])
+        self.last_answer = self.now, int(answer["now"])
         return [
             Granted(int(slot), int(deadline), self.now + delay / MICRO, self.epoch)
             for slot, deadline, delay in answer["grants"]

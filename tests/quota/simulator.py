@@ -181,7 +181,7 @@ class Simulation:
         ]
         process.reports, process.reading = [], {}
         if process.answered is not None:
-            question["reckoned"] = process.answered[1] + round((now - process.answered[0]) * MICRO)
+            question["expected_now"] = process.answered[1] + round((now - process.answered[0]) * MICRO)
         return self.bucket.run(epoch=process.epoch, reports=reports, rate=rate, **question)
 
 

@@ -27,7 +27,7 @@ def forecast_of(bucket: Bucket, bulk: tuple[int, int], events: tuple[int, int] =
     """A forecast that was made `since` seconds into its hour, now."""
     born, ends = (int(value or 0) for value in bucket.client.hmget(bucket.keys[1], "b", "dt"))
     kept = {"since": int(since * MICRO), "ends": ends, "bulk": bulk, "events": events}
-    bucket.run(epoch=str(born), kept=kept)
+    bucket.run(epoch=str(born), forecast=kept)
     return bucket
 
 
@@ -95,7 +95,7 @@ def test_one_for_another_day_is_not_obeyed(bucket: Bucket) -> None:
 
 def test_one_for_a_state_that_is_gone_is_not_learned(bucket: Bucket) -> None:
     in_bucket(bucket, 1000, **day(1000, 500))
-    bucket.run(epoch="1", kept={"since": 0, "ends": 0, "bulk": (0, 0), "events": (0, 0)})
+    bucket.run(epoch="1", forecast={"since": 0, "ends": 0, "bulk": (0, 0), "events": (0, 0)})
     assert bucket.client.hget(bucket.keys[1], "kt") is None
 
 
@@ -139,7 +139,7 @@ def test_the_store_and_the_pages_know_how_much_it_is(hour: datetime) -> None:
     forecast.send(clock.now())
     day = outlook.day(KEY, clock.now())
     assert day is not None
-    assert day.foreseen
+    assert day.has_forecast
     assert list(day.kept.values()) == [0, 20, 333]
 
 
@@ -153,11 +153,11 @@ def test_the_pages_say_what_the_rule_does(hour: datetime, lane: Lane, habits: bo
     forecast.send(clock.now())
     day = outlook.day(KEY, clock.now())
     assert day is not None
-    assert day.foreseen == habits
+    assert day.has_forecast == habits
     _, numbers = scripts.keys(KEY)
     for left, granted in ((day.kept[lane] - 1, 0), (day.kept[lane] + 3, 1)):
         scripts.client().hset(numbers, "dr", left)
-        answer = governor.ask(KEY, lane=lane, ttl=1.0, horizon=10.0)
+        answer = governor.request_slots(KEY, lane=lane, ttl=1.0, horizon=10.0)
         assert (len(answer.slots), answer.reason) == (granted, "" if granted else "day")
 
 
@@ -176,12 +176,12 @@ NOON = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 )
 def test_the_outlook_of_bulk_work_in_words(left: int, pace: float, waiting: int, said: str) -> None:
     kept = {Lane.INTERACTIVE: 0, Lane.EVENTS: 20, Lane.BULK: 300}
-    day = outlook.Day(left, NOON + 3 * HOUR, kept, foreseen=True)
+    day = outlook.Day(left, NOON + 3 * HOUR, kept, has_forecast=True)
     assert said in outlook.bulk(day, NOON, pace=pace, waiting=waiting)
 
 
 @db
-def test_of_a_new_resource_nothing_is_foreseen(hour: datetime) -> None:
+def test_a_new_resource_has_no_forecast(hour: datetime) -> None:
     spend(10, hour - timedelta(days=2))
     assert forecast.send(clock.now()) == 0
     assert state("kt") == [None]

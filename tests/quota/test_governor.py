@@ -87,15 +87,15 @@ def test_a_lost_call_is_kept_a_second_longer() -> None:
     governor.settle(permit, received_at=None, rate=None)
     governor.send_reports()
     earliest, latest = free_at(permit)
-    assert latest >= lost_at + 1.0 + timings.FORWARD
-    assert earliest < lost_at + 1.0 + timings.FORWARD + LATE
+    assert latest >= lost_at + 1.0 + timings.COUNTED_WITHIN
+    assert earliest < lost_at + 1.0 + timings.COUNTED_WITHIN + LATE
     wait_until(lambda: snapshot().free == 10)
-    assert clock.monotonic() >= lost_at + 1.0 + timings.FORWARD
+    assert clock.monotonic() >= lost_at + 1.0 + timings.COUNTED_WITHIN
 
 
 def test_a_permit_given_back_is_free_at_once() -> None:
     opened(10)
-    governor.give_back(acquire())
+    governor.release(acquire())
     assert snapshot().free == 9
 
 
@@ -136,7 +136,7 @@ def test_patience_overrules_the_lane() -> None:
 @pytest.mark.slow
 def test_a_slow_question_does_not_make_a_permit_early(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store counts the delay from when it answered, and so does the caller."""
-    monkeypatch.setattr(timings, "UNCHECKED", 5.0)  # beyond it the store is asked again, and names the start itself
+    monkeypatch.setattr(timings, "RECHECK_AFTER", 5.0)  # beyond it the store is asked again, and names the start itself
     opened(1, interval_ms=1000)
     answered: list[tuple[float, float]] = []
     prompt = scripts.run_all
@@ -255,7 +255,7 @@ def test_a_settlement_that_cannot_be_stored_costs_no_answer(store_away: Callable
     permit = acquire()
     store_away()
     governor.settle(permit, received_at=clock.monotonic(), rate=None)
-    governor.give_back(permit)
+    governor.release(permit)
     with pytest.raises(StoreUnavailable):
         governor.send_reports()  # both wait to be sent, and the call's answer is not lost for it
 

@@ -94,7 +94,7 @@ def away(calls: list[Any]) -> list[StoreUnavailable]:
 
 def test_snapshots_of_this_process_know_its_last_call() -> None:
     settle(acquire())
-    governor.give_back(acquire())
+    governor.release(acquire())
     assert queries.snapshot(APP, RESOURCE).free == 49
 
 

@@ -190,7 +190,7 @@ def test_calls_as_late_as_they_may_be_are_counted_before_the_fence_ends(bucket: 
     bucket.now += WINDOW + SLACK
     copies = [(key, bucket.client.dump(key)) for key in bucket.keys]
     stalled = bucket.ask(want=10)
-    counted = [bucket.now + timings.UNCHECKED + timings.PUNCTUAL + timings.FORWARD] * len(stalled)
+    counted = [bucket.now + timings.RECHECK_AFTER + timings.SEND_WITHIN + timings.COUNTED_WITHIN] * len(stalled)
     bucket.client.delete(*bucket.keys)
     if lost == "the latest":
         for key, copy in copies:

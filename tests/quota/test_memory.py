@@ -23,7 +23,7 @@ def call() -> None:
 
 
 def test_only_whom_it_asked_within_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process_memory, "CLEANED_EVERY", 10)
+    monkeypatch.setattr(process_memory, "CLEAN_UP_EVERY", 10)
     for number in range(95):
         process_memory.remember(f"old{number}", "1")
         assert process_memory.is_new_limit(f"old{number}", 100)
@@ -47,9 +47,9 @@ def test_a_limit_and_a_warning_are_said_once() -> None:
 def test_what_the_clock_showed_outlives_a_ticket_but_not_the_state() -> None:
     process_memory.remember(KEY, "1", 5_000_000)
     process_memory.remember(KEY, "1")
-    assert 5_000_000 <= (process_memory.reckoned(KEY) or 0) < 65_000_000
+    assert 5_000_000 <= (process_memory.expected_now(KEY) or 0) < 65_000_000
     process_memory.remember(KEY, "2")
-    assert process_memory.reckoned(KEY) is None
+    assert process_memory.expected_now(KEY) is None
 
 
 def test_a_store_with_its_clock_set_forward_makes_every_caller_wait() -> None:
@@ -74,7 +74,7 @@ def test_a_store_that_lost_its_state_hears_of_calls_in_flight(clean_redis: redis
 def test_a_reservation_that_seems_an_hour_ahead_is_void() -> None:
     """As after the store's clock was set back: no caller sleeps until it has caught up."""
     call()
-    answer = governor.ask(KEY, lane=Lane.EVENTS, ttl=5.0, horizon=1.0)
+    answer = governor.request_slots(KEY, lane=Lane.EVENTS, ttl=5.0, horizon=1.0)
     (granted,) = answer.slots
     start = answer.now + int(granted.delay) + int(HOUR * 1_000_000)
     assert governor.redeem(KEY, (answer.epoch, granted.slot, granted.deadline, start), ttl=5.0) == (0.0, None)

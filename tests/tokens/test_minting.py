@@ -52,8 +52,8 @@ def sent(monkeypatch) -> list[Credential]:
 @pytest.fixture
 def given_back(monkeypatch) -> list[object]:
     permits: list[object] = []
-    real = governor.give_back
-    monkeypatch.setattr(governor, "give_back", lambda permit: (permits.append(permit), real(permit)))
+    real = governor.release
+    monkeypatch.setattr(governor, "release", lambda permit: (permits.append(permit), real(permit)))
     return permits
 
 

@@ -13,13 +13,13 @@ from integrations.quota.permits.lanes import Lane
 class Day:
     """Calls `left` until `ends_at`, and what is `kept` from each lane for those above.
 
-    `foreseen`: the kept calls are a forecast from the last week; else they are a fixed share.
+    `has_forecast`: the kept calls are a forecast from the last week; else they are a fixed share.
     """
 
     left: int
     ends_at: datetime
     kept: dict[Lane, int]
-    foreseen: bool
+    has_forecast: bool
 
     @property
     def kept_from_bulk(self) -> int:
@@ -39,7 +39,7 @@ def day(key: str, now: datetime) -> Day | None:
         return None
     kept = {lane: round(calls) for lane, calls in state.day.kept.items()}
     ends_at = now + timedelta(microseconds=state.day.ends_in)
-    return Day(state.day.remaining, ends_at, kept, state.day.foreseen)
+    return Day(state.day.remaining, ends_at, kept, state.day.has_forecast)
 
 
 def bulk(found: Day, now: datetime, *, pace: float, waiting: int) -> str:

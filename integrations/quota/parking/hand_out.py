@@ -6,7 +6,7 @@ before the start of their tickets: if it dies before it notes that, the turn num
 is lost and none runs twice.
 
 A resource is asked with a horizon of one period and again when its next slot comes near, so a busy one costs four
-questions a second for all of its tasks, and an idle one none.
+requests a second for all of its tasks, and an idle one none.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from integrations.core.celery_tasks import DEFAULT, URGENT, deliver
 from integrations.quota.parking.due_times import LONGEST, Agenda
 from integrations.quota.parking.parked_rows import HEADS, Claimed, Head, Notice, ParkedRows
 from integrations.quota.permits import tickets
-from integrations.quota.permits.governor import Question
+from integrations.quota.permits.governor import SlotRequest
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.tickets import Reserved, Ticket
 
@@ -37,7 +37,7 @@ _BROKER_WAIT = 2.0
 _GRACE = 1.0
 
 Send = Callable[[Claimed, Ticket], None]
-Plan = Generator[Question, Reserved, None]
+Plan = Generator[SlotRequest, Reserved, None]
 _Given = dict[int, tuple[Ticket, float]]  # by row, with the seconds until the ticket's start
 log = structlog.get_logger(__name__)
 
@@ -116,22 +116,22 @@ class HandOut:
             self.agenda.parked(notice.key, notice.rank, now + min(notice.hint, LONGEST))
 
     def _reserve(self, keys: list[str], heads: dict[str, list[Head]]) -> _Given:
-        """Reserve tickets for the next tasks: one question for all resources together, one lane after the other."""
+        """Reserve tickets for the next tasks: one request for all resources together, one lane after the other."""
         given: _Given = {}
         most = max(1, (MOST_UNSTARTED - self.unstarted) // len(keys))
         plans = {key: self._plan(key, heads.get(key, []), given, most) for key in keys}
-        asked = {key: question for key, plan in plans.items() if (question := next(plan, None))}
+        asked = {key: request for key, plan in plans.items() if (request := next(plan, None))}
         while asked:
             answers = tickets.reserve(list(asked.values()), horizon=HORIZON)
             asked = {
-                key: question
+                key: request
                 for key, answer in zip(list(asked), answers, strict=True)
-                if (question := _answer(plans[key], answer))
+                if (request := _answer(plans[key], answer))
             }
         return given
 
     def _plan(self, key: str, heads: list[Head], given: _Given, most: int) -> Plan:
-        """The questions for one resource's tasks: at most `most` of each lane, but any number of interactive ones.
+        """The requests for one resource's tasks: at most `most` of each lane, but any number of interactive ones.
 
         A refusal of one lane holds for the lanes below it, not for those above.
         """
@@ -144,7 +144,7 @@ class HandOut:
                 refused, again = lane.rank, min(again, _CROWDED_WAIT + LEAD)
                 continue
             want = len(waiting) if lane is Lane.INTERACTIVE else min(len(waiting), most)
-            got = yield Question(key, lane, want)
+            got = yield SlotRequest(key, lane, want)
             self.trouble = got.trouble or self.trouble
             given |= {head.row_id: ticket for head, ticket in zip(waiting, got.tickets, strict=False)}
             self.unstarted += len(got.tickets)
@@ -170,8 +170,8 @@ class HandOut:
                 tickets.release(ticket)
 
 
-def _answer(plan: Plan, answer: Reserved) -> Question | None:
-    """The next question of the plan, if it has one."""
+def _answer(plan: Plan, answer: Reserved) -> SlotRequest | None:
+    """The next request of the plan, if it has one."""
     try:
         return plan.send(answer)
     except StopIteration:

@@ -30,7 +30,7 @@ from integrations.quota.permits.reports import Outbox, Report, StateKey, kept, p
 START_WINDOW, START_LIMIT = 10.0, 25
 _MARGIN = 0.002  # two clocks may drift apart by a millisecond in a window
 _LEAD = 0.05  # seconds before its start at which a permit that waited longer is checked again
-_FARTHEST = 60.0  # no slot is reserved so many seconds ahead of its start
+_LONGEST_RESERVATION = 60.0  # no slot is reserved so many seconds ahead of its start
 _MICRO = 1_000_000
 
 log = structlog.get_logger(__name__)
@@ -90,9 +90,9 @@ def acquire(app: str, resource: str, *, lane: Lane, timeout: float, max_wait: fl
     until = clock.monotonic() + (lane.terms.horizon if max_wait is None else max_wait)
     while True:
         asked = clock.monotonic()
-        answer = ask(key, lane=lane, ttl=timeout + timings.SPARE, horizon=max(0.0, until - asked))
+        answer = request_slots(key, lane=lane, ttl=timeout + timings.REPORT_MARGIN, horizon=max(0.0, until - asked))
         if answer.slots:
-            permit = _wait_for_start(key, answer, asked=asked, ttl=timeout + timings.SPARE)
+            permit = _wait_for_start(key, answer, asked=asked, ttl=timeout + timings.REPORT_MARGIN)
             if permit is not None:
                 return permit
             continue
@@ -113,7 +113,7 @@ def _wait_for_start(key: str, answer: PermitReply, *, asked: float, ttl: float) 
     granted = answer.slots[0]
     start, wait = answer.now + int(granted.delay), granted.delay / _MICRO
     deadline = granted.deadline
-    if wait > timings.UNCHECKED:
+    if wait > timings.RECHECK_AFTER:
         clock.sleep(wait - _LEAD)
         asked = clock.monotonic()
         wait, renewed = redeem(key, (answer.epoch, granted.slot, granted.deadline, start), ttl=ttl)
@@ -123,7 +123,7 @@ def _wait_for_start(key: str, answer: PermitReply, *, asked: float, ttl: float) 
     # Counted from the arrival of the answer: counted from the request, a slow Redis would make it too early.
     if wait:  # even a sleep of zero seconds costs as much as the request
         clock.sleep(wait)
-    return Permit(key, answer.epoch, granted.slot, deadline, asked + wait + timings.PUNCTUAL, start)
+    return Permit(key, answer.epoch, granted.slot, deadline, asked + wait + timings.SEND_WITHIN, start)
 
 
 def redeem(key: str, reserved: tuple[str, int, int, int], *, ttl: float) -> tuple[float, int | None]:
@@ -135,7 +135,7 @@ def redeem(key: str, reserved: tuple[str, int, int, int], *, ttl: float) -> tupl
     answer = scripts.ticket(scripts.keys(key), "redeem", *reserved, int(START_WINDOW * _MICRO), int(ttl * _MICRO))
     wait = answer[0] / _MICRO
     # Void, or Redis' clock was set back: nothing is reserved so far ahead.
-    return (wait, answer[1]) if 0 <= wait <= _FARTHEST else (0.0, None)
+    return (wait, answer[1]) if 0 <= wait <= _LONGEST_RESERVATION else (0.0, None)
 
 
 def settle(permit: Permit, *, received_at: float | None, rate: Rate | None, refused: bool = False) -> None:
@@ -145,7 +145,7 @@ def settle(permit: Permit, *, received_at: float | None, rate: Rate | None, refu
     the response was a 429. Never raises: a report that is lost costs a slot until its deadline, a raised one would cost
     the answer.
     """
-    received = clock.monotonic() + timings.FORWARD if received_at is None else received_at
+    received = clock.monotonic() + timings.COUNTED_WITHIN if received_at is None else received_at
     reading = _readings(rate)
     report = Report(permit.slot, permit.deadline, received, permit.taken_at, permit.start, reading, refused)
     _outbox.add((permit.key, permit.epoch), report)
@@ -155,7 +155,7 @@ def settle(permit: Permit, *, received_at: float | None, rate: Rate | None, refu
         _send_now(permit)
 
 
-def give_back(permit: Permit) -> None:
+def release(permit: Permit) -> None:
     """Return a permit whose request never left: its slot is free at once."""
     report = Report(permit.slot, permit.deadline, None, permit.taken_at, permit.start)
     _outbox.add((permit.key, permit.epoch), report)
@@ -176,14 +176,14 @@ def _send_now(permit: Permit) -> None:
 
 def _send(state_key: StateKey, reports: list[Report]) -> None:
     key, epoch = state_key
-    _note(key, scripts.run(scripts.keys(key), _request(epoch=epoch) | packed(reports)))
+    _warn_of_foreign_calls(key, scripts.run(scripts.keys(key), _script_arguments(epoch=epoch) | packed(reports)))
 
 
 _outbox = kept(Outbox(_send))
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SlotRequest:
     """A request for up to `want` slots of one resource, for one lane."""
 
     key: str
@@ -191,24 +191,26 @@ class Question:
     want: int
 
 
-def ask(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> PermitReply:
+def request_slots(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> PermitReply:
     """Ask `permit.lua` for slots that are free within `horizon` seconds.
 
     Each is out for `ttl` seconds and a window unless it is reported. Raises StoreUnavailable.
     """
-    (answer,) = ask_all([Question(key, lane, want)], ttl=ttl, horizon=horizon)
+    (answer,) = request_slots_of_many([SlotRequest(key, lane, want)], ttl=ttl, horizon=horizon)
     if isinstance(answer, StoreUnavailable):
         raise answer
     return answer
 
 
-def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> list[PermitReply | StoreUnavailable]:
-    """As `ask`, for many resources in one round trip. A failure stands at the position of its question."""
-    state_keys = [(question.key, process_memory.epoch(question.key)) for question in questions]
+def request_slots_of_many(
+    requests: Sequence[SlotRequest], *, ttl: float, horizon: float
+) -> list[PermitReply | StoreUnavailable]:
+    """As `request_slots`, for many resources in one round trip. A failure stands at the position of its request."""
+    state_keys = [(request.key, process_memory.epoch(request.key)) for request in requests]
     reports = [_outbox.take(state_key) for state_key in state_keys]
     calls = [
-        (scripts.keys(key), _request(epoch=epoch) | packed(batch) | _wanted(question, ttl=ttl, horizon=horizon))
-        for question, (key, epoch), batch in zip(questions, state_keys, reports, strict=True)
+        (scripts.keys(key), _script_arguments(epoch=epoch) | packed(batch) | _wanted(request, ttl=ttl, horizon=horizon))
+        for request, (key, epoch), batch in zip(requests, state_keys, reports, strict=True)
     ]
     answers = _run_all(calls)
     for state_key, batch, answer in zip(state_keys, reports, answers, strict=True):
@@ -216,7 +218,7 @@ def ask_all(questions: Sequence[Question], *, ttl: float, horizon: float) -> lis
             _outbox.put_back(state_key, batch)
         else:
             process_memory.remember(state_key[0], answer.epoch, answer.now)
-            _note(state_key[0], answer)
+            _warn_of_foreign_calls(state_key[0], answer)
     return answers
 
 
@@ -236,21 +238,21 @@ def _run_all(calls: Sequence[tuple[Sequence[str], dict[str, Any]]]) -> list[Perm
     return answers
 
 
-def _wanted(question: Question, *, ttl: float, horizon: float) -> dict[str, Any]:
-    terms = question.lane.terms
+def _wanted(request: SlotRequest, *, ttl: float, horizon: float) -> dict[str, Any]:
+    terms = request.lane.terms
     wanted = {
-        "want": question.want,
+        "want": request.want,
         "ttl": int(ttl * _MICRO),
         "horizon": int(horizon * _MICRO),
         "credit": terms.credit,
         "reserve": terms.reserve,
         "day_share": terms.day_share,
         "day_floor": terms.day_floor,
-        "interactive": question.lane is Lane.INTERACTIVE,
-        "lane": question.lane.value,
+        "interactive": request.lane is Lane.INTERACTIVE,
+        "lane": request.lane.value,
     }
-    reckoned = process_memory.reckoned(question.key)
-    return wanted if reckoned is None else wanted | {"reckoned": reckoned}
+    expected_now = process_memory.expected_now(request.key)
+    return wanted if expected_now is None else wanted | {"expected_now": expected_now}
 
 
 def send_forecasts(kept: Mapping[StateKey, dict[str, Any]]) -> None:
@@ -259,19 +261,20 @@ def send_forecasts(kept: Mapping[StateKey, dict[str, Any]]) -> None:
     A state that is gone learns nothing. Raises StoreUnavailable.
     """
     calls = [
-        (scripts.keys(key), _request(epoch=epoch) | {"kept": calls_kept}) for (key, epoch), calls_kept in kept.items()
+        (scripts.keys(key), _script_arguments(epoch=epoch) | {"forecast": calls_kept})
+        for (key, epoch), calls_kept in kept.items()
     ]
     for answer in scripts.run_all(calls):
         if isinstance(answer, StoreUnavailable):
             raise answer
 
 
-def _note(key: str, answer: PermitReply) -> None:
+def _warn_of_foreign_calls(key: str, answer: PermitReply) -> None:
     if answer.foreign and process_memory.has_to_warn(key):
         log.warning("quota.spent_by_others", key=key, calls_in_this_window=int(answer.foreign))
 
 
-def _request(*, epoch: str) -> dict[str, Any]:
+def _script_arguments(*, epoch: str) -> dict[str, Any]:
     return {
         "want": 0,
         "epoch": epoch,

@@ -11,8 +11,8 @@ import threading
 
 from integrations.core import clock
 
-FORGOTTEN = 3600.0  # seconds
-CLEANED_EVERY = 1000  # new resources after which expired ones are removed
+EXPIRY_SECONDS = 3600.0  # seconds
+CLEAN_UP_EVERY = 1000  # new resources after which expired ones are removed
 _MICRO = 1_000_000
 
 # The epoch, when it was asked last, and the microseconds by which that state's clock is ahead of the monotonic one.
@@ -33,17 +33,17 @@ def remember(key: str, epoch: str, now: int | None = None) -> None:
         else:
             ahead = before[2] if before is not None and before[0] == epoch else None
         epochs[key] = epoch, asked, ahead
-        if before is None and len(epochs) % CLEANED_EVERY == 0:
-            _remove_expired(asked - FORGOTTEN)
+        if before is None and len(epochs) % CLEAN_UP_EVERY == 0:
+            _remove_expired(asked - EXPIRY_SECONDS)
 
 
 def epoch(key: str) -> str:
     """The epoch that this process knows; empty when none of its calls can be in flight."""
     known, asked, _ = epochs.get(key, ("", 0.0, None))
-    return known if clock.monotonic() - asked < FORGOTTEN else ""
+    return known if clock.monotonic() - asked < EXPIRY_SECONDS else ""
 
 
-def reckoned(key: str) -> int | None:
+def expected_now(key: str) -> int | None:
     """What the state's clock should show by now, in its microseconds; None when it has shown nothing yet."""
     ahead = epochs.get(key, ("", 0.0, None))[2]
     return None if ahead is None else ahead + int(clock.monotonic() * _MICRO)
@@ -60,7 +60,7 @@ def is_new_limit(key: str, limit: int | None) -> bool:
 def has_to_warn(key: str) -> bool:
     """Whether to warn now; true at most once an hour for each resource."""
     now = clock.monotonic()
-    if now - warned.get(key, -FORGOTTEN) < FORGOTTEN:
+    if now - warned.get(key, -EXPIRY_SECONDS) < EXPIRY_SECONDS:
         return False
     warned[key] = now
     return True

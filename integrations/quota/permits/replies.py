@@ -52,14 +52,14 @@ class PermitReply:
 class DayBudget:
     """A day under way: it ends at `ends`, in `ends_in`.
 
-    `kept` are the calls that each lane leaves to those above it: a forecast from the last week when `foreseen`, else a
+    `kept` are the calls that each lane leaves to those above it: a forecast from the last week (`has_forecast`), else a
     fixed share.
     """
 
     remaining: int
     ends: int
     ends_in: int
-    foreseen: bool
+    has_forecast: bool
     kept: Mapping[Lane, float]
 
 
@@ -107,7 +107,7 @@ def _day(found: dict[str, Any]) -> DayBudget | None:
         return None
     kept = {Lane.INTERACTIVE: 0.0} | {Lane(lane): float(calls) for lane, calls in found["kept"].items()}
     remaining, ends, ends_in = (int(found[name]) for name in ("day_remaining", "day_ends", "day_ends_in"))
-    return DayBudget(remaining, ends, ends_in, bool(found["foreseen"]), kept)
+    return DayBudget(remaining, ends, ends_in, bool(found["has_forecast"]), kept)
 
 
 def _whole(number: float | None) -> int | None:

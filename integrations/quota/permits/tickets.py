@@ -20,7 +20,7 @@ from integrations.core import clock
 from integrations.core.errors import MissingPermit, StoreUnavailable
 from integrations.core.tenant import quota_key
 from integrations.quota.permits import governor, process_memory, scripts, timings
-from integrations.quota.permits.governor import Permit, Question
+from integrations.quota.permits.governor import Permit, SlotRequest
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.replies import PermitReply
 
@@ -56,7 +56,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """Reply to one question: `tickets` with the seconds until each may be used.
+    """Reply to one request: `tickets` with the seconds until each may be used.
 
     `wait` is the time until more are worth asking for, None when all came. `trouble` says why Redis did not answer.
     """
@@ -77,23 +77,23 @@ class CarriedTicket:
 _carried: ContextVar[CarriedTicket | None] = ContextVar("quota_hand", default=None)
 
 
-def reserve(questions: Sequence[Question], *, horizon: float) -> list[Reserved]:
-    """Tickets that start within `horizon` seconds, for all questions in one round trip.
+def reserve(requests: Sequence[SlotRequest], *, horizon: float) -> list[Reserved]:
+    """Tickets that start within `horizon` seconds, for all requests in one round trip.
 
-    Each question gets as many as it wants or as there are.
+    Each request gets as many as it wants or as there are.
     """
-    answers = governor.ask_all(questions, ttl=timings.VALID, horizon=horizon)
-    return [_reserved(*pair) for pair in zip(questions, answers, strict=True)]
+    answers = governor.request_slots_of_many(requests, ttl=timings.TICKET_VALID, horizon=horizon)
+    return [_reserved(*pair) for pair in zip(requests, answers, strict=True)]
 
 
-def _reserved(question: Question, answer: PermitReply | StoreUnavailable) -> Reserved:
+def _reserved(request: SlotRequest, answer: PermitReply | StoreUnavailable) -> Reserved:
     if isinstance(answer, StoreUnavailable):
         return Reserved([], answer.retry_after or _AWAY, str(answer))
     tickets = [
-        (Ticket(question.key, answer.epoch, one.slot, one.deadline, answer.now + int(one.delay)), one.delay / _MICRO)
+        (Ticket(request.key, answer.epoch, one.slot, one.deadline, answer.now + int(one.delay)), one.delay / _MICRO)
         for one in answer.slots
     ]
-    wait = None if len(tickets) == question.want else answer.wait / _MICRO
+    wait = None if len(tickets) == request.want else answer.wait / _MICRO
     return Reserved(tickets, wait)
 
 
@@ -125,12 +125,12 @@ def _own(app: str, resource: str, *, timeout: float) -> Permit | None:
 def redeem(ticket: Ticket, *, timeout: float) -> Permit | None:
     """Turn the ticket into a permit, waiting for its start; None when it is used, lapsed or lost."""
     asked = clock.monotonic()
-    delay, deadline = governor.redeem(ticket.key, ticket.reserved, ttl=timeout + timings.SPARE)
+    delay, deadline = governor.redeem(ticket.key, ticket.reserved, ttl=timeout + timings.REPORT_MARGIN)
     if deadline is None:
         return None
     process_memory.remember(ticket.key, ticket.epoch)
     clock.sleep(delay)
-    return Permit(ticket.key, ticket.epoch, ticket.slot, deadline, asked + delay + timings.PUNCTUAL, ticket.start)
+    return Permit(ticket.key, ticket.epoch, ticket.slot, deadline, asked + delay + timings.SEND_WITHIN, ticket.start)
 
 
 def release(ticket: Ticket) -> None:

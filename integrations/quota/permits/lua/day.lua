@@ -5,7 +5,7 @@
 -- again when it was never sent, so without others `day_remaining` is never above what a header says; where a header
 -- is lower, another client spends the same quota. How much of the day is kept for the lanes above is in kept.lua.
 
-local function roll_day()
+local function begin_new_day()
   if state.forecast_at and now >= state.forecast_at + 2 * HOUR then
     state.forecast_at, state.forecast_day_ends = nil, nil
     state.forecast_events, state.forecast_events_later = nil, nil
@@ -19,7 +19,7 @@ local function roll_day()
 end
 
 -- Calls under way, which a header may not have counted yet.
-local function under_way()
+local function calls_in_flight()
   return redis.call('ZCOUNT', slots_key, '(' .. exact(now + window + request.margin), '+inf')
 end
 
@@ -31,7 +31,7 @@ local function learn_day(rate)
   local is_old = ends and state.day_ends and state.day_remaining and ends < state.day_ends - DAY / 2
   if is_old then return end  -- about the day before this one
   if not state.day_remaining then
-    state.day_remaining = reported - under_way()
+    state.day_remaining = reported - calls_in_flight()
   elseif reported < state.day_remaining then
     state.day_foreign = (state.day_foreign or 0) + state.day_remaining - reported
     state.day_remaining = reported
@@ -40,7 +40,7 @@ local function learn_day(rate)
     if reported > state.day_remaining + state.day_limit / 2 then
       state.day_ends, state.day_used, state.day_foreign = now + DAY, 0, 0
     end
-    state.day_remaining = reported - under_way()
+    state.day_remaining = reported - calls_in_flight()
   end
   state.day_ends = ends or state.day_ends or now + DAY
 end
@@ -71,14 +71,14 @@ end
 local function day_wait()
   if not (state.day_remaining and state.day_ends) then return 0 end
   local left, remains = state.day_remaining, state.day_ends - now
-  if (state.day_foreign or 0) > 0 then left = left - under_way() end
+  if (state.day_foreign or 0) > 0 then left = left - calls_in_flight() end
   if left < 1 and state.day_remaining >= 1 then return math.min(remains, 1000000) end  -- their answers will show it
   if left < 1 then return remains end
   if request.day_share == 0 then return 0 end
   local keep, floor = kept_of_day(request), kept_floor(request)
   if left - keep >= 1 then return 0 end
   local wait
-  if is_foreseen() then
+  if has_forecast() then
     wait = forecast_wait(keep, floor, remains, left - 1)
   else
     wait = share_wait(floor, remains, left - 1)

@@ -8,15 +8,15 @@
 -- the last half hour there is a floor for what no forecast foresees: beside the forecast, and beneath the share.
 --
 -- Slots are withheld for calls of others on the same quota (foreign.lua): `foreign_calls` of them at `foreign_at`;
--- the hold declines to none within a minute.
+-- the number declines to none within a minute.
 --
 -- A lane is a table with `lane` (its name), `day_share` and `day_floor` (parts of the day).
 
-local AGREES, FOREIGN_DECLINE = 600000000, 60000000
+local SAME_DAY, FOREIGN_DECLINE = 600000000, 60000000
 
-local function is_foreseen()
+local function has_forecast()
   return state.forecast_at and now < state.forecast_at + 2 * HOUR
-    and math.abs(state.forecast_day_ends - state.day_ends) < AGREES
+    and math.abs(state.forecast_day_ends - state.day_ends) < SAME_DAY
 end
 
 -- Calls to keep from this lane at the start of the forecast's hour, and at its end.
@@ -32,19 +32,19 @@ end
 -- Calls of the day that this lane leaves to those above it. The day has to be known.
 local function kept_of_day(lane)
   local floor = kept_floor(lane)
-  if not is_foreseen() then
+  if not has_forecast() then
     return math.max(lane.day_share * state.day_limit * (state.day_ends - now) / DAY, floor)
   end
   local first, later = forecast_of(lane.lane)
   return first - (first - later) * math.min(now - state.forecast_at, HOUR) / HOUR + floor
 end
 
-local function withheld()
+local function withheld_slots()
   if not state.foreign_calls then return 0 end
   return math.max(0, state.foreign_calls * (1 - (now - state.foreign_at) / FOREIGN_DECLINE))
 end
 
 -- Slots that are kept of a larger limit and not handed out (limit.lua).
-local function slots_beyond(limit_now)
+local function slots_beyond_limit(limit_now)
   return redis.call('ZCARD', slots_key) - limit_now
 end

@@ -15,13 +15,13 @@
 -- since `events_refused_since` and `bulk_refused_since`; a lane that has not come for such a slot in as much time
 -- again does not want it any more.
 
-local SPAN, VARIES, LAST = 43280851, 1.65, 0.25  -- 30 s / ln 2; part of a window
-local PATIENT = math.max(60000000, 3 * window)
+local DECAY, DEVIATIONS, RELEASED_FOR = 43280851, 1.65, 0.25  -- 30 s / ln 2; part of a window
+local STARVATION = math.max(60000000, 3 * window)
 local REFUSED_SINCE = { events = 'events_refused_since', bulk = 'bulk_refused_since' }
 
-local function starves(lane)
+local function is_starving(lane)
   local since = state[REFUSED_SINCE[lane]]
-  return since and now - since >= PATIENT and now - since < 2 * PATIENT
+  return since and now - since >= STARVATION and now - since < 2 * STARVATION
 end
 
 local function count_refusals(calls, refused)
@@ -29,14 +29,14 @@ local function count_refusals(calls, refused)
   if not field then return end
   if calls > 0 then
     state[field] = nil
-  elseif refused and not (state[field] and now - state[field] < 2 * PATIENT) then
+  elseif refused and not (state[field] and now - state[field] < 2 * STARVATION) then
     state[field] = now
   end
 end
 
 local function recent(count)
   local age = math.max(0, now - (state.recent_at or now))
-  return (count or 0) / 1000000 * math.exp(-age / SPAN)
+  return (count or 0) / 1000000 * math.exp(-age / DECAY)
 end
 
 local function count_calls(calls)
@@ -50,18 +50,18 @@ end
 -- Calls of the lanes above per microsecond, and the microseconds until all slots come back; nil when that is not
 -- known.
 local function wanted_above()
-  if request.reserve == 0 or not believes() then return nil end
+  if request.reserve == 0 or not is_window_proven() then return nil end
   local calls = recent(state.recent_interactive) + (request.lane == 'bulk' and recent(state.recent_events) or 0)
-  return calls / SPAN, math.max(0, (opens_at() or now + window) - now)
+  return calls / DECAY, math.max(0, (window_opens_at() or now + window) - now)
 end
 
-local function kept()
-  if starves(request.lane) then return 0 end
-  if starves('events') or starves('bulk') then return request.reserve + 1 end
+local function kept_slots()
+  if is_starving(request.lane) then return 0 end
+  if is_starving('events') or is_starving('bulk') then return request.reserve + 1 end
   local rate, span = wanted_above()
   if rate then
-    local first = span > LAST * window and 1 or 0
-    return math.max(first, math.floor(rate * span + VARIES * math.sqrt(rate * span) + 0.5))
+    local first = span > RELEASED_FOR * window and 1 or 0
+    return math.max(first, math.floor(rate * span + DEVIATIONS * math.sqrt(rate * span) + 0.5))
   end
   local asked_at = state.interactive_asked_at
   if request.reserve > 0 and asked_at and now - asked_at < 60000000 then return request.reserve end
@@ -72,8 +72,8 @@ end
 local function released_in(free)
   local rate, span = wanted_above()
   if not rate or free < 1 then return math.huge end
-  local root = (math.sqrt(VARIES * VARIES + 4 * free - 2) - VARIES) / 2
-  local at_release = rate > 0 and root * root / rate or LAST * window
-  if free == 1 then at_release = math.min(at_release, LAST * window) end
+  local root = (math.sqrt(DEVIATIONS * DEVIATIONS + 4 * free - 2) - DEVIATIONS) / 2
+  local at_release = rate > 0 and root * root / rate or RELEASED_FOR * window
+  if free == 1 then at_release = math.min(at_release, RELEASED_FOR * window) end
   return math.max(0, span - at_release) + 1000
 end

@@ -4,18 +4,18 @@
 -- `limit` slots are out or cooling is at most the n-th in any window that counts it, because an earlier call of that
 -- window still holds its slot. So slots beyond `limit` are kept, and as many are never handed out.
 --
--- A larger limit and another window count when `AGREE` answers in a row report them (`candidate_count` of them
+-- A larger limit and another window count when `REPEATS_NEEDED` answers in a row report them (`candidate_count` of them
 -- reported `candidate_limit` in `candidate_window`), because some endpoints report a limit of their own, and some
 -- answers are wrong. A window counts only together with a limit. The slots of the former limit have kept their times
 -- and need no rest; new slots wait for a fence. When the window changes, all rest for the longer of the two, once.
 -- The first reported limit (`limit_was_reported` is not set) replaces a guess, and counts at once.
 
-local AGREE = 3
+local REPEATS_NEEDED = 3
 local rest = window  -- of the slots that are reported now
 
 local function take_limit(reported, long)
   local longer = math.max(window, long)
-  if long ~= window and not probe then hold(now + longer + request.slack) end
+  if long ~= window and not probe then rest_all_until(now + longer + request.slack) end
   rest = probe and long or longer
   for slot = redis.call('ZCARD', slots_key), reported - 1 do
     set_free_from(slot, probe or now + longer + request.slack)
@@ -53,6 +53,6 @@ local function learn_limit(rate)
   local again = state.candidate_limit == reported and state.candidate_window == long
   state.candidate_count = again and state.candidate_count + 1 or 1
   state.candidate_limit, state.candidate_window = reported, long
-  if first or state.candidate_count >= AGREE then take_limit(reported, long) end
+  if first or state.candidate_count >= REPEATS_NEEDED then take_limit(reported, long) end
   return false
 end

@@ -18,8 +18,8 @@
 --      interval until a header reports them), slack (within which a call in flight is counted), margin (between two
 --      clocks), ttl (of a permit, without the window), horizon, credit, reserve, day_share, day_floor, interactive
 --      (bool), lane,
---      reckoned (`now` if no time is lost between the last answer to this caller and this question, absent before),
---      kept {since, ends, events, bulk} (a forecast, see kept.lua), learn (bool: the vendor's window),
+--      expected_now (`now` if no time is lost between the last answer to this caller and this question, absent before),
+--      forecast {since, ends, events, bulk} (a forecast, see kept.lua), learn (bool: the vendor's window),
 --      reports {{slot, deadline, age of the response | false: never sent, start | nothing}, …},
 --      rate {max, remaining, interval, daily_limit, daily_remaining, daily_reset (absent where unknown), age and since
 --      (of its response, of its request), start (of its permit), refused (bool: it was a 429)}.
@@ -28,17 +28,17 @@
 -- state: when `want` is 0, and for a caller that knows none and has to ask again with `lost`.
 --@state
 local rate, server = request.rate, ARGV[2]
-local AHEAD, STEP = 60000000, 3000000
+local LARGEST_STEP_BACK, LARGEST_STEP_FORWARD = 60000000, 3000000
 
 local function exact(number) return string.format('%.0f', number) end
 local function set_free_from(slot, free_from) redis.call('ZADD', slots_key, exact(free_from), slot) end
-local function hold(free_from)  -- nothing that is free or cooling goes out before `free_from`
+local function rest_all_until(free_from)  -- nothing that is free or cooling goes out before `free_from`
   local earlier = redis.call('ZRANGEBYSCORE', slots_key, '-inf', '(' .. exact(free_from))
   for _, slot in ipairs(earlier) do set_free_from(slot, free_from) end
 end
 
 local birth_fence = math.max(state.window or 0, request.window) + request.slack
-local set_back = state.born and (state.paced_until or 0) > clock - state.born + birth_fence + AHEAD
+local set_back = state.born and (state.paced_until or 0) > clock - state.born + birth_fence + LARGEST_STEP_BACK
 if set_back then  -- the store's clock: all slots would rest until it has caught up
   state = { limit = state.limit, window = state.window, limit_was_reported = state.limit_was_reported }
 end
@@ -69,17 +69,18 @@ end
 local probe = state.unused_from
 if now < birth_fence and request.epoch ~= '' and request.epoch ~= epoch then
   -- A new process was first after the loss; this caller still has calls in flight from before it.
-  hold(birth_fence)
+  rest_all_until(birth_fence)
   probe = nil
 end
 local stored_run = values[1]
 local other_run = server ~= '' and server ~= stored_run
-local set_forward = request.epoch == epoch and request.reckoned and now > request.reckoned + STEP
+local set_forward = request.epoch == epoch and request.expected_now
+  and now > request.expected_now + LARGEST_STEP_FORWARD
 if other_run then redis.call('HSET', state_key, 'sv', server) end
 if other_run and stored_run or set_forward then
   -- Restarted from a copy, or a replica took over: grants after that copy are unknown here. Or slots seem to have
   -- rested for longer than they have; or the caller stood still on its way here: that cannot be known.
-  hold(now + window + request.slack)
+  rest_all_until(now + window + request.slack)
   state.foreign_unknown_until = now + window + request.slack
   -- Nor by a report that is sent again because its answer was lost: the slot may have gone out since.
   state.reports_fence = state.foreign_unknown_until
@@ -98,7 +99,7 @@ if state.reports_fence and now >= state.reports_fence then state.reports_fence =
 
 local known = learn_limit(rate)
 
-roll_day()
+begin_new_day()
 open_window()
 local settled = false
 for _, report in ipairs(request.reports) do
@@ -127,17 +128,17 @@ if probe and settled then
 end
 state.unused_from = probe
 learn_day(rate)
-if request.kept and request.epoch == epoch then learn_forecast(request.kept) end
+if request.forecast and request.epoch == epoch then learn_forecast(request.forecast) end
 local others = 0
 if known and request.epoch == epoch then
   learn_window(rate)
   others = learn_foreign(rate)
 end
-if rate.refused then refused(rate) end
+if rate.refused then learn_refusal(rate) end
 
 if request.interactive and request.want > 0 then state.interactive_asked_at = now end
-local beyond, others_hold = slots_beyond(limit), math.ceil(withheld())
-local skip = beyond + math.min(others_hold + kept(), limit - 1)
+local beyond, others_hold = slots_beyond_limit(limit), math.ceil(withheld_slots())
+local skip = beyond + math.min(others_hold + kept_slots(), limit - 1)
 
 local grants, reason, wait = {}, '', 0
 local function refuse(score, longest)
@@ -151,7 +152,7 @@ end
 local pace = math.ceil((state.opened_after and 0.85 or 0.985) * window / limit)
 if request.want > 0 then
   local want, credit = request.want, request.credit
-  if starves(request.lane) then want, credit = 1, limit end
+  if is_starving(request.lane) then want, credit = 1, limit end
   local free = redis.call('ZRANGE', slots_key, skip, skip + want - 1, 'WITHSCORES')
   for i = 1, want do
     wait = day_wait()
@@ -164,8 +165,8 @@ if request.want > 0 then
       refuse(nil, window)
       break
     end
-    local start = math.max(score, now, paced_until - (credit + burst()) * pace)
-    local opening = start > now and opens_at()
+    local start = math.max(score, now, paced_until - (credit + burst_paces()) * pace)
+    local opening = start > now and window_opens_at()
     if opening and opening < start then
       refuse(score, opening - now)
       break

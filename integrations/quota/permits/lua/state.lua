@@ -50,7 +50,7 @@ local FIELDS = {
   'opening_expected', 'lh',
   'window_proofs', 'lp',
   'next_proof_from', 'ln',
-  'disbelieved_until', 'lx',
+  'window_distrusted_until', 'lx',
   -- limit.lua
   'limit_was_reported', 'mt',
   'candidate_limit', 'cm',
