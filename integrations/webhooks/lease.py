@@ -1,9 +1,11 @@
 """The lease on a mailbox: at most one worker handles it at a time, and only until the lease runs out.
 
-Claim, fence and release are conditional UPDATEs; their row count is the result. The owner is a fresh random
-name for every turn, so a stalled worker never mistakes its successor's lease for its own.
+Claim, fence and release are conditional UPDATEs, each one statement; `release` locks the row with a statement before
+it. Their row count is the result. The owner is a new random name for every turn, so a stalled worker never mistakes
+its successor's lease for its own.
 
-None of them waits for a row that another session has locked, except the fence: it needs the row that this worker owns.
+A claim skips a row that another session has locked, and a release does not wait for deliveries, which lock the row FOR
+KEY SHARE. The fence waits: it needs the row that this worker owns.
 """
 
 from __future__ import annotations
@@ -23,8 +25,9 @@ from integrations.core.lease_owner import new_owner
 LEASE_TERM = timedelta(seconds=30)
 BATCH = 50  # events that a worker handles in one transaction
 
-# The last lease ran out: its worker died or stalled. Then as many events as may have been in its hands are handled
-# alone, and the death counts for the event that was in hand alone, if there was one.
+# If the last lease ran out, its worker died or stalled. Then the next `batch` events, which that worker may have been
+# handling together, are handled one at a time (`alone`). If it was handling one event alone (`in_hand`), the death
+# counts for that event (`deaths`).
 _CLAIM = """
 WITH free AS (
     SELECT id, lease_until FROM webhooks_mailbox
@@ -39,7 +42,7 @@ UPDATE webhooks_mailbox AS mailbox SET
 FROM free WHERE mailbox.id = free.id
 RETURNING mailbox.app_id, mailbox.alone, mailbox.in_hand, mailbox.deaths, free.lease_until IS NOT NULL
 """
-_TAKE_IN_HAND = """
+_RECORD_EVENT_ALONE = """
 UPDATE webhooks_mailbox SET
     lease_until = %(until)s::timestamptz,
     deaths = CASE WHEN in_hand = %(event)s::bigint THEN deaths ELSE 0 END,
@@ -74,8 +77,8 @@ class LeaseLost(Exception):
 class Lease:
     """A mailbox that one worker has claimed.
 
-    `orphaned`: taken from a worker that died. `alone`: so many of the next events are handled one at a time. `in_hand`:
-    the event that a worker handled alone when it died, `deaths`: how many died so.
+    `orphaned`: the lease of the worker before ran out. `alone`: how many of the next events are handled one at a time.
+    `in_hand`: the id of the event that a worker was handling alone when it died; `deaths`: how many died over it.
     """
 
     mailbox_id: int
@@ -106,15 +109,15 @@ def claim(mailbox_id: int) -> Lease | None:
     return Lease(mailbox_id, owner, app_id, orphaned=orphaned, alone=alone, in_hand=in_hand, deaths=deaths)
 
 
-def take_in_hand(lease: Lease, event_id: int) -> None:
-    """Record, before it is handled, that this event is in hand alone. Raises LeaseLost if another worker has it."""
-    _update(_TAKE_IN_HAND, lease, event=event_id)
+def record_event_alone(lease: Lease, event_id: int) -> None:
+    """Record that this event is about to be handled alone. Raises LeaseLost if another worker has the mailbox."""
+    _update(_RECORD_EVENT_ALONE, lease, event=event_id)
 
 
 def fence(lease: Lease) -> None:
     """Renew the lease and lock its row until the transaction ends. Raises LeaseLost if another worker has it.
 
-    The commit also records that no event is in hand any more.
+    The commit also clears the record of the event that was handled alone.
     """
     _update(_FENCE, lease)
 
@@ -128,9 +131,9 @@ def release(lease: Lease) -> None:
     values = _values(lease)
     with transaction.atomic(), prepared.cursor() as cursor:
         cursor.execute(_EXCLUDE_DELIVERIES, values)
-        alone = cursor.fetchone() is not None
+        excluded = cursor.fetchone() is not None
         # A separate statement: it sees all that was committed before the lock.
-        cursor.execute(_RELEASE, {**values, "otherwise": None if alone else clock.now()})
+        cursor.execute(_RELEASE, {**values, "otherwise": None if excluded else clock.now()})
         if not cursor.rowcount:
             raise LeaseLost
 

@@ -13,7 +13,7 @@ the turn ends anyway if the next event of another mailbox has waited longer.
 
 **Deaths.** A killed worker leaves its lease behind. When that runs out, the dispatcher finds the mailbox, and the
 events in flight are handled again from the start: nothing of them was committed. They are handled one at a time, and
-each is recorded as in hand before: so an event that kills its worker again is distinguished from the others
+each is recorded before (`lease.record_event_alone`). So an event that kills its worker again is identified
 (`settle.worker_died`).
 """
 
@@ -117,7 +117,7 @@ class _Turn:
         first = events[0]
         if self.alone:
             self.alone -= 1
-            leases.take_in_hand(self.lease, first.pk)
+            leases.record_event_alone(self.lease, first.pk)
             return int(settle(self.lease, first))
         if not _may_share(first):
             return int(settle(self.lease, first))

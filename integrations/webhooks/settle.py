@@ -11,7 +11,7 @@ depend on it. When its retries are used up, or repeating cannot help, the event 
 without it, and its row keeps the error.
 
 A worker that dies over a batch (killed, out of memory, hung for the lease's term) proves nothing about one event of it.
-So the next worker handles those events one at a time. An event that was in hand alone at two deaths is poisoned.
+So the next worker handles those events one at a time. An event over which two workers died alone is poisoned.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS = 10  # with full jitter up to LONGEST_WAIT: about seven minutes in all
 LONGEST_WAIT = 300.0  # seconds
-DEATHS = 2  # of workers that had the event alone in hand
+DEATHS = 2  # of workers that were handling the event alone
 BATCH_TIME = timedelta(seconds=2)  # a batch with slower handlers is committed as far as it is
 
 _MARK_HANDLED = """
@@ -92,7 +92,7 @@ def settle(lease: Lease, event: Event, failure: Exception | None = None) -> bool
 
 
 def worker_died(lease: Lease) -> None:
-    """Poison the event that was alone in the hands of `DEATHS` workers that died, and report the death.
+    """Report the death of a worker. Poison the event if `DEATHS` workers died while they handled it alone.
 
     Raises LeaseLost if another worker has the mailbox.
     """
