@@ -101,7 +101,7 @@ class BufferedCounter(Generic[Key, Value]):
                     self._add(key, value)
 
     def reset(self) -> None:
-        """Empty the buffer without a write: for a forked process, and for tests."""
+        """Empty the buffer without a write: after a fork it is the parent's."""
         self._lock = threading.Lock()  # the parent's lock may have been held at the fork
         self._values = {}
         self._dropped, self._failed = 0, False
@@ -146,7 +146,7 @@ class _DatabaseAway(Exception):
 
 
 def reset_all() -> None:
-    """Empty the buffers of all counters in this process: for a forked process, and for tests."""
+    """Empty the buffers of all counters in this process: after a fork they are the parent's."""
     for counter in list(_counters):
         counter.reset()
 

@@ -6,6 +6,7 @@ the row once, at the first look-up, so that a changed secret takes effect with t
 
 from __future__ import annotations
 
+import os
 import threading
 from datetime import datetime, timedelta
 
@@ -37,8 +38,13 @@ _lock = threading.Lock()
 
 
 def reset() -> None:
-    """Copy the settings to the row again at the next look-up, as a new process does."""
+    """Copy the settings to the row again at the next look-up, as a new or forked process does."""
+    global _lock  # noqa: PLW0603 - a thread of the parent may have held it at the fork
+    _lock = threading.Lock()
     _settings_copied.clear()
+
+
+os.register_at_fork(after_in_child=reset)
 
 
 def default() -> App:

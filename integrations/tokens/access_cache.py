@@ -3,11 +3,12 @@
 Without it every call is a query, and a few hundred tenants at full speed keep a database busy. An entry may be a second
 old. That is harmless: a call takes seconds, and a call that began just before an uninstall, a suspension or a
 refresh ends with the token it began with. An entry is removed at once when the vendor refuses its token and when this
-process replaces it. `clear` is the public reset, for tests and for an uninstall.
+process replaces it. An uninstall and a fork empty the cache.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable
 from dataclasses import dataclass
 
@@ -59,3 +60,6 @@ def discard(credential_id: int) -> None:
 def clear() -> None:
     """Empty the cache."""
     _entries.clear()
+
+
+os.register_at_fork(after_in_child=clear)

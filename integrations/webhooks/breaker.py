@@ -53,6 +53,6 @@ class Breaker:
                 self._open_until.pop(key, None)
 
     def reset(self) -> None:
-        """Admit everything, as a new process does: for tests."""
-        with self._lock:
-            self._open_until.clear()
+        """Admit everything, as a new or forked process does."""
+        self._lock = threading.Lock()  # a thread of the parent may have held it at the fork
+        self._open_until = {}

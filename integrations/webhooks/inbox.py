@@ -21,6 +21,7 @@ URL by its share of 2xx responses, and pauses all its events (FACTS 3.2).
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,6 +89,7 @@ class Receipt:
 
 NOT_HERE = Receipt(None, None)
 breaker = Breaker()
+os.register_at_fork(after_in_child=breaker.reset)  # a child has connections of its own
 
 
 def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Receipt:

@@ -1,7 +1,7 @@
 """Process-wide state that tests reset: caches, counters, learned limits, connections. The one list of it.
 
 Rows and Redis keys go with each test, and what the process knows of them has to go too, or the next test begins with
-the knowledge of another. Each module has a public function for it.
+the knowledge of another. Each module has a function that a forked process calls for this; tests call the same ones.
 """
 
 from __future__ import annotations

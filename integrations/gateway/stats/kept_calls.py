@@ -8,6 +8,7 @@ usage rows have the complete counts.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -82,12 +83,15 @@ def code_of(error: BaseException | None) -> str:
 
 
 def reset() -> None:
-    """For tests: forget this minute's counts and the calls that are not written yet."""
-    global _minute  # noqa: PLW0603 - one per process
-    with _lock:
-        _minute = 0
-        _kept.clear()
+    """Drop this minute's counts and the calls that are not written yet: they are the parent's after a fork."""
+    global _minute, _lock  # noqa: PLW0603 - one per process
+    _lock = threading.Lock()  # a thread of the parent may have held it at the fork
+    _minute = 0
+    _kept.clear()
     waiting.reset()
+
+
+os.register_at_fork(after_in_child=reset)
 
 
 def _answer(response: Response, words: anonymize.Words | None) -> Any:

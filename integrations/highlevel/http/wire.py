@@ -153,11 +153,6 @@ def shared(api_url: str) -> Wire:
         return _shared(api_url)
 
 
-def reset() -> None:
-    """Forget the shared wires: for tests, whose servers end while other servers take their ports."""
-    _shared.cache_clear()
-
-
 @lru_cache(maxsize=16)
 def _shared(api_url: str) -> Wire:
     return Wire(api_url)
@@ -167,9 +162,11 @@ def _shared(api_url: str) -> Wire:
 _building = threading.Lock()
 
 
-def _unlock() -> None:
+def reset() -> None:
+    """Forget the shared wires and their connections, which are the parent's after a fork."""
     global _building  # noqa: PLW0603 - a child must not wait for a thread that only its parent has
     _building = threading.Lock()
+    _shared.cache_clear()
 
 
-os.register_at_fork(after_in_child=_unlock)
+os.register_at_fork(after_in_child=reset)

@@ -7,6 +7,7 @@ the clock was set forward.
 
 from __future__ import annotations
 
+import os
 import threading
 
 from integrations.core import clock
@@ -67,10 +68,14 @@ def has_to_warn(key: str) -> bool:
 
 
 def reset() -> None:
-    """Forget everything, as a new process does: for tests, and when the store was emptied on purpose."""
-    with _lock:
-        for remembered in (epochs, limits, warned):
-            remembered.clear()
+    """Forget everything, as a new or forked process does, and when the store was emptied on purpose."""
+    global _lock  # noqa: PLW0603 - a thread of the parent may have held it at the fork
+    _lock = threading.Lock()
+    for remembered in (epochs, limits, warned):
+        remembered.clear()
+
+
+os.register_at_fork(after_in_child=reset)
 
 
 def _remove_expired(forgotten: float) -> None:

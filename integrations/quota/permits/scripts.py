@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,9 +50,12 @@ def client() -> redis.Redis:
 
 
 def reset() -> None:
-    """Forget the client and the last failures, as a new process does: for tests that move Redis."""
+    """Forget the client and the last failures, which are the parent's after a fork. The next call connects again."""
     client.cache_clear()
     _script.cache_clear()
+
+
+os.register_at_fork(after_in_child=reset)
 
 
 def keys(resource: str) -> list[str]:
@@ -60,7 +64,7 @@ def keys(resource: str) -> list[str]:
 
 
 def clear() -> None:
-    """Delete the states of all resources of this deployment: for a demo or a test, without calls in flight.
+    """Delete the states of all resources of this deployment. There must be no calls in flight.
 
     Raises StoreUnavailable.
     """
