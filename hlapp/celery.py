@@ -16,7 +16,7 @@ from django.conf import settings
 from kombu import Exchange, Queue
 
 from hlapp import time_limits
-from hlapp.start import prove_keys
+from hlapp.start import prove_events, prove_keys
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.worker.reserved_threads import ReservedThreads
 
@@ -84,6 +84,7 @@ def _keep_our_logging(**_: object) -> None:
 def _before_work(**_: object) -> None:
     """SystemExit is the one exception that passes through a Celery signal."""
     time_limits.limit_sessions(time_limits.WORKER)
+    prove_events()
     prove_keys()
 
 

@@ -1,4 +1,6 @@
-"""Start-up check of web, worker and beat: the key ring must open what is stored, or the process ends.
+"""Start-up checks of web, worker and beat: the key ring must open what is stored, and events must exist.
+
+Otherwise the process ends.
 
 gunicorn does not restart a worker that ends with status 3. With another status it would restart it for ever.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 import sys
 
 from celery import current_app
+from django.core.checks import ERROR, run_checks
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
@@ -21,7 +24,17 @@ def prepare_web() -> None:
     """Limit what a request waits for, then check the keys. `hlapp.wsgi` and `hlapp.asgi` call it once."""
     time_limits.limit_sessions(time_limits.WEB)
     time_limits.limit_broker_waits(current_app.conf.broker_transport_options)
+    prove_events()
     prove_keys()
+
+
+def prove_events() -> None:
+    """End the process when a job or a hook waits for an event that does not exist (checks with the tag `events`)."""
+    errors = [found for found in run_checks(tags=["events"]) if found.level >= ERROR and not found.is_silenced()]
+    if errors:
+        sys.stderr.write("".join(f"not started: {found.msg} {found.hint or ''} ({found.id})\n" for found in errors))
+        sys.stderr.flush()
+        raise SystemExit(REFUSED)
 
 
 def prove_keys() -> None:

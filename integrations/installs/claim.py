@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from integrations.core import audit
+from integrations.tenants import history
 from integrations.tenants.models import Installation
 
 
@@ -16,8 +18,11 @@ def claim(row: Installation, *, by: str, now: datetime) -> bool:
     `by` names the embedded user or the operator.
     """
     with transaction.atomic():
-        mine = Installation.objects.filter(pk=row.pk).claim(by=by, at=now)
-        Installation.objects.filter(parent=row).claim(by=by, at=now)
+        chosen = Installation.objects.filter(Q(pk=row.pk) | Q(parent=row)).unclaimed().select_for_update(no_key=True)
+        claimed = list(chosen.order_by("pk"))
+        Installation.objects.filter(pk__in=[found.pk for found in claimed]).claim(by=by, at=now)
+        history.claimed(claimed, by, now)
+        mine = row in claimed
         if mine:
             audit.record(
                 "install.claimed",
@@ -25,4 +30,4 @@ def claim(row: Installation, *, by: str, now: datetime) -> bool:
                 subject=row.tenant.audit_subject,
                 app=row.app.highlevel_id,
             )
-    return bool(mine)
+    return mine

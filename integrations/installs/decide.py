@@ -60,13 +60,14 @@ class TimedNotice:
     """A notice and its time: the vendor's of an event, ours of a grant, ours of the moment when a reading began.
 
     `dated` is False for an event without a time: then `at` is when it came. `installed_at` is what the vendor's list
-    says of a location, if it says so.
+    says of a location, if it says so. `event_id` is the event's webhookId, for the history.
     """
 
     kind: Kind
     at: datetime
     dated: bool = True
     installed_at: datetime | None = None
+    event_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

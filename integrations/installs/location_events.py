@@ -17,7 +17,7 @@ from integrations.installs import register
 from integrations.tenants.models import App, Installation, Location
 
 
-def changed(app: App, payload: dict[str, Any], at: datetime) -> None:
+def changed(app: App, payload: dict[str, Any], at: datetime, *, event_id: str = "") -> None:
     """Handle a LocationCreate or LocationUpdate. An older one than the newest that was handled changes nothing."""
     location_id, company_id = (_text(payload, name)[:64] for name in ("id", "companyId"))
     if not location_id or not _is_ours(app, location_id, company_id):
@@ -27,8 +27,9 @@ def changed(app: App, payload: dict[str, Any], at: datetime) -> None:
         stated_at = Location.objects.filter(pk=location_id).values_list("stated_at", flat=True).first()
         if stated_at is not None and at < stated_at:
             return
-        name = _text(payload, "name")
-        target = register.location_target(app, location_id, company_id=company_id or None, name=name, at=at)
+        target = register.location_target(app, location_id, company_id=company_id or None, at=at)
+        if target.location is not None:
+            register.set_name(target.location, _text(payload, "name"), at=at, event_id=event_id)
         if target.company is not None and before not in (None, target.company.id):
             follow(target.location, actor="highlevel")
 

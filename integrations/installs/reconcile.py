@@ -220,7 +220,7 @@ def _ask(row: Installation) -> LocationAnswer:
 def _begin_sync(row: Installation) -> None:
     """Note that the location works, and start its sync: once an installation."""
     with transaction.atomic():
-        Installation.objects.filter(pk=row.pk).finish_pending(at=clock.now())
+        register.finish_pending(row, at=clock.now())
         if row.reconciled_at is None or row.status == Status.PENDING:
             enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
 

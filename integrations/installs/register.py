@@ -17,12 +17,14 @@ from django.db import transaction
 
 from integrations.core import clock
 from integrations.core.tenant import Tenant, UserType
-from integrations.installs import decide
+from integrations.installs import decide, details
 from integrations.installs.decide import Decision, Facts, Kind, TimedNotice
-from integrations.tenants.models import App, Company, Installation, Location
+from integrations.tenants import history
+from integrations.tenants.models import App, Company, Installation, InstallationChange, Location
 from integrations.tokens import store
 
 Status, Origin, Doubt = Installation.Status, Installation.Origin, Installation.Doubt
+What = InstallationChange.What
 _LONGEST_NAME = 200
 
 
@@ -122,16 +124,30 @@ def installed(target: InstallTarget, notice: InstallNotice) -> tuple[Installatio
         if decision is not Decision.APPLY:
             return row, decision
         known = row is not None
+        was_installed = row is not None and row.is_installed
         if row is None:
             row = _create(target, notice)
         elif row.status == Status.UNINSTALLED:
             _begin_again(row, notice)
-        _apply(row, target, notice)
+        changes = _apply(row, target, notice)
         row.save()
+        if row.is_installed and not was_installed:
+            changes.insert(0, details.installed(row, at=notice.notice.at, event_id=notice.notice.event_id))
+        history.add(*changes)
         if known and row.status == Status.PENDING and row.user_type == UserType.LOCATION:
             # An earlier mint may have been refused, and waits for hours until the next.
             store.mint_again(store.location(target.app, row.resource_id), now=clock.now())
     return row, decision
+
+
+def finish_pending(row: Installation, *, at: datetime) -> bool:
+    """A pending installation has a token now. False when it was installed before, or ended."""
+    with transaction.atomic():
+        if not Installation.objects.filter(pk=row.pk).finish_pending(at=at):
+            return False
+        fresh = Installation.objects.get(pk=row.pk)
+        history.add(details.installed(fresh, at=at))
+    return True
 
 
 def tombstone(target: InstallTarget, *, at: datetime) -> None:
@@ -155,12 +171,16 @@ def tombstone(target: InstallTarget, *, at: datetime) -> None:
         Installation.objects.uninstalled().filter(pk=row.pk, status_at__lt=at).update(status_at=at)
 
 
-def set_name(tenant: Company | Location, name: str) -> None:
-    """Store the tenant's name; an empty name changes nothing."""
-    name = name[:_LONGEST_NAME]
-    if name and tenant.name != name:
-        tenant.name = name
-        tenant.save(update_fields=["name"])
+def set_name(tenant: Company | Location, name: str, *, at: datetime | None = None, event_id: str = "") -> None:
+    """Store the tenant's name; an empty name changes nothing. `at` and `event_id` are those of an event."""
+    name, before = name[:_LONGEST_NAME], tenant.name
+    if not name or before == name:
+        return
+    tenant.name = name
+    with transaction.atomic():
+        changed = type(tenant)._default_manager.filter(pk=tenant.pk, name=before).update(name=name)  # noqa: SLF001
+        if changed and before:
+            history.renamed(tenant, before, at=at or clock.now(), event_id=event_id)
 
 
 def locations_of(app: App, company_id: str) -> Any:
@@ -173,10 +193,12 @@ def move(row: Installation, company: Company) -> None:
 
     The data stays. The next token is minted from the new company's, and the old company's never mints one again.
     """
+    change = row.change(What.MOVED, clock.now(), old=row.company_id, new=company.id)
     row.company, row.parent, row.rival = company, find_live(row.app, company.id), None
     row.doubt, row.reconcile_due_at = Doubt.MOVED, clock.now()
     row.revision += 1
     row.save(update_fields=["company", "parent", "rival", "doubt", "reconcile_due_at", "revision"])
+    history.add(change)
     store.change_company(store.location(row.app, row.resource_id), company.id)
 
 
@@ -224,11 +246,13 @@ def _begin_again(row: Installation, notice: InstallNotice) -> None:
     row.company, row.parent, row.reconciled_at, row.removed_at = None, None, None, None
     row.announced_at = row.confirmed_at = None
     row.agencies_asked_to = 0
+    details.forget(row)
 
 
-def _apply(row: Installation, target: InstallTarget, notice: InstallNotice) -> None:
-    """Copy what the notice says into the row; empty values change nothing."""
-    _follow(row, target, notice)
+def _apply(row: Installation, target: InstallTarget, notice: InstallNotice) -> list[InstallationChange]:
+    """Copy what the notice says into the row; empty values change nothing. Returns the entries for its history."""
+    at, event_id = notice.notice.at, notice.notice.event_id
+    changes = _follow(row, target, notice)
     _note_time(row, notice.notice)
     if notice.status == Status.INSTALLED:
         if row.status == Status.PENDING and row.origin == Origin.EVENT:
@@ -236,38 +260,33 @@ def _apply(row: Installation, target: InstallTarget, notice: InstallNotice) -> N
         if row.status == Status.PENDING:
             row.changed_at = clock.now()
         row.status, row.doubt = Status.INSTALLED, ""
-    describe(row, notice.details, at=notice.notice.at)
+    before = details.describe(row, notice.details, at=at)
+    changes += details.changes(row, before, at=at, event_id=event_id)
     parent = notice.parent
     claimant = notice.claimant or (parent.claimed_by if parent is not None and parent.claimed_at else "")
     if claimant and row.claimed_at is None:
         row.claimed_at, row.claimed_by = clock.now(), claimant
+        changes.append(row.change(What.CLAIMED, row.claimed_at, new=claimant))
     if row.status == Status.PENDING:
         row.reconcile_due_at = notice.due_at or clock.now()
+    return changes
 
 
-def describe(row: Installation, details: Mapping[str, Any], *, at: datetime) -> bool:
-    """Set columns of the row from a notice, without saving; whether one changed. Older notices change nothing."""
-    if row.details_at is not None and at < row.details_at:
-        return False
-    news = {name: value for name, value in details.items() if value not in (None, "") and getattr(row, name) != value}
-    if news:
-        row.details_at = at
-        for name, value in news.items():
-            setattr(row, name, value)
-    return bool(news)
-
-
-def _follow(row: Installation, target: InstallTarget, notice: InstallNotice) -> None:
+def _follow(row: Installation, target: InstallTarget, notice: InstallNotice) -> list[InstallationChange]:
     """Take over the tenant's rows. A location that came to another company gets its token from that one."""
     row.location = target.location or row.location
-    company = target.company or row.company
-    moved = row.company_id is not None and company is not None and company.id != row.company_id
+    before, company = row.company_id, target.company or row.company
+    moved = before is not None and company is not None and company.id != before
     row.company = company
+    changes = []
     if moved and row.user_type == UserType.LOCATION:
         row.parent, row.rival = find_live(row.app, row.company_id), None
         row.doubt, row.reconcile_due_at = Doubt.MOVED, clock.now()
         store.change_company(store.location(row.app, row.resource_id), str(row.company_id))
+        event_id = notice.notice.event_id
+        changes = [row.change(What.MOVED, notice.notice.at, old=before, new=row.company_id, event_id=event_id)]
     row.parent = notice.parent or row.parent
+    return changes
 
 
 def _note_time(row: Installation, notice: TimedNotice) -> None:

@@ -16,7 +16,8 @@ from integrations.core.celery_tasks import enqueue
 from integrations.installs import decide, register
 from integrations.installs.decide import Decision, Kind, TimedNotice
 from integrations.installs.register import Doubt
-from integrations.tenants.models import Installation, UserType
+from integrations.tenants import history
+from integrations.tenants.models import Installation, InstallationChange, UserType
 from integrations.tokens import store
 from integrations.tokens.models import CredentialKey
 
@@ -32,7 +33,7 @@ def by_event(row: Installation, notice: TimedNotice, *, locations: Iterable[Inst
     with transaction.atomic():
         decision = _event(row, notice)
         if decision is Decision.APPLY:
-            ended = [(row, _EVENT)] if _end(row, at=notice.at, why=_EVENT) else []
+            ended = [(row, _EVENT)] if _end(row, notice, why=_EVENT) else []
             _record([*ended, *_end_below(locations, notice)], actor=VENDOR)
     return decision
 
@@ -51,7 +52,7 @@ def confirmed(row: Installation, *, why: str, locations: Iterable[Installation] 
     now = clock.now()
     with transaction.atomic():
         fresh = Installation.objects.select_for_update(no_key=True).filter(pk=row.pk, revision=row.revision).first()
-        if fresh is None or not _end(row, at=max(now, fresh.status_at), why=why):
+        if fresh is None or not _end(row, TimedNotice(Kind.UNINSTALL, max(now, fresh.status_at)), why=why):
             return False
         _record([(row, why), *_end_below(locations, TimedNotice(Kind.UNINSTALL, now))], actor=VENDOR)
     return True
@@ -67,7 +68,8 @@ def removed(row: Installation, *, at: datetime, actor: str) -> bool:
         rows = [row]
         if row.user_type == UserType.COMPANY:
             rows += register.locations_of(row.app, row.resource_id).select_related("app").order_by("pk")
-        ended = [found for found in rows if _end(found, at=max(at, found.status_at), why=why)]
+        notices = ((found, TimedNotice(Kind.UNINSTALL, max(at, found.status_at))) for found in rows)
+        ended = [found for found, notice in notices if _end(found, notice, why=why)]
         Installation.objects.filter(pk__in=[found.pk for found in ended]).update(removed_at=at)
         _record([(found, why) for found in ended], actor=actor)
     return row in ended
@@ -85,11 +87,17 @@ def _event(row: Installation, notice: TimedNotice) -> Decision:
     return decision
 
 
-def _end(row: Installation, *, at: datetime, why: str) -> bool:
-    """Uninstall one row and wipe its tokens. False when it was uninstalled before."""
+def _end(row: Installation, notice: TimedNotice, *, why: str) -> bool:
+    """Uninstall one row and wipe its tokens. False when it was uninstalled before.
+
+    One that never was installed leaves no entry in the history: nobody was told of it.
+    """
     now = clock.now()
-    if not Installation.objects.filter(pk=row.pk).uninstall(at=at, now=now):
+    fresh = Installation.objects.select_for_update(no_key=True).get(pk=row.pk)
+    if not Installation.objects.filter(pk=row.pk).uninstall(at=notice.at, now=now):
         return False
+    if fresh.is_installed:
+        history.add(fresh.change(InstallationChange.What.UNINSTALLED, notice.at, new=why, event_id=notice.event_id))
     store.revoke(CredentialKey(row.app, row.tenant), reason=why, now=now)
     if row.user_type == UserType.LOCATION:
         enqueue("sync.forget", app_id=row.app_id, location_id=row.resource_id)
@@ -108,7 +116,7 @@ def _end_below(locations: Iterable[Installation], notice: TimedNotice) -> list[t
             continue
         if row.rival is not None and row.rival.is_installed and row.rival.company is not None:
             register.move(row, row.rival.company)
-        elif _end(row, at=notice.at, why=why):
+        elif _end(row, notice, why=why):
             ended.append((row, why))
     return ended
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from integrations.core import clock
 from integrations.gateway import client as gateway
-from integrations.installs import register
+from integrations.installs import details, register
 from integrations.installs.decide import Kind, TimedNotice
 from integrations.installs.register import Doubt, InstallNotice, Origin, Status
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
+from integrations.tenants import history
 from integrations.tenants.models import App, Installation
 
 _AHEAD = 0.9  # of the time between two permits: a few tasks wait for theirs, so that none is left unused
@@ -110,7 +111,7 @@ def take(
     `due_at`: when the location is to be connected, now unless given.
     """
     # A company that was installed again here brings its locations back, also those that an operator removed with it.
-    times = [time for time in (_moment(item.get("installedAt")), company.changed_at) if time is not None]
+    times = [time for time in (details.moment(item.get("installedAt")), company.changed_at) if time is not None]
     notice = InstallNotice(
         TimedNotice(Kind.LISTED, began, installed_at=max(times, default=None)),
         origin=Origin.BULK,
@@ -150,26 +151,19 @@ def _describe(row: Installation, item: Item, began: datetime) -> None:
         Installation.objects.filter(pk=row.pk, revision=row.revision).believe(at=began)
     if row.location is not None:
         register.set_name(row.location, _name(item))
-    if register.describe(row, _details(item), at=began):
-        row.save(update_fields=["version_id", "plan_id", "details_at"])
+    if details.describe(row, _details(item), at=began):
+        with transaction.atomic():
+            fresh = Installation.objects.select_for_update(no_key=True).not_uninstalled().filter(pk=row.pk).first()
+            before = details.describe(fresh, _details(item), at=began) if fresh else {}
+            if fresh is None or not before:
+                return
+            fresh.save(update_fields=[*before, *details.TIMES])
+            history.add(*details.changes(fresh, before, at=began))
 
 
 def _details(item: Item) -> dict[str, Any]:
-    return {"version_id": _text(item, "versionId"), "plan_id": _text(item, "planId")}
+    return {"version_id": details.text(item, "versionId"), "plan_id": details.text(item, "planId")}
 
 
 def _name(item: Item) -> str:
     return str(item.get("name") or "")
-
-
-def _text(item: Item, name: str) -> str:
-    value = item.get(name)
-    return value[:64] if isinstance(value, str) else ""
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -246,7 +246,7 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "event_type", "webhook_id", "error_text", "set_aside_at")
     list_filter = ("schedule__job", ("error_code", ColumnValueLinksFilter), "set_aside_at")
-    list_select_related = ("event", "schedule__app")
+    list_select_related = ("event", "change__installation", "schedule__app")
     search_fields = ("=event__webhook_id", "=schedule__tenant_id", "schedule__job")
     search_help_text = "A tenant's name or whole id, a webhook's id, or a job"
     ordering = ("-set_aside_at",)
@@ -278,12 +278,12 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
     @display(description="event")
     def event_type(self, trigger: Trigger) -> str:
         """The type of the event."""
-        return trigger.event.type
+        return trigger.type
 
     @display(description="webhook id")
     def webhook_id(self, trigger: Trigger) -> str:
-        """The vendor's id of the webhook."""
-        return trigger.event.webhook_id
+        """The vendor's id of the webhook, or the number of the change."""
+        return trigger.reference
 
     @display(description="error")
     def error_text(self, trigger: Trigger) -> SafeString:

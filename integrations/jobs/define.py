@@ -19,12 +19,16 @@ from datetime import timedelta
 from integrations.core.errors import BadRequest
 from integrations.jobs.job_run import JobRun
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import UserType
+from integrations.tenants.models import InstallationChange, UserType
 
 __all__ = ["JOBS", "Job", "JobRun", "background_job", "find"]  # JobRun: a job's module imports from here alone
 
 Function = Callable[[JobRun], None]
 LONGEST_NAME = 80
+# The webhooks come too early and too late for a job: before there is a token, and after the token is gone. Either may
+# be lost, too. So the job starts when the installation itself begins or ends.
+UNINSTALLED = InstallationChange.What.UNINSTALLED.value
+LIFECYCLE_OF = {"INSTALL": InstallationChange.What.INSTALLED.value, "UNINSTALL": UNINSTALLED}
 SHORTEST_EVERY = timedelta(minutes=1)  # events are for what has to happen sooner
 
 
@@ -38,6 +42,11 @@ class Job:
     events: tuple[str, ...]
     lane: Lane
     level: UserType
+
+    @property
+    def is_farewell(self) -> bool:
+        """Whether it runs after an uninstall, when there is no token any more."""
+        return self.events == (UNINSTALLED,)
 
     @property
     def title(self) -> str:
@@ -59,10 +68,11 @@ def background_job(
     """Define a job under a name like `welcome.tag_newcomers`. It runs once at a time for each tenant:
 
     every so often (`every`, spread over the tenants), when an event of a type comes in (`on`; `run.events()` has them),
-    and whenever an operator starts it (`manage.py job run`, the admin pages). `lane` is its quota lane; the default is
-    EVENTS for a job that only events start, else BULK. Raises BadRequest for a name that is taken.
+    when the installation changes (`on="installed"`, or another name of `InstallationChange.What`), and whenever an
+    operator starts it (`manage.py job run`, the admin pages). `lane` is its quota lane; the default is EVENTS for a job
+    that only events start, else BULK. Raises BadRequest for a name that is taken.
     """
-    types = (on,) if isinstance(on, str) else tuple(on)
+    types = tuple(LIFECYCLE_OF.get(name, name) for name in ((on,) if isinstance(on, str) else on))
 
     def define(function: Function) -> Function:
         known = JOBS.get(name)

@@ -1,7 +1,7 @@
-"""Webhook events that start jobs, and those that were set aside because the job failed over them.
+"""Events that start jobs (webhooks and changes of installations), and those over which a job failed: set aside.
 
-The handler runs in the transaction of the event and only writes a trigger. The job reads the events later, in order,
-and may use the network then.
+The handler, or the lifecycle hook, runs in the transaction of the event and only writes a trigger. The job reads the
+events later, in order, and may use the network then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from integrations.core import clock
 from integrations.jobs import installed
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Schedule, Trigger, TriggerQuerySet
-from integrations.tenants.models import UserType
+from integrations.tenants import lifecycle_hooks
+from integrations.tenants.models import App, InstallationChange, UserType
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
 
@@ -20,16 +21,28 @@ _IDS = {UserType.LOCATION: "locationId", UserType.COMPANY: "companyId"}
 
 
 def register() -> None:
-    """Register `note` as the handler of every event type that a job names. Called once, after all jobs are defined."""
+    """Register `note` for every event type that a job names. Called once, after all jobs are defined."""
     for event_type in sorted({event_type for job in JOBS.values() for event_type in job.events}):
-        handlers.on(event_type, note)
+        if event_type in InstallationChange.What.values:
+            lifecycle_hooks.on(event_type)(note_change)
+        else:
+            handlers.on(event_type, note)
 
 
 def note(event: Event) -> None:
     """Write a trigger for each job that waits for this event. It starts nothing for a tenant without installation."""
     for job in JOBS.values():
-        if event.type in job.events:
-            _trigger(job, event)
+        tenant_id = event.payload.get(_IDS[job.level])
+        if event.type in job.events and isinstance(tenant_id, str):
+            _trigger(job, event.app, tenant_id, event=event)
+
+
+def note_change(change: InstallationChange) -> None:
+    """Lifecycle hook: write a trigger for each job that waits for this change of its tenant."""
+    row = change.installation
+    for job in JOBS.values():
+        if change.what in job.events and job.level == row.user_type:
+            _trigger(job, row.app, row.resource_id, change=change)
 
 
 def retry(triggers: TriggerQuerySet) -> list[int]:
@@ -52,22 +65,18 @@ def discard(triggers: TriggerQuerySet) -> list[int]:
     return ids
 
 
-def _trigger(job: Job, event: Event) -> None:
-    tenant_id = event.payload.get(_IDS[job.level])
-    if not isinstance(tenant_id, str):
-        return
-    tenant = installed.installations(job.level, app=event.app, tenant_id=tenant_id).first()
-    if tenant is None:
+def _trigger(job: Job, app: App, tenant_id: str, **source: Event | InstallationChange) -> None:
+    if not job.is_farewell and not installed.installations(job.level, app=app, tenant_id=tenant_id).exists():
         return
     now = clock.now()
     Schedule.objects.bulk_create(
-        [Schedule(app=event.app, job=job.name, level=job.level, tenant_id=tenant_id, created_at=now)],
+        [Schedule(app=app, job=job.name, level=job.level, tenant_id=tenant_id, created_at=now)],
         ignore_conflicts=True,
     )
     # Under the lock of the schedule, so that a run that is ending either sees the event or finds the due time set here.
-    mine = Schedule.objects.select_for_update().filter(app=event.app, job=job.name, level=job.level)
+    mine = Schedule.objects.select_for_update().filter(app=app, job=job.name, level=job.level)
     schedule = mine.get(tenant_id=tenant_id)
     if not schedule.enabled:
         return
-    Trigger.objects.bulk_create([Trigger(schedule=schedule, event=event)], ignore_conflicts=True)
+    Trigger.objects.bulk_create([Trigger(schedule=schedule, **source)], ignore_conflicts=True)
     Schedule.objects.filter(pk=schedule.pk).update(due_at=now)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from integrations.jobs.define import JOBS
 from integrations.jobs.models import Schedule
 from integrations.tenants.models import App, Installation
 
@@ -21,8 +22,16 @@ def installations(level: str, *, app: App | None = None, tenant_id: str | None =
     return found if tenant_id is None else found.filter(resource_id=tenant_id)
 
 
-def has_installation(prefix: str = "") -> Exists:
-    """Condition that the schedule at `prefix` (such as `schedule__`) has an installation."""
+def has_installation(prefix: str = "") -> Q:
+    """Condition that the job may run for the schedule at `prefix` (such as `schedule__`).
+
+    The tenant has an installation, or the job is one for tenants whose installation ended.
+    """
+    farewell = [job.name for job in JOBS.values() if job.is_farewell]
+    return Q(**{f"{prefix}job__in": farewell}) | Q(_is_installed(prefix))
+
+
+def _is_installed(prefix: str) -> Exists:
     return Exists(
         Installation.objects.installed().filter(
             app=OuterRef(f"{prefix}app"),

@@ -29,6 +29,7 @@ TURN = 10.0  # seconds; then other runs have their turn, and this one goes to th
 CALL = 20.0  # seconds for one API call
 _LOOK_EVERY = 1.0  # seconds between two looks at the lease, each of which also shows the progress
 _NOTE = 300
+_SOURCES = ("event", "change__installation")  # of a trigger
 
 
 class Interrupted(BaseException):
@@ -139,10 +140,10 @@ class JobRun:
         again.
         """
         schedule = self._row.schedule
-        while (trigger := schedule.triggers.waiting().select_related("event").order_by("pk").first()) is not None:
+        while (trigger := schedule.triggers.waiting().select_related(*_SOURCES).order_by("pk").first()) is not None:
             self._listings.begin_unit()
             self.event = trigger
-            yield trigger.event.payload
+            yield trigger.payload
             self.event = None
             self._done += 1
             self._listings.end_unit(of_page=False)

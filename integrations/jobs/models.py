@@ -4,13 +4,14 @@ see) and the state of each job (crashes, pause).
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import models
 
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
-from integrations.tenants.models import App, UserType
+from integrations.tenants.models import App, InstallationChange, UserType
 from integrations.webhooks.models import Event
 
 
@@ -84,14 +85,17 @@ class TriggerQuerySet(models.QuerySet["Trigger"]):
 
 
 class Trigger(models.Model):
-    """An event that a job has not seen. Written together with the mark of the event; deleted once the job saw it.
+    """An event that a job has not seen: a webhook, or a change of the installation (`tenants.lifecycle_hooks`).
+
+    Written together with the mark of the event; deleted once the job saw it.
 
     If the job fails over the event, it is set aside with the error: the job sees the events after it, and an operator
     lets the job see this one again. Other handlers of the event have nothing to do with it.
     """
 
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="triggers")
-    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="+")
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
+    change = models.ForeignKey(InstallationChange, on_delete=models.CASCADE, related_name="+", null=True, blank=True)
     set_aside_at = models.DateTimeField(null=True, blank=True)
     # The database's defaults serve processes of the release before, which do not know the columns.
     error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
@@ -102,6 +106,12 @@ class Trigger(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["schedule", "event"], name="each_event_once_per_schedule"),
+            models.UniqueConstraint(fields=["schedule", "change"], name="each_change_once_per_schedule"),
+            models.CheckConstraint(
+                condition=models.Q(event__isnull=False, change__isnull=True)
+                | models.Q(event__isnull=True, change__isnull=False),
+                name="trigger_is_event_or_change",
+            ),
             models.CheckConstraint(
                 condition=models.Q(set_aside_at__isnull=False) | models.Q(error_code="", error=""),
                 name="waiting_event_has_no_error",
@@ -116,7 +126,32 @@ class Trigger(models.Model):
         verbose_name_plural = "events of jobs"
 
     def __str__(self) -> str:
-        return f"event {self.event_id} for schedule {self.schedule_id}"
+        return f"event {self.reference} for schedule {self.schedule_id}"
+
+    @property
+    def type(self) -> str:
+        """The webhook's type, or the name of the lifecycle event."""
+        return self.event.type if self.event is not None else self._change.what
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What the job sees."""
+        return self.event.payload if self.event is not None else self._change.payload
+
+    @property
+    def reference(self) -> str:
+        """The webhookId, or the number of the change."""
+        return self.event.webhook_id if self.event is not None else f"change {self._change.pk}"
+
+    @property
+    def received_at(self) -> datetime:
+        """When the event came, or when the change was recorded."""
+        return self.event.received_at if self.event is not None else self._change.recorded_at
+
+    @property
+    def _change(self) -> InstallationChange:
+        assert self.change is not None, "a trigger has an event or a change"
+        return self.change
 
 
 class JobState(models.Model):

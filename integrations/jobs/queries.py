@@ -97,7 +97,11 @@ def paused() -> list[JobState]:
 
 def set_aside(job: str = "") -> TriggerQuerySet:
     """Events over which a job failed, of one job or of all, the latest first."""
-    found = Trigger.objects.set_aside().select_related("event", "schedule__app").order_by("-set_aside_at")
+    found = (
+        Trigger.objects.set_aside()
+        .select_related("event", "change__installation", "schedule__app")
+        .order_by("-set_aside_at")
+    )
     return found.filter(schedule__job=job) if job else found
 
 

@@ -125,7 +125,7 @@ class JobTurn(turn.Turn[Run]):
 
     def work(self) -> bool:
         """Call the job's function. Raises StoreUnavailable when the database is away."""
-        if not installed.is_installed(self.run.schedule):
+        if not self._job.is_farewell and not installed.is_installed(self.run.schedule):
             raise InstallGone(UNINSTALLED)
         self._job_run = JobRun(self.run, self.owner, self._job.lane)
         self.renew(turns=self.run.turns + 1)
@@ -182,7 +182,7 @@ class JobTurn(turn.Turn[Run]):
         if event is not None and _caused_by_event(error):
             self._failed_event = event
             self._event_error = {name: columns[name] for name in ("error_code", "error")}
-            reason = f"{columns['error']} (event {event.event.webhook_id} was set aside)"
+            reason = f"{columns['error']} (event {event.reference} was set aside)"
             columns = {**columns, **error_columns(columns["error_code"], reason)}
         super().fail(columns, error)
 

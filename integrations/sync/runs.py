@@ -32,7 +32,7 @@ from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway.client import Page
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
-from integrations.sync import counting, deletions, listing, missing, pace, records
+from integrations.sync import counting, deletions, first_sync, listing, missing, pace, records
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES, ListingRequest, Resource, Single
@@ -145,6 +145,7 @@ class SyncTurn(turn.Turn[Run]):
         if self._counted_at is not None:
             fields["counted_at"] = self._counted_at
         Plan.objects.filter(pk=run.plan_id).plan_next(next_at, **fields)
+        first_sync.note(run.plan, now=now)
 
     @classmethod
     def plan_after_incomplete(cls, run: Run, now: datetime) -> None:

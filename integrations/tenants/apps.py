@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class TenantsConfig(AppConfig):
@@ -12,10 +13,16 @@ class TenantsConfig(AppConfig):
     label = "tenants"
 
     def ready(self) -> None:
-        """Register tenant names with the quota pages, and sealed columns and the lost-key handler with the vault."""
+        """Register tenant names with the quota pages, and sealed columns and the lost-key handler with the vault.
+
+        Imports `hooks.py` of every installed app, which defines its lifecycle hooks.
+        """
+        from integrations.core import dispatch  # noqa: PLC0415
         from integrations.quota.pages import tenant_names as quota_names  # noqa: PLC0415 - models are not loaded before this
-        from integrations.tenants import lost_key, marketplace, names  # noqa: PLC0415
+        from integrations.tenants import lost_key, marketplace, names, tasks  # noqa: PLC0415
 
         quota_names.use(names)
         marketplace.register()
         lost_key.register()
+        autodiscover_modules("hooks")
+        dispatch.register(tasks.SOURCE)

@@ -6,7 +6,8 @@ The primary keys of companies and locations are the vendor's ids, which every ev
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.validators import URLValidator
 from django.db import models
@@ -14,6 +15,7 @@ from django.db import models
 from integrations.core.tenant import Tenant
 from integrations.core.tenant import UserType as UserType  # the choices of `user_type`, for the rooms above
 from integrations.highlevel.oauth.dialects import DialectName
+from integrations.tenants.installation_change import InstallationChange as InstallationChange  # Django finds it here
 
 
 class App(models.Model):
@@ -180,6 +182,7 @@ _ENDED: dict[str, object] = {
     "braked_at": None,
     "released_at": None,
     "missing": 0,
+    "first_synced_at": None,
 }
 
 
@@ -231,7 +234,34 @@ class Installation(models.Model):
     version_id = models.CharField(max_length=64, blank=True)
     plan_id = models.CharField(max_length=64, blank=True)
     installer_id = models.CharField(max_length=64, blank=True, help_text="userId of the user who installed it")
-    details_at = models.DateTimeField(null=True, blank=True, help_text="vendor's time of `version_id` and `plan_id`")
+    on_trial = models.BooleanField(null=True, blank=True, help_text="empty while the vendor has not said")
+    trial_days = models.PositiveIntegerField(null=True, blank=True, help_text="length of the trial")
+    trial_started_at = models.DateTimeField(null=True, blank=True)
+    white_label = models.BooleanField(null=True, blank=True, help_text="empty while the vendor has not said")
+    white_label_domain = models.CharField(max_length=200, blank=True, default="", db_default="")
+    white_label_logo = models.CharField(max_length=500, blank=True, default="", db_default="")
+    external_auth = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="oauth2 or basic: its users connected an account",
+    )
+    external_auth_at = models.DateTimeField(null=True, blank=True)
+    payment_status = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="of the app's own price: COMPLETE, FAILED, PENDING",
+    )
+    details_at = models.DateTimeField(
+        null=True, blank=True, help_text="time of the newest notice with version, plan, trial or white label"
+    )
+    detail_times = models.JSONField(default=dict, db_default={}, help_text="the same for each of them")
+    first_synced_at = models.DateTimeField(
+        null=True, blank=True, help_text="when every planned resource had been read once"
+    )
     status_at = models.DateTimeField(help_text="when the vendor last installed or uninstalled it")
     announced_at = models.DateTimeField(
         null=True, blank=True, help_text="newest INSTALL or UPDATE event, by the vendor's clock"
@@ -289,6 +319,21 @@ class Installation(models.Model):
     def tenant(self) -> Tenant:
         """What the app is installed on."""
         return Tenant(UserType(self.user_type), self.resource_id)
+
+    def change(
+        self, what: InstallationChange.What, at: datetime, *, old: Any = None, new: Any = None, event_id: str = ""
+    ) -> InstallationChange:
+        """A row of its history, not saved yet (`tenants.history.add`). `old` and `new` are JSON."""
+        return InstallationChange(
+            installation=self, generation=self.generation, what=what, at=at, old=old, new=new, event_id=event_id[:100]
+        )
+
+    @property
+    def trial_ends_at(self) -> datetime | None:
+        """The end of the trial by the vendor's numbers; no event announces it (FACTS 12)."""
+        if not self.on_trial or self.trial_started_at is None or self.trial_days is None:
+            return None
+        return self.trial_started_at + timedelta(days=self.trial_days)
 
     @property
     def is_installed(self) -> bool:

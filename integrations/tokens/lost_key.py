@@ -23,6 +23,7 @@ from django.db import transaction
 from integrations.core import audit, clock
 from integrations.core.errors import SealBroken
 from integrations.core.tenant import UserType
+from integrations.tokens import connection_history
 from integrations.tokens.models import Credential
 from integrations.vault import columns, forget
 from integrations.vault.columns import KeyId
@@ -65,6 +66,8 @@ def _recover(row: Credential, key_id: str, alive: Collection[tuple[int, str]], a
     elif row.state == State.ACTIVE:
         values["refresh_due_at"] = clock.now()
     Credential.objects.filter(pk=row.pk).update(**values)
+    if values.get("state") == State.NEEDS_RECONNECT:
+        connection_history.lost(row, values["reason"], now=clock.now())
     audit.record(
         "token.key_lost",
         actor=actor,

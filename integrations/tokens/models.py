@@ -67,6 +67,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
             lease_owner="",
             lease_until=None,
             refreshed_at=now,
+            disconnected_at=None,
         )
 
     def reactivate(self, *, company_id: str) -> int:
@@ -149,6 +150,9 @@ class Credential(models.Model):
         null=True,
         blank=True,
         help_text="when an installation or an operator last brought a token; refreshes have only renewed it since",
+    )
+    disconnected_at = models.DateTimeField(
+        null=True, blank=True, help_text="since when it needs a reconnect; empty once a new token came"
     )
     created_at = models.DateTimeField()
 

@@ -16,7 +16,7 @@ from integrations.core.secret import Secret
 from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants.models import App
-from integrations.tokens import access_cache, seals
+from integrations.tokens import access_cache, connection_history, seals
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.seals import access_token as access_token  # for the rooms above
 from integrations.tokens.seals import refresh_token as refresh_token
@@ -41,6 +41,7 @@ _NO_TROUBLE: dict[str, Any] = {
     "last_error_code": "",
     "last_error_at": None,
     "last_trace_id": "",
+    "disconnected_at": None,
 }
 
 
@@ -204,15 +205,27 @@ def _locked(key: CredentialKey, *, company_id: str, now: datetime) -> Credential
 def _replace(row: Credential, values: dict[str, Any]) -> bool:
     """Write the next generation by one UPDATE, if `row.generation` is unchanged; then update `row` too."""
     values = {"generation": row.generation + 1, **_NO_TROUBLE, **values}
-    with connection.cursor() as cursor:
-        prepared = [_field(name).get_db_prep_save(value, connection) for name, value in values.items()]
-        cursor.execute(_update(tuple(values)), [*prepared, row.pk, row.generation])
-        if not cursor.rowcount:
-            return False
+    scopes = frozenset(values.get("scopes", row.scopes).split())
+    if not connection_history.is_news(row, scopes):
+        written = _write(row, values)
+    else:
+        with transaction.atomic():
+            written = _write(row, values)
+            if written:
+                connection_history.replaced(row, scopes, now=values["refreshed_at"])
+    if not written:
+        return False
     for name, value in values.items():
         setattr(row, name, value)
     access_cache.discard(row.pk)
     return True
+
+
+def _write(row: Credential, values: dict[str, Any]) -> bool:
+    with connection.cursor() as cursor:
+        prepared = [_field(name).get_db_prep_save(value, connection) for name, value in values.items()]
+        cursor.execute(_update(tuple(values)), [*prepared, row.pk, row.generation])
+        return bool(cursor.rowcount)
 
 
 @cache

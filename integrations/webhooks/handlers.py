@@ -39,7 +39,6 @@ Handler = Callable[[Event], None]
 # fmt: off - one line per resource
 KNOWN_TYPES: frozenset[str] = frozenset(
     {
-        "EXTERNAL_AUTH_CONNECTED",
         "AppointmentCreate",
         "AppointmentUpdate",
         "AppointmentDelete",
@@ -48,6 +47,7 @@ KNOWN_TYPES: frozenset[str] = frozenset(
         "AssociationDelete",
         "CampaignStatusUpdate",
         "ConversationUnreadUpdate",
+        "ConversationUpdate",
         "ContactCreate",
         "ContactUpdate",
         "ContactDelete",
@@ -62,6 +62,14 @@ KNOWN_TYPES: frozenset[str] = frozenset(
         "InvoicePaid",
         "InvoicePartiallyPaid",
         "InvoiceVoid",
+        "KnowledgeBaseCreate",
+        "KnowledgeBaseUpdate",
+        "KnowledgeBaseDelete",
+        "KnowledgeBaseFaqChange",
+        "KnowledgeBaseFileChange",
+        "KnowledgeBaseRichTextChange",
+        "KnowledgeBaseTableFileChange",
+        "KnowledgeBaseTrainedUrlChange",
         "LCEmailStats",
         "NoteCreate",
         "NoteUpdate",
@@ -89,6 +97,9 @@ KNOWN_TYPES: frozenset[str] = frozenset(
         "RelationCreate",
         "RelationDelete",
         "SaasPlanCreate",
+        "SupportTicketCreate",
+        "SupportTicketUpdate",
+        "SupportTicketDelete",
         "TaskCreate",
         "TaskComplete",
         "TaskDelete",
@@ -102,26 +113,34 @@ KNOWN_TYPES: frozenset[str] = frozenset(
 
 
 def _installed(event: Event) -> None:
-    installs.installed(event.app, event.payload, at=event.occurred_at)
+    installs.installed(event.app, event.payload, at=event.occurred_at, event_id=event.webhook_id)
 
 
 def _uninstalled(event: Event) -> None:
     if event.occurred_at == event.received_at:  # the vendor sent no timestamp (`envelope`)
-        installs.uninstalled_undated(event.app, event.payload, received_at=event.received_at)
+        installs.uninstalled_undated(event.app, event.payload, received_at=event.received_at, event_id=event.webhook_id)
     else:
-        installs.uninstalled(event.app, event.payload, at=event.occurred_at)
+        installs.uninstalled(event.app, event.payload, at=event.occurred_at, event_id=event.webhook_id)
 
 
 def _updated(event: Event) -> None:
-    installs.updated(event.app, event.payload, at=event.occurred_at)
+    installs.updated(event.app, event.payload, at=event.occurred_at, event_id=event.webhook_id)
 
 
 def _plan_changed(event: Event) -> None:
-    installs.plan_changed(event.app, event.payload, at=event.occurred_at)
+    installs.plan_changed(event.app, event.payload, at=event.occurred_at, event_id=event.webhook_id)
+
+
+def _external_auth_connected(event: Event) -> None:
+    installs.external_auth_connected(event.app, event.payload, at=event.occurred_at, event_id=event.webhook_id)
+
+
+def _payment_status(event: Event) -> None:
+    installs.payment_status(event.app, event.payload, at=event.occurred_at, event_id=event.webhook_id)
 
 
 def _location_changed(event: Event) -> None:
-    location_events.changed(event.app, event.payload, at=event.occurred_at)
+    location_events.changed(event.app, event.payload, at=event.occurred_at, event_id=event.webhook_id)
 
 
 HANDLERS: dict[str, tuple[Handler, ...]] = {
@@ -129,6 +148,8 @@ HANDLERS: dict[str, tuple[Handler, ...]] = {
     "UNINSTALL": (_uninstalled,),
     "UPDATE": (_updated,),
     "PLAN_CHANGE": (_plan_changed,),
+    "EXTERNAL_AUTH_CONNECTED": (_external_auth_connected,),
+    "APP_PAYMENT_STATUS": (_payment_status,),
     "LocationCreate": (_location_changed,),
     "LocationUpdate": (_location_changed,),
 }

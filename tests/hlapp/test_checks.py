@@ -13,10 +13,13 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
+from hlapp.start import prove_events
 from integrations.jobs import checks as job_checks
 from integrations.jobs import define
 from integrations.sync import checks as sync_checks
 from integrations.sync.resources import ALL, Single
+from integrations.tenants import checks as tenants_checks
+from integrations.tenants import lifecycle_hooks
 
 NO_EVENTS = {"name": "other", "creates": frozenset(), "updates": frozenset(), "deletes": frozenset()}
 
@@ -77,10 +80,32 @@ def test_a_job_that_waits_for_a_misspelt_event(monkeypatch: pytest.MonkeyPatch) 
     def never(run: Any) -> None: ...
 
     (message,) = run_checks(tags=["hlapp"])
-    assert message.id == "jobs.W001"
+    assert message.id == "jobs.E001"
     assert "'ContactCreated'" in message.msg
     assert message.hint is not None
     assert "ContactCreate" in message.hint
+
+
+def test_no_process_starts_while_a_job_or_a_hook_waits_for_an_unknown_event(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs: dict[str, Any] = {}
+    hooks: dict[str, Any] = {}
+    monkeypatch.setattr(define, "JOBS", jobs)
+    monkeypatch.setattr(job_checks, "JOBS", jobs)
+    for module in (lifecycle_hooks, tenants_checks):
+        monkeypatch.setattr(module, "HOOKS", hooks)
+    prove_events()
+    define.background_job("tests.install", on="INSTALL")(lambda run: None)
+    assert jobs["tests.install"].events == ("installed",)
+    prove_events()
+    define.background_job("tests.mixed", on=("UNINSTALL", "ContactCreate"))(lambda run: None)
+    lifecycle_hooks.on("instaled")(lambda change: None)
+    with pytest.raises(SystemExit) as stopped:
+        prove_events()
+    said = capsys.readouterr().err
+    assert stopped.value.code == 3
+    assert all(text in said for text in ("'tests.mixed'", "jobs.E002", "'instaled'", "installed", "tenants.E001")), said
 
 
 @pytest.mark.parametrize(

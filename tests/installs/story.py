@@ -17,8 +17,8 @@ from integrations.highlevel.http import wire
 from integrations.installs import callback as callbacks
 from integrations.installs import reconcile
 from integrations.installs.callback import Callback
-from integrations.tenants import marketplace
-from integrations.tenants.models import App, Company, Installation, Location
+from integrations.tenants import lifecycle_hooks, marketplace
+from integrations.tenants.models import App, Company, Installation, InstallationChange, Location
 from integrations.tokens import access_cache
 from integrations.tokens.models import Credential
 from integrations.webhooks import handlers
@@ -26,6 +26,7 @@ from integrations.webhooks.models import Event
 from tests.installs.simulated_vendor import Payload, SimulatedVendor
 
 Status = Installation.Status
+What = InstallationChange.What
 STEP = timedelta(seconds=1)
 AT_VENDOR = (
     "install_company",
@@ -50,6 +51,8 @@ class Story:
         self.companies = [self._id("agency", number) for number in range(2)]
         self.errors: list[IntegrationError] = []  # of reconciliations
         self.granted: set[int] = set()  # installations whose code the callback has brought
+        self.called: list[int] = []  # the changes for which the lifecycle hook was called, as it committed them
+        self.crash = False  # the next call of the hook dies before it is committed
         for number in range(4):
             self.vendor.add_location(self.companies[number % 2], self._id("place", number))
         self.vendor.events.clear()
@@ -73,6 +76,8 @@ class Story:
             self._event(what, which)
         elif what in ("callback", "lose_code"):
             self._code(what, which)
+        elif what in ("hooks", "crashing_hook"):
+            self._hooks(crash=what == "crashing_hook")
         else:
             self._reconcile_one(which)
 
@@ -109,6 +114,23 @@ class Story:
                 return
         pytest.fail("rows stay due")
 
+    def _hooks(self, *, crash: bool = False) -> None:
+        """What workers do for changes that are due; the first call may die, as a killed worker does."""
+        self.crash = crash
+        for pk in lifecycle_hooks.take_due(1_000, self.now()):
+            try:
+                lifecycle_hooks.deliver(pk)
+            except KilledError:
+                InstallationChange.objects.filter(pk=pk).update(due_at=self.now())  # once its time is over
+
+    def hook(self, change: InstallationChange) -> None:
+        """The lifecycle hook of the story: its effect is a row, as a real one's is."""
+        Company.objects.create(id=f"effect{change.pk}", created_at=self.now())
+        if self.crash:
+            self.crash = False
+            raise KilledError
+        self.called.append(change.pk)
+
     def _event(self, what: str, which: int) -> None:
         events = self.vendor.events
         if not events:
@@ -121,6 +143,7 @@ class Story:
 
     def _handle(self, payload: Payload, at: datetime) -> None:
         event = Event(app=self.app, type=payload["type"], payload=payload, occurred_at=at, received_at=self.now())
+        event.webhook_id = f"event {at.isoformat()}"
         with transaction.atomic():
             handlers.run(event)
 
@@ -180,8 +203,37 @@ class Story:
         answer = gateway.call("locations.get-location", app=self.app, location=location)
         assert answer.json["location"]["companyId"] == place.company
 
+    def check_history(self) -> None:
+        """Each change is one entry, no more and no less, and the hook was called for each exactly once, in order."""
+        for _ in range(InstallationChange.objects.count()):
+            self._hooks()
+        for row in Installation.objects.all():
+            entries = list(row.changes.order_by("pk"))
+            life = [entry.what for entry in entries if entry.what in (What.INSTALLED, What.UNINSTALLED)]
+            assert _alternates(life), life
+            assert (len(life) % 2 == 1) == row.is_installed, (life, row.status)
+            for what, value in ((What.UPDATED, row.version_id), (What.PLAN, row.plan_id), (What.MOVED, row.company_id)):
+                self._check_chain([e for e in entries if e.what == what and e.generation == row.generation], value)
+            called = [pk for pk in self.called if pk in {entry.pk for entry in entries}]
+            assert called == [entry.pk for entry in entries], "each once, and in order"
+        effects = Company.objects.filter(id__startswith="effect").count()
+        assert effects == len(self.called) == InstallationChange.objects.count()
+
+    def _check_chain(self, entries: list[InstallationChange], value: str | None) -> None:
+        assert all(entry.old != entry.new for entry in entries)
+        assert all(a.new == b.old for a, b in itertools.pairwise(entries)), [(e.old, e.new) for e in entries]
+        assert not entries or entries[-1].new == value
+
     def _installed(self, row: Installation | None) -> bool:
         return row is not None and row.is_installed
+
+
+class KilledError(BaseException):
+    """A worker is killed in the middle of a hook."""
+
+
+def _alternates(life: list[str]) -> bool:
+    return life == [(What.INSTALLED, What.UNINSTALLED)[number % 2] for number in range(len(life))]
 
 
 Begin = Callable[[timedelta], Story]
@@ -193,11 +245,12 @@ def begin(transactional_db: None, clean_redis: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(celery_tasks, "_send", lambda *_: None)
 
     def begin(skew: timedelta) -> Story:
-        for model in (Credential, Installation, Location, Company):
+        for model in (InstallationChange, Credential, Installation, Location, Company):
             model.objects.all().delete()
         access_cache.clear()
         story = Story(marketplace.default(), skew)
         monkeypatch.setattr(clock, "now", story.now)
+        monkeypatch.setattr(lifecycle_hooks, "HOOKS", {what: {"story": story.hook} for what in What.values})
         monkeypatch.setattr(wire.Wire, "handle_request", lambda _, request: story.vendor.handle_request(request))
         return story
 

@@ -21,7 +21,8 @@ from tests.installs.story import AT_VENDOR, begin
 __all__ = ["begin"]
 
 EXAMPLES = settings.default.max_examples if settings.default and settings.default.max_examples >= 1_000 else 60
-HERE = ("deliver", "deliver", "deliver", "repeat", "lose", "callback", "callback", "lose_code", "reconcile")
+EVENTS = ("deliver", "deliver", "deliver", "repeat", "lose")
+HERE = (*EVENTS, "callback", "callback", "lose_code", "reconcile", "hooks", "crashing_hook")
 STEPS = st.tuples(st.sampled_from((*AT_VENDOR, "add_location", *HERE)), st.integers(0, 5), st.integers(0, 2))
 
 
@@ -36,3 +37,4 @@ def test_one_reconciliation_makes_the_books_equal_the_vendors(
         story.step(what, which, other)
     story.reconcile()
     story.check()
+    story.check_history()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
-from integrations.jobs import define, events, pausing, runs, schedules
+from integrations.jobs import define, events, installed, pausing, runs, schedules
 from integrations.jobs.define import Job, background_job
 from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App, Installation, UserType
@@ -26,7 +26,7 @@ Defined = Callable[..., Job]
 @pytest.fixture(autouse=True)
 def no_other_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs: dict[str, Job] = {}
-    for room in (define, events, runs, schedules, pausing):
+    for room in (define, events, installed, runs, schedules, pausing):
         monkeypatch.setattr(room, "JOBS", jobs)
 
 

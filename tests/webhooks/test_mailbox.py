@@ -63,7 +63,7 @@ def test_events_are_handled_in_the_vendors_order_whatever_order_they_came_in(
 
 
 def test_events_without_a_handler_are_marked_as_such(stored: Stored) -> None:
-    event = stored(type="EXTERNAL_AUTH_CONNECTED")
+    event = stored(type="TaskComplete")
     stored(type="SomethingNew")
     mailbox.drain(event.mailbox_id)
     assert set(Event.objects.values_list("status", flat=True)) == {"ignored"}
@@ -347,12 +347,12 @@ def test_install_events_reach_the_install_room_with_the_vendors_moment(
     for name in ("installed", "uninstalled"):
         monkeypatch.setattr(
             f"integrations.installs.events.{name}",
-            lambda app, payload, at, name=name: calls.append((name, app, payload, at)),
+            lambda app, payload, at, event_id, name=name: calls.append((name, app, payload, at, event_id)),
         )
     first = stored(1, type="UNINSTALL")
     second = stored(2, type="INSTALL")
     mailbox.drain(first.mailbox_id)
     assert calls == [
-        ("uninstalled", app, first.payload, first.occurred_at),
-        ("installed", app, second.payload, second.occurred_at),
+        ("uninstalled", app, first.payload, first.occurred_at, first.webhook_id),
+        ("installed", app, second.payload, second.occurred_at, second.webhook_id),
     ]

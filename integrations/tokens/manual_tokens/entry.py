@@ -13,7 +13,7 @@ from django.db import transaction
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
-from integrations.tokens import store
+from integrations.tokens import connection_history, store
 from integrations.tokens.manual_tokens import parsing, probe
 from integrations.tokens.models import Credential, CredentialKey
 
@@ -69,6 +69,7 @@ def give_up(row: Credential, *, actor: str) -> None:
         store.revoke(row.key, reason=COMPROMISED, now=clock.now())
         revoked = Credential.objects.filter(pk=row.pk, state=Credential.State.REVOKED)
         revoked.need_reconnect(reason=COMPROMISED)
+        connection_history.lost(row, COMPROMISED, now=clock.now())
         _record("token.given_up", row, actor)
 
 

@@ -14,6 +14,7 @@ from integrations.core.models import AuditEntry
 from integrations.core.tenant import UserType
 from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants import marketplace
+from integrations.tokens import connection_history
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import halted_apps, outcomes
 from integrations.tokens.refresh.outcomes import Alert, FailureOutcome
@@ -94,7 +95,7 @@ def _alert(row: Credential, error: IntegrationError, found: FailureOutcome, now:
     if found.alert is Alert.APP:
         marketplace.halt(row.app, str(error), now=now)
     elif found.state == Credential.State.NEEDS_RECONNECT:
-        needs_reconnect(row, error)
+        needs_reconnect(row, error, now=now)
     elif found.alert is not Alert.NONE and _is_first_of_kind(row, error, found):
         detail = {key: error.context.get(key) for key in ("status", "reason", "vendor_message", "trace_id")}
         _record("token.refresh_refused", row, error, **detail)
@@ -112,8 +113,9 @@ def report_odd_answer(row: Credential, grant: Grant) -> None:
         audit.record(**entry, actor="system", tenant=row.tenant.audit_subject, oddity=oddity, trace_id=grant.trace_id)
 
 
-def needs_reconnect(row: Credential, error: IntegrationError) -> None:
-    """Write the audit entry, unless the row needed a reconnect before."""
+def needs_reconnect(row: Credential, error: IntegrationError, *, now: datetime) -> None:
+    """Write the history and the audit entry, unless the row needed a reconnect before."""
+    connection_history.lost(row, str(error)[:300], now=now)
     if row.state != Credential.State.NEEDS_RECONNECT:
         _record("token.needs_reconnect", row, error)
 

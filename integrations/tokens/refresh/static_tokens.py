@@ -37,7 +37,7 @@ def renew(row: Credential, *, now: datetime) -> Credential:
                 last_error_code=error.code,
                 last_error_at=now,
             )
-            record_failure.needs_reconnect(row, error)
+            record_failure.needs_reconnect(row, error, now=now)
         raise error
     same.activate(due_at=None)
     return Credential.objects.select_related("app").get(pk=row.pk)

@@ -12,7 +12,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from integrations.core import audit, clock
 from integrations.core.errors import IntegrationError
@@ -126,7 +126,9 @@ class Command(BaseCommand):
         job = define.find(options["name"])
         chosen = Trigger.objects.filter(schedule__job=job.name)
         if not options["all"]:
-            chosen = chosen.filter(event__webhook_id__in=options["id"])
+            changes = [name.removeprefix("change ") for name in options["id"] if name.startswith("change ")]
+            numbers = [int(name) for name in changes if name.isdecimal()]
+            chosen = chosen.filter(Q(event__webhook_id__in=options["id"]) | Q(change__in=numbers))
         ids = events.retry(chosen)
         if not ids:
             raise CommandError(f"no such event was set aside: manage.py job events {job.name} lists them")
@@ -190,8 +192,8 @@ def _line(job: Job, count: int, state: JobState | None) -> str:
 
 def _event_as_json(trigger: Trigger) -> dict[str, Any]:
     return {
-        "id": trigger.event.webhook_id,
-        "type": trigger.event.type,
+        "id": trigger.reference,
+        "type": trigger.type,
         "tenant": trigger.schedule.tenant_id,
         "set_aside_at": trigger.set_aside_at.isoformat() if trigger.set_aside_at else None,
         "error_code": trigger.error_code,
@@ -200,7 +202,7 @@ def _event_as_json(trigger: Trigger) -> dict[str, Any]:
 
 
 def _event_line(trigger: Trigger) -> str:
-    return f"{trigger.event.webhook_id} {trigger.event.type} of {trigger.schedule.tenant_id}: {trigger.error}"
+    return f"{trigger.reference} {trigger.type} of {trigger.schedule.tenant_id}: {trigger.error}"
 
 
 def _outcome(scheduled: queries.ScheduleWithRun) -> str:
