@@ -69,7 +69,7 @@ def test_a_job_for_an_uninstall_runs_without_an_installation(app: App, defined: 
     installs.installed(app, LOCATION, clock.now())
     register.finish_pending(found(), at=clock.now())
     uninstall.removed(found(), at=clock.now() + timedelta(seconds=1), actor="operator op")
-    schedules.rest_uninstalled()
+    schedules.suspend_uninstalled()
     work()
     schedules.end_uninstalled(clock.now())
     (event,) = seen
