@@ -24,8 +24,8 @@ def event_types(**_: Any) -> list[checks.CheckMessage]:
 
 def _unknown(job: Job, event_type: str, known: frozenset[str]) -> checks.CheckMessage:
     near = difflib.get_close_matches(event_type, known, n=3) or _by_case(event_type, known)
-    lists = "The webhooks are in integrations/webhooks/handlers.py, the others in InstallationChange.What"
-    hint = f"Close to it: {', '.join(near)}." if near else f"{lists}. Add a type that is new to KNOWN_TYPES."
+    lists = "`manage.py catalogue events` lists the webhooks, InstallationChange.What the others"
+    hint = f"Close to it: {', '.join(near)}." if near else f"{lists}. Add a type in highlevel.catalogue.event_types."
     text = f"Job {job.name!r} waits for {event_type!r}, which is neither a webhook nor a lifecycle event known here."
     return checks.Error(text, hint=hint, id="jobs.E001")
 

@@ -1,9 +1,9 @@
 """Registry of webhook event handlers, and the list of the vendor's event types.
 
 `HANDLERS` maps an event type to its handlers: this room registers those of installations and locations, the rooms
-above register the others in their `AppConfig.ready()`. `KNOWN_TYPES` lists the vendor's types, with or without a
-handler. An event without a handler is stored, answered 200 and marked as ignored. A type in neither list is new, and is
-logged as well.
+above register the others in their `AppConfig.ready()`. `KNOWN_TYPES` has the types of the catalogue (`manage.py
+catalogue events`), with or without a handler. An event without a handler is stored, answered 200 and marked as ignored.
+A type in neither list is new, and is logged as well.
 
 **Contract.** A handler gets one `Event` and returns nothing. It runs inside the transaction that marks its event, which
 up to `lease.BATCH` events of one mailbox share, in order. So it works on the database only and enqueues what needs the
@@ -27,6 +27,7 @@ from collections.abc import Callable
 import structlog
 from django.db import transaction
 
+from integrations.highlevel.catalogue import event_types
 from integrations.installs import events as installs
 from integrations.installs import location_events
 from integrations.webhooks.models import Event
@@ -35,81 +36,7 @@ log = structlog.get_logger(__name__)
 
 Handler = Callable[[Event], None]
 
-# FACTS 3.5, by the literal `type`.
-# fmt: off - one line per resource
-KNOWN_TYPES: frozenset[str] = frozenset(
-    {
-        "AppointmentCreate",
-        "AppointmentUpdate",
-        "AppointmentDelete",
-        "AssociationCreate",
-        "AssociationUpdate",
-        "AssociationDelete",
-        "CampaignStatusUpdate",
-        "ConversationUnreadUpdate",
-        "ConversationUpdate",
-        "ContactCreate",
-        "ContactUpdate",
-        "ContactDelete",
-        "ContactDndUpdate",
-        "ContactTagUpdate",
-        "InboundMessage",
-        "OutboundMessage",
-        "InvoiceCreate",
-        "InvoiceUpdate",
-        "InvoiceDelete",
-        "InvoiceSent",
-        "InvoicePaid",
-        "InvoicePartiallyPaid",
-        "InvoiceVoid",
-        "KnowledgeBaseCreate",
-        "KnowledgeBaseUpdate",
-        "KnowledgeBaseDelete",
-        "KnowledgeBaseFaqChange",
-        "KnowledgeBaseFileChange",
-        "KnowledgeBaseRichTextChange",
-        "KnowledgeBaseTableFileChange",
-        "KnowledgeBaseTrainedUrlChange",
-        "LCEmailStats",
-        "NoteCreate",
-        "NoteUpdate",
-        "NoteDelete",
-        "ObjectSchemaCreate",
-        "ObjectSchemaUpdate",
-        "OpportunityCreate",
-        "OpportunityUpdate",
-        "OpportunityDelete",
-        "OpportunityAssignedToUpdate",
-        "OpportunityMonetaryValueUpdate",
-        "OpportunityStageUpdate",
-        "OpportunityStatusUpdate",
-        "OrderCreate",
-        "OrderStatusUpdate",
-        "PriceCreate",
-        "PriceUpdate",
-        "PriceDelete",
-        "ProductCreate",
-        "ProductUpdate",
-        "ProductDelete",
-        "RecordCreate",
-        "RecordUpdate",
-        "RecordDelete",
-        "RelationCreate",
-        "RelationDelete",
-        "SaasPlanCreate",
-        "SupportTicketCreate",
-        "SupportTicketUpdate",
-        "SupportTicketDelete",
-        "TaskCreate",
-        "TaskComplete",
-        "TaskDelete",
-        "UserCreate",
-        "UserUpdate",
-        "UserDelete",
-        "VoiceAiCallEnd",
-    }
-)
-# fmt: on
+KNOWN_TYPES = frozenset(event_types.event_types())
 
 
 def _installed(event: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any
@@ -11,6 +11,7 @@ from django.db.models import Count, Exists, F, Func, Min, OuterRef, Subquery, Su
 from django.db.models.functions import Lower, StrIndex, Substr
 
 from integrations.tenants.models import Installation
+from integrations.webhooks import handlers
 from integrations.webhooks.models import Answers, Event, Mailbox
 from integrations.webhooks.response_counts import REFUSED, ResponseOutcome
 
@@ -31,13 +32,16 @@ class Unsettled:
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """Counts of the inbox. `recent`: events received in the last 24 hours by status; all others are of all time."""
+    """Counts of the inbox. `recent`: events received in the last 24 hours by status; `unknown`: those of them whose
+    type neither the catalogue nor a handler knows, by type. All others are of all time.
+    """
 
     recent: dict[str, int]
     pending: int
     oldest_pending: datetime | None
     poisoned: int
     behind: int
+    unknown: dict[str, int] = field(default_factory=dict)
 
 
 def inbox(now: datetime) -> Inbox:
@@ -52,6 +56,7 @@ def inbox(now: datetime) -> Inbox:
         oldest_pending=left["pending"].oldest,
         poisoned=left["poisoned"].number,
         behind=behind(now),
+        unknown=unknown_types(since=now - RECENT),
     )
 
 
@@ -133,6 +138,12 @@ def counts(since: datetime) -> dict[str, int]:
     """How many events were received since then, by status; every status is present."""
     found = Event.objects.filter(received_at__gte=since).values_list("status").annotate(Count("id"))
     return dict.fromkeys(Event.Status.values, 0) | dict(found.order_by())
+
+
+def unknown_types(since: datetime) -> dict[str, int]:
+    """How many events of each type came since then that neither the catalogue nor a handler knows, most first."""
+    found = Event.objects.filter(received_at__gte=since).exclude(type__in=[*handlers.KNOWN_TYPES, *handlers.HANDLERS])
+    return dict(found.values_list("type").annotate(number=Count("id")).order_by("-number", "type"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""All 576 operations of API 2.0 and all 627 of v3, each called once through the gateway.
+"""All operations of API 2.0 and all of v3, each called once through the gateway.
 
 The vendor is made of its OpenAPI files alone: it judges path, query, headers, token and body, and answers with what
 the response schema says. Credentials and quota are real.
@@ -24,8 +24,7 @@ from tests.gateway_operations.specification import Specified, operations
 from tests.gateway_operations.vendor import Specification, serving
 from tests.sandbox import reference
 
-COUNTS = {"v2": 576, "v3": 627}
-DIALECTS = pytest.mark.parametrize("dialect", sorted(COUNTS))
+DIALECTS = pytest.mark.parametrize("dialect", ["v2", "v3"])
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +81,7 @@ def test_every_operation_is_called_as_its_file_demands(app: App, vendor: Specifi
     assert wrong == {}
     assert vendor.wrong == {}
     assert Counter(vendor.served) == Counter(operation.route for operation in vendor.operations)
-    assert len(vendor.served) == COUNTS[dialect]
+    assert len(vendor.served) == len(catalogue(dialect))  # type: ignore[arg-type]
 
 
 @DIALECTS

@@ -16,7 +16,7 @@ def found(tmp_path: Path, source: str, name: str = "mine.py") -> list[tuple[str,
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text(source)
     by_key = uses.find(V2, [tmp_path], root=tmp_path)
-    return [(use.operation, use.caller, use.source) for group in by_key.values() for use in group]
+    return [(use.name, use.caller, use.source) for group in by_key.values() for use in group]
 
 
 @pytest.mark.parametrize(

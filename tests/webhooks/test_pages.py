@@ -40,7 +40,15 @@ def test_the_inbox_at_a_glance(traffic: None) -> None:
         oldest_pending=NOW - timedelta(minutes=5),
         poisoned=1,
         behind=1,
+        unknown={"Tested": 3},
     )
+
+
+def test_events_of_unknown_types_are_counted(stored: Stored) -> None:
+    for name in ("ThingCreate", "ContactCreate", "ThingCreate", "", "INSTALL"):
+        stored(type=name, status="ignored")
+    stored(type="ThingDelete", received_at=NOW - timedelta(days=2))
+    assert queries.unknown_types(since=NOW - timedelta(days=1)) == {"ThingCreate": 2, "": 1}
 
 
 def test_an_empty_inbox(app: App) -> None:

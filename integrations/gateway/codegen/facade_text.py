@@ -10,12 +10,15 @@ from __future__ import annotations
 import json
 import keyword
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from integrations.highlevel.catalogue import Body, Catalogue, Operation, Parameter
 from integrations.highlevel.oauth.dialects import DialectName
-from integrations.highlevel.pagination.styles import style_of
+from integrations.highlevel.pagination import guesses
+from integrations.highlevel.pagination.pages import Style
+from integrations.highlevel.pagination.styles import STYLES
 
+Guessed = Mapping[str, Style]  # by operation
 TENANT_NAMES = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})
 _TYPES = {"string": "Text", "number": "float", "integer": "int", "boolean": "bool", "any": "Any"}
 _FIELDS = {**_TYPES, "string": "str", "array": "list[Any]", "object": "dict[str, Any]"}
@@ -34,12 +37,16 @@ _IMPORTS = {
 }
 
 
-def facade(catalogue: Catalogue, dialect: DialectName) -> dict[str, str]:
-    """The text of each file of the dialect's package, by file name."""
+def facade(catalogue: Catalogue, dialect: DialectName, *, guessed: Guessed | None = None) -> dict[str, str]:
+    """The text of each file of the dialect's package, by file name.
+
+    `guessed` are the pagination styles that are only guessed, the committed ones by default.
+    """
+    guessed = guesses.styles(dialect) if guessed is None else guessed
     groups: dict[str, list[Operation]] = {}
     for operation in catalogue.operations():
         groups.setdefault(operation.key.partition(".")[0], []).append(operation)
-    files = {f"{_snake(name)}.py": _module(name, operations, dialect) for name, operations in groups.items()}
+    files = {f"{_snake(name)}.py": _module(name, operations, dialect, guessed) for name, operations in groups.items()}
     return {"__init__.py": _package(sorted(groups), dialect), **files}
 
 
@@ -65,9 +72,9 @@ def _package(groups: Sequence[str], dialect: DialectName) -> str:
     )
 
 
-def _module(name: str, operations: Sequence[Operation], dialect: DialectName) -> str:
+def _module(name: str, operations: Sequence[Operation], dialect: DialectName, guessed: Guessed) -> str:
     bodies = [_typed_dict(o, o.body) for o in operations if o.body and o.body.properties and not o.body.is_array]
-    methods = [text for o in operations for text in _methods(o, dialect)]
+    methods = [text for o in operations for text in _methods(o, dialect, guessed)]
     text = (
         "".join(f"\n\n{body}" for body in bodies)
         + f"\n\nclass {_camel(name)}(Group):\n    __slots__ = ()\n"
@@ -103,15 +110,20 @@ def _field_type(operation: Operation, body: Body, name: str, kind: str) -> str:
     return f"Required[{typed}]" if name in body.needs and not _is_filled(operation, name) else typed
 
 
-def _methods(operation: Operation, dialect: DialectName) -> Iterator[str]:
+def _methods(operation: Operation, dialect: DialectName, guessed: Guessed) -> Iterator[str]:
     name = _snake(operation.operation_id)
     yield _method(operation, name, "call", "Result")
-    style = style_of(operation.key, dialect)
+    style, only = STYLES[dialect].get(operation.key), guessed.get(operation.key)
     if style is not None:
         yield _method(operation, f"{name}_pages", "pages", "Iterator[Page]", frozenset(style.first()))
+    elif only is not None:
+        note = " How it pages is guessed."
+        yield _method(operation, f"{name}_pages", "pages", "Iterator[Page]", frozenset(only.first()), note)
 
 
-def _method(operation: Operation, name: str, verb: str, returns: str, sent: frozenset[str] = frozenset()) -> str:
+def _method(
+    operation: Operation, name: str, verb: str, returns: str, sent: frozenset[str] = frozenset(), note: str = ""
+) -> str:
     """Source of one method. Parameters in `sent` are optional, because the pages supply them to the vendor."""
     params = list({p.name: p for p in operation.params}.values())  # one name may be in the path and in the query
     signature = [_argument(operation, p, sent) for p in params] + _body_argument(operation)
@@ -120,7 +132,7 @@ def _method(operation: Operation, name: str, verb: str, returns: str, sent: froz
     body = ", body" if operation.body is not None else ""
     return (
         f"    def {name}(self{keywords}) -> {returns}:\n"
-        f'        """{_facts(operation)}"""\n'
+        f'        """{_facts(operation)}{note}"""\n'
         f"        return self._api.{verb}({json.dumps(operation.key)}, {{{given}}}{body})\n"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,10 @@ from django.conf import settings
 
 from integrations.gateway.codegen import uses
 from integrations.gateway.codegen.uses import Use
-from integrations.highlevel.catalogue import Catalogue
+from integrations.highlevel.catalogue import Catalogue, event_types
 from integrations.highlevel.catalogue.compare import Difference, difference, in_words, scopes_needed
-from integrations.highlevel.catalogue.fields import Fields
+from integrations.highlevel.catalogue.event_types import EventTypes
+from integrations.highlevel.catalogue.fields import SIDES, Fields, Kinds
 
 _SILENT = frozenset({"highlevel", "sandbox"})  # these two rooms name operations but do not call them
 LEVELS = ("added", "removed", "changed", "used")
@@ -42,7 +43,7 @@ class Impact:
             "added": self.found.added,
             "removed": self.found.removed,
             "changed": self.found.changed,
-            "used": {key: [{"who": use.caller, "place": use.source} for use in by] for key, by in self.used.items()},
+            "used": _as_json(self.used),
             "scopes": self.scopes,
             "missing_scopes": self.missing,
         }
@@ -56,12 +57,50 @@ class Impact:
                     yield from (f"    {line}" for line in in_words(name, old, new))
                 if key in self.scopes:
                     yield f"    newly needs {', '.join(self.scopes[key])}"
-                for use in self.used.get(key, ()):
-                    yield f"    used by {use.caller} ({use.source})"
+                yield from _used(self.used.get(key, ()))
         if self.missing:
             yield f"add to HIGHLEVEL_SCOPES: {', '.join(self.missing)}"
         if not self.found:
             yield "no difference"
+
+
+@dataclass(frozen=True, slots=True)
+class EventImpact:
+    """`changed`: the fields of each type as (before, after), without those that are the same. `used`: who names it."""
+
+    added: list[str]
+    removed: list[str]
+    changed: Mapping[str, tuple[Kinds, Kinds]]
+    used: Mapping[str, list[Use]]
+
+    def fails_on(self, level: str) -> bool:
+        """Whether the impact includes anything of this level; one of LEVELS."""
+        return bool(getattr(self, level))
+
+    def as_json(self) -> dict[str, Any]:
+        """The impact as JSON."""
+        return {"added": self.added, "removed": self.removed, "changed": self.changed, "used": _as_json(self.used)}
+
+    def lines(self) -> Iterator[str]:
+        """Text report: one type per line, below it the fields that changed and who uses it."""
+        for sign, types in (("+", self.added), ("-", self.removed), ("~", self.changed)):
+            for name in types:
+                yield f"{sign} {name}"
+                if name in self.changed:
+                    yield from (f"    {line}" for line in in_words(SIDES[1], *self.changed[name]))
+                yield from _used(self.used.get(name, ()))
+        if not (self.added or self.removed or self.changed):
+            yield "no difference"
+
+
+def assess_events(before: EventTypes, after: EventTypes) -> EventImpact:
+    """Compare two catalogues of events."""
+    found = event_types.difference(before, after)
+    touched = [name for name in found if name in before]
+    used = uses.find_events(touched, _our_folders(), root=settings.BASE_DIR) if touched else {}
+    both = {name: pair for name, pair in found.items() if name in before and name in after}
+    added, removed = ([name for name in found if name not in types] for types in (before, after))
+    return EventImpact(added, removed, both, used)
 
 
 def assess(
@@ -75,6 +114,14 @@ def assess(
     used = {key: by for key, by in calls.items() if key in touched}
     needed = {scope for key in used for scope in scopes.get(key, ())}
     return Impact(found, used, scopes, sorted(needed - set(settings.HIGHLEVEL_SCOPES)))
+
+
+def _as_json(used: Mapping[str, list[Use]]) -> dict[str, list[dict[str, str]]]:
+    return {name: [{"who": use.caller, "place": use.source} for use in by] for name, by in used.items()}
+
+
+def _used(by: Iterable[Use]) -> Iterator[str]:
+    return (f"    used by {use.caller} ({use.source})" for use in by)
 
 
 def _our_folders() -> list[Path]:

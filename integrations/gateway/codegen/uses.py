@@ -21,23 +21,43 @@ _SKIPPED = frozenset({"facade", "migrations", "tests"})  # generated for all ope
 
 @dataclass(frozen=True, slots=True, order=True)
 class Use:
-    """One use of an operation. `caller` names the enclosing code, `source` the file and line."""
+    """One use of an operation or event. `caller` names the enclosing code, `source` the file and line."""
 
-    operation: str
+    name: str
     caller: str
     source: str
 
 
 def find(catalogue: Catalogue, folders: Iterable[Path], *, root: Path) -> dict[str, list[Use]]:
     """Every use in the folders, by the operation's key. Paths are relative to `root` for files inside it."""
-    names = _Names(catalogue)
+    return _found(_Names(catalogue), folders, root)
+
+
+def find_events(types: Iterable[str], folders: Iterable[Path], *, root: Path) -> dict[str, list[Use]]:
+    """Every place that names an event's type, such as a handler, a job's `on` or a resource; otherwise as `find`."""
+    return _found(_EventNames(frozenset(types)), folders, root)
+
+
+def _found(names: _Names | _EventNames, folders: Iterable[Path], root: Path) -> dict[str, list[Use]]:
     found: dict[str, list[Use]] = {}
     for folder in folders:
         for file in sorted(folder.rglob("*.py")):
             if not _SKIPPED & set(file.relative_to(folder).parts):
                 for use in _in_file(names, file, root):
-                    found.setdefault(use.operation, []).append(use)
-    return {key: sorted(set(uses)) for key, uses in sorted(found.items())}
+                    found.setdefault(use.name, []).append(use)
+    return {name: sorted(set(uses)) for name, uses in sorted(found.items())}
+
+
+class _EventNames:
+    """The types of events."""
+
+    def __init__(self, types: frozenset[str]) -> None:
+        self._types = types
+
+    def of(self, node: ast.AST, _: Mapping[str, str]) -> str | None:
+        """The type that this node names."""
+        text = _text(node) if isinstance(node, ast.Constant) else ""
+        return text if text in self._types else None
 
 
 class _Names:
@@ -64,7 +84,7 @@ class _Names:
         return None
 
 
-def _in_file(names: _Names, file: Path, root: Path) -> Iterator[Use]:
+def _in_file(names: _Names | _EventNames, file: Path, root: Path) -> Iterator[Use]:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     shown = file.relative_to(root) if file.is_relative_to(root) else file
     aliases = dict(pair for node in ast.walk(tree) for pair in _aliases(node))

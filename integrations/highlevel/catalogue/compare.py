@@ -54,7 +54,7 @@ def _in_words(name: str, old: Any, new: Any) -> Iterator[str]:
     if name in fields.SIDES:
         yield from _entries(name, old, new)
     elif name == "params":
-        yield from _entries(name, *({f"{param[0]} ({param[1]})": param[2:] for param in side} for side in (old, new)))
+        yield from _params(*({f"{param[0]} ({param[1]})": param[2:] for param in side} for side in (old, new)))
     elif name == "credentials":
         yield from _entries(name, *({_credential(*one): None for one in side} for side in (old, new)))
     elif name == "body":
@@ -76,10 +76,39 @@ def _body(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
             yield f"body {name}: {json.dumps(old.get(name))} -> {json.dumps(new.get(name))}"
 
 
+def _params(old: Mapping[str, list[Any]], new: Mapping[str, list[Any]]) -> Iterator[str]:
+    """Parameters that came, went or changed; of a changed one each fact, and the allowed values that came and went."""
+    yield from _came_and_went("params", old, new)
+    for name in old:
+        if name in new and old[name] != new[name]:
+            yield f"params: {name} {', '.join(_of_param(*old[name], *new[name]))}"
+
+
+def _of_param(  # noqa: PLR0913 - a parameter's facts, as they were and as they are
+    was_required: bool, kind: str, enum: list[str], style: str,
+    required: bool, new_kind: str, new_enum: list[str], new_style: str,
+) -> Iterator[str]:  # fmt: skip
+    if was_required != required:
+        yield "is required now" if required else "is no longer required"
+    if kind != new_kind:
+        yield f"type {kind} -> {new_kind}"
+    if style != new_style:
+        yield f"list style {style or 'none'} -> {new_style or 'none'}"
+    values = [*(f"-{one}" for one in enum if one not in new_enum), *(f"+{one}" for one in new_enum if one not in enum)]
+    if values:
+        yield f"values {' '.join(values)}"
+    elif enum != new_enum:
+        yield "values in another order"
+
+
+def _came_and_went(title: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    names = [*(f"-{name}" for name in old if name not in new), *(f"+{name}" for name in new if name not in old)]
+    if names:
+        yield f"{title}: {' '.join(names)}"
+
+
 def _entries(title: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    came_and_went = [*(f"-{name}" for name in old if name not in new), *(f"+{name}" for name in new if name not in old)]
-    if came_and_went:
-        yield f"{title}: {' '.join(came_and_went)}"
+    yield from _came_and_went(title, old, new)
     for name in old:
         if name in new and old[name] != new[name]:
             yield f"{title}: {name} {json.dumps(old[name])} -> {json.dumps(new[name])}"

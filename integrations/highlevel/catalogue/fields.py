@@ -34,13 +34,13 @@ def of_operation(data: Mapping[str, Any], document: Mapping[str, Any]) -> dict[s
 def difference(old: Fields, new: Fields, key: str) -> dict[str, tuple[Kinds, Kinds]]:
     """For each side that differs, the paths that were removed or changed kind, as they were and as they are."""
     sides = ((side, old.get(key, {}).get(side, {}), new.get(key, {}).get(side, {})) for side in SIDES)
-    return {side: (_only(was, now), _only(now, was)) for side, was, now in sides if was != now}
+    return {side: (only(was, now), only(now, was)) for side, was, now in sides if was != now}
 
 
 def committed(dialect: DialectName) -> Fields:
     """The fields of the committed catalogue."""
     text = resources.files(__package__).joinpath(name_of(dialect)).read_text(encoding="utf-8")
-    return {key: {side: _read(rows) for side, rows in sides.items()} for key, sides in json.loads(text).items()}
+    return {key: {side: read_rows(rows) for side, rows in sides.items()} for key, sides in json.loads(text).items()}
 
 
 def name_of(dialect: DialectName) -> str:
@@ -52,12 +52,18 @@ def text_of(found: Fields) -> str:
     """The text of the committed file: one operation per line, names grouped by parent."""
     lines = []
     for key, sides in found.items():
-        written = {side: _written(kinds) for side, kinds in sides.items()}
+        written = {side: rows_of(kinds) for side, kinds in sides.items()}
         lines.append(f"{json.dumps(key)}: {json.dumps(written, separators=(',', ':'))}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _only(one: Kinds, other: Kinds) -> Kinds:
+def of_schema(schema: Mapping[str, Any]) -> Kinds:
+    """The paths of one schema without references, such as that of a webhook event."""
+    return _kinds(_paths(schema, {}, "", 0, 0))
+
+
+def only(one: Kinds, other: Kinds) -> Kinds:
+    """The paths that `one` alone has, or has with another kind."""
     return {path: kind for path, kind in sorted(one.items()) if other.get(path) != kind}
 
 
@@ -88,7 +94,8 @@ def _kind(schema: Any, document: Mapping[str, Any], depth: int = 0) -> str:
     schema = resolved(schema, document) if isinstance(schema, Mapping) and depth <= DEEPEST else {}
     if isinstance(values := schema.get("enum"), list):
         return "|".join(sorted(map(str, values)))
-    kind = str(shape(schema, document).type)
+    found: Any = shape(schema, document).type
+    kind = " or ".join(map(str, found)) if isinstance(found, list) else str(found)
     return f"{_kind(schema.get('items'), document, depth + 1)}[]" if kind == "array" else kind
 
 
@@ -100,8 +107,8 @@ def _kinds(pairs: Iterable[tuple[str, str]]) -> Kinds:
     return {path: " or ".join(sorted(kinds)) for path, kinds in found.items()}
 
 
-def _written(kinds: Kinds) -> dict[str, list[str]]:
-    """`id` for a string, `age:number` for anything else."""
+def rows_of(kinds: Kinds) -> dict[str, list[str]]:
+    """The paths as a committed file has them, by parent: `id` for a string, `age:number` for anything else."""
     parted = sorted((*path.rpartition(".")[::2], kind) for path, kind in kinds.items())
     return {
         parent: [name if kind == USUAL else f"{name}:{kind}" for _, name, kind in entries]
@@ -109,6 +116,7 @@ def _written(kinds: Kinds) -> dict[str, list[str]]:
     }
 
 
-def _read(rows: Mapping[str, list[str]]) -> Kinds:
+def read_rows(rows: Mapping[str, list[str]]) -> Kinds:
+    """The inverse of `rows_of`."""
     entries = ((parent, entry.partition(":")) for parent, names in rows.items() for entry in names)
     return {f"{parent}.{name}" if parent else name: kind or USUAL for parent, (name, _, kind) in entries}

@@ -26,7 +26,7 @@ def shape(schema: Mapping[str, Any], document: Mapping[str, Any], depth: int = 0
     found = Shape(
         type=schema.get("type", "any"),
         properties={name: shape(part, document, depth + 1).type for name, part in schema.get("properties", {}).items()},
-        needs=set(schema.get("required", ())),
+        needs=set(needs) if isinstance(needs := schema.get("required"), list) else set(),  # of JSON Schema 3: true
     )
     for part in schema.get("allOf", ()):
         _add(found, shape(part, document, depth + 1))

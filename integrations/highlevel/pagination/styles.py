@@ -6,7 +6,7 @@ listing returns, because it is compared with the rows. A bare `count` never is: 
 for others everything there is, with any filter.
 
 Tests compare each row with the catalogue and the vendor's files. Each operation whose parameters look like paging needs
-a row here or a reason in NO_PAGES.
+a row here or a reason in NO_PAGES; until it has one, `guesses` has a style that is marked as guessed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from integrations.highlevel.oauth.dialects import DialectName
+from integrations.highlevel.pagination import guesses
 from integrations.highlevel.pagination.families import (
     body_skips,
     last_ids,
@@ -194,9 +195,20 @@ NO_PAGES: dict[str, str] = {
 
 def style_of(operation: str, dialect: DialectName = "v2") -> Style | None:
     """The pagination style of the operation with this catalogue key; None when it does not page."""
-    return STYLES[dialect].get(operation)
+    return STYLES[dialect].get(operation) or guesses.styles(dialect).get(operation)
+
+
+def is_decided(operation: str, dialect: DialectName) -> bool:
+    """Whether the operation has a row or a reason here, so that there is nothing to guess."""
+    return operation in STYLES[dialect] or operation.partition(".")[2] in NO_PAGES
+
+
+def is_guessed(operation: str, dialect: DialectName) -> bool:
+    """Whether the operation's style is only a guess."""
+    return operation not in STYLES[dialect] and operation in guesses.styles(dialect)
 
 
 def why_not(operation: str) -> str:
     """The reason why an operation without a style has no pages."""
-    return NO_PAGES.get(operation.partition(".")[2], "its answer is whole")
+    unknown = any(operation in rows for rows in guesses.committed().values())
+    return NO_PAGES.get(operation.partition(".")[2], "nobody knows yet how" if unknown else "its answer is whole")

@@ -45,7 +45,11 @@ def _tables(found: dict[str, Any]) -> Iterator[Table]:
             yield _table(title.replace("_", " ").capitalize(), list(rows[0]), [list(row.values()) for row in rows])
     inbox = {**found["inbox"], **found["inbox"]["recent"]}
     inbox.pop("recent")
+    unknown = inbox.pop("unknown")
     yield _table("Inbox (last 24 hours by status)", list(inbox), [list(inbox.values())])
+    if unknown:
+        rows = [[name or "(without a type)", number] for name, number in unknown.items()]
+        yield _table("Event types that the catalogue lacks (last 24 hours)", ["type", "events"], rows)
 
 
 def _table(title: str, names: list[str], rows: list[list[Any]]) -> Table:

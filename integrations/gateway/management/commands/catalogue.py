@@ -1,37 +1,43 @@
-"""Management command `catalogue`: list and show operations, compare with newer OpenAPI files, rebuild."""
+"""Management command `catalogue`: the vendor's operations and events; compare with what is newer, update, build."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from integrations.core.errors import IntegrationError
-from integrations.gateway import facade as facade_package
-from integrations.gateway.codegen import impact
-from integrations.gateway.codegen.facade_text import facade
-from integrations.highlevel import catalogue as room
-from integrations.highlevel.catalogue import fields
-from integrations.highlevel.catalogue.build import build, fields_of, files_of, text_of
+from integrations.gateway.codegen import impact, update
+from integrations.gateway.codegen.drop import drop
+from integrations.gateway.codegen.impact import Impact
+from integrations.gateway.codegen.update import Changes, Places
+from integrations.highlevel.catalogue import event_types, fields
+from integrations.highlevel.catalogue.build import build, fields_of
 from integrations.highlevel.catalogue.operation import Operation, written
 from integrations.highlevel.catalogue.operation_lookup import Catalogue, catalogue
 from integrations.highlevel.catalogue.values import described
 from integrations.highlevel.oauth.dialects import DialectName
+from integrations.highlevel.pagination.styles import is_guessed, style_of
 
-COMMITTED, FACADE = Path(room.__file__).parent, Path(facade_package.__file__).parent
+_SOURCE = f"a folder with *.json and v3/*.json (and {event_types.SOURCE}), or the https URL of an archive with one"
 
 
 class Command(BaseCommand):
-    """Lists, shows, compares and builds the catalogue."""
+    """Lists, shows, compares, updates and builds the catalogue."""
 
-    help = "The catalogue of HighLevel's operations: list, show OPERATION, diff FILE|DIR, build DIR."
+    help = (
+        "The catalogue of HighLevel's operations and webhook events: list, show OPERATION, events, event TYPE, "
+        "diff FILE|DIR|URL, update DIR|URL, build DIR."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the verbs `list`, `show`, `diff` and `build` with their options."""
+        """Declare the verbs with their options."""
         common = ArgumentParser(add_help=False)
         common.add_argument("--dialect", choices=["v2", "v3"], default="v2")
         common.add_argument("--json", action="store_true")
@@ -39,11 +45,17 @@ class Command(BaseCommand):
         listing = verbs.add_parser("list", parents=[common], help="all operations")
         listing.add_argument("--tag", help="only operations of this tag or file, in any case")
         verbs.add_parser("show", parents=[common], help="one operation").add_argument("operation")
-        diff = verbs.add_parser("diff", parents=[common], help="what these OpenAPI files would change")
-        diff.add_argument("source", type=Path, help="a file, or a directory with *.json and v3/*.json")
+        verbs.add_parser("events", parents=[common], help="all types of webhook events")
+        verbs.add_parser("event", parents=[common], help="the payload's fields of one type").add_argument("type")
+        diff = verbs.add_parser("diff", parents=[common], help="what a newer publication would change")
+        diff.add_argument("source", help=f"a file (OpenAPI, or {event_types.SOURCE}), or {_SOURCE}")
         diff.add_argument(
             "--fail-on", type=_levels, default=(), metavar="LIST", help=f"exit 1 on any of {','.join(impact.LEVELS)}"
         )
+        update = verbs.add_parser("update", parents=[common], help="show what changes, and replace all files or none")
+        update.add_argument("source", help=_SOURCE)
+        update.add_argument("--force", action="store_true", help="also when many operations would go")
+        update.add_argument("--out", type=Path, help="write to another directory, created if it is missing")
         builder = verbs.add_parser("build", parents=[common], help="rebuild catalogue and facade, both dialects")
         builder.add_argument("source", type=Path)
         builder.add_argument("--out", type=Path, help="another directory, created if it is missing")
@@ -74,40 +86,73 @@ class Command(BaseCommand):
         if options["json"]:
             self._print_json({"key": operation.key, **written(operation), "version": operation.version})
         else:
-            self.stdout.write("\n".join(_lines(operation)))
+            self.stdout.write("\n".join(_lines(operation, options["dialect"])))
+
+    def _events(self, options: dict[str, Any]) -> None:
+        types = event_types.event_types()
+        if options["json"]:
+            self._print_json(
+                [{"type": o.type, "published": o.published, "fields": len(o.fields)} for o in types.values()]
+            )
+            return
+        for one in types.values():
+            note = "" if one.published else "  (known from the documentation, not from the files)"
+            self.stdout.write(f"{one.type:32} {len(one.fields):3} fields{note}")
+
+    def _event(self, options: dict[str, Any]) -> None:
+        one = event_types.find(options["type"])
+        if options["json"]:
+            self._print_json({"type": one.type, "published": one.published, "fields": one.fields})
+            return
+        self.stdout.write(one.type if one.published else f"{one.type}  (known from the documentation, not completely)")
+        self.stdout.write("\n".join(f"  {path} ({kind})" for path, kind in one.fields.items()))
 
     def _diff(self, options: dict[str, Any]) -> None:
-        source: Path = options["source"]
-        files, dialect = _sources(source, options["dialect"])
-        only = None if source.is_dir() else frozenset(file.stem.removesuffix("-v3") for file in files)
-        ours, theirs = catalogue(dialect), build(files, dialect)
-        hint = None if only is None else _other_name(ours, theirs, only)
-        if hint:
-            self.stderr.write(hint)
-        inside = (fields.committed(dialect), fields_of(files))
-        found = impact.assess(ours, theirs, files=only, inside=inside)
-        if options["json"]:
-            self._print_json(found.as_json())
+        source, dialect = Path(options["source"]), options["dialect"]
+        if source.is_file() and source.name != event_types.SOURCE:
+            one = self._of_one_file(source, dialect)
+            shown, lines, fails_on = one.as_json(), one.lines(), one.fails_on
         else:
-            self.stdout.write("\n".join(found.lines()))
-        if any(found.fails_on(level) for level in options["fail_on"]):
+            found = _changes(options["source"], dialect)
+            shown, lines, fails_on = found.as_json(), found.lines(), found.fails_on
+            shown = {**shown.pop("operations").get(dialect, {}), **shown}
+        if options["json"]:
+            self._print_json(shown)
+        else:
+            self.stdout.write("\n".join(lines))
+        if any(fails_on(level) for level in options["fail_on"]):
             raise SystemExit(1)
 
+    def _of_one_file(self, source: Path, dialect: DialectName) -> Impact:
+        """What one OpenAPI file changes of the operations of that file; its dialect follows from its name."""
+        dialect = "v3" if source.stem.endswith("-v3") else dialect
+        only = frozenset({source.stem.removesuffix("-v3")})
+        ours, theirs = catalogue(dialect), build([source], dialect)
+        hint = _other_name(ours, theirs, only)
+        if hint:
+            self.stderr.write(hint)
+        inside = (fields.committed(dialect), fields_of([source]))
+        return impact.assess(ours, theirs, files=only, inside=inside)
+
+    def _update(self, options: dict[str, Any]) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            made = update.built(drop(options["source"], Path(scratch)))
+        found = update.changes(made)
+        if not options["json"]:
+            self.stdout.write("\n".join(found.lines()))
+        reason = "" if options["force"] else found.too_many_removed()
+        if reason:
+            raise CommandError(f"{reason}: nothing was changed. If that is right, add --force")
+        paths = update.write(made, _places(options["out"]))
+        if options["json"]:
+            self._print_json({**found.as_json(), "files": sorted(map(str, paths))})
+        else:
+            self.stdout.write(f"{len(paths)} files changed" if paths else "nothing to change")
+
     def _build(self, options: dict[str, Any]) -> None:
-        dialects: tuple[DialectName, ...] = ("v2", "v3")
-        sets: dict[DialectName, list[Path]] = {name: files_of(options["source"], name) for name in dialects}
-        if not any(sets.values()):
-            raise CommandError(f"{options['source']} holds no *.json and no v3/*.json")
-        built: dict[DialectName, Catalogue] = {name: build(files, name) for name, files in sets.items() if files}
-        out: Path | None = options["out"]
-        inside = {name: fields.text_of(fields_of(sets[name])) for name in built}
-        directory = out or COMMITTED
-        directory.mkdir(parents=True, exist_ok=True)
-        for name, result in built.items():  # write only after every file could be read
-            (directory / f"{name}.json").write_text(text_of(result, name), encoding="utf-8")
-            (directory / fields.name_of(name)).write_text(inside[name], encoding="utf-8")
-            _write_facade(result, name, out / "facade" if out else FACADE)
-        sizes = {name: len(result) for name, result in built.items()}
+        made = update.built(drop(str(options["source"]), Path()))
+        update.write(made, _places(options["out"]))
+        sizes = {name: len(result) for name, result in made.catalogues.items()}
         if options["json"]:
             self._print_json(sizes)
         else:
@@ -117,14 +162,17 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(value, indent=2))
 
 
-def _sources(source: Path, dialect: DialectName) -> tuple[list[Path], DialectName]:
-    """The files to compare with. The dialect of a single file follows from its name."""
-    if not source.is_dir():
-        return [source], "v3" if source.stem.endswith("-v3") else dialect
-    files = files_of(source, dialect)
-    if not files:
-        raise CommandError(f"{source} holds no OpenAPI files of {dialect}")
-    return files, dialect
+def _changes(source: str, dialect: DialectName) -> Changes:
+    with tempfile.TemporaryDirectory() as scratch:
+        found = drop(source, Path(scratch))
+        if dialect not in found.operations and found.events is None:
+            raise CommandError(f"{source} holds no OpenAPI files of {dialect}")
+        operations = {name: files for name, files in found.operations.items() if name == dialect}
+        return update.changes(update.built(replace(found, operations=operations)))
+
+
+def _places(out: Path | None) -> Places:
+    return Places() if out is None else Places.below(out)
 
 
 def _other_name(ours: Catalogue, theirs: Catalogue, names: frozenset[str]) -> str | None:
@@ -144,7 +192,7 @@ def _labels(operation: Operation) -> tuple[str, str]:
     return operation.tag.lower(), operation.key.partition(".")[0].lower()
 
 
-def _lines(operation: Operation) -> list[str]:
+def _lines(operation: Operation, dialect: DialectName) -> list[str]:
     stated = "" if operation.version_stated else " (not stated, the dialect's own)"
     lines = [
         f"{operation.key}{'  (deprecated)' if operation.deprecated else ''}",
@@ -157,6 +205,9 @@ def _lines(operation: Operation) -> list[str]:
     if not operation.credentials:
         lines.append("  token: not stated")
     lines += [f"  {described(parameter)}" for parameter in operation.params]
+    if style_of(operation.key, dialect) is not None:
+        guessed = ", guessed from the parameters" if is_guessed(operation.key, dialect) else ""
+        lines.append(f"  pages: yes{guessed}")
     if operation.body is not None:
         lines.append(f"  body ({operation.body.content}{', required' if operation.body.required else ''})")
         for name, kind in operation.body.properties.items():
@@ -169,15 +220,3 @@ def _levels(text: str) -> tuple[str, ...]:
     if not set(levels) <= set(impact.LEVELS):
         raise ArgumentTypeError(f"a list of {', '.join(impact.LEVELS)}")
     return levels
-
-
-def _write_facade(built: Catalogue, dialect: DialectName, folder: Path) -> None:
-    """Write the facade package and delete the modules of files that the vendor has withdrawn."""
-    package = folder / dialect
-    package.mkdir(parents=True, exist_ok=True)
-    files = facade(built, dialect)
-    for old in package.glob("*.py"):
-        if old.name not in files:
-            old.unlink()
-    for name, text in files.items():
-        (package / name).write_text(text, encoding="utf-8")
