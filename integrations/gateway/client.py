@@ -2,8 +2,8 @@
 
 Every API call of a job, command or page goes through this module. One HTTP attempt costs one permit. The gateway
 settles every permit from the response. It replaces a refused access token once per token generation, but never for a
-missing scope (FACTS 1.5). `repeat` decides which other failures the gateway retries here. For all the rest,
-`core.errors` says whether and when the caller retries.
+401 with another cause (FACTS 1.5, `tokens.access.second_opinion`). `repeat` decides which other failures the gateway
+retries here. For all the rest, `core.errors` says whether and when the caller retries.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from integrations.gateway import consent, repeat, target
 from integrations.gateway.call_checks import check_kind, check_scopes, credential_key
 from integrations.gateway.stats.attempt_hook import Attempt
 from integrations.highlevel.catalogue import Operation, PreparedRequest
-from integrations.highlevel.errors import AccessTokenRejected
+from integrations.highlevel.errors import AccessTokenRejected, Unexplained401
 from integrations.highlevel.http import api_errors, transport
 from integrations.highlevel.http.transport import Response
 from integrations.highlevel.pagination import pages as pagination
@@ -29,7 +29,7 @@ from integrations.quota.attempt import permitted
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
-from integrations.tokens.access import api_endpoint, mint_on_demand
+from integrations.tokens.access import api_endpoint, mint_on_demand, second_opinion
 from integrations.tokens.access.access_token import AccessToken
 from integrations.tokens.models import CredentialKey
 
@@ -154,7 +154,9 @@ def perform(
     with consent.advised(operation, key, access):
         try:
             return _attempt(key, request, access, lane=lane, deadline=deadline)
-        except AccessTokenRejected:
+        except AccessTokenRejected as refusal:
+            if isinstance(refusal, Unexplained401):
+                second_opinion.judge(key, access, refusal, path=request.path, lane=lane)
             store.reject_access_token(access.credential_id, access.generation, now=clock.now())
             renewed = _access(operation, key, lane, refused=access.generation)
             if renewed.generation == access.generation:

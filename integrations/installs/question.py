@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from http import HTTPStatus
 
 from integrations.core import clock
 from integrations.core.errors import GrantRevoked, InstallGone, LocationInactive, RequestRejected, ScopeMissing
@@ -20,7 +21,7 @@ from integrations.installs.register import Doubt
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation
 from integrations.tokens import store
-from integrations.tokens.manual_tokens import probe
+from integrations.tokens.access import probe
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
 
@@ -125,6 +126,10 @@ def _is_listed(row: Installation) -> bool | None:
     try:
         return vendor_list.one(company, row.resource_id) is not None
     except UNREADABLE:
+        return None
+    except RequestRejected as error:  # a 401 that is not about the company's token
+        if error.vendor.status != HTTPStatus.UNAUTHORIZED:
+            raise
         return None
 
 

@@ -10,7 +10,7 @@ Kinds for requests and their params:
 - `latency` `{"ms": 250}` or `{"min_ms": 50, "max_ms": 900}`: the answer is late;
 - `status` `{"status": 503, "body": {...}}`: this answer, and nothing happens;
 - `unauthorized` `{"message": "..."}`: a 401;
-- `quota` `{"daily": false}`: a 429;
+- `quota` `{"daily": false, "overdrawn": 0}`: a 429; an overdrawn day has so many calls less than none left;
 - `close`: the connection closes, and nothing happens;
 - `lost`: everything happens, then the connection closes without an answer;
 - `garbage` `{"status": 200}`: everything happens, the answer is an HTML page;
@@ -37,7 +37,7 @@ WEBHOOK_KINDS = frozenset(
     {"webhook-duplicate", "webhook-reorder", "webhook-delay", "webhook-bad-signature", "webhook-drop"}
 )
 _MATCHERS = frozenset({"method", "path", "location", "event"})
-_NUMBERS = frozenset({"status", "ms", "min_ms", "max_ms", "hold_ms", "copies"})
+_NUMBERS = frozenset({"status", "ms", "min_ms", "max_ms", "hold_ms", "copies", "overdrawn"})
 
 
 @dataclass(slots=True)

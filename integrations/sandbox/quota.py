@@ -150,11 +150,11 @@ class Quota:
             "X-RateLimit-Daily-Reset": str(max(0, int((bucket.day.closes_at - now) * 1000))),
         }
 
-    def exhausted_headers(self, *, daily: bool) -> dict[str, str]:
-        """The headers of a made-up 429: an empty burst window, or an empty day."""
+    def exhausted_headers(self, *, daily: bool, overdrawn: int = 0) -> dict[str, str]:
+        """The headers of a made-up 429: an empty burst window, or an empty day, by so many calls `overdrawn`."""
         return {
             **self._fixed_headers,
             "X-RateLimit-Remaining": str(self._limit if daily else 0),
-            "X-RateLimit-Daily-Remaining": str(0 if daily else self._daily),
+            "X-RateLimit-Daily-Remaining": str(-overdrawn if daily else self._daily),
             "X-RateLimit-Daily-Reset": str(int(DAY_SECONDS * 1000)),
         }

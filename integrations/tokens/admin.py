@@ -88,6 +88,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
                     ("last_trace_id", "failures"),
                     "last_error",
                     "rejected_generation",
+                    "doubted_at",
                 )
             },
         ),

@@ -89,6 +89,10 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         """The vendor answered 401 to the access token: the next caller refreshes first."""
         return self.update(rejected_generation=models.F("generation"))
 
+    def begin_doubt(self, *, now: datetime, before: datetime) -> int:
+        """A 401 of unknown meaning: note the moment, if the last one was noted before `before`."""
+        return self.filter(models.Q(doubted_at=None) | models.Q(doubted_at__lt=before)).update(doubted_at=now)
+
 
 class Credential(models.Model):
     """The sealed tokens of one app on one company or location, and the state of their refresh."""
@@ -138,6 +142,9 @@ class Credential(models.Model):
     intent_at = models.DateTimeField(null=True, blank=True)
     rejected_generation = models.PositiveBigIntegerField(
         null=True, blank=True, help_text="the vendor answered 401 to this generation's access token"
+    )
+    doubted_at = models.DateTimeField(
+        null=True, blank=True, help_text="when a 401 of unknown meaning last led to a question about the access token"
     )
 
     failures = models.PositiveIntegerField(default=0)

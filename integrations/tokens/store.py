@@ -197,6 +197,20 @@ def reject_access_token(credential_id: int, generation: int, *, now: datetime) -
     access_cache.discard(credential_id)
 
 
+def begin_doubt(credential_id: int, generation: int, *, now: datetime, every: timedelta) -> bool:
+    """Take the one question about this generation's token that a 401 of unknown meaning may ask in `every`.
+
+    False when it was asked, when the generation is not the row's, and for a pair that is seconds old.
+    """
+    row = Credential.objects.of_generation(credential_id, generation)
+    return row.filter(refreshed_at__lt=now - JUST_REFRESHED).begin_doubt(now=now, before=now - every) > 0
+
+
+def end_doubt(credential_id: int) -> None:
+    """The question got no answer: it may be asked again at once."""
+    Credential.objects.filter(pk=credential_id).update(doubted_at=None)
+
+
 def _locked(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:
     get_or_create(key, company_id=company_id, now=now)
     return Credential.objects.select_related("app").select_for_update(of=("self",)).get(**key.columns)

@@ -145,6 +145,7 @@ ENDS: list[tuple[str, dict[str, Any], type[IntegrationError], dict[str, Any]]] =
     ("status", {"status": 403}, RequestRejected, {"status": 403}),
     ("quota", {}, VendorThrottled, {"window": "burst"}),
     ("quota", {"daily": True}, VendorThrottled, {"window": "day"}),
+    ("quota", {"daily": True, "overdrawn": 3}, VendorThrottled, {"window": "day"}),
     ("garbage", {}, Unreachable, {"sent": True}),
     ("truncated", {}, Unreachable, {"sent": True}),
     ("close", {}, Unreachable, {"sent": True}),
@@ -188,8 +189,9 @@ def test_a_429_says_when_to_come_back(call: Call, vendor: Vendor) -> None:
     assert refused.value.retry_after == 10.0
 
 
-def test_a_spent_day_is_remembered_by_everybody(call: Call, vendor: Vendor, counted: Counted) -> None:
-    vendor.fault("/locations", "quota", daily=True)
+@pytest.mark.parametrize("overdrawn", [0, 3])
+def test_a_spent_day_is_remembered_by_everybody(call: Call, vendor: Vendor, counted: Counted, overdrawn: int) -> None:
+    vendor.fault("/locations", "quota", daily=True, overdrawn=overdrawn)
     with pytest.raises(QuotaExhausted):
         call()
     with pytest.raises(QuotaExhausted, match="today's quota") as refused:

@@ -9,10 +9,11 @@ from django.db import connection
 
 from integrations.core import clock
 from integrations.core.errors import GrantRevoked, RequestRejected, ScopeMissing
-from integrations.highlevel.errors import AccessTokenRejected
+from integrations.highlevel.errors import AccessTokenRejected, Unexplained401
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
+from integrations.tokens.access import second_opinion
 from integrations.tokens.models import Credential
 from tests.gateway.conftest import Call, Counted, ripe
 from tests.plugin.vendor import Vendor, company_grant
@@ -96,6 +97,96 @@ def test_a_grant_that_died_says_so_and_is_not_asked_again(
     with pytest.raises(GrantRevoked, match="install again"):
         call()
     assert counted.requests == before
+
+
+NOT_ABOUT_THE_TOKEN = [
+    "This route is not yet supported by the IAM Service. Please update your IAM config.",
+    "version header is invalid",
+    "version header was not found.",
+    "E-102. This AuthClass is not yet supported!",
+]
+
+
+@pytest.mark.parametrize("message", NOT_ABOUT_THE_TOKEN)
+def test_a_401_with_another_cause_costs_no_rotation_and_no_question(
+    call: Call, location: Credential, vendor: Vendor, counted: Counted, message: str
+) -> None:
+    vendor.fault("/contacts/", "unauthorized", times=None, message=message)
+    before = counted.requests
+    for _ in range(3):
+        with pytest.raises(RequestRejected) as refused:
+            call(GET_CONTACTS)
+        assert refused.value.vendor.message is not None
+        assert refused.value.vendor.message.startswith(message[:40])
+    assert (counted.refreshes, counted.requests - before) == (0, 3)
+    assert Credential.objects.get(pk=location.pk).doubted_at is None
+
+
+UNEXPLAINED = "Computer says no"
+GET_CONTACTS = "contacts.get-contacts"
+
+
+def test_a_401_in_unknown_words_is_the_calls_fault_while_the_token_works_elsewhere(
+    call: Call, vendor: Vendor, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor.fault("/contacts/", "unauthorized", times=None, message=UNEXPLAINED)
+    before = counted.requests
+    with pytest.raises(RequestRejected, match="accepts the same token for others") as refused:
+        call(GET_CONTACTS)
+    assert (refused.value.vendor.message, refused.value.context["reason"]) == (UNEXPLAINED, "unlisted_401")
+    assert (counted.refreshes, counted.requests - before) == (0, 2), "the call, and one question about the token"
+    with pytest.raises(Unexplained401):
+        call(GET_CONTACTS)  # another process may still wait for the answer to the question
+    later = clock.now() + second_opinion.ANSWERED_AFTER * 2
+    monkeypatch.setattr(clock, "now", lambda: later)
+    with pytest.raises(RequestRejected, match="accepts the same token for others"):
+        call(GET_CONTACTS)
+    assert (counted.refreshes, counted.requests - before) == (0, 4), "the question is not asked again"
+
+
+def test_a_missing_scope_vouches_for_the_token_too(call: Call, vendor: Vendor, counted: Counted) -> None:
+    vendor.fault("/contacts/", "unauthorized", message=UNEXPLAINED)
+    vendor.fault("/locations", "unauthorized", message=NO_SCOPE)
+    with pytest.raises(RequestRejected, match="accepts the same token for others"):
+        call(GET_CONTACTS)
+    assert counted.refreshes == 0
+
+
+@pytest.mark.parametrize("elsewhere", [UNEXPLAINED, "Invalid JWT"])
+def test_a_token_that_is_refused_everywhere_is_replaced_once_an_hour(
+    call: Call, location: Credential, vendor: Vendor, counted: Counted, elsewhere: str
+) -> None:
+    vendor.fault("/contacts/", "unauthorized", times=None, message=UNEXPLAINED)
+    vendor.fault("/locations", "unauthorized", times=None, message=elsewhere)
+    for _ in range(4):
+        ripe(location)
+        with pytest.raises(Unexplained401):
+            call(GET_CONTACTS)
+    assert counted.refreshes == 1
+    Credential.objects.filter(pk=location.pk).update(doubted_at=clock.now() - second_opinion.EVERY)
+    ripe(location)
+    with pytest.raises(Unexplained401):
+        call(GET_CONTACTS)
+    assert counted.refreshes == 2
+
+
+def test_a_token_that_died_without_a_word_is_replaced_and_the_call_succeeds(
+    call: Call, vendor: Vendor, counted: Counted
+) -> None:
+    vendor.fault("/locations", "unauthorized", message=UNEXPLAINED)
+    vendor.fault("/users", "unauthorized", message=UNEXPLAINED)  # the question goes to another path than the call
+    assert call().status == 200
+    assert counted.refreshes == 1
+
+
+def test_a_question_without_an_answer_is_asked_again(call: Call, vendor: Vendor, counted: Counted) -> None:
+    vendor.fault("/contacts/", "unauthorized", times=None, message=UNEXPLAINED)
+    vendor.fault("/locations", "status", status=503)
+    with pytest.raises(Unexplained401):
+        call(GET_CONTACTS)
+    with pytest.raises(RequestRejected, match="accepts the same token for others"):
+        call(GET_CONTACTS)
+    assert counted.refreshes == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from integrations.core import errors
-from integrations.highlevel.errors import AccessTokenRejected, UnknownRefusal
+from integrations.highlevel.errors import AccessTokenRejected, Unexplained401, UnknownRefusal
 from integrations.highlevel.http import api_errors
 from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.highlevel.http.transport import Response
@@ -28,6 +28,7 @@ def answer(status: int, body: object = None, *, text: bytes | None = None, **mor
 
 
 WRONG_KIND = "This authClass type is not allowed to access this scope."
+UNMAPPED = "This route is not yet supported by the IAM Service. Please update your IAM config."
 WRONG_KIND_IS = (errors.RequestRejected, "wrong_kind")
 
 # (status, message, error, reason); bodies as FACTS 1.5 has them, the 404 in v3's envelope.
@@ -39,14 +40,26 @@ CAPTURED = [
     (401, f"{WRONG_KIND} Please verify your IAM configuration if this is not the case.", *WRONG_KIND_IS),
     (401, f"{WRONG_KIND} Please reach out to the HighLevel API team to update your IAM config.", *WRONG_KIND_IS),
     (401, "Token's user type mismatch!", *WRONG_KIND_IS),
-    (401, "Unauthorized", AccessTokenRejected, "unlisted_401"),
-    (401, None, AccessTokenRejected, "unlisted_401"),
+    (401, "E-102. This AuthClass is not yet supported!", *WRONG_KIND_IS),
+    (401, UNMAPPED, errors.RequestRejected, "unmapped_route"),
+    (403, UNMAPPED, errors.RequestRejected, "unmapped_route"),
+    (401, "version header was not found.", errors.RequestRejected, "wrong_version"),
+    (401, "version header is invalid", errors.RequestRejected, "wrong_version"),
+    (401, "No conversation provider found for this message", UnknownRefusal, "provider_not_ready"),
+    (403, "No conversation provider found for this message", UnknownRefusal, "provider_not_ready"),
+    (401, "Invalid Private Integration token", AccessTokenRejected, "private_token_invalid"),
+    (401, "Api key is invalid.", AccessTokenRejected, "api_key_invalid"),
+    (401, "Unauthorized, Switch to the new API token.", AccessTokenRejected, "api_key_invalid"),
+    (401, "jwt expired", AccessTokenRejected, "token_invalid"),
+    (401, "Unauthorized", Unexplained401, "unlisted_401"),
+    (401, None, Unexplained401, "unlisted_401"),
     (403, "The token does not have access to this location.", errors.RequestRejected, "wrong_location"),
     (422, ["locationId must be a string", "limit must be a number"], errors.RequestRejected, "validation"),
     (400, "Endpoint ... not available in API version v3. ...", errors.RequestRejected, "endpoint_removed"),
     (404, {"code": "RESOURCE_NOT_FOUND", "message": "No App 'abc'."}, errors.RequestRejected, "not_found"),
     (408, None, UnknownRefusal, "try_again"),
-    (400, "version header is required", errors.RequestRejected, "unlisted"),
+    (400, "version header is required", errors.RequestRejected, "wrong_version"),
+    (400, "pipelineId is wrong", errors.RequestRejected, "unlisted"),
 ]
 
 

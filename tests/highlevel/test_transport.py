@@ -326,7 +326,12 @@ def test_no_log_line_holds_the_token(httpserver, api, caplog):
     ("headers", "expected"),
     [
         ({}, RateSnapshot()),
-        ({"X-RateLimit-Max": "0", "X-RateLimit-Remaining": "-3"}, RateSnapshot()),
+        ({"X-RateLimit-Max": "0", "X-RateLimit-Remaining": "--3"}, RateSnapshot()),
+        ({"X-RateLimit-Max": "-5", "X-RateLimit-Daily-Reset": "-5"}, RateSnapshot()),
+        (
+            {"X-RateLimit-Remaining": "-3", "X-RateLimit-Daily-Remaining": "-1"},
+            RateSnapshot(remaining=0, daily_remaining=0),
+        ),
         ({"X-RateLimit-Max": "many", "X-RateLimit-Remaining": ""}, RateSnapshot()),
         ({"X-RateLimit-Max": "25", "X-RateLimit-Remaining": "0"}, RateSnapshot(max=25, remaining=0)),
         ({"X-RateLimit-Daily-Reset": "1763900000000"}, RateSnapshot()),

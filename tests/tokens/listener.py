@@ -25,6 +25,12 @@ class Listener:
     quota: dict[str, str] = field(default_factory=lambda: dict(API_2))  # of API 2.0
 
 
+def _refusal(path: str) -> dict[str, Any]:
+    if path.startswith("/v1"):
+        return {"msg": "Api key is invalid."}
+    return {"statusCode": 401, "message": "Invalid Private Integration token"}
+
+
 @contextmanager
 def listening() -> Iterator[Listener]:
     listener = Listener()
@@ -35,7 +41,7 @@ def listening() -> Iterator[Listener]:
         def do_GET(self) -> None:
             token = self.headers.get("Authorization", "").removeprefix("Bearer ")
             listener.asked.append((self.command, self.path, token))
-            status, body = listener.answer if token in listener.known else (401, {"msg": "Unauthorized"})
+            status, body = listener.answer if token in listener.known else (401, _refusal(self.path))
             raw = json.dumps(body).encode()
             self.send_response(status)
             for name, value in (listener.headers if self.path.startswith("/v1") else listener.quota).items():

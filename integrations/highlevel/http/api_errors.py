@@ -1,8 +1,8 @@
 """Error table of the API: classification of refused calls by meaning and by who has to act (FACTS section 1.5).
 
 Not every 401 is an expired token. To refresh on a missing scope loops for ever (the official Node SDK does), so the
-words decide. A 401 that no row matches counts as a refused token, because at most one refresh per generation follows.
-Any other unknown 4xx is the vendor's final refusal of this request.
+words decide. A 401 that no row matches is `Unexplained401`: the token is asked about before it is replaced
+(`tokens.access.second_opinion`). Any other unknown 4xx is the vendor's final refusal of this request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from integrations.core.errors import (
     VendorThrottled,
 )
 from integrations.core.texts import storable
-from integrations.highlevel.errors import AccessTokenRejected, UnknownRefusal
+from integrations.highlevel.errors import AccessTokenRejected, Unexplained401, UnknownRefusal
 from integrations.highlevel.http import error_rows
 from integrations.highlevel.http.error_rows import ErrorRow
 from integrations.highlevel.http.transport import Response
@@ -34,13 +34,38 @@ CLIENT_ERRORS = range(400, 500)
 ROWS = (
     ErrorRow(
         (401, 403),
-        r"authclass type is not allowed|user type mismatch",
+        r"authclass type is not allowed|authclass is not yet supported|user type mismatch",
         RequestRejected,
         "wrong_kind",
         "this operation takes another kind of credential (a company's where a location's was sent, or the reverse): "
         "call it for the other one",
         "logs of live calls in public projects: an agency's OAuth or private token on a location's operation; "
         "that IAM is to be configured is HighLevel's word to its own developers",
+    ),
+    ErrorRow(
+        (401, 403),
+        r"not yet supported by the iam|update your iam config",
+        RequestRejected,
+        "unmapped_route",
+        "HighLevel does not offer this method and path to access tokens: compare both with its documentation, because "
+        "a wrong method or path gets this answer too",
+        "FACTS 1.5 'API call, route without a rule'",
+    ),
+    ErrorRow(
+        (400, 401, 403),
+        r"version header (was not found|is (invalid|required|missing))",
+        RequestRejected,
+        "wrong_version",
+        "HighLevel does not accept the Version header of this call",
+        "FACTS 1.5 'API call, no Version header'",
+    ),
+    ErrorRow(
+        (401, 403),
+        r"no (conversation )?provider found",
+        UnknownRefusal,
+        "provider_not_ready",
+        "HighLevel has not handed the message to its conversation provider yet: try again in some seconds",
+        "FACTS 1.5 'Status of a message, set too early'",
     ),
     ErrorRow(
         (401, 403),
@@ -68,7 +93,23 @@ ROWS = (
     ),
     ErrorRow(
         (401,),
-        r"invalid token|invalid jwt",
+        r"invalid private integration token",
+        AccessTokenRejected,
+        "private_token_invalid",
+        "the private integration token was rotated or deleted",
+        "FACTS 1.5 'API call, private token rotated or deleted'",
+    ),
+    ErrorRow(
+        (401,),
+        r"api key is invalid|switch to the new api token",
+        AccessTokenRejected,
+        "api_key_invalid",
+        "the API 1.0 key is not one, or no longer",
+        "FACTS 1.5 'API 1.0 call, bad key'",
+    ),
+    ErrorRow(
+        (401,),
+        r"invalid token|invalid jwt|(jwt|token) (is |has )?(been )?expired",
         AccessTokenRejected,
         "token_invalid",
         "the access token is expired or invalid",
@@ -77,9 +118,9 @@ ROWS = (
     ErrorRow(
         (401,),
         r"",
-        AccessTokenRejected,
+        Unexplained401,
         "unlisted_401",
-        "the access token was refused",
+        "HighLevel answered 401 in words that do not blame the access token",
         "FACTS 1.9: what an uninstall does to tokens is not documented, expect 401",
     ),
     ErrorRow(

@@ -18,7 +18,7 @@ from integrations.core.errors import IntegrationError, VendorAnswer
 from integrations.core.redaction import ELLIPSIS, is_secret_field, redact_text
 
 SHOWN_CHARACTERS = 200
-_TEXT_KEYS = ("error", "error_description", "message", "code", "details")
+_TEXT_KEYS = ("error", "error_description", "message", "msg", "code", "details")
 _WIDEST = 50  # limit of members kept of an object or list
 _DEEPEST = 8  # deeper nesting is no error body and could exhaust the stack
 

@@ -91,7 +91,8 @@ def _made_up(platform: Platform, rule: Rule) -> web.Response | None:
             error = ApiError(401, {"statusCode": 401, "message": rule.params["message"]})
         return web.json_response(error.body, status=401)
     if rule.kind == "quota":
-        headers = platform.quota.exhausted_headers(daily=bool(rule.params.get("daily")))
+        overdrawn = int(rule.params.get("overdrawn", 0))
+        headers = platform.quota.exhausted_headers(daily=bool(rule.params.get("daily")), overdrawn=overdrawn)
         return web.json_response(refusals.over_quota().body, status=429, headers=headers)
     return None
 

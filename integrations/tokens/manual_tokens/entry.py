@@ -14,7 +14,8 @@ from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
 from integrations.tokens import connection_history, store
-from integrations.tokens.manual_tokens import parsing, probe
+from integrations.tokens.access import probe
+from integrations.tokens.manual_tokens import parsing
 from integrations.tokens.models import Credential, CredentialKey
 
 _KINDS = (Credential.Kind.PRIVATE, Credential.Kind.KEY)

@@ -31,7 +31,7 @@ from integrations.core.errors import (
 )
 from integrations.core.lease_owner import new_owner
 from integrations.core.secret import Secret
-from integrations.highlevel.errors import AccessTokenRejected
+from integrations.highlevel.errors import AccessTokenRejected, Unexplained401
 from integrations.highlevel.oauth.grants import Grant
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
@@ -181,6 +181,8 @@ def _mint(row: Credential, *, lane: Lane) -> Grant:
     company, access = company_access(row.app, row.company_id, lane=lane)
     try:
         return token_requests.by_company_token(row, access, lane=lane)
+    except Unexplained401:
+        raise  # the company's own calls find out about its token; the lease leaves no time to ask here
     except AccessTokenRejected:
         store.reject_access_token(company.pk, company.generation, now=clock.now())
         raise

@@ -1,7 +1,7 @@
 """Probes an access token with one cheap read, which takes a permit like any other call.
 
-Operators' manual tokens are probed before they are stored, and the token of an installation when nothing else says
-whether the app is still installed.
+Operators' manual tokens are probed before they are stored, the token of an installation when nothing else says whether
+the app is still installed, and a token after a 401 that says nothing about it (`tokens.access.second_opinion`).
 
 A refusal for a missing scope also proves the token: the vendor checks scopes of live tokens only. API 1.0 has no
 documented error bodies, so there every 401 is a refusal.
@@ -34,12 +34,13 @@ class _Read:
     version: str | None = None
 
 
-def check(key: CredentialKey, token: Secret, *, lane: Lane = Lane.INTERACTIVE) -> Any:
+def check(key: CredentialKey, token: Secret, *, lane: Lane = Lane.INTERACTIVE, apart_from: str = "") -> Any:
     """Return when the vendor accepts the token: what it answered (JSON), None without the scope to read.
 
-    Raises GrantRevoked when it does not accept it, LocationInactive, Unreachable, QuotaExhausted, ...
+    The read is of another path than `apart_from`. Raises GrantRevoked when the vendor does not accept the token,
+    LocationInactive, Unreachable, QuotaExhausted, ...
     """
-    read, endpoint = _read(key), api_endpoint.of(key)
+    read, endpoint = _read(key, apart_from), api_endpoint.of(key)
     request = Request(
         "GET", read.path, read.query, read.version, token, timeout=DEADLINE_SECONDS, operation="tokens.check"
     )
@@ -60,11 +61,17 @@ def check(key: CredentialKey, token: Secret, *, lane: Lane = Lane.INTERACTIVE) -
     return response.json
 
 
-def _read(key: CredentialKey) -> _Read:
-    location = key.tenant.user_type == UserType.LOCATION
+def _read(key: CredentialKey, apart_from: str) -> _Read:
+    first, second = _reads(key)
+    return second if first.path == apart_from else first
+
+
+def _reads(key: CredentialKey) -> tuple[_Read, _Read]:
+    location, tenant_id = key.tenant.user_type == UserType.LOCATION, key.tenant.id
     if key.api == Credential.Api.ONE:
-        return _Read("/custom-values/" if location else "/locations/")
+        return (_Read("/custom-values/"), _Read("/tags/")) if location else (_Read("/locations/"), _Read("/users/"))
     if location:
-        return _Read(f"/locations/{key.tenant.id}", version="2021-07-28")
-    query = (("companyId", key.tenant.id), ("limit", "1"))
-    return _Read("/locations/search", query, version="2021-07-28")
+        users = _Read("/users/", (("locationId", tenant_id),), "2021-07-28")
+        return _Read(f"/locations/{tenant_id}", version="2021-07-28"), users
+    locations = _Read("/locations/search", (("companyId", tenant_id), ("limit", "1")), "2021-07-28")
+    return locations, _Read(f"/companies/{tenant_id}", version="2021-07-28")
