@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.db import connection
 
 from integrations.webhooks import handlers
@@ -14,9 +16,14 @@ _INSERT = "INSERT INTO chaos_effect (event_id) VALUES (%s)"
 
 def note(event: Event) -> None:
     """Count one effect of the event."""
+    note_all([event])
+
+
+def note_all(events: Sequence[Event]) -> None:
+    """Count one effect of each event."""
     with connection.cursor() as cursor:
-        cursor.execute(_INSERT, [event.pk])
+        cursor.executemany(_INSERT, [[event.pk] for event in events])
 
 
 for event_type in TYPES:
-    handlers.on(event_type, note)
+    handlers.on(event_type, note, batch=note_all)

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 
 from integrations.core.errors import BadRequest
-from integrations.sync import missing
+from integrations.sync import missing, records
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Record, Run
 from integrations.sync.pace import KEEP_TOMBSTONES
@@ -42,7 +42,9 @@ class DeletionResult:
 
 def delete_missing(run: Run, now: datetime) -> DeletionResult:
     """Write tombstones for records that are proven to be deleted. Call it in the transaction that ends the run."""
-    missing.scope(run).filter(deleted_at__lt=now - KEEP_TOMBSTONES).delete()
+    expired = missing.scope(run).filter(deleted_at__lt=now - KEEP_TOMBSTONES)
+    records.lock(expired | missing.proven(run))  # both at once: one order for all locks of the transaction
+    expired.delete()
     doubts = _doubts(run)
     gone, alive = missing.proven(run).count(), missing.scope(run).filter(deleted_at=None).count()
     if gone > BRAKE_ROWS and gone > BRAKE_SHARE * alive:
@@ -100,4 +102,6 @@ def _mark_deleted(run: Run, now: datetime) -> int:
     can_ask = _can_ask(run)
     proof = Record.Proof.CALL if can_ask else Record.Proof.LISTING
     at = F("missing_at") if can_ask else run.started_at
-    return missing.proven(run).update(deleted_at=at, deleted_by=proof, alive_at=None, missing_at=None, updated_at=now)
+    return records.lock(missing.proven(run)).update(
+        deleted_at=at, deleted_by=proof, alive_at=None, missing_at=None, updated_at=now
+    )

@@ -22,6 +22,7 @@ from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import MD5
 
@@ -121,7 +122,8 @@ def proven(run: Run) -> QuerySet[Record]:
 
 def note(run: Run) -> int:
     """Remember since when listings lack records that no answer can prove to be deleted; how many are new."""
-    return unlisted(run).filter(missing_at=None).update(missing_at=run.started_at)
+    with transaction.atomic():
+        return records.lock(unlisted(run).filter(missing_at=None)).update(missing_at=run.started_at)
 
 
 def control(run: Run, ask: Ask) -> Control:

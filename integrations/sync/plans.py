@@ -15,6 +15,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from integrations.core import clock
 from integrations.core.celery_tasks import enqueue
 from integrations.core.runs.querysets import Fields, PlanQuerySet, error_columns
+from integrations.sync import records
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.models import App, Installation, InstallationQuerySet
@@ -107,7 +108,7 @@ def _purge(app_id: int, location_id: str) -> bool:
             if not _rests(app_id, location_id):
                 return False
             batch = Record.objects.filter(app=app_id, location_id=location_id).values("pk")[:PURGE_ROWS]
-            deleted, _ = Record.objects.filter(pk__in=batch).delete()
+            deleted, _ = records.lock(Record.objects.filter(pk__in=batch)).delete()
             if deleted < PURGE_ROWS:
                 _plans(app_id, location_id).delete()
                 return True

@@ -2,8 +2,9 @@
 
 `evidence` has the rule that decides what counts; it is the same for all of them.
 
-Pages go through COPY into a temporary table and one statement from there, in the order of their ids, so that two
-writers cannot deadlock.
+Pages go through COPY into a temporary table and one statement from there. Every transaction that writes several records
+locks them in one order, that of their keys as bytes, so that no two of them deadlock: pages, the events of a batch, and
+whatever marks or deletes records (`lock`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Collate
 
 from integrations.core import clock, prepared
 from integrations.sync import evidence
@@ -24,7 +27,7 @@ from integrations.sync.rows import Row, encode, read
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS sync_staging
-    (n integer, record_id text, version_at timestamptz, payload jsonb) ON COMMIT DELETE ROWS;
+    (n integer, record_id text COLLATE "C", version_at timestamptz, payload jsonb) ON COMMIT DELETE ROWS;
 -- A former page of this very transaction may still lie there; TRUNCATE would cost a new file each time.
 DELETE FROM pg_temp.sync_staging
 """
@@ -50,12 +53,36 @@ _REPAIR = _PAGE.format(clause=evidence.clause(repair=True))
 _SINGLE = """
 INSERT INTO sync_record AS r (app_id, location_id, resource, record_id, payload, version_at, alive_at, deleted_at,
     deleted_by, seen_run, updated_at)
-VALUES (%(app)s, %(location)s, %(resource)s, %(id)s, %(payload)s::jsonb, %(version_at)s::timestamptz,
-    %(alive_at)s::timestamptz, %(deleted_at)s::timestamptz, %(deleted_by)s::text, %(run)s::bigint, %(now)s::timestamptz)
+SELECT %(app)s::bigint, %(location)s::text, %(resource)s::text, %(id)s::text, %(payload)s::jsonb,
+    %(version_at)s::timestamptz, %(alive_at)s::timestamptz, %(deleted_at)s::timestamptz, %(deleted_by)s::text,
+    %(run)s::bigint, %(now)s::timestamptz
+{condition}
 {clause}
 RETURNING r.updated_at = %(now)s::timestamptz
 """
-_MERGE_ONE = _SINGLE.format(clause=evidence.clause())
+_IS_PLANNED = """
+WHERE EXISTS (
+    SELECT FROM sync_plan WHERE app_id = %(app)s::bigint AND location_id = %(location)s::text
+    AND resource = %(resource)s::text AND enabled
+)
+"""
+_MERGE_ONE = _SINGLE.format(condition="WHERE TRUE", clause=evidence.clause())
+_MERGE_PLANNED = _SINGLE.format(condition=_IS_PLANNED, clause=evidence.clause())
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A change of a record of one location and resource."""
+
+    app_id: int
+    location_id: str
+    resource: str
+    change: Change
+
+    @property
+    def key(self) -> tuple[int, str, str, str]:
+        """The record's key, in whose order records are locked. Python compares texts as "C" does in PostgreSQL."""
+        return self.app_id, self.location_id, self.resource, self.change.record_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +133,30 @@ def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
 
     A deletion leaves a tombstone even without a record, because a page under way may still contain it.
     """
-    kind = Change.Kind
+    return _apply_one(_values(Placed(app_id, location_id, resource, change)))
+
+
+def apply_planned(changes: Iterable[Placed]) -> None:
+    """Bring the changes of records whose plan is enabled into the copy, with one round trip to the database.
+
+    Changes of one record are applied in the order given, and records in the order of their keys.
+    """
+    now = clock.now()
+    values = [{"now": now, **_values(placed)} for placed in sorted(changes, key=lambda placed: placed.key)]
+    if values:
+        with prepared.cursor() as cursor:
+            cursor.executemany(_MERGE_PLANNED, values)
+
+
+def lock(records: QuerySet[Record]) -> QuerySet[Record]:
+    """The same records of one app, locked until the transaction ends, in the order of their keys."""
+    key = [Collate(name, "C") for name in ("location_id", "resource", "record_id")]
+    ordered = records.order_by(*key).select_for_update(no_key=True)
+    return Record.objects.filter(pk__in=list(ordered.values_list("pk", flat=True)))
+
+
+def _values(placed: Placed) -> dict[str, Any]:
+    change, kind = placed.change, Change.Kind
     fields = {
         "id": change.record_id,
         "payload": encode(change.payload),
@@ -117,7 +167,7 @@ def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
         "run": None,
         "partial": True,
     }
-    return _apply_one({"app": app_id, "location": location_id, "resource": resource, **fields})
+    return {"app": placed.app_id, "location": placed.location_id, "resource": placed.resource, **fields}
 
 
 def confirm(record: Record, row: Mapping[str, Any], asked_at: datetime, *, run_id: int) -> bool:

@@ -6,31 +6,39 @@ or never. So it is dated evidence among other evidence (`evidence`), and the nex
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from django.db.models import Exists, OuterRef, QuerySet
 
-from integrations.core import clock, prepared
+from integrations.core import clock
 from integrations.core.runs.querysets import PlanQuerySet
 from integrations.sync import records
 from integrations.sync.models import Plan, Record
+from integrations.sync.records import Placed
 from integrations.sync.resources import RESOURCES
 from integrations.sync.rows import SKEW
 from integrations.tenants.models import Location
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
 
-_IS_SYNCED = """
-SELECT FROM sync_plan WHERE app_id = %(app)s AND location_id = %(location)s AND resource = %(resource)s AND enabled
-"""
-
 
 def register() -> None:
     """Register `apply` as the handler of every event type that a resource names. Called once, by `AppConfig.ready`."""
     for event_type in sorted(set().union(*(resource.events for resource in RESOURCES.values()))):
-        handlers.on(event_type, apply)
+        handlers.on(event_type, apply, batch=apply_all)
 
 
 def apply(event: Event) -> None:
     """Apply one event. Events of a location without a plan for the resource change nothing."""
+    apply_all([event])
+
+
+def apply_all(events: Sequence[Event]) -> None:
+    """Apply the events of one mailbox, in their order."""
+    records.apply_planned([placed for event in events for placed in _changes(event)])
+
+
+def _changes(event: Event) -> Iterator[Placed]:
     resource = next((found for found in RESOURCES.values() if event.type in found.events), None)
     if resource is None:
         return
@@ -38,23 +46,23 @@ def apply(event: Event) -> None:
     change = resource.change(event.type, event.payload, event.occurred_at, latest)
     if change is None:
         return
-    for location_id in _kept(event, resource.name, change.record_id):
-        records.apply(event.app_id, location_id, resource.name, change)
+    for location_id in _locations(event, resource.name, change.record_id):
+        yield Placed(event.app_id, location_id, resource.name, change)
 
 
-def _kept(event: Event, resource: str, record_id: str) -> list[str]:
-    """The locations that the event is about and that are synced.
+def _locations(event: Event, resource: str, record_id: str) -> list[str]:
+    """The locations that the event is about. One that it names may have no plan.
 
     An agency's event about a user names no `locationId`. It lists its locations, or is about all of them.
     """
     named = event.payload.get("locationId"), event.payload.get("locations"), event.payload.get("companyId")
     match named:
         case (str() as location_id, _, _):
-            return [location_id] if _is_synced(event.app_id, location_id, resource) else []
+            return [location_id]
         case (None, list() as locations, _):
             plans = _plans(event, resource).filter(location_id__in=[one for one in locations if isinstance(one, str)])
         case (None, None, str() as company_id):
-            there = _plans(event, resource).filter(location_id__in=_locations(company_id))
+            there = _plans(event, resource).filter(location_id__in=_of_company(company_id))
             plans = _having_record(there, record_id)
         case _:
             return []
@@ -65,14 +73,7 @@ def _plans(event: Event, resource: str) -> PlanQuerySet[Plan]:
     return Plan.objects.filter(app=event.app_id, resource=resource, enabled=True)
 
 
-def _is_synced(app_id: int, location_id: str, resource: str) -> bool:
-    """Prepared, because nearly every event asks it: through the ORM it cost more than all else of the event."""
-    with prepared.cursor() as cursor:
-        cursor.execute(_IS_SYNCED, {"app": app_id, "location": location_id, "resource": resource})
-        return cursor.fetchone() is not None
-
-
-def _locations(company_id: str) -> QuerySet[Location, str]:
+def _of_company(company_id: str) -> QuerySet[Location, str]:
     return Location.objects.filter(company=company_id).values_list("id", flat=True)
 
 

@@ -16,13 +16,17 @@ It may raise. Retryable: it is called again later. Permanent or Untrusted: a rep
 a bug and is retried too. After a failure the event is handled alone, each handler in a savepoint, so a handler that
 fails undoes its own effects only.
 
+A handler that writes may also be registered with a function for the events of a whole batch (`batch=`): it does the
+same for all of them with one round trip to the database. It is called after the other handlers of the batch. When it
+fails, the batch is handled again, event by event.
+
 A batch keeps its row locks until all its events are handled. A handler that takes locks which other tenants need, such
 as that of the audit trail, is registered with `own_transaction=True`: then its event shares its transaction with none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 from django.db import transaction
@@ -35,6 +39,7 @@ from integrations.webhooks.models import Event
 log = structlog.get_logger(__name__)
 
 Handler = Callable[[Event], None]
+BatchHandler = Callable[[Sequence[Event]], None]
 
 KNOWN_TYPES = frozenset(event_types.event_types())
 
@@ -81,21 +86,34 @@ HANDLERS: dict[str, tuple[Handler, ...]] = {
     "LocationUpdate": (_location_changed,),
 }
 OWN_TRANSACTION = set(HANDLERS)  # those above write to the audit trail, which one transaction at a time may do
+BATCHES: dict[Handler, BatchHandler] = {}  # the handlers that take a whole batch at once
 
 
-def on(event_type: str, handler: Callable[[Event], None], *, own_transaction: bool = False) -> None:
-    """Register `handler` for every event of the type, after those registered before it. Call it at start-up."""
+def on(event_type: str, handler: Handler, *, batch: BatchHandler | None = None, own_transaction: bool = False) -> None:
+    """Register `handler` for every event of the type, after those registered before it. Call it at start-up.
+
+    `batch` does the same for several events, given in the order of the mailbox.
+    """
     registered = HANDLERS.get(event_type, ())
     if handler not in registered:
         HANDLERS[event_type] = (*registered, handler)
+    if batch is not None:
+        BATCHES[handler] = batch
     if own_transaction:
         OWN_TRANSACTION.add(event_type)
 
 
-def run(event: Event) -> None:
-    """Run the event's handlers in the caller's transaction. Raises whatever a handler raises."""
+def run(event: Event, later: dict[BatchHandler, list[Event]] | None = None) -> None:
+    """Run the event's handlers in the caller's transaction. Raises whatever a handler raises.
+
+    With `later`, the event is put there for those of its handlers that take a whole batch.
+    """
     for handler in HANDLERS.get(event.type, ()):
-        handler(event)
+        batch = BATCHES.get(handler)
+        if later is None or batch is None:
+            handler(event)
+        else:
+            later.setdefault(batch, []).append(event)
 
 
 def run_each(event: Event) -> Exception | None:

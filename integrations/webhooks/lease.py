@@ -31,8 +31,8 @@ BATCH = 50  # events that a worker handles in one transaction
 _CLAIM = """
 WITH free AS (
     SELECT id, lease_until FROM webhooks_mailbox
-    WHERE id = %(id)s::bigint AND (lease_until IS NULL OR lease_until <= %(now)s::timestamptz)
-    FOR NO KEY UPDATE SKIP LOCKED
+    WHERE {wanted} AND (lease_until IS NULL OR lease_until <= %(now)s::timestamptz)
+    {order} FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE webhooks_mailbox AS mailbox SET
     lease_owner = %(owner)s::text,
@@ -40,8 +40,10 @@ UPDATE webhooks_mailbox AS mailbox SET
     alone = CASE WHEN free.lease_until IS NULL THEN alone ELSE %(batch)s::smallint END,
     deaths = CASE WHEN free.lease_until IS NULL OR in_hand IS NULL THEN deaths ELSE deaths + 1 END
 FROM free WHERE mailbox.id = free.id
-RETURNING mailbox.app_id, mailbox.alone, mailbox.in_hand, mailbox.deaths, free.lease_until IS NOT NULL
+RETURNING mailbox.id, mailbox.alone, mailbox.in_hand, mailbox.deaths, free.lease_until IS NOT NULL
 """
+_CLAIM_ONE = _CLAIM.format(wanted="id = %(id)s::bigint", order="")
+_CLAIM_NEXT = _CLAIM.format(wanted="due_at <= %(now)s::timestamptz", order="ORDER BY due_at LIMIT 1")
 _RECORD_EVENT_ALONE = """
 UPDATE webhooks_mailbox SET
     lease_until = %(until)s::timestamptz,
@@ -58,11 +60,16 @@ WHERE id = %(id)s::bigint AND lease_owner = %(owner)s::text
 _EXCLUDE_DELIVERIES = """
 SELECT FROM webhooks_mailbox WHERE id = %(id)s::bigint AND lease_owner = %(owner)s::text FOR UPDATE SKIP LOCKED
 """
+# With events that are due, the mailbox is due since the oldest of them is. That is not always the next one, because the
+# vendor's order is not that of their arrival. A next event that is postponed holds up all behind it.
 _RELEASE = """
 UPDATE webhooks_mailbox SET
     lease_owner = '', lease_until = NULL,
     due_at = COALESCE((
-        SELECT due_at FROM webhooks_event WHERE mailbox_id = webhooks_mailbox.id AND status = 'pending'
+        SELECT CASE WHEN due_at > %(now)s::timestamptz THEN due_at ELSE (
+            SELECT min(due_at) FROM webhooks_event WHERE mailbox_id = %(id)s::bigint AND status = 'pending'
+        ) END
+        FROM webhooks_event WHERE mailbox_id = %(id)s::bigint AND status = 'pending'
         ORDER BY occurred_at, id LIMIT 1
     ), %(otherwise)s::timestamptz)
 WHERE id = %(id)s::bigint AND lease_owner = %(owner)s::text
@@ -73,21 +80,22 @@ class LeaseLost(Exception):
     """Another worker has taken the mailbox over. `mailbox.drain` catches it and stops."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lease:
     """A mailbox that one worker has claimed.
 
     `orphaned`: the lease of the worker before ran out. `alone`: how many of the next events are handled one at a time.
     `in_hand`: the id of the event that a worker was handling alone when it died; `deaths`: how many died over it.
+    `is_released`: given back by this worker.
     """
 
     mailbox_id: int
     owner: str
-    app_id: int
     orphaned: bool = False
     alone: int = 0
     in_hand: int | None = None
     deaths: int = 0
+    is_released: bool = False
 
 
 def free(now: datetime) -> Q:
@@ -97,16 +105,24 @@ def free(now: datetime) -> Q:
 
 def claim(mailbox_id: int) -> Lease | None:
     """Claim the mailbox. None while another worker has the lease."""
+    return _claim(_CLAIM_ONE, id=mailbox_id)
+
+
+def claim_next() -> Lease | None:
+    """Claim the mailbox that has been due for longest and for which no message is on its way. None without one."""
+    return _claim(_CLAIM_NEXT)
+
+
+def _claim(statement: str, **values: int) -> Lease | None:
     owner = new_owner()
     now = clock.now()
-    values = {"id": mailbox_id, "owner": owner, "now": now, "until": now + LEASE_TERM, "batch": BATCH}
     with prepared.cursor() as cursor:
-        cursor.execute(_CLAIM, values)
+        cursor.execute(statement, {"owner": owner, "now": now, "until": now + LEASE_TERM, "batch": BATCH, **values})
         row = cursor.fetchone()
     if row is None:
         return None
-    app_id, alone, in_hand, deaths, orphaned = row
-    return Lease(mailbox_id, owner, app_id, orphaned=orphaned, alone=alone, in_hand=in_hand, deaths=deaths)
+    mailbox_id, alone, in_hand, deaths, orphaned = row
+    return Lease(mailbox_id, owner, orphaned=orphaned, alone=alone, in_hand=in_hand, deaths=deaths)
 
 
 def record_event_alone(lease: Lease, event_id: int) -> None:
@@ -123,19 +139,38 @@ def fence(lease: Lease) -> None:
 
 
 def release(lease: Lease) -> None:
-    """Give the mailbox back, due again when its first pending event is.
+    """Give the mailbox back, due since or when its pending events are. Nothing if that was done before.
 
     Without one it is not due, unless a delivery is being stored at this moment: then the mailbox is due now, and the
     next worker sees that event. Raises LeaseLost if another worker has it.
     """
-    values = _values(lease)
-    with transaction.atomic(), prepared.cursor() as cursor:
-        cursor.execute(_EXCLUDE_DELIVERIES, values)
-        excluded = cursor.fetchone() is not None
-        # A separate statement: it sees all that was committed before the lock.
-        cursor.execute(_RELEASE, {**values, "otherwise": None if excluded else clock.now()})
-        if not cursor.rowcount:
-            raise LeaseLost
+    if lease.is_released:
+        return
+    with transaction.atomic():
+        _release(lease, otherwise=None if _exclude_deliveries(lease) else clock.now())
+
+
+def fence_or_release(lease: Lease) -> bool:
+    """Release the mailbox in the caller's transaction. While a delivery is being stored, `fence` it and return False.
+
+    Raises LeaseLost if another worker has it.
+    """
+    if not _exclude_deliveries(lease):
+        fence(lease)
+        return False
+    _release(lease, otherwise=None)
+    return True
+
+
+def _exclude_deliveries(lease: Lease) -> bool:
+    with prepared.cursor() as cursor:
+        cursor.execute(_EXCLUDE_DELIVERIES, _values(lease))
+        return cursor.fetchone() is not None
+
+
+def _release(lease: Lease, otherwise: datetime | None) -> None:
+    """A statement after `_exclude_deliveries`, so it sees all that was committed before the lock."""
+    _update(_RELEASE, lease, now=clock.now(), otherwise=otherwise)
 
 
 def _update(statement: str, lease: Lease, **more: Any) -> None:

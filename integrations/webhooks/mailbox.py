@@ -3,13 +3,17 @@
 1. Claim the lease. A worker that finds it taken returns.
 2. Settle the oldest pending events (`occurred_at`, then `id`), a batch in one transaction, and again, until nothing is
    due or the turn is over.
-3. Release. `lease.release` sees every event that was stored before it, or leaves the mailbox due.
-4. A mailbox that one turn does not finish is due at once: the dispatcher sends it again, behind those that wait longer.
+3. Release, with the last batch. `lease.release` sees every event that was stored before it, or leaves the mailbox due.
+4. A mailbox that one turn does not finish is due since its oldest event: the dispatcher sends it again, behind those
+   that wait longer.
 
 **Turns.** The dispatcher takes the mailbox with the event that has waited longest, so tenants wait equally long,
-however many events they have. One worker at a time drains a mailbox. A turn of fixed length would therefore limit a
-busy tenant to a few events between two messages, so the length follows the backlog: half of it. After `SHARE_SECONDS`
-the turn ends anyway if the next event of another mailbox has waited longer.
+however many events they have. One worker at a time drains a mailbox, so a tenant takes one thread. A turn goes on until
+nothing is due, for `TURN_SECONDS` at most: a turn of fixed length would limit a busy tenant to a few events between two
+messages. Every `SHARE_SECONDS` it ends if a mailbox that no worker has begun has waited longer.
+
+**Messages.** A message costs more than an event. So a worker that has drained the mailbox of its message goes on with
+those that have waited longest, for `SHARE_SECONDS` (`drain_others`): then other urgent work gets its thread.
 
 **Deaths.** A killed worker leaves its lease behind. When that runs out, the dispatcher finds the mailbox, and the
 events in flight are handled again from the start: nothing of them was committed. They are handled one at a time, and
@@ -19,17 +23,19 @@ each is recorded before (`lease.record_event_alone`). So an event that kills its
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import takewhile
 
 import structlog
-from django.db import Error, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db import DEFAULT_DB_ALIAS, Error, transaction
+from django.db.models import Exists, Min, OuterRef
 
-from integrations.core import clock, dispatch
+from integrations.core import clock, dispatch, prepared
 from integrations.core.errors import StoreUnavailable
-from integrations.tenants.models import App
+from integrations.core.process import stopping
 from integrations.webhooks import handlers
 from integrations.webhooks import lease as leases
 from integrations.webhooks.lease import BATCH, Lease, LeaseLost
@@ -38,9 +44,15 @@ from integrations.webhooks.settle import settle, settle_batch, worker_died
 
 log = structlog.get_logger(__name__)
 
-TURN_EVENTS = 100  # of a mailbox with a small backlog
 TURN_SECONDS = 15.0
-SHARE_SECONDS = 2.0
+SHARE_SECONDS = 1.0
+
+_FIELDS = [field.attname for field in Event._meta.concrete_fields]  # noqa: SLF001 - Django's documented name
+_PAYLOAD = _FIELDS.index("payload")
+_NEXT = f"""
+SELECT {", ".join(_FIELDS)} FROM webhooks_event
+WHERE mailbox_id = %(id)s::bigint AND status = 'pending' ORDER BY occurred_at, id LIMIT %(limit)s::integer
+"""  # noqa: S608 - the model's own columns
 
 
 def drain(mailbox_id: int) -> int:
@@ -49,19 +61,45 @@ def drain(mailbox_id: int) -> int:
     Returns 0 at once when another worker has the lease. Raises StoreUnavailable when the database goes away: the lease
     then runs out by itself.
     """
-    try:
+    with _database(mailbox_id):
         lease = leases.claim(mailbox_id)
-        if lease is None:
-            return 0
+        return 0 if lease is None else _drain(lease)
+
+
+def drain_others(seconds: float) -> int:
+    """Drain other due mailboxes, the longest waiting first, until none is due or so much time is over.
+
+    Returns how many were drained. Ends early in a process that is about to end. Raises StoreUnavailable.
+    """
+    drained = 0
+    until = clock.monotonic() + seconds
+    with _database(None):
+        while clock.monotonic() < until and not stopping.is_requested():
+            lease = leases.claim_next()
+            if lease is None:
+                break
+            _drain(lease)
+            drained += 1
+    return drained
+
+
+@contextmanager
+def _database(mailbox_id: int | None) -> Iterator[None]:
+    try:
+        yield
+    except Error as error:
+        raise StoreUnavailable("the mailbox's database is away", mailbox_id=mailbox_id) from error
+
+
+def _drain(lease: Lease) -> int:
+    try:
         if lease.orphaned:
             worker_died(lease)
         settled = _Turn(lease).run()
         leases.release(lease)
     except LeaseLost:
-        log.warning("mailbox.lease_lost", mailbox_id=mailbox_id)
+        log.warning("mailbox.lease_lost", mailbox_id=lease.mailbox_id)
         return 0
-    except Error as error:
-        raise StoreUnavailable("the mailbox's database is away", mailbox_id=mailbox_id) from error
     return settled
 
 
@@ -99,17 +137,15 @@ class _Turn:
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
         self.settled = 0
-        self.longest = TURN_EVENTS
         self.alone = lease.alone
         self.started = self.shared_at = clock.monotonic()
-        self.app: App | None = None
 
     def run(self) -> int:
         """Settle events until nothing is due or the turn is over. Returns how many."""
         while events := self._due():
             settled = self._settle(events)
             self.settled += settled
-            if not settled or self._is_over():
+            if not settled or self.lease.is_released or self._is_over():
                 break
         return self.settled
 
@@ -121,26 +157,20 @@ class _Turn:
             return int(settle(self.lease, first))
         if not _may_share(first):
             return int(settle(self.lease, first))
-        return settle_batch(self.lease, list(takewhile(_may_share, events)), until=self.started + TURN_SECONDS)
+        batch = list(takewhile(_may_share, events))
+        is_last = len(batch) == len(events) < BATCH
+        return settle_batch(self.lease, batch, until=self.started + TURN_SECONDS, last=is_last)
 
     def _due(self) -> list[Event]:
         """The next events that are due, in order; one that is not due holds up those behind it."""
         now = clock.now()
-        limit = 1 if self.alone else max(1, min(BATCH, self.longest - self.settled))
-        events = list(takewhile(lambda event: event.due_at <= now, _pending(self.lease.mailbox_id)[:limit]))
-        for event in events:
-            self.app = self.app or App.objects.get(pk=self.lease.app_id)
-            event.app = self.app
-        return events
+        events = _next(self.lease.mailbox_id, 1 if self.alone else BATCH)
+        return list(takewhile(lambda event: event.due_at <= now, events))
 
     def _is_over(self) -> bool:
         now = clock.monotonic()
         if now - self.started >= TURN_SECONDS:
             return True
-        if self.settled >= self.longest:
-            self.longest = max(TURN_EVENTS, (self.settled + _pending(self.lease.mailbox_id).count()) // 2)
-            if self.settled >= self.longest:
-                return True
         if now - self.shared_at >= SHARE_SECONDS:
             self.shared_at = now
             return _another_waits_longer(self.lease.mailbox_id)
@@ -152,10 +182,18 @@ def _may_share(event: Event) -> bool:
     return not event.attempts and event.type not in handlers.OWN_TRANSACTION
 
 
-def _pending(mailbox_id: int) -> QuerySet[Event]:
-    return Event.objects.filter(mailbox_id=mailbox_id, status=Event.Status.PENDING).order_by("occurred_at", "id")
+def _next(mailbox_id: int, limit: int) -> list[Event]:
+    """The first pending events, in the vendor's order. Prepared, because every turn asks it."""
+    with prepared.cursor() as cursor:
+        cursor.execute(_NEXT, {"id": mailbox_id, "limit": limit})
+        rows = [list(row) for row in cursor.fetchall()]
+    for row in rows:
+        row[_PAYLOAD] = json.loads(row[_PAYLOAD])  # Django's connections give JSON as text
+    return [Event.from_db(DEFAULT_DB_ALIAS, _FIELDS, row) for row in rows]
 
 
 def _another_waits_longer(mailbox_id: int) -> bool:
-    head = _pending(mailbox_id).values_list("due_at", flat=True).first()
-    return head is not None and Mailbox.objects.filter(leases.free(clock.now()), due_at__lt=head).exists()
+    """Whether a mailbox that no worker has begun is due since before the oldest event here."""
+    mine = Event.objects.filter(mailbox_id=mailbox_id, status=Event.Status.PENDING)
+    oldest = mine.aggregate(oldest=Min("due_at"))["oldest"]
+    return oldest is not None and Mailbox.objects.filter(leases.free(clock.now()), due_at__lt=oldest).exists()

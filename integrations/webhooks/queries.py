@@ -72,7 +72,7 @@ def unsettled() -> dict[str, Unsettled]:
 
 @dataclass(frozen=True, slots=True)
 class TenantDelay:
-    """How long the next event of a tenant has waited since it was received, in seconds."""
+    """How long the oldest pending event of a tenant has waited since it was received, in seconds."""
 
     app: str
     tenant: str
@@ -90,7 +90,7 @@ class Delays:
 
 
 def delays(now: datetime, *, shown: int = 5) -> Delays:
-    """How long events wait now, by tenant. One index look-up per mailbox that is not idle."""
+    """How long events wait now, by tenant. Reads the pending events, through their index."""
     busy = Mailbox.objects.filter(due_at__isnull=False).annotate(since=waiting_since()).filter(since__isnull=False)
     rows = list(busy.order_by("since").values_list("app__name", "tenant", "since"))
     found = [TenantDelay(app, tenant, max(0.0, (now - since).total_seconds())) for app, tenant, since in rows]
@@ -101,9 +101,12 @@ def delays(now: datetime, *, shown: int = 5) -> Delays:
 
 
 def waiting_since() -> Subquery:
-    """Annotation of mailboxes: when the next event was received. None without a pending event."""
+    """Annotation of mailboxes: when their oldest pending event was received. None without one.
+
+    It is not always the next one: the vendor's order is not that of arrival.
+    """
     pending = Event.objects.filter(mailbox=OuterRef("pk"), status=Event.Status.PENDING)
-    return Subquery(pending.order_by("occurred_at", "id").values("received_at")[:1])
+    return Subquery(pending.order_by().values("mailbox").annotate(since=Min("received_at")).values("since"))
 
 
 def not_installed(now: datetime) -> int:

@@ -1,10 +1,11 @@
 """Settles events: handles and marks them in one transaction; retries, and poisons what keeps failing.
 
-The fence and the marks are the transaction's last statements. If another worker has the lease by then, this worker had
-stalled, and everything it did is rolled back.
+The marks and the fence are the transaction's last statements. If another worker has the lease by then, this worker had
+stalled, and everything it did is rolled back. The last batch of a turn releases the mailbox in the same transaction.
 
-A batch has no savepoints, because most batches succeed and a savepoint costs as much as a handler. When an event of it
-fails, the batch is rolled back, the events before it are handled again without it, and then it is handled alone.
+A batch has no savepoints, because most batches succeed and a savepoint costs as much as a handler. When it fails, it is
+rolled back and handled again, event by event. When an event of it fails then, the batch is rolled back, the events
+before it are handled again without it, and then it is handled alone.
 
 After a retryable failure the event gets a later due time, which also delays its mailbox: the events behind it may
 depend on it. When its retries are used up, or repeating cannot help, the event is *poisoned*: the mailbox continues
@@ -17,8 +18,7 @@ So the next worker handles those events one at a time. An event over which two w
 from __future__ import annotations
 
 import traceback
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -28,7 +28,8 @@ from integrations.core import clock, prepared
 from integrations.core.celery_tasks import backoff
 from integrations.core.errors import IntegrationError, Permanent, Retryable, Untrusted
 from integrations.webhooks import handlers
-from integrations.webhooks.lease import Lease, fence
+from integrations.webhooks.handlers import BatchHandler
+from integrations.webhooks.lease import Lease, fence, fence_or_release
 from integrations.webhooks.models import Event
 
 log = structlog.get_logger(__name__)
@@ -40,8 +41,9 @@ BATCH_TIME = timedelta(seconds=2)  # a batch with slower handlers is committed a
 
 _MARK_HANDLED = """
 UPDATE webhooks_event
-SET status = %(status)s::text, attempts = attempts + 1, processed_at = %(now)s::timestamptz, error_code = '', error = ''
-WHERE id = ANY(%(ids)s::bigint[])
+SET status = handled.status, attempts = attempts + 1, processed_at = %(now)s::timestamptz, error_code = '', error = ''
+FROM unnest(%(ids)s::bigint[], %(statuses)s::text[]) AS handled (id, status)
+WHERE webhooks_event.id = handled.id
 """
 
 
@@ -49,6 +51,10 @@ class WorkerDied(Permanent):
     """Worker processes died while they handled the event alone; the cause is unknown."""
 
     code = "worker_died"
+
+
+class _BatchFailed(Exception):
+    """A handler of a whole batch raised an error, for an event of it that is not known."""
 
 
 class _HandlerFailed(Exception):
@@ -59,14 +65,18 @@ class _HandlerFailed(Exception):
         self.index, self.error = index, error
 
 
-def settle_batch(lease: Lease, events: Sequence[Event], *, until: float) -> int:
+def settle_batch(lease: Lease, events: Sequence[Event], *, until: float, last: bool = False) -> int:
     """Handle the first of these events together, in order. Returns how many were settled, from the first one on.
 
-    0 when the first one has to be tried again later. `until`, on the monotonic clock, is when the turn ends. Raises
+    0 when the first one has to be tried again later. `until`, on the monotonic clock, is when the turn ends. `last`:
+    nothing is known to be due behind these events, so the mailbox is released with them if it can be. Raises
     LeaseLost, and the database's own errors.
     """
     try:
-        return _settle_together(lease, events, until)
+        try:
+            return _settle_together(lease, events, until, last=last, later={})
+        except _BatchFailed:
+            return _settle_together(lease, events, until, last=last, later=None)
     except _HandlerFailed as failed:
         if failed.index:
             return settle_batch(lease, events[: failed.index], until=until)
@@ -111,30 +121,48 @@ def worker_died(lease: Lease) -> None:
     )
 
 
-def _settle_together(lease: Lease, events: Sequence[Event], until: float) -> int:
+def _settle_together(
+    lease: Lease, events: Sequence[Event], until: float, *, last: bool, later: dict[BatchHandler, list[Event]] | None
+) -> int:
+    """Handle and mark the events in one transaction. `later` collects them for handlers of whole batches; None: one by
+    one.
+    """
     handled: list[Event] = []
+    released = False
     renew_at = clock.now() + BATCH_TIME  # on the wall clock, as the lease's term is
     with transaction.atomic():
         for index, event in enumerate(events):
             try:
-                handlers.run(event)
+                handlers.run(event, later)
             except Exception as error:  # a handler may fail in any way
                 raise _HandlerFailed(index, error) from error
             handled.append(event)
             if clock.monotonic() >= until or clock.now() >= renew_at:
                 break
-        fence(lease)
+        _run_batches(later or {})
         _mark_handled(handled)
+        if last and len(handled) == len(events):
+            released = fence_or_release(lease)
+        else:
+            fence(lease)
+    lease.is_released = released
     return len(handled)
 
 
-def _mark_handled(events: Iterable[Event]) -> None:
-    ids: dict[str, list[int]] = defaultdict(list)
-    for event in events:
-        ids[handlers.settled_status(event.type)].append(event.pk)
+def _run_batches(collected: dict[BatchHandler, list[Event]]) -> None:
+    for handler, events in collected.items():
+        try:
+            handler(events)
+        except Exception as error:  # a handler may fail in any way
+            log.warning("webhook.batch_failed", handler=handler.__qualname__, reason=type(error).__name__)
+            raise _BatchFailed from error
+
+
+def _mark_handled(events: Sequence[Event]) -> None:
+    ids = [event.pk for event in events]
+    statuses = [handlers.settled_status(event.type).value for event in events]
     with prepared.cursor() as cursor:
-        for status, handled in ids.items():
-            cursor.execute(_MARK_HANDLED, {"status": str(status), "now": clock.now(), "ids": handled})
+        cursor.execute(_MARK_HANDLED, {"now": clock.now(), "ids": ids, "statuses": statuses})
 
 
 def _failed(event: Event, error: Exception) -> bool:

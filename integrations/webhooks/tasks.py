@@ -23,8 +23,9 @@ SOURCE = dispatch.DueSource(
 
 @task("webhooks.drain")
 def drain(mailbox_id: int, **_: Any) -> None:
-    """Handle what is due in one mailbox."""
+    """Handle what is due in one mailbox, and then in others that wait."""
     mailbox.drain(mailbox_id)
+    mailbox.drain_others(mailbox.SHARE_SECONDS)
 
 
 @task("webhooks.tidy")

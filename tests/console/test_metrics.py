@@ -12,6 +12,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
+from integrations.console import report
 from integrations.console.metrics import registry
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
@@ -70,6 +71,11 @@ def test_events_are_counted_by_what_they_wait_for(agency: Installation) -> None:
     assert found["hlapp_events_oldest_seconds", "pending"] >= 300
     assert found["hlapp_events_oldest_seconds", "poisoned"] >= 300
     assert found["hlapp_mailboxes_behind",] == 1
+    assert found["hlapp_mailbox_delay_seconds", "median"] >= 300
+    assert found["hlapp_mailbox_delay_seconds", "longest"] >= 300
+    inbox = report.collect(now)["inbox"]
+    assert (inbox["delay_median_seconds"], inbox["delay_longest_seconds"]) == (300, 300)
+    assert inbox["delay_longest_of"] == "location:loc1"
 
 
 @pytest.mark.django_db

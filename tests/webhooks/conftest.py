@@ -94,10 +94,11 @@ def post(app: App, client: Client) -> Post:
 @pytest.fixture
 def on() -> Iterator[Callable[[str, handlers.Handler], None]]:
     """`handlers.on`; its registrations end with the test."""
-    before = dict(handlers.HANDLERS)
+    before, batches = dict(handlers.HANDLERS), dict(handlers.BATCHES)
     yield handlers.on
-    handlers.HANDLERS.clear()
-    handlers.HANDLERS.update(before)
+    for registry, entries in ((handlers.HANDLERS, before), (handlers.BATCHES, batches)):
+        registry.clear()
+        registry.update(entries)
 
 
 @pytest.fixture

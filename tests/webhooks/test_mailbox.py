@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -207,17 +207,16 @@ def test_a_broken_statement_in_a_handler_poisons_nothing_but_its_own_transaction
     assert (failing.status, failing.attempts, failing.error[:9]) == ("pending", 1, "DataError")
 
 
-def test_a_long_mailbox_is_handed_on_so_that_no_tenant_keeps_a_worker(
-    stored: Stored,
-    handling: Handling,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_turn_that_is_over_leaves_the_mailbox_due(
+    stored: Stored, handling: Handling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mailbox, "TURN_EVENTS", 3)
+    monkeypatch.setattr(mailbox, "TURN_SECONDS", 0.0)
+    monkeypatch.setattr(mailbox, "BATCH", 3)
     box = {stored(second).mailbox_id for second in range(4)}.pop()
-    assert mailbox.drain(box) == 3
+    assert mailbox.drain(box) == 1, "the time is over after the first event"
     assert Mailbox.objects.get().lease_until is None
     assert mailbox.take_due(100, clock.now()) == [box]
-    assert mailbox.drain(box) == 1
+    assert [mailbox.drain(box) for _ in range(3)] == [1, 1, 1]
     assert Mailbox.objects.get().due_at is None
     assert handling.seen == [0, 1, 2, 3]
 
@@ -264,6 +263,48 @@ def test_the_events_of_a_batch_share_one_transaction_and_one_of_each_statement(
         assert mailbox.drain(box) == 40
     assert handling.seen == list(range(40))
     assert set(Event.objects.values_list("status", "attempts")) == {("done", 1)}
+
+
+class Batches(Handling):
+    """A handler that takes a whole batch at once too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[int]] = []
+
+    def together(self, events: Sequence[Event]) -> None:
+        self.batches.append([event.payload["second"] for event in events])
+        for event in events:
+            Location.objects.create(id=f"together-{event.payload['second']}", created_at=clock.now())
+            if event.payload["second"] in self.failures:
+                raise self.failures[event.payload["second"]]
+
+
+@pytest.fixture
+def batches(on: On) -> Batches:
+    handler = Batches()
+    handlers.on("Tested", handler, batch=handler.together)
+    return handler
+
+
+def test_a_handler_of_batches_gets_the_events_at_once_and_in_order(stored: Stored, batches: Batches, on: On) -> None:
+    each: list[int] = []
+    on("Tested", lambda event: each.append(event.payload["second"]))
+    for second in (2, 0, 1):
+        box = stored(second).mailbox_id
+    assert mailbox.drain(box) == 3
+    assert (batches.batches, batches.seen, each) == ([[0, 1, 2]], [], [0, 1, 2])
+
+
+def test_a_batch_that_fails_at_once_is_handled_event_by_event(stored: Stored, batches: Batches) -> None:
+    batches.failures[2] = GrantRevoked("install again")
+    for second in range(4):
+        box = stored(second).mailbox_id
+    assert mailbox.drain(box) == 4
+    assert batches.seen[:3] == [0, 1, 2], "the guilty one is found by a second pass"
+    statuses = list(Event.objects.order_by("occurred_at").values_list("status", flat=True))
+    assert statuses == ["done", "done", "poisoned", "done"]
+    assert set(Location.objects.values_list("id", flat=True)) == {f"together-{second}" for second in (0, 1, 3)}
 
 
 def test_one_failure_in_a_batch_costs_the_others_nothing_but_a_repetition(stored: Stored, handling: Handling) -> None:
@@ -316,12 +357,60 @@ def test_a_batch_with_slow_handlers_is_committed_as_far_as_it_is(
     assert done_before == [0, 0, 2, 2, 4]
 
 
-def test_the_turn_of_a_busy_tenant_follows_its_backlog(
+def test_the_turn_of_a_busy_tenant_takes_its_whole_backlog(
     stored: Stored, handling: Handling, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mailbox, "TURN_EVENTS", 3)
+    monkeypatch.setattr(mailbox, "BATCH", 3)
     box = {stored(second).mailbox_id for second in range(20)}.pop()
-    assert [mailbox.drain(box) for _ in range(4)] == [10, 5, 3, 2]
+    assert mailbox.drain(box) == 20
+    assert handling.seen == list(range(20))
+
+
+def test_a_mailbox_is_due_since_its_oldest_event_and_not_since_the_next_one(
+    stored: Stored, on: On, travel: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor's order is not that of arrival: what comes late goes first, and does not make the others younger."""
+    monkeypatch.setattr(mailbox, "TURN_SECONDS", 0.0)
+    on("Tested", lambda event: None)
+    box = stored(9).mailbox_id
+    oldest = clock.now()
+    travel.shift(60)
+    stored(1), stored(2)
+    mailbox.drain(box)
+    assert Mailbox.objects.get().due_at == oldest
+    other = stored(0, tenant="location:other")
+    Mailbox.objects.filter(id=other.mailbox_id).update(due_at=clock.now() - timedelta(seconds=30))
+    assert mailbox.take_due(2, clock.now()) == [box, other.mailbox_id]
+
+
+def test_a_worker_goes_on_with_the_mailboxes_that_have_waited_longest(
+    stored: Stored, on: On, travel: time_machine.Traveller
+) -> None:
+    seen: list[str] = []
+    on("Tested", lambda event: seen.append(event.mailbox.tenant))
+    for name in ("late", "sent", "early", "latest"):
+        stored(0, tenant=name)
+    start = clock.now()
+    for name, seconds in {"early": -3, "late": -2, "latest": -1, "sent": 5, "leased": -9}.items():
+        box, _ = Mailbox.objects.get_or_create(app=App.objects.get(), tenant=name)
+        Mailbox.objects.filter(id=box.pk).update(due_at=start + timedelta(seconds=seconds))
+    Mailbox.objects.filter(tenant="leased").update(lease_until=start + timedelta(seconds=9), lease_owner="another")
+    assert mailbox.drain_others(60.0) == 3
+    assert seen == ["early", "late", "latest"], "not the one whose message is on its way, nor the one of another worker"
+    assert set(Mailbox.objects.exclude(due_at=None).values_list("tenant", flat=True)) == {"sent", "leased"}
+
+
+def test_a_worker_goes_on_for_a_limited_time_and_not_while_its_process_ends(
+    stored: Stored, on: On, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on("Tested", lambda event: None)
+    for number in range(3):
+        stored(0, tenant=f"location:{number}")
+    assert mailbox.drain_others(0.0) == 0
+    monkeypatch.setattr(mailbox.stopping, "is_requested", lambda: True)
+    assert mailbox.drain_others(60.0) == 0
+    monkeypatch.undo()
+    assert mailbox.drain_others(60.0) == 3
 
 
 def test_after_a_while_a_turn_ends_for_a_tenant_that_has_waited_longer(

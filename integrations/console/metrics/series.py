@@ -85,7 +85,7 @@ def inbox(now: datetime) -> Iterator[Metric]:
     delays = webhooks.delays(now)
     yield _gauge(
         "mailbox_delay_seconds",
-        "How long the next event of a tenant has waited: the median and the longest of the tenants with any.",
+        "How long the oldest pending event of a tenant has waited: the median and the longest of the tenants with any.",
         ["of"],
         [(["median"], delays.median), (["longest"], delays.longest)],
     )
