@@ -47,17 +47,10 @@ def production(**_: Any) -> list[checks.CheckMessage]:
     rules = (
         ("W001", not settings.HTTPS, "PUBLIC_URL is plain HTTP.", "The marketplace accepts HTTPS addresses only."),
         ("W002", names_provider, "PUBLIC_URL names the provider.", "Listings demand a neutral address."),
-        ("W003", _is_shorter("SECRET_KEY", 32), "SECRET_KEY is short.", "Use 32 random characters or more."),
         ("W004", settings.DEBUG, _debug(), "Set DEBUG=false anywhere but on your own machine."),
         ("W005", settings.HTTPS and not settings.TRUSTED_PROXIES, no_proxy, "Set TRUSTED_PROXIES to their number."),
-        ("W006", _is_shorter("METRICS_TOKEN", 16), "METRICS_TOKEN is short.", "Use 16 random characters or more."),
     )
     return [checks.Warning(text, hint=hint, id=f"hlapp.{number}") for number, applies, text, hint in rules if applies]
-
-
-def _is_shorter(setting: str, length: int) -> bool:
-    """Whether a secret is set and has fewer characters than `length`."""
-    return 0 < len(getattr(settings, setting)) < length
 
 
 def _debug() -> str:

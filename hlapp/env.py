@@ -64,9 +64,10 @@ class Env:
         """Any text, stripped of white space at both ends."""
         return self._read(name, _Kind("text", str, ""), default)
 
-    def secret(self, name: str, default: str | None = None) -> str:
-        """Text that no message repeats."""
-        return self._read(name, _Kind("a secret", str, ""), default)
+    def secret(self, name: str, default: str | None = None, shortest: int = 0) -> str:
+        """Text that no message repeats, of at least `shortest` characters."""
+        expected = f"a secret of at least {shortest} random characters" if shortest else "a secret"
+        return self._read(name, _Kind(expected, _secret(shortest), ""), default)
 
     def flag(self, name: str, default: bool | None = None) -> bool:
         """true/false, 1/0, yes/no or on/off, in any case."""
@@ -144,6 +145,17 @@ def _integer(minimum: int) -> Callable[[str], int]:
         if number < minimum:
             raise _Malformed(f"found {number}")
         return number
+
+    return parse
+
+
+def _secret(shortest: int) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if len(raw) < shortest:
+            raise _Malformed(f"found {len(raw)} characters")
+        if len(set(raw)) < shortest // 4:
+            raise _Malformed("found few different characters")
+        return raw
 
     return parse
 

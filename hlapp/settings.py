@@ -14,13 +14,14 @@ from hlapp.env import Env
 from integrations.core.errors import BadRequest
 from integrations.core.process import memory
 from integrations.highlevel.signatures import load_keys
+from integrations.vault import keys as vault_keys
 from integrations.vault import sources as vault_sources
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env(os.environ)
 
 DEBUG = env.flag("DEBUG", default=False)
-SECRET_KEY = env.secret("SECRET_KEY")
+SECRET_KEY = env.secret("SECRET_KEY", shortest=0 if DEBUG else 32)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else None)
 PUBLIC_URL = env.url("PUBLIC_URL")
 # Number of reverse proxies in front: the client's address is that far from the right in X-Forwarded-For. The web
@@ -54,6 +55,9 @@ try:
 except vault_sources.SourceFailed as error:
     VAULT_KEYS = []
     env.reject("VAULT_KEYS", str(error))
+# An older key may be weak: it has to open what it sealed until `manage.py vault rotate` is done.
+if VAULT_KEYS and not DEBUG and vault_keys.is_weak(VAULT_KEYS[0]):
+    env.reject("VAULT_KEYS", "starts with a key that is not random: put one of `openssl rand -base64 32` before it")
 
 # Where a grant waits, sealed, while the database is away (tokens.spool): a disk that outlives the process.
 SPOOL_DIR = env.text("SPOOL_DIR", default=str(BASE_DIR / ".hlapp" / "spool"))
@@ -98,8 +102,6 @@ _MEMORY_MB = env.integer("WORKER_MEMORY_MB", default=min(1024, memory.container_
 WORKER_MEMORY_BYTES = _MEMORY_MB * 2**20
 # A job run that makes no call and shows no progress for so long counts as hung (integrations/core/worker/guard.py).
 JOB_SILENT_SECONDS = env.integer("JOB_SILENT_SECONDS", default=90, minimum=5)
-
-env.check()
 
 # --- Django ----------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
@@ -186,11 +188,19 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 LOGIN_REDIRECT_URL = "admin:index"  # the only sign-in there is
 CSRF_FAILURE_VIEW = "integrations.console.errors.responses.form_expired"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# The proxy says with X-Forwarded-Proto which requests came over HTTPS; all others are redirected there. Probes call a
+# process directly, and a redirect would lose a webhook.
+SECURE_SSL_REDIRECT = env.flag("SSL_REDIRECT", default=HTTPS)
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)/?$", r"^webhooks(/|$)"]
+SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", default=31_536_000 if HTTPS else 0)
+# W005, W021: whether other hosts of the domain serve HTTPS is not for this app to say. W002: the middleware
+# `SecurityHeaders` sets X-Frame-Options, because the page inside HighLevel is framed.
+SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 
 # --- Metrics ---------------------------------------------------------------------------------------------------
-METRICS_TOKEN = env.secret("METRICS_TOKEN", default="")
+METRICS_TOKEN = env.secret("METRICS_TOKEN", default="", shortest=0 if DEBUG else 16)
 
 # --- Logs and error reports ------------------------------------------------------------------------------------
 LOGGING_CONFIG = "hlapp.logs.configure"
@@ -223,3 +233,5 @@ UNFOLD = {
         }
     },
 }
+
+env.check()

@@ -1,4 +1,7 @@
-"""URLs of the console. None names the vendor: marketplace listings demand neutral URLs."""
+"""URLs of the console. None names the vendor: marketplace listings demand neutral URLs.
+
+Probes answer with and without the trailing slash, because many of those who call them follow no redirect.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ urlpatterns = [
     path("embed/session", embed.session, name="embed-session"),
     path("admin/login/", views.sign_in, name="sign-in"),  # before the admin's own URLs, so this view is used
     path("healthz", views.healthz, name="healthz"),
+    path("healthz/", views.healthz),
     path("readyz", views.readyz, name="readyz"),
+    path("readyz/", views.readyz),
     path("metrics", views.exposition, name="metrics"),
+    path("metrics/", views.exposition),
 ]

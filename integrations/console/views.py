@@ -49,13 +49,17 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Readiness: 200 when every service this process needs answers, else 503. The body says which failed."""
+    """Readiness: 200 when every service this process needs answers, else 503. The body says which failed.
+
+    What each probe found (`note`: versions, reasons) only the holder of `METRICS_TOKEN` reads, and in development
+    everybody. `manage.py doctor` says it too.
+    """
     results = health.run_probes()
     ready = all(result.ok for result in results.values())
-    body = {
-        "status": "ok" if ready else "failed",
-        "checks": {name: asdict(result) for name, result in results.items()},
-    }
+    checks = {name: asdict(result) for name, result in results.items()}
+    if not (settings.DEBUG or _has_token(request)):
+        checks = {name: {**check, "note": ""} for name, check in checks.items()}
+    body = {"status": "ok" if ready else "failed", "checks": checks}
     return JsonResponse(body, status=200 if ready else 503)
 
 
@@ -74,7 +78,9 @@ def exposition(request: HttpRequest) -> HttpResponse:
 
 
 def _may_scrape(request: HttpRequest) -> bool:
+    return _has_token(request) or (request.user.is_active and request.user.is_staff)
+
+
+def _has_token(request: HttpRequest) -> bool:
     token = settings.METRICS_TOKEN
-    if token and constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}"):
-        return True
-    return request.user.is_active and request.user.is_staff
+    return bool(token) and constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {token}")

@@ -1,6 +1,7 @@
 """Issues and consumes the OAuth `state` (RFC 6749 section 10.12): one use, ten minutes, one browser.
 
-One conditional UPDATE consumes it, so of two callbacks with the same state exactly one succeeds.
+One conditional UPDATE consumes it, so of two callbacks with the same state exactly one succeeds. Only the browser that
+it was issued to consumes it: another one that knows the state changes nothing.
 """
 
 from __future__ import annotations
@@ -33,18 +34,18 @@ def issue(app: App, *, browser: str, claimant: str, now: datetime) -> str:
 
 
 def consume(state: str, *, browser: str, now: datetime) -> InstallState:
-    """Use the state up, even when it is refused. Raises StateInvalid: unknown, used, expired, or of another browser."""
+    """Use the state up. Raises StateInvalid: unknown, of another browser, used, or expired."""
     row = InstallState.objects.select_related("app").filter(digest=_digest(state)).first()
     if row is None:
         raise StateInvalid(f"this installation was not started here: {START_AGAIN}")
+    if not browser or not secrets.compare_digest(bytes(row.browser), _digest(browser)):
+        raise StateInvalid(f"the installation was started in another browser: {START_AGAIN}")
     if not InstallState.objects.filter(pk=row.pk, consumed_at__isnull=True).update(consumed_at=now):
         raise StateInvalid(
             f"this installation link was used before: if it succeeded nothing is left to do, otherwise {START_AGAIN}"
         )
     if row.expires_at < now:
         raise StateInvalid(f"the installation took longer than ten minutes: {START_AGAIN}")
-    if not browser or bytes(row.browser) != _digest(browser):
-        raise StateInvalid(f"the installation was started in another browser: {START_AGAIN}")
     return row
 
 

@@ -1,4 +1,4 @@
-"""URLs of the install pages and of the OAuth callback."""
+"""URLs of the install pages and of the OAuth callback, which answers with and without the trailing slash."""
 
 from __future__ import annotations
 
@@ -10,4 +10,5 @@ urlpatterns = [
     path("install/", views.install, name="install"),
     path("install/done/<str:signed>", views.result, name="install_result"),
     path("oauth/callback", views.callback, name="oauth_callback"),
+    path("oauth/callback/", views.callback),
 ]

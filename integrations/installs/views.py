@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 from django.conf import settings
@@ -15,15 +16,16 @@ from django.views.decorators.http import require_GET
 
 from integrations.core import clock
 from integrations.core.admin import operator
+from integrations.core.client_address import client_address
 from integrations.core.errors import BadRequest
 from integrations.highlevel.oauth import client as oauth
 from integrations.installs import callback as callbacks
-from integrations.installs import queries, state
+from integrations.installs import install_limits, queries, state
 from integrations.installs.callback import Callback
 from integrations.tenants import marketplace
 from integrations.tenants.models import Installation, UserType
 
-COOKIE = "install"
+_BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")  # what `secrets.token_urlsafe(32)` returns
 _RESULT_SALT = "installs.result"
 _RESULT_SECONDS = 3600
 
@@ -36,7 +38,10 @@ def install(request: HttpRequest) -> HttpResponse:
     if "go" not in request.GET:
         go = reverse("install") + "?" + urlencode({"app": app.highlevel_id, "go": "1"})
         return render(request, "installs/install.html", {"app": app, "install_url": go})
-    browser = secrets.token_urlsafe(32)
+    install_limits.begin(client_address(request))
+    # Two tabs of one browser may install at once, so the second one keeps the first one's cookie.
+    known = request.COOKIES.get(cookie_name(), "")
+    browser = known if _BROWSER.fullmatch(known) else secrets.token_urlsafe(32)
     claimant = operator(request) if request.user.is_authenticated else ""
     url = oauth.authorize_url(
         marketplace.identity(app),
@@ -47,10 +52,9 @@ def install(request: HttpRequest) -> HttpResponse:
     )
     response = redirect(url)
     response.set_cookie(
-        COOKIE,
+        cookie_name(),
         browser,
         max_age=int(state.LIFETIME.total_seconds()),
-        path=reverse("oauth_callback"),
         secure=settings.HTTPS,
         httponly=True,
         samesite="Lax",
@@ -62,18 +66,21 @@ def install(request: HttpRequest) -> HttpResponse:
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
     """Handles the code, then redirects, so that the code is neither sent again by a reload nor kept in the history."""
-    row = callbacks.handle(
-        Callback(
-            code=request.GET.get("code"),
-            state=request.GET.get("state"),
-            error=request.GET.get("error"),
-            app=request.GET.get("app"),
-            browser=request.COOKIES.get(COOKIE, ""),
-        )
+    received = Callback(
+        code=request.GET.get("code"),
+        state=request.GET.get("state"),
+        error=request.GET.get("error"),
+        app=request.GET.get("app"),
+        browser=request.COOKIES.get(cookie_name(), ""),
     )
-    response = redirect("install_result", signing.dumps(row.pk, salt=_RESULT_SALT))
-    response.delete_cookie(COOKIE, path=reverse("oauth_callback"))
-    return response
+    with install_limits.callback(client_address(request), has_state=received.state is not None):
+        row = callbacks.handle(received)
+    return redirect("install_result", signing.dumps(row.pk, salt=_RESULT_SALT))
+
+
+def cookie_name() -> str:
+    """The cookie that binds a state to the browser; over HTTPS one that no other host of the domain can set."""
+    return "__Host-install" if settings.HTTPS else "install"
 
 
 @never_cache

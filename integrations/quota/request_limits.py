@@ -3,13 +3,20 @@
 The vendor's quota is not here but in `permits`. Windows are fixed: the first request of a client begins one, and its
 count is a key that expires with it. So a client may send twice the allowed number around the end of a window, which is
 acceptable for a limit against floods.
+
+While Redis is away no request is refused. The limits only protect against floods: the signature, the ticket, the code
+or the password is the proof. An outage must not close the pages for every agency as well.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import redis
+import structlog
 from django.conf import settings
 from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
@@ -17,23 +24,51 @@ from limits.storage import RedisStorage
 from limits.strategies import FixedWindowRateLimiter
 
 from integrations.core import clock
-from integrations.core.errors import StoreUnavailable, TooManyRequests
+from integrations.core.errors import TooManyRequests
 from integrations.quota.permits import scripts
 
+EVERYBODY = "everybody"  # the client of a limit on all requests together
 _GRACE = 5.0  # seconds after a failure without another try: a Redis that hangs would hang every request in turn
 
+log = structlog.get_logger(__name__)
 
-def count(limit_name: str, client: str, *, per_minute: int) -> None:
-    """Count one request of `client`.
+T = TypeVar("T")
 
-    Raises TooManyRequests beyond `per_minute`, with the seconds until the window ends, and StoreUnavailable.
-    """
-    limiter = _limiter(scripts.client())
-    limiter.count(RateLimitItemPerMinute(per_minute), limit_name, client)
+
+@dataclass(frozen=True, slots=True)
+class RequestLimit:
+    """So many requests in a minute, for each client by itself. `name` distinguishes the limits."""
+
+    name: str
+    per_minute: int
+
+    def count(self, client: str = EVERYBODY) -> None:
+        """Count one request. Raises TooManyRequests beyond the limit, with the seconds until the window ends."""
+        self._ask(client, lambda limiter, *key: limiter.hit(*key))
+
+    def check(self, client: str = EVERYBODY) -> None:
+        """Raises TooManyRequests when no request is left in this window; counts nothing."""
+        self._ask(client, lambda limiter, *key: limiter.test(*key))
+
+    def note(self, client: str = EVERYBODY) -> None:
+        """Count one request that was answered already, such as a failure. Raises nothing."""
+        _limiter(scripts.client()).ask(self.name, lambda windows: windows.hit(self._item, self.name, client))
+
+    def _ask(self, client: str, question: Callable[..., bool]) -> None:
+        limiter = _limiter(scripts.client())
+        key = (self._item, self.name, client)
+        if limiter.ask(self.name, lambda windows: question(windows, *key)) is False:
+            ends = limiter.ask(self.name, lambda windows: windows.get_window_stats(*key).reset_time)
+            wait = max(1.0, (ends or 0.0) - clock.now().timestamp())
+            raise TooManyRequests("too many requests in a minute", retry_after=wait, limit=self.name)
+
+    @property
+    def _item(self) -> RateLimitItemPerMinute:
+        return RateLimitItemPerMinute(self.per_minute)
 
 
 class _Limiter:
-    """The limiter of one Redis client, and when that may be asked again after a failure."""
+    """The windows in Redis of one client, and when that may be asked again after a failure."""
 
     def __init__(self, client: redis.Redis) -> None:
         storage = RedisStorage(
@@ -45,19 +80,16 @@ class _Limiter:
         self._windows = FixedWindowRateLimiter(storage)
         self._ask_again_at = 0.0
 
-    def count(self, limit: RateLimitItemPerMinute, *identifiers: str) -> None:
+    def ask(self, limit: str, question: Callable[[FixedWindowRateLimiter], T]) -> T | None:
+        """The answer, or None while Redis is away."""
         if clock.monotonic() < self._ask_again_at:
-            raise StoreUnavailable("the quota store did not answer a moment ago")
+            return None
         try:
-            if self._windows.hit(limit, *identifiers):
-                return
-            ends = self._windows.get_window_stats(limit, *identifiers).reset_time
+            return question(self._windows)
         except StorageError as error:
             self._ask_again_at = clock.monotonic() + _GRACE
-            reason = type(error.storage_error).__name__
-            raise StoreUnavailable(f"the quota store does not answer ({reason})") from error
-        wait = max(1.0, ends - clock.now().timestamp())
-        raise TooManyRequests("too many requests in a minute", retry_after=wait, limit=identifiers[0])
+            log.warning("rate_limit.not_counted", limit=limit, reason=type(error.storage_error).__name__)
+            return None
 
 
 @functools.lru_cache(maxsize=1)

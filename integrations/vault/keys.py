@@ -24,6 +24,8 @@ from django.conf import settings
 from integrations.core.errors import SealBroken
 
 KEY_BYTES = 32
+# A random key of 32 bytes has about 30 different ones; fewer than 16 happen once in 10**15 keys.
+_FEWEST_BYTES = 16
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 
@@ -60,6 +62,12 @@ def parse(entries: Iterable[str]) -> KeyRing:
     if not ciphers:
         raise ValueError("at least one key is needed")
     return KeyRing(newest=next(iter(ciphers)), ciphers=ciphers)
+
+
+def is_weak(entry: str) -> bool:
+    """Whether the key of an entry that parses is readable text, or repeats a few bytes: a person typed it."""
+    key = base64.b64decode(entry.strip().partition(":")[2])
+    return len(set(key)) < _FEWEST_BYTES or (key.isascii() and key.decode().isprintable())
 
 
 def is_id(text: str) -> bool:

@@ -22,7 +22,7 @@ from integrations.tenants.models import App
 from integrations.webhooks import queries
 from integrations.webhooks.models import Answers, Event, Mailbox
 from integrations.webhooks.replay import replay
-from integrations.webhooks.response_counts import ACCEPTED, ResponseOutcome
+from integrations.webhooks.response_counts import ACCEPTED, UNVERIFIED, ResponseOutcome
 
 NAMED_IN_AUDIT = 100
 _COLOURS = {
@@ -199,8 +199,10 @@ class AnswersAdmin(ReadOnlyAdmin):
 
     @display(description="2xx", label={"good": "success", "warn": "warning", "bad": "danger"})
     def success(self, row: Answers) -> tuple[str, str]:
-        """The share of 2xx responses, coloured as the vendor would judge it."""
-        numbers = {outcome: getattr(row, outcome.value) for outcome in ResponseOutcome}
-        share = sum(numbers[outcome] for outcome in ACCEPTED) / max(1, sum(numbers.values()))
+        """The share of 2xx responses to verified webhooks, coloured as the vendor would judge it."""
+        numbers = {outcome: getattr(row, outcome.value) for outcome in ResponseOutcome if outcome not in UNVERIFIED}
+        if not any(numbers.values()):
+            return "", "–"
+        share = sum(numbers[outcome] for outcome in ACCEPTED) / sum(numbers.values())
         tone = "good" if share >= queries.GOOD else "warn" if share >= queries.PAUSED_BELOW else "bad"
         return tone, f"{share:.1%}"

@@ -25,6 +25,10 @@ log = structlog.get_logger(__name__)
 _SIGNATURES = {ED25519_HEADER: "HTTP_X_GHL_SIGNATURE", RSA_HEADER: "HTTP_X_WH_SIGNATURE"}
 
 
+class BrokenOff(PayloadAnomalous):
+    """The body ended before its end, so its signature could not be verified."""
+
+
 class RequestBody(Protocol):
     """The stream of a request's body."""
 
@@ -49,7 +53,8 @@ def respond(app_name: str | None, environ: Mapping[str, Any], stream: RequestBod
     try:
         receipt = inbox.accept(app_name, _body(environ, stream), _signatures(environ))
     except Untrusted as error:
-        response_counts.count(app_name, response_counts.REFUSALS[error.status])
+        refusal = response_counts.REFUSALS[error.status]
+        response_counts.count(app_name, ResponseOutcome.UNSIGNED if isinstance(error, BrokenOff) else refusal)
         log.warning("webhook.refused", code=error.code, error=str(error), **error.context)
         return WebhookResponse(error.status, {"error": error.code, "message": str(error)})
     except Retryable as error:
@@ -84,7 +89,7 @@ def _body(environ: Mapping[str, Any], stream: RequestBody) -> bytes:
     try:
         raw = stream.read(largest + 1)
     except Exception as error:  # the server reports a malformed chunk by a class of its own, which is no OSError
-        raise PayloadAnomalous("the webhook broke off", reason=type(error).__name__) from error
+        raise BrokenOff("the webhook broke off", reason=type(error).__name__) from error
     if len(raw) > largest:
         raise PayloadTooLarge(f"the webhook is larger than {largest} bytes")
     return raw

@@ -13,12 +13,13 @@ from django.db.models.functions import Lower, StrIndex, Substr
 from integrations.tenants.models import Installation
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Answers, Event, Mailbox
-from integrations.webhooks.response_counts import REFUSED, ResponseOutcome
+from integrations.webhooks.response_counts import REFUSED, UNVERIFIED, ResponseOutcome
 
 RECENT = timedelta(hours=24)
 JUDGED_DAYS, PAUSED_BELOW = 3, 0.9  # how the vendor judges a URL: its last days, and the least share of 2xx (FACTS 3.2)
 GOOD = 0.98  # below this an operator should look, well before the vendor pauses the URL
 
+_VERIFIED = [outcome for outcome in ResponseOutcome if outcome not in UNVERIFIED]
 _SUMS = {outcome.value: Sum(outcome.value) for outcome in ResponseOutcome}
 
 
@@ -151,11 +152,17 @@ def unknown_types(since: datetime) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An app's responses of the last three days, as the vendor would judge them."""
+    """An app's responses of the last three days to verified webhooks, as the vendor would judge them.
+
+    `refused` and `unverified` are counts by outcome. `unverified` is judged by nobody: strangers send it too. But when
+    `rejects_all` is true, such posts came today and no verified one, as after a change of the vendor's signing key.
+    """
 
     app: str
     answered: int
     refused: dict[str, int]
+    unverified: dict[str, int]
+    rejects_all: bool
 
     @property
     def share_refused(self) -> float:
@@ -173,12 +180,16 @@ def standings(now: datetime) -> list[Standing]:
     """Each app's responses of today and the two days before, without apps that received no webhook."""
     since = now.date() - timedelta(days=JUDGED_DAYS - 1)
     found = Answers.objects.filter(day__gte=since).values(name=F("app__name")).annotate(**_SUMS).order_by("name")
+    today: list[dict[str, Any]] = [dict(row) for row in found.filter(day=now.date())]
+    unheard = {row["name"] for row in today if not any(row[outcome] for outcome in _VERIFIED)}
     rows: list[dict[str, Any]] = [dict(row) for row in found]
     return [
         Standing(
             app=row["name"] or "",
-            answered=sum(row[outcome] for outcome in ResponseOutcome),
-            refused={outcome.value: row[outcome] for outcome in REFUSED if row[outcome]},
+            answered=sum(row[outcome] for outcome in _VERIFIED),
+            refused={outcome.value: row[outcome] for outcome in REFUSED if outcome in _VERIFIED and row[outcome]},
+            unverified={outcome.value: row[outcome] for outcome in REFUSED if outcome in UNVERIFIED and row[outcome]},
+            rejects_all=row["name"] in unheard,
         )
         for row in rows
     ]

@@ -36,6 +36,8 @@ class ResponseOutcome(StrEnum):
 
 
 ACCEPTED = frozenset({ResponseOutcome.STORED, ResponseOutcome.DUPLICATE, ResponseOutcome.NOT_HERE})  # answered 200
+# No signature was verified: anybody can send these, so they say nothing of how we answer the vendor.
+UNVERIFIED = frozenset({ResponseOutcome.UNSIGNED, ResponseOutcome.TOO_LARGE})
 REFUSED = [outcome for outcome in ResponseOutcome if outcome not in ACCEPTED]
 REFUSALS = {400: ResponseOutcome.MALFORMED, 401: ResponseOutcome.UNSIGNED, 413: ResponseOutcome.TOO_LARGE}
 

@@ -193,13 +193,11 @@ def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Install
 @pytest.mark.parametrize(
     ("numbers", "level", "said"),
     [
-        ({"stored": 990, "duplicate": 5, "unsigned": 5}, Level.OK, "1,000 answered"),
-        (
-            {"stored": 950, "unsigned": 40, "malformed": 10},
-            Level.WARNING,
-            "5.0% of 1,000 refused in three days (40 uns",
-        ),
-        ({"unsigned": 5}, Level.OK, "5 answered"),  # too few to say anything
+        ({"stored": 990, "duplicate": 5, "unsigned": 5}, Level.OK, "995 answered"),
+        ({"stored": 950, "malformed": 50}, Level.WARNING, "5.0% of 1,000 refused in three days (50 malformed)"),
+        ({"stored": 20, "unsigned": 9_000, "too_large": 80}, Level.OK, "9,080 posts without a valid"),  # strangers'
+        ({"unsigned": 90, "too_large": 5}, Level.WARNING, "no webhook could be verified today (90 unsigned, 5 too"),
+        ({"unsigned": 5}, Level.OK, "0 answered"),  # too few to say anything
         ({"stored": 60, "not_stored": 40}, Level.WARNING, "40 not_stored"),
     ],
 )

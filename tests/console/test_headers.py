@@ -33,6 +33,16 @@ def test_the_admin_theme_alone_may_eval_and_style_inline(client: Client) -> None
     assert rules["frame-ancestors"] == "'none'"
 
 
+def test_plain_http_is_redirected_but_for_probes_and_webhooks(client: Client, settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 31_536_000
+    moved = client.get("/install/")
+    assert (moved.status_code, moved["Location"]) == (301, "https://testserver/install/")
+    for path in ("/healthz", "/healthz/", "/webhooks", "/webhooks/app"):
+        assert client.get(path).status_code == 200, path
+    page = client.get("/install/", headers={"X-Forwarded-Proto": "https"})
+    assert (page.status_code, page["Strict-Transport-Security"]) == (200, "max-age=31536000")
+
+
 @pytest.mark.parametrize(("https", "frames"), [(True, "https:"), (False, "*")])
 def test_the_embedded_page_may_be_framed_by_any_white_label_host(
     client: Client, settings: Settings, https: bool, frames: str

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -43,10 +46,8 @@ def key(raw: bytes) -> list[str]:
         ({"CELERY_BROKER_URL": "amqps://user:password@host//"}, set()),
         ({"HTTPS": False}, {"hlapp.W001"}),
         ({"PUBLIC_URL": "https://leadconnector.app.example.com", "ALLOWED_HOSTS": ["*"]}, {"hlapp.W002"}),
-        ({"SECRET_KEY": "short"}, {"hlapp.W003"}),
         ({"DEBUG": True}, {"hlapp.W004"}),
         ({"TRUSTED_PROXIES": 0}, {"hlapp.W005"}),
-        ({"METRICS_TOKEN": "guess"}, {"hlapp.W006"}),
         ({"VAULT_KEYS": key(bytes(32))}, {"vault.W001"}),
         ({"VAULT_KEYS": key(b"correct horse battery staple 123")}, {"vault.W001"}),
         ({"VAULT_KEYS": key(bytes(range(100, 132)))}, set()),
@@ -126,3 +127,28 @@ def test_a_resource_that_contradicts_another_or_the_catalogue(
     contacts = next(resource for resource in ALL if resource.name == "contacts")
     monkeypatch.setattr(sync_checks, "ALL", (*ALL, replace(contacts, **changes)))
     assert found() == ids
+
+
+def test_production_passes_djangos_deployment_check(settings: Settings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECRET_KEY = "".join(map(chr, range(33, 100)))
+    call_command("check", deploy=True, fail_level="WARNING")
+
+
+@pytest.mark.parametrize(
+    ("weak", "named"),
+    [
+        ({"SECRET_KEY": "short"}, "SECRET_KEY should be"),
+        ({"METRICS_TOKEN": "guess"}, "METRICS_TOKEN should be"),
+        ({"VAULT_KEYS": key(bytes(32))[0]}, "VAULT_KEYS starts with a key that is not random"),
+        ({"VAULT_KEYS": f"new:{base64.b64encode(bytes(range(32))).decode()},{key(bytes(32))[0]}"}, ""),
+    ],
+)
+def test_weak_secrets_stop_production(weak: dict[str, str], named: str) -> None:
+    """In a process of its own, because settings are read once. Without `django.setup()`, so it takes half a second."""
+    code = "from django.conf import settings; settings.DEBUG"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, **weak}, capture_output=True, text=True, check=False
+    )
+    assert (named in done.stderr) if named else done.returncode == 0, done.stderr
+    assert bool(done.returncode) == bool(named)

@@ -17,6 +17,14 @@ def complaint(env: Env) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize(("value", "found"), [("hunter2", "7 characters"), ("ab" * 20, "few different characters")])
+def test_a_weak_secret_is_refused_and_not_repeated(value: str, found: str) -> None:
+    env = Env({"SECRET_KEY": value})
+    env.secret("SECRET_KEY", shortest=32)
+    assert complaint(env).endswith(f"SECRET_KEY should be a secret of at least 32 random characters: found {found}")
+    assert value not in complaint(env)
+
+
 def test_values_come_out_typed() -> None:
     env = Env(
         {

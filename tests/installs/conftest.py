@@ -16,6 +16,8 @@ from pytest_django import Settings
 
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.errors import Retryable
+from integrations.installs import install_limits
+from integrations.quota.request_limits import RequestLimit
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
@@ -26,6 +28,13 @@ from tests.plugin.vendor import SCOPES, Vendor, run_vendor, vendor
 __all__ = ["vendor"]
 
 OURS = ("installs.", "tokens.")
+
+
+@pytest.fixture(autouse=True)
+def many_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests share one address, and many run in a minute."""
+    for name in ("BEGUN", "BEGUN_BY_ALL", "FAILED", "FAILED_BY_ALL"):
+        monkeypatch.setattr(install_limits, name, RequestLimit(name, 1_000_000))
 
 
 @dataclass

@@ -15,6 +15,7 @@ from pytest_django import Settings
 from integrations.core import clock
 from integrations.highlevel.oauth import client as oauth
 from integrations.installs.models import InstallState
+from integrations.installs.views import cookie_name
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
@@ -47,10 +48,10 @@ def test_a_state_nobody_issued(browser: Browser, vendor: Vendor, address: str, s
 def test_another_browser(browser: Browser, vendor: Vendor, address: str, cookie: str | None) -> None:
     stranger = Browser(Client(), vendor)
     if cookie is not None:
-        stranger.client.cookies["install"] = cookie
+        stranger.client.cookies[cookie_name()] = cookie
     assert stranger.back(address).status_code == 400
     nothing_happened(vendor)
-    assert browser.back(address).status_code == 400, "a state that was tried is burnt"
+    assert browser.back(address).status_code == 302, "a foreign browser that knows a state does not use it up"
 
 
 def test_a_state_older_than_ten_minutes(browser: Browser, vendor: Vendor, address: str) -> None:
@@ -67,9 +68,9 @@ def test_states_are_tidied_away_a_day_later(browser: Browser) -> None:
 
 
 def test_the_same_callback_twice(browser: Browser, vendor: Vendor, address: str) -> None:
-    cookie = browser.client.cookies["install"].value
+    cookie = browser.client.cookies[cookie_name()].value
     assert browser.back(address).status_code == 302
-    browser.client.cookies["install"] = cookie
+    browser.client.cookies[cookie_name()] = cookie
     assert browser.back(address).status_code == 400
     assert vendor.state()["token_requests"] == {"authorization_code": 1}
     assert installation(vendor.company).generation == 1
@@ -166,13 +167,13 @@ def test_without_the_database_no_code_is_spent(browser: Browser, vendor: Vendor)
 
 
 def test_of_many_callbacks_at_once_one_wins(browser: Browser, vendor: Vendor, address: str) -> None:
-    cookie = browser.client.cookies["install"].value
+    cookie = browser.client.cookies[cookie_name()].value
     statuses: list[int] = []
     together = threading.Barrier(8)
 
     def come_back() -> None:
         own = Browser(Client(), vendor)
-        own.client.cookies["install"] = cookie
+        own.client.cookies[cookie_name()] = cookie
         together.wait()
         try:
             statuses.append(own.back(address).status_code)
@@ -184,5 +185,6 @@ def test_of_many_callbacks_at_once_one_wins(browser: Browser, vendor: Vendor, ad
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(statuses) == [302] + [400] * 7
+    assert statuses.count(302) == 1
+    assert set(statuses) <= {302, 400, 429}
     assert vendor.state()["token_requests"] == {"authorization_code": 1}

@@ -17,6 +17,7 @@ FIXED = {
     "SECRET_KEY": "a-fixed-secret-key-that-only-tests-use-0123456789",
     "VAULT_KEYS": "test:oJT3zwzkuSZneDCQdBV5xnnGvMMOv38ndq9mAAHH3vA=",
     "PUBLIC_URL": "https://app.example.com",
+    "SSL_REDIRECT": "false",  # Django's test client speaks plain HTTP
     "ALLOWED_HOSTS": "app.example.com,testserver,127.0.0.1,localhost",
     "HIGHLEVEL_CLIENT_ID": "66a0419a0dffa47fb5f8b22f-lyx1abcd",
     "HIGHLEVEL_CLIENT_SECRET": "fake-client-secret-0c7a5d1e",

@@ -14,7 +14,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from integrations.tenants.models import App
-from integrations.webhooks import inbox, queries, response_counts
+from integrations.webhooks import endpoint, inbox, queries, response_counts
 from integrations.webhooks.models import Answers
 from integrations.webhooks.response_counts import ResponseOutcome
 from tests.webhooks.conftest import NOW, Post, contact
@@ -51,6 +51,16 @@ def test_every_kind_of_answer_is_counted_for_its_app(
     assert lines() == {
         app: {"stored": 2, "duplicate": 1, "unsigned": 1, "malformed": 1, "too_large": 1, "not_stored": 1}
     }
+
+
+@pytest.mark.django_db
+def test_a_body_that_broke_off_counts_as_unverified(app: App) -> None:
+    class Stream:
+        def read(self, most: int, /) -> bytes:
+            raise EOFError
+
+    assert endpoint.respond(None, {"CONTENT_LENGTH": "10"}, Stream()).status == 400
+    assert lines() == {app: {"unsigned": 1}}
 
 
 @pytest.mark.django_db
@@ -130,13 +140,13 @@ def history(app: App, other_app: App, at_noon: None) -> None:
 
 
 def test_an_app_is_judged_by_its_last_three_days(history: None, app: App, other_app: App) -> None:
-    found = {standing.app: (standing.answered, standing.refused) for standing in queries.standings(NOW)}
+    found = {one.app: (one.answered, one.refused, one.unverified, one.rejects_all) for one in queries.standings(NOW)}
     assert found == {
-        app.name: (200, {"unsigned": 5}),
-        other_app.name: (20, {"malformed": 10}),
-        "": (7, {"unsigned": 7}),
+        app.name: (195, {}, {"unsigned": 5}, False),
+        other_app.name: (20, {"malformed": 10}, {}, False),
+        "": (0, {}, {"unsigned": 7}, True),
     }
-    assert {standing.app: standing.share_refused for standing in queries.standings(NOW)}[app.name] == 0.025
+    assert {one.app: one.share_refused for one in queries.standings(NOW)} == {app.name: 0, other_app.name: 0.5, "": 0}
 
 
 def test_the_totals_are_of_all_days(history: None, app: App) -> None:
@@ -149,7 +159,7 @@ def test_the_page_shows_a_line_a_day(history: None, client: Client) -> None:
     client.force_login(User.objects.create_superuser("olga"))
     page = client.get("/admin/webhooks/answers/")
     assert page.context["cl"].result_count == 5
-    for shown in (b"95.0%", b"100.0%", b"50.0%", b"none of ours"):
+    for shown in (b"100.0%", b"50.0%", b"none of ours"):
         assert shown in page.content
     line = Answers.objects.all()[0]
     assert client.get(f"/admin/webhooks/answers/{line.pk}/change/").status_code == 200

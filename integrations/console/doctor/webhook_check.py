@@ -1,6 +1,7 @@
-"""The `doctor` check of webhook answers: warns while many are refused.
+"""The `doctor` check of webhook answers: warns while many verified ones are refused, or none can be verified.
 
-The vendor pauses a webhook URL that answers too few 2xx, so the operator should look into it before that.
+The vendor pauses a webhook URL that answers too few 2xx, so the operator should look into it before that. Posts without
+a valid signature are strangers' and raise no warning, unless verified ones have stopped: then the key is wrong.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from integrations.core import clock
 from integrations.webhooks import queries as webhooks
 
 _ENOUGH_POSTS = 20  # a share of fewer is no evidence
-_REFUSED = {
-    "unsigned": "see that HIGHLEVEL_WEBHOOK_KEYS holds the vendor's signing key; other senders' posts count here too",
+_CURES = {
+    "unsigned": "see that HIGHLEVEL_WEBHOOK_KEYS holds the vendor's signing key",
     "malformed": "see webhook.refused in the log",
     "too_large": "raise WEBHOOK_MAX_BYTES, and the limit of the proxy in front",
     "not_stored": "see why the database could not store them: away, full or read-only",
@@ -24,13 +25,26 @@ _REFUSED = {
 def webhook_answers() -> Iterator[Finding]:
     """How this deployment answered the webhooks of the last three days."""
     name = "webhooks"
-    total = 0
+    total = strangers = 0
     for standing in webhooks.standings(clock.now()):
         total += standing.answered
-        if standing.answered < _ENOUGH_POSTS or 1 - standing.share_refused >= webhooks.GOOD:
-            continue
-        counted = ", ".join(f"{number:,} {reason}" for reason, number in standing.refused.items())
-        found = f"{standing.app or 'URLs of no app'}: {standing.share_refused:.1%} of {standing.answered:,} refused"
-        worst = max(standing.refused, key=lambda reason: standing.refused[reason])
-        yield Finding(name, Level.WARNING, f"{found} in three days ({counted})", _REFUSED[worst])
-    yield Finding(name, Level.OK, f"{total:,} answered in three days")
+        app, unverified = standing.app or "URLs of no app", sum(standing.unverified.values())
+        strangers += unverified
+        if standing.rejects_all and unverified >= _ENOUGH_POSTS:
+            found = f"{app}: no webhook could be verified today ({_counted(standing.unverified)} in three days)"
+            yield Finding(name, Level.WARNING, found, _cure(standing.unverified))
+        if standing.answered >= _ENOUGH_POSTS and 1 - standing.share_refused < webhooks.GOOD:
+            share = f"{standing.share_refused:.1%} of {standing.answered:,} refused"
+            found = f"{app}: {share} in three days ({_counted(standing.refused)})"
+            yield Finding(name, Level.WARNING, found, _cure(standing.refused))
+    yield Finding(
+        name, Level.OK, f"{total:,} answered in three days, and {strangers:,} posts without a valid signature"
+    )
+
+
+def _counted(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {reason}" for reason, number in numbers.items())
+
+
+def _cure(numbers: dict[str, int]) -> str:
+    return _CURES[max(numbers, key=lambda reason: numbers[reason])]

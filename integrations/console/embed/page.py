@@ -47,8 +47,8 @@ def session(request: HttpRequest) -> JsonResponse:
         return JsonResponse({"state": tenant_state.state(sso_session.read_ticket(ticket))})
     app_name, payload = _posted(request)
     app = marketplace.find(app_name)
-    rate_limits.embed_exchange(app)
     user = sso_session.authenticate(app, payload)
+    rate_limits.embed_exchange(app)
     claims.claim_for(user, clock.now())
     return JsonResponse({"ticket": sso_session.issue_ticket(user), "state": tenant_state.state(user)})
 
