@@ -19,7 +19,9 @@ APP_ID = "5a4db0c05a4db0c05a4db0c0"
 class Options:
     """`access_token_ttl` and `webhook_timeout` are seconds; `daily` is calls in 24 hours; `latency_ms` is from, to.
 
-    `webhook_time_scale` multiplies the vendor's waits between two attempts of a webhook, which are minutes to hours.
+    With `openapi`, a folder of the vendor's OpenAPI files, operations that no code plays are answered from their
+    schemas; without it, they are answered 501. `webhook_time_scale` multiplies the vendor's waits between two attempts
+    of a webhook, which are minutes to hours.
     """
 
     host: str = "127.0.0.1"
@@ -46,6 +48,8 @@ class Options:
     daily: int = 200_000
     access_token_ttl: int = 86_399
     latency_ms: tuple[float, float] = (0.0, 0.0)
+
+    openapi: str = ""
 
     webhook_policy: RetryPolicy = "new"
     webhook_time_scale: float = 0.01

@@ -25,7 +25,7 @@ class ApiCall:
     """One API request that has passed the token, scope, version and quota checks.
 
     `location` is the token's location, None for a company token. `emit(event_type, payload)` sends a signed webhook of
-    that location to the app, if it is installed there, after the answer.
+    that location to the app, if it is installed there, after the answer. `version` is the request's header.
     """
 
     world: World
@@ -35,6 +35,7 @@ class ApiCall:
     path: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     body: Json = None
+    version: str = ""
 
     def publish(self, event_type: str, location_id: str, fields: dict[str, Any]) -> None:
         """Emit the event of a data change. `fields` may have another `type`, because some events have two names."""

@@ -50,6 +50,11 @@ def no_such_path(method: str, path: str) -> ApiError:
     return ApiError(404, {"statusCode": 404, "message": f"Cannot {method} {path}", "error": "Not Found"})
 
 
+def not_in_the_sandbox(method: str, path: str) -> ApiError:
+    """501 for an operation of the vendor that the stand-in does not play. The vendor itself never answers so."""
+    return ApiError(501, {"statusCode": 501, "message": f"{method} {path} is not in the sandbox"})
+
+
 def wrong_level() -> ApiError:
     """401 for a company token where a location token is needed, or the reverse."""
     message = (

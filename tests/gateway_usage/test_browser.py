@@ -194,6 +194,8 @@ def test_no_page_scrolls_sideways(
     sign_in(watched.page, str(live_server))
     watched.page.set_viewport_size({"width": width, "height": 800})
     explore = "gateway/call/explore/"
-    for path in ("gateway/usage/", explore, f"{explore}contacts.create-contact/", f"{explore}contacts.get-contact/"):
+    any_path = f"{explore}path/?method=POST&path=/contacts/{{contactId}}/badges/{{badgeId}}&version=v3"
+    forms = (f"{explore}contacts.create-contact/", f"{explore}contacts.get-contact/", any_path)
+    for path in ("gateway/usage/", explore, *forms):
         watched.page.goto(f"{live_server}/admin/{path}")
         assert watched.page.evaluate("document.documentElement.scrollWidth") <= width, path

@@ -58,6 +58,7 @@ CAPTURED = [
     (400, "Endpoint ... not available in API version v3. ...", errors.RequestRejected, "endpoint_removed"),
     (404, {"code": "RESOURCE_NOT_FOUND", "message": "No App 'abc'."}, errors.RequestRejected, "not_found"),
     (408, None, UnknownRefusal, "try_again"),
+    (501, "GET /x is not in the sandbox", errors.RequestRejected, "not_implemented"),
     (400, "version header is required", errors.RequestRejected, "wrong_version"),
     (400, "pipelineId is wrong", errors.RequestRejected, "unlisted"),
 ]

@@ -30,6 +30,7 @@ from integrations.highlevel.http.transport import Response
 MESSAGES_SHOWN = 10
 TEXT_READ = 2_000  # bytes of a refusal that is not JSON
 CLIENT_ERRORS = range(400, 500)
+NOT_IMPLEMENTED = 501
 
 ROWS = (
     ErrorRow(
@@ -148,6 +149,14 @@ ROWS = (
         "HighLevel asks to try again",
         "RFC 9110 15.5.9, RFC 8470",
     ),
+    ErrorRow(
+        (NOT_IMPLEMENTED,),
+        r"",
+        RequestRejected,
+        "not_implemented",
+        "the server does not serve this operation, and a repetition changes nothing",
+        "RFC 9110 15.6.2; the sandbox answers so what it does not play",
+    ),
     ErrorRow(CLIENT_ERRORS, r"", RequestRejected, "unlisted", "HighLevel refused the request", "closed by default"),
 )
 
@@ -165,7 +174,7 @@ def error_for(response: Response, *, operation: str) -> IntegrationError | None:
         return _unreadable(response, operation)
     if response.status == 429:
         return _throttled(response, operation)
-    if response.status >= 500:
+    if response.status >= 500 and response.status != NOT_IMPLEMENTED:
         vendor = _vendor(response)
         return ServerFault(
             "HighLevel failed to answer", retry_after=response.retry_after, vendor=vendor, operation=operation

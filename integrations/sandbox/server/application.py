@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -14,15 +15,17 @@ from integrations.sandbox.data.seed import seed
 from integrations.sandbox.data.world import World
 from integrations.sandbox.endpoints import installations, installed_locations, location_tokens, token_endpoint
 from integrations.sandbox.oauth import marketplace
+from integrations.sandbox.openapi import played_by_schema, vendor_routes
 from integrations.sandbox.options import Options
 from integrations.sandbox.pages import choose_location, overview, sso_pages
-from integrations.sandbox.protocol import Route
+from integrations.sandbox.protocol import ApiError, Route
 from integrations.sandbox.resources import ROUTES
 from integrations.sandbox.server.fault_middleware import disturb
 from integrations.sandbox.server.gate import guarded
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+TOKEN_PATH = "/oauth/token"  # noqa: S105 - no secret
 BOTH = ("Company", "Location")
 LARGEST_BODY = 10 * 1024 * 1024
 REMOVED_IN_V3 = frozenset({"/oauth/locationToken", "/oauth/installedLocations"})
@@ -44,18 +47,33 @@ def build(options: Options, world: World | None = None) -> web.Application:
     state = context.assemble(options, world, listed)
     app = web.Application(middlewares=[_unknown_paths, disturb], client_max_size=LARGEST_BODY)
     app[PLATFORM] = state
-    # Of two paths that match, the one with fewer parameters is meant. aiohttp takes the first.
-    for route in sorted((*ROUTES, *_own_routes(state)), key=lambda route: route.path.count("{")):
-        handler = guarded(route, only_v2=route.path in REMOVED_IN_V3)
+    # Of two paths that match, the one that is literal for longer is meant. aiohttp takes the first.
+    for route, only_v2 in sorted(_routes(state), key=lambda entry: _literal_first(entry[0].path)):
+        handler = guarded(route, only_v2=only_v2)
         for path in {route.path, route.path.rstrip("/")}:
             app.router.add_route(route.method, path, handler)
-    app.router.add_post("/oauth/token", token_endpoint.token)
+    app.router.add_post(TOKEN_PATH, token_endpoint.token)
     for path in ("/v2/oauth/chooselocation", "/oauth/chooselocation"):
         app.router.add_get(path, choose_location.show)
         app.router.add_post(path, choose_location.decide)
     app.router.add_routes([*controls.ROUTES, *overview.ROUTES, *sso_pages.ROUTES])
     app.cleanup_ctx.append(_deliveries)
     return app
+
+
+def _routes(state: Platform) -> Iterator[tuple[Route, bool]]:
+    """Every operation that is played, and whether v3 has removed it; those played by code are not played by schema."""
+    by_code = (*ROUTES, *_own_routes(state))
+    yield from ((route, route.path in REMOVED_IN_V3) for route in by_code)
+    if state.options.openapi:
+        for route, only_v2 in played_by_schema.routes(Path(state.options.openapi), state.options.seed):
+            played = (one for one in by_code if one.method == route.method)
+            if route.path != TOKEN_PATH and not any(vendor_routes.same_route(one.path, route.path) for one in played):
+                yield route, only_v2
+
+
+def _literal_first(path: str) -> list[bool]:
+    return [segment.startswith("{") for segment in path.strip("/").split("/")]
 
 
 def _own_routes(state: Platform) -> tuple[Route, ...]:
@@ -99,11 +117,18 @@ async def _deliveries(app: web.Application) -> AsyncIterator[None]:
 
 @web.middleware
 async def _unknown_paths(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Paths that are not served answer as the vendor's do, in JSON."""
+    """Paths that the vendor lacks are answered as the vendor does, those that only the stand-in lacks with 501."""
+    wanted = vendor_routes.route_of(request.method, request.rel_url.raw_path)
+    served = request.match_info.route.resource
+    if wanted is not None and (served is None or not vendor_routes.same_route(served.canonical, wanted)):
+        return _refused(refusals.not_in_the_sandbox(request.method, request.path))
     try:
         return await handler(request)
     except (web.HTTPNotFound, web.HTTPMethodNotAllowed):
         if request.match_info.http_exception is None:  # a handler's own 404
             raise
-        error = refusals.no_such_path(request.method, request.path)
-        return web.json_response(error.body, status=error.status)
+        return _refused(refusals.no_such_path(request.method, request.path))
+
+
+def _refused(error: ApiError) -> web.Response:
+    return web.json_response(error.body, status=error.status)

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from integrations.sandbox.context import PLATFORM
 from integrations.sandbox.controls import environment
+from integrations.sandbox.openapi.played_by_schema import NoOpenApiFiles
 from integrations.sandbox.options import Options, RetryPolicy, Rotation, Window
 from integrations.sandbox.server.application import build
 from integrations.sandbox.server.serving import PortUnavailable, serve
@@ -41,7 +42,7 @@ def run(options: Options) -> int:
         asyncio.run(serve(app, options, partial(_announce, app)))
     except KeyboardInterrupt:
         return INTERRUPTED
-    except PortUnavailable as error:
+    except (PortUnavailable, NoOpenApiFiles) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return 1
     return 0
@@ -97,6 +98,12 @@ def _add_behaviour(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--window", choices=get_args(Window), default=DEFAULTS.window, help="kind of burst window (%(default)s)"
+    )
+    parser.add_argument(
+        "--openapi",
+        default=DEFAULTS.openapi,
+        metavar="DIR",
+        help="answer what no code plays from the schemas of the OpenAPI files here, *.json and v3/*.json (501 without)",
     )
     parser.add_argument("--limit", type=_positive, default=DEFAULTS.limit, help="calls a window (%(default)s)")
     parser.add_argument("--interval-ms", type=_positive, default=DEFAULTS.interval_ms, help="(%(default)s)")

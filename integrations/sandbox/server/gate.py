@@ -96,6 +96,8 @@ def _body(request: web.Request, raw: bytes) -> Json:
         return None
     if request.content_type == "application/x-www-form-urlencoded":
         return dict(parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True))
+    if request.content_type == "multipart/form-data":
+        return {}  # no operation here reads a file
     try:
         return json.loads(raw)
     except ValueError:
@@ -116,6 +118,7 @@ def _operate(
         path=request.match_info,
         query=request.query,
         body=body,
+        version=request.headers.get("Version", ""),
     )
     if call.location is not None and _named_locations(call) - {call.location.id}:
         raise refusals.other_location()

@@ -1,0 +1,57 @@
+"""Every route of the vendor, from the committed list of its operations: data alone, none of the rooms' code.
+
+`/calendars/{calendarId}` is served here, and `/calendars/groups` may not be. Without this list the second would be
+taken for the calendar "groups".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+_LISTS = Path(__file__).parents[2] / "highlevel" / "catalogue"
+_ANY, _ROUTES = "{}", ""  # children of a node: of a parameter, and the routes that end here, by method
+
+
+def route_of(method: str, raw_path: str) -> str | None:
+    """The path template of the vendor's operation that this request means, the most literal one; None without one."""
+    return _find(_tree(), [unquote(segment) for segment in raw_path.strip("/").split("/")], method)
+
+
+def same_route(one: str, other: str) -> bool:
+    """Whether two templates are the same but for the names of their parameters and a slash at the end."""
+    return _shape(one) == _shape(other)
+
+
+def _shape(template: str) -> str:
+    return re.sub(r"\{[^}]*\}", _ANY, template).rstrip("/")
+
+
+@lru_cache(maxsize=1)
+def _tree() -> dict[str, Any]:
+    root: dict[str, Any] = {}
+    for dialect in ("v2", "v3"):
+        listed = json.loads((_LISTS / f"{dialect}.json").read_text(encoding="utf-8"))
+        for operation in listed["operations"].values():
+            node = root
+            for segment in _shape(operation["path"]).strip("/").split("/"):
+                node = node.setdefault(segment, {})
+            node.setdefault(_ROUTES, {}).setdefault(operation["method"], operation["path"])
+    return root
+
+
+def _find(node: dict[str, Any], segments: list[str], method: str) -> str | None:
+    if not segments:
+        found: str | None = node.get(_ROUTES, {}).get(method)
+        return found
+    first, *rest = segments
+    for name in dict.fromkeys((first, _ANY)):
+        if name and name in node:
+            found = _find(node[name], rest, method)
+            if found is not None:
+                return found
+    return None
