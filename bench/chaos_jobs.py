@@ -6,8 +6,8 @@ Every tenant has a job that works for 0.3 s. It falls due for all tenants at onc
 that fails, one that hangs for ever and one that keeps 2 MB at each run. Two workers with 16 threads serve them. The
 delay of a tenant is the time from the due time to the begin of its turn. Meanwhile an urgent task is sent four times a
 second. The bench fails when the median, the 95th percentile or the longest delay is more than twice that of the job
-alone, or when an urgent task waits for more than five seconds (a process that replaces itself is away for as long; the
-other one serves them).
+alone, or when an urgent task waits for more than five seconds (a process that replaces itself is unavailable for as
+long; the other one serves them).
 """
 
 from __future__ import annotations

@@ -269,7 +269,7 @@ def asked(statement: str) -> list[Any]:
 
 
 def all_handled(distinct: int) -> bool:
-    """Whether all events are stored and none is pending. False while the database is away."""
+    """Whether all events are stored and none is pending. False while the database is unavailable."""
     statement = "SELECT count(*), count(*) FILTER (WHERE status = 'pending') FROM webhooks_event"
     with suppress(psycopg.OperationalError), psycopg.connect(os.environ["DATABASE_URL"], connect_timeout=5) as database:
         return database.execute(statement).fetchone() == (distinct, 0)

@@ -113,7 +113,7 @@ def _generated_secrets(path: Path) -> dict[str, str]:
     try:
         found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        message = f"{path} is damaged: restore it, or remove {path.parent} to start afresh"
+        message = f"{path} is damaged: restore it, or remove {path.parent} to start again"
         raise embedded.EmbeddedError(message) from error
     return found
 

@@ -59,7 +59,7 @@ except vault_sources.SourceFailed as error:
 if VAULT_KEYS and not DEBUG and vault_keys.is_weak(VAULT_KEYS[0]):
     env.reject("VAULT_KEYS", "starts with a key that is not random: put one of `openssl rand -base64 32` before it")
 
-# Where a grant waits, sealed, while the database is away (tokens.spool): a disk that outlives the process.
+# Where a grant waits, sealed, while the database is unavailable (tokens.spool): a disk that outlives the process.
 SPOOL_DIR = env.text("SPOOL_DIR", default=str(BASE_DIR / ".hlapp" / "spool"))
 # API 1.0 has one address (public-api.gohighlevel.com, https://github.com/n8n-io/n8n HighLevelApi.credentials.ts).
 HIGHLEVEL_API_1_URL = "https://rest.gohighlevel.com/v1"
@@ -96,7 +96,7 @@ REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
 QUOTA_LEARN_WINDOW = env.flag("QUOTA_LEARN_WINDOW", default=True)
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL)
 
-# A worker that uses more memory than this starts anew, once its turns have handed their runs back; 0: no limit. By
+# A worker that uses more memory than this restarts, once its turns have handed their runs back; 0: no limit. By
 # default 1 GB, or four fifths of what its container may use.
 _MEMORY_MB = env.integer("WORKER_MEMORY_MB", default=min(1024, memory.container_limit() * 4 // 5 // 2**20 or 1024))
 WORKER_MEMORY_BYTES = _MEMORY_MB * 2**20

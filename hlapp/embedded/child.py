@@ -17,7 +17,7 @@ _PR_SET_PDEATHSIG = 1
 def main(launcher: int, death_signal: int, uid: int, command: list[str]) -> None:
     """Become `command` as user `uid`; when the process `launcher` ends, so does it, by `death_signal`."""
     if uid != os.geteuid():
-        # /dev/stdin is opened anew by initdb, and a pipe admits only its owner.
+        # /dev/stdin is reopened by initdb, and a pipe admits only its owner.
         os.fchown(0, uid, uid)
         os.setgroups([])
         os.setgid(uid)

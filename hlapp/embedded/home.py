@@ -68,7 +68,7 @@ class Home:
         except FileNotFoundError:
             return None
         except (ValueError, TypeError) as error:
-            raise EmbeddedError(f"{self._account} is damaged: remove {self.path} to start afresh") from error
+            raise EmbeddedError(f"{self._account} is damaged: remove {self.path} to start again") from error
 
     def renew_account(self, *, new_port: bool) -> Account:
         """The account for the next start: password kept, and the port too as long as it is free."""

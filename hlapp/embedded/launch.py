@@ -64,7 +64,7 @@ class Handle:
 def obtain(engine: Engine, home: Home) -> Handle:
     """Start a server, or join the one that runs, and return it once it is_ready. Raises EmbeddedError.
 
-    A held lock means a live server, one that is still starting, or one on its way out after its launcher was
+    A held lock means a live server, one that is still starting, or one about to end after its launcher was
     killed. The loop tries to start and to join in turn until one works.
     """
     deadline = clock.monotonic() + TIMEOUT

@@ -38,7 +38,7 @@ RESERVED = 4  # one of so many threads of a worker is kept for the urgent queue
 _BACKOFF_BASE = 2.0
 _BACKOFF_TRIES = 6
 _DATABASE_AWAY = db.OperationalError, db.InterfaceError  # a deadlock, too
-# A request must not wait while the broker is away: the dispatcher or a sweep finds the work again.
+# A request must not wait while the broker is unavailable: the dispatcher or a sweep finds the work again.
 _ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1}
 
 
@@ -125,7 +125,7 @@ class BaseTask(Task):  # type: ignore[type-arg]
             if self.request.called_directly:
                 raise
             if not self.request.expires:  # beat sends an expiring message, such as a sweep, again anyway
-                self._again(StoreUnavailable("the database is away"))
+                self._again(StoreUnavailable("the database is unavailable"))
         return None
 
     def _registered(self) -> AbstractContextManager[None]:

@@ -3,8 +3,8 @@
 A statement per count would cost more than what is counted. So `add` only touches memory, and one statement writes the
 sum of all additions: when a caller asks for it after `pause` seconds or when the buffer is half full, and at exit.
 
-- While the database is away the additions stay and are written later; then at most `most` keys are kept, and further
-  new keys are dropped and counted in the log (or added under `overflow`'s key).
+- While the database is unavailable the additions stay and are written later; then at most `most` keys are kept, and
+  further new keys are dropped and counted in the log (or added under `overflow`'s key).
 - Rows that the database refuses are dropped alone: the rest of their batch is written.
 - A killed process loses what it has not written, a few seconds' worth. A forked one starts empty.
 """
@@ -80,7 +80,7 @@ class BufferedCounter(Generic[Key, Value]):
             self.flush()
 
     def flush(self) -> None:
-        """Write the buffer now. Keys stay in it while the database is away. Never raises for that."""
+        """Write the buffer now. Keys stay in it while the database is unavailable. Never raises for that."""
         with self._lock:
             taken, self._values = self._values, {}
             dropped, self._dropped = self._dropped, 0
@@ -138,7 +138,7 @@ class BufferedCounter(Generic[Key, Value]):
 
 
 class _DatabaseAway(Exception):
-    """The database is away; `rows` were not written."""
+    """The database is unavailable; `rows` were not written."""
 
     def __init__(self, rows: Sequence[tuple[Any, Any]], reason: str) -> None:
         super().__init__(reason)

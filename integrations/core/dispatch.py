@@ -6,7 +6,7 @@ message per row, and only as many as workers can begin soon, so the broker never
 
 - `take` marks a row as sent before its message leaves: it is not due again until `LOST_AFTER`. So the broker holds at
   most one live message per row, and a lost message costs that many seconds.
-- Of each source at most `PER_THREAD` messages per worker thread are on their way. The rows decide what has begun, not
+- Of each source at most `PER_THREAD` messages per worker thread are in flight. The rows decide what has begun, not
   the broker, because a broker can lose messages and does not say so.
 - Every source has that number to itself. Ten thousand due refreshes therefore delay no webhook: the messages of both
   sources alternate in the queue. Sources of the urgent queue (webhooks, token refresh, installs) never wait behind
@@ -34,7 +34,7 @@ from integrations.core.models import WorkerProcess
 from integrations.core.process import activity
 
 LOST_AFTER = timedelta(seconds=20)  # a message that no worker has begun by then is sent again
-PER_THREAD = 2  # messages on their way per worker thread and source
+PER_THREAD = 2  # messages in flight per worker thread and source
 PERIOD = 0.1  # seconds between two looks of the leader
 LEASE_TERM = timedelta(seconds=4)
 ALIVE = timedelta(seconds=15)  # a worker process that has not reported for so long is not counted
@@ -89,7 +89,7 @@ def mark_sent(rows: QuerySet[Model], limit: int, **fields: object) -> list[int]:
 
 @dataclass
 class _Progress:
-    """The leader's state of one source: messages on their way, and when to look again."""
+    """The leader's state of one source: messages in flight, and when to look again."""
 
     on_their_way: dict[int, datetime] = field(default_factory=dict)  # row id: when it counts as lost
     look_at: datetime | None = None
@@ -109,7 +109,7 @@ class Sender:
     def send_due(self, now: datetime) -> int:
         """Look at every source once and send its due rows. Returns how many messages were sent.
 
-        A fault of one source is logged and holds up no other. Raises the database's errors when it is away.
+        A fault of one source is logged and holds up no other. Raises the database's errors when it is unavailable.
         """
         if self._broker_away_until is not None and now < self._broker_away_until:
             return 0
@@ -133,7 +133,7 @@ class Sender:
         return self.sent - before
 
     def unstarted_count(self) -> int:
-        """How many messages are on their way, as of the last look."""
+        """How many messages are in flight, as of the last look."""
         return sum(len(progress.on_their_way) for progress in self._progress.values())
 
     def _serve(self, source: DueSource, progress: _Progress, now: datetime) -> None:

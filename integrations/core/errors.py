@@ -12,7 +12,7 @@
     │   ├── RefreshInProgress        another process holds the lease on this credential
     │   ├── TooManyRequests          a client sends us more requests than our rate limit allows: 429
     │   ├── InstallPending           an event or call came before the installation it belongs to
-    │   └── StoreUnavailable         our own database, cache or broker is away
+    │   └── StoreUnavailable         our own database, cache or broker is unavailable
     ├── Permanent                    repeating cannot help
     │   ├── GrantRevoked             the vendor no longer accepts the grant: the agency must install again
     │   │   └── MintRefused          and the company's token mints no other: that may change without an installation
@@ -215,7 +215,7 @@ class InstallPending(Retryable):
 
 
 class StoreUnavailable(Retryable):
-    """Our own database, cache or broker is away."""
+    """Our own database, cache or broker is unavailable."""
 
     code = "store_unavailable"
 

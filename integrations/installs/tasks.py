@@ -25,7 +25,7 @@ def reconcile_one(*, installation_id: int, **_: object) -> None:
 
 @task("installs.sweep")
 def sweep(**_: object) -> None:
-    """Complete installations whose grants went to the spool while the database was away. Beat sends this task."""
+    """Beat sends this: complete installations whose grants went to the spool because of an outage of the database."""
     spool.drain(complete.KIND, complete.complete_spooled)
 
 

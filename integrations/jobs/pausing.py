@@ -2,7 +2,7 @@
 
 A crash is an exception in the job's code, a turn that hung, or a run whose workers died. `CRASHES` in a row, of
 whatever tenants, pause the job: it starts no turn until an operator resumes it. Its runs, events and schedules wait
-meanwhile. A complete run of any tenant begins the count anew.
+meanwhile. A complete run of any tenant resets the count.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def crashed(job: str, reason: str, now: datetime, *, is_first: bool) -> None:
 
 
 def succeeded(job: str) -> None:
-    """A run of the job is complete: begin the count of crashes anew."""
+    """A run of the job is complete: reset the count of crashes."""
     JobState.objects.filter(job=job, crashes__gt=0).update(crashes=0)
 
 

@@ -124,7 +124,7 @@ class JobTurn(turn.Turn[Run]):
         self._reason = ""  # of the failure
 
     def work(self) -> bool:
-        """Call the job's function. Raises StoreUnavailable when the database is away."""
+        """Call the job's function. Raises StoreUnavailable when the database is unavailable."""
         if not self._job.is_farewell and not installed.is_installed(self.run.schedule):
             raise InstallGone(UNINSTALLED)
         self._job_run = JobRun(self.run, self.owner, self._job.lane)

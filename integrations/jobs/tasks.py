@@ -43,7 +43,7 @@ def known(_state: object, **_: object) -> list[str]:
 
 
 def workers() -> list[list[str]] | None:
-    """The job names that each worker knows, of workers that answer within a second. None when the broker is away."""
+    """The job names that each worker knows, of workers that answer within a second. None without a broker."""
     try:
         replies = current_app.control.broadcast("jobs.known", reply=True, timeout=1.0) or ()
     except (OperationalError, OSError):

@@ -1,4 +1,4 @@
-"""Redis hash that keeps sealed values while PostgreSQL is away: the spool of grants uses it.
+"""Redis hash that keeps sealed values while PostgreSQL is unavailable: the spool of grants uses it.
 
 It stands in this room because the room owns the connection to Redis. Nothing in it expires: the caller who puts a value
 deletes it. Every function raises StoreUnavailable while Redis does not answer.

@@ -45,7 +45,7 @@ def sweep(**_: object) -> None:
 
 
 def workers() -> int | None:
-    """How many workers answer within a second; None when the broker itself is away."""
+    """How many workers answer within a second; None when the broker itself is unavailable."""
     try:
         return len(current_app.control.ping(timeout=1.0) or ())
     except (OperationalError, OSError):

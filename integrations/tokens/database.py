@@ -36,9 +36,9 @@ def refuse_transaction(doing: str) -> None:
 
 @contextmanager
 def required() -> Iterator[None]:
-    """Context manager: raises StoreUnavailable when the database is away."""
+    """Context manager: raises StoreUnavailable when the database is unavailable."""
     try:
         yield
     except LOST as error:
         release()
-        raise StoreUnavailable(f"the database is away ({type(error).__name__})", retry_after=2.0) from error
+        raise StoreUnavailable(f"the database is unavailable ({type(error).__name__})", retry_after=2.0) from error

@@ -39,7 +39,7 @@ from integrations.webhooks import envelope, unnamed_events
 from integrations.webhooks.breaker import Breaker
 from integrations.webhooks.envelope import Envelope
 
-COME_BACK = 30.0  # seconds; the Retry-After for the vendor while the store is away
+COME_BACK = 30.0  # seconds; the Retry-After for the vendor while the store is unavailable
 _FIRST_PAUSE = 0.005
 MAILBOX_WAIT_SECONDS = 0.5  # seconds that a delivery waits for a worker that releases its mailbox
 STORE = "store"  # the breaker's key of the database as a whole

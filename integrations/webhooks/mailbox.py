@@ -58,8 +58,8 @@ WHERE mailbox_id = %(id)s::bigint AND status = 'pending' ORDER BY occurred_at, i
 def drain(mailbox_id: int) -> int:
     """Settle the due events of this mailbox. Returns how many were settled (handled, ignored or poisoned).
 
-    Returns 0 at once when another worker has the lease. Raises StoreUnavailable when the database goes away: the lease
-    then runs out by itself.
+    Returns 0 at once when another worker has the lease. Raises StoreUnavailable when the database becomes unavailable:
+    the lease then runs out by itself.
     """
     with _database(mailbox_id):
         lease = leases.claim(mailbox_id)
@@ -88,7 +88,7 @@ def _database(mailbox_id: int | None) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise StoreUnavailable("the mailbox's database is away", mailbox_id=mailbox_id) from error
+        raise StoreUnavailable("the mailbox's database is unavailable", mailbox_id=mailbox_id) from error
 
 
 def _drain(lease: Lease) -> int:

@@ -36,7 +36,7 @@ def test_of_two_that_hang_the_second_waits_until_the_first_is_back(monkeypatch: 
         report(name, HUNG)
     assert (first._may_replace_now(), second._may_replace_now()) == (True, False)
     WorkerProcess.objects.filter(name="a").delete()
-    assert not second._may_replace_now(), "the first one starts anew"
+    assert not second._may_replace_now(), "the first one restarts"
     report("a2", [])
     assert second._may_replace_now()
     WorkerProcess.objects.filter(name="a2").delete()

@@ -155,7 +155,7 @@ def test_without_the_database_no_code_is_spent(browser: Browser, vendor: Vendor)
     began, listed = browser.consent(browser.begin()), browser.consent(browser.listing())
 
     def away(*_: Any) -> Any:
-        raise OperationalError("the database is away")
+        raise OperationalError("the database is unavailable")
 
     with connection.execute_wrapper(away):
         for address in (began, listed):

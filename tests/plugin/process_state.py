@@ -38,7 +38,7 @@ def forget_connections() -> None:
 
 @pytest.fixture
 def store_away(settings: Settings) -> Iterator[Callable[..., None]]:
-    """Called, the quota store is away until the test ends: it is at `url`, where by default no server listens."""
+    """A function that moves the quota store to `url`, where by default no server listens, until the test ends."""
     from integrations.quota.permits import scripts  # noqa: PLC0415 - not before Django is set up
 
     def go(url: str = "redis://127.0.0.1:1/0") -> None:

@@ -1,4 +1,4 @@
-"""The quota's pages: what they say, what operators may do there, and that they come when the store is away."""
+"""The quota's pages: what they say, what operators may do there, and that they come when the store is unavailable."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def empty_the_store(group: Workers, store: Store) -> None:
 
 
 def kill_the_store(group: Workers, store: Store) -> None:
-    """It is away until a worker has noticed, and comes back with nothing."""
+    """It is unavailable until a worker has noticed, and comes back with nothing."""
     store.kill()
     group.wait_for(lambda: group.restart_ended() or LeaderLease.objects.get(name=LEASE_NAME).trouble)
     store.start()

@@ -68,7 +68,7 @@ class Workers:
         return worker
 
     def restart_ended(self) -> None:
-        """As a supervisor does: kombu sometimes ends a worker whose broker goes away."""
+        """As a supervisor does: kombu sometimes ends a worker whose broker becomes unavailable."""
         for worker in [worker for worker in self.running if worker.process.poll() is not None]:
             self.running.remove(worker)
             self.start()

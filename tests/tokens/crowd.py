@@ -1,6 +1,6 @@
 """`python -m tests.tokens.crowd CLIENT_ID LOCATION THREADS`: workers that all want the same fresh token at once.
 
-Says "ready" when everything is imported. For each line on standard input it begins anew and prints what each worker
+Says "ready" when everything is imported. For each line on standard input it begins again and prints what each worker
 got.
 """
 

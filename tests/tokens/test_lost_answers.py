@@ -71,7 +71,7 @@ def test_a_5xx_may_hide_a_rotation(location, vendor, monkeypatch, asked) -> None
         Unreachable("connection refused", sent=False),
         VendorThrottled("too many", vendor=VendorAnswer(status=429)),
         VendorThrottled("too many", vendor=VendorAnswer(status=429), retry_after=120.0),
-        StoreUnavailable("the database is away", retry_after=2.0),
+        StoreUnavailable("the database is unavailable", retry_after=2.0),
     ],
     ids=["never sent", "limited", "limited for long", "our store"],
 )

@@ -288,7 +288,7 @@ def test_what_was_set_aside_is_tried_again_by_a_process_that_starts(location, ve
 def test_a_web_server_commits_what_only_its_own_disk_holds(
     location, vendor, spool_directory, settings, monkeypatch, tmp_path
 ) -> None:
-    """Its database and Redis were away together, and the workers run on another machine."""
+    """Its database and Redis were unavailable together, and the workers run on another machine."""
     with no_writes("tokens_credential"), pytest.raises(StoreUnavailable):
         refresh(location.pk)
     for name in sealed_hash.items("spool"):

@@ -134,4 +134,4 @@ def test_while_a_store_cannot_be_read_no_key_is_called_unused(app, ring, monkeyp
     found = vault_status.examine()
     assert (found.retirable, {key.key_id: key.role for key in found.keys}["k1"]) == ([], "opens")
     assert any("cannot be counted, so no key may be retired" in problem for problem in found.problems)
-    witness.at_start()  # Redis may be away when a process starts
+    witness.at_start()  # Redis may be unavailable when a process starts

@@ -140,7 +140,7 @@ def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
 
 
 def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored, on: On) -> None:
-    """The stalled one wakes up after its term: its own writes and its mark are rolled back, and it goes away."""
+    """The stalled one wakes up after its term: its own writes and its mark are rolled back, and it stops."""
     box = stored(1).mailbox_id
     stalled, wake = Flag(), Flag()
     workers: list[str] = []

@@ -20,7 +20,7 @@ def background_jobs() -> Iterator[Finding]:
     for hung in queries.hung_now(now):
         found = True
         words = f"{hung['work']}: its thread has been silent for {hung['seconds']} s, {hung['position'] or 'nowhere'}"
-        yield Finding(_NAME, Level.FAILED, words, "correct the job; its worker process starts anew by itself")
+        yield Finding(_NAME, Level.FAILED, words, "correct the job; its worker process restarts by itself")
     for job in queries.hung_lately(now, _LATELY):
         found = True
         words = (

@@ -193,7 +193,7 @@ class RunQuerySet(models.QuerySet[R]):
         return self.running().filter(_free(now), due_at__lte=now)
 
     def _at_work(self, now: datetime, lost_at: datetime, columns: Sequence[str]) -> list[tuple[bool, Sequence[Any]]]:
-        """Runs that a worker has or whose message is on its way, for `SharesInUse`. Parked runs are neither: their
+        """Runs that a worker has or whose message is in flight, for `SharesInUse`. Parked runs are neither: their
         leases last longer than a message's.
         """
         leased = self.running().filter(lease_until__gte=now).exclude(lease_owner="")

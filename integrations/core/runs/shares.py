@@ -1,6 +1,6 @@
 """Shares of the worker threads: how many runs with one value in a column, such as one job, may be at work at a time.
 
-A run is at work while a worker has its lease. A run whose message is on its way counts apart, because a message waits
+A run is at work while a worker has its lease. A run whose message is in flight counts apart, because a message waits
 in the queue and takes no thread: as many messages per thread as the dispatcher sends (`core.dispatch.PER_THREAD`).
 """
 

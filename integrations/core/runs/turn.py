@@ -5,7 +5,7 @@
     the work is done               complete; the plan is set to its next run
     the turn is over               handed back: the run goes on at the end of the queue
     QuotaExhausted                 parked until there is a permit, however long that takes; likewise
-    StoreUnavailable               while the store of permits is away
+    StoreUnavailable               while the store of permits is unavailable
     other Retryables               again after a while; failed after MOST_ATTEMPTS in a row at one checkpoint
     InstallGone                    cancelled: the app was uninstalled
     other IntegrationErrors        failed, unless the room knows better (`refused`)
@@ -37,7 +37,9 @@ from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, 
 
 log = structlog.get_logger(__name__)
 
-MOST_ATTEMPTS = 10  # failures in a row at one checkpoint; with the waits below a vendor may be away for half an hour
+MOST_ATTEMPTS = (
+    10  # failures in a row at one checkpoint; with the waits below a vendor may be unavailable for half an hour
+)
 _LONGEST_WAIT = 600.0
 HUNG = "silent"  # error code of a run whose thread hung; stored rows and operators' alerts have this word
 HUNG_AFTER = timedelta(minutes=5)

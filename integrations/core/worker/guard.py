@@ -3,7 +3,7 @@
 Each second it keeps the leases of turns whose threads have written nothing for a while. A thread cannot be stopped
 from outside, so when one hangs, or when the process has grown too large, the process *replaces itself*: its turns hand
 their runs back, it fetches nothing but urgent messages until they have, then nothing at all; the turns of hung threads
-are abandoned, and the process starts anew by `exec` under its own id, so no supervisor is needed. Of several processes
+are abandoned, and the process restarts by `exec` under its own id, so no supervisor is needed. Of several processes
 with hung threads one restarts after the other, so that one is always there for urgent work.
 
 On SIGTERM Celery waits for its threads without end. The guard gives them `DRAIN_SECONDS`, releases the runs of the
@@ -129,7 +129,7 @@ class Guard:
         return all(self._dispatcher.owner < name for name, hung in others.items() if hung)
 
     def _replace(self, reason: str) -> NoReturn:
-        """Start this process anew without losing what its other threads do."""
+        """Restart this process without losing what its other threads do."""
         log.error("worker.replaced", reason=reason, working_on=[one.describe() for one in activity.running()])
         stopping.request(urgent_too=False)
         self._wait(lambda: not _working(turns_only=True), HAND_BACK_SECONDS)

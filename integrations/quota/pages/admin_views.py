@@ -1,7 +1,7 @@
 """Context of the quota pages in the admin: the overview of all resources, and one resource over the day.
 
 The present state comes from Redis; the day and the parked tasks come from PostgreSQL. They are read apart: while Redis
-is away the page still shows the second part, and says so.
+is unavailable the page still shows the second part, and says so.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PLOT = "Calls in the last 24 hours"
 class ResourceRow:
     """One resource on a page.
 
-    `name` is its id where the name is not known. `now` is its present state, None while Redis is away.
+    `name` is its id where the name is not known. `now` is its present state, None while Redis is unavailable.
     """
 
     resource: QuotaResource

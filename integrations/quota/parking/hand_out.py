@@ -30,7 +30,7 @@ from integrations.quota.permits.tickets import Reserved, Ticket
 LEAD = 0.08  # seconds before its ticket's start at which a task is sent
 HORIZON = 0.25 + LEAD
 ROUND = 64  # resources in one round
-MOST_UNSTARTED = 200  # messages on their way to busy workers; with more, only interactive tasks are handed out
+MOST_UNSTARTED = 200  # messages in flight to busy workers; with more, only interactive tasks are handed out
 _CROWDED_WAIT = 0.1
 _TURNS = LEAD + 0.01  # seconds until a resource that took its part of a round may take more
 _BROKER_WAIT = 2.0
@@ -79,7 +79,7 @@ class HandOut:
         self._note(self.rows.due())
 
     def send_until(self, moment: float) -> None:
-        """Send the messages due until then. When the broker is away, the unsent tasks wait again."""
+        """Send the messages due until then. When the broker is unavailable, the unsent tasks wait again."""
         while self._outbox and self._outbox[0][0] <= moment:
             _, _, task, ticket = self._outbox[0]
             try:

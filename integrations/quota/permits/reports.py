@@ -1,9 +1,9 @@
 """Outbox of reports: sends Redis how calls ended, together with the next request for the same resource.
 
-So a call costs about one round trip; a thread sends the reports that found no such request within `_LONGEST_DELAY`.
-A late report is safe: it carries its age, and a slot it frees is free a window after the response, which is later than
-any report. A report that is lost with its process leaves the slot to its deadline. While Redis is away reports wait. A
-report that is sent twice counts once.
+So a call costs about one round trip; a thread sends the reports that found no such request within `_LONGEST_DELAY`. A
+late report is safe: it carries its age, and a slot it frees is free a window after the response, which is later than
+any report. A report that is lost with its process leaves the slot to its deadline. While Redis is unavailable reports
+wait. A report that is sent twice counts once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 
 _LONGEST_DELAY = 0.05  # seconds
-_PAUSE = 1.0  # seconds between tries while the store is away
+_PAUSE = 1.0  # seconds between tries while the store is unavailable
 _MOST = 10_000  # reports kept meanwhile
 _MICRO = 1_000_000
 

@@ -70,12 +70,12 @@ class TokenActions:
     @action(description="Refresh now", permissions=["operate"])  # type: ignore[untyped-decorator]
     def refresh_now(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         """Refresh the selected credentials."""
-        _each(request, queryset, commands.refresh_now, "refreshes are on their way to a worker")
+        _each(request, queryset, commands.refresh_now, "refreshes are being sent to a worker")
 
     @action(description="Mint again from the company's token", permissions=["operate"])  # type: ignore[untyped-decorator]
     def mint_again(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         """Mint the selected credentials from their companies' tokens."""
-        _each(request, queryset, commands.mint_again, "mintings are on their way to a worker")
+        _each(request, queryset, commands.mint_again, "mintings are being sent to a worker")
 
     @action(description="Suspend", permissions=["operate"])  # type: ignore[untyped-decorator]
     def suspend(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
@@ -85,12 +85,12 @@ class TokenActions:
     @action(description="Refresh now", permissions=["refresh"], dialog=_REFRESH, icon="autorenew")  # type: ignore[untyped-decorator]
     def refresh_this(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         """Refresh the credential of this page."""
-        return _one(request, object_id, commands.refresh_now, "The refresh is on its way to a worker.")
+        return _one(request, object_id, commands.refresh_now, "The refresh is being sent to a worker.")
 
     @action(description="Mint again", permissions=["mint"], dialog=_MINT, icon="token")  # type: ignore[untyped-decorator]
     def mint_this(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         """Mint the credential of this page from its company's token."""
-        return _one(request, object_id, commands.mint_again, "The minting is on its way to a worker.")
+        return _one(request, object_id, commands.mint_again, "The minting is being sent to a worker.")
 
     @action(  # type: ignore[untyped-decorator]
         description="Suspend", permissions=["suspend"], dialog=_SUSPEND, icon="pause", variant=ActionVariant.DANGER

@@ -1,4 +1,4 @@
-"""The last step of a refresh: commits the new pair to its row, or to the spool while the database is away.
+"""The last step of a refresh: commits the new pair to its row, or to the spool while the database is unavailable.
 
 A spooled pair is committed by the same compare-and-set on the generation. So it makes no difference which process
 commits it, how often, or whether the repair of the orphan came first.

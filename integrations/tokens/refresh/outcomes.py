@@ -12,7 +12,7 @@ succession would all fall into the outage that lost the first answer.
 ::
 
     what failed                        the row                      next try                        and
-    our own queue or store is away     as it was                    when that says                  counts no failure
+    our queue or store is unavailable  as it was                    when that says                  counts no failure
     the answer was lost                as it was, intent stands     8 and 20 s after the intent     then backoff
     the grant is dead                  needs reconnect              never                           audit
     and its company may mint none      needs reconnect              every six hours                 audit

@@ -1,7 +1,7 @@
 """Thread in every web and worker process that commits spool entries from this machine's disk.
 
-The sweep runs in a worker on any machine, and reads Redis and its own disk. When Redis was away together with the
-database, the only copy of a grant is on the disk of the machine that made the call, perhaps a web server without a
+The sweep runs in a worker on any machine, and reads Redis and its own disk. When Redis was unavailable together with
+the database, the only copy of a grant is on the disk of the machine that made the call, perhaps a web server without a
 worker. So each process that may write there also drains it. While the directory is empty, a round is one directory
 listing. It makes no difference which process commits an entry first.
 

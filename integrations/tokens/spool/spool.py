@@ -1,4 +1,4 @@
-"""The spool: durable store for grants that could not be committed because the database was away.
+"""The spool: durable store for grants that could not be committed because the database was unavailable.
 
 An entry is written twice: to a directory of this machine (synced, then renamed into place) and to Redis. So it outlives
 either, and a worker anywhere can commit it. The sweep does so within seconds of the database's return; a thread in each
@@ -9,7 +9,7 @@ entry that cannot be committed (its key is gone, it is damaged) is set aside, ne
 
 Grants are sealed as in the database; the rest of an entry is identifiers. The binding of the sealed grant is stored
 beside it for the vault, which re-seals entries under the newest key (`spool.vault_adapter`). The commit derives the
-binding anew.
+binding again.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def keep(kind: str, grant: Grant, binding: Binding, *, at: datetime, **facts: An
     places = [backend.name for backend in BACKENDS if _put(backend, name, text)]
     if not places:
         log.critical("spool.lost", kind=kind, **facts)
-        raise StoreUnavailable("database, disk and Redis are away: the vendor's answer is lost", **facts)
+        raise StoreUnavailable("database, disk and Redis are unavailable: the vendor's answer is lost", **facts)
     log.error("spool.kept", kind=kind, places=places, then="committed when the database is back", **facts)
 
 
@@ -82,7 +82,7 @@ def drain_all() -> int:
 
 
 def drain(kind: str, commit: Commit) -> int:
-    """Commit every entry of this kind. Returns how many no longer wait. Stops silently while the database is away."""
+    """Commit every entry of this kind. Returns how many no longer wait. Stops at an outage of the database."""
     done = 0
     for name, copies in sorted(_waiting(kind).items()):
         try:

@@ -1,7 +1,7 @@
 """Registers the spool with the vault: counts keys, re-seals entries, and removes entries whose key is lost.
 
 Waiting entries and entries set aside count alike, in Redis and on this machine's disk. The disks of other machines
-cannot be read from here; an entry is only on such a disk if Redis was away too when it was written.
+cannot be read from here; an entry is only on such a disk if Redis was unavailable too when it was written.
 """
 
 from __future__ import annotations

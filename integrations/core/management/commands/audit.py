@@ -1,7 +1,7 @@
 """`manage.py audit verify`: check the hash chain of the audit trail.
 
 The chain reveals a changed, removed or inserted entry. It does not reveal that its last entries were removed, or that
-all of it was written anew. So the command prints the hash of the newest entry, to be kept elsewhere, and `--kept HASH`
+all of it was rewritten. So the command prints the hash of the newest entry, to be kept elsewhere, and `--kept HASH`
 checks that the chain still contains it.
 """
 
@@ -40,7 +40,7 @@ class Command(BaseCommand):
         if broken is not None:
             raise CommandError(f"the audit trail is broken: entry {broken} is the first that does not fit")
         if options["kept"] and not audit.contains(_parsed(options["kept"])):
-            raise CommandError(f"the audit trail lacks {options['kept']}: its end was cut off, or it was written anew")
+            raise CommandError(f"the audit trail lacks {options['kept']}: its end was cut off, or it was rewritten")
 
 
 def _parsed(kept: str) -> bytes:

@@ -4,7 +4,7 @@
 -- window after the response was RECEIVED, so two calls of one slot are counted at least a window apart whatever the
 -- latency, and no window of any phase holds more than `limit`. All times are microseconds since `born`, the birth of
 -- the key, on the store's own clock; callers report ages and never times, so no other clock matters. Set back, that
--- one lets slots rest longer; by more than a minute, and the state is made anew. Set forward, it lets them rest
+-- one lets slots rest longer; by more than a minute, and the state is recreated. Set forward, it lets them rest
 -- shorter by as much, once; by more than three seconds, and all wait for a window, since callers know how long ago
 -- they asked last.
 --

@@ -23,7 +23,7 @@ _NOTHING = "nothing waits, and nothing was set aside."
 class Command(BaseCommand):
     """`manage.py spool`."""
 
-    help = "Grants that were kept, sealed, while the database was away: in Redis and on this machine's disk."
+    help = "Grants that were kept, sealed, while the database was unavailable: in Redis and on this machine's disk."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the subcommands and their options."""
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         except IntegrationError as error:
             raise CommandError(str(error)) from None
         except Error as error:
-            raise CommandError(f"the database is away ({type(error).__name__}): nothing was changed") from None
+            raise CommandError(f"the database is unavailable ({type(error).__name__}): nothing was changed") from None
 
     def _status(self, *, as_json: bool) -> None:
         report = inspection.look()

@@ -58,7 +58,7 @@ class Command(BaseCommand):
         except BadRequest as error:
             raise CommandError(f"{error} (--id, --type, --since)") from error
         except (OperationalError, InterfaceError) as error:
-            raise CommandError(f"the database is away ({type(error).__name__}): nothing was replayed") from error
+            raise CommandError(f"the database is unavailable ({type(error).__name__}): nothing was replayed") from error
         if selection.ids and not done.events:
             raise CommandError(f"no such event is stored here: settled ones are kept for {_kept()}")
         if since := _gone_before(selection):
