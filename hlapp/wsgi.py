@@ -16,7 +16,7 @@ _django = get_wsgi_application()
 
 from integrations.webhooks import wsgi_entry  # noqa: E402 - models are loaded only now
 
-_application = wsgi_entry.before(_django)
+_application = wsgi_entry.handle_webhooks(_django)
 _drain_thread = DrainThread()
 _CLIENT_SECONDS = 20.0  # the longest pause of a client within a request's body or while it takes the response
 prepare_web()

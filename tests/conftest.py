@@ -22,9 +22,9 @@ from hlapp.embedded import EmbeddedError
 from integrations.core import counters
 from integrations.quota.permits import governor
 from tests.plugin import browser, costs, environment, network, process_state, servers, template
-from tests.plugin.process_state import store_away
+from tests.plugin.process_state import store_unavailable
 
-__all__ = ["store_away"]
+__all__ = ["store_unavailable"]
 
 
 def _prepare() -> servers.Servers:

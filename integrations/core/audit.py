@@ -23,7 +23,7 @@ _LOCK = 0x41554454  # any constant of our own: "AUDT"
 def record(action: str, *, actor: str, subject: str, **detail: Any) -> AuditEntry:
     """Append one entry. `detail` holds identifiers and reasons, never a secret; it must be JSON."""
     with transaction.atomic():
-        wait_turn()
+        lock()
         last = AuditEntry.objects.order_by("-id").only("hash").first()
         entry = AuditEntry(at=clock.now(), actor=actor, action=action, subject=subject, detail=detail)
         entry.previous = bytes(last.hash) if last else GENESIS
@@ -32,7 +32,7 @@ def record(action: str, *, actor: str, subject: str, **detail: Any) -> AuditEntr
     return entry
 
 
-def wait_turn() -> None:
+def lock() -> None:
     """Take the writer lock of the trail until the end of this transaction.
 
     A transaction that locks many rows and records each of them calls this first. Otherwise two such transactions could

@@ -33,7 +33,7 @@ class Bars:
             done = sum(now.synced[key, resource] for resource in scenario.RESOURCES)
             self._progress.update(self._bars[key], completed=done, total=total)
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """Print a line above the bars."""
         self._progress.console.print(text)
 

@@ -70,7 +70,7 @@ class ParkedAdmin(ReadOnlyAdmin):
     @action(description="Start next", permissions=["operate"])
     def start_next(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
         """Move the tasks to the front of their lanes."""
-        moved = queue.to_the_front(queryset)
+        moved = queue.move_to_front(queryset)
         audit.record("quota.moved_to_front", actor=operator(request), subject="parked tasks", rows=moved)
         messages.success(request, f"{len(moved)} tasks get the next permits of their resources.")
 

@@ -29,7 +29,7 @@ class AppSecrets:
         """Delete the secrets of up to 100 apps that this key sealed. Returns counts by `HALTED` and `WITHOUT_SSO`."""
         counts: Counter[str] = Counter()
         with transaction.atomic():
-            audit.wait_turn()
+            audit.lock()
             rows = columns.sealed_by(App, key_id).select_for_update(skip_locked=True).order_by("pk")
             for app in rows[:_BATCH]:
                 counts[_delete_secrets(app, key_id, actor)] += 1

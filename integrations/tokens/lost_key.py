@@ -43,7 +43,7 @@ class CredentialTokens:
         """Recover or end up to 200 credentials that this key sealed. Returns counts by outcome."""
         counts: Counter[str] = Counter()
         with transaction.atomic():
-            audit.wait_turn()
+            audit.lock()
             rows = columns.sealed_by(Credential, key_id).select_for_update(skip_locked=True).order_by("pk")
             batch = list(rows[:_BATCH])
             alive = _companies_alive(batch, key_id)

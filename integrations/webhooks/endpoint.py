@@ -60,7 +60,7 @@ def respond(app_name: str | None, environ: Mapping[str, Any], stream: RequestBod
     except Retryable as error:
         response_counts.count(app_name, ResponseOutcome.NOT_STORED)
         log.warning("webhook.not_stored", code=error.code, **error.context)
-        wait = {"Retry-After": str(round(error.retry_after or inbox.COME_BACK))}
+        wait = {"Retry-After": str(round(error.retry_after or inbox.RETRY_AFTER_SECONDS))}
         return WebhookResponse(429, {"error": error.code, "message": str(error)}, wait)
     except Exception:
         response_counts.count(app_name, ResponseOutcome.FAILED)

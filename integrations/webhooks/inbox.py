@@ -39,12 +39,12 @@ from integrations.webhooks import envelope, unnamed_events
 from integrations.webhooks.breaker import Breaker
 from integrations.webhooks.envelope import Envelope
 
-COME_BACK = 30.0  # seconds; the Retry-After for the vendor while the store is unavailable
+RETRY_AFTER_SECONDS = 30.0  # seconds; the Retry-After for the vendor while the store is unavailable
 _FIRST_PAUSE = 0.005
 MAILBOX_WAIT_SECONDS = 0.5  # seconds that a delivery waits for a worker that releases its mailbox
 STORE = "store"  # the breaker's key of the database as a whole
 
-# It finds the same app as `_addressee`: by app id, then by client id, without a name the one of the settings.
+# It finds the same app as `_find_app`: by app id, then by client id, without a name the one of the settings.
 _STORE = """
 WITH app AS (
     SELECT id FROM tenants_app
@@ -87,7 +87,7 @@ class Receipt:
     mailbox_id: int | None
 
 
-NOT_HERE = Receipt(None, None)
+NO_SUCH_APP = Receipt(None, None)
 breaker = Breaker()
 os.register_at_fork(after_in_child=breaker.reset)  # a child has connections of its own
 
@@ -105,7 +105,7 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Rece
     name = event.app_id or app_name or ""
     mailbox = (name, event.tenant)
     if not (breaker.admits(mailbox) and breaker.admits(STORE)):
-        raise StoreUnavailable("the store did not answer a moment ago", retry_after=COME_BACK)
+        raise StoreUnavailable("the store did not answer a moment ago", retry_after=RETRY_AFTER_SECONDS)
     started = clock.monotonic()
     try:
         receipt = _store_once(name, unnamed_events.identify(event), now)
@@ -115,7 +115,9 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Rece
         # Whatever the database's reason is (away, full, read-only after a failover), the vendor shall send it again.
         breaker.failed(mailbox if _is_locked(error) else STORE, clock.monotonic() - started)
         raise StoreUnavailable(
-            "the event could not be stored", retry_after=COME_BACK, reason=type(error.__cause__ or error).__name__
+            "the event could not be stored",
+            retry_after=RETRY_AFTER_SECONDS,
+            reason=type(error.__cause__ or error).__name__,
         ) from error
     breaker.answered(STORE)
     breaker.answered(mailbox)
@@ -126,10 +128,10 @@ def _store_once(name: str, event: Envelope, now: datetime) -> Receipt:
     """Store the event; create the app of the settings first if this process has yet to do it."""
     receipt = _store(name, event, now)
     if receipt is None:
-        found = _addressee(name)
-        receipt = NOT_HERE if found is None else _store(found, event, now)
+        found = _find_app(name)
+        receipt = NO_SUCH_APP if found is None else _store(found, event, now)
     if receipt is None:
-        raise StoreUnavailable("the app has just been removed", retry_after=COME_BACK)
+        raise StoreUnavailable("the app has just been removed", retry_after=RETRY_AFTER_SECONDS)
     return receipt
 
 
@@ -144,7 +146,7 @@ def _keys(pems: tuple[str, ...], legacy: bool) -> WebhookKeys:
     return load_keys(pems, legacy)
 
 
-def _addressee(name: str) -> str | None:
+def _find_app(name: str) -> str | None:
     """The client id of the app of this name; None when it is not here."""
     try:
         return marketplace.find(name or None).client_id

@@ -113,7 +113,7 @@ def take_due(limit: int, now: datetime) -> Sequence[int]:
         return dispatch.mark_sent(waiting, limit, due_at=now + dispatch.LOST_AFTER)
 
 
-def wake_forgotten(now: datetime) -> int:
+def make_forgotten_due(now: datetime) -> int:
     """Make mailboxes due that have pending events and are not due. Returns how many.
 
     None should be. Processes of an older version, which lock the row in another way, may leave one behind while an

@@ -151,10 +151,10 @@ def unknown_types(since: datetime) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AppResponses:
     """An app's responses of the last three days to verified webhooks, as the vendor would judge them.
 
-    `refused` and `unverified` are counts by outcome. `unverified` is judged by nobody: strangers send it too. But when
+    `refused` and `unverified` are counts by outcome. `unverified` is not judged, because strangers send it too. But when
     `rejects_all` is true, such posts came today and no verified one, as after a change of the vendor's signing key.
     """
 
@@ -176,7 +176,7 @@ def answered() -> list[dict[str, Any]]:
     return [{**row, "app_name": row["app_name"] or ""} for row in rows]
 
 
-def standings(now: datetime) -> list[Standing]:
+def responses_by_app(now: datetime) -> list[AppResponses]:
     """Each app's responses of today and the two days before, without apps that received no webhook."""
     since = now.date() - timedelta(days=JUDGED_DAYS - 1)
     found = Answers.objects.filter(day__gte=since).values(name=F("app__name")).annotate(**_SUMS).order_by("name")
@@ -184,7 +184,7 @@ def standings(now: datetime) -> list[Standing]:
     unheard = {row["name"] for row in today if not any(row[outcome] for outcome in _VERIFIED)}
     rows: list[dict[str, Any]] = [dict(row) for row in found]
     return [
-        Standing(
+        AppResponses(
             app=row["name"] or "",
             answered=sum(row[outcome] for outcome in _VERIFIED),
             refused={outcome.value: row[outcome] for outcome in REFUSED if outcome in _VERIFIED and row[outcome]},

@@ -31,5 +31,5 @@ def drain(mailbox_id: int, **_: Any) -> None:
 @task("webhooks.tidy")
 def tidy(**_: Any) -> None:
     """Delete settled events that are older than the retention time, and repair. Beat sends this task."""
-    mailbox.wake_forgotten(clock.now())
+    mailbox.make_forgotten_due(clock.now())
     retention.tidy(clock.now())

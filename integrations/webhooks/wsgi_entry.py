@@ -27,12 +27,12 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _PATH = re.compile(r"/webhooks(?:/([A-Za-z0-9_.-]+))?/?")
 # So many threads keep their database connection from one webhook to the next; at most half of the pool, so that the
 # other threads find one.
-_KEPT = 10
-_keepers = threading.BoundedSemaphore(_KEPT)
+_MOST_KEPT = 10
+_keep_slots = threading.BoundedSemaphore(_MOST_KEPT)
 _thread = threading.local()
 
 
-def before(django: Application) -> Application:
+def handle_webhooks(django: Application) -> Application:
     """The application that answers posts to the webhook endpoint itself and passes all other requests to `django`."""
 
     def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -67,7 +67,7 @@ def _respond(response: WebhookResponse, start_response: Callable[..., Any]) -> l
 def _give_back() -> None:
     """Return the connection to the pool, unless this thread may keep it. `inbox` replaces a kept one that broke."""
     if not hasattr(_thread, "keeps"):
-        _thread.keeps = _keepers.acquire(blocking=False)
+        _thread.keeps = _keep_slots.acquire(blocking=False)
     if not _thread.keeps or connection.errors_occurred:
         connection.close()
 

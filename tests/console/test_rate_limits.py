@@ -96,9 +96,9 @@ def test_one_apps_flood_leaves_the_others_alone(
 
 
 def test_while_redis_is_away_no_request_is_refused(
-    client: Client, agency: Installation, sso: Sso, store_away: Callable[..., None]
+    client: Client, agency: Installation, sso: Sso, store_unavailable: Callable[..., None]
 ) -> None:
-    store_away()
+    store_unavailable()
     assert statuses(client, sso, *["203.0.113.1"] * 5) == [200] * 5
 
 
@@ -146,11 +146,11 @@ def test_every_count_expires(clean_redis: redis.Redis) -> None:
 
 
 def test_a_silent_redis_is_not_asked_again_at_once(
-    store_away: Callable[..., None], caplog: pytest.LogCaptureFixture
+    store_unavailable: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     """It takes connections and never answers, so each question would cost a request thread the whole time-out."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        store_away(f"redis://127.0.0.1:{silent.getsockname()[1]}/0?socket_timeout=0.05")
+        store_unavailable(f"redis://127.0.0.1:{silent.getsockname()[1]}/0?socket_timeout=0.05")
         for _ in range(5):
             RequestLimit("page", 2).count("me")
     assert caplog.text.count("rate_limit.not_counted") == 1

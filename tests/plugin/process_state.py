@@ -37,7 +37,7 @@ def forget_connections() -> None:
 
 
 @pytest.fixture
-def store_away(settings: Settings) -> Iterator[Callable[..., None]]:
+def store_unavailable(settings: Settings) -> Iterator[Callable[..., None]]:
     """A function that moves the quota store to `url`, where by default no server listens, until the test ends."""
     from integrations.quota.permits import scripts  # noqa: PLC0415 - not before Django is set up
 

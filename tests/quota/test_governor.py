@@ -240,8 +240,8 @@ def test_many_threads_and_a_new_resource_send_one_probe() -> None:
     assert all(wait is not None and wait <= 0.1 for wait in waits)
 
 
-def test_without_the_store_nothing_is_sent(store_away: Callable[[], None]) -> None:
-    store_away()
+def test_without_the_store_nothing_is_sent(store_unavailable: Callable[[], None]) -> None:
+    store_unavailable()
     with pytest.raises(StoreUnavailable) as refused:
         acquire(Lane.INTERACTIVE)
     assert refused.value.retry_after == 5.0
@@ -251,9 +251,9 @@ def test_without_the_store_nothing_is_sent(store_away: Callable[[], None]) -> No
         queries.health()
 
 
-def test_a_settlement_that_cannot_be_stored_costs_no_answer(store_away: Callable[[], None]) -> None:
+def test_a_settlement_that_cannot_be_stored_costs_no_answer(store_unavailable: Callable[[], None]) -> None:
     permit = acquire()
-    store_away()
+    store_unavailable()
     governor.settle(permit, received_at=clock.monotonic(), rate=None)
     governor.release(permit)
     with pytest.raises(StoreUnavailable):

@@ -140,10 +140,10 @@ def test_a_resource_says_what_is_kept_of_its_day(page: Client) -> None:
     assert "At its pace, bulk work " in html
 
 
-def test_the_pages_come_when_the_store_is_away(page: Client, store_away: Callable[[], None]) -> None:
+def test_the_pages_come_when_the_store_is_away(page: Client, store_unavailable: Callable[[], None]) -> None:
     spend(10)
-    store_away()
-    assert "away" in page.get(OVERVIEW).content.decode()
+    store_unavailable()
+    assert "unavailable" in page.get(OVERVIEW).content.decode()
     assert "does not answer" in page.get(DETAIL).content.decode()
 
 

@@ -242,7 +242,7 @@ def test_a_job_that_is_refused_is_parked_and_not_retried(monkeypatch: pytest.Mon
 
 
 def test_a_task_that_finds_the_store_away_is_parked_where_it_stood(
-    leader: Leader, store_away: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    leader: Leader, store_unavailable: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @celery_tasks.task("tests.away")
     def away(*, number: int, **_: object) -> None:
@@ -253,7 +253,7 @@ def test_a_task_that_finds_the_store_away_is_parked_where_it_stood(
     leader.round()
     place = Parked.objects.get().place_at
     monkeypatch.setattr(current_app, "send_task", lambda *_, **__: pytest.fail("nothing is to be sent"))
-    store_away()
+    store_unavailable()
     current_app.tasks["tests.away"].apply(kwargs={"number": 7}, headers=headers(leader.sent[0]))
     row = Parked.objects.get()
     assert (row.state, row.reason, row.place_at) == ("waiting", "store", place)
@@ -263,6 +263,6 @@ def test_the_order_and_the_end_of_waiting_are_an_operators_too(leader: Leader) -
     opened()
     for number in (1, 2, 3):
         park(number)
-    assert len(queue.to_the_front(Parked.objects.filter(kwargs__number=3))) == 1
+    assert len(queue.move_to_front(Parked.objects.filter(kwargs__number=3))) == 1
     assert len(queue.drop(Parked.objects.filter(kwargs__number=1))) == 1
     assert leader.round() == [3, 2]

@@ -309,7 +309,7 @@ def test_a_web_server_commits_what_only_its_own_disk_holds(
     assert Credential.objects.get(pk=location.pk).generation == location.generation + 1
 
 
-def test_the_keeper_outlives_a_round_that_fails(location, vendor, spool_directory, monkeypatch) -> None:
+def test_the_drain_thread_outlives_a_round_that_fails(location, vendor, spool_directory, monkeypatch) -> None:
     rounds: list[int] = []
 
     def breaks() -> None:

@@ -133,7 +133,7 @@ def test_a_forgotten_mailbox_is_found(app: App) -> None:
     accept(contact(1))
     Mailbox.objects.update(due_at=None)
     now = clock.now()
-    assert (mailbox.wake_forgotten(now), mailbox.wake_forgotten(now)) == (1, 0)
+    assert (mailbox.make_forgotten_due(now), mailbox.make_forgotten_due(now)) == (1, 0)
     assert Mailbox.objects.get().due_at == now
 
 

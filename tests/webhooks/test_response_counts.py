@@ -140,13 +140,19 @@ def history(app: App, other_app: App, at_noon: None) -> None:
 
 
 def test_an_app_is_judged_by_its_last_three_days(history: None, app: App, other_app: App) -> None:
-    found = {one.app: (one.answered, one.refused, one.unverified, one.rejects_all) for one in queries.standings(NOW)}
+    found = {
+        one.app: (one.answered, one.refused, one.unverified, one.rejects_all) for one in queries.responses_by_app(NOW)
+    }
     assert found == {
         app.name: (195, {}, {"unsigned": 5}, False),
         other_app.name: (20, {"malformed": 10}, {}, False),
         "": (0, {}, {"unsigned": 7}, True),
     }
-    assert {one.app: one.share_refused for one in queries.standings(NOW)} == {app.name: 0, other_app.name: 0.5, "": 0}
+    assert {one.app: one.share_refused for one in queries.responses_by_app(NOW)} == {
+        app.name: 0,
+        other_app.name: 0.5,
+        "": 0,
+    }
 
 
 def test_the_totals_are_of_all_days(history: None, app: App) -> None:

@@ -26,17 +26,17 @@ def webhook_answers() -> Iterator[Finding]:
     """How this deployment answered the webhooks of the last three days."""
     name = "webhooks"
     total = strangers = 0
-    for standing in webhooks.standings(clock.now()):
-        total += standing.answered
-        app, unverified = standing.app or "URLs of no app", sum(standing.unverified.values())
+    for responses in webhooks.responses_by_app(clock.now()):
+        total += responses.answered
+        app, unverified = responses.app or "URLs of no app", sum(responses.unverified.values())
         strangers += unverified
-        if standing.rejects_all and unverified >= _ENOUGH_POSTS:
-            found = f"{app}: no webhook could be verified today ({_counted(standing.unverified)} in three days)"
-            yield Finding(name, Level.WARNING, found, _cure(standing.unverified))
-        if standing.answered >= _ENOUGH_POSTS and 1 - standing.share_refused < webhooks.GOOD:
-            share = f"{standing.share_refused:.1%} of {standing.answered:,} refused"
-            found = f"{app}: {share} in three days ({_counted(standing.refused)})"
-            yield Finding(name, Level.WARNING, found, _cure(standing.refused))
+        if responses.rejects_all and unverified >= _ENOUGH_POSTS:
+            found = f"{app}: no webhook could be verified today ({_counted(responses.unverified)} in three days)"
+            yield Finding(name, Level.WARNING, found, _cure(responses.unverified))
+        if responses.answered >= _ENOUGH_POSTS and 1 - responses.share_refused < webhooks.GOOD:
+            share = f"{responses.share_refused:.1%} of {responses.answered:,} refused"
+            found = f"{app}: {share} in three days ({_counted(responses.refused)})"
+            yield Finding(name, Level.WARNING, found, _cure(responses.refused))
     yield Finding(
         name, Level.OK, f"{total:,} answered in three days, and {strangers:,} posts without a valid signature"
     )

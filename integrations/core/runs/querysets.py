@@ -125,7 +125,7 @@ class RunQuerySet(models.QuerySet[R]):
         found = waiting.values_list("pk", tenant, "rank", *columns)[:MOST_CANDIDATES]
         keys = {pk: values for pk, _, _, *values in found}
         chosen: list[int] = []
-        for pk in in_turns((pk, key, rank) for pk, key, rank, *_ in found):
+        for pk in round_robin((pk, key, rank) for pk, key, rank, *_ in found):
             if len(chosen) < limit and use.admit(keys[pk]):
                 chosen.append(pk)
         if not chosen:
@@ -259,7 +259,7 @@ class PlanQuerySet(models.QuerySet[P]):
         return self._run_model(**{self._field: plan}, due_at=now, started_at=now, **fields)
 
 
-def in_turns(waiting: Iterable[tuple[int, object, int]]) -> list[int]:
+def round_robin(waiting: Iterable[tuple[int, object, int]]) -> list[int]:
     """Order runs, given as id, tenant and rank with the longest waiting first: by rank, then the tenants in turns."""
     counts: Counter[object] = Counter()
     keyed = []

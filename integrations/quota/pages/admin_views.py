@@ -153,7 +153,7 @@ def _store_card() -> Figure:
     try:
         return Figure("Permits", "up", queries.health(), "database")
     except StoreUnavailable as error:
-        return Figure("Permits", "away", f"{error}: calls wait", "database", "bad")
+        return Figure("Permits", "unavailable", f"{error}: calls wait", "database", "bad")
 
 
 def _dispatcher_card(now: datetime) -> Figure:

@@ -93,7 +93,7 @@ def park(task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
     return True
 
 
-def to_the_front(rows: QuerySet[Parked]) -> list[int]:
+def move_to_front(rows: QuerySet[Parked]) -> list[int]:
     """Move waiting tasks to the front of all lanes. Returns their ids."""
     waiting = rows.filter(state=Parked.State.WAITING)
     moved = list(waiting.values_list("pk", "lane", "key"))

@@ -66,7 +66,7 @@ def health() -> str:
     try:
         info = scripts.client().info("server")
     except redis.RedisError as error:
-        since = f", for {away:.0f} s now" if (away := scripts.away_for()) else ""
+        since = f", for {away:.0f} s now" if (away := scripts.unavailable_seconds()) else ""
         raise StoreUnavailable(f"the quota store does not answer{since} ({type(error).__name__})") from error
     return f"ok, {info.get('server_name', 'redis')} {info.get('valkey_version') or info.get('redis_version')}"
 

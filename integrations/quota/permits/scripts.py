@@ -45,7 +45,7 @@ def client() -> redis.Redis:
         socket_connect_timeout=2.0,
         socket_keepalive=True,
         retry=Retry(NoBackoff(), 0),
-        redis_connect_func=_greet,
+        redis_connect_func=_read_server_run,
     )
 
 
@@ -120,9 +120,9 @@ def ticket(keys: Sequence[str], *arguments: str | int) -> list[int]:
     return [int(number) for number in _one("ticket", keys, arguments)]
 
 
-def away_for() -> float:
+def unavailable_seconds() -> float:
     """Seconds since the store stopped answering this process; 0 while it answers."""
-    since = _script("permit").away_since
+    since = _script("permit").unavailable_since
     return clock.monotonic() - since if since else 0.0
 
 
@@ -141,7 +141,7 @@ class _Script:
     def __init__(self, text: str) -> None:
         self.text = text
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-        self.away_since = self.refuse_until = 0.0
+        self.unavailable_since = self.refuse_until = 0.0
 
     def all(self, calls: Sequence[_Call]) -> list[Any]:
         """One answer per call, in one round trip; an error answer of the server stands at the position of its call.
@@ -153,9 +153,9 @@ class _Script:
             answers = self._evaluate(calls)
         except (redis.ConnectionError, redis.TimeoutError):
             now = clock.monotonic()
-            self.refuse_until, self.away_since = now + _GRACE, self.away_since or now
+            self.refuse_until, self.unavailable_since = now + _GRACE, self.unavailable_since or now
             raise
-        self.away_since = 0.0
+        self.unavailable_since = 0.0
         return answers
 
     def _evaluate(self, calls: Sequence[_Call]) -> list[Any]:
@@ -208,7 +208,7 @@ def _one(name: str, keys: Sequence[str], arguments: Sequence[str | int]) -> Any:
     return answer
 
 
-def _greet(connection: Any) -> None:
+def _read_server_run(connection: Any) -> None:
     connection.on_connect()
     connection.send_command("INFO", "server")
     found = re.search(rb"^run_id:(\w+)", connection.read_response(), re.MULTILINE)

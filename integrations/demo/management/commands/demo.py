@@ -91,7 +91,7 @@ def _show_sync(console: Console, running: RunningDemo, *, until: float) -> None:
             now = scenario.look(running)
             bars.show(now)
             for news in running.supervisor.restart_ended():
-                bars.say(news)
+                bars.print_line(news)
             if now.complete:
                 return
             if clock.monotonic() > until:

@@ -17,9 +17,11 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
 
 
 @pytest.mark.parametrize("lane", Lane)
-def test_every_lane_is_refused_with_when_to_come_back_and_for_what(lane: Lane, store_away: Callable[[], None]) -> None:
+def test_every_lane_is_refused_with_when_to_come_back_and_for_what(
+    lane: Lane, store_unavailable: Callable[[], None]
+) -> None:
     opened()
-    store_away()
+    store_unavailable()
     for _ in range(2):
         with pytest.raises(StoreUnavailable) as refused:
             tickets.acquire(APP, RESOURCE, lane=lane, timeout=5.0)
@@ -29,16 +31,16 @@ def test_every_lane_is_refused_with_when_to_come_back_and_for_what(lane: Lane, s
         assert refused.value.context == said
 
 
-def test_so_is_who_wants_to_start_afresh(store_away: Callable[[], None]) -> None:
-    store_away()
+def test_so_is_who_wants_to_start_afresh(store_unavailable: Callable[[], None]) -> None:
+    store_unavailable()
     with pytest.raises(StoreUnavailable, match="does not answer"):
         scripts.clear()
 
 
-def test_readiness_and_doctor_say_so(store_away: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_readiness_and_doctor_say_so(store_unavailable: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "PROBES", {"redis": health.redis})
     (well,) = diagnostics.services()
-    store_away()
+    store_unavailable()
     (away,) = diagnostics.services()
     assert (well.level, away.level) == (Level.OK, Level.FAILED)
     assert away.found.startswith("the quota store does not answer")
