@@ -76,7 +76,7 @@ class WorkerProcess(models.Model):
     queues = ArrayField(models.CharField(max_length=40))
     threads = models.PositiveIntegerField()
     # The database's default serves processes of the release before, which do not know the column.
-    hung = models.JSONField(default=list, db_default=[], help_text="what its silent threads work on")
+    hung = models.JSONField(default=list, db_default=[], help_text="what its hung threads work on")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 

@@ -21,7 +21,7 @@ class Mailbox(models.Model):
     )
     in_hand = models.BigIntegerField(null=True, blank=True, help_text="the event that a worker handles alone")
     deaths = models.PositiveSmallIntegerField(
-        default=0, db_default=0, help_text="workers that died with that event alone in hand"
+        default=0, db_default=0, help_text="workers that died while they handled that event alone"
     )
 
     class Meta:
