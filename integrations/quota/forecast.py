@@ -5,8 +5,9 @@ what chance adds to a count. Redis gets it for the current hour and for its end,
 (`day.lua`). Rows older than two days are whole hours, so it begins with the whole hour and ends with the last one that
 has begun.
 
-Only of resources in use, and only when their habits are known: others keep fixed shares of the day. What was refused
-leaves no row; the quarter, and the floor that is kept on top, let demand show itself again.
+Only resources that were used within an hour, and first three days ago or longer, have a forecast. Others keep fixed
+shares of the day. A refused call leaves no row, so the quarter, and the floor that is kept on top, let demand show
+again.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from integrations.quota.models import Usage
 from integrations.quota.permits import governor, queries
 
 BATCH = 500  # resources at once
-_MORE, _CHANCE = 1.25, 2.33  # 2.33 standard deviations of a Poisson count: one in a hundred is larger
+_GROWTH, _DEVIATIONS = 1.25, 2.33  # 2.33 standard deviations of a Poisson count: one in a hundred is larger
 _HOUR = timedelta(hours=1)
-_HABITS = timedelta(days=3)  # of use, before there is a forecast for the next day
+_SHORTEST_HISTORY = timedelta(days=3)  # of use, before there is a forecast for the next day
 _MICRO = 1_000_000
 
-_WANTED = """
+_LARGEST_USE = """
 SELECT resource.key, max(interactive), max(interactive_later), max(above), max(above_later)
 FROM unnest(%(keys)s::text[], %(ends)s::timestamptz[]) AS resource(key, ends)
 CROSS JOIN (SELECT interval '1 day' * days AS ago FROM generate_series(1, 7) AS days) AS day
@@ -64,11 +65,11 @@ def send(now: datetime) -> int:
     return sum(_send(keys[first : first + BATCH], now) for first in range(0, len(keys), BATCH))
 
 
-def wanted(ends: Mapping[str, datetime], now: datetime) -> dict[str, list[int]]:
+def calls_to_keep(ends: Mapping[str, datetime], now: datetime) -> dict[str, list[int]]:
     """Calls to keep, by resource, until its day ends.
 
     Four numbers: for interactive work from the start of this hour and from its end, then for events and interactive
-    work likewise. Leaves out resources whose habits are not known.
+    work likewise. Leaves out resources that are used for less than three days.
     """
     hour = _hour(now)
     asked: dict[str, Any] = {
@@ -76,17 +77,17 @@ def wanted(ends: Mapping[str, datetime], now: datetime) -> dict[str, list[int]]:
         "ends": list(ends.values()),
         "hour": hour,
         "later": hour + _HOUR,
-        "known_since": now - _HABITS,
+        "known_since": now - _SHORTEST_HISTORY,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_WANTED, asked)
+        cursor.execute(_LARGEST_USE, asked)
         return {key: [_kept(int(calls)) for calls in found] for key, *found in cursor.fetchall()}
 
 
 def _send(keys: Sequence[str], now: datetime) -> int:
     days = _days(keys)
     since = int((now - _hour(now)).total_seconds() * _MICRO)
-    kept = wanted({key: now + day.remains for key, day in days.items()}, now)
+    kept = calls_to_keep({key: now + day.remains for key, day in days.items()}, now)
     governor.send_forecasts(
         {
             (key, days[key].epoch): {"since": since, "ends": days[key].ends, "events": calls[:2], "bulk": calls[2:]}
@@ -97,7 +98,7 @@ def _send(keys: Sequence[str], now: datetime) -> int:
 
 
 def _kept(most: int) -> int:
-    return math.ceil(_MORE * most + _CHANCE * math.sqrt(most))
+    return math.ceil(_GROWTH * most + _DEVIATIONS * math.sqrt(most))
 
 
 def _hour(now: datetime) -> datetime:

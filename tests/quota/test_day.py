@@ -99,7 +99,7 @@ def live(bucket: Bucket, traffic: Traffic, *, foreseeing: bool) -> Result:
 
 
 def foresee(bucket: Bucket, now: datetime, born: str, ends: int) -> None:
-    (kept,) = forecast.wanted({"day": MIDNIGHT + timedelta(days=1)}, now).values()
+    (kept,) = forecast.calls_to_keep({"day": MIDNIGHT + timedelta(days=1)}, now).values()
     since = int((now - now.replace(minute=0)).total_seconds() * MICRO)
     bucket.run(epoch=born, forecast={"since": since, "ends": ends, "events": kept[:2], "bulk": kept[2:]})
 

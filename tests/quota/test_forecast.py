@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import redis
+from django.test import Client
 
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
@@ -146,7 +147,7 @@ def test_the_store_and_the_pages_know_how_much_it_is(hour: datetime) -> None:
 @db
 @pytest.mark.parametrize("lane", [Lane.EVENTS, Lane.BULK])
 @pytest.mark.parametrize("habits", [True, False])
-def test_the_pages_say_what_the_rule_does(hour: datetime, lane: Lane, habits: bool) -> None:
+def test_the_pages_say_what_the_rule_does(hour: datetime, lane: Lane, habits: bool, admin_client: Client) -> None:
     for ago in range(1, 5 if habits else 2):
         spend(160, hour - timedelta(days=ago), Lane.INTERACTIVE)
         spend(80, hour - timedelta(days=ago) + 3 * HOUR, Lane.INTERACTIVE)
@@ -154,6 +155,8 @@ def test_the_pages_say_what_the_rule_does(hour: datetime, lane: Lane, habits: bo
     day = outlook.day(KEY, clock.now())
     assert day is not None
     assert day.has_forecast == habits
+    page = admin_client.get(f"/admin/quota/usage/resource/{KEY}/").content.decode()
+    assert ("the same hours of the last seven days" in page, "a fixed share" in page) == (habits, not habits)
     _, numbers = scripts.keys(KEY)
     for left, granted in ((day.kept[lane] - 1, 0), (day.kept[lane] + 3, 1)):
         scripts.client().hset(numbers, "dr", left)

@@ -1,8 +1,8 @@
 -- What is kept back of a resource's quota, from its state alone: permit.lua acts on it, and snapshot.lua shows it.
 --
--- Part of the day is kept for the lanes above. If the habits of a resource are known, it is what they will want until
--- the day ends (forecast.py): the forecast is made for `forecast_at`, the start of an hour, and for
--- `forecast_day_ends`, the end of the day. `forecast_events` calls are kept from the events lane at the start of the
+-- Part of the day is kept for the lanes above. If a resource has a forecast, it is what they will need until the day
+-- ends (forecast.py): the forecast is made for `forecast_at`, the start of an hour, and for `forecast_day_ends`, the
+-- end of the day. `forecast_events` calls are kept from the events lane at the start of the
 -- hour and `forecast_events_later` at its end, from the bulk lane `forecast_bulk` and `forecast_bulk_later`; in
 -- between it declines. No forecast, an old one, or one for another day: a share of the day, declining evenly. Until
 -- the last half hour there is a floor for what no forecast foresees: beside the forecast, and beneath the share.
