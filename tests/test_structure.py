@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator
 from functools import cache
@@ -66,6 +67,9 @@ SHARED_CLASSES = {
     "Run": "one execution of a plan (`core.runs`): of a sync, of a job",
     "RunAdmin": "the page of these runs",
 }
+
+# Names in our templates that Django and Unfold define.
+FOREIGN_TEMPLATE_NAMES = {"get_dialect_display", "get_state_display", "has_active_filters", "super"}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -159,3 +163,27 @@ def test_a_class_name_means_the_same_in_every_room() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 rooms[node.name].add(room(path))
     assert shared(rooms, SHARED_CLASSES) == {}
+
+
+def test_templates_read_names_that_exist() -> None:
+    """A template shows nothing for an unknown name, so a rename in Python has to be made there too."""
+    texts = {path: path.read_text() for path in (ROOT / "templates").rglob("*.html")}
+    read = {
+        name: str(path.relative_to(ROOT))
+        for path, text in texts.items()
+        for tag in re.findall(r"{[{%].+?[%}]}", text)
+        for name in re.findall(r"\.([a-z]\w*)", re.sub(r"\"[^\"]*\"|'[^']*'", "", tag))
+    }
+    known = {name for path, tree in modules().items() for node in ast.walk(tree) for name in member_names(node)}
+    assert {name: path for name, path in read.items() if name not in known | FOREIGN_TEMPLATE_NAMES} == {}
+
+
+def member_names(node: ast.AST) -> Iterator[str]:
+    """The names that this node gives to a member of an object: no local variables."""
+    match node:
+        case ast.FunctionDef(name=name) | ast.keyword(arg=str(name)) | ast.Constant(value=str(name)):
+            yield name
+        case ast.ClassDef(body=body):
+            targets = [one.target for one in body if isinstance(one, ast.AnnAssign)]
+            targets += [target for one in body if isinstance(one, ast.Assign) for target in one.targets]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
