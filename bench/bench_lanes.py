@@ -26,6 +26,7 @@ from bench.lanes_jobs import CLICKS, call  # noqa: E402
 from bench.workers import until, workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.core.errors import IntegrationError  # noqa: E402
+from integrations.core.tenant import UserType  # noqa: E402
 from integrations.quota.models import Parked  # noqa: E402
 from integrations.quota.parking import queue  # noqa: E402
 from integrations.quota.permits import scripts, tickets  # noqa: E402
@@ -34,7 +35,7 @@ from integrations.quota.permits.lanes import Lane  # noqa: E402
 from integrations.sandbox.options import Options  # noqa: E402
 from integrations.sync import plans  # noqa: E402
 from integrations.sync.models import Plan, Run  # noqa: E402
-from integrations.tenants.models import App, Installation, UserType  # noqa: E402
+from integrations.tenants.models import App, Installation  # noqa: E402
 from integrations.tokens import store as tokens  # noqa: E402
 from tests.plugin.vendor import REDIRECT, Vendor, location_grant, make_app  # noqa: E402
 

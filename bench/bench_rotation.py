@@ -22,9 +22,9 @@ from django.db import connection  # noqa: E402
 
 from integrations.core import clock  # noqa: E402
 from integrations.core.secret import Secret  # noqa: E402
+from integrations.core.tenant import UserType  # noqa: E402
 from integrations.tenants import marketplace  # noqa: E402
-from integrations.tenants.models import UserType  # noqa: E402
-from integrations.tokens import store  # noqa: E402
+from integrations.tokens import seals  # noqa: E402
 from integrations.tokens.models import Credential  # noqa: E402
 from integrations.vault import census, columns, keys, rotation  # noqa: E402
 from integrations.vault.seal import seal, unseal  # noqa: E402
@@ -121,7 +121,7 @@ def main() -> None:
         for name, work in works.items():
             rates[name].append(timed(work))
     for row in Credential.objects.all()[:100]:
-        store.access_token(row)
+        seals.access_token(row)
     table("Rotation", [(name, statistics.median(found), "values/s") for name, found in rates.items()], base=BARE)
     Credential.objects.all().delete()
 

@@ -32,8 +32,9 @@ from django.db import connection  # noqa: E402
 
 from bench.workers import until, workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
+from integrations.core.tenant import UserType  # noqa: E402
 from integrations.jobs.models import JobState, Run, Schedule  # noqa: E402
-from integrations.tenants.models import App, Installation, UserType  # noqa: E402
+from integrations.tenants.models import App, Installation  # noqa: E402
 
 GOOD, BAD = "tests.works", ("tests.crashes", "tests.hangs", "tests.leaks")
 MODULES = "tests.jobs.misbehaving,tests.quota.jobs"

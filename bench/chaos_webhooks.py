@@ -243,9 +243,10 @@ def prepare_tenants(world: World) -> None:
 
     from bench.chaos_effects import TABLE  # noqa: PLC0415
     from integrations.core import clock  # noqa: PLC0415
+    from integrations.core.tenant import UserType  # noqa: PLC0415
     from integrations.sync.models import Plan  # noqa: PLC0415
     from integrations.tenants import marketplace  # noqa: PLC0415
-    from integrations.tenants.models import Installation, UserType  # noqa: PLC0415
+    from integrations.tenants.models import Installation  # noqa: PLC0415
 
     with connection.cursor() as cursor:
         cursor.execute(TABLE)

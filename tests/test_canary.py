@@ -23,6 +23,7 @@ from pytest_django import Settings
 
 from integrations.core import redaction
 from integrations.core.errors import IntegrationError
+from integrations.core.tenant import UserType
 from integrations.gateway import client as gateway
 from integrations.gateway.models import Call
 from integrations.gateway.stats import usage_counter
@@ -31,8 +32,8 @@ from integrations.quota.permits.lanes import Lane
 from integrations.sandbox.context import Platform
 from integrations.sandbox.server.embedded import serve_in_thread
 from integrations.tenants import marketplace
-from integrations.tenants.models import App, UserType
-from integrations.tokens import store
+from integrations.tenants.models import App
+from integrations.tokens import seals, store
 from integrations.tokens.manual_tokens import entry as manual
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, set_up
@@ -207,7 +208,7 @@ def test_no_secret_is_written_anywhere(
     client.force_login(get_user_model().objects.create_superuser("root", password="planted-password-1"))
     shown = "".join(pages(client))
     held = Credential.objects.select_related("app").exclude(access_sealed=None)[0]
-    things = [marketplace.identity(app), store.access_token(held), held, settings.VAULT_KEYS and gateway.Lane]
+    things = [marketplace.identity(app), seals.access_token(held), held, settings.VAULT_KEYS and gateway.Lane]
     everything = {
         "logs": written.getvalue(),
         "terminal": "".join(capfd.readouterr()),

@@ -165,6 +165,40 @@ def test_a_class_name_means_the_same_in_every_room() -> None:
     assert shared(rooms, SHARED_CLASSES) == {}
 
 
+def test_names_are_imported_from_where_they_are_defined() -> None:
+    """Or from a module whose `__all__` lists them. A name that a module has only imported is not its own to give."""
+    given = {dotted(path): own_names(tree) for path, tree in modules().items()}
+    wrong = [
+        f"{path}:{node.lineno} {node.module}.{alias.name}"
+        for path, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module in given
+        for alias in node.names
+        if alias.name not in given[node.module] and not is_module(f"{node.module}.{alias.name}")
+    ]
+    assert wrong == []
+
+
+def dotted(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def own_names(tree: ast.Module) -> set[str]:
+    """What the module defines at its top level, and what its `__all__` lists."""
+    names = {node.name for node in tree.body if isinstance(node, Definition)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names |= set(ast.literal_eval(node.value))
+    return names
+
+
 def test_templates_read_names_that_exist() -> None:
     """A template shows nothing for an unknown name, so a rename in Python has to be made there too."""
     texts = {path: path.read_text() for path in (ROOT / "templates").rglob("*.html")}

@@ -24,9 +24,10 @@ from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm
 
 from integrations.core import audit, clock
 from integrations.core.admin import ReadOnlyAdmin, after_dialog, operator
+from integrations.core.tenant import UserType
 from integrations.installs import brake, uninstall
 from integrations.installs.claim import claim
-from integrations.tenants.models import Installation, UserType
+from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
 
 _STATUS = {

@@ -18,11 +18,11 @@ from integrations.console import queries
 from integrations.core import clock
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
+from integrations.core.tenant import UserType
 from integrations.jobs import queries as jobs
 from integrations.quota.permits import queries as quota
 from integrations.sync.models import Run
 from integrations.tenants import names
-from integrations.tenants.models import UserType
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
 

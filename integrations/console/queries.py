@@ -14,11 +14,12 @@ from django.db import connection
 from django.db.models import Count, F, Model, QuerySet
 
 from integrations.core.runs.models import NOT_COMPLETE
+from integrations.core.tenant import UserType
 from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
 from integrations.quota.pages import spending
 from integrations.sync.models import Record, Run
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from integrations.tokens.operators.attention_filter import needs_attention
 from integrations.webhooks.models import Event

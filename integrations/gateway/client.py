@@ -30,7 +30,7 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
 from integrations.tokens.access import api_endpoint, mint_on_demand, second_opinion
-from integrations.tokens.access.access_token import AccessToken
+from integrations.tokens.access_cache import AccessToken
 from integrations.tokens.models import CredentialKey
 
 DEADLINE_SECONDS = 30.0  # seconds

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from integrations.core.errors import ScopeMissing
 from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.catalogue.operation import Kind
-from integrations.tokens.access.access_token import AccessToken
+from integrations.tokens.access_cache import AccessToken
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.operators.reconnect_link import reconnect_url
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations.tenants.models import Installation, InstallationChange
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import Installation
 
 What = InstallationChange.What
 News = dict[str, Any]  # the former values of changed columns, by name

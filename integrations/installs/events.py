@@ -20,7 +20,8 @@ from integrations.installs import details, register, uninstall
 from integrations.installs.decide import Decision, Kind, TimedNotice
 from integrations.installs.register import InstallNotice, Origin, Status
 from integrations.tenants import history
-from integrations.tenants.models import App, Installation, InstallationChange
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 
 What = InstallationChange.What

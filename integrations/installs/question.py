@@ -20,7 +20,7 @@ from integrations.installs import register, vendor_list
 from integrations.installs.register import Doubt
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation
-from integrations.tokens import store
+from integrations.tokens import seals, store
 from integrations.tokens.access import probe
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
@@ -87,7 +87,7 @@ def token_state(row: Installation, *, conclusive: bool) -> TokenState:
     refused = False
     if credential.access_sealed is not None and (credential.expires_at is None or credential.expires_at > clock.now()):
         try:
-            return _described(row, probe.check(key, store.access_token(credential), lane=Lane.EVENTS))
+            return _described(row, probe.check(key, seals.access_token(credential), lane=Lane.EVENTS))
         except LocationInactive:
             return TokenState(alive=True)
         except GrantRevoked:

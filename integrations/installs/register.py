@@ -20,7 +20,8 @@ from integrations.core.tenant import Tenant, UserType
 from integrations.installs import decide, details
 from integrations.installs.decide import Decision, Facts, Kind, TimedNotice
 from integrations.tenants import history
-from integrations.tenants.models import App, Company, Installation, InstallationChange, Location
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens import store
 
 Status, Origin, Doubt = Installation.Status, Installation.Origin, Installation.Doubt

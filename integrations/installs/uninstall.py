@@ -13,11 +13,13 @@ from django.db import transaction
 
 from integrations.core import audit, clock
 from integrations.core.celery_tasks import enqueue
+from integrations.core.tenant import UserType
 from integrations.installs import decide, register
 from integrations.installs.decide import Decision, Kind, TimedNotice
 from integrations.installs.register import Doubt
 from integrations.tenants import history
-from integrations.tenants.models import Installation, InstallationChange, UserType
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import Installation
 from integrations.tokens import store
 from integrations.tokens.models import CredentialKey
 

@@ -18,12 +18,13 @@ from integrations.core import clock
 from integrations.core.admin import operator
 from integrations.core.client_address import client_address
 from integrations.core.errors import BadRequest
+from integrations.core.tenant import UserType
 from integrations.highlevel.oauth import client as oauth
 from integrations.installs import callback as callbacks
 from integrations.installs import install_limits, queries, state
 from integrations.installs.callback import Callback
 from integrations.tenants import marketplace
-from integrations.tenants.models import Installation, UserType
+from integrations.tenants.models import Installation
 
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")  # what `secrets.token_urlsafe(32)` returns
 _RESULT_SALT = "installs.result"

@@ -9,7 +9,7 @@ from django.core import checks
 
 from integrations.jobs import events
 from integrations.jobs.define import JOBS, UNINSTALLED, Job
-from integrations.tenants.models import InstallationChange
+from integrations.tenants.installation_change import InstallationChange
 from integrations.webhooks.handlers import HANDLERS, KNOWN_TYPES
 
 

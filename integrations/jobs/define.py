@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from integrations.core.errors import BadRequest
+from integrations.core.tenant import UserType
 from integrations.jobs.job_run import JobRun
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import InstallationChange, UserType
+from integrations.tenants.installation_change import InstallationChange
 
 __all__ = ["JOBS", "Job", "JobRun", "background_job", "find"]  # JobRun: a job's module imports from here alone
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from django.db import transaction
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.jobs import installed
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Schedule, Trigger, TriggerQuerySet
 from integrations.tenants import lifecycle_hooks
-from integrations.tenants.models import App, InstallationChange, UserType
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import App
 from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
 

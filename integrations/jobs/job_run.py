@@ -17,13 +17,14 @@ from django.db import transaction
 from integrations.core import clock
 from integrations.core.process import stopping
 from integrations.core.runs.querysets import LeaseLost
+from integrations.core.tenant import UserType
 from integrations.gateway.client import Page
 from integrations.gateway.facade import v2, v3
 from integrations.jobs.api import Api2, Api3
 from integrations.jobs.listing_positions import ListingPositions
 from integrations.jobs.models import Run, Trigger
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import App, UserType
+from integrations.tenants.models import App
 
 TURN = 10.0  # seconds; then other runs have their turn, and this one goes to the end of the queue
 CALL = 20.0  # seconds for one API call

@@ -11,7 +11,9 @@ from django.db import models
 
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
-from integrations.tenants.models import App, InstallationChange, UserType
+from integrations.core.tenant import UserType
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import App
 from integrations.webhooks.models import Event
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from integrations.sync.models import Plan
 from integrations.tenants import history
-from integrations.tenants.models import Installation, InstallationChange
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import Installation
 
 
 def note(plan: Plan, *, now: datetime) -> None:

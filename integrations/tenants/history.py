@@ -10,7 +10,8 @@ from django.db.models import Q
 from integrations.core import clock
 from integrations.core.tenant import Tenant
 from integrations.tenants import lifecycle_hooks
-from integrations.tenants.models import App, Company, Installation, InstallationChange, Location
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import App, Company, Installation, Location
 
 What = InstallationChange.What
 

@@ -12,10 +12,9 @@ from typing import Any
 from django.core.validators import URLValidator
 from django.db import models
 
-from integrations.core.tenant import Tenant
-from integrations.core.tenant import UserType as UserType  # the choices of `user_type`, for the rooms above
+from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.dialects import DialectName
-from integrations.tenants.installation_change import InstallationChange as InstallationChange  # Django finds it here
+from integrations.tenants.installation_change import InstallationChange
 
 
 class App(models.Model):

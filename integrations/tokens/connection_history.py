@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from integrations.tenants import history
-from integrations.tenants.models import Installation, InstallationChange
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
 
 What = InstallationChange.What

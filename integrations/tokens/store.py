@@ -18,8 +18,6 @@ from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants.models import App
 from integrations.tokens import access_cache, connection_history, seals
 from integrations.tokens.models import Credential, CredentialKey
-from integrations.tokens.seals import access_token as access_token  # for the rooms above
-from integrations.tokens.seals import refresh_token as refresh_token
 
 DEFAULT_LIFETIME = 86_399  # seconds; FACTS 1.4, for an answer without expires_in
 MINIMUM_LIFE = timedelta(minutes=1)

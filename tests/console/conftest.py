@@ -13,10 +13,11 @@ from django.test import Client
 
 from integrations.core import clock
 from integrations.core.secret import Secret
+from integrations.core.tenant import UserType
 from integrations.sandbox.pages.sso import encrypted
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants import marketplace
-from integrations.tenants.models import App, Company, Installation, Location, UserType
+from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens.models import Credential
 from integrations.vault.seal import Binding, seal
 

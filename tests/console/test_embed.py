@@ -19,8 +19,9 @@ from integrations.console.embed.sso_session import TICKET_LIFE, EmbeddedUser
 from integrations.core import clock
 from integrations.core.errors import SignatureInvalid
 from integrations.core.models import AuditEntry
+from integrations.core.tenant import UserType
 from integrations.sync.models import Plan
-from integrations.tenants.models import App, Company, Installation, Location, UserType
+from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens.models import Credential
 from tests.console.conftest import COMPANY, LOCATION, OTHER, Sso, begin_run, install
 

@@ -8,8 +8,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.jobs.models import Schedule
-from integrations.tenants.models import App, UserType
+from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
 
 

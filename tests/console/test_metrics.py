@@ -16,12 +16,13 @@ from integrations.console import report
 from integrations.console.metrics import registry
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
+from integrations.core.tenant import UserType
 from integrations.gateway.models import Usage
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule
 from integrations.quota.models import Parked
 from integrations.sync.models import Plan
-from integrations.tenants.models import App, Installation, Location, UserType
+from integrations.tenants.models import App, Installation, Location
 from integrations.tokens.models import Credential
 from integrations.webhooks.models import Answers, Event, Mailbox
 from tests.console.conftest import CANARY, begin_run, connect, install, keep

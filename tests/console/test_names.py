@@ -8,11 +8,12 @@ import pytest
 from django.test import Client
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule
 from integrations.sync.models import Plan
 from integrations.tenants import names
-from integrations.tenants.models import Installation, Location, UserType
+from integrations.tenants.models import Installation, Location
 from tests.console.conftest import COMPANY, LOCATION, OTHER, begin_run
 
 LISTS = ("tokens/credential", "sync/plan", "sync/run", "jobs/run", "jobs/schedule")

@@ -8,8 +8,9 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import InstallGone, ServerFault
+from integrations.core.tenant import UserType
 from integrations.gateway import client
-from integrations.tenants.models import App, Company, Installation, Location, UserType
+from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens import store
 from integrations.tokens.models import Credential
 from tests.gateway_operations.conftest import COMPANY, LOCATION, credential

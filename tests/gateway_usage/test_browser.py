@@ -12,11 +12,12 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Usage
 from integrations.gateway.stats import usage_counter
 from integrations.jobs.models import Run, Schedule
-from integrations.tenants.models import App, Installation, Location, UserType
+from integrations.tenants.models import App, Installation, Location
 from tests.console.test_browser import Watched, browser, plain_http, watched
 from tests.gateway_usage.conftest import Call as Caller
 from tests.gateway_usage.test_pages import failed

@@ -14,10 +14,11 @@ from django.urls import reverse
 
 from integrations.core import clock, redaction
 from integrations.core.models import AuditEntry
+from integrations.core.tenant import UserType
 from integrations.gateway.explorer import explorer
 from integrations.gateway.models import Call, Usage
 from integrations.highlevel.catalogue import catalogue
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 from tests.gateway_usage.conftest import GET_LOCATION
 from tests.plugin.vendor import Vendor, company_grant

@@ -18,7 +18,8 @@ from integrations.installs import callback as callbacks
 from integrations.installs import reconcile
 from integrations.installs.callback import Callback
 from integrations.tenants import lifecycle_hooks, marketplace
-from integrations.tenants.models import App, Company, Installation, InstallationChange, Location
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens import access_cache
 from integrations.tokens.models import Credential
 from integrations.webhooks import handlers

@@ -11,7 +11,8 @@ from integrations.core import clock
 from integrations.core.secret import Secret
 from integrations.highlevel.oauth.grants import Grant
 from integrations.installs import claim, events, location_events, register, uninstall
-from integrations.tenants.models import App, Installation, InstallationChange
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import App, Installation
 from integrations.tokens import connection_history, store
 from integrations.tokens.models import Credential, CredentialKey
 from tests.sync.conftest import app as app

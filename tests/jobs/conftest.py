@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.jobs import define, events, installed, pausing, runs, schedules
 from integrations.jobs.define import Job, background_job
 from integrations.jobs.models import Run, Schedule
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 from tests.plugin.vendor import SCOPES, Vendor, location_grant, make_app, run_vendor
 

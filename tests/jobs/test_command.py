@@ -11,13 +11,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.jobs import runs, schedules, tasks, wait_for_runs
 from integrations.jobs.job_run import JobRun
 from integrations.jobs.management.commands import job as command
 from integrations.jobs.models import Run
 from integrations.jobs.queries import with_latest_runs
 from integrations.tenants import marketplace
-from integrations.tenants.models import App, UserType
+from integrations.tenants.models import App
 from tests.jobs.conftest import Defined, install
 from tests.sync.conftest import app as app
 

@@ -10,12 +10,13 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest, LocationInactive, RequestRejected
+from integrations.core.tenant import UserType
 from integrations.jobs import define, events, runs, schedules, tasks
 from integrations.jobs.define import background_job
 from integrations.jobs.job_run import JobRun
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 from integrations.webhooks.models import Event, Mailbox
 from tests.jobs.conftest import Defined, ask, install, schedule_of, turn
 from tests.sync.conftest import app as app

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.sync import plans, runs
 from integrations.sync.models import Plan, Record, Run
-from integrations.tenants.models import App, Installation, Location, UserType
+from integrations.tenants.models import App, Installation, Location
 from integrations.tokens import store
 from tests.plugin.vendor import Vendor, location_grant
 from tests.sync.listing import Listing

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integrations.sync import records
+from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Record
-from integrations.sync.records import INDEX_LAG
 from integrations.sync.resources import Change
 from integrations.sync.resources.dates import iso
 from integrations.tenants.models import App

@@ -9,9 +9,10 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.sync import pace, plans, records, runs
 from integrations.sync.models import Plan, Record, Run
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 from tests.sync.conftest import LOCATION, alive, run_once, start
 from tests.sync.listing import of
 

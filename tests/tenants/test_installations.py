@@ -10,8 +10,9 @@ from django.db import IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from integrations.core import clock
+from integrations.core.tenant import UserType
 from integrations.tenants import marketplace
-from integrations.tenants.models import Installation, UserType
+from integrations.tenants.models import Installation
 
 Status = Installation.Status
 BEFORE = ("tenants", "0002_lost_client_secret")

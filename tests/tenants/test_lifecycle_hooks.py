@@ -9,7 +9,8 @@ import pytest
 
 from integrations.core import clock
 from integrations.tenants import history, lifecycle_hooks
-from integrations.tenants.models import Company, Installation, InstallationChange
+from integrations.tenants.installation_change import InstallationChange
+from integrations.tenants.models import Company, Installation
 from tests.plugin.dispatch import send_due
 from tests.sync.conftest import app as app
 from tests.sync.conftest import installation as installation

@@ -24,7 +24,7 @@ from integrations.core.models import AuditEntry
 from integrations.highlevel.oauth import client as oauth
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
-from integrations.tokens import store, tasks
+from integrations.tokens import seals, store, tasks
 from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh.claim_call_swap import refresh
@@ -76,7 +76,7 @@ def _connected(vendor: Vendor, count: int) -> list[Credential]:
     app = make_app(vendor)
     grant = company_grant(vendor, app)
     company = store.save_grant(store.company(app, str(grant.company_id)), grant, now=clock.now())
-    identity, access = marketplace.identity(app), store.access_token(company)
+    identity, access = marketplace.identity(app), seals.access_token(company)
     rows = []
     for number, location_id in enumerate(vendor.locations[:count]):
         token = oauth.mint_location(identity, access, company_id=company.resource_id, location_id=location_id)

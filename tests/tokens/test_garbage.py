@@ -6,7 +6,7 @@ import pytest
 
 from integrations.core.errors import IntegrationError
 from integrations.core.models import AuditEntry
-from integrations.tokens import store
+from integrations.tokens import seals
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import Vendor
@@ -21,7 +21,7 @@ def test_a_good_pair_is_kept_whatever_stands_beside_it(location: Credential, ven
     vendor.fault("/oauth/token", "status", status=200, body=GOOD | beside | {"approvedLocations": [odd]})
     row = refresh(location.pk)
     assert row.generation == location.generation + 1
-    assert store.refresh_token(row).reveal() == "new-refresh"
+    assert seals.refresh_token(row).reveal() == "new-refresh"
     row.refresh_from_db()
     assert row.scopes == "a\N{REPLACEMENT CHARACTER}b"
     assert AuditEntry.objects.get().action == "token.odd_answer"

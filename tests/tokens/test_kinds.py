@@ -31,7 +31,7 @@ from integrations.gateway import client as gateway
 from integrations.highlevel.oauth.grants import Grant
 from integrations.quota.permits import governor, queries
 from integrations.tenants.models import App
-from integrations.tokens import store, tasks
+from integrations.tokens import seals, store, tasks
 from integrations.tokens.manual_tokens import entry as manual
 from integrations.tokens.manual_tokens import parsing
 from integrations.tokens.models import Credential, CredentialKey
@@ -211,7 +211,7 @@ def test_it_is_tested_before_it_replaces_the_old_one(credential_key: CredentialK
     old = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     with pytest.raises(GrantRevoked, match="does not accept this token"):
         manual.enter(credential_key, ROTATED, kind=Kind.PRIVATE, actor=WHO)
-    assert store.access_token(store.find(credential_key)).reveal() == PRIVATE
+    assert seals.access_token(store.find(credential_key)).reveal() == PRIVATE
     vendor.known.add(ROTATED)
     new = manual.enter(credential_key, ROTATED, kind=Kind.PRIVATE, actor=WHO)
     assert (new.pk, new.generation) == (old.pk, old.generation + 1)
@@ -312,7 +312,7 @@ def test_an_operator_enters_and_replaces_a_token(app: App, operator: Any, vendor
     vendor.known.add(ROTATED)
     answer = operator.post(page, form(app, pasted=ROTATED), follow=True)
     row = Credential.objects.get()
-    assert (row.generation, store.access_token(row).reveal()) == (2, ROTATED)
+    assert (row.generation, seals.access_token(row).reveal()) == (2, ROTATED)
     assert ROTATED not in answer.content.decode()
     assert list(AuditEntry.objects.values_list("action", "actor")) == [("token.entered", "operator alice")] * 2
 
@@ -362,7 +362,7 @@ def test_a_pasted_token_does_not_replace_a_working_grant(credential_key: Credent
     row = store.save_grant(credential_key, grant, now=clock.now())
     with pytest.raises(BadRequest, match="installed the app"):
         manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
-    assert store.refresh_token(Credential.objects.get(pk=row.pk)).reveal() == "refresh"
+    assert seals.refresh_token(Credential.objects.get(pk=row.pk)).reveal() == "refresh"
     assert manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO).pk != row.pk, "API 1.0 stands beside it"
     store.revoke(credential_key, reason="uninstalled", now=clock.now())
     assert manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO).pk == row.pk
@@ -375,4 +375,4 @@ def test_a_sealed_key_does_not_open_as_the_grant_of_the_same_location(
     old = manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     grant.access_sealed = old.access_sealed
     with pytest.raises(SealBroken):
-        store.access_token(grant)
+        seals.access_token(grant)

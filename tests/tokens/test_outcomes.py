@@ -22,7 +22,7 @@ from integrations.core.errors import (
 from integrations.core.models import AuditEntry
 from integrations.highlevel.errors import UnknownRefusal
 from integrations.tenants.models import App
-from integrations.tokens import store
+from integrations.tokens import seals
 from integrations.tokens.models import Credential
 from integrations.tokens.operators.reconnect_link import reconnect_url
 from integrations.tokens.refresh.claim_call_swap import refresh
@@ -256,6 +256,6 @@ def test_a_good_pair_with_odd_labels_is_kept_and_reported_once(
         vendor.fault("/oauth/token", "status", status=200, body=body)
         renewed = refresh(row.pk)
         assert (renewed.generation, renewed.resource_id) == (row.generation + 1, row.resource_id)
-        assert store.refresh_token(renewed).reveal() == "new-refresh"
+        assert seals.refresh_token(renewed).reveal() == "new-refresh"
     entry = AuditEntry.objects.get()
     assert (entry.action, entry.detail["tenant"]) == ("token.odd_answer", location.tenant.audit_subject)

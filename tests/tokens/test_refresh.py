@@ -20,7 +20,7 @@ from integrations.core.errors import (
 )
 from integrations.core.models import AuditEntry
 from integrations.quota.permits.lanes import Lane
-from integrations.tokens import store, tasks
+from integrations.tokens import seals, store, tasks
 from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import lease, outcomes
@@ -33,10 +33,10 @@ State = Credential.State
 
 
 def test_a_refresh_brings_the_next_generation(location, vendor) -> None:
-    old = store.access_token(location)
+    old = seals.access_token(location)
     row = refresh(location.pk)
     assert row.generation == location.generation + 1
-    assert store.access_token(row) != old
+    assert seals.access_token(row) != old
     assert row.refresh_due_at < row.expires_at - timedelta(hours=5)
     assert (row.lease_owner, row.intent_generation, row.failures) == ("", None, 0)
     assert refresh(row.pk).generation == row.generation + 1
@@ -145,7 +145,7 @@ def test_of_two_swaps_one_wins(location, vendor) -> None:
     assert not store.replace_token_pair(other, second, now=clock.now())
     assert other.generation == location.generation - 1, "the loser's row is as it was"
     row = Credential.objects.get(pk=location.pk)
-    assert store.access_token(row) == first.access_token
+    assert seals.access_token(row) == first.access_token
 
 
 def test_a_dead_grant_needs_a_reconnect_and_says_why(location, vendor) -> None:
@@ -243,10 +243,10 @@ def test_a_ciphertext_moved_to_another_row_or_column_does_not_open(company, loca
     moved = Credential.objects.get(pk=location.pk)
     moved.access_sealed = company.access_sealed
     with pytest.raises(SealBroken):
-        store.access_token(moved)
+        seals.access_token(moved)
     moved.access_sealed = location.refresh_sealed
     with pytest.raises(SealBroken):
-        store.access_token(moved)
+        seals.access_token(moved)
     moved.access_sealed, moved.generation = location.access_sealed, location.generation + 1
     with pytest.raises(SealBroken):
-        store.access_token(moved)
+        seals.access_token(moved)

@@ -36,7 +36,7 @@ from integrations.installs import tasks as installs_tasks
 from integrations.installs.callback import Callback
 from integrations.quota import sealed_hash
 from integrations.tenants.models import Installation
-from integrations.tokens import store, tasks
+from integrations.tokens import seals, store, tasks
 from integrations.tokens.database import required
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit as rescue
@@ -331,10 +331,10 @@ def test_a_newer_pair_is_not_overwritten(location, vendor, spool_directory) -> N
         refresh(location.pk)
     let_pass(location)
     newer = refresh(location.pk)
-    token = store.access_token(newer)
+    token = seals.access_token(newer)
     assert spool.drain("pair", tasks.commit.spooled_pair) == 1
     row = Credential.objects.get(pk=location.pk)
-    assert (row.generation, store.access_token(row)) == (newer.generation, token)
+    assert (row.generation, seals.access_token(row)) == (newer.generation, token)
     assert entries(spool_directory) == []
 
 

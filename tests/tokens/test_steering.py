@@ -15,7 +15,7 @@ from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.quota.permits.lanes import Lane
-from integrations.tokens import store, tasks
+from integrations.tokens import seals, store, tasks
 from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.operators import commands
@@ -174,6 +174,6 @@ def test_its_page_shows_all_but_the_token(minted: Credential, operator: Client) 
     reported = ("server_fault", "trace-4711", "it was refused", "worker-7", "/install/?app=", ">test<")
     assert [fact for fact in reported if fact not in shown] == []
     assert len(re.findall(r"\(in \d+ (h|d)\)", shown)) >= 2, "expiry and next refresh"
-    for secret in (store.access_token(minted), store.refresh_token(minted)):
+    for secret in (seals.access_token(minted), seals.refresh_token(minted)):
         assert isinstance(secret, Secret)
         assert secret.reveal() not in shown

@@ -14,7 +14,7 @@ from integrations.core.secret import Secret
 from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from integrations.tokens import store
+from integrations.tokens import seals, store
 from integrations.tokens.models import Credential
 from integrations.vault import keys, witness
 from tests.support import processes
@@ -81,7 +81,7 @@ def make_rows(app: App, count: int) -> list[Credential]:
 
 def tokens(row: Credential) -> tuple[str, str]:
     row = Credential.objects.get(pk=row.pk)
-    return store.access_token(row).reveal(), store.refresh_token(row).reveal()
+    return seals.access_token(row).reveal(), seals.refresh_token(row).reveal()
 
 
 @pytest.fixture

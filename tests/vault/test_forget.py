@@ -19,7 +19,7 @@ from integrations.quota import sealed_hash
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from integrations.tokens import lost_key, store, tasks
+from integrations.tokens import lost_key, seals, store, tasks
 from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit
@@ -136,7 +136,7 @@ def test_a_lost_access_token_is_refreshed_by_the_one_that_is_not(app, ring) -> N
     assert ends("k1")["tokens.Credential"] == {lost_key.REFRESHED: 1, lost_key.RECONNECT: 1}
     row = again(row)
     assert (row.state, row.access_sealed, row.generation) == (State.ACTIVE, None, 2)
-    assert store.refresh_token(row).reveal() == "refresh-new"
+    assert seals.refresh_token(row).reveal() == "refresh-new"
     assert list(tasks.longest_due(clock.now())) == [row]
 
 

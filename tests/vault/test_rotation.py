@@ -16,7 +16,7 @@ from integrations.core.errors import SealBroken
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.tenants import marketplace
-from integrations.tokens import store
+from integrations.tokens import seals, store
 from integrations.tokens.models import Credential
 from integrations.vault import census, columns, keys, rotation
 from integrations.vault.seal import Binding, key_id_of, seal
@@ -188,8 +188,8 @@ class Refresher(threading.Thread):
 
     def once(self, pk: int) -> None:
         row = Credential.objects.get(pk=pk)
-        store.access_token(row)
-        store.refresh_token(row)
+        seals.access_token(row)
+        seals.refresh_token(row)
         text, generation = f"{self.name}-{self.random.random()}", row.generation + 1
         if store.replace_token_pair(row, grant(text), now=clock.now()):
             self.swaps.setdefault(pk, {})[generation] = text
@@ -263,7 +263,7 @@ def test_a_blob_opens_in_no_other_row_field_or_generation(app, ring) -> None:
     assert store.replace_token_pair(Credential.objects.get(pk=older.pk), grant("newer"), now=clock.now())
     rows.append(Credential.objects.get(pk=older.pk))
     rows[0] = older  # the same row, one generation before
-    openers = {"access_sealed": store.access_token, "refresh_sealed": store.refresh_token}
+    openers = {"access_sealed": seals.access_token, "refresh_sealed": seals.refresh_token}
     places = [(row, column) for row in rows for column in openers]
     opened = 0
     for home, home_column in places:

@@ -11,7 +11,7 @@ import pytest
 from integrations.core import clock
 from integrations.core.errors import SealBroken, StoreUnavailable
 from integrations.quota import sealed_hash
-from integrations.tokens import store
+from integrations.tokens import seals
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit
 from integrations.tokens.spool import spool
@@ -82,7 +82,7 @@ def test_rotation_reseals_both_copies_and_the_entry_still_commits(app, ring, spo
     ring("k2")
     assert spool.drain(commit.KIND, commit.spooled_pair) == 1
     row = Credential.objects.get(pk=row.pk)
-    assert (row.generation, store.access_token(row).reveal()) == (2, "access-newer")
+    assert (row.generation, seals.access_token(row).reveal()) == (2, "access-newer")
 
 
 def test_what_is_committed_while_it_is_resealed_changes_nothing(app, ring, monkeypatch) -> None:
@@ -99,7 +99,7 @@ def test_what_is_committed_while_it_is_resealed_changes_nothing(app, ring, monke
     monkeypatch.setattr(rotation, "seal_under", committed_first)
     vault("rotate")
     row = Credential.objects.get(pk=row.pk)
-    assert (row.generation, store.access_token(row).reveal()) == (2, "access-newer")
+    assert (row.generation, seals.access_token(row).reveal()) == (2, "access-newer")
     assert sealed_hash.items("spool") == {}
     assert status()[0]["retirable"] == ["k1"]
 

@@ -10,7 +10,7 @@ from django.db import connection
 from integrations.core.errors import SealBroken
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
-from integrations.tokens import store
+from integrations.tokens import seals, store
 from integrations.tokens.models import Credential
 from integrations.vault import keys, witness
 from integrations.vault.models import Witness
@@ -33,7 +33,7 @@ def test_another_key_under_the_same_id_is_named_and_seals_nothing(app, ring) -> 
         seal(Secret("text"), HERE)
     assert OTHER.partition(":")[2] not in str(caught.value)
     ring("k1")
-    assert store.access_token(make_rows(app, 1)[0]).reveal() == "access-loc0"
+    assert seals.access_token(make_rows(app, 1)[0]).reveal() == "access-loc0"
 
 
 def test_a_wrong_key_is_named_when_it_seals_too(app, ring) -> None:
@@ -117,9 +117,9 @@ def test_a_missing_key_harms_nothing(app, ring) -> None:
     row = make_rows(app, 1)[0]
     ring("k2")
     with pytest.raises(SealBroken, match="no key 'k1'"):
-        store.access_token(row)
+        seals.access_token(row)
     ring("k2", "k1")
-    assert store.access_token(row).reveal() == "access-loc0"
+    assert seals.access_token(row).reveal() == "access-loc0"
 
 
 def test_an_empty_database_wants_no_key(ring, db) -> None:

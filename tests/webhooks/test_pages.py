@@ -10,9 +10,10 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from integrations.core.models import AuditEntry
+from integrations.core.tenant import UserType
 from integrations.jobs.models import Trigger
 from integrations.sync.models import Record
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 from integrations.webhooks import mailbox, queries
 from integrations.webhooks.models import Event, Mailbox
 from tests.webhooks.conftest import NOW

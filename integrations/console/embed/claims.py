@@ -10,8 +10,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from integrations.console.embed.sso_session import EmbeddedUser
+from integrations.core.tenant import UserType
 from integrations.installs.claim import claim
-from integrations.tenants.models import Installation, UserType
+from integrations.tenants.models import Installation
 
 
 def claim_for(user: EmbeddedUser, now: datetime) -> int:

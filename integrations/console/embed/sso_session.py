@@ -16,10 +16,11 @@ from datetime import timedelta
 from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
 
 from integrations.core.errors import InstallGone, InstallPending, SignatureInvalid
+from integrations.core.tenant import UserType
 from integrations.highlevel import sso
 from integrations.highlevel.sso import SsoUser
 from integrations.tenants import marketplace
-from integrations.tenants.models import App, Installation, UserType
+from integrations.tenants.models import App, Installation
 
 TICKET_LIFE = timedelta(minutes=15)
 _SALT = "integrations.console.embed.sso_session"

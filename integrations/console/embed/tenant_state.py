@@ -7,10 +7,11 @@ from typing import Any
 from django.db.models import Count
 
 from integrations.console.embed.sso_session import EmbeddedUser
+from integrations.core.tenant import UserType
 from integrations.sync import queries as sync
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.queries import Progress
-from integrations.tenants.models import Installation, UserType
+from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
 
 _CONNECTION = {

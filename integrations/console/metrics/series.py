@@ -18,12 +18,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from integrations.console import queries
 from integrations.console.doctor import workers
 from integrations.core.errors import StoreUnavailable
+from integrations.core.tenant import UserType
 from integrations.gateway.models import Usage
 from integrations.jobs import queries as jobs
 from integrations.quota.models import Parked
 from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
-from integrations.tenants.models import App, UserType
+from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
 from integrations.webhooks.response_counts import ResponseOutcome

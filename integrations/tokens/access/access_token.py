@@ -14,7 +14,7 @@ from integrations.core.errors import (
     VendorAnswer,
 )
 from integrations.quota.permits.lanes import Lane
-from integrations.tokens import access_cache, database, store
+from integrations.tokens import access_cache, database, seals, store
 from integrations.tokens.access import credential_row
 from integrations.tokens.access_cache import AccessToken as AccessToken  # the result type of this module
 from integrations.tokens.models import Credential, CredentialKey
@@ -50,7 +50,7 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
             if row.access_sealed is None:
                 continue  # uninstalled meanwhile: the row's new state decides what is raised
         suspended = row.state == Credential.State.SUSPENDED
-        access = AccessToken(store.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
+        access = AccessToken(seals.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
         if not suspended and store.is_usable(row, clock.now() + _CACHED):
             access_cache.put(key, access)
         return access

@@ -17,7 +17,7 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation, Location
 from integrations.tokens import store
 from integrations.tokens.access import access_token
-from integrations.tokens.access.access_token import AccessToken
+from integrations.tokens.access_cache import AccessToken
 from integrations.tokens.models import Credential, CredentialKey
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,7 @@ from django.db import transaction
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
-from integrations.tokens import connection_history, store
+from integrations.tokens import connection_history, seals, store
 from integrations.tokens.access import probe
 from integrations.tokens.manual_tokens import parsing
 from integrations.tokens.models import Credential, CredentialKey
@@ -59,7 +59,7 @@ def keep(key: CredentialKey, token: Secret, *, kind: str, actor: str) -> Credent
 def check(row: Credential, *, actor: str) -> None:
     """Test the stored token with HighLevel. Raises GrantRevoked when it is refused; the row then says so."""
     _record("token.tested", row, actor)
-    probe.check(row.key, store.access_token(row))
+    probe.check(row.key, seals.access_token(row))
 
 
 def give_up(row: Credential, *, actor: str) -> None:

@@ -36,7 +36,7 @@ from integrations.highlevel.oauth.grants import Grant
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from integrations.tokens import database, store
+from integrations.tokens import database, seals, store
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit, lease, record_failure, static_tokens, token_requests
 
@@ -95,7 +95,7 @@ def company_access(app: App, company_id: str, *, lane: Lane) -> tuple[Credential
         raise GrantRevoked(f"company {company_id} has no working grant to mint from: install again", company=company_id)
     if not store.is_usable(row, clock.now()):
         row = refresh(row.pk, lane=lane, expected_generation=row.generation)
-    return row, store.access_token(row)
+    return row, seals.access_token(row)
 
 
 def _renew(credential_id: int, request: _Request) -> Credential:

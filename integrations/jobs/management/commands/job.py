@@ -16,11 +16,12 @@ from django.db.models import Q, QuerySet
 
 from integrations.core import audit, clock
 from integrations.core.errors import IntegrationError
+from integrations.core.tenant import UserType
 from integrations.jobs import define, events, installed, pausing, queries, schedules, tasks, wait_for_runs
 from integrations.jobs.define import Job
 from integrations.jobs.models import JobState, Schedule, Trigger
 from integrations.tenants import marketplace
-from integrations.tenants.models import Installation, UserType
+from integrations.tenants.models import Installation
 
 ACTOR = "manage.py job"
 _MOST_EVENTS = 1_000
