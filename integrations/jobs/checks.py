@@ -36,7 +36,7 @@ def _by_case(event_type: str, known: frozenset[str]) -> list[str]:
 
 
 def _is_mixed(job: Job) -> bool:
-    return UNINSTALLED in job.events and (not job.is_farewell or job.every is not None)
+    return UNINSTALLED in job.events and (not job.runs_after_uninstall or job.every is not None)
 
 
 def _mixed(job: Job) -> checks.CheckMessage:

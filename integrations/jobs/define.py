@@ -45,7 +45,7 @@ class Job:
     level: UserType
 
     @property
-    def is_farewell(self) -> bool:
+    def runs_after_uninstall(self) -> bool:
         """Whether it runs after an uninstall, when there is no token any more."""
         return self.events == (UNINSTALLED,)
 

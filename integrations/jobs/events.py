@@ -68,7 +68,7 @@ def discard(triggers: TriggerQuerySet) -> list[int]:
 
 
 def _trigger(job: Job, app: App, tenant_id: str, **source: Event | InstallationChange) -> None:
-    if not job.is_farewell and not installed.installations(job.level, app=app, tenant_id=tenant_id).exists():
+    if not job.runs_after_uninstall and not installed.installations(job.level, app=app, tenant_id=tenant_id).exists():
         return
     now = clock.now()
     Schedule.objects.bulk_create(

@@ -22,13 +22,13 @@ def installations(level: str, *, app: App | None = None, tenant_id: str | None =
     return found if tenant_id is None else found.filter(resource_id=tenant_id)
 
 
-def has_installation(prefix: str = "") -> Q:
+def may_run(prefix: str = "") -> Q:
     """Condition that the job may run for the schedule at `prefix` (such as `schedule__`).
 
     The tenant has an installation, or the job is one for tenants whose installation ended.
     """
-    farewell = [job.name for job in JOBS.values() if job.is_farewell]
-    return Q(**{f"{prefix}job__in": farewell}) | Q(_is_installed(prefix))
+    after_uninstall = [job.name for job in JOBS.values() if job.runs_after_uninstall]
+    return Q(**{f"{prefix}job__in": after_uninstall}) | Q(_is_installed(prefix))
 
 
 def _is_installed(prefix: str) -> Exists:

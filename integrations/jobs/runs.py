@@ -125,7 +125,7 @@ class JobTurn(turn.Turn[Run]):
 
     def work(self) -> bool:
         """Call the job's function. Raises StoreUnavailable when the database is unavailable."""
-        if not self._job.is_farewell and not installed.is_installed(self.run.schedule):
+        if not self._job.runs_after_uninstall and not installed.is_installed(self.run.schedule):
             raise InstallGone(UNINSTALLED)
         self._job_run = JobRun(self.run, self.owner, self._job.lane)
         self.renew(turns=self.run.turns + 1)

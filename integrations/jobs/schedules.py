@@ -65,7 +65,7 @@ def start_due(now: datetime) -> list[int]:
 
     Schedules of paused jobs stay due.
     """
-    wanted = Schedule.objects.filter(installed.has_installation(), job__in=JOBS.keys() - pausing.paused())
+    wanted = Schedule.objects.filter(installed.may_run(), job__in=JOBS.keys() - pausing.paused())
     return [run.pk for run in wanted.start_due(now, limit=BATCH)]
 
 
@@ -79,13 +79,13 @@ def resume(run: Run, now: datetime) -> bool:
 
 def end_uninstalled(now: datetime) -> list[int]:
     """Cancel the runs of uninstalled tenants. Cheap, because few runs are under way at a time."""
-    running = Run.objects.running().filter(~installed.has_installation("schedule__"))
+    running = Run.objects.running().filter(~installed.may_run("schedule__"))
     return runs.cancel(running[:BATCH], now, code="install_gone", reason=runs.UNINSTALLED)
 
 
 def suspend_uninstalled() -> None:
     """Clear the due time of schedules without an installation, and delete their triggers."""
-    without = Schedule.objects.filter(~installed.has_installation())
+    without = Schedule.objects.filter(~installed.may_run())
     without.filter(due_at__isnull=False).update(due_at=None)
     Trigger.objects.filter(schedule__in=without).delete()
 
@@ -96,7 +96,7 @@ def _create_missing_for(job: Job, now: datetime) -> int:
     missing = installed.installations(job.level).filter(~Exists(of_tenant)).select_related("app")[: BATCH * 5]
     made = [_schedule(job, tenant, now, due_at=_first(job, now)) for tenant in missing]
     Schedule.objects.bulk_create(made, ignore_conflicts=True)
-    idle = schedules.without_run().filter(installed.has_installation(), due_at=None, enabled=True)
+    idle = schedules.without_run().filter(installed.may_run(), due_at=None, enabled=True)
     return len(made) + idle.update(due_at=now)
 
 

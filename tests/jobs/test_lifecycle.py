@@ -65,7 +65,7 @@ def test_a_job_starts_once_the_installation_works(app: App, defined: Defined, na
 def test_a_job_for_an_uninstall_runs_without_an_installation(app: App, defined: Defined) -> None:
     job = defined(see, on="UNINSTALL")
     events.register()
-    assert job.is_farewell
+    assert job.runs_after_uninstall
     installs.installed(app, LOCATION, clock.now())
     register.finish_pending(found(), at=clock.now())
     uninstall.removed(found(), at=clock.now() + timedelta(seconds=1), actor="operator op")
