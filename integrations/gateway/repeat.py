@@ -24,7 +24,7 @@ from integrations.quota.permits.lanes import Lane
 T = TypeVar("T")
 
 RETRIES = {Lane.INTERACTIVE: 2, Lane.EVENTS: 0, Lane.BULK: 0}
-LEAST = 0.5  # seconds; with less left, an attempt is not worth a permit
+LEAST_SECONDS = 0.5  # with less left, an attempt is not worth a permit
 READS = frozenset({"GET", "HEAD"})
 _PAUSE, _LONGEST_PAUSE = 0.2, 2.0  # seconds
 
@@ -51,7 +51,11 @@ def attempts(work: Callable[[float], T], chosen: Policy, *, deadline: float) -> 
             return work(left)
         except (Unreachable, ServerFault) as error:
             wait = _wait(error, attempt)
-            if attempt >= chosen.retries or not _may_repeat(error, chosen) or clock.monotonic() + wait + LEAST > until:
+            if (
+                attempt >= chosen.retries
+                or not _may_repeat(error, chosen)
+                or clock.monotonic() + wait + LEAST_SECONDS > until
+            ):
                 raise
         clock.sleep(wait)
     raise AssertionError("the loop ends by an answer or an error")

@@ -16,20 +16,19 @@ from typing import Any
 
 from integrations.core.errors import PayloadAnomalous
 
-Trail = dict[
-    str, Any
-]  # {"pages": so far, "empty": of them the last in a row without rows, "marks": [...], "last": [...]}
+# {"pages": so far, "empty": how many of the latest had no rows, "marks": [digest, ...], "last": [digest, ...]}
+Trail = dict[str, Any]
 
 MOST_EMPTY = 100  # in a row, each with a new cursor: more rows are not expected after so many
 
 
 def extended(trail: Trail | None, items: list[Any], following: Mapping[str, Any] | None) -> Trail:
-    """The trail with one more page. Raises PayloadAnomalous for a page or cursor that it has met before."""
+    """The trail with one more page. Raises PayloadAnomalous for a page or cursor that came before."""
     trail = trail or {"pages": 0, "empty": 0, "marks": [], "last": []}
     page, empty = trail["pages"] + 1, 0 if items else trail["empty"] + 1
     names = ([fingerprint(items)] if items else []) + ([] if following is None else [_digest(following)])
-    if met := {*trail["marks"], *trail["last"]}.intersection(names):
-        what = "page" if items and names[0] in met else "cursor"
+    if repeated := {*trail["marks"], *trail["last"]}.intersection(names):
+        what = "page" if items and names[0] in repeated else "cursor"
         raise PayloadAnomalous(f"HighLevel repeats a {what}: the listing would never end", pages=page, items=len(items))
     if empty > MOST_EMPTY:
         raise PayloadAnomalous(f"{empty} pages in a row are empty, and each promises another", pages=page)

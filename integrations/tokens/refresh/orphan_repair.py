@@ -19,7 +19,7 @@ from integrations.tokens.refresh import commit, lease
 from integrations.tokens.refresh.claim_call_swap import refresh
 from integrations.tokens.spool import spool
 
-BEAT = 2.0  # seconds
+BEAT = 2.0  # seconds between two looks for orphans
 _THREADS = 4
 _STOP_SECONDS = 1.0
 log = structlog.get_logger(__name__)
@@ -59,7 +59,7 @@ class Repairers:
 
 
 def repair(stopping: threading.Event) -> int:
-    """Repeat the refresh of each present orphan. Returns their number; a failure is written to its row.
+    """Repeat the refresh of every orphan. Returns how many succeeded; a failure is written to its row.
 
     First commit the spool: after an outage of the database the repair would find those grants dead.
     """
