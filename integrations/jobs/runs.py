@@ -212,10 +212,10 @@ class JobTurn(turn.Turn[Run]):
     def crashed(self, error: Exception) -> None:
         """Fail the run for an exception in the job's code.
 
-        If the database is away, write nothing: the lease expires, and the next turn begins at the checkpoint.
+        If the database is unavailable, write nothing: the lease expires, and the next turn begins at the checkpoint.
         """
         if isinstance(error, OperationalError | InterfaceError):
-            raise StoreUnavailable("the database is away", run=self.run.pk) from error
+            raise StoreUnavailable("the database is unavailable", run=self.run.pk) from error
         self.log("error", "crashed", {"exc_info": error})
         reason = f"{type(error).__name__} {source_position.of_error(error)}: a bug in the job, see the log"
         self.fail(error_columns("unexpected", reason), error)

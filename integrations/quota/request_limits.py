@@ -4,8 +4,8 @@ The vendor's quota is not here but in `permits`. Windows are fixed: the first re
 count is a key that expires with it. So a client may send twice the allowed number around the end of a window, which is
 acceptable for a limit against floods.
 
-While Redis is away no request is refused. The limits only protect against floods: the signature, the ticket, the code
-or the password is the proof. An outage must not close the pages for every agency as well.
+While Redis is unavailable no request is refused. The limits only protect against floods: the signature, the ticket, the
+code or the password is the proof. An outage must not close the pages for every agency as well.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class _Limiter:
         self._ask_again_at = 0.0
 
     def ask(self, limit: str, question: Callable[[FixedWindowRateLimiter], T]) -> T | None:
-        """The answer, or None while Redis is away."""
+        """The answer, or None while Redis is unavailable."""
         if clock.monotonic() < self._ask_again_at:
             return None
         try:

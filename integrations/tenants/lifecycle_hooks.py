@@ -101,7 +101,7 @@ def _call(change_id: int, name: str) -> str:
             HOOKS[change.what][name](change)
             InstallationChange.objects.filter(pk=change_id).update(delivered=[*change.delivered, name])
     except (OperationalError, InterfaceError):
-        raise  # the database is away: the change is due again when its time is over
+        raise  # the database is unavailable: the change is due again when its time is over
     except Exception as error:  # a function may fail in any way, and must not stop the others
         log.exception("lifecycle.hook_failed", hook=name, change=change_id)
         return f"{name}: {type(error).__name__}"

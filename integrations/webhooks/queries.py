@@ -154,7 +154,7 @@ def unknown_types(since: datetime) -> dict[str, int]:
 class AppResponses:
     """An app's responses of the last three days to verified webhooks, as the vendor would judge them.
 
-    `refused` and `unverified` are counts by outcome. `unverified` is not judged, because strangers send it too. But when
+    `refused` and `unverified` are counts by outcome. Strangers send unverified posts too, so these are not judged. When
     `rejects_all` is true, such posts came today and no verified one, as after a change of the vendor's signing key.
     """
 
