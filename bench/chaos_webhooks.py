@@ -345,6 +345,10 @@ def report(deployment: Deployment, sender: Sender, seconds: tuple[float, float],
             f"median delay: busy tenant {busy:.2f} s; others {rest[0]:.2f} to {rest[-1]:.2f},"
             f" half below {statistics.median(rest):.2f}; 99 % of all events below {worst:.1f} s"
         ),
+        (
+            f"the longest median is {max(busy, rest[-1]) / min(busy, rest[0]):.1f} times the shortest,"
+            f" that of the busy tenant {busy / statistics.median(rest):.1f} times the middle one"
+        ),
         f"messages in the broker: at most {max(deployment.depths, default=0):,}",
     ]
     for name, sizes in deployment.memory.items():

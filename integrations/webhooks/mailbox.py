@@ -13,7 +13,7 @@ nothing is due, for `TURN_SECONDS` at most: a turn of fixed length would limit a
 messages. Every `SHARE_SECONDS` it ends if a mailbox that no worker has begun has waited longer.
 
 **Messages.** A message costs more than an event. So a worker that has drained the mailbox of its message goes on with
-those that have waited longest, for `SHARE_SECONDS` (`drain_others`): then other urgent work gets its thread.
+those that have waited longest, for `GO_ON_SECONDS` (`drain_others`): then other urgent work gets its thread.
 
 **Deaths.** A killed worker leaves its lease behind. When that runs out, the dispatcher finds the mailbox, and the
 events in flight are handled again from the start: nothing of them was committed. They are handled one at a time, and
@@ -46,6 +46,7 @@ log = structlog.get_logger(__name__)
 
 TURN_SECONDS = 15.0
 SHARE_SECONDS = 1.0
+GO_ON_SECONDS = 0.3  # other urgent work waits behind a few messages of mailboxes at most, so each has to be short
 
 _FIELDS = [field.attname for field in Event._meta.concrete_fields]  # noqa: SLF001 - Django's documented name
 _PAYLOAD = _FIELDS.index("payload")

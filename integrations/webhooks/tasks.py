@@ -25,7 +25,7 @@ SOURCE = dispatch.DueSource(
 def drain(mailbox_id: int, **_: Any) -> None:
     """Handle what is due in one mailbox, and then in others that wait."""
     mailbox.drain(mailbox_id)
-    mailbox.drain_others(mailbox.SHARE_SECONDS)
+    mailbox.drain_others(mailbox.GO_ON_SECONDS)
 
 
 @task("webhooks.tidy")
