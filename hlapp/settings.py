@@ -35,6 +35,8 @@ HIGHLEVEL_SHARED_SECRET = env.secret("HIGHLEVEL_SHARED_SECRET", default="")
 HIGHLEVEL_SCOPES = env.list("HIGHLEVEL_SCOPES", default=[])
 HIGHLEVEL_API_URL = env.url("HIGHLEVEL_API_URL", default="https://services.leadconnectorhq.com")
 HIGHLEVEL_MARKETPLACE_URL = env.url("HIGHLEVEL_MARKETPLACE_URL", default="https://marketplace.gohighlevel.com")
+HIGHLEVEL_INSTALL_URL = env.url("HIGHLEVEL_INSTALL_URL", default="")
+HIGHLEVEL_WHITE_LABEL_URLS = env.list("HIGHLEVEL_WHITE_LABEL_URLS", default=[])
 HIGHLEVEL_LEGACY_WEBHOOKS = env.flag("HIGHLEVEL_LEGACY_WEBHOOKS", default=False)
 # PEM texts; without any, the published keys count (highlevel.signatures).
 HIGHLEVEL_WEBHOOK_KEYS = [pem] if (pem := env.text("HIGHLEVEL_WEBHOOK_KEYS", default="")) else []

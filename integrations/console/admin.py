@@ -22,6 +22,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
 
+from integrations.console.installation_details import InstallationDetails, MissingScopes
 from integrations.core import audit, clock
 from integrations.core.admin import ReadOnlyAdmin, after_dialog, operator
 from integrations.core.tenant import UserType
@@ -60,7 +61,7 @@ _RELEASE = ActionDialog(
 
 
 @admin.register(Installation)
-class InstallationAdmin(ReadOnlyAdmin):
+class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     """Installations, with actions to claim them, to reconcile them and to remove them here."""
 
     list_display = (
@@ -80,6 +81,8 @@ class InstallationAdmin(ReadOnlyAdmin):
         "origin",
         ("claimed_at", admin.EmptyFieldListFilter),
         ("braked_at", admin.EmptyFieldListFilter),
+        MissingScopes,
+        "version_id",
         "app",
     )
     list_select_related = ("app", "company", "location")
@@ -90,8 +93,20 @@ class InstallationAdmin(ReadOnlyAdmin):
     actions_detail = ("release", "clean_up")
     fieldsets = (
         (None, {"fields": ("app", ("user_type", "resource_id"), ("company", "location"), "parent")}),
-        ("State", {"fields": (("status", "status_at"), ("health", "generation"), "origin", ("plan_id", "version_id"))}),
-        ("Owner", {"fields": (("claimed_at", "claimed_by"), "installer_id")}),
+        ("State", {"fields": (("status", "status_at"), ("health", "generation"), "origin", "first_synced_at")}),
+        ("Permissions", {"fields": ("scopes_granted", "scopes_missing", "consent_link", "consent_answer")}),
+        (
+            "What HighLevel says",
+            {
+                "fields": (
+                    ("plan_id", "version", "payment_status"),
+                    ("on_trial", "trial_ends_at"),
+                    ("white_label", "white_label_domain"),
+                    ("external_auth", "external_auth_at"),
+                )
+            },
+        ),
+        ("Owner", {"fields": (("claimed_at", "claimed_by"), ("installer_id", "installer_details"))}),
         (
             "Vendor's list",
             {
@@ -103,8 +118,20 @@ class InstallationAdmin(ReadOnlyAdmin):
                 )
             },
         ),
+        ("History", {"fields": ("history",)}),
     )
-    readonly_fields = ("health", "locations")
+    readonly_fields = (
+        "health",
+        "locations",
+        "scopes_granted",
+        "scopes_missing",
+        "consent_link",
+        "consent_answer",
+        "version",
+        "trial_ends_at",
+        "installer_details",
+        "history",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Installation]:
         """Annotates each row with the state of its API 2.0 credential."""

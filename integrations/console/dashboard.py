@@ -14,7 +14,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
-from integrations.console import queries
+from integrations.console import permissions, queries
 from integrations.core import clock
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
@@ -22,7 +22,8 @@ from integrations.core.tenant import UserType
 from integrations.jobs import queries as jobs
 from integrations.quota.permits import queries as quota
 from integrations.sync.models import Run
-from integrations.tenants import names
+from integrations.tenants import names, versions
+from integrations.tenants.version_admin import countdown
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
 
@@ -62,7 +63,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's DASHBOARD_CALLBACK. `quotas` is None when the quota store cannot be reached."""
     now = clock.now()
     context |= {
-        "cards": [*_tenant_cards(now), *_work_cards(now), _job_card(now)],
+        "cards": [*_tenant_cards(now), *_work_cards(now), _job_card(now), *_gap_cards(now)],
         "runs": _runs(),
         "quotas": _quotas(),
         "tracker": _tracker(now),
@@ -137,6 +138,21 @@ def _job_card(now: datetime) -> Figure:
         note = f"longest wait {longest.seconds:.0f} s, {longest.job}" if longest else "no run waits for a worker"
         link, tone = _list("jobs_run", "status__exact=running"), "good"
     return Figure("Job runs under way", f"{jobs.running_count():,}", note, link, "play_circle", tone)
+
+
+def _gap_cards(now: datetime) -> list[Figure]:
+    """What will stop or does not work although all is installed: missing scopes, and versions that end."""
+    cards = []
+    if lacking := sum(count for _, count in permissions.gaps()):
+        note = "syncs and jobs that need them are disabled there"
+        link = _list("tenants_installation", "scopes=missing")
+        cards.append(Figure("Missing scopes", f"{lacking:,}", note, link, "lock", "warn"))
+    if ending := versions.ending(now):
+        version, _ = ending[0]
+        note = f"on {version} of {version.app}, uninstalled {countdown(version)}"
+        link = _list("tenants_appversion", "deprecated_at__isempty=0")
+        cards.append(Figure("On versions that end", f"{sum(n for _, n in ending):,}", note, link, "event_busy", "bad"))
+    return cards
 
 
 def _runs() -> list[Bar]:

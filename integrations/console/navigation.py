@@ -21,6 +21,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Companies", "apartment", "tenants.Company"),
             ("Locations", "storefront", "tenants.Location"),
             ("Apps", "widgets", "tenants.App"),
+            ("App versions", "new_releases", "tenants.AppVersion"),
+            ("History", "history", "tenants.InstallationChange"),
         ),
     ),
     (

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from integrations.core import clock
 from integrations.core.errors import BadRequest, ConsentDenied, GrantRevoked, StateInvalid, VendorAnswer
 from integrations.highlevel.oauth import client as oauth
-from integrations.installs import complete, state
+from integrations.installs import complete, consent_answer, state
 from integrations.tenants import marketplace
 
 if TYPE_CHECKING:
@@ -33,14 +33,24 @@ class Callback:
     browser: str
 
 
-def handle(callback: Callback) -> Installation:
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """The installation that the grant is for, and the one that a consent link asked: another one, if a person erred."""
+
+    installation: Installation
+    asked: Installation | None
+
+
+def handle(callback: Callback) -> Completed:
     """Complete the installation that the callback brings.
 
     Raises StateInvalid (also for a code that was used before), ConsentDenied, BadRequest, ClientRejected, Unreachable,
     ServerFault, and InstallPending when the database was lost after the exchange: `installs.sweep` then completes it.
     """
-    app, claimant = _app_and_claimant(callback)
+    app, claimant, asked = _origin(callback)
     if callback.error:
+        if asked is not None:
+            consent_answer.settle(asked, None, now=clock.now())
         raise ConsentDenied("the installation was not allowed: nothing was installed, and you can start again")
     if not callback.code or len(callback.code) > _LONGEST_CODE:
         raise BadRequest("the address lacks the code of an installation: start again from the install page")
@@ -52,12 +62,18 @@ def handle(callback: Callback) -> Installation:
             vendor=VendorAnswer(trace_id=error.vendor.trace_id),
         ) from error
     origin = complete.origin_of(callback.state)
-    return complete.complete_or_spool(app, grant, origin=origin, claimant=claimant, now=clock.now())
+    row = complete.complete_or_spool(app, grant, origin=origin, claimant=claimant, now=clock.now())
+    if asked is None:
+        return Completed(row, None)
+    consent_answer.settle(asked, row, now=clock.now())
+    return Completed(row, asked)
 
 
-def _app_and_claimant(callback: Callback) -> tuple[App, str]:
-    """The app, and the claimant; the claimant is empty without a state. Queries the database."""
+def _origin(callback: Callback) -> tuple[App, str, Installation | None]:
+    """The app, the claimant (empty without a state), and the account of a consent link. Queries the database."""
     if callback.state is None:
-        return marketplace.find(callback.app), ""
+        return marketplace.find(callback.app), "", None
     row = state.consume(callback.state, browser=callback.browser, now=clock.now())
-    return row.app, row.claimant or "the browser that started it"
+    # Who follows a consent link claims nothing: they may choose any account.
+    claimant = "" if row.installation else "the browser that started it"
+    return row.app, row.claimant or claimant, row.installation

@@ -7,9 +7,10 @@ its history: one for each value that was known before and is another now.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from integrations.tenants import versions
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Installation
 
@@ -62,6 +63,8 @@ def describe(row: Installation, details: Mapping[str, Any], *, at: datetime) -> 
         if getattr(row, name) != value:
             before[name] = getattr(row, name)
             setattr(row, name, value)
+    if "version_id" in before:
+        versions.entered(row, at)
     return before
 
 
@@ -80,6 +83,7 @@ def forget(row: Installation) -> None:
         setattr(row, name, "")
     for name in ("on_trial", "trial_days", "trial_started_at", "white_label", "external_auth_at"):
         setattr(row, name, None)
+    row.installer, row.installer_asked_at = {}, None
 
 
 def installed(row: Installation, *, at: datetime, event_id: str = "") -> InstallationChange:
@@ -99,6 +103,13 @@ def _kind(name: str) -> str:
 def _stated_at(row: Installation, kind: str) -> datetime | None:
     """When this kind of detail was stated last. Rows of an earlier release have one time for all kinds."""
     return moment(row.detail_times.get(kind)) if row.detail_times else row.details_at
+
+
+def trial_ends_at(row: Installation) -> datetime | None:
+    """The end of the trial by the vendor's numbers; no event announces it (FACTS 12)."""
+    if not row.on_trial or row.trial_started_at is None or row.trial_days is None:
+        return None
+    return row.trial_started_at + timedelta(days=row.trial_days)
 
 
 def text(payload: Mapping[str, Any], name: str, longest: int = _LONGEST) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from integrations.tenants.models import App
+from integrations.tenants.models import App, Installation
 
 
 class InstallState(models.Model):
@@ -14,6 +14,14 @@ class InstallState(models.Model):
     browser = models.BinaryField(max_length=32)
     app = models.ForeignKey(App, on_delete=models.CASCADE)
     claimant = models.CharField(max_length=200, blank=True)
+    installation = models.ForeignKey(
+        Installation,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="of a consent link: the account that is asked",
+    )
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(db_index=True)
     consumed_at = models.DateTimeField(null=True, blank=True)

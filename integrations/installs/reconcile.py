@@ -35,7 +35,7 @@ from integrations.core.errors import (
 from integrations.core.tenant import UserType
 from integrations.gateway import client as gateway
 from integrations.highlevel.errors import AccessTokenRejected
-from integrations.installs import brake, question, register, resolve_doubt, uninstall, vendor_list
+from integrations.installs import brake, installer, question, register, resolve_doubt, uninstall, vendor_list
 from integrations.installs.question import InstallVerdict, LocationAnswer
 from integrations.installs.register import Doubt, Status
 from integrations.quota.permits import queries as quota
@@ -80,6 +80,7 @@ def _company(row: Installation) -> datetime | None:
     began = clock.now()
     try:
         _learn_name(row)
+        installer.learn(row)
         listed, pages, pace = set[str](), 0, vendor_list.Pace(row)
         for items in vendor_list.pages(row):
             vendor_list.record(row, items, began=began, pace=pace)
@@ -207,6 +208,7 @@ def _on_its_own(row: Installation) -> datetime | None:
             return None
         raise
     _begin_sync(row)
+    installer.learn(row)
     _ask(row)
     return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
 

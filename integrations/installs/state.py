@@ -12,20 +12,24 @@ from datetime import datetime, timedelta
 
 from integrations.core.errors import StateInvalid
 from integrations.installs.models import InstallState
-from integrations.tenants.models import App
+from integrations.tenants.models import App, Installation
 
 LIFETIME = timedelta(minutes=10)
 START_AGAIN = "start the installation again from the install page"
 
 
-def issue(app: App, *, browser: str, claimant: str, now: datetime) -> str:
-    """A new state for this app and browser; `claimant` is the signed-in operator, or empty."""
+def issue(app: App, *, browser: str, claimant: str, now: datetime, installation: Installation | None = None) -> str:
+    """A new state for this app and browser; `claimant` is the signed-in operator, or empty.
+
+    `installation`: the one that a consent link asks for its scopes.
+    """
     state = secrets.token_urlsafe(32)
     InstallState.objects.create(
         digest=_digest(state),
         browser=_digest(browser),
         app=app,
         claimant=claimant,
+        installation=installation,
         created_at=now,
         expires_at=now + LIFETIME,
     )
@@ -35,7 +39,7 @@ def issue(app: App, *, browser: str, claimant: str, now: datetime) -> str:
 
 def consume(state: str, *, browser: str, now: datetime) -> InstallState:
     """Use the state up. Raises StateInvalid: unknown, of another browser, used, or expired."""
-    row = InstallState.objects.select_related("app").filter(digest=_digest(state)).first()
+    row = InstallState.objects.select_related("app", "installation__app").filter(digest=_digest(state)).first()
     if row is None:
         raise StateInvalid(f"this installation was not started here: {START_AGAIN}")
     if not browser or not secrets.compare_digest(bytes(row.browser), _digest(browser)):

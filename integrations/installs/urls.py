@@ -9,6 +9,7 @@ from integrations.installs import views
 urlpatterns = [
     path("install/", views.install, name="install"),
     path("install/done/<str:signed>", views.result, name="install_result"),
+    path("install/again/<str:signed>", views.again, name="install_again"),
     path("oauth/callback", views.callback, name="oauth_callback"),
     path("oauth/callback/", views.callback),
 ]

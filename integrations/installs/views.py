@@ -1,4 +1,7 @@
-"""Views of an installation: start, OAuth callback, result. `console.errors.middleware` turns errors into pages."""
+"""Views of an installation: start, consent link, OAuth callback, result.
+
+`console.errors.middleware` turns errors into pages.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +22,14 @@ from integrations.core.admin import operator
 from integrations.core.client_address import client_address
 from integrations.core.errors import BadRequest
 from integrations.core.tenant import UserType
-from integrations.highlevel.oauth import client as oauth
 from integrations.installs import callback as callbacks
-from integrations.installs import install_limits, queries, state
+from integrations.installs import consent_answer, install_limits, queries, state
 from integrations.installs.callback import Callback
-from integrations.tenants import marketplace
-from integrations.tenants.models import Installation
+from integrations.tenants import install_link, marketplace
+from integrations.tenants.install_link import MarketplaceHost
+from integrations.tenants.models import App, Installation
+from integrations.tokens import scope_gaps
+from integrations.tokens.operators import consent_link
 
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")  # what `secrets.token_urlsafe(32)` returns
 _RESULT_SALT = "installs.result"
@@ -38,20 +43,35 @@ def install(request: HttpRequest) -> HttpResponse:
     app = marketplace.find(request.GET.get("app"))
     if "go" not in request.GET:
         go = reverse("install") + "?" + urlencode({"app": app.highlevel_id, "go": "1"})
-        return render(request, "installs/install.html", {"app": app, "install_url": go})
+        context = {"app": app, "hosts": _buttons(install_link.hosts(app), go), "not_now": True}
+        return render(request, "installs/install.html", context)
+    return _to_vendor(request, app)
+
+
+@never_cache
+@require_GET
+def again(request: HttpRequest, signed: str) -> HttpResponse:
+    """The page of a consent link: what one account is asked for, and its answer. With `?go=1`: on to the vendor."""
+    link = consent_link.read(signed, now=clock.now())
+    if "go" in request.GET:
+        return _to_vendor(request, link.installation.app, link.installation)
+    go = reverse("install_again", args=[signed]) + "?go=1"
+    context = consent_answer.page(link) | {"hosts": _buttons(consent_answer.hosts(link.installation), go)}
+    return render(request, "installs/again.html", context)
+
+
+def _buttons(hosts: list[MarketplaceHost], go: str) -> list[dict[str, str]]:
+    return [{"name": host.name, "url": f"{go}&{urlencode({'market': host.name})}"} for host in hosts]
+
+
+def _to_vendor(request: HttpRequest, app: App, asked: Installation | None = None) -> HttpResponse:
     install_limits.begin(client_address(request))
     # Two tabs of one browser may install at once, so the second one keeps the first one's cookie.
     known = request.COOKIES.get(cookie_name(), "")
     browser = known if _BROWSER.fullmatch(known) else secrets.token_urlsafe(32)
-    claimant = operator(request) if request.user.is_authenticated else ""
-    url = oauth.authorize_url(
-        marketplace.identity(app),
-        marketplace_url=app.marketplace_url,
-        scopes=app.scopes.split(),
-        state=state.issue(app, browser=browser, claimant=claimant, now=clock.now()),
-        version_id=app.version_id,
-    )
-    response = redirect(url)
+    claimant = operator(request) if request.user.is_authenticated and asked is None else ""
+    issued = state.issue(app, browser=browser, claimant=claimant, now=clock.now(), installation=asked)
+    response = redirect(install_link.address(app, state=issued, host=request.GET.get("market")))
     response.set_cookie(
         cookie_name(),
         browser,
@@ -75,8 +95,9 @@ def callback(request: HttpRequest) -> HttpResponse:
         browser=request.COOKIES.get(cookie_name(), ""),
     )
     with install_limits.callback(client_address(request), has_state=received.state is not None):
-        row = callbacks.handle(received)
-    return redirect("install_result", signing.dumps(row.pk, salt=_RESULT_SALT))
+        done = callbacks.handle(received)
+    asked = done.asked.pk if done.asked else None
+    return redirect("install_result", signing.dumps([done.installation.pk, asked], salt=_RESULT_SALT))
 
 
 def cookie_name() -> str:
@@ -89,10 +110,12 @@ def cookie_name() -> str:
 def result(request: HttpRequest, signed: str) -> HttpResponse:
     """The result page. For an unclaimed installation it shows nothing about the tenant."""
     try:
-        pk = signing.loads(signed, salt=_RESULT_SALT, max_age=_RESULT_SECONDS)
+        pk, asked = signing.loads(signed, salt=_RESULT_SALT, max_age=_RESULT_SECONDS)
     except signing.BadSignature:
         raise BadRequest("this page has expired: the installation itself is not affected") from None
-    row = Installation.objects.select_related("app", "company", "location").get(pk=pk)
+    rows = Installation.objects.select_related("app", "company", "location")
+    row = rows.get(pk=pk)
+    gap = scope_gaps.of(row)
     claimed = row.claimed_at is not None
     progress = queries.progress(row) if claimed and row.user_type == UserType.COMPANY else None
     context = {
@@ -101,6 +124,10 @@ def result(request: HttpRequest, signed: str) -> HttpResponse:
         "company": row.company if claimed else None,
         "location": row.location if claimed else None,
         "claimed": claimed,
+        "missing": gap.missing if claimed else (),
+        "disabled": scope_gaps.disabled(row, gap) if claimed and gap.missing else (),
+        "again": consent_link.path(row) if claimed and gap.missing else "",
+        "asked": consent_answer.account_name(rows.get(pk=asked)) if asked and asked != pk else "",
         "locations_connected": progress.connected if progress else 0,
         "locations_expected": progress.total if progress else 0,
     }

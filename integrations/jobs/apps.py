@@ -17,8 +17,13 @@ class JobsConfig(AppConfig):
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.jobs import events, tasks  # noqa: PLC0415
+        from integrations.jobs.define import JOBS  # noqa: PLC0415
+        from integrations.tokens import scope_gaps  # noqa: PLC0415
 
         autodiscover_modules("jobs")
         events.register()
+        for job in JOBS.values():
+            if job.scopes:
+                scope_gaps.need(f"job {job.name}", job.level, job.scopes)
         dispatch.register(tasks.SOURCE)
         dispatch.register(tasks.INTERACTIVE_SOURCE)

@@ -43,6 +43,7 @@ class Job:
     events: tuple[str, ...]
     lane: Lane
     level: UserType
+    scopes: frozenset[str] = frozenset()
 
     @property
     def runs_after_uninstall(self) -> bool:
@@ -65,13 +66,15 @@ def background_job(
     on: str | tuple[str, ...] = (),
     lane: Lane | None = None,
     level: UserType = UserType.LOCATION,
+    scopes: tuple[str, ...] = (),
 ) -> Callable[[Function], Function]:
     """Define a job under a name like `welcome.tag_newcomers`. It runs once at a time for each tenant:
 
     every so often (`every`, spread over the tenants), when an event of a type comes in (`on`; `run.events()` has them),
     when the installation changes (`on="installed"`, or another name of `InstallationChange.What`), and whenever an
     operator starts it (`manage.py job run`, the admin pages). `lane` is its quota lane; the default is EVENTS for a job
-    that only events start, else BULK. Raises BadRequest for a name that is taken.
+    that only events start, else BULK. `scopes` are those that it needs: it runs only for tenants that granted them, and
+    pages say where it is disabled. Raises BadRequest for a name that is taken.
     """
     types = tuple(LIFECYCLE_OF.get(name, name) for name in ((on,) if isinstance(on, str) else on))
 
@@ -82,7 +85,7 @@ def background_job(
         if len(name) > LONGEST_NAME or (every is not None and every < SHORTEST_EVERY):
             raise BadRequest(f"{name!r}: a name has at most {LONGEST_NAME} characters, `every` is a minute or more")
         chosen = lane or (Lane.EVENTS if types and every is None else Lane.BULK)
-        JOBS[name] = Job(name, function, every, types, chosen, level)
+        JOBS[name] = Job(name, function, every, types, chosen, level, frozenset(scopes))
         return function
 
     return define

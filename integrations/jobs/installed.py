@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from integrations.jobs.define import JOBS
+from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Schedule
 from integrations.tenants.models import App, Installation
+from integrations.tokens import scope_gaps
+from integrations.tokens.models import Credential
 
 
 def is_installed(schedule: Schedule) -> bool:
@@ -29,6 +31,25 @@ def may_run(prefix: str = "") -> Q:
     """
     after_uninstall = [job.name for job in JOBS.values() if job.runs_after_uninstall]
     return Q(**{f"{prefix}job__in": after_uninstall}) | Q(_is_installed(prefix))
+
+
+def lacks_scopes(prefix: str = "") -> Q:
+    """Condition that the grant of the schedule's tenant lacks a scope that its job needs."""
+    found = Q(pk=None)
+    for job in JOBS.values():
+        if job.scopes:
+            found |= Q(**{f"{prefix}job": job.name}) & Q(Exists(_grants_lacking(job, prefix)))
+    return found
+
+
+def _grants_lacking(job: Job, prefix: str) -> QuerySet[Credential]:
+    mine = Credential.objects.filter(
+        app=OuterRef(f"{prefix}app"),
+        user_type=job.level,
+        resource_id=OuterRef(f"{prefix}tenant_id"),
+        api=Credential.Api.TWO,
+    )
+    return scope_gaps.lacking_some(mine, job.scopes)
 
 
 def _is_installed(prefix: str) -> Exists:

@@ -44,8 +44,11 @@ def request_runs(job: Job, tenants: Iterable[Installation], now: datetime) -> li
 
 
 def run_now(schedules: QuerySet[Schedule], now: datetime) -> list[int]:
-    """Make schedules due at once, disabled ones too, because an operator wants it. Returns their ids."""
-    ids = list(schedules.order_by("pk").values_list("pk", flat=True))
+    """Make schedules due at once, disabled ones too, because an operator wants it. Returns their ids.
+
+    Tenants whose grant lacks a scope of the job are left out.
+    """
+    ids = list(schedules.exclude(installed.lacks_scopes()).order_by("pk").values_list("pk", flat=True))
     Schedule.objects.filter(pk__in=ids).update(due_at=now)
     return ids
 
@@ -66,6 +69,7 @@ def start_due(now: datetime) -> list[int]:
     Schedules of paused jobs stay due.
     """
     wanted = Schedule.objects.filter(installed.may_run(), job__in=JOBS.keys() - pausing.paused())
+    wanted = wanted.exclude(installed.lacks_scopes())
     return [run.pk for run in wanted.start_due(now, limit=BATCH)]
 
 

@@ -12,10 +12,16 @@ class SyncConfig(AppConfig):
     label = "sync"
 
     def ready(self) -> None:
-        """Register the handlers of data webhooks, and the runs with the dispatcher."""
+        """Register handlers of data webhooks, runs with the dispatcher, the hook and the needs of granted scopes."""
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
-        from integrations.sync import tasks, webhook_handlers  # noqa: PLC0415
+        from integrations.sync import plans, tasks, webhook_handlers  # noqa: PLC0415
+        from integrations.sync.resources import ALL  # noqa: PLC0415
+        from integrations.tenants import lifecycle_hooks  # noqa: PLC0415
+        from integrations.tokens import scope_gaps  # noqa: PLC0415
 
         webhook_handlers.register()
         dispatch.register(tasks.SOURCE)
+        lifecycle_hooks.on("scopes_changed")(plans.follow_scopes)
+        for resource in ALL:
+            scope_gaps.need(f"sync of {resource.name}", "Location", {resource.scope}, optional=True)

@@ -15,10 +15,14 @@ from django.db.models import Exists, OuterRef, QuerySet
 from integrations.core import clock
 from integrations.core.celery_tasks import enqueue
 from integrations.core.runs.querysets import Fields, PlanQuerySet, error_columns
+from integrations.core.tenant import Tenant, UserType
 from integrations.sync import records
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
+from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Installation, InstallationQuerySet
+from integrations.tokens import scope_gaps
+from integrations.tokens.models import Credential
 
 BATCH = 100  # plans started by one look of the dispatcher, and locations found by one sweep
 PURGE_ROWS = 5_000  # records deleted by one transaction of `forget`
@@ -28,13 +32,14 @@ PURGE_SECONDS = 10.0
 def make(app_id: int, location_id: str) -> int:
     """Create the missing plans of an installed location, one per resource; how many. New and resting ones are due now.
 
-    Resources whose scope the app does not ask for are left out: their runs could only fail.
+    Resources whose scope is not granted are left out, and their plans rest: their runs could only fail. Where the
+    vendor did not name the granted scopes, those that the app asks for count.
     """
     if not _installations(app_id, location_id).installed().exists():
         return 0
     now = clock.now()
     with transaction.atomic():
-        wanted = _resources(App.objects.get(pk=app_id))
+        wanted = allowed(App.objects.get(pk=app_id), location_id)
         known = set(_plans(app_id, location_id).values_list("resource", flat=True))
         Plan.objects.bulk_create(
             [
@@ -43,7 +48,9 @@ def make(app_id: int, location_id: str) -> int:
             ],
             ignore_conflicts=True,
         )
-        _plans(app_id, location_id).without_run().filter(due_at=None).update(due_at=now)
+        mine = _plans(app_id, location_id)
+        mine.without_run().filter(due_at=None, resource__in=wanted).update(due_at=now)
+        mine.without_run().exclude(resource__in=wanted).update(due_at=None)
     start_due(now)
     return len(set(wanted) - known)
 
@@ -94,11 +101,18 @@ def strays() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     locations = Installation.objects.locations()
     installed = locations.installed()
     planned = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("resource_id"))
-    unplanned = installed.filter(~Exists(planned)).values_list("app_id", "resource_id")[:BATCH]
+    without_scope = scope_gaps.lacking_all(_grants(), {resource.scope for resource in RESOURCES.values()})
+    unplanned = installed.filter(~Exists(planned), ~Exists(without_scope)).values_list("app_id", "resource_id")[:BATCH]
     home = locations.not_uninstalled()
     home = home.filter(app=OuterRef("app"), resource_id=OuterRef("location_id"))
     orphaned = Plan.objects.filter(~Exists(home)).values_list("app_id", "location_id").distinct()[:BATCH]
     return list(unplanned), list(orphaned)
+
+
+def _grants() -> QuerySet[Credential]:
+    """The location's grant, for a subquery of installations."""
+    mine = {"app": OuterRef("app"), "user_type": UserType.LOCATION, "resource_id": OuterRef("resource_id")}
+    return Credential.objects.filter(api=Credential.Api.TWO, **mine)
 
 
 def _purge(app_id: int, location_id: str) -> bool:
@@ -130,8 +144,17 @@ def _plans(app_id: int, location_id: str) -> PlanQuerySet[Plan]:
     return Plan.objects.filter(app=app_id, location_id=location_id)
 
 
-def _resources(app: App) -> list[str]:
-    return [name for name, resource in RESOURCES.items() if not app.scope_set or resource.scope in app.scope_set]
+def allowed(app: App, location_id: str) -> list[str]:
+    """The resources that may be synced: those whose scope the location granted."""
+    scopes = scope_gaps.granted(app, Tenant.location(location_id)) or app.scope_set
+    return [name for name, resource in RESOURCES.items() if not scopes or resource.scope in scopes]
+
+
+def follow_scopes(change: InstallationChange) -> None:
+    """Lifecycle hook: make the plans that a location's new scopes allow, and let those rest that they do not."""
+    row = change.installation
+    if row.user_type == UserType.LOCATION:
+        enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
 
 
 def _kind(plan: Plan, now: datetime) -> str:

@@ -24,6 +24,7 @@ from integrations.core.errors import (
     IntegrationError,
     PayloadAnomalous,
     RequestRejected,
+    ScopeMissing,
     ServerFault,
     Unreachable,
 )
@@ -32,7 +33,7 @@ from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway.client import Page
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
-from integrations.sync import counting, deletions, first_sync, listing, missing, pace, records
+from integrations.sync import counting, deletions, first_sync, listing, missing, pace, plans, records
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES, ListingRequest, Resource, Single
@@ -152,6 +153,14 @@ class SyncTurn(turn.Turn[Run]):
         """The plan comes due again later."""
         next_at = now + pace.spread(pace.AFTER_FAILURE, run.plan_id)
         Plan.objects.filter(pk=run.plan_id).plan_next(next_at)
+
+    def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
+        """Later; without the resource's scope in the grant the plan rests until the scopes change."""
+        plan = self.run.plan
+        if isinstance(error, ScopeMissing) and plan.resource not in plans.allowed(plan.app, plan.location_id):
+            Plan.objects.filter(pk=plan.pk).update(due_at=None)
+        else:
+            super().plan_after_failure(now, error)
 
     def uninstalled(self, error: InstallGone) -> None:
         """`plans.forget` deletes the plan if the installation is really gone; else it is tried again later."""

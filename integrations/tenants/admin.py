@@ -17,6 +17,7 @@ from unfold.decorators import display
 from integrations.core import audit
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.tenants import marketplace
+from integrations.tenants import version_admin as version_admin  # Django finds the pages of versions here
 from integrations.tenants.forms import AppForm
 from integrations.tenants.models import App, Company, Installation, Location
 
@@ -34,7 +35,10 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
     fieldsets = (
         (None, {"fields": ("name", "client_id", ("highlevel_id", "version_id"), "scopes")}),
         ("Secrets", {"fields": ("client_secret", "shared_secret", "secrets_source")}),
-        ("URLs", {"fields": ("redirect_uri", "dialect", "api_url", "marketplace_url")}),
+        (
+            "URLs",
+            {"fields": ("redirect_uri", "dialect", "api_url", "marketplace_url", "install_url", "white_label_urls")},
+        ),
         ("State", {"fields": (("halted_at", "halted_reason"), ("secret_generation", "created_at"))}),
     )
     readonly_fields = (

@@ -32,17 +32,32 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = App
-        fields = ("name", "client_id", "highlevel_id", "version_id", "dialect", "scopes", "api_url", "marketplace_url")
+        fields = (
+            "name",
+            "client_id",
+            "highlevel_id",
+            "version_id",
+            "dialect",
+            "scopes",
+            "api_url",
+            "marketplace_url",
+            "install_url",
+            "white_label_urls",
+        )
         labels = {
             "client_id": "Client id",
             "highlevel_id": "App id",
             "api_url": "API",
             "marketplace_url": "Marketplace",
+            "install_url": "Install link",
+            "white_label_urls": "More marketplaces",
         }
         help_texts = {
             "client_id": "From the developer portal: the app id, a dash and a suffix.",
             "highlevel_id": "Empty: the part of the client id before its first dash.",
             "version_id": "Empty: the app id.",
+            "install_url": "The whole link from the portal. Empty: made from marketplace, scopes and version.",
+            "white_label_urls": "Hosts for white-label agencies, such as https://marketplace.leadconnectorhq.com.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -33,6 +33,7 @@ SECRET_COLUMNS = frozenset(
     {"client_secret_sealed", "shared_secret_sealed", "secret_generation", "halted_at", "halted_reason"}
 )
 
+_LINKS = ("install_url", "white_label_urls")
 _settings_copied: set[tuple[str, str]] = set()  # (client id, API URL) whose row has the settings of this process
 _lock = threading.Lock()
 
@@ -174,12 +175,14 @@ def _ensure_settings_copied() -> None:
 
 def _copy_settings(app: App) -> None:
     """Write the columns that the settings define, and no other: the vault may be re-sealing the row at this moment."""
-    columns_written = {"highlevel_id", "version_id", "scopes", "api_url", "marketplace_url"}
+    columns_written = {"highlevel_id", "version_id", "scopes", "api_url", "marketplace_url", *_LINKS}
     app.highlevel_id = app.client_id.partition("-")[0]
     app.version_id = app.version_id or app.highlevel_id
     app.scopes = " ".join(settings.HIGHLEVEL_SCOPES)
     app.api_url = settings.HIGHLEVEL_API_URL
     app.marketplace_url = settings.HIGHLEVEL_MARKETPLACE_URL
+    app.install_url = settings.HIGHLEVEL_INSTALL_URL
+    app.white_label_urls = " ".join(settings.HIGHLEVEL_WHITE_LABEL_URLS)
     client, shared = Secret(settings.HIGHLEVEL_CLIENT_SECRET), Secret(settings.HIGHLEVEL_SHARED_SECRET)
     if app.client_secret_sealed is None or identity(app).client_secret != client or _shared(app) != shared:
         set_secrets(app, client_secret=client, shared_secret=shared or None)

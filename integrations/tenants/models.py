@@ -6,7 +6,7 @@ The primary keys of companies and locations are the vendor's ids, which every ev
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.core.validators import URLValidator
@@ -14,6 +14,7 @@ from django.db import models
 
 from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.dialects import DialectName
+from integrations.tenants.app_version import AppVersion as AppVersion  # Django finds it here
 from integrations.tenants.installation_change import InstallationChange
 
 
@@ -34,6 +35,17 @@ class App(models.Model):
     scopes = models.TextField(blank=True, help_text="separated by spaces")
     api_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
     marketplace_url = models.CharField(max_length=200, validators=[URLValidator(schemes=["https", "http"])])
+    install_url = models.CharField(
+        max_length=2000,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[URLValidator(schemes=["https", "http"])],
+        help_text="the whole install link, as the portal shows it",
+    )
+    white_label_urls = models.TextField(
+        blank=True, default="", db_default="", help_text="more marketplace hosts, separated by spaces"
+    )
     client_secret_sealed = models.BinaryField(null=True, blank=True)  # NULL: the key is lost; enter the secret again
     shared_secret_sealed = models.BinaryField(null=True, blank=True)
     secret_generation = models.PositiveIntegerField(default=1)
@@ -247,6 +259,12 @@ class Installation(models.Model):
         help_text="oauth2 or basic: its users connected an account",
     )
     external_auth_at = models.DateTimeField(null=True, blank=True)
+    installer = models.JSONField(
+        default=dict,
+        db_default={},
+        help_text="what the vendor says of the installer: e-mail, owner, plan of the agency",
+    )
+    installer_asked_at = models.DateTimeField(null=True, blank=True)
     payment_status = models.CharField(
         max_length=20,
         blank=True,
@@ -326,13 +344,6 @@ class Installation(models.Model):
         return InstallationChange(
             installation=self, generation=self.generation, what=what, at=at, old=old, new=new, event_id=event_id[:100]
         )
-
-    @property
-    def trial_ends_at(self) -> datetime | None:
-        """The end of the trial by the vendor's numbers; no event announces it (FACTS 12)."""
-        if not self.on_trial or self.trial_started_at is None or self.trial_days is None:
-            return None
-        return self.trial_started_at + timedelta(days=self.trial_days)
 
     @property
     def is_installed(self) -> bool:

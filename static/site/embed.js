@@ -127,7 +127,21 @@
       if (state.place === "company") showCompany(state);
       else showLocation(state);
     }
+    showPermissions(open ? state : {});
     return state;
+  }
+
+  function showPermissions(state) {
+    const missing = state.missing_scopes || [];
+    slot("permissions").hidden = !missing.length;
+    if (!missing.length) return;
+    const disabled = state.disabled.length ? ` So this does not work: ${state.disabled.join(", ")}.` : "";
+    const link = element("a", "Grant them", "button second");
+    Object.assign(link, { href: state.consent_url, target: "_blank", rel: "noopener" });
+    const action = element("p");
+    action.append(link);
+    const words = element("p", `The app asks for permissions that were not granted: ${missing.join(", ")}.${disabled}`);
+    slot("permissions").replaceChildren(element("h2", "Some permissions are missing"), words, action);
   }
 
   function showCompany(state) {
@@ -151,7 +165,7 @@
     slot("message").textContent = error.words
       ? `${error.words.message} ${error.words.what_to_do}`
       : "This page works inside your account only. Open the app from its menu there.";
-    slot("figures").hidden = slot("table").hidden = true;
+    slot("figures").hidden = slot("table").hidden = slot("permissions").hidden = true;
   }
 
   async function follow() {

@@ -10,7 +10,7 @@ import pytest
 from integrations.core import clock
 from integrations.core.secret import Secret
 from integrations.highlevel.oauth.grants import Grant
-from integrations.installs import claim, events, location_events, register, uninstall
+from integrations.installs import claim, details, events, location_events, register, uninstall
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Installation
 from integrations.tokens import connection_history, store
@@ -53,7 +53,7 @@ def entries(*kinds: str) -> list[tuple[Any, ...]]:
 
 
 def test_trial_and_white_label_are_kept_on_the_installation(row: Installation) -> None:
-    assert (row.on_trial, row.trial_days, row.trial_ends_at) == (True, 10, datetime(2026, 4, 9, tzinfo=UTC))
+    assert (row.on_trial, row.trial_days, details.trial_ends_at(row)) == (True, 10, datetime(2026, 4, 9, tzinfo=UTC))
     assert (row.white_label, row.white_label_domain, row.white_label_logo) == (
         True,
         "app.example.com",
@@ -76,7 +76,7 @@ def test_an_update_leaves_an_entry_for_each_thing_that_changed(app: App, row: In
         ("plan_changed", T + 2 * S, "p1", "p2", "e2"),
     ]
     ((_, _, old, new, _),) = entries("trial_changed")
-    assert (old["on_trial"], new["on_trial"], found().trial_ends_at) == (True, False, None)
+    assert (old["on_trial"], new["on_trial"], details.trial_ends_at(found())) == (True, False, None)
 
 
 def test_a_late_update_brings_its_version_although_the_plan_is_newer(app: App, row: Installation) -> None:

@@ -442,7 +442,7 @@ def test_its_visitor_reads_that_it_is_being_finished(app, vendor, client, settin
 def test_an_uninstall_or_a_newer_install_meanwhile_wins(app, vendor, spool_directory) -> None:
     with no_writes("tokens_credential"), pytest.raises(InstallPending):
         callback.handle(brought(vendor, app))
-    second = callback.handle(brought(vendor, app))
+    second = callback.handle(brought(vendor, app)).installation
     token = store.find(store.location(app, second.resource_id))
     installs_tasks.sweep()
     assert store.find(store.location(app, second.resource_id)).generation == token.generation

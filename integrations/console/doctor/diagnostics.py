@@ -17,6 +17,7 @@ from integrations.console.doctor import health
 from integrations.console.doctor import workers as worker_counts
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.doctor.job_check import background_jobs
+from integrations.console.doctor.permission_check import permissions_and_versions
 from integrations.console.doctor.spool_check import spool
 from integrations.console.doctor.webhook_check import webhook_answers
 from integrations.core import clock
@@ -42,7 +43,8 @@ def run_all() -> list[Finding]:
     findings = [found for check in (configuration, webhook_keys, spool, services) for found in _guarded(check)]
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
         return [finding for finding in findings if finding.check != "vault"]  # it reads the database
-    for check in (database, eviction, clocks, vault, apps, installations, operators, webhook_answers):
+    lasting = (database, eviction, clocks, vault, apps, installations, permissions_and_versions)
+    for check in (*lasting, operators, webhook_answers):
         findings += _guarded(check)
     broker = next(finding for finding in findings if finding.check == "broker")
     return (

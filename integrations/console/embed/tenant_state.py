@@ -12,7 +12,9 @@ from integrations.sync import queries as sync
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.queries import Progress
 from integrations.tenants.models import Installation
+from integrations.tokens import scope_gaps
 from integrations.tokens.models import Credential
+from integrations.tokens.operators import consent_link
 
 _CONNECTION = {
     Credential.State.ACTIVE: "connected",
@@ -26,7 +28,8 @@ def state(user: EmbeddedUser) -> dict[str, Any]:
     """What the page shows `user`.
 
     Always `place` ("location" or "company"), `name`, `installed` and `claimed`. Once the installation is claimed,
-    `connection` too, and for a location its synced records, for a company the number of its locations.
+    `connection` too, missing scopes with the link that asks for them, and for a location its synced records, for a
+    company the number of its locations.
     """
     return _location(user) if user.location_id else _company(user)
 
@@ -42,7 +45,7 @@ def _location(user: EmbeddedUser) -> dict[str, Any]:
         "claimed": installation.claimed_at is not None or _parent_claimed(installation),
     }
     if shown["installed"] and shown["claimed"]:
-        shown |= _synced(user)
+        shown |= _synced(user) | _permissions(installation)
     return shown
 
 
@@ -58,7 +61,18 @@ def _company(user: EmbeddedUser) -> dict[str, Any]:
     if shown["installed"] and shown["claimed"]:
         shown["locations"] = locations.count()
         shown["connection"] = _connection(user, UserType.COMPANY, user.company_id) if installation else None
+        shown |= _permissions(installation) if installation else {}
     return shown
+
+
+def _permissions(installation: Installation) -> dict[str, Any]:
+    """Scopes that are missing, what that disables, and the link that asks for them."""
+    gap = scope_gaps.of(installation)
+    return {
+        "missing_scopes": list(gap.missing),
+        "disabled": scope_gaps.disabled(installation, gap) if gap.missing else [],
+        "consent_url": consent_link.url(installation) if gap.missing else None,
+    }
 
 
 def _installation(user: EmbeddedUser, user_type: UserType, resource_id: str) -> Installation | None:

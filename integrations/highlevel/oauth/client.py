@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import httpx2
 from authlib.integrations.httpx_client import OAuth2Client
@@ -43,9 +44,20 @@ class ClientIdentity:
 
 
 def authorize_url(
-    client: ClientIdentity, *, marketplace_url: str, scopes: Iterable[str], state: str, version_id: str
+    client: ClientIdentity,
+    *,
+    marketplace_url: str,
+    scopes: Iterable[str],
+    state: str,
+    version_id: str,
+    install_url: str = "",
 ) -> str:
-    """The install link (FACTS 1.1). Scopes are separated by %20, because HighLevel reads `+` literally."""
+    """The install link (FACTS 1.1). Scopes are separated by %20, because HighLevel reads `+` literally.
+
+    `install_url` is the portal's link: it is sent as it is, on the host of `marketplace_url`, with the state.
+    """
+    if install_url:
+        return _from_portal(client, install_url, marketplace_url, state)
     url, _ = OAuth2Client(
         client_id=client.client_id,
         redirect_uri=client.redirect_uri,
@@ -58,6 +70,13 @@ def authorize_url(
         loginWindowOpenMode="self",
     )
     return str(url).replace("+", "%20")  # Authlib writes a literal plus as %2B
+
+
+def _from_portal(client: ClientIdentity, install_url: str, marketplace_url: str, state: str) -> str:
+    link, host = urlsplit(install_url), urlsplit(marketplace_url)
+    given = {"response_type": "code", "client_id": client.client_id, "redirect_uri": client.redirect_uri}
+    query = given | dict(parse_qsl(link.query, keep_blank_values=True)) | {"state": state}
+    return urlunsplit((host.scheme, host.netloc, link.path, urlencode(query, quote_via=quote), ""))
 
 
 def exchange(

@@ -6,14 +6,18 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from integrations.tenants import history
 from integrations.tokens.models import Credential
+from integrations.tokens.operators import consent_link
 
 
 def reconnect_url(row: Credential) -> str:
-    """Absolute URL. For an OAuth grant our install page, which redirects to HighLevel's.
+    """Absolute URL. For an OAuth grant the consent link of its installation, or our install page if there is none.
 
     For a manual token the operators' form, filled in except for the token.
     """
+    if row.kind == Credential.Kind.OAUTH and (installation := history.find(row.app, row.tenant)) is not None:
+        return consent_link.url(installation)
     if row.kind == Credential.Kind.OAUTH:
         return f"{settings.PUBLIC_URL}{reverse('install')}?{urlencode({'app': row.app.highlevel_id})}"
     known: dict[str, str | int] = {

@@ -84,7 +84,8 @@ class Command(BaseCommand):
             raise CommandError(f"{job.name} is paused: manage.py job resume {job.name}")
         ids = schedules.request_runs(job, _tenants(job, options), now)
         if not ids:
-            raise CommandError("the app is installed on no such tenant: `manage.py status` lists what is")
+            needs = f", or lacks the scopes {' '.join(sorted(job.scopes))} there" if job.scopes else ""
+            raise CommandError(f"the app is installed on no such tenant{needs}: `manage.py status` lists what is")
         if options["wait"]:
             _need_workers(job)
             wait_for_runs.until_done(ids, show=not options["json"])

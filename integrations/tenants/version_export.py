@@ -1,0 +1,74 @@
+"""The installations of one app version as CSV, for mails to those whom a deprecation will uninstall."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from typing import Any
+
+from integrations.tenants import versions
+from integrations.tenants.app_version import AppVersion
+from integrations.tenants.models import Installation
+
+COLUMNS = (
+    "app",
+    "version_id",
+    "version",
+    "uninstalled_on",
+    "kind",
+    "id",
+    "name",
+    "company_id",
+    "company",
+    "status",
+    "plan_id",
+    "since",
+    "claimed_by",
+    "installer_id",
+    "owner",
+    "email",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet recognises a formula
+
+
+class _Echo:
+    """A file whose `write` returns the text."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def lines(version: AppVersion) -> Iterator[str]:
+    """The lines of the CSV, the names of the columns first. Reads the rows as they are sent."""
+    writer = csv.writer(_Echo())
+    yield writer.writerow(COLUMNS)
+    for row in versions.installations(version).iterator(chunk_size=500):
+        yield writer.writerow([_plain(value) for value in _values(version, row)])
+
+
+def _values(version: AppVersion, row: Installation) -> list[Any]:
+    tenant = row.location if row.user_type == "Location" else row.company
+    return [
+        version.app.name,
+        version.version_id,
+        version.number,
+        version.deprecated_at.isoformat() if version.deprecated_at else "",
+        row.tenant.kind,
+        row.resource_id,
+        tenant.name if tenant else "",
+        row.company_id or "",
+        row.company.name if row.company else "",
+        row.status,
+        row.plan_id,
+        row.status_at.isoformat(),
+        row.claimed_by,
+        row.installer_id,
+        row.installer.get("companyOwnerFullName", ""),
+        row.installer.get("companyEmail", ""),
+    ]
+
+
+def _plain(value: Any) -> str:
+    """The text, so that no spreadsheet takes a customer's name for a formula."""
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
