@@ -172,6 +172,7 @@ def _failed_runs(limit: int, now: datetime) -> list[Failure]:
             tenant_id=row.plan.location_id,
             code=row.error_code,
             why=row.error,
+            trace_id=row.trace_id,
         )
         for row in rows.order_by("-finished_at")[:limit]
     ]

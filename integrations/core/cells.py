@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
+from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -25,6 +27,14 @@ def progress(done: int, total: int | None, *, complete: bool) -> SafeString | st
 def long_text(text: str, *, trouble: bool = False) -> SafeString:
     """A text of any length that wraps inside its cell and does not widen the row."""
     return format_html('<span class="result-text{}">{}</span>', " result-trouble" if trouble else "", text)
+
+
+def json_text(value: Any) -> SafeString | str:
+    """JSON, indented and wrapped; a dash for none."""
+    if value is None:
+        return "–"
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', text)
 
 
 def run_times(started: datetime, finished: datetime | None, now: datetime) -> SafeString:

@@ -42,17 +42,18 @@ this tree at one boundary per library (`highlevel.http.transport`, `highlevel.oa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class VendorAnswer:
-    """The vendor's HTTP answer behind an error: what is known of it, without secrets.
+    """The vendor's HTTP answer behind an error: all that it said, without secrets.
 
     `message` is the vendor's text, short and redacted; `details` are the sentences of a validation error. `body` is the
-    parsed error body with its codes and `meta`, redacted likewise; it is not part of `context`.
+    parsed error body with its codes and `meta`, redacted likewise; `headers` are those that matter: of the quota,
+    Retry-After, ids of the request. `context` has neither of the two; `record` has everything.
     """
 
     status: int | None = None
@@ -60,11 +61,24 @@ class VendorAnswer:
     trace_id: str | None = None
     details: tuple[str, ...] = ()
     body: Any = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def shown(self) -> dict[str, Any]:
         """The fields as `context` names them."""
         named = {"status": self.status, "trace_id": self.trace_id, "vendor_message": self.message}
         return named | ({"details": list(self.details)} if self.details else {})
+
+    def record(self) -> dict[str, Any]:
+        """The answer as JSON, for commands and pages; empty when there was none."""
+        named = {
+            "status": self.status,
+            "message": self.message,
+            "details": list(self.details),
+            "trace_id": self.trace_id,
+            "body": self.body,
+            "headers": dict(self.headers),
+        }
+        return {name: value for name, value in named.items() if value not in (None, [], {}, "")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ _IN_TEXT = re.compile(
     r"[\"']?\s*(?:(?:=|%3D)\s*[\"']?[^\s&\"',;]+|:\s*[\"']?(?=\S{0,64}\d)[^\s&\"',;]{4,})"
     r"|[A-Za-z0-9_\-.+/=]{32,}"  # any word as long as a token
 )
+_WORDS = re.compile(r"(?=.{32,})[._/-]?[A-Za-z]{1,24}(?:[._/-](?:[A-Za-z]{1,24}|\d{1,3}))+")
 _LOGIN = re.compile(r"://\S*@|passw(or)?d\s*=", re.IGNORECASE)  # a URL with a login, or a libpq connection string
 
 
@@ -62,8 +63,11 @@ def redact_log_value(value: Any, name: str = "") -> Any:
 
 
 def redact_text(text: str) -> str:
-    """The vendor's prose without anything that looks like a token, a password or a code."""
-    return _IN_TEXT.sub(ELLIPSIS, text)
+    """The vendor's prose without anything that looks like a token, a password or a code.
+
+    Error codes and the paths of fields stay, however long: `DUPLICATE_CONTACT_IN_LOCATION`, `items.0.price.name`.
+    """
+    return _IN_TEXT.sub(lambda found: found[0] if _WORDS.fullmatch(found[0]) else ELLIPSIS, text)
 
 
 def without_secrets(value: Any, name: str = "") -> Any:

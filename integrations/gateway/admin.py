@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import admin
@@ -15,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from integrations.core import clock
+from integrations.core import cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin
 from integrations.gateway.explorer import admin_views
 from integrations.gateway.models import Call, Usage
@@ -137,12 +136,12 @@ class CallAdmin(ReadOnlyAdmin):
     @display(description="body, redacted")
     def pretty_body(self, call: Call) -> SafeString | str:
         """The redacted request body as indented JSON."""
-        return _pretty(call.body)
+        return cells.json_text(call.body)
 
     @display(description="answer, redacted")
     def pretty_response(self, call: Call) -> SafeString | str:
         """The redacted response body as indented JSON."""
-        return _pretty(call.response)
+        return cells.json_text(call.response)
 
     @display(description="try it")
     def explorer_link(self, call: Call) -> SafeString:
@@ -151,10 +150,3 @@ class CallAdmin(ReadOnlyAdmin):
             '<a class="text-primary-600 dark:text-primary-500" href="{}">Open in the call explorer</a>',
             admin_views.url_of(call),
         )
-
-
-def _pretty(value: Any) -> SafeString | str:
-    if value is None:
-        return "–"
-    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-    return format_html('<pre style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>', text)

@@ -14,7 +14,13 @@ from http import HTTPStatus
 from typing import Any, BinaryIO
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest, LocationInactive, MissingPermit, VendorThrottled
+from integrations.core.errors import (
+    BadRequest,
+    LocationInactive,
+    MissingPermit,
+    RequestRejected,
+    VendorThrottled,
+)
 from integrations.gateway import consent, repeat, target
 from integrations.gateway.call_checks import check_kind, check_scopes, credential_key
 from integrations.gateway.stats.attempt_hook import Attempt
@@ -34,6 +40,7 @@ from integrations.tokens.access_cache import AccessToken
 from integrations.tokens.models import CredentialKey
 
 DEADLINE_SECONDS = 30.0  # seconds
+_ABOUT_THE_ARGUMENTS = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +92,8 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
 
     Raises BadRequest and ScopeMissing (with `reconnect_url`) before anything is sent; QuotaExhausted with the time to
     retry at; InstallGone, GrantRevoked, LocationInactive; Unreachable, ServerFault, RequestRejected and
-    AccessTokenRejected from the vendor, with its trace id; PayloadTooLarge.
+    AccessTokenRejected from the vendor, with all that it said in `vendor`, and `remarks` in the context (what the
+    vendor's files have against the arguments); PayloadTooLarge.
     """
     wanted = target.find(operation, app, version=version, params=params, body=body)
     known = wanted.operation
@@ -94,9 +102,14 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
     if into is not None:
         request = replace(request, into=into, largest=largest)
     chosen = repeat.policy(reads=wanted.reads, lane=lane, retries=retries, repeatable=repeatable)
-    response = repeat.attempts(
-        lambda seconds: perform(known, key, request, lane=lane, deadline=seconds), chosen, deadline=deadline
-    )
+    try:
+        response = repeat.attempts(
+            lambda seconds: perform(known, key, request, lane=lane, deadline=seconds), chosen, deadline=deadline
+        )
+    except RequestRejected as error:
+        if error.vendor.status in _ABOUT_THE_ARGUMENTS:
+            error.annotate(remarks=wanted.remarks(params, body, key.tenant.request_fields) or None)
+        raise
     return Result(response.status, response.json, response.trace_id, known.key, response.body, response.content_type)
 
 

@@ -14,6 +14,7 @@ from integrations.core.errors import BadRequest
 from integrations.gateway import repeat
 from integrations.highlevel.catalogue import Operation, PreparedRequest, catalogue, prepare
 from integrations.highlevel.catalogue.api_version import API_1, ApiVersion, api_version
+from integrations.highlevel.catalogue.remarks import remarks
 from integrations.highlevel.catalogue.unlisted import route, unlisted, version_near
 from integrations.highlevel.oauth.dialects import DialectName
 from integrations.highlevel.pagination.pages import Style
@@ -55,6 +56,14 @@ class Target:
         """The request without its token; as `catalogue.prepare`."""
         made = prepare(self.operation, params, body, tenant=tenant)
         return replace(made, version=self.version.header) if self.version.header else made
+
+    def remarks(
+        self, params: Mapping[str, Any] | None, body: Any, tenant: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """What the vendor's files have against the call, which is sent all the same. Empty for an unlisted one."""
+        if not self.listed:
+            return []
+        return remarks(self.operation, params, body, tenant=tenant, dialect=self.version.dialect)
 
 
 def find(

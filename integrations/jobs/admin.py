@@ -57,10 +57,15 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
                 )
             },
         ),
-        ("Error", {"fields": (("error_code", "attempts"), "trace_id")}),
+        ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer")}),
         ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "checkpoint_json")}),
     )
-    readonly_fields = ("job", "tenant_name", "tenant", "progress_bar", "result", "checkpoint_json")
+    readonly_fields = ("job", "tenant_name", "tenant", "progress_bar", "result", "answer", "checkpoint_json")
+
+    @display(description="HighLevel's answer, redacted")
+    def answer(self, run: Run) -> SafeString | str:
+        """What the vendor answered, as indented JSON."""
+        return cells.json_text(run.vendor_answer)
 
     @display(description="job", ordering="schedule__job")
     def job(self, run: Run) -> str:

@@ -16,7 +16,7 @@ from django.db import transaction
 
 from integrations.core import clock
 from integrations.core.process import stopping
-from integrations.core.runs.querysets import LeaseLost
+from integrations.core.runs.querysets import LeaseLost, error_columns
 from integrations.core.tenant import UserType
 from integrations.gateway.client import Page
 from integrations.gateway.facade import v2, v3
@@ -185,7 +185,7 @@ class JobRun:
 
     def _progressed(self) -> None:
         self.has_progressed = True
-        self._save(**self.checkpoint_columns(), attempts=0, error_code="", error="", trace_id="")
+        self._save(**self.checkpoint_columns(), attempts=0, **error_columns("", ""))
 
     def _save(self, **fields: Any) -> None:
         try:

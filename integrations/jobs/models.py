@@ -58,7 +58,6 @@ class Run(AbstractRun):
     checkpoint = models.JSONField(default=dict)
     page = models.JSONField(null=True, blank=True, help_text="emptied at the end")
     turns = models.PositiveIntegerField(default=0)
-    trace_id = models.CharField(max_length=64, blank=True)
 
     objects = RunManager()
 

@@ -46,6 +46,7 @@ class ScheduleWithRun:
             "error_code": run.error_code if run else "",
             "error": run.error if run else "",
             "trace_id": run.trace_id if run else "",
+            "vendor_answer": run.vendor_answer if run else None,
         }
 
 

@@ -146,15 +146,10 @@ class JobTurn(turn.Turn[Run]):
         """The progress that the run made."""
         return self._job_run.progress_columns() if self._job_run else {}
 
-    def finish(self, now: datetime) -> Fields:
-        """Clear the error of earlier turns."""
-        return {"trace_id": ""}
-
     def describe(self, error: IntegrationError) -> Fields:
-        """Columns of the error, with the vendor's text and the trace id that its support asks for."""
-        said = error.vendor.message
-        words = UNINSTALLED if isinstance(error, InstallGone) else f"{error}: {said}" if said else str(error)
-        return {**error_columns(error.code, words), "trace_id": (error.vendor.trace_id or "")[:64]}
+        """Columns of the error; an uninstall has words of its own."""
+        columns = super().describe(error)
+        return {**columns, "error": UNINSTALLED} if isinstance(error, InstallGone) else columns
 
     @property
     def hung_after(self) -> timedelta:
@@ -183,7 +178,7 @@ class JobTurn(turn.Turn[Run]):
             self._failed_event = event
             self._event_error = {name: columns[name] for name in ("error_code", "error")}
             reason = f"{columns['error']} (event {event.reference} was set aside)"
-            columns = {**columns, **error_columns(columns["error_code"], reason)}
+            columns = {**columns, "error": error_columns("", reason)["error"]}
         super().fail(columns, error)
 
     def plan_after_success(self, now: datetime) -> None:

@@ -76,7 +76,7 @@ def start_due(now: datetime) -> list[int]:
 def resume(run: Run, now: datetime) -> bool:
     """Let a failed or cancelled run continue at its checkpoint. False when it is complete or its schedule has a run."""
     try:
-        return Run.objects.resume(run, now, trace_id="")
+        return Run.objects.resume(run, now)
     except IntegrityError:
         return False
 

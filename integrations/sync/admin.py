@@ -98,10 +98,15 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
             },
         ),
         ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), ("changed", "deleted"), "asked")}),
-        ("Error", {"fields": (("error_code", "attempts"),)}),
+        ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer")}),
         ("Work", {"fields": (("due_at", "checkpoint"), ("lease_owner", "lease_until"))}),
     )
-    readonly_fields = ("tenant_name", "progress_bar", "result")
+    readonly_fields = ("tenant_name", "progress_bar", "result", "answer")
+
+    @display(description="HighLevel's answer, redacted")
+    def answer(self, run: Run) -> SafeString | str:
+        """What the vendor answered, as indented JSON."""
+        return cells.json_text(run.vendor_answer)
 
     @display(description="resource", ordering="plan__resource")
     def resource(self, run: Run) -> str:

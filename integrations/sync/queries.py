@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
@@ -30,6 +31,8 @@ class Progress:
     deleted: int
     error_code: str
     error: str
+    trace_id: str
+    vendor_answer: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,8 @@ def _progress(plan: Plan, run: Run | None) -> Progress:
         deleted=run.deleted if run else 0,
         error_code=run.error_code if run else "",
         error=run.error if run else "",
+        trace_id=run.trace_id if run else "",
+        vendor_answer=run.vendor_answer if run else None,
     )
 
 

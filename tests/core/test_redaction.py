@@ -36,3 +36,28 @@ def test_an_operator_sees_the_answer_but_no_secret_field() -> None:
 def test_an_address_with_a_login_is_known() -> None:
     assert redaction.has_login("redis://:pw@host:6379/0")
     assert not redaction.has_login("https://example.com/")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DUPLICATE_CONTACT_NOT_ALLOWED_IN_LOCATION",
+        "invoiceItems.0.price.additionalDiscounts.12.description must be a string",
+        "Cannot POST /conversations/messages/inbound/attachments",
+    ],
+)
+def test_codes_and_the_paths_of_fields_stay_readable(text: str) -> None:
+    assert redaction.redact_text(text) == text
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+        "a" * 40,
+        "Zm9vYmFyYmF6cXV4.cXV1eGNvcmdlZ3JhdWx0",
+        "abcdefgh-" * 4 + "x1y2",
+    ],
+)
+def test_what_is_as_long_as_a_token_does_not(secret: str) -> None:
+    assert secret not in redaction.redact_text(f"given {secret} here")

@@ -84,8 +84,8 @@ def test_an_operation_by_method_and_path(call: Call) -> None:
         ("contacts.get-contact", {"location": None, "company": "c1"}, "token of a location, not of a company"),
         ("contacts.get-contakt", {}, "contakt"),
         ("contacts.get-contact", {}, "contactId"),
-        ("contacts.get-contact", {"params": {"contactId": "x", "colour": "red"}}, "colour"),
-        ("contacts.get-contact", {"params": {"contactId": "x"}, "body": {"a": 1}}, "body"),
+        ("contacts.get-contact", {"params": {"contactId": "x", "colour": {"red": 1}}}, "colour"),
+        ("oauth.get-location-access-token", {"location": None, "company": "c1", "body": ["L"]}, "body"),
     ],
 )
 def test_a_mistake_of_the_caller_costs_nothing(
@@ -268,3 +268,28 @@ def test_no_token_is_in_an_error_or_a_result(call: Call, vendor: Vendor, locatio
         call()
     text = repr(from_vendor) + repr(raised.value) + str(raised.value.context)
     assert "eyJ" not in text, "a JWT begins so"
+
+
+def test_an_error_carries_all_that_the_vendor_said(call: Call, vendor: Vendor, location: Credential) -> None:
+    """In Python as attributes: status, words, parsed body with its codes, trace id, headers of the quota."""
+    vendor.fault("/contacts/", "status", status=400, body=DUPLICATE)
+    with pytest.raises(RequestRejected) as refused:
+        call("contacts.get-contacts")
+    said = refused.value.vendor
+    assert (said.status, said.trace_id) == (400, "trace-1")
+    assert said.message == f"{DUPLICATE['message']}; {DUPLICATE['code']}"
+    assert said.body["meta"] == DUPLICATE["meta"]
+    assert said.body["code"] == "LOCATION_DOES_NOT_ALLOW_DUPLICATED_CONTACTS"
+    with pytest.raises(RequestRejected) as real:
+        call("contacts.get-contact", params={"contactId": "nobody"})
+    assert real.value.vendor.headers["x-ratelimit-max"] == "100"
+    assert real.value.vendor.record()["headers"] == real.value.vendor.headers
+
+
+DUPLICATE: dict[str, Any] = {
+    "statusCode": 400,
+    "message": "This location does not allow duplicated contacts.",
+    "code": "LOCATION_DOES_NOT_ALLOW_DUPLICATED_CONTACTS",
+    "meta": {"contactId": "ocQHyuzHvysMo5N5VsXc", "matchingField": "email"},
+    "traceId": "trace-1",
+}

@@ -15,7 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from integrations.core import clock
-from integrations.core.errors import QuotaExhausted
+from integrations.core.errors import IntegrationError, QuotaExhausted
 from integrations.gateway import client
 from integrations.gateway.management.commands.call import Command
 from integrations.gateway.selection import lines
@@ -174,6 +174,21 @@ def test_a_parameter_given_twice_is_a_list(run: Run, monkeypatch: pytest.MonkeyP
     assert asked == [{"status": "open", "tag": ["a", "b"]}]
 
 
+def test_what_the_files_have_against_a_call_is_a_warning_and_the_vendor_decides(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CommandError, match=r"request_rejected: .*status 422") as refused:
+        run("contacts.get-contacts", "--param", "limit=many", "--param", "statu=x")
+    warnings = capsys.readouterr().err.splitlines()
+    assert warnings == [
+        "warning: the value does not fit what is documented: limit (query, number)",
+        "warning: not documented, sent in the query: statu",
+    ]
+    error = refused.value.__cause__
+    assert isinstance(error, IntegrationError)
+    assert error.context["remarks"] == [line.removeprefix("warning: ") for line in warnings]
+
+
 @pytest.mark.parametrize("how", ["text", "file", "stdin"])
 def test_a_body_may_come_from_three_places(run: Run, how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps({"firstName": "Zoë", "email": "zoe@example.com"}, ensure_ascii=False)
@@ -201,8 +216,7 @@ def test_a_body_may_come_from_three_places(run: Run, how: str, tmp_path: Path, m
         (["contacts.get-contacts", "--all-pages", "--field", "emial"], "nothing at 'emial': it has .*email"),
         (["locations.get-location", "--field", "a["], "the expression 'a\\[' does not work: "),
         (["locations.get-location", "--field", "length(location.id, `1`)"], "does not work: Expected 1 argument"),
-        (["contacts.get-contacts", "--param", "limit=1", "--param", "limit=2"], r"\['1', '2'\] does not fit limit"),
-        (["contacts.get-contact", "--param", "contactId=\ud800"], "does not fit contactId"),
+        (["contacts.get-contact", "--param", "contactId=\ud800"], "cannot be written as contactId"),
         (["locations.get-location", "--location", "a\0"], "cannot be the id of a location"),
         (
             ["contacts.create-contact", "--body", '{"email": "not-an-email"}'],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
@@ -11,8 +13,9 @@ from hypothesis import strategies as st
 
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
-from integrations.highlevel.catalogue import catalogue, prepare
+from integrations.highlevel.catalogue import catalogue, prepare, proven_fields
 from integrations.highlevel.catalogue.operation import Body, Operation, Parameter
+from integrations.highlevel.catalogue.remarks import remarks
 
 V2 = catalogue("v2")
 LOCATION = {"locationId": "LOC1"}
@@ -47,15 +50,18 @@ def test_a_value_that_would_change_the_path_is_refused(value):
         prepare(V2.operation("contacts.get-contact"), {"contactId": value})
 
 
-def test_missing_and_unknown_parameters_are_shown_with_the_valid_ones():
+def test_a_missing_path_parameter_is_told_with_the_valid_ones():
+    with pytest.raises(BadRequest, match=r"needs contactId \(path, string, required\)") as missing:
+        prepare(V2.operation("contacts.get-contact"), {})
+    assert missing.value.context == {"parameter": "contactId"}
+
+
+def test_nothing_else_that_the_file_calls_required_is_needed_and_what_it_lacks_is_sent():
     search = V2.operation("opportunities.search-opportunity")
-    with pytest.raises(BadRequest, match=r"needs location_id \(query, string, required\)") as missing:
-        prepare(search, {})
-    assert missing.value.context == {"parameter": "location_id"}
-    with pytest.raises(BadRequest, match=r"no parameter 'stage' .*pipeline_id \(query, string\)"):
-        prepare(search, {"stage": "x"}, tenant=LOCATION)
-    with pytest.raises(BadRequest, match=r"did you mean status\?"):
-        prepare(search, {"statu": "open"}, tenant=LOCATION)
+    assert prepare(search, {}).query == []
+    given = {"stage": "x", "ids": ["a", "b"], "none": None, "statu": "open"}
+    sent = prepare(search, given, tenant=LOCATION).query
+    assert sent == [("location_id", "LOC1"), ("stage", "x"), ("ids", "a"), ("ids", "b"), ("statu", "open")]
 
 
 @pytest.mark.parametrize(
@@ -89,31 +95,43 @@ def test_values_go_out_as_their_type(parameter, value, expected):
 
 
 @pytest.mark.parametrize(
+    ("parameter", "value", "sent"),
+    [
+        (query("number"), "ten", ["ten"]),
+        (query("number"), True, ["true"]),
+        (query("number"), "1_000", ["1_000"]),
+        (query("number"), " 5", [" 5"]),
+        (query("integer"), 2.5, ["2.5"]),
+        (query("boolean"), "yes", ["yes"]),
+        (query("boolean"), 1, ["1"]),
+        (query("string"), ["a", 5], ["a", "5"]),
+        (query("string", enum=("open", "won")), "Open", ["Open"]),
+        (query("array", style="repeat", enum=("a",)), ["a", "c"], ["a", "c"]),
+        (query("array", style="csv", enum=("a",)), "a,c", ["a,c"]),
+    ],
+)
+def test_a_value_of_another_type_is_sent_with_a_remark(parameter, value, sent):
+    assert prepare(operation(parameter), {"p": value}).query == [("p", text) for text in sent]
+    (remark,) = remarks(operation(parameter), {"p": value})
+    assert remark.startswith("the value does not fit what is documented: p (query, ")
+
+
+@pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        (query("number"), "ten"),
-        (query("number"), True),
         (query("number"), float("nan")),
         (query("number"), float("inf")),
-        (query("number"), "1_000"),
-        (query("number"), " 5"),
-        (query("integer"), 2.5),
-        (query("boolean"), "yes"),
-        (query("boolean"), 1),
         (query("string"), {"a": 1}),
-        (query("string"), ["a"]),
         (query("string"), b"bytes"),
-        (query("string", enum=("open", "won")), "Open"),
-        (query("array", style="repeat", enum=("a",)), ["a", "c"]),
-        (query("array", style="csv", enum=("a",)), "a,c"),
         (query("array", style="repeat"), [["nested"]]),
+        (query("array", style="repeat"), [None]),
         (query("any"), {"a": 1}),
         (query("string"), "half a pair: \ud800"),
         (query("array", style="repeat"), ["\udfff"]),
     ],
 )
-def test_values_of_another_type_are_refused_by_name(parameter, value):
-    with pytest.raises(BadRequest, match=r"t\.op: .* does not fit p \(query, ") as caught:
+def test_a_value_without_a_text_is_refused_by_name(parameter, value):
+    with pytest.raises(BadRequest, match=r"t\.op: .* cannot be written as p \(query, ") as caught:
         prepare(operation(parameter), {"p": value})
     assert caught.value.context == {"parameter": "p"}
 
@@ -149,20 +167,103 @@ def test_the_callers_body_is_not_changed():
     assert body == {"pageLimit": 5}
 
 
-def test_an_operation_without_body_takes_none():
-    with pytest.raises(BadRequest, match="takes no body"):
-        prepare(V2.operation("contacts.get-contact"), {"contactId": "C"}, {"a": 1})
-
-
-def test_a_body_has_to_be_of_its_shape():
-    with pytest.raises(BadRequest, match=r"lacks pageLimit; it takes .*pageLimit \(number, required\)"):
-        prepare(V2.operation("contacts.search-contacts-advanced"), {}, {}, tenant=LOCATION)
-    with pytest.raises(BadRequest, match="has to be an object"):
-        prepare(V2.operation("contacts.search-contacts-advanced"), {}, [1])
+def test_a_body_is_sent_whatever_the_file_says_of_it():
+    assert prepare(V2.operation("contacts.get-contact"), {"contactId": "C"}, {"a": 1}).json == {"a": 1}
+    search = V2.operation("contacts.search-contacts-advanced")
+    assert prepare(search, {}, {}, tenant=LOCATION).json == {"locationId": "LOC1"}
+    assert prepare(search, {}, [1]).json == [1]
     listed = operation(body=Body("json", True, True))
-    assert prepare(listed, {}, [{"a": 1}]).json == [{"a": 1}]
-    with pytest.raises(BadRequest, match="has to be a list"):
-        prepare(listed, {}, {"a": 1})
+    assert prepare(listed, {}, ({"a": 1},)).json == [{"a": 1}]
+    assert prepare(listed, {}, {"a": 1}).json == {"a": 1}
+    assert prepare(listed, {}).json is None
+
+
+def test_a_form_that_is_no_object_cannot_be_written():
+    with pytest.raises(BadRequest, match="the body has to be an object with companyId"):
+        prepare(V2.operation("oauth.get-location-access-token"), {}, ["C", "L"])
+
+
+CASES = Path(__file__).parents[2].parent / "shared" / "cases"
+# Operation, parameters, body; as public callers send it, with our values.
+ACCEPTED = [
+    (
+        "conversations.add-an-inbound-message",
+        {},
+        {"type": "WhatsApp", "conversationId": "c1", "message": "hi", "direction": "outbound"},
+    ),
+    (
+        "opportunities.Upsert-opportunity",
+        {},
+        {"pipelineId": "p1", "contactId": "c1", "name": "Deal", "status": "open"},
+    ),
+    (
+        "calendars.create-block-slot",
+        {},
+        {"assignedUserId": "u1", "startTime": "2026-12-01T10:00:00Z", "endTime": "2026-12-01T11:00:00Z"},
+    ),
+    ("invoices.record-invoice", {"invoiceId": "i1"}, {"mode": "cash", "notes": "paid", "amount": 10}),
+    ("conversations.send-a-new-message", {}, {"type": "SMS", "contactId": "c1", "message": "hi"}),
+]
+
+
+def _cases() -> list[tuple[str, dict, dict]]:
+    found = [json.loads(file.read_text()) for file in sorted(CASES.glob("*.json"))]
+    return [(case["operation"], case.get("params", {}), case["body"]) for case in found if "operation" in case]
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v3"])
+@pytest.mark.parametrize(("name", "params", "body"), [*ACCEPTED, *_cases()])
+def test_what_the_vendor_accepts_is_sent_as_it_is(dialect, name, params, body):
+    found = catalogue(dialect).operation(name)
+    sent = prepare(found, params, body, tenant=LOCATION).json
+    assert {key: value for key, value in sent.items() if key in body} == body
+    assert {sent[key] for key in sent.keys() - body.keys()} <= {"LOC1", "location"}
+    proven = [remark for remark in remarks(found, params, body, tenant=LOCATION) if "the body needs" in remark]
+    assert proven == [], "the evidence agrees with every reported body"
+
+
+@pytest.mark.parametrize("dialect", ["v2", "v3"])
+def test_no_operation_needs_more_than_its_path(dialect):
+    """The kind of these cases: whatever the file calls required, a call without it is sent."""
+    for found in catalogue(dialect).operations():
+        in_path = {p.name: "x" for p in found.params if p.part == "path"}
+        bodies = [None] if found.body is None else [None, [] if found.body.is_array else {}]
+        for body in bodies:
+            assert prepare(found, in_path, body).method == found.method
+
+
+def test_the_evidence_names_operations_and_fields_of_the_catalogue():
+    for key, row in proven_fields.ROWS.items():
+        found = [known for dialect in ("v2", "v3") if (known := catalogue(dialect).find(key)) is not None]
+        assert found, f"{key} is in neither catalogue"
+        for known in found:
+            assert {*row.required, *(name for group in row.one_of for name in group)} <= known.body.properties.keys()
+        assert row.source
+
+
+def test_remarks_tell_what_is_proven_from_what_is_only_documented():
+    sms = V2.operation("conversations.send-a-new-message")
+    assert remarks(sms, {}, {"type": "Fax", "contactID": 5}, tenant=LOCATION, dialect="v2") == [
+        "the body needs contactId",
+        "the body needs one of message, html, attachments, templateId",
+        "documented as required, and missing in the body: status, subType",
+        "documented as one of Custom, Email, FB, IG, Live_Chat, RCS, SMS, TIKTOK, WhatsApp in the body: type",
+        "not documented in the body: contactID (did you mean contactId?)",
+    ]
+    search = V2.operation("opportunities.search-opportunity")
+    assert remarks(search, {"statu": "open"}) == [
+        "documented as required, and missing: location_id (query, string, required)",
+        "not documented, sent in the query: statu (did you mean status?)",
+    ]
+    assert remarks(search, {"status": "open"}, tenant=LOCATION) == []
+    assert remarks(V2.operation("contacts.get-contact"), {"contactId": "C"}, {}) == [
+        "no body is documented for this operation"
+    ]
+    listed = operation(body=Body("json", True, True))
+    assert remarks(listed, {}, {"a": 1}) == ["the body is documented as a list"]
+    assert remarks(listed) == ["the body, a list, is documented as required"]
+    typed = operation(body=Body("json", True, False, {"n": "number", "s": "string"}))
+    assert remarks(typed, {}, {"n": "5", "s": "x"}) == ["documented as number in the body: n"]
 
 
 def test_a_required_body_without_names_is_sent_empty():

@@ -51,6 +51,8 @@ class AbstractRun(models.Model):
     attempts = models.PositiveIntegerField(default=0, help_text="failures in a row at this checkpoint")
     error_code = models.CharField(max_length=40, blank=True)
     error = models.CharField(max_length=300, blank=True)
+    trace_id = models.CharField(max_length=64, blank=True)
+    vendor_answer = models.JSONField(null=True, blank=True, help_text="what HighLevel answered, redacted")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
 

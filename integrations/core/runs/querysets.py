@@ -20,7 +20,9 @@ from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce
 
+from integrations.core.errors import NO_ANSWER, VendorAnswer
 from integrations.core.process import activity
+from integrations.core.runs import vendor_answers
 from integrations.core.runs.models import AbstractPlan, AbstractRun
 from integrations.core.runs.shares import SharesInUse, ThreadShare
 
@@ -33,16 +35,21 @@ QUEUED = "queued"
 PARKED = timedelta(minutes=10)
 MOST_CANDIDATES = 1000  # due runs among which `take_due` chooses
 NO_LEASE: Fields = {"lease_owner": "", "lease_until": None}
-_CODE, _REASON = 40, 300  # characters
+_CODE, _REASON, _TRACE_ID = 40, 300, 64  # characters
 
 
 class LeaseLost(Exception):
     """Another worker has the run, or the run has ended. This worker may no longer write to it."""
 
 
-def error_columns(code: str, reason: str) -> Fields:
-    """The columns `error_code` and `error` of a run, cut to their lengths."""
-    return {"error_code": code[:_CODE], "error": reason[:_REASON]}
+def error_columns(code: str, reason: str, answer: VendorAnswer = NO_ANSWER) -> Fields:
+    """The columns of a run that say what went wrong and what the vendor answered, cut to their lengths."""
+    return {
+        "error_code": code[:_CODE],
+        "error": reason[:_REASON],
+        "trace_id": (answer.trace_id or "")[:_TRACE_ID],
+        "vendor_answer": vendor_answers.kept(answer),
+    }
 
 
 class RunQuerySet(models.QuerySet[R]):

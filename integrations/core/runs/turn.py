@@ -133,7 +133,8 @@ class Turn(ABC, Generic[R]):
 
     def describe(self, error: IntegrationError) -> Fields:
         """Columns that say what went wrong."""
-        return error_columns(error.code, str(error))
+        words = "; ".join(error.vendor.details) or error.vendor.message
+        return error_columns(error.code, f"{error}: {words}" if words else str(error), error.vendor)
 
     @property
     def hung_after(self) -> timedelta:
@@ -201,7 +202,7 @@ class Turn(ABC, Generic[R]):
         attempts = self._failures() + 1
         if attempts >= MOST_ATTEMPTS:
             reason = f"{columns['error']} ({attempts} times in a row)"
-            self.fail({**columns, **error_columns(columns["error_code"], reason)}, error)
+            self.fail({**columns, "error": error_columns("", reason)["error"]}, error)
             return
         wait = backoff(attempts, cap=_LONGEST_WAIT) if retry_after is None else retry_after
         fields = {**self.checkpoint(), **columns, "attempts": attempts}

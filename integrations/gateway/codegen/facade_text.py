@@ -1,8 +1,9 @@
 """Code generator of the typed facade: from a catalogue to Python source, as a pure function that a test can repeat.
 
 It writes one module per OpenAPI file of the vendor and one method per operation. Parameters keep the vendor's names
-(`from` becomes `from_`). The vendor's prose is not copied. Parameters that the gateway fills in for the tenant are
-optional. A listing has a second method, `<name>_pages`.
+(`from` becomes `from_`). The vendor's prose is not copied. Required are path parameters, and fields of bodies for which
+there is evidence (`catalogue.proven_fields`). The docstring names what is only documented as required. What the gateway
+fills in for the tenant is optional. A listing has a second method, `<name>_pages`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from integrations.highlevel.catalogue import Body, Catalogue, Operation, Parameter
+from integrations.highlevel.catalogue import Body, Catalogue, Operation, Parameter, proven_fields
 from integrations.highlevel.oauth.dialects import DialectName
 from integrations.highlevel.pagination import guesses
 from integrations.highlevel.pagination.pages import Style
@@ -107,7 +108,8 @@ def _typed_dict(operation: Operation, body: Body) -> str:
 
 def _field_type(operation: Operation, body: Body, name: str, kind: str) -> str:
     typed = "Part" if body.content == "multipart" else _FIELDS.get(kind, "Any")
-    return f"Required[{typed}]" if name in body.needs and not _is_filled(operation, name) else typed
+    is_required = name in proven_fields.of(operation).required and not _is_filled(operation, name)
+    return f"Required[{typed}]" if is_required else typed
 
 
 def _methods(operation: Operation, dialect: DialectName, guessed: Guessed) -> Iterator[str]:
@@ -139,7 +141,7 @@ def _method(
 
 def _argument(operation: Operation, parameter: Parameter, sent: frozenset[str]) -> str:
     name, kind = _identifier(parameter.name), _parameter_type(parameter)
-    if parameter.required and not _is_filled(operation, parameter.name) and parameter.name not in sent:
+    if parameter.part == "path" and not _is_filled(operation, parameter.name) and parameter.name not in sent:
         return f"{name}: {kind}"
     return f"{name}: {kind} | None = None"
 
@@ -157,8 +159,8 @@ def _body_argument(operation: Operation) -> list[str]:
     if body is None:
         return []
     kind = "Sequence[Any]" if body.is_array else f"{_body_name(operation)} | Json" if body.properties else "Json"
-    open_needs = [name for name in body.needs if not _is_filled(operation, name)]
-    return [f"body: {kind}"] if open_needs or (body.is_array and body.required) else [f"body: {kind} | None = None"]
+    required = [name for name in proven_fields.of(operation).required if not _is_filled(operation, name)]
+    return [f"body: {kind}"] if required else [f"body: {kind} | None = None"]
 
 
 def _facts(operation: Operation) -> str:
@@ -166,7 +168,18 @@ def _facts(operation: Operation) -> str:
     scopes = sorted({scope for c in operation.credentials for scope in c.scopes})
     deprecated = " Deprecated." if operation.deprecated else ""
     named = f" Scopes: {', '.join(scopes)}." if scopes else ""
-    return f"{operation.method} {operation.path}, token of {kinds}.{named}{deprecated}"
+    return f"{operation.method} {operation.path}, token of {kinds}.{named}{deprecated}{_needs(operation)}"
+
+
+def _needs(operation: Operation) -> str:
+    """What the body and query need, by evidence or only by the vendor's files, as lines of a docstring."""
+    proven = proven_fields.of(operation)
+    in_query = [p.name for p in operation.params if p.required and p.part != "path"]
+    in_body = [name for name in (operation.body.needs if operation.body else ()) if name not in proven.required]
+    said = [name for name in dict.fromkeys(in_query + in_body) if not _is_filled(operation, name)]
+    groups = [f"One of: {', '.join(group)}." for group in proven.one_of]
+    lines = [*groups, f"Documented as required: {', '.join(said)}." if said else ""]
+    return "".join(f"\n\n        {line}" for line in lines if line) + ("\n        " if any(lines) else "")
 
 
 def _is_filled(operation: Operation, name: str) -> bool:

@@ -26,7 +26,7 @@ from integrations.gateway.explorer import explorer
 from integrations.gateway.explorer.explorer import CallByHand, PreparedCall
 from integrations.gateway.models import Call
 from integrations.gateway.target import API_1_KEY, Target
-from integrations.highlevel.catalogue import Operation
+from integrations.highlevel.catalogue import Operation, proven_fields
 from integrations.highlevel.catalogue.api_version import API_1, EXAMPLES
 from integrations.highlevel.catalogue.unlisted import METHODS
 from integrations.tenants.models import App
@@ -215,9 +215,10 @@ def _pretty(body: Any) -> str:
 
 
 def _properties(wanted: Operation) -> list[tuple[str, str, bool]]:
-    """Known property names of the body, with type and whether it is required; required ones first."""
+    """Known property names of the body, with type and whether it is really required; required ones first."""
     body = wanted.body
     if body is None:
         return []
-    found = [(name, kind, name in body.needs and name not in explorer.FILLED) for name, kind in body.properties.items()]
+    required = frozenset(proven_fields.of(wanted).required) - explorer.FILLED
+    found = [(name, kind, name in required) for name, kind in body.properties.items()]
     return sorted(found, key=lambda one: not one[2])

@@ -19,7 +19,7 @@ from integrations.gateway.call_checks import credential_key
 from integrations.gateway.stats import usage_counter
 from integrations.gateway.stats.attempt_hook import ObservedAttempt, observed
 from integrations.gateway.target import Target
-from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue
+from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue, proven_fields
 from integrations.highlevel.catalogue.api_version import api_version
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
@@ -83,6 +83,11 @@ class PreparedCall:
         """Whether the call may change something at the vendor."""
         return not self.target.reads
 
+    @property
+    def remarks(self) -> list[str]:
+        """What the vendor's files have against the call, which is sent all the same."""
+        return self.target.remarks(self.params, self.body, self.installation.tenant.request_fields)
+
 
 @dataclass(frozen=True, slots=True)
 class CallOutcome:
@@ -130,13 +135,18 @@ def fields(operation: Operation, values: Mapping[str, str]) -> list[Field]:
 
 
 def example(operation: Operation) -> str:
-    """Example body with the required properties and their types; empty for an operation without a body."""
+    """Example body with types, to begin with; empty for an operation without a body.
+
+    It has the fields that the evidence shows to be required, without evidence those that are documented so.
+    """
     wanted = operation.body
     if wanted is None:
         return ""
     if wanted.is_array:
         return "[]"
-    names = [name for name in wanted.needs if name not in FILLED]
+    proven = proven_fields.of(operation)
+    shown = (*proven.required, *(group[0] for group in proven.one_of)) or wanted.needs
+    names = [name for name in shown if name not in FILLED]
     return json.dumps({name: _placeholder(wanted.properties.get(name)) for name in names}, indent=2)
 
 
@@ -196,6 +206,7 @@ def _call(wanted: PreparedCall, seen: list[ObservedAttempt]) -> CallOutcome:
     except IntegrationError as error:
         code, message, vendor_trace_id = error.code, str(error), error.vendor.trace_id or ""
         details = [(name.replace("_", " "), _shown(value)) for name, value in error.context.items()]
+        details += [(name, value) for name, value in error.vendor.headers.items()]
     last = seen[-1] if seen else None
     answer = last.response if last else None
     return CallOutcome(

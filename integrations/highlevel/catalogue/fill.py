@@ -1,14 +1,14 @@
-"""Request preparation: from an operation and its arguments to a request; every mistake is reported before sending.
+"""Request preparation: from an operation and its arguments to a request.
 
-Parameters are checked fully, because HighLevel ignores unknown ones and answers nonsense for wrong ones. Bodies are
-checked for missing names only: their schemas in the vendor's files are too often wrong, and a 422 names the field.
+Only what makes a request impossible is refused, before anything is sent: a missing path parameter, a value that cannot
+be written into a path, query or form. Names, types and choices in the vendor's files are too often wrong to forbid
+anything: the vendor's answer names the field, and `remarks` says beforehand what the files have against a call.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -69,17 +69,17 @@ def prepare(
     *,
     tenant: Mapping[str, str] | None = None,
 ) -> PreparedRequest:
-    """Fill path, query, headers and body. Raises BadRequest that names the parameter and lists the valid ones.
+    """Fill path, query, headers and body. A parameter that the operation does not list goes into the query.
+
+    Raises BadRequest that names the parameter when the request cannot be written.
 
     `tenant` (`locationId`, `companyId`) fills parameters and body properties of these names, `location_id` and the pair
     `altId`/`altType`, wherever the operation has them and the caller gave none; an explicit None omits one. In a
     multipart body, bytes and (name, bytes[, media type]) tuples are files.
     """
     plan = _plan(operation)
-    own = _tenant_names(tenant) if tenant else {}
+    own = tenant_names(tenant) if tenant else {}
     values = {**{k: v for k, v in own.items() if k in plan.names}, **params} if params else own
-    if params and not params.keys() <= plan.names:
-        raise _unknown(operation, next(name for name in params if name not in plan.names))
     placed: dict[str, list[tuple[str, str]]] = {"query": [], "header": []}
     path = "".join(_segment(operation, part, values) if isinstance(part, Parameter) else part for part in plan.path)
     for parameter in plan.others:
@@ -87,8 +87,8 @@ def prepare(
         if value is not None:
             for text in texts(operation.key, parameter, value):
                 placed[parameter.part].append((parameter.name, text))
-        elif parameter.required:
-            raise _missing(operation, parameter)
+    if params and not params.keys() <= plan.names:
+        placed["query"] += _undocumented(operation, plan, params)
     return PreparedRequest(
         operation=operation.key,
         method=operation.method,
@@ -118,12 +118,21 @@ def _plan(operation: Operation) -> _Plan:
     return _Plan(tuple(parts), others, frozenset(p.name for p in operation.params))
 
 
-def _tenant_names(tenant: Mapping[str, str]) -> dict[str, str]:
+def tenant_names(tenant: Mapping[str, str]) -> dict[str, str]:
+    """Every name that stands for the tenant in a request, with its id."""
     names = {name: value for name, value in tenant.items() if value}
     if "locationId" in names:
         location_id = names["locationId"]
         names |= {"location_id": location_id, "altId": location_id, "altType": "location"}
     return names
+
+
+def _undocumented(operation: Operation, plan: _Plan, params: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """The parameters that the operation does not list, for the query."""
+    for name, value in params.items():
+        if name not in plan.names and value is not None:
+            for text in texts(operation.key, Parameter(name, "query", required=False, type="any"), value):
+                yield name, text
 
 
 def _segment(operation: Operation, parameter: Parameter, values: Mapping[str, object]) -> str:
@@ -140,29 +149,19 @@ def _segment(operation: Operation, parameter: Parameter, values: Mapping[str, ob
 def _body(operation: Operation, body: object, own: Mapping[str, str]) -> dict[str, Any]:
     wanted = operation.body
     if wanted is None:
-        if body is not None:
-            raise BadRequest(f"{operation.key} takes no body")
-        return {}
-    if body is None and not wanted.required:
-        return {}
-    if wanted.is_array:
-        if not isinstance(body, list | tuple):
-            raise BadRequest(f"{operation.key}: the body has to be a list")
-        return {"json": list(body)}
-    if not isinstance(body, Mapping | None):
+        return {} if body is None else {"json": body}
+    if isinstance(body, Mapping) and not wanted.is_array:
+        return _encoded(wanted, _completed(wanted, body, own))
+    if isinstance(body, Mapping | list | tuple) and wanted.content == "json":
+        return {"json": list(body) if isinstance(body, tuple) else body}
+    if body is not None:
         raise BadRequest(f"{operation.key}: the body has to be an object with {_names(wanted)}")
-    return _encoded(wanted, _completed(operation, wanted, body or {}, own))
+    return _encoded(wanted, _completed(wanted, {}, own)) if wanted.required and not wanted.is_array else {}
 
 
-def _completed(operation: Operation, wanted: Body, body: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
+def _completed(wanted: Body, body: Mapping[str, Any], own: Mapping[str, str]) -> dict[str, Any]:
     full = {**{name: value for name, value in own.items() if name in wanted.properties}, **body}
-    full = {name: value for name, value in full.items() if value is not None or name not in own}
-    missing = [name for name in wanted.needs if name not in full]
-    if missing:
-        raise BadRequest(
-            f"{operation.key}: the body lacks {', '.join(missing)}; it takes {_names(wanted)}", missing=missing
-        )
-    return full
+    return {name: value for name, value in full.items() if value is not None or name not in own}
 
 
 def _encoded(wanted: Body, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -194,19 +193,13 @@ def _field(value: Any) -> str | list[str]:
 
 
 def _names(wanted: Body) -> str:
-    return ", ".join(f"{n} ({t}{', required' if n in wanted.needs else ''})" for n, t in wanted.properties.items())
+    return ", ".join(f"{name} ({kind})" for name, kind in wanted.properties.items()) or "its fields"
 
 
 def _missing(operation: Operation, parameter: Parameter) -> BadRequest:
     return BadRequest(
         f"{operation.key} needs {described(parameter)}; {_valid(operation.params)}", parameter=parameter.name
     )
-
-
-def _unknown(operation: Operation, name: str) -> BadRequest:
-    near = difflib.get_close_matches(name, [p.name for p in operation.params], n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return BadRequest(f"{operation.key} has no parameter '{name}'{hint}; {_valid(operation.params)}", parameter=name)
 
 
 def _valid(params: Sequence[Parameter]) -> str:

@@ -7,7 +7,6 @@ words decide. A 401 that no row matches is `Unexplained401`: the token is asked 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from integrations.core.errors import (
@@ -185,7 +184,9 @@ def error_for(response: Response, *, operation: str) -> IntegrationError | None:
 def _vendor(response: Response, *, sentences: int = 0) -> VendorAnswer:
     """The vendor's refusal, with up to `sentences` of its sentences."""
     body = _error_body(response)
-    return error_rows.vendor_answer(response.status, body, trace_id=response.trace_id, sentences=sentences)
+    return error_rows.vendor_answer(
+        response.status, body, trace_id=response.trace_id, sentences=sentences, headers=response.headers
+    )
 
 
 def _unreadable(response: Response, operation: str) -> IntegrationError | None:
@@ -193,7 +194,7 @@ def _unreadable(response: Response, operation: str) -> IntegrationError | None:
     expects_json = response.content_type in ("", "text/html") or response.content_type.endswith("json")
     if response.json is not None or not response.body or not expects_json or response.body.strip() == b"null":
         return None
-    vendor = VendorAnswer(status=response.status, trace_id=response.trace_id)
+    vendor = error_rows.vendor_answer(response.status, None, trace_id=response.trace_id, headers=response.headers)
     return Unreachable("the answer is not JSON", sent=True, vendor=vendor, operation=operation)
 
 
@@ -216,7 +217,7 @@ def _throttled(response: Response, operation: str) -> IntegrationError:
         f"HighLevel's {window} quota for this resource is used up",
         retry_after=wait,
         window=window,
-        vendor=replace(_vendor(response), message=None),  # the vendor's message repeats ours
+        vendor=_vendor(response),
         operation=operation,
     )
 

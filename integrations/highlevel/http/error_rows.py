@@ -9,7 +9,7 @@ echo the request.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -20,6 +20,8 @@ from integrations.core.redaction import ELLIPSIS, is_secret_field, redact_text
 SHOWN_CHARACTERS = 200
 _TEXT_KEYS = ("error", "error_description", "message", "msg", "code", "details")
 _WIDEST = 50  # limit of members kept of an object or list
+_HEADERS = frozenset({"retry-after", "x-trace-id", "x-request-id", "cf-ray"})
+_LONGEST_HEADER = 100
 _DEEPEST = 8  # deeper nesting is no error body and could exhaust the stack
 
 
@@ -60,9 +62,11 @@ def shown(body: Any) -> str | None:
     return text[:SHOWN_CHARACTERS] or None
 
 
-def vendor_answer(status: int, body: Any, *, trace_id: str | None, sentences: int = 0) -> VendorAnswer:
+def vendor_answer(
+    status: int, body: Any, *, trace_id: str | None, sentences: int = 0, headers: Mapping[str, str] | None = None
+) -> VendorAnswer:
     """The vendor's refusal as errors carry it. `body` is its JSON, or its text. `sentences` limits how many of its
-    sentences are stored separately.
+    sentences are stored separately. Of `headers`, by lower-case name, those that matter are kept.
     """
     return VendorAnswer(
         status=status,
@@ -70,7 +74,14 @@ def vendor_answer(status: int, body: Any, *, trace_id: str | None, sentences: in
         trace_id=trace_id or trace_id_of(body),
         details=tuple(redact_text(text)[:SHOWN_CHARACTERS] for text in islice(prose(body), sentences)),
         body=redacted(body),
+        headers={
+            name: redact_text(value)[:_LONGEST_HEADER] for name, value in (headers or {}).items() if _matters(name)
+        },
     )
+
+
+def _matters(header: str) -> bool:
+    return header.startswith("x-ratelimit-") or header in _HEADERS
 
 
 def redacted(body: Any, depth: int = 0) -> Any:

@@ -67,6 +67,7 @@ class Response:
     trace_id: str | None
     sent_at: float
     received_at: float
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # by lower-case name
 
     @property
     def elapsed(self) -> float:
@@ -165,6 +166,7 @@ def _response(answer: httpx2.Response, sent_at: float, received_at: float) -> Re
         trace_id=error_rows.trace_id_of(body) or headers.get("x-trace-id"),
         sent_at=sent_at,
         received_at=received_at,
+        headers=headers,
     )
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -21,8 +21,8 @@ class CreateAgentBody(TypedDict, total=False):
     locationId: str
     name: str
     nodes: list[Any]
-    status: Required[str]
-    version: Required[dict[str, Any]]
+    status: str
+    version: dict[str, Any]
 
 
 class ExecuteAgentBody(TypedDict, total=False):
@@ -31,7 +31,7 @@ class ExecuteAgentBody(TypedDict, total=False):
     executionId: str
     inputVariables: dict[str, Any]
     locationId: str
-    message: Required[str]
+    message: str
     versionId: str
 
 
@@ -41,7 +41,7 @@ class ExecuteAgentDeprecatedBody(TypedDict, total=False):
     executionId: str
     inputVariables: dict[str, Any]
     locationId: str
-    message: Required[str]
+    message: str
     versionId: str
 
 
@@ -76,20 +76,29 @@ class UpdateAgentVersionBody(TypedDict, total=False):
 class AgentStudio(Group):
     __slots__ = ()
 
-    def create_agent(self, *, source: Text | None = None, body: CreateAgentBody | Json) -> Result:
-        """POST /agent-studio/agent, token of location. Scopes: agent-studio.write."""
+    def create_agent(self, *, source: Text | None = None, body: CreateAgentBody | Json | None = None) -> Result:
+        """POST /agent-studio/agent, token of location. Scopes: agent-studio.write.
+
+        Documented as required: status, version.
+        """
         return self._api.call("agent-studio.createAgent", {"source": source}, body)
 
     def delete_agent(self, *, agentId: Text, locationId: Text | None = None, source: Text | None = None) -> Result:
         """DELETE /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.write."""
         return self._api.call("agent-studio.deleteAgent", {"agentId": agentId, "locationId": locationId, "source": source})
 
-    def execute_agent(self, *, agentId: Text, source: Text | None = None, body: ExecuteAgentBody | Json) -> Result:
-        """POST /agent-studio/agent/{agentId}/execute, token of location. Scopes: agent-studio.write."""
+    def execute_agent(self, *, agentId: Text, source: Text | None = None, body: ExecuteAgentBody | Json | None = None) -> Result:
+        """POST /agent-studio/agent/{agentId}/execute, token of location. Scopes: agent-studio.write.
+
+        Documented as required: message.
+        """
         return self._api.call("agent-studio.executeAgent", {"agentId": agentId, "source": source}, body)
 
-    def execute_agent_deprecated(self, *, agentId: Text, source: Text | None = None, body: ExecuteAgentDeprecatedBody | Json) -> Result:
-        """POST /agent-studio/public-api/agents/{agentId}/execute, token of location. Scopes: agent-studio.write. Deprecated."""
+    def execute_agent_deprecated(self, *, agentId: Text, source: Text | None = None, body: ExecuteAgentDeprecatedBody | Json | None = None) -> Result:
+        """POST /agent-studio/public-api/agents/{agentId}/execute, token of location. Scopes: agent-studio.write. Deprecated.
+
+        Documented as required: message.
+        """
         return self._api.call("agent-studio.executeAgent-deprecated", {"agentId": agentId, "source": source}, body)
 
     def get_agent_by_id(self, *, agentId: Text, locationId: Text | None = None, source: Text | None = None) -> Result:
@@ -100,20 +109,32 @@ class AgentStudio(Group):
         """GET /agent-studio/public-api/agents/{agentId}, token of location. Scopes: agent-studio.readonly. Deprecated."""
         return self._api.call("agent-studio.getAgentById-deprecated", {"agentId": agentId, "locationId": locationId, "source": source})
 
-    def get_agents(self, *, locationId: Text | None = None, isPublished: Text | None = None, limit: Text, offset: Text, source: Text | None = None) -> Result:
-        """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly."""
+    def get_agents(self, *, locationId: Text | None = None, isPublished: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Result:
+        """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
 
     def get_agents_pages(self, *, locationId: Text | None = None, isPublished: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Iterator[Page]:
-        """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly."""
+        """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
 
-    def get_agents_deprecated(self, *, locationId: Text | None = None, limit: Text, offset: Text, source: Text | None = None) -> Result:
-        """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated."""
+    def get_agents_deprecated(self, *, locationId: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Result:
+        """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
 
     def get_agents_deprecated_pages(self, *, locationId: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Iterator[Page]:
-        """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated."""
+        """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
 
     def promote_and_publish(self, *, versionId: Text, source: Text | None = None, body: PromoteAndPublishBody | Json | None = None) -> Result:

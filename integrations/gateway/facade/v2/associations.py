@@ -5,42 +5,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateAssociationBody(TypedDict, total=False):
-    firstObjectKey: Required[dict[str, Any]]
-    firstObjectLabel: Required[dict[str, Any]]
-    key: Required[str]
+    firstObjectKey: dict[str, Any]
+    firstObjectLabel: dict[str, Any]
+    key: str
     locationId: str
-    secondObjectKey: Required[dict[str, Any]]
-    secondObjectLabel: Required[dict[str, Any]]
+    secondObjectKey: dict[str, Any]
+    secondObjectLabel: dict[str, Any]
 
 
 class CreateRelationBody(TypedDict, total=False):
-    associationId: Required[str]
-    firstRecordId: Required[str]
+    associationId: str
+    firstRecordId: str
     locationId: str
-    secondRecordId: Required[str]
+    secondRecordId: str
 
 
 class UpdateAssociationBody(TypedDict, total=False):
-    firstObjectLabel: Required[dict[str, Any]]
-    secondObjectLabel: Required[dict[str, Any]]
+    firstObjectLabel: dict[str, Any]
+    secondObjectLabel: dict[str, Any]
 
 
 class Associations(Group):
     __slots__ = ()
 
-    def create_association(self, *, body: CreateAssociationBody | Json) -> Result:
-        """POST /associations/, token of location. Scopes: associations.write."""
+    def create_association(self, *, body: CreateAssociationBody | Json | None = None) -> Result:
+        """POST /associations/, token of location. Scopes: associations.write.
+
+        Documented as required: firstObjectKey, firstObjectLabel, key, secondObjectKey, secondObjectLabel.
+        """
         return self._api.call("associations.create-association", {}, body)
 
-    def create_relation(self, *, body: CreateRelationBody | Json) -> Result:
-        """POST /associations/relations, token of location. Scopes: associations/relation.write."""
+    def create_relation(self, *, body: CreateRelationBody | Json | None = None) -> Result:
+        """POST /associations/relations, token of location. Scopes: associations/relation.write.
+
+        Documented as required: associationId, firstRecordId, secondRecordId.
+        """
         return self._api.call("associations.create-relation", {}, body)
 
     def delete_association(self, *, associationId: Text) -> Result:
@@ -51,12 +57,18 @@ class Associations(Group):
         """DELETE /associations/relations/{relationId}, token of location. Scopes: associations/relation.write."""
         return self._api.call("associations.delete-relation", {"relationId": relationId, "locationId": locationId})
 
-    def find_associations(self, *, locationId: Text | None = None, skip: float, limit: float) -> Result:
-        """GET /associations/, token of location. Scopes: associations.readonly."""
+    def find_associations(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
+        """GET /associations/, token of location. Scopes: associations.readonly.
+
+        Documented as required: skip, limit.
+        """
         return self._api.call("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
 
     def find_associations_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
-        """GET /associations/, token of location. Scopes: associations.readonly."""
+        """GET /associations/, token of location. Scopes: associations.readonly.
+
+        Documented as required: skip, limit.
+        """
         return self._api.pages("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
 
     def get_association_by_id(self, *, associationId: Text) -> Result:
@@ -71,14 +83,23 @@ class Associations(Group):
         """GET /associations/key/{key_name}, token of location. Scopes: associations.readonly."""
         return self._api.call("associations.get-association-key-by-key-name", {"key_name": key_name, "locationId": locationId})
 
-    def get_relations_by_record_id(self, *, recordId: Text, locationId: Text | None = None, skip: float, limit: float, associationIds: Sequence[str] | None = None) -> Result:
-        """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly."""
+    def get_relations_by_record_id(self, *, recordId: Text, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, associationIds: Sequence[str] | None = None) -> Result:
+        """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly.
+
+        Documented as required: skip, limit.
+        """
         return self._api.call("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
 
     def get_relations_by_record_id_pages(self, *, recordId: Text, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, associationIds: Sequence[str] | None = None) -> Iterator[Page]:
-        """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly."""
+        """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly.
+
+        Documented as required: skip, limit.
+        """
         return self._api.pages("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
 
-    def update_association(self, *, associationId: Text, body: UpdateAssociationBody | Json) -> Result:
-        """PUT /associations/{associationId}, token of location. Scopes: associations.write."""
+    def update_association(self, *, associationId: Text, body: UpdateAssociationBody | Json | None = None) -> Result:
+        """PUT /associations/{associationId}, token of location. Scopes: associations.write.
+
+        Documented as required: firstObjectLabel, secondObjectLabel.
+        """
         return self._api.call("associations.update-association", {"associationId": associationId}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -18,7 +18,7 @@ class CreateBrandBoardBody(TypedDict, total=False):
     fonts: list[Any]
     locationId: str
     logos: list[Any]
-    name: Required[str]
+    name: str
     parentId: str
     type: str
 
@@ -35,8 +35,11 @@ class UpdateBrandBoardBody(TypedDict, total=False):
 class BrandBoards(Group):
     __slots__ = ()
 
-    def create_brand_board(self, *, body: CreateBrandBoardBody | Json) -> Result:
-        """POST /brand-boards/, token of location. Scopes: brand-boards/design-kit.write."""
+    def create_brand_board(self, *, body: CreateBrandBoardBody | Json | None = None) -> Result:
+        """POST /brand-boards/, token of location. Scopes: brand-boards/design-kit.write.
+
+        Documented as required: name.
+        """
         return self._api.call("brand-boards.createBrandBoard", {}, body)
 
     def delete_brand_board(self, *, locationId: Text | None = None, id: Text) -> Result:

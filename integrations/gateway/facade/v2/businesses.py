@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Required, TypedDict
+from typing import TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -18,7 +18,7 @@ class CreateBusinessBody(TypedDict, total=False):
     description: str
     email: str
     locationId: str
-    name: Required[str]
+    name: str
     phone: str
     postalCode: str
     state: str
@@ -41,8 +41,11 @@ class UpdateBusinessBody(TypedDict, total=False):
 class Businesses(Group):
     __slots__ = ()
 
-    def create_business(self, *, body: CreateBusinessBody | Json) -> Result:
-        """POST /businesses/, token of location. Scopes: businesses.write."""
+    def create_business(self, *, body: CreateBusinessBody | Json | None = None) -> Result:
+        """POST /businesses/, token of location. Scopes: businesses.write.
+
+        Documented as required: name.
+        """
         return self._api.call("businesses.create-business", {}, body)
 
     def delete_business(self, *, businessId: Text) -> Result:

@@ -15,8 +15,8 @@ class CreateAppointmentBody(TypedDict, total=False):
     address: str
     appointmentStatus: str
     assignedUserId: str
-    calendarId: Required[str]
-    contactId: Required[str]
+    calendarId: str
+    contactId: str
     description: str
     endTime: str
     ignoreDateRange: bool
@@ -26,22 +26,22 @@ class CreateAppointmentBody(TypedDict, total=False):
     meetingLocationType: str
     overrideLocationConfig: bool
     rrule: str
-    startTime: Required[str]
+    startTime: str
     title: str
     toNotify: bool
 
 
 class CreateAppointmentNoteBody(TypedDict, total=False):
-    body: Required[str]
+    body: str
     userId: str
 
 
 class CreateBlockSlotBody(TypedDict, total=False):
     assignedUserId: str
-    calendarId: Required[str]
-    endTime: str
+    calendarId: str
+    endTime: Required[str]
     locationId: str
-    startTime: str
+    startTime: Required[str]
     title: str
 
 
@@ -79,7 +79,7 @@ class CreateCalendarBody(TypedDict, total=False):
     locationId: str
     lookBusyConfig: dict[str, Any]
     meetingLocation: str
-    name: Required[str]
+    name: str
     notes: str
     notifications: list[Any]
     openHours: list[Any]
@@ -104,34 +104,34 @@ class CreateCalendarBody(TypedDict, total=False):
 
 
 class CreateCalendarGroupBody(TypedDict, total=False):
-    description: Required[str]
+    description: str
     isActive: bool
     locationId: str
-    name: Required[str]
-    slug: Required[str]
+    name: str
+    slug: str
 
 
 class CreateCalendarResourceBody(TypedDict, total=False):
-    calendarIds: Required[list[Any]]
-    capacity: Required[float]
-    description: Required[str]
+    calendarIds: list[Any]
+    capacity: float
+    description: str
     locationId: str
-    name: Required[str]
-    outOfService: Required[float]
-    quantity: Required[float]
+    name: str
+    outOfService: float
+    quantity: float
 
 
 class CreateScheduleBody(TypedDict, total=False):
     calendarIds: list[Any]
     locationId: str
-    name: Required[str]
+    name: str
     rules: list[Any]
-    timezone: Required[str]
-    userId: Required[str]
+    timezone: str
+    userId: str
 
 
 class DisableGroupBody(TypedDict, total=False):
-    isActive: Required[bool]
+    isActive: bool
 
 
 class EditAppointmentBody(TypedDict, total=False):
@@ -154,7 +154,7 @@ class EditAppointmentBody(TypedDict, total=False):
 
 class EditBlockSlotBody(TypedDict, total=False):
     assignedUserId: str
-    calendarId: Required[str]
+    calendarId: str
     endTime: str
     locationId: str
     startTime: str
@@ -162,13 +162,13 @@ class EditBlockSlotBody(TypedDict, total=False):
 
 
 class EditGroupBody(TypedDict, total=False):
-    description: Required[str]
-    name: Required[str]
-    slug: Required[str]
+    description: str
+    name: str
+    slug: str
 
 
 class UpdateAppointmentNoteBody(TypedDict, total=False):
-    body: Required[str]
+    body: str
     userId: str
 
 
@@ -265,7 +265,7 @@ class UpdateScheduleBody(TypedDict, total=False):
 
 class ValidateGroupsSlugBody(TypedDict, total=False):
     locationId: str
-    slug: Required[str]
+    slug: str
 
 
 class Calendars(Group):
@@ -275,36 +275,59 @@ class Calendars(Group):
         """PUT /calendars/schedules/{id}/associations/{calendarId}, token of location. Scopes: calendars.write."""
         return self._api.call("calendars.add-calendar-to-schedule", {"id": id, "calendarId": calendarId})
 
-    def create_appointment(self, *, body: CreateAppointmentBody | Json) -> Result:
-        """POST /calendars/events/appointments, token of location. Scopes: calendars/events.write."""
+    def create_appointment(self, *, body: CreateAppointmentBody | Json | None = None) -> Result:
+        """POST /calendars/events/appointments, token of location. Scopes: calendars/events.write.
+
+        Documented as required: calendarId, contactId, startTime.
+        """
         return self._api.call("calendars.create-appointment", {}, body)
 
-    def create_appointment_note(self, *, appointmentId: Text, body: CreateAppointmentNoteBody | Json) -> Result:
-        """POST /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.write."""
+    def create_appointment_note(self, *, appointmentId: Text, body: CreateAppointmentNoteBody | Json | None = None) -> Result:
+        """POST /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.write.
+
+        Documented as required: body.
+        """
         return self._api.call("calendars.create-appointment-note", {"appointmentId": appointmentId}, body)
 
     def create_block_slot(self, *, body: CreateBlockSlotBody | Json) -> Result:
-        """POST /calendars/events/block-slots, token of location. Scopes: calendars/events.write."""
+        """POST /calendars/events/block-slots, token of location. Scopes: calendars/events.write.
+
+        One of: assignedUserId, calendarId.
+
+        Documented as required: calendarId.
+        """
         return self._api.call("calendars.create-block-slot", {}, body)
 
-    def create_calendar(self, *, body: CreateCalendarBody | Json) -> Result:
-        """POST /calendars/, token of location. Scopes: calendars.write."""
+    def create_calendar(self, *, body: CreateCalendarBody | Json | None = None) -> Result:
+        """POST /calendars/, token of location. Scopes: calendars.write.
+
+        Documented as required: name.
+        """
         return self._api.call("calendars.create-calendar", {}, body)
 
-    def create_calendar_group(self, *, body: CreateCalendarGroupBody | Json) -> Result:
-        """POST /calendars/groups, token of location. Scopes: calendars/groups.write."""
+    def create_calendar_group(self, *, body: CreateCalendarGroupBody | Json | None = None) -> Result:
+        """POST /calendars/groups, token of location. Scopes: calendars/groups.write.
+
+        Documented as required: description, name, slug.
+        """
         return self._api.call("calendars.create-calendar-group", {}, body)
 
-    def create_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], body: CreateCalendarResourceBody | Json) -> Result:
-        """POST /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.write."""
+    def create_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], body: CreateCalendarResourceBody | Json | None = None) -> Result:
+        """POST /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.write.
+
+        Documented as required: calendarIds, capacity, description, name, outOfService, quantity.
+        """
         return self._api.call("calendars.create-calendar-resource", {"resourceType": resourceType}, body)
 
-    def create_event_notification(self, *, calendarId: Text, body: Sequence[Any]) -> Result:
+    def create_event_notification(self, *, calendarId: Text, body: Sequence[Any] | None = None) -> Result:
         """POST /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.write."""
         return self._api.call("calendars.create-event-notification", {"calendarId": calendarId}, body)
 
-    def create_schedule(self, *, body: CreateScheduleBody | Json) -> Result:
-        """POST /calendars/schedules, token of location. Scopes: calendars.write."""
+    def create_schedule(self, *, body: CreateScheduleBody | Json | None = None) -> Result:
+        """POST /calendars/schedules, token of location. Scopes: calendars.write.
+
+        Documented as required: name, timezone, userId.
+        """
         return self._api.call("calendars.createSchedule", {}, body)
 
     def delete_appointment_note(self, *, appointmentId: Text, noteId: Text) -> Result:
@@ -335,28 +358,43 @@ class Calendars(Group):
         """DELETE /calendars/schedules/{id}, token of location. Scopes: calendars.write."""
         return self._api.call("calendars.deleteSchedule", {"id": id})
 
-    def disable_group(self, *, groupId: Text, body: DisableGroupBody | Json) -> Result:
-        """PUT /calendars/groups/{groupId}/status, token of location. Scopes: calendars/groups.write."""
+    def disable_group(self, *, groupId: Text, body: DisableGroupBody | Json | None = None) -> Result:
+        """PUT /calendars/groups/{groupId}/status, token of location. Scopes: calendars/groups.write.
+
+        Documented as required: isActive.
+        """
         return self._api.call("calendars.disable-group", {"groupId": groupId}, body)
 
     def edit_appointment(self, *, eventId: Text, body: EditAppointmentBody | Json | None = None) -> Result:
         """PUT /calendars/events/appointments/{eventId}, token of location. Scopes: calendars/events.write."""
         return self._api.call("calendars.edit-appointment", {"eventId": eventId}, body)
 
-    def edit_block_slot(self, *, eventId: Text, body: EditBlockSlotBody | Json) -> Result:
-        """PUT /calendars/events/block-slots/{eventId}, token of location. Scopes: calendars/events.write."""
+    def edit_block_slot(self, *, eventId: Text, body: EditBlockSlotBody | Json | None = None) -> Result:
+        """PUT /calendars/events/block-slots/{eventId}, token of location. Scopes: calendars/events.write.
+
+        Documented as required: calendarId.
+        """
         return self._api.call("calendars.edit-block-slot", {"eventId": eventId}, body)
 
-    def edit_group(self, *, groupId: Text, body: EditGroupBody | Json) -> Result:
-        """PUT /calendars/groups/{groupId}, token of location. Scopes: calendars/groups.write."""
+    def edit_group(self, *, groupId: Text, body: EditGroupBody | Json | None = None) -> Result:
+        """PUT /calendars/groups/{groupId}, token of location. Scopes: calendars/groups.write.
+
+        Documented as required: description, name, slug.
+        """
         return self._api.call("calendars.edit-group", {"groupId": groupId}, body)
 
-    def fetch_calendar_resources(self, *, resourceType: Literal["equipments", "rooms"], locationId: Text | None = None, limit: float, skip: float) -> Result:
-        """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly."""
+    def fetch_calendar_resources(self, *, resourceType: Literal["equipments", "rooms"], locationId: Text | None = None, limit: float | None = None, skip: float | None = None) -> Result:
+        """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly.
+
+        Documented as required: limit, skip.
+        """
         return self._api.call("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
 
     def fetch_calendar_resources_pages(self, *, resourceType: Literal["equipments", "rooms"], locationId: Text | None = None, limit: float | None = None, skip: float | None = None) -> Iterator[Page]:
-        """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly."""
+        """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly.
+
+        Documented as required: limit, skip.
+        """
         return self._api.pages("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
 
     def find_event_notification(self, *, calendarId: Text, notificationId: Text) -> Result:
@@ -367,24 +405,36 @@ class Calendars(Group):
         """GET /calendars/events/appointments/{eventId}, token of location. Scopes: calendars/events.readonly."""
         return self._api.call("calendars.get-appointment", {"eventId": eventId})
 
-    def get_appointment_notes(self, *, appointmentId: Text, limit: float, offset: float) -> Result:
-        """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly."""
+    def get_appointment_notes(self, *, appointmentId: Text, limit: float | None = None, offset: float | None = None) -> Result:
+        """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
 
     def get_appointment_notes_pages(self, *, appointmentId: Text, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
-        """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly."""
+        """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
 
-    def get_blocked_slots(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text, endTime: Text) -> Result:
-        """GET /calendars/blocked-slots, token of location. Scopes: calendars/events.readonly."""
+    def get_blocked_slots(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text | None = None, endTime: Text | None = None) -> Result:
+        """GET /calendars/blocked-slots, token of location. Scopes: calendars/events.readonly.
+
+        Documented as required: startTime, endTime.
+        """
         return self._api.call("calendars.get-blocked-slots", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "groupId": groupId, "startTime": startTime, "endTime": endTime})
 
     def get_calendar(self, *, calendarId: Text) -> Result:
         """GET /calendars/{calendarId}, token of location. Scopes: calendars.readonly."""
         return self._api.call("calendars.get-calendar", {"calendarId": calendarId})
 
-    def get_calendar_events(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text, endTime: Text) -> Result:
-        """GET /calendars/events, token of location. Scopes: calendars/events.readonly."""
+    def get_calendar_events(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text | None = None, endTime: Text | None = None) -> Result:
+        """GET /calendars/events, token of location. Scopes: calendars/events.readonly.
+
+        Documented as required: startTime, endTime.
+        """
         return self._api.call("calendars.get-calendar-events", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "groupId": groupId, "startTime": startTime, "endTime": endTime})
 
     def get_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], id: Text) -> Result:
@@ -407,16 +457,25 @@ class Calendars(Group):
         """GET /calendars/groups, token of location. Scopes: calendars/groups.readonly."""
         return self._api.call("calendars.get-groups", {"locationId": locationId})
 
-    def get_slots(self, *, calendarId: Text, startDate: float, endDate: float, timezone: Text | None = None, userId: Text | None = None, userIds: Sequence[str] | None = None) -> Result:
-        """GET /calendars/{calendarId}/free-slots, token of location. Scopes: calendars.readonly."""
+    def get_slots(self, *, calendarId: Text, startDate: float | None = None, endDate: float | None = None, timezone: Text | None = None, userId: Text | None = None, userIds: Sequence[str] | None = None) -> Result:
+        """GET /calendars/{calendarId}/free-slots, token of location. Scopes: calendars.readonly.
+
+        Documented as required: startDate, endDate.
+        """
         return self._api.call("calendars.get-slots", {"calendarId": calendarId, "startDate": startDate, "endDate": endDate, "timezone": timezone, "userId": userId, "userIds": userIds})
 
-    def get_all_schedules(self, *, locationId: Text | None = None, userId: Text, calendarId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
-        """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly."""
+    def get_all_schedules(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
+        """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly.
+
+        Documented as required: userId.
+        """
         return self._api.call("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
 
-    def get_all_schedules_pages(self, *, locationId: Text | None = None, userId: Text, calendarId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
-        """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly."""
+    def get_all_schedules_pages(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
+        """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly.
+
+        Documented as required: userId.
+        """
         return self._api.pages("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
 
     def get_schedule_by_id(self, *, id: Text) -> Result:
@@ -427,8 +486,11 @@ class Calendars(Group):
         """DELETE /calendars/schedules/{id}/associations/{calendarId}, token of location. Scopes: calendars.write."""
         return self._api.call("calendars.remove-calendar-from-schedule", {"id": id, "calendarId": calendarId})
 
-    def update_appointment_note(self, *, appointmentId: Text, noteId: Text, body: UpdateAppointmentNoteBody | Json) -> Result:
-        """PUT /calendars/appointments/{appointmentId}/notes/{noteId}, token of location. Scopes: calendars/events.write."""
+    def update_appointment_note(self, *, appointmentId: Text, noteId: Text, body: UpdateAppointmentNoteBody | Json | None = None) -> Result:
+        """PUT /calendars/appointments/{appointmentId}/notes/{noteId}, token of location. Scopes: calendars/events.write.
+
+        Documented as required: body.
+        """
         return self._api.call("calendars.update-appointment-note", {"appointmentId": appointmentId, "noteId": noteId}, body)
 
     def update_calendar(self, *, calendarId: Text, body: UpdateCalendarBody | Json | None = None) -> Result:
@@ -447,6 +509,9 @@ class Calendars(Group):
         """PUT /calendars/schedules/{id}, token of location. Scopes: calendars.write."""
         return self._api.call("calendars.updateSchedule", {"id": id}, body)
 
-    def validate_groups_slug(self, *, body: ValidateGroupsSlugBody | Json) -> Result:
-        """POST /calendars/groups/validate-slug, token of location. Scopes: calendars/groups.write."""
+    def validate_groups_slug(self, *, body: ValidateGroupsSlugBody | Json | None = None) -> Result:
+        """POST /calendars/groups/validate-slug, token of location. Scopes: calendars/groups.write.
+
+        Documented as required: slug.
+        """
         return self._api.call("calendars.validate-groups-slug", {}, body)

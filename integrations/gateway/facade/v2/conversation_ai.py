@@ -5,29 +5,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateActionBody(TypedDict, total=False):
-    details: Required[dict[str, Any]]
-    name: Required[str]
-    type: Required[str]
+    details: dict[str, Any]
+    name: str
+    type: str
 
 
 class CreateAgentBody(TypedDict, total=False):
     autoPilotMaxMessages: float
     businessName: str
     channels: list[Any]
-    goal: Required[str]
-    instructions: Required[str]
+    goal: str
+    instructions: str
     isPrimary: bool
     knowledgeBaseIds: list[Any]
     mode: str
-    name: Required[str]
-    personality: Required[str]
+    name: str
+    personality: str
     respondToAudio: bool
     respondToImages: bool
     sleepEnabled: bool
@@ -40,13 +40,13 @@ class CreateAgentBody(TypedDict, total=False):
 
 
 class UpdateActionBody(TypedDict, total=False):
-    details: Required[dict[str, Any]]
-    name: Required[str]
-    type: Required[str]
+    details: dict[str, Any]
+    name: str
+    type: str
 
 
 class UpdateAgentBody(TypedDict, total=False):
-    autoPilotMaxMessages: Required[float]
+    autoPilotMaxMessages: float
     businessName: str
     channels: list[Any]
     goal: str
@@ -68,19 +68,25 @@ class UpdateAgentBody(TypedDict, total=False):
 
 
 class UpdateFollowupSettingsBody(TypedDict, total=False):
-    actionIds: Required[list[Any]]
-    followupSettings: Required[dict[str, Any]]
+    actionIds: list[Any]
+    followupSettings: dict[str, Any]
 
 
 class ConversationAi(Group):
     __slots__ = ()
 
-    def create_action(self, *, agentId: Text, body: CreateActionBody | Json) -> Result:
-        """POST /conversation-ai/agents/{agentId}/actions, token of location. Scopes: conversation-ai.write."""
+    def create_action(self, *, agentId: Text, body: CreateActionBody | Json | None = None) -> Result:
+        """POST /conversation-ai/agents/{agentId}/actions, token of location. Scopes: conversation-ai.write.
+
+        Documented as required: details, name, type.
+        """
         return self._api.call("conversation-ai.create-action", {"agentId": agentId}, body)
 
-    def create_agent(self, *, body: CreateAgentBody | Json) -> Result:
-        """POST /conversation-ai/agents, token of location. Scopes: conversation-ai.write."""
+    def create_agent(self, *, body: CreateAgentBody | Json | None = None) -> Result:
+        """POST /conversation-ai/agents, token of location. Scopes: conversation-ai.write.
+
+        Documented as required: goal, instructions, name, personality.
+        """
         return self._api.call("conversation-ai.create-agent", {}, body)
 
     def delete_action(self, *, agentId: Text, actionId: Text) -> Result:
@@ -99,8 +105,11 @@ class ConversationAi(Group):
         """GET /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.readonly."""
         return self._api.call("conversation-ai.get-agent", {"agentId": agentId})
 
-    def get_generation_details(self, *, messageId: Text, source: Literal["conversation", "workflow"]) -> Result:
-        """GET /conversation-ai/generations, token of location. Scopes: conversation-ai.readonly."""
+    def get_generation_details(self, *, messageId: Text | None = None, source: Literal["conversation", "workflow"] | None = None) -> Result:
+        """GET /conversation-ai/generations, token of location. Scopes: conversation-ai.readonly.
+
+        Documented as required: messageId, source.
+        """
         return self._api.call("conversation-ai.get-generation-details", {"messageId": messageId, "source": source})
 
     def list_actions(self, *, agentId: Text) -> Result:
@@ -115,14 +124,23 @@ class ConversationAi(Group):
         """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly."""
         return self._api.pages("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
 
-    def update_action(self, *, agentId: Text, actionId: Text, body: UpdateActionBody | Json) -> Result:
-        """PUT /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.write."""
+    def update_action(self, *, agentId: Text, actionId: Text, body: UpdateActionBody | Json | None = None) -> Result:
+        """PUT /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.write.
+
+        Documented as required: details, name, type.
+        """
         return self._api.call("conversation-ai.update-action", {"agentId": agentId, "actionId": actionId}, body)
 
-    def update_agent(self, *, agentId: Text, body: UpdateAgentBody | Json) -> Result:
-        """PUT /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.write."""
+    def update_agent(self, *, agentId: Text, body: UpdateAgentBody | Json | None = None) -> Result:
+        """PUT /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.write.
+
+        Documented as required: autoPilotMaxMessages.
+        """
         return self._api.call("conversation-ai.update-agent", {"agentId": agentId}, body)
 
-    def update_followup_settings(self, *, agentId: Text, body: UpdateFollowupSettingsBody | Json) -> Result:
-        """PATCH /conversation-ai/agents/{agentId}/followup-settings, token of location. Scopes: conversation-ai.write."""
+    def update_followup_settings(self, *, agentId: Text, body: UpdateFollowupSettingsBody | Json | None = None) -> Result:
+        """PATCH /conversation-ai/agents/{agentId}/followup-settings, token of location. Scopes: conversation-ai.write.
+
+        Documented as required: actionIds, followupSettings.
+        """
         return self._api.call("conversation-ai.update-followup-settings", {"agentId": agentId}, body)

@@ -15,9 +15,9 @@ class AddAnInboundMessageBody(TypedDict, total=False):
     altId: str
     attachments: list[Any]
     call: dict[str, Any]
-    contactId: Required[str]
-    conversationId: Required[str]
-    conversationProviderId: Required[str]
+    contactId: str
+    conversationId: str
+    conversationProviderId: str
     date: str
     direction: dict[str, Any]
     emailBcc: list[Any]
@@ -35,50 +35,50 @@ class AddAnOutboundMessageBody(TypedDict, total=False):
     altId: str
     attachments: list[Any]
     call: dict[str, Any]
-    conversationId: Required[str]
-    conversationProviderId: Required[str]
+    conversationId: str
+    conversationProviderId: str
     date: str
-    type: Required[str]
+    type: str
 
 
 class AddMessageAttachmentsBody(TypedDict, total=False):
-    attachments: Required[list[Any]]
+    attachments: list[Any]
 
 
 class CompleteFileUploadBody(TypedDict, total=False):
-    conversationId: Required[str]
-    filePath: Required[str]
-    filename: Required[str]
+    conversationId: str
+    filePath: str
+    filename: str
     locationId: str
-    uploadId: Required[str]
+    uploadId: str
 
 
 class CreateConversationBody(TypedDict, total=False):
-    contactId: Required[str]
+    contactId: str
     locationId: str
 
 
 class CreateCustomSubtypeBody(TypedDict, total=False):
-    channel: Required[str]
+    channel: str
     description: str
-    language: Required[str]
-    name: Required[str]
+    language: str
+    name: str
 
 
 class InitiateFileUploadBody(TypedDict, total=False):
-    channel: Required[str]
-    contentType: Required[str]
-    conversationId: Required[str]
+    channel: str
+    contentType: str
+    conversationId: str
     fileSize: float
-    filename: Required[str]
+    filename: str
     locationId: str
 
 
 class LiveChatAgentTypingBody(TypedDict, total=False):
-    conversationId: Required[str]
-    isTyping: Required[str]
+    conversationId: str
+    isTyping: str
     locationId: str
-    visitorId: Required[str]
+    visitorId: str
 
 
 class SendANewMessageBody(TypedDict, total=False):
@@ -99,8 +99,8 @@ class SendANewMessageBody(TypedDict, total=False):
     optimizationPeriod: str
     replyMessageId: str
     scheduledTimestamp: float
-    status: Required[str]
-    subType: Required[dict[str, Any]]
+    status: str
+    subType: dict[str, Any]
     subject: str
     templateId: str
     threadId: str
@@ -110,9 +110,9 @@ class SendANewMessageBody(TypedDict, total=False):
 
 
 class SendReviewReplyBody(TypedDict, total=False):
-    conversationId: Required[str]
+    conversationId: str
     locationId: str
-    message: Required[str]
+    message: str
 
 
 class UpdateConversationBody(TypedDict, total=False):
@@ -137,36 +137,47 @@ class UpdateMessageStatusBody(TypedDict, total=False):
 
 
 class UploadFileAttachmentsBody(TypedDict, total=False):
-    attachmentUrls: Required[Part]
+    attachmentUrls: Part
     chatServiceSid: Part
-    contactId: Required[Part]
-    conversationId: Required[Part]
+    contactId: Part
+    conversationId: Part
     isGroupSms: Part
     locationId: Part
 
 
 class UserSubscriptionChangeBody(TypedDict, total=False):
-    contactId: Required[str]
-    email: Required[str]
+    contactId: str
+    email: str
     legal_description: str
     legal_reason: str
     locationId: str
-    subscription_action: Required[dict[str, Any]]
+    subscription_action: dict[str, Any]
 
 
 class Conversations(Group):
     __slots__ = ()
 
     def add_an_inbound_message(self, *, body: AddAnInboundMessageBody | Json) -> Result:
-        """POST /conversations/messages/inbound, token of location. Scopes: conversations/message.write."""
+        """POST /conversations/messages/inbound, token of location. Scopes: conversations/message.write.
+
+        One of: conversationId, contactId.
+
+        Documented as required: contactId, conversationId, conversationProviderId.
+        """
         return self._api.call("conversations.add-an-inbound-message", {}, body)
 
-    def add_an_outbound_message(self, *, body: AddAnOutboundMessageBody | Json) -> Result:
-        """POST /conversations/messages/outbound, token of location. Scopes: conversations/message.write."""
+    def add_an_outbound_message(self, *, body: AddAnOutboundMessageBody | Json | None = None) -> Result:
+        """POST /conversations/messages/outbound, token of location. Scopes: conversations/message.write.
+
+        Documented as required: conversationId, conversationProviderId, type.
+        """
         return self._api.call("conversations.add-an-outbound-message", {}, body)
 
-    def add_message_attachments(self, *, messageId: Text, body: AddMessageAttachmentsBody | Json) -> Result:
-        """PUT /conversations/messages/{messageId}/attachments, token of location. Scopes: conversations/message.write."""
+    def add_message_attachments(self, *, messageId: Text, body: AddMessageAttachmentsBody | Json | None = None) -> Result:
+        """PUT /conversations/messages/{messageId}/attachments, token of location. Scopes: conversations/message.write.
+
+        Documented as required: attachments.
+        """
         return self._api.call("conversations.add-message-attachments", {"messageId": messageId}, body)
 
     def cancel_scheduled_email_message(self, *, emailMessageId: Text) -> Result:
@@ -177,16 +188,25 @@ class Conversations(Group):
         """DELETE /conversations/messages/{messageId}/schedule, token of location. Scopes: conversations/message.write."""
         return self._api.call("conversations.cancel-scheduled-message", {"messageId": messageId})
 
-    def complete_file_upload(self, *, body: CompleteFileUploadBody | Json) -> Result:
-        """POST /conversations/messages/upload/complete, token of location. Scopes: conversations/message.write."""
+    def complete_file_upload(self, *, body: CompleteFileUploadBody | Json | None = None) -> Result:
+        """POST /conversations/messages/upload/complete, token of location. Scopes: conversations/message.write.
+
+        Documented as required: conversationId, filePath, filename, uploadId.
+        """
         return self._api.call("conversations.complete-file-upload", {}, body)
 
-    def create_conversation(self, *, body: CreateConversationBody | Json) -> Result:
-        """POST /conversations/, token of location. Scopes: conversations.write."""
+    def create_conversation(self, *, body: CreateConversationBody | Json | None = None) -> Result:
+        """POST /conversations/, token of location. Scopes: conversations.write.
+
+        Documented as required: contactId.
+        """
         return self._api.call("conversations.create-conversation", {}, body)
 
-    def create_custom_subtype(self, *, locationId: Text | None = None, body: CreateCustomSubtypeBody | Json) -> Result:
-        """POST /conversations/preferences/custom-subtypes, token of any."""
+    def create_custom_subtype(self, *, locationId: Text | None = None, body: CreateCustomSubtypeBody | Json | None = None) -> Result:
+        """POST /conversations/preferences/custom-subtypes, token of any.
+
+        Documented as required: channel, language, name.
+        """
         return self._api.call("conversations.create-custom-subtype", {"locationId": locationId}, body)
 
     def delete_conversation(self, *, conversationId: Text) -> Result:
@@ -209,8 +229,11 @@ class Conversations(Group):
         """GET /conversations/preferences/custom-subtypes, token of any."""
         return self._api.call("conversations.get-all-custom-subtypes", {"locationId": locationId})
 
-    def get_contact_unsubscription_status(self, *, locationId: Text | None = None, contactId: Text, email: Text | None = None) -> Result:
-        """GET /conversations/preferences/unsubscriptions/status, token of any."""
+    def get_contact_unsubscription_status(self, *, locationId: Text | None = None, contactId: Text | None = None, email: Text | None = None) -> Result:
+        """GET /conversations/preferences/unsubscriptions/status, token of any.
+
+        Documented as required: contactId.
+        """
         return self._api.call("conversations.get-contact-unsubscription-status", {"locationId": locationId, "contactId": contactId, "email": email})
 
     def get_conversation(self, *, conversationId: Text) -> Result:
@@ -241,12 +264,18 @@ class Conversations(Group):
         """GET /conversations/{conversationId}/messages, token of location. Scopes: conversations/message.readonly."""
         return self._api.pages("conversations.get-messages", {"conversationId": conversationId, "lastMessageId": lastMessageId, "limit": limit, "type": type})
 
-    def initiate_file_upload(self, *, body: InitiateFileUploadBody | Json) -> Result:
-        """POST /conversations/messages/upload/initiate, token of location. Scopes: conversations/message.write."""
+    def initiate_file_upload(self, *, body: InitiateFileUploadBody | Json | None = None) -> Result:
+        """POST /conversations/messages/upload/initiate, token of location. Scopes: conversations/message.write.
+
+        Documented as required: channel, contentType, conversationId, filename.
+        """
         return self._api.call("conversations.initiate-file-upload", {}, body)
 
-    def live_chat_agent_typing(self, *, body: LiveChatAgentTypingBody | Json) -> Result:
-        """POST /conversations/providers/live-chat/typing, token of location. Scopes: conversations/livechat.write."""
+    def live_chat_agent_typing(self, *, body: LiveChatAgentTypingBody | Json | None = None) -> Result:
+        """POST /conversations/providers/live-chat/typing, token of location. Scopes: conversations/livechat.write.
+
+        Documented as required: conversationId, isTyping, visitorId.
+        """
         return self._api.call("conversations.live-chat-agent-typing", {}, body)
 
     def search_conversation(self, *, locationId: Text | None = None, contactId: Text | None = None, assignedTo: Text | None = None, followers: Text | None = None, mentions: Text | None = None, query: Text | None = None, sort: Literal["asc", "desc"] | None = None, startAfterDate: Any | None = None, id: Text | None = None, limit: float | None = None, lastMessageType: Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_SMS_REVIEW_REQUEST", "TYPE_WEBCHAT", "TYPE_SMS_NO_SHOW_REQUEST", "TYPE_CAMPAIGN_SMS", "TYPE_CAMPAIGN_CALL", "TYPE_CAMPAIGN_EMAIL", "TYPE_CAMPAIGN_VOICEMAIL", "TYPE_FACEBOOK", "TYPE_CAMPAIGN_FACEBOOK", "TYPE_CAMPAIGN_MANUAL_CALL", "TYPE_CAMPAIGN_MANUAL_SMS", "TYPE_GMB", "TYPE_CAMPAIGN_GMB", "TYPE_REVIEW", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_CUSTOM_SMS", "TYPE_CUSTOM_EMAIL", "TYPE_CUSTOM_PROVIDER_SMS", "TYPE_CUSTOM_PROVIDER_EMAIL", "TYPE_IVR_CALL", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_LIVE_CHAT_INFO_MESSAGE", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_FACEBOOK_COMMENT", "TYPE_INSTAGRAM_COMMENT", "TYPE_CUSTOM_CALL", "TYPE_INTERNAL_COMMENT", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_TIKTOK_COMMENT", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION", "TYPE_SMS_REACTION"] | None = None, lastMessageAction: Literal["automated", "manual"] | None = None, lastMessageDirection: Literal["inbound", "outbound"] | None = None, status: Literal["all", "read", "unread", "starred", "recents"] | None = None, sortBy: Literal["last_manual_message_date", "last_message_date", "score_profile", "overdue_at", "due_at"] | None = None, sortScoreProfile: Text | None = None, scoreProfile: Text | None = None, scoreProfileMin: float | None = None, scoreProfileMax: float | None = None, startDate: float | None = None, endDate: float | None = None) -> Result:
@@ -258,11 +287,19 @@ class Conversations(Group):
         return self._api.pages("conversations.search-conversation", {"locationId": locationId, "contactId": contactId, "assignedTo": assignedTo, "followers": followers, "mentions": mentions, "query": query, "sort": sort, "startAfterDate": startAfterDate, "id": id, "limit": limit, "lastMessageType": lastMessageType, "lastMessageAction": lastMessageAction, "lastMessageDirection": lastMessageDirection, "status": status, "sortBy": sortBy, "sortScoreProfile": sortScoreProfile, "scoreProfile": scoreProfile, "scoreProfileMin": scoreProfileMin, "scoreProfileMax": scoreProfileMax, "startDate": startDate, "endDate": endDate})
 
     def send_a_new_message(self, *, body: SendANewMessageBody | Json) -> Result:
-        """POST /conversations/messages, token of location. Scopes: conversations/message.write."""
+        """POST /conversations/messages, token of location. Scopes: conversations/message.write.
+
+        One of: message, html, attachments, templateId.
+
+        Documented as required: status, subType.
+        """
         return self._api.call("conversations.send-a-new-message", {}, body)
 
-    def send_review_reply(self, *, body: SendReviewReplyBody | Json) -> Result:
-        """POST /conversations/messages/review-reply, token of location. Scopes: conversations/message.write."""
+    def send_review_reply(self, *, body: SendReviewReplyBody | Json | None = None) -> Result:
+        """POST /conversations/messages/review-reply, token of location. Scopes: conversations/message.write.
+
+        Documented as required: conversationId, message.
+        """
         return self._api.call("conversations.send-review-reply", {}, body)
 
     def update_conversation(self, *, conversationId: Text, body: UpdateConversationBody | Json | None = None) -> Result:
@@ -277,10 +314,16 @@ class Conversations(Group):
         """PUT /conversations/messages/{messageId}/status, token of location. Scopes: conversations/message.write."""
         return self._api.call("conversations.update-message-status", {"messageId": messageId}, body)
 
-    def upload_file_attachments(self, *, body: UploadFileAttachmentsBody | Json) -> Result:
-        """POST /conversations/messages/upload, token of location. Scopes: conversations/message.write."""
+    def upload_file_attachments(self, *, body: UploadFileAttachmentsBody | Json | None = None) -> Result:
+        """POST /conversations/messages/upload, token of location. Scopes: conversations/message.write.
+
+        Documented as required: attachmentUrls, contactId, conversationId.
+        """
         return self._api.call("conversations.upload-file-attachments", {}, body)
 
-    def user_subscription_change(self, *, body: UserSubscriptionChangeBody | Json) -> Result:
-        """POST /conversations/preferences/unsubscriptions/user-change, token of any."""
+    def user_subscription_change(self, *, body: UserSubscriptionChangeBody | Json | None = None) -> Result:
+        """POST /conversations/preferences/unsubscriptions/user-change, token of any.
+
+        Documented as required: contactId, email, subscription_action.
+        """
         return self._api.call("conversations.user-subscription-change", {}, body)

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -13,23 +13,23 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateCustomFieldBody(TypedDict, total=False):
     acceptedFormats: str
     allowCustomOption: bool
-    dataType: Required[str]
+    dataType: str
     description: str
-    fieldKey: Required[str]
+    fieldKey: str
     locationId: str
     maxFileLimit: float
     name: str
-    objectKey: Required[str]
+    objectKey: str
     options: list[Any]
-    parentId: Required[str]
+    parentId: str
     placeholder: str
-    showInForms: Required[bool]
+    showInForms: bool
 
 
 class CreateCustomFieldFolderBody(TypedDict, total=False):
     locationId: str
-    name: Required[str]
-    objectKey: Required[str]
+    name: str
+    objectKey: str
 
 
 class UpdateCustomFieldBody(TypedDict, total=False):
@@ -40,23 +40,29 @@ class UpdateCustomFieldBody(TypedDict, total=False):
     name: str
     options: list[Any]
     placeholder: str
-    showInForms: Required[bool]
+    showInForms: bool
 
 
 class UpdateCustomFieldFolderBody(TypedDict, total=False):
     locationId: str
-    name: Required[str]
+    name: str
 
 
 class CustomFields(Group):
     __slots__ = ()
 
-    def create_custom_field(self, *, body: CreateCustomFieldBody | Json) -> Result:
-        """POST /custom-fields/, token of location. Scopes: locations/customFields.write."""
+    def create_custom_field(self, *, body: CreateCustomFieldBody | Json | None = None) -> Result:
+        """POST /custom-fields/, token of location. Scopes: locations/customFields.write.
+
+        Documented as required: dataType, fieldKey, objectKey, parentId, showInForms.
+        """
         return self._api.call("custom-fields.create-custom-field", {}, body)
 
-    def create_custom_field_folder(self, *, body: CreateCustomFieldFolderBody | Json) -> Result:
-        """POST /custom-fields/folder, token of location. Scopes: locations/customFields.write."""
+    def create_custom_field_folder(self, *, body: CreateCustomFieldFolderBody | Json | None = None) -> Result:
+        """POST /custom-fields/folder, token of location. Scopes: locations/customFields.write.
+
+        Documented as required: name, objectKey.
+        """
         return self._api.call("custom-fields.create-custom-field-folder", {}, body)
 
     def delete_custom_field(self, *, id: Text) -> Result:
@@ -75,10 +81,16 @@ class CustomFields(Group):
         """GET /custom-fields/object-key/{objectKey}, token of location. Scopes: locations/customFields.readonly."""
         return self._api.call("custom-fields.get-custom-fields-by-object-key", {"objectKey": objectKey, "locationId": locationId})
 
-    def update_custom_field(self, *, id: Text, body: UpdateCustomFieldBody | Json) -> Result:
-        """PUT /custom-fields/{id}, token of location. Scopes: locations/customFields.write."""
+    def update_custom_field(self, *, id: Text, body: UpdateCustomFieldBody | Json | None = None) -> Result:
+        """PUT /custom-fields/{id}, token of location. Scopes: locations/customFields.write.
+
+        Documented as required: showInForms.
+        """
         return self._api.call("custom-fields.update-custom-field", {"id": id}, body)
 
-    def update_custom_field_folder(self, *, id: Text, body: UpdateCustomFieldFolderBody | Json) -> Result:
-        """PUT /custom-fields/folder/{id}, token of location. Scopes: locations/customFields.write."""
+    def update_custom_field_folder(self, *, id: Text, body: UpdateCustomFieldFolderBody | Json | None = None) -> Result:
+        """PUT /custom-fields/folder/{id}, token of location. Scopes: locations/customFields.write.
+
+        Documented as required: name.
+        """
         return self._api.call("custom-fields.update-custom-field-folder", {"id": id}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -14,15 +14,15 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateCustomMenuBody(TypedDict, total=False):
     allowCamera: bool
     allowMicrophone: bool
-    icon: Required[dict[str, Any]]
-    locations: Required[list[Any]]
-    openMode: Required[str]
-    showOnCompany: Required[bool]
-    showOnLocation: Required[bool]
-    showToAllLocations: Required[bool]
-    title: Required[str]
-    url: Required[str]
-    userRole: Required[str]
+    icon: dict[str, Any]
+    locations: list[Any]
+    openMode: str
+    showOnCompany: bool
+    showOnLocation: bool
+    showToAllLocations: bool
+    title: str
+    url: str
+    userRole: str
 
 
 class UpdateCustomMenuBody(TypedDict, total=False):
@@ -42,8 +42,11 @@ class UpdateCustomMenuBody(TypedDict, total=False):
 class CustomMenus(Group):
     __slots__ = ()
 
-    def create_custom_menu(self, *, body: CreateCustomMenuBody | Json) -> Result:
-        """POST /custom-menus/, token of company. Scopes: custom-menu-link.write."""
+    def create_custom_menu(self, *, body: CreateCustomMenuBody | Json | None = None) -> Result:
+        """POST /custom-menus/, token of company. Scopes: custom-menu-link.write.
+
+        Documented as required: icon, locations, openMode, showOnCompany, showOnLocation, showToAllLocations, title, url, userRole.
+        """
         return self._api.call("custom-menus.create-custom-menu", {}, body)
 
     def delete_custom_menu(self, *, customMenuId: Text) -> Result:

@@ -4,20 +4,23 @@
 
 from __future__ import annotations
 
-from typing import Required, TypedDict
+from typing import TypedDict
 
 from integrations.gateway.client import Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class VerifyEmailBody(TypedDict, total=False):
-    type: Required[str]
-    verify: Required[str]
+    type: str
+    verify: str
 
 
 class EmailIsv(Group):
     __slots__ = ()
 
-    def verify_email(self, *, locationId: Text | None = None, body: VerifyEmailBody | Json) -> Result:
-        """POST /email/verify, token of location."""
+    def verify_email(self, *, locationId: Text | None = None, body: VerifyEmailBody | Json | None = None) -> Result:
+        """POST /email/verify, token of location.
+
+        Documented as required: type, verify.
+        """
         return self._api.call("email-isv.verify-email", {"locationId": locationId}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -13,7 +13,7 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateTemplateBody(TypedDict, total=False):
     builderVersion: str
-    importProvider: Required[str]
+    importProvider: str
     importURL: str
     isPlainText: bool
     locationId: str
@@ -22,26 +22,29 @@ class CreateTemplateBody(TypedDict, total=False):
     templateDataUrl: str
     templateSource: str
     title: str
-    type: Required[str]
+    type: str
     updatedBy: str
 
 
 class UpdateTemplateBody(TypedDict, total=False):
-    dnd: Required[dict[str, Any]]
-    editorType: Required[str]
-    html: Required[str]
+    dnd: dict[str, Any]
+    editorType: str
+    html: str
     isPlainText: bool
     locationId: str
     previewText: str
-    templateId: Required[str]
-    updatedBy: Required[str]
+    templateId: str
+    updatedBy: str
 
 
 class Emails(Group):
     __slots__ = ()
 
-    def create_template(self, *, body: CreateTemplateBody | Json) -> Result:
-        """POST /emails/builder, token of location. Scopes: emails/builder.write."""
+    def create_template(self, *, body: CreateTemplateBody | Json | None = None) -> Result:
+        """POST /emails/builder, token of location. Scopes: emails/builder.write.
+
+        Documented as required: importProvider, type.
+        """
         return self._api.call("emails.create-template", {}, body)
 
     def delete_template(self, *, locationId: Text | None = None, templateId: Text) -> Result:
@@ -64,6 +67,9 @@ class Emails(Group):
         """GET /emails/builder, token of location. Scopes: emails/builder.readonly."""
         return self._api.pages("emails.fetch-template", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortByDate": sortByDate, "archived": archived, "builderVersion": builderVersion, "name": name, "parentId": parentId, "originId": originId, "templatesOnly": templatesOnly})
 
-    def update_template(self, *, body: UpdateTemplateBody | Json) -> Result:
-        """POST /emails/builder/data, token of location. Scopes: emails/builder.write."""
+    def update_template(self, *, body: UpdateTemplateBody | Json | None = None) -> Result:
+        """POST /emails/builder/data, token of location. Scopes: emails/builder.write.
+
+        Documented as required: dnd, editorType, html, templateId, updatedBy.
+        """
         return self._api.call("emails.update-template", {}, body)

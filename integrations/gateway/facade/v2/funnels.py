@@ -5,43 +5,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Required, TypedDict
+from typing import TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateRedirectBody(TypedDict, total=False):
-    action: Required[str]
-    domain: Required[str]
+    action: str
+    domain: str
     locationId: str
-    path: Required[str]
-    target: Required[str]
+    path: str
+    target: str
 
 
 class UpdateRedirectByIdBody(TypedDict, total=False):
-    action: Required[str]
+    action: str
     locationId: str
-    target: Required[str]
+    target: str
 
 
 class Funnels(Group):
     __slots__ = ()
 
-    def create_redirect(self, *, body: CreateRedirectBody | Json) -> Result:
-        """POST /funnels/lookup/redirect, token of location. Scopes: funnels/redirect.write."""
+    def create_redirect(self, *, body: CreateRedirectBody | Json | None = None) -> Result:
+        """POST /funnels/lookup/redirect, token of location. Scopes: funnels/redirect.write.
+
+        Documented as required: action, domain, path, target.
+        """
         return self._api.call("funnels.create-redirect", {}, body)
 
     def delete_redirect_by_id(self, *, id: Text, locationId: Text | None = None) -> Result:
         """DELETE /funnels/lookup/redirect/{id}, token of location. Scopes: funnels/redirect.write."""
         return self._api.call("funnels.delete-redirect-by-id", {"id": id, "locationId": locationId})
 
-    def fetch_redirects_list(self, *, locationId: Text | None = None, limit: float, offset: float, search: Text | None = None) -> Result:
-        """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly."""
+    def fetch_redirects_list(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None) -> Result:
+        """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
 
     def fetch_redirects_list_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None) -> Iterator[Page]:
-        """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly."""
+        """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
 
     def get_funnels(self, *, locationId: Text | None = None, type: Text | None = None, category: Text | None = None, offset: Text | None = None, limit: Text | None = None, parentId: Text | None = None, name: Text | None = None) -> Result:
@@ -52,18 +61,30 @@ class Funnels(Group):
         """GET /funnels/funnel/list, token of location."""
         return self._api.pages("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
 
-    def get_pages_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None, limit: float, offset: float) -> Result:
-        """GET /funnels/page, token of location."""
+    def get_pages_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text | None = None, name: Text | None = None, limit: float | None = None, offset: float | None = None) -> Result:
+        """GET /funnels/page, token of location.
+
+        Documented as required: funnelId, limit, offset.
+        """
         return self._api.call("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
 
-    def get_pages_by_funnel_id_pages(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
-        """GET /funnels/page, token of location."""
+    def get_pages_by_funnel_id_pages(self, *, locationId: Text | None = None, funnelId: Text | None = None, name: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
+        """GET /funnels/page, token of location.
+
+        Documented as required: funnelId, limit, offset.
+        """
         return self._api.pages("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
 
-    def get_pages_count_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text, name: Text | None = None) -> Result:
-        """GET /funnels/page/count, token of location."""
+    def get_pages_count_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text | None = None, name: Text | None = None) -> Result:
+        """GET /funnels/page/count, token of location.
+
+        Documented as required: funnelId.
+        """
         return self._api.call("funnels.getPagesCountByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name})
 
-    def update_redirect_by_id(self, *, id: Text, body: UpdateRedirectByIdBody | Json) -> Result:
-        """PATCH /funnels/lookup/redirect/{id}, token of location. Scopes: funnels/redirect.write."""
+    def update_redirect_by_id(self, *, id: Text, body: UpdateRedirectByIdBody | Json | None = None) -> Result:
+        """PATCH /funnels/lookup/redirect/{id}, token of location. Scopes: funnels/redirect.write.
+
+        Documented as required: action, target.
+        """
         return self._api.call("funnels.update-redirect-by-id", {"id": id}, body)

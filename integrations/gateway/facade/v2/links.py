@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Required, TypedDict
+from typing import TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -13,20 +13,23 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateLinkBody(TypedDict, total=False):
     locationId: str
-    name: Required[str]
-    redirectTo: Required[str]
+    name: str
+    redirectTo: str
 
 
 class UpdateLinkBody(TypedDict, total=False):
-    name: Required[str]
-    redirectTo: Required[str]
+    name: str
+    redirectTo: str
 
 
 class Links(Group):
     __slots__ = ()
 
-    def create_link(self, *, body: CreateLinkBody | Json) -> Result:
-        """POST /links/, token of location. Scopes: links.write."""
+    def create_link(self, *, body: CreateLinkBody | Json | None = None) -> Result:
+        """POST /links/, token of location. Scopes: links.write.
+
+        Documented as required: name, redirectTo.
+        """
         return self._api.call("links.create-link", {}, body)
 
     def delete_link(self, *, linkId: Text) -> Result:
@@ -49,6 +52,9 @@ class Links(Group):
         """GET /links/search, token of location."""
         return self._api.pages("links.search-trigger-links", {"locationId": locationId, "query": query, "skip": skip, "limit": limit})
 
-    def update_link(self, *, linkId: Text, body: UpdateLinkBody | Json) -> Result:
-        """PUT /links/{linkId}, token of location. Scopes: links.write."""
+    def update_link(self, *, linkId: Text, body: UpdateLinkBody | Json | None = None) -> Result:
+        """PUT /links/{linkId}, token of location. Scopes: links.write.
+
+        Documented as required: name, redirectTo.
+        """
         return self._api.call("links.update-link", {"linkId": linkId}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Part, Text
@@ -14,27 +14,27 @@ from integrations.gateway.tenant_api import Group, Json, Part, Text
 class BulkDeleteMediaObjectsBody(TypedDict, total=False):
     altId: str
     altType: str
-    filesToBeDeleted: Required[list[Any]]
-    status: Required[str]
+    filesToBeDeleted: list[Any]
+    status: str
 
 
 class BulkUpdateMediaObjectsBody(TypedDict, total=False):
     altId: str
     altType: str
-    filesToBeUpdated: Required[list[Any]]
+    filesToBeUpdated: list[Any]
 
 
 class CreateMediaFolderBody(TypedDict, total=False):
     altId: str
     altType: str
-    name: Required[str]
+    name: str
     parentId: str
 
 
 class UpdateMediaObjectBody(TypedDict, total=False):
     altId: str
     altType: str
-    name: Required[str]
+    name: str
 
 
 class UploadMediaContentBody(TypedDict, total=False):
@@ -48,32 +48,50 @@ class UploadMediaContentBody(TypedDict, total=False):
 class Medias(Group):
     __slots__ = ()
 
-    def bulk_delete_media_objects(self, *, body: BulkDeleteMediaObjectsBody | Json) -> Result:
-        """PUT /medias/delete-files, token of location."""
+    def bulk_delete_media_objects(self, *, body: BulkDeleteMediaObjectsBody | Json | None = None) -> Result:
+        """PUT /medias/delete-files, token of location.
+
+        Documented as required: filesToBeDeleted, status.
+        """
         return self._api.call("medias.bulk-delete-media-objects", {}, body)
 
-    def bulk_update_media_objects(self, *, body: BulkUpdateMediaObjectsBody | Json) -> Result:
-        """PUT /medias/update-files, token of location."""
+    def bulk_update_media_objects(self, *, body: BulkUpdateMediaObjectsBody | Json | None = None) -> Result:
+        """PUT /medias/update-files, token of location.
+
+        Documented as required: filesToBeUpdated.
+        """
         return self._api.call("medias.bulk-update-media-objects", {}, body)
 
-    def create_media_folder(self, *, body: CreateMediaFolderBody | Json) -> Result:
-        """POST /medias/folder, token of location."""
+    def create_media_folder(self, *, body: CreateMediaFolderBody | Json | None = None) -> Result:
+        """POST /medias/folder, token of location.
+
+        Documented as required: name.
+        """
         return self._api.call("medias.create-media-folder", {}, body)
 
     def delete_media_content(self, *, id: Text, altType: Literal["location"] | None = None, altId: Text | None = None) -> Result:
         """DELETE /medias/{id}, token of location. Scopes: medias.write."""
         return self._api.call("medias.delete-media-content", {"id": id, "altType": altType, "altId": altId})
 
-    def fetch_media_content(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text, sortOrder: Text, type: Text, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Result:
-        """GET /medias/files, token of location. Scopes: medias.readonly."""
+    def fetch_media_content(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text | None = None, sortOrder: Text | None = None, type: Text | None = None, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Result:
+        """GET /medias/files, token of location. Scopes: medias.readonly.
+
+        Documented as required: sortBy, sortOrder, type.
+        """
         return self._api.call("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
 
-    def fetch_media_content_pages(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text, sortOrder: Text, type: Text, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Iterator[Page]:
-        """GET /medias/files, token of location. Scopes: medias.readonly."""
+    def fetch_media_content_pages(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text | None = None, sortOrder: Text | None = None, type: Text | None = None, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Iterator[Page]:
+        """GET /medias/files, token of location. Scopes: medias.readonly.
+
+        Documented as required: sortBy, sortOrder, type.
+        """
         return self._api.pages("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
 
-    def update_media_object(self, *, id: Text, body: UpdateMediaObjectBody | Json) -> Result:
-        """POST /medias/{id}, token of location."""
+    def update_media_object(self, *, id: Text, body: UpdateMediaObjectBody | Json | None = None) -> Result:
+        """POST /medias/{id}, token of location.
+
+        Documented as required: name.
+        """
         return self._api.call("medias.update-media-object", {"id": id}, body)
 
     def upload_media_content(self, *, body: UploadMediaContentBody | Json | None = None) -> Result:

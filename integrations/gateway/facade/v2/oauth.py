@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Required, TypedDict
+from typing import TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class GetAccessTokenBody(TypedDict, total=False):
-    client_id: Required[str]
-    client_secret: Required[str]
+    client_id: str
+    client_secret: str
     code: str
-    grant_type: Required[str]
+    grant_type: str
     redirect_uri: str
     refresh_token: str
     user_type: str
@@ -23,24 +23,36 @@ class GetAccessTokenBody(TypedDict, total=False):
 
 class GetLocationAccessTokenBody(TypedDict, total=False):
     companyId: str
-    locationId: Required[str]
+    locationId: str
 
 
 class Oauth(Group):
     __slots__ = ()
 
-    def get_access_token(self, *, body: GetAccessTokenBody | Json) -> Result:
-        """POST /oauth/token, token of any."""
+    def get_access_token(self, *, body: GetAccessTokenBody | Json | None = None) -> Result:
+        """POST /oauth/token, token of any.
+
+        Documented as required: client_id, client_secret, grant_type.
+        """
         return self._api.call("oauth.get-access-token", {}, body)
 
-    def get_installed_location(self, *, skip: Text | None = None, limit: Text | None = None, query: Text | None = None, isInstalled: bool | None = None, companyId: Text | None = None, appId: Text, versionId: Text | None = None, onTrial: bool | None = None, planId: Text | None = None, locationId: Text | None = None) -> Result:
-        """GET /oauth/installedLocations, token of company. Scopes: oauth.readonly."""
+    def get_installed_location(self, *, skip: Text | None = None, limit: Text | None = None, query: Text | None = None, isInstalled: bool | None = None, companyId: Text | None = None, appId: Text | None = None, versionId: Text | None = None, onTrial: bool | None = None, planId: Text | None = None, locationId: Text | None = None) -> Result:
+        """GET /oauth/installedLocations, token of company. Scopes: oauth.readonly.
+
+        Documented as required: appId.
+        """
         return self._api.call("oauth.get-installed-location", {"skip": skip, "limit": limit, "query": query, "isInstalled": isInstalled, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
 
-    def get_installed_location_pages(self, *, skip: Text | None = None, limit: Text | None = None, query: Text | None = None, isInstalled: bool | None = None, companyId: Text | None = None, appId: Text, versionId: Text | None = None, onTrial: bool | None = None, planId: Text | None = None, locationId: Text | None = None) -> Iterator[Page]:
-        """GET /oauth/installedLocations, token of company. Scopes: oauth.readonly."""
+    def get_installed_location_pages(self, *, skip: Text | None = None, limit: Text | None = None, query: Text | None = None, isInstalled: bool | None = None, companyId: Text | None = None, appId: Text | None = None, versionId: Text | None = None, onTrial: bool | None = None, planId: Text | None = None, locationId: Text | None = None) -> Iterator[Page]:
+        """GET /oauth/installedLocations, token of company. Scopes: oauth.readonly.
+
+        Documented as required: appId.
+        """
         return self._api.pages("oauth.get-installed-location", {"skip": skip, "limit": limit, "query": query, "isInstalled": isInstalled, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
 
-    def get_location_access_token(self, *, body: GetLocationAccessTokenBody | Json) -> Result:
-        """POST /oauth/locationToken, token of company. Scopes: oauth.write."""
+    def get_location_access_token(self, *, body: GetLocationAccessTokenBody | Json | None = None) -> Result:
+        """POST /oauth/locationToken, token of company. Scopes: oauth.write.
+
+        Documented as required: locationId.
+        """
         return self._api.call("oauth.get-location-access-token", {}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -13,32 +13,35 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateCustomObjectSchemaBody(TypedDict, total=False):
     description: str
-    key: Required[str]
-    labels: Required[dict[str, Any]]
-    locationId: Required[str]
-    primaryDisplayPropertyDetails: Required[dict[str, Any]]
+    key: str
+    labels: dict[str, Any]
+    locationId: str
+    primaryDisplayPropertyDetails: dict[str, Any]
 
 
 class SearchObjectRecordsBody(TypedDict, total=False):
     locationId: str
-    page: Required[float]
-    pageLimit: Required[float]
-    query: Required[str]
-    searchAfter: Required[list[Any]]
+    page: float
+    pageLimit: float
+    query: str
+    searchAfter: list[Any]
 
 
 class UpdateCustomObjectBody(TypedDict, total=False):
     description: str
     labels: dict[str, Any]
     locationId: str
-    searchableProperties: Required[list[Any]]
+    searchableProperties: list[Any]
 
 
 class Objects(Group):
     __slots__ = ()
 
-    def create_custom_object_schema(self, *, body: CreateCustomObjectSchemaBody | Json) -> Result:
-        """POST /objects/, token of company. Scopes: objects/schema.write."""
+    def create_custom_object_schema(self, *, body: CreateCustomObjectSchemaBody | Json | None = None) -> Result:
+        """POST /objects/, token of company. Scopes: objects/schema.write.
+
+        Documented as required: key, labels, locationId, primaryDisplayPropertyDetails.
+        """
         return self._api.call("objects.create-custom-object-schema", {}, body)
 
     def create_object_record(self, *, schemaKey: Text, body: Json | None = None) -> Result:
@@ -61,16 +64,25 @@ class Objects(Group):
         """GET /objects/{schemaKey}/records/{id}, token of location."""
         return self._api.call("objects.get-record-by-id", {"schemaKey": schemaKey, "id": id})
 
-    def search_object_records(self, *, schemaKey: Text, body: SearchObjectRecordsBody | Json) -> Result:
-        """POST /objects/{schemaKey}/records/search, token of location. Scopes: objects/record.readonly."""
+    def search_object_records(self, *, schemaKey: Text, body: SearchObjectRecordsBody | Json | None = None) -> Result:
+        """POST /objects/{schemaKey}/records/search, token of location. Scopes: objects/record.readonly.
+
+        Documented as required: page, pageLimit, query, searchAfter.
+        """
         return self._api.call("objects.search-object-records", {"schemaKey": schemaKey}, body)
 
-    def search_object_records_pages(self, *, schemaKey: Text, body: SearchObjectRecordsBody | Json) -> Iterator[Page]:
-        """POST /objects/{schemaKey}/records/search, token of location. Scopes: objects/record.readonly."""
+    def search_object_records_pages(self, *, schemaKey: Text, body: SearchObjectRecordsBody | Json | None = None) -> Iterator[Page]:
+        """POST /objects/{schemaKey}/records/search, token of location. Scopes: objects/record.readonly.
+
+        Documented as required: page, pageLimit, query, searchAfter.
+        """
         return self._api.pages("objects.search-object-records", {"schemaKey": schemaKey}, body)
 
-    def update_custom_object(self, *, key: Text, body: UpdateCustomObjectBody | Json) -> Result:
-        """PUT /objects/{key}, token of location. Scopes: objects/schema.write."""
+    def update_custom_object(self, *, key: Text, body: UpdateCustomObjectBody | Json | None = None) -> Result:
+        """PUT /objects/{key}, token of location. Scopes: objects/schema.write.
+
+        Documented as required: searchableProperties.
+        """
         return self._api.call("objects.update-custom-object", {"key": key}, body)
 
     def update_object_record(self, *, schemaKey: Text, id: Text, locationId: Text | None = None, body: Json | None = None) -> Result:

@@ -13,10 +13,10 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class UpsertOpportunityBody(TypedDict, total=False):
     assignedTo: str
-    followers: Required[list[Any]]
-    followersActionType: Required[str]
+    followers: list[Any]
+    followersActionType: str
     id: str
-    isRemoveAllFollowers: Required[bool]
+    isRemoveAllFollowers: bool
     locationId: str
     lostReasonId: str
     monetaryValue: dict[str, Any]
@@ -27,32 +27,32 @@ class UpsertOpportunityBody(TypedDict, total=False):
 
 
 class AddFollowersOpportunityBody(TypedDict, total=False):
-    followers: Required[list[Any]]
+    followers: list[Any]
 
 
 class CreateOpportunityBody(TypedDict, total=False):
     assignedTo: str
-    contactId: Required[str]
+    contactId: str
     customFields: list[Any]
     locationId: str
     monetaryValue: float
-    name: Required[str]
-    pipelineId: Required[str]
+    name: str
+    pipelineId: str
     pipelineStageId: str
-    status: Required[str]
+    status: str
 
 
 class RemoveFollowersOpportunityBody(TypedDict, total=False):
-    followers: Required[list[Any]]
+    followers: list[Any]
 
 
 class SearchOpportunitiesAdvancedBody(TypedDict, total=False):
-    additionalDetails: Required[dict[str, Any]]
-    limit: Required[float]
+    additionalDetails: dict[str, Any]
+    limit: float
     locationId: str
-    page: Required[float]
-    query: Required[str]
-    searchAfter: Required[list[Any]]
+    page: float
+    query: str
+    searchAfter: list[Any]
 
 
 class UpdateOpportunityBody(TypedDict, total=False):
@@ -67,22 +67,31 @@ class UpdateOpportunityBody(TypedDict, total=False):
 
 class UpdateOpportunityStatusBody(TypedDict, total=False):
     lostReasonId: str
-    status: Required[str]
+    status: str
 
 
 class Opportunities(Group):
     __slots__ = ()
 
     def upsert_opportunity(self, *, body: UpsertOpportunityBody | Json) -> Result:
-        """POST /opportunities/upsert, token of location. Scopes: opportunities.write."""
+        """POST /opportunities/upsert, token of location. Scopes: opportunities.write.
+
+        Documented as required: followers, followersActionType, isRemoveAllFollowers.
+        """
         return self._api.call("opportunities.Upsert-opportunity", {}, body)
 
-    def add_followers_opportunity(self, *, id: Text, body: AddFollowersOpportunityBody | Json) -> Result:
-        """POST /opportunities/{id}/followers, token of location. Scopes: opportunities.write."""
+    def add_followers_opportunity(self, *, id: Text, body: AddFollowersOpportunityBody | Json | None = None) -> Result:
+        """POST /opportunities/{id}/followers, token of location. Scopes: opportunities.write.
+
+        Documented as required: followers.
+        """
         return self._api.call("opportunities.add-followers-opportunity", {"id": id}, body)
 
-    def create_opportunity(self, *, body: CreateOpportunityBody | Json) -> Result:
-        """POST /opportunities/, token of location. Scopes: opportunities.write."""
+    def create_opportunity(self, *, body: CreateOpportunityBody | Json | None = None) -> Result:
+        """POST /opportunities/, token of location. Scopes: opportunities.write.
+
+        Documented as required: contactId, name, pipelineId, status.
+        """
         return self._api.call("opportunities.create-opportunity", {}, body)
 
     def delete_opportunity(self, *, id: Text) -> Result:
@@ -105,16 +114,25 @@ class Opportunities(Group):
         """GET /opportunities/pipelines, token of location. Scopes: opportunities.readonly."""
         return self._api.call("opportunities.get-pipelines", {"locationId": locationId})
 
-    def remove_followers_opportunity(self, *, id: Text, isRemoveAllFollowers: bool | None = None, body: RemoveFollowersOpportunityBody | Json) -> Result:
-        """DELETE /opportunities/{id}/followers, token of location. Scopes: opportunities.write."""
+    def remove_followers_opportunity(self, *, id: Text, isRemoveAllFollowers: bool | None = None, body: RemoveFollowersOpportunityBody | Json | None = None) -> Result:
+        """DELETE /opportunities/{id}/followers, token of location. Scopes: opportunities.write.
+
+        Documented as required: followers.
+        """
         return self._api.call("opportunities.remove-followers-opportunity", {"id": id, "isRemoveAllFollowers": isRemoveAllFollowers}, body)
 
-    def search_opportunities_advanced(self, *, body: SearchOpportunitiesAdvancedBody | Json) -> Result:
-        """POST /opportunities/search, token of location. Scopes: opportunities.readonly."""
+    def search_opportunities_advanced(self, *, body: SearchOpportunitiesAdvancedBody | Json | None = None) -> Result:
+        """POST /opportunities/search, token of location. Scopes: opportunities.readonly.
+
+        Documented as required: additionalDetails, limit, page, query, searchAfter.
+        """
         return self._api.call("opportunities.search-opportunities-advanced", {}, body)
 
-    def search_opportunities_advanced_pages(self, *, body: SearchOpportunitiesAdvancedBody | Json) -> Iterator[Page]:
-        """POST /opportunities/search, token of location. Scopes: opportunities.readonly."""
+    def search_opportunities_advanced_pages(self, *, body: SearchOpportunitiesAdvancedBody | Json | None = None) -> Iterator[Page]:
+        """POST /opportunities/search, token of location. Scopes: opportunities.readonly.
+
+        Documented as required: additionalDetails, limit, page, query, searchAfter.
+        """
         return self._api.pages("opportunities.search-opportunities-advanced", {}, body)
 
     def search_opportunity(self, *, q: Text | None = None, location_id: Text | None = None, pipeline_id: Text | None = None, pipeline_stage_id: Text | None = None, contact_id: Text | None = None, status: Literal["open", "won", "lost", "abandoned", "all"] | None = None, assigned_to: Text | None = None, campaignId: Text | None = None, id: Text | None = None, order: Text | None = None, endDate: Text | None = None, startAfter: Text | None = None, startAfterId: Text | None = None, date: Text | None = None, country: Text | None = None, page: float | None = None, limit: float | None = None, getTasks: bool | None = None, getNotes: bool | None = None, getCalendarEvents: bool | None = None) -> Result:
@@ -129,6 +147,9 @@ class Opportunities(Group):
         """PUT /opportunities/{id}, token of location. Scopes: opportunities.write."""
         return self._api.call("opportunities.update-opportunity", {"id": id}, body)
 
-    def update_opportunity_status(self, *, id: Text, body: UpdateOpportunityStatusBody | Json) -> Result:
-        """PUT /opportunities/{id}/status, token of location. Scopes: opportunities.write."""
+    def update_opportunity_status(self, *, id: Text, body: UpdateOpportunityStatusBody | Json | None = None) -> Result:
+        """PUT /opportunities/{id}/status, token of location. Scopes: opportunities.write.
+
+        Documented as required: status.
+        """
         return self._api.call("opportunities.update-opportunity-status", {"id": id}, body)

@@ -5,15 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateConfigBody(TypedDict, total=False):
-    live: Required[dict[str, Any]]
-    test: Required[dict[str, Any]]
+    live: dict[str, Any]
+    test: dict[str, Any]
 
 
 class CreateCouponBody(TypedDict, total=False):
@@ -21,58 +21,58 @@ class CreateCouponBody(TypedDict, total=False):
     altType: str
     applyToFuturePayments: bool
     applyToFuturePaymentsConfig: dict[str, Any]
-    code: Required[str]
-    discountType: Required[str]
-    discountValue: Required[float]
+    code: str
+    discountType: str
+    discountValue: float
     endDate: str
     limitPerCustomer: bool
-    name: Required[str]
+    name: str
     productIds: list[Any]
-    startDate: Required[str]
+    startDate: str
     usageLimit: float
 
 
 class CreateIntegrationBody(TypedDict, total=False):
-    description: Required[str]
-    imageUrl: Required[str]
-    name: Required[str]
-    paymentsUrl: Required[str]
-    queryUrl: Required[str]
-    supportsSubscriptionSchedule: Required[bool]
+    description: str
+    imageUrl: str
+    name: str
+    paymentsUrl: str
+    queryUrl: str
+    supportsSubscriptionSchedule: bool
 
 
 class CreateIntegrationProviderBody(TypedDict, total=False):
     altId: str
     altType: str
-    description: Required[str]
-    imageUrl: Required[str]
-    provider: Required[str]
-    title: Required[str]
-    uniqueName: Required[str]
+    description: str
+    imageUrl: str
+    provider: str
+    title: str
+    uniqueName: str
 
 
 class CreateOrderFulfillmentBody(TypedDict, total=False):
     altId: str
     altType: str
-    items: Required[list[Any]]
-    notifyCustomer: Required[bool]
-    trackings: Required[list[Any]]
+    items: list[Any]
+    notifyCustomer: bool
+    trackings: list[Any]
 
 
 class CustomProviderMarketplaceAppUpdateCapabilitiesBody(TypedDict, total=False):
     companyId: str
     locationId: str
-    supportsSubscriptionSchedules: Required[bool]
+    supportsSubscriptionSchedules: bool
 
 
 class DeleteCouponBody(TypedDict, total=False):
     altId: str
     altType: str
-    id: Required[str]
+    id: str
 
 
 class DisconnectConfigBody(TypedDict, total=False):
-    liveMode: Required[bool]
+    liveMode: bool
 
 
 class RecordOrderPaymentBody(TypedDict, total=False):
@@ -83,7 +83,7 @@ class RecordOrderPaymentBody(TypedDict, total=False):
     cheque: dict[str, Any]
     isPartialPayment: bool
     meta: dict[str, Any]
-    mode: Required[str]
+    mode: str
     notes: str
 
 
@@ -92,63 +92,90 @@ class UpdateCouponBody(TypedDict, total=False):
     altType: str
     applyToFuturePayments: bool
     applyToFuturePaymentsConfig: dict[str, Any]
-    code: Required[str]
-    discountType: Required[str]
-    discountValue: Required[float]
+    code: str
+    discountType: str
+    discountValue: float
     endDate: str
-    id: Required[str]
+    id: str
     limitPerCustomer: bool
-    name: Required[str]
+    name: str
     productIds: list[Any]
-    startDate: Required[str]
+    startDate: str
     usageLimit: float
 
 
 class Payments(Group):
     __slots__ = ()
 
-    def create_config(self, *, locationId: Text | None = None, body: CreateConfigBody | Json) -> Result:
-        """POST /payments/custom-provider/connect, token of location. Scopes: payments/custom-provider.write."""
+    def create_config(self, *, locationId: Text | None = None, body: CreateConfigBody | Json | None = None) -> Result:
+        """POST /payments/custom-provider/connect, token of location. Scopes: payments/custom-provider.write.
+
+        Documented as required: live, test.
+        """
         return self._api.call("payments.create-config", {"locationId": locationId}, body)
 
-    def create_coupon(self, *, body: CreateCouponBody | Json) -> Result:
-        """POST /payments/coupon, token of location. Scopes: payments/coupons.write."""
+    def create_coupon(self, *, body: CreateCouponBody | Json | None = None) -> Result:
+        """POST /payments/coupon, token of location. Scopes: payments/coupons.write.
+
+        Documented as required: code, discountType, discountValue, name, startDate.
+        """
         return self._api.call("payments.create-coupon", {}, body)
 
-    def create_integration(self, *, locationId: Text | None = None, body: CreateIntegrationBody | Json) -> Result:
-        """POST /payments/custom-provider/provider, token of location. Scopes: payments/custom-provider.write."""
+    def create_integration(self, *, locationId: Text | None = None, body: CreateIntegrationBody | Json | None = None) -> Result:
+        """POST /payments/custom-provider/provider, token of location. Scopes: payments/custom-provider.write.
+
+        Documented as required: description, imageUrl, name, paymentsUrl, queryUrl, supportsSubscriptionSchedule.
+        """
         return self._api.call("payments.create-integration", {"locationId": locationId}, body)
 
-    def create_integration_provider(self, *, body: CreateIntegrationProviderBody | Json) -> Result:
-        """POST /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.write."""
+    def create_integration_provider(self, *, body: CreateIntegrationProviderBody | Json | None = None) -> Result:
+        """POST /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.write.
+
+        Documented as required: description, imageUrl, provider, title, uniqueName.
+        """
         return self._api.call("payments.create-integration-provider", {}, body)
 
-    def create_order_fulfillment(self, *, orderId: Text, body: CreateOrderFulfillmentBody | Json) -> Result:
-        """POST /payments/orders/{orderId}/fulfillments, token of location. Scopes: payments/orders.write."""
+    def create_order_fulfillment(self, *, orderId: Text, body: CreateOrderFulfillmentBody | Json | None = None) -> Result:
+        """POST /payments/orders/{orderId}/fulfillments, token of location. Scopes: payments/orders.write.
+
+        Documented as required: items, notifyCustomer, trackings.
+        """
         return self._api.call("payments.create-order-fulfillment", {"orderId": orderId}, body)
 
-    def custom_provider_marketplace_app_update_capabilities(self, *, body: CustomProviderMarketplaceAppUpdateCapabilitiesBody | Json) -> Result:
-        """PUT /payments/custom-provider/capabilities, token of location. Scopes: payments/custom-provider.write."""
+    def custom_provider_marketplace_app_update_capabilities(self, *, body: CustomProviderMarketplaceAppUpdateCapabilitiesBody | Json | None = None) -> Result:
+        """PUT /payments/custom-provider/capabilities, token of location. Scopes: payments/custom-provider.write.
+
+        Documented as required: supportsSubscriptionSchedules.
+        """
         return self._api.call("payments.custom-provider-marketplace-app-update-capabilities", {}, body)
 
-    def delete_coupon(self, *, body: DeleteCouponBody | Json) -> Result:
-        """DELETE /payments/coupon, token of location. Scopes: payments/coupons.write."""
+    def delete_coupon(self, *, body: DeleteCouponBody | Json | None = None) -> Result:
+        """DELETE /payments/coupon, token of location. Scopes: payments/coupons.write.
+
+        Documented as required: id.
+        """
         return self._api.call("payments.delete-coupon", {}, body)
 
     def delete_integration(self, *, locationId: Text | None = None) -> Result:
         """DELETE /payments/custom-provider/provider, token of location. Scopes: payments/custom-provider.write."""
         return self._api.call("payments.delete-integration", {"locationId": locationId})
 
-    def disconnect_config(self, *, locationId: Text | None = None, body: DisconnectConfigBody | Json) -> Result:
-        """POST /payments/custom-provider/disconnect, token of location. Scopes: payments/custom-provider.write."""
+    def disconnect_config(self, *, locationId: Text | None = None, body: DisconnectConfigBody | Json | None = None) -> Result:
+        """POST /payments/custom-provider/disconnect, token of location. Scopes: payments/custom-provider.write.
+
+        Documented as required: liveMode.
+        """
         return self._api.call("payments.disconnect-config", {"locationId": locationId}, body)
 
     def fetch_config(self, *, locationId: Text | None = None) -> Result:
         """GET /payments/custom-provider/connect, token of location. Scopes: payments/custom-provider.readonly."""
         return self._api.call("payments.fetch-config", {"locationId": locationId})
 
-    def get_coupon(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, id: Text, code: Text) -> Result:
-        """GET /payments/coupon, token of location. Scopes: payments/coupons.readonly."""
+    def get_coupon(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, id: Text | None = None, code: Text | None = None) -> Result:
+        """GET /payments/coupon, token of location. Scopes: payments/coupons.readonly.
+
+        Documented as required: id, code.
+        """
         return self._api.call("payments.get-coupon", {"altId": altId, "altType": altType, "id": id, "code": code})
 
     def get_order_by_id(self, *, orderId: Text, locationId: Text | None = None, altId: Text | None = None) -> Result:
@@ -211,10 +238,16 @@ class Payments(Group):
         """GET /payments/transactions, token of location. Scopes: payments/transactions.readonly."""
         return self._api.pages("payments.list-transactions", {"locationId": locationId, "altId": altId, "altType": altType, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "entitySourceSubType": entitySourceSubType, "search": search, "subscriptionId": subscriptionId, "entityId": entityId, "contactId": contactId, "limit": limit, "offset": offset})
 
-    def record_order_payment(self, *, orderId: Text, body: RecordOrderPaymentBody | Json) -> Result:
-        """POST /payments/orders/{orderId}/record-payment, token of location. Scopes: payments/orders.collectPayment."""
+    def record_order_payment(self, *, orderId: Text, body: RecordOrderPaymentBody | Json | None = None) -> Result:
+        """POST /payments/orders/{orderId}/record-payment, token of location. Scopes: payments/orders.collectPayment.
+
+        Documented as required: mode.
+        """
         return self._api.call("payments.record-order-payment", {"orderId": orderId}, body)
 
-    def update_coupon(self, *, body: UpdateCouponBody | Json) -> Result:
-        """PUT /payments/coupon, token of location. Scopes: payments/coupons.write."""
+    def update_coupon(self, *, body: UpdateCouponBody | Json | None = None) -> Result:
+        """PUT /payments/coupon, token of location. Scopes: payments/coupons.write.
+
+        Documented as required: code, discountType, discountValue, id, name, startDate.
+        """
         return self._api.call("payments.update-coupon", {}, body)

@@ -34,8 +34,11 @@ class PhoneSystem(Group):
         """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
         return self._api.pages("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool})
 
-    def available_numbers(self, *, locationId: Text | None = None, countryCode: Text, numberTypes: Text | None = None, firstPart: Text | None = None, lastPart: Text | None = None, anywhere: Text | None = None, smsEnabled: bool | None = None, mmsEnabled: bool | None = None, voiceEnabled: bool | None = None) -> Result:
-        """GET /phone-system/numbers/location/{locationId}/available, token of location. Scopes: phonenumbers.read."""
+    def available_numbers(self, *, locationId: Text | None = None, countryCode: Text | None = None, numberTypes: Text | None = None, firstPart: Text | None = None, lastPart: Text | None = None, anywhere: Text | None = None, smsEnabled: bool | None = None, mmsEnabled: bool | None = None, voiceEnabled: bool | None = None) -> Result:
+        """GET /phone-system/numbers/location/{locationId}/available, token of location. Scopes: phonenumbers.read.
+
+        Documented as required: countryCode.
+        """
         return self._api.call("phone-system.available-numbers", {"locationId": locationId, "countryCode": countryCode, "numberTypes": numberTypes, "firstPart": firstPart, "lastPart": lastPart, "anywhere": anywhere, "smsEnabled": smsEnabled, "mmsEnabled": mmsEnabled, "voiceEnabled": voiceEnabled})
 
     def get_number_pool_list(self, *, locationId: Text | None = None) -> Result:

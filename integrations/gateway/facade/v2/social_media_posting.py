@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Part, Text
@@ -24,7 +24,7 @@ class AttachInstagramPageGroupBody(TypedDict, total=False):
     companyId: str
     name: str
     originId: str
-    pageId: Required[str]
+    pageId: str
 
 
 class AttachLinkedinPageProfileBody(TypedDict, total=False):
@@ -61,7 +61,7 @@ class BulkDeleteSocialPlannerPostsBody(TypedDict, total=False):
 
 
 class CreatePostBody(TypedDict, total=False):
-    accountIds: Required[list[Any]]
+    accountIds: list[Any]
     categoryId: str
     createdBy: str
     followUpComment: str
@@ -75,8 +75,8 @@ class CreatePostBody(TypedDict, total=False):
     summary: str
     tags: list[Any]
     tiktokPostDetails: dict[str, Any]
-    type: Required[dict[str, Any]]
-    userId: Required[str]
+    type: dict[str, Any]
+    userId: str
 
 
 class EditPostBody(TypedDict, total=False):
@@ -94,36 +94,36 @@ class EditPostBody(TypedDict, total=False):
     summary: str
     tags: list[Any]
     tiktokPostDetails: dict[str, Any]
-    type: Required[dict[str, Any]]
+    type: dict[str, Any]
     userId: str
 
 
 class GetPostsBody(TypedDict, total=False):
     accounts: str
-    fromDate: Required[str]
-    includeUsers: Required[str]
-    limit: Required[str]
+    fromDate: str
+    includeUsers: str
+    limit: str
     postType: dict[str, Any]
-    skip: Required[str]
-    toDate: Required[str]
+    skip: str
+    toDate: str
     type: str
 
 
 class GetSocialMediaStatisticsBody(TypedDict, total=False):
     platforms: list[Any]
-    profileIds: Required[list[Any]]
+    profileIds: list[Any]
 
 
 class GetTagsByIdsBody(TypedDict, total=False):
-    tagIds: Required[list[Any]]
+    tagIds: list[Any]
 
 
 class SetAccountsBody(TypedDict, total=False):
-    accountIds: Required[list[Any]]
+    accountIds: list[Any]
     approver: str
-    fileName: Required[str]
-    filePath: Required[str]
-    rowsCount: Required[float]
+    fileName: str
+    filePath: str
+    rowsCount: float
     userId: str
 
 
@@ -148,8 +148,11 @@ class SocialMediaPosting(Group):
         """POST /social-media-posting/oauth/{locationId}/facebook/accounts/{accountId}, token of location."""
         return self._api.call("social-media-posting.attach-facebook-page-group", {"locationId": locationId, "accountId": accountId}, body)
 
-    def attach_instagram_page_group(self, *, locationId: Text | None = None, accountId: Text, body: AttachInstagramPageGroupBody | Json) -> Result:
-        """POST /social-media-posting/oauth/{locationId}/instagram/accounts/{accountId}, token of location."""
+    def attach_instagram_page_group(self, *, locationId: Text | None = None, accountId: Text, body: AttachInstagramPageGroupBody | Json | None = None) -> Result:
+        """POST /social-media-posting/oauth/{locationId}/instagram/accounts/{accountId}, token of location.
+
+        Documented as required: pageId.
+        """
         return self._api.call("social-media-posting.attach-instagram-page-group", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_linkedin_page_profile(self, *, locationId: Text | None = None, accountId: Text, body: AttachLinkedinPageProfileBody | Json | None = None) -> Result:
@@ -168,8 +171,11 @@ class SocialMediaPosting(Group):
         """POST /social-media-posting/{locationId}/posts/bulk-delete, token of any."""
         return self._api.call("social-media-posting.bulk-delete-social-planner-posts", {"locationId": locationId}, body)
 
-    def create_post(self, *, locationId: Text | None = None, body: CreatePostBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/posts, token of location. Scopes: socialplanner/post.write."""
+    def create_post(self, *, locationId: Text | None = None, body: CreatePostBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/posts, token of location. Scopes: socialplanner/post.write.
+
+        Documented as required: accountIds, type, userId.
+        """
         return self._api.call("social-media-posting.create-post", {"locationId": locationId}, body)
 
     def delete_account(self, *, locationId: Text | None = None, id: Text, companyId: Text | None = None, userId: Text | None = None) -> Result:
@@ -188,8 +194,11 @@ class SocialMediaPosting(Group):
         """DELETE /social-media-posting/{locationId}/posts/{id}, token of location."""
         return self._api.call("social-media-posting.delete-post", {"locationId": locationId, "id": id})
 
-    def edit_post(self, *, locationId: Text | None = None, id: Text, body: EditPostBody | Json) -> Result:
-        """PUT /social-media-posting/{locationId}/posts/{id}, token of location."""
+    def edit_post(self, *, locationId: Text | None = None, id: Text, body: EditPostBody | Json | None = None) -> Result:
+        """PUT /social-media-posting/{locationId}/posts/{id}, token of location.
+
+        Documented as required: type.
+        """
         return self._api.call("social-media-posting.edit-post", {"locationId": locationId, "id": id}, body)
 
     def get_account(self, *, locationId: Text | None = None) -> Result:
@@ -236,20 +245,32 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/{locationId}/posts/{id}, token of location."""
         return self._api.call("social-media-posting.get-post", {"locationId": locationId, "id": id})
 
-    def get_posts(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
+    def get_posts(self, *, locationId: Text | None = None, body: GetPostsBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly.
+
+        Documented as required: fromDate, includeUsers, limit, skip, toDate.
+        """
         return self._api.call("social-media-posting.get-posts", {"locationId": locationId}, body)
 
-    def get_posts_pages(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Iterator[Page]:
-        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
+    def get_posts_pages(self, *, locationId: Text | None = None, body: GetPostsBody | Json | None = None) -> Iterator[Page]:
+        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly.
+
+        Documented as required: fromDate, includeUsers, limit, skip, toDate.
+        """
         return self._api.pages("social-media-posting.get-posts", {"locationId": locationId}, body)
 
-    def get_social_media_statistics(self, *, locationId: Text | None = None, body: GetSocialMediaStatisticsBody | Json) -> Result:
-        """POST /social-media-posting/statistics, token of any."""
+    def get_social_media_statistics(self, *, locationId: Text | None = None, body: GetSocialMediaStatisticsBody | Json | None = None) -> Result:
+        """POST /social-media-posting/statistics, token of any.
+
+        Documented as required: profileIds.
+        """
         return self._api.call("social-media-posting.get-social-media-statistics", {"locationId": locationId}, body)
 
-    def get_tags_by_ids(self, *, locationId: Text | None = None, body: GetTagsByIdsBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/tags/details, token of location."""
+    def get_tags_by_ids(self, *, locationId: Text | None = None, body: GetTagsByIdsBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/tags/details, token of location.
+
+        Documented as required: tagIds.
+        """
         return self._api.call("social-media-posting.get-tags-by-ids", {"locationId": locationId}, body)
 
     def get_tags_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
@@ -280,8 +301,11 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/{locationId}/csv, token of location."""
         return self._api.pages("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
 
-    def set_accounts(self, *, locationId: Text | None = None, body: SetAccountsBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write."""
+    def set_accounts(self, *, locationId: Text | None = None, body: SetAccountsBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write.
+
+        Documented as required: accountIds, fileName, filePath, rowsCount.
+        """
         return self._api.call("social-media-posting.set-accounts", {"locationId": locationId}, body)
 
     def set_google_locations(self, *, locationId: Text | None = None, accountId: Text, body: SetGoogleLocationsBody | Json | None = None) -> Result:
@@ -292,32 +316,53 @@ class SocialMediaPosting(Group):
         """PATCH /social-media-posting/{locationId}/csv/{id}, token of location."""
         return self._api.call("social-media-posting.start-csv-finalize", {"locationId": locationId, "id": id}, body)
 
-    def start_facebook_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/facebook/start, token of location."""
+    def start_facebook_oauth(self, *, locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
+        """GET /social-media-posting/oauth/facebook/start, token of location.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-media-posting.start-facebook-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
-    def start_google_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/google/start, token of location. Scopes: socialplanner/oauth.readonly."""
+    def start_google_oauth(self, *, locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
+        """GET /social-media-posting/oauth/google/start, token of location. Scopes: socialplanner/oauth.readonly.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-media-posting.start-google-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
-    def start_instagram_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/instagram/start, token of location. Scopes: socialplanner/oauth.readonly."""
+    def start_instagram_oauth(self, *, locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
+        """GET /social-media-posting/oauth/instagram/start, token of location. Scopes: socialplanner/oauth.readonly.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-media-posting.start-instagram-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
-    def start_linkedin_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/linkedin/start, token of location."""
+    def start_linkedin_oauth(self, *, locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
+        """GET /social-media-posting/oauth/linkedin/start, token of location.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-media-posting.start-linkedin-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
-    def start_tiktok_business_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/tiktok-business/start, token of location. Scopes: socialplanner/oauth.readonly."""
+    def start_tiktok_business_oauth(self, *, locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
+        """GET /social-media-posting/oauth/tiktok-business/start, token of location. Scopes: socialplanner/oauth.readonly.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-media-posting.start-tiktok-business-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
-    def start_tiktok_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/tiktok/start, token of location. Scopes: socialplanner/oauth.readonly."""
+    def start_tiktok_oauth(self, *, locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
+        """GET /social-media-posting/oauth/tiktok/start, token of location. Scopes: socialplanner/oauth.readonly.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-media-posting.start-tiktok-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
-    def start_twitter_oauth(self, *, locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/twitter/start, token of location. Scopes: socialplanner/oauth.readonly. Deprecated."""
+    def start_twitter_oauth(self, *, locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
+        """GET /social-media-posting/oauth/twitter/start, token of location. Scopes: socialplanner/oauth.readonly. Deprecated.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-media-posting.start-twitter-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def upload_csv(self, *, locationId: Text | None = None, body: UploadCsvBody | Json | None = None) -> Result:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -15,38 +15,38 @@ class CreateShippingCarrierBody(TypedDict, total=False):
     allowsMultipleServiceSelection: bool
     altId: str
     altType: str
-    callbackUrl: Required[str]
-    name: Required[str]
+    callbackUrl: str
+    name: str
     services: list[Any]
 
 
 class CreateShippingRateBody(TypedDict, total=False):
     altId: str
     altType: str
-    amount: Required[float]
-    conditionType: Required[str]
-    currency: Required[str]
+    amount: float
+    conditionType: str
+    currency: str
     description: str
     isCarrierRate: bool
-    maxCondition: Required[float]
-    minCondition: Required[float]
-    name: Required[str]
+    maxCondition: float
+    minCondition: float
+    name: str
     percentageOfRateFee: float
-    shippingCarrierId: Required[str]
+    shippingCarrierId: str
     shippingCarrierServices: list[Any]
 
 
 class CreateShippingZoneBody(TypedDict, total=False):
     altId: str
     altType: str
-    countries: Required[list[Any]]
-    name: Required[str]
+    countries: list[Any]
+    name: str
 
 
 class CreateStoreSettingBody(TypedDict, total=False):
     altId: str
     altType: str
-    shippingOrigin: Required[dict[str, Any]]
+    shippingOrigin: dict[str, Any]
     storeOrderFulfillmentNotification: dict[str, Any]
     storeOrderNotification: dict[str, Any]
 
@@ -56,12 +56,12 @@ class GetAvailableShippingZonesBody(TypedDict, total=False):
     altId: str
     altType: str
     amountAvailable: str
-    country: Required[str]
+    country: str
     couponCode: str
-    products: Required[list[Any]]
-    source: Required[dict[str, Any]]
-    totalOrderAmount: Required[float]
-    totalOrderWeight: Required[float]
+    products: list[Any]
+    source: dict[str, Any]
+    totalOrderAmount: float
+    totalOrderWeight: float
     weightAvailable: bool
 
 
@@ -100,20 +100,32 @@ class UpdateShippingZoneBody(TypedDict, total=False):
 class Store(Group):
     __slots__ = ()
 
-    def create_shipping_carrier(self, *, body: CreateShippingCarrierBody | Json) -> Result:
-        """POST /store/shipping-carrier, token of location."""
+    def create_shipping_carrier(self, *, body: CreateShippingCarrierBody | Json | None = None) -> Result:
+        """POST /store/shipping-carrier, token of location.
+
+        Documented as required: callbackUrl, name.
+        """
         return self._api.call("store.create-shipping-carrier", {}, body)
 
-    def create_shipping_rate(self, *, shippingZoneId: Text, body: CreateShippingRateBody | Json) -> Result:
-        """POST /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location."""
+    def create_shipping_rate(self, *, shippingZoneId: Text, body: CreateShippingRateBody | Json | None = None) -> Result:
+        """POST /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location.
+
+        Documented as required: amount, conditionType, currency, maxCondition, minCondition, name, shippingCarrierId.
+        """
         return self._api.call("store.create-shipping-rate", {"shippingZoneId": shippingZoneId}, body)
 
-    def create_shipping_zone(self, *, body: CreateShippingZoneBody | Json) -> Result:
-        """POST /store/shipping-zone, token of location."""
+    def create_shipping_zone(self, *, body: CreateShippingZoneBody | Json | None = None) -> Result:
+        """POST /store/shipping-zone, token of location.
+
+        Documented as required: countries, name.
+        """
         return self._api.call("store.create-shipping-zone", {}, body)
 
-    def create_store_setting(self, *, body: CreateStoreSettingBody | Json) -> Result:
-        """POST /store/store-setting, token of location."""
+    def create_store_setting(self, *, body: CreateStoreSettingBody | Json | None = None) -> Result:
+        """POST /store/store-setting, token of location.
+
+        Documented as required: shippingOrigin.
+        """
         return self._api.call("store.create-store-setting", {}, body)
 
     def delete_shipping_carrier(self, *, shippingCarrierId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
@@ -128,8 +140,11 @@ class Store(Group):
         """DELETE /store/shipping-zone/{shippingZoneId}, token of location."""
         return self._api.call("store.delete-shipping-zone", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType})
 
-    def get_available_shipping_zones(self, *, body: GetAvailableShippingZonesBody | Json) -> Result:
-        """POST /store/shipping-zone/shipping-rates, token of any."""
+    def get_available_shipping_zones(self, *, body: GetAvailableShippingZonesBody | Json | None = None) -> Result:
+        """POST /store/shipping-zone/shipping-rates, token of any.
+
+        Documented as required: country, products, source, totalOrderAmount, totalOrderWeight.
+        """
         return self._api.call("store.get-available-shipping-zones", {}, body)
 
     def get_shipping_carriers(self, *, shippingCarrierId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:

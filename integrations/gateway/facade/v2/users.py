@@ -5,34 +5,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateUserBody(TypedDict, total=False):
-    companyId: Required[str]
-    email: Required[str]
-    firstName: Required[str]
-    lastName: Required[str]
-    locationIds: Required[list[Any]]
-    password: Required[str]
+    companyId: str
+    email: str
+    firstName: str
+    lastName: str
+    locationIds: list[Any]
+    password: str
     permissions: dict[str, Any]
     phone: str
     platformLanguage: str
     profilePhoto: str
-    role: Required[str]
+    role: str
     scopes: list[Any]
     scopesAssignedToOnly: list[Any]
     twilioPhone: dict[str, Any]
-    type: Required[str]
+    type: str
 
 
 class FilterUsersByEmailBody(TypedDict, total=False):
     companyId: str
     deleted: bool
-    emails: Required[str]
+    emails: str
     limit: str
     projection: str
     skip: str
@@ -59,20 +59,29 @@ class UpdateUserBody(TypedDict, total=False):
 class Users(Group):
     __slots__ = ()
 
-    def create_user(self, *, body: CreateUserBody | Json) -> Result:
-        """POST /users/, token of company or location. Scopes: users.write."""
+    def create_user(self, *, body: CreateUserBody | Json | None = None) -> Result:
+        """POST /users/, token of company or location. Scopes: users.write.
+
+        Documented as required: companyId, email, firstName, lastName, locationIds, password, role, type.
+        """
         return self._api.call("users.create-user", {}, body)
 
     def delete_user(self, *, userId: Text) -> Result:
         """DELETE /users/{userId}, token of company or location. Scopes: users.write."""
         return self._api.call("users.delete-user", {"userId": userId})
 
-    def filter_users_by_email(self, *, body: FilterUsersByEmailBody | Json) -> Result:
-        """POST /users/search/filter-by-email, token of company. Scopes: users.readonly."""
+    def filter_users_by_email(self, *, body: FilterUsersByEmailBody | Json | None = None) -> Result:
+        """POST /users/search/filter-by-email, token of company. Scopes: users.readonly.
+
+        Documented as required: emails.
+        """
         return self._api.call("users.filter-users-by-email", {}, body)
 
-    def filter_users_by_email_pages(self, *, body: FilterUsersByEmailBody | Json) -> Iterator[Page]:
-        """POST /users/search/filter-by-email, token of company. Scopes: users.readonly."""
+    def filter_users_by_email_pages(self, *, body: FilterUsersByEmailBody | Json | None = None) -> Iterator[Page]:
+        """POST /users/search/filter-by-email, token of company. Scopes: users.readonly.
+
+        Documented as required: emails.
+        """
         return self._api.pages("users.filter-users-by-email", {}, body)
 
     def get_user(self, *, userId: Text) -> Result:
@@ -83,12 +92,18 @@ class Users(Group):
         """GET /users/, token of location. Scopes: users.readonly. Deprecated."""
         return self._api.call("users.get-user-by-location", {"locationId": locationId})
 
-    def search_users(self, *, companyId: Text, query: Text | None = None, skip: Text | None = None, limit: Text | None = None, locationId: Text | None = None, type: Text | None = None, role: Text | None = None, ids: Text | None = None, sort: Text | None = None, sortDirection: Text | None = None, enabled2waySync: bool | None = None) -> Result:
-        """GET /users/search, token of company or location. Scopes: users.readonly."""
+    def search_users(self, *, companyId: Text | None = None, query: Text | None = None, skip: Text | None = None, limit: Text | None = None, locationId: Text | None = None, type: Text | None = None, role: Text | None = None, ids: Text | None = None, sort: Text | None = None, sortDirection: Text | None = None, enabled2waySync: bool | None = None) -> Result:
+        """GET /users/search, token of company or location. Scopes: users.readonly.
+
+        Documented as required: companyId.
+        """
         return self._api.call("users.search-users", {"companyId": companyId, "query": query, "skip": skip, "limit": limit, "locationId": locationId, "type": type, "role": role, "ids": ids, "sort": sort, "sortDirection": sortDirection, "enabled2waySync": enabled2waySync})
 
-    def search_users_pages(self, *, companyId: Text, query: Text | None = None, skip: Text | None = None, limit: Text | None = None, locationId: Text | None = None, type: Text | None = None, role: Text | None = None, ids: Text | None = None, sort: Text | None = None, sortDirection: Text | None = None, enabled2waySync: bool | None = None) -> Iterator[Page]:
-        """GET /users/search, token of company or location. Scopes: users.readonly."""
+    def search_users_pages(self, *, companyId: Text | None = None, query: Text | None = None, skip: Text | None = None, limit: Text | None = None, locationId: Text | None = None, type: Text | None = None, role: Text | None = None, ids: Text | None = None, sort: Text | None = None, sortDirection: Text | None = None, enabled2waySync: bool | None = None) -> Iterator[Page]:
+        """GET /users/search, token of company or location. Scopes: users.readonly.
+
+        Documented as required: companyId.
+        """
         return self._api.pages("users.search-users", {"companyId": companyId, "query": query, "skip": skip, "limit": limit, "locationId": locationId, "type": type, "role": role, "ids": ids, "sort": sort, "sortDirection": sortDirection, "enabled2waySync": enabled2waySync})
 
     def update_user(self, *, userId: Text, body: UpdateUserBody | Json | None = None) -> Result:

@@ -5,18 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateActionBody(TypedDict, total=False):
-    actionParameters: Required[dict[str, Any]]
-    actionType: Required[str]
-    agentId: Required[str]
+    actionParameters: dict[str, Any]
+    actionType: str
+    agentId: str
     locationId: str
-    name: Required[str]
+    name: str
 
 
 class CreateAgentBody(TypedDict, total=False):
@@ -63,26 +63,32 @@ class PatchAgentBody(TypedDict, total=False):
 
 
 class UpdateActionBody(TypedDict, total=False):
-    actionParameters: Required[dict[str, Any]]
-    actionType: Required[str]
-    agentId: Required[str]
+    actionParameters: dict[str, Any]
+    actionType: str
+    agentId: str
     locationId: str
-    name: Required[str]
+    name: str
 
 
 class VoiceAi(Group):
     __slots__ = ()
 
-    def create_action(self, *, body: CreateActionBody | Json) -> Result:
-        """POST /voice-ai/actions, token of location. Scopes: voice-ai-agent-goals.write."""
+    def create_action(self, *, body: CreateActionBody | Json | None = None) -> Result:
+        """POST /voice-ai/actions, token of location. Scopes: voice-ai-agent-goals.write.
+
+        Documented as required: actionParameters, actionType, agentId, name.
+        """
         return self._api.call("voice-ai.create-action", {}, body)
 
     def create_agent(self, *, body: CreateAgentBody | Json | None = None) -> Result:
         """POST /voice-ai/agents, token of location. Scopes: voice-ai-agents.write."""
         return self._api.call("voice-ai.create-agent", {}, body)
 
-    def delete_action(self, *, actionId: Text, locationId: Text | None = None, agentId: Text) -> Result:
-        """DELETE /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.write."""
+    def delete_action(self, *, actionId: Text, locationId: Text | None = None, agentId: Text | None = None) -> Result:
+        """DELETE /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.write.
+
+        Documented as required: agentId.
+        """
         return self._api.call("voice-ai.delete-action", {"actionId": actionId, "locationId": locationId, "agentId": agentId})
 
     def delete_agent(self, *, agentId: Text, locationId: Text | None = None) -> Result:
@@ -121,6 +127,9 @@ class VoiceAi(Group):
         """PATCH /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.write."""
         return self._api.call("voice-ai.patch-agent", {"agentId": agentId, "locationId": locationId}, body)
 
-    def update_action(self, *, actionId: Text, body: UpdateActionBody | Json) -> Result:
-        """PUT /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.write."""
+    def update_action(self, *, actionId: Text, body: UpdateActionBody | Json | None = None) -> Result:
+        """PUT /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.write.
+
+        Documented as required: actionParameters, actionType, agentId, name.
+        """
         return self._api.call("voice-ai.update-action", {"actionId": actionId}, body)

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class FbAddCustomAudienceMemberBody(TypedDict, total=False):
-    contactId: Required[str]
+    contactId: str
     fbAdAccountId: str
     locationId: str
 
@@ -21,21 +21,21 @@ class FbBatchUpdateAudienceMembersBody(TypedDict, total=False):
     csvPath: str
     dynamicAudience: str
     locationId: str
-    operationType: Required[str]
+    operationType: str
     smartlistIds: list[Any]
 
 
 class FbCreateConversationFormBody(TypedDict, total=False):
     locationId: str
-    name: Required[str]
-    questions: Required[list[Any]]
-    text: Required[str]
+    name: str
+    questions: list[Any]
+    text: str
 
 
 class FbCreateIntegrationBody(TypedDict, total=False):
     adAccountId: str
     locationId: str
-    pageId: Required[str]
+    pageId: str
 
 
 class FbCreatePageLeadFormBody(TypedDict, total=False):
@@ -45,13 +45,13 @@ class FbCreatePageLeadFormBody(TypedDict, total=False):
     isDraft: bool
     locale: str
     locationId: str
-    name: Required[str]
-    privacyPolicyLink: Required[str]
+    name: str
+    privacyPolicyLink: str
     privacyPolicyText: str
     questionPageHeadline: str
-    questions: Required[list[Any]]
-    thankYouPage: Required[dict[str, Any]]
-    type: Required[str]
+    questions: list[Any]
+    thankYouPage: dict[str, Any]
+    type: str
 
 
 class FbDeleteAdBody(TypedDict, total=False):
@@ -95,7 +95,7 @@ class FbPublishCampaignBody(TypedDict, total=False):
 
 
 class FbRemoveCustomAudienceMemberBody(TypedDict, total=False):
-    contactId: Required[str]
+    contactId: str
     fbAdAccountId: str
     locationId: str
 
@@ -113,18 +113,18 @@ class FbResumeCampaignBody(TypedDict, total=False):
 
 
 class FbSetDefaultPageBody(TypedDict, total=False):
-    pageId: Required[str]
+    pageId: str
 
 
 class FbUpdateCustomAudienceBody(TypedDict, total=False):
     description: str
     locationId: str
-    name: Required[str]
+    name: str
 
 
 class FbUpsertAdBody(TypedDict, total=False):
-    adsetId: Required[str]
-    campaignId: Required[str]
+    adsetId: str
+    campaignId: str
     conversationFormId: str
     cta: str
     description: str
@@ -144,7 +144,7 @@ class FbUpsertAdBody(TypedDict, total=False):
 class FbUpsertAdsetBody(TypedDict, total=False):
     audience: dict[str, Any]
     budget: dict[str, Any]
-    campaignId: Required[str]
+    campaignId: str
     conversionLocation: str
     customEventType: str
     id: str
@@ -171,13 +171,13 @@ class FbUpsertPixelBody(TypedDict, total=False):
     igUserId: str
     locationId: str
     name: str
-    type: Required[str]
+    type: str
 
 
 class GoogleCreateIntegrationBody(TypedDict, total=False):
-    adAccountId: Required[str]
+    adAccountId: str
     locationId: str
-    mccId: Required[str]
+    mccId: str
 
 
 class GoogleCreateOfflineUserListJobBody(TypedDict, total=False):
@@ -196,20 +196,20 @@ class GoogleGetKeywordIdeasBody(TypedDict, total=False):
     keywords: list[Any]
     languageCode: str
     locations: list[Any]
-    url: Required[str]
+    url: str
 
 
 class GoogleUpsertAssetsBody(TypedDict, total=False):
     locationId: str
-    payload: Required[dict[str, Any]]
-    type: Required[str]
+    payload: dict[str, Any]
+    type: str
 
 
 class GoogleUpsertAudienceBody(TypedDict, total=False):
     dimensions: dict[str, Any]
     exclusionDimension: dict[str, Any]
     locationId: str
-    name: Required[str]
+    name: str
     resourceName: str
 
 
@@ -218,7 +218,7 @@ class GoogleUpsertCampaignBody(TypedDict, total=False):
     adSchedule: list[Any]
     advancedOptions: dict[str, Any]
     advertisingChannelSubType: str
-    advertisingChannelType: Required[str]
+    advertisingChannelType: str
     assets: dict[str, Any]
     audience: dict[str, Any]
     biddingStrategy: dict[str, Any]
@@ -231,7 +231,7 @@ class GoogleUpsertCampaignBody(TypedDict, total=False):
     isEuPoliticalAds: bool
     locationId: str
     maximumCpc: float
-    name: Required[str]
+    name: str
     networkSettings: dict[str, Any]
     publishingStatus: str
     source: str
@@ -239,15 +239,15 @@ class GoogleUpsertCampaignBody(TypedDict, total=False):
 
 
 class GoogleUpsertConversionBody(TypedDict, total=False):
-    attributionModel: Required[str]
-    category: Required[str]
-    clickThroughWindow: Required[float]
+    attributionModel: str
+    category: str
+    clickThroughWindow: float
     conversionId: str
-    countingType: Required[str]
+    countingType: str
     locationId: str
-    name: Required[str]
-    type: Required[str]
-    valueSettings: Required[dict[str, Any]]
+    name: str
+    type: str
+    valueSettings: dict[str, Any]
 
 
 class GoogleUpsertSegmentBody(TypedDict, total=False):
@@ -258,7 +258,7 @@ class GoogleUpsertSegmentBody(TypedDict, total=False):
     members: list[Any]
     membershipLifeSpan: float
     membershipStatus: str
-    name: Required[str]
+    name: str
     ruleBasedUserList: dict[str, Any]
     seedUserListIds: list[Any]
     status: str
@@ -266,20 +266,20 @@ class GoogleUpsertSegmentBody(TypedDict, total=False):
 
 
 class LiCreateIntegrationBody(TypedDict, total=False):
-    adAccountId: Required[str]
-    adAccountName: Required[str]
-    currencyCode: Required[str]
+    adAccountId: str
+    adAccountName: str
+    currencyCode: str
     locationId: str
-    organizationId: Required[str]
+    organizationId: str
 
 
 class LiCreateLeadFormBody(TypedDict, total=False):
-    content: Required[dict[str, Any]]
-    creationLocale: Required[dict[str, Any]]
+    content: dict[str, Any]
+    creationLocale: dict[str, Any]
     hiddenFields: list[Any]
-    name: Required[str]
-    owner: Required[dict[str, Any]]
-    state: Required[str]
+    name: str
+    owner: dict[str, Any]
+    state: str
 
 
 class LiPublishCampaignGroupBody(TypedDict, total=False):
@@ -287,8 +287,8 @@ class LiPublishCampaignGroupBody(TypedDict, total=False):
 
 
 class LiUpdateAdStatusBody(TypedDict, total=False):
-    operationType: Required[str]
-    type: Required[str]
+    operationType: str
+    type: str
 
 
 class LiUpsertCampaignGroupBody(TypedDict, total=False):
@@ -310,24 +310,39 @@ class LiUpsertCampaignGroupBody(TypedDict, total=False):
 class AdPublishing(Group):
     __slots__ = ()
 
-    def fb_add_custom_audience_member(self, *, audienceId: Text, body: FbAddCustomAudienceMemberBody | Json) -> Result:
-        """PUT /ad-publishing/facebook/custom-audience/{audienceId}/member, token of location. Scopes: adPublishing.write."""
+    def fb_add_custom_audience_member(self, *, audienceId: Text, body: FbAddCustomAudienceMemberBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/facebook/custom-audience/{audienceId}/member, token of location. Scopes: adPublishing.write.
+
+        Documented as required: contactId.
+        """
         return self._api.call("ad-publishing.fb-add-custom-audience-member", {"audienceId": audienceId}, body)
 
-    def fb_batch_update_audience_members(self, *, audienceId: Text, body: FbBatchUpdateAudienceMembersBody | Json) -> Result:
-        """PUT /ad-publishing/facebook/custom-audience/{audienceId}/member/batch, token of location. Scopes: adPublishing.write."""
+    def fb_batch_update_audience_members(self, *, audienceId: Text, body: FbBatchUpdateAudienceMembersBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/facebook/custom-audience/{audienceId}/member/batch, token of location. Scopes: adPublishing.write.
+
+        Documented as required: operationType.
+        """
         return self._api.call("ad-publishing.fb-batch-update-audience-members", {"audienceId": audienceId}, body)
 
-    def fb_create_conversation_form(self, *, body: FbCreateConversationFormBody | Json) -> Result:
-        """POST /ad-publishing/facebook/conversation-forms, token of location. Scopes: adPublishing.write."""
+    def fb_create_conversation_form(self, *, body: FbCreateConversationFormBody | Json | None = None) -> Result:
+        """POST /ad-publishing/facebook/conversation-forms, token of location. Scopes: adPublishing.write.
+
+        Documented as required: name, questions, text.
+        """
         return self._api.call("ad-publishing.fb-create-conversation-form", {}, body)
 
-    def fb_create_integration(self, *, body: FbCreateIntegrationBody | Json) -> Result:
-        """POST /ad-publishing/facebook/integration, token of location. Scopes: adPublishing.write."""
+    def fb_create_integration(self, *, body: FbCreateIntegrationBody | Json | None = None) -> Result:
+        """POST /ad-publishing/facebook/integration, token of location. Scopes: adPublishing.write.
+
+        Documented as required: pageId.
+        """
         return self._api.call("ad-publishing.fb-create-integration", {}, body)
 
-    def fb_create_page_lead_form(self, *, pageId: Text, body: FbCreatePageLeadFormBody | Json) -> Result:
-        """POST /ad-publishing/facebook/page/{pageId}/forms, token of location. Scopes: adPublishing.write."""
+    def fb_create_page_lead_form(self, *, pageId: Text, body: FbCreatePageLeadFormBody | Json | None = None) -> Result:
+        """POST /ad-publishing/facebook/page/{pageId}/forms, token of location. Scopes: adPublishing.write.
+
+        Documented as required: name, privacyPolicyLink, questions, thankYouPage, type.
+        """
         return self._api.call("ad-publishing.fb-create-page-lead-form", {"pageId": pageId}, body)
 
     def fb_delete_ad(self, *, adId: Text, body: FbDeleteAdBody | Json | None = None) -> Result:
@@ -354,8 +369,11 @@ class AdPublishing(Group):
         """DELETE /ad-publishing/facebook/integration, token of location. Scopes: adPublishing.write."""
         return self._api.call("ad-publishing.fb-delete-integration", {}, body)
 
-    def fb_delete_page(self, *, locationId: Text | None = None, pageId: Text) -> Result:
-        """DELETE /ad-publishing/facebook/page, token of location. Scopes: adPublishing.write."""
+    def fb_delete_page(self, *, locationId: Text | None = None, pageId: Text | None = None) -> Result:
+        """DELETE /ad-publishing/facebook/page, token of location. Scopes: adPublishing.write.
+
+        Documented as required: pageId.
+        """
         return self._api.call("ad-publishing.fb-delete-page", {"locationId": locationId, "pageId": pageId})
 
     def fb_duplicate_ad(self, *, adId: Text) -> Result:
@@ -386,8 +404,11 @@ class AdPublishing(Group):
         """GET /ad-publishing/facebook/campaigns/{campaignId}/publishing-progress, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.fb-get-campaign-publishing-progress", {"campaignId": campaignId, "locationId": locationId, "isDraft": isDraft})
 
-    def fb_get_campaign_reporting(self, *, campaignId: Text, locationId: Text | None = None, startDate: Text, endDate: Text) -> Result:
-        """GET /ad-publishing/facebook/reporting/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly."""
+    def fb_get_campaign_reporting(self, *, campaignId: Text, locationId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Result:
+        """GET /ad-publishing/facebook/reporting/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: startDate, endDate.
+        """
         return self._api.call("ad-publishing.fb-get-campaign-reporting", {"campaignId": campaignId, "locationId": locationId, "startDate": startDate, "endDate": endDate})
 
     def fb_get_conversation_forms(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
@@ -402,12 +423,18 @@ class AdPublishing(Group):
         """GET /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.fb-get-custom-audience-by-id", {"audienceId": audienceId, "locationId": locationId, "isDraft": isDraft})
 
-    def fb_get_custom_audiences(self, *, locationId: Text | None = None, type: Literal["lookalike", "custom", "all"], source: Literal["ad_manager", "integration"] | None = None, adAccountId: Text) -> Result:
-        """GET /ad-publishing/facebook/custom-audience, token of location. Scopes: adPublishing.readonly."""
+    def fb_get_custom_audiences(self, *, locationId: Text | None = None, type: Literal["lookalike", "custom", "all"] | None = None, source: Literal["ad_manager", "integration"] | None = None, adAccountId: Text | None = None) -> Result:
+        """GET /ad-publishing/facebook/custom-audience, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: type, adAccountId.
+        """
         return self._api.call("ad-publishing.fb-get-custom-audiences", {"locationId": locationId, "type": type, "source": source, "adAccountId": adAccountId})
 
-    def fb_get_entity(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"], next: Text | None = None, fetchAll: Text | None = None, campaignId: Text | None = None, adSetId: Text | None = None, entityType: Literal["CAMPAIGN", "ADSET", "AD"], searchId: Text | None = None, selectedAdAccountId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/entity, token of location. Scopes: adPublishing.readonly."""
+    def fb_get_entity(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"] | None = None, next: Text | None = None, fetchAll: Text | None = None, campaignId: Text | None = None, adSetId: Text | None = None, entityType: Literal["CAMPAIGN", "ADSET", "AD"] | None = None, searchId: Text | None = None, selectedAdAccountId: Text | None = None) -> Result:
+        """GET /ad-publishing/facebook/entity, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: type, entityType.
+        """
         return self._api.call("ad-publishing.fb-get-entity", {"locationId": locationId, "type": type, "next": next, "fetchAll": fetchAll, "campaignId": campaignId, "adSetId": adSetId, "entityType": entityType, "searchId": searchId, "selectedAdAccountId": selectedAdAccountId})
 
     def fb_get_instagram_accounts(self, *, pageId: Text, locationId: Text | None = None, type: Literal["INTEGRATION", "AD_MANAGER"] | None = None) -> Result:
@@ -434,12 +461,18 @@ class AdPublishing(Group):
         """GET /ad-publishing/facebook/pixels, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.fb-get-pixels", {"locationId": locationId, "channel": channel, "pageId": pageId, "igUserId": igUserId})
 
-    def fb_get_reporting(self, *, locationId: Text | None = None, fields: Sequence[Literal["impressions", "clicks", "spend", "cpc", "cost_per_conversion", "conversions", "cpm", "reach", "frequency", "ctr"]], groupBy: Literal["day", "week", "month"], startDate: Text, endDate: Text, type: Literal["AD_MANAGER", "INTEGRATION"]) -> Result:
-        """GET /ad-publishing/facebook/reporting, token of location. Scopes: adPublishing.readonly."""
+    def fb_get_reporting(self, *, locationId: Text | None = None, fields: Sequence[Literal["impressions", "clicks", "spend", "cpc", "cost_per_conversion", "conversions", "cpm", "reach", "frequency", "ctr"]] | None = None, groupBy: Literal["day", "week", "month"] | None = None, startDate: Text | None = None, endDate: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"] | None = None) -> Result:
+        """GET /ad-publishing/facebook/reporting, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: fields, groupBy, startDate, endDate, type.
+        """
         return self._api.call("ad-publishing.fb-get-reporting", {"locationId": locationId, "fields": fields, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "type": type})
 
-    def fb_get_reporting_list(self, *, locationId: Text | None = None, listType: Text, startDate: Text, endDate: Text, campaignId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"]) -> Result:
-        """GET /ad-publishing/facebook/reporting/list, token of location. Scopes: adPublishing.readonly."""
+    def fb_get_reporting_list(self, *, locationId: Text | None = None, listType: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, campaignId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"] | None = None) -> Result:
+        """GET /ad-publishing/facebook/reporting/list, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: listType, startDate, endDate, type.
+        """
         return self._api.call("ad-publishing.fb-get-reporting-list", {"locationId": locationId, "listType": listType, "startDate": startDate, "endDate": endDate, "campaignId": campaignId, "type": type})
 
     def fb_pause_ad(self, *, adId: Text, body: FbPauseAdBody | Json | None = None) -> Result:
@@ -458,8 +491,11 @@ class AdPublishing(Group):
         """POST /ad-publishing/facebook/campaigns/{campaignId}/publish, token of location. Scopes: adPublishing.write."""
         return self._api.call("ad-publishing.fb-publish-campaign", {"campaignId": campaignId}, body)
 
-    def fb_remove_custom_audience_member(self, *, audienceId: Text, body: FbRemoveCustomAudienceMemberBody | Json) -> Result:
-        """DELETE /ad-publishing/facebook/custom-audience/{audienceId}/member, token of location. Scopes: adPublishing.write."""
+    def fb_remove_custom_audience_member(self, *, audienceId: Text, body: FbRemoveCustomAudienceMemberBody | Json | None = None) -> Result:
+        """DELETE /ad-publishing/facebook/custom-audience/{audienceId}/member, token of location. Scopes: adPublishing.write.
+
+        Documented as required: contactId.
+        """
         return self._api.call("ad-publishing.fb-remove-custom-audience-member", {"audienceId": audienceId}, body)
 
     def fb_resume_ad(self, *, adId: Text, body: FbResumeAdBody | Json | None = None) -> Result:
@@ -474,36 +510,57 @@ class AdPublishing(Group):
         """POST /ad-publishing/facebook/campaigns/{campaignId}/resume, token of location. Scopes: adPublishing.write."""
         return self._api.call("ad-publishing.fb-resume-campaign", {"campaignId": campaignId}, body)
 
-    def fb_search_targeting(self, *, locationId: Text | None = None, type: Text, query: Text, searchType: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/targeting/search, token of location. Scopes: adPublishing.readonly."""
+    def fb_search_targeting(self, *, locationId: Text | None = None, type: Text | None = None, query: Text | None = None, searchType: Text | None = None) -> Result:
+        """GET /ad-publishing/facebook/targeting/search, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: type, query.
+        """
         return self._api.call("ad-publishing.fb-search-targeting", {"locationId": locationId, "type": type, "query": query, "searchType": searchType})
 
-    def fb_set_default_page(self, *, locationId: Text | None = None, isDraft: bool | None = None, body: FbSetDefaultPageBody | Json) -> Result:
-        """PUT /ad-publishing/facebook/page/default, token of location. Scopes: adPublishing.write."""
+    def fb_set_default_page(self, *, locationId: Text | None = None, isDraft: bool | None = None, body: FbSetDefaultPageBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/facebook/page/default, token of location. Scopes: adPublishing.write.
+
+        Documented as required: pageId.
+        """
         return self._api.call("ad-publishing.fb-set-default-page", {"locationId": locationId, "isDraft": isDraft}, body)
 
-    def fb_update_custom_audience(self, *, audienceId: Text, body: FbUpdateCustomAudienceBody | Json) -> Result:
-        """PUT /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.write."""
+    def fb_update_custom_audience(self, *, audienceId: Text, body: FbUpdateCustomAudienceBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.write.
+
+        Documented as required: name.
+        """
         return self._api.call("ad-publishing.fb-update-custom-audience", {"audienceId": audienceId}, body)
 
-    def fb_upsert_ad(self, *, body: FbUpsertAdBody | Json) -> Result:
-        """PUT /ad-publishing/facebook/ads, token of location. Scopes: adPublishing.write."""
+    def fb_upsert_ad(self, *, body: FbUpsertAdBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/facebook/ads, token of location. Scopes: adPublishing.write.
+
+        Documented as required: adsetId, campaignId.
+        """
         return self._api.call("ad-publishing.fb-upsert-ad", {}, body)
 
-    def fb_upsert_adset(self, *, body: FbUpsertAdsetBody | Json) -> Result:
-        """PUT /ad-publishing/facebook/adsets, token of location. Scopes: adPublishing.write."""
+    def fb_upsert_adset(self, *, body: FbUpsertAdsetBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/facebook/adsets, token of location. Scopes: adPublishing.write.
+
+        Documented as required: campaignId.
+        """
         return self._api.call("ad-publishing.fb-upsert-adset", {}, body)
 
     def fb_upsert_campaign(self, *, body: FbUpsertCampaignBody | Json | None = None) -> Result:
         """PUT /ad-publishing/facebook/campaigns, token of location. Scopes: adPublishing.write."""
         return self._api.call("ad-publishing.fb-upsert-campaign", {}, body)
 
-    def fb_upsert_pixel(self, *, body: FbUpsertPixelBody | Json) -> Result:
-        """PUT /ad-publishing/facebook/pixels, token of location. Scopes: adPublishing.write."""
+    def fb_upsert_pixel(self, *, body: FbUpsertPixelBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/facebook/pixels, token of location. Scopes: adPublishing.write.
+
+        Documented as required: type.
+        """
         return self._api.call("ad-publishing.fb-upsert-pixel", {}, body)
 
-    def google_create_integration(self, *, body: GoogleCreateIntegrationBody | Json) -> Result:
-        """POST /ad-publishing/google/integration, token of location. Scopes: adPublishing.write."""
+    def google_create_integration(self, *, body: GoogleCreateIntegrationBody | Json | None = None) -> Result:
+        """POST /ad-publishing/google/integration, token of location. Scopes: adPublishing.write.
+
+        Documented as required: adAccountId, mccId.
+        """
         return self._api.call("ad-publishing.google-create-integration", {}, body)
 
     def google_create_offline_user_list_job(self, *, body: GoogleCreateOfflineUserListJobBody | Json | None = None) -> Result:
@@ -518,8 +575,11 @@ class AdPublishing(Group):
         """DELETE /ad-publishing/google/conversions/{conversionId}, token of location. Scopes: adPublishing.write."""
         return self._api.call("ad-publishing.google-delete-conversion", {"conversionId": conversionId, "locationId": locationId, "isDraft": isDraft})
 
-    def google_delete_segment(self, *, segmentId: Text, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "DATA_SEGMENTS"]) -> Result:
-        """DELETE /ad-publishing/google/segments/{segmentId}, token of location. Scopes: adPublishing.write."""
+    def google_delete_segment(self, *, segmentId: Text, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "DATA_SEGMENTS"] | None = None) -> Result:
+        """DELETE /ad-publishing/google/segments/{segmentId}, token of location. Scopes: adPublishing.write.
+
+        Documented as required: type.
+        """
         return self._api.call("ad-publishing.google-delete-segment", {"segmentId": segmentId, "locationId": locationId, "type": type})
 
     def google_get_ad_account_details(self, *, adAccountId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
@@ -530,8 +590,11 @@ class AdPublishing(Group):
         """GET /ad-publishing/google/ad-accounts, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.google-get-ad-accounts", {"locationId": locationId, "type": type})
 
-    def google_get_assets(self, *, locationId: Text | None = None, type: Literal["CALL", "SITELINK", "LEAD_FORM", "IMAGE", "TEXT"], id: Text | None = None, advertiserOnly: Text | None = None) -> Result:
-        """GET /ad-publishing/google/assets, token of location. Scopes: adPublishing.readonly."""
+    def google_get_assets(self, *, locationId: Text | None = None, type: Literal["CALL", "SITELINK", "LEAD_FORM", "IMAGE", "TEXT"] | None = None, id: Text | None = None, advertiserOnly: Text | None = None) -> Result:
+        """GET /ad-publishing/google/assets, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: type.
+        """
         return self._api.call("ad-publishing.google-get-assets", {"locationId": locationId, "type": type, "id": id, "advertiserOnly": advertiserOnly})
 
     def google_get_audience_by_id(self, *, audienceId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
@@ -546,8 +609,11 @@ class AdPublishing(Group):
         """GET /ad-publishing/google/ads/{adId}, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.google-get-campaign-by-id", {"adId": adId, "locationId": locationId, "isDraft": isDraft})
 
-    def google_get_campaign_reporting(self, *, campaignId: Text, locationId: Text | None = None, startDate: Text, endDate: Text) -> Result:
-        """GET /ad-publishing/google/reporting/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly."""
+    def google_get_campaign_reporting(self, *, campaignId: Text, locationId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Result:
+        """GET /ad-publishing/google/reporting/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: startDate, endDate.
+        """
         return self._api.call("ad-publishing.google-get-campaign-reporting", {"campaignId": campaignId, "locationId": locationId, "startDate": startDate, "endDate": endDate})
 
     def google_get_conversion_by_id(self, *, conversionId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
@@ -566,96 +632,150 @@ class AdPublishing(Group):
         """GET /ad-publishing/google/me, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.google-get-current-user", {"locationId": locationId, "isDraft": isDraft})
 
-    def google_get_entity(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"], campaignId: Text | None = None, adGroupId: Text | None = None, entityType: Literal["CAMPAIGN", "ADGROUP", "AD"], searchId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, selectedAdAccountId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/entity, token of location. Scopes: adPublishing.readonly."""
+    def google_get_entity(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"] | None = None, campaignId: Text | None = None, adGroupId: Text | None = None, entityType: Literal["CAMPAIGN", "ADGROUP", "AD"] | None = None, searchId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, selectedAdAccountId: Text | None = None) -> Result:
+        """GET /ad-publishing/google/entity, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: type, entityType.
+        """
         return self._api.call("ad-publishing.google-get-entity", {"locationId": locationId, "type": type, "campaignId": campaignId, "adGroupId": adGroupId, "entityType": entityType, "searchId": searchId, "startDate": startDate, "endDate": endDate, "selectedAdAccountId": selectedAdAccountId})
 
     def google_get_integration(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/google/integration, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.google-get-integration", {"locationId": locationId, "isDraft": isDraft})
 
-    def google_get_keyword_ideas(self, *, locationId: Text | None = None, isDraft: bool | None = None, body: GoogleGetKeywordIdeasBody | Json) -> Result:
-        """POST /ad-publishing/google/keyword-ideas, token of location. Scopes: adPublishing.readonly."""
+    def google_get_keyword_ideas(self, *, locationId: Text | None = None, isDraft: bool | None = None, body: GoogleGetKeywordIdeasBody | Json | None = None) -> Result:
+        """POST /ad-publishing/google/keyword-ideas, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: url.
+        """
         return self._api.call("ad-publishing.google-get-keyword-ideas", {"locationId": locationId, "isDraft": isDraft}, body)
 
-    def google_get_reporting(self, *, locationId: Text | None = None, fields: Sequence[Literal["impressions", "clicks", "cost_micros", "average_cpc", "conversions", "average_cpm", "cost_per_conversion", "ctr"]], groupBy: Literal["date", "week", "month"] | None = None, startDate: Text, endDate: Text, type: Literal["AD_MANAGER", "INTEGRATION"]) -> Result:
-        """GET /ad-publishing/google/reporting, token of location. Scopes: adPublishing.readonly."""
+    def google_get_reporting(self, *, locationId: Text | None = None, fields: Sequence[Literal["impressions", "clicks", "cost_micros", "average_cpc", "conversions", "average_cpm", "cost_per_conversion", "ctr"]] | None = None, groupBy: Literal["date", "week", "month"] | None = None, startDate: Text | None = None, endDate: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"] | None = None) -> Result:
+        """GET /ad-publishing/google/reporting, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: fields, startDate, endDate, type.
+        """
         return self._api.call("ad-publishing.google-get-reporting", {"locationId": locationId, "fields": fields, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "type": type})
 
-    def google_get_reporting_list(self, *, locationId: Text | None = None, listType: Text, startDate: Text, endDate: Text, campaignId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"]) -> Result:
-        """GET /ad-publishing/google/reporting/list, token of location. Scopes: adPublishing.readonly."""
+    def google_get_reporting_list(self, *, locationId: Text | None = None, listType: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, campaignId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"] | None = None) -> Result:
+        """GET /ad-publishing/google/reporting/list, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: listType, startDate, endDate, type.
+        """
         return self._api.call("ad-publishing.google-get-reporting-list", {"locationId": locationId, "listType": listType, "startDate": startDate, "endDate": endDate, "campaignId": campaignId, "type": type})
 
-    def google_get_segment_by_id(self, *, segmentId: Text, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "DATA_SEGMENTS"]) -> Result:
-        """GET /ad-publishing/google/segments/{segmentId}, token of location. Scopes: adPublishing.readonly."""
+    def google_get_segment_by_id(self, *, segmentId: Text, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "DATA_SEGMENTS"] | None = None) -> Result:
+        """GET /ad-publishing/google/segments/{segmentId}, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: type.
+        """
         return self._api.call("ad-publishing.google-get-segment-by-id", {"segmentId": segmentId, "locationId": locationId, "type": type})
 
     def google_get_segments(self, *, locationId: Text | None = None, type: Text | None = None) -> Result:
         """GET /ad-publishing/google/segments, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.google-get-segments", {"locationId": locationId, "type": type})
 
-    def google_get_target_interests(self, *, locationId: Text | None = None, type: Literal["AFFINITY", "IN_MARKET"], advertisingChannelType: Text) -> Result:
-        """GET /ad-publishing/google/target-interests, token of location. Scopes: adPublishing.readonly."""
+    def google_get_target_interests(self, *, locationId: Text | None = None, type: Literal["AFFINITY", "IN_MARKET"] | None = None, advertisingChannelType: Text | None = None) -> Result:
+        """GET /ad-publishing/google/target-interests, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: type, advertisingChannelType.
+        """
         return self._api.call("ad-publishing.google-get-target-interests", {"locationId": locationId, "type": type, "advertisingChannelType": advertisingChannelType})
 
     def google_publish_ad(self, *, adId: Text) -> Result:
         """POST /ad-publishing/google/ads/{adId}/publish, token of location. Scopes: adPublishing.write."""
         return self._api.call("ad-publishing.google-publish-ad", {"adId": adId})
 
-    def google_search_targeting(self, *, type: Text, query: Text | None = None, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/targeting/search, token of location. Scopes: adPublishing.readonly."""
+    def google_search_targeting(self, *, type: Text | None = None, query: Text | None = None, locationId: Text | None = None) -> Result:
+        """GET /ad-publishing/google/targeting/search, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: type.
+        """
         return self._api.call("ad-publishing.google-search-targeting", {"type": type, "query": query, "locationId": locationId})
 
-    def google_upsert_assets(self, *, body: GoogleUpsertAssetsBody | Json) -> Result:
-        """POST /ad-publishing/google/assets, token of location. Scopes: adPublishing.write."""
+    def google_upsert_assets(self, *, body: GoogleUpsertAssetsBody | Json | None = None) -> Result:
+        """POST /ad-publishing/google/assets, token of location. Scopes: adPublishing.write.
+
+        Documented as required: payload, type.
+        """
         return self._api.call("ad-publishing.google-upsert-assets", {}, body)
 
-    def google_upsert_audience(self, *, body: GoogleUpsertAudienceBody | Json) -> Result:
-        """PUT /ad-publishing/google/audiences, token of location. Scopes: adPublishing.write."""
+    def google_upsert_audience(self, *, body: GoogleUpsertAudienceBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/google/audiences, token of location. Scopes: adPublishing.write.
+
+        Documented as required: name.
+        """
         return self._api.call("ad-publishing.google-upsert-audience", {}, body)
 
-    def google_upsert_campaign(self, *, body: GoogleUpsertCampaignBody | Json) -> Result:
-        """PUT /ad-publishing/google/ads, token of location. Scopes: adPublishing.write."""
+    def google_upsert_campaign(self, *, body: GoogleUpsertCampaignBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/google/ads, token of location. Scopes: adPublishing.write.
+
+        Documented as required: advertisingChannelType, name.
+        """
         return self._api.call("ad-publishing.google-upsert-campaign", {}, body)
 
-    def google_upsert_conversion(self, *, body: GoogleUpsertConversionBody | Json) -> Result:
-        """PUT /ad-publishing/google/conversions, token of location. Scopes: adPublishing.write."""
+    def google_upsert_conversion(self, *, body: GoogleUpsertConversionBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/google/conversions, token of location. Scopes: adPublishing.write.
+
+        Documented as required: attributionModel, category, clickThroughWindow, countingType, name, type, valueSettings.
+        """
         return self._api.call("ad-publishing.google-upsert-conversion", {}, body)
 
-    def google_upsert_segment(self, *, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "WEBSITE_VISITOR", "CUSTOMER_MATCH", "LOOKALIKE"], body: GoogleUpsertSegmentBody | Json) -> Result:
-        """PUT /ad-publishing/google/segments, token of location. Scopes: adPublishing.write."""
+    def google_upsert_segment(self, *, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "WEBSITE_VISITOR", "CUSTOMER_MATCH", "LOOKALIKE"] | None = None, body: GoogleUpsertSegmentBody | Json | None = None) -> Result:
+        """PUT /ad-publishing/google/segments, token of location. Scopes: adPublishing.write.
+
+        Documented as required: type, name.
+        """
         return self._api.call("ad-publishing.google-upsert-segment", {"locationId": locationId, "type": type}, body)
 
-    def li_create_integration(self, *, body: LiCreateIntegrationBody | Json) -> Result:
-        """POST /ad-publishing/linkedin/integration, token of location. Scopes: adPublishing.write."""
+    def li_create_integration(self, *, body: LiCreateIntegrationBody | Json | None = None) -> Result:
+        """POST /ad-publishing/linkedin/integration, token of location. Scopes: adPublishing.write.
+
+        Documented as required: adAccountId, adAccountName, currencyCode, organizationId.
+        """
         return self._api.call("ad-publishing.li-create-integration", {}, body)
 
-    def li_create_lead_form(self, *, accountId: Text, locationId: Text | None = None, isDraft: bool | None = None, body: LiCreateLeadFormBody | Json) -> Result:
-        """POST /ad-publishing/linkedin/{accountId}/form, token of location. Scopes: adPublishing.write."""
+    def li_create_lead_form(self, *, accountId: Text, locationId: Text | None = None, isDraft: bool | None = None, body: LiCreateLeadFormBody | Json | None = None) -> Result:
+        """POST /ad-publishing/linkedin/{accountId}/form, token of location. Scopes: adPublishing.write.
+
+        Documented as required: content, creationLocale, name, owner, state.
+        """
         return self._api.call("ad-publishing.li-create-lead-form", {"accountId": accountId, "locationId": locationId, "isDraft": isDraft}, body)
 
-    def li_delete_ad_account(self, *, locationId: Text | None = None, adAccountId: Text) -> Result:
-        """DELETE /ad-publishing/linkedin/ad-account, token of location. Scopes: adPublishing.write."""
+    def li_delete_ad_account(self, *, locationId: Text | None = None, adAccountId: Text | None = None) -> Result:
+        """DELETE /ad-publishing/linkedin/ad-account, token of location. Scopes: adPublishing.write.
+
+        Documented as required: adAccountId.
+        """
         return self._api.call("ad-publishing.li-delete-ad-account", {"locationId": locationId, "adAccountId": adAccountId})
 
-    def li_get_ad_account_details(self, *, locationId: Text | None = None, adAccountId: Text) -> Result:
-        """GET /ad-publishing/linkedin/ad-account, token of location. Scopes: adPublishing.readonly."""
+    def li_get_ad_account_details(self, *, locationId: Text | None = None, adAccountId: Text | None = None) -> Result:
+        """GET /ad-publishing/linkedin/ad-account, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: adAccountId.
+        """
         return self._api.call("ad-publishing.li-get-ad-account-details", {"locationId": locationId, "adAccountId": adAccountId})
 
     def li_get_ad_accounts(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/linkedin/ad-accounts, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.li-get-ad-accounts", {"locationId": locationId, "isDraft": isDraft})
 
-    def li_get_ad_analytics(self, *, locationId: Text | None = None, pivot: Literal["ACCOUNT", "CAMPAIGN", "CAMPAIGN_GROUP", "CREATIVE"] | None = None, groupBy: Literal["day", "month", "year"] | None = None, startDate: Text, endDate: Text, entityUrns: Text | None = None, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
-        """GET /ad-publishing/linkedin/reporting, token of location. Scopes: adPublishing.readonly."""
+    def li_get_ad_analytics(self, *, locationId: Text | None = None, pivot: Literal["ACCOUNT", "CAMPAIGN", "CAMPAIGN_GROUP", "CREATIVE"] | None = None, groupBy: Literal["day", "month", "year"] | None = None, startDate: Text | None = None, endDate: Text | None = None, entityUrns: Text | None = None, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
+        """GET /ad-publishing/linkedin/reporting, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: startDate, endDate.
+        """
         return self._api.call("ad-publishing.li-get-ad-analytics", {"locationId": locationId, "pivot": pivot, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "entityUrns": entityUrns, "fields": fields})
 
     def li_get_campaign_group(self, *, adId: Text, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
         """GET /ad-publishing/linkedin/ads/{adId}, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.li-get-campaign-group", {"adId": adId, "locationId": locationId, "isDraft": isDraft})
 
-    def li_get_campaign_group_reporting(self, *, campaignGroupId: Text | None = None, locationId: Text | None = None, startDate: Text, endDate: Text, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
-        """GET /ad-publishing/linkedin/reporting/campaign-group/{campaignGroupId}, token of location. Scopes: adPublishing.readonly."""
+    def li_get_campaign_group_reporting(self, *, campaignGroupId: Text | None = None, locationId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
+        """GET /ad-publishing/linkedin/reporting/campaign-group/{campaignGroupId}, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: startDate, endDate.
+        """
         return self._api.call("ad-publishing.li-get-campaign-group-reporting", {"campaignGroupId": campaignGroupId, "locationId": locationId, "startDate": startDate, "endDate": endDate, "fields": fields})
 
     def li_get_current_user(self, *, locationId: Text | None = None, isDraft: bool | None = None) -> Result:
@@ -670,20 +790,29 @@ class AdPublishing(Group):
         """GET /ad-publishing/linkedin/{accountId}/forms, token of location. Scopes: adPublishing.readonly."""
         return self._api.call("ad-publishing.li-get-lead-forms", {"accountId": accountId, "locationId": locationId, "isDraft": isDraft})
 
-    def li_get_reporting_list(self, *, locationId: Text | None = None, listType: Text, campaignId: Text, campaignGroupId: Text, startDate: Text, endDate: Text, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
-        """GET /ad-publishing/linkedin/reporting/list, token of location. Scopes: adPublishing.readonly."""
+    def li_get_reporting_list(self, *, locationId: Text | None = None, listType: Text | None = None, campaignId: Text | None = None, campaignGroupId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, fields: Sequence[Literal["clicks", "oneClickLeads", "costInLocalCurrency", "impressions", "costInUsd", "ctr", "cpc", "cpm", "cpl", "externalWebsitePostClickConversions", "conversionRate"]] | None = None) -> Result:
+        """GET /ad-publishing/linkedin/reporting/list, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: listType, campaignId, campaignGroupId, startDate, endDate.
+        """
         return self._api.call("ad-publishing.li-get-reporting-list", {"locationId": locationId, "listType": listType, "campaignId": campaignId, "campaignGroupId": campaignGroupId, "startDate": startDate, "endDate": endDate, "fields": fields})
 
     def li_publish_campaign_group(self, *, adId: Text, body: LiPublishCampaignGroupBody | Json | None = None) -> Result:
         """POST /ad-publishing/linkedin/ads/{adId}/publish, token of location. Scopes: adPublishing.write."""
         return self._api.call("ad-publishing.li-publish-campaign-group", {"adId": adId}, body)
 
-    def li_search_targeting(self, *, locationId: Text | None = None, facet: Text, query: Text | None = None, q: Text | None = None) -> Result:
-        """GET /ad-publishing/linkedin/targeting/search, token of location. Scopes: adPublishing.readonly."""
+    def li_search_targeting(self, *, locationId: Text | None = None, facet: Text | None = None, query: Text | None = None, q: Text | None = None) -> Result:
+        """GET /ad-publishing/linkedin/targeting/search, token of location. Scopes: adPublishing.readonly.
+
+        Documented as required: facet.
+        """
         return self._api.call("ad-publishing.li-search-targeting", {"locationId": locationId, "facet": facet, "query": query, "q": q})
 
-    def li_update_ad_status(self, *, adId: Text, locationId: Text | None = None, isDraft: bool | None = None, body: LiUpdateAdStatusBody | Json) -> Result:
-        """PATCH /ad-publishing/linkedin/{adId}/status, token of location. Scopes: adPublishing.write."""
+    def li_update_ad_status(self, *, adId: Text, locationId: Text | None = None, isDraft: bool | None = None, body: LiUpdateAdStatusBody | Json | None = None) -> Result:
+        """PATCH /ad-publishing/linkedin/{adId}/status, token of location. Scopes: adPublishing.write.
+
+        Documented as required: operationType, type.
+        """
         return self._api.call("ad-publishing.li-update-ad-status", {"adId": adId, "locationId": locationId, "isDraft": isDraft}, body)
 
     def li_upsert_campaign_group(self, *, body: LiUpsertCampaignGroupBody | Json | None = None) -> Result:

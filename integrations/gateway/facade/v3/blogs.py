@@ -5,90 +5,123 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateBlogPostBody(TypedDict, total=False):
-    author: Required[str]
-    blogId: Required[str]
+    author: str
+    blogId: str
     canonicalLink: str
-    categories: Required[list[Any]]
-    description: Required[str]
-    imageAltText: Required[str]
-    imageUrl: Required[str]
+    categories: list[Any]
+    description: str
+    imageAltText: str
+    imageUrl: str
     locationId: str
-    publishedAt: Required[str]
-    rawHTML: Required[str]
-    status: Required[str]
+    publishedAt: str
+    rawHTML: str
+    status: str
     tags: list[Any]
-    title: Required[str]
-    urlSlug: Required[str]
+    title: str
+    urlSlug: str
 
 
 class UpdateBlogPostBody(TypedDict, total=False):
-    author: Required[str]
-    blogId: Required[str]
+    author: str
+    blogId: str
     canonicalLink: str
-    categories: Required[list[Any]]
-    description: Required[str]
-    imageAltText: Required[str]
-    imageUrl: Required[str]
+    categories: list[Any]
+    description: str
+    imageAltText: str
+    imageUrl: str
     locationId: str
-    publishedAt: Required[str]
-    rawHTML: Required[str]
-    status: Required[str]
+    publishedAt: str
+    rawHTML: str
+    status: str
     tags: list[Any]
-    title: Required[str]
-    urlSlug: Required[str]
-    wordCount: Required[float]
+    title: str
+    urlSlug: str
+    wordCount: float
 
 
 class Blogs(Group):
     __slots__ = ()
 
-    def check_url_slug_exists(self, *, urlSlug: Text, locationId: Text | None = None, postId: Text | None = None) -> Result:
-        """GET /blogs/posts/url-slug-exists, token of location. Scopes: blogs/check-slug.readonly."""
+    def check_url_slug_exists(self, *, urlSlug: Text | None = None, locationId: Text | None = None, postId: Text | None = None) -> Result:
+        """GET /blogs/posts/url-slug-exists, token of location. Scopes: blogs/check-slug.readonly.
+
+        Documented as required: urlSlug.
+        """
         return self._api.call("blogs.check-url-slug-exists", {"urlSlug": urlSlug, "locationId": locationId, "postId": postId})
 
-    def create_blog_post(self, *, body: CreateBlogPostBody | Json) -> Result:
-        """POST /blogs/posts, token of location. Scopes: blogs/post.write."""
+    def create_blog_post(self, *, body: CreateBlogPostBody | Json | None = None) -> Result:
+        """POST /blogs/posts, token of location. Scopes: blogs/post.write.
+
+        Documented as required: author, blogId, categories, description, imageAltText, imageUrl, publishedAt, rawHTML, status, title, urlSlug.
+        """
         return self._api.call("blogs.create-blog-post", {}, body)
 
-    def get_all_blog_authors_by_location(self, *, locationId: Text | None = None, limit: float, offset: float) -> Result:
-        """GET /blogs/authors, token of location. Scopes: blogs/author.readonly."""
+    def get_all_blog_authors_by_location(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Result:
+        """GET /blogs/authors, token of location. Scopes: blogs/author.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("blogs.get-all-blog-authors-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
     def get_all_blog_authors_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
-        """GET /blogs/authors, token of location. Scopes: blogs/author.readonly."""
+        """GET /blogs/authors, token of location. Scopes: blogs/author.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("blogs.get-all-blog-authors-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
-    def get_all_categories_by_location(self, *, locationId: Text | None = None, limit: float, offset: float) -> Result:
-        """GET /blogs/categories, token of location. Scopes: blogs/category.readonly."""
+    def get_all_categories_by_location(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Result:
+        """GET /blogs/categories, token of location. Scopes: blogs/category.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("blogs.get-all-categories-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
     def get_all_categories_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
-        """GET /blogs/categories, token of location. Scopes: blogs/category.readonly."""
+        """GET /blogs/categories, token of location. Scopes: blogs/category.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("blogs.get-all-categories-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
-    def get_blog_post(self, *, locationId: Text | None = None, blogId: Text, limit: float, offset: float, searchTerm: Text | None = None, status: Literal["ALL", "PUBLISHED", "SCHEDULED", "ARCHIVED", "DRAFT"] | None = None) -> Result:
-        """GET /blogs/posts/all, token of location. Scopes: blogs/posts.readonly."""
+    def get_blog_post(self, *, locationId: Text | None = None, blogId: Text | None = None, limit: float | None = None, offset: float | None = None, searchTerm: Text | None = None, status: Literal["ALL", "PUBLISHED", "SCHEDULED", "ARCHIVED", "DRAFT"] | None = None) -> Result:
+        """GET /blogs/posts/all, token of location. Scopes: blogs/posts.readonly.
+
+        Documented as required: blogId, limit, offset.
+        """
         return self._api.call("blogs.get-blog-post", {"locationId": locationId, "blogId": blogId, "limit": limit, "offset": offset, "searchTerm": searchTerm, "status": status})
 
-    def get_blog_post_pages(self, *, locationId: Text | None = None, blogId: Text, limit: float | None = None, offset: float | None = None, searchTerm: Text | None = None, status: Literal["ALL", "PUBLISHED", "SCHEDULED", "ARCHIVED", "DRAFT"] | None = None) -> Iterator[Page]:
-        """GET /blogs/posts/all, token of location. Scopes: blogs/posts.readonly."""
+    def get_blog_post_pages(self, *, locationId: Text | None = None, blogId: Text | None = None, limit: float | None = None, offset: float | None = None, searchTerm: Text | None = None, status: Literal["ALL", "PUBLISHED", "SCHEDULED", "ARCHIVED", "DRAFT"] | None = None) -> Iterator[Page]:
+        """GET /blogs/posts/all, token of location. Scopes: blogs/posts.readonly.
+
+        Documented as required: blogId, limit, offset.
+        """
         return self._api.pages("blogs.get-blog-post", {"locationId": locationId, "blogId": blogId, "limit": limit, "offset": offset, "searchTerm": searchTerm, "status": status})
 
-    def get_blogs(self, *, locationId: Text | None = None, skip: float, limit: float, searchTerm: Text | None = None) -> Result:
-        """GET /blogs/site/all, token of location. Scopes: blogs/list.readonly."""
+    def get_blogs(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, searchTerm: Text | None = None) -> Result:
+        """GET /blogs/site/all, token of location. Scopes: blogs/list.readonly.
+
+        Documented as required: skip, limit.
+        """
         return self._api.call("blogs.get-blogs", {"locationId": locationId, "skip": skip, "limit": limit, "searchTerm": searchTerm})
 
     def get_blogs_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, searchTerm: Text | None = None) -> Iterator[Page]:
-        """GET /blogs/site/all, token of location. Scopes: blogs/list.readonly."""
+        """GET /blogs/site/all, token of location. Scopes: blogs/list.readonly.
+
+        Documented as required: skip, limit.
+        """
         return self._api.pages("blogs.get-blogs", {"locationId": locationId, "skip": skip, "limit": limit, "searchTerm": searchTerm})
 
-    def update_blog_post(self, *, postId: Text, body: UpdateBlogPostBody | Json) -> Result:
-        """PUT /blogs/posts/{postId}, token of location. Scopes: blogs/post-update.write."""
+    def update_blog_post(self, *, postId: Text, body: UpdateBlogPostBody | Json | None = None) -> Result:
+        """PUT /blogs/posts/{postId}, token of location. Scopes: blogs/post-update.write.
+
+        Documented as required: author, blogId, categories, description, imageAltText, imageUrl, publishedAt, rawHTML, status, title, urlSlug, wordCount.
+        """
         return self._api.call("blogs.update-blog-post", {"postId": postId}, body)

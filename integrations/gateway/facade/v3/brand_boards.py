@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -15,7 +15,7 @@ class CreateBrandVoiceBody(TypedDict, total=False):
     answers: dict[str, Any]
     description: str
     name: str
-    type: Required[str]
+    type: str
     url: str
 
 
@@ -26,7 +26,7 @@ class CreateBrandBoardBody(TypedDict, total=False):
     fonts: list[Any]
     locationId: str
     logos: list[Any]
-    name: Required[str]
+    name: str
     parentId: str
     type: str
     url: str
@@ -49,12 +49,18 @@ class UpdateBrandBoardBody(TypedDict, total=False):
 class BrandBoards(Group):
     __slots__ = ()
 
-    def create_brand_voice(self, *, locationId: Text | None = None, body: CreateBrandVoiceBody | Json) -> Result:
-        """POST /brand-boards/locations/{locationId}/brand-voices, token of location."""
+    def create_brand_voice(self, *, locationId: Text | None = None, body: CreateBrandVoiceBody | Json | None = None) -> Result:
+        """POST /brand-boards/locations/{locationId}/brand-voices, token of location.
+
+        Documented as required: type.
+        """
         return self._api.call("brand-boards.create-brand-voice", {"locationId": locationId}, body)
 
-    def create_brand_board(self, *, body: CreateBrandBoardBody | Json) -> Result:
-        """POST /brand-boards/, token of location. Scopes: brand-boards/design-kit.write."""
+    def create_brand_board(self, *, body: CreateBrandBoardBody | Json | None = None) -> Result:
+        """POST /brand-boards/, token of location. Scopes: brand-boards/design-kit.write.
+
+        Documented as required: name.
+        """
         return self._api.call("brand-boards.createBrandBoard", {}, body)
 
     def delete_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text) -> Result:

@@ -66,12 +66,18 @@ class ChatWidget(Group):
         """GET /chat-widget/public/config/{id}, token of any."""
         return self._api.call("chat-widget.getWidget", {"id": id, "version": version})
 
-    def list_chat_widget(self, *, locationId: Text | None = None, offset: Text, limit: Text, chatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None, excludeChatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat"] | None = None, voiceAiAgentId: Text | None = None, allInOneChatTypes: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None) -> Result:
-        """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly."""
+    def list_chat_widget(self, *, locationId: Text | None = None, offset: Text | None = None, limit: Text | None = None, chatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None, excludeChatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat"] | None = None, voiceAiAgentId: Text | None = None, allInOneChatTypes: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None) -> Result:
+        """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly.
+
+        Documented as required: offset, limit.
+        """
         return self._api.call("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
 
     def list_chat_widget_pages(self, *, locationId: Text | None = None, offset: Text | None = None, limit: Text | None = None, chatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None, excludeChatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat"] | None = None, voiceAiAgentId: Text | None = None, allInOneChatTypes: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None) -> Iterator[Page]:
-        """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly."""
+        """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly.
+
+        Documented as required: offset, limit.
+        """
         return self._api.pages("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
 
     def patch_chat_widget(self, *, locationId: Text | None = None, id: Text, body: PatchChatWidgetBody | Json | None = None) -> Result:

@@ -16,24 +16,24 @@ class AddContactToWorkflowBody(TypedDict, total=False):
 
 
 class AddFollowersContactBody(TypedDict, total=False):
-    followers: Required[list[Any]]
+    followers: list[Any]
 
 
 class AddRemoveContactFromBusinessBody(TypedDict, total=False):
-    businessId: Required[str]
-    ids: Required[list[Any]]
+    businessId: str
+    ids: list[Any]
     locationId: str
 
 
 class AddTagsBody(TypedDict, total=False):
-    tags: Required[list[Any]]
+    tags: list[Any]
 
 
 class CreateAssociationBody(TypedDict, total=False):
-    contacts: Required[list[Any]]
+    contacts: list[Any]
     locationId: str
     removeAllTags: bool
-    tags: Required[list[Any]]
+    tags: list[Any]
 
 
 class CreateContactBody(TypedDict, total=False):
@@ -63,7 +63,7 @@ class CreateContactBody(TypedDict, total=False):
 
 
 class CreateNoteBody(TypedDict, total=False):
-    body: Required[str]
+    body: str
     color: str
     pinned: bool
     title: str
@@ -73,9 +73,9 @@ class CreateNoteBody(TypedDict, total=False):
 class CreateTaskBody(TypedDict, total=False):
     assignedTo: str
     body: str
-    completed: Required[bool]
-    dueDate: Required[str]
-    title: Required[str]
+    completed: bool
+    dueDate: str
+    title: str
 
 
 class DeleteContactFromWorkflowBody(TypedDict, total=False):
@@ -83,11 +83,11 @@ class DeleteContactFromWorkflowBody(TypedDict, total=False):
 
 
 class RemoveFollowersContactBody(TypedDict, total=False):
-    followers: Required[list[Any]]
+    followers: list[Any]
 
 
 class RemoveTagsBody(TypedDict, total=False):
-    tags: Required[list[Any]]
+    tags: list[Any]
 
 
 class SearchContactsAdvancedBody(TypedDict, total=False):
@@ -140,7 +140,7 @@ class UpdateTaskBody(TypedDict, total=False):
 
 
 class UpdateTaskCompletedBody(TypedDict, total=False):
-    completed: Required[bool]
+    completed: bool
 
 
 class UpsertContactBody(TypedDict, total=False):
@@ -181,32 +181,50 @@ class Contacts(Group):
         """POST /contacts/{contactId}/workflow/{workflowId}, token of location. Scopes: contacts.write."""
         return self._api.call("contacts.add-contact-to-workflow", {"contactId": contactId, "workflowId": workflowId}, body)
 
-    def add_followers_contact(self, *, contactId: Text, body: AddFollowersContactBody | Json) -> Result:
-        """POST /contacts/{contactId}/followers, token of location. Scopes: contacts.write."""
+    def add_followers_contact(self, *, contactId: Text, body: AddFollowersContactBody | Json | None = None) -> Result:
+        """POST /contacts/{contactId}/followers, token of location. Scopes: contacts.write.
+
+        Documented as required: followers.
+        """
         return self._api.call("contacts.add-followers-contact", {"contactId": contactId}, body)
 
-    def add_remove_contact_from_business(self, *, body: AddRemoveContactFromBusinessBody | Json) -> Result:
-        """POST /contacts/bulk/business, token of any."""
+    def add_remove_contact_from_business(self, *, body: AddRemoveContactFromBusinessBody | Json | None = None) -> Result:
+        """POST /contacts/bulk/business, token of any.
+
+        Documented as required: businessId, ids.
+        """
         return self._api.call("contacts.add-remove-contact-from-business", {}, body)
 
-    def add_tags(self, *, contactId: Text, body: AddTagsBody | Json) -> Result:
-        """POST /contacts/{contactId}/tags, token of location. Scopes: contacts.write."""
+    def add_tags(self, *, contactId: Text, body: AddTagsBody | Json | None = None) -> Result:
+        """POST /contacts/{contactId}/tags, token of location. Scopes: contacts.write.
+
+        Documented as required: tags.
+        """
         return self._api.call("contacts.add-tags", {"contactId": contactId}, body)
 
-    def create_association(self, *, type: Text, body: CreateAssociationBody | Json) -> Result:
-        """POST /contacts/bulk/tags/update/{type}, token of any."""
+    def create_association(self, *, type: Text, body: CreateAssociationBody | Json | None = None) -> Result:
+        """POST /contacts/bulk/tags/update/{type}, token of any.
+
+        Documented as required: contacts, tags.
+        """
         return self._api.call("contacts.create-association", {"type": type}, body)
 
     def create_contact(self, *, body: CreateContactBody | Json | None = None) -> Result:
         """POST /contacts/, token of location. Scopes: contacts.write."""
         return self._api.call("contacts.create-contact", {}, body)
 
-    def create_note(self, *, contactId: Text, body: CreateNoteBody | Json) -> Result:
-        """POST /contacts/{contactId}/notes, token of location. Scopes: contacts.write."""
+    def create_note(self, *, contactId: Text, body: CreateNoteBody | Json | None = None) -> Result:
+        """POST /contacts/{contactId}/notes, token of location. Scopes: contacts.write.
+
+        Documented as required: body.
+        """
         return self._api.call("contacts.create-note", {"contactId": contactId}, body)
 
-    def create_task(self, *, contactId: Text, body: CreateTaskBody | Json) -> Result:
-        """POST /contacts/{contactId}/tasks, token of location. Scopes: contacts.write."""
+    def create_task(self, *, contactId: Text, body: CreateTaskBody | Json | None = None) -> Result:
+        """POST /contacts/{contactId}/tasks, token of location. Scopes: contacts.write.
+
+        Documented as required: completed, dueDate, title.
+        """
         return self._api.call("contacts.create-task", {"contactId": contactId}, body)
 
     def delete_contact(self, *, contactId: Text) -> Result:
@@ -269,12 +287,18 @@ class Contacts(Group):
         """DELETE /contacts/{contactId}/campaigns/remove-all, token of location. Scopes: contacts.write."""
         return self._api.call("contacts.remove-contact-from-every-campaign", {"contactId": contactId})
 
-    def remove_followers_contact(self, *, contactId: Text, body: RemoveFollowersContactBody | Json) -> Result:
-        """DELETE /contacts/{contactId}/followers, token of location. Scopes: contacts.write."""
+    def remove_followers_contact(self, *, contactId: Text, body: RemoveFollowersContactBody | Json | None = None) -> Result:
+        """DELETE /contacts/{contactId}/followers, token of location. Scopes: contacts.write.
+
+        Documented as required: followers.
+        """
         return self._api.call("contacts.remove-followers-contact", {"contactId": contactId}, body)
 
-    def remove_tags(self, *, contactId: Text, body: RemoveTagsBody | Json) -> Result:
-        """DELETE /contacts/{contactId}/tags, token of location. Scopes: contacts.write."""
+    def remove_tags(self, *, contactId: Text, body: RemoveTagsBody | Json | None = None) -> Result:
+        """DELETE /contacts/{contactId}/tags, token of location. Scopes: contacts.write.
+
+        Documented as required: tags.
+        """
         return self._api.call("contacts.remove-tags", {"contactId": contactId}, body)
 
     def search_contacts_advanced(self, *, body: SearchContactsAdvancedBody | Json) -> Result:
@@ -297,8 +321,11 @@ class Contacts(Group):
         """PUT /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.write."""
         return self._api.call("contacts.update-task", {"contactId": contactId, "taskId": taskId}, body)
 
-    def update_task_completed(self, *, contactId: Text, taskId: Text, body: UpdateTaskCompletedBody | Json) -> Result:
-        """PUT /contacts/{contactId}/tasks/{taskId}/completed, token of location. Scopes: contacts.write."""
+    def update_task_completed(self, *, contactId: Text, taskId: Text, body: UpdateTaskCompletedBody | Json | None = None) -> Result:
+        """PUT /contacts/{contactId}/tasks/{taskId}/completed, token of location. Scopes: contacts.write.
+
+        Documented as required: completed.
+        """
         return self._api.call("contacts.update-task-completed", {"contactId": contactId, "taskId": taskId}, body)
 
     def upsert_contact(self, *, body: UpsertContactBody | Json | None = None) -> Result:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Result
 from integrations.gateway.tenant_api import Group, Json
@@ -12,13 +12,16 @@ from integrations.gateway.tenant_api import Group, Json
 
 class ImportCoursesBody(TypedDict, total=False):
     locationId: str
-    products: Required[list[Any]]
+    products: list[Any]
     userId: str
 
 
 class Courses(Group):
     __slots__ = ()
 
-    def import_courses(self, *, body: ImportCoursesBody | Json) -> Result:
-        """POST /courses/courses-exporter/public/import, token of location."""
+    def import_courses(self, *, body: ImportCoursesBody | Json | None = None) -> Result:
+        """POST /courses/courses-exporter/public/import, token of location.
+
+        Documented as required: products.
+        """
         return self._api.call("courses.import-courses", {}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -13,21 +13,21 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateEmailCampaignBody(TypedDict, total=False):
     editorContent: str
-    editorType: Required[str]
-    name: Required[str]
+    editorType: str
+    name: str
     parentFolderId: str
     templateId: str
-    timeZone: Required[str]
-    userId: Required[str]
+    timeZone: str
+    userId: str
     userName: str
 
 
 class CreateEmailTemplateBody(TypedDict, total=False):
     editorContent: str
-    editorType: Required[str]
+    editorType: str
     fromEmail: str
     fromName: str
-    name: Required[str]
+    name: str
     parentFolderId: str
     previewText: str
     subjectLine: str
@@ -35,13 +35,13 @@ class CreateEmailTemplateBody(TypedDict, total=False):
 
 
 class CreateTemplateFolderBody(TypedDict, total=False):
-    name: Required[str]
+    name: str
     userId: str
 
 
 class ImportEmailTemplateBody(TypedDict, total=False):
-    importProvider: Required[str]
-    importUrl: Required[str]
+    importProvider: str
+    importUrl: str
     name: str
     parentFolderId: str
     userId: str
@@ -49,14 +49,14 @@ class ImportEmailTemplateBody(TypedDict, total=False):
 
 class ScheduleCampaignBody(TypedDict, total=False):
     abTestConfig: dict[str, Any]
-    emailMeta: Required[dict[str, Any]]
-    recipients: Required[dict[str, Any]]
+    emailMeta: dict[str, Any]
+    recipients: dict[str, Any]
     rssConfig: dict[str, Any]
     scheduleConfig: dict[str, Any]
-    scheduleType: Required[str]
+    scheduleType: str
     sendDays: list[Any]
-    timeZone: Required[str]
-    userId: Required[str]
+    timeZone: str
+    userId: str
     userName: str
 
 
@@ -83,16 +83,25 @@ class UpdateEmailTemplateBody(TypedDict, total=False):
 class Emails(Group):
     __slots__ = ()
 
-    def create_email_campaign(self, *, locationId: Text | None = None, body: CreateEmailCampaignBody | Json) -> Result:
-        """POST /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.write."""
+    def create_email_campaign(self, *, locationId: Text | None = None, body: CreateEmailCampaignBody | Json | None = None) -> Result:
+        """POST /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.write.
+
+        Documented as required: editorType, name, timeZone, userId.
+        """
         return self._api.call("emails.create-email-campaign", {"locationId": locationId}, body)
 
-    def create_email_template(self, *, locationId: Text | None = None, body: CreateEmailTemplateBody | Json) -> Result:
-        """POST /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.write."""
+    def create_email_template(self, *, locationId: Text | None = None, body: CreateEmailTemplateBody | Json | None = None) -> Result:
+        """POST /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.write.
+
+        Documented as required: editorType, name.
+        """
         return self._api.call("emails.create-email-template", {"locationId": locationId}, body)
 
-    def create_template_folder(self, *, locationId: Text | None = None, body: CreateTemplateFolderBody | Json) -> Result:
-        """POST /emails/locations/{locationId}/templates/folders, token of location. Scopes: emails/templates.write."""
+    def create_template_folder(self, *, locationId: Text | None = None, body: CreateTemplateFolderBody | Json | None = None) -> Result:
+        """POST /emails/locations/{locationId}/templates/folders, token of location. Scopes: emails/templates.write.
+
+        Documented as required: name.
+        """
         return self._api.call("emails.create-template-folder", {"locationId": locationId}, body)
 
     def delete_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
@@ -123,8 +132,11 @@ class Emails(Group):
         """GET /emails/locations/{locationId}/campaigns/workflows/{campaignId}, token of location. Scopes: emails/campaigns.readonly."""
         return self._api.call("emails.get-workflow-campaign", {"locationId": locationId, "campaignId": campaignId})
 
-    def import_email_template(self, *, locationId: Text | None = None, body: ImportEmailTemplateBody | Json) -> Result:
-        """POST /emails/locations/{locationId}/templates/import, token of location. Scopes: emails/templates.write."""
+    def import_email_template(self, *, locationId: Text | None = None, body: ImportEmailTemplateBody | Json | None = None) -> Result:
+        """POST /emails/locations/{locationId}/templates/import, token of location. Scopes: emails/templates.write.
+
+        Documented as required: importProvider, importUrl.
+        """
         return self._api.call("emails.import-email-template", {"locationId": locationId}, body)
 
     def list_bulk_action_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, status: Literal["processing", "scheduled", "paused", "complete", "cancelled"] | None = None) -> Result:
@@ -159,8 +171,11 @@ class Emails(Group):
         """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly."""
         return self._api.pages("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
-    def schedule_campaign(self, *, locationId: Text | None = None, campaignId: Text, body: ScheduleCampaignBody | Json) -> Result:
-        """POST /emails/locations/{locationId}/campaigns/emails/{campaignId}/schedule, token of location. Scopes: emails/campaigns.write."""
+    def schedule_campaign(self, *, locationId: Text | None = None, campaignId: Text, body: ScheduleCampaignBody | Json | None = None) -> Result:
+        """POST /emails/locations/{locationId}/campaigns/emails/{campaignId}/schedule, token of location. Scopes: emails/campaigns.write.
+
+        Documented as required: emailMeta, recipients, scheduleType, timeZone, userId.
+        """
         return self._api.call("emails.schedule-campaign", {"locationId": locationId, "campaignId": campaignId}, body)
 
     def update_email_campaign(self, *, locationId: Text | None = None, campaignId: Text, body: UpdateEmailCampaignBody | Json | None = None) -> Result:

@@ -29,6 +29,9 @@ class Forms(Group):
         """GET /forms/submissions, token of location. Scopes: forms.readonly."""
         return self._api.pages("forms.get-forms-submissions", {"locationId": locationId, "page": page, "limit": limit, "formId": formId, "q": q, "startAt": startAt, "endAt": endAt})
 
-    def upload_to_custom_fields(self, *, contactId: Text, locationId: Text | None = None, body: Json | None = None) -> Result:
-        """POST /forms/upload-custom-files, token of location. Scopes: forms.write."""
+    def upload_to_custom_fields(self, *, contactId: Text | None = None, locationId: Text | None = None, body: Json | None = None) -> Result:
+        """POST /forms/upload-custom-files, token of location. Scopes: forms.write.
+
+        Documented as required: contactId.
+        """
         return self._api.call("forms.upload-to-custom-fields", {"contactId": contactId, "locationId": locationId}, body)

@@ -14,8 +14,8 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class AutoPaymentInvoiceScheduleBody(TypedDict, total=False):
     altId: str
     altType: str
-    autoPayment: Required[dict[str, Any]]
-    id: Required[str]
+    autoPayment: dict[str, Any]
+    id: str
 
 
 class CancelInvoiceScheduleBody(TypedDict, total=False):
@@ -28,15 +28,15 @@ class CreateEstimateTemplateBody(TypedDict, total=False):
     altType: str
     attachments: list[Any]
     automaticTaxesEnabled: bool
-    businessDetails: Required[dict[str, Any]]
-    currency: Required[str]
-    discount: Required[dict[str, Any]]
+    businessDetails: dict[str, Any]
+    currency: str
+    discount: dict[str, Any]
     estimateNumberPrefix: str
-    items: Required[list[Any]]
+    items: list[Any]
     liveMode: bool
     meta: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     sendEstimateDetails: dict[str, Any]
     termsNotes: str
     title: str
@@ -47,22 +47,22 @@ class CreateInvoiceBody(TypedDict, total=False):
     altType: str
     attachments: list[Any]
     automaticTaxesEnabled: bool
-    businessDetails: Required[dict[str, Any]]
-    contactDetails: Required[dict[str, Any]]
-    currency: Required[str]
-    discount: Required[dict[str, Any]]
+    businessDetails: dict[str, Any]
+    contactDetails: dict[str, Any]
+    currency: str
+    discount: dict[str, Any]
     dueDate: str
     invoiceNumber: str
     invoiceNumberPrefix: str
-    issueDate: Required[str]
-    items: Required[list[Any]]
+    issueDate: str
+    items: list[Any]
     lateFeesConfiguration: dict[str, Any]
-    liveMode: Required[bool]
+    liveMode: bool
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     paymentMethods: dict[str, Any]
     paymentSchedule: dict[str, Any]
-    sentTo: Required[dict[str, Any]]
+    sentTo: dict[str, Any]
     termsNotes: str
     tipsConfiguration: dict[str, Any]
     title: str
@@ -71,7 +71,7 @@ class CreateInvoiceBody(TypedDict, total=False):
 class CreateInvoiceFromEstimateBody(TypedDict, total=False):
     altId: str
     altType: str
-    markAsInvoiced: Required[bool]
+    markAsInvoiced: bool
     version: str
 
 
@@ -80,18 +80,18 @@ class CreateInvoiceScheduleBody(TypedDict, total=False):
     altType: str
     attachments: list[Any]
     automaticTaxesEnabled: bool
-    businessDetails: Required[dict[str, Any]]
-    contactDetails: Required[dict[str, Any]]
-    currency: Required[str]
-    discount: Required[dict[str, Any]]
+    businessDetails: dict[str, Any]
+    contactDetails: dict[str, Any]
+    currency: str
+    discount: dict[str, Any]
     invoiceNumberPrefix: str
-    items: Required[list[Any]]
+    items: list[Any]
     lateFeesConfiguration: dict[str, Any]
-    liveMode: Required[bool]
+    liveMode: bool
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     paymentMethods: dict[str, Any]
-    schedule: Required[dict[str, Any]]
+    schedule: dict[str, Any]
     termsNotes: str
     tipsConfiguration: dict[str, Any]
     title: str
@@ -102,15 +102,15 @@ class CreateInvoiceTemplateBody(TypedDict, total=False):
     altType: str
     attachments: list[Any]
     automaticTaxesEnabled: bool
-    businessDetails: Required[dict[str, Any]]
-    currency: Required[str]
+    businessDetails: dict[str, Any]
+    currency: str
     discount: dict[str, Any]
     internal: bool
     invoiceNumberPrefix: str
-    items: Required[list[Any]]
+    items: list[Any]
     lateFeesConfiguration: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     paymentMethods: dict[str, Any]
     termsNotes: str
     tipsConfiguration: dict[str, Any]
@@ -123,20 +123,20 @@ class CreateNewEstimateBody(TypedDict, total=False):
     attachments: list[Any]
     autoInvoice: dict[str, Any]
     automaticTaxesEnabled: bool
-    businessDetails: Required[dict[str, Any]]
-    contactDetails: Required[dict[str, Any]]
-    currency: Required[str]
-    discount: Required[dict[str, Any]]
+    businessDetails: dict[str, Any]
+    contactDetails: dict[str, Any]
+    currency: str
+    discount: dict[str, Any]
     estimateNumber: float
     estimateNumberPrefix: str
     expiryDate: str
-    frequencySettings: Required[dict[str, Any]]
+    frequencySettings: dict[str, Any]
     issueDate: str
-    items: Required[list[Any]]
+    items: list[Any]
     liveMode: bool
     meta: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     paymentScheduleConfig: dict[str, Any]
     sendEstimateDetails: dict[str, Any]
     sentTo: dict[str, Any]
@@ -159,12 +159,12 @@ class RecordInvoiceBody(TypedDict, total=False):
     altId: str
     altType: str
     amount: float
-    card: Required[dict[str, Any]]
-    cheque: Required[dict[str, Any]]
+    card: dict[str, Any]
+    cheque: dict[str, Any]
     fulfilledAt: str
     meta: dict[str, Any]
     mode: Required[str]
-    notes: Required[str]
+    notes: str
     paymentScheduleIds: list[Any]
 
 
@@ -172,57 +172,57 @@ class ScheduleInvoiceScheduleBody(TypedDict, total=False):
     altId: str
     altType: str
     autoPayment: dict[str, Any]
-    liveMode: Required[bool]
+    liveMode: bool
 
 
 class SendEstimateBody(TypedDict, total=False):
-    action: Required[str]
+    action: str
     altId: str
     altType: str
     estimateName: str
-    liveMode: Required[bool]
+    liveMode: bool
     sentFrom: dict[str, Any]
-    userId: Required[str]
+    userId: str
 
 
 class SendInvoiceBody(TypedDict, total=False):
-    action: Required[str]
+    action: str
     altId: str
     altType: str
     autoPayment: dict[str, Any]
-    liveMode: Required[bool]
+    liveMode: bool
     sentFrom: dict[str, Any]
-    userId: Required[str]
+    userId: str
 
 
 class Text2payInvoiceBody(TypedDict, total=False):
-    action: Required[str]
+    action: str
     altId: str
     altType: str
     attachments: list[Any]
     automaticTaxesEnabled: bool
     businessDetails: dict[str, Any]
-    contactDetails: Required[dict[str, Any]]
-    currency: Required[str]
+    contactDetails: dict[str, Any]
+    currency: str
     discount: dict[str, Any]
     dueDate: str
     id: str
     includeTermsNote: bool
     invoiceNumber: str
     invoiceNumberPrefix: str
-    issueDate: Required[str]
-    items: Required[list[Any]]
+    issueDate: str
+    items: list[Any]
     lateFeesConfiguration: dict[str, Any]
-    liveMode: Required[bool]
+    liveMode: bool
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     paymentMethods: dict[str, Any]
     paymentSchedule: dict[str, Any]
-    sentTo: Required[dict[str, Any]]
+    sentTo: dict[str, Any]
     termsNotes: str
     tipsConfiguration: dict[str, Any]
     title: str
-    userId: Required[str]
+    userId: str
 
 
 class UpdateEstimateBody(TypedDict, total=False):
@@ -231,21 +231,21 @@ class UpdateEstimateBody(TypedDict, total=False):
     attachments: list[Any]
     autoInvoice: dict[str, Any]
     automaticTaxesEnabled: bool
-    businessDetails: Required[dict[str, Any]]
-    contactDetails: Required[dict[str, Any]]
-    currency: Required[str]
-    discount: Required[dict[str, Any]]
+    businessDetails: dict[str, Any]
+    contactDetails: dict[str, Any]
+    currency: str
+    discount: dict[str, Any]
     estimateNumber: float
     estimateNumberPrefix: str
     estimateStatus: str
     expiryDate: str
-    frequencySettings: Required[dict[str, Any]]
+    frequencySettings: dict[str, Any]
     issueDate: str
-    items: Required[list[Any]]
+    items: list[Any]
     liveMode: bool
     meta: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     paymentScheduleConfig: dict[str, Any]
     sendEstimateDetails: dict[str, Any]
     sentTo: dict[str, Any]
@@ -255,7 +255,7 @@ class UpdateEstimateBody(TypedDict, total=False):
 
 
 class UpdateEstimateLastVisitedAtBody(TypedDict, total=False):
-    estimateId: Required[str]
+    estimateId: str
 
 
 class UpdateEstimateTemplateBody(TypedDict, total=False):
@@ -263,15 +263,15 @@ class UpdateEstimateTemplateBody(TypedDict, total=False):
     altType: str
     attachments: list[Any]
     automaticTaxesEnabled: bool
-    businessDetails: Required[dict[str, Any]]
-    currency: Required[str]
-    discount: Required[dict[str, Any]]
+    businessDetails: dict[str, Any]
+    currency: str
+    discount: dict[str, Any]
     estimateNumberPrefix: str
-    items: Required[list[Any]]
+    items: list[Any]
     liveMode: bool
     meta: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     sendEstimateDetails: dict[str, Any]
     termsNotes: str
     title: str
@@ -285,17 +285,17 @@ class UpdateInvoiceBody(TypedDict, total=False):
     businessDetails: dict[str, Any]
     contactDetails: dict[str, Any]
     contactId: str
-    currency: Required[str]
+    currency: str
     description: str
     discount: dict[str, Any]
-    dueDate: Required[str]
-    invoiceItems: Required[list[Any]]
+    dueDate: str
+    invoiceItems: list[Any]
     invoiceNumber: str
     invoiceNumberPrefix: str
-    issueDate: Required[str]
+    issueDate: str
     liveMode: bool
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     paymentMethods: dict[str, Any]
     paymentSchedule: dict[str, Any]
     termsNotes: str
@@ -305,13 +305,13 @@ class UpdateInvoiceBody(TypedDict, total=False):
 
 
 class UpdateInvoiceLastVisitedAtBody(TypedDict, total=False):
-    invoiceId: Required[str]
+    invoiceId: str
 
 
 class UpdateInvoiceLateFeesConfigurationBody(TypedDict, total=False):
     altId: str
     altType: str
-    lateFeesConfiguration: Required[dict[str, Any]]
+    lateFeesConfiguration: dict[str, Any]
 
 
 class UpdateInvoicePaymentMethodsConfigurationBody(TypedDict, total=False):
@@ -324,15 +324,15 @@ class UpdateInvoiceScheduleBody(TypedDict, total=False):
     altId: str
     altType: str
     attachments: list[Any]
-    businessDetails: Required[dict[str, Any]]
-    contactDetails: Required[dict[str, Any]]
-    currency: Required[str]
-    discount: Required[dict[str, Any]]
-    items: Required[list[Any]]
-    liveMode: Required[bool]
+    businessDetails: dict[str, Any]
+    contactDetails: dict[str, Any]
+    currency: str
+    discount: dict[str, Any]
+    items: list[Any]
+    liveMode: bool
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
-    schedule: Required[dict[str, Any]]
+    name: str
+    schedule: dict[str, Any]
     termsNotes: str
     title: str
 
@@ -340,13 +340,13 @@ class UpdateInvoiceScheduleBody(TypedDict, total=False):
 class UpdateInvoiceTemplateBody(TypedDict, total=False):
     altId: str
     altType: str
-    businessDetails: Required[dict[str, Any]]
-    currency: Required[str]
+    businessDetails: dict[str, Any]
+    currency: str
     discount: dict[str, Any]
     internal: bool
-    items: Required[list[Any]]
+    items: list[Any]
     miscellaneousCharges: dict[str, Any]
-    name: Required[str]
+    name: str
     termsNotes: str
     title: str
 
@@ -354,7 +354,7 @@ class UpdateInvoiceTemplateBody(TypedDict, total=False):
 class UpdateInvoiceTemplateLateFeesConfigurationBody(TypedDict, total=False):
     altId: str
     altType: str
-    lateFeesConfiguration: Required[dict[str, Any]]
+    lateFeesConfiguration: dict[str, Any]
 
 
 class VoidInvoiceBody(TypedDict, total=False):
@@ -365,36 +365,57 @@ class VoidInvoiceBody(TypedDict, total=False):
 class Invoices(Group):
     __slots__ = ()
 
-    def auto_payment_invoice_schedule(self, *, scheduleId: Text, body: AutoPaymentInvoiceScheduleBody | Json) -> Result:
-        """POST /invoices/schedule/{scheduleId}/auto-payment, token of company or location. Scopes: invoices/schedule.write."""
+    def auto_payment_invoice_schedule(self, *, scheduleId: Text, body: AutoPaymentInvoiceScheduleBody | Json | None = None) -> Result:
+        """POST /invoices/schedule/{scheduleId}/auto-payment, token of company or location. Scopes: invoices/schedule.write.
+
+        Documented as required: autoPayment, id.
+        """
         return self._api.call("invoices.auto-payment-invoice-schedule", {"scheduleId": scheduleId}, body)
 
     def cancel_invoice_schedule(self, *, scheduleId: Text, body: CancelInvoiceScheduleBody | Json | None = None) -> Result:
         """POST /invoices/schedule/{scheduleId}/cancel, token of company or location. Scopes: invoices/schedule.write."""
         return self._api.call("invoices.cancel-invoice-schedule", {"scheduleId": scheduleId}, body)
 
-    def create_estimate_template(self, *, body: CreateEstimateTemplateBody | Json) -> Result:
-        """POST /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.write."""
+    def create_estimate_template(self, *, body: CreateEstimateTemplateBody | Json | None = None) -> Result:
+        """POST /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.write.
+
+        Documented as required: businessDetails, currency, discount, items, name.
+        """
         return self._api.call("invoices.create-estimate-template", {}, body)
 
-    def create_invoice(self, *, body: CreateInvoiceBody | Json) -> Result:
-        """POST /invoices/, token of company or location. Scopes: invoices.write."""
+    def create_invoice(self, *, body: CreateInvoiceBody | Json | None = None) -> Result:
+        """POST /invoices/, token of company or location. Scopes: invoices.write.
+
+        Documented as required: businessDetails, contactDetails, currency, discount, issueDate, items, liveMode, name, sentTo.
+        """
         return self._api.call("invoices.create-invoice", {}, body)
 
-    def create_invoice_from_estimate(self, *, estimateId: Text, body: CreateInvoiceFromEstimateBody | Json) -> Result:
-        """POST /invoices/estimate/{estimateId}/invoice, token of company or location. Scopes: invoices/estimate.write."""
+    def create_invoice_from_estimate(self, *, estimateId: Text, body: CreateInvoiceFromEstimateBody | Json | None = None) -> Result:
+        """POST /invoices/estimate/{estimateId}/invoice, token of company or location. Scopes: invoices/estimate.write.
+
+        Documented as required: markAsInvoiced.
+        """
         return self._api.call("invoices.create-invoice-from-estimate", {"estimateId": estimateId}, body)
 
-    def create_invoice_schedule(self, *, body: CreateInvoiceScheduleBody | Json) -> Result:
-        """POST /invoices/schedule, token of company or location. Scopes: invoices/schedule.write."""
+    def create_invoice_schedule(self, *, body: CreateInvoiceScheduleBody | Json | None = None) -> Result:
+        """POST /invoices/schedule, token of company or location. Scopes: invoices/schedule.write.
+
+        Documented as required: businessDetails, contactDetails, currency, discount, items, liveMode, name, schedule.
+        """
         return self._api.call("invoices.create-invoice-schedule", {}, body)
 
-    def create_invoice_template(self, *, body: CreateInvoiceTemplateBody | Json) -> Result:
-        """POST /invoices/template, token of company or location. Scopes: invoices/template.write."""
+    def create_invoice_template(self, *, body: CreateInvoiceTemplateBody | Json | None = None) -> Result:
+        """POST /invoices/template, token of company or location. Scopes: invoices/template.write.
+
+        Documented as required: businessDetails, currency, items, name.
+        """
         return self._api.call("invoices.create-invoice-template", {}, body)
 
-    def create_new_estimate(self, *, body: CreateNewEstimateBody | Json) -> Result:
-        """POST /invoices/estimate, token of company or location. Scopes: invoices/estimate.write."""
+    def create_new_estimate(self, *, body: CreateNewEstimateBody | Json | None = None) -> Result:
+        """POST /invoices/estimate, token of company or location. Scopes: invoices/estimate.write.
+
+        Documented as required: businessDetails, contactDetails, currency, discount, frequencySettings, items, name.
+        """
         return self._api.call("invoices.create-new-estimate", {}, body)
 
     def delete_estimate(self, *, estimateId: Text, body: DeleteEstimateBody | Json | None = None) -> Result:
@@ -441,112 +462,187 @@ class Invoices(Group):
         """GET /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.readonly."""
         return self._api.call("invoices.get-invoice-template", {"templateId": templateId, "altId": altId, "altType": altType})
 
-    def list_estimate_templates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, limit: Text, offset: Text) -> Result:
-        """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly."""
+    def list_estimate_templates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Result:
+        """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
 
     def list_estimate_templates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
-        """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly."""
+        """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
 
-    def list_estimates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, status: Literal["all", "draft", "sent", "accepted", "declined", "invoiced", "viewed"] | None = None, contactId: Text | None = None, limit: Text, offset: Text) -> Result:
-        """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly."""
+    def list_estimates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, status: Literal["all", "draft", "sent", "accepted", "declined", "invoiced", "viewed"] | None = None, contactId: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Result:
+        """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
 
     def list_estimates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, status: Literal["all", "draft", "sent", "accepted", "declined", "invoiced", "viewed"] | None = None, contactId: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
-        """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly."""
+        """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
 
-    def list_invoice_schedules(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text, offset: Text) -> Result:
-        """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly."""
+    def list_invoice_schedules(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text | None = None, offset: Text | None = None) -> Result:
+        """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
     def list_invoice_schedules_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
-        """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly."""
+        """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
-    def list_invoice_templates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text, offset: Text) -> Result:
-        """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly."""
+    def list_invoice_templates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text | None = None, offset: Text | None = None) -> Result:
+        """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
     def list_invoice_templates_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, limit: Text | None = None, offset: Text | None = None) -> Iterator[Page]:
-        """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly."""
+        """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
-    def list_invoices(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, contactId: Text | None = None, limit: Text, offset: Text, sortField: Literal["issueDate"] | None = None, sortOrder: Literal["ascend", "descend"] | None = None) -> Result:
-        """GET /invoices/, token of company or location. Scopes: invoices.readonly."""
+    def list_invoices(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, contactId: Text | None = None, limit: Text | None = None, offset: Text | None = None, sortField: Literal["issueDate"] | None = None, sortOrder: Literal["ascend", "descend"] | None = None) -> Result:
+        """GET /invoices/, token of company or location. Scopes: invoices.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.call("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
 
     def list_invoices_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, status: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, paymentMode: Literal["default", "live", "test"] | None = None, contactId: Text | None = None, limit: Text | None = None, offset: Text | None = None, sortField: Literal["issueDate"] | None = None, sortOrder: Literal["ascend", "descend"] | None = None) -> Iterator[Page]:
-        """GET /invoices/, token of company or location. Scopes: invoices.readonly."""
+        """GET /invoices/, token of company or location. Scopes: invoices.readonly.
+
+        Documented as required: limit, offset.
+        """
         return self._api.pages("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
 
-    def preview_estimate_template(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, templateId: Text) -> Result:
-        """GET /invoices/estimate/template/preview, token of company or location. Scopes: invoices/estimate.readonly."""
+    def preview_estimate_template(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, templateId: Text | None = None) -> Result:
+        """GET /invoices/estimate/template/preview, token of company or location. Scopes: invoices/estimate.readonly.
+
+        Documented as required: templateId.
+        """
         return self._api.call("invoices.preview-estimate-template", {"altId": altId, "altType": altType, "templateId": templateId})
 
     def record_invoice(self, *, invoiceId: Text, body: RecordInvoiceBody | Json) -> Result:
-        """POST /invoices/{invoiceId}/record-payment, token of company or location. Scopes: invoices.write."""
+        """POST /invoices/{invoiceId}/record-payment, token of company or location. Scopes: invoices.write.
+
+        Documented as required: card, cheque, notes.
+        """
         return self._api.call("invoices.record-invoice", {"invoiceId": invoiceId}, body)
 
-    def schedule_invoice_schedule(self, *, scheduleId: Text, body: ScheduleInvoiceScheduleBody | Json) -> Result:
-        """POST /invoices/schedule/{scheduleId}/schedule, token of company or location. Scopes: invoices/schedule.write."""
+    def schedule_invoice_schedule(self, *, scheduleId: Text, body: ScheduleInvoiceScheduleBody | Json | None = None) -> Result:
+        """POST /invoices/schedule/{scheduleId}/schedule, token of company or location. Scopes: invoices/schedule.write.
+
+        Documented as required: liveMode.
+        """
         return self._api.call("invoices.schedule-invoice-schedule", {"scheduleId": scheduleId}, body)
 
-    def send_estimate(self, *, estimateId: Text, body: SendEstimateBody | Json) -> Result:
-        """POST /invoices/estimate/{estimateId}/send, token of company or location. Scopes: invoices/estimate.write."""
+    def send_estimate(self, *, estimateId: Text, body: SendEstimateBody | Json | None = None) -> Result:
+        """POST /invoices/estimate/{estimateId}/send, token of company or location. Scopes: invoices/estimate.write.
+
+        Documented as required: action, liveMode, userId.
+        """
         return self._api.call("invoices.send-estimate", {"estimateId": estimateId}, body)
 
-    def send_invoice(self, *, invoiceId: Text, body: SendInvoiceBody | Json) -> Result:
-        """POST /invoices/{invoiceId}/send, token of company or location. Scopes: invoices.write."""
+    def send_invoice(self, *, invoiceId: Text, body: SendInvoiceBody | Json | None = None) -> Result:
+        """POST /invoices/{invoiceId}/send, token of company or location. Scopes: invoices.write.
+
+        Documented as required: action, liveMode, userId.
+        """
         return self._api.call("invoices.send-invoice", {"invoiceId": invoiceId}, body)
 
-    def text2pay_invoice(self, *, body: Text2payInvoiceBody | Json) -> Result:
-        """POST /invoices/text2pay, token of location. Scopes: invoices.write."""
+    def text2pay_invoice(self, *, body: Text2payInvoiceBody | Json | None = None) -> Result:
+        """POST /invoices/text2pay, token of location. Scopes: invoices.write.
+
+        Documented as required: action, contactDetails, currency, issueDate, items, liveMode, name, sentTo, userId.
+        """
         return self._api.call("invoices.text2pay-invoice", {}, body)
 
     def update_and_schedule_invoice_schedule(self, *, scheduleId: Text) -> Result:
         """POST /invoices/schedule/{scheduleId}/updateAndSchedule, token of company or location. Scopes: invoices/schedule.write."""
         return self._api.call("invoices.update-and-schedule-invoice-schedule", {"scheduleId": scheduleId})
 
-    def update_estimate(self, *, estimateId: Text, body: UpdateEstimateBody | Json) -> Result:
-        """PUT /invoices/estimate/{estimateId}, token of company or location. Scopes: invoices/estimate.write."""
+    def update_estimate(self, *, estimateId: Text, body: UpdateEstimateBody | Json | None = None) -> Result:
+        """PUT /invoices/estimate/{estimateId}, token of company or location. Scopes: invoices/estimate.write.
+
+        Documented as required: businessDetails, contactDetails, currency, discount, frequencySettings, items, name.
+        """
         return self._api.call("invoices.update-estimate", {"estimateId": estimateId}, body)
 
-    def update_estimate_last_visited_at(self, *, body: UpdateEstimateLastVisitedAtBody | Json) -> Result:
-        """PATCH /invoices/estimate/stats/last-visited-at, token of company or location."""
+    def update_estimate_last_visited_at(self, *, body: UpdateEstimateLastVisitedAtBody | Json | None = None) -> Result:
+        """PATCH /invoices/estimate/stats/last-visited-at, token of company or location.
+
+        Documented as required: estimateId.
+        """
         return self._api.call("invoices.update-estimate-last-visited-at", {}, body)
 
-    def update_estimate_template(self, *, templateId: Text, body: UpdateEstimateTemplateBody | Json) -> Result:
-        """PUT /invoices/estimate/template/{templateId}, token of company or location. Scopes: invoices/estimate.write."""
+    def update_estimate_template(self, *, templateId: Text, body: UpdateEstimateTemplateBody | Json | None = None) -> Result:
+        """PUT /invoices/estimate/template/{templateId}, token of company or location. Scopes: invoices/estimate.write.
+
+        Documented as required: businessDetails, currency, discount, items, name.
+        """
         return self._api.call("invoices.update-estimate-template", {"templateId": templateId}, body)
 
-    def update_invoice(self, *, invoiceId: Text, body: UpdateInvoiceBody | Json) -> Result:
-        """PUT /invoices/{invoiceId}, token of company or location. Scopes: invoices.write."""
+    def update_invoice(self, *, invoiceId: Text, body: UpdateInvoiceBody | Json | None = None) -> Result:
+        """PUT /invoices/{invoiceId}, token of company or location. Scopes: invoices.write.
+
+        Documented as required: currency, dueDate, invoiceItems, issueDate, name.
+        """
         return self._api.call("invoices.update-invoice", {"invoiceId": invoiceId}, body)
 
-    def update_invoice_last_visited_at(self, *, body: UpdateInvoiceLastVisitedAtBody | Json) -> Result:
-        """PATCH /invoices/stats/last-visited-at, token of company or location."""
+    def update_invoice_last_visited_at(self, *, body: UpdateInvoiceLastVisitedAtBody | Json | None = None) -> Result:
+        """PATCH /invoices/stats/last-visited-at, token of company or location.
+
+        Documented as required: invoiceId.
+        """
         return self._api.call("invoices.update-invoice-last-visited-at", {}, body)
 
-    def update_invoice_late_fees_configuration(self, *, invoiceId: Text, body: UpdateInvoiceLateFeesConfigurationBody | Json) -> Result:
-        """PATCH /invoices/{invoiceId}/late-fees-configuration, token of company or location."""
+    def update_invoice_late_fees_configuration(self, *, invoiceId: Text, body: UpdateInvoiceLateFeesConfigurationBody | Json | None = None) -> Result:
+        """PATCH /invoices/{invoiceId}/late-fees-configuration, token of company or location.
+
+        Documented as required: lateFeesConfiguration.
+        """
         return self._api.call("invoices.update-invoice-late-fees-configuration", {"invoiceId": invoiceId}, body)
 
     def update_invoice_payment_methods_configuration(self, *, templateId: Text, body: UpdateInvoicePaymentMethodsConfigurationBody | Json | None = None) -> Result:
         """PATCH /invoices/template/{templateId}/payment-methods-configuration, token of company or location."""
         return self._api.call("invoices.update-invoice-payment-methods-configuration", {"templateId": templateId}, body)
 
-    def update_invoice_schedule(self, *, scheduleId: Text, body: UpdateInvoiceScheduleBody | Json) -> Result:
-        """PUT /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.write."""
+    def update_invoice_schedule(self, *, scheduleId: Text, body: UpdateInvoiceScheduleBody | Json | None = None) -> Result:
+        """PUT /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.write.
+
+        Documented as required: businessDetails, contactDetails, currency, discount, items, liveMode, name, schedule.
+        """
         return self._api.call("invoices.update-invoice-schedule", {"scheduleId": scheduleId}, body)
 
-    def update_invoice_template(self, *, templateId: Text, body: UpdateInvoiceTemplateBody | Json) -> Result:
-        """PUT /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.write."""
+    def update_invoice_template(self, *, templateId: Text, body: UpdateInvoiceTemplateBody | Json | None = None) -> Result:
+        """PUT /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.write.
+
+        Documented as required: businessDetails, currency, items, name.
+        """
         return self._api.call("invoices.update-invoice-template", {"templateId": templateId}, body)
 
-    def update_invoice_template_late_fees_configuration(self, *, templateId: Text, body: UpdateInvoiceTemplateLateFeesConfigurationBody | Json) -> Result:
-        """PATCH /invoices/template/{templateId}/late-fees-configuration, token of company or location."""
+    def update_invoice_template_late_fees_configuration(self, *, templateId: Text, body: UpdateInvoiceTemplateLateFeesConfigurationBody | Json | None = None) -> Result:
+        """PATCH /invoices/template/{templateId}/late-fees-configuration, token of company or location.
+
+        Documented as required: lateFeesConfiguration.
+        """
         return self._api.call("invoices.update-invoice-template-late-fees-configuration", {"templateId": templateId}, body)
 
     def void_invoice(self, *, invoiceId: Text, body: VoidInvoiceBody | Json | None = None) -> Result:

@@ -5,48 +5,48 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class CreateBody(TypedDict, total=False):
-    answer: Required[str]
-    knowledgeBaseId: Required[str]
+    answer: str
+    knowledgeBaseId: str
     locationId: str
-    question: Required[str]
+    question: str
 
 
 class CreateKnowledgeBaseBody(TypedDict, total=False):
     description: str
     locationId: str
-    name: Required[str]
+    name: str
 
 
 class DeleteTrainedUrlsForKnowledgeBaseBody(TypedDict, total=False):
-    knowledgeBaseId: Required[str]
+    knowledgeBaseId: str
     locationId: str
-    urlIds: Required[list[Any]]
+    urlIds: list[Any]
 
 
 class DiscoverWebsiteBody(TypedDict, total=False):
-    knowledgeBaseId: Required[str]
+    knowledgeBaseId: str
     locationId: str
-    option: Required[str]
-    url: Required[str]
+    option: str
+    url: str
 
 
 class TrainDiscoveredUrlsBody(TypedDict, total=False):
-    knowledgeBaseId: Required[str]
+    knowledgeBaseId: str
     locationId: str
-    operationId: Required[str]
-    urlIds: Required[list[Any]]
+    operationId: str
+    urlIds: list[Any]
 
 
 class UpdateBody(TypedDict, total=False):
-    answer: Required[str]
-    question: Required[str]
+    answer: str
+    question: str
 
 
 class UpdateKnowledgeBaseBody(TypedDict, total=False):
@@ -57,12 +57,18 @@ class UpdateKnowledgeBaseBody(TypedDict, total=False):
 class KnowledgeBase(Group):
     __slots__ = ()
 
-    def create(self, *, body: CreateBody | Json) -> Result:
-        """POST /knowledge-bases/faqs, token of location."""
+    def create(self, *, body: CreateBody | Json | None = None) -> Result:
+        """POST /knowledge-bases/faqs, token of location.
+
+        Documented as required: answer, knowledgeBaseId, question.
+        """
         return self._api.call("knowledge-base.create", {}, body)
 
-    def create_knowledge_base(self, *, body: CreateKnowledgeBaseBody | Json) -> Result:
-        """POST /knowledge-bases/, token of location."""
+    def create_knowledge_base(self, *, body: CreateKnowledgeBaseBody | Json | None = None) -> Result:
+        """POST /knowledge-bases/, token of location.
+
+        Documented as required: name.
+        """
         return self._api.call("knowledge-base.createKnowledgeBase", {}, body)
 
     def delete(self, *, id: Text) -> Result:
@@ -73,36 +79,57 @@ class KnowledgeBase(Group):
         """DELETE /knowledge-bases/{knowledgeBaseId}, token of location."""
         return self._api.call("knowledge-base.deleteKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId})
 
-    def delete_trained_urls_for_knowledge_base(self, *, body: DeleteTrainedUrlsForKnowledgeBaseBody | Json) -> Result:
-        """DELETE /knowledge-bases/crawler, token of location."""
+    def delete_trained_urls_for_knowledge_base(self, *, body: DeleteTrainedUrlsForKnowledgeBaseBody | Json | None = None) -> Result:
+        """DELETE /knowledge-bases/crawler, token of location.
+
+        Documented as required: knowledgeBaseId, urlIds.
+        """
         return self._api.call("knowledge-base.deleteTrainedUrlsForKnowledgeBase", {}, body)
 
-    def discover_website(self, *, body: DiscoverWebsiteBody | Json) -> Result:
-        """POST /knowledge-bases/crawler, token of location."""
+    def discover_website(self, *, body: DiscoverWebsiteBody | Json | None = None) -> Result:
+        """POST /knowledge-bases/crawler, token of location.
+
+        Documented as required: knowledgeBaseId, option, url.
+        """
         return self._api.call("knowledge-base.discoverWebsite", {}, body)
 
-    def get_all_website_urls_data_by_knowledge_base(self, *, knowledgeBaseId: Text, locationId: Text | None = None, page: float | None = None, pageLength: float | None = None, query: Text | None = None) -> Result:
-        """GET /knowledge-bases/crawler, token of location."""
+    def get_all_website_urls_data_by_knowledge_base(self, *, knowledgeBaseId: Text | None = None, locationId: Text | None = None, page: float | None = None, pageLength: float | None = None, query: Text | None = None) -> Result:
+        """GET /knowledge-bases/crawler, token of location.
+
+        Documented as required: knowledgeBaseId.
+        """
         return self._api.call("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
 
-    def get_all_website_urls_data_by_knowledge_base_pages(self, *, knowledgeBaseId: Text, locationId: Text | None = None, page: float | None = None, pageLength: float | None = None, query: Text | None = None) -> Iterator[Page]:
-        """GET /knowledge-bases/crawler, token of location."""
+    def get_all_website_urls_data_by_knowledge_base_pages(self, *, knowledgeBaseId: Text | None = None, locationId: Text | None = None, page: float | None = None, pageLength: float | None = None, query: Text | None = None) -> Iterator[Page]:
+        """GET /knowledge-bases/crawler, token of location.
+
+        Documented as required: knowledgeBaseId.
+        """
         return self._api.pages("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
 
-    def get_crawling_status_for_latest_operation(self, *, locationId: Text | None = None, operationId: Text, knowledgeBaseId: Text) -> Result:
-        """GET /knowledge-bases/crawler/status, token of location."""
+    def get_crawling_status_for_latest_operation(self, *, locationId: Text | None = None, operationId: Text | None = None, knowledgeBaseId: Text | None = None) -> Result:
+        """GET /knowledge-bases/crawler/status, token of location.
+
+        Documented as required: operationId, knowledgeBaseId.
+        """
         return self._api.call("knowledge-base.getCrawlingStatusForLatestOperation", {"locationId": locationId, "operationId": operationId, "knowledgeBaseId": knowledgeBaseId})
 
     def get_knowledge_base_by_id(self, *, knowledgeBaseId: Text) -> Result:
         """GET /knowledge-bases/{knowledgeBaseId}, token of location."""
         return self._api.call("knowledge-base.getKnowledgeBaseById", {"knowledgeBaseId": knowledgeBaseId})
 
-    def list(self, *, knowledgeBaseId: Text, locationId: Text | None = None, limit: float | None = None, lastFaqId: Text | None = None) -> Result:
-        """GET /knowledge-bases/faqs, token of location."""
+    def list(self, *, knowledgeBaseId: Text | None = None, locationId: Text | None = None, limit: float | None = None, lastFaqId: Text | None = None) -> Result:
+        """GET /knowledge-bases/faqs, token of location.
+
+        Documented as required: knowledgeBaseId.
+        """
         return self._api.call("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
 
-    def list_pages(self, *, knowledgeBaseId: Text, locationId: Text | None = None, limit: float | None = None, lastFaqId: Text | None = None) -> Iterator[Page]:
-        """GET /knowledge-bases/faqs, token of location."""
+    def list_pages(self, *, knowledgeBaseId: Text | None = None, locationId: Text | None = None, limit: float | None = None, lastFaqId: Text | None = None) -> Iterator[Page]:
+        """GET /knowledge-bases/faqs, token of location.
+
+        Documented as required: knowledgeBaseId.
+        """
         return self._api.pages("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
 
     def list_all_knowledge_bases_paginated(self, *, locationId: Text | None = None, query: Text | None = None, limit: float | None = None, lastKnowledgeBaseId: Text | None = None) -> Result:
@@ -113,12 +140,18 @@ class KnowledgeBase(Group):
         """GET /knowledge-bases/, token of location."""
         return self._api.pages("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
 
-    def train_discovered_urls(self, *, body: TrainDiscoveredUrlsBody | Json) -> Result:
-        """POST /knowledge-bases/crawler/train, token of location."""
+    def train_discovered_urls(self, *, body: TrainDiscoveredUrlsBody | Json | None = None) -> Result:
+        """POST /knowledge-bases/crawler/train, token of location.
+
+        Documented as required: knowledgeBaseId, operationId, urlIds.
+        """
         return self._api.call("knowledge-base.trainDiscoveredUrls", {}, body)
 
-    def update(self, *, id: Text, body: UpdateBody | Json) -> Result:
-        """PUT /knowledge-bases/faqs/{id}, token of location."""
+    def update(self, *, id: Text, body: UpdateBody | Json | None = None) -> Result:
+        """PUT /knowledge-bases/faqs/{id}, token of location.
+
+        Documented as required: answer, question.
+        """
         return self._api.call("knowledge-base.update", {"id": id}, body)
 
     def update_knowledge_base(self, *, id: Text, body: UpdateKnowledgeBaseBody | Json | None = None) -> Result:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Part, Text
@@ -13,19 +13,19 @@ from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 class CreateCustomFieldBody(TypedDict, total=False):
     acceptedFormat: list[Any]
-    dataType: Required[str]
+    dataType: str
     isMultipleFile: bool
     maxNumberOfFiles: float
     model: str
-    name: Required[str]
+    name: str
     placeholder: str
     position: float
     textBoxListOptions: list[Any]
 
 
 class CreateCustomValueBody(TypedDict, total=False):
-    name: Required[str]
-    value: Required[str]
+    name: str
+    value: str
 
 
 class CreateLocationBody(TypedDict, total=False):
@@ -34,7 +34,7 @@ class CreateLocationBody(TypedDict, total=False):
     companyId: str
     country: str
     mailgun: dict[str, Any]
-    name: Required[str]
+    name: str
     phone: str
     postalCode: str
     prospectInfo: dict[str, Any]
@@ -52,12 +52,12 @@ class CreateRecurringTaskBody(TypedDict, total=False):
     description: str
     ignoreTaskCreation: bool
     owners: list[Any]
-    rruleOptions: Required[dict[str, Any]]
-    title: Required[str]
+    rruleOptions: dict[str, Any]
+    title: str
 
 
 class CreateTagBody(TypedDict, total=False):
-    name: Required[str]
+    name: str
 
 
 class PutLocationBody(TypedDict, total=False):
@@ -94,19 +94,19 @@ class UpdateCustomFieldBody(TypedDict, total=False):
     isMultipleFile: bool
     maxNumberOfFiles: float
     model: str
-    name: Required[str]
+    name: str
     placeholder: str
     position: float
     textBoxListOptions: list[Any]
 
 
 class UpdateCustomValueBody(TypedDict, total=False):
-    name: Required[str]
-    value: Required[str]
+    name: str
+    value: str
 
 
 class UpdateLocationPermissionsBody(TypedDict, total=False):
-    permissions: Required[list[Any]]
+    permissions: list[Any]
 
 
 class UpdateRecurringTaskBody(TypedDict, total=False):
@@ -119,7 +119,7 @@ class UpdateRecurringTaskBody(TypedDict, total=False):
 
 
 class UpdateTagBody(TypedDict, total=False):
-    name: Required[str]
+    name: str
 
 
 class UploadFileCustomFieldsBody(TypedDict, total=False):
@@ -134,32 +134,53 @@ class Locations(Group):
         """DELETE /locations/{locationId}/templates/{id}, token of location."""
         return self._api.call("locations.DELETE-an-email-sms-template", {"locationId": locationId, "id": id})
 
-    def get_all_or_email_sms_templates(self, *, locationId: Text | None = None, deleted: bool | None = None, skip: Text | None = None, limit: Text | None = None, type: Literal["sms", "email", "whatsapp"] | None = None, originId: Text) -> Result:
-        """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly."""
+    def get_all_or_email_sms_templates(self, *, locationId: Text | None = None, deleted: bool | None = None, skip: Text | None = None, limit: Text | None = None, type: Literal["sms", "email", "whatsapp"] | None = None, originId: Text | None = None) -> Result:
+        """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly.
+
+        Documented as required: originId.
+        """
         return self._api.call("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
 
-    def get_all_or_email_sms_templates_pages(self, *, locationId: Text | None = None, deleted: bool | None = None, skip: Text | None = None, limit: Text | None = None, type: Literal["sms", "email", "whatsapp"] | None = None, originId: Text) -> Iterator[Page]:
-        """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly."""
+    def get_all_or_email_sms_templates_pages(self, *, locationId: Text | None = None, deleted: bool | None = None, skip: Text | None = None, limit: Text | None = None, type: Literal["sms", "email", "whatsapp"] | None = None, originId: Text | None = None) -> Iterator[Page]:
+        """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly.
+
+        Documented as required: originId.
+        """
         return self._api.pages("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
 
-    def create_custom_field(self, *, locationId: Text | None = None, body: CreateCustomFieldBody | Json) -> Result:
-        """POST /locations/{locationId}/customFields, token of location. Scopes: locations/customFields.write."""
+    def create_custom_field(self, *, locationId: Text | None = None, body: CreateCustomFieldBody | Json | None = None) -> Result:
+        """POST /locations/{locationId}/customFields, token of location. Scopes: locations/customFields.write.
+
+        Documented as required: dataType, name.
+        """
         return self._api.call("locations.create-custom-field", {"locationId": locationId}, body)
 
-    def create_custom_value(self, *, locationId: Text | None = None, body: CreateCustomValueBody | Json) -> Result:
-        """POST /locations/{locationId}/customValues, token of location. Scopes: locations/customValues.write."""
+    def create_custom_value(self, *, locationId: Text | None = None, body: CreateCustomValueBody | Json | None = None) -> Result:
+        """POST /locations/{locationId}/customValues, token of location. Scopes: locations/customValues.write.
+
+        Documented as required: name, value.
+        """
         return self._api.call("locations.create-custom-value", {"locationId": locationId}, body)
 
-    def create_location(self, *, body: CreateLocationBody | Json) -> Result:
-        """POST /locations/, token of company. Scopes: locations.write."""
+    def create_location(self, *, body: CreateLocationBody | Json | None = None) -> Result:
+        """POST /locations/, token of company. Scopes: locations.write.
+
+        Documented as required: name.
+        """
         return self._api.call("locations.create-location", {}, body)
 
-    def create_recurring_task(self, *, locationId: Text | None = None, body: CreateRecurringTaskBody | Json) -> Result:
-        """POST /locations/{locationId}/recurring-tasks, token of location."""
+    def create_recurring_task(self, *, locationId: Text | None = None, body: CreateRecurringTaskBody | Json | None = None) -> Result:
+        """POST /locations/{locationId}/recurring-tasks, token of location.
+
+        Documented as required: rruleOptions, title.
+        """
         return self._api.call("locations.create-recurring-task", {"locationId": locationId}, body)
 
-    def create_tag(self, *, locationId: Text | None = None, body: CreateTagBody | Json) -> Result:
-        """POST /locations/{locationId}/tags, token of location. Scopes: locations/tags.write."""
+    def create_tag(self, *, locationId: Text | None = None, body: CreateTagBody | Json | None = None) -> Result:
+        """POST /locations/{locationId}/tags, token of location. Scopes: locations/tags.write.
+
+        Documented as required: name.
+        """
         return self._api.call("locations.create-tag", {"locationId": locationId}, body)
 
     def delete_custom_field(self, *, locationId: Text | None = None, id: Text) -> Result:
@@ -170,8 +191,11 @@ class Locations(Group):
         """DELETE /locations/{locationId}/customValues/{id}, token of location."""
         return self._api.call("locations.delete-custom-value", {"locationId": locationId, "id": id})
 
-    def delete_location(self, *, locationId: Text, deleteTwilioAccount: bool) -> Result:
-        """DELETE /locations/{locationId}, token of company. Scopes: locations.internal-access-only."""
+    def delete_location(self, *, locationId: Text, deleteTwilioAccount: bool | None = None) -> Result:
+        """DELETE /locations/{locationId}, token of company. Scopes: locations.internal-access-only.
+
+        Documented as required: deleteTwilioAccount.
+        """
         return self._api.call("locations.delete-location", {"locationId": locationId, "deleteTwilioAccount": deleteTwilioAccount})
 
     def delete_recurring_task(self, *, locationId: Text | None = None, id: Text) -> Result:
@@ -246,24 +270,36 @@ class Locations(Group):
         """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly."""
         return self._api.pages("locations.task-search", {"locationId": locationId}, body)
 
-    def update_custom_field(self, *, locationId: Text | None = None, id: Text, body: UpdateCustomFieldBody | Json) -> Result:
-        """PUT /locations/{locationId}/customFields/{id}, token of location."""
+    def update_custom_field(self, *, locationId: Text | None = None, id: Text, body: UpdateCustomFieldBody | Json | None = None) -> Result:
+        """PUT /locations/{locationId}/customFields/{id}, token of location.
+
+        Documented as required: name.
+        """
         return self._api.call("locations.update-custom-field", {"locationId": locationId, "id": id}, body)
 
-    def update_custom_value(self, *, locationId: Text | None = None, id: Text, body: UpdateCustomValueBody | Json) -> Result:
-        """PUT /locations/{locationId}/customValues/{id}, token of location."""
+    def update_custom_value(self, *, locationId: Text | None = None, id: Text, body: UpdateCustomValueBody | Json | None = None) -> Result:
+        """PUT /locations/{locationId}/customValues/{id}, token of location.
+
+        Documented as required: name, value.
+        """
         return self._api.call("locations.update-custom-value", {"locationId": locationId, "id": id}, body)
 
-    def update_location_permissions(self, *, locationId: Text, body: UpdateLocationPermissionsBody | Json) -> Result:
-        """PUT /locations/{locationId}/permissions, token of company. Scopes: locations/write."""
+    def update_location_permissions(self, *, locationId: Text, body: UpdateLocationPermissionsBody | Json | None = None) -> Result:
+        """PUT /locations/{locationId}/permissions, token of company. Scopes: locations/write.
+
+        Documented as required: permissions.
+        """
         return self._api.call("locations.update-location-permissions", {"locationId": locationId}, body)
 
     def update_recurring_task(self, *, locationId: Text | None = None, id: Text, body: UpdateRecurringTaskBody | Json | None = None) -> Result:
         """PUT /locations/{locationId}/recurring-tasks/{id}, token of location."""
         return self._api.call("locations.update-recurring-task", {"locationId": locationId, "id": id}, body)
 
-    def update_tag(self, *, locationId: Text | None = None, tagId: Text, body: UpdateTagBody | Json) -> Result:
-        """PUT /locations/{locationId}/tags/{tagId}, token of location."""
+    def update_tag(self, *, locationId: Text | None = None, tagId: Text, body: UpdateTagBody | Json | None = None) -> Result:
+        """PUT /locations/{locationId}/tags/{tagId}, token of location.
+
+        Documented as required: name.
+        """
         return self._api.call("locations.update-tag", {"locationId": locationId, "tagId": tagId}, body)
 
     def upload_file_custom_fields(self, *, locationId: Text | None = None, body: UploadFileCustomFieldsBody | Json | None = None) -> Result:

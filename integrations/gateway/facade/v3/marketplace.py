@@ -5,31 +5,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class ChargeBody(TypedDict, total=False):
-    appId: Required[str]
-    companyId: Required[str]
-    description: Required[str]
-    eventId: Required[str]
+    appId: str
+    companyId: str
+    description: str
+    eventId: str
     eventTime: str
     locationId: str
-    meterId: Required[str]
+    meterId: str
     price: float
-    units: Required[float]
+    units: float
     userId: str
 
 
 class MigrateConnectionBody(TypedDict, total=False):
     accessToken: str
-    accountId: Required[str]
+    accountId: str
     apiKey: str
-    appId: Required[str]
-    appVersionId: Required[str]
+    appId: str
+    appVersionId: str
     basicCredentials: dict[str, Any]
     displayName: str
     expiryAt: float
@@ -38,7 +38,7 @@ class MigrateConnectionBody(TypedDict, total=False):
     locationId: str
     refreshToken: str
     scopes: list[Any]
-    type: Required[str]
+    type: str
 
 
 class UninstallApplicationBody(TypedDict, total=False):
@@ -50,8 +50,11 @@ class UninstallApplicationBody(TypedDict, total=False):
 class Marketplace(Group):
     __slots__ = ()
 
-    def charge(self, *, body: ChargeBody | Json) -> Result:
-        """POST /marketplace/billing/charges, token of location. Scopes: charges.write."""
+    def charge(self, *, body: ChargeBody | Json | None = None) -> Result:
+        """POST /marketplace/billing/charges, token of location. Scopes: charges.write.
+
+        Documented as required: appId, companyId, description, eventId, meterId, units.
+        """
         return self._api.call("marketplace.charge", {}, body)
 
     def delete_charge(self, *, chargeId: Text) -> Result:
@@ -82,8 +85,11 @@ class Marketplace(Group):
         """GET /marketplace/billing/charges/has-funds, token of location. Scopes: charges.readonly."""
         return self._api.call("marketplace.hasFunds", {})
 
-    def migrate_connection(self, *, body: MigrateConnectionBody | Json) -> Result:
-        """POST /marketplace/external-auth/migration, token of location. Scopes: marketplace-external-auth-migration.write."""
+    def migrate_connection(self, *, body: MigrateConnectionBody | Json | None = None) -> Result:
+        """POST /marketplace/external-auth/migration, token of location. Scopes: marketplace-external-auth-migration.write.
+
+        Documented as required: accountId, appId, appVersionId, type.
+        """
         return self._api.call("marketplace.migrateConnection", {}, body)
 
     def uninstall_application(self, *, appId: Text, body: UninstallApplicationBody | Json | None = None) -> Result:

@@ -5,25 +5,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
 
 
 class PurchaseNumberForLocationBody(TypedDict, total=False):
-    addressSid: Required[str]
-    bundleSid: Required[str]
-    countryCode: Required[str]
-    fingerprintId: Required[str]
-    locality: Required[str]
-    numberType: Required[dict[str, Any]]
-    paymentIntentId: Required[str]
-    paymentMethodId: Required[str]
-    phoneNumber: Required[str]
-    region: Required[str]
-    skipLocationKYC: Required[bool]
-    stripeAccountId: Required[str]
+    addressSid: str
+    bundleSid: str
+    countryCode: str
+    fingerprintId: str
+    locality: str
+    numberType: dict[str, Any]
+    paymentIntentId: str
+    paymentMethodId: str
+    phoneNumber: str
+    region: str
+    skipLocationKYC: bool
+    stripeAccountId: str
 
 
 class PhoneSystem(Group):
@@ -41,10 +41,16 @@ class PhoneSystem(Group):
         """GET /phone-system/number-pools, token of location. Scopes: numberpools.read."""
         return self._api.call("phone-system.getNumberPoolList", {"locationId": locationId})
 
-    def list_available_numbers_for_acountry(self, *, locationId: Text | None = None, firstPart: Text, lastPart: Text, anywhere: Text, numberTypes: Sequence[str], smsEnabled: bool, mmsEnabled: bool, voiceEnabled: bool, countryCode: Text) -> Result:
-        """GET /phone-system/numbers/location/{locationId}/available, token of location. Scopes: phonenumbers.read."""
+    def list_available_numbers_for_acountry(self, *, locationId: Text | None = None, firstPart: Text | None = None, lastPart: Text | None = None, anywhere: Text | None = None, numberTypes: Sequence[str] | None = None, smsEnabled: bool | None = None, mmsEnabled: bool | None = None, voiceEnabled: bool | None = None, countryCode: Text | None = None) -> Result:
+        """GET /phone-system/numbers/location/{locationId}/available, token of location. Scopes: phonenumbers.read.
+
+        Documented as required: firstPart, lastPart, anywhere, numberTypes, smsEnabled, mmsEnabled, voiceEnabled, countryCode.
+        """
         return self._api.call("phone-system.listAvailableNumbersForACountry", {"locationId": locationId, "firstPart": firstPart, "lastPart": lastPart, "anywhere": anywhere, "numberTypes": numberTypes, "smsEnabled": smsEnabled, "mmsEnabled": mmsEnabled, "voiceEnabled": voiceEnabled, "countryCode": countryCode})
 
-    def purchase_number_for_location(self, *, locationId: Text | None = None, body: PurchaseNumberForLocationBody | Json) -> Result:
-        """POST /phone-system/numbers/location/{locationId}/purchase, token of location. Scopes: phonenumbers.write."""
+    def purchase_number_for_location(self, *, locationId: Text | None = None, body: PurchaseNumberForLocationBody | Json | None = None) -> Result:
+        """POST /phone-system/numbers/location/{locationId}/purchase, token of location. Scopes: phonenumbers.write.
+
+        Documented as required: addressSid, bundleSid, countryCode, fingerprintId, locality, numberType, paymentIntentId, paymentMethodId, phoneNumber, region, skipLocationKYC, stripeAccountId.
+        """
         return self._api.call("phone-system.purchase-number-for-location", {"locationId": locationId}, body)

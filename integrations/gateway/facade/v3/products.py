@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -14,14 +14,14 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class BulkUpdateProductReviewBody(TypedDict, total=False):
     altId: str
     altType: str
-    reviews: Required[list[Any]]
-    status: Required[dict[str, Any]]
+    reviews: list[Any]
+    status: dict[str, Any]
 
 
 class BulkEditBody(TypedDict, total=False):
     altId: str
     altType: str
-    products: Required[list[Any]]
+    products: list[Any]
 
 
 class BulkUpdateBody(TypedDict, total=False):
@@ -33,23 +33,23 @@ class BulkUpdateBody(TypedDict, total=False):
     currency: str
     filters: dict[str, Any]
     price: dict[str, Any]
-    productIds: Required[list[Any]]
-    type: Required[str]
+    productIds: list[Any]
+    type: str
 
 
 class CreatePriceForProductBody(TypedDict, total=False):
     allowOutOfStockPurchases: bool
-    amount: Required[float]
+    amount: float
     availableQuantity: float
     compareAtPrice: float
-    currency: Required[str]
+    currency: str
     description: str
     digitalDelivery: list[Any]
     isDigitalProduct: bool
     locationId: str
     membershipOffers: list[Any]
     meta: dict[str, Any]
-    name: Required[str]
+    name: str
     recurring: dict[str, Any]
     setupFee: float
     shippingOptions: dict[str, Any]
@@ -57,7 +57,7 @@ class CreatePriceForProductBody(TypedDict, total=False):
     totalCycles: float
     trackInventory: bool
     trialPeriod: float
-    type: Required[str]
+    type: str
     userId: str
     variantOptionIds: list[Any]
 
@@ -73,8 +73,8 @@ class CreateProductBody(TypedDict, total=False):
     label: dict[str, Any]
     locationId: str
     medias: list[Any]
-    name: Required[str]
-    productType: Required[str]
+    name: str
+    productType: str
     seo: dict[str, Any]
     slug: str
     statementDescriptor: str
@@ -88,36 +88,36 @@ class CreateProductCollectionBody(TypedDict, total=False):
     altType: str
     collectionId: str
     image: str
-    name: Required[str]
+    name: str
     seo: dict[str, Any]
-    slug: Required[str]
+    slug: str
 
 
 class UpdateDisplayPriorityBody(TypedDict, total=False):
     altId: str
     altType: str
-    products: Required[list[Any]]
+    products: list[Any]
 
 
 class UpdateInventoryBody(TypedDict, total=False):
     altId: str
     altType: str
-    items: Required[list[Any]]
+    items: list[Any]
 
 
 class UpdatePriceByIdForProductBody(TypedDict, total=False):
     allowOutOfStockPurchases: bool
-    amount: Required[float]
+    amount: float
     availableQuantity: float
     compareAtPrice: float
-    currency: Required[str]
+    currency: str
     description: str
     digitalDelivery: list[Any]
     isDigitalProduct: bool
     locationId: str
     membershipOffers: list[Any]
     meta: dict[str, Any]
-    name: Required[str]
+    name: str
     recurring: dict[str, Any]
     setupFee: float
     shippingOptions: dict[str, Any]
@@ -125,7 +125,7 @@ class UpdatePriceByIdForProductBody(TypedDict, total=False):
     totalCycles: float
     trackInventory: bool
     trialPeriod: float
-    type: Required[str]
+    type: str
     userId: str
     variantOptionIds: list[Any]
 
@@ -141,9 +141,9 @@ class UpdateProductByIdBody(TypedDict, total=False):
     label: dict[str, Any]
     locationId: str
     medias: list[Any]
-    name: Required[str]
+    name: str
     prices: list[Any]
-    productType: Required[str]
+    productType: str
     seo: dict[str, Any]
     slug: str
     statementDescriptor: str
@@ -166,44 +166,62 @@ class UpdateProductReviewBody(TypedDict, total=False):
     altType: str
     detail: str
     headline: str
-    productId: Required[str]
+    productId: str
     rating: float
     reply: list[Any]
-    status: Required[str]
+    status: str
 
 
 class UpdateStoreStatusBody(TypedDict, total=False):
-    action: Required[str]
+    action: str
     altId: str
     altType: str
-    productIds: Required[list[Any]]
+    productIds: list[Any]
 
 
 class Products(Group):
     __slots__ = ()
 
-    def bulk_update_product_review(self, *, body: BulkUpdateProductReviewBody | Json) -> Result:
-        """POST /products/reviews/bulk-update, token of location. Scopes: products.write."""
+    def bulk_update_product_review(self, *, body: BulkUpdateProductReviewBody | Json | None = None) -> Result:
+        """POST /products/reviews/bulk-update, token of location. Scopes: products.write.
+
+        Documented as required: reviews, status.
+        """
         return self._api.call("products.bulk-update-product-review", {}, body)
 
-    def bulk_edit(self, *, body: BulkEditBody | Json) -> Result:
-        """POST /products/bulk-update/edit, token of any."""
+    def bulk_edit(self, *, body: BulkEditBody | Json | None = None) -> Result:
+        """POST /products/bulk-update/edit, token of any.
+
+        Documented as required: products.
+        """
         return self._api.call("products.bulkEdit", {}, body)
 
-    def bulk_update(self, *, body: BulkUpdateBody | Json) -> Result:
-        """POST /products/bulk-update, token of location. Scopes: products.write."""
+    def bulk_update(self, *, body: BulkUpdateBody | Json | None = None) -> Result:
+        """POST /products/bulk-update, token of location. Scopes: products.write.
+
+        Documented as required: productIds, type.
+        """
         return self._api.call("products.bulkUpdate", {}, body)
 
-    def create_price_for_product(self, *, productId: Text, body: CreatePriceForProductBody | Json) -> Result:
-        """POST /products/{productId}/price, token of company or location. Scopes: products/prices.write."""
+    def create_price_for_product(self, *, productId: Text, body: CreatePriceForProductBody | Json | None = None) -> Result:
+        """POST /products/{productId}/price, token of company or location. Scopes: products/prices.write.
+
+        Documented as required: amount, currency, name, type.
+        """
         return self._api.call("products.create-price-for-product", {"productId": productId}, body)
 
-    def create_product(self, *, body: CreateProductBody | Json) -> Result:
-        """POST /products/, token of company or location. Scopes: products.write."""
+    def create_product(self, *, body: CreateProductBody | Json | None = None) -> Result:
+        """POST /products/, token of company or location. Scopes: products.write.
+
+        Documented as required: name, productType.
+        """
         return self._api.call("products.create-product", {}, body)
 
-    def create_product_collection(self, *, body: CreateProductCollectionBody | Json) -> Result:
-        """POST /products/collections, token of location. Scopes: products/collection.write."""
+    def create_product_collection(self, *, body: CreateProductCollectionBody | Json | None = None) -> Result:
+        """POST /products/collections, token of location. Scopes: products/collection.write.
+
+        Documented as required: name, slug.
+        """
         return self._api.call("products.create-product-collection", {}, body)
 
     def delete_price_by_id_for_product(self, *, productId: Text, priceId: Text, locationId: Text | None = None) -> Result:
@@ -218,8 +236,11 @@ class Products(Group):
         """DELETE /products/collections/{collectionId}, token of location. Scopes: products/collection.write."""
         return self._api.call("products.delete-product-collection", {"collectionId": collectionId, "altId": altId, "altType": altType})
 
-    def delete_product_review(self, *, reviewId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, productId: Text) -> Result:
-        """DELETE /products/reviews/{reviewId}, token of location. Scopes: products.write."""
+    def delete_product_review(self, *, reviewId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, productId: Text | None = None) -> Result:
+        """DELETE /products/reviews/{reviewId}, token of location. Scopes: products.write.
+
+        Documented as required: productId.
+        """
         return self._api.call("products.delete-product-review", {"reviewId": reviewId, "altId": altId, "altType": altType, "productId": productId})
 
     def get_list_inventory(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None) -> Result:
@@ -282,30 +303,48 @@ class Products(Group):
         """GET /products/{productId}/price, token of company or location. Scopes: products/prices.readonly."""
         return self._api.pages("products.list-prices-for-product", {"productId": productId, "limit": limit, "offset": offset, "locationId": locationId, "ids": ids})
 
-    def update_display_priority(self, *, storeId: Text, body: UpdateDisplayPriorityBody | Json) -> Result:
-        """POST /products/store/{storeId}/priority, token of location."""
+    def update_display_priority(self, *, storeId: Text, body: UpdateDisplayPriorityBody | Json | None = None) -> Result:
+        """POST /products/store/{storeId}/priority, token of location.
+
+        Documented as required: products.
+        """
         return self._api.call("products.update-display-priority", {"storeId": storeId}, body)
 
-    def update_inventory(self, *, body: UpdateInventoryBody | Json) -> Result:
-        """POST /products/inventory, token of company or location. Scopes: products/prices.write."""
+    def update_inventory(self, *, body: UpdateInventoryBody | Json | None = None) -> Result:
+        """POST /products/inventory, token of company or location. Scopes: products/prices.write.
+
+        Documented as required: items.
+        """
         return self._api.call("products.update-inventory", {}, body)
 
-    def update_price_by_id_for_product(self, *, productId: Text, priceId: Text, body: UpdatePriceByIdForProductBody | Json) -> Result:
-        """PUT /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.write."""
+    def update_price_by_id_for_product(self, *, productId: Text, priceId: Text, body: UpdatePriceByIdForProductBody | Json | None = None) -> Result:
+        """PUT /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.write.
+
+        Documented as required: amount, currency, name, type.
+        """
         return self._api.call("products.update-price-by-id-for-product", {"productId": productId, "priceId": priceId}, body)
 
-    def update_product_by_id(self, *, productId: Text, body: UpdateProductByIdBody | Json) -> Result:
-        """PUT /products/{productId}, token of company or location. Scopes: products.write."""
+    def update_product_by_id(self, *, productId: Text, body: UpdateProductByIdBody | Json | None = None) -> Result:
+        """PUT /products/{productId}, token of company or location. Scopes: products.write.
+
+        Documented as required: name, productType.
+        """
         return self._api.call("products.update-product-by-id", {"productId": productId}, body)
 
     def update_product_collection(self, *, collectionId: Text, body: UpdateProductCollectionBody | Json | None = None) -> Result:
         """PUT /products/collections/{collectionId}, token of location. Scopes: products/collection.write."""
         return self._api.call("products.update-product-collection", {"collectionId": collectionId}, body)
 
-    def update_product_review(self, *, reviewId: Text, body: UpdateProductReviewBody | Json) -> Result:
-        """PUT /products/reviews/{reviewId}, token of location. Scopes: products.write."""
+    def update_product_review(self, *, reviewId: Text, body: UpdateProductReviewBody | Json | None = None) -> Result:
+        """PUT /products/reviews/{reviewId}, token of location. Scopes: products.write.
+
+        Documented as required: productId, status.
+        """
         return self._api.call("products.update-product-review", {"reviewId": reviewId}, body)
 
-    def update_store_status(self, *, storeId: Text, body: UpdateStoreStatusBody | Json) -> Result:
-        """POST /products/store/{storeId}, token of location. Scopes: products.write."""
+    def update_store_status(self, *, storeId: Text, body: UpdateStoreStatusBody | Json | None = None) -> Result:
+        """POST /products/store/{storeId}, token of location. Scopes: products.write.
+
+        Documented as required: action, productIds.
+        """
         return self._api.call("products.update-store-status", {"storeId": storeId}, body)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, Required, TypedDict
+from typing import Any, Literal, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -13,21 +13,21 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class SendDocumentsContractsBody(TypedDict, total=False):
     ccRecipients: list[Any]
-    documentId: Required[str]
+    documentId: str
     documentName: str
     locationId: str
     medium: str
     notificationSettings: dict[str, Any]
-    sentBy: Required[str]
+    sentBy: str
 
 
 class SendDocumentsContractsTemplateBody(TypedDict, total=False):
-    contactId: Required[str]
+    contactId: str
     locationId: str
     opportunityId: str
     sendDocument: bool
-    templateId: Required[str]
-    userId: Required[str]
+    templateId: str
+    userId: str
 
 
 class Proposals(Group):
@@ -49,10 +49,16 @@ class Proposals(Group):
         """GET /proposals/templates, token of company or location."""
         return self._api.pages("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
 
-    def send_documents_contracts(self, *, body: SendDocumentsContractsBody | Json) -> Result:
-        """POST /proposals/document/send, token of company or location."""
+    def send_documents_contracts(self, *, body: SendDocumentsContractsBody | Json | None = None) -> Result:
+        """POST /proposals/document/send, token of company or location.
+
+        Documented as required: documentId, sentBy.
+        """
         return self._api.call("proposals.send-documents-contracts", {}, body)
 
-    def send_documents_contracts_template(self, *, body: SendDocumentsContractsTemplateBody | Json) -> Result:
-        """POST /proposals/templates/send, token of company or location."""
+    def send_documents_contracts_template(self, *, body: SendDocumentsContractsTemplateBody | Json | None = None) -> Result:
+        """POST /proposals/templates/send, token of company or location.
+
+        Documented as required: contactId, templateId, userId.
+        """
         return self._api.call("proposals.send-documents-contracts-template", {}, body)

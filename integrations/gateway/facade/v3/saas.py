@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Required, TypedDict
+from typing import Any, TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -17,23 +17,23 @@ class AllowAttachRebillingBody(TypedDict, total=False):
 
 
 class BulkDisableSaasBody(TypedDict, total=False):
-    locationIds: Required[list[Any]]
+    locationIds: list[Any]
 
 
 class BulkDisableSaasDeprecatedBody(TypedDict, total=False):
-    locationIds: Required[list[Any]]
+    locationIds: list[Any]
 
 
 class BulkEnableSaasBody(TypedDict, total=False):
-    actionPayload: Required[dict[str, Any]]
-    isSaaSV2: Required[bool]
-    locationIds: Required[list[Any]]
+    actionPayload: dict[str, Any]
+    isSaaSV2: bool
+    locationIds: list[Any]
 
 
 class BulkEnableSaasDeprecatedBody(TypedDict, total=False):
-    actionPayload: Required[dict[str, Any]]
-    isSaaSV2: Required[bool]
-    locationIds: Required[list[Any]]
+    actionPayload: dict[str, Any]
+    isSaaSV2: bool
+    locationIds: list[Any]
 
 
 class EnableSaasLocationBody(TypedDict, total=False):
@@ -41,7 +41,7 @@ class EnableSaasLocationBody(TypedDict, total=False):
     contactId: str
     description: str
     email: str
-    isSaaSV2: Required[bool]
+    isSaaSV2: bool
     name: str
     priceId: str
     providerLocationId: str
@@ -55,7 +55,7 @@ class EnableSaasLocationDeprecatedBody(TypedDict, total=False):
     contactId: str
     description: str
     email: str
-    isSaaSV2: Required[bool]
+    isSaaSV2: bool
     name: str
     priceId: str
     providerLocationId: str
@@ -66,36 +66,36 @@ class EnableSaasLocationDeprecatedBody(TypedDict, total=False):
 
 class GeneratePaymentLinkBody(TypedDict, total=False):
     companyId: str
-    customerId: Required[str]
-    subscriptionId: Required[str]
+    customerId: str
+    subscriptionId: str
 
 
 class GeneratePaymentLinkDeprecatedBody(TypedDict, total=False):
     companyId: str
-    customerId: Required[str]
-    subscriptionId: Required[str]
+    customerId: str
+    subscriptionId: str
 
 
 class PauseLocationBody(TypedDict, total=False):
     companyId: str
-    paused: Required[bool]
+    paused: bool
 
 
 class PauseLocationDeprecatedBody(TypedDict, total=False):
     companyId: str
-    paused: Required[bool]
+    paused: bool
 
 
 class UpdateRebillingBody(TypedDict, total=False):
-    config: Required[dict[str, Any]]
-    locationIds: Required[list[Any]]
-    product: Required[str]
+    config: dict[str, Any]
+    locationIds: list[Any]
+    product: str
 
 
 class UpdateRebillingDeprecatedBody(TypedDict, total=False):
-    config: Required[dict[str, Any]]
-    locationIds: Required[list[Any]]
-    product: Required[str]
+    config: dict[str, Any]
+    locationIds: list[Any]
+    product: str
 
 
 class UpdateLocationWalletBalanceBody(TypedDict, total=False):
@@ -109,36 +109,60 @@ class Saas(Group):
         """POST /saas/allow-attach-rebilling/{locationId}, token of company. Scopes: saas/company.read."""
         return self._api.call("saas.allow-attach-rebilling", {"locationId": locationId}, body)
 
-    def bulk_disable_saas(self, *, companyId: Text | None = None, body: BulkDisableSaasBody | Json) -> Result:
-        """POST /saas/bulk-disable-saas/{companyId}, token of company."""
+    def bulk_disable_saas(self, *, companyId: Text | None = None, body: BulkDisableSaasBody | Json | None = None) -> Result:
+        """POST /saas/bulk-disable-saas/{companyId}, token of company.
+
+        Documented as required: locationIds.
+        """
         return self._api.call("saas.bulk-disable-saas", {"companyId": companyId}, body)
 
-    def bulk_disable_saas_deprecated(self, *, companyId: Text | None = None, body: BulkDisableSaasDeprecatedBody | Json) -> Result:
-        """POST /saas-api/public-api/bulk-disable-saas/{companyId}, token of company. Deprecated."""
+    def bulk_disable_saas_deprecated(self, *, companyId: Text | None = None, body: BulkDisableSaasDeprecatedBody | Json | None = None) -> Result:
+        """POST /saas-api/public-api/bulk-disable-saas/{companyId}, token of company. Deprecated.
+
+        Documented as required: locationIds.
+        """
         return self._api.call("saas.bulk-disable-saas-deprecated", {"companyId": companyId}, body)
 
-    def bulk_enable_saas(self, *, companyId: Text | None = None, body: BulkEnableSaasBody | Json) -> Result:
-        """POST /saas/bulk-enable-saas/{companyId}, token of company."""
+    def bulk_enable_saas(self, *, companyId: Text | None = None, body: BulkEnableSaasBody | Json | None = None) -> Result:
+        """POST /saas/bulk-enable-saas/{companyId}, token of company.
+
+        Documented as required: actionPayload, isSaaSV2, locationIds.
+        """
         return self._api.call("saas.bulk-enable-saas", {"companyId": companyId}, body)
 
-    def bulk_enable_saas_deprecated(self, *, companyId: Text | None = None, body: BulkEnableSaasDeprecatedBody | Json) -> Result:
-        """POST /saas-api/public-api/bulk-enable-saas/{companyId}, token of company. Deprecated."""
+    def bulk_enable_saas_deprecated(self, *, companyId: Text | None = None, body: BulkEnableSaasDeprecatedBody | Json | None = None) -> Result:
+        """POST /saas-api/public-api/bulk-enable-saas/{companyId}, token of company. Deprecated.
+
+        Documented as required: actionPayload, isSaaSV2, locationIds.
+        """
         return self._api.call("saas.bulk-enable-saas-deprecated", {"companyId": companyId}, body)
 
-    def enable_saas_location(self, *, locationId: Text, body: EnableSaasLocationBody | Json) -> Result:
-        """POST /saas/enable-saas/{locationId}, token of company."""
+    def enable_saas_location(self, *, locationId: Text, body: EnableSaasLocationBody | Json | None = None) -> Result:
+        """POST /saas/enable-saas/{locationId}, token of company.
+
+        Documented as required: isSaaSV2.
+        """
         return self._api.call("saas.enable-saas-location", {"locationId": locationId}, body)
 
-    def enable_saas_location_deprecated(self, *, locationId: Text, body: EnableSaasLocationDeprecatedBody | Json) -> Result:
-        """POST /saas-api/public-api/enable-saas/{locationId}, token of company. Deprecated."""
+    def enable_saas_location_deprecated(self, *, locationId: Text, body: EnableSaasLocationDeprecatedBody | Json | None = None) -> Result:
+        """POST /saas-api/public-api/enable-saas/{locationId}, token of company. Deprecated.
+
+        Documented as required: isSaaSV2.
+        """
         return self._api.call("saas.enable-saas-location-deprecated", {"locationId": locationId}, body)
 
-    def generate_payment_link(self, *, locationId: Text, body: GeneratePaymentLinkBody | Json) -> Result:
-        """PUT /saas/update-saas-subscription/{locationId}, token of company."""
+    def generate_payment_link(self, *, locationId: Text, body: GeneratePaymentLinkBody | Json | None = None) -> Result:
+        """PUT /saas/update-saas-subscription/{locationId}, token of company.
+
+        Documented as required: customerId, subscriptionId.
+        """
         return self._api.call("saas.generate-payment-link", {"locationId": locationId}, body)
 
-    def generate_payment_link_deprecated(self, *, locationId: Text, body: GeneratePaymentLinkDeprecatedBody | Json) -> Result:
-        """PUT /saas-api/public-api/update-saas-subscription/{locationId}, token of company. Deprecated."""
+    def generate_payment_link_deprecated(self, *, locationId: Text, body: GeneratePaymentLinkDeprecatedBody | Json | None = None) -> Result:
+        """PUT /saas-api/public-api/update-saas-subscription/{locationId}, token of company. Deprecated.
+
+        Documented as required: customerId, subscriptionId.
+        """
         return self._api.call("saas.generate-payment-link-deprecated", {"locationId": locationId}, body)
 
     def get_agency_plans(self, *, companyId: Text | None = None) -> Result:
@@ -157,12 +181,18 @@ class Saas(Group):
         """GET /saas-api/public-api/get-saas-subscription/{locationId}, token of company. Deprecated."""
         return self._api.call("saas.get-location-subscription-deprecated", {"locationId": locationId, "companyId": companyId})
 
-    def get_saas_locations(self, *, companyId: Text | None = None, page: float) -> Result:
-        """GET /saas/saas-locations/{companyId}, token of company."""
+    def get_saas_locations(self, *, companyId: Text | None = None, page: float | None = None) -> Result:
+        """GET /saas/saas-locations/{companyId}, token of company.
+
+        Documented as required: page.
+        """
         return self._api.call("saas.get-saas-locations", {"companyId": companyId, "page": page})
 
     def get_saas_locations_pages(self, *, companyId: Text | None = None, page: float | None = None) -> Iterator[Page]:
-        """GET /saas/saas-locations/{companyId}, token of company."""
+        """GET /saas/saas-locations/{companyId}, token of company.
+
+        Documented as required: page.
+        """
         return self._api.pages("saas.get-saas-locations", {"companyId": companyId, "page": page})
 
     def get_saas_locations_deprecated(self, *, companyId: Text | None = None, page: float | None = None) -> Result:
@@ -185,28 +215,43 @@ class Saas(Group):
         """GET /saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance, token of company. Scopes: saas/company.read."""
         return self._api.call("saas.getLocationWalletBalance", {"companyId": companyId, "locationId": locationId})
 
-    def locations(self, *, customerId: Text, subscriptionId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas/locations, token of company."""
+    def locations(self, *, customerId: Text | None = None, subscriptionId: Text | None = None, companyId: Text | None = None) -> Result:
+        """GET /saas/locations, token of company.
+
+        Documented as required: customerId, subscriptionId.
+        """
         return self._api.call("saas.locations", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
 
     def locations_deprecated(self, *, customerId: Text | None = None, subscriptionId: Text | None = None, companyId: Text | None = None) -> Result:
         """GET /saas-api/public-api/locations, token of company. Deprecated."""
         return self._api.call("saas.locations-deprecated", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
 
-    def pause_location(self, *, locationId: Text, body: PauseLocationBody | Json) -> Result:
-        """POST /saas/pause/{locationId}, token of company."""
+    def pause_location(self, *, locationId: Text, body: PauseLocationBody | Json | None = None) -> Result:
+        """POST /saas/pause/{locationId}, token of company.
+
+        Documented as required: paused.
+        """
         return self._api.call("saas.pause-location", {"locationId": locationId}, body)
 
-    def pause_location_deprecated(self, *, locationId: Text, body: PauseLocationDeprecatedBody | Json) -> Result:
-        """POST /saas-api/public-api/pause/{locationId}, token of company. Deprecated."""
+    def pause_location_deprecated(self, *, locationId: Text, body: PauseLocationDeprecatedBody | Json | None = None) -> Result:
+        """POST /saas-api/public-api/pause/{locationId}, token of company. Deprecated.
+
+        Documented as required: paused.
+        """
         return self._api.call("saas.pause-location-deprecated", {"locationId": locationId}, body)
 
-    def update_rebilling(self, *, companyId: Text | None = None, body: UpdateRebillingBody | Json) -> Result:
-        """POST /saas/update-rebilling/{companyId}, token of company."""
+    def update_rebilling(self, *, companyId: Text | None = None, body: UpdateRebillingBody | Json | None = None) -> Result:
+        """POST /saas/update-rebilling/{companyId}, token of company.
+
+        Documented as required: config, locationIds, product.
+        """
         return self._api.call("saas.update-rebilling", {"companyId": companyId}, body)
 
-    def update_rebilling_deprecated(self, *, companyId: Text | None = None, body: UpdateRebillingDeprecatedBody | Json) -> Result:
-        """POST /saas-api/public-api/update-rebilling/{companyId}, token of company. Deprecated."""
+    def update_rebilling_deprecated(self, *, companyId: Text | None = None, body: UpdateRebillingDeprecatedBody | Json | None = None) -> Result:
+        """POST /saas-api/public-api/update-rebilling/{companyId}, token of company. Deprecated.
+
+        Documented as required: config, locationIds, product.
+        """
         return self._api.call("saas.update-rebilling-deprecated", {"companyId": companyId}, body)
 
     def update_location_wallet_balance(self, *, companyId: Text | None = None, locationId: Text, body: UpdateLocationWalletBalanceBody | Json | None = None) -> Result:

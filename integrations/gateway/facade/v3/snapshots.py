@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Required, TypedDict
+from typing import TypedDict
 
 from integrations.gateway.client import Page, Result
 from integrations.gateway.tenant_api import Group, Json, Text
@@ -14,15 +14,18 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateSnapshotShareLinkBody(TypedDict, total=False):
     relationship_number: str
     share_location_id: str
-    share_type: Required[str]
-    snapshot_id: Required[str]
+    share_type: str
+    snapshot_id: str
 
 
 class Snapshots(Group):
     __slots__ = ()
 
-    def create_snapshot_share_link(self, *, companyId: Text | None = None, body: CreateSnapshotShareLinkBody | Json) -> Result:
-        """POST /snapshots/share/link, token of company."""
+    def create_snapshot_share_link(self, *, companyId: Text | None = None, body: CreateSnapshotShareLinkBody | Json | None = None) -> Result:
+        """POST /snapshots/share/link, token of company.
+
+        Documented as required: share_type, snapshot_id.
+        """
         return self._api.call("snapshots.create-snapshot-share-link", {"companyId": companyId}, body)
 
     def get_custom_snapshots(self, *, companyId: Text | None = None) -> Result:
@@ -33,10 +36,16 @@ class Snapshots(Group):
         """GET /snapshots/snapshot-status/{snapshotId}/location/{locationId}, token of company."""
         return self._api.call("snapshots.get-latest-snapshot-push", {"snapshotId": snapshotId, "locationId": locationId, "companyId": companyId})
 
-    def get_snapshot_push(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text, to: Text, lastDoc: Text, limit: Text | None = None) -> Result:
-        """GET /snapshots/snapshot-status/{snapshotId}, token of company."""
+    def get_snapshot_push(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text | None = None, to: Text | None = None, lastDoc: Text | None = None, limit: Text | None = None) -> Result:
+        """GET /snapshots/snapshot-status/{snapshotId}, token of company.
+
+        Documented as required: from, to, lastDoc.
+        """
         return self._api.call("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})
 
-    def get_snapshot_push_pages(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text, to: Text, lastDoc: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
-        """GET /snapshots/snapshot-status/{snapshotId}, token of company."""
+    def get_snapshot_push_pages(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text | None = None, to: Text | None = None, lastDoc: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
+        """GET /snapshots/snapshot-status/{snapshotId}, token of company.
+
+        Documented as required: from, to, lastDoc.
+        """
         return self._api.pages("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})

@@ -33,21 +33,21 @@ class BulkDeleteSocialPlannerPostsBody(TypedDict, total=False):
 
 class CloneQueueItemBody(TypedDict, total=False):
     locationId: str
-    order: Required[float]
-    sessionId: Required[str]
+    order: float
+    sessionId: str
 
 
 class CreateCommentBody(TypedDict, total=False):
     attachments: list[Any]
-    content: Required[str]
-    isParentThread: Required[bool]
+    content: str
+    isParentThread: bool
     mentions: list[Any]
     notifyAllGroupMembers: bool
-    parentId: Required[str]
+    parentId: str
 
 
 class CreatePostBody(TypedDict, total=False):
-    accountIds: Required[list[Any]]
+    accountIds: list[Any]
     applyWatermark: bool
     categoryId: str
     createdBy: str
@@ -67,18 +67,18 @@ class CreatePostBody(TypedDict, total=False):
     summary: str
     tags: list[Any]
     tiktokPostDetails: dict[str, Any]
-    type: Required[str]
-    userId: Required[str]
+    type: str
+    userId: str
     youtubePostDetails: dict[str, Any]
 
 
 class CreateQueueBody(TypedDict, total=False):
-    categoryId: Required[str]
+    categoryId: str
     enableFuturePosts: bool
     locationId: str
     prioritizeNewContent: bool
-    timeSlots: Required[list[Any]]
-    userId: Required[str]
+    timeSlots: list[Any]
+    userId: str
 
 
 class CreateQueueItemBody(TypedDict, total=False):
@@ -94,11 +94,11 @@ class CreateQueueItemBody(TypedDict, total=False):
 class DiscardEditSessionBody(TypedDict, total=False):
     keepInDraft: bool
     locationId: str
-    sessionId: Required[str]
+    sessionId: str
 
 
 class EditPostBody(TypedDict, total=False):
-    accountIds: Required[list[Any]]
+    accountIds: list[Any]
     applyWatermark: bool
     categoryId: str
     createdBy: str
@@ -118,25 +118,25 @@ class EditPostBody(TypedDict, total=False):
     summary: str
     tags: list[Any]
     tiktokPostDetails: dict[str, Any]
-    type: Required[str]
-    userId: Required[str]
+    type: str
+    userId: str
     youtubePostDetails: dict[str, Any]
 
 
 class FetchCalendarListBody(TypedDict, total=False):
     accountIds: list[Any]
     categoryIds: list[Any]
-    endDate: Required[str]
+    endDate: str
     locationId: str
-    startDate: Required[str]
+    startDate: str
 
 
 class FetchEditSessionCalendarBody(TypedDict, total=False):
     accountIds: list[Any]
-    endDate: Required[str]
+    endDate: str
     locationId: str
-    sessionId: Required[str]
-    startDate: Required[str]
+    sessionId: str
+    startDate: str
 
 
 class FetchQueueItemsBody(TypedDict, total=False):
@@ -164,7 +164,7 @@ class FetchSlotsBody(TypedDict, total=False):
 class GetCommentListBody(TypedDict, total=False):
     fromDate: str
     limit: float
-    originIds: Required[list[Any]]
+    originIds: list[Any]
     parentId: str
     search: str
     skip: float
@@ -174,12 +174,12 @@ class GetCommentListBody(TypedDict, total=False):
 
 class GetPostsBody(TypedDict, total=False):
     accounts: str
-    fromDate: Required[str]
-    includeUsers: Required[str]
-    limit: Required[str]
+    fromDate: str
+    includeUsers: str
+    limit: str
     postType: dict[str, Any]
-    skip: Required[str]
-    toDate: Required[str]
+    skip: str
+    toDate: str
     type: str
 
 
@@ -191,7 +191,7 @@ class GetStatisticsBody(TypedDict, total=False):
 
 
 class GetTagsByIdsBody(TypedDict, total=False):
-    tagIds: Required[list[Any]]
+    tagIds: list[Any]
 
 
 class ResetQueueItemBody(TypedDict, total=False):
@@ -202,21 +202,21 @@ class ResetQueueItemBody(TypedDict, total=False):
 class SaveEditSessionBody(TypedDict, total=False):
     keepInDraft: bool
     locationId: str
-    sessionId: Required[str]
+    sessionId: str
 
 
 class SetAccountsBody(TypedDict, total=False):
-    accountIds: Required[list[Any]]
+    accountIds: list[Any]
     approver: str
     csvFileType: str
-    fileName: Required[str]
-    filePath: Required[str]
-    rowsCount: Required[float]
-    userId: Required[str]
+    fileName: str
+    filePath: str
+    rowsCount: float
+    userId: str
 
 
 class StartCsvFinalizeBody(TypedDict, total=False):
-    userId: Required[str]
+    userId: str
 
 
 class StartEditSessionBody(TypedDict, total=False):
@@ -243,7 +243,7 @@ class UpdateQueueItemBody(TypedDict, total=False):
 
 
 class UploadCsvBody(TypedDict, total=False):
-    file: Required[Part]
+    file: Part
 
 
 class SocialPlanner(Group):
@@ -257,24 +257,36 @@ class SocialPlanner(Group):
         """POST /social-media-posting/{locationId}/posts/bulk-delete, token of location."""
         return self._api.call("social-planner.bulk-delete-social-planner-posts", {"locationId": locationId}, body)
 
-    def clone_queue_item(self, *, queueId: Text, itemId: Text, body: CloneQueueItemBody | Json) -> Result:
-        """POST /social-media-posting/category/queues/{queueId}/items/{itemId}/clone, token of location. Scopes: socialplanner/category.write."""
+    def clone_queue_item(self, *, queueId: Text, itemId: Text, body: CloneQueueItemBody | Json | None = None) -> Result:
+        """POST /social-media-posting/category/queues/{queueId}/items/{itemId}/clone, token of location. Scopes: socialplanner/category.write.
+
+        Documented as required: order, sessionId.
+        """
         return self._api.call("social-planner.cloneQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
-    def create_comment(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: CreateCommentBody | Json) -> Result:
-        """POST /social-media-posting/comments/{platform}, token of any."""
+    def create_comment(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: CreateCommentBody | Json | None = None) -> Result:
+        """POST /social-media-posting/comments/{platform}, token of any.
+
+        Documented as required: content, isParentThread, parentId.
+        """
         return self._api.call("social-planner.create-comment", {"platform": platform, "locationId": locationId}, body)
 
     def create_like(self, *, platform: Literal["facebook", "linkedin", "community", "tiktok", "bluesky"], id: Text, locationId: Text | None = None) -> Result:
         """POST /social-media-posting/comments/{platform}/{id}/like, token of any."""
         return self._api.call("social-planner.create-like", {"platform": platform, "id": id, "locationId": locationId})
 
-    def create_post(self, *, locationId: Text | None = None, body: CreatePostBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/posts, token of location. Scopes: socialplanner/post.write."""
+    def create_post(self, *, locationId: Text | None = None, body: CreatePostBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/posts, token of location. Scopes: socialplanner/post.write.
+
+        Documented as required: accountIds, type, userId.
+        """
         return self._api.call("social-planner.create-post", {"locationId": locationId}, body)
 
-    def create_queue(self, *, body: CreateQueueBody | Json) -> Result:
-        """POST /social-media-posting/category/queues, token of location. Scopes: socialplanner/category.write."""
+    def create_queue(self, *, body: CreateQueueBody | Json | None = None) -> Result:
+        """POST /social-media-posting/category/queues, token of location. Scopes: socialplanner/category.write.
+
+        Documented as required: categoryId, timeSlots, userId.
+        """
         return self._api.call("social-planner.createQueue", {}, body)
 
     def create_queue_item(self, *, queueId: Text, body: CreateQueueItemBody | Json | None = None) -> Result:
@@ -309,12 +321,18 @@ class SocialPlanner(Group):
         """DELETE /social-media-posting/category/queues/{queueId}/items/{itemId}, token of location. Scopes: socialplanner/category.write."""
         return self._api.call("social-planner.deleteQueueItem", {"queueId": queueId, "itemId": itemId, "locationId": locationId, "sessionId": sessionId})
 
-    def discard_edit_session(self, *, queueId: Text, body: DiscardEditSessionBody | Json) -> Result:
-        """POST /social-media-posting/category/queues/{queueId}/edit/discard, token of location. Scopes: socialplanner/category.write."""
+    def discard_edit_session(self, *, queueId: Text, body: DiscardEditSessionBody | Json | None = None) -> Result:
+        """POST /social-media-posting/category/queues/{queueId}/edit/discard, token of location. Scopes: socialplanner/category.write.
+
+        Documented as required: sessionId.
+        """
         return self._api.call("social-planner.discardEditSession", {"queueId": queueId}, body)
 
-    def edit_post(self, *, locationId: Text | None = None, id: Text, body: EditPostBody | Json) -> Result:
-        """PUT /social-media-posting/{locationId}/posts/{id}, token of location."""
+    def edit_post(self, *, locationId: Text | None = None, id: Text, body: EditPostBody | Json | None = None) -> Result:
+        """PUT /social-media-posting/{locationId}/posts/{id}, token of location.
+
+        Documented as required: accountIds, type, userId.
+        """
         return self._api.call("social-planner.edit-post", {"locationId": locationId, "id": id}, body)
 
     def fetch_available_categories(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, q: Text | None = None) -> Result:
@@ -325,12 +343,18 @@ class SocialPlanner(Group):
         """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly."""
         return self._api.pages("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
 
-    def fetch_calendar_list(self, *, body: FetchCalendarListBody | Json) -> Result:
-        """POST /social-media-posting/category/queues/list/calendar, token of location. Scopes: socialplanner/category.readonly."""
+    def fetch_calendar_list(self, *, body: FetchCalendarListBody | Json | None = None) -> Result:
+        """POST /social-media-posting/category/queues/list/calendar, token of location. Scopes: socialplanner/category.readonly.
+
+        Documented as required: endDate, startDate.
+        """
         return self._api.call("social-planner.fetchCalendarList", {}, body)
 
-    def fetch_edit_session_calendar(self, *, queueId: Text, body: FetchEditSessionCalendarBody | Json) -> Result:
-        """POST /social-media-posting/category/queues/{queueId}/edit/calendar, token of location. Scopes: socialplanner/category.readonly."""
+    def fetch_edit_session_calendar(self, *, queueId: Text, body: FetchEditSessionCalendarBody | Json | None = None) -> Result:
+        """POST /social-media-posting/category/queues/{queueId}/edit/calendar, token of location. Scopes: socialplanner/category.readonly.
+
+        Documented as required: endDate, sessionId, startDate.
+        """
         return self._api.call("social-planner.fetchEditSessionCalendar", {"queueId": queueId}, body)
 
     def fetch_queue_by_id(self, *, queueId: Text, locationId: Text | None = None) -> Result:
@@ -377,12 +401,18 @@ class SocialPlanner(Group):
         """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
         return self._api.pages("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
-    def get_comment_list(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json) -> Result:
-        """POST /social-media-posting/comments/{platform}/list, token of any."""
+    def get_comment_list(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json | None = None) -> Result:
+        """POST /social-media-posting/comments/{platform}/list, token of any.
+
+        Documented as required: originIds.
+        """
         return self._api.call("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
 
-    def get_comment_list_pages(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json) -> Iterator[Page]:
-        """POST /social-media-posting/comments/{platform}/list, token of any."""
+    def get_comment_list_pages(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json | None = None) -> Iterator[Page]:
+        """POST /social-media-posting/comments/{platform}/list, token of any.
+
+        Documented as required: originIds.
+        """
         return self._api.pages("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
 
     def get_csv_post(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Result:
@@ -401,20 +431,29 @@ class SocialPlanner(Group):
         """GET /social-media-posting/{locationId}/posts/{id}, token of location."""
         return self._api.call("social-planner.get-post", {"locationId": locationId, "id": id})
 
-    def get_posts(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
+    def get_posts(self, *, locationId: Text | None = None, body: GetPostsBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly.
+
+        Documented as required: fromDate, includeUsers, limit, skip, toDate.
+        """
         return self._api.call("social-planner.get-posts", {"locationId": locationId}, body)
 
-    def get_posts_pages(self, *, locationId: Text | None = None, body: GetPostsBody | Json) -> Iterator[Page]:
-        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly."""
+    def get_posts_pages(self, *, locationId: Text | None = None, body: GetPostsBody | Json | None = None) -> Iterator[Page]:
+        """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly.
+
+        Documented as required: fromDate, includeUsers, limit, skip, toDate.
+        """
         return self._api.pages("social-planner.get-posts", {"locationId": locationId}, body)
 
     def get_statistics(self, *, locationId: Text | None = None, body: GetStatisticsBody | Json) -> Result:
         """POST /social-media-posting/statistics, token of location. Scopes: socialplanner/statistics.readonly."""
         return self._api.call("social-planner.get-statistics", {"locationId": locationId}, body)
 
-    def get_tags_by_ids(self, *, locationId: Text | None = None, body: GetTagsByIdsBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/tags/details, token of location."""
+    def get_tags_by_ids(self, *, locationId: Text | None = None, body: GetTagsByIdsBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/tags/details, token of location.
+
+        Documented as required: tagIds.
+        """
         return self._api.call("social-planner.get-tags-by-ids", {"locationId": locationId}, body)
 
     def get_tags_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
@@ -425,32 +464,50 @@ class SocialPlanner(Group):
         """GET /social-media-posting/{locationId}/tags, token of location."""
         return self._api.pages("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
-    def get_upload_status(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text) -> Result:
-        """GET /social-media-posting/{locationId}/csv, token of location."""
+    def get_upload_status(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text | None = None) -> Result:
+        """GET /social-media-posting/{locationId}/csv, token of location.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
 
-    def get_upload_status_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text) -> Iterator[Page]:
-        """GET /social-media-posting/{locationId}/csv, token of location."""
+    def get_upload_status_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text | None = None) -> Iterator[Page]:
+        """GET /social-media-posting/{locationId}/csv, token of location.
+
+        Documented as required: userId.
+        """
         return self._api.pages("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
 
     def reset_queue_item(self, *, queueId: Text, itemId: Text, body: ResetQueueItemBody | Json | None = None) -> Result:
         """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}/reset, token of location. Scopes: socialplanner/category.write."""
         return self._api.call("social-planner.resetQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
-    def save_edit_session(self, *, queueId: Text, body: SaveEditSessionBody | Json) -> Result:
-        """POST /social-media-posting/category/queues/{queueId}/edit/save, token of location. Scopes: socialplanner/category.write."""
+    def save_edit_session(self, *, queueId: Text, body: SaveEditSessionBody | Json | None = None) -> Result:
+        """POST /social-media-posting/category/queues/{queueId}/edit/save, token of location. Scopes: socialplanner/category.write.
+
+        Documented as required: sessionId.
+        """
         return self._api.call("social-planner.saveEditSession", {"queueId": queueId}, body)
 
-    def set_accounts(self, *, locationId: Text | None = None, body: SetAccountsBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write."""
+    def set_accounts(self, *, locationId: Text | None = None, body: SetAccountsBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write.
+
+        Documented as required: accountIds, fileName, filePath, rowsCount, userId.
+        """
         return self._api.call("social-planner.set-accounts", {"locationId": locationId}, body)
 
-    def start_csv_finalize(self, *, locationId: Text | None = None, id: Text, body: StartCsvFinalizeBody | Json) -> Result:
-        """PATCH /social-media-posting/{locationId}/csv/{id}, token of location."""
+    def start_csv_finalize(self, *, locationId: Text | None = None, id: Text, body: StartCsvFinalizeBody | Json | None = None) -> Result:
+        """PATCH /social-media-posting/{locationId}/csv/{id}, token of location.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-planner.start-csv-finalize", {"locationId": locationId, "id": id}, body)
 
-    def start_oauth(self, *, platform: Literal["google", "facebook", "instagram", "linkedin", "tiktok", "tiktok-business", "youtube", "pinterest", "threads", "bluesky"], locationId: Text | None = None, userId: Text, page: Text | None = None, reconnect: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/{platform}/start, token of any."""
+    def start_oauth(self, *, platform: Literal["google", "facebook", "instagram", "linkedin", "tiktok", "tiktok-business", "youtube", "pinterest", "threads", "bluesky"], locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
+        """GET /social-media-posting/oauth/{platform}/start, token of any.
+
+        Documented as required: userId.
+        """
         return self._api.call("social-planner.start-oauth", {"platform": platform, "locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_edit_session(self, *, queueId: Text, body: StartEditSessionBody | Json | None = None) -> Result:
@@ -465,6 +522,9 @@ class SocialPlanner(Group):
         """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}, token of location. Scopes: socialplanner/category.write."""
         return self._api.call("social-planner.updateQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
-    def upload_csv(self, *, locationId: Text | None = None, body: UploadCsvBody | Json) -> Result:
-        """POST /social-media-posting/{locationId}/csv, token of location. Scopes: socialplanner/csv.write."""
+    def upload_csv(self, *, locationId: Text | None = None, body: UploadCsvBody | Json | None = None) -> Result:
+        """POST /social-media-posting/{locationId}/csv, token of location. Scopes: socialplanner/csv.write.
+
+        Documented as required: file.
+        """
         return self._api.call("social-planner.upload-csv", {"locationId": locationId}, body)

@@ -17,8 +17,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.core import clock
-from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable, ScopeMissing
-from integrations.gateway import client, media
+from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Retryable, ScopeMissing
+from integrations.gateway import client, media, target
+from integrations.gateway.call_checks import tenant_of
 from integrations.gateway.client import Page, Result
 from integrations.gateway.selection import ResponseSelection, lines
 from integrations.highlevel.catalogue.api_version import EXAMPLES
@@ -97,6 +98,7 @@ class Command(BaseCommand):
             "body": _body(options["body"]),
             "lane": Lane.INTERACTIVE,
         }
+        self._warn(arguments, file=options["file"], all_pages=options["all_pages"])
         if options["all_pages"] and to:
             self._print({"path": str(to), "lines": _written(_items(arguments, field, compact=compact), to)}, compact)
         elif options["all_pages"]:
@@ -108,6 +110,23 @@ class Command(BaseCommand):
             self._print({**written, "trace_id": done.trace_id}, compact)
         else:
             self._one(_answer(arguments, options["file"]), field, compact=compact)
+
+    def _warn(self, arguments: dict[str, Any], *, file: str | None, all_pages: bool) -> None:
+        """Write to standard error what the vendor's files have against the call, if it can be made."""
+        name, params, body = arguments["operation"], arguments["params"], arguments["body"]
+        try:
+            tenant = tenant_of(name, location=arguments["location"], company=arguments["company"])
+            wanted = target.find(name, arguments["app"], version=arguments["version"], params=params, body=body)
+        except BadRequest:
+            return  # the call itself says so
+        if file is not None:
+            body = {**(body or {}), _pair(file, "--file")[0]: b""}
+        if all_pages and wanted.style is not None:  # the pages supply these
+            first = wanted.style.first()
+            in_body = wanted.style.part == "body"
+            params, body = (params, {**first, **(body or {})}) if in_body else ({**first, **(params or {})}, body)
+        for remark in wanted.remarks(params, body, tenant.request_fields):
+            self.stderr.write(f"warning: {remark}")
 
     def _one(self, result: Result, field: ResponseSelection | None, *, compact: bool) -> None:
         if field is not None:
@@ -123,7 +142,8 @@ class Command(BaseCommand):
 
     def _failed(self, error: IntegrationError, *, as_json: bool) -> None:
         if as_json:
-            self.stdout.write(json.dumps({"error": error.code, "message": str(error), **error.context}, default=str))
+            shown = {"error": error.code, "message": str(error), **error.context, "vendor": error.vendor.record()}
+            self.stdout.write(json.dumps(shown, default=str))
             raise SystemExit(1)
         raise CommandError("\n".join(_error_lines(error))) from error
 

@@ -6,7 +6,8 @@ import json
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ from integrations.gateway.codegen import impact, update
 from integrations.gateway.codegen.drop import drop
 from integrations.gateway.codegen.impact import Impact
 from integrations.gateway.codegen.update import Changes, Places
-from integrations.highlevel.catalogue import event_types, fields
+from integrations.highlevel.catalogue import event_types, fields, proven_fields
 from integrations.highlevel.catalogue.build import build, fields_of
-from integrations.highlevel.catalogue.operation import Operation, written
+from integrations.highlevel.catalogue.operation import Body, Operation, written
 from integrations.highlevel.catalogue.operation_lookup import Catalogue, catalogue
 from integrations.highlevel.catalogue.values import described
 from integrations.highlevel.oauth.dialects import DialectName
@@ -84,7 +85,8 @@ class Command(BaseCommand):
     def _show(self, options: dict[str, Any]) -> None:
         operation = catalogue(options["dialect"]).operation(options["operation"])
         if options["json"]:
-            self._print_json({"key": operation.key, **written(operation), "version": operation.version})
+            proven = {"evidence": asdict(found)} if (found := proven_fields.of(operation)).source else {}
+            self._print_json({"key": operation.key, **written(operation), "version": operation.version, **proven})
         else:
             self.stdout.write("\n".join(_lines(operation, options["dialect"])))
 
@@ -210,9 +212,19 @@ def _lines(operation: Operation, dialect: DialectName) -> list[str]:
         lines.append(f"  pages: yes{guessed}")
     if operation.body is not None:
         lines.append(f"  body ({operation.body.content}{', required' if operation.body.required else ''})")
-        for name, kind in operation.body.properties.items():
-            lines.append(f"    {name} ({kind}{', required' if name in operation.body.needs else ''})")
+        lines += _body_lines(operation, operation.body)
     return lines
+
+
+def _body_lines(operation: Operation, body: Body) -> Iterator[str]:
+    proven = proven_fields.of(operation)
+    said = dict.fromkeys(body.needs, ", documented as required") | dict.fromkeys(proven.required, ", required")
+    for name, kind in body.properties.items():
+        yield f"    {name} ({kind}{said.get(name, '')})"
+    for group in proven.one_of:
+        yield f"    one of: {', '.join(group)}"
+    if proven.source:
+        yield f"    evidence: {proven.source}"
 
 
 def _levels(text: str) -> tuple[str, ...]:

@@ -74,7 +74,8 @@ def _need_workers() -> None:
 
 def _as_json(outcome: list[Progress]) -> str:
     names = ("plan_id", "location_id", "resource", "run_id", "kind", "status", "seen", "total", "deleted")
-    rows = [{name: getattr(entry, name) for name in (*names, "error_code", "error")} for entry in outcome]
+    of_error = ("error_code", "error", "trace_id", "vendor_answer")
+    rows = [{name: getattr(entry, name) for name in (*names, *of_error)} for entry in outcome]
     return json.dumps(rows, indent=2)
 
 
