@@ -145,8 +145,8 @@ def test_what_the_files_have_against_a_call_is_shown_before_it_is_sent(operator:
     assert "documented as required, and missing in the body: tags" in page
     assert "Send it" in page
     assert not Usage.objects.exists()
-    page = post(operator, "calendars.get-calendars", tenant=location, **{"value.showDrafted": "perhaps"})
-    assert "the value does not fit what is documented: showDrafted (query, boolean)" in page
+    page = post(operator, "contacts.get-contacts", tenant=location, **{"value.limit": "many"})
+    assert "the value does not fit what is documented: limit (query, number)" in page
     assert Usage.objects.get().calls == 1, "a read is sent at once"
 
 
