@@ -90,6 +90,10 @@ class Env:
         kind: _Kind[dict[str, Any]] = _Kind(_url_shape(POSTGRES_SCHEMES), _database, {})
         return self._read(name, kind, None if default is None else _database(default))
 
+    def is_set(self, name: str) -> bool:
+        """Whether the variable, or its `NAME_FILE`, has a value."""
+        return bool(self._environ.get(name) or self._environ.get(f"{name}_FILE"))
+
     def reject(self, name: str, reason: str) -> None:
         """Note a mistake only the caller can see; `reason` follows the name and must not hold a secret."""
         self._problems.setdefault(name, f"{name} {reason}")

@@ -13,6 +13,7 @@ from hlapp import time_limits
 from hlapp.env import Env
 from integrations.core.errors import BadRequest
 from integrations.core.process import memory
+from integrations.highlevel.http import destinations
 from integrations.highlevel.signatures import load_keys
 from integrations.vault import keys as vault_keys
 from integrations.vault import sources as vault_sources
@@ -37,6 +38,22 @@ HIGHLEVEL_API_URL = env.url("HIGHLEVEL_API_URL", default="https://services.leadc
 HIGHLEVEL_MARKETPLACE_URL = env.url("HIGHLEVEL_MARKETPLACE_URL", default="https://marketplace.gohighlevel.com")
 HIGHLEVEL_INSTALL_URL = env.url("HIGHLEVEL_INSTALL_URL", default="")
 HIGHLEVEL_WHITE_LABEL_URLS = env.list("HIGHLEVEL_WHITE_LABEL_URLS", default=[])
+# API 1.0 has one address (public-api.gohighlevel.com, https://github.com/n8n-io/n8n HighLevelApi.credentials.ts).
+HIGHLEVEL_API_1_URL = env.url("HIGHLEVEL_API_1_URL", default="https://rest.gohighlevel.com/v1")
+# The hosts that secrets may be sent to (integrations/highlevel/http/destinations.py): `host` or `host:port`.
+_ADDRESSES = {
+    "HIGHLEVEL_API_URL": HIGHLEVEL_API_URL,
+    "HIGHLEVEL_API_1_URL": HIGHLEVEL_API_1_URL,
+    "HIGHLEVEL_MARKETPLACE_URL": HIGHLEVEL_MARKETPLACE_URL,
+}
+_URLS = [*_ADDRESSES.values(), HIGHLEVEL_INSTALL_URL, *HIGHLEVEL_WHITE_LABEL_URLS]
+_HOSTS = list(dict.fromkeys([*destinations.HIGHLEVEL_HOSTS, *filter(None, map(destinations.host_of, _URLS))]))
+HIGHLEVEL_ALLOWED_HOSTS = [host.lower() for host in env.list("HIGHLEVEL_ALLOWED_HOSTS", default=_HOSTS)]
+_ALLOWED = destinations.AllowedHosts(tuple(HIGHLEVEL_ALLOWED_HOSTS), plain_http=DEBUG)
+for _name, _url in _ADDRESSES.items():
+    # A default that the list leaves out is an API that this deployment does not use.
+    if env.is_set(_name) and _url and (_reason := destinations.refusal(_url, _ALLOWED)):
+        env.reject(_name, f"is refused: {_reason}")
 HIGHLEVEL_LEGACY_WEBHOOKS = env.flag("HIGHLEVEL_LEGACY_WEBHOOKS", default=False)
 # PEM texts; without any, the published keys count (highlevel.signatures).
 HIGHLEVEL_WEBHOOK_KEYS = [pem] if (pem := env.text("HIGHLEVEL_WEBHOOK_KEYS", default="")) else []
@@ -63,8 +80,6 @@ if VAULT_KEYS and not DEBUG and vault_keys.is_weak(VAULT_KEYS[0]):
 
 # Where a grant waits, sealed, while the database is unavailable (tokens.spool): a disk that outlives the process.
 SPOOL_DIR = env.text("SPOOL_DIR", default=str(BASE_DIR / ".hlapp" / "spool"))
-# API 1.0 has one address (public-api.gohighlevel.com, https://github.com/n8n-io/n8n HighLevelApi.credentials.ts).
-HIGHLEVEL_API_1_URL = "https://rest.gohighlevel.com/v1"
 
 # --- Services --------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database("DATABASE_URL")}

@@ -16,7 +16,6 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from unfold.admin import ModelAdmin
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -24,7 +23,7 @@ from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm
 
 from integrations.console.installation_details import InstallationDetails, MissingScopes
 from integrations.core import audit, clock
-from integrations.core.admin import ReadOnlyAdmin, after_dialog, operator
+from integrations.core.admin import AuditedAdmin, ReadOnlyAdmin, after_dialog, operator
 from integrations.core.tenant import UserType
 from integrations.installs import brake, uninstall
 from integrations.installs.claim import claim
@@ -238,17 +237,24 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
-    """Django's user admin in the admin theme."""
+class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
+    """Django's user admin in the admin theme. The audit trail has each change, and no password."""
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Change a password and write the audit entry."""
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:
+            self._record(request, "password_changed", User.objects.get(pk=id))
+        return response
+
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Django's group admin in the admin theme."""
+class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):
+    """Django's group admin in the admin theme. The audit trail has each change."""
 
 
 def _count(rows: QuerySet[Installation]) -> Coalesce:

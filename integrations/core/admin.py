@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from integrations.core import cells
+from integrations.core import audit, cells
 from integrations.core.models import AuditEntry
 
 _FIRST_KEYS = ("operation", "method", "status", "code", "outcome", "reason", "why", "then", "path")
@@ -49,6 +49,37 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Always False: rows are shown and not deleted."""
         return False
+
+
+class AuditedAdmin(ModelAdmin):  # type: ignore[misc]
+    """Admin of rows that operators edit: each change is in the audit trail, with old and new value of each field.
+
+    Fields whose name contains "password" are left out; the entry only says that a secret was changed.
+    """
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the relations, the last step of a change, and write the audit entry."""
+        super().save_related(request, form, formsets, change)
+        fields = form.changed_data if change else form.cleaned_data
+        shown = {name: form.cleaned_data[name] for name in fields if "password" not in name}
+        changed = audit.changes(form.initial if change else {}, shown)
+        secrets = any("password" in name for name in form.changed_data)
+        self._record(request, "changed" if change else "added", form.instance, changed=changed, secrets_changed=secrets)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete one row and write the audit entry."""
+        self._record(request, "deleted", obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Delete the selected rows and write an audit entry for each."""
+        for row in queryset:
+            self._record(request, "deleted", row)
+        super().delete_queryset(request, queryset)
+
+    def _record(self, request: HttpRequest, what: str, row: Any, **detail: Any) -> None:
+        kind = self.opts.model_name
+        audit.record(f"{kind}.{what}", actor=operator(request), subject=f"{kind}:{row}"[:200], **detail)
 
 
 class FirstTenThousand(Paginator):  # type: ignore[type-arg]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from integrations.core import clock
 from integrations.core.models import AuditEntry
 
 GENESIS = bytes(32)
+Changes = dict[str, list[Any]]  # old and new value by field
 _LOCK = 0x41554454  # any constant of our own: "AUDT"
 
 
@@ -30,6 +32,15 @@ def record(action: str, *, actor: str, subject: str, **detail: Any) -> AuditEntr
         entry.hash = _digest(entry)
         entry.save(force_insert=True)
     return entry
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Changes:
+    """The fields whose values differ, each with its old and new value. Pass no field that holds a secret.
+
+    A field that `before` lacks was empty: for a new row, pass nothing as `before`.
+    """
+    found = ((name, before.get(name), value) for name, value in after.items())
+    return {name: [_json(old), _json(new)] for name, old, new in found if (old or None) != (new or None)}
 
 
 def lock() -> None:
@@ -60,6 +71,15 @@ def head() -> AuditEntry | None:
 def contains(digest: bytes) -> bool:
     """Whether the trail has an entry with this hash."""
     return AuditEntry.objects.filter(hash=digest).exists()
+
+
+def _json(value: Any) -> Any:
+    """The value as JSON has it; objects by their text, and rows of a relation as a sorted list."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Iterable):
+        return sorted(map(str, value))
+    return str(value)
 
 
 def _digest(entry: AuditEntry) -> bytes:

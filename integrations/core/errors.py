@@ -24,6 +24,7 @@
     │   ├── RequestRejected          the vendor refused the request (4xx)
     │   ├── BadRequest               the caller's own mistake, found before anything was sent
     │   ├── ConsentDenied            the user refused to install the app
+    │   ├── DestinationRefused       a secret may not be sent to this address: its host is not allowed
     │   └── SealBroken               a ciphertext does not open: wrong key, or moved from its row
     └── Untrusted                    input from outside that is not what it claims: 400/401/413, counted, never retried
         ├── StateInvalid             the OAuth state or code is unknown, used, expired or another browser's
@@ -329,6 +330,17 @@ class ConsentDenied(Permanent):
     """The user refused to install the app."""
 
     code = "consent_denied"
+
+
+class DestinationRefused(Permanent):
+    """No secret is sent to this address: the environment does not allow its host, or it is not HTTPS."""
+
+    code = "destination_refused"
+
+    @property
+    def never_sent(self) -> bool:
+        """See the base class."""
+        return True
 
 
 class SealBroken(Permanent):

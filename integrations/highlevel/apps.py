@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.conf import settings
+
+from integrations.highlevel.http import destinations
 
 
 class HighLevelConfig(AppConfig):
@@ -11,3 +14,11 @@ class HighLevelConfig(AppConfig):
     name = "integrations.highlevel"
     label = "highlevel"
     verbose_name = "HighLevel protocol"
+
+    def ready(self) -> None:
+        """Let the settings say which hosts secrets may be sent to."""
+        destinations.use(_allowed)
+
+
+def _allowed() -> destinations.AllowedHosts:
+    return destinations.AllowedHosts(tuple(settings.HIGHLEVEL_ALLOWED_HOSTS), plain_http=settings.DEBUG)

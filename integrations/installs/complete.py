@@ -37,7 +37,7 @@ def complete_or_spool(app: App, grant: Grant, *, origin: str, claimant: str, now
         if connection.in_atomic_block:
             raise
         connection.close()
-        spool.keep(KIND, grant, _binding(app.client_id), at=now, client=app.client_id, origin=origin, claimant=claimant)
+        spool.keep(KIND, grant, _binding(app), at=now, client=app.client_id, origin=origin, claimant=claimant)
         raise InstallPending("the installation is being finished", retry_after=10.0) from error
 
 
@@ -45,7 +45,7 @@ def complete_spooled(entry: SpooledGrant) -> None:
     """Complete an installation from a spool entry, unless it was uninstalled or installed again since."""
     facts = entry.facts
     app = App.objects.get(client_id=facts["client"])
-    grant = entry.grant(_binding(app.client_id))
+    grant = entry.grant(app, _binding(app))
     with transaction.atomic():
         _lock_installation(app, grant)
         target = _target(app, grant, None)
@@ -103,9 +103,9 @@ def _is_outdated(target: InstallTarget, at: datetime) -> bool:
     return token is not None and token.granted_at is not None and token.granted_at >= at
 
 
-def _binding(client_id: str) -> Binding:
+def _binding(app: App) -> Binding:
     """The binding of a spooled grant: the app only, because the tenant is inside. Generation 0: no row has it yet."""
-    return Binding(owner=("install", client_id), field="spooled", generation=0)
+    return Binding(owner=("install", app.client_id), field="spooled", generation=0, address=app.api_url)
 
 
 def _target(app: App, grant: Grant, at: datetime | None) -> InstallTarget:

@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
+from django.forms import model_to_dict
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -60,14 +61,12 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
         return self.readonly_fields if obj is None else ("client_id", *self.readonly_fields)
 
     def save_model(self, request: HttpRequest, obj: App, form: AppForm, change: bool) -> None:
-        """Save the edited columns only, and write an audit entry without the secrets."""
+        """Save the edited columns only, and write an audit entry with old and new values, without the secrets."""
         obj.save(update_fields=form.columns_written if change else None)
-        audit.record(
-            "app.changed" if change else "app.added",
-            actor=operator(request),
-            subject=f"app:{obj.client_id}",
-            fields=sorted(set(form.changed_data) - {"client_secret", "shared_secret"}),
-            secrets_changed=form.secrets_changed,
+        before = form.initial if change else {}
+        changed = audit.changes(before, model_to_dict(obj, fields=AppForm.Meta.fields))
+        marketplace.record_change(
+            obj, changed, secrets_changed=form.secrets_changed, actor=operator(request), is_new=not change
         )
 
     @display(description="redirect URI to register")

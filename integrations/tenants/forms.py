@@ -9,10 +9,16 @@ from django.conf import settings
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from integrations.core import clock
+from integrations.core.errors import DestinationRefused
 from integrations.core.secret import Secret
+from integrations.highlevel.http import destinations
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 
+_NEW_ADDRESS = (
+    "The API address has changed: enter the client secret again. It is stored for one address, and nothing is sent to "
+    "another."
+)
 _KEEP = "Never shown. Leave empty to keep the stored one."
 
 
@@ -77,14 +83,28 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
         return {*AppForm.Meta.fields} | (marketplace.SECRET_COLUMNS if self.secrets_changed else set())
 
     def clean(self) -> dict[str, Any]:
-        """Require a client secret where none is stored, and derive an empty app id and version id."""
+        """Require a client secret where none is stored for the address, and derive an empty app id and version id."""
         fields: dict[str, Any] = super().clean() or {}
-        if not self.instance.client_secret_sealed and not fields.get("client_secret"):
+        for name in ("api_url", "marketplace_url"):
+            self._require_allowed(name, fields.get(name))
+        self._require_allowed("install_url", (fields.get("install_url") or "").partition("?")[0])
+        for url in (fields.get("white_label_urls") or "").split():
+            self._require_allowed("white_label_urls", url)
+        if self.instance.pk and "api_url" in self.changed_data and not fields.get("client_secret"):
+            self.add_error("client_secret", _NEW_ADDRESS)
+        elif not self.instance.client_secret_sealed and not fields.get("client_secret"):
             lost = "The key that sealed it is lost: enter it again." if self.instance.pk else ""
             self.add_error("client_secret", lost or "A new app needs its client secret.")
         fields["highlevel_id"] = fields.get("highlevel_id") or fields.get("client_id", "").partition("-")[0]
         fields["version_id"] = fields.get("version_id") or fields["highlevel_id"]
         return fields
+
+    def _require_allowed(self, name: str, url: str | None) -> None:
+        if url:
+            try:
+                destinations.require(url)
+            except DestinationRefused as error:
+                self.add_error(name, str(error))
 
     def save(self, commit: bool = True) -> App:
         """Seal the entered secrets and save. New secrets end a halt, because they cure it."""

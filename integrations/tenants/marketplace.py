@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.forms import model_to_dict
 
 from integrations.core import audit, clock
-from integrations.core.errors import BadRequest, ClientRejected
+from integrations.core.errors import BadRequest, ClientRejected, SealBroken
 from integrations.core.secret import Secret
 from integrations.highlevel.oauth.client import ClientIdentity
 from integrations.tenants.models import App
 from integrations.vault import columns
-from integrations.vault.seal import Binding, seal, unseal
+from integrations.vault.seal import Binding, address_of, seal, unseal
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +35,10 @@ SECRET_COLUMNS = frozenset(
     {"client_secret_sealed", "shared_secret_sealed", "secret_generation", "halted_at", "halted_reason"}
 )
 
-_LINKS = ("install_url", "white_label_urls")
+_FROM_SETTINGS = frozenset(
+    {"highlevel_id", "version_id", "scopes", "api_url", "marketplace_url", "install_url", "white_label_urls"}
+)
+
 _settings_copied: set[tuple[str, str]] = set()  # (client id, API URL) whose row has the settings of this process
 _lock = threading.Lock()
 
@@ -74,17 +79,28 @@ def find(name: str | None) -> App:
 def identity(app: App) -> ClientIdentity:
     """The client id and secret for the token endpoint; the secret is unsealed for one use.
 
-    Raises ClientRejected, before anything is sent, for an app without a secret, because its key was lost.
+    Raises ClientRejected, before anything is sent, for an app without a secret, because its key was lost; SealBroken
+    when `api_url` is another address than the one that the secret was sealed for.
     """
     if app.client_secret_sealed is None:
         raise ClientRejected(f"the client secret of {app} is not stored: {SECRET_NEEDED}", app=app.highlevel_id)
     return ClientIdentity(
         client_id=app.client_id,
-        client_secret=unseal(app.client_secret_sealed, _binding(app, "client_secret")),
+        client_secret=unseal(app.client_secret_sealed, _client_binding(app)),
         redirect_uri=redirect_uri(app),
         api_url=app.api_url,
         dialect=app.dialect_name,
     )
+
+
+def has_proven_address(app: App) -> bool:
+    """Whether the client secret was sealed for `api_url`, so that it was not changed in the database alone."""
+    if app.client_secret_sealed is None:
+        return False
+    try:
+        return address_of(app.client_secret_sealed) == app.api_url and bool(identity(app).client_secret)
+    except SealBroken:
+        return False
 
 
 def redirect_uri(app: App) -> str:
@@ -105,12 +121,12 @@ def shared_secret(app: App) -> Secret | None:
 
 
 def set_secrets(app: App, *, client_secret: Secret, shared_secret: Secret | None) -> None:
-    """Seal both secrets under the app's next generation. The caller saves.
+    """Seal both secrets under the app's next generation, the client secret for `app.api_url`. The caller saves.
 
     This ends a halt, because new secrets cure it.
     """
     app.secret_generation = (app.secret_generation or 0) + 1
-    app.client_secret_sealed = seal(client_secret, _binding(app, "client_secret"))
+    app.client_secret_sealed = seal(client_secret, _client_binding(app))
     app.shared_secret_sealed = seal(shared_secret, _binding(app, "shared_secret")) if shared_secret else None
     app.halted_at, app.halted_reason = None, ""
 
@@ -141,9 +157,9 @@ def resume(app: App) -> None:
 
 def register() -> None:
     """Register the sealed columns with the vault, which counts and re-seals them."""
-    needs = ("client_id", "secret_generation")
+    needs = ("client_id", "secret_generation", "api_url")
     columns.register(
-        columns.SealedColumn(App, "client_secret_sealed", needs, lambda app: _binding(app, "client_secret")),
+        columns.SealedColumn(App, "client_secret_sealed", needs, _client_binding, is_sent=True),
         columns.SealedColumn(App, "shared_secret_sealed", needs, lambda app: _binding(app, "shared_secret")),
     )
 
@@ -154,6 +170,11 @@ def _shared(app: App) -> Secret:
 
 def _binding(app: App, field: str) -> Binding:
     return Binding(owner=("app", app.client_id), field=field, generation=app.secret_generation)
+
+
+def _client_binding(app: App) -> Binding:
+    """The client secret is sent to the API address, and to no other."""
+    return replace(_binding(app, "client_secret"), address=app.api_url)
 
 
 def _ensure_settings_copied() -> None:
@@ -175,7 +196,7 @@ def _ensure_settings_copied() -> None:
 
 def _copy_settings(app: App) -> None:
     """Write the columns that the settings define, and no other: the vault may be re-sealing the row at this moment."""
-    columns_written = {"highlevel_id", "version_id", "scopes", "api_url", "marketplace_url", *_LINKS}
+    before = model_to_dict(app, fields=sorted(_FROM_SETTINGS))
     app.highlevel_id = app.client_id.partition("-")[0]
     app.version_id = app.version_id or app.highlevel_id
     app.scopes = " ".join(settings.HIGHLEVEL_SCOPES)
@@ -184,7 +205,26 @@ def _copy_settings(app: App) -> None:
     app.install_url = settings.HIGHLEVEL_INSTALL_URL
     app.white_label_urls = " ".join(settings.HIGHLEVEL_WHITE_LABEL_URLS)
     client, shared = Secret(settings.HIGHLEVEL_CLIENT_SECRET), Secret(settings.HIGHLEVEL_SHARED_SECRET)
-    if app.client_secret_sealed is None or identity(app).client_secret != client or _shared(app) != shared:
+    secrets_changed = not _has_client_secret(app, client) or _shared(app) != shared
+    if secrets_changed:
         set_secrets(app, client_secret=client, shared_secret=shared or None)
-        columns_written |= SECRET_COLUMNS
-    app.save(update_fields=columns_written if app.pk else None)
+    is_new = app.pk is None
+    app.save(update_fields=None if is_new else _FROM_SETTINGS | (SECRET_COLUMNS if secrets_changed else set()))
+    changed = audit.changes({} if is_new else before, model_to_dict(app, fields=sorted(_FROM_SETTINGS)))
+    if changed or secrets_changed:
+        record_change(app, changed, secrets_changed=secrets_changed, actor="environment", is_new=is_new)
+
+
+def record_change(app: App, changed: audit.Changes, *, secrets_changed: bool, actor: str, is_new: bool = False) -> None:
+    """Write the audit entry of an added or edited app: old and new value of each field, and no secret."""
+    action = "app.added" if is_new else "app.changed"
+    subject = f"app:{app.highlevel_id}"
+    audit.record(action, actor=actor, subject=subject, changed=changed, secrets_changed=secrets_changed)
+
+
+def _has_client_secret(app: App, secret: Secret) -> bool:
+    """Whether this client secret is stored for the app's present address."""
+    try:
+        return identity(app).client_secret == secret
+    except (ClientRejected, SealBroken):
+        return False

@@ -21,12 +21,14 @@ _CAPACITY = 2_000  # credentials
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token and its credential. `scopes` is empty when the vendor did not name them.
+    """An access token, the base URL it may be sent to, and its credential.
 
+    `scopes` is empty when the vendor did not name them.
     `suspended`: the location was inactive at the last attempt; call `store.confirm_active` if the call succeeds.
     """
 
     token: Secret
+    address: str
     credential_id: int
     generation: int
     scopes: frozenset[str]

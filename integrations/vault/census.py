@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from integrations.core.errors import SealBroken, StoreUnavailable
 from integrations.vault import columns, external_values
@@ -22,11 +23,13 @@ DAMAGED = ""  # stands for the key id of a value without a header of ours; no ke
 class Census:
     """Values by label (of a column or of an external store) and key id.
 
-    `unread` says by label why a store could not be counted.
+    `unread` says by label why a store could not be counted. `without_address` counts by key id the values that an older
+    release sealed without the address they are sent to.
     """
 
     by_column: Mapping[str, Mapping[str, int]]
     unread: Mapping[str, str] = field(default_factory=dict)
+    without_address: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def by_key(self) -> Counter[str]:
@@ -42,8 +45,9 @@ class Census:
         return self.by_key[DAMAGED]
 
     def stale(self, ring: KeyRing) -> int:
-        """How many values still have to be re-sealed under the newest key."""
-        return sum(count for key_id, count in self.by_key.items() if key_id != ring.newest)
+        """How many values still have to be re-sealed: under the newest key, or for their address."""
+        older = sum(count for key_id, count in self.by_key.items() if key_id != ring.newest)
+        return older + self.without_address.get(ring.newest, 0)
 
     def missing(self, ring: KeyRing) -> list[str]:
         """Key ids in use that the ring lacks."""
@@ -58,14 +62,15 @@ class Census:
 
 def count() -> Census:
     """Count each sealed column and each external store in one pass."""
-    counts = {column.label: _count(column) for column in columns.registered()}
+    counts = {column.label: _by_key(column.rows()) for column in columns.registered()}
+    without_address = sum((_by_key(column.without_address()) for column in columns.registered()), Counter[str]())
     unread: dict[str, str] = {}
     for store in external_values.registered():
         try:
             counts[store.label] = Counter(value.key_id or DAMAGED for value in store.values())
         except StoreUnavailable as error:
             unread[store.label] = str(error)
-    return Census(counts, unread)
+    return Census(counts, unread, without_address)
 
 
 def require(ring: KeyRing) -> None:
@@ -83,9 +88,9 @@ def require(ring: KeyRing) -> None:
         )
 
 
-def _count(column: columns.SealedColumn) -> Counter[str]:
-    rows = column.rows().order_by().values_list("key_id_bytes").annotate(count=Count("pk"))
-    return Counter({_text(raw): count for raw, count in rows})
+def _by_key(rows: QuerySet[Any]) -> Counter[str]:
+    counted = rows.select_related(None).order_by().values_list("key_id_bytes").annotate(count=Count("pk"))
+    return Counter({_text(raw): count for raw, count in counted})
 
 
 def _text(raw: bytes | memoryview | None) -> str:

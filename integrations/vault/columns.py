@@ -12,7 +12,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import BinaryField, Func, Model, Q, QuerySet
+from django.db.models import BinaryField, BooleanField, Func, Model, Q, QuerySet
 
 from integrations.vault.seal import Binding
 
@@ -24,20 +24,34 @@ class KeyId(Func):
     """
 
     template = (
-        "CASE WHEN length(%(expressions)s) > 1 AND substring(%(expressions)s from 1 for 1) = '\\x01'::bytea"
+        "CASE WHEN length(%(expressions)s) > 1"
+        " AND substring(%(expressions)s from 1 for 1) IN ('\\x01'::bytea, '\\x02'::bytea)"
         " THEN substring(%(expressions)s from 3 for get_byte(substring(%(expressions)s from 1 for 2), 1)) END"
     )
     output_field = BinaryField()
 
 
+class WithoutAddress(Func):
+    """Whether the blob was sealed for no address (`vault.seal`, version 1)."""
+
+    template = "substring(%(expressions)s from 1 for 1) = '\\x01'::bytea"
+    output_field = BooleanField()
+
+
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """One sealed column. `binding` gets a row with only its primary key, `needs` and the column loaded."""
+    """One sealed column. `binding` gets a row with only its primary key, `needs` and the column loaded.
+
+    `is_sent`: the secret is sent to an address, which its binding names. A value of an older release has none, and is
+    stale until it is sealed again. `joins` are the relations that `needs` follows.
+    """
 
     model: type[Model]
     column: str
     needs: tuple[str, ...]
     binding: Callable[[Any], Binding]
+    is_sent: bool = False
+    joins: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -48,6 +62,8 @@ class SealedColumn:
         """The rows with a value, only the needed columns loaded, each annotated with `key_id_bytes`."""
         every = self.model._base_manager.annotate(key_id_bytes=KeyId(self.column))  # noqa: SLF001 - documented by Django
         found: QuerySet[Any] = every.exclude(**{self.column: None})
+        if self.joins:
+            found = found.select_related(*self.joins)
         return found.only("pk", *self.needs, self.column)
 
     def under(self, key_id: str) -> QuerySet[Any]:
@@ -55,8 +71,19 @@ class SealedColumn:
         return self.rows().filter(key_id_bytes=key_id.encode())
 
     def stale(self, newest: str) -> QuerySet[Any]:
-        """The rows whose value another key sealed, or whose header is damaged."""
-        return self.rows().filter(Q(key_id_bytes__isnull=True) | ~Q(key_id_bytes=newest.encode()))
+        """The rows whose value another key sealed, whose header is damaged, or that lack the address they need."""
+        stale = Q(key_id_bytes__isnull=True) | ~Q(key_id_bytes=newest.encode())
+        if not self.is_sent:
+            return self.rows().filter(stale)
+        return self._with_alias().filter(stale | Q(without_address=True))
+
+    def without_address(self) -> QuerySet[Any]:
+        """The rows whose value an older release sealed for no address, though it is sent to one."""
+        return self._with_alias().filter(without_address=True) if self.is_sent else self.rows().none()
+
+    def _with_alias(self) -> QuerySet[Any]:
+        found: QuerySet[Any] = self.rows().alias(without_address=WithoutAddress(self.column))
+        return found
 
     def value(self, row: Any) -> bytes:
         """The sealed blob of a row that `rows` returned."""

@@ -1,6 +1,7 @@
 """Key rotation: re-seals every sealed value under the newest key while the system keeps running.
 
-1. Go through each registered column by primary key and take a batch of values that the newest key did not seal.
+1. Go through each registered column by primary key and take a batch of values that the newest key did not seal, or that
+   an older release sealed without the address they are sent to.
 2. Open and re-seal them here, with no transaction open and no row locked.
 3. Swap them in by one UPDATE, each where the old blob still stands. A refresh or an install that came in between has
    written another blob (every seal has a nonce of its own), so its row is left alone: it is sealed newly anyway.
@@ -29,7 +30,7 @@ from integrations.vault import census, columns, external_values, keys
 from integrations.vault.columns import SealedColumn
 from integrations.vault.external_values import ExternalValues
 from integrations.vault.keys import KeyRing
-from integrations.vault.seal import seal_under, unseal_with
+from integrations.vault.seal import resealed, unseal_anywhere
 
 BATCH = 500
 _PAUSE = 0.2  # seconds between passes, for rows that were locked
@@ -136,11 +137,11 @@ def _pass_outside(store: ExternalValues, ring: KeyRing, watcher: Watcher, result
         try:
             if value.binding is None:
                 raise SealBroken("it cannot be read")
-            secret = unseal_with(ring, value.blob, value.binding)
+            secret = unseal_anywhere(ring, value.blob, value.binding)
         except SealBroken as error:
             result.broken.append(Broken(store.label, value.name, value.owner, str(error)))
         else:
-            result.resealed += store.swap(value, seal_under(ring, ring.newest, secret, value.binding))
+            result.resealed += store.swap(value, resealed(ring, value.blob, secret, value.binding))
         watcher.batch_done(1)
 
 
@@ -157,11 +158,11 @@ def _reseal(
     for row in rows:
         old, binding = column.value(row), column.binding(row)
         try:
-            secret = unseal_with(ring, old, binding)
+            secret = unseal_anywhere(ring, old, binding)
         except SealBroken as error:
             broken.append(Broken(column.label, str(row.pk), ":".join(binding.owner), str(error)))
         else:
-            yield row.pk, old, seal_under(ring, ring.newest, secret, binding)
+            yield row.pk, old, resealed(ring, old, secret, binding)
 
 
 def _swap(column: SealedColumn, blobs: Blobs) -> int:

@@ -43,6 +43,8 @@ def _heading(label: str) -> str:
 
 def _advice(status: VaultStatus) -> Iterator[str]:
     waiting = sum(key.total for key in status.keys if key.role == "opens")
+    if status.without_address:
+        yield f"{status.without_address} values of an older release lack their address: manage.py vault rotate"
     if waiting:
         yield f"{waiting} values wait: manage.py vault rotate"
     elif status.retirable:

@@ -1,14 +1,24 @@
-"""Sealing of secrets at rest with AES-256-GCM, bound to their row, field and generation.
+"""Sealing of secrets at rest with AES-256-GCM, bound to their row, field and generation, and to an address.
 
-Blob: version (1 byte) | length of key id (1) | key id | nonce (12) | ciphertext and tag. The associated data is the
-blob's own header and the `Binding`: owner, field and generation. A blob that is copied to another row, field or
-generation therefore does not open; Fernet and the field libraries bind nothing, or the column only.
+::
+
+    version 1    1 | length of key id (1 byte) | key id | nonce (12) | ciphertext, tag
+    version 2    2 | length of key id (1 byte) | key id | length of address (2) | address | nonce (12) | ciphertext, tag
+
+The associated data is the header (everything before the nonce) and the `Binding`: owner, field and generation. A blob
+that is copied to another row, field or generation therefore does not open; Fernet and the field libraries bind nothing,
+or the column only.
+
+Version 2 is for secrets that are sent: the address in its header is the only base URL that the secret may go to. It is
+authenticated like the rest of the header, so it cannot be changed, and a header of version 2 cannot be cut to version
+1. Releases before version 2 sealed the same secrets without an address. Such a value opens for the address of its row,
+until a refresh or `vault rotate` seals it for one (`resealed`).
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography.exceptions import InvalidTag
 
@@ -17,20 +27,24 @@ from integrations.core.secret import Secret
 from integrations.vault import keys
 from integrations.vault.keys import KeyRing
 
-_VERSION = 1
+_PLAIN, _ADDRESSED = 1, 2  # versions of the header
 _NONCE_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a sealed secret is bound to. `owner` identifies the row by its subject, not by its primary key."""
+    """What a sealed secret is bound to. `owner` identifies the row by its subject, not by its primary key.
+
+    `address` is the base URL that the secret may be sent to, empty for a secret that is sent nowhere.
+    """
 
     owner: tuple[str, ...]
     field: str
     generation: int
+    address: str = ""
 
     def encode(self) -> bytes:
-        """Unambiguous bytes: every part is preceded by its length."""
+        """Unambiguous bytes of all but the address, which the header has: every part is preceded by its length."""
         parts = [*self.owner, self.field, str(self.generation)]
         return b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts))
 
@@ -48,7 +62,7 @@ def unseal(blob: bytes | memoryview, binding: Binding) -> Secret:
 
 def seal_under(ring: KeyRing, key_id: str, secret: Secret, binding: Binding) -> bytes:
     """As `seal`, under the key that the caller names. Raises SealBroken when the ring lacks it."""
-    header = _header(key_id)
+    header = _header(key_id, binding.address)
     nonce = os.urandom(_NONCE_BYTES)
     text = secret.reveal().encode()
     return header + nonce + ring.cipher(key_id).encrypt(nonce, text, header + binding.encode())
@@ -57,22 +71,49 @@ def seal_under(ring: KeyRing, key_id: str, secret: Secret, binding: Binding) -> 
 def unseal_with(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> Secret:
     """As `unseal`, with a ring that may not be proven yet."""
     blob = bytes(blob)
-    key_id, end = _split(blob)
-    nonce, body = blob[end : end + _NONCE_BYTES], blob[end + _NONCE_BYTES :]
+    header = _split(blob)
+    if header.address != binding.address and (header.version == _ADDRESSED or not binding.address):
+        raise _broken(binding, header.key_id, f"it was sealed for {header.address}, and the row has another address")
+    nonce, body = blob[header.end : header.end + _NONCE_BYTES], blob[header.end + _NONCE_BYTES :]
     try:
-        text = ring.cipher(key_id).decrypt(nonce, body, blob[:end] + binding.encode())
+        text = ring.cipher(header.key_id).decrypt(nonce, body, blob[: header.end] + binding.encode())
     except (InvalidTag, ValueError):
-        raise SealBroken(
-            f"the sealed {binding.field} does not open: the key {key_id!r} is another one, or the value was moved",
-            key_id=key_id,
-            owner=":".join(binding.owner),
-        ) from None
+        reason = f"the key {header.key_id!r} is another one, or the value was moved"
+        raise _broken(binding, header.key_id, reason) from None
     return Secret(text.decode())
+
+
+def unseal_anywhere(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> Secret:
+    """As `unseal_with`, for the address in the blob. For code that sends the secret nowhere: it re-seals or proves."""
+    return unseal_with(ring, blob, _as_sealed(blob, binding))
+
+
+def resealed(ring: KeyRing, blob: bytes | memoryview, secret: Secret, binding: Binding) -> bytes:
+    """The secret that `blob` contains, sealed under the ring's newest key for the same address.
+
+    A blob without an address gets the one of `binding`.
+    """
+    return seal_under(ring, ring.newest, secret, _as_sealed(blob, binding))
+
+
+def _as_sealed(blob: bytes | memoryview, binding: Binding) -> Binding:
+    address = address_of(blob)
+    return replace(binding, address=address) if address else binding
+
+
+def _broken(binding: Binding, key_id: str, reason: str) -> SealBroken:
+    owner = ":".join(binding.owner)
+    return SealBroken(f"the sealed {binding.field} does not open: {reason}", key_id=key_id, owner=owner)
 
 
 def key_id_of(blob: bytes | memoryview) -> str:
     """The id of the key that sealed `blob`, without opening it."""
-    return _split(bytes(blob))[0]
+    return _split(bytes(blob)).key_id
+
+
+def address_of(blob: bytes | memoryview) -> str:
+    """The address that `blob` was sealed for, empty for none. It is proven only when the blob opens."""
+    return _split(bytes(blob)).address
 
 
 def is_under(blob: bytes | memoryview | None, key_id: str) -> bool:
@@ -83,17 +124,31 @@ def is_under(blob: bytes | memoryview | None, key_id: str) -> bool:
         return False
 
 
-def _header(key_id: str) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Header:
+    version: int
+    key_id: str
+    address: str
+    end: int  # where the nonce starts
+
+
+def _header(key_id: str, address: str) -> bytes:
     raw = key_id.encode()
-    return bytes((_VERSION, len(raw))) + raw
+    if not address:
+        return bytes((_PLAIN, len(raw))) + raw
+    to = address.encode()
+    return bytes((_ADDRESSED, len(raw))) + raw + len(to).to_bytes(2, "big") + to
 
 
-def _split(blob: bytes) -> tuple[str, int]:
-    """The key id and the offset where the nonce starts."""
-    end = 2 + blob[1] if len(blob) > 1 else 0
-    if not blob or blob[0] != _VERSION or len(blob) < end + _NONCE_BYTES:
+def _split(blob: bytes) -> _Header:
+    """The header of a blob. Raises SealBroken when it has none of ours."""
+    version, length = (blob[0], blob[1]) if len(blob) > 1 else (0, 0)
+    end = id_end = 2 + length
+    if version == _ADDRESSED:
+        end += 2 + int.from_bytes(blob[id_end : id_end + 2], "big")
+    if version not in (_PLAIN, _ADDRESSED) or len(blob) < end + _NONCE_BYTES:
         raise SealBroken("the sealed value is damaged: it has no header of ours")
     try:
-        return blob[2:end].decode(), end
+        return _Header(version, blob[2:id_end].decode(), blob[id_end + 2 : end].decode(), end)
     except UnicodeDecodeError:
-        raise SealBroken("the sealed value is damaged: its key id is not text") from None
+        raise SealBroken("the sealed value is damaged: its header is not text") from None

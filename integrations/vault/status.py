@@ -27,6 +27,8 @@ class Key:
 class VaultStatus:
     """The report. `stale`: values that `vault rotate` has to re-seal. Any problem is a failure.
 
+    `without_address`: those of them that an older release sealed without the address they are sent to.
+
     `retirable` keys may leave VAULT_KEYS, as far as this machine can see: a spool entry may be on another machine's
     disk only.
     """
@@ -34,6 +36,7 @@ class VaultStatus:
     newest: str
     keys: list[Key]
     stale: int
+    without_address: int
     damaged: int
     retirable: list[str]
     missing: list[str]
@@ -52,6 +55,7 @@ def examine() -> VaultStatus:
         newest=ring.newest,
         keys=[_key(key_id, role, census) for key_id, role in roles.items()],
         stale=census.stale(ring),
+        without_address=sum(census.without_address.values()),
         damaged=census.damaged,
         retirable=retirable,
         missing=missing,

@@ -20,7 +20,7 @@ from integrations.core.secret import Secret
 from integrations.vault import census, columns, keys
 from integrations.vault.keys import KeyRing
 from integrations.vault.models import Witness
-from integrations.vault.seal import Binding, seal_under, unseal_with
+from integrations.vault.seal import Binding, seal_under, unseal_anywhere
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +92,7 @@ def _opens_what_is_stored(ring: KeyRing, key_id: str) -> bool:
 
 def _opens(ring: KeyRing, sealed: bytes, binding: Binding) -> bool:
     try:
-        unseal_with(ring, sealed, binding)
+        unseal_anywhere(ring, sealed, binding)
     except SealBroken:
         return False
     return True

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
@@ -188,8 +188,8 @@ def app_form(**fields: str) -> dict[str, str]:
         "version_id": "",
         "dialect": "v2",
         "scopes": "contacts.readonly",
-        "api_url": "https://api.example.com",
-        "marketplace_url": "https://market.example.com",
+        "api_url": "http://127.0.0.1:1",
+        "marketplace_url": "http://127.0.0.1:1",
         "client_secret": "",
         "shared_secret": "",
     } | fields
@@ -202,7 +202,7 @@ def test_an_app_is_added_with_sealed_secrets(operator_client: Client, app: App) 
     assert (added.highlevel_id, added.version_id) == ("77b1419a", "77b1419a")
     assert marketplace.identity(added).client_secret == Secret("new-client-secret")
     assert marketplace.shared_secret(added) == Secret("new-shared")
-    entry = AuditEntry.objects.get(action="app.added")
+    entry = AuditEntry.objects.get(action="app.added", subject="app:77b1419a")
     assert entry.detail["secrets_changed"] is True
     assert "new-client-secret" not in str(entry.detail)
 
@@ -222,6 +222,38 @@ def test_an_empty_field_keeps_the_stored_secret(operator_client: Client, app: Ap
     assert (app.name, app.client_id) == ("Renamed", marketplace.default().client_id)
     assert marketplace.identity(app).client_secret == before
     assert marketplace.shared_secret(app) == Secret("another-shared")
+
+
+def test_another_address_needs_the_client_secret_again(operator_client: Client, app: App) -> None:
+    moved = {"api_url": "http://127.0.0.1:2"}
+    refused = operator_client.post(url(App, "change", app.pk), app_form(**moved))
+    assert "enter the client secret again" in refused.content.decode()
+    assert App.objects.get(pk=app.pk).api_url == app.api_url
+    done = operator_client.post(url(App, "change", app.pk), app_form(client_secret="entered-again", **moved))
+    assert done.status_code == 302
+    app.refresh_from_db()
+    assert marketplace.identity(app).client_secret == Secret("entered-again")
+
+
+@pytest.mark.parametrize("field", ["api_url", "marketplace_url"])
+@pytest.mark.parametrize("address", ["https://evil.example", "http://services.leadconnectorhq.com"])
+def test_an_address_that_the_environment_does_not_allow_is_refused(
+    operator_client: Client, app: App, field: str, address: str
+) -> None:
+    form = app_form(client_secret="entered-again", **{field: address})
+    assert operator_client.post(url(App, "change", app.pk), form).status_code == 200
+    assert getattr(App.objects.get(pk=app.pk), field) == getattr(app, field)
+
+
+def test_the_trail_has_old_and_new_value_of_each_changed_field(operator_client: Client, app: App) -> None:
+    form = app_form(scopes="users.readonly", client_secret="a-new-secret", api_url="http://127.0.0.1:2")
+    operator_client.post(url(App, "change", app.pk), form)
+    found = AuditEntry.objects.filter(action="app.changed").latest("id").detail
+    assert found["changed"]["api_url"] == [app.api_url, "http://127.0.0.1:2"]
+    assert found["changed"]["scopes"] == [app.scopes, "users.readonly"]
+    assert "dialect" not in found["changed"], "only what changed"
+    assert found["secrets_changed"] is True
+    assert "a-new-secret" not in str(found)
 
 
 def test_a_new_secret_ends_a_halt(operator_client: Client, app: App) -> None:
@@ -270,3 +302,32 @@ def test_a_refused_form_does_not_echo_the_secret(operator_client: Client, app: A
 def test_a_damaged_seal_does_not_break_the_list(operator_client: Client, agency: Installation) -> None:
     Credential.objects.filter(resource_id=LOCATION).update(access_sealed=b"\xff\xff")
     assert "damaged" in operator_client.get(url(Credential, "changelist")).content.decode()
+
+
+def test_the_trail_has_each_change_of_a_user_and_no_password(operator_client: Client) -> None:
+    password = "a-password-that-nobody-guesses"
+    operator_client.post(url(User, "add"), {"username": "ann", "password1": password, "password2": password})
+    ann = User.objects.get(username="ann")
+    group = Group.objects.create(name="viewers")
+    joined = ann.date_joined
+    form = {
+        "username": "ann",
+        "is_active": "on",
+        "is_staff": "on",
+        "groups": [group.pk],
+        "date_joined_0": f"{joined:%Y-%m-%d}",
+        "date_joined_1": f"{joined:%H:%M:%S}",
+    }
+    assert operator_client.post(url(User, "change", ann.pk), form).status_code == 302
+    changed = AuditEntry.objects.get(action="user.changed")
+    assert changed.subject == "user:ann"
+    assert changed.detail["changed"]["is_staff"] == [False, True]
+    assert changed.detail["changed"]["groups"] == [[], ["viewers"]]
+    again = {"password1": f"{password}2", "password2": f"{password}2"}
+    assert operator_client.post(f"/admin/auth/user/{ann.pk}/password/", again).status_code == 302
+    operator_client.post(url(Group, "change", group.pk), {"name": "readers"})
+    operator_client.post(url(User, "delete", ann.pk), {"post": "yes"})
+    assert AuditEntry.objects.get(action="group.changed").detail["changed"] == {"name": ["viewers", "readers"]}
+    actions = set(AuditEntry.objects.values_list("action", flat=True))
+    assert {"user.added", "user.password_changed", "user.deleted"} <= actions
+    assert password not in str(list(AuditEntry.objects.values()))

@@ -29,7 +29,7 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.gateway.conftest import GET_LOCATION, Call, Counted
-from tests.plugin.vendor import Vendor
+from tests.plugin.vendor import Vendor, move
 
 BULK_LIMIT = 100
 
@@ -202,7 +202,7 @@ def test_a_spent_day_is_remembered_by_everybody(call: Call, vendor: Vendor, coun
 
 def test_a_request_that_never_left_gives_its_permit_back(call: Call, location: Credential, app: App) -> None:
     call()
-    app.api_url = "http://127.0.0.1:1"
+    move(app, "http://127.0.0.1:1")
     with pytest.raises(Unreachable) as raised:
         call(app=app)
     assert raised.value.context["sent"] is False

@@ -14,6 +14,7 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from tests.gateway_operations.conftest import LOCATION, credential
 from tests.gateway_operations.scripted import Scripted, hang_up, status
+from tests.plugin.vendor import move
 
 READ: dict[str, Any] = {"operation": "contacts.get-contact", "params": {"contactId": "C"}}
 SEARCH: dict[str, Any] = {"operation": "contacts.search-contacts-advanced", "body": {"pageLimit": 20}}
@@ -62,14 +63,15 @@ def test_writing_is_when_the_caller_knows_it_to_be_harmless(app: App, scripted: 
 
 def test_what_never_left_is_repeated_whatever_it_is(app: App, scripted: Scripted) -> None:
     """No server listens at first: the POST was not sent, so it had no effect."""
-    there, app.api_url = app.api_url, "http://127.0.0.1:1"
+    there = app.api_url
+    move(app, "http://127.0.0.1:1")
 
     with pytest.MonkeyPatch.context() as patched:
         waited: list[float] = []
 
         def sleep(seconds: float) -> None:
             waited.append(seconds)
-            app.api_url = there
+            move(app, there)
 
         patched.setattr("integrations.core.clock.sleep", sleep)
         assert call(app, TAGS, **PATIENT) == {"ok": True}

@@ -134,6 +134,15 @@ def test_production_without_its_variables_stops_with_one_line() -> None:
         assert f"{name} is not set" in done.stderr
 
 
+def test_production_sends_secrets_to_no_address_that_it_does_not_allow() -> None:
+    plain, elsewhere = "http://services.leadconnectorhq.com", "https://elsewhere.example"
+    addresses = {"HIGHLEVEL_API_URL": plain, "HIGHLEVEL_MARKETPLACE_URL": elsewhere}
+    done = run_manage("check", DEBUG="false", HIGHLEVEL_ALLOWED_HOSTS="services.leadconnectorhq.com", **addresses)
+
+    assert "HIGHLEVEL_API_URL is refused: services.leadconnectorhq.com is asked over plain HTTP" in done.stderr
+    assert "HIGHLEVEL_MARKETPLACE_URL is refused: secrets may not be sent to elsewhere.example" in done.stderr
+
+
 @pytest.mark.parametrize("command", [["catalogue", "list"], ["call", "--help"], ["demo", "--help"]])
 def test_what_needs_no_server_needs_nothing(command: list[str]) -> None:
     done = run_manage(*command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -52,7 +53,8 @@ def test_a_version_that_cannot_ask_for_a_scope_is_named(app: App, installation: 
     assert list(scope_gaps.with_gaps(row.app)) == [credential]
 
 
-def test_the_portals_link_is_used_as_it_is_on_every_host(app: App, client: Client) -> None:
+def test_the_portals_link_is_used_as_it_is_on_every_host(app: App, client: Client, settings: Any) -> None:
+    settings.HIGHLEVEL_ALLOWED_HOSTS = [*settings.HIGHLEVEL_ALLOWED_HOSTS, "portal.example.com", "white.example.com"]
     marketplace.set_secrets(app, client_secret=Secret("a secret"), shared_secret=Secret("another"))
     app.install_url = "https://portal.example.com/v2/oauth/chooselocation?client_id=c-1&scope=a.readonly%20b&x=1"
     app.white_label_urls = "https://white.example.com https://portal.example.com"

@@ -30,6 +30,7 @@ FIXED = {
     # A vendor that nobody reaches: a test that talks to one brings its own stand-in.
     "HIGHLEVEL_API_URL": "http://127.0.0.1:1",
     "HIGHLEVEL_MARKETPLACE_URL": "http://127.0.0.1:1",
+    "HIGHLEVEL_ALLOWED_HOSTS": "127.0.0.1,localhost,services.leadconnectorhq.com,rest.gohighlevel.com",
     # What a developer's own processes keep there would count as the tests'.
     "SPOOL_DIR": os.path.join(tempfile.gettempdir(), f"hlapp-tests-{os.getuid()}", "spool"),
 }

@@ -119,6 +119,12 @@ def make_app(vendor: Vendor) -> App:
     return row
 
 
+def move(app: App, url: str) -> None:
+    """Move the app to another API address, with its client secret, as an operator does. Nothing is saved."""
+    app.api_url = url
+    marketplace.set_secrets(app, client_secret=Secret("entered-again"), shared_secret=None)
+
+
 @pytest.fixture
 def app(vendor: Vendor, db: None, clean_redis: Any) -> App:
     """An app of ours at this vendor; quota starts empty."""

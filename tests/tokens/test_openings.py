@@ -19,8 +19,10 @@ OUTSIDE = ("sandbox", "demo", "highlevel")  # hold no rows of ours
 OPENINGS = {
     # The doors themselves.
     "vault/seal.py unseal: unseal_with": "the door",
-    "tokens/seals.py _opened: unseal": "the door to a credential's columns",
-    "tokens/spool/spool.py grant: unseal": "the door to a spool entry",
+    "vault/seal.py unseal_anywhere: unseal_with": "the same, for code that sends nothing",
+    "tokens/seals.py opened: unseal": "the door that looks at the address",
+    "tokens/seals.py _opened: opened": "the door to a credential's columns",
+    "tokens/spool/spool.py grant: opened": "the door to a spool entry",
     "tokens/spool/spool.py grant: unpacked": "the same",
     # The gateway's way to a call, and custody's refresh of what it calls with.
     "tokens/access/access_token.py get: access_token": "the gateway's",
@@ -31,14 +33,14 @@ OPENINGS = {
     "tokens/refresh/commit.py spooled_pair: grant": "token.rescued",
     "installs/complete.py complete_spooled: grant": "install.completed, or install.outdated",
     "tokens/manual_tokens/entry.py check: access_token": "token.tested",
-    "vault/rotation.py _reseal: unseal_with": "vault.rotation_started, vault.rotation_finished",
-    "vault/rotation.py _pass_outside: unseal_with": "the same",
-    "vault/witness.py _opens: unseal_with": "vault.key_proven",
+    "vault/rotation.py _reseal: unseal_anywhere": "vault.rotation_started, vault.rotation_finished",
+    "vault/rotation.py _pass_outside: unseal_anywhere": "the same",
+    "vault/witness.py _opens: unseal_anywhere": "vault.key_proven",
     # No tokens: the app's own secrets.
     "tenants/marketplace.py identity: unseal": "the client secret, for a call of OAuth's",
     "tenants/marketplace.py shared_secret: unseal": "the secret of the page SSO",
 }
-_OPENERS = {"unseal", "unseal_with", "unpacked", "access_token", "refresh_token"}
+_OPENERS = {"unseal", "unseal_with", "unseal_anywhere", "opened", "unpacked", "access_token", "refresh_token"}
 
 
 def openings() -> Iterator[str]:

@@ -114,8 +114,8 @@ def test_a_credential_under_refresh_is_not_suspended(location: Credential) -> No
 @pytest.mark.parametrize(
     ("action", "done", "left"),
     [
-        ("refresh_now", "2 refreshes are on their way", "is revoked"),
-        ("mint_again", "1 mintings are on their way", "no company"),
+        ("refresh_now", "2 refreshes are being sent to a worker", "is revoked"),
+        ("mint_again", "1 mintings are being sent to a worker", "no company"),
         ("suspend", "1 credentials are suspended", "is not active"),
     ],
 )

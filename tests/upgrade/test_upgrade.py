@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import subprocess
@@ -23,9 +24,14 @@ from tests.support.processes import ROOT, environment
 
 EARLY = Path(__file__).with_name("early_database.sql")
 OLD_KEY = "upgrade:" + base64.b64encode(b"a key of the upgrade test alone!").decode()
-NEW_KEY = "next:" + base64.b64encode(b"the key that comes after it, too").decode()
+NEW_KEY = "next:" + base64.b64encode(hashlib.sha256(b"the key that comes after it").digest()).decode()
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 NOT_VALIDATED = "SELECT conname FROM pg_constraint WHERE NOT convalidated"
+
+WITHOUT_ADDRESS = """
+SELECT id FROM tenants_app WHERE get_byte(client_secret_sealed, 0) <> 2
+UNION SELECT id FROM tokens_credential WHERE get_byte(access_sealed, 0) <> 2 OR get_byte(refresh_sealed, 0) <> 2
+"""
 
 Rows = list[dict[str, Any]]
 
@@ -91,3 +97,6 @@ def test_an_upgrade_keeps_every_row_and_every_secret(early: str) -> None:
     # Rotation opens every sealed value, to seal it again under the new key.
     rotated = json.loads(manage(early, "vault", "rotate", "--json"))
     assert (rotated["resealed"], rotated["broken"], rotated["unread"], rotated["left"]) == (18, [], [], 0)
+    # The early release sealed for no address. Now each secret that is sent has the one of its API.
+    with psycopg.connect(early) as database:
+        assert database.execute(WITHOUT_ADDRESS).fetchall() == []

@@ -302,7 +302,7 @@ def test_the_database_reads_key_ids_as_we_do(app, ring) -> None:
         blob = seal(Secret("x" * 5000), Binding(owner=row.owner, field="access_token", generation=row.generation))
         assert key_id_of(blob) == name
         Credential.objects.filter(pk=row.pk).update(access_sealed=blob, refresh_sealed=b"")
-    Credential.objects.filter(pk=damaged.pk).update(access_sealed=b"\2\1a" + bytes(40), refresh_sealed=b"\1")
+    Credential.objects.filter(pk=damaged.pk).update(access_sealed=b"\3\1a" + bytes(40), refresh_sealed=b"\1")
     counts = census.count().by_column
     assert counts["tokens.Credential.access_sealed"] == {**dict.fromkeys(names, 1), census.DAMAGED: 1}
     assert counts["tokens.Credential.refresh_sealed"] == {census.DAMAGED: 5}

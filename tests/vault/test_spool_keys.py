@@ -89,14 +89,14 @@ def test_what_is_committed_while_it_is_resealed_changes_nothing(app, ring, monke
     row = make_rows(app, 1)[0]
     put_in_spool(row, "newer")
     ring("k2", "k1")
-    seal_under = rotation.seal_under
+    resealed = rotation.resealed
 
-    def committed_first(keys: Any, key_id: str, secret: Any, binding: Binding) -> bytes:
+    def committed_first(keys: Any, blob: bytes, secret: Any, binding: Binding) -> bytes:
         if binding.field == "spooled":
             spool.drain(commit.KIND, commit.spooled_pair)
-        return seal_under(keys, key_id, secret, binding)
+        return resealed(keys, blob, secret, binding)
 
-    monkeypatch.setattr(rotation, "seal_under", committed_first)
+    monkeypatch.setattr(rotation, "resealed", committed_first)
     vault("rotate")
     row = Credential.objects.get(pk=row.pk)
     assert (row.generation, seals.access_token(row).reveal()) == (2, "access-newer")

@@ -134,7 +134,10 @@ def vault() -> Iterator[Finding]:
         yield Finding("vault keys", Level.FAILED, found, fix)
     if status.stale:
         yield Finding(
-            "vault keys", Level.WARNING, f"{status.stale} values under older keys", "run manage.py vault rotate"
+            "vault keys",
+            Level.WARNING,
+            f"{status.stale} values under older keys or without the address they are sent to",
+            "run manage.py vault rotate",
         )
     if status.retirable:
         yield Finding("vault keys", Level.OK, f"no longer needed: {', '.join(status.retirable)}")

@@ -74,6 +74,7 @@ BY_ERROR: dict[type[errors.IntegrationError], ErrorText] = {
         "The installation was cancelled, or its permissions were not granted.",
         "You can start it again from the first page whenever you like.",
     ),
+    errors.DestinationRefused: ErrorText(502, "The app is not set up correctly", "It could not sign in.", _ADMIN),
     errors.SealBroken: ErrorText(500, "Something is wrong here", "A stored value cannot be read.", _ADMIN),
     errors.Untrusted: ErrorText(
         400, "That could not be accepted", "The request could not be verified.", _INSTALL_AGAIN

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from integrations.core.errors import IntegrationError, PayloadTooLarge
-from integrations.highlevel.http import deadline, network_errors
+from integrations.highlevel.http import deadline, destinations, network_errors
 
 # Extensions of a request: the deadline of this attempt; an open file for the body of a success, and its size.
 TOTAL, INTO, LARGEST = "total_seconds", "into", "largest_bytes"
@@ -148,7 +148,11 @@ def proxy_for(api_url: str) -> str | None:
 
 
 def shared(api_url: str) -> Wire:
-    """The process's wire to this base URL, so that OAuth and API calls share connections."""
+    """The process's wire to this base URL, so that OAuth and API calls share connections.
+
+    Raises DestinationRefused: what goes over these wires is secret, so the environment has to allow their hosts.
+    """
+    destinations.require(api_url)
     with _building:
         return _shared(api_url)
 

@@ -19,7 +19,7 @@ from authlib.integrations.httpx_client import OAuth2Client
 from integrations.core.errors import GrantRevoked, IntegrationError, PayloadAnomalous, Unreachable, VendorAnswer
 from integrations.core.secret import Secret
 from integrations.core.texts import storable
-from integrations.highlevel.http import api_errors, error_rows, rate_headers, transport, wire
+from integrations.highlevel.http import api_errors, destinations, error_rows, rate_headers, transport, wire
 from integrations.highlevel.http.json_text import parsed
 from integrations.highlevel.oauth import oauth_errors
 from integrations.highlevel.oauth.dialects import DIALECTS, V3_AUTH_METHOD, Dialect, DialectName, sign_v3
@@ -55,9 +55,11 @@ def authorize_url(
     """The install link (FACTS 1.1). Scopes are separated by %20, because HighLevel reads `+` literally.
 
     `install_url` is the portal's link: it is sent as it is, on the host of `marketplace_url`, with the state.
+    Raises DestinationRefused: the person who follows the link signs in there.
     """
     if install_url:
         return _from_portal(client, install_url, marketplace_url, state)
+    destinations.require(marketplace_url)
     url, _ = OAuth2Client(
         client_id=client.client_id,
         redirect_uri=client.redirect_uri,
@@ -74,6 +76,7 @@ def authorize_url(
 
 def _from_portal(client: ClientIdentity, install_url: str, marketplace_url: str, state: str) -> str:
     link, host = urlsplit(install_url), urlsplit(marketplace_url)
+    destinations.require(urlunsplit((host.scheme, host.netloc, link.path, "", "")))
     given = {"response_type": "code", "client_id": client.client_id, "redirect_uri": client.redirect_uri}
     query = given | dict(parse_qsl(link.query, keep_blank_values=True)) | {"state": state}
     return urlunsplit((host.scheme, host.netloc, link.path, urlencode(query, quote_via=quote), ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from urllib.parse import urlsplit
 
 from integrations.sandbox.events import signing
 from integrations.sandbox.oauth.marketplace import MarketplaceApp
@@ -13,6 +14,7 @@ def variables(app: MarketplaceApp, seed: int, url: str) -> dict[str, str]:
     return {
         "HIGHLEVEL_API_URL": url,
         "HIGHLEVEL_MARKETPLACE_URL": url,
+        "HIGHLEVEL_ALLOWED_HOSTS": str(urlsplit(url).hostname),
         "HIGHLEVEL_CLIENT_ID": app.client_id,
         "HIGHLEVEL_CLIENT_SECRET": app.client_secret,
         "HIGHLEVEL_SHARED_SECRET": app.shared_secret,

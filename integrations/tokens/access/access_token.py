@@ -15,7 +15,7 @@ from integrations.core.errors import (
 )
 from integrations.quota.permits.lanes import Lane
 from integrations.tokens import access_cache, database, seals, store
-from integrations.tokens.access import credential_row
+from integrations.tokens.access import api_endpoint, credential_row
 from integrations.tokens.access_cache import AccessToken as AccessToken  # the result type of this module
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
@@ -31,7 +31,7 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
     Raises InstallGone, GrantRevoked, LocationInactive, RefreshInProgress, StoreUnavailable, Unreachable (with the
     time of the next attempt, when the last one failed), and every error of the refresh.
     """
-    if (known := access_cache.get(key)) is not None and known.generation != refused:
+    if (known := access_cache.get(key)) is not None and _fits(known, key, refused):
         return known
     until = clock.monotonic() + _WAIT_SECONDS
     while True:
@@ -50,7 +50,15 @@ def get(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Access
             if row.access_sealed is None:
                 continue  # uninstalled meanwhile: the row's new state decides what is raised
         suspended = row.state == Credential.State.SUSPENDED
-        access = AccessToken(seals.access_token(row), row.pk, row.generation, row.scope_set, row.kind, suspended)
+        access = AccessToken(
+            token=seals.access_token(row),
+            address=api_endpoint.of(key).url,
+            credential_id=row.pk,
+            generation=row.generation,
+            scopes=row.scope_set,
+            kind=row.kind,
+            suspended=suspended,
+        )
         if not suspended and store.is_usable(row, clock.now() + _CACHED):
             access_cache.put(key, access)
         return access
@@ -64,6 +72,11 @@ def get_or_mint(key: CredentialKey, *, company_id: str, lane: Lane) -> AccessTok
     if row.state == Credential.State.SUSPENDED:
         refresh(row.pk, lane=lane)  # the vendor names the location again, so it may be active again
     return get(key, lane=lane)
+
+
+def _fits(known: AccessToken, key: CredentialKey, refused: int | None) -> bool:
+    """Whether a cached token may be used: apps are equal by primary key, whatever address their row has."""
+    return known.generation != refused and known.address == api_endpoint.of(key).url
 
 
 def _read_or_raise(key: CredentialKey, lane: Lane) -> Credential:

@@ -56,7 +56,7 @@ def spooled_pair(entry: SpooledGrant) -> None:
     if row is None:
         return
     was = row.state
-    if store.replace_token_pair(row, entry.grant(_binding(row)), now=entry.at):
+    if store.replace_token_pair(row, entry.grant(row.app, _binding(row)), now=entry.at):
         audit.record(
             "token.rescued", actor="system", subject=row.tenant.audit_subject, generation=row.generation, was=was
         )

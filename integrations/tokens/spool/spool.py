@@ -31,10 +31,11 @@ from django.db import Error as AnyDatabaseError
 
 from integrations.core.errors import Retryable, StoreUnavailable
 from integrations.highlevel.oauth.grants import Grant
-from integrations.tokens import database
+from integrations.tenants.models import App
+from integrations.tokens import database, seals
 from integrations.tokens.spool import serialization
 from integrations.tokens.spool.backends import BACKENDS, FAILURES, SpoolBackend
-from integrations.vault.seal import Binding, seal, unseal
+from integrations.vault.seal import Binding, seal
 
 COMMITTED, WAITS, ASIDE = "committed", "waits", "set aside"
 log = structlog.get_logger(__name__)
@@ -49,9 +50,9 @@ class SpooledGrant:
     facts: dict[str, Any]
     sealed: bytes
 
-    def grant(self, binding: Binding) -> Grant:
-        """Open the sealed grant. Raises SealBroken."""
-        return serialization.unpacked(unseal(self.sealed, binding))
+    def grant(self, app: App, binding: Binding) -> Grant:
+        """Open the sealed grant of this app. Raises SealBroken."""
+        return serialization.unpacked(seals.opened(app, self.sealed, binding))
 
 
 Commit = Callable[[SpooledGrant], None]
