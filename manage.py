@@ -25,6 +25,7 @@ from psycopg_pool import PoolTimeout
 from hlapp import demos, development
 from hlapp.embedded import EmbeddedError
 from hlapp.env import ConfigurationError, Env
+from integrations.core.process import core_dumps
 
 # `makemigrations` is not among them: it compares with the migrations that the database has seen.
 SERVERLESS = frozenset(
@@ -40,6 +41,7 @@ def main(argv: list[str]) -> int | str:
     # The pool logs every attempt; the command reports the failure once.
     logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
     command = next((word for word in argv[1:] if not word.startswith("-")), "")
+    core_dumps.forbid()
     try:
         if line := development.refusal(command, os.environ):
             return line

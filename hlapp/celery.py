@@ -12,12 +12,14 @@ import os
 from typing import Any
 
 from celery import Celery, signals
+from celery.worker.control import Panel
 from django.conf import settings
 from kombu import Exchange, Queue
 
 from hlapp import time_limits
 from hlapp.start import prove_events, prove_keys
 from integrations.core.celery_tasks import DEFAULT, URGENT
+from integrations.core.process import core_dumps
 from integrations.core.worker.reserved_threads import ReservedThreads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
@@ -25,6 +27,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 # Seconds. Beat's clock and a worker's are not the same: what a worker finds too old is never run, so this is what they
 # may differ by. Workers that come back find so many seconds' sweeps, most of which have nothing to do.
 _STALE = 60
+ANSWERED = frozenset({"ping", "stats", "jobs.known"})  # the messages of the control channel that a worker answers
 
 app = Celery("hlapp")
 app.conf.update(
@@ -83,9 +86,23 @@ def _keep_our_logging(**_: object) -> None:
 @signals.beat_init.connect
 def _before_work(**_: object) -> None:
     """SystemExit is the one exception that passes through a Celery signal."""
+    core_dumps.forbid()
     time_limits.limit_sessions(time_limits.WORKER)
     prove_events()
     prove_keys()
+
+
+@signals.celeryd_init.connect
+def _answer_questions_only(**_: object) -> None:
+    """Who can write to the broker may ask workers, and may not stop, revoke, limit or reroute anything.
+
+    Celery's own tasks (`celery.map` and others) go too: they start tasks by name, and none of ours uses them.
+    """
+    app.finalize()
+    for name in Panel.data.keys() - ANSWERED:
+        del Panel.data[name]
+    for name in [name for name in app.tasks if name.startswith("celery.")]:
+        del app.tasks[name]
 
 
 @signals.worker_ready.connect

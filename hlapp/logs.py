@@ -23,6 +23,16 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return event
 
 
+class OneLine(logging.Filter):
+    """Makes a warning without a traceback of each record: any stranger causes these, as often as they like."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record, and keep it."""
+        record.exc_info = record.exc_text = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        return True
+
+
 def configure(options: dict[str, Any]) -> None:
     """Django's LOGGING_CONFIG. `options`: level, and pretty for a person's terminal."""
     shared: list[Any] = [
@@ -52,6 +62,7 @@ def configure(options: dict[str, Any]) -> None:
                     "foreign_pre_chain": [*shared, structlog.stdlib.PositionalArgumentsFormatter()],
                 }
             },
+            "filters": {"one_line": {"()": OneLine}},
             "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "ours"}},
             "root": {"handlers": ["stderr"], "level": options["level"]},
             "loggers": {
@@ -63,6 +74,10 @@ def configure(options: dict[str, Any]) -> None:
                 "celery.beat": {"level": "WARNING"},
                 # Django has put handlers of its own on these two before it calls us.
                 "django": {"level": options["level"], "handlers": [], "propagate": True},
+                # At DEBUG these write template contexts, and statements with their parameters.
+                "django.template": {"level": "INFO"},
+                "django.db.backends": {"level": "INFO"},
+                "django.security.DisallowedHost": {"filters": ["one_line"]},
                 "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
             },
         }

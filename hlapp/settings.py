@@ -200,6 +200,7 @@ STORAGES = {
 
 HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_ENGINE = "integrations.console.sessions"
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 LOGIN_REDIRECT_URL = "admin:index"  # the only sign-in there is

@@ -16,12 +16,14 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 
 from hlapp import time_limits
 from integrations.core.errors import SealBroken
+from integrations.core.process import core_dumps
 
 REFUSED = 3
 
 
 def prepare_web() -> None:
     """Limit what a request waits for, then check the keys. `hlapp.wsgi` and `hlapp.asgi` call it once."""
+    core_dumps.forbid()
     time_limits.limit_sessions(time_limits.WEB)
     time_limits.limit_broker_waits(current_app.conf.broker_transport_options)
     prove_events()

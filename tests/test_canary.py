@@ -131,7 +131,8 @@ def bad_days(app: App, vendor: Vendor) -> None:
             attempt(gateway.call, "contacts.get-contact", **asked)
     httpx2.delete(f"{vendor.url}/sandbox/faults")
     for row in rows:
-        attempt(current_app.tasks["tokens.refresh"], credential_id=row.pk, forced=True)
+        Credential.objects.filter(pk=row.pk).order(Credential.Order.REFRESH)
+        attempt(current_app.tasks["tokens.refresh"], credential_id=row.pk)
 
 
 def pages(client: Client) -> Iterator[str]:

@@ -45,7 +45,7 @@ _ONE_MORE_TRY = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1}
 class TaskWrapper(Protocol):
     """How a task waits for a permit without occupying a worker. The quota room supplies it (`set_task_wrapper`)."""
 
-    def running(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
+    def running(self, task: str, kwargs: Mapping[str, Any], headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
         """Context around a running task. It yields False when the message is stale and the task must not run."""
 
     def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
@@ -55,7 +55,7 @@ class TaskWrapper(Protocol):
 class _PlainWrapper:
     """Default until a room calls `set_task_wrapper`: every task runs, and a retry is a Celery countdown."""
 
-    def running(self, task: str, headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
+    def running(self, task: str, kwargs: Mapping[str, Any], headers: Mapping[str, Any]) -> AbstractContextManager[bool]:
         return nullcontext(enter_result=True)
 
     def park(self, task: str, kwargs: dict[str, Any], error: Retryable) -> bool:
@@ -118,7 +118,7 @@ class BaseTask(Task):  # type: ignore[type-arg]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
-            with self._registered(), _wrapper.running(self.name, self.request.headers or {}) as wanted:
+            with self._registered(), _wrapper.running(self.name, kwargs, self.request.headers or {}) as wanted:
                 return self._attempt(*args, **kwargs) if wanted else None
         except _DATABASE_AWAY as error:
             log.warning("job.database_away", task=self.name, reason=type(error).__name__)

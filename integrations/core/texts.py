@@ -1,4 +1,4 @@
-"""Replaces characters that UTF-8 or PostgreSQL cannot store, in texts and JSON from outside."""
+"""Replaces characters of texts from outside that UTF-8, PostgreSQL or a terminal cannot take."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
+# C0 and C1 but tab and line feed, and the marks that change the direction of what follows.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -16,6 +18,14 @@ def storable(text: str) -> str:
     JSON may contain both, and any form on a tenant's web site can submit them. One such name must not stop a sync.
     """
     return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may get it: control characters but line feed and tab are written out (`\\x1b`).
+
+    A contact's name with an escape sequence would otherwise rewrite an operator's screen, or the title of their window.
+    """
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class TooDeep(ValueError):

@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.padding import PKCS7
 
 from integrations.core.errors import BadRequest, SignatureInvalid
 from integrations.core.secret import Secret
+from integrations.core.sensitive import sensitive
 
 LONGEST_PAYLOAD = 16 * 1024  # characters; real ones stay below one thousand
 _MAGIC = b"Salted__"
@@ -59,8 +60,9 @@ def decrypt(payload: str, shared_secret: Secret) -> SsoUser:
     if not shared_secret:
         raise BadRequest("the app has no shared secret: generate one in the developer portal and configure it")
     try:
-        text = _opened(payload, shared_secret.reveal().encode()).decode()
-        return _user(json.loads(text, object_pairs_hook=_each_once))
+        with sensitive():
+            opened = Secret(_opened(payload, shared_secret.reveal().encode()).decode())
+            return _user(json.loads(opened.reveal(), object_pairs_hook=_each_once))
     except (ValueError, TypeError, RecursionError):
         pass
     raise SignatureInvalid("the user data does not open with this app's shared secret")

@@ -7,7 +7,7 @@ it is installed like any other and stays unclaimed (FACTS section 2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from integrations.core import clock
@@ -26,11 +26,11 @@ _LONGEST_CODE = 4096
 class Callback:
     """Parameters of the callback request, and the cookie that binds it to a browser. A missing parameter is None."""
 
-    code: str | None
-    state: str | None
+    code: str | None = field(repr=False)
+    state: str | None = field(repr=False)
     error: str | None
     app: str | None
-    browser: str
+    browser: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

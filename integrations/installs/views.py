@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import secrets
+from datetime import timedelta
 
 from django.conf import settings
-from django.core import signing
+from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -18,6 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from integrations.core import clock
+from integrations.core import signed as signatures
 from integrations.core.admin import operator
 from integrations.core.client_address import client_address
 from integrations.core.errors import BadRequest
@@ -33,7 +35,7 @@ from integrations.tokens.operators import consent_link
 
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")  # what `secrets.token_urlsafe(32)` returns
 _RESULT_SALT = "installs.result"
-_RESULT_SECONDS = 3600
+_RESULT_LIFE = timedelta(hours=1)
 
 
 @never_cache
@@ -97,7 +99,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     with install_limits.callback(client_address(request), has_state=received.state is not None):
         done = callbacks.handle(received)
     asked = done.asked.pk if done.asked else None
-    return redirect("install_result", signing.dumps([done.installation.pk, asked], salt=_RESULT_SALT))
+    return redirect("install_result", signatures.dumps([done.installation.pk, asked], salt=_RESULT_SALT))
 
 
 def cookie_name() -> str:
@@ -110,8 +112,8 @@ def cookie_name() -> str:
 def result(request: HttpRequest, signed: str) -> HttpResponse:
     """The result page. For an unclaimed installation it shows nothing about the tenant."""
     try:
-        pk, asked = signing.loads(signed, salt=_RESULT_SALT, max_age=_RESULT_SECONDS)
-    except signing.BadSignature:
+        pk, asked = signatures.loads(signed, salt=_RESULT_SALT, max_age=_RESULT_LIFE)
+    except (BadSignature, TypeError, ValueError):  # signed by a release whose links had another form
         raise BadRequest("this page has expired: the installation itself is not affected") from None
     rows = Installation.objects.select_related("app", "company", "location")
     row = rows.get(pk=pk)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integrations.core import clock, progress_display
-from integrations.core.progress_display import WorkProgress
+from integrations.core import clock
+from integrations.core.command_output import progress_display
+from integrations.core.command_output.progress_display import WorkProgress
 from integrations.jobs.models import Run, Schedule
 from integrations.jobs.queries import ScheduleWithRun, with_latest_runs
 

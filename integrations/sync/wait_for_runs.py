@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from integrations.core import progress_display
-from integrations.core.progress_display import WorkProgress
+from integrations.core.command_output import progress_display
+from integrations.core.command_output.progress_display import WorkProgress
 from integrations.sync.models import Plan, Run
 from integrations.sync.queries import Progress, progress
 

@@ -208,11 +208,13 @@ def _copy_settings(app: App) -> None:
     secrets_changed = not _has_client_secret(app, client) or _shared(app) != shared
     if secrets_changed:
         set_secrets(app, client_secret=client, shared_secret=shared or None)
-    is_new = app.pk is None
-    app.save(update_fields=None if is_new else _FROM_SETTINGS | (SECRET_COLUMNS if secrets_changed else set()))
-    changed = audit.changes({} if is_new else before, model_to_dict(app, fields=sorted(_FROM_SETTINGS)))
+    if app._state.adding:  # noqa: SLF001 - documented by Django
+        app.save()
+        return
+    app.save(update_fields=_FROM_SETTINGS | (SECRET_COLUMNS if secrets_changed else set()))
+    changed = audit.changes(before, model_to_dict(app, fields=sorted(_FROM_SETTINGS)))
     if changed or secrets_changed:
-        record_change(app, changed, secrets_changed=secrets_changed, actor="environment", is_new=is_new)
+        record_change(app, changed, secrets_changed=secrets_changed, actor="environment")
 
 
 def record_change(app: App, changed: audit.Changes, *, secrets_changed: bool, actor: str, is_new: bool = False) -> None:

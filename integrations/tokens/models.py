@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from django.db import models
+from django.db import connection, models
 
 from integrations.core.tenant import Tenant, UserType
 from integrations.tenants.models import App
@@ -85,6 +85,14 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         """Due for a refresh now: the dispatcher sends them to workers."""
         return self.update(refresh_due_at=now)
 
+    def order(self, what: Credential.Order) -> int:
+        """Want this done by the next message, whether or not it is due."""
+        return self.update(ordered=what)
+
+    def done(self, what: Credential.Order) -> int:
+        """End the order, if it is still this one."""
+        return self.filter(ordered=what).update(ordered=Credential.Order.NONE)
+
     def reject_access_token(self) -> int:
         """The vendor answered 401 to the access token: the next caller refreshes first."""
         return self.update(rejected_generation=models.F("generation"))
@@ -109,6 +117,13 @@ class Credential(models.Model):
 
         ONE = 1, "API 1.0"
         TWO = 2, "API 2.0 and v3"
+
+    class Order(models.TextChoices):
+        """What an operator, or the probe of a halted app, wants done now. The message that starts it is a hint."""
+
+        NONE = "", "nothing"
+        REFRESH = "refresh", "refresh, due or not"
+        MINT = "mint", "mint from the company's token"
 
     class State(models.TextChoices):
         """Whether calls may use the credential."""
@@ -146,6 +161,9 @@ class Credential(models.Model):
     doubted_at = models.DateTimeField(
         null=True, blank=True, help_text="when a 401 of unknown meaning last led to a question about the access token"
     )
+
+    # The database's default serves processes of the release before, which do not know the column.
+    ordered = models.CharField(max_length=8, choices=Order.choices, blank=True, default="", db_default="")
 
     failures = models.PositiveIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
@@ -221,6 +239,26 @@ class Credential(models.Model):
     def scope_set(self) -> frozenset[str]:
         """The granted scopes; empty when the vendor did not name them."""
         return frozenset(self.scopes.split())
+
+
+class SpentName(models.Model):
+    """The name of a spool entry that was committed. It is never deleted: outages are rare, and so are entries."""
+
+    name = models.CharField(primary_key=True, max_length=80)
+    spent_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def spend(cls, name: str, *, now: datetime) -> bool:
+        """Use the name. False when it was used before. Of two transactions at once, one waits for the other."""
+        with connection.cursor() as cursor:
+            cursor.execute(_SPEND, [name, now])
+            return bool(cursor.rowcount)
+
+
+_SPEND = "INSERT INTO tokens_spentname (name, spent_at) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING"
 
 
 @dataclass(frozen=True, slots=True)

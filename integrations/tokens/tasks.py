@@ -29,8 +29,28 @@ from integrations.tokens.spool import spool
 
 LOOK = 1000  # rows read in one look
 _REDUE = timedelta(seconds=60)  # a message that is lost is sent again after this
+Order = Credential.Order
 _NEVER = datetime.max.replace(tzinfo=UTC)
 log = structlog.get_logger(__name__)
+
+
+@contextmanager
+def _ordered(credential_id: int, what: Order) -> Iterator[bool]:
+    """Whether the row orders this. The order ends with the task, unless the task will be repeated.
+
+    A message contains no order: who can write to the broker would spend refresh tokens with it.
+    """
+    row = Credential.objects.filter(pk=credential_id)
+    ordered = row.filter(ordered=what).exists()
+    try:
+        yield ordered
+    except Retryable:
+        raise
+    except BaseException:
+        row.done(what)
+        raise
+    if ordered:
+        row.done(what)
 
 
 @contextmanager
@@ -49,16 +69,18 @@ def _left_to_the_row() -> Iterator[None]:
 
 
 @task("tokens.refresh")
-def refresh_one(*, credential_id: int, forced: bool = False, **_: object) -> None:
-    """Refresh if it is still due (another message may have done it), or in any case when `forced`."""
-    with _left_to_the_row():
+def refresh_one(*, credential_id: int, **_: object) -> None:
+    """Refresh if it is still due (another message may have done it), or in any case when the row orders it."""
+    with _ordered(credential_id, Order.REFRESH) as forced, _left_to_the_row():
         refresh(credential_id, due_before=None if forced else clock.now() + 2 * _REDUE, forced=forced)
 
 
 @task("tokens.mint")
 def mint_one(*, credential_id: int, **_: object) -> None:
-    """Mint a new pair from the company's token, at an operator's request."""
-    mint(credential_id)
+    """Mint a new pair from the company's token, when the row orders it: an operator asked for it."""
+    with _ordered(credential_id, Order.MINT) as ordered:
+        if ordered:
+            mint(credential_id)
 
 
 @task("tokens.repair")
@@ -77,7 +99,8 @@ def sweep(**_: object) -> None:
     for credential_id in lease.orphans():
         enqueue("tokens.repair", credential_id=credential_id)
     for credential_id in halted_apps.due(now):
-        enqueue("tokens.refresh", credential_id=credential_id, forced=True)
+        Credential.objects.filter(pk=credential_id).order(Order.REFRESH)
+        enqueue("tokens.refresh", credential_id=credential_id)
 
 
 def claim_due(limit: int, now: datetime) -> list[int]:

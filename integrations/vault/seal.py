@@ -24,6 +24,7 @@ from cryptography.exceptions import InvalidTag
 
 from integrations.core.errors import SealBroken
 from integrations.core.secret import Secret
+from integrations.core.sensitive import sensitive
 from integrations.vault import keys
 from integrations.vault.keys import KeyRing
 
@@ -62,10 +63,10 @@ def unseal(blob: bytes | memoryview, binding: Binding) -> Secret:
 
 def seal_under(ring: KeyRing, key_id: str, secret: Secret, binding: Binding) -> bytes:
     """As `seal`, under the key that the caller names. Raises SealBroken when the ring lacks it."""
-    header = _header(key_id, binding.address)
+    header, cipher = _header(key_id, binding.address), ring.cipher(key_id)
     nonce = os.urandom(_NONCE_BYTES)
-    text = secret.reveal().encode()
-    return header + nonce + ring.cipher(key_id).encrypt(nonce, text, header + binding.encode())
+    with sensitive():
+        return header + nonce + cipher.encrypt(nonce, secret.reveal().encode(), header + binding.encode())
 
 
 def unseal_with(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> Secret:
@@ -76,11 +77,12 @@ def unseal_with(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> Se
         raise _broken(binding, header.key_id, f"it was sealed for {header.address}, and the row has another address")
     nonce, body = blob[header.end : header.end + _NONCE_BYTES], blob[header.end + _NONCE_BYTES :]
     try:
-        text = ring.cipher(header.key_id).decrypt(nonce, body, blob[: header.end] + binding.encode())
+        with sensitive():
+            cipher = ring.cipher(header.key_id)
+            return Secret(cipher.decrypt(nonce, body, blob[: header.end] + binding.encode()).decode())
     except (InvalidTag, ValueError):
         reason = f"the key {header.key_id!r} is another one, or the value was moved"
         raise _broken(binding, header.key_id, reason) from None
-    return Secret(text.decode())
 
 
 def unseal_anywhere(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> Secret:

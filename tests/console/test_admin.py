@@ -130,7 +130,7 @@ def test_refresh_now_leaves_wiped_tokens_alone(agency: Installation, act: Any, s
     first, second = Credential.objects.order_by("pk")
     Credential.objects.filter(pk=second.pk).update(state="revoked", access_sealed=None, refresh_sealed=None)
     act(Credential, "refresh_now", first, second)
-    assert sent == [("tokens.refresh", {"credential_id": first.pk, "forced": True})]
+    assert sent == [("tokens.refresh", {"credential_id": first.pk})]
 
 
 def test_removing_asks_first_and_takes_the_locations_along(

@@ -180,6 +180,15 @@ def test_a_forged_ticket_is_refused() -> None:
             sso_session.read_ticket(forged)
 
 
+def test_a_ticket_from_the_future_opens_nothing() -> None:
+    """A clock that was ahead signed it: it would live for longer than a quarter of an hour."""
+    with time_machine.travel(clock.now() + timedelta(hours=1), tick=False):
+        ticket = sso_session.issue_ticket(USER)
+        assert sso_session.read_ticket(ticket) == USER
+    with pytest.raises(SignatureInvalid, match="not issued here"):
+        sso_session.read_ticket(ticket)
+
+
 @pytest.mark.parametrize(
     "signer", [TimestampSigner(salt="something else"), Signer(salt="something else"), Signer(salt=sso_session._SALT)]
 )

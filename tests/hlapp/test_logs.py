@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 from django.conf import settings
+from django.test import Client
 
 from hlapp import logs
 from integrations.core import redaction
@@ -65,3 +66,12 @@ def test_secrets_in_a_tracebacks_text_are_blanked(written: io.StringIO) -> None:
 )
 def test_what_stands_under_a_secrets_name_is_blanked_however_it_is_quoted(text: str) -> None:
     assert "planted" not in redaction.redact_log_value(text)
+
+
+def test_a_wrong_host_is_one_line(written: io.StringIO) -> None:
+    answer = Client().get("/install/", headers={"host": "evil.example"})
+    assert answer.status_code == 400
+    [line] = written.getvalue().splitlines()
+    assert "evil.example" in line
+    assert "warning" in line
+    assert "Traceback" not in line

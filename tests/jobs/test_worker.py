@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from celery import current_app
 from django.db.models import Sum
 
 from integrations.core import clock
@@ -47,14 +48,27 @@ def processes(directory: Path) -> Iterator[Path]:
                 process.wait()
 
 
+def attack() -> None:
+    """What somebody sends to the workers who can write to the broker: none of it has an effect."""
+    control = current_app.control
+    for queue in ("api", "urgent"):
+        control.cancel_consumer(queue)
+    control.pool_shrink(4)
+    control.rate_limit("jobs.advance", "1/h")
+    control.broadcast("shutdown")
+
+
 def test_a_job_beyond_the_quota_ends_without_a_refusal(tmp_path: Path, app: App, location: str, vendor: Vendor) -> None:
     now = clock.now()
     Schedule.objects.create(
         app=app, job="tests.tagging", level="Location", tenant_id=location, due_at=now, created_at=now
     )
     with processes(tmp_path) as log:
+        wait_until(Run.objects.exists, TIMEOUT)
+        attack()
         run = ended(log)
         spent = used()
+        assert current_app.control.ping(timeout=5.0), "the worker lives, and answers questions"
     assert (run.status, run.error, run.done) == ("complete", "", CONTACTS)
     assert run.counts == {"tagged": CONTACTS}, "nobody was left out, and nobody twice"
     assert run.turns > 1, "it waited for permits"

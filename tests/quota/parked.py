@@ -85,7 +85,7 @@ def states() -> dict[int, str]:
     return {row.kwargs["number"]: row.state for row in Parked.objects.all()}
 
 
-def headers(sent: tuple[int, Claimed, Ticket]) -> dict[str, Any]:
-    """Of the message that the leader would have sent."""
+def message(sent: tuple[int, Claimed, Ticket]) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """Task, arguments and headers of the message that the leader would have sent."""
     _, task, ticket = sent
-    return {"parked": {"row": task.row_id, "turn": task.turn, "ticket": ticket.packed()}}
+    return task.task, task.kwargs, {"parked": {"row": task.row_id, "turn": task.turn, "ticket": ticket.packed()}}

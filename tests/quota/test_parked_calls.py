@@ -19,7 +19,7 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
 from integrations.tokens import store
 from tests.plugin.vendor import Vendor, app, location_grant, vendor
-from tests.quota.parked import headers, leading
+from tests.quota.parked import leading, message
 
 __all__ = ["app", "vendor"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +44,7 @@ def test_the_first_call_uses_the_ticket_and_the_bill_names_the_job(vendor: Vendo
         queue.enqueue("tests.get", app=app.client_id, resource=location, number=1)
         leader.hand_out.agenda.ask(f"{app.client_id}:{location}", clock.monotonic())
         leader.until_all(1)
-        with ParkingWrapper().running("tests.get", headers(leader.sent[0])):
+        with ParkingWrapper().running(*message(leader.sent[0])):
             assert get(app, location)["location"]["id"] == location
             with pytest.raises(QuotaExhausted, match="the bulk lane has to wait with calls to"):
                 get(app, location)

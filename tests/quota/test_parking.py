@@ -26,7 +26,7 @@ from integrations.quota.parking.parked_rows import ParkedRows
 from integrations.quota.parking.task_wrapper import ParkingWrapper
 from integrations.quota.permits import governor, process_memory, queries, scripts, tickets
 from integrations.quota.permits.lanes import Lane
-from tests.quota.parked import APP, KEY, RESOURCE, Leader, headers, leading, opened, park, states
+from tests.quota.parked import APP, KEY, RESOURCE, Leader, leading, message, opened, park, states
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("clean_redis")]
 
@@ -99,12 +99,12 @@ def test_a_stale_message_starts_nothing(leader: Leader) -> None:
     leader.round()
     old, new = leader.sent
     waiting = ParkingWrapper()
-    with waiting.running("tests.spend", headers(old)) as wanted:
+    with waiting.running(*message(old)) as wanted:
         assert not wanted
-    with waiting.running("tests.spend", headers(new)) as wanted:
+    with waiting.running(*message(new)) as wanted:
         assert wanted
         assert states() == {1: "running"}
-        with waiting.running("tests.spend", headers(new)) as again:
+        with waiting.running(*message(new)) as again:
             assert not again, "the broker delivered it a second time"
     assert states() == {}
 
@@ -113,7 +113,7 @@ def test_a_task_that_fails_has_ended_too(leader: Leader) -> None:
     opened()
     park(1)
     leader.round()
-    with pytest.raises(Unreachable), ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
+    with pytest.raises(Unreachable), ParkingWrapper().running(*message(leader.sent[0])):
         raise Unreachable("no answer")
     assert states() == {}
 
@@ -122,7 +122,7 @@ def test_a_process_that_ends_leaves_its_row_to_come_back(leader: Leader) -> None
     opened()
     park(1)
     leader.round()
-    with pytest.raises(SystemExit), ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
+    with pytest.raises(SystemExit), ParkingWrapper().running(*message(leader.sent[0])):
         raise SystemExit
     assert states() == {1: "running"}
     assert leader.hand_out.rows.lapsed() == set()
@@ -139,7 +139,7 @@ def test_the_ticket_buys_the_first_call_and_no_other(leader: Leader) -> None:
     free = tickets.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0)
     with pytest.raises(QuotaExhausted):
         governor.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0, max_wait=0.0)
-    with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().running(*message(leader.sent[0])):
         permit = tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
         assert permit.slot == leader.sent[0][2].slot != free.slot
         with pytest.raises(QuotaExhausted):
@@ -151,7 +151,7 @@ def test_a_ticket_for_another_resource_is_kept_and_given_back(leader: Leader) ->
     opened(3, resource="another")
     park(1)
     leader.round()
-    with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().running(*message(leader.sent[0])):
         assert tickets.acquire(APP, "another", lane=Lane.BULK, timeout=5.0).key != KEY
     assert governor.acquire(APP, RESOURCE, lane=Lane.INTERACTIVE, timeout=5.0, max_wait=0.2).key == KEY
 
@@ -210,7 +210,7 @@ def test_a_task_with_a_lost_ticket_keeps_its_position(leader: Leader) -> None:
     park(1)
     leader.round()
     place = Parked.objects.get().place_at
-    with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().running(*message(leader.sent[0])):
         queue.park("tests.spend", {"number": 1}, refusal())
     row = Parked.objects.get()
     assert (row.state, row.place_at) == ("waiting", place)
@@ -221,7 +221,7 @@ def test_a_task_that_had_its_call_goes_to_the_end(leader: Leader) -> None:
     park(1)
     leader.round()
     place = Parked.objects.get().place_at
-    with ParkingWrapper().running("tests.spend", headers(leader.sent[0])):
+    with ParkingWrapper().running(*message(leader.sent[0])):
         tickets.acquire(APP, RESOURCE, lane=Lane.BULK, timeout=5.0)
         queue.park("tests.spend", {"number": 1}, refusal())
     assert Parked.objects.get().place_at > place
@@ -254,7 +254,7 @@ def test_a_task_that_finds_the_store_away_is_parked_where_it_stood(
     place = Parked.objects.get().place_at
     monkeypatch.setattr(current_app, "send_task", lambda *_, **__: pytest.fail("nothing is to be sent"))
     store_unavailable()
-    current_app.tasks["tests.away"].apply(kwargs={"number": 7}, headers=headers(leader.sent[0]))
+    current_app.tasks["tests.away"].apply(kwargs={"number": 7}, headers=message(leader.sent[0])[2])
     row = Parked.objects.get()
     assert (row.state, row.reason, row.place_at) == ("waiting", "store", place)
 

@@ -136,8 +136,8 @@ def test_dead_grants_do_not_keep_a_stopped_app_stopped(
         expire(row)
     for _ in range(3):
         tasks.sweep()
-    assert sent == [("tokens.refresh", {"credential_id": healthy.pk, "forced": True})], "the one that may be answered"
-    tasks.refresh_one(credential_id=healthy.pk, forced=True)
+    assert sent == [("tokens.refresh", {"credential_id": healthy.pk})], "the one that may be answered"
+    tasks.refresh_one(credential_id=healthy.pk)
     app.refresh_from_db()
     assert app.halted_at is None
 

@@ -91,7 +91,7 @@ def test_a_message_waits_for_our_own_database(location, monkeypatch) -> None:
 
     monkeypatch.setattr(lease, "claim", away)
     with pytest.raises(StoreUnavailable):
-        tasks.refresh_one(credential_id=location.pk, forced=True)
+        tasks.refresh_one(credential_id=location.pk)
 
 
 def repaired(row: Credential) -> None:

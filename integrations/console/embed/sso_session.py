@@ -13,8 +13,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 
-from django.core.signing import BadSignature, SignatureExpired, TimestampSigner
+from django.core.signing import BadSignature, SignatureExpired
 
+from integrations.core import signed
 from integrations.core.errors import InstallGone, InstallPending, SignatureInvalid
 from integrations.core.tenant import UserType
 from integrations.highlevel import sso
@@ -64,13 +65,13 @@ def authenticate(app: App, payload: str) -> EmbeddedUser:
 
 def issue_ticket(user: EmbeddedUser) -> str:
     """A bearer token for `user` that expires after TICKET_LIFE."""
-    return TimestampSigner(salt=_SALT).sign_object(asdict(user))
+    return signed.dumps(asdict(user), salt=_SALT)
 
 
 def read_ticket(ticket: str) -> EmbeddedUser:
     """The user of a ticket. Raises SignatureInvalid when the ticket is forged, malformed or expired."""
     try:
-        return EmbeddedUser(**TimestampSigner(salt=_SALT).unsign_object(ticket, max_age=TICKET_LIFE))
+        return EmbeddedUser(**signed.loads(ticket, salt=_SALT, max_age=TICKET_LIFE))
     except SignatureExpired:
         raise SignatureInvalid("the ticket has expired") from None
     except (BadSignature, ValueError):  # ValueError: signed with our key, but without a timestamp

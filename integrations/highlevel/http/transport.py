@@ -17,6 +17,7 @@ import httpx2
 from integrations.core import clock
 from integrations.core.errors import BadRequest, IntegrationError
 from integrations.core.secret import Secret
+from integrations.core.sensitive import sensitive
 from integrations.highlevel.http import error_rows
 from integrations.highlevel.http import rate_headers as rate
 from integrations.highlevel.http.json_text import parsed
@@ -40,8 +41,8 @@ class Request:
     query: Sequence[tuple[str, str]] = ()
     version: str | None = None
     token: Secret | None = None
-    json: Any = None
-    form: Mapping[str, str | list[str]] | None = None
+    json: Any = field(default=None, repr=False)
+    form: Mapping[str, str | list[str]] | None = field(default=None, repr=False)
     files: Mapping[str, File] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     timeout: float | None = None
@@ -59,7 +60,7 @@ class Response:
     """
 
     status: int
-    json: Any
+    json: Any = field(repr=False)
     body: bytes = field(repr=False)
     content_type: str
     rate: RateSnapshot
@@ -88,14 +89,15 @@ class Transport:
 
         Raises Unreachable (context `sent`: whether it may have taken effect) and BadRequest.
         """
-        built = self._build(request)
-        sent_at = clock.monotonic()
-        try:
-            answer = self.wire.handle_request(built)
-        except IntegrationError as error:
-            error.annotate(operation=request.operation or f"{request.method} {request.path}")
-            raise
-        return _response(answer, sent_at, clock.monotonic())
+        with sensitive():
+            built = self._build(request)
+            sent_at = clock.monotonic()
+            try:
+                answer = self.wire.handle_request(built)
+            except IntegrationError as error:
+                error.annotate(operation=request.operation or f"{request.method} {request.path}")
+                raise
+            return _response(answer, sent_at, clock.monotonic())
 
     def close(self) -> None:
         """Close the pooled connections."""

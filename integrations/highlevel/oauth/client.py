@@ -18,6 +18,7 @@ from authlib.integrations.httpx_client import OAuth2Client
 
 from integrations.core.errors import GrantRevoked, IntegrationError, PayloadAnomalous, Unreachable, VendorAnswer
 from integrations.core.secret import Secret
+from integrations.core.sensitive import cleaned
 from integrations.core.texts import storable
 from integrations.highlevel.http import api_errors, destinations, error_rows, rate_headers, transport, wire
 from integrations.highlevel.http.json_text import parsed
@@ -92,10 +93,11 @@ def exchange(
     """
     if not code.isascii() or not code.isprintable() or not 0 < len(code) <= LONGEST_CODE:
         raise PayloadAnomalous("the code cannot be one of HighLevel's", operation="oauth.exchange")
+    spent, code = Secret(code), ""  # a report may show the local variables of this frame
     with _Named("oauth.exchange"):
         call = _Call(client, deadline_seconds)  # the response has to state what it grants
         call.oauth.fetch_token(
-            call.url, grant_type="authorization_code", code=code, user_type=user_type, headers=call.headers
+            call.url, grant_type="authorization_code", code=spent.reveal(), user_type=user_type, headers=call.headers
         )
         return require_identity(call.grant())
 
@@ -210,7 +212,7 @@ class _Timed(httpx2.BaseTransport):
 
 
 class _Named:
-    """Context manager that adds the call's name to every error and removes the call's frames from it.
+    """Context manager that adds the call's name to our errors and removes the call's frames from every exception.
 
     The locals of these frames are the form with the secret and the code or token; error reporters may print them.
     """
@@ -226,3 +228,5 @@ class _Named:
             error.annotate(operation=self.operation)
             error.__cause__ = error.__context__ = None
             raise error.with_traceback(None) from None
+        if error is not None:
+            raise cleaned(error).with_traceback(None)

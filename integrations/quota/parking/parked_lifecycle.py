@@ -9,7 +9,9 @@ A process without that thread (a child of a prefork worker) renews none, and a t
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db import connection
 from django.db.models import DateTimeField, ExpressionWrapper, Value
@@ -28,9 +30,9 @@ _lock = threading.Lock()
 _is_renewing = threading.Event()
 
 
-def begin(row_id: int, turn: int) -> bool:
-    """Mark the task as running in this process; False when the message is stale."""
-    handed = Parked.objects.filter(pk=row_id, turn=turn, state=Parked.State.HANDED)
+def begin(row_id: int, turn: int, *, task: str, kwargs: Mapping[str, Any]) -> bool:
+    """Mark the task as running in this process; False when the message is stale, or names other work than the row."""
+    handed = Parked.objects.filter(pk=row_id, turn=turn, state=Parked.State.HANDED, task=task, kwargs=dict(kwargs))
     if not handed.update(
         state=Parked.State.RUNNING, back_at=_in(LEASE_TERM if _is_renewing.is_set() else UNRENEWED_TERM)
     ):

@@ -20,15 +20,15 @@ class ParkingWrapper:
     """Implements `core.celery_tasks.TaskWrapper`."""
 
     @contextmanager
-    def running(self, task: str, headers: Mapping[str, Any]) -> Iterator[bool]:
-        """Yields whether the task is to run: not for a stale message."""
+    def running(self, task: str, kwargs: Mapping[str, Any], headers: Mapping[str, Any]) -> Iterator[bool]:
+        """Yields whether the task is to run: not for a stale message, nor for one that the row does not describe."""
         parked = headers.get("parked") or {}
         with usage.spent_by(task):
             if not parked:
                 yield True
                 return
             row_id, turn = parked["row"], parked["turn"]
-            if not parked_lifecycle.begin(row_id, turn):
+            if not parked_lifecycle.begin(row_id, turn, task=task, kwargs=kwargs):
                 log.info("job.stale", task=task, row=row_id, turn=turn)
                 yield False
                 return

@@ -13,6 +13,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, U
 
 from integrations.core.errors import IntegrationError
 from integrations.core.secret import Secret
+from integrations.core.sensitive import sensitive
 from integrations.core.tenant import Tenant, UserType
 from integrations.tenants.models import App
 from integrations.tokens.manual_tokens import entry
@@ -49,11 +50,12 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """Parse and probe the token; errors are shown on its field."""
         fields: dict[str, Any] = super().clean() or {}
-        text = fields.pop("pasted", "")
+        text = Secret(fields.pop("pasted", ""))
         if not self.errors:
             self.key = CredentialKey(fields["app"], Tenant(fields["user_type"], fields["resource_id"]))
             try:
-                self.token = entry.examined(self.key, text, kind=fields["kind"])
+                with sensitive():
+                    self.token = entry.examined(self.key, text.reveal(), kind=fields["kind"])
             except IntegrationError as error:
                 self.add_error("pasted", str(error))
         return fields

@@ -15,7 +15,8 @@ from integrations.tokens.models import Credential
 def refresh_now(row: Credential, *, actor: str) -> None:
     """Send a refresh to a worker, due or not, suspended or not. Raises BadRequest for an uninstalled tenant."""
     ask_refresh(row, actor=actor)
-    enqueue("tokens.refresh", credential_id=row.pk, forced=True)
+    Credential.objects.filter(pk=row.pk).order(Credential.Order.REFRESH)
+    enqueue("tokens.refresh", credential_id=row.pk)
 
 
 def ask_refresh(row: Credential, *, actor: str) -> None:
@@ -33,6 +34,7 @@ def mint_again(row: Credential, *, actor: str) -> None:
     if not can_be_minted(row):
         raise BadRequest(f"{row} has no company to be minted from, or is revoked")
     _record("token.mint_requested", row, actor)
+    Credential.objects.filter(pk=row.pk).order(Credential.Order.MINT)
     enqueue("tokens.mint", credential_id=row.pk)
 
 

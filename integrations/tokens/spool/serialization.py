@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from integrations.core.secret import Secret
+from integrations.core.sensitive import sensitive
 from integrations.highlevel.oauth.grants import Grant
 
 _SECRETS = ("access_token", "refresh_token")
@@ -15,13 +16,18 @@ _LEFT_OUT = ("rate", "received_at")  # fields of the call that returned the gran
 
 def packed(grant: Grant) -> Secret:
     """The grant as JSON; a Secret, because it contains both tokens."""
-    values = {field.name: _plain(getattr(grant, field.name)) for field in fields(Grant) if field.name not in _LEFT_OUT}
-    return Secret(json.dumps(values))
+    with sensitive():
+        names = (field.name for field in fields(Grant) if field.name not in _LEFT_OUT)
+        return Secret(json.dumps({name: _plain(getattr(grant, name)) for name in names}))
 
 
 def unpacked(text: Secret) -> Grant:
     """The grant from `packed`'s text."""
-    values: dict[str, Any] = json.loads(text.reveal())
+    with sensitive():
+        return _unpacked(json.loads(text.reveal()))
+
+
+def _unpacked(values: dict[str, Any]) -> Grant:
     for name in _SECRETS:
         values[name] = None if values[name] is None else Secret(values[name])
     values["scopes"] = frozenset(values["scopes"])

@@ -7,9 +7,15 @@ after its commit, and a second commit of the same entry changes nothing. An entr
 entry that cannot be committed (its key is gone, it is damaged) is set aside, never deleted: a process that starts and
 `manage.py spool retry` try it again.
 
-Grants are sealed as in the database; the rest of an entry is identifiers. The binding of the sealed grant is stored
-beside it for the vault, which re-seals entries under the newest key (`spool.vault_adapter`). The commit derives the
-binding again.
+Grants are sealed as in the database; the rest of an entry is identifiers, and can be read without a key. All of it is
+bound into the seal (`bound`): an entry under another name, with another time or other facts, does not open. The owner's
+part of the binding is stored beside it for the vault, which re-seals entries under the newest key
+(`spool.vault_adapter`). The commit derives that part again.
+
+A name is used once: the commit records it, in its own transaction. So an entry that somebody puts back changes nothing.
+An entry from the future (by more than `AHEAD`) is set aside like a damaged one.
+
+Earlier releases bound the owner's part only and wrote no version. Their entries are version 1 and still open.
 """
 
 from __future__ import annotations
@@ -20,39 +26,48 @@ import secrets
 from collections import defaultdict
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from operator import methodcaller
 from typing import Any
 
 import structlog
-from django.db import DataError
+from django.db import DataError, transaction
 from django.db import Error as AnyDatabaseError
 
-from integrations.core.errors import Retryable, StoreUnavailable
+from integrations.core import clock
+from integrations.core.errors import IntegrationError, PayloadAnomalous, Retryable, StoreUnavailable
 from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants.models import App
 from integrations.tokens import database, seals
+from integrations.tokens.models import SpentName
 from integrations.tokens.spool import serialization
 from integrations.tokens.spool.backends import BACKENDS, FAILURES, SpoolBackend
 from integrations.vault.seal import Binding, seal
 
+AHEAD = timedelta(minutes=5)  # by which the clocks of two machines may differ
+_VERSION = 2  # of an entry that is written now
 COMMITTED, WAITS, ASIDE = "committed", "waits", "set aside"
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledGrant:
-    """A spooled grant, when it was requested, and the caller's own `facts` (identifiers, JSON)."""
+    """A spooled grant, when it was requested, and the caller's own `facts` (identifiers, JSON).
 
+    They are proven only when `grant` opens.
+    """
+
+    name: str
     kind: str
     at: datetime
     facts: dict[str, Any]
     sealed: bytes
+    version: int = _VERSION
 
     def grant(self, app: App, binding: Binding) -> Grant:
-        """Open the sealed grant of this app. Raises SealBroken."""
-        return serialization.unpacked(seals.opened(app, self.sealed, binding))
+        """Open the sealed grant of this app. Raises SealBroken, also when name, time or facts were changed."""
+        return serialization.unpacked(seals.opened(app, self.sealed, bound(binding, self)))
 
 
 Commit = Callable[[SpooledGrant], None]
@@ -61,15 +76,28 @@ _commits: dict[str, Commit] = {}
 
 def keep(kind: str, grant: Grant, binding: Binding, *, at: datetime, **facts: Any) -> None:
     """Put a grant into the spool. Raises StoreUnavailable when disk and Redis both failed: then it is lost."""
-    blob = base64.b64encode(seal(serialization.packed(grant), binding)).decode()
-    bound = {"owner": binding.owner, "field": binding.field, "generation": binding.generation}
-    text = json.dumps({"at": at.isoformat(), "facts": facts, "bound": bound, "grant": blob}).encode()
-    name = f"{kind}-{secrets.token_hex(16)}"
+    entry = SpooledGrant(f"{kind}-{secrets.token_hex(16)}", kind, at, facts, b"")
+    blob = base64.b64encode(seal(serialization.packed(grant), bound(binding, entry))).decode()
+    owner = {"owner": binding.owner, "field": binding.field, "generation": binding.generation}
+    fields = {"version": entry.version, "at": at.isoformat(), "facts": facts, "bound": owner, "grant": blob}
+    text = json.dumps(fields).encode()
+    name = entry.name
     places = [backend.name for backend in BACKENDS if _put(backend, name, text)]
     if not places:
         log.critical("spool.lost", kind=kind, **facts)
         raise StoreUnavailable("database, disk and Redis are unavailable: the vendor's answer is lost", **facts)
     log.error("spool.kept", kind=kind, places=places, then="committed when the database is back", **facts)
+
+
+def bound(binding: Binding, entry: SpooledGrant) -> Binding:
+    """The binding of a spooled grant: the owner's, and everything that the entry says beside the grant.
+
+    The version itself is not bound: a grant of one version does not open as the other.
+    """
+    if entry.version == 1:
+        return binding
+    facts = json.dumps(entry.facts, sort_keys=True, separators=(",", ":"))
+    return replace(binding, owner=(*binding.owner, entry.name, entry.at.isoformat(), facts))
 
 
 def register(kind: str, commit: Commit) -> None:
@@ -130,7 +158,8 @@ def _settle(name: str, copies: list[bytes], commit: Commit) -> str:
         if _may_pass(error):
             log.warning("spool.waits", entry=name, reason=type(error).__name__)
             return WAITS
-        log.exception("spool.set_aside", entry=name, then="manage.py spool retry, or drop")
+        reason = str(error) if isinstance(error, IntegrationError) else type(error).__name__
+        log.exception("spool.set_aside", entry=name, reason=reason, then="manage.py spool retry, or drop")
         _everywhere(methodcaller("set_aside", name))
         return f"{ASIDE}: {type(error).__name__}"
     log.info("spool.committed", entry=name)
@@ -164,19 +193,31 @@ def _commit_any(name: str, copies: list[bytes], commit: Commit) -> None:
     """Commit the first copy that can be: of two that differ, one is damaged or sealed by an older key."""
     for copy in copies[:-1]:
         try:
-            return commit(read(name, copy))
+            return _commit_once(read(name, copy), commit)
         except Exception as error:  # the last copy's failure is the one that counts
             if _may_pass(error):
                 raise
             log.warning("spool.copy_failed", entry=name, reason=type(error).__name__, then="the other backend's copy")
-    return commit(read(name, copies[-1]))
+    return _commit_once(read(name, copies[-1]), commit)
+
+
+def _commit_once(entry: SpooledGrant, commit: Commit) -> None:
+    """Commit an entry whose name was not used before. Raises PayloadAnomalous for one from the future."""
+    if entry.at > clock.now() + AHEAD:
+        raise PayloadAnomalous(f"{entry.name} is from the future: {entry.at.isoformat()}")
+    with transaction.atomic():
+        if SpentName.spend(entry.name, now=clock.now()):
+            commit(entry)
+        else:
+            log.warning("spool.spent", entry=entry.name, then="removed")
 
 
 def read(name: str, text: bytes) -> SpooledGrant:
     """Parse an entry. Raises ValueError, KeyError or TypeError when it is damaged."""
     raw = json.loads(text)
     kind = name.partition("-")[0]
-    return SpooledGrant(kind, datetime.fromisoformat(raw["at"]), raw["facts"], base64.b64decode(raw["grant"]))
+    at, sealed = datetime.fromisoformat(raw["at"]), base64.b64decode(raw["grant"])
+    return SpooledGrant(name, kind, at, raw["facts"], sealed, raw.get("version", 1))
 
 
 def _waiting(kind: str) -> dict[str, list[bytes]]:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from integrations.core import audit
 from integrations.core.errors import StoreUnavailable
+from integrations.tokens.spool import spool
 from integrations.tokens.spool.backends import BACKENDS, FAILURES, SpoolBackend
 from integrations.vault import external_values, forget
 from integrations.vault.external_values import SealedValue
@@ -60,9 +61,9 @@ class Spool:
 
 def register() -> None:
     """Register the spool with the vault. Called once at start-up."""
-    spool = Spool()
-    external_values.register(spool)
-    forget.register(spool)
+    adapter = Spool()
+    external_values.register(adapter)
+    forget.register(adapter)
 
 
 def _copies() -> Iterator[tuple[SpoolBackend, bool, SealedValue]]:
@@ -81,10 +82,9 @@ def _stores() -> Iterator[tuple[SpoolBackend, bool]]:
 
 def _parsed(name: str, text: bytes) -> SealedValue:
     try:
-        raw = json.loads(text)
-        bound = raw["bound"]
-        binding = Binding(tuple(map(str, bound["owner"])), str(bound["field"]), int(bound["generation"]))
-        return SealedValue(name, base64.b64decode(raw["grant"]), binding, ":".join(binding.owner))
+        entry, stored = spool.read(name, text), json.loads(text)["bound"]
+        binding = Binding(tuple(map(str, stored["owner"])), str(stored["field"]), int(stored["generation"]))
+        return SealedValue(name, entry.sealed, spool.bound(binding, entry), ":".join(binding.owner))
     except (ValueError, KeyError, TypeError):
         return SealedValue(name, b"", None, "unreadable")
 

@@ -6,18 +6,19 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rich.table import Column, Table
 from rich.text import Text
 
 from integrations.console import terminal
 from integrations.console.doctor import diagnostics
 from integrations.console.doctor.findings import Finding, Level
+from integrations.core.command_output.printable_command import PrintableCommand
 
 _STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "bold red"}
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """Prints the findings. Exits with status 1 when one of them is FAILED."""
 
     requires_system_checks = ()  # it shows their findings among its own
@@ -43,8 +44,8 @@ class Command(BaseCommand):
 def _table(findings: list[Finding]) -> Table:
     table = Table.grid(Column(no_wrap=True), Column(no_wrap=True), Column(overflow="fold"), padding=(0, 2, 0, 0))
     for finding in findings:
-        text = Text(finding.found)
+        text = terminal.cell(finding.found)
         if finding.fix:
-            text.append(f"\n→ {finding.fix}", style="bold")
-        table.add_row(Text(finding.level.value, style=_STYLE[finding.level]), Text(finding.check), text)
+            text.append("\n").append(terminal.cell(f"→ {finding.fix}", style="bold"))
+        table.add_row(Text(finding.level.value, style=_STYLE[finding.level]), terminal.cell(finding.check), text)
     return table

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from rich.table import Table
-from rich.text import Text
 
 from integrations.console import report, terminal
 from integrations.core import clock
+from integrations.core.command_output.printable_command import PrintableCommand
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """Prints what `console.report` collects."""
 
     help = "Show apps, installations, credential health, quota, sync and inbox."
@@ -57,7 +57,7 @@ def _table(title: str, names: list[str], rows: list[list[Any]]) -> Table:
     for name in names:
         table.add_column(name.replace("_", " "), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row))
+        table.add_row(*(terminal.cell(_cell(value)) for value in row))
     return table
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations.core import audit
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.models import AuditEntry
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """The command `audit`."""
 
     help = "The audit trail. `verify` checks its hash chain and names the first entry that does not fit."

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from rich.console import Console
 
 from hlapp import demos
 from integrations.core import clock
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.demo import deployment, display, scenario
 from integrations.demo.deployment import RunningDemo
@@ -23,7 +24,7 @@ from integrations.sandbox.options import Options
 _SYNC_SECONDS = 150.0
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """`manage.py demo`."""
 
     help = "Run everything on one machine against the sandbox: install an agency, sync it, and keep serving."

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations.core import clock
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Retryable, ScopeMissing
 from integrations.gateway import client, media, target
 from integrations.gateway.call_checks import tenant_of
@@ -30,7 +31,7 @@ _APART = (("all_pages", "file"), ("out", "file"))  # pairs of options that exclu
 WAITS, LONGEST_WAIT = 5, 120.0  # per page of --all-pages: number of waits, and the longest one in seconds
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """Calls one operation and prints its response, or the items of all its pages."""
 
     help = (

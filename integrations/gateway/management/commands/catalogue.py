@@ -11,8 +11,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.gateway.codegen import impact, update
 from integrations.gateway.codegen.drop import drop
@@ -29,7 +30,7 @@ from integrations.highlevel.pagination.styles import is_guessed, style_of
 _SOURCE = f"a folder with *.json and v3/*.json (and {event_types.SOURCE}), or the https URL of an archive with one"
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """Lists, shows, compares, updates and builds the catalogue."""
 
     help = (

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations.core import clock
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.core.tenant import Tenant
 from integrations.installs import brake, queries, register
@@ -18,7 +19,7 @@ from integrations.tenants.models import App, Installation
 from integrations.tenants.versions import VersionUse
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """`manage.py installs`."""
 
     help = (

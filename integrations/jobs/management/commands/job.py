@@ -11,10 +11,11 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import Q, QuerySet
 
 from integrations.core import audit, clock
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.core.tenant import UserType
 from integrations.jobs import define, events, installed, pausing, queries, schedules, tasks, wait_for_runs
@@ -29,7 +30,7 @@ _RESTART_SECONDS = 30.0
 _PAUSE = 0.5
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """The command `job`."""
 
     help = "Background jobs: list, run, pause or resume them, and retry events over which one failed."

@@ -10,17 +10,18 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.db.models import QuerySet
 
 from integrations.core import clock
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.sync import plans, queries, tasks, wait_for_runs
 from integrations.sync.models import Plan
 from integrations.sync.queries import Progress
 from integrations.sync.resources import RESOURCES
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """The command `sync`."""
 
     help = "Sync now: all locations and resources, or those named."

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from integrations.core import clock
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
@@ -50,7 +51,7 @@ class RefreshResult:
         return f"{self.row.tenant.audit_subject}: {self.row.state}, generation {self.row.generation}{until}"
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """`manage.py refresh`."""
 
     help = "Refresh a location's or company's token now; without either, all tokens that are due."

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error
 
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.tokens.spool import inspection, spool
 from integrations.tokens.spool.inspection import SpoolEntry
@@ -20,7 +21,7 @@ from integrations.tokens.spool.spool import COMMITTED
 _NOTHING = "nothing waits, and nothing was set aside."
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """`manage.py spool`."""
 
     help = "Grants that were kept, sealed, while the database was unavailable: in Redis and on this machine's disk."

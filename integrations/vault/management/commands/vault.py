@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, SealBroken
 from integrations.vault import forget, rotation, screen, status
 from integrations.vault.interrupt import Interrupt
@@ -22,7 +23,7 @@ INTERRUPTED = 130
 _SHOWN = 20  # broken values that are listed for a person; --json lists them all
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """`manage.py vault`."""
 
     help = "The keys that seal the stored secrets: count, re-seal under the newest key, delete what a lost key sealed."

@@ -9,10 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import InterfaceError, OperationalError
 
 from integrations.core import clock
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest
 from integrations.webhooks import retention
 from integrations.webhooks.replay import Selection, replay, select
@@ -32,7 +33,7 @@ def moment(text: str) -> datetime:
     return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """`manage.py replay`."""
 
     help = "Process stored webhooks again, in order. At least one of --id, --since and --type says which."

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from integrations.core import clock
+from integrations.core.texts import printable
 
 _PAUSE = 0.5  # seconds between two polls
 
@@ -33,7 +35,7 @@ def show_until_done(read: Callable[[], Sequence[WorkProgress]], *, show: bool) -
             found = read()
             for one in found:
                 if one.key not in tasks:
-                    tasks[one.key] = bars.add_task(one.title, total=None)
+                    tasks[one.key] = bars.add_task(escape(printable(one.title)), total=None)
                 bars.update(tasks[one.key], completed=one.done, total=one.total)
             if all(one.is_done for one in found):
                 return
