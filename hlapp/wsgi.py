@@ -9,12 +9,12 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 
 from hlapp.start import prepare_web
-from integrations.tokens.spool.drain_thread import DrainThread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 _django = get_wsgi_application()
 
-from integrations.webhooks import wsgi_entry  # noqa: E402 - models are loaded only now
+from integrations.tokens.spool.drain_thread import DrainThread  # noqa: E402 - models are loaded only now
+from integrations.webhooks import wsgi_entry  # noqa: E402
 
 _application = wsgi_entry.handle_webhooks(_django)
 _drain_thread = DrainThread()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -35,7 +36,7 @@ def spool_directory(settings: Any, tmp_path: Path) -> Iterator[Path]:
 
 def entry(key_id: str, salt: str = "") -> str:
     """An entry of VAULT_KEYS. The key follows from its id; with `salt` it is another key under the same id."""
-    return f"{key_id}:{base64.b64encode((salt + key_id).encode().ljust(32, b'#')).decode()}"
+    return f"{key_id}:{base64.b64encode(hashlib.sha256((salt + key_id).encode()).digest()).decode()}"
 
 
 @pytest.fixture

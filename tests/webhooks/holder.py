@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -35,14 +36,16 @@ def main() -> None:
         if event.payload["second"] == 2 and "fenced" not in sys.argv:
             stick()
 
-    def fence(lease: Any) -> None:
-        fenced(lease)
-        stick()
+    def stuck_after(lock: Callable[[Any], Any]) -> Callable[[Any], None]:
+        def locked(lease: Any) -> None:
+            lock(lease)
+            stick()
+
+        return locked
 
     handlers.on("Tested", stuck)
-    fenced = settle.fence
     if "fenced" in sys.argv:
-        settle.fence = fence
+        settle.fence, settle.fence_or_release = stuck_after(settle.fence), stuck_after(settle.fence_or_release)
     mailbox.drain(int(sys.argv[1]))
 
 
