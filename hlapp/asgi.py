@@ -8,10 +8,12 @@ from typing import Any
 from django.core.asgi import get_asgi_application
 
 from hlapp.start import prepare_web
-from integrations.tokens.spool.drain_thread import DrainThread
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 _django = get_asgi_application()
+
+from integrations.tokens.spool.drain_thread import DrainThread  # noqa: E402 - models are loaded only now
+
 _drain_thread = DrainThread()
 prepare_web()
 
