@@ -34,12 +34,12 @@ from integrations.sandbox.server.embedded import serve_in_thread
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.tokens import seals, store
-from integrations.tokens.manual_tokens import entry as manual
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, set_up
 from tests.installs.journey import Browser
 from tests.plugin.dispatch import send_due
 from tests.plugin.vendor import OPTIONS, Vendor
+from tests.tokens.rows import enter
 
 PRIVATE_TOKEN = "pit-7d1f0a52-9c3b-4e8e-8f11-3c5a6b7d8e9f"
 LOCATION = "Kd81jsQ0cLpXz3VbNm5T"
@@ -198,9 +198,7 @@ def test_no_secret_is_written_anywhere(
     browser.install()
     run_everything(worker)
     messages = json.dumps(worker.kept)
-    manual.enter(
-        store.location(app, LOCATION), PRIVATE_TOKEN, kind=Credential.Kind.PRIVATE, actor="operator", tested=False
-    )
+    enter(store.location(app, LOCATION), PRIVATE_TOKEN, kind=Credential.Kind.PRIVATE, actor="operator", tested=False)
     bad_days(app, vendor)
     run_everything(worker)
     replayed = client.get("/oauth/callback", {"code": next(iter(sandbox.tokens.codes), "x"), "state": "planted-state"})

@@ -45,7 +45,8 @@ _HEALTH = {
 _CLEAN_UP = ActionDialog(
     title="Remove this installation here",
     description="Deletes its tokens, sync plans and records, and for an agency those of all its locations. "
-    "This does not uninstall the app at HighLevel. Use it when an UNINSTALL event never arrived.",
+    "This does not uninstall the app at HighLevel, nor end a private token or an API key there. Use it when an "
+    "UNINSTALL event never arrived, or to disconnect a token that was entered by hand.",
     form_class=None,
     form_submit_text="Remove",
 )
@@ -67,6 +68,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         "tenant",
         "user_type",
         "status_label",
+        "kind",
         "health",
         "locations",
         "origin",
@@ -77,6 +79,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     list_filter = (
         "status",
         "user_type",
+        "kind",
         "origin",
         ("claimed_at", admin.EmptyFieldListFilter),
         ("braked_at", admin.EmptyFieldListFilter),
@@ -92,7 +95,10 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     actions_detail = ("release", "clean_up")
     fieldsets = (
         (None, {"fields": ("app", ("user_type", "resource_id"), ("company", "location"), "parent")}),
-        ("State", {"fields": (("status", "status_at"), ("health", "generation"), "origin", "first_synced_at")}),
+        (
+            "State",
+            {"fields": (("status", "status_at"), ("kind", "health"), ("origin", "generation"), "first_synced_at")},
+        ),
         ("Permissions", {"fields": ("scopes_granted", "scopes_missing", "consent_link", "consent_answer")}),
         (
             "What HighLevel says",
@@ -133,9 +139,12 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Installation]:
-        """Annotates each row with the state of its API 2.0 credential."""
+        """Annotates each row with the state of the credential that it works with."""
         credentials = Credential.objects.filter(
-            app=OuterRef("app"), user_type=OuterRef("user_type"), resource_id=OuterRef("resource_id"), api=2
+            app=OuterRef("app"),
+            user_type=OuterRef("user_type"),
+            resource_id=OuterRef("resource_id"),
+            kind=OuterRef("kind"),
         )
         below = Installation.objects.locations().filter(app=OuterRef("app"), company_id=OuterRef("resource_id"))
         queryset: QuerySet[Installation] = super().get_queryset(request)

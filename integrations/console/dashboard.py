@@ -23,6 +23,7 @@ from integrations.jobs import queries as jobs
 from integrations.quota.permits import queries as quota
 from integrations.sync.models import Run
 from integrations.tenants import names, versions
+from integrations.tenants.models import Installation
 from integrations.tenants.version_admin import countdown
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
@@ -195,18 +196,18 @@ def _quotas() -> list[tuple[Bar, Bar]] | None:
     """How much of its burst window and of its day budget each of the busiest resources has used."""
     try:
         busiest = queries.busiest(RESOURCES)
-        known = names.by_id([resource_id for _, _, resource_id in busiest])
-        return [_quota(app.client_id, resource_id, kind, known.get(resource_id)) for app, kind, resource_id in busiest]
+        known = names.by_id([row.resource_id for row in busiest])
+        return [_quota(row, known.get(row.resource_id)) for row in busiest]
     except StoreUnavailable:
         return None
 
 
-def _quota(client_id: str, resource_id: str, kind: UserType, name: str | None) -> tuple[Bar, Bar]:
-    now = quota.snapshot(client_id, resource_id)
+def _quota(row: Installation, name: str | None) -> tuple[Bar, Bar]:
+    now, label = quota.snapshot(row.quota_app, row.resource_id), UserType(row.user_type).label
     used = max(0, now.limit - now.free)
     seconds = now.interval_ms / 1000
-    subtitle = f"{kind.label} {resource_id}" if name else kind.label
-    burst = Bar(name or resource_id, subtitle, used, now.limit, f"{used} of {now.limit} in {seconds:g} s")
+    subtitle = f"{label} {row.resource_id}" if name else label
+    burst = Bar(name or row.resource_id, subtitle, used, now.limit, f"{used} of {now.limit} in {seconds:g} s")
     if now.day_limit is None or now.day_remaining is None:
         return burst, Bar("day", "", now.day_used, None, f"{now.day_used:,} sent today, limit not known yet")
     spent = now.day_limit - now.day_remaining

@@ -19,7 +19,7 @@ from integrations.gateway.models import Call
 from integrations.jobs import queries as jobs
 from integrations.quota.pages import spending
 from integrations.sync.models import Record, Run
-from integrations.tenants.models import App, Installation
+from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
 from integrations.tokens.operators.attention_filter import needs_attention
 from integrations.webhooks.models import Event
@@ -110,28 +110,28 @@ def records() -> tuple[int, bool]:
     return Record.objects.filter(deleted_at__isnull=True).count(), True
 
 
-def busiest(limit: int) -> list[tuple[App, UserType, str]]:
-    """(app, user type, resource id) of the tenants that likely use the API most at the moment.
+def busiest(limit: int) -> list[Installation]:
+    """The installations that likely use the API most at the moment, with their apps.
 
     First tenants with tasks that wait for quota, because it may be used up, then locations with runs, then companies.
     """
-    tenants = {(app.pk, resource_id): (app, kind, resource_id) for app, kind, resource_id in _with_parked_tasks(limit)}
-    for run in Run.objects.select_related("plan__app").order_by("-pk")[: limit * 8]:
-        key = (run.plan.app_id, run.plan.location_id)
-        tenants.setdefault(key, (run.plan.app, UserType.LOCATION, run.plan.location_id))
-    others = Installation.objects.installed().select_related("app")
-    for row in others.order_by("user_type", "-status_at")[:limit]:
-        key = (row.app_id, row.resource_id)
-        tenants.setdefault(key, (row.app, UserType(row.user_type), row.resource_id))
-    return list(tenants.values())[:limit]
+    found = {row.pk: row for row in _with_parked_tasks(limit)}
+    runs = Run.objects.order_by("-pk").values_list("plan__app_id", "plan__location_id")[: limit * 8]
+    tenants = list(dict.fromkeys(runs))
+    rows = Installation.objects.select_related("app").filter(resource_id__in=[location for _, location in tenants])
+    known = {(row.app_id, row.resource_id): row for row in rows}
+    found |= {known[key].pk: known[key] for key in tenants if key in known}
+    others = Installation.objects.installed().select_related("app").order_by("user_type", "-status_at")
+    for row in others[:limit]:
+        found.setdefault(row.pk, row)
+    return list(found.values())[:limit]
 
 
-def _with_parked_tasks(limit: int) -> list[tuple[App, UserType, str]]:
+def _with_parked_tasks(limit: int) -> list[Installation]:
     keys = spending.resources_waiting(limit)
     rows = Installation.objects.filter(resource_id__in=[key.partition(":")[2] for key in keys]).select_related("app")
-    known = {row.tenant.quota_key(row.app.client_id): row for row in rows}
-    found = [known[key] for key in keys if key in known]
-    return [(row.app, UserType(row.user_type), row.resource_id) for row in found]
+    known = {row.tenant.quota_key(row.quota_app): row for row in rows}
+    return [known[key] for key in keys if key in known]
 
 
 def failures(limit: int, now: datetime) -> list[Failure]:

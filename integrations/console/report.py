@@ -73,11 +73,11 @@ def _quota() -> list[dict[str, Any]] | None:
     try:
         return [
             {
-                "app": app.name,
-                "of": f"{kind.value} {resource_id}",
-                **asdict(quota.snapshot(app.client_id, resource_id)),
+                "app": row.app.name,
+                "of": str(row.tenant),
+                **asdict(quota.snapshot(row.quota_app, row.resource_id)),
             }
-            for app, kind, resource_id in queries.busiest(RESOURCES)
+            for row in queries.busiest(RESOURCES)
         ]
     except StoreUnavailable:
         return None

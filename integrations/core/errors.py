@@ -22,6 +22,7 @@
     │   ├── ClientRejected           our own client id or secret is wrong: the whole app stops
     │   │   └── ClientOrGrantRejected   the vendor's words fit a wrong client and a revoked authorization alike
     │   ├── RequestRejected          the vendor refused the request (4xx)
+    │   │   └── OtherAccount         the token is alive, but not for this account or level
     │   ├── BadRequest               the caller's own mistake, found before anything was sent
     │   ├── ConsentDenied            the user refused to install the app
     │   ├── DestinationRefused       a secret may not be sent to this address: its host is not allowed
@@ -313,6 +314,10 @@ class RequestRejected(Permanent):
     """The vendor refused the request (4xx): `vendor` has its status, words and trace id."""
 
     code = "request_rejected"
+
+
+class OtherAccount(RequestRejected):
+    """The token is alive, but not for this account: it is another's, or an agency's where a location's is needed."""
 
 
 class BadRequest(Permanent):

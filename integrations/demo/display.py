@@ -85,7 +85,7 @@ def quota_used() -> str:
     """The largest part of a day budget that a company or location has used."""
     shares = []
     for row in Installation.objects.select_related("app"):
-        seen = quota.snapshot(row.app.client_id, row.resource_id)
+        seen = quota.snapshot(row.quota_app, row.resource_id)
         if seen.day_limit:
             shares.append((seen.day_used / seen.day_limit, seen.day_used, seen.day_limit))
     if not shares:

@@ -1,7 +1,7 @@
 """API 1.0 client: calls by method and path. API 1.0 has no published OpenAPI file, hence no catalogue.
 
 The vendor has retired API 1.0. The client serves tenants that still have a location's or agency's API key
-(`tokens.manual_tokens.entry.enter`). Quota, errors and token storage work as for API 2.0, but with counters and
+(`installs.entered.connection`). Quota, errors and token storage work as for API 2.0, but with counters and
 credentials of their own.
 """
 

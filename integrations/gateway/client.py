@@ -197,7 +197,7 @@ def _answer(
     key: CredentialKey, request: PreparedRequest, access: AccessToken, attempt: Attempt, *, lane: Lane, deadline: float
 ) -> Response:
     """One permit, one request, one settlement; then the response is classified."""
-    endpoint = api_endpoint.of(key)
+    endpoint = api_endpoint.of(key, access.kind)
     with permitted(endpoint.quota_app, key.tenant.id, lane=lane, timeout=deadline) as costed:
         costed.sending()
         attempt.sending()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from integrations.core.errors import ScopeMissing
 from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.catalogue.operation import Kind
+from integrations.tenants.credential_kinds import abilities
 from integrations.tokens.access_cache import AccessToken
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.operators.reconnect_link import reconnect_url
@@ -30,7 +31,7 @@ def advised(operation: Operation, key: CredentialKey, access: AccessToken) -> It
         row = Credential.objects.select_related("app").filter(pk=access.credential_id).first()
         lacking = frozenset(error.missing or _lacking(operation, key.tenant.kind, access.scopes))
         error.missing = tuple(sorted(lacking))
-        if access.kind == Credential.Kind.OAUTH:
+        if abilities(access.kind).renews:
             error.not_requested = tuple(sorted(lacking - key.app.scope_set))
         if row is not None:
             error.reconnect_url = reconnect_url(row)

@@ -17,10 +17,11 @@ from integrations.highlevel.catalogue.api_version import API_1, ApiVersion, api_
 from integrations.highlevel.catalogue.remarks import remarks
 from integrations.highlevel.catalogue.unlisted import route, unlisted, version_near
 from integrations.highlevel.oauth.dialects import DialectName
+from integrations.highlevel.pagination.api1_styles import API_1_STYLES
 from integrations.highlevel.pagination.pages import Style
 from integrations.highlevel.pagination.styles import style_of
+from integrations.tenants.credential_kinds import CredentialApi
 from integrations.tenants.models import App
-from integrations.tokens.models import Credential
 
 _OTHER: dict[DialectName, DialectName] = {"v2": "v3", "v3": "v2"}
 API_1_KEY = "api1 "  # begins the keys of API 1.0, whose paths are also some of API 2.0
@@ -35,15 +36,17 @@ class Target:
     listed: bool
 
     @property
-    def api(self) -> Credential.Api:
+    def api(self) -> CredentialApi:
         """The API whose credential the call needs."""
-        return Credential.Api.ONE if self.version.dialect is None else Credential.Api.TWO
+        return CredentialApi.ONE if self.version.dialect is None else CredentialApi.TWO
 
     @property
     def style(self) -> Style | None:
         """How the operation pages; None when it does not, or when nothing is known of it."""
         dialect = self.version.dialect
-        return None if dialect is None else style_of(self.operation.key, dialect)
+        if dialect is None:
+            return API_1_STYLES.get(f"{self.operation.method} {self.operation.path}")
+        return style_of(self.operation.key, dialect)
 
     @property
     def reads(self) -> bool:

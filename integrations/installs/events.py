@@ -92,6 +92,8 @@ def _uninstalled(app: App, payload: dict[str, Any], notice: TimedNotice) -> None
 
 def _location_uninstalled(app: App, location_id: str, notice: TimedNotice) -> None:
     row = register.find(app, Tenant.location(location_id))
+    if row is not None and not row.abilities.reported:
+        return  # it is about the app, and the location works with a token that was entered here
     if row is None:
         register.tombstone(register.location_target(app, location_id, company_id=None), at=notice.at)
     else:
@@ -104,6 +106,8 @@ def _company_uninstalled(app: App, company_id: str, notice: TimedNotice) -> None
     When the vendor has to be asked about the agency first, its locations wait for that answer.
     """
     row = register.find(app, Tenant.company(company_id))
+    if row is not None and not row.abilities.reported:
+        row = None  # it is about the app, and the company works with a token that was entered here
     locations = register.locations_of(app, company_id).select_related("app", "rival__company").order_by("pk")
     if row is None:
         register.tombstone(register.company_target(app, company_id), at=notice.at)

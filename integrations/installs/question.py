@@ -78,7 +78,7 @@ def ask(row: Installation) -> LocationAnswer:
 
 def token_state(row: Installation, *, conclusive: bool) -> TokenState:
     """What the tenant's own token says, by one call. With `conclusive` one that is refused or old is refreshed."""
-    key = CredentialKey(row.app, row.tenant)
+    key = CredentialKey(row.app, row.tenant, row.abilities.api)
     credential = store.find(key)
     if credential is None or credential.state == Credential.State.REVOKED:
         return TokenState(alive=None)
@@ -87,15 +87,17 @@ def token_state(row: Installation, *, conclusive: bool) -> TokenState:
     refused = False
     if credential.access_sealed is not None and (credential.expires_at is None or credential.expires_at > clock.now()):
         try:
-            return _described(row, probe.check(key, seals.access_token(credential), lane=Lane.EVENTS))
+            return _described(
+                row, probe.check(key, seals.access_token(credential), kind=credential.kind, lane=Lane.EVENTS)
+            )
         except LocationInactive:
             return TokenState(alive=True)
         except GrantRevoked:
             refused = True
     if not conclusive:
         return TokenState(alive=False if refused else None)
-    if credential.kind != Credential.Kind.OAUTH:
-        return TokenState(alive=None)  # an operator pasted it: it says nothing about the installation
+    if not credential.abilities.renews:
+        return TokenState(alive=None)  # an operator entered it: it says nothing about the installation
     return _refreshed(credential, refused=refused)
 
 

@@ -21,21 +21,29 @@ import structlog
 from django.db import transaction
 
 from integrations.core import clock
-from integrations.core.celery_tasks import backoff, enqueue
+from integrations.core.celery_tasks import backoff
 from integrations.core.errors import (
     GrantRevoked,
     InstallGone,
     IntegrationError,
     MintRefused,
-    Permanent,
     QuotaExhausted,
     RequestRejected,
     Retryable,
 )
 from integrations.core.tenant import UserType
-from integrations.gateway import client as gateway
 from integrations.highlevel.errors import AccessTokenRejected
-from integrations.installs import brake, installer, question, register, resolve_doubt, uninstall, vendor_list
+from integrations.installs import (
+    brake,
+    installer,
+    question,
+    register,
+    resolve_doubt,
+    uninstall,
+    vendor_list,
+)
+from integrations.installs.connected import first_sync, tenant_name
+from integrations.installs.entered import entered_token
 from integrations.installs.question import InstallVerdict, LocationAnswer
 from integrations.installs.register import Doubt, Status
 from integrations.quota.permits import queries as quota
@@ -47,10 +55,6 @@ from integrations.tokens.refresh.claim_call_swap import mint
 
 log = structlog.get_logger(__name__)
 
-_NAME_SOURCES = {  # the operation that returns the tenant's name, and the key of its object in the answer
-    UserType.COMPANY: ("companies.get-company", "company"),
-    UserType.LOCATION: ("locations.get-location", "location"),
-}
 EVERY = timedelta(minutes=45)
 SHARE = 0.06  # of a company's day of quota
 FAILED_RETRY = timedelta(minutes=30)
@@ -67,7 +71,10 @@ def reconcile(installation_id: int) -> None:
     if row.status == Status.UNINSTALLED:
         return
     try:
-        due = _company(row) if row.user_type == UserType.COMPANY else _location(row)
+        if not row.abilities.reported:
+            due: datetime | None = entered_token.follow(row)
+        else:
+            due = _company(row) if row.user_type == UserType.COMPANY else _location(row)
     except IntegrationError as error:
         _due_at(row, clock.now() + _wait(error))
         raise
@@ -79,7 +86,7 @@ def _company(row: Installation) -> datetime | None:
     """Read the company's list. Returns when it is due again, None when it was uninstalled meanwhile."""
     began = clock.now()
     try:
-        _learn_name(row)
+        tenant_name.learn(row)
         installer.learn(row)
         listed, pages, pace = set[str](), 0, vendor_list.Pace(row)
         for items in vendor_list.pages(row):
@@ -119,25 +126,6 @@ def _has_ended(row: Installation) -> bool:
         Installation.objects.select_for_update(no_key=True).get(pk=row.pk)  # the company before its locations
         locations.ask_vendor(Doubt.REVOKED, now=clock.now())
         return uninstall.confirmed(row, why="its grant was revoked")
-
-
-def _learn_name(row: Installation) -> None:
-    """Store the tenant's name, which pages show instead of its id. Requested once; a refusal is only logged."""
-    tenant = row.location or row.company
-    if tenant is None or tenant.name:
-        return
-    operation, kind = _NAME_SOURCES[UserType(row.user_type)]
-    ids = {kind: row.resource_id}
-    try:
-        answer = gateway.call(
-            operation, app=row.app, company=ids.get("company"), location=ids.get("location"), lane=Lane.EVENTS
-        ).json
-    except Permanent as error:
-        log.info("installs.name_unknown", resource=row.resource_id, code=error.code)
-        return
-    name = answer.get(kind, {}).get("name") if isinstance(answer, dict) else None
-    if isinstance(name, str) and name:
-        register.set_name(tenant, name)
 
 
 def _location(row: Installation) -> datetime | None:
@@ -191,8 +179,8 @@ def _below(row: Installation, company: Installation) -> datetime | None:
         raise
     if row.parent_id != company.pk:
         Installation.objects.filter(pk=row.pk).update(parent=company)
-    _begin_sync(row)
-    _learn_name(row)  # last, so that the sync does not wait for it
+    first_sync.begin(row)
+    tenant_name.learn(row)  # last, so that the sync does not wait for it
     return None
 
 
@@ -207,7 +195,7 @@ def _on_its_own(row: Installation) -> datetime | None:
         if _ask(row).verdict in (InstallVerdict.GONE, InstallVerdict.MOVED):
             return None
         raise
-    _begin_sync(row)
+    first_sync.begin(row)
     installer.learn(row)
     _ask(row)
     return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
@@ -217,14 +205,6 @@ def _ask(row: Installation) -> LocationAnswer:
     answer = question.ask(row)
     resolve_doubt.apply(row, answer)
     return answer
-
-
-def _begin_sync(row: Installation) -> None:
-    """Note that the location works, and start its sync: once an installation."""
-    with transaction.atomic():
-        register.finish_pending(row, at=clock.now())
-        if row.reconciled_at is None or row.status == Status.PENDING:
-            enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
 
 
 def _due_at(row: Installation, due: datetime) -> None:

@@ -20,6 +20,7 @@ from integrations.core.tenant import Tenant, UserType
 from integrations.installs import decide, details
 from integrations.installs.decide import Decision, Facts, Kind, TimedNotice
 from integrations.tenants import history
+from integrations.tenants.credential_kinds import CredentialKind
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens import store
@@ -43,13 +44,14 @@ class InstallTarget:
 class InstallNotice:
     """A notice that the app is installed, and what it says about the installation.
 
-    `status` is INSTALLED for a grant, else PENDING. `details` are further values by the name of their column. `due_at`:
-    when a pending installation is to be reconciled, now unless given.
+    `status` is INSTALLED for a grant, else PENDING. `kind` is that of its credential. `details` are further values by
+    the name of their column. `due_at`: when a pending installation is to be reconciled, now unless given.
     """
 
     notice: TimedNotice
     origin: str
     status: str
+    kind: CredentialKind = CredentialKind.OAUTH
     parent: Installation | None = None
     claimant: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -94,9 +96,12 @@ def find(app: App, tenant: Tenant) -> Installation | None:
 
 
 def find_live(app: App, company_id: str | None) -> Installation | None:
-    """The company's installation, unless it is missing or was uninstalled."""
+    """The company's installation of the app, unless it is missing or was uninstalled.
+
+    One that works with an entered token is none: the vendor lists no locations for it, and it mints no token.
+    """
     row = find(app, Tenant.company(company_id)) if company_id else None
-    return None if row is None or row.status == Status.UNINSTALLED else row
+    return None if row is None or row.status == Status.UNINSTALLED or not row.abilities.reported else row
 
 
 def facts(row: Installation | None, *, company_ended_at: datetime | None = None) -> Facts:
@@ -185,8 +190,11 @@ def set_name(tenant: Company | Location, name: str, *, at: datetime | None = Non
 
 
 def locations_of(app: App, company_id: str) -> Any:
-    """Installations on the company's locations, pending or installed, however they came."""
-    return Installation.objects.locations().not_uninstalled().filter(app=app, company_id=company_id)
+    """Installations on the company's locations about which the vendor reports, pending or installed.
+
+    A location with an entered token is not among them: the company's installation says nothing about that token.
+    """
+    return Installation.objects.locations().not_uninstalled().reported().filter(app=app, company_id=company_id)
 
 
 def move(row: Installation, company: Company) -> None:
@@ -220,6 +228,7 @@ def _create(target: InstallTarget, notice: InstallNotice) -> Installation:
         defaults={
             "origin": notice.origin,
             "status": notice.status,
+            "kind": notice.kind,
             "status_at": notice.notice.at,
             "changed_at": now,
             "created_at": now,
@@ -242,7 +251,7 @@ def _begin_again(row: Installation, notice: InstallNotice) -> None:
     row.generation += 1
     row.status = notice.status
     row.changed_at = clock.now()
-    row.origin = notice.origin
+    row.origin, row.kind = notice.origin, notice.kind
     row.claimed_at, row.claimed_by = None, ""
     row.company, row.parent, row.reconciled_at, row.removed_at = None, None, None, None
     row.announced_at = row.confirmed_at = None
@@ -260,7 +269,7 @@ def _apply(row: Installation, target: InstallTarget, notice: InstallNotice) -> l
             row.origin = notice.origin  # the event came first, and does not say where the installation began
         if row.status == Status.PENDING:
             row.changed_at = clock.now()
-        row.status, row.doubt = Status.INSTALLED, ""
+        row.status, row.doubt, row.kind = Status.INSTALLED, "", notice.kind
     before = details.describe(row, notice.details, at=at)
     changes += details.changes(row, before, at=at, event_id=event_id)
     parent = notice.parent

@@ -68,7 +68,7 @@ def removed(row: Installation, *, at: datetime, actor: str) -> bool:
     why = f"removed by {actor}"
     with transaction.atomic():
         rows = [row]
-        if row.user_type == UserType.COMPANY:
+        if row.user_type == UserType.COMPANY and row.abilities.reported:
             rows += register.locations_of(row.app, row.resource_id).select_related("app").order_by("pk")
         notices = ((found, TimedNotice(Kind.UNINSTALL, max(at, found.status_at))) for found in rows)
         ended = [found for found, notice in notices if _end(found, notice, why=why)]
@@ -100,7 +100,7 @@ def _end(row: Installation, notice: TimedNotice, *, why: str) -> bool:
         return False
     if fresh.is_installed:
         history.add(fresh.change(InstallationChange.What.UNINSTALLED, notice.at, new=why, event_id=notice.event_id))
-    store.revoke(CredentialKey(row.app, row.tenant), reason=why, now=now)
+    store.revoke(CredentialKey(row.app, row.tenant, row.abilities.api), reason=why, now=now)
     if row.user_type == UserType.LOCATION:
         enqueue("sync.forget", app_id=row.app_id, location_id=row.resource_id)
     return True

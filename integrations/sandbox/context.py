@@ -11,6 +11,7 @@ from integrations.sandbox.clock import Clock
 from integrations.sandbox.data.world import World
 from integrations.sandbox.events.deliveries import Deliveries
 from integrations.sandbox.faults import Faults
+from integrations.sandbox.oauth.account_tokens import AccountTokens
 from integrations.sandbox.oauth.installs import Installs
 from integrations.sandbox.oauth.marketplace import MarketplaceApp
 from integrations.sandbox.oauth.tokens import AccessToken, Tokens
@@ -28,6 +29,7 @@ class Platform:
     app: MarketplaceApp
     installs: Installs
     tokens: Tokens
+    account_tokens: AccountTokens
     quota: Quota
     faults: Faults
     deliveries: Deliveries
@@ -38,7 +40,7 @@ class Platform:
         """The request's bearer token, and its record; None if the sandbox did not issue it."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else ""
-        return token, self.tokens.access.get(token)
+        return token, self.tokens.access.get(token) or self.account_tokens.private.get(token)
 
 
 PLATFORM = web.AppKey("platform", Platform)
@@ -56,6 +58,7 @@ def assemble(options: Options, world: World, app: MarketplaceApp) -> Platform:
         app=app,
         installs=Installs(),
         tokens=Tokens(options.rotation, options.access_token_ttl),
+        account_tokens=AccountTokens(world),
         quota=Quota(options),
         faults=faults,
         deliveries=Deliveries(options, faults),

@@ -52,7 +52,10 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation: `path` as in the OpenAPI file (`/contacts/{contactId}`), `levels` of token that may call it."""
+    """One operation: `path` as in the OpenAPI file (`/contacts/{contactId}`), `levels` of token that may call it.
+
+    `oauth_only`: private integration tokens may not.
+    """
 
     method: str
     path: str
@@ -61,3 +64,4 @@ class Route:
     scopes: tuple[str, ...]
     levels: tuple[str, ...] = ("Location",)
     version: str = "2021-07-28"
+    oauth_only: bool = False

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from django.core import checks
 
 from integrations.core.errors import BadRequest
 from integrations.highlevel.catalogue import catalogue
+from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
+from integrations.highlevel.pagination.api1_styles import API_1_STYLES
 from integrations.highlevel.pagination.styles import style_of
 from integrations.sync.resources import ALL, Resource
+from integrations.tenants.credential_kinds import API_1
+
+_STYLES = "The page styles are in highlevel.pagination.styles."
 
 
 @checks.register("hlapp")
@@ -33,23 +39,36 @@ def _events_used_twice() -> list[checks.CheckMessage]:
     return [checks.Error(f"Two resources want {event_type} events.", hint=hint, id="sync.E002") for event_type in twice]
 
 
-def _faults(resource: Resource) -> list[checks.CheckMessage]:
+def _faults(resource: Resource) -> Iterator[checks.CheckMessage]:
+    for dialect in DIALECTS:
+        here = resource.on(dialect)
+        if here is not None:
+            yield from _faults_in(here, dialect)
+    here = resource.on(API_1)
+    if here is not None and (here.operation in API_1_STYLES) == bool(here.whole):
+        yield _paging(f"{resource.name!r} in API 1.0", here.operation)
+
+
+def _faults_in(resource: Resource, dialect: DialectName) -> list[checks.CheckMessage]:
+    name = f"{resource.name!r} in {dialect}"
     try:
-        operation = catalogue("v2").operation(resource.operation)
+        operation = catalogue(dialect).operation(resource.operation)
         if resource.single is not None:
-            catalogue("v2").operation(resource.single.operation)
+            catalogue(dialect).operation(resource.single.operation)
     except BadRequest as error:
-        return [
-            checks.Error(f"Resource {resource.name!r}: {error}.", hint="See manage.py catalogue list.", id="sync.E003")
-        ]
+        return [checks.Error(f"Resource {name}: {error}.", hint="See manage.py catalogue list.", id="sync.E003")]
     found: list[checks.CheckMessage] = []
-    if (style_of(operation.key) is None) != bool(resource.whole):
-        text = f"Resource {resource.name!r}: {operation.key} pages, or `whole` names its list; one of the two."
-        found.append(checks.Error(text, hint="The page styles are in highlevel.pagination.styles.", id="sync.E004"))
+    if (style_of(operation.key, dialect) is None) != bool(resource.whole):
+        found.append(_paging(name, operation.key))
     if bool(resource.page_size) == bool(resource.whole):
-        text = f"Resource {resource.name!r}: a listing that pages names its `page_size`, and no other does."
-        found.append(checks.Error(text, hint="The page styles are in highlevel.pagination.styles.", id="sync.E006"))
+        text = f"Resource {name}: a listing that pages names its `page_size`, and no other does."
+        found.append(checks.Error(text, hint=_STYLES, id="sync.E006"))
     if not any({resource.scope} >= scopes for scopes in operation.scopes("location")):
-        text = f"Resource {resource.name!r}: the scope {resource.scope!r} does not allow {operation.key}."
+        text = f"Resource {name}: the scope {resource.scope!r} does not allow {operation.key}."
         found.append(checks.Error(text, hint=f"See manage.py catalogue show {operation.key}.", id="sync.E005"))
     return found
+
+
+def _paging(name: str, operation: str) -> checks.CheckMessage:
+    text = f"Resource {name}: {operation} pages, or `whole` names its list; one of the two."
+    return checks.Error(text, hint=_STYLES, id="sync.E004")

@@ -19,7 +19,6 @@ from integrations.sync import missing, records
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Record, Run
 from integrations.sync.pace import KEEP_TOMBSTONES
-from integrations.sync.resources import RESOURCES
 
 BRAKE_SHARE = 0.20
 BRAKE_ROWS = 50
@@ -95,7 +94,7 @@ def _doubts(run: Run) -> list[str]:
 
 
 def _can_ask(run: Run) -> bool:
-    return RESOURCES[run.plan.resource].single is not None
+    return run.plan.definition is not None and run.plan.definition.single is not None
 
 
 def _mark_deleted(run: Run, now: datetime) -> int:

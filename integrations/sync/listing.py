@@ -9,7 +9,7 @@ from typing import Any
 from integrations.core.errors import PayloadAnomalous, RequestRejected, VendorAnswer
 from integrations.gateway import client
 from integrations.gateway.client import Page
-from integrations.sync.resources import Single
+from integrations.sync.resources import Parent, Single
 
 # The vendor documents no answer for an unknown id. Known are 400 and 404 with "Contact with id … not found" and the
 # like. Other refusals say "not found" too: of a version header, a token, a path.
@@ -21,11 +21,22 @@ _OTHER = re.compile(
 _REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-def page(operation: str, *, whole: str = "", cursor: dict[str, Any] | None = None, **arguments: Any) -> Page:
+def page(
+    operation: str,
+    *,
+    whole: str = "",
+    below: Parent | None = None,
+    cursor: dict[str, Any] | None = None,
+    **arguments: Any,
+) -> Page:
     """`gateway.client.page`; with `whole`, the name of the list in the answer, the only page there is.
+
+    `below`: the listing is read below each row of another, one after the other.
 
     Raises what the gateway raises, and PayloadAnomalous when that list is missing: that is not an empty list.
     """
+    if below is not None:
+        return _page_below(operation, below, cursor, arguments)
     if not whole:
         return client.page(operation, cursor=cursor, **arguments)
     answer = client.call(operation, **arguments).json
@@ -50,6 +61,19 @@ def record(single: Single, record_id: str, **arguments: Any) -> dict[str, Any] |
     if not isinstance(found, dict) or record_id not in (found.get("id"), found.get("_id")):
         raise PayloadAnomalous("the answer does not hold the record that was asked for", operation=single.operation)
     return found
+
+
+def _page_below(operation: str, below: Parent, cursor: dict[str, Any] | None, arguments: dict[str, Any]) -> Page:
+    """One page below the first of the rows that are left. The cursor holds their ids, and the position below it."""
+    if cursor is None:
+        rows = page(below.operation, whole=below.whole, **{**arguments, "params": {}}).items
+        cursor = {"left": [row["id"] for row in rows if isinstance(row, dict) and row.get("id")], "inner": None}
+    if not cursor["left"]:
+        return Page([], None, None)
+    params = {**(arguments.get("params") or {}), below.parameter: cursor["left"][0]}
+    got = page(operation, cursor=cursor["inner"], **{**arguments, "params": params})
+    left = cursor["left"] if got.next is not None else cursor["left"][1:]
+    return Page(got.items, None, {"left": left, "inner": got.next} if left else None)
 
 
 def says_missing(answer: VendorAnswer) -> bool:

@@ -115,7 +115,7 @@ def to_ask(run: Run, answers: Inquiry) -> QuerySet[Record]:
 
 def proven(run: Run) -> QuerySet[Record]:
     """Unlisted records that are proven to be deleted: by an answer of this run, or by an earlier listing."""
-    if RESOURCES[run.plan.resource].single is None:
+    if run.plan.definition is None or run.plan.definition.single is None:
         return unlisted(run).filter(missing_at__lte=run.started_at - AGREE_AFTER)
     return unlisted(run).filter(missing_at__gt=run.started_at)
 

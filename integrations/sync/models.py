@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import models
+from django.utils.functional import cached_property
 
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
-from integrations.tenants.models import App
+from integrations.sync.resources import RESOURCES, Resource
+from integrations.tenants.credential_kinds import ApiName
+from integrations.tenants.models import App, Installation
 
 
 class Plan(AbstractPlan):
@@ -43,6 +46,19 @@ class Plan(AbstractPlan):
 
     def __str__(self) -> str:
         return f"{self.resource} of {self.location_id}"
+
+    @cached_property
+    def api_name(self) -> ApiName:
+        """The API that the location's installation works with: one query."""
+        mine = Installation.objects.locations().filter(app=self.app_id, resource_id=self.location_id)
+        row = mine.select_related("app").first()
+        return self.app.dialect_name if row is None else row.api_name
+
+    @cached_property
+    def definition(self) -> Resource | None:
+        """The resource as that API lists it; None if it cannot, or the resource is not here any more."""
+        known = RESOURCES.get(self.resource)
+        return None if known is None else known.on(self.api_name)
 
 
 class Run(AbstractRun):

@@ -34,12 +34,15 @@ def make(app_id: int, location_id: str) -> int:
 
     Resources whose scope is not granted are left out, and their plans rest: their runs could only fail. Where the
     vendor did not name the granted scopes, those that the app asks for count.
+    Resources that the location's API cannot list are left out too. What an entered token may read is not known before it
+    is tried.
     """
-    if not _installations(app_id, location_id).installed().exists():
+    installation = _installations(app_id, location_id).installed().select_related("app").first()
+    if installation is None:
         return 0
     now = clock.now()
     with transaction.atomic():
-        wanted = allowed(App.objects.get(pk=app_id), location_id)
+        wanted = allowed(installation.app, location_id)
         known = set(_plans(app_id, location_id).values_list("resource", flat=True))
         Plan.objects.bulk_create(
             [
@@ -145,9 +148,13 @@ def _plans(app_id: int, location_id: str) -> PlanQuerySet[Plan]:
 
 
 def allowed(app: App, location_id: str) -> list[str]:
-    """The resources that may be synced: those whose scope the location granted."""
-    scopes = scope_gaps.granted(app, Tenant.location(location_id)) or app.scope_set
-    return [name for name, resource in RESOURCES.items() if not scopes or resource.scope in scopes]
+    """The resources that may be synced: those that the location's API lists and whose scope the location granted."""
+    row = _installations(app.pk, location_id).select_related("app").first()
+    api_name = app.dialect_name if row is None else row.api_name
+    asked = frozenset[str]() if row is not None and not row.abilities.reported else app.scope_set
+    scopes = scope_gaps.granted(app, Tenant.location(location_id)) or asked
+    here = {name: resource.on(api_name) for name, resource in RESOURCES.items()}
+    return [name for name, found in here.items() if found is not None and (not scopes or found.scope in scopes)]
 
 
 def follow_scopes(change: InstallationChange) -> None:
@@ -160,7 +167,8 @@ def follow_scopes(change: InstallationChange) -> None:
 def _kind(plan: Plan, now: datetime) -> str:
     if plan.repair_asked_at is not None:
         return Run.Kind.REPAIR
-    resource = RESOURCES.get(plan.resource)
-    can_look_back = resource is not None and resource.since is not None and plan.cursor_at is not None
     full_is_due = plan.full_due_at is None or plan.full_due_at <= now
-    return Run.Kind.INCREMENTAL if can_look_back and not full_is_due else Run.Kind.FULL
+    if full_is_due or plan.cursor_at is None:
+        return Run.Kind.FULL
+    can_look_back = plan.definition is not None and plan.definition.since is not None
+    return Run.Kind.INCREMENTAL if can_look_back else Run.Kind.FULL

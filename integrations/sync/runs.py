@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from integrations.core.celery_tasks import enqueue
 from integrations.core.errors import (
     BadRequest,
     InstallGone,
+    InstallPending,
     IntegrationError,
     PayloadAnomalous,
     RequestRejected,
@@ -37,9 +39,12 @@ from integrations.sync import counting, deletions, first_sync, listing, missing,
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES, ListingRequest, Resource, Single
+from integrations.tenants.credential_kinds import API_1
+from integrations.tenants.models import Location
 
 SLICE = 10.0  # seconds of one turn: long enough that the queue costs nothing, short enough to share the workers
 DEADLINE_SECONDS = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
+COMPANY_UNKNOWN = 300.0  # seconds until the reconciler is likely to have learned it
 _REFUSED = (400, 422)  # what the vendor answers to a filter it does not know
 _REFUSED_AGAIN = 3  # refusals in a row of one page until the run fails
 _ENDS_AGAIN = 2  # times that a page which ends the listing too early is asked for again
@@ -101,9 +106,9 @@ class SyncTurn(turn.Turn[Run]):
     def work(self) -> bool:
         """Read the listing, then look for deletions, to the end or until the turn is over."""
         run = self.run
-        resource = RESOURCES.get(run.plan.resource)
+        resource = run.plan.definition
         if resource is None:
-            raise BadRequest(f"there is no resource {run.plan.resource!r} here")
+            raise BadRequest(f"there is no resource {run.plan.resource!r} here in {run.plan.api_name}")
         self._until = clock.monotonic() + SLICE
         while True:
             while not run.checkpoint.get("ended"):
@@ -130,7 +135,8 @@ class SyncTurn(turn.Turn[Run]):
         fields: Fields = {"cursor_at": run.started_at, "synced_at": now}
         if self._outcome.code == deletions.INCOMPLETE and run.plan.cursor_at is not None:
             del fields["cursor_at"]  # the listing may have lacked changes since the last run
-        next_at = now + pace.spread(RESOURCES[run.plan.resource].every, run.plan_id)
+        resource = run.plan.definition or RESOURCES[run.plan.resource]
+        next_at = now + pace.spread(resource.every, run.plan_id)
         if run.reads_everything:
             is_incomplete = self._outcome.code == deletions.INCOMPLETE
             again = pace.full_again(deletions.incomplete_in_a_row(run.plan_id) if is_incomplete else 0)
@@ -211,13 +217,20 @@ class SyncTurn(turn.Turn[Run]):
             body=request.body,
             cursor=cursor,
             whole=resource.whole,
+            below=resource.below,
             **self._call(),
         )
 
     def _call(self) -> dict[str, Any]:
         """What every call of the run has in common."""
         plan = self.run.plan
-        return {"app": plan.app, "location": plan.location_id, "lane": Lane.BULK, "deadline": DEADLINE_SECONDS}
+        return {
+            "version": API_1 if plan.api_name == API_1 else None,
+            "app": plan.app,
+            "location": plan.location_id,
+            "lane": Lane.BULK,
+            "deadline": DEADLINE_SECONDS,
+        }
 
     def _commit(self, got: Page, asked_at: datetime) -> None:
         """Commit the page. The lease is checked last: when it is lost, the merged records are rolled back with it."""
@@ -298,7 +311,8 @@ class SyncTurn(turn.Turn[Run]):
 
     def _ask(self, record: Record) -> dict[str, Any] | None:
         """Ask for one record. What fails again and again is an answer that says nothing, and no failure of the run."""
-        single = RESOURCES[record.resource].single
+        resource = self.run.plan.definition
+        single = resource.single if resource is not None else None
         if single is None:
             raise BadRequest(f"{record.resource} cannot be asked for one by one")
         self.run.asked += 1
@@ -324,7 +338,20 @@ class SyncTurn(turn.Turn[Run]):
 def _request(run: Run, resource: Resource) -> ListingRequest:
     """The request, which is the same for every page of a run: the plan's cursor changes only when the run completes."""
     cursor_at = run.plan.cursor_at if run.kind == Run.Kind.INCREMENTAL else None
-    return resource.request(run.plan.location_id, pace.since(cursor_at) if cursor_at else None)
+    request = resource.request(run.plan.location_id, pace.since(cursor_at) if cursor_at else None)
+    if not resource.needs_company:
+        return request
+    return replace(request, params={**(request.params or {}), "companyId": _company_of(run.plan)})
+
+
+def _company_of(plan: Plan) -> str:
+    """The company of the plan's location. Raises InstallPending until the vendor has named it."""
+    found = Location.objects.filter(pk=plan.location_id).values_list("company_id", flat=True).first()
+    if found is None:
+        raise InstallPending(
+            f"the company of location {plan.location_id} is not known yet", retry_after=COMPANY_UNKNOWN
+        )
+    return str(found)
 
 
 def _least(known: int | None, given: int | None) -> int | None:

@@ -15,6 +15,15 @@ from django.db import models
 from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.dialects import DialectName
 from integrations.tenants.app_version import AppVersion as AppVersion  # Django finds it here
+from integrations.tenants.credential_kinds import (
+    API_1,
+    REPORTED,
+    Abilities,
+    ApiName,
+    CredentialApi,
+    CredentialKind,
+    abilities,
+)
 from integrations.tenants.installation_change import InstallationChange
 
 
@@ -129,6 +138,10 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
         """Pending or installed."""
         return self.exclude(status=Installation.Status.UNINSTALLED)
 
+    def reported(self) -> InstallationQuerySet:
+        """Installations that the vendor lists and sends events about."""
+        return self.filter(kind__in=REPORTED)
+
     def unclaimed(self) -> InstallationQuerySet:
         """Installations without proof of who started them. Only operators see these."""
         return self.not_uninstalled().filter(claimed_at__isnull=True)
@@ -219,6 +232,7 @@ class Installation(models.Model):
         MARKETPLACE = "marketplace", "the marketplace"
         BULK = "bulk", "a bulk install"
         EVENT = "event", "an INSTALL event"
+        OPERATOR = "operator", "a token that an operator entered"
 
     class Doubt(models.TextChoices):
         """Why the vendor is to be asked whether the app is installed."""
@@ -236,6 +250,14 @@ class Installation(models.Model):
     location = models.ForeignKey(Location, null=True, blank=True, on_delete=models.PROTECT)
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="children")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
+    kind = models.CharField(
+        "credential",
+        max_length=8,
+        choices=CredentialKind.choices,
+        default=CredentialKind.OAUTH,
+        db_default=CredentialKind.OAUTH,
+        help_text="the kind of credential that it works with",
+    )
     origin = models.CharField(max_length=12, choices=Origin.choices)
     generation = models.PositiveIntegerField(default=1)
     claimed_at = models.DateTimeField(null=True, blank=True, help_text="empty while unclaimed: only operators see it")
@@ -344,6 +366,21 @@ class Installation(models.Model):
         return InstallationChange(
             installation=self, generation=self.generation, what=what, at=at, old=old, new=new, event_id=event_id[:100]
         )
+
+    @property
+    def abilities(self) -> Abilities:
+        """What its kind of credential can do."""
+        return abilities(self.kind)
+
+    @property
+    def api_name(self) -> ApiName:
+        """The API that its calls use: the app's dialect, or API 1.0."""
+        return API_1 if self.abilities.api == CredentialApi.ONE else self.app.dialect_name
+
+    @property
+    def quota_app(self) -> str:
+        """The name under which its calls are counted: the app's client id, or that of a quota which apps share."""
+        return self.abilities.quota or self.app.client_id
 
     @property
     def is_installed(self) -> bool:

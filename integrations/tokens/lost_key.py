@@ -31,7 +31,7 @@ from integrations.vault.seal import is_under
 
 RECONNECT, MINTED, REFRESHED = "needs reconnect", "minted again", "refreshed again"
 _BATCH = 200
-State, Kind = Credential.State, Credential.Kind
+State = Credential.State
 
 
 class CredentialTokens:
@@ -83,7 +83,7 @@ def _recover(row: Credential, key_id: str, alive: Collection[tuple[int, str]], a
 def _next_step(row: Credential, lost: list[str], alive: Collection[tuple[int, str]]) -> str:
     if row.state == State.NEEDS_RECONNECT:
         return RECONNECT
-    if row.kind == Kind.OAUTH and row.refresh_sealed is not None and "refresh_sealed" not in lost:
+    if row.abilities.renews and row.refresh_sealed is not None and "refresh_sealed" not in lost:
         return REFRESHED
     return MINTED if row.is_minted and (row.app_id, row.company_id) in alive else RECONNECT
 
@@ -100,7 +100,7 @@ def _emptied(row: Credential, key_id: str, now: datetime) -> dict[str, Any]:
     }
     if row.state == State.NEEDS_RECONNECT:
         return emptied  # it has a reason already: the vendor's
-    cure = "install the app again" if row.kind == Kind.OAUTH else "enter it again"
+    cure = "install the app again" if row.abilities.renews else "enter it again"
     reason = f"it was sealed by the key {key_id!r}, which is lost: {cure}"
     trouble = {"last_error": reason, "last_error_code": SealBroken.code, "last_error_at": now, "last_trace_id": ""}
     return emptied | trouble | {"state": State.NEEDS_RECONNECT, "reason": reason}

@@ -15,6 +15,7 @@ from typing import Any, Self
 from django.db import connection, models
 
 from integrations.core.tenant import Tenant, UserType
+from integrations.tenants.credential_kinds import Abilities, CredentialApi, CredentialKind, abilities
 from integrations.tenants.models import App
 
 
@@ -76,6 +77,7 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
         return ended.update(
             state=Credential.State.ACTIVE,
             company_id=company_id,
+            kind=CredentialKind.OAUTH,
             access_sealed=None,
             refresh_sealed=None,
             reason="",
@@ -105,18 +107,8 @@ class CredentialQuerySet(models.QuerySet["Credential"]):
 class Credential(models.Model):
     """The sealed tokens of one app on one company or location, and the state of their refresh."""
 
-    class Kind(models.TextChoices):
-        """The origin of the token, which decides how it is renewed."""
-
-        OAUTH = "oauth", "OAuth (API 2.0)"
-        PRIVATE = "private", "private integration token"
-        KEY = "key", "API 1.0 key"
-
-    class Api(models.IntegerChoices):
-        """The API that the token is for: a location may have an API 1.0 key beside its OAuth grant."""
-
-        ONE = 1, "API 1.0"
-        TWO = 2, "API 2.0 and v3"
+    Kind = CredentialKind
+    Api = CredentialApi
 
     class Order(models.TextChoices):
         """What an operator, or the probe of a halted app, wants done now. The message that starts it is a hint."""
@@ -231,9 +223,14 @@ class Credential(models.Model):
         return CredentialKey(self.app, self.tenant, self.api)
 
     @property
+    def abilities(self) -> Abilities:
+        """What its kind can do."""
+        return abilities(self.kind)
+
+    @property
     def is_minted(self) -> bool:
         """Whether its company's token can give it a new pair."""
-        return bool(self.company_id) and self.user_type == UserType.LOCATION and self.kind == self.Kind.OAUTH
+        return bool(self.company_id) and self.user_type == UserType.LOCATION and self.abilities.renews
 
     @property
     def scope_set(self) -> frozenset[str]:

@@ -123,12 +123,12 @@ def not_installed(now: datetime) -> int:
 def installed_here() -> Exists:
     """Condition on mailboxes: their app is installed on their tenant, or about to be."""
     colon = StrIndex(OuterRef("tenant"), Value(":"))  # the key is `kind:id` (`core.tenant.Tenant.mailbox_key`)
-    mine = Installation.objects.not_uninstalled().annotate(kind=Lower("user_type"))
+    mine = Installation.objects.not_uninstalled().annotate(level=Lower("user_type"))
     return Exists(
         mine.filter(
             app=OuterRef("app"),
             resource_id=Substr(OuterRef("tenant"), colon + 1),
-            kind=Func(OuterRef("tenant"), Value(":"), Value(1), function="split_part", output_field=TextField()),
+            level=Func(OuterRef("tenant"), Value(":"), Value(1), function="split_part", output_field=TextField()),
         )
     )
 

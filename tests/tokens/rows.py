@@ -7,8 +7,16 @@ from datetime import timedelta
 from django.db.models import F
 
 from integrations.core import clock
-from integrations.tokens.models import Credential
+from integrations.core.secret import Secret
+from integrations.tokens.manual_tokens import entry
+from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh import lease
+
+
+def enter(key: CredentialKey, text: str, *, kind: str, actor: str, tested: bool = True) -> Credential:
+    """A token entered for this tenant, without its installation; `tested`: the vendor is asked first."""
+    token = entry.examined(key, text, kind=kind) if tested else Secret(text)
+    return entry.keep(key, token, kind=kind, actor=actor)
 
 
 def expire(row: Credential) -> None:

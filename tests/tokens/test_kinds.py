@@ -37,7 +37,7 @@ from integrations.tokens.manual_tokens import parsing
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.operators.reconnect_link import reconnect_url
 from tests.tokens.listener import Listener, listening
-from tests.tokens.rows import let_pass
+from tests.tokens.rows import enter, let_pass
 
 Kind, State = Credential.Kind, Credential.State
 PRIVATE = "pit-00000000-aaaa-bbbb-cccc-000000000001"
@@ -124,7 +124,7 @@ def test_an_agencys_key_is_its_own() -> None:
 
 
 def test_a_private_token_calls_api_2(credential_key: CredentialKey, vendor: Listener) -> None:
-    row = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+    row = enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert (row.kind, row.api, row.refresh_due_at, row.expires_at) == (Kind.PRIVATE, 2, None, None)
     gateway.call("locations.get-location", app=credential_key.app, location=LOCATION)
     assert vendor.asked[-1] == ("GET", f"/locations/{LOCATION}", PRIVATE)
@@ -134,15 +134,15 @@ def test_a_private_token_calls_api_2(credential_key: CredentialKey, vendor: List
 
 
 def test_where_only_oauth_will_do_nothing_is_sent(app: App, vendor: Listener) -> None:
-    manual.enter(store.company(app, AGENCY), PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+    enter(store.company(app, AGENCY), PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     with pytest.raises(BadRequest, match="needs an OAuth grant"):
         gateway.call("oauth.get-installed-location", app=app, company=AGENCY, params={"appId": "x"})
     assert vendor.asked == []
 
 
 def test_a_key_calls_api_1_beside_the_locations_other_token(credential_key: CredentialKey, vendor: Listener) -> None:
-    manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
-    row = manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+    enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+    row = enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     assert (row.api, Credential.objects.count()) == (1, 2)
     result = api1.call("GET", "/contacts/", app=credential_key.app, location=LOCATION, params={"limit": "5"})
     assert (result.status, result.json) == (200, {"ok": True})
@@ -152,7 +152,7 @@ def test_a_key_calls_api_1_beside_the_locations_other_token(credential_key: Cred
 
 
 def test_api_1_has_a_quota_of_its_own(credential_key: CredentialKey, vendor: Listener) -> None:
-    manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+    enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     api1.call("GET", "/contacts/", app=credential_key.app, location=LOCATION)
     documented = queries.snapshot("api-1.0", LOCATION)
     assert (documented.limit, documented.interval_ms, documented.day_limit) == (100, 10_000, 200_000)
@@ -171,14 +171,14 @@ def test_a_permit_that_came_too_late_is_given_back_unused(
     real, long_ago = governor.acquire, clock.monotonic() - 1.0
     monkeypatch.setattr(governor, "acquire", lambda *a, **k: replace(real(*a, **k), send_before=long_ago))
     with pytest.raises(Unreachable, match="stood still"):
-        manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+        enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert vendor.asked == []
 
 
 def test_an_answer_of_api_1_is_not_lost_for_its_accounts(
     credential_key: CredentialKey, vendor: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+    enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
 
     def away(*_: object) -> None:
         raise StoreUnavailable("the quota store went away between the answer and its settlement")
@@ -208,12 +208,12 @@ def test_no_key_no_call(app: App, vendor: Listener) -> None:
 
 
 def test_it_is_tested_before_it_replaces_the_old_one(credential_key: CredentialKey, vendor: Listener) -> None:
-    old = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+    old = enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     with pytest.raises(GrantRevoked, match="does not accept this token"):
-        manual.enter(credential_key, ROTATED, kind=Kind.PRIVATE, actor=WHO)
+        enter(credential_key, ROTATED, kind=Kind.PRIVATE, actor=WHO)
     assert seals.access_token(store.find(credential_key)).reveal() == PRIVATE
     vendor.known.add(ROTATED)
-    new = manual.enter(credential_key, ROTATED, kind=Kind.PRIVATE, actor=WHO)
+    new = enter(credential_key, ROTATED, kind=Kind.PRIVATE, actor=WHO)
     assert (new.pk, new.generation) == (old.pk, old.generation + 1)
     gateway.call("locations.get-location", app=credential_key.app, location=LOCATION)
     assert vendor.asked[-1][2] == ROTATED
@@ -224,7 +224,7 @@ def test_it_is_tested_before_it_replaces_the_old_one(credential_key: CredentialK
 )
 def test_a_token_that_lacks_a_scope_is_a_live_one(credential_key: CredentialKey, vendor: Listener, answer) -> None:
     vendor.answer = answer
-    assert manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO).state == State.ACTIVE
+    assert enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO).state == State.ACTIVE
     if answer[0] == 401:
         with pytest.raises(ScopeMissing):
             gateway.call("locations.get-location", app=credential_key.app, location=LOCATION)
@@ -236,7 +236,7 @@ def test_a_token_that_lacks_a_scope_is_a_live_one(credential_key: CredentialKey,
 def test_a_rotated_token_is_recognised_with_its_cure(
     credential_key: CredentialKey, vendor: Listener, kind, text, cure
 ) -> None:
-    row = manual.enter(credential_key, text, kind=kind, actor=WHO, tested=False)
+    row = enter(credential_key, text, kind=kind, actor=WHO, tested=False)
     aged(row)
     vendor.known.clear()
     call = partial(api1.call, "GET", "/contacts/")
@@ -255,7 +255,7 @@ def test_a_rotated_token_is_recognised_with_its_cure(
 
 
 def test_a_compromised_token_is_given_up_at_once(credential_key: CredentialKey, vendor: Listener) -> None:
-    row = manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+    row = enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     manual.give_up(row, actor=WHO)
     row.refresh_from_db()
     assert (row.state, row.access_sealed) == (State.NEEDS_RECONNECT, None)
@@ -266,7 +266,7 @@ def test_a_compromised_token_is_given_up_at_once(credential_key: CredentialKey, 
 
 
 def test_a_stored_token_can_be_tested(credential_key: CredentialKey, vendor: Listener) -> None:
-    row = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+    row = enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     manual.check(row, actor=WHO)
     vendor.known.clear()
     with pytest.raises(GrantRevoked):
@@ -278,13 +278,13 @@ def test_a_429_during_a_test_is_reported_to_the_governor(credential_key: Credent
     vendor.answer = (429, {"message": "Too Many Requests"})
     vendor.quota["X-RateLimit-Remaining"] = "0"
     with pytest.raises(QuotaExhausted):
-        manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
-    assert queries.snapshot(credential_key.app.client_id, LOCATION).withheld == 5, "another client uses this quota too"
+        enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+    assert queries.snapshot("private-integration", LOCATION).withheld == 5, "another client uses this quota too"
     assert Credential.objects.count() == 0
 
 
 def test_a_suspended_one_is_simply_used_again(credential_key: CredentialKey, vendor: Listener) -> None:
-    row = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+    row = enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     store.suspend(row.pk, row.generation, reason="paused", now=clock.now())
     let_pass(row)
     assert tasks.claim_due(100, clock.now()) == [row.pk]
@@ -314,7 +314,8 @@ def test_an_operator_enters_and_replaces_a_token(app: App, operator: Any, vendor
     row = Credential.objects.get()
     assert (row.generation, seals.access_token(row).reveal()) == (2, ROTATED)
     assert ROTATED not in answer.content.decode()
-    assert list(AuditEntry.objects.values_list("action", "actor")) == [("token.entered", "operator alice")] * 2
+    recorded = AuditEntry.objects.order_by("id").values_list("action", "actor")
+    assert list(recorded) == [("token.entered", WHO), ("install.connected", WHO)] * 2
 
 
 @pytest.mark.parametrize(
@@ -338,7 +339,7 @@ def test_a_mistake_is_shown_on_the_form_and_stores_nothing(app: App, operator: A
 def test_actions_test_and_give_up_only_what_was_entered(
     app: App, operator: Any, credential_key: CredentialKey, vendor
 ) -> None:
-    entered = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+    entered = enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
     oauth = Credential.objects.create(app=app, user_type="Location", resource_id="other", created_at=clock.now())
     chosen = {"_selected_action": [entered.pk, oauth.pk]}
     tested = operator.post("/admin/tokens/credential/", {"action": "test_token", **chosen}, follow=True)
@@ -354,25 +355,25 @@ def test_who_may_only_look_enters_nothing(app: App, client: Any, django_user_mod
 
 def test_an_oauth_grant_cannot_be_entered(credential_key: CredentialKey) -> None:
     with pytest.raises(BadRequest, match="installed"):
-        manual.enter(credential_key, PRIVATE, kind=Kind.OAUTH, actor=WHO)
+        enter(credential_key, PRIVATE, kind=Kind.OAUTH, actor=WHO)
 
 
 def test_a_pasted_token_does_not_replace_a_working_grant(credential_key: CredentialKey, vendor: Listener) -> None:
     grant = Grant(Secret("access"), Secret("refresh"), 86_399, frozenset(), "Location", location_id=LOCATION)
     row = store.save_grant(credential_key, grant, now=clock.now())
     with pytest.raises(BadRequest, match="installed the app"):
-        manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
+        enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert seals.refresh_token(Credential.objects.get(pk=row.pk)).reveal() == "refresh"
-    assert manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO).pk != row.pk, "API 1.0 stands beside it"
+    assert enter(credential_key, KEY, kind=Kind.KEY, actor=WHO).pk != row.pk, "API 1.0 stands beside it"
     store.revoke(credential_key, reason="uninstalled", now=clock.now())
-    assert manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO).pk == row.pk
+    assert enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO).pk == row.pk
 
 
 def test_a_sealed_key_does_not_open_as_the_grant_of_the_same_location(
     credential_key: CredentialKey, vendor: Listener
 ) -> None:
-    grant = manual.enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
-    old = manual.enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
+    grant = enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
+    old = enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
     grant.access_sealed = old.access_sealed
     with pytest.raises(SealBroken):
         seals.access_token(grant)

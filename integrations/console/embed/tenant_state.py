@@ -45,7 +45,7 @@ def _location(user: EmbeddedUser) -> dict[str, Any]:
         "claimed": installation.claimed_at is not None or _parent_claimed(installation),
     }
     if shown["installed"] and shown["claimed"]:
-        shown |= _synced(user) | _permissions(installation)
+        shown |= _synced(user, installation) | _permissions(installation)
     return shown
 
 
@@ -60,7 +60,7 @@ def _company(user: EmbeddedUser) -> dict[str, Any]:
     }
     if shown["installed"] and shown["claimed"]:
         shown["locations"] = locations.count()
-        shown["connection"] = _connection(user, UserType.COMPANY, user.company_id) if installation else None
+        shown["connection"] = _connection(installation) if installation else None
         shown |= _permissions(installation) if installation else {}
     return shown
 
@@ -85,14 +85,14 @@ def _parent_claimed(installation: Installation) -> bool:
     return installation.parent is not None and installation.parent.claimed_at is not None
 
 
-def _synced(user: EmbeddedUser) -> dict[str, Any]:
+def _synced(user: EmbeddedUser, installation: Installation) -> dict[str, Any]:
     mine = {"app_id": user.app_id, "location_id": user.location_id}
     plans = sync.progress(Plan.objects.filter(**mine, enabled=True))
     kept = Record.objects.filter(**mine, deleted_at=None).values_list("resource").annotate(found=Count("id"))
     counts: dict[str, int] = dict(kept.order_by())
     last = max((plan.synced_at for plan in plans if plan.synced_at), default=None)
     return {
-        "connection": _connection(user, UserType.LOCATION, user.location_id),
+        "connection": _connection(installation),
         "last_sync": last.isoformat() if last else None,
         "records": sum(counts.values()),
         "resources": [_resource(plan, counts.get(plan.resource, 0)) for plan in plans],
@@ -111,7 +111,8 @@ def _resource(plan: Progress, records: int) -> dict[str, Any]:
     }
 
 
-def _connection(user: EmbeddedUser, user_type: UserType, resource_id: str) -> str:
-    found = Credential.objects.filter(app_id=user.app_id, user_type=user_type, resource_id=resource_id, api=2)
-    credential = found.first()
+def _connection(row: Installation) -> str:
+    """The state of the credential that the installation works with."""
+    mine = {"app_id": row.app_id, "user_type": row.user_type, "resource_id": row.resource_id}
+    credential = Credential.objects.filter(**mine, api=row.abilities.api).first()
     return _CONNECTION[Credential.State(credential.state)] if credential else "pending"

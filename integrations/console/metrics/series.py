@@ -18,13 +18,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from integrations.console import queries
 from integrations.console.doctor import workers
 from integrations.core.errors import StoreUnavailable
-from integrations.core.tenant import UserType
 from integrations.gateway.models import Usage
 from integrations.jobs import queries as jobs
 from integrations.quota.models import Parked
 from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
-from integrations.tenants.models import App
+from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
 from integrations.webhooks.response_counts import ResponseOutcome
@@ -163,8 +162,8 @@ def quotas(now: datetime) -> Iterator[Metric]:
     day: dict[tuple[str, str], int] = {}
     up = 1
     try:
-        for app, kind, resource_id in queries.busiest(BUSIEST):
-            _lower(free, day, app, kind, resource_id)
+        for row in queries.busiest(BUSIEST):
+            _lower(free, day, row)
     except StoreUnavailable:
         up = 0
     yield _single("quota_store_up", "Whether the quota store answers.", up)
@@ -178,11 +177,9 @@ def quotas(now: datetime) -> Iterator[Metric]:
     )
 
 
-def _lower(
-    free: dict[tuple[str, str], int], day: dict[tuple[str, str], int], app: App, kind: UserType, resource_id: str
-) -> None:
+def _lower(free: dict[tuple[str, str], int], day: dict[tuple[str, str], int], row: Installation) -> None:
     """Lower the minima of the app and user type to this tenant's figures."""
-    key, snapshot = (app.client_id, kind.value), quota.snapshot(app.client_id, resource_id)
+    key, snapshot = (row.app.client_id, str(row.user_type)), quota.snapshot(row.quota_app, row.resource_id)
     free[key] = min(free.get(key, snapshot.free), snapshot.free)
     if snapshot.day_remaining is not None:
         day[key] = min(day.get(key, snapshot.day_remaining), snapshot.day_remaining)

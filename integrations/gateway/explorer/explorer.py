@@ -23,9 +23,8 @@ from integrations.highlevel.catalogue import Operation, Parameter, PreparedReque
 from integrations.highlevel.catalogue.api_version import api_version
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
+from integrations.tenants.credential_kinds import CredentialApi, CredentialKind, abilities
 from integrations.tenants.models import App, Installation
-from integrations.tokens.access import api_endpoint
-from integrations.tokens.models import CredentialKey
 
 LARGEST_SHOWN = 100_000  # characters of a response
 FILLED = frozenset({"locationId", "location_id", "companyId", "altId", "altType"})  # the tenant's own, when omitted
@@ -296,10 +295,17 @@ def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list | tuple | set | frozenset) else str(value)
 
 
+def _quota_app(wanted: PreparedCall) -> str:
+    """Under which name the call will be counted: the installation's, or that of its key for the other API."""
+    if wanted.installation.abilities.api == wanted.target.api:
+        return wanted.installation.quota_app
+    other = CredentialKind.KEY if wanted.target.api == CredentialApi.ONE else CredentialKind.OAUTH
+    return abilities(other).quota or wanted.app.client_id
+
+
 def _free(wanted: PreparedCall) -> str:
     try:
-        endpoint = api_endpoint.of(CredentialKey(wanted.app, wanted.installation.tenant, wanted.target.api))
-        now = quota.snapshot(endpoint.quota_app, wanted.installation.resource_id)
+        now = quota.snapshot(_quota_app(wanted), wanted.installation.resource_id)
     except StoreUnavailable:
         return "the quota store does not answer"
     day = "" if now.day_remaining is None else f", {now.day_remaining:,} of {now.day_limit:,} left today"

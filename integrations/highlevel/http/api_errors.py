@@ -12,6 +12,7 @@ from typing import Any
 from integrations.core.errors import (
     IntegrationError,
     LocationInactive,
+    OtherAccount,
     RequestRejected,
     Retryable,
     ScopeMissing,
@@ -35,7 +36,7 @@ ROWS = (
     ErrorRow(
         (401, 403),
         r"authclass type is not allowed|authclass is not yet supported|user type mismatch",
-        RequestRejected,
+        OtherAccount,
         "wrong_kind",
         "this operation takes another kind of credential (a company's where a location's was sent, or the reverse): "
         "call it for the other one",
@@ -85,10 +86,10 @@ ROWS = (
     ),
     ErrorRow(
         (403,),
-        r"does not have access to this location",
-        RequestRejected,
+        r"does not have access to this (location|company)",
+        OtherAccount,
         "wrong_location",
-        "the token belongs to another location than the requested one",
+        "the token belongs to another account than the requested one",
         "FACTS 1.5 'Token for another location'",
     ),
     ErrorRow(

@@ -8,13 +8,15 @@ All bodies are JSON. `GET /sandbox/state` and `GET /sandbox/deliveries` read. Th
 - `POST /sandbox/locations` `{"company": ID?, "name": …?, "contacts": 10?}`: a new location;
 - `POST /sandbox/locations/{id}/pause|resume|uninstall`, `POST /sandbox/companies/{id}/uninstall`;
 - `POST /sandbox/changes` `{"location": ID, "kind": "create|update|delete", "resource": "contacts", "count": 10}`;
+- `POST /sandbox/tokens` `{"kind": "private|key", "account": ID, "scopes": […]?}`: a token as the settings of a company
+  or location make it; `DELETE /sandbox/tokens` `{"token": …}` ends it;
 - `POST /sandbox/deliveries/{webhookId}/resend`.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 from aiohttp import web
 
@@ -23,6 +25,7 @@ from integrations.sandbox.controls import state_report
 from integrations.sandbox.data import new_location
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.endpoints import lifecycle
+from integrations.sandbox.oauth.account_tokens import TokenKind
 from integrations.sandbox.resources import random_changes
 
 
@@ -149,6 +152,27 @@ async def change(request: web.Request) -> web.Response:
     return web.json_response({"changed": changed})
 
 
+async def make_token(request: web.Request) -> web.Response:
+    """Make a private integration token or an API 1.0 key of a company or location."""
+    given = await _object(request)
+    account, scopes = str(given.get("account", "")), given.get("scopes")
+    kind: TokenKind | None = next((known for known in get_args(TokenKind) if known == given.get("kind")), None)
+    if kind is None:
+        raise _refused("kind must be private or key")
+    try:
+        granted = None if scopes is None else tuple(str(scope) for scope in scopes)
+        token = request.app[PLATFORM].account_tokens.make(kind, account, granted)
+    except KeyError:
+        raise _refused(f"no company or location {account}", 404) from None
+    return web.json_response({"token": token}, status=201)
+
+
+async def end_token(request: web.Request) -> web.Response:
+    """End such a token."""
+    token = str((await _object(request)).get("token", ""))
+    return web.json_response({"success": request.app[PLATFORM].account_tokens.end(token)})
+
+
 def _activity(request: web.Request, *, active: bool) -> web.Response:
     location = _location(request.app[PLATFORM], request.match_info["id"])
     location.active = active
@@ -196,4 +220,6 @@ ROUTES = (
     web.post("/sandbox/locations/{id}/uninstall", uninstall_location),
     web.post("/sandbox/companies/{id}/uninstall", uninstall_company),
     web.post("/sandbox/changes", change),
+    web.post("/sandbox/tokens", make_token),
+    web.delete("/sandbox/tokens", end_token),
 )

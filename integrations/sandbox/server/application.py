@@ -9,6 +9,8 @@ from pathlib import Path
 from aiohttp import web
 
 from integrations.sandbox import context, refusals
+from integrations.sandbox.api1 import gate as api1_gate
+from integrations.sandbox.api1 import operations as api1
 from integrations.sandbox.context import PLATFORM, Platform
 from integrations.sandbox.controls import controls
 from integrations.sandbox.data.seed import seed
@@ -52,6 +54,10 @@ def build(options: Options, world: World | None = None) -> web.Application:
         handler = guarded(route, only_v2=only_v2)
         for path in {route.path, route.path.rstrip("/")}:
             app.router.add_route(route.method, path, handler)
+    for route in api1.ROUTES:
+        path = api1.BASE + route.path
+        for spelling in {path, path.rstrip("/")}:
+            app.router.add_route(route.method, spelling, api1_gate.guarded(route))
     app.router.add_post(TOKEN_PATH, token_endpoint.token)
     for path in ("/v2/oauth/chooselocation", "/oauth/chooselocation"):
         app.router.add_get(path, choose_location.show)
@@ -92,6 +98,7 @@ def _own_routes(state: Platform) -> tuple[Route, ...]:
             partial(mint, v3=False),
             write,
             company,
+            oauth_only=True,
         ),
         Route(
             "POST",
@@ -101,9 +108,19 @@ def _own_routes(state: Platform) -> tuple[Route, ...]:
             write,
             company,
             "v3",
+            oauth_only=True,
         ),
-        Route("GET", "/oauth/installedLocations", "get-installed-location", by_skip, read, company),
-        Route("GET", "/oauth/installed-locations", "get-installed-location", by_token, read, company, "v3"),
+        Route("GET", "/oauth/installedLocations", "get-installed-location", by_skip, read, company, oauth_only=True),
+        Route(
+            "GET",
+            "/oauth/installed-locations",
+            "get-installed-location",
+            by_token,
+            read,
+            company,
+            "v3",
+            oauth_only=True,
+        ),
         Route("DELETE", about, "uninstall-application", partial(installations.uninstall, state), write, BOTH),
         Route("GET", about, "get-installer-details", partial(installations.details, state), who, BOTH),
     )

@@ -82,7 +82,8 @@ def _check_version(route: Route, request: web.Request, *, only_v2: bool) -> None
 
 
 def _check_grant(platform: Platform, route: Route, access: AccessToken) -> None:
-    if access.grant.user_type not in route.levels:
+    is_private = access.grant.client_id != platform.app.client_id
+    if access.grant.user_type not in route.levels or (is_private and route.oauth_only):
         raise refusals.wrong_level()
     if not access.grant.scope_set.issuperset(route.scopes):
         raise refusals.scope_missing()

@@ -7,7 +7,7 @@ says about it. It does no I/O, so runs (`sync.runs`) and records (`sync.records`
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -63,6 +63,15 @@ class Single:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The listing that a resource is listed below: its operation, the list in its answer, the parameter for its ids."""
+
+    operation: str
+    whole: str
+    parameter: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """`full(location_id)` asks for everything, `since(location_id, moment)` for what changed after a moment.
@@ -73,6 +82,10 @@ class Resource:
 
     `noise` are fields of a row that are not stored. Some say nothing about the record. Others are copies of another
     object: the vendor changes them without a new date of the row, so no incremental run would show the change.
+
+    `below`: it is listed apart below each row of another listing. `needs_company`: the request names the location's
+    company too. `elsewhere` says how another API lists the resource: what differs there, or None if it cannot. API 1.0
+    lists only what is named there (FACTS section 16); v3 lists all else as API 2.0 does.
 
     `creates`, `updates` and `deletes` are webhook types. `renames` maps a webhook's field names to the listing's where
     the vendor has two names for one field.
@@ -87,6 +100,9 @@ class Resource:
     whole: str = ""
     page_size: str = ""
     single: Single | None = None
+    below: Parent | None = None
+    needs_company: bool = False
+    elsewhere: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     version_fields: tuple[str, ...] = ("dateUpdated", "updatedAt")
     noise: frozenset[str] = frozenset({"searchAfter"})
     creates: frozenset[str] = frozenset()
@@ -99,6 +115,11 @@ class Resource:
         """All webhook types of the resource."""
         return self.creates | self.updates | self.deletes
 
+    def on(self, api_name: str) -> Resource | None:
+        """The resource as this API lists it, None if it cannot."""
+        changes = self.elsewhere.get(api_name, None if api_name == "1.0" else {})
+        return None if changes is None else replace(self, **changes)
+
     def request(self, location_id: str, since: datetime | None) -> ListingRequest:
         """The request of a run; `since=None` for a full one."""
         if since is None or self.since is None:
@@ -107,7 +128,10 @@ class Resource:
 
     def count_request(self, location_id: str) -> ListingRequest:
         """The cheapest request for the vendor's total: the first row of everything."""
-        return ListingRequest(body={**(self.full(location_id).body or {}), self.page_size: 1})
+        full, one = self.full(location_id), {self.page_size: 1}
+        if full.body is None:
+            return ListingRequest(params={**(full.params or {}), **one})
+        return ListingRequest(body={**full.body, **one})
 
     def is_in(self, row: Mapping[str, Any], location_id: str) -> bool:
         """Whether a row that was asked for by its id is a record of this location and not deleted.

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from integrations.sync.resources.api1 import API_1
 from integrations.sync.resources.base import PAGE_SIZE, Json, ListingRequest, Resource, Single
 from integrations.sync.resources.dates import iso
 
@@ -38,6 +39,7 @@ CONTACTS = Resource(
     scope="contacts.readonly",
     every=timedelta(minutes=10),
     full=_full,
+    elsewhere={"1.0": API_1["contacts"]},
     since=_since,
     page_size="pageLimit",
     single=Single("contacts.get-contact", "contactId", "contact"),

@@ -1,6 +1,7 @@
 """Pipelines, users and calendars: short lists that one answer returns whole, without dates of change.
 
-No operation returns one pipeline by its id.
+No operation returns one pipeline by its id. v3 has no operation for all users of a location: there the search for users
+of a company lists them, narrowed to the location.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from integrations.sync.resources.api1 import API_1
 from integrations.sync.resources.base import ListingRequest, Resource, Single
 
 _EVERY = timedelta(hours=1)  # they are set up once and seldom changed; one call each
@@ -18,7 +20,10 @@ def _whole(location_id: str) -> ListingRequest:
 
 
 def _list(name: str, operation: str, scope: str, **more: Any) -> Resource:
-    return Resource(name=name, whole=name, operation=operation, scope=scope, every=_EVERY, full=_whole, **more)
+    elsewhere = {"1.0": API_1[name], **more.pop("elsewhere", {})}
+    return Resource(
+        name=name, whole=name, operation=operation, scope=scope, every=_EVERY, full=_whole, elsewhere=elsewhere, **more
+    )
 
 
 PIPELINES = _list("pipelines", "opportunities.get-pipelines", "opportunities.readonly")
@@ -26,6 +31,7 @@ USERS = _list(
     "users",
     "users.get-user-by-location",
     "users.readonly",
+    elsewhere={"v3": {"operation": "users.search-users", "whole": "", "page_size": "limit", "needs_company": True}},
     single=Single("users.get-user", "userId"),
     noise=frozenset({"locations"}),  # of an agency's event: the locations that it is about; a row has `roles`
     creates=frozenset({"UserCreate"}),

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from integrations.sync.resources.api1 import API_1
 from integrations.sync.resources.base import PAGE_SIZE, Json, ListingRequest, Resource, Single
 from integrations.sync.resources.dates import iso
 
@@ -41,6 +42,7 @@ OPPORTUNITIES = Resource(
     scope="opportunities.readonly",
     every=timedelta(minutes=10),
     full=_full,
+    elsewhere={"1.0": API_1["opportunities"]},
     since=_since,
     page_size="limit",
     single=Single("opportunities.get-opportunity", "id", "opportunity"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import structlog
 
 from integrations.core import clock
-from integrations.core.errors import GrantRevoked, InstallGone, RequestRejected
+from integrations.core.errors import BadRequest, GrantRevoked, InstallGone, RequestRejected
 from integrations.core.tenant import UserType
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import Installation, Location
@@ -30,8 +30,19 @@ def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Acc
     except InstallGone as gone:
         parent = _bulk_install(key)
         if parent is None:
-            raise
+            raise _other_api(key) or gone from None
         return _first(key, parent, gone, lane=lane)
+
+
+def _other_api(key: CredentialKey) -> BadRequest | None:
+    """The error for a tenant whose only credential is for the other API, None for one without any."""
+    others = Credential.objects.filter(**{**key.columns, "api": Credential.Api.ONE}, state=Credential.State.ACTIVE)
+    if key.api == Credential.Api.ONE or not others.exists():
+        return None
+    return BadRequest(
+        f"{key.tenant} is connected by an API 1.0 key, which opens nothing of API 2.0: call a path of API 1.0, or "
+        "connect it by a private integration token or the app"
+    )
 
 
 def _first(key: CredentialKey, parent: Installation, gone: InstallGone, *, lane: Lane) -> AccessToken:

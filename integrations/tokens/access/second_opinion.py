@@ -38,7 +38,7 @@ def judge(key: CredentialKey, access: AccessToken, refusal: Unexplained401, *, p
             raise _call_at_fault(refusal)
         raise refusal
     try:
-        probe.check(key, access.token, lane=lane, apart_from=path)
+        probe.check(key, access.token, kind=access.kind, lane=lane, apart_from=path)
     except GrantRevoked:
         return
     except IntegrationError as error:

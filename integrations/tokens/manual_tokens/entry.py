@@ -11,41 +11,33 @@ from dataclasses import replace
 from django.db import transaction
 
 from integrations.core import audit, clock
-from integrations.core.errors import BadRequest
+from integrations.core.errors import BadRequest, GrantRevoked
 from integrations.core.secret import Secret
+from integrations.tenants.credential_kinds import STATIC, abilities
 from integrations.tokens import connection_history, seals, store
 from integrations.tokens.access import probe
 from integrations.tokens.manual_tokens import parsing
 from integrations.tokens.models import Credential, CredentialKey
+from integrations.tokens.refresh import static_tokens
 
-_KINDS = (Credential.Kind.PRIVATE, Credential.Kind.KEY)
 COMPROMISED = (
     "given up as compromised: anyone who has it can read and change this account, so end it in HighLevel (rotate the "
     "private integration, or regenerate the API key) and enter the new one"
 )
 
 
-def enter(key: CredentialKey, text: str, *, kind: str, actor: str, tested: bool = True) -> Credential:
-    """Store the token in `text` for the key, in place of its present one, if any.
+def examined(key: CredentialKey, text: str, *, kind: str) -> Secret:
+    """The token in `text`, which HighLevel has accepted for the tenant of the key.
 
-    Raises the errors of `examined`; then nothing has changed.
+    Raises BadRequest (the text is something else, the token is another account's, or an OAuth installation has this
+    key), GrantRevoked (HighLevel does not accept it) and the errors that prevent a call.
     """
-    return keep(key, examined(key, text, kind=kind, tested=tested), kind=kind, actor=actor)
-
-
-def examined(key: CredentialKey, text: str, *, kind: str, tested: bool = True) -> Secret:
-    """The token in `text`. With `tested`, HighLevel has accepted it.
-
-    Raises BadRequest (the text is something else, or an OAuth installation has this key), GrantRevoked (HighLevel does
-    not accept it) and the errors that prevent a call.
-    """
-    if kind not in _KINDS:
+    if kind not in STATIC:
         raise BadRequest("only private integration tokens and API keys are entered: OAuth apps are installed")
     key = _for(key, kind)
     token = parsing.parse(text, kind=kind, tenant=key.tenant)
     _refuse_to_replace_a_grant(key)
-    if tested:
-        probe.check(key, token)
+    probe.admit(key, token, kind=kind)
     return token
 
 
@@ -59,12 +51,15 @@ def keep(key: CredentialKey, token: Secret, *, kind: str, actor: str) -> Credent
 def check(row: Credential, *, actor: str) -> None:
     """Test the stored token with HighLevel. Raises GrantRevoked when it is refused; the row then says so."""
     _record("token.tested", row, actor)
-    probe.check(row.key, seals.access_token(row))
+    try:
+        probe.check(row.key, seals.access_token(row), kind=row.kind)
+    except GrantRevoked as error:
+        raise static_tokens.refuse(row, now=clock.now()) from error
 
 
 def give_up(row: Credential, *, actor: str) -> None:
     """Delete a token that others may know. It stays valid at HighLevel until it is ended there."""
-    if row.kind not in _KINDS:
+    if row.kind not in STATIC:
         raise BadRequest("an OAuth grant is ended by uninstalling the app")
     with transaction.atomic():
         store.revoke(row.key, reason=COMPROMISED, now=clock.now())
@@ -75,13 +70,13 @@ def give_up(row: Credential, *, actor: str) -> None:
 
 
 def _for(key: CredentialKey, kind: str) -> CredentialKey:
-    return replace(key, api=Credential.Api.ONE if kind == Credential.Kind.KEY else Credential.Api.TWO)
+    return replace(key, api=abilities(kind).api)
 
 
 def _refuse_to_replace_a_grant(key: CredentialKey) -> None:
     """Refuse to replace a working grant: workers renew it, and only a new consent could bring it back."""
     row = store.find(key)
-    if row is None or row.kind != Credential.Kind.OAUTH or row.access_sealed is None:
+    if row is None or not row.abilities.renews or row.access_sealed is None:
         return
     if row.state in (Credential.State.ACTIVE, Credential.State.SUSPENDED):
         raise BadRequest(f"{key.tenant} has installed the app, and its grant works: uninstall the app there first")

@@ -16,9 +16,9 @@ def reconnect_url(row: Credential) -> str:
 
     For a manual token the operators' form, filled in except for the token.
     """
-    if row.kind == Credential.Kind.OAUTH and (installation := history.find(row.app, row.tenant)) is not None:
+    if row.abilities.renews and (installation := history.find(row.app, row.tenant)) is not None:
         return consent_link.url(installation)
-    if row.kind == Credential.Kind.OAUTH:
+    if row.abilities.renews:
         return f"{settings.PUBLIC_URL}{reverse('install')}?{urlencode({'app': row.app.highlevel_id})}"
     known: dict[str, str | int] = {
         "app": row.app_id,

@@ -138,7 +138,7 @@ def _claimed(credential_id: int, request: _Request) -> Credential | None:
 def _after_failed_claim(credential_id: int, request: _Request) -> Credential:
     """After a failed claim: return the row if it needs no refresh, else raise why it cannot be refreshed."""
     row = Credential.objects.select_related("app").get(pk=credential_id)
-    if row.kind != Credential.Kind.OAUTH:
+    if not row.abilities.renews:
         return static_tokens.renew(row, now=clock.now())
     if request.is_done_already(row):
         return row

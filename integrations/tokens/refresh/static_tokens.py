@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from integrations.core.errors import GrantRevoked
+from integrations.tokens import access_cache
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import record_failure
 
@@ -27,17 +28,26 @@ def renew(row: Credential, *, now: datetime) -> Credential:
 
     Raises GrantRevoked with the remedy for a refused one.
     """
-    same = Credential.objects.of_generation(row.pk, row.generation)
     if row.rejected_generation == row.generation or row.access_sealed is None:
-        error = GrantRevoked(f"HighLevel refuses this token: {_CURES[Credential.Kind(row.kind)]}", credential=row.pk)
-        with transaction.atomic():
-            same.need_reconnect(
-                reason=error.message,
-                last_error=error.message[:300],
-                last_error_code=error.code,
-                last_error_at=now,
-            )
-            record_failure.needs_reconnect(row, error, now=now)
-        raise error
-    same.activate(due_at=None)
+        raise refuse(row, now=now)
+    Credential.objects.of_generation(row.pk, row.generation).activate(due_at=None)
     return Credential.objects.select_related("app").get(pk=row.pk)
+
+
+def refuse(row: Credential, *, now: datetime) -> GrantRevoked:
+    """Note that the vendor refuses the token of `row`: an operator has to enter another. Returns the error to raise.
+
+    A row that has another token already stays as it is.
+    """
+    error = GrantRevoked(f"HighLevel refuses this token: {_CURES[Credential.Kind(row.kind)]}", credential=row.pk)
+    with transaction.atomic():
+        noted = Credential.objects.of_generation(row.pk, row.generation).need_reconnect(
+            reason=error.message,
+            last_error=error.message[:300],
+            last_error_code=error.code,
+            last_error_at=now,
+        )
+        if noted:
+            record_failure.needs_reconnect(row, error, now=now)
+    access_cache.discard(row.pk)
+    return error

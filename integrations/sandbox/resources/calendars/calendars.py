@@ -18,7 +18,7 @@ def list_calendars(call: ApiCall) -> Reply:
     given = query(call, rules, required=("locationId",))
     location = own(call, given["locationId"])
     rows = [row for row in location.calendars.values() if given.get("groupId", row.group_id) == row.group_id]
-    return Reply({"calendars": [_view(row) for row in rows]})
+    return Reply({"calendars": [view(row) for row in rows]})
 
 
 def get(call: ApiCall) -> Reply:
@@ -26,10 +26,11 @@ def get(call: ApiCall) -> Reply:
     calendar = here(call).calendars.get(call.path["calendarId"])
     if calendar is None:
         raise not_found("Calendar", call.path["calendarId"])
-    return Reply({"calendar": _view(calendar)})
+    return Reply({"calendar": view(calendar)})
 
 
-def _view(calendar: Calendar) -> dict[str, Any]:
+def view(calendar: Calendar) -> dict[str, Any]:
+    """A calendar as answers show it."""
     return {
         "id": calendar.id,
         "locationId": calendar.location_id,

@@ -24,7 +24,7 @@ def list_users(call: ApiCall) -> Reply:
     """Deprecated, but what apps with a location token use."""
     given = query(call, {"locationId": "string"}, required=("locationId",))
     users = own(call, given["locationId"]).users.values()
-    return Reply({"users": [{**_view(user), "deleted": False} for user in users]})
+    return Reply({"users": [{**view(user), "deleted": False} for user in users]})
 
 
 def get(call: ApiCall) -> Reply:
@@ -32,7 +32,7 @@ def get(call: ApiCall) -> Reply:
     user = next((user for user in _reachable(call) if user.id == call.path["userId"]), None)
     if user is None:
         raise not_found("User", call.path["userId"])
-    return Reply(_view(user))
+    return Reply(view(user))
 
 
 def search(call: ApiCall) -> Reply:
@@ -46,7 +46,7 @@ def search(call: ApiCall) -> Reply:
         reverse=given.get("sortDirection") == "desc",
     )
     skip, size = int(given.get("skip", 0)), limit(given, default=25)
-    rows = [{**_view(user), "deleted": False} for user in users[skip : skip + size]]
+    rows = [{**view(user), "deleted": False} for user in users[skip : skip + size]]
     return Reply({"users": rows, "count": len(users)})
 
 
@@ -66,7 +66,8 @@ def _fits(user: User, given: dict[str, Any]) -> bool:
     )
 
 
-def _view(user: User) -> dict[str, Any]:
+def view(user: User) -> dict[str, Any]:
+    """A user as answers show it."""
     return {
         "id": user.id,
         "name": f"{user.first_name} {user.last_name}",

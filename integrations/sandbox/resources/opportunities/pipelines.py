@@ -11,10 +11,11 @@ def list_pipelines(call: ApiCall) -> Reply:
     """Handle GET /opportunities/pipelines."""
     given = query(call, {"locationId": "string"}, required=("locationId",))
     location = own(call, given["locationId"])
-    return Reply({"pipelines": [_pipeline(pipeline, location.id) for pipeline in location.pipelines.values()]})
+    return Reply({"pipelines": [view(pipeline, location.id) for pipeline in location.pipelines.values()]})
 
 
-def _pipeline(pipeline: Pipeline, location_id: str) -> dict[str, object]:
+def view(pipeline: Pipeline, location_id: str) -> dict[str, object]:
+    """A pipeline as lists show it."""
     return {
         "id": pipeline.id,
         "name": pipeline.name,

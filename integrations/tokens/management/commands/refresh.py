@@ -83,7 +83,7 @@ def _asked(options: dict[str, Any]) -> RefreshResult:
     row = store.find(store.location(app, location) if location else store.company(app, company))
     if row is None:
         raise CommandError("the app has no token for it: `manage.py status` lists what is installed")
-    if row.kind != Credential.Kind.OAUTH:
+    if not row.abilities.renews:
         raise CommandError(f"the {row} cannot be refreshed: replace it on its admin page")
     commands.ask_refresh(row, actor="command line")
     return _refreshed(row.pk, forced=True)

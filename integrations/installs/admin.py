@@ -1,4 +1,4 @@
-"""Admin pages of credentials: health, age, lease and reason.
+"""Admin pages of credentials: health, age, lease and reason. Entering a token here makes an installation.
 
 The sealed columns are not shown, only the id of the vault key that sealed them.
 """
@@ -19,8 +19,8 @@ from integrations.core.admin import ReadOnlyAdmin
 from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.installs.entered.admin_mixin import ManualTokens
 from integrations.tenants.names import TenantNames
-from integrations.tokens.manual_tokens.admin_mixin import ManualTokens
 from integrations.tokens.models import Credential
 from integrations.tokens.operators.admin_actions import TokenActions
 from integrations.tokens.operators.attention_filter import NeedsAttention
@@ -61,7 +61,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
     search_fields = ("resource_id", "company_id", "last_trace_id")
     search_help_text = "Name or id of a location or company, or a trace id"
     ordering = ("-failures", "refresh_due_at")
-    actions = ("refresh_now", "mint_again", "suspend", "test_token", "give_up")
+    actions = ("refresh_now", "mint_again", "suspend", "test_token", "give_up", "disconnect")
     actions_detail = ("refresh_this", "mint_this", "suspend_this")
     fieldsets = (
         (

@@ -15,11 +15,12 @@ from integrations.core.errors import IntegrationError
 from integrations.core.secret import Secret
 from integrations.core.sensitive import sensitive
 from integrations.core.tenant import Tenant, UserType
+from integrations.tenants.credential_kinds import STATIC, CredentialKind
 from integrations.tenants.models import App
 from integrations.tokens.manual_tokens import entry
 from integrations.tokens.models import Credential, CredentialKey
 
-_KINDS = [(kind.value, kind.label) for kind in (Credential.Kind.PRIVATE, Credential.Kind.KEY)]
+_KINDS = [(kind.value, CredentialKind(kind).label) for kind in STATIC]
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -11,8 +11,10 @@ from unfold.decorators import action
 
 from integrations.core.admin import operator
 from integrations.core.errors import IntegrationError
+from integrations.installs.entered import connection
+from integrations.installs.entered.forms import TokenForm
+from integrations.tenants.credential_kinds import STATIC
 from integrations.tokens.manual_tokens import entry
-from integrations.tokens.manual_tokens.forms import TokenForm
 from integrations.tokens.models import Credential
 
 _FIELDS = ((None, {"fields": ("app", "kind", ("user_type", "resource_id"), "pasted")}),)
@@ -38,8 +40,9 @@ class ManualTokens:
         return () if obj is None else super().get_readonly_fields(request, obj)  # type: ignore[misc]
 
     def save_form(self, request: HttpRequest, form: TokenForm, change: bool) -> Credential:
-        """Store the examined token. Returns its credential."""
-        return entry.keep(form.key, form.token, kind=form.cleaned_data["kind"], actor=operator(request))
+        """Store the examined token with its installation. Returns its credential."""
+        kind = form.cleaned_data["kind"]
+        return connection.keep(form.key, form.token, kind=kind, actor=operator(request)).credential
 
     def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
         """Does nothing: `save_form` has stored the token already."""
@@ -65,6 +68,17 @@ class ManualTokens:
             entry.give_up(row, actor=operator(request))
             messages.warning(request, f"{row}: {entry.COMPROMISED}.")
 
+    @action(description="Disconnect (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
+    def disconnect(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
+        """Delete the selected manual tokens and end the installations that work with them."""
+        for row in _entered(queryset):
+            try:
+                connection.disconnect(row.key, actor=operator(request))
+            except IntegrationError as error:
+                messages.error(request, f"{row}: {error}")
+            else:
+                messages.warning(request, f"{row.tenant} is disconnected. {connection.STILL_VALID}.")
+
 
 def _entered(queryset: QuerySet[Credential]) -> QuerySet[Credential]:
-    return queryset.select_related("app").exclude(kind=Credential.Kind.OAUTH)
+    return queryset.select_related("app").filter(kind__in=STATIC)

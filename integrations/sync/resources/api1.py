@@ -1,0 +1,39 @@
+"""How API 1.0 lists the resources: what differs from API 2.0, by the name of the resource.
+
+It has no filter for changes, so every run reads everything, and hourly. The key names the location. Opportunities are
+listed pipeline by pipeline, and one is asked for below its pipeline, which may have changed: so two listings have to
+lack it. Records are stored as the API gives them: a contact has `customField` here and `customFields` in API 2.0.
+
+Sources: public-api.gohighlevel.com for paths and cursors, captured answers of public projects for names (FACTS 16).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from integrations.sync.resources.base import ListingRequest, Parent, Single
+
+_EVERY = timedelta(hours=1)
+_PIPELINES = "GET /pipelines/"
+
+
+def _everything(_location_id: str) -> ListingRequest:
+    return ListingRequest(params={})
+
+
+def _differs(operation: str, **more: Any) -> Mapping[str, Any]:
+    always = {"every": _EVERY, "full": _everything, "since": None, "page_size": "", "whole": "", "single": None}
+    return {**always, "operation": operation, **more}
+
+
+API_1: dict[str, Mapping[str, Any]] = {
+    "contacts": _differs("GET /contacts/", single=Single("GET /contacts/{contactId}", "contactId", "contact")),
+    "opportunities": _differs(
+        "GET /pipelines/{pipelineId}/opportunities", below=Parent(_PIPELINES, "pipelines", "pipelineId")
+    ),
+    "pipelines": _differs(_PIPELINES, whole="pipelines"),
+    "users": _differs("GET /users/", whole="users"),
+    "calendars": _differs("GET /calendars/services", whole="services"),
+}
