@@ -35,8 +35,6 @@ HIGHLEVEL_CLIENT_SECRET = env.secret("HIGHLEVEL_CLIENT_SECRET", default="")
 HIGHLEVEL_SHARED_SECRET = env.secret("HIGHLEVEL_SHARED_SECRET", default="")
 HIGHLEVEL_SCOPES = env.list("HIGHLEVEL_SCOPES", default=[])
 HIGHLEVEL_API_URL = env.url("HIGHLEVEL_API_URL", default="https://services.leadconnectorhq.com")
-# API 1.0 has an address of its own (public-api.gohighlevel.com, github.com/n8n-io/n8n HighLevelApi.credentials.ts).
-HIGHLEVEL_API_1_URL = env.url("HIGHLEVEL_API_1_URL", default="https://rest.gohighlevel.com/v1").rstrip("/")
 HIGHLEVEL_MARKETPLACE_URL = env.url("HIGHLEVEL_MARKETPLACE_URL", default="https://marketplace.gohighlevel.com")
 HIGHLEVEL_INSTALL_URL = env.url("HIGHLEVEL_INSTALL_URL", default="")
 HIGHLEVEL_WHITE_LABEL_URLS = env.list("HIGHLEVEL_WHITE_LABEL_URLS", default=[])

@@ -45,6 +45,9 @@ _SHORT = {
 class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
     """List and page of credentials; read-only except for the operators' actions."""
 
+    class Media:
+        css = {"all": ("site/entering.css",)}
+
     tenant_id_path = "resource_id"
     list_display = (
         "tenant_heading",

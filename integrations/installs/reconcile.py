@@ -42,7 +42,7 @@ from integrations.installs import (
     uninstall,
     vendor_list,
 )
-from integrations.installs.connected import first_sync, tenant_name
+from integrations.installs.connected import sync_start, tenant_name
 from integrations.installs.entered import entered_token
 from integrations.installs.question import InstallVerdict, LocationAnswer
 from integrations.installs.register import Doubt, Status
@@ -179,7 +179,7 @@ def _below(row: Installation, company: Installation) -> datetime | None:
         raise
     if row.parent_id != company.pk:
         Installation.objects.filter(pk=row.pk).update(parent=company)
-    first_sync.begin(row)
+    sync_start.begin(row)
     tenant_name.learn(row)  # last, so that the sync does not wait for it
     return None
 
@@ -195,7 +195,7 @@ def _on_its_own(row: Installation) -> datetime | None:
         if _ask(row).verdict in (InstallVerdict.GONE, InstallVerdict.MOVED):
             return None
         raise
-    first_sync.begin(row)
+    sync_start.begin(row)
     installer.learn(row)
     _ask(row)
     return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load

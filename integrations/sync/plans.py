@@ -33,9 +33,8 @@ def make(app_id: int, location_id: str) -> int:
     """Create the missing plans of an installed location, one per resource; how many. New and resting ones are due now.
 
     Resources whose scope is not granted are left out, and their plans rest: their runs could only fail. Where the
-    vendor did not name the granted scopes, those that the app asks for count.
-    Resources that the location's API cannot list are left out too. What an entered token may read is not known before it
-    is tried.
+    vendor did not name the granted scopes, those that the app asks for count. Resources that the location's API cannot
+    list are left out too. What an entered token may read is not known before it is tried.
     """
     installation = _installations(app_id, location_id).installed().select_related("app").first()
     if installation is None:

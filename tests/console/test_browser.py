@@ -23,7 +23,7 @@ from pytest_httpserver import HTTPServer
 from integrations.core import audit, clock
 from integrations.core.models import AuditEntry
 from integrations.sync.models import Plan, Record
-from integrations.tenants.models import Installation, Location
+from integrations.tenants.models import App, Installation, Location
 from integrations.tokens.models import Credential
 from tests.console.conftest import LOCATION, Sso, begin_run
 
@@ -264,3 +264,24 @@ def test_a_stranger_in_the_frame_sees_nothing(watched: Watched, framed: Framed, 
     expect(inside.get_by_role("status")).to_have_text("Not available")
     expect(inside.get_by_text("could not be verified")).to_be_visible()
     expect(inside.get_by_text("Studio loc1")).to_have_count(0)
+
+
+def test_what_to_enter_is_told_before_and_what_was_wrong_after(watched: Watched, live_server: object, db: None) -> None:
+    page, base = watched.page, str(live_server)
+    App.objects.create(
+        name="Ours", client_id="a-b", highlevel_id="a", api_url="http://127.0.0.1:1", created_at=clock.now()
+    )
+    sign_in(page, base)
+    page.goto(f"{base}/admin/tokens/credential/add/")
+    expect(page.get_by_role("heading", name="Before you enter a token")).to_be_visible()
+    expect(page.get_by_role("row", name="Agency Pro")).to_contain_text("yes, if it has one")
+    expect(page.get_by_text("What is the difference between API 1.0 and API 2.0?")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.select_option("[name=app]", label="Ours")
+    page.select_option("[name=kind]", value="key")
+    page.select_option("[name=user_type]", value="Location")
+    page.fill("[name=resource_id]", "location-one")
+    page.fill("[name=pasted]", "undefined")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("means that this account has no key yet")).to_be_visible()
+    expect(page.get_by_text("It pastes as blank or undefined.")).to_be_visible()

@@ -174,7 +174,9 @@ def test_a_token_that_died_without_a_word_is_replaced_and_the_call_succeeds(
     call: Call, vendor: Vendor, counted: Counted
 ) -> None:
     vendor.fault("/locations", "unauthorized", message=UNEXPLAINED)
-    vendor.fault("/users", "unauthorized", message=UNEXPLAINED)  # the question goes to another path than the call
+    vendor.fault(
+        "/opportunities", "unauthorized", message=UNEXPLAINED
+    )  # the question goes to another path than the call
     assert call().status == 200
     assert counted.refreshes == 1
 

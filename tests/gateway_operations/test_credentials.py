@@ -126,7 +126,7 @@ class TestApiKey:
 
     def test_it_opens_nothing_of_api_2(self, app: App, scripted: Scripted) -> None:
         credential(app, "location", kind=Kind.KEY)
-        with pytest.raises(InstallGone):
+        with pytest.raises(BadRequest, match=r"connected by an API 1\.0 key"):
             client.call(OF_A_LOCATION, app=app, location=LOCATION, params={"contactId": "C"})
         assert untouched(app, scripted, "location")
 

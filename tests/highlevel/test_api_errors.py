@@ -29,7 +29,7 @@ def answer(status: int, body: object = None, *, text: bytes | None = None, **mor
 
 WRONG_KIND = "This authClass type is not allowed to access this scope."
 UNMAPPED = "This route is not yet supported by the IAM Service. Please update your IAM config."
-WRONG_KIND_IS = (errors.RequestRejected, "wrong_kind")
+WRONG_KIND_IS = (errors.OtherAccount, "wrong_kind")
 
 # (status, message, error, reason); bodies as FACTS 1.5 has them, the 404 in v3's envelope.
 CAPTURED = [
@@ -53,7 +53,7 @@ CAPTURED = [
     (401, "jwt expired", AccessTokenRejected, "token_invalid"),
     (401, "Unauthorized", Unexplained401, "unlisted_401"),
     (401, None, Unexplained401, "unlisted_401"),
-    (403, "The token does not have access to this location.", errors.RequestRejected, "wrong_location"),
+    (403, "The token does not have access to this location.", errors.OtherAccount, "wrong_location"),
     (422, ["locationId must be a string", "limit must be a number"], errors.RequestRejected, "validation"),
     (400, "Endpoint ... not available in API version v3. ...", errors.RequestRejected, "endpoint_removed"),
     (404, {"code": "RESOURCE_NOT_FOUND", "message": "No App 'abc'."}, errors.RequestRejected, "not_found"),

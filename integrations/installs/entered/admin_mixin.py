@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import action
 
 from integrations.core.admin import operator
 from integrations.core.errors import IntegrationError
-from integrations.installs.entered import connection
+from integrations.installs.entered import advice, connection
 from integrations.installs.entered.forms import TokenForm
 from integrations.tenants.credential_kinds import STATIC
 from integrations.tokens.manual_tokens import entry
@@ -21,7 +22,30 @@ _FIELDS = ((None, {"fields": ("app", "kind", ("user_type", "resource_id"), "past
 
 
 class ManualTokens:
-    """Mixin of the admin of `Credential`, before a read-only base: only adding has a form."""
+    """Mixin of the admin of `Credential`, before a read-only base: only adding has a form.
+
+    Above the form is what operators need to know before they enter a token, below it what to do when one does not work
+    (`entered.advice`).
+    """
+
+    change_form_before_template = "admin/tokens/entering.html"
+    change_form_after_template = "admin/tokens/troubles.html"
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
+        """The form, between the notes about what can be entered and those about what can go wrong."""
+        notes = (*advice.CHOICE, *advice.BEFORE)
+        entering = {"plans": advice.PLANS, "plans_source": advice.PLANS_SOURCE, "notes": notes}
+        context = {**(extra_context or {}), "entering": entering, "troubles": advice.AFTER}
+        return super().add_view(request, form_url, context)  # type: ignore[misc]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """The page of a credential; for an entered token with the notes about what can go wrong."""
+        context = dict(extra_context or {})
+        if Credential.objects.filter(pk=unquote(object_id), kind__in=STATIC).exists():
+            context["troubles"] = advice.AFTER
+        return super().change_view(request, object_id, form_url, context)  # type: ignore[misc]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Operators who may add credentials may enter tokens."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from integrations.core import clock
 from integrations.core.tenant import UserType
 from integrations.installs import register
-from integrations.installs.connected import first_sync, tenant_name
+from integrations.installs.connected import sync_start, tenant_name
 from integrations.installs.question import TokenState, token_state
 from integrations.tenants.models import Installation
 from integrations.tokens import store
@@ -35,7 +35,7 @@ def follow(row: Installation) -> datetime:
     if state.alive:
         _describe(row, state)
         if row.user_type == UserType.LOCATION:
-            first_sync.begin(row)
+            sync_start.begin(row)
         tenant_name.learn(row)
     return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from integrations.sync.resources.api1 import API_1
 from integrations.sync.resources.base import PAGE_SIZE, Json, ListingRequest, Resource, Single
 from integrations.sync.resources.dates import iso
+from integrations.sync.resources.in_api1 import API_1
 
 
 def _body(location_id: str) -> Json:

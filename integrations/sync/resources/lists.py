@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from integrations.sync.resources.api1 import API_1
 from integrations.sync.resources.base import ListingRequest, Resource, Single
+from integrations.sync.resources.in_api1 import API_1
 
 _EVERY = timedelta(hours=1)  # they are set up once and seldom changed; one call each
 

@@ -57,8 +57,9 @@ _DESCRIPTION = {
     UserType.LOCATION: _Reads("locations.get-location", (), "/custom-values/"),
     UserType.COMPANY: _Reads("locations.search-locations", (("limit", "1"),), "/locations/"),
 }
+# At other paths than these.
 _ELSEWHERE = {
-    UserType.LOCATION: _Reads("locations.get-location-tags", (), "/tags/"),
+    UserType.LOCATION: _Reads("opportunities.get-pipelines", (), "/tags/"),
     UserType.COMPANY: _Reads("companies.get-company", (), "/users/"),
 }
 

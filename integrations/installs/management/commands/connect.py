@@ -14,7 +14,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.core.errors import IntegrationError
-from integrations.installs.entered import connection, options
+from integrations.installs.entered import advice, arguments, connection
 from integrations.installs.entered.connection import Connection
 from integrations.tenants.credential_kinds import CredentialKind
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        options.declare(parser)
+        arguments.declare(parser)
         parser.add_argument(
             "--kind", choices=KINDS, required=True, help="private integration token (pit-...), or API 1.0 key"
         )
@@ -40,16 +40,19 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **given: Any) -> None:
         """Read the token, connect, print the result. Exits with an error that says what to do."""
         try:
-            made = connection.connect(options.key(given), _token(), kind=KINDS[given["kind"]], actor="command line")
+            made = connection.connect(
+                arguments.key(given), self._token(), kind=KINDS[given["kind"]], actor="command line"
+            )
         except IntegrationError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(json.dumps(_as_json(made), indent=2) if given["json"] else _line(made))
 
-
-def _token() -> str:
-    if sys.stdin.isatty():
+    def _token(self) -> str:
+        """The token from standard input. A person is told first what can be entered, and then asked."""
+        if not sys.stdin.isatty():
+            return sys.stdin.read(LONGEST_INPUT)
+        self.stderr.write(advice.as_text())
         return getpass.getpass("Token or key (not shown): ")
-    return sys.stdin.read(LONGEST_INPUT)
 
 
 def _as_json(made: Connection) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from integrations.core.errors import IntegrationError
-from integrations.installs.entered import connection, options
+from integrations.installs.entered import arguments, connection
 from integrations.tenants.credential_kinds import CredentialKind
 
 
@@ -22,12 +22,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
-        options.declare(parser)
+        arguments.declare(parser)
 
     def handle(self, *_: Any, **given: Any) -> None:
         """Disconnect and print what was deleted. Exits with an error when no token was entered."""
         try:
-            key = options.key(given)
+            key = arguments.key(given)
             kinds = connection.disconnect(key, actor="command line")
         except IntegrationError as error:
             raise CommandError(str(error)) from error
