@@ -9,15 +9,17 @@ visibility timeout, which is why every unit of work also has a row, and the disp
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
 from celery import Celery, signals
+from celery.concurrency import get_implementation
 from celery.worker.control import Panel
 from django.conf import settings
 from kombu import Exchange, Queue
 
 from hlapp import time_limits
-from hlapp.start import prove_events, prove_keys
+from hlapp.start import REFUSED, prove_events, prove_keys
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.process import core_dumps
 from integrations.core.worker.reserved_threads import ReservedThreads
@@ -28,6 +30,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
 # may differ by. Workers that come back find so many seconds' sweeps, most of which have nothing to do.
 _STALE = 60
 ANSWERED = frozenset({"ping", "stats", "jobs.known"})  # the messages of the control channel that a worker answers
+_POOLS = "thread", "solo"  # modules of celery.concurrency; solo is for tests
 
 app = Celery("hlapp")
 app.conf.update(
@@ -56,6 +59,7 @@ app.conf.update(
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
+    worker_pool="threads",  # `-P prefork`, which is Celery's default, means this too
     worker_prefetch_multiplier=1,
     worker_hijack_root_logger=False,
     worker_send_task_events=False,
@@ -103,6 +107,16 @@ def _answer_questions_only(**_: object) -> None:
         del Panel.data[name]
     for name in [name for name in app.tasks if name.startswith("celery.")]:
         del app.tasks[name]
+
+
+@signals.worker_init.connect
+def _refuse_other_pools(sender: Any, **_: object) -> None:
+    """The guard of a worker, its reserved threads and its leases are made for threads of one process."""
+    pool = get_implementation(sender.pool_cls).__module__.rpartition(".")[2]
+    if pool not in _POOLS:
+        sys.stderr.write(f"not started: a worker with the pool {pool} has no guard; start it with -P threads\n")
+        sys.stderr.flush()
+        raise SystemExit(REFUSED)
 
 
 @signals.worker_ready.connect

@@ -50,7 +50,7 @@ def prove_keys() -> None:
         sys.stderr.flush()
         raise SystemExit(REFUSED) from None
     finally:
-        # Children are forked from here (prefork workers, gunicorn --preload): neither socket nor pool may be shared.
+        # Children are forked from here (gunicorn --preload): neither socket nor pool may be shared.
         connection = connections["default"]
         connection.close()
         if isinstance(connection, DatabaseWrapper):

@@ -49,7 +49,7 @@ class DueSource:
     """A kind of row that falls due, and how the dispatcher handles it.
 
     `take(limit, now)` returns the ids of up to `limit` due rows in the order in which they are to be handled, and sets
-    their due time to `now + lost_after`. `find_unstarted(sent)` gets that due time by id and returns the ids of rows
+    their due time to `now + LOST_AFTER`. `find_unstarted(sent)` gets that due time by id and returns the ids of rows
     that no worker has begun. `make_due_again(ids, now)` is for rows whose messages could not be sent. `prepare(now)`,
     if given, runs first, for example to start runs of due plans. None of these calls the vendor or waits for a row's
     lock.
@@ -64,7 +64,6 @@ class DueSource:
     prepare: Callable[[datetime], object] | None = None
     queue: str = DEFAULT
     every: timedelta = timedelta(0)  # the shortest time between two looks; 0: in each round
-    lost_after: timedelta = LOST_AFTER
 
 
 SOURCES: dict[str, DueSource] = {}
@@ -150,7 +149,7 @@ class Sender:
             except (OperationalError, OSError):
                 source.make_due_again(ids[number:], now)
                 raise
-            progress.on_their_way[row_id] = now + source.lost_after
+            progress.on_their_way[row_id] = now + LOST_AFTER
             self.sent += 1
             self.trouble = ""
 

@@ -12,7 +12,7 @@ from django.db.models import Q
 from integrations.core import dispatch
 from integrations.core.celery_tasks import URGENT, task
 from integrations.installs import complete
-from integrations.installs.reconcile import RUNNING, reconcile
+from integrations.installs.reconcile import reconcile
 from integrations.tenants.models import Installation
 from integrations.tokens.spool import spool
 
@@ -33,7 +33,7 @@ def take_due(limit: int, now: datetime) -> Collection[int]:
     """Installations to reconcile, the longest waiting first (`core.dispatch.DueSource`)."""
     due = Installation.objects.filter(reconcile_due_at__lte=now).order_by("reconcile_due_at")
     with transaction.atomic():
-        return dispatch.mark_sent(due, limit, reconcile_due_at=now + RUNNING)
+        return dispatch.mark_sent(due, limit, reconcile_due_at=now + dispatch.LOST_AFTER)
 
 
 def make_due_again(ids: Collection[int], now: datetime) -> None:
@@ -49,5 +49,4 @@ SOURCE = dispatch.DueSource(
     find_unstarted=partial(dispatch.find_unstarted, Installation, "reconcile_due_at", Q()),
     make_due_again=make_due_again,
     queue=URGENT,
-    lost_after=RUNNING,
 )

@@ -28,7 +28,6 @@ from integrations.tokens.refresh.claim_call_swap import mint, refresh
 from integrations.tokens.spool import spool
 
 LOOK = 1000  # rows read in one look
-_REDUE = timedelta(seconds=60)  # a message that is lost is sent again after this
 Order = Credential.Order
 _NEVER = datetime.max.replace(tzinfo=UTC)
 log = structlog.get_logger(__name__)
@@ -72,7 +71,7 @@ def _left_to_the_row() -> Iterator[None]:
 def refresh_one(*, credential_id: int, **_: object) -> None:
     """Refresh if it is still due (another message may have done it), or in any case when the row orders it."""
     with _ordered(credential_id, Order.REFRESH) as forced, _left_to_the_row():
-        refresh(credential_id, due_before=None if forced else clock.now() + 2 * _REDUE, forced=forced)
+        refresh(credential_id, due_before=None if forced else clock.now() + 2 * dispatch.LOST_AFTER, forced=forced)
 
 
 @task("tokens.mint")
@@ -104,7 +103,7 @@ def sweep(**_: object) -> None:
 
 
 def claim_due(limit: int, now: datetime) -> list[int]:
-    """Up to `limit` of the due credentials, marked as sent until `now + _REDUE` (`core.dispatch.DueSource`).
+    """Up to `limit` of the due credentials, marked as sent until `now + LOST_AFTER` (`core.dispatch`).
 
     Those of a halted app are put off, so that they delay no other app's: `halted_apps` chooses the one that probes.
     """
@@ -115,7 +114,7 @@ def claim_due(limit: int, now: datetime) -> list[int]:
     _put_off(resting, now, marketplace.PROBE_EVERY)
     with transaction.atomic():
         still_due = Credential.objects.filter(pk__in=first, refresh_due_at__lte=now, lease_until__isnull=True)
-        taken = set(dispatch.mark_sent(still_due, limit, refresh_due_at=now + _REDUE))
+        taken = set(dispatch.mark_sent(still_due, limit, refresh_due_at=now + dispatch.LOST_AFTER))
     return [pk for pk in first if pk in taken]
 
 
@@ -140,5 +139,4 @@ SOURCE = dispatch.DueSource(
     make_due_again=partial(dispatch.make_due_again, Credential, "refresh_due_at"),
     queue=URGENT,
     every=timedelta(seconds=1),
-    lost_after=_REDUE,
 )

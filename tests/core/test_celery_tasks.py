@@ -7,6 +7,8 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,6 +19,7 @@ from celery.exceptions import Retry
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import InterfaceError, OperationalError, transaction
 
+import hlapp.celery
 from integrations.core import celery_tasks, errors
 from integrations.core.celery_tasks import BaseTask, enqueue
 from integrations.core.errors import IntegrationError
@@ -219,3 +222,13 @@ def test_a_real_worker_comes_back_to_it(worker: None) -> None:
     current_app.send_task("tests.third_time", kwargs={"row_id": 1, "new_in_the_next_version": True})
     wait_until(lambda: len(seen) >= 3)
     assert seen == [0, 1, 2]
+
+
+@pytest.mark.parametrize(("pool", "starts"), [("threads", True), ("processes", False)])
+def test_a_worker_whose_pool_has_no_guard_does_not_start(
+    pool: str, starts: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert current_app.conf.worker_pool == "threads"
+    with nullcontext() if starts else pytest.raises(SystemExit):
+        hlapp.celery._refuse_other_pools(SimpleNamespace(pool_cls=pool))
+    assert ("start it with -P threads" in capsys.readouterr().err) is not starts

@@ -17,7 +17,7 @@ def test_a_web_process_does_not_start_with_a_wrong_or_missing_key(app, ring, arg
     refused(argv, [item.format(other="A" * 43 + "=") for item in ids], named, ring)
 
 
-@pytest.mark.parametrize("kind", ["worker -P threads", "worker -P prefork", "beat --pidfile= -s {folder}/schedule"])
+@pytest.mark.parametrize("kind", ["worker", "beat --pidfile= -s {folder}/schedule"])
 def test_neither_does_celery(app, ring, kind, tmp_path) -> None:
     make_rows(app, 2)
     argv = kind.format(folder=tmp_path).split()

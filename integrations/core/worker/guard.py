@@ -2,9 +2,10 @@
 
 Each second it keeps the leases of turns whose threads have written nothing for a while. A thread cannot be stopped
 from outside, so when one hangs, or when the process has grown too large, the process *replaces itself*: its turns hand
-their runs back, it fetches nothing but urgent messages until they have, then nothing at all; the turns of hung threads
-are abandoned, and the process restarts by `exec` under its own id, so no supervisor is needed. Of several processes
-with hung threads one restarts after the other, so that one is always there for urgent work.
+their runs back, it fetches nothing but urgent messages until they have, then nothing at all. The turns of hung threads
+are abandoned, messages that no thread has begun go back to the broker (`worker.fetching`), and the process restarts
+by `exec` under its own id, so no supervisor is needed. Of several processes with hung threads one restarts after the
+other, so that one is always there for urgent work.
 
 On SIGTERM Celery waits for its threads without end. The guard gives them `DRAIN_SECONDS`, releases the runs of the
 threads that are still busy, so that another worker begins at once, and ends the process. Container platforms kill
@@ -28,6 +29,7 @@ from integrations.core.models import WorkerProcess
 from integrations.core.process import activity, memory, stopping
 from integrations.core.process.activity import Activity
 from integrations.core.runs.querysets import LeaseLost
+from integrations.core.worker import fetching
 
 BEAT = 1.0  # seconds between two checks
 KEEP_AFTER = 5.0  # seconds after which a turn that wrote nothing has its lease kept
@@ -35,7 +37,7 @@ DRAIN_SECONDS = 18.0  # for running tasks after SIGTERM
 EXIT_SECONDS = 23.0  # after SIGTERM, then the process ends whatever still runs
 HAND_BACK_SECONDS = 60.0  # for turns to hand their runs back before the process replaces itself
 URGENT_SECONDS = 20.0  # then for urgent tasks to end
-FETCH_SECONDS = 1.5  # a fetch that is under way may bring one more message for so long (kombu: BRPOP, one second)
+QUIET_SECONDS = 1.5  # without a task, and without a fetch under way (kombu: BRPOP, one second)
 OTHERS_SEEN = timedelta(seconds=5)  # a process that reported within this time is alive
 OTHERS_RETURN = 60.0  # seconds in which another process that replaces itself should be back
 LONGEST_WAIT_FOR_OTHERS = 90.0  # seconds after which a process replaces itself whatever the others do
@@ -139,6 +141,7 @@ class Guard:
             self._drain(self._terminated_at)
         _end_turns(are_failures=True)
         self._leave()
+        _give_messages_back()
         try:
             os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this process's own command
         except OSError as error:
@@ -154,6 +157,7 @@ class Guard:
             log.warning("worker.drained", interrupted=[one.describe() for one in left])
             _end_turns(are_failures=False)
             self._leave()
+            _give_messages_back()
         else:
             self._wait(lambda: False, began + EXIT_SECONDS - clock.monotonic())
         os._exit(0)
@@ -165,11 +169,11 @@ class Guard:
             clock.sleep(_STEP)
 
     def _wait_until_idle(self) -> None:
-        """Until no task has run for as long as a fetch that is under way may still bring one."""
+        """Until neither a task runs nor a fetch is under way that may bring one more."""
         until = clock.monotonic() + URGENT_SECONDS
         busy_at = clock.monotonic()
-        while clock.monotonic() < min(until, busy_at + FETCH_SECONDS):
-            if _working(turns_only=False):
+        while clock.monotonic() < min(until, busy_at + QUIET_SECONDS):
+            if fetching.is_under_way() or _working(turns_only=False):
                 busy_at = clock.monotonic()
             self._wait(lambda: False, _STEP)
 
@@ -207,6 +211,14 @@ def _end_turns(*, are_failures: bool) -> None:
             _guarded(lambda turn=one.turn, at=one.position: turn.abandon(at))  # type: ignore[misc]
         else:
             _guarded(lambda turn=one.turn: turn.release(is_failure=are_failures))  # type: ignore[misc]
+
+
+def _give_messages_back() -> None:
+    try:
+        if number := fetching.give_back():
+            log.info("worker.messages_given_back", messages=number)
+    except Exception:
+        log.exception("worker.guard_failed")
 
 
 def _guarded(act: Callable[[], object]) -> None:

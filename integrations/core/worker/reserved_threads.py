@@ -10,7 +10,6 @@ It also stops fetching when the process is about to end (`core.process.stopping`
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps
@@ -18,6 +17,7 @@ from kombu.common import ignore_errors
 
 from integrations.core.celery_tasks import URGENT, threads_by_queue
 from integrations.core.process import activity, stopping
+from integrations.core.worker import fetching
 
 
 class ReservedThreads(bootsteps.StartStopStep):
@@ -34,7 +34,8 @@ class ReservedThreads(bootsteps.StartStopStep):
         queues = consumer.app.amqp.queues.consume_from
         threads = threads_by_queue(consumer.pool.num_processes, list(queues))
         activity.set_capacity(threads)
-        _admit(consumer.task_consumer.channel, stopping.takes_urgent)
+        fetching.forget()
+        fetching.admit(consumer.task_consumer.channel, stopping.takes_urgent)
         others = [queue for name, queue in queues.items() if name != URGENT]
         limit = min((threads[queue.name] for queue in others), default=0)
         if not others or limit == consumer.pool.num_processes:
@@ -43,15 +44,18 @@ class ReservedThreads(bootsteps.StartStopStep):
             consumer.task_consumer.cancel_by_queue(queue.name)
         channel = consumer.connection.channel()
         channel.basic_qos(0, limit, consumer.qos_global)
-        _admit(channel, lambda: not stopping.is_requested() and _busy() < limit)
+        fetching.admit(channel, lambda: not stopping.is_requested() and _busy() < limit)
         self._others = consumer.app.amqp.TaskConsumer(channel, queues=others, on_decode_error=consumer.on_decode_error)
         self._others.on_message = consumer.create_task_handler()
         self._others.consume()
 
     def stop(self, consumer: Any) -> None:
-        """Fetch no more. The channel stays open, so that running tasks can be acknowledged."""
+        """Fetch no more. The channels stay open, so that running tasks can be acknowledged."""
         if self._others is not None:
             ignore_errors(consumer, self._others.cancel)
+        if consumer.task_consumer is not None:
+            ignore_errors(consumer, consumer.task_consumer.cancel)
+        ignore_errors(consumer, fetching.finish)
 
     def shutdown(self, consumer: Any) -> None:
         """Close the channel."""
@@ -65,14 +69,3 @@ class ReservedThreads(bootsteps.StartStopStep):
 def _busy() -> int:
     """Threads with tasks of the other queues. Tasks fetched before the broker was lost are among them."""
     return sum(one.queue != URGENT for one in activity.running())
-
-
-def _admit(channel: Any, condition: Callable[[], bool]) -> None:
-    """Fetch from the channel only while the condition holds. Only kombu's own transports (Redis) ask before each fetch;
-    another broker delivers up to the limit.
-    """
-    limits = getattr(channel, "qos", None)
-    if limits is None or not hasattr(limits, "can_consume"):
-        return
-    below_limit = limits.can_consume
-    limits.can_consume = lambda: condition() and below_limit()
