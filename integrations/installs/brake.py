@@ -13,7 +13,6 @@ brake ends by itself with the first listing from which no such number is missing
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 import structlog
@@ -31,14 +30,12 @@ BRAKE_SHARE, BRAKE_COUNT = 0.2, 5
 AT_ONCE = 30
 
 
-def missing(company: Installation, listed: AbstractSet[str], *, began: datetime) -> None:
+def missing(company: Installation, *, began: datetime) -> None:
     """Look after the locations of the company that a complete reading, begun at `began`, did not list."""
     here = register.locations_of(company.app, company.resource_id)
-    known = here.values_list("pk", "resource_id", "status")
-    everything = sum(status == Status.INSTALLED for _, _, status in known)
-    unlisted = [pk for pk, resource_id, _ in known if resource_id not in listed]
+    everything = here.installed().count()
     notice = TimedNotice(Kind.UNLISTED, began)
-    rows = here.filter(pk__in=unlisted).select_related("app", "rival")
+    rows = here.unlisted(since=began).select_related("app", "rival")
     gone = [row for row in rows if decide.decide(register.facts(row), notice) is Decision.ASK]
     installed = [row for row in gone if row.status == Status.INSTALLED]
     if len(installed) > max(BRAKE_COUNT, BRAKE_SHARE * everything) and company.released_at is None:

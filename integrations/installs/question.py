@@ -1,9 +1,10 @@
 """Asks the vendor whether the app is installed on one location: one call, and what follows from the answer.
 
-Two sources answer. The list of the location's company, asked for this location alone, is the better one. The location's
-own access token is the other: a live one names the location's company, which shows a transfer, and a token that the
+Two sources answer. The list of the location's company, asked for this location alone, is the better one. A location
+that is missing there may have moved, so the lists of other companies are asked before it ends. The location's own
+access token is the other source: a live one names the location's company, which shows a transfer, and a token that the
 vendor refuses before it expires was revoked. A refused refresh token alone proves nothing: the grant may be lost here
-while the app is installed, and then the location waits for a reconnect.
+while the app is installed (after a restored backup all are), and then the location waits for a reconnect.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ from enum import Enum
 from http import HTTPStatus
 
 from integrations.core import clock
-from integrations.core.errors import GrantRevoked, InstallGone, LocationInactive, RequestRejected, ScopeMissing
+from integrations.core.errors import GrantRevoked, LocationInactive, RequestRejected, ScopeMissing
 from integrations.core.tenant import UserType
-from integrations.highlevel.errors import AccessTokenRejected
 from integrations.installs import register, vendor_list
 from integrations.installs.register import Doubt
 from integrations.quota.permits.lanes import Lane
@@ -24,9 +24,6 @@ from integrations.tokens import seals, store
 from integrations.tokens.access import probe
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
-
-# The company's list cannot be read: its grant is dead, lacks the scope, or never came.
-UNREADABLE = (GrantRevoked, InstallGone, ScopeMissing, AccessTokenRejected, LocationInactive)
 
 
 class InstallVerdict(Enum):
@@ -68,6 +65,8 @@ def ask(row: Installation) -> LocationAnswer:
         return LocationAnswer(InstallVerdict.MOVED, own.company_id, own.name)
     if gone_from_list:
         return _missing(row, own)
+    if not own.alive and (rival := _rival(row)):
+        return LocationAnswer(InstallVerdict.MOVED, rival)
     if own.alive is None:
         # The UNINSTALL event, or the company's revoked grant, is the better evidence then.
         return LocationAnswer(
@@ -112,12 +111,20 @@ def _refreshed(credential: Credential, *, refused: bool) -> TokenState:
 
 
 def _missing(row: Installation, own: TokenState) -> LocationAnswer:
-    """The verdict for a location that is missing from its company's list."""
-    if row.rival is not None and row.rival.is_installed and row.rival.company_id:
-        return LocationAnswer(InstallVerdict.MOVED, row.rival.company_id)
+    """The verdict for a location that is missing from its company's list: it moved, or it is gone."""
+    if rival := _rival(row):
+        return LocationAnswer(InstallVerdict.MOVED, rival)
     if row.doubt == Doubt.VANISHED and own.alive is not False:
         return LocationAnswer(InstallVerdict.CONTRADICTED)
+    if (other := vendor_list.find_other_agency(row)) is not None:
+        return LocationAnswer(InstallVerdict.MOVED, other.resource_id)
     return LocationAnswer(InstallVerdict.GONE)
+
+
+def _rival(row: Installation) -> str:
+    """The id of a live company whose list had the location while it belonged to another one; empty without one."""
+    rival = row.rival
+    return rival.resource_id if rival is not None and rival.is_installed else ""
 
 
 def _is_listed(row: Installation) -> bool | None:
@@ -127,7 +134,7 @@ def _is_listed(row: Installation) -> bool | None:
         return None
     try:
         return vendor_list.one(company, row.resource_id) is not None
-    except UNREADABLE:
+    except vendor_list.UNREADABLE:
         return None
     except RequestRejected as error:  # a 401 that is not about the company's token
         if error.vendor.status != HTTPStatus.UNAUTHORIZED:

@@ -67,6 +67,8 @@ _DAY_LIMIT = 200_000  # FACTS section 4, until the headers say otherwise
 
 def reconcile(installation_id: int) -> None:
     """Reconcile one installation. Raises the error that stopped it, after setting when it is tried again."""
+    # Before the row is read: a notice that comes after that makes it due again.
+    Installation.objects.filter(pk=installation_id).reconcile_at(clock.now() + RUNNING)
     row = Installation.objects.select_related("app", "company", "location", "parent", "rival").get(pk=installation_id)
     if row.status == Status.UNINSTALLED:
         return
@@ -77,6 +79,8 @@ def reconcile(installation_id: int) -> None:
             due = _company(row) if row.user_type == UserType.COMPANY else _location(row)
     except IntegrationError as error:
         _due_at(row, clock.now() + _wait(error))
+        if not isinstance(error, Retryable):
+            Installation.objects.filter(pk=row.pk).update(reading=None)  # it begins anew
         raise
     # A notice that came meanwhile made the row due: that stands.
     Installation.objects.filter(pk=row.pk, revision=row.revision).reconciled(at=clock.now(), due_at=due)
@@ -84,23 +88,19 @@ def reconcile(installation_id: int) -> None:
 
 def _company(row: Installation) -> datetime | None:
     """Read the company's list. Returns when it is due again, None when it was uninstalled meanwhile."""
-    began = clock.now()
+    reading = vendor_list.Reading.of(row)
     try:
         tenant_name.learn(row)
         installer.learn(row)
-        listed, pages, pace = set[str](), 0, vendor_list.Pace(row)
-        for items in vendor_list.pages(row):
-            vendor_list.record(row, items, began=began, pace=pace)
-            listed.update(item["_id"] for item in items)
-            pages += 1
+        for _ in reading.go_on():
             _due_at(row, clock.now() + RUNNING)
     except (GrantRevoked, AccessTokenRejected, InstallGone):
         if _has_ended(row):
             return None
         raise
-    brake.missing(row, listed, began=began)
+    brake.missing(row, began=reading.began)
     resolve_doubt.apply(row, LocationAnswer(InstallVerdict.INSTALLED))
-    return clock.now() + _interval(row, pages)
+    return clock.now() + _interval(row, reading.pages)
 
 
 def _interval(row: Installation, pages: int) -> timedelta:

@@ -1,4 +1,4 @@
-"""Uninstalls: wipes the tokens at once, and sends the task that deletes sync plans and records.
+"""Uninstalls: wipes the tokens at once, and makes the location due for the sync, which deletes its plans and records.
 
 The functions here carry out what was decided: by an UNINSTALL event (`by_event`), by the vendor's answer (`confirmed`)
 or by an operator (`removed`).
@@ -12,7 +12,6 @@ from datetime import datetime
 from django.db import transaction
 
 from integrations.core import audit, clock
-from integrations.core.celery_tasks import enqueue
 from integrations.core.tenant import UserType
 from integrations.installs import decide, register
 from integrations.installs.decide import Decision, Kind, TimedNotice
@@ -101,8 +100,7 @@ def _end(row: Installation, notice: TimedNotice, *, why: str) -> bool:
     if fresh.is_installed:
         history.add(fresh.change(InstallationChange.What.UNINSTALLED, notice.at, new=why, event_id=notice.event_id))
     store.revoke(CredentialKey(row.app, row.tenant, row.abilities.api), reason=why, now=now)
-    if row.user_type == UserType.LOCATION:
-        enqueue("sync.forget", app_id=row.app_id, location_id=row.resource_id)
+    Installation.objects.filter(pk=row.pk).sync_at(now)
     return True
 
 

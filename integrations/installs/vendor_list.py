@@ -2,69 +2,147 @@
 
 A reading is older than every event that was handled since it began, so it only adds what is missing and keeps what the
 list says of a location: name, version, plan. It moves a location from another company only when no event or grant ever
-named that company. Otherwise the company is noted as a rival, for the case that the other one loses the location.
+named that company. Otherwise the company is noted as a rival, and the other company's list decides by a call.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
 
 from integrations.core import clock
+from integrations.core.errors import GrantRevoked, InstallGone, LocationInactive, ScopeMissing
 from integrations.gateway import client as gateway
+from integrations.gateway.client import Page
+from integrations.highlevel.errors import AccessTokenRejected
 from integrations.installs import details, register
 from integrations.installs.decide import Kind, TimedNotice
 from integrations.installs.register import Doubt, InstallNotice, Origin, Status
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import history
-from integrations.tenants.models import App, Installation
+from integrations.tenants.models import App, Installation, InstallationQuerySet
+from integrations.tokens import store
 
 _AHEAD = 0.9  # of the time between two permits: a few tasks wait for theirs, so that none is left unused
+_LONGEST = timedelta(hours=1)  # after this a reading begins anew
+_OTHERS = 20  # companies that are asked for a location that left its company's list
+# The company's list cannot be read: its grant is dead, lacks the scope, or never came.
+UNREADABLE = (GrantRevoked, InstallGone, ScopeMissing, AccessTokenRejected, LocationInactive)
 INSTALLED_LOCATIONS = "oauth.get-installed-location"
 Item = dict[str, Any]
 
 
-class Pace:
+@dataclass
+class Reading:
+    """One reading of a company's list. It goes on where it stopped, in the same worker or in another one.
+
+    A reading needs a permit for each page, and gives its worker up when there is none. The company's row keeps how far
+    it has come (`Installation.reading`), and each location when it was last listed (`Installation.listed_at`). After a
+    notice about the company a reading begins anew.
+    """
+
+    company: Installation
+    began: datetime
+    pages: int = 0
+    cursor: dict[str, Any] | None = None
+    last_due: datetime | None = None  # of the new locations so far
+
+    @classmethod
+    def of(cls, company: Installation) -> Reading:
+        """The reading that is under way, else a new one."""
+        kept, now = company.reading, clock.now()
+        if kept is None or kept["revision"] != company.revision:
+            return cls(company, now)
+        began = datetime.fromisoformat(kept["began"])
+        if now - began > _LONGEST:
+            return cls(company, now)
+        last_due = datetime.fromisoformat(kept["last_due"]) if kept["last_due"] else None
+        return cls(company, began, kept["pages"], kept["cursor"], last_due)
+
+    def go_on(self) -> Iterator[None]:
+        """Record page after page, to the end."""
+        if self.pages and self.cursor is None:
+            return
+        pace = _Pace(self)
+        for page in _pages(self.company, self.cursor):
+            items = _installed(page)
+            record(self.company, items, began=self.began, pace=pace)
+            self.pages, self.cursor, self.last_due = self.pages + 1, page.next, pace.last_due
+            with transaction.atomic():
+                self._note_listed(items)
+                Installation.objects.filter(pk=self.company.pk).update(reading=self._kept())
+            yield
+
+    def _note_listed(self, items: list[Item]) -> None:
+        """Note that the locations are listed. So the company's token can mint for those that lost theirs."""
+        app, company_id, ids = self.company.app, self.company.resource_id, [item["_id"] for item in items]
+        rows = Installation.objects.locations().filter(app=app, company_id=company_id, resource_id__in=ids)
+        rows.update(listed_at=self.began)
+        store.mint_lost(app, company_id, ids, now=clock.now())
+
+    def _kept(self) -> dict[str, Any]:
+        return {
+            "revision": self.company.revision,
+            "began": self.began.isoformat(),
+            "pages": self.pages,
+            "cursor": self.cursor,
+            "last_due": self.last_due.isoformat() if self.last_due else None,
+        }
+
+
+class _Pace:
     """Due times of new locations: each when the permit for its token is likely to be free.
 
     The tokens of an agency's locations are minted in the agency's quota. Due all at once, thousands of tasks would ask
     for a permit and wait in the queue of parked tasks; in turns, most get theirs at once.
     """
 
-    def __init__(self, company: Installation) -> None:
-        self._company = company
+    def __init__(self, reading: Reading) -> None:
+        self._company, self.last_due = reading.company, reading.last_due
         self._times: Iterator[datetime] | None = None
 
     def next_due(self) -> datetime:
         """The due time of the next new location. The quota's limit is known from the answer that listed it."""
         if self._times is None:
-            self._times = _due_times(self._company)
-        return next(self._times)
+            self._times = self._due_times()
+        self.last_due = next(self._times)
+        return self.last_due
+
+    def _due_times(self) -> Iterator[datetime]:
+        state, now = quota.snapshot(self._company.app.client_id, self._company.resource_id), clock.now()
+        gap = timedelta(milliseconds=state.interval_ms / max(1, state.limit)) * _AHEAD
+        begins, free = (now, state.free) if self.last_due is None else (max(now, self.last_due), 0)
+        return (begins + gap * max(0, number - free) for number in itertools.count(1))
 
 
-def _due_times(company: Installation) -> Iterator[datetime]:
-    state, begins = quota.snapshot(company.app.client_id, company.resource_id), clock.now()
-    gap = timedelta(milliseconds=state.interval_ms / max(1, state.limit)) * _AHEAD
-    return (begins + gap * max(0, number - state.free) for number in itertools.count(1))
-
-
-def pages(company: Installation, **only: str) -> Iterator[list[Item]]:
-    """The locations on which the app is installed, page by page. `only` narrows the list by the vendor's parameters."""
+def _pages(company: Installation, start: dict[str, Any] | None = None, **only: str) -> Iterator[Page]:
+    """The list from the cursor `start`, page by page. `only` narrows it by the vendor's parameters."""
     params = {"appId": company.app.highlevel_id, "isInstalled": True, **only}
-    for page in gateway.pages(
-        INSTALLED_LOCATIONS, app=company.app, company=company.resource_id, params=params, lane=Lane.EVENTS
-    ):
-        yield [item for item in page.items if item.get("isInstalled", True) and item.get("_id")]
+    return gateway.pages(
+        INSTALLED_LOCATIONS,
+        start=start,
+        app=company.app,
+        company=company.resource_id,
+        params=params,
+        lane=Lane.EVENTS,
+    )
+
+
+def _installed(page: Page) -> list[Item]:
+    """The locations of a page on which the app is installed."""
+    return [item for item in page.items if item.get("isInstalled", True) and item.get("_id")]
 
 
 def one(company: Installation, location_id: str) -> Item | None:
     """What the company's list says of one location, None when it is not in the list. One call."""
-    found = (item for page in pages(company, locationId=location_id) for item in page)
+    found = (item for page in _pages(company, locationId=location_id) for item in _installed(page))
     return next((item for item in found if item["_id"] == location_id), None)
 
 
@@ -84,7 +162,20 @@ def find_agency(row: Installation) -> tuple[Installation, Item] | None:
     return None
 
 
-def record(company: Installation, items: list[Item], *, began: datetime, pace: Pace) -> None:
+def find_other_agency(row: Installation) -> Installation | None:
+    """Another company whose list has the location, which its own company's list lacks. One call for each of a few.
+
+    Raises the vendor's temporary errors and QuotaExhausted. A list that cannot be read says nothing.
+    """
+    others = _companies(row.app).exclude(resource_id=row.company_id or "").order_by("-pk")
+    for company in others[:_OTHERS]:
+        with suppress(*UNREADABLE):
+            if one(company, row.resource_id) is not None:
+                return company
+    return None
+
+
+def record(company: Installation, items: list[Item], *, began: datetime, pace: _Pace) -> None:
     """Record one page of the company's list, whose reading began at `began`. `pace` says when new locations are due."""
     rows = Installation.objects.locations().filter(app=company.app, resource_id__in=[item["_id"] for item in items])
     known = {row.resource_id: row for row in rows.select_related("app", "company", "location")}
@@ -129,8 +220,12 @@ def take(
         )
 
 
-def _agencies(app: App) -> Any:
-    return Installation.objects.installed().companies().select_related("app").filter(app=app, is_bulk=True)
+def _companies(app: App) -> InstallationQuerySet:
+    return Installation.objects.installed().companies().select_related("app").filter(app=app)
+
+
+def _agencies(app: App) -> InstallationQuerySet:
+    return _companies(app).filter(is_bulk=True)
 
 
 def _belongs(company: Installation, row: Installation) -> bool:
@@ -138,17 +233,28 @@ def _belongs(company: Installation, row: Installation) -> bool:
 
 
 def _claim(company: Installation, row: Installation, item: Item, began: datetime) -> None:
-    """The list has a live location of another company: take it, or note the company as rival."""
+    """The list has a live location of another company: take it, or note the company as rival and ask the other one.
+
+    Nothing but the lists may tell of a transfer (FACTS 17).
+    """
     if row.location is None or row.location.stated_at is None:
         take(company, item, began=began)
     elif row.rival_id != company.pk:
-        Installation.objects.filter(pk=row.pk).update(rival=company)
+        _keep(row, item, began)
+        live = Installation.objects.filter(pk=row.pk)
+        live.update(rival=company)
+        live.filter(doubt="").ask_vendor(Doubt.RIVAL, now=clock.now())
 
 
 def _describe(row: Installation, item: Item, began: datetime) -> None:
-    """Keep what the list says of a location that is here already; writes only what changed."""
+    """The list has a location that is here already: that ends a doubt."""
     if row.doubt in (Doubt.UNLISTED, Doubt.VANISHED):
         Installation.objects.filter(pk=row.pk, revision=row.revision).believe(at=began)
+    _keep(row, item, began)
+
+
+def _keep(row: Installation, item: Item, began: datetime) -> None:
+    """Keep what the list says of a location; writes only what changed."""
     if row.location is not None:
         register.set_name(row.location, _name(item))
     if details.describe(row, _details(item), at=began):

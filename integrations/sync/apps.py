@@ -12,7 +12,7 @@ class SyncConfig(AppConfig):
     label = "sync"
 
     def ready(self) -> None:
-        """Register handlers of data webhooks, runs with the dispatcher, the hook and the needs of granted scopes."""
+        """Register webhook handlers, sources of due rows, the hook for scopes and the scopes that resources need."""
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.sync import plans, tasks, webhook_handlers  # noqa: PLC0415
@@ -21,6 +21,7 @@ class SyncConfig(AppConfig):
         from integrations.tokens import scope_gaps  # noqa: PLC0415
 
         webhook_handlers.register()
+        dispatch.register(tasks.FOLLOW_SOURCE)
         dispatch.register(tasks.SOURCE)
         lifecycle_hooks.on("scopes_changed")(plans.follow_scopes)
         for resource in ALL:

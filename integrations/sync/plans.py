@@ -1,19 +1,19 @@
 """Sync plans: created at an installation, started when due, and deleted after an uninstall.
 
-Installations and uninstalls of one location may follow each other within seconds, and their messages may come late or
-twice. So both `make` and `forget` read the installation itself. They exclude each other by the row locks of the plans:
+An installation that begins or ends becomes due for this (`Installation.sync_due_at`, `follow`). Installations and
+uninstalls of one location may follow each other within seconds, and their messages may come late or twice. So both
+`make` and `forget` read the installation itself. They exclude each other by the row locks of the plans:
 `forget` reads and deletes under them, and a plan that is to run has to be written first.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock
-from integrations.core.celery_tasks import enqueue
 from integrations.core.runs.querysets import Fields, PlanQuerySet, error_columns
 from integrations.core.tenant import Tenant, UserType
 from integrations.sync import records
@@ -27,6 +27,25 @@ from integrations.tokens.models import Credential
 BATCH = 100  # plans started by one look of the dispatcher, and locations found by one sweep
 PURGE_ROWS = 5_000  # records deleted by one transaction of `forget`
 PURGE_SECONDS = 10.0
+FOLLOWING = timedelta(seconds=60)  # an installation that is followed is not sent again before this
+
+
+def follow(installation_id: int) -> None:
+    """Make the plans of an installation that began, or delete those of one that ended.
+
+    It stays due while records are left. A change of the installation meanwhile makes it due anew, and that stands.
+    """
+    begun = Installation.objects.filter(pk=installation_id, sync_due_at__isnull=False)
+    due = clock.now() + FOLLOWING
+    if not begun.update(sync_due_at=due):
+        return
+    row = Installation.objects.get(pk=installation_id)
+    more = False
+    if row.is_installed:
+        make(row.app_id, row.resource_id)
+    elif row.status == Installation.Status.UNINSTALLED:
+        more = not forget(row.app_id, row.resource_id)
+    begun.filter(sync_due_at=due).update(sync_due_at=clock.now() if more else None)
 
 
 def make(app_id: int, location_id: str) -> int:
@@ -82,10 +101,7 @@ def start_due(now: datetime) -> int:
 
 
 def forget(app_id: int, location_id: str) -> bool:
-    """Delete the plans, runs and records of an uninstalled location. False when more is left, or it is installed.
-
-    Call it again until it is true; it enqueues itself for that.
-    """
+    """Delete the plans, runs and records of an uninstalled location. False when more is left, or it is installed."""
     now = clock.now()
     with transaction.atomic():
         if not _rests(app_id, location_id):
@@ -99,7 +115,7 @@ def forget(app_id: int, location_id: str) -> bool:
 
 
 def strays() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
-    """Locations whose message was lost: installed ones without a plan, and uninstalled ones with plans."""
+    """Installed locations without a plan, and plans of locations that are not installed."""
     locations = Installation.objects.locations()
     installed = locations.installed()
     planned = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("resource_id"))
@@ -128,7 +144,6 @@ def _purge(app_id: int, location_id: str) -> bool:
             if deleted < PURGE_ROWS:
                 _plans(app_id, location_id).delete()
                 return True
-    enqueue("sync.forget", app_id=app_id, location_id=location_id)
     return False
 
 
@@ -158,9 +173,7 @@ def allowed(app: App, location_id: str) -> list[str]:
 
 def follow_scopes(change: InstallationChange) -> None:
     """Lifecycle hook: make the plans that a location's new scopes allow, and let those rest that they do not."""
-    row = change.installation
-    if row.user_type == UserType.LOCATION:
-        enqueue("sync.plan", app_id=row.app_id, location_id=row.resource_id)
+    Installation.objects.filter(pk=change.installation.pk).sync_at(clock.now())
 
 
 def _kind(plan: Plan, now: datetime) -> str:

@@ -18,10 +18,8 @@ from django.db import transaction
 from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 
 from integrations.core import clock, dispatch
-from integrations.core.celery_tasks import enqueue
 from integrations.core.errors import (
     BadRequest,
-    InstallGone,
     InstallPending,
     IntegrationError,
     PayloadAnomalous,
@@ -167,11 +165,6 @@ class SyncTurn(turn.Turn[Run]):
             Plan.objects.filter(pk=plan.pk).update(due_at=None)
         else:
             super().plan_after_failure(now, error)
-
-    def uninstalled(self, error: InstallGone) -> None:
-        """`plans.forget` deletes the plan if the installation is really gone; else it is tried again later."""
-        super().uninstalled(error)
-        enqueue("sync.forget", app_id=self.run.plan.app_id, location_id=self.run.plan.location_id)
 
     def refused(self, error: IntegrationError) -> None:
         """Ask again for an answer that cannot be right, beginning at its page; give the run up after some times."""

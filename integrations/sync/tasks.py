@@ -1,27 +1,27 @@
-"""Celery tasks of the sync: make plans, forget a location, one turn of a run. The dispatcher sends due runs."""
+"""Celery tasks of the sync: plans follow their installation, one turn of a run. The dispatcher sends what is due."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from functools import partial
+
 from celery import current_app
+from django.db import transaction
+from django.db.models import Q
 from kombu.exceptions import OperationalError
 
-from integrations.core import clock
+from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import task
 from integrations.core.runs.source import due_source
 from integrations.sync import plans, runs
 from integrations.sync.models import Run
+from integrations.tenants.models import Installation
 
 
-@task("sync.plan")
-def plan(*, app_id: int, location_id: str, **_: object) -> None:
-    """Create the plans of an installed location (`plans.make`)."""
-    plans.make(app_id, location_id)
-
-
-@task("sync.forget")
-def forget(*, app_id: int, location_id: str, **_: object) -> None:
-    """Delete the data of an uninstalled location (`plans.forget`)."""
-    plans.forget(app_id, location_id)
+@task("sync.follow")
+def follow(*, installation_id: int, **_: object) -> None:
+    """Make the plans of an installed location, or delete those of an uninstalled one. The dispatcher sends this."""
+    plans.follow(installation_id)
 
 
 @task("sync.advance")
@@ -32,9 +32,9 @@ def advance(*, run_id: int, **_: object) -> None:
 
 @task("sync.sweep")
 def sweep(**_: object) -> None:
-    """Beat sends this: find locations whose message was lost, and make their plans or forget them.
+    """Beat sends this: find locations that lack plans or should have none, and mend that for a limited time.
 
-    It does so itself, for a limited time. Messages would pile up behind busy workers, more with every sweep.
+    Plans follow their installation by themselves (`plans.follow`). This finds what a restored backup left behind.
     """
     until = clock.monotonic() + plans.PURGE_SECONDS
     unplanned, orphaned = plans.strays()
@@ -52,4 +52,20 @@ def workers() -> int | None:
         return None
 
 
+def take_due(limit: int, now: datetime) -> list[int]:
+    """Installations whose plans are to follow them, the longest waiting first (`core.dispatch.DueSource`)."""
+    due = Installation.objects.filter(sync_due_at__lte=now).order_by("sync_due_at")
+    with transaction.atomic():
+        return dispatch.mark_sent(due, limit, sync_due_at=now + dispatch.LOST_AFTER)
+
+
+FOLLOW_SOURCE = dispatch.DueSource(
+    name="sync plans",
+    task="sync.follow",
+    argument="installation_id",
+    take=take_due,
+    find_unstarted=partial(dispatch.find_unstarted, Installation, "sync_due_at", Q()),
+    make_due_again=partial(dispatch.make_due_again, Installation, "sync_due_at"),
+    every=timedelta(seconds=0.25),
+)
 SOURCE = due_source("sync runs", Run.objects, prepare=plans.start_due, take=runs.take_due)

@@ -142,6 +142,10 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
         """Installations that the vendor lists and sends events about."""
         return self.filter(kind__in=REPORTED)
 
+    def unlisted(self, *, since: datetime) -> InstallationQuerySet:
+        """Locations that no reading of their company's list had that began at `since` or later."""
+        return self.filter(models.Q(listed_at=None) | models.Q(listed_at__lt=since))
+
     def unclaimed(self) -> InstallationQuerySet:
         """Installations without proof of who started them. Only operators see these."""
         return self.not_uninstalled().filter(claimed_at__isnull=True)
@@ -193,7 +197,11 @@ class InstallationQuerySet(models.QuerySet["Installation"]):
 
     def reconciled(self, *, at: datetime, due_at: datetime | None) -> int:
         """Note that the reconciler succeeded, and when it runs next."""
-        return self.not_uninstalled().update(reconciled_at=at, reconcile_due_at=due_at)
+        return self.not_uninstalled().update(reconciled_at=at, reconcile_due_at=due_at, reading=None)
+
+    def sync_at(self, at: datetime) -> int:
+        """Make locations due for the sync, which makes their plans or deletes them (`sync.follow`)."""
+        return self.locations().update(sync_due_at=at)
 
 
 # What an uninstalled row has no more.
@@ -202,6 +210,7 @@ _ENDED: dict[str, object] = {
     "claimed_by": "",
     "reconcile_due_at": None,
     "doubt": "",
+    "reading": None,
     "rival": None,
     "braked_at": None,
     "released_at": None,
@@ -242,6 +251,7 @@ class Installation(models.Model):
         VANISHED = "vanished", "missing from its company's list with many others"
         REVOKED = "revoked", "its company's grant was revoked"
         MOVED = "moved", "it belongs to another company now"
+        RIVAL = "rival", "another company's list has it, too"
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="installations")
     user_type = models.CharField(max_length=8, choices=UserType.choices)
@@ -328,6 +338,13 @@ class Installation(models.Model):
     released_at = models.DateTimeField(null=True, blank=True, help_text="when an operator let the missing ones go")
     reconcile_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
     reconciled_at = models.DateTimeField(null=True, blank=True)
+    reading = models.JSONField(
+        null=True, blank=True, help_text="how far the reading of the company's list has come, while it is under way"
+    )
+    listed_at = models.DateTimeField(
+        null=True, blank=True, help_text="begin of the newest reading of its company's list that has the location"
+    )
+    sync_due_at = models.DateTimeField(null=True, blank=True, help_text="when its sync plans are to be made or deleted")
     created_at = models.DateTimeField()
 
     objects = InstallationQuerySet.as_manager()
@@ -348,6 +365,11 @@ class Installation(models.Model):
             models.CheckConstraint(
                 condition=~models.Q(status="uninstalled") | models.Q(doubt="", braked_at__isnull=True),
                 name="uninstalled_is_not_in_doubt",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["sync_due_at"], name="installation_sync_due", condition=models.Q(sync_due_at__isnull=False)
             ),
         ]
 

@@ -6,6 +6,7 @@ Every write is one UPDATE guarded by the generation it replaces. Of two writers 
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -17,7 +18,7 @@ from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.grants import Grant
 from integrations.tenants.models import App
 from integrations.tokens import access_cache, connection_history, seals
-from integrations.tokens.models import Credential, CredentialKey
+from integrations.tokens.models import Credential, CredentialKey, CredentialQuerySet
 
 DEFAULT_LIFETIME = 86_399  # seconds; FACTS 1.4, for an answer without expires_in
 MINIMUM_LIFE = timedelta(minutes=1)
@@ -75,8 +76,7 @@ def save_grant(key: CredentialKey, grant: Grant, *, now: datetime) -> Credential
         row = _locked(key, company_id=grant.company_id or "", now=now)
         replace_token_pair(row, grant, now=now, granted=True)
         if key.tenant.user_type == UserType.COMPANY:
-            lost = Credential.objects.filter(app=key.app, company_id=key.tenant.id, user_type=UserType.LOCATION)
-            lost.filter(state=Credential.State.NEEDS_RECONNECT).make_due(now)
+            _lost(key.app, key.tenant.id).make_due(now)
     return row
 
 
@@ -165,6 +165,11 @@ def mint_again(key: CredentialKey, *, now: datetime) -> bool:
     return empty.make_due(now) > 0
 
 
+def mint_lost(app: App, company_id: str, location_ids: Collection[str], *, now: datetime) -> int:
+    """Make those of a company's locations due that need a reconnect, because the company has them installed."""
+    return _lost(app, company_id).filter(resource_id__in=location_ids).make_due(now)
+
+
 def renew(key: CredentialKey, *, now: datetime) -> bool:
     """Make a working credential due: the vendor may grant it other scopes now. False without one."""
     usable = Credential.objects.of_key(key).filter(state=Credential.State.ACTIVE, access_sealed__isnull=False)
@@ -207,6 +212,12 @@ def begin_doubt(credential_id: int, generation: int, *, now: datetime, every: ti
 def end_doubt(credential_id: int) -> None:
     """The question got no answer: it may be asked again at once."""
     Credential.objects.filter(pk=credential_id).update(doubted_at=None)
+
+
+def _lost(app: App, company_id: str) -> CredentialQuerySet:
+    """The credentials of a company's locations that need a reconnect."""
+    of_locations = Credential.objects.filter(app=app, company_id=company_id, user_type=UserType.LOCATION)
+    return of_locations.filter(state=Credential.State.NEEDS_RECONNECT)
 
 
 def _locked(key: CredentialKey, *, company_id: str, now: datetime) -> Credential:

@@ -14,6 +14,7 @@ from celery import current_app
 from django.test import Client
 from pytest_django import Settings
 
+from integrations.core import clock
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.errors import Retryable
 from integrations.installs import install_limits
@@ -71,9 +72,10 @@ class Worker:
         """All messages that wait, and nothing else: quota and leases stand."""
         self.broker.delete(*self._queues())
 
-    def locations_of(self, task: str) -> set[str]:
-        """The locations that messages of this task named."""
-        return {kwargs["location_id"] for name, kwargs in self.kept if name == task}
+    def to_sync(self, status: str) -> set[str]:
+        """The locations of this status whose sync plans are to be made or deleted."""
+        due = Installation.objects.filter(sync_due_at__lte=clock.now(), status=status)
+        return set(due.values_list("resource_id", flat=True))
 
     def _queues(self) -> list[str]:
         prefix = current_app.conf.broker_transport_options["global_keyprefix"]

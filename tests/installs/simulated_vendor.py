@@ -1,7 +1,7 @@
 """A vendor in memory, behind the process's HTTP wire: companies, locations, installations, tokens and webhooks.
 
-The sandbox answers over HTTP and cannot move a location to another company. This one answers in microseconds, so that a
-property test can run thousands of stories. Its clock differs from ours by `skew`.
+The sandbox answers over HTTP. This one answers in microseconds, so that a property test can run thousands of stories.
+Its clock differs from ours by `skew`.
 """
 
 from __future__ import annotations
@@ -96,6 +96,12 @@ class SimulatedVendor:
         if company in self.companies:
             self.locations[location] = Install(company, location)
             self._send({"type": "INSTALL", "locationId": location})
+
+    def transfer_silently(self, location: str, company: str) -> None:
+        """The location moves, and no event tells of it. Only the companies' lists do."""
+        sent = len(self.events)
+        self.transfer(location, company)
+        del self.events[sent:]
 
     def transfer(self, location: str, company: str) -> None:
         """The location moves. Its connections end; an agency that has the app has it there, too."""

@@ -35,6 +35,7 @@ AT_VENDOR = (
     "uninstall_location",
     "uninstall_company",
     "transfer",
+    "transfer_silently",
     "update",
     "change_plan",
     "rename",
@@ -67,8 +68,8 @@ class Story:
         place, company = places[which % len(places)], self.companies[which % 2]
         if what in ("install_company", "uninstall_company"):
             getattr(vendor, what)(company)
-        elif what == "transfer":
-            vendor.transfer(place, self.companies[other % 2])
+        elif what in ("transfer", "transfer_silently"):
+            getattr(vendor, what)(place, self.companies[other % 2])
         elif what == "add_location":
             vendor.add_location(company, self._id("new", len(places)))
         elif what in AT_VENDOR:

@@ -70,7 +70,7 @@ def test_the_events_before_the_callback(
     browser.back(address)
     worker.drain()
     assert everything() == whole
-    assert worker.locations_of("sync.plan") == set(vendor.locations)
+    assert worker.to_sync(Status.INSTALLED) == set(vendor.locations)
     company = installation(vendor.company)
     assert company.company is not None
     assert company.company.name == "Bright Agency"
@@ -120,7 +120,7 @@ def test_a_future_location_names_no_company(browser: Browser, vendor: Vendor, ap
     assert row.location is not None
     assert (row.location.name, row.location.company_id) == ("Late", vendor.company)
     assert bool(row.claimed_at)
-    assert late in worker.locations_of("sync.plan")
+    assert late in worker.to_sync(Status.INSTALLED)
 
 
 def test_a_location_nobody_knows_waits_and_harms_nobody(vendor: Vendor, app: App, worker: Worker) -> None:
@@ -130,7 +130,7 @@ def test_a_location_nobody_knows_waits_and_harms_nobody(vendor: Vendor, app: App
     assert row.status == Status.PENDING
     assert row.reconcile_due_at is not None
     assert row.reconcile_due_at > clock.now() + timedelta(minutes=30)
-    assert worker.locations_of("sync.plan") == set()
+    assert worker.to_sync(Status.INSTALLED) == set()
 
 
 def test_an_uninstalled_location_loses_its_tokens_and_its_data(
@@ -143,7 +143,7 @@ def test_an_uninstalled_location_loses_its_tokens_and_its_data(
     worker.drain()
     row = credential(gone)
     assert (row.state, row.access_sealed, row.refresh_sealed, row.refresh_due_at) == (State.REVOKED, None, None, None)
-    assert worker.locations_of("sync.forget") == {gone}
+    assert worker.to_sync(Status.UNINSTALLED) == {gone}
     assert installation(gone).status == Status.UNINSTALLED
     assert installation(gone).claimed_at is None
     assert all(installation(name).is_installed for name in (vendor.company, *rest))
@@ -157,7 +157,7 @@ def test_an_agency_takes_its_locations_along(browser: Browser, vendor: Vendor, a
     worker.drain()
     assert {status for status, _, _ in everything().values()} == {Status.UNINSTALLED}
     assert {state for _, _, state in everything().values()} == {State.REVOKED}
-    assert worker.locations_of("sync.forget") == set(vendor.locations)
+    assert worker.to_sync(Status.UNINSTALLED) == set(vendor.locations)
     assert not Installation.objects.filter(reconcile_due_at__isnull=False).exists()
 
 

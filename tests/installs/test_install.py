@@ -59,7 +59,7 @@ def test_an_agency_and_all_its_locations(browser: Browser, vendor: Vendor, worke
     assert {child.location.name for child in children if child.location} == {
         place["name"] for place in vendor.state()["locations"].values()
     }
-    assert worker.locations_of("sync.plan") == set(vendor.locations)
+    assert worker.to_sync(Status.INSTALLED) == set(vendor.locations)
     assert Credential.objects.filter(state=Credential.State.ACTIVE).count() == 1 + len(vendor.locations)
     assert vendor.state()["token_requests"] == {"authorization_code": 1, "location_token": len(vendor.locations)}
     company.refresh_from_db()
@@ -87,7 +87,7 @@ def test_one_location(browser: Browser, vendor: Vendor, worker: Worker) -> None:
     assert row.location.id in page.content.decode() or row.location.name in page.content.decode()
     assert (row.status, row.origin, row.parent, row.company_id) == (Status.INSTALLED, Origin.APP, None, vendor.company)
     worker.drain()
-    assert worker.locations_of("sync.plan") == {location}
+    assert worker.to_sync(Status.INSTALLED) == {location}
     assert str(installation(location).location) == vendor.state()["locations"][location]["name"]
     assert vendor.state()["token_requests"] == {"authorization_code": 1}
     assert gateway.call("locations.get-location", app=row.app, location=location).status == 200
@@ -118,7 +118,7 @@ def test_from_the_marketplace_it_works_and_shows_nothing(browser: Browser, vendo
     children = Installation.objects.filter(parent=row)
     assert {(child.status, child.claimed_at) for child in children} == {(Status.INSTALLED, None)}
     assert len(children) == len(vendor.locations)
-    assert worker.locations_of("sync.plan") == set(vendor.locations)
+    assert worker.to_sync(Status.INSTALLED) == set(vendor.locations)
 
 
 def test_a_claim_takes_the_locations_along_and_is_made_once(browser: Browser, vendor: Vendor, worker: Worker) -> None:

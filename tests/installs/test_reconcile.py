@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from integrations.core import clock
 from integrations.core.errors import GrantRevoked, PayloadAnomalous, QuotaExhausted, ServerFault
 from integrations.core.models import AuditEntry
 from integrations.gateway import client as gateway
-from integrations.installs import events
+from integrations.installs import events, vendor_list
 from integrations.installs.reconcile import reconcile
 from integrations.quota.permits import governor, process_memory
 from integrations.tenants.models import App, Installation, Location
@@ -25,7 +26,7 @@ from tests.installs.journey import Browser
 from tests.plugin.dispatch import send_due
 from tests.plugin.vendor import Vendor
 
-Status = Installation.Status
+Status, Doubt = Installation.Status, Installation.Doubt
 LISTING = "/oauth/installedLocations"
 
 
@@ -39,7 +40,7 @@ def company(browser: Browser, vendor: Vendor, worker: Worker) -> Installation:
     """A bulk install with future locations, at rest."""
     browser.install(future_locations="on")
     worker.drain()
-    worker.kept.clear()
+    Installation.objects.update(sync_due_at=None)
     return installation(vendor.company)
 
 
@@ -53,7 +54,7 @@ def test_the_vendor_gained_a_location(company: Installation, vendor: Vendor, wor
     new = vendor.post("/sandbox/locations", {"company": vendor.company, "name": "New"})["id"]
     worker.sweep()
     assert installation(new).is_installed
-    assert worker.locations_of("sync.plan") == {new}, "the others were left alone"
+    assert worker.to_sync(Status.INSTALLED) == {new}, "the others were left alone"
 
 
 def test_a_location_whose_event_came_first_gets_its_name(company: Installation, vendor: Vendor) -> None:
@@ -91,7 +92,7 @@ def test_the_vendor_lost_a_location(company: Installation, vendor: Vendor, worke
     worker.drain()
     assert (children(), children(Status.UNINSTALLED)) == (set(rest), {gone})
     assert credential(gone).state == Credential.State.REVOKED
-    assert worker.locations_of("sync.forget") == {gone}
+    assert worker.to_sync(Status.UNINSTALLED) == {gone}
 
 
 def test_a_location_that_came_back_is_connected_again(company: Installation, vendor: Vendor, worker: Worker) -> None:
@@ -154,6 +155,31 @@ def test_a_list_of_several_pages(crowd: Installation, big_vendor: Vendor) -> Non
     assert installation(big_vendor.company).reconciled_at
 
 
+def test_without_a_permit_the_reading_goes_on_at_its_page(crowd: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, whole = list[int](), gateway.page
+
+    def scarce(*arguments: Any, cursor: Any = None, **named: Any) -> gateway.Page:
+        asked.append(int(cursor["send"]["skip"]) if cursor else 0)
+        if len(asked) == 2:
+            raise QuotaExhausted("no permit", retry_after=1.0)
+        return whole(*arguments, cursor=cursor, **named)
+
+    def pages_of(turns: int) -> list[int]:
+        asked.clear()
+        for _ in range(turns):
+            with suppress(QuotaExhausted):
+                reconcile(crowd.pk)
+        return asked
+
+    monkeypatch.setattr(gateway, "page", scarce)
+    assert pages_of(2) == [0, 100, 100, 130]
+    assert not Installation.objects.doubted().exists(), "the first page counts, too"
+    assert installation(crowd.resource_id).reading is None
+    assert pages_of(1) == [0, 100]
+    Installation.objects.filter(pk=crowd.pk).ask_vendor(Doubt.EVENT, now=clock.now())
+    assert pages_of(2) == [0, 100, 100, 130], "a notice is newer than the reading"
+
+
 def test_a_location_that_leaves_between_two_pages_takes_no_other_along(
     crowd: Installation, big_vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,14 +217,14 @@ def test_killed_in_the_middle_it_ends_the_same(
 ) -> None:
     browser.install()
     row = installation(vendor.company)
-    whole = gateway.pages
+    taken, take = itertools.count(), vendor_list.take
 
-    def killed(*arguments: Any, **named: Any) -> Any:
-        for page in whole(*arguments, **named):
-            yield replace(page, items=page.items[:2])
+    def killed(*arguments: Any, **named: Any) -> None:
+        if next(taken) == 2:
             raise KeyboardInterrupt  # whatever ends a process: nothing of ours is run after it
+        take(*arguments, **named)
 
-    monkeypatch.setattr(gateway, "pages", killed)
+    monkeypatch.setattr(vendor_list, "take", killed)
     with pytest.raises(KeyboardInterrupt):
         reconcile(row.pk)
     assert children(Status.PENDING) == set(vendor.locations[:2])
@@ -208,7 +234,7 @@ def test_killed_in_the_middle_it_ends_the_same(
     worker.lose()  # and its messages are lost with it
     worker.sweep()
     assert children() == set(vendor.locations)
-    assert worker.locations_of("sync.plan") == set(vendor.locations)
+    assert worker.to_sync(Status.INSTALLED) == set(vendor.locations)
 
 
 @pytest.mark.parametrize(

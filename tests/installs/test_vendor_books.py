@@ -17,6 +17,7 @@ from integrations.installs import events, location_events, queries, reconcile, u
 from integrations.quota.permits.queries import Snapshot
 from integrations.tenants.models import Installation, Location
 from integrations.tokens.models import Credential
+from integrations.tokens.refresh.claim_call_swap import mint
 from tests.installs.story import Begin, Story, begin
 
 __all__ = ["begin"]
@@ -234,12 +235,85 @@ def test_its_old_company_does_not_touch_it_again(story: Story, moved: str, touch
     assert Credential.objects.get(resource_id=moved).company_id == story.companies[1]
 
 
-def test_a_transfer_of_which_no_event_came_is_found(story: Story) -> None:
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize("first", ["the old company's list", "the new company's list"])
+def test_a_transfer_of_which_no_event_came_is_found_by_one_list(story: Story, first: str, stated: bool) -> None:
+    """Whichever company's list is read first: the locations move at once, and their data stay.
+
+    `stated`: an event or a grant named the old company. Else only its list did.
+    """
     for company in story.companies:
         story.install_agency(company)
-    for location in below(story, story.companies[0]):
-        story.vendor.transfer(location, story.companies[1])
-    story.vendor.events.clear()
+    old, new = story.companies
+    moved = below(story, old)
+    Location.objects.filter(pk__in=moved).update(stated_at=story.now() if stated else None)
+    for location in moved:
+        story.vendor.transfer_silently(location, new)
+    story.elapsed += timedelta(minutes=1)
+    reconcile.reconcile(row(old if "old" in first else new).pk)
+    story.reconcile_due()
+    assert {(row(location).company_id, row(location).generation) for location in moved} == {(new, 1)}
+    assert not AuditEntry.objects.filter(action="install.removed").exists()
+    story.check()
+
+
+def test_a_location_without_a_company_here_moves_to_the_one_that_lists_it(story: Story) -> None:
+    """Its own token is of no use any more, since its installation ended with the move."""
+    old, new = story.companies
+    story.install_agency(new)
+    location = below(story, old)[0]
+    story.install_alone(location)
+    story.vendor.transfer_silently(location, new)
+    credentials = Credential.objects.filter(resource_id=location)
+    credentials.update(expires_at=story.now(), state="needs_reconnect", refresh_due_at=None)
+    story.elapsed += timedelta(days=2)
+    reconcile.reconcile(row(new).pk)
+    story.reconcile_due()
+    assert (row(location).status, row(location).company_id) == (Status.INSTALLED, new)
+    assert credentials.get().state == "active"
+    story.check()
+
+
+# --- Credentials that need a reconnect ---------------------------------------------------------------------------
+
+
+def needs_reconnect(location: str) -> None:
+    Credential.objects.filter(resource_id=location).update(state="needs_reconnect", refresh_due_at=None)
+
+
+def test_the_list_of_its_company_brings_back_a_location_that_lost_its_token(story: Story, agency: str) -> None:
+    location = below(story, agency)[0]
+    needs_reconnect(location)
+    reconcile.reconcile(row(agency).pk)
+    credential = Credential.objects.get(resource_id=location)
+    assert credential.refresh_due_at is not None
+    mint(credential.pk)
+    story.check()
+
+
+def test_the_list_of_its_company_ends_one_whose_uninstall_was_lost_for_days(story: Story, agency: str) -> None:
+    location = below(story, agency)[0]
+    story.vendor.uninstall_location(location)
+    needs_reconnect(location)
+    story.elapsed += timedelta(days=2)
+    reconcile.reconcile(row(agency).pk)
+    assert row(location).status == Status.UNINSTALLED
+    assert Credential.objects.get(resource_id=location).state == "revoked"
+
+
+def test_a_refused_refresh_token_alone_ends_no_installation(story: Story, agency: str) -> None:
+    """After a database was restored every refresh token here is used already, and every app is still installed."""
+    tokens = Credential.objects.filter(resource_id__in=[agency, *below(story, agency)])
+    tokens.update(expires_at=story.now())
+    story.vendor.spent |= set(story.vendor.tokens)
+    story.elapsed += timedelta(days=2)
+    story.reconcile()
+    assert statuses(agency, *below(story, agency)) == {Status.INSTALLED}
+    assert {one.state for one in tokens} == {"needs_reconnect"}
+    story.vendor.install_company(agency)
+    story.step("callback", len(story.vendor.codes) - 1, 0)
+    for one in tokens.filter(user_type="Location", state="needs_reconnect"):
+        mint(one.pk)  # what the dispatcher has done: they are due
     story.reconcile()
     story.check()
 
@@ -350,6 +424,6 @@ def test_new_locations_are_due_when_their_permits_are_likely_to_be_free(
     events.installed(story.app, {"companyId": "c"}, story.now())
     known = Snapshot(limit=100, free=2, interval_ms=10_000, day_limit=None, day_remaining=None, day_used=0)
     monkeypatch.setattr(vendor_list.quota, "snapshot", lambda *_: known)
-    pace = vendor_list.Pace(row("c"))
+    pace = vendor_list._Pace(vendor_list.Reading.of(row("c")))
     first, *later = [pace.next_due() for _ in range(5)]
     assert [(due - first).total_seconds() for due in later] == pytest.approx([0.0, 0.09, 0.18, 0.27])

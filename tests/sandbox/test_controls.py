@@ -10,7 +10,7 @@ import pytest
 
 from integrations.sandbox.events.signing import public_key_pem
 from tests.sandbox.conftest import Start
-from tests.sandbox.journey import DEFAULTS, Journey
+from tests.sandbox.journey import DEFAULTS, Journey, Receiver
 
 
 def test_state_says_what_is_there_and_what_was_asked(journey: Journey) -> None:
@@ -52,6 +52,7 @@ def test_changes_change_the_data(journey: Journey) -> None:
         ("/sandbox/locations", {"contacts": -1}, 400),
         ("/sandbox/locations/none/pause", {}, 404),
         ("/sandbox/locations/none/uninstall", {}, 404),
+        ("/sandbox/locations/none/transfer", {"company": "none"}, 404),
         ("/sandbox/companies/none/uninstall", {}, 404),
     ],
 )
@@ -74,6 +75,33 @@ def test_changes_of_an_unknown_kind_are_refused(journey: Journey) -> None:
 def test_uninstalling_what_is_not_installed_says_so(journey: Journey) -> None:
     answer = journey.http.post(f"/sandbox/companies/{journey.company}/uninstall")
     assert answer.json() == {"success": False}
+
+
+def test_a_location_moves_to_another_agency_without_any_event(start: Start, inbox: Receiver) -> None:
+    journey = start(companies=2, webhook_url=inbox.url)
+    old, new = journey.state()["companies"]
+    location = next(key for key, one in journey.state()["locations"].items() if one["company"] == old)
+    journey.company = new
+    other = journey.install_company(all_locations="on", future_locations="on")["access_token"]
+    journey.company = old
+    token = journey.install_company()["access_token"]
+    own = journey.mint(token, location).json()["access_token"]
+    assert journey.contacts(own, location).status_code == 200
+    announced = len(inbox.wait_for(2 + len(journey.state()["locations"])))
+
+    moved = journey.http.post(f"/sandbox/locations/{location}/transfer", json={"company": new})
+    assert moved.json() == {"id": location, "company": new, "installed": True}
+    assert journey.contacts(own, location).status_code == 401, "the old agency's installation has ended"
+    assert journey.mint(token, location).status_code == 403
+    assert location not in [one["_id"] for one in journey.installed(token, isInstalled="true").json()["locations"]]
+    journey.company = new
+    assert location in [one["_id"] for one in journey.installed(other, isInstalled="true").json()["locations"]]
+    again = journey.mint(other, location)
+    assert (again.status_code, again.json()["companyId"]) == (201, new)
+    assert journey.state()["locations"][location]["contacts"] == 4, "it keeps its data"
+    assert len(inbox.posts) == announced
+    unknown = journey.http.post(f"/sandbox/locations/{location}/transfer", json={"company": "none"})
+    assert unknown.status_code == 404
 
 
 def test_the_overview_lists_the_locations_and_the_settings(journey: Journey) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 
 from integrations.core import clock
 from integrations.core.tenant import UserType
-from integrations.sync import pace, plans, records, runs
+from integrations.sync import pace, plans, records, runs, tasks
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App, Installation
 from tests.sync.conftest import LOCATION, alive, run_once, start
@@ -177,6 +178,49 @@ def test_a_reinstall_in_the_middle_of_forgetting_starts_from_nothing(
     assert not plans.forget(plan.app_id, LOCATION)
     plans.make(plan.app_id, LOCATION)
     assert Run.objects.latest("pk").kind == "full"
+
+
+def test_plans_follow_their_installation(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its row is due until nothing is left to do, so neither a lost message nor a killed worker stops it."""
+    rows, now = Installation.objects.filter(pk=installation.pk), clock.now()
+    rows.sync_at(now)
+    assert tasks.take_due(5, now) == [installation.pk]
+    assert tasks.take_due(5, now) == [], "one message at a time"
+    plans.follow(installation.pk)
+    assert (Plan.objects.count(), rows.get().sync_due_at) == (1, None)
+    plans.follow(installation.pk)
+    assert Plan.objects.count() == 1, "a second message finds nothing to do"
+
+    uninstall()
+    rows.sync_at(now)
+    monkeypatch.setattr(plans, "PURGE_SECONDS", 0.0)
+    plans.follow(installation.pk)
+    assert tasks.take_due(5, clock.now()) == [installation.pk], "records are left to delete"
+    monkeypatch.undo()
+    plans.follow(installation.pk)
+    assert (Plan.objects.count(), rows.get().sync_due_at) == (0, None)
+
+
+def test_an_installation_that_begins_again_while_its_plans_are_deleted_gets_new_ones(
+    plan: Plan, installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = Installation.objects.filter(pk=installation.pk)
+    uninstall()
+    rows.sync_at(clock.now())
+    forget = plans.forget
+
+    def begins_again(*arguments: Any) -> bool:
+        done = forget(*arguments)
+        install()
+        rows.sync_at(clock.now())
+        return done
+
+    monkeypatch.setattr(plans, "forget", begins_again)
+    plans.follow(installation.pk)
+    assert tasks.take_due(5, clock.now()) == [installation.pk]
+    plans.follow(installation.pk)
+    assert rows.get().sync_due_at is None
+    assert Plan.objects.get().pk != plan.pk
 
 
 def test_lost_messages_are_made_up_for(plan: Plan, installation: Installation) -> None:

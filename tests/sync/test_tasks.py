@@ -33,20 +33,20 @@ def at(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
 
 
 def test_they_are_registered_under_the_names_others_use() -> None:
-    assert {"sync.plan", "sync.forget", "sync.advance", "sync.sweep"} <= set(current_app.tasks)
+    assert {"sync.follow", "sync.advance", "sync.sweep"} <= set(current_app.tasks)
     assert "sync.sweep" in {entry["task"] for entry in current_app.conf.beat_schedule.values()}
 
 
-def test_an_install_becomes_runs(
-    installation: Installation, sent: Sent, django_capture_on_commit_callbacks: Any
-) -> None:
-    tasks.plan(app_id=installation.app_id, location_id=LOCATION, something_new=1)
+def test_an_install_becomes_runs(installation: Installation) -> None:
+    Installation.objects.sync_at(clock.now())
+    tasks.follow(installation_id=installation.pk, something_new=1)
     assert runs.take_due(100, clock.now()) == [Run.objects.get().pk]
 
 
-def test_an_uninstall_becomes_nothing(plan: Plan) -> None:
+def test_an_uninstall_becomes_nothing(plan: Plan, installation: Installation) -> None:
     Installation.objects.update(status=Installation.Status.UNINSTALLED)
-    tasks.forget(app_id=plan.app_id, location_id=LOCATION, something_new=1)
+    Installation.objects.sync_at(clock.now())
+    tasks.follow(installation_id=installation.pk, something_new=1)
     assert not Plan.objects.exists()
 
 

@@ -6,6 +6,7 @@ All bodies are JSON. `GET /sandbox/state` and `GET /sandbox/deliveries` read. Th
 - `POST /sandbox/clock` `{"advance_seconds": 3600}`: token expiry, refresh grace and quota windows follow;
 - `POST /sandbox/app` `{"webhook_url": …, "redirect_uris": […]}`: the app's settings in the developer portal;
 - `POST /sandbox/locations` `{"company": ID?, "name": …?, "contacts": 10?}`: a new location;
+- `POST /sandbox/locations/{id}/transfer` `{"company": ID}`: to another agency, without any event;
 - `POST /sandbox/locations/{id}/pause|resume|uninstall`, `POST /sandbox/companies/{id}/uninstall`;
 - `POST /sandbox/changes` `{"location": ID, "kind": "create|update|delete", "resource": "contacts", "count": 10}`;
 - `POST /sandbox/tokens` `{"kind": "private|key", "account": ID, "scopes": […]?}`: a token as the settings of a company
@@ -23,7 +24,7 @@ from aiohttp import web
 from integrations.sandbox.context import PLATFORM, Platform
 from integrations.sandbox.controls import state_report
 from integrations.sandbox.data import new_location
-from integrations.sandbox.data.world import Location
+from integrations.sandbox.data.world import Company, Location
 from integrations.sandbox.endpoints import lifecycle
 from integrations.sandbox.oauth.account_tokens import TokenKind
 from integrations.sandbox.resources import random_changes
@@ -95,11 +96,8 @@ async def create_location(request: web.Request) -> web.Response:
     """Create a location in a company."""
     platform = request.app[PLATFORM]
     given = await _object(request)
-    company_id = str(given.get("company") or next(iter(platform.world.companies), ""))
-    company = platform.world.companies.get(company_id)
+    company = _company(platform, str(given.get("company") or next(iter(platform.world.companies), "")))
     contacts = given.get("contacts", 0)
-    if company is None:
-        raise _refused(f"no company {company_id}", 404)
     if not isinstance(contacts, int) or contacts < 0:
         raise _refused("contacts must be a whole number")
     location = new_location.location(platform.world, company, str(given.get("name") or "New location"), contacts)
@@ -117,6 +115,15 @@ async def resume(request: web.Request) -> web.Response:
     return _activity(request, active=True)
 
 
+async def transfer(request: web.Request) -> web.Response:
+    """Move a location to another company."""
+    platform = request.app[PLATFORM]
+    location = _location(platform, request.match_info["id"])
+    company = _company(platform, str((await _object(request)).get("company", "")))
+    installed = lifecycle.transfer(platform, location, company)
+    return web.json_response({"id": location.id, "company": company.id, "installed": installed})
+
+
 async def uninstall_location(request: web.Request) -> web.Response:
     """Uninstall the app from a location."""
     location = _location(request.app[PLATFORM], request.match_info["id"])
@@ -126,10 +133,8 @@ async def uninstall_location(request: web.Request) -> web.Response:
 async def uninstall_company(request: web.Request) -> web.Response:
     """Uninstall the app from a company and its locations."""
     platform = request.app[PLATFORM]
-    company_id = request.match_info["id"]
-    if company_id not in platform.world.companies:
-        raise _refused(f"no company {company_id}", 404)
-    return web.json_response({"success": lifecycle.uninstall_company(platform, company_id)})
+    company = _company(platform, request.match_info["id"])
+    return web.json_response({"success": lifecycle.uninstall_company(platform, company.id)})
 
 
 async def change(request: web.Request) -> web.Response:
@@ -186,6 +191,13 @@ def _location(platform: Platform, location_id: str) -> Location:
     return location
 
 
+def _company(platform: Platform, company_id: str) -> Company:
+    company = platform.world.companies.get(company_id)
+    if company is None:
+        raise _refused(f"no company {company_id}", 404)
+    return company
+
+
 async def _json(request: web.Request) -> Any:
     try:
         return await request.json()
@@ -217,6 +229,7 @@ ROUTES = (
     web.post("/sandbox/locations", create_location),
     web.post("/sandbox/locations/{id}/pause", pause),
     web.post("/sandbox/locations/{id}/resume", resume),
+    web.post("/sandbox/locations/{id}/transfer", transfer),
     web.post("/sandbox/locations/{id}/uninstall", uninstall_location),
     web.post("/sandbox/companies/{id}/uninstall", uninstall_company),
     web.post("/sandbox/changes", change),

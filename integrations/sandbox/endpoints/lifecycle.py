@@ -1,4 +1,4 @@
-"""Installs, uninstalls and new locations, each with the webhooks that the vendor sends for it.
+"""Installs, uninstalls, new and moved locations, each with the webhooks that the vendor sends for it.
 
 An install is complete, and its webhooks are queued, when the user presses Install. So a webhook may reach the app
 before the browser brings the code.
@@ -7,10 +7,11 @@ before the browser brings the code.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from integrations.sandbox.context import Platform
-from integrations.sandbox.data.world import Location
+from integrations.sandbox.data.world import Company, Location
 from integrations.sandbox.events import envelopes
 from integrations.sandbox.events.deliveries import Delivery
 from integrations.sandbox.oauth.installs import Install
@@ -43,6 +44,28 @@ def add_location(platform: Platform, location: Location) -> bool:
     platform.installs.add_locations(agency, [location.id])
     platform.installs.locations[location.id].installed_at = platform.clock.milliseconds()
     _send(platform, location.id, envelopes.future_location_install(location.id))
+    return True
+
+
+def transfer(platform: Platform, location: Location, company: Company) -> bool:
+    """Move a location to another agency. True if the app is installed there because of that agency's choice.
+
+    No event announces it (FACTS 17). What becomes of an installation is not stated; here the old agency's ends.
+    """
+    former = platform.world.companies[location.company_id]
+    if former is company:
+        return location.id in platform.installs.locations
+    platform.installs.remove_location(location.id)
+    del former.locations[location.id]
+    company.locations[location.id] = location
+    location.company_id = company.id
+    for user in location.users.values():
+        former.users.pop(user.id, None)
+        location.users[user.id] = company.users[user.id] = replace(user, company_id=company.id)
+    agency = platform.installs.companies.get(company.id)
+    if agency is None or not agency.future:
+        return False
+    platform.installs.add_locations(agency, [location.id])
     return True
 
 
