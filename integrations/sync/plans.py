@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock
+from integrations.core.errors import RefreshInProgress, ServerFault, TooManyRequests, Unreachable
 from integrations.core.runs.querysets import Fields, PlanQuerySet, error_columns
 from integrations.core.tenant import Tenant, UserType
 from integrations.sync import records
@@ -27,6 +28,8 @@ from integrations.tokens.models import Credential
 BATCH = 100  # plans started by one look of the dispatcher, and locations found by one sweep
 PURGE_ROWS = 5_000  # records deleted by one transaction of `forget`
 PURGE_SECONDS = 10.0
+GOES_ON = timedelta(hours=12)  # from the begin of a run: later its first pages are too old
+TEMPORARY = frozenset({Unreachable.code, ServerFault.code, TooManyRequests.code, RefreshInProgress.code})
 FOLLOWING = timedelta(seconds=60)  # an installation that is followed is not sent again before this
 
 
@@ -95,9 +98,18 @@ def request_runs(plans: QuerySet[Plan], now: datetime, *, full: bool, repair: bo
 
 
 def start_due(now: datetime) -> int:
-    """Start a run for every due plan that has none; how many. Safe to call from many processes at once."""
+    """Start a run for every due plan that has none; how many. Safe to call from many processes at once.
+
+    A run that failed because the vendor was away for long goes on at its checkpoint.
+    """
     enabled = Plan.objects.filter(enabled=True)
-    return len(enabled.start_due(now, limit=BATCH, columns=lambda plan: {"kind": _kind(plan, now)}))
+    runs = enabled.start_due(
+        now,
+        limit=BATCH,
+        columns=lambda plan: {"kind": _kind(plan, now)},
+        goes_on=lambda plan, run: _goes_on(plan, run, now),
+    )
+    return len(runs)
 
 
 def forget(app_id: int, location_id: str) -> bool:
@@ -174,6 +186,18 @@ def allowed(app: App, location_id: str) -> list[str]:
 def follow_scopes(change: InstallationChange) -> None:
     """Lifecycle hook: make the plans that a location's new scopes allow, and let those rest that they do not."""
     Installation.objects.filter(pk=change.installation.pk).sync_at(clock.now())
+
+
+def _goes_on(plan: Plan, failed: Run, now: datetime) -> bool:
+    """Whether the checkpoint of the plan's latest run is still valid: what it stands for is what the plan wants now.
+
+    A plan's cursor changes only when a run completes, so the request is the same. An error that is no matter of time
+    may come from the checkpoint itself.
+    """
+    if not failed.checkpoint or failed.error_code not in TEMPORARY or failed.started_at < now - GOES_ON:
+        return False
+    asked_since = plan.repair_asked_at is not None and plan.repair_asked_at > failed.started_at
+    return failed.kind == _kind(plan, now) and not asked_since
 
 
 def _kind(plan: Plan, now: datetime) -> str:

@@ -219,6 +219,33 @@ def test_a_failed_run_is_followed_by_one_that_sees_everything(plan: Plan) -> Non
     assert (run.kind, run.seen, len(alive())) == ("full", 250, 250)
 
 
+def test_a_run_that_failed_by_an_outage_goes_on_at_its_checkpoint(plan: Plan) -> None:
+    listing = raising(of(350), {number: ServerFault("502") for number in range(3, 3 + MOST_ATTEMPTS)})
+    failed = to_the_end(run_once(plan, listing), listing)
+    assert (failed.status, failed.pages) == (Status.FAILED, 2)
+    again = run_once(plan, listing)
+    assert (again.pk, again.status, again.started_at) == (failed.pk, Status.COMPLETE, failed.started_at)
+    assert (again.pages, again.seen, again.error_code, len(alive())) == (4, 350, "", 350)
+    assert len(listing.requests) == 2 + MOST_ATTEMPTS + 2, "no page is read twice"
+    plan.refresh_from_db()
+    assert plan.cursor_at == failed.started_at
+
+
+@pytest.mark.parametrize("change", ["old", "repair", "other error", "no page"])
+def test_a_checkpoint_that_is_not_valid_any_more_is_left(plan: Plan, change: str) -> None:
+    first = 1 if change == "no page" else 3
+    listing = raising(of(350), {number: ServerFault("502") for number in range(first, first + MOST_ATTEMPTS)})
+    failed = to_the_end(run_once(plan, listing), listing)
+    if change == "old":
+        Run.objects.update(started_at=clock.now() - plans.GOES_ON - timedelta(seconds=1))
+    elif change == "other error":
+        Run.objects.update(error_code="request_rejected")
+    asked_at = {"repair_asked_at": clock.now()} if change == "repair" else {}
+    again = run_once(plan, listing, **asked_at)
+    assert (again.pk > failed.pk, again.status, again.pages) == (True, Status.COMPLETE, 4)
+    assert Run.objects.get(pk=failed.pk).status == Status.FAILED
+
+
 def test_an_uninstall_under_the_run_cancels_it(plan: Plan) -> None:
     run = run_once(plan, raising(of(250), {2: InstallGone("uninstalled")}))
     plan.refresh_from_db()

@@ -224,11 +224,17 @@ class PlanQuerySet(models.QuerySet[P]):
         return self.filter(~Exists(self._runs().running().filter(**{self._field: OuterRef("pk")})))
 
     def start_due(
-        self, now: datetime, *, limit: int, columns: Callable[[P], Fields] = lambda plan: {}
+        self,
+        now: datetime,
+        *,
+        limit: int,
+        columns: Callable[[P], Fields] = lambda plan: {},
+        goes_on: Callable[[P, Any], bool] | None = None,
     ) -> list[AbstractRun]:
         """Start a run for every due plan that has none. Safe to call from many processes at once.
 
-        `columns` gives the room's own columns of a plan's new run.
+        `columns` gives the room's own columns of a plan's new run. If a plan's latest run failed and `goes_on` says so,
+        that one goes on at its checkpoint instead.
         """
         due = self.without_run().filter(due_at__lte=now).order_by("due_at")
         with transaction.atomic():
@@ -237,7 +243,9 @@ class PlanQuerySet(models.QuerySet[P]):
             running = self._runs().running().filter(**{f"{self._field}__in": plans})
             busy = set(running.values_list(f"{self._field}_id", flat=True))
             free = [plan for plan in plans if plan.pk not in busy]
-            runs = self._runs().bulk_create([self._new_run(plan, now, columns(plan)) for plan in free])
+            resumed = self._resume_failed(free, now, goes_on) if goes_on and free else {}
+            new = [self._new_run(plan, now, columns(plan)) for plan in free if plan.pk not in resumed]
+            runs = [*resumed.values(), *self._runs().bulk_create(new)]
             self.model._default_manager.filter(pk__in=[plan.pk for plan in free]).update(due_at=None)  # noqa: SLF001
         return runs
 
@@ -250,6 +258,17 @@ class PlanQuerySet(models.QuerySet[P]):
         newest = self._runs().filter(**{self._field: OuterRef("pk")}).order_by("-pk").values("pk")[:1]
         ids = self.order_by().values_list(Subquery(newest))
         return {run.plan_key: run for run in self._runs().filter(pk__in=ids)}
+
+    def _resume_failed(
+        self, plans: Collection[P], now: datetime, goes_on: Callable[[P, Any], bool]
+    ) -> dict[int, AbstractRun]:
+        """Let the failed latest runs of these plans go on for which `goes_on` says so; by plan."""
+        latest = self.filter(pk__in=[plan.pk for plan in plans]).latest_runs()
+        failed = {pk: run for pk, run in latest.items() if run.status == "failed"}
+        chosen = {plan.pk: failed[plan.pk] for plan in plans if plan.pk in failed and goes_on(plan, failed[plan.pk])}
+        for run in chosen.values():
+            self._runs().resume(run, now)
+        return chosen
 
     @property
     def _run_model(self) -> type[AbstractRun]:
