@@ -59,14 +59,13 @@ def test_plans_follow_the_grant(lacking: Installation) -> None:
     assert plans.strays() == ([], []), "what may sync nothing is not looked at again and again"
 
 
-def test_changed_scopes_make_plans(lacking: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[Any] = []
-    monkeypatch.setattr(plans, "enqueue", lambda task, **kwargs: sent.append((task, kwargs)))
+def test_changed_scopes_make_plans(lacking: Installation) -> None:
+    Installation.objects.update(sync_due_at=None)
     assert plans.follow_scopes in lifecycle_hooks.HOOKS["scopes_changed"].values()
     history.add(lacking.change(InstallationChange.What.SCOPES, clock.now()))
     for pk in lifecycle_hooks.take_due(10, clock.now()):
         lifecycle_hooks.deliver(pk)
-    assert sent == [("sync.plan", {"app_id": lacking.app_id, "location_id": LOCATION})]
+    assert Installation.objects.get(resource_id=LOCATION).sync_due_at is not None
 
 
 def test_a_job_runs_only_where_its_scopes_are_granted(lacking: Installation, monkeypatch: pytest.MonkeyPatch) -> None:

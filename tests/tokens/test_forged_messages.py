@@ -66,7 +66,7 @@ def test_an_operators_order_is_in_the_row_and_is_done_once(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("forged", [{"task": "sync.forget"}, {"kwargs": {"number": 2}}], ids=str)
+@pytest.mark.parametrize("forged", [{"task": "sync.follow"}, {"kwargs": {"number": 2}}], ids=str)
 def test_a_message_that_the_parked_row_does_not_describe_starts_nothing(forged: dict[str, Any]) -> None:
     queue.enqueue("tests.spend", app="a" * 24, resource="loc", lane=Lane.BULK, number=1)
     Parked.objects.update(state="handed", turn=1)
