@@ -49,7 +49,8 @@ def test_without_an_app_the_operator_learns_what_to_do(client: Client, settings:
 
 
 def test_the_install_page_lists_what_the_app_asks_for(app: App) -> None:
-    page = render_to_string("installs/install.html", {"app": app, "install_url": "/install/?go=1&x=<b>"})
+    hosts = [SimpleNamespace(url="/install/?go=1&x=<b>", name="the marketplace")]
+    page = render_to_string("installs/install.html", {"app": app, "hosts": hosts})
     assert "contacts" in page
     assert "/install/?go=1&amp;x=&lt;b&gt;" in page
 

@@ -138,8 +138,8 @@ def users(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_diff_tells_which_of_our_code_calls_what_changes(users: Path) -> None:
     found = json.loads(run("diff", str(users), "--json"))
-    (use,) = found["used"]["users.get-user-by-location"]
-    assert "users" in use["who"].lower()
+    uses = found["used"]["users.get-user-by-location"]
+    use = next(use for use in uses if "users" in use["who"].lower())
     assert use["place"].startswith("integrations/sync/resources/lists.py:")
     assert f"    used by {use['who']} ({use['place']})" in run("diff", str(users)).splitlines()
 

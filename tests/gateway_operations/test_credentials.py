@@ -73,8 +73,9 @@ def test_a_scope_that_is_missing(app: App, scripted: Scripted, level: str, kind:
 @KINDS
 def test_a_parameter_that_cannot_be(app: App, scripted: Scripted, level: str, kind: str) -> None:
     credential(app, level, kind=kind)
-    with pytest.raises(BadRequest, match="no parameter 'surprise'"):
-        client.call(own(level, kind), app=app, params={"surprise": 1}, **tenant(level))  # type: ignore[arg-type]
+    params = dict(PARAMS.get(own(level, kind)) or {}) | {"surprise": b"no text"}
+    with pytest.raises(BadRequest, match="surprise"):
+        client.call(own(level, kind), app=app, params=params, **tenant(level))  # type: ignore[arg-type]
     assert untouched(app, scripted, level)
 
 

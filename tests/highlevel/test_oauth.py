@@ -80,7 +80,8 @@ def sent_form(httpserver: HTTPServer) -> dict[str, str]:
     return dict(pairs)
 
 
-def test_the_install_link_has_every_parameter_and_no_plus(client):
+def test_the_install_link_has_every_parameter_and_no_plus(client, settings):
+    settings.HIGHLEVEL_ALLOWED_HOSTS = [*settings.HIGHLEVEL_ALLOWED_HOSTS, "marketplace.gohighlevel.com"]
     url = oauth.authorize_url(
         client("v2"),
         marketplace_url="https://marketplace.gohighlevel.com/",
