@@ -24,6 +24,7 @@ from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm
 from integrations.console.installation_details import InstallationDetails, MissingScopes
 from integrations.core import audit, clock
 from integrations.core.admin import AuditedAdmin, ReadOnlyAdmin, after_dialog, operator
+from integrations.core.filters import ColumnValueLinksFilter
 from integrations.core.tenant import UserType
 from integrations.installs import brake, uninstall
 from integrations.installs.claim import claim
@@ -84,7 +85,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         ("claimed_at", admin.EmptyFieldListFilter),
         ("braked_at", admin.EmptyFieldListFilter),
         MissingScopes,
-        "version_id",
+        ("version_id", ColumnValueLinksFilter),
         "app",
     )
     list_select_related = ("app", "company", "location")

@@ -221,6 +221,7 @@ def _locked(target: InstallTarget) -> Installation | None:
 
 def _create(target: InstallTarget, notice: InstallNotice) -> Installation:
     now = clock.now()
+    row: Installation
     row, _ = Installation.objects.select_for_update(of=("self",), no_key=True).get_or_create(
         app=target.app,
         user_type=target.tenant.user_type,
@@ -319,19 +320,10 @@ def _company(company_id: str, name: str) -> Company:
 
 
 def _location(location_id: str, company: Company | None, name: str, at: datetime | None) -> Location:
-    row, made = (
-        Location.objects.select_related("company")
-        .select_for_update(of=("self",), no_key=True)
-        .get_or_create(
-            id=location_id,
-            defaults={
-                "name": name[:_LONGEST_NAME],
-                "company": company,
-                "stated_at": at if company is not None else None,
-                "created_at": clock.now(),
-            },
-        )
-    )
+    stated_at = at if company is not None else None
+    fresh = {"name": name[:_LONGEST_NAME], "company": company, "stated_at": stated_at, "created_at": clock.now()}
+    locked = Location.objects.select_related("company").select_for_update(of=("self",), no_key=True)
+    row, made = locked.get_or_create(id=location_id, defaults=fresh)
     if not made:
         set_name(row, name)
         _set_company(row, company, at)

@@ -27,7 +27,8 @@ from integrations.installs.register import Doubt, InstallNotice, Origin, Status
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import history
-from integrations.tenants.models import App, Installation, InstallationQuerySet
+from integrations.tenants.installation_queryset import InstallationQuerySet
+from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 
 _AHEAD = 0.9  # of the time between two permits: a few tasks wait for theirs, so that none is left unused
@@ -168,6 +169,7 @@ def find_other_agency(row: Installation) -> Installation | None:
     Raises the vendor's temporary errors and QuotaExhausted. A list that cannot be read says nothing.
     """
     others = _companies(row.app).exclude(resource_id=row.company_id or "").order_by("-pk")
+    company: Installation
     for company in others[:_OTHERS]:
         with suppress(*UNREADABLE):
             if one(company, row.resource_id) is not None:

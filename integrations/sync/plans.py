@@ -21,7 +21,8 @@ from integrations.sync import records
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.installation_change import InstallationChange
-from integrations.tenants.models import App, Installation, InstallationQuerySet
+from integrations.tenants.installation_queryset import InstallationQuerySet
+from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps
 from integrations.tokens.models import Credential
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -20,7 +19,6 @@ from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
 from integrations.core import clock, dispatch
 from integrations.core.errors import (
     BadRequest,
-    InstallPending,
     IntegrationError,
     PayloadAnomalous,
     RequestRejected,
@@ -33,16 +31,14 @@ from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway.client import Page
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
-from integrations.sync import counting, deletions, first_sync, listing, missing, pace, plans, records
+from integrations.sync import counting, deletions, first_sync, listing, listing_request, missing, pace, plans, records
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES, ListingRequest, Resource, Single
 from integrations.tenants.credential_kinds import API_1
-from integrations.tenants.models import Location
 
 SLICE = 10.0  # seconds of one turn: long enough that the queue costs nothing, short enough to share the workers
 DEADLINE_SECONDS = 10.0  # seconds for one answer; two of them and a token refresh stay below the lease's term
-COMPANY_UNKNOWN = 300.0  # seconds until the reconciler is likely to have learned it
 _REFUSED = (400, 422)  # what the vendor answers to a filter it does not know
 _REFUSED_AGAIN = 3  # refusals in a row of one page until the run fails
 _ENDS_AGAIN = 2  # times that a page which ends the listing too early is asked for again
@@ -186,7 +182,7 @@ class SyncTurn(turn.Turn[Run]):
         asked_at, run = clock.now(), self.run
         cursor = run.checkpoint.get("next")
         try:
-            got = self._fetch(resource, _request(run, resource), cursor)
+            got = self._fetch(resource, listing_request.of(run, resource), cursor)
         except RequestRejected as error:
             if run.reads_everything or cursor or not run.attempts or error.vendor.status not in _REFUSED:
                 raise
@@ -326,25 +322,6 @@ class SyncTurn(turn.Turn[Run]):
         self.renew(**fields)
         for name, value in fields.items():
             setattr(self.run, name, value)
-
-
-def _request(run: Run, resource: Resource) -> ListingRequest:
-    """The request, which is the same for every page of a run: the plan's cursor changes only when the run completes."""
-    cursor_at = run.plan.cursor_at if run.kind == Run.Kind.INCREMENTAL else None
-    request = resource.request(run.plan.location_id, pace.since(cursor_at) if cursor_at else None)
-    if not resource.needs_company:
-        return request
-    return replace(request, params={**(request.params or {}), "companyId": _company_of(run.plan)})
-
-
-def _company_of(plan: Plan) -> str:
-    """The company of the plan's location. Raises InstallPending until the vendor has named it."""
-    found = Location.objects.filter(pk=plan.location_id).values_list("company_id", flat=True).first()
-    if found is None:
-        raise InstallPending(
-            f"the company of location {plan.location_id} is not known yet", retry_after=COMPANY_UNKNOWN
-        )
-    return str(found)
 
 
 def _least(known: int | None, given: int | None) -> int | None:

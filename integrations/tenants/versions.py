@@ -9,7 +9,8 @@ from django.db.models import Count, Q
 
 from integrations.core import clock
 from integrations.tenants.app_version import AppVersion
-from integrations.tenants.models import App, Installation, InstallationQuerySet
+from integrations.tenants.installation_queryset import InstallationQuerySet
+from integrations.tenants.models import App, Installation
 
 _ENTERED_EVERY = timedelta(hours=1)  # an install of thousands of locations writes the version's row once
 

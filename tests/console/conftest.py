@@ -18,8 +18,9 @@ from integrations.sandbox.pages.sso import encrypted
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Company, Installation, Location
+from integrations.tokens import seals
 from integrations.tokens.models import Credential
-from integrations.vault.seal import Binding, seal
+from integrations.vault.seal import seal
 
 COMPANY, LOCATION, OTHER = "cmp1", "loc1", "loc2"
 CANARY = "access-token-canary-4f1d"
@@ -117,7 +118,7 @@ def connect(app: App, location_id: str, **fields: Any) -> Credential:
         "created_at": now,
     }
     row = Credential(app=app, user_type=UserType.LOCATION, resource_id=location_id, **(values | fields))
-    row.access_sealed = seal(Secret(CANARY), Binding(row.owner, "access_token", row.generation))
+    row.access_sealed = seal(Secret(CANARY), seals.binding(row, seals.ACCESS, row.generation))
     row.save()
     return row
 

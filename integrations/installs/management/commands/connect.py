@@ -11,8 +11,9 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.installs.entered import advice, arguments, connection
 from integrations.installs.entered.connection import Connection
@@ -22,7 +23,7 @@ KINDS = {"private": CredentialKind.PRIVATE, "api1": CredentialKind.KEY}
 LONGEST_INPUT = 10_000  # characters; more is not a token
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """`manage.py connect`."""
 
     help = (

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.installs.entered import arguments, connection
 from integrations.tenants.credential_kinds import CredentialKind
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """`manage.py disconnect`."""
 
     help = (

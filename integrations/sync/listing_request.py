@@ -1,0 +1,32 @@
+"""The request that lists a run's resource, with the company of its location where the vendor wants that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from integrations.core.errors import InstallPending
+from integrations.sync import pace
+from integrations.sync.models import Plan, Run
+from integrations.sync.resources import ListingRequest, Resource
+from integrations.tenants.models import Location
+
+COMPANY_UNKNOWN = 300.0  # seconds until the reconciler is likely to have learned it
+
+
+def of(run: Run, resource: Resource) -> ListingRequest:
+    """The request, which is the same for every page of a run: the plan's cursor changes only when the run completes."""
+    cursor_at = run.plan.cursor_at if run.kind == Run.Kind.INCREMENTAL else None
+    request = resource.request(run.plan.location_id, pace.since(cursor_at) if cursor_at else None)
+    if not resource.needs_company:
+        return request
+    return replace(request, params={**(request.params or {}), "companyId": _company_of(run.plan)})
+
+
+def _company_of(plan: Plan) -> str:
+    """The company of the plan's location. Raises InstallPending until the vendor has named it."""
+    found = Location.objects.filter(pk=plan.location_id).values_list("company_id", flat=True).first()
+    if found is None:
+        raise InstallPending(
+            f"the company of location {plan.location_id} is not known yet", retry_after=COMPANY_UNKNOWN
+        )
+    return str(found)
