@@ -3,12 +3,13 @@ worker, ends, and the vendor refuses nothing."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from celery import current_app
 from django.db.models import Sum
 
 from integrations.core import clock
@@ -17,7 +18,7 @@ from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App
 from tests.jobs.conftest import _seeds
 from tests.plugin.vendor import Vendor, run_vendor
-from tests.support.processes import celery
+from tests.support.processes import ROOT, celery, environment
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -48,14 +49,27 @@ def processes(directory: Path) -> Iterator[Path]:
                 process.wait()
 
 
-def attack() -> None:
-    """What somebody sends to the workers who can write to the broker: none of it has an effect."""
-    control = current_app.control
-    for queue in ("api", "urgent"):
-        control.cancel_consumer(queue)
-    control.pool_shrink(4)
-    control.rate_limit("jobs.advance", "1/h")
-    control.broadcast("shutdown")
+ATTACK = """
+for queue in ("api", "urgent"):
+    control.cancel_consumer(queue)
+control.pool_shrink(4)
+control.rate_limit("jobs.advance", "1/h")
+control.broadcast("shutdown")
+"""
+
+
+def send(code: str) -> str:
+    """Use the control channel as a process of the worker's own deployment, whose broker keys carry its database."""
+    setup = "import django; django.setup(); from hlapp.celery import app; control = app.control"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{setup}\n{code}"],
+        env=environment(),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
 
 
 def test_a_job_beyond_the_quota_ends_without_a_refusal(tmp_path: Path, app: App, location: str, vendor: Vendor) -> None:
@@ -65,10 +79,10 @@ def test_a_job_beyond_the_quota_ends_without_a_refusal(tmp_path: Path, app: App,
     )
     with processes(tmp_path) as log:
         wait_until(Run.objects.exists, TIMEOUT)
-        attack()
+        send(ATTACK)  # what somebody sends who can write to the broker: none of it has an effect
         run = ended(log)
         spent = used()
-        assert current_app.control.ping(timeout=5.0), "the worker lives, and answers questions"
+        assert send("print(len(control.ping(timeout=5.0)))") == "1", "the worker lives, and answers questions"
     assert (run.status, run.error, run.done) == ("complete", "", CONTACTS)
     assert run.counts == {"tagged": CONTACTS}, "nobody was left out, and nobody twice"
     assert run.turns > 1, "it waited for permits"
