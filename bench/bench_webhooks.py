@@ -44,7 +44,7 @@ HANDLED = 1_000
 VENDOR = Ed25519PrivateKey.generate()
 PEM = VENDOR.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 BARE_ACCEPT, BARE_HANDLE = "bare: verify + one INSERT, no Django", "bare: upsert + mark, a transaction per event"
-_GUNICORN = "--workers 1 --worker-class gthread --threads 8 --no-control-socket --keep-alive 30 --log-level error"
+_GUNICORN = "--workers 1 --keep-alive 30 --log-level error"
 _RECORD = """
 CREATE TABLE bench_record (app int, location text, resource text, record_id text, payload jsonb, version_at timestamptz,
                            PRIMARY KEY (app, location, resource, record_id))
@@ -100,7 +100,7 @@ def database_url() -> str:
 
 
 @contextmanager
-def served(application: str, path: str, ready: str) -> Iterator[Endpoint]:
+def served(application: str, path: str, ready: str, *options: str) -> Iterator[Endpoint]:
     """Run gunicorn with the application until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -112,7 +112,16 @@ def served(application: str, path: str, ready: str) -> Iterator[Endpoint]:
         "BARE_DATABASE": database_url(),
         "BARE_KEY": PEM,
     }
-    command = [sys.executable, "-m", "gunicorn", application, "--bind", f"127.0.0.1:{port}", *_GUNICORN.split()]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        application,
+        "--bind",
+        f"127.0.0.1:{port}",
+        *_GUNICORN.split(),
+        *options,
+    ]
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
         endpoint = Endpoint(port, path)
@@ -245,7 +254,7 @@ def main() -> None:
     with psycopg.connect(database_url(), autocommit=True) as bare:
         bare.execute(bare_webhooks.TABLE)
     with (
-        served("bench.bare_webhooks:application", "/", "/") as bare_endpoint,
+        served("bench.bare_webhooks:application", "/", "/", "--worker-class", "gthread") as bare_endpoint,
         served("hlapp.wsgi", "/webhooks/", "/webhooks/") as ours,
     ):
         show("Webhooks accepted (gunicorn, 8 threads)", accept(bare_endpoint, ours), BARE_ACCEPT)

@@ -223,7 +223,7 @@ def deployed(directory: Path) -> Iterator[Deployment]:
 
     call_command("migrate", verbosity=0, interactive=False)
     supervisor = Supervisor(directory / "logs", dict(os.environ))
-    web = f"--bind 127.0.0.1:{PORT} --workers 2 --worker-class gthread --threads 8 --no-control-socket"
+    web = f"--bind 127.0.0.1:{PORT} --workers 2"
     supervisor.run("web", "-m", "gunicorn", "hlapp.wsgi", *web.split(), "--log-level", "warning")
     for name in ("worker-killed", "worker-frozen"):
         worker = f"worker -P threads -c 8 -Q urgent,api -n {name}@%h --without-gossip --without-mingle -l ERROR"

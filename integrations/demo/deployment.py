@@ -109,7 +109,7 @@ def _start_all(supervisor: Supervisor, options: Options, port: int) -> None:
     sandbox += ["--contacts", options.contacts, "--seed", options.seed, "--webhook-url", options.webhook_url]
     sandbox += ["--redirect-uri", *options.redirect_uris]
     supervisor.run("sandbox", "-m", "integrations.sandbox", *map(str, sandbox))
-    gunicorn = f"--bind 127.0.0.1:{port} --workers 1 --worker-class gthread --threads 8 --no-control-socket"
+    gunicorn = f"--bind 127.0.0.1:{port} --workers 1"
     supervisor.run("web", "-m", "gunicorn", "hlapp.wsgi", *gunicorn.split(), "--log-level", "warning")
     worker = "worker -P threads -c 16 -Q urgent,api --without-gossip --without-mingle --without-heartbeat -l WARNING"
     supervisor.run("worker", "-m", "celery", "-A", "hlapp", *worker.split())

@@ -12,7 +12,7 @@ from time import monotonic
 from tests.support.processes import running
 from tests.support.waiting import wait_until
 
-_OPTIONS = "--workers 1 --worker-class gthread --threads 8 --no-control-socket --log-level error"
+_OPTIONS = "--workers 1 --log-level error"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,186 @@
+"""Gunicorn's worker class of the web: a thread gets a request only when all of it has arrived.
+
+With gunicorn's own `gthread` a thread waits for the rest of a request, so eight senders that stop halfway take all
+eight threads, and no webhook gets in. Here the event loop collects each request, and threads never wait for a sender:
+
+- A request must be complete `REQUEST_SECONDS` after its connection opened or, on a kept connection, its first byte.
+  Otherwise the answer is 408 (RFC 9110, 15.5.9).
+- At most `MAX_INCOMPLETE` connections and `MAX_BUFFERED` bytes wait at a time. Then the oldest incomplete request gives
+  way, because a request of a client that means well is complete within milliseconds.
+- A request that declares more than the largest permitted body goes to a thread at once, without the rest of its body,
+  so that the application refuses and counts it.
+- The response goes to the kernel's send buffer, which is made large enough for most pages. The event loop also closes
+  the connections of clients that do not close them.
+
+Requests over TLS that gunicorn itself terminates are not collected; a proxy does that in every described set-up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import socket
+from concurrent.futures import Future
+from typing import Any
+
+from django.conf import settings
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from hlapp.request_buffer import RequestBuffer
+from integrations.core import clock
+
+REQUEST_SECONDS = 10.0
+LINGER_SECONDS = 2.0  # as long as gunicorn waits for a client to close its side
+MAX_INCOMPLETE = 512
+MAX_BUFFERED = 64 * 2**20
+_SEND_BUFFER = 2**20
+_PIECE = 256 * 1024
+_TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+
+class _Incomplete:
+    """A connection whose request has not arrived whole."""
+
+    __slots__ = ("buffer", "deadline")
+
+    def __init__(self, largest: int) -> None:
+        self.buffer = RequestBuffer(largest)
+        self.deadline = clock.monotonic() + REQUEST_SECONDS
+
+
+class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """`worker_class = "hlapp.buffering_worker.BufferingWorker"` in gunicorn.conf.py."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._incomplete: dict[TConn, _Incomplete] = {}  # in the order of their deadlines
+        self._buffered = 0
+        self._lingering: dict[TConn, float] = {}  # with their deadlines
+        self._largest = 0
+
+    def load_wsgi(self) -> None:
+        """Load the application, and learn from its settings how large a body may be."""
+        super().load_wsgi()
+        self._largest = max(settings.WEBHOOK_MAX_BYTES, settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Collect the request of a new or kept connection, then give it to a thread."""
+        if self.cfg.is_ssl:
+            super().enqueue_req(conn)
+            return
+        self._incomplete[conn] = _Incomplete(self._largest)
+        conn.sock.settimeout(0)
+        pipelined = conn.parser.unreader.take_buffered() if conn.parser else b""
+        if pipelined and self._add(conn, pipelined):
+            return
+        self._receive(conn)
+        if conn in self._incomplete:
+            self.poller.register(conn.sock, selectors.EVENT_READ, lambda _socket: self._receive(conn))
+            self._make_room()
+
+    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
+        """Keep the connection, or close it without waiting for the client."""
+        failed = fs.cancelled() or fs.exception() is not None
+        if failed or not fs.result():
+            self._linger(conn)
+        else:
+            super().finish_request(conn, fs)
+
+    def murder_pending(self) -> None:
+        """End what has reached its deadline. gunicorn calls this at least once a second."""
+        super().murder_pending()
+        now = clock.monotonic()
+        for conn, incomplete in list(self._incomplete.items()):
+            if incomplete.deadline <= now:
+                self._refuse(conn)
+            elif not self.alive and not incomplete.buffer.data:
+                self._forget(conn)
+                self._close(conn)
+        for conn, deadline in list(self._lingering.items()):
+            if deadline <= now:
+                self._end_linger(conn)
+
+    def _receive(self, conn: TConn) -> None:
+        """Read what has arrived. One read an event, so that a fast sender does not hold the event loop."""
+        try:
+            piece = conn.sock.recv(_PIECE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            piece = b""
+        if piece:
+            self._add(conn, piece)
+        else:
+            self._forget(conn)
+            self._close(conn)
+
+    def _add(self, conn: TConn, piece: bytes) -> bool:
+        """Add to the request; when it is complete, give it to a thread and return True."""
+        buffer = self._incomplete[conn].buffer
+        asked = buffer.expects_continue
+        self._buffered += len(piece)
+        if buffer.add(piece):
+            self._forget(conn)
+            conn.init()
+            conn.parser.unreader.unread(bytes(buffer.data))
+            conn.data_ready = True
+            if buffer.too_large:
+                conn.sock.shutdown(socket.SHUT_RD)  # whoever reads on finds the end
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            super().enqueue_req(conn)
+            return True
+        if buffer.expects_continue and not asked:
+            self._send(conn, b"HTTP/1.1 100 Continue\r\n\r\n")
+        return False
+
+    def _make_room(self) -> None:
+        while len(self._incomplete) > MAX_INCOMPLETE or (self._buffered > MAX_BUFFERED and self._incomplete):
+            self._refuse(next(iter(self._incomplete)))
+
+    def _refuse(self, conn: TConn) -> None:
+        """Answer 408 if the request had begun, and close."""
+        begun = bool(self._incomplete[conn].buffer.data)
+        self._forget(conn)
+        if begun:
+            self._send(conn, _TIMED_OUT)
+        self._close(conn)
+
+    def _forget(self, conn: TConn) -> None:
+        self._buffered -= len(self._incomplete.pop(conn).buffer.data)
+        if conn.sock in self.poller.get_map():
+            self.poller.unregister(conn.sock)
+
+    def _linger(self, conn: TConn) -> None:
+        """Close our side; close the rest when the client closes its own, or at the deadline (RFC 9112, 9.6)."""
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.settimeout(0)
+            self.poller.register(conn.sock, selectors.EVENT_READ, lambda _socket: self._drain(conn))
+        except (OSError, ValueError):
+            self._close(conn)
+            return
+        self._lingering[conn] = clock.monotonic() + LINGER_SECONDS
+
+    def _drain(self, conn: TConn) -> None:
+        try:
+            if conn.sock.recv(_PIECE):
+                return
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            pass
+        self._end_linger(conn)
+
+    def _end_linger(self, conn: TConn) -> None:
+        del self._lingering[conn]
+        self.poller.unregister(conn.sock)
+        self._close(conn)
+
+    def _close(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    @staticmethod
+    def _send(conn: TConn, line: bytes) -> None:
+        with contextlib.suppress(OSError):  # the client is gone; the next read says so
+            conn.sock.send(line)

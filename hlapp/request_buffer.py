@@ -1,0 +1,68 @@
+"""The bytes of one HTTP/1.1 request as they arrive, and whether it is complete (RFC 9112).
+
+Only the end of the request is looked for. The server's own parser reads the request afterwards and judges it, so what
+this module does not understand counts as complete: the parser then refuses it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_HEAD_END = b"\r\n\r\n"
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
+_EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+MAX_HEAD = 64 * 1024  # bytes of the request line and the headers
+
+
+@dataclass(slots=True)
+class RequestBuffer:
+    """What has arrived of a request. `largest` is the number of bytes of body above which no more is waited for."""
+
+    largest: int
+    data: bytearray = field(default_factory=bytearray)
+    expects_continue: bool = False  # the client sends the body only after "100 Continue"
+    too_large: bool = False
+    _body: int | None = None  # where the body begins
+    _length: int | None = None  # its declared length
+    _chunk: int = 0  # where the next chunk begins
+
+    def add(self, piece: bytes) -> bool:
+        """Take what arrived. True when the request is complete, too large, or nothing that the parser accepts."""
+        searched = max(0, len(self.data) - len(_HEAD_END))
+        self.data += piece
+        if self._body is None and not self._read_head(searched):
+            return len(self.data) > MAX_HEAD
+        assert self._body is not None
+        if self._length is not None:
+            self.too_large = self._length > self.largest
+            return self.too_large or len(self.data) - self._body >= self._length
+        self.too_large = len(self.data) - self._body > self.largest
+        return self.too_large or self._last_chunk_arrived()
+
+    def _read_head(self, searched: int) -> bool:
+        end = self.data.find(_HEAD_END, searched)
+        if end < 0:
+            return False
+        head = bytes(self.data[: end + 2])
+        self._body = self._chunk = end + len(_HEAD_END)
+        if not _CHUNKED.search(head):
+            length = _LENGTH.search(head)
+            self._length = int(length[1]) if length else 0
+        self.expects_continue = _EXPECT.search(head) is not None
+        return True
+
+    def _last_chunk_arrived(self) -> bool:
+        while (end := self.data.find(b"\r\n", self._chunk)) >= 0:
+            try:
+                size = int(bytes(self.data[self._chunk : end]).partition(b";")[0], 16)
+            except ValueError:
+                return True
+            if size == 0:  # an empty line follows, after trailers if there are any
+                return self.data.startswith(b"\r\n", end + 2) or self.data.find(_HEAD_END, end) >= 0
+            following = end + 2 + size + 2
+            if len(self.data) < following:
+                return False
+            self._chunk = following
+        return len(self.data) - self._chunk > MAX_HEAD

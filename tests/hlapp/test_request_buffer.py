@@ -1,0 +1,53 @@
+"""When a request counts as complete, however its bytes arrive."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hlapp.request_buffer import MAX_HEAD, RequestBuffer
+
+LARGEST = 1000
+WHOLE = {
+    "no body": b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a declared length": b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab\r\nc",
+    "a header in other letters": b"POST / HTTP/1.1\r\nHOST: a\r\ncontent-LENGTH:5 \r\n\r\nabcde",
+    "chunks": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x=1\r\nabc\r\nA\r\n0123456789\r\n0\r\n\r\n",
+    "chunks and trailers": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nA: b\r\nC: d\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("whole", WHOLE.values(), ids=WHOLE)
+@given(cuts=st.sets(st.integers(1, 100), max_size=6))
+def test_a_request_is_complete_with_its_last_byte(whole: bytes, cuts: set[int]) -> None:
+    buffer = RequestBuffer(LARGEST)
+    bounds = [0, *sorted(cut for cut in cuts if cut < len(whole)), len(whole)]
+    answers = [buffer.add(whole[start:end]) for start, end in pairwise(bounds)]
+    assert answers == [False] * (len(answers) - 1) + [True]
+    assert bytes(buffer.data) == whole
+    assert not buffer.too_large
+
+
+def test_what_is_too_large_or_not_http_is_not_waited_for() -> None:
+    too_large = {
+        "declared": b"POST / HTTP/1.1\r\nContent-Length: 1001\r\n\r\n",
+        "in chunks": b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n" + b"a" * 1001,
+    }
+    for name, data in too_large.items():
+        buffer = RequestBuffer(LARGEST)
+        assert buffer.add(data), name
+        assert buffer.too_large, name
+    assert RequestBuffer(LARGEST).add(b"a" * (MAX_HEAD + 1))
+    assert RequestBuffer(LARGEST).add(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n")
+    endless = RequestBuffer(2 * MAX_HEAD)
+    assert endless.add(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1" * (MAX_HEAD + 1))
+
+
+def test_a_client_that_waits_for_100_continue_is_noticed() -> None:
+    buffer = RequestBuffer(LARGEST)
+    assert not buffer.add(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
+    assert buffer.expects_continue
+    assert buffer.add(b"abc")
