@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import logging
@@ -132,6 +133,21 @@ def test_connections_are_kept_and_shared_by_threads(raw_server, connect):
     api.close()
     api.send(Request("GET", "/x"))
     assert len(connections) == 2
+
+
+def test_a_transport_that_is_dropped_closes_its_connections(raw_server):
+    ended = threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        answering(b"{}", head=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")(connection)
+        if not connection.recv(1):
+            ended.set()
+
+    transport = Transport(raw_server(script))
+    assert transport.send(Request("GET", "/")).status == 200
+    del transport
+    gc.collect()
+    assert ended.wait(5)
 
 
 def test_a_failed_attempt_is_not_repeated(raw_server, connect):

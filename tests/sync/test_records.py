@@ -15,6 +15,7 @@ from integrations.sync.resources import Change
 from integrations.tenants.models import App
 from tests.sync.conftest import LOCATION, alive
 
+pytestmark = pytest.mark.servers
 Kind = Change.Kind
 NOON = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 

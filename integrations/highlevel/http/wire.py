@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import urllib.request
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -57,6 +58,7 @@ class Wire(httpx2.BaseTransport):
         self.limits = limits or Limits()
         self._backend = backend or deadline.DeadlineBackend()
         self._opened: tuple[int, _Pool] | None = None
+        self._closing: weakref.finalize[..., Wire] | None = None
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request. Raises Unreachable, BadRequest (see network_errors) or PayloadTooLarge.
@@ -74,9 +76,9 @@ class Wire(httpx2.BaseTransport):
 
     def close(self) -> None:
         """Closes the connections; the next request opens new ones."""
-        opened, self._opened = self._opened, None
-        if opened is not None and opened[0] == os.getpid():
-            opened[1].close()
+        self._opened = None
+        if self._closing is not None:
+            self._closing()
 
     def _attempt(self, request: httpx2.Request) -> httpx2.Response:
         answer = self._pool().handle_request(request)
@@ -119,7 +121,11 @@ class Wire(httpx2.BaseTransport):
             return opened[1]
         with _building:
             if self._opened is None or self._opened[0] != os.getpid():
-                self._opened = (os.getpid(), _Pool(self.limits, proxy_for(self.api_url), self._backend))
+                pool = _Pool(self.limits, proxy_for(self.api_url), self._backend)
+                self._opened = (os.getpid(), pool)
+                # The cache of shared wires drops one without closing it.
+                self._closing = weakref.finalize(self, _close_own, os.getpid(), pool)
+                self._closing.atexit = False
             return self._opened[1]
 
 
@@ -133,6 +139,12 @@ class _Pool(httpx2.HTTPTransport):
         super().__init__(limits=pool_limits, proxy=proxy)
         # httpx2 does not hand this argument through to httpcore2; a test proves that the deadline holds.
         self._pool._network_backend = backend  # noqa: SLF001
+
+
+def _close_own(process: int, pool: _Pool) -> None:
+    """Close the connections, unless they are the parent's."""
+    if process == os.getpid():
+        pool.close()
 
 
 # These headers describe the body on the wire; the returned body is decoded and complete.
