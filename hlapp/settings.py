@@ -61,6 +61,10 @@ HIGHLEVEL_WEBHOOK_KEYS = [pem] if (pem := env.text("HIGHLEVEL_WEBHOOK_KEYS", def
 WEBHOOK_RETENTION_DAYS = env.integer("WEBHOOK_RETENTION_DAYS", default=30, minimum=7)
 # Bytes of the largest webhook that is stored. Bodies of e-mails in messages reach more than 1 MB.
 WEBHOOK_MAX_BYTES = env.integer("WEBHOOK_MAX_BYTES", default=5 * 1024 * 1024, minimum=64 * 1024)
+# Days between the request of a purge and its begin, in which it can be cancelled (integrations/privacy/).
+PURGE_GRACE_DAYS = env.integer("PURGE_GRACE_DAYS", default=7)
+# Whether an uninstall asks for the purge of its tenant.
+PURGE_AFTER_UNINSTALL = env.flag("PURGE_AFTER_UNINSTALL", default=False)
 try:
     load_keys(HIGHLEVEL_WEBHOOK_KEYS, legacy=HIGHLEVEL_LEGACY_WEBHOOKS)
 except BadRequest as error:
@@ -142,6 +146,7 @@ INSTALLED_APPS = [
     "integrations.webhooks",
     "integrations.sync",
     "integrations.jobs",
+    "integrations.privacy",
     "integrations.console",
 ]
 if DEBUG:

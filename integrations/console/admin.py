@@ -15,6 +15,7 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action, display
@@ -93,7 +94,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     search_help_text = "Name or id of a company or location"
     ordering = ("-status_at",)
     actions = ("claim_here", "reconcile_now")
-    actions_detail = ("release", "clean_up")
+    actions_detail = ("release", "clean_up", "purge")
     fieldsets = (
         (None, {"fields": ("app", ("user_type", "resource_id"), ("company", "location"), "parent")}),
         (
@@ -240,6 +241,16 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         else:
             self.message_user(request, "Nothing to remove: it is uninstalled already.", messages.WARNING)
         return after_dialog(request, reverse("admin:tenants_installation_change", args=[object_id]))
+
+    @action(description="Purge its data …", permissions=["purge"], icon="delete_forever")
+    def purge(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Open the page that shows what a purge would delete, and asks for it."""
+        row = get_object_or_404(Installation, pk=object_id)
+        return redirect(reverse("admin:privacy_purge_ask", args=[row.user_type, row.resource_id]))
+
+    def has_purge_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the operator may ask for purges."""
+        return request.user.has_perm("privacy.add_purge")
 
 
 admin.site.unregister(User)

@@ -31,6 +31,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Plans", "event_repeat", "sync.Plan"),
             ("Runs", "sync", "sync.Run"),
             ("Records", "database", "sync.Record"),
+            ("Purges", "delete_forever", "privacy.Purge"),
         ),
     ),
     (

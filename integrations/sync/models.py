@@ -1,4 +1,6 @@
-"""Models of the sync room: plans (which resource of which location), runs (one pass) and records (the copy)."""
+"""Models of the sync room: plans (which resource of which location), runs (one pass), records (the copy) and what is
+suppressed (records that must not come back).
+"""
 
 from __future__ import annotations
 
@@ -153,3 +155,27 @@ class Record(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource} {self.record_id}"
+
+
+class SuppressionKey(models.Model):
+    """The key of the hashes in `SuppressedRecord`, sealed by the vault. One row, made with the first suppression."""
+
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return "key of suppressed records"
+
+
+class SuppressedRecord(models.Model):
+    """A record that was purged on request and must not come back into the copy (`sync.suppression`).
+
+    It has keyed hashes and no id: who reads the table learns neither the location nor the person.
+    """
+
+    location_hash = models.BinaryField(max_length=32, db_index=True)
+    record_hash = models.BinaryField(max_length=32, unique=True)
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"suppressed since {self.since:%Y-%m-%d}"

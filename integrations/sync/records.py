@@ -19,10 +19,10 @@ from django.db.models import QuerySet
 from django.db.models.functions import Collate
 
 from integrations.core import clock, prepared
-from integrations.sync import evidence
+from integrations.sync import evidence, suppression
 from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Record
-from integrations.sync.resources import RESOURCES, Change
+from integrations.sync.resources import RESOURCES, Change, Resource
 from integrations.sync.rows import Row, encode, read
 
 _STAGE = """
@@ -87,7 +87,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Counts of what a page changed. `unchanged` includes duplicates inside the page and older versions."""
+    """Counts of what a page changed. `unchanged` includes duplicates inside the page and older versions.
+
+    `skipped` rows have no usable id, or are suppressed (`suppression`).
+    """
 
     inserted: int
     updated: int
@@ -111,8 +114,10 @@ def merge(  # noqa: PLR0913 - the columns of a page's evidence
     is when the page was asked for; without it the rows prove only their own versions. `repair` does not trust the
     copy's dates (`evidence.clause`).
     """
-    now = clock.now()
-    parsed, skipped = read(RESOURCES[resource], rows, observed_at or now)
+    now, definition = clock.now(), RESOURCES[resource]
+    admitted = _admitted_rows(definition, location_id, rows)
+    parsed, skipped = read(definition, admitted, observed_at or now)
+    skipped += len(rows) - len(admitted)
     if not parsed:
         return Merged(0, 0, 0, skipped)
     values = {
@@ -133,7 +138,8 @@ def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
 
     A deletion leaves a tombstone even without a record, because a page under way may still contain it.
     """
-    return _apply_one(_values(Placed(app_id, location_id, resource, change)))
+    admitted = _admitted([Placed(app_id, location_id, resource, change)])
+    return bool(admitted) and _apply_one(_values(admitted[0]))
 
 
 def apply_planned(changes: Iterable[Placed]) -> None:
@@ -142,7 +148,7 @@ def apply_planned(changes: Iterable[Placed]) -> None:
     Changes of one record are applied in the order given, and records in the order of their keys.
     """
     now = clock.now()
-    values = [{"now": now, **_values(placed)} for placed in sorted(changes, key=lambda placed: placed.key)]
+    values = [{"now": now, **_values(placed)} for placed in sorted(_admitted(changes), key=lambda placed: placed.key)]
     if values:
         with prepared.cursor() as cursor:
             cursor.executemany(_MERGE_PLANNED, values)
@@ -153,6 +159,31 @@ def lock(records: QuerySet[Record]) -> QuerySet[Record]:
     key = [Collate(name, "C") for name in ("location_id", "resource", "record_id")]
     ordered = records.order_by(*key).select_for_update(no_key=True)
     return Record.objects.filter(pk__in=list(ordered.values_list("pk", flat=True)))
+
+
+def _admitted(changes: Iterable[Placed]) -> list[Placed]:
+    """The changes without those of suppressed records."""
+    given = list(changes)
+    hidden = suppression.of({one.location_id for one in given})
+    if not hidden.hashes:
+        return given
+    return [
+        one
+        for one in given
+        if not hidden.includes(one.location_id, one.resource, one.change.record_id, one.change.payload)
+    ]
+
+
+def _admitted_rows(resource: Resource, location_id: str, rows: Sequence[Any]) -> list[Any]:
+    """The rows of a page without those of suppressed records, which the run counts as skipped."""
+    hidden = suppression.of([location_id])
+    if not hidden.hashes:
+        return list(rows)
+    return [
+        row
+        for row in rows
+        if not (isinstance(row, Mapping) and hidden.includes(location_id, resource.name, resource.record_id(row), row))
+    ]
 
 
 def _values(placed: Placed) -> dict[str, Any]:
