@@ -6,15 +6,20 @@ its successor's lease for its own.
 
 A claim skips a row that another session has locked, and a release does not wait for deliveries, which lock the row FOR
 KEY SHARE. The fence waits: it needs the row that this worker owns.
+
+A lease that runs out counts as a dead worker. So a worker that loses the database in the middle of a turn keeps the
+lease in mind (`release_later`) and releases it with its next claim: its tenant does not wait until the lease runs out,
+and the event that it was handling is not blamed for the outage.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import Error, transaction
 from django.db.models import Q
 
 from integrations.core import clock, prepared
@@ -64,7 +69,7 @@ SELECT FROM webhooks_mailbox WHERE id = %(id)s::bigint AND lease_owner = %(owner
 # vendor's order is not that of their arrival. A next event that is postponed holds up all behind it.
 _RELEASE = """
 UPDATE webhooks_mailbox SET
-    lease_owner = '', lease_until = NULL,
+    lease_owner = '', lease_until = NULL, in_hand = NULL,
     due_at = COALESCE((
         SELECT CASE WHEN due_at > %(now)s::timestamptz THEN due_at ELSE (
             SELECT min(due_at) FROM webhooks_event WHERE mailbox_id = %(id)s::bigint AND status = 'pending'
@@ -74,6 +79,9 @@ UPDATE webhooks_mailbox SET
     ), %(otherwise)s::timestamptz)
 WHERE id = %(id)s::bigint AND lease_owner = %(owner)s::text
 """
+
+
+_unreleased: deque[Lease] = deque()  # of turns of this process that lost the database
 
 
 class LeaseLost(Exception):
@@ -114,6 +122,7 @@ def claim_next() -> Lease | None:
 
 
 def _claim(statement: str, **values: int) -> Lease | None:
+    _release_unreleased()
     owner = new_owner()
     now = clock.now()
     with prepared.cursor() as cursor:
@@ -148,6 +157,23 @@ def release(lease: Lease) -> None:
         return
     with transaction.atomic():
         _release(lease, otherwise=None if _exclude_deliveries(lease) else clock.now())
+
+
+def release_later(lease: Lease) -> None:
+    """Release the mailbox with this process's next claim, because the database is unavailable now."""
+    _unreleased.append(lease)
+
+
+def _release_unreleased() -> None:
+    while _unreleased:
+        lease = _unreleased.popleft()
+        try:
+            release(lease)
+        except LeaseLost:
+            continue
+        except Error:
+            _unreleased.append(lease)
+            raise
 
 
 def fence_or_release(lease: Lease) -> bool:

@@ -30,7 +30,7 @@ from datetime import datetime
 from itertools import takewhile
 
 import structlog
-from django.db import DEFAULT_DB_ALIAS, Error, transaction
+from django.db import DEFAULT_DB_ALIAS, Error, InterfaceError, OperationalError, transaction
 from django.db.models import Exists, Min, OuterRef
 
 from integrations.core import clock, dispatch, prepared
@@ -48,6 +48,9 @@ TURN_SECONDS = 15.0
 SHARE_SECONDS = 1.0
 GO_ON_SECONDS = 0.3  # other urgent work waits behind a few messages of mailboxes at most, so each has to be short
 
+# Django raises the third one when a transaction goes on after its connection was lost.
+_DATABASE_LOST = OperationalError, InterfaceError, transaction.TransactionManagementError
+
 _FIELDS = [field.attname for field in Event._meta.concrete_fields]  # noqa: SLF001 - Django's documented name
 _PAYLOAD = _FIELDS.index("payload")
 _NEXT = f"""
@@ -59,8 +62,7 @@ WHERE mailbox_id = %(id)s::bigint AND status = 'pending' ORDER BY occurred_at, i
 def drain(mailbox_id: int) -> int:
     """Settle the due events of this mailbox. Returns how many were settled (handled, ignored or poisoned).
 
-    Returns 0 at once when another worker has the lease. Raises StoreUnavailable when the database becomes unavailable:
-    the lease then runs out by itself.
+    Returns 0 at once when another worker has the lease. Raises StoreUnavailable when the database becomes unavailable.
     """
     with _database(mailbox_id):
         lease = leases.claim(mailbox_id)
@@ -101,6 +103,9 @@ def _drain(lease: Lease) -> int:
     except LeaseLost:
         log.warning("mailbox.lease_lost", mailbox_id=lease.mailbox_id)
         return 0
+    except _DATABASE_LOST:
+        leases.release_later(lease)
+        raise
     return settled
 
 

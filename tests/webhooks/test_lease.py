@@ -10,11 +10,13 @@ from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
+import psycopg
 import pytest
 import time_machine
 from django.db import connections
 
 from integrations.core import clock
+from integrations.core.errors import StoreUnavailable
 from integrations.tenants.models import Location
 from integrations.webhooks import handlers, mailbox, tasks
 from integrations.webhooks import lease as leases
@@ -73,6 +75,31 @@ def test_of_a_batch_that_kills_its_workers_only_the_guilty_event_steps_aside(sto
     counted = list(Event.objects.order_by("occurred_at").values_list("status", "attempts", "error_code"))
     assert counted == [*[("done", 1, "")] * 3, ("poisoned", 1, "worker_died"), *[("done", 1, "")] * 2]
     assert Mailbox.objects.values_list("in_hand", "deaths").get() == (None, 0)
+
+
+def test_an_outage_of_the_database_holds_up_no_mailbox_and_counts_against_no_event(stored: Stored, on: On) -> None:
+    events = [stored(second) for second in range(3)]
+    box = events[0].mailbox_id
+    outages = 4
+
+    def lose_the_database(event: Event) -> None:
+        nonlocal outages
+        if outages:
+            outages -= 1
+            # The server ends the session; the worker notices with its next statement.
+            with psycopg.connect(**connections["default"].get_connection_params()) as other:
+                mine = connections["default"].connection.info.backend_pid
+                other.execute("SELECT pg_terminate_backend(%s)", [mine])
+
+    on("Tested", lose_the_database)
+    Mailbox.objects.update(alone=3)  # as after a worker's death
+    for _ in range(outages):
+        with pytest.raises(StoreUnavailable):
+            mailbox.drain(box)
+        connections["default"].close()
+        assert Mailbox.objects.get().lease_owner, "the lease could not be released"
+    assert mailbox.drain(box) == 3, "this worker's next claim released it"
+    assert set(Event.objects.values_list("status", flat=True)) == {"done"}
 
 
 def test_a_worker_killed_over_an_innocent_event_counts_against_none(stored: Stored, on: On) -> None:
