@@ -66,11 +66,20 @@ def test_show_tells_how_to_call_an_operation() -> None:
         "  GET /oauth/installedLocations",
         "  Version: 2021-07-28",
         "  company token, OAuth only: oauth.readonly",
-        "  skip (query, string)",
+        "  skip (query, string): how many items to leave out, from the first, 0 unless given",
     ]
     assert "companyId (query, string, required)" in shown
     assert "    pageLimit (number, required)" in run("show", "POST /contacts/search")
     assert json.loads(run("show", "get-installed-location", "--json"))["path"] == "/oauth/installedLocations"
+    events = run("show", "calendars.get-calendar-events")
+    assert "  startTime (query, string, required): milliseconds since 1970" in events
+    assert "  one of: calendarId, groupId, userId" in events
+    sending = run("show", "conversations.send-a-new-message")
+    assert "    one of: message, html, attachments, templateId" in sending
+    assert "    fromNumber (string): telephone number with country code, such as +1" in sending
+    shown = json.loads(run("show", "calendars.get-calendar-events", "--json"))
+    assert shown["notes"]["endTime"] == "milliseconds since 1970"
+    assert shown["one_of"] == ["calendarId, groupId, userId"]
 
 
 def test_an_unknown_operation_is_one_line_with_help() -> None:

@@ -2,8 +2,9 @@
 
 It writes one module per OpenAPI file of the vendor and one method per operation. Parameters keep the vendor's names
 (`from` becomes `from_`). The vendor's prose is not copied. Required are path parameters, and fields of bodies for which
-there is evidence (`catalogue.proven_fields`). The docstring names what is only documented as required. What the gateway
-fills in for the tenant is optional. A listing has a second method, `<name>_pages`.
+there is evidence (`catalogue.proven_fields`). The docstring names what is only documented as required, and has the
+notes on parameters; those on fields of bodies stand below each field (`catalogue.field_notes`). What the gateway fills
+in for the tenant is optional. A listing has a second method, `<name>_pages`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import json
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from integrations.highlevel.catalogue import Body, Catalogue, Operation, Parameter, proven_fields
+from integrations.highlevel.catalogue import Body, Catalogue, Operation, Parameter, field_notes, proven_fields
+from integrations.highlevel.catalogue.field_notes import Notes
 from integrations.highlevel.oauth.dialects import DialectName
 from integrations.highlevel.pagination import guesses
 from integrations.highlevel.pagination.pages import Style
@@ -38,16 +41,31 @@ _IMPORTS = {
 }
 
 
-def facade(catalogue: Catalogue, dialect: DialectName, *, guessed: Guessed | None = None) -> dict[str, str]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of a dialect's operations beside the catalogue."""
+
+    dialect: DialectName
+    guessed: Guessed
+    notes: Notes
+
+
+def facade(
+    catalogue: Catalogue, dialect: DialectName, *, guessed: Guessed | None = None, notes: Notes | None = None
+) -> dict[str, str]:
     """The text of each file of the dialect's package, by file name.
 
-    `guessed` are the pagination styles that are only guessed, the committed ones by default.
+    `guessed` are the pagination styles that are only guessed, `notes` those on fields; the committed ones by default.
     """
-    guessed = guesses.styles(dialect) if guessed is None else guessed
+    known = _Known(
+        dialect,
+        guesses.styles(dialect) if guessed is None else guessed,
+        field_notes.committed(dialect) if notes is None else notes,
+    )
     groups: dict[str, list[Operation]] = {}
     for operation in catalogue.operations():
         groups.setdefault(operation.key.partition(".")[0], []).append(operation)
-    files = {f"{_snake(name)}.py": _module(name, operations, dialect, guessed) for name, operations in groups.items()}
+    files = {f"{_snake(name)}.py": _module(name, operations, known) for name, operations in groups.items()}
     return {"__init__.py": _package(sorted(groups), dialect), **files}
 
 
@@ -73,15 +91,19 @@ def _package(groups: Sequence[str], dialect: DialectName) -> str:
     )
 
 
-def _module(name: str, operations: Sequence[Operation], dialect: DialectName, guessed: Guessed) -> str:
-    bodies = [_typed_dict(o, o.body) for o in operations if o.body and o.body.properties and not o.body.is_array]
-    methods = [text for o in operations for text in _methods(o, dialect, guessed)]
+def _module(name: str, operations: Sequence[Operation], known: _Known) -> str:
+    bodies = [
+        _typed_dict(o, o.body, known.notes.get(o.key, {}))
+        for o in operations
+        if o.body and o.body.properties and not o.body.is_array
+    ]
+    methods = [text for o in operations for text in _methods(o, known)]
     text = (
         "".join(f"\n\n{body}" for body in bodies)
         + f"\n\nclass {_camel(name)}(Group):\n    __slots__ = ()\n"
         + "".join(f"\n{method}" for method in methods)
     )
-    return _HEAD.format(title=f"{name}, {dialect}.") + _imports(text) + text
+    return _HEAD.format(title=f"{name}, {known.dialect}.") + _imports(text) + text
 
 
 def _imports(text: str) -> str:
@@ -96,14 +118,19 @@ def _imports(text: str) -> str:
     return "".join(others) + ("\n" if others else "") + "".join(ours)
 
 
-def _typed_dict(operation: Operation, body: Body) -> str:
+def _typed_dict(operation: Operation, body: Body, notes: Mapping[str, str]) -> str:
     fields = {name: _field_type(operation, body, name, kind) for name, kind in body.properties.items()}
     name = _body_name(operation)
     if all(_is_name(key) for key in fields):
-        lines = "".join(f"    {key}: {kind}\n" for key, kind in fields.items())
+        lines = "".join(f"    {key}: {kind}\n{_below(notes.get(key, ''))}" for key, kind in fields.items())
         return f"class {name}(TypedDict, total=False):\n{lines}"
     inner = ", ".join(f"{json.dumps(key)}: {kind}" for key, kind in fields.items())
     return f"{name} = TypedDict({json.dumps(name)}, {{{inner}}}, total=False)\n"
+
+
+def _below(note: str) -> str:
+    """The docstring below a field, which editors show for it."""
+    return f'    """{_in_docstring(note)}"""\n' if note else ""
 
 
 def _field_type(operation: Operation, body: Body, name: str, kind: str) -> str:
@@ -112,29 +139,28 @@ def _field_type(operation: Operation, body: Body, name: str, kind: str) -> str:
     return f"Required[{typed}]" if is_required else typed
 
 
-def _methods(operation: Operation, dialect: DialectName, guessed: Guessed) -> Iterator[str]:
-    name = _snake(operation.operation_id)
-    yield _method(operation, name, "call", "Result")
-    style, only = STYLES[dialect].get(operation.key), guessed.get(operation.key)
-    if style is not None:
-        yield _method(operation, f"{name}_pages", "pages", "Iterator[Page]", frozenset(style.first()))
-    elif only is not None:
-        note = " How it pages is guessed."
-        yield _method(operation, f"{name}_pages", "pages", "Iterator[Page]", frozenset(only.first()), note)
+def _methods(operation: Operation, known: _Known) -> Iterator[str]:
+    name, notes = _snake(operation.operation_id), known.notes.get(operation.key, {})
+    yield _method(operation, name, notes)
+    style, only = STYLES[known.dialect].get(operation.key), known.guessed.get(operation.key)
+    if style is not None or only is not None:
+        yield _method(operation, f"{name}_pages", notes, pages=style or only, guessed=style is None)
 
 
 def _method(
-    operation: Operation, name: str, verb: str, returns: str, sent: frozenset[str] = frozenset(), note: str = ""
+    operation: Operation, name: str, notes: Mapping[str, str], *, pages: Style | None = None, guessed: bool = False
 ) -> str:
-    """Source of one method. Parameters in `sent` are optional, because the pages supply them to the vendor."""
-    params = list({p.name: p for p in operation.params}.values())  # one name may be in the path and in the query
+    """Source of one method. The parameters that `pages` supplies to the vendor are optional."""
+    verb, returns = ("call", "Result") if pages is None else ("pages", "Iterator[Page]")
+    sent = frozenset(pages.first() if pages else ())
+    params = params_of(operation)
     signature = [_argument(operation, p, sent) for p in params] + _body_argument(operation)
     keywords = f", *, {', '.join(signature)}" if signature else ""
     given = ", ".join(f"{json.dumps(p.name)}: {_identifier(p.name)}" for p in params)
     body = ", body" if operation.body is not None else ""
     return (
         f"    def {name}(self{keywords}) -> {returns}:\n"
-        f'        """{_facts(operation)}{note}"""\n'
+        f'        """{_facts(operation, guessed=guessed)}{_needs(operation, notes)}"""\n'
         f"        return self._api.{verb}({json.dumps(operation.key)}, {{{given}}}{body})\n"
     )
 
@@ -163,23 +189,36 @@ def _body_argument(operation: Operation) -> list[str]:
     return [f"body: {kind}"] if required else [f"body: {kind} | None = None"]
 
 
-def _facts(operation: Operation) -> str:
+def _facts(operation: Operation, *, guessed: bool) -> str:
     kinds = " or ".join(sorted(operation.kinds)) or "any"
     scopes = sorted({scope for c in operation.credentials for scope in c.scopes})
     deprecated = " Deprecated." if operation.deprecated else ""
     named = f" Scopes: {', '.join(scopes)}." if scopes else ""
-    return f"{operation.method} {operation.path}, token of {kinds}.{named}{deprecated}{_needs(operation)}"
+    note = " How it pages is guessed." if guessed else ""
+    return f"{operation.method} {operation.path}, token of {kinds}.{named}{deprecated}{note}"
 
 
-def _needs(operation: Operation) -> str:
-    """What the body and query need, by evidence or only by the vendor's files, as lines of a docstring."""
+def _needs(operation: Operation, notes: Mapping[str, str]) -> str:
+    """What the body and query need, by evidence or only by the vendor's files, and the notes on parameters, as lines of
+    a docstring."""
     proven = proven_fields.of(operation)
     in_query = [p.name for p in operation.params if p.required and p.part != "path"]
     in_body = [name for name in (operation.body.needs if operation.body else ()) if name not in proven.required]
     said = [name for name in dict.fromkeys(in_query + in_body) if not _is_filled(operation, name)]
-    groups = [f"One of: {', '.join(group)}." for group in proven.one_of]
+    groups = [f"One of: {group}." for group in [*map(", ".join, proven.one_of), *field_notes.groups(notes)]]
     lines = [*groups, f"Documented as required: {', '.join(said)}." if said else ""]
+    lines += [f"{_identifier(p.name)}: {note}" for p in params_of(operation) if (note := notes.get(p.name))]
+    lines = [_in_docstring(line) for line in lines]
     return "".join(f"\n\n        {line}" for line in lines if line) + ("\n        " if any(lines) else "")
+
+
+def params_of(operation: Operation) -> list[Parameter]:
+    """The parameters, each name once: one may be in the path and in the query."""
+    return list({p.name: p for p in operation.params}.values())
+
+
+def _in_docstring(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', "'")
 
 
 def _is_filled(operation: Operation, name: str) -> bool:

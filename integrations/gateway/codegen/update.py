@@ -21,9 +21,10 @@ from integrations.gateway.codegen.impact import EventImpact, Impact
 from integrations.gateway.codegen.replace_files import replace_all
 from integrations.highlevel import catalogue as catalogue_package
 from integrations.highlevel import pagination as pagination_package
-from integrations.highlevel.catalogue import Catalogue, event_types, fields
-from integrations.highlevel.catalogue.build import build, fields_of, text_of
+from integrations.highlevel.catalogue import Catalogue, event_types, field_notes, fields
+from integrations.highlevel.catalogue.build import build, fields_of, notes_of, text_of
 from integrations.highlevel.catalogue.event_types import EventTypes
+from integrations.highlevel.catalogue.field_notes import Notes
 from integrations.highlevel.catalogue.fields import Fields
 from integrations.highlevel.catalogue.operation_lookup import catalogue, parsed
 from integrations.highlevel.oauth.dialects import DialectName
@@ -50,10 +51,11 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What a publication gives: catalogue and fields by dialect, the guesses of all dialects, and the events."""
+    """What a publication gives: catalogue, fields and notes by dialect, guesses of all dialects, and the events."""
 
     catalogues: Mapping[DialectName, Catalogue]
     inside: Mapping[DialectName, Fields]
+    notes: Mapping[DialectName, Notes]
     guessed: Mapping[DialectName, Mapping[str, Guess]]
     events: EventTypes | None
 
@@ -62,9 +64,10 @@ def built(drop: Drop) -> Built:
     """Build everything in memory. Raises BadRequest that names the file that cannot be understood."""
     catalogues = {name: build(files, name) for name, files in drop.operations.items()}
     inside = {name: fields_of(files) for name, files in drop.operations.items()}
+    notes = {name: notes_of(files) for name, files in drop.operations.items()}
     guessed = {**guesses.committed(), **{name: _guessed(c, inside[name], name) for name, c in catalogues.items()}}
     events = None if drop.events is None else event_types.of_drop(drop.events)
-    return Built(catalogues, inside, {name: rows for name, rows in guessed.items() if rows}, events)
+    return Built(catalogues, inside, notes, {name: rows for name, rows in guessed.items() if rows}, events)
 
 
 def write(made: Built, places: Places) -> list[Path]:
@@ -77,8 +80,9 @@ def write(made: Built, places: Places) -> list[Path]:
     for name, found in made.catalogues.items():
         texts[places.catalogue / f"{name}.json"] = text_of(found, name)
         texts[places.catalogue / fields.name_of(name)] = fields.text_of(made.inside[name])
+        texts[places.catalogue / field_notes.name_of(name)] = field_notes.text_of(made.notes[name])
         package = places.facade / name
-        modules = facade(found, name, guessed=guesses.styles_of(made.guessed.get(name, {})))
+        modules = facade(found, name, guessed=guesses.styles_of(made.guessed.get(name, {})), notes=made.notes[name])
         texts |= {package / module: text for module, text in modules.items()}
         gone += [path for path in sorted(package.glob("*.py")) if path.name not in modules]
     if made.events is not None:

@@ -26,7 +26,7 @@ from integrations.gateway.explorer import explorer
 from integrations.gateway.explorer.explorer import CallByHand, PreparedCall
 from integrations.gateway.models import Call
 from integrations.gateway.target import API_1_KEY, Target
-from integrations.highlevel.catalogue import Operation, proven_fields
+from integrations.highlevel.catalogue import Operation, field_notes, proven_fields
 from integrations.highlevel.catalogue.api_version import API_1, EXAMPLES
 from integrations.highlevel.catalogue.unlisted import METHODS
 from integrations.tenants.models import App
@@ -135,19 +135,20 @@ def _form(
     template: str = "explorer_operation",
 ) -> HttpResponse:
     values = {name.removeprefix(_VALUE): value for name, value in given.items() if name.startswith(_VALUE)}
-    wanted = target.operation
+    wanted, notes = target.operation, explorer.notes_of(target)
     context = {
         "operation": wanted,
         "listed": target.listed,
         "reads": target.reads,
         "version": _field(request, "version"),
         "header": target.version.header or wanted.version,
-        "fields": explorer.fields(wanted, values),
+        "fields": explorer.fields(wanted, values, notes),
+        "one_of": [*map(", ".join, proven_fields.of(wanted).one_of), *field_notes.groups(notes)],
         "query": given.get("query", ""),
         "tenant": given.get("tenant", ""),
         "takes_body": wanted.body is not None or (not target.listed and wanted.method != "GET"),
         "body_text": given.get("body", explorer.example(wanted)),
-        "properties": _properties(wanted),
+        "properties": _properties(wanted, notes),
         "installations": explorer.installations(app, wanted)[:_SUGGESTED],
         "files": wanted.body is not None and wanted.body.content == "multipart",
         **more,
@@ -214,11 +215,11 @@ def _pretty(body: Any) -> str:
     return "" if body is None else json.dumps(body, indent=2, ensure_ascii=False)
 
 
-def _properties(wanted: Operation) -> list[tuple[str, str, bool]]:
-    """Known property names of the body, with type and whether it is really required; required ones first."""
+def _properties(wanted: Operation, notes: Mapping[str, str]) -> list[tuple[str, str, bool, str]]:
+    """Known property names of the body, with type, whether it is really required, and a note; required ones first."""
     body = wanted.body
     if body is None:
         return []
     required = frozenset(proven_fields.of(wanted).required) - explorer.FILLED
-    found = [(name, kind, name in required) for name, kind in body.properties.items()]
+    found = [(name, kind, name in required, notes.get(name, "")) for name, kind in body.properties.items()]
     return sorted(found, key=lambda one: not one[2])

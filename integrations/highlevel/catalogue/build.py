@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from integrations.core.errors import BadRequest
-from integrations.highlevel.catalogue import corrections, fields
+from integrations.highlevel.catalogue import corrections, field_notes, fields
 from integrations.highlevel.catalogue.operation import AcceptedToken, Body, Content, Operation, Parameter, written
 from integrations.highlevel.catalogue.operation_lookup import DEFAULT_VERSION, Catalogue
 from integrations.highlevel.catalogue.schemas import resolved, shape
@@ -64,6 +64,19 @@ def fields_of(files: list[Path]) -> fields.Fields:
         document = _document(file)
         for _, _, data in _entries(file, document):
             found[_key(file, data)] = fields.of_operation(data, document)
+    return dict(sorted(found.items()))
+
+
+def notes_of(files: list[Path]) -> field_notes.Notes:
+    """The notes on parameters and fields, by operation. For files that `build` accepted."""
+    found = {}
+    for file in files:
+        document = _document(file)
+        for _, _, data in _entries(file, document):
+            key = _key(file, data)
+            corrected = corrections.BODIES.get(key)
+            own = field_notes.of_names(corrected.properties) if corrected else {}
+            found[key] = {**field_notes.of_operation(data, document), **own}
     return dict(sorted(found.items()))
 
 

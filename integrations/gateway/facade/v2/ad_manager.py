@@ -13,126 +13,170 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class FbAddCustomAudienceMemberBody(TypedDict, total=False):
     contactId: str
+    """id of the contact"""
     fbAdAccountId: str
+    """id of the fb ad account"""
     locationId: str
+    """id of the location"""
 
 
 class FbBatchUpdateAudienceMembersBody(TypedDict, total=False):
     csvPath: str
     dynamicAudience: str
     locationId: str
+    """id of the location"""
     operationType: str
     smartlistIds: list[Any]
+    """ids of smartlist, list of strings"""
 
 
 class FbCreateConversationFormBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     name: str
     questions: list[Any]
+    """list of objects with question, response"""
     text: str
 
 
 class FbCreateIntegrationBody(TypedDict, total=False):
     adAccountId: str
+    """id of the ad account"""
     locationId: str
+    """id of the location"""
     pageId: str
+    """id of the page"""
 
 
 class FbCreatePageLeadFormBody(TypedDict, total=False):
     customDisclaimer: dict[str, Any]
+    """object with title, body, checkboxes"""
     greetingCard: dict[str, Any]
+    """object with title, style, content"""
     locationId: str
+    """id of the location"""
     name: str
     privacyPolicyLink: str
+    """URL"""
     privacyPolicyText: str
     questionPageHeadline: str
     questions: list[Any]
+    """list of objects with label, key, type, options"""
     thankYouPage: dict[str, Any]
+    """object with title, body, buttonText, buttonType, buttonLink, businessPhone, countryCode"""
     type: str
+    """one of MORE_VOLUME, HIGHER_INTENT"""
 
 
 class FbDeleteAdBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbDeleteAdAccountBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbDeleteAdsetBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbDeleteCampaignBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbDeleteIntegrationBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbDuplicateCampaignBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbPauseAdBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbPauseAdsetBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbPauseCampaignBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbPublishCampaignBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbRemoveCustomAudienceMemberBody(TypedDict, total=False):
     contactId: str
+    """id of the contact"""
     fbAdAccountId: str
+    """id of the fb ad account"""
     locationId: str
+    """id of the location"""
 
 
 class FbResumeAdBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbResumeAdsetBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbResumeCampaignBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class FbSetDefaultPageBody(TypedDict, total=False):
     pageId: str
+    """id of the page"""
 
 
 class FbUpdateCustomAudienceBody(TypedDict, total=False):
     description: str
     locationId: str
+    """id of the location"""
     name: str
 
 
 class FbUpsertAdBody(TypedDict, total=False):
     adsetId: str
+    """id of the adset"""
     campaignId: str
+    """id of the campaign"""
     conversationFormId: str
+    """id of the conversation form"""
     cta: str
     description: str
     destinationFormId: str
+    """id of the destination form"""
     destinationLink: str
+    """URL"""
     headline: str
     id: str
     imageUrl: str
+    """URL"""
     locationId: str
+    """id of the location"""
     media: list[Any]
+    """list of objects with src, thumbnailUrl, selectedPoster, type, name, headline, description, link"""
     mediaType: str
+    """one of SINGLE, CAROUSEL"""
     multiAdvertiserAds: bool
     name: str
     primaryText: str
@@ -140,167 +184,243 @@ class FbUpsertAdBody(TypedDict, total=False):
 
 class FbUpsertAdsetBody(TypedDict, total=False):
     audience: dict[str, Any]
+    """object with geo_locations, locales, placements, placementType, lookalike, retargeting, interests, age_min and 2 more"""
     budget: dict[str, Any]
+    """object with budgetType, amount, scheduleStartDate, scheduleEndDate"""
     campaignId: str
+    """id of the campaign"""
     conversionLocation: str
     customEventType: str
     id: str
     instagramActorId: str
+    """id of the instagram actor"""
     locationId: str
+    """id of the location"""
     messagingPlatforms: str
+    """one of WHATSAPP, MESSENGER, INSTAGRAM_DIRECT"""
     name: str
     pageId: str
+    """id of the page"""
     pixelId: str
+    """id of the pixel"""
     whatsappNumber: str
+    """telephone number with country code, such as +1"""
 
 
 class FbUpsertCampaignBody(TypedDict, total=False):
     id: str
     locationId: str
+    """id of the location"""
     name: str
     objective: str
+    """one of OUTCOME_LEADS, OUTCOME_TRAFFIC, OUTCOME_ENGAGEMENT, OUTCOME_SALES"""
     source: str
     specialAdCategories: str
+    """one of EMPLOYMENT, CREDIT, FINANCIAL_PRODUCTS_SERVICES, HOUSING, ISSUES_ELECTIONS_POLITICS, ONLINE_GAMBLING_AND_GAMING, NONE"""
 
 
 class FbUpsertPixelBody(TypedDict, total=False):
     conversionPixelId: str
+    """id of the conversion pixel"""
     igUserId: str
+    """id of the ig user"""
     locationId: str
+    """id of the location"""
     name: str
     type: str
 
 
 class GoogleCreateIntegrationBody(TypedDict, total=False):
     adAccountId: str
+    """id of the ad account"""
     locationId: str
+    """id of the location"""
     mccId: str
+    """id of the mcc"""
 
 
 class GoogleCreateOfflineUserListJobBody(TypedDict, total=False):
     csvPath: str
     isDynamic: bool
     locationId: str
+    """id of the location"""
     smartListIds: list[Any]
+    """ids of smart list, list of strings"""
     userListId: str
+    """id of the user list"""
 
 
 class GoogleDeleteAdAccountBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class GoogleGetKeywordIdeasBody(TypedDict, total=False):
     keywords: list[Any]
+    """list of strings"""
     languageCode: str
     locations: list[Any]
+    """list of strings"""
     url: str
+    """URL"""
 
 
 class GoogleUpsertAssetsBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     payload: dict[str, Any]
+    """object with phoneNumber, countryCode, callConversionAction, adScheduleTargets, resourceName, linkText, finalUrls, description1 and 16 more"""
     type: str
+    """one of CALL, SITELINK, LEAD_FORM"""
 
 
 class GoogleUpsertAudienceBody(TypedDict, total=False):
     dimensions: dict[str, Any]
+    """object with isAgeUnknown, ageRanges, genders, parentalStatuses, audienceSegments"""
     exclusionDimension: dict[str, Any]
+    """object with isAgeUnknown, ageRanges, genders, parentalStatuses, audienceSegments"""
     locationId: str
+    """id of the location"""
     name: str
     resourceName: str
 
 
 class GoogleUpsertCampaignBody(TypedDict, total=False):
     adGroups: list[Any]
+    """list of objects with id, adGroupId, name, adCampaignId, adContent, keywords, publishingStatus, adGroupError and 5 more"""
     adSchedule: list[Any]
+    """list of objects with dayOfWeek, from, to"""
     advancedOptions: dict[str, Any]
     advertisingChannelSubType: str
+    """one of DEMAND_GEN"""
     advertisingChannelType: str
+    """one of SEARCH, DISCOVERY, DISPLAY, HOTEL, LOCAL, MULTI_CHANNEL, PERFORMANCE_MAX, DEMAND_GEN"""
     assets: dict[str, Any]
+    """object with calls, sitelinks, leadForm, images, businessLogo"""
     audience: dict[str, Any]
+    """object with geo_locations, locales, gender, ageRange, segments, targetInterests"""
     biddingStrategy: dict[str, Any]
+    """object with type, value"""
     budget: dict[str, Any]
+    """object with budgetType, amount, scheduleStartDate, scheduleEndDate"""
     campaignGoal: dict[str, Any]
+    """object with type, value, isCustomConversionGoal"""
     goalType: str
+    """one of WEBSITE_TRAFFIC, LEAD"""
     googleAdAccountId: str
+    """id of the google ad account"""
     googleCampaignId: str
+    """id of the google campaign"""
     id: str
     isEuPoliticalAds: bool
     locationId: str
+    """id of the location"""
     maximumCpc: float
     name: str
     networkSettings: dict[str, Any]
+    """object with targetSearchNetwork, targetContentNetwork"""
     publishingStatus: str
+    """one of DRAFT, SCHEDULED, PUBLISHED, PUBLISHING, FAILED, IN_REVIEW, PAUSED, ARCHIVED, WITH_ISSUES, REJECTED"""
     source: str
     unpublishedChanges: bool
 
 
 class GoogleUpsertConversionBody(TypedDict, total=False):
     attributionModel: str
+    """one of GOOGLE_SEARCH_ATTRIBUTION_DATA_DRIVEN, GOOGLE_ADS_LAST_CLICK"""
     category: str
     clickThroughWindow: float
     conversionId: str
+    """id of the conversion"""
     countingType: str
+    """one of ONE_PER_CLICK, MANY_PER_CLICK"""
     locationId: str
+    """id of the location"""
     name: str
     type: str
+    """one of UPLOAD_CLICKS, UPLOAD_CALLS, WEBPAGE, LEAD_FORM_SUBMIT"""
     valueSettings: dict[str, Any]
+    """object with defaultValue, defaultCurrencyCode, alwaysUseDefaultValue"""
 
 
 class GoogleUpsertSegmentBody(TypedDict, total=False):
     countryCodes: list[Any]
+    """list of strings"""
     description: str
     expansionLevel: str
+    """one of BALANCED, BROAD, NARROW"""
     id: str
     members: list[Any]
+    """list of objects with memberType, keyword, url, app"""
     membershipLifeSpan: float
     membershipStatus: str
     name: str
     ruleBasedUserList: dict[str, Any]
+    """object with prepopulationStatus, flexibleRuleUserList"""
     seedUserListIds: list[Any]
+    """ids of seed user list, list of strings"""
     status: str
     type: str
 
 
 class LiCreateIntegrationBody(TypedDict, total=False):
     adAccountId: str
+    """id of the ad account"""
     adAccountName: str
     currencyCode: str
     locationId: str
+    """id of the location"""
     organizationId: str
+    """id of the organization"""
 
 
 class LiCreateLeadFormBody(TypedDict, total=False):
     content: dict[str, Any]
+    """object with questions, description, headline, postSubmissionInfo, legalInfo"""
     creationLocale: dict[str, Any]
+    """object with country, language"""
     hiddenFields: list[Any]
+    """list of objects with name, value"""
     name: str
     owner: dict[str, Any]
+    """object with sponsoredAccount"""
     state: str
+    """one of PUBLISHED"""
 
 
 class LiPublishCampaignGroupBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class LiUpdateAdStatusBody(TypedDict, total=False):
     operationType: str
+    """one of PAUSED, ARCHIVED, RESUME"""
     type: str
+    """one of adGroup, adCampaign, ad"""
 
 
 class LiUpsertCampaignGroupBody(TypedDict, total=False):
     adBudgetOptimization: str
+    """one of MAXIMUM_DELIVERY, COST_CAP"""
     adCampaignGroupId: str
+    """id of the ad campaign group"""
     adCampaigns: list[Any]
+    """list of objects with id, locale, name, publishingStatus, mediaType, audience, unitCost, campaignType and 5 more"""
     budget: dict[str, Any]
+    """object with budgetType, amount, scheduleStartDate, scheduleEndDate"""
     id: str
     linkedInAdAccountId: str
+    """id of the linked in ad account"""
     linkedInError: str
     locationId: str
+    """id of the location"""
     meta: dict[str, Any]
     name: str
     objectiveType: str
+    """one of LEAD_GENERATION, WEBSITE_VISIT"""
     publishingStatus: str
+    """one of DRAFT, SCHEDULED, PUBLISHED, PUBLISHING, FAILED, IN_REVIEW, PAUSED, ARCHIVED, WITH_ISSUES, REJECTED"""
     unpublishedChanges: bool
 
 
@@ -311,6 +431,8 @@ class AdManager(Group):
         """PUT /ad-publishing/facebook/custom-audience/{audienceId}/member, token of location. Scopes: adPublishing.write.
 
         Documented as required: contactId.
+
+        audienceId: id of the audience
         """
         return self._api.call("ad-manager.fb-add-custom-audience-member", {"audienceId": audienceId}, body)
 
@@ -318,6 +440,8 @@ class AdManager(Group):
         """PUT /ad-publishing/facebook/custom-audience/{audienceId}/member/batch, token of location. Scopes: adPublishing.write.
 
         Documented as required: operationType.
+
+        audienceId: id of the audience
         """
         return self._api.call("ad-manager.fb-batch-update-audience-members", {"audienceId": audienceId}, body)
 
@@ -339,27 +463,46 @@ class AdManager(Group):
         """POST /ad-publishing/facebook/page/{pageId}/forms, token of location. Scopes: adPublishing.write.
 
         Documented as required: name, privacyPolicyLink, questions, thankYouPage, type.
+
+        pageId: id of the page
         """
         return self._api.call("ad-manager.fb-create-page-lead-form", {"pageId": pageId}, body)
 
     def fb_delete_ad(self, *, adId: Text, body: FbDeleteAdBody | Json | None = None) -> Result:
-        """DELETE /ad-publishing/facebook/ads/{adId}, token of location. Scopes: adPublishing.write."""
+        """DELETE /ad-publishing/facebook/ads/{adId}, token of location. Scopes: adPublishing.write.
+
+        adId: id of the ad
+        """
         return self._api.call("ad-manager.fb-delete-ad", {"adId": adId}, body)
 
     def fb_delete_ad_account(self, *, adAccountId: Text, body: FbDeleteAdAccountBody | Json | None = None) -> Result:
-        """DELETE /ad-publishing/facebook/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.write."""
+        """DELETE /ad-publishing/facebook/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.write.
+
+        adAccountId: id of the ad account
+        """
         return self._api.call("ad-manager.fb-delete-ad-account", {"adAccountId": adAccountId}, body)
 
     def fb_delete_adset(self, *, adsetId: Text, body: FbDeleteAdsetBody | Json | None = None) -> Result:
-        """DELETE /ad-publishing/facebook/adsets/{adsetId}, token of location. Scopes: adPublishing.write."""
+        """DELETE /ad-publishing/facebook/adsets/{adsetId}, token of location. Scopes: adPublishing.write.
+
+        adsetId: id of the adset
+        """
         return self._api.call("ad-manager.fb-delete-adset", {"adsetId": adsetId}, body)
 
     def fb_delete_campaign(self, *, campaignId: Text, body: FbDeleteCampaignBody | Json | None = None) -> Result:
-        """DELETE /ad-publishing/facebook/campaigns/{campaignId}, token of location. Scopes: adPublishing.write."""
+        """DELETE /ad-publishing/facebook/campaigns/{campaignId}, token of location. Scopes: adPublishing.write.
+
+        campaignId: id of the campaign
+        """
         return self._api.call("ad-manager.fb-delete-campaign", {"campaignId": campaignId}, body)
 
     def fb_delete_custom_audience(self, *, audienceId: Text, locationId: Text | None = None) -> Result:
-        """DELETE /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.write."""
+        """DELETE /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.write.
+
+        audienceId: id of the audience
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-delete-custom-audience", {"audienceId": audienceId, "locationId": locationId})
 
     def fb_delete_integration(self, *, body: FbDeleteIntegrationBody | Json | None = None) -> Result:
@@ -370,56 +513,111 @@ class AdManager(Group):
         """DELETE /ad-publishing/facebook/page, token of location. Scopes: adPublishing.write.
 
         Documented as required: pageId.
+
+        locationId: id of the location
+
+        pageId: id of the page
         """
         return self._api.call("ad-manager.fb-delete-page", {"locationId": locationId, "pageId": pageId})
 
     def fb_duplicate_ad(self, *, adId: Text) -> Result:
-        """POST /ad-publishing/facebook/ads/{adId}/duplicate, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/ads/{adId}/duplicate, token of location. Scopes: adPublishing.write.
+
+        adId: id of the ad
+        """
         return self._api.call("ad-manager.fb-duplicate-ad", {"adId": adId})
 
     def fb_duplicate_adset(self, *, adsetId: Text) -> Result:
-        """POST /ad-publishing/facebook/adsets/{adsetId}/duplicate, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/adsets/{adsetId}/duplicate, token of location. Scopes: adPublishing.write.
+
+        adsetId: id of the adset
+        """
         return self._api.call("ad-manager.fb-duplicate-adset", {"adsetId": adsetId})
 
     def fb_duplicate_campaign(self, *, campaignId: Text, body: FbDuplicateCampaignBody | Json | None = None) -> Result:
-        """POST /ad-publishing/facebook/campaigns/{campaignId}/duplicate, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/campaigns/{campaignId}/duplicate, token of location. Scopes: adPublishing.write.
+
+        campaignId: id of the campaign
+        """
         return self._api.call("ad-manager.fb-duplicate-campaign", {"campaignId": campaignId}, body)
 
     def fb_get_ad_account(self, *, adAccountId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.readonly.
+
+        adAccountId: id of the ad account
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-ad-account", {"adAccountId": adAccountId, "locationId": locationId})
 
     def fb_get_ad_accounts(self, *, locationId: Text | None = None, type: Text | None = None, next: Text | None = None, fetchAll: Text | None = None, limit: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/ad-accounts, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/ad-accounts, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+
+        next: position, from the page before
+
+        limit: page size
+        """
         return self._api.call("ad-manager.fb-get-ad-accounts", {"locationId": locationId, "type": type, "next": next, "fetchAll": fetchAll, "limit": limit})
 
     def fb_get_campaign(self, *, campaignId: Text, locationId: Text | None = None, fields: Text | None = None, source: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly.
+
+        campaignId: id of the campaign
+
+        locationId: id of the location
+
+        fields: several separated by commas
+        """
         return self._api.call("ad-manager.fb-get-campaign", {"campaignId": campaignId, "locationId": locationId, "fields": fields, "source": source})
 
     def fb_get_campaign_reporting(self, *, campaignId: Text, locationId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/reporting/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: startDate, endDate.
+
+        campaignId: id of the campaign
+
+        locationId: id of the location
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
         """
         return self._api.call("ad-manager.fb-get-campaign-reporting", {"campaignId": campaignId, "locationId": locationId, "startDate": startDate, "endDate": endDate})
 
     def fb_get_conversation_forms(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/conversation-forms, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/conversation-forms, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-conversation-forms", {"locationId": locationId})
 
     def fb_get_current_user(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/me, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/me, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-current-user", {"locationId": locationId})
 
     def fb_get_custom_audience_by_id(self, *, audienceId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.readonly.
+
+        audienceId: id of the audience
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-custom-audience-by-id", {"audienceId": audienceId, "locationId": locationId})
 
     def fb_get_custom_audiences(self, *, locationId: Text | None = None, type: Literal["lookalike", "custom", "all"] | None = None, source: Literal["ad_manager", "integration"] | None = None, adAccountId: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/custom-audience, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: type, adAccountId.
+
+        locationId: id of the location
+
+        adAccountId: id of the ad account
         """
         return self._api.call("ad-manager.fb-get-custom-audiences", {"locationId": locationId, "type": type, "source": source, "adAccountId": adAccountId})
 
@@ -427,37 +625,85 @@ class AdManager(Group):
         """GET /ad-publishing/facebook/entity, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: type, entityType.
+
+        locationId: id of the location
+
+        next: position, from the page before
+
+        campaignId: id of the campaign
+
+        adSetId: id of the ad set
+
+        searchId: id of the search
+
+        selectedAdAccountId: id of the selected ad account
         """
         return self._api.call("ad-manager.fb-get-entity", {"locationId": locationId, "type": type, "next": next, "fetchAll": fetchAll, "campaignId": campaignId, "adSetId": adSetId, "entityType": entityType, "searchId": searchId, "selectedAdAccountId": selectedAdAccountId})
 
     def fb_get_instagram_accounts(self, *, pageId: Text, locationId: Text | None = None, type: Literal["INTEGRATION", "AD_MANAGER"] | None = None) -> Result:
-        """GET /ad-publishing/facebook/page/{pageId}/instagram, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/page/{pageId}/instagram, token of location. Scopes: adPublishing.readonly.
+
+        pageId: id of the page
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-instagram-accounts", {"pageId": pageId, "locationId": locationId, "type": type})
 
     def fb_get_integration(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/integration, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/integration, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-integration", {"locationId": locationId})
 
     def fb_get_lead_form(self, *, leadFormId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/lead-form/{leadFormId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/lead-form/{leadFormId}, token of location. Scopes: adPublishing.readonly.
+
+        leadFormId: id of the lead form
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-lead-form", {"leadFormId": leadFormId, "locationId": locationId})
 
     def fb_get_page_lead_forms(self, *, pageId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/page/{pageId}/forms, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/page/{pageId}/forms, token of location. Scopes: adPublishing.readonly.
+
+        pageId: id of the page
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-page-lead-forms", {"pageId": pageId, "locationId": locationId})
 
     def fb_get_pages(self, *, locationId: Text | None = None, fetchExisting: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/pages, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/pages, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.fb-get-pages", {"locationId": locationId, "fetchExisting": fetchExisting})
 
     def fb_get_pixels(self, *, locationId: Text | None = None, channel: Text | None = None, pageId: Text | None = None, igUserId: Text | None = None) -> Result:
-        """GET /ad-publishing/facebook/pixels, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/facebook/pixels, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+
+        pageId: id of the page
+
+        igUserId: id of the ig user
+        """
         return self._api.call("ad-manager.fb-get-pixels", {"locationId": locationId, "channel": channel, "pageId": pageId, "igUserId": igUserId})
 
     def fb_get_reporting(self, *, locationId: Text | None = None, groupBy: Literal["day", "week", "month"] | None = None, startDate: Text | None = None, endDate: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"] | None = None, fields: Sequence[Literal["impressions", "clicks", "spend", "cpc", "cost_per_conversion", "conversions", "cpm", "reach", "frequency"]] | None = None) -> Result:
         """GET /ad-publishing/facebook/reporting, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: groupBy, startDate, endDate, type, fields.
+
+        locationId: id of the location
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        fields: list of impressions, clicks, spend, cpc, cost_per_conversion, conversions, cpm, reach, frequency
         """
         return self._api.call("ad-manager.fb-get-reporting", {"locationId": locationId, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "type": type, "fields": fields})
 
@@ -465,48 +711,81 @@ class AdManager(Group):
         """GET /ad-publishing/facebook/reporting/list, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: listType, startDate, endDate, campaignId, type.
+
+        locationId: id of the location
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        campaignId: id of the campaign
         """
         return self._api.call("ad-manager.fb-get-reporting-list", {"locationId": locationId, "listType": listType, "startDate": startDate, "endDate": endDate, "campaignId": campaignId, "type": type})
 
     def fb_pause_ad(self, *, adId: Text, body: FbPauseAdBody | Json | None = None) -> Result:
-        """POST /ad-publishing/facebook/ads/{adId}/pause, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/ads/{adId}/pause, token of location. Scopes: adPublishing.write.
+
+        adId: id of the ad
+        """
         return self._api.call("ad-manager.fb-pause-ad", {"adId": adId}, body)
 
     def fb_pause_adset(self, *, adsetId: Text, body: FbPauseAdsetBody | Json | None = None) -> Result:
-        """POST /ad-publishing/facebook/adsets/{adsetId}/pause, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/adsets/{adsetId}/pause, token of location. Scopes: adPublishing.write.
+
+        adsetId: id of the adset
+        """
         return self._api.call("ad-manager.fb-pause-adset", {"adsetId": adsetId}, body)
 
     def fb_pause_campaign(self, *, campaignId: Text, body: FbPauseCampaignBody | Json | None = None) -> Result:
-        """POST /ad-publishing/facebook/campaigns/{campaignId}/pause, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/campaigns/{campaignId}/pause, token of location. Scopes: adPublishing.write.
+
+        campaignId: id of the campaign
+        """
         return self._api.call("ad-manager.fb-pause-campaign", {"campaignId": campaignId}, body)
 
     def fb_publish_campaign(self, *, campaignId: Text, body: FbPublishCampaignBody | Json | None = None) -> Result:
-        """POST /ad-publishing/facebook/campaigns/{campaignId}/publish, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/campaigns/{campaignId}/publish, token of location. Scopes: adPublishing.write.
+
+        campaignId: id of the campaign
+        """
         return self._api.call("ad-manager.fb-publish-campaign", {"campaignId": campaignId}, body)
 
     def fb_remove_custom_audience_member(self, *, audienceId: Text, body: FbRemoveCustomAudienceMemberBody | Json | None = None) -> Result:
         """DELETE /ad-publishing/facebook/custom-audience/{audienceId}/member, token of location. Scopes: adPublishing.write.
 
         Documented as required: contactId.
+
+        audienceId: id of the audience
         """
         return self._api.call("ad-manager.fb-remove-custom-audience-member", {"audienceId": audienceId}, body)
 
     def fb_resume_ad(self, *, adId: Text, body: FbResumeAdBody | Json | None = None) -> Result:
-        """POST /ad-publishing/facebook/ads/{adId}/resume, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/ads/{adId}/resume, token of location. Scopes: adPublishing.write.
+
+        adId: id of the ad
+        """
         return self._api.call("ad-manager.fb-resume-ad", {"adId": adId}, body)
 
     def fb_resume_adset(self, *, adsetId: Text, body: FbResumeAdsetBody | Json | None = None) -> Result:
-        """POST /ad-publishing/facebook/adsets/{adsetId}/resume, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/adsets/{adsetId}/resume, token of location. Scopes: adPublishing.write.
+
+        adsetId: id of the adset
+        """
         return self._api.call("ad-manager.fb-resume-adset", {"adsetId": adsetId}, body)
 
     def fb_resume_campaign(self, *, campaignId: Text, body: FbResumeCampaignBody | Json | None = None) -> Result:
-        """POST /ad-publishing/facebook/campaigns/{campaignId}/resume, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/facebook/campaigns/{campaignId}/resume, token of location. Scopes: adPublishing.write.
+
+        campaignId: id of the campaign
+        """
         return self._api.call("ad-manager.fb-resume-campaign", {"campaignId": campaignId}, body)
 
     def fb_search_targeting(self, *, type: Text | None = None, query: Text | None = None, searchType: Text | None = None) -> Result:
         """GET /ad-publishing/facebook/targeting/search, token of location.
 
         Documented as required: type, query.
+
+        query: text to search for
         """
         return self._api.call("ad-manager.fb-search-targeting", {"type": type, "query": query, "searchType": searchType})
 
@@ -514,6 +793,8 @@ class AdManager(Group):
         """PUT /ad-publishing/facebook/page/default, token of location. Scopes: adPublishing.write.
 
         Documented as required: pageId.
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.fb-set-default-page", {"locationId": locationId}, body)
 
@@ -521,6 +802,8 @@ class AdManager(Group):
         """PUT /ad-publishing/facebook/custom-audience/{audienceId}, token of location. Scopes: adPublishing.write.
 
         Documented as required: description, name.
+
+        audienceId: id of the audience
         """
         return self._api.call("ad-manager.fb-update-custom-audience", {"audienceId": audienceId}, body)
 
@@ -561,85 +844,165 @@ class AdManager(Group):
         return self._api.call("ad-manager.google-create-offline-user-list-job", {}, body)
 
     def google_delete_ad_account(self, *, adAccountId: Text, body: GoogleDeleteAdAccountBody | Json | None = None) -> Result:
-        """DELETE /ad-publishing/google/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.write."""
+        """DELETE /ad-publishing/google/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.write.
+
+        adAccountId: id of the ad account
+        """
         return self._api.call("ad-manager.google-delete-ad-account", {"adAccountId": adAccountId}, body)
 
     def google_delete_conversion(self, *, conversionId: Text, locationId: Text | None = None) -> Result:
-        """DELETE /ad-publishing/google/conversions/{conversionId}, token of location. Scopes: adPublishing.write."""
+        """DELETE /ad-publishing/google/conversions/{conversionId}, token of location. Scopes: adPublishing.write.
+
+        conversionId: id of the conversion
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-delete-conversion", {"conversionId": conversionId, "locationId": locationId})
 
     def google_delete_segment(self, *, segmentId: Text, locationId: Text | None = None, type: Literal["CUSTOM_SEGMENTS", "DATA_SEGMENTS"] | None = None) -> Result:
         """DELETE /ad-publishing/google/segments/{segmentId}, token of location. Scopes: adPublishing.write.
 
         Documented as required: type.
+
+        segmentId: id of the segment
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.google-delete-segment", {"segmentId": segmentId, "locationId": locationId, "type": type})
 
     def google_get_ad_account_details(self, *, adAccountId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/ad-accounts/{adAccountId}, token of location. Scopes: adPublishing.readonly.
+
+        adAccountId: id of the ad account
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-ad-account-details", {"adAccountId": adAccountId, "locationId": locationId})
 
     def google_get_ad_accounts(self, *, locationId: Text | None = None, type: Literal["INTEGRATION", "AD_MANAGER"] | None = None) -> Result:
-        """GET /ad-publishing/google/ad-accounts, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/ad-accounts, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-ad-accounts", {"locationId": locationId, "type": type})
 
     def google_get_assets(self, *, locationId: Text | None = None, type: Literal["CALL", "SITELINK", "LEAD_FORM", "IMAGE", "TEXT"] | None = None, id: Text | None = None, advertiserOnly: Text | None = None) -> Result:
         """GET /ad-publishing/google/assets, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: type.
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.google-get-assets", {"locationId": locationId, "type": type, "id": id, "advertiserOnly": advertiserOnly})
 
     def google_get_audience_by_id(self, *, audienceId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/audiences/{audienceId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/audiences/{audienceId}, token of location. Scopes: adPublishing.readonly.
+
+        audienceId: id of the audience
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-audience-by-id", {"audienceId": audienceId, "locationId": locationId})
 
     def google_get_audiences(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/audiences, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/audiences, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-audiences", {"locationId": locationId})
 
     def google_get_campaign_by_id(self, *, adId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/ads/{adId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/ads/{adId}, token of location. Scopes: adPublishing.readonly.
+
+        adId: id of the ad
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-campaign-by-id", {"adId": adId, "locationId": locationId})
 
     def google_get_campaign_reporting(self, *, campaignId: Text, locationId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Result:
         """GET /ad-publishing/google/reporting/campaign/{campaignId}, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: startDate, endDate.
+
+        campaignId: id of the campaign
+
+        locationId: id of the location
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
         """
         return self._api.call("ad-manager.google-get-campaign-reporting", {"campaignId": campaignId, "locationId": locationId, "startDate": startDate, "endDate": endDate})
 
     def google_get_conversion_by_id(self, *, conversionId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/conversions/{conversionId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/conversions/{conversionId}, token of location. Scopes: adPublishing.readonly.
+
+        conversionId: id of the conversion
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-conversion-by-id", {"conversionId": conversionId, "locationId": locationId})
 
     def google_get_conversion_goals(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/conversion-goals, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/conversion-goals, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-conversion-goals", {"locationId": locationId})
 
     def google_get_conversions(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "AD_WORDS"] | None = None, conversionType: Text | None = None, category: Text | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Result:
-        """GET /ad-publishing/google/conversions, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/conversions, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+        """
         return self._api.call("ad-manager.google-get-conversions", {"locationId": locationId, "type": type, "conversionType": conversionType, "category": category, "startDate": startDate, "endDate": endDate})
 
     def google_get_current_user(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/me, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/me, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-current-user", {"locationId": locationId})
 
     def google_get_entity(self, *, locationId: Text | None = None, type: Literal["AD_MANAGER", "INTEGRATION"] | None = None, campaignId: Text | None = None, adGroupId: Text | None = None, entityType: Literal["CAMPAIGN", "ADGROUP", "AD"] | None = None, searchId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, selectedAdAccountId: Text | None = None) -> Result:
         """GET /ad-publishing/google/entity, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: type, entityType.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+
+        adGroupId: id of the ad group
+
+        searchId: id of the search
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        selectedAdAccountId: id of the selected ad account
         """
         return self._api.call("ad-manager.google-get-entity", {"locationId": locationId, "type": type, "campaignId": campaignId, "adGroupId": adGroupId, "entityType": entityType, "searchId": searchId, "startDate": startDate, "endDate": endDate, "selectedAdAccountId": selectedAdAccountId})
 
     def google_get_integration(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/google/integration, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/integration, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-integration", {"locationId": locationId})
 
     def google_get_keyword_ideas(self, *, locationId: Text | None = None, body: GoogleGetKeywordIdeasBody | Json | None = None) -> Result:
         """POST /ad-publishing/google/keyword-ideas, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: url.
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.google-get-keyword-ideas", {"locationId": locationId}, body)
 
@@ -647,6 +1010,14 @@ class AdManager(Group):
         """GET /ad-publishing/google/reporting, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: startDate, endDate, type, fields.
+
+        locationId: id of the location
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        fields: list of impressions, clicks, cost_micros, average_cpc, conversions, average_cpm, cost_per_conversion, ctr
         """
         return self._api.call("ad-manager.google-get-reporting", {"locationId": locationId, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "type": type, "fields": fields})
 
@@ -654,6 +1025,14 @@ class AdManager(Group):
         """GET /ad-publishing/google/reporting/list, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: listType, startDate, endDate, type.
+
+        locationId: id of the location
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        campaignId: id of the campaign
         """
         return self._api.call("ad-manager.google-get-reporting-list", {"locationId": locationId, "listType": listType, "startDate": startDate, "endDate": endDate, "campaignId": campaignId, "type": type})
 
@@ -661,28 +1040,44 @@ class AdManager(Group):
         """GET /ad-publishing/google/segments/{segmentId}, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: type.
+
+        segmentId: id of the segment
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.google-get-segment-by-id", {"segmentId": segmentId, "locationId": locationId, "type": type})
 
     def google_get_segments(self, *, locationId: Text | None = None, type: Text | None = None) -> Result:
-        """GET /ad-publishing/google/segments, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/google/segments, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.google-get-segments", {"locationId": locationId, "type": type})
 
     def google_get_target_interests(self, *, locationId: Text | None = None, type: Literal["AFFINITY", "IN_MARKET"] | None = None, advertisingChannelType: Text | None = None) -> Result:
         """GET /ad-publishing/google/target-interests, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: type, advertisingChannelType.
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.google-get-target-interests", {"locationId": locationId, "type": type, "advertisingChannelType": advertisingChannelType})
 
     def google_publish_ad(self, *, adId: Text) -> Result:
-        """POST /ad-publishing/google/ads/{adId}/publish, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/google/ads/{adId}/publish, token of location. Scopes: adPublishing.write.
+
+        adId: id of the ad
+        """
         return self._api.call("ad-manager.google-publish-ad", {"adId": adId})
 
     def google_search_targeting(self, *, type: Text | None = None, query: Text | None = None, locationId: Text | None = None) -> Result:
         """GET /ad-publishing/google/targeting/search, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: type.
+
+        query: text to search for
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.google-search-targeting", {"type": type, "query": query, "locationId": locationId})
 
@@ -718,6 +1113,8 @@ class AdManager(Group):
         """PUT /ad-publishing/google/segments, token of location. Scopes: adPublishing.write.
 
         Documented as required: type, name.
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.google-upsert-segment", {"locationId": locationId, "type": type}, body)
 
@@ -732,6 +1129,8 @@ class AdManager(Group):
         """POST /ad-publishing/linkedin/{accountId}/form, token of location. Scopes: adPublishing.write.
 
         Documented as required: content, creationLocale, name, owner, state.
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.li-create-lead-form", {"accountId": accountId, "locationId": locationId}, body)
 
@@ -739,6 +1138,10 @@ class AdManager(Group):
         """DELETE /ad-publishing/linkedin/ad-account, token of location. Scopes: adPublishing.write.
 
         Documented as required: adAccountId.
+
+        locationId: id of the location
+
+        adAccountId: id of the ad account
         """
         return self._api.call("ad-manager.li-delete-ad-account", {"locationId": locationId, "adAccountId": adAccountId})
 
@@ -746,58 +1149,126 @@ class AdManager(Group):
         """GET /ad-publishing/linkedin/ad-account, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: adAccountId.
+
+        locationId: id of the location
+
+        adAccountId: id of the ad account
         """
         return self._api.call("ad-manager.li-get-ad-account-details", {"locationId": locationId, "adAccountId": adAccountId})
 
     def li_get_ad_accounts(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/linkedin/ad-accounts, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/linkedin/ad-accounts, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.li-get-ad-accounts", {"locationId": locationId})
 
     def li_get_ad_analytics(self, *, locationId: Text | None = None, pivot: Literal["ACCOUNT", "CAMPAIGN", "CAMPAIGN_GROUP", "CREATIVE"] | None = None, groupBy: Literal["day", "month", "year"] | None = None, startDate: Text | None = None, endDate: Text | None = None, entityUrns: Text | None = None, fields: Sequence[str] | None = None) -> Result:
         """GET /ad-publishing/linkedin/reporting, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: startDate, endDate.
+
+        locationId: id of the location
+
+        pivot: 'ACCOUNT' unless given
+
+        groupBy: 'day' unless given
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        entityUrns: several separated by commas
+
+        fields: list of strings
         """
         return self._api.call("ad-manager.li-get-ad-analytics", {"locationId": locationId, "pivot": pivot, "groupBy": groupBy, "startDate": startDate, "endDate": endDate, "entityUrns": entityUrns, "fields": fields})
 
     def li_get_campaign_group(self, *, adId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/linkedin/ads/{adId}, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/linkedin/ads/{adId}, token of location. Scopes: adPublishing.readonly.
+
+        adId: id of the ad
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.li-get-campaign-group", {"adId": adId, "locationId": locationId})
 
     def li_get_campaign_group_reporting(self, *, campaignGroupId: Text | None = None, locationId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, fields: Sequence[str] | None = None) -> Result:
         """GET /ad-publishing/linkedin/reporting/campaign-group/{campaignGroupId}, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: startDate, endDate.
+
+        campaignGroupId: id of the campaign group
+
+        locationId: id of the location
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        fields: list of strings
         """
         return self._api.call("ad-manager.li-get-campaign-group-reporting", {"campaignGroupId": campaignGroupId, "locationId": locationId, "startDate": startDate, "endDate": endDate, "fields": fields})
 
     def li_get_current_user(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/linkedin/me, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/linkedin/me, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.li-get-current-user", {"locationId": locationId})
 
     def li_get_integration(self, *, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/linkedin/integration, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/linkedin/integration, token of location. Scopes: adPublishing.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.li-get-integration", {"locationId": locationId})
 
     def li_get_lead_forms(self, *, accountId: Text, locationId: Text | None = None) -> Result:
-        """GET /ad-publishing/linkedin/{accountId}/forms, token of location. Scopes: adPublishing.readonly."""
+        """GET /ad-publishing/linkedin/{accountId}/forms, token of location. Scopes: adPublishing.readonly.
+
+        accountId: id of the account
+
+        locationId: id of the location
+        """
         return self._api.call("ad-manager.li-get-lead-forms", {"accountId": accountId, "locationId": locationId})
 
     def li_get_reporting_list(self, *, locationId: Text | None = None, listType: Text | None = None, campaignId: Text | None = None, campaignGroupId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, fields: Sequence[str] | None = None) -> Result:
         """GET /ad-publishing/linkedin/reporting/list, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: listType, campaignId, campaignGroupId, startDate, endDate.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+
+        campaignGroupId: id of the campaign group
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        fields: list of strings
         """
         return self._api.call("ad-manager.li-get-reporting-list", {"locationId": locationId, "listType": listType, "campaignId": campaignId, "campaignGroupId": campaignGroupId, "startDate": startDate, "endDate": endDate, "fields": fields})
 
     def li_publish_campaign_group(self, *, adId: Text, body: LiPublishCampaignGroupBody | Json | None = None) -> Result:
-        """POST /ad-publishing/linkedin/ads/{adId}/publish, token of location. Scopes: adPublishing.write."""
+        """POST /ad-publishing/linkedin/ads/{adId}/publish, token of location. Scopes: adPublishing.write.
+
+        adId: id of the ad
+        """
         return self._api.call("ad-manager.li-publish-campaign-group", {"adId": adId}, body)
 
     def li_search_targeting(self, *, locationId: Text | None = None, facet: Text | None = None, query: Text | None = None, q: Text | None = None) -> Result:
         """GET /ad-publishing/linkedin/targeting/search, token of location. Scopes: adPublishing.readonly.
 
         Documented as required: facet.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        q: text to search for
         """
         return self._api.call("ad-manager.li-search-targeting", {"locationId": locationId, "facet": facet, "query": query, "q": q})
 
@@ -805,6 +1276,10 @@ class AdManager(Group):
         """PATCH /ad-publishing/linkedin/{adId}/status, token of location. Scopes: adPublishing.write.
 
         Documented as required: operationType, type.
+
+        adId: id of the ad
+
+        locationId: id of the location
         """
         return self._api.call("ad-manager.li-update-ad-status", {"adId": adId, "locationId": locationId}, body)
 

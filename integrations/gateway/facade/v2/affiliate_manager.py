@@ -14,29 +14,136 @@ class AffiliateManager(Group):
     __slots__ = ()
 
     def get_affiliate(self, *, locationId: Text | None = None, affiliateId: Text) -> Result:
-        """GET /affiliate-manager/{locationId}/affiliates/{affiliateId}, token of location. Scopes: affiliate-manager.readonly."""
+        """GET /affiliate-manager/{locationId}/affiliates/{affiliateId}, token of location. Scopes: affiliate-manager.readonly.
+
+        locationId: id of the location
+
+        affiliateId: id of the affiliate
+        """
         return self._api.call("affiliate-manager.get-affiliate", {"locationId": locationId, "affiliateId": affiliateId})
 
     def list_affiliates(self, *, locationId: Text | None = None, query: Text | None = None, active: Text | None = None, campaignId: Text | None = None, skip: float | None = None, limit: float | None = None, fromDate: Text | None = None, toDate: Text | None = None) -> Result:
-        """GET /affiliate-manager/{locationId}/affiliates, token of location. Scopes: affiliate-manager.readonly."""
+        """GET /affiliate-manager/{locationId}/affiliates, token of location. Scopes: affiliate-manager.readonly.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        active: false unless given
+
+        campaignId: id of the campaign
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given, at most 100
+
+        fromDate: date, YYYY-MM-DD
+
+        toDate: date, YYYY-MM-DD
+        """
         return self._api.call("affiliate-manager.list-affiliates", {"locationId": locationId, "query": query, "active": active, "campaignId": campaignId, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
 
     def list_affiliates_pages(self, *, locationId: Text | None = None, query: Text | None = None, active: Text | None = None, campaignId: Text | None = None, skip: float | None = None, limit: float | None = None, fromDate: Text | None = None, toDate: Text | None = None) -> Iterator[Page]:
-        """GET /affiliate-manager/{locationId}/affiliates, token of location. Scopes: affiliate-manager.readonly."""
+        """GET /affiliate-manager/{locationId}/affiliates, token of location. Scopes: affiliate-manager.readonly.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        active: false unless given
+
+        campaignId: id of the campaign
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given, at most 100
+
+        fromDate: date, YYYY-MM-DD
+
+        toDate: date, YYYY-MM-DD
+        """
         return self._api.pages("affiliate-manager.list-affiliates", {"locationId": locationId, "query": query, "active": active, "campaignId": campaignId, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
 
     def list_commissions(self, *, locationId: Text | None = None, campaignId: Text | None = None, affiliateId: Text | None = None, status: Text | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None, fromDate: Text | None = None, toDate: Text | None = None) -> Result:
-        """GET /affiliate-manager/{locationId}/commissions, token of location. Scopes: affiliate-manager.readonly."""
+        """GET /affiliate-manager/{locationId}/commissions, token of location. Scopes: affiliate-manager.readonly.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+
+        affiliateId: id of the affiliate
+
+        query: text to search for
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given, at most 100
+
+        fromDate: date, YYYY-MM-DD
+
+        toDate: date, YYYY-MM-DD
+        """
         return self._api.call("affiliate-manager.list-commissions", {"locationId": locationId, "campaignId": campaignId, "affiliateId": affiliateId, "status": status, "query": query, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
 
     def list_commissions_pages(self, *, locationId: Text | None = None, campaignId: Text | None = None, affiliateId: Text | None = None, status: Text | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None, fromDate: Text | None = None, toDate: Text | None = None) -> Iterator[Page]:
-        """GET /affiliate-manager/{locationId}/commissions, token of location. Scopes: affiliate-manager.readonly."""
+        """GET /affiliate-manager/{locationId}/commissions, token of location. Scopes: affiliate-manager.readonly.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+
+        affiliateId: id of the affiliate
+
+        query: text to search for
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given, at most 100
+
+        fromDate: date, YYYY-MM-DD
+
+        toDate: date, YYYY-MM-DD
+        """
         return self._api.pages("affiliate-manager.list-commissions", {"locationId": locationId, "campaignId": campaignId, "affiliateId": affiliateId, "status": status, "query": query, "skip": skip, "limit": limit, "fromDate": fromDate, "toDate": toDate})
 
     def list_payouts(self, *, locationId: Text | None = None, status: Text | None = None, query: Text | None = None, affiliateId: Text | None = None, campaignId: Text | None = None, skip: float | None = None, limit: float | None = None, start: Text | None = None, end: Text | None = None) -> Result:
-        """GET /affiliate-manager/{locationId}/payouts, token of location. Scopes: affiliate-manager.readonly."""
+        """GET /affiliate-manager/{locationId}/payouts, token of location. Scopes: affiliate-manager.readonly.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        affiliateId: id of the affiliate
+
+        campaignId: id of the campaign
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given
+
+        start: date and time, ISO 8601
+
+        end: date and time, ISO 8601
+        """
         return self._api.call("affiliate-manager.list-payouts", {"locationId": locationId, "status": status, "query": query, "affiliateId": affiliateId, "campaignId": campaignId, "skip": skip, "limit": limit, "start": start, "end": end})
 
     def list_payouts_pages(self, *, locationId: Text | None = None, status: Text | None = None, query: Text | None = None, affiliateId: Text | None = None, campaignId: Text | None = None, skip: float | None = None, limit: float | None = None, start: Text | None = None, end: Text | None = None) -> Iterator[Page]:
-        """GET /affiliate-manager/{locationId}/payouts, token of location. Scopes: affiliate-manager.readonly."""
+        """GET /affiliate-manager/{locationId}/payouts, token of location. Scopes: affiliate-manager.readonly.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        affiliateId: id of the affiliate
+
+        campaignId: id of the campaign
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given
+
+        start: date and time, ISO 8601
+
+        end: date and time, ISO 8601
+        """
         return self._api.pages("affiliate-manager.list-payouts", {"locationId": locationId, "status": status, "query": query, "affiliateId": affiliateId, "campaignId": campaignId, "skip": skip, "limit": limit, "start": start, "end": end})

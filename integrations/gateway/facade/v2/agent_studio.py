@@ -13,50 +13,72 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateAgentBody(TypedDict, total=False):
     agencyId: str
+    """id of the agency"""
     authorEmail: str
+    """e-mail address"""
     authorId: str
+    """id of the author"""
     authorName: str
     description: str
     edges: list[Any]
+    """list of strings"""
     locationId: str
+    """id of the location"""
     name: str
     nodes: list[Any]
+    """list of strings"""
     status: str
+    """one of active, inactive, archived"""
     version: dict[str, Any]
 
 
 class ExecuteAgentBody(TypedDict, total=False):
     attachments: list[Any]
+    """list of objects with type, imageUrl"""
     contactId: str
+    """id of the contact"""
     executionId: str
+    """id of the execution"""
     inputVariables: dict[str, Any]
     locationId: str
+    """id of the location"""
     message: str
     versionId: str
+    """id of the version"""
 
 
 class ExecuteAgentDeprecatedBody(TypedDict, total=False):
     attachments: list[Any]
+    """list of objects with type, imageUrl"""
     contactId: str
+    """id of the contact"""
     executionId: str
+    """id of the execution"""
     inputVariables: dict[str, Any]
     locationId: str
+    """id of the location"""
     message: str
     versionId: str
+    """id of the version"""
 
 
 class PromoteAndPublishBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     userEmail: str
+    """e-mail address"""
     userId: str
+    """id of the user"""
     userName: str
 
 
 class UpdateAgentMetadataBody(TypedDict, total=False):
     description: str
     locationId: str
+    """id of the location"""
     name: str
     status: str
+    """one of active, inactive, archived"""
 
 
 class UpdateAgentVersionBody(TypedDict, total=False):
@@ -66,9 +88,11 @@ class UpdateAgentVersionBody(TypedDict, total=False):
     globalVariables: list[Any]
     inputVariables: list[Any]
     locationId: str
+    """id of the location"""
     nodes: list[Any]
     runtimeVariables: list[Any]
     userId: str
+    """id of the user"""
     userName: str
     versionName: str
 
@@ -84,13 +108,20 @@ class AgentStudio(Group):
         return self._api.call("agent-studio.createAgent", {"source": source}, body)
 
     def delete_agent(self, *, agentId: Text, locationId: Text | None = None, source: Text | None = None) -> Result:
-        """DELETE /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.write."""
+        """DELETE /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.write.
+
+        agentId: id of the agent
+
+        locationId: id of the location
+        """
         return self._api.call("agent-studio.deleteAgent", {"agentId": agentId, "locationId": locationId, "source": source})
 
     def execute_agent(self, *, agentId: Text, source: Text | None = None, body: ExecuteAgentBody | Json | None = None) -> Result:
         """POST /agent-studio/agent/{agentId}/execute, token of location. Scopes: agent-studio.write.
 
         Documented as required: message.
+
+        agentId: id of the agent
         """
         return self._api.call("agent-studio.executeAgent", {"agentId": agentId, "source": source}, body)
 
@@ -98,21 +129,39 @@ class AgentStudio(Group):
         """POST /agent-studio/public-api/agents/{agentId}/execute, token of location. Scopes: agent-studio.write. Deprecated.
 
         Documented as required: message.
+
+        agentId: id of the agent
         """
         return self._api.call("agent-studio.executeAgent-deprecated", {"agentId": agentId, "source": source}, body)
 
     def get_agent_by_id(self, *, agentId: Text, locationId: Text | None = None, source: Text | None = None) -> Result:
-        """GET /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.readonly."""
+        """GET /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.readonly.
+
+        agentId: id of the agent
+
+        locationId: id of the location
+        """
         return self._api.call("agent-studio.getAgentById", {"agentId": agentId, "locationId": locationId, "source": source})
 
     def get_agent_by_id_deprecated(self, *, agentId: Text, locationId: Text | None = None, source: Text | None = None) -> Result:
-        """GET /agent-studio/public-api/agents/{agentId}, token of location. Scopes: agent-studio.readonly. Deprecated."""
+        """GET /agent-studio/public-api/agents/{agentId}, token of location. Scopes: agent-studio.readonly. Deprecated.
+
+        agentId: id of the agent
+
+        locationId: id of the location
+        """
         return self._api.call("agent-studio.getAgentById-deprecated", {"agentId": agentId, "locationId": locationId, "source": source})
 
     def get_agents(self, *, locationId: Text | None = None, isPublished: Text | None = None, limit: Text | None = None, offset: Text | None = None, source: Text | None = None) -> Result:
         """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
 
@@ -120,6 +169,12 @@ class AgentStudio(Group):
         """GET /agent-studio/agent, token of location. Scopes: agent-studio.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("agent-studio.getAgents", {"locationId": locationId, "isPublished": isPublished, "limit": limit, "offset": offset, "source": source})
 
@@ -127,6 +182,12 @@ class AgentStudio(Group):
         """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
 
@@ -134,17 +195,32 @@ class AgentStudio(Group):
         """GET /agent-studio/public-api/agents, token of location. Scopes: agent-studio.readonly. Deprecated.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("agent-studio.getAgents-deprecated", {"locationId": locationId, "limit": limit, "offset": offset, "source": source})
 
     def promote_and_publish(self, *, versionId: Text, source: Text | None = None, body: PromoteAndPublishBody | Json | None = None) -> Result:
-        """POST /agent-studio/agent/versions/{versionId}/publish, token of location. Scopes: agent-studio.write."""
+        """POST /agent-studio/agent/versions/{versionId}/publish, token of location. Scopes: agent-studio.write.
+
+        versionId: id of the version
+        """
         return self._api.call("agent-studio.promoteAndPublish", {"versionId": versionId, "source": source}, body)
 
     def update_agent_metadata(self, *, agentId: Text, source: Text | None = None, body: UpdateAgentMetadataBody | Json | None = None) -> Result:
-        """PATCH /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.write."""
+        """PATCH /agent-studio/agent/{agentId}, token of location. Scopes: agent-studio.write.
+
+        agentId: id of the agent
+        """
         return self._api.call("agent-studio.updateAgentMetadata", {"agentId": agentId, "source": source}, body)
 
     def update_agent_version(self, *, versionId: Text, source: Text | None = None, body: UpdateAgentVersionBody | Json | None = None) -> Result:
-        """PATCH /agent-studio/agent/versions/{versionId}, token of location. Scopes: agent-studio.write."""
+        """PATCH /agent-studio/agent/versions/{versionId}, token of location. Scopes: agent-studio.write.
+
+        versionId: id of the version
+        """
         return self._api.call("agent-studio.updateAgentVersion", {"versionId": versionId, "source": source}, body)

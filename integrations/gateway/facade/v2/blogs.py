@@ -14,16 +14,23 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateBlogPostBody(TypedDict, total=False):
     author: str
     blogId: str
+    """id of the blog"""
     canonicalLink: str
+    """URL"""
     categories: list[Any]
+    """list of strings"""
     description: str
     imageAltText: str
     imageUrl: str
     locationId: str
+    """id of the location"""
     publishedAt: str
+    """date and time, ISO 8601"""
     rawHTML: str
     status: str
+    """one of DRAFT, PUBLISHED, SCHEDULED, ARCHIVED"""
     tags: list[Any]
+    """list of strings"""
     title: str
     urlSlug: str
 
@@ -31,16 +38,23 @@ class CreateBlogPostBody(TypedDict, total=False):
 class UpdateBlogPostBody(TypedDict, total=False):
     author: str
     blogId: str
+    """id of the blog"""
     canonicalLink: str
+    """URL"""
     categories: list[Any]
+    """list of strings"""
     description: str
     imageAltText: str
     imageUrl: str
     locationId: str
+    """id of the location"""
     publishedAt: str
+    """date and time, ISO 8601"""
     rawHTML: str
     status: str
+    """one of DRAFT, PUBLISHED, SCHEDULED, ARCHIVED"""
     tags: list[Any]
+    """list of strings"""
     title: str
     urlSlug: str
 
@@ -52,6 +66,10 @@ class Blogs(Group):
         """GET /blogs/posts/url-slug-exists, token of location. Scopes: blogs/check-slug.readonly.
 
         Documented as required: urlSlug.
+
+        locationId: id of the location
+
+        postId: id of the post
         """
         return self._api.call("blogs.check-url-slug-exists", {"urlSlug": urlSlug, "locationId": locationId, "postId": postId})
 
@@ -66,6 +84,12 @@ class Blogs(Group):
         """GET /blogs/authors, token of location. Scopes: blogs/author.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("blogs.get-all-blog-authors-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
@@ -73,6 +97,12 @@ class Blogs(Group):
         """GET /blogs/authors, token of location. Scopes: blogs/author.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("blogs.get-all-blog-authors-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
@@ -80,6 +110,12 @@ class Blogs(Group):
         """GET /blogs/categories, token of location. Scopes: blogs/category.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("blogs.get-all-categories-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
@@ -87,6 +123,12 @@ class Blogs(Group):
         """GET /blogs/categories, token of location. Scopes: blogs/category.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("blogs.get-all-categories-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
@@ -94,6 +136,16 @@ class Blogs(Group):
         """GET /blogs/posts/all, token of location. Scopes: blogs/posts.readonly.
 
         Documented as required: blogId, limit, offset.
+
+        locationId: id of the location
+
+        blogId: id of the blog
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
+
+        searchTerm: text to search for
         """
         return self._api.call("blogs.get-blog-post", {"locationId": locationId, "blogId": blogId, "limit": limit, "offset": offset, "searchTerm": searchTerm, "status": status})
 
@@ -101,6 +153,16 @@ class Blogs(Group):
         """GET /blogs/posts/all, token of location. Scopes: blogs/posts.readonly.
 
         Documented as required: blogId, limit, offset.
+
+        locationId: id of the location
+
+        blogId: id of the blog
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
+
+        searchTerm: text to search for
         """
         return self._api.pages("blogs.get-blog-post", {"locationId": locationId, "blogId": blogId, "limit": limit, "offset": offset, "searchTerm": searchTerm, "status": status})
 
@@ -108,6 +170,14 @@ class Blogs(Group):
         """GET /blogs/site/all, token of location. Scopes: blogs/list.readonly.
 
         Documented as required: skip, limit.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+
+        searchTerm: text to search for
         """
         return self._api.call("blogs.get-blogs", {"locationId": locationId, "skip": skip, "limit": limit, "searchTerm": searchTerm})
 
@@ -115,6 +185,14 @@ class Blogs(Group):
         """GET /blogs/site/all, token of location. Scopes: blogs/list.readonly.
 
         Documented as required: skip, limit.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+
+        searchTerm: text to search for
         """
         return self._api.pages("blogs.get-blogs", {"locationId": locationId, "skip": skip, "limit": limit, "searchTerm": searchTerm})
 

@@ -13,23 +13,34 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateBrandBoardBody(TypedDict, total=False):
     brandBoardId: str
+    """id of the brand board"""
     colors: list[Any]
+    """list of objects with id, hexa, rgba, hex, rgb, label"""
     default: bool
     fonts: list[Any]
+    """list of objects with id, font, fallback, label"""
     locationId: str
+    """id of the location"""
     logos: list[Any]
+    """list of objects with id, url, label, path"""
     name: str
     parentId: str
+    """id of the parent"""
     type: str
+    """one of template, blank, snapshot"""
 
 
 class UpdateBrandBoardBody(TypedDict, total=False):
     colors: list[Any]
+    """list of objects with id, hexa, rgba, hex, rgb, label"""
     default: bool
     fonts: list[Any]
+    """list of objects with id, font, fallback, label"""
     logos: list[Any]
+    """list of objects with id, url, label, path"""
     name: str
     parentId: str
+    """id of the parent"""
 
 
 class BrandBoards(Group):
@@ -43,21 +54,52 @@ class BrandBoards(Group):
         return self._api.call("brand-boards.createBrandBoard", {}, body)
 
     def delete_brand_board(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""
+        """DELETE /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write.
+
+        locationId: id of the location
+        """
         return self._api.call("brand-boards.deleteBrandBoard", {"locationId": locationId, "id": id})
 
     def get_brand_board_by_id(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.readonly."""
+        """GET /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("brand-boards.getBrandBoardById", {"locationId": locationId, "id": id})
 
     def get_brand_boards_by_location(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Result:
-        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
+        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly.
+
+        locationId: id of the location
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        search: text to search for
+
+        deleted: false unless given
+        """
         return self._api.call("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def get_brand_boards_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
-        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
+        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly.
+
+        locationId: id of the location
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        search: text to search for
+
+        deleted: false unless given
+        """
         return self._api.pages("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def update_brand_board(self, *, locationId: Text | None = None, id: Text, body: UpdateBrandBoardBody | Json | None = None) -> Result:
-        """PATCH /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""
+        """PATCH /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write.
+
+        locationId: id of the location
+        """
         return self._api.call("brand-boards.updateBrandBoard", {"locationId": locationId, "id": id}, body)

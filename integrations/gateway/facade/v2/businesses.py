@@ -17,9 +17,12 @@ class CreateBusinessBody(TypedDict, total=False):
     country: str
     description: str
     email: str
+    """e-mail address"""
     locationId: str
+    """id of the location"""
     name: str
     phone: str
+    """telephone number with country code, such as +1"""
     postalCode: str
     state: str
     website: str
@@ -31,8 +34,10 @@ class UpdateBusinessBody(TypedDict, total=False):
     country: str
     description: str
     email: str
+    """e-mail address"""
     name: str
     phone: str
+    """telephone number with country code, such as +1"""
     postalCode: str
     state: str
     website: str
@@ -49,21 +54,44 @@ class Businesses(Group):
         return self._api.call("businesses.create-business", {}, body)
 
     def delete_business(self, *, businessId: Text) -> Result:
-        """DELETE /businesses/{businessId}, token of location. Scopes: businesses.write."""
+        """DELETE /businesses/{businessId}, token of location. Scopes: businesses.write.
+
+        businessId: id of the business
+        """
         return self._api.call("businesses.delete-Business", {"businessId": businessId})
 
     def get_business(self, *, businessId: Text) -> Result:
-        """GET /businesses/{businessId}, token of location. Scopes: businesses.readonly."""
+        """GET /businesses/{businessId}, token of location. Scopes: businesses.readonly.
+
+        businessId: id of the business
+        """
         return self._api.call("businesses.get-business", {"businessId": businessId})
 
     def get_businesses_by_location(self, *, locationId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
-        """GET /businesses/, token of location. Scopes: businesses.readonly."""
+        """GET /businesses/, token of location. Scopes: businesses.readonly.
+
+        locationId: id of the location
+
+        limit: page size, 100 unless given
+
+        skip: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.call("businesses.get-businesses-by-location", {"locationId": locationId, "limit": limit, "skip": skip})
 
     def get_businesses_by_location_pages(self, *, locationId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
-        """GET /businesses/, token of location. Scopes: businesses.readonly."""
+        """GET /businesses/, token of location. Scopes: businesses.readonly.
+
+        locationId: id of the location
+
+        limit: page size, 100 unless given
+
+        skip: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.pages("businesses.get-businesses-by-location", {"locationId": locationId, "limit": limit, "skip": skip})
 
     def update_business(self, *, businessId: Text, body: UpdateBusinessBody | Json | None = None) -> Result:
-        """PUT /businesses/{businessId}, token of location. Scopes: businesses.write."""
+        """PUT /businesses/{businessId}, token of location. Scopes: businesses.write.
+
+        businessId: id of the business
+        """
         return self._api.call("businesses.update-business", {"businessId": businessId}, body)

@@ -14,34 +14,50 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateAppointmentBody(TypedDict, total=False):
     address: str
     appointmentStatus: str
+    """one of new, confirmed, cancelled, showed, noshow, invalid"""
     assignedUserId: str
+    """id of the assigned user"""
     calendarId: str
+    """id of the calendar"""
     contactId: str
+    """id of the contact"""
     description: str
     endTime: str
+    """date and time, ISO 8601"""
     ignoreDateRange: bool
     ignoreFreeSlotValidation: bool
     locationId: str
+    """id of the location"""
     meetingLocationId: str
+    """id of the meeting location, 'default' unless given"""
     meetingLocationType: str
+    """one of custom, zoom, gmeet, phone, address, ms_teams, google"""
     overrideLocationConfig: bool
     rrule: str
     startTime: str
+    """date and time, ISO 8601"""
     title: str
     toNotify: bool
 
 
 class CreateAppointmentNoteBody(TypedDict, total=False):
     body: str
+    """at most 5000 characters"""
     userId: str
+    """id of the user"""
 
 
 class CreateBlockSlotBody(TypedDict, total=False):
     assignedUserId: str
+    """id of the assigned user"""
     calendarId: str
+    """id of the calendar"""
     endTime: Required[str]
+    """date and time, ISO 8601"""
     locationId: str
+    """id of the location"""
     startTime: Required[str]
+    """date and time, ISO 8601"""
     title: str
 
 
@@ -49,73 +65,111 @@ class CreateCalendarBody(TypedDict, total=False):
     alertEmail: str
     allowBookingAfter: float
     allowBookingAfterUnit: str
+    """one of hours, days, weeks, months"""
     allowBookingFor: float
     allowBookingForUnit: str
+    """one of days, weeks, months"""
     allowCancellation: bool
+    """true unless given"""
     allowReschedule: bool
+    """true unless given"""
     appoinmentPerDay: float
     appoinmentPerSlot: float
+    """1 unless given"""
     autoConfirm: bool
+    """true unless given"""
     availabilities: list[Any]
+    """list of objects with date, hours, deleted"""
     availabilityType: float
+    """one of 0, 1"""
     calendarCoverImage: str
+    """URL"""
     calendarType: str
+    """one of round_robin, event, class_booking, collective, service_booking, personal"""
     consentLabel: str
     description: str
     enableRecurring: bool
+    """false unless given"""
     eventColor: str
+    """'#039be5' unless given"""
     eventTitle: str
+    """'{{contact.name}}' unless given"""
     eventType: str
+    """one of RoundRobin_OptimizeForAvailability, RoundRobin_OptimizeForEqualDistribution, 'RoundRobin_OptimizeForAvailability' unless given"""
     formId: str
+    """id of the form"""
     formSubmitRedirectURL: str
     formSubmitThanksMessage: str
     formSubmitType: str
+    """one of RedirectURL, ThankYouMessage, 'ThankYouMessage' unless given"""
     googleInvitationEmails: bool
+    """false unless given"""
     groupId: str
+    """id of the group"""
     guestType: str
+    """one of count_only, collect_detail"""
     isActive: bool
+    """true unless given"""
     isLivePaymentMode: bool
     locationConfigurations: list[Any]
+    """list of objects with kind, location"""
     locationId: str
+    """id of the location"""
     lookBusyConfig: dict[str, Any]
+    """object with enabled, LookBusyPercentage"""
     meetingLocation: str
     name: str
     notes: str
     notifications: list[Any]
+    """list of objects with type, shouldSendToContact, shouldSendToGuest, shouldSendToUser, shouldSendToSelectedUsers, selectedUsers"""
     openHours: list[Any]
+    """list of objects with daysOfTheWeek, hours"""
     pixelId: str
+    """id of the pixel"""
     preBuffer: float
     preBufferUnit: str
+    """one of mins, hours"""
     recurring: dict[str, Any]
+    """object with freq, count, bookingOption, bookingOverlapDefaultStatus"""
     shouldAssignContactToTeamMember: bool
     shouldSendAlertEmailsToAssignedMember: bool
     shouldSkipAssigningContactForExisting: bool
     slotBuffer: float
     slotBufferUnit: str
+    """one of mins, hours"""
     slotDuration: float
+    """30 unless given"""
     slotDurationUnit: str
+    """one of mins, hours"""
     slotInterval: float
+    """30 unless given"""
     slotIntervalUnit: str
+    """one of mins, hours"""
     slug: str
     stickyContact: bool
     teamMembers: list[Any]
+    """list of objects with userId, priority, meetingLocationType, meetingLocation, isPrimary, locationConfigurations"""
     widgetSlug: str
     widgetType: str
+    """one of default, classic, 'classic' unless given"""
 
 
 class CreateCalendarGroupBody(TypedDict, total=False):
     description: str
     isActive: bool
     locationId: str
+    """id of the location"""
     name: str
     slug: str
 
 
 class CreateCalendarResourceBody(TypedDict, total=False):
     calendarIds: list[Any]
+    """ids of calendar, list of strings, at most 100 items"""
     capacity: float
     description: str
     locationId: str
+    """id of the location"""
     name: str
     outOfService: float
     quantity: float
@@ -123,11 +177,16 @@ class CreateCalendarResourceBody(TypedDict, total=False):
 
 class CreateScheduleBody(TypedDict, total=False):
     calendarIds: list[Any]
+    """ids of calendar, list of strings"""
     locationId: str
+    """id of the location"""
     name: str
     rules: list[Any]
+    """list of objects with type, intervals, date, day"""
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
     userId: str
+    """id of the user"""
 
 
 class DisableGroupBody(TypedDict, total=False):
@@ -137,27 +196,39 @@ class DisableGroupBody(TypedDict, total=False):
 class EditAppointmentBody(TypedDict, total=False):
     address: str
     appointmentStatus: str
+    """one of new, confirmed, cancelled, showed, noshow, invalid"""
     assignedUserId: str
+    """id of the assigned user"""
     calendarId: str
+    """id of the calendar"""
     description: str
     endTime: str
+    """date and time, ISO 8601"""
     ignoreDateRange: bool
     ignoreFreeSlotValidation: bool
     meetingLocationId: str
+    """id of the meeting location, 'default' unless given"""
     meetingLocationType: str
+    """one of custom, zoom, gmeet, phone, address, ms_teams, google"""
     overrideLocationConfig: bool
     rrule: str
     startTime: str
+    """date and time, ISO 8601"""
     title: str
     toNotify: bool
 
 
 class EditBlockSlotBody(TypedDict, total=False):
     assignedUserId: str
+    """id of the assigned user"""
     calendarId: str
+    """id of the calendar"""
     endTime: str
+    """date and time, ISO 8601"""
     locationId: str
+    """id of the location"""
     startTime: str
+    """date and time, ISO 8601"""
     title: str
 
 
@@ -169,70 +240,98 @@ class EditGroupBody(TypedDict, total=False):
 
 class UpdateAppointmentNoteBody(TypedDict, total=False):
     body: str
+    """at most 5000 characters"""
     userId: str
+    """id of the user"""
 
 
 class UpdateCalendarBody(TypedDict, total=False):
     alertEmail: str
     allowBookingAfter: float
     allowBookingAfterUnit: str
+    """one of hours, days, weeks, months"""
     allowBookingFor: float
     allowBookingForUnit: str
+    """one of days, weeks, months"""
     allowCancellation: bool
     allowReschedule: bool
     appoinmentPerDay: float
     appoinmentPerSlot: float
     autoConfirm: bool
     availabilities: list[Any]
+    """list of objects with date, hours, deleted, id"""
     availabilityType: float
+    """one of 0, 1"""
     calendarCoverImage: str
     consentLabel: str
     description: str
     enableRecurring: bool
+    """false unless given"""
     eventColor: str
+    """'#039be5' unless given"""
     eventTitle: str
     eventType: str
+    """one of RoundRobin_OptimizeForAvailability, RoundRobin_OptimizeForEqualDistribution"""
     formId: str
+    """id of the form"""
     formSubmitRedirectURL: str
     formSubmitThanksMessage: str
     formSubmitType: str
+    """one of RedirectURL, ThankYouMessage, 'ThankYouMessage' unless given"""
     googleInvitationEmails: bool
     groupId: str
+    """id of the group"""
     guestType: str
+    """one of count_only, collect_detail"""
     isActive: bool
     isLivePaymentMode: bool
     locationConfigurations: list[Any]
+    """list of objects with kind, location"""
     lookBusyConfig: dict[str, Any]
+    """object with enabled, LookBusyPercentage"""
     meetingLocation: str
     name: str
     notes: str
     notifications: list[Any]
+    """list of objects with type, shouldSendToContact, shouldSendToGuest, shouldSendToUser, shouldSendToSelectedUsers, selectedUsers"""
     openHours: list[Any]
+    """list of objects with daysOfTheWeek, hours"""
     pixelId: str
+    """id of the pixel"""
     preBuffer: float
     preBufferUnit: str
+    """one of mins, hours"""
     recurring: dict[str, Any]
+    """object with freq, count, bookingOption, bookingOverlapDefaultStatus"""
     shouldAssignContactToTeamMember: bool
     shouldSendAlertEmailsToAssignedMember: bool
     shouldSkipAssigningContactForExisting: bool
     slotBuffer: float
     slotDuration: float
+    """30 unless given"""
     slotDurationUnit: str
+    """one of mins, hours"""
     slotInterval: float
+    """30 unless given"""
     slotIntervalUnit: str
+    """one of mins, hours"""
     slug: str
     stickyContact: bool
     teamMembers: list[Any]
+    """list of objects with userId, priority, meetingLocationType, meetingLocation, isPrimary, locationConfigurations"""
     widgetSlug: str
     widgetType: str
+    """one of default, classic, 'classic' unless given"""
 
 
 class UpdateCalendarResourceBody(TypedDict, total=False):
     calendarIds: list[Any]
+    """ids of calendar, list of strings, at most 100 items"""
     capacity: float
     description: str
     isActive: bool
     locationId: str
+    """id of the location"""
     name: str
     outOfService: float
     quantity: float
@@ -240,31 +339,45 @@ class UpdateCalendarResourceBody(TypedDict, total=False):
 
 class UpdateEventNotificationBody(TypedDict, total=False):
     additionalEmailIds: list[Any]
+    """ids of additional email, list of strings"""
     additionalPhoneNumbers: list[Any]
+    """list of strings"""
     afterTime: list[Any]
+    """list of objects with timeOffset, unit"""
     beforeTime: list[Any]
+    """list of objects with timeOffset, unit"""
     body: str
     channel: str
+    """one of email, inApp, sms, whatsapp"""
     deleted: bool
+    """false unless given"""
     fromAddress: str
     fromName: str
     fromNumber: str
     isActive: bool
+    """true unless given"""
     notificationType: str
+    """one of booked, confirmation, cancellation, reminder, followup, reschedule"""
     receiverType: str
+    """one of contact, guest, assignedUser, emails, phoneNumbers, business"""
     selectedUsers: list[Any]
+    """list of strings"""
     subject: str
     templateId: str
+    """id of the template"""
 
 
 class UpdateScheduleBody(TypedDict, total=False):
     name: str
     rules: list[Any]
+    """list of objects with type, intervals, date, day"""
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
 
 
 class ValidateGroupsSlugBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     slug: str
 
 
@@ -272,7 +385,10 @@ class Calendars(Group):
     __slots__ = ()
 
     def add_calendar_to_schedule(self, *, id: Text, calendarId: Text) -> Result:
-        """PUT /calendars/schedules/{id}/associations/{calendarId}, token of location. Scopes: calendars.write."""
+        """PUT /calendars/schedules/{id}/associations/{calendarId}, token of location. Scopes: calendars.write.
+
+        calendarId: id of the calendar
+        """
         return self._api.call("calendars.add-calendar-to-schedule", {"id": id, "calendarId": calendarId})
 
     def create_appointment(self, *, body: CreateAppointmentBody | Json | None = None) -> Result:
@@ -286,6 +402,8 @@ class Calendars(Group):
         """POST /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.write.
 
         Documented as required: body.
+
+        appointmentId: id of the appointment
         """
         return self._api.call("calendars.create-appointment-note", {"appointmentId": appointmentId}, body)
 
@@ -320,7 +438,10 @@ class Calendars(Group):
         return self._api.call("calendars.create-calendar-resource", {"resourceType": resourceType}, body)
 
     def create_event_notification(self, *, calendarId: Text, body: Sequence[Any] | None = None) -> Result:
-        """POST /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.write."""
+        """POST /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.write.
+
+        calendarId: id of the calendar
+        """
         return self._api.call("calendars.create-event-notification", {"calendarId": calendarId}, body)
 
     def create_schedule(self, *, body: CreateScheduleBody | Json | None = None) -> Result:
@@ -331,11 +452,17 @@ class Calendars(Group):
         return self._api.call("calendars.createSchedule", {}, body)
 
     def delete_appointment_note(self, *, appointmentId: Text, noteId: Text) -> Result:
-        """DELETE /calendars/appointments/{appointmentId}/notes/{noteId}, token of location. Scopes: calendars/events.write."""
+        """DELETE /calendars/appointments/{appointmentId}/notes/{noteId}, token of location. Scopes: calendars/events.write.
+
+        appointmentId: id of the appointment
+        """
         return self._api.call("calendars.delete-appointment-note", {"appointmentId": appointmentId, "noteId": noteId})
 
     def delete_calendar(self, *, calendarId: Text) -> Result:
-        """DELETE /calendars/{calendarId}, token of location. Scopes: calendars.write."""
+        """DELETE /calendars/{calendarId}, token of location. Scopes: calendars.write.
+
+        calendarId: id of the calendar
+        """
         return self._api.call("calendars.delete-calendar", {"calendarId": calendarId})
 
     def delete_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], id: Text) -> Result:
@@ -343,15 +470,26 @@ class Calendars(Group):
         return self._api.call("calendars.delete-calendar-resource", {"resourceType": resourceType, "id": id})
 
     def delete_event(self, *, eventId: Text, body: Json | None = None) -> Result:
-        """DELETE /calendars/events/{eventId}, token of location. Scopes: calendars/events.write."""
+        """DELETE /calendars/events/{eventId}, token of location. Scopes: calendars/events.write.
+
+        eventId: id of the event
+        """
         return self._api.call("calendars.delete-event", {"eventId": eventId}, body)
 
     def delete_event_notification(self, *, calendarId: Text, notificationId: Text) -> Result:
-        """DELETE /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.write."""
+        """DELETE /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.write.
+
+        calendarId: id of the calendar
+
+        notificationId: id of the notification
+        """
         return self._api.call("calendars.delete-event-notification", {"calendarId": calendarId, "notificationId": notificationId})
 
     def delete_group(self, *, groupId: Text) -> Result:
-        """DELETE /calendars/groups/{groupId}, token of location. Scopes: calendars/groups.write."""
+        """DELETE /calendars/groups/{groupId}, token of location. Scopes: calendars/groups.write.
+
+        groupId: id of the group
+        """
         return self._api.call("calendars.delete-group", {"groupId": groupId})
 
     def delete_schedule(self, *, id: Text) -> Result:
@@ -362,17 +500,24 @@ class Calendars(Group):
         """PUT /calendars/groups/{groupId}/status, token of location. Scopes: calendars/groups.write.
 
         Documented as required: isActive.
+
+        groupId: id of the group
         """
         return self._api.call("calendars.disable-group", {"groupId": groupId}, body)
 
     def edit_appointment(self, *, eventId: Text, body: EditAppointmentBody | Json | None = None) -> Result:
-        """PUT /calendars/events/appointments/{eventId}, token of location. Scopes: calendars/events.write."""
+        """PUT /calendars/events/appointments/{eventId}, token of location. Scopes: calendars/events.write.
+
+        eventId: id of the event
+        """
         return self._api.call("calendars.edit-appointment", {"eventId": eventId}, body)
 
     def edit_block_slot(self, *, eventId: Text, body: EditBlockSlotBody | Json | None = None) -> Result:
         """PUT /calendars/events/block-slots/{eventId}, token of location. Scopes: calendars/events.write.
 
         Documented as required: calendarId.
+
+        eventId: id of the event
         """
         return self._api.call("calendars.edit-block-slot", {"eventId": eventId}, body)
 
@@ -380,6 +525,8 @@ class Calendars(Group):
         """PUT /calendars/groups/{groupId}, token of location. Scopes: calendars/groups.write.
 
         Documented as required: description, name, slug.
+
+        groupId: id of the group
         """
         return self._api.call("calendars.edit-group", {"groupId": groupId}, body)
 
@@ -387,6 +534,12 @@ class Calendars(Group):
         """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly.
 
         Documented as required: limit, skip.
+
+        locationId: id of the location
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
         """
         return self._api.call("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
 
@@ -394,21 +547,41 @@ class Calendars(Group):
         """GET /calendars/resources/{resourceType}, token of location. Scopes: calendars/resources.readonly.
 
         Documented as required: limit, skip.
+
+        locationId: id of the location
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
         """
         return self._api.pages("calendars.fetch-calendar-resources", {"resourceType": resourceType, "locationId": locationId, "limit": limit, "skip": skip})
 
     def find_event_notification(self, *, calendarId: Text, notificationId: Text) -> Result:
-        """GET /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.readonly."""
+        """GET /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.readonly.
+
+        calendarId: id of the calendar
+
+        notificationId: id of the notification
+        """
         return self._api.call("calendars.find-event-notification", {"calendarId": calendarId, "notificationId": notificationId})
 
     def get_appointment(self, *, eventId: Text) -> Result:
-        """GET /calendars/events/appointments/{eventId}, token of location. Scopes: calendars/events.readonly."""
+        """GET /calendars/events/appointments/{eventId}, token of location. Scopes: calendars/events.readonly.
+
+        eventId: id of the event
+        """
         return self._api.call("calendars.get-appointment", {"eventId": eventId})
 
     def get_appointment_notes(self, *, appointmentId: Text, limit: float | None = None, offset: float | None = None) -> Result:
         """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly.
 
         Documented as required: limit, offset.
+
+        appointmentId: id of the appointment
+
+        limit: page size, at most 20
+
+        offset: how many items to leave out, from the first, at least 0
         """
         return self._api.call("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
 
@@ -416,24 +589,61 @@ class Calendars(Group):
         """GET /calendars/appointments/{appointmentId}/notes, token of location. Scopes: calendars/events.readonly.
 
         Documented as required: limit, offset.
+
+        appointmentId: id of the appointment
+
+        limit: page size, at most 20
+
+        offset: how many items to leave out, from the first, at least 0
         """
         return self._api.pages("calendars.get-appointment-notes", {"appointmentId": appointmentId, "limit": limit, "offset": offset})
 
     def get_blocked_slots(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text | None = None, endTime: Text | None = None) -> Result:
         """GET /calendars/blocked-slots, token of location. Scopes: calendars/events.readonly.
 
+        One of: calendarId, groupId, userId.
+
         Documented as required: startTime, endTime.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        calendarId: id of the calendar
+
+        groupId: id of the group
+
+        startTime: milliseconds since 1970
+
+        endTime: milliseconds since 1970
         """
         return self._api.call("calendars.get-blocked-slots", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "groupId": groupId, "startTime": startTime, "endTime": endTime})
 
     def get_calendar(self, *, calendarId: Text) -> Result:
-        """GET /calendars/{calendarId}, token of location. Scopes: calendars.readonly."""
+        """GET /calendars/{calendarId}, token of location. Scopes: calendars.readonly.
+
+        calendarId: id of the calendar
+        """
         return self._api.call("calendars.get-calendar", {"calendarId": calendarId})
 
     def get_calendar_events(self, *, locationId: Text | None = None, userId: Text | None = None, calendarId: Text | None = None, groupId: Text | None = None, startTime: Text | None = None, endTime: Text | None = None) -> Result:
         """GET /calendars/events, token of location. Scopes: calendars/events.readonly.
 
+        One of: calendarId, groupId, userId.
+
         Documented as required: startTime, endTime.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        calendarId: id of the calendar
+
+        groupId: id of the group
+
+        startTime: milliseconds since 1970
+
+        endTime: milliseconds since 1970
         """
         return self._api.call("calendars.get-calendar-events", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "groupId": groupId, "startTime": startTime, "endTime": endTime})
 
@@ -442,25 +652,61 @@ class Calendars(Group):
         return self._api.call("calendars.get-calendar-resource", {"resourceType": resourceType, "id": id})
 
     def get_calendars(self, *, locationId: Text | None = None, groupId: Text | None = None, showDrafted: bool | None = None) -> Result:
-        """GET /calendars/, token of location. Scopes: calendars.readonly."""
+        """GET /calendars/, token of location. Scopes: calendars.readonly.
+
+        locationId: id of the location
+
+        groupId: id of the group
+
+        showDrafted: true unless given
+        """
         return self._api.call("calendars.get-calendars", {"locationId": locationId, "groupId": groupId, "showDrafted": showDrafted})
 
     def get_event_notification(self, *, calendarId: Text, isActive: bool | None = None, deleted: bool | None = None, limit: float | None = None, skip: float | None = None) -> Result:
-        """GET /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.readonly."""
+        """GET /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.readonly.
+
+        calendarId: id of the calendar
+
+        limit: page size, 100 unless given
+
+        skip: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.call("calendars.get-event-notification", {"calendarId": calendarId, "isActive": isActive, "deleted": deleted, "limit": limit, "skip": skip})
 
     def get_event_notification_pages(self, *, calendarId: Text, isActive: bool | None = None, deleted: bool | None = None, limit: float | None = None, skip: float | None = None) -> Iterator[Page]:
-        """GET /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.readonly."""
+        """GET /calendars/{calendarId}/notifications, token of location. Scopes: calendars/events.readonly.
+
+        calendarId: id of the calendar
+
+        limit: page size, 100 unless given
+
+        skip: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.pages("calendars.get-event-notification", {"calendarId": calendarId, "isActive": isActive, "deleted": deleted, "limit": limit, "skip": skip})
 
     def get_groups(self, *, locationId: Text | None = None) -> Result:
-        """GET /calendars/groups, token of location. Scopes: calendars/groups.readonly."""
+        """GET /calendars/groups, token of location. Scopes: calendars/groups.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("calendars.get-groups", {"locationId": locationId})
 
     def get_slots(self, *, calendarId: Text, startDate: float | None = None, endDate: float | None = None, timezone: Text | None = None, userId: Text | None = None, userIds: Sequence[str] | None = None) -> Result:
         """GET /calendars/{calendarId}/free-slots, token of location. Scopes: calendars.readonly.
 
         Documented as required: startDate, endDate.
+
+        calendarId: id of the calendar
+
+        startDate: milliseconds since 1970
+
+        endDate: milliseconds since 1970
+
+        timezone: IANA time zone, such as Europe/Berlin
+
+        userId: id of the user
+
+        userIds: ids of user, list of strings
         """
         return self._api.call("calendars.get-slots", {"calendarId": calendarId, "startDate": startDate, "endDate": endDate, "timezone": timezone, "userId": userId, "userIds": userIds})
 
@@ -468,6 +714,16 @@ class Calendars(Group):
         """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        calendarId: id of the calendar
+
+        skip: how many items to leave out, from the first, at least 0, 0 unless given
+
+        limit: page size, at least 1, at most 500, 50 unless given
         """
         return self._api.call("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
 
@@ -475,6 +731,16 @@ class Calendars(Group):
         """GET /calendars/schedules/search, token of location. Scopes: calendars.readonly.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        calendarId: id of the calendar
+
+        skip: how many items to leave out, from the first, at least 0, 0 unless given
+
+        limit: page size, at least 1, at most 500, 50 unless given
         """
         return self._api.pages("calendars.getAllSchedules", {"locationId": locationId, "userId": userId, "calendarId": calendarId, "skip": skip, "limit": limit})
 
@@ -483,18 +749,26 @@ class Calendars(Group):
         return self._api.call("calendars.getScheduleById", {"id": id})
 
     def remove_calendar_from_schedule(self, *, id: Text, calendarId: Text) -> Result:
-        """DELETE /calendars/schedules/{id}/associations/{calendarId}, token of location. Scopes: calendars.write."""
+        """DELETE /calendars/schedules/{id}/associations/{calendarId}, token of location. Scopes: calendars.write.
+
+        calendarId: id of the calendar
+        """
         return self._api.call("calendars.remove-calendar-from-schedule", {"id": id, "calendarId": calendarId})
 
     def update_appointment_note(self, *, appointmentId: Text, noteId: Text, body: UpdateAppointmentNoteBody | Json | None = None) -> Result:
         """PUT /calendars/appointments/{appointmentId}/notes/{noteId}, token of location. Scopes: calendars/events.write.
 
         Documented as required: body.
+
+        appointmentId: id of the appointment
         """
         return self._api.call("calendars.update-appointment-note", {"appointmentId": appointmentId, "noteId": noteId}, body)
 
     def update_calendar(self, *, calendarId: Text, body: UpdateCalendarBody | Json | None = None) -> Result:
-        """PUT /calendars/{calendarId}, token of location. Scopes: calendars.write."""
+        """PUT /calendars/{calendarId}, token of location. Scopes: calendars.write.
+
+        calendarId: id of the calendar
+        """
         return self._api.call("calendars.update-calendar", {"calendarId": calendarId}, body)
 
     def update_calendar_resource(self, *, resourceType: Literal["equipments", "rooms"], id: Text, body: UpdateCalendarResourceBody | Json | None = None) -> Result:
@@ -502,7 +776,12 @@ class Calendars(Group):
         return self._api.call("calendars.update-calendar-resource", {"resourceType": resourceType, "id": id}, body)
 
     def update_event_notification(self, *, calendarId: Text, notificationId: Text, body: UpdateEventNotificationBody | Json | None = None) -> Result:
-        """PUT /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.write."""
+        """PUT /calendars/{calendarId}/notifications/{notificationId}, token of location. Scopes: calendars/events.write.
+
+        calendarId: id of the calendar
+
+        notificationId: id of the notification
+        """
         return self._api.call("calendars.update-event-notification", {"calendarId": calendarId, "notificationId": notificationId}, body)
 
     def update_schedule(self, *, id: Text, body: UpdateScheduleBody | Json | None = None) -> Result:

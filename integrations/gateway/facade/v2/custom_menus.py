@@ -15,28 +15,44 @@ class CreateCustomMenuBody(TypedDict, total=False):
     allowCamera: bool
     allowMicrophone: bool
     icon: dict[str, Any]
+    """object with name, fontFamily"""
     locations: list[Any]
+    """list of strings"""
     openMode: str
+    """one of iframe, new_tab, current_tab"""
     showOnCompany: bool
+    """true unless given"""
     showOnLocation: bool
+    """true unless given"""
     showToAllLocations: bool
+    """true unless given"""
     title: str
     url: str
+    """URL"""
     userRole: str
+    """one of all, admin, user"""
 
 
 class UpdateCustomMenuBody(TypedDict, total=False):
     allowCamera: bool
     allowMicrophone: bool
     icon: dict[str, Any]
+    """object with name, fontFamily"""
     locations: list[Any]
+    """list of strings"""
     openMode: str
+    """one of iframe, new_tab, current_tab"""
     showOnCompany: bool
+    """true unless given"""
     showOnLocation: bool
+    """true unless given"""
     showToAllLocations: bool
+    """true unless given"""
     title: str
     url: str
+    """URL"""
     userRole: str
+    """one of all, admin, user"""
 
 
 class CustomMenus(Group):
@@ -50,21 +66,48 @@ class CustomMenus(Group):
         return self._api.call("custom-menus.create-custom-menu", {}, body)
 
     def delete_custom_menu(self, *, customMenuId: Text) -> Result:
-        """DELETE /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.write."""
+        """DELETE /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.write.
+
+        customMenuId: id of the custom menu
+        """
         return self._api.call("custom-menus.delete-custom-menu", {"customMenuId": customMenuId})
 
     def get_custom_menu_by_id(self, *, customMenuId: Text) -> Result:
-        """GET /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.readonly."""
+        """GET /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.readonly.
+
+        customMenuId: id of the custom menu
+        """
         return self._api.call("custom-menus.get-custom-menu-by-id", {"customMenuId": customMenuId})
 
     def get_custom_menus(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, query: Text | None = None, showOnCompany: bool | None = None) -> Result:
-        """GET /custom-menus/, token of company. Scopes: custom-menu-link.readonly."""
+        """GET /custom-menus/, token of company. Scopes: custom-menu-link.readonly.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first, at least 0, 0 unless given
+
+        limit: page size, at least 1, 20 unless given
+
+        query: text to search for
+        """
         return self._api.call("custom-menus.get-custom-menus", {"locationId": locationId, "skip": skip, "limit": limit, "query": query, "showOnCompany": showOnCompany})
 
     def get_custom_menus_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, query: Text | None = None, showOnCompany: bool | None = None) -> Iterator[Page]:
-        """GET /custom-menus/, token of company. Scopes: custom-menu-link.readonly."""
+        """GET /custom-menus/, token of company. Scopes: custom-menu-link.readonly.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first, at least 0, 0 unless given
+
+        limit: page size, at least 1, 20 unless given
+
+        query: text to search for
+        """
         return self._api.pages("custom-menus.get-custom-menus", {"locationId": locationId, "skip": skip, "limit": limit, "query": query, "showOnCompany": showOnCompany})
 
     def update_custom_menu(self, *, customMenuId: Text, body: UpdateCustomMenuBody | Json | None = None) -> Result:
-        """PUT /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.write."""
+        """PUT /custom-menus/{customMenuId}, token of company. Scopes: custom-menu-link.write.
+
+        customMenuId: id of the custom menu
+        """
         return self._api.call("custom-menus.update-custom-menu", {"customMenuId": customMenuId}, body)

@@ -12,7 +12,9 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class VerifyEmailBody(TypedDict, total=False):
     type: str
+    """one of email, contact"""
     verify: str
+    """e-mail address"""
 
 
 class EmailIsv(Group):
@@ -22,5 +24,7 @@ class EmailIsv(Group):
         """POST /email/verify, token of location.
 
         Documented as required: type, verify.
+
+        locationId: id of the location
         """
         return self._api.call("email-isv.verify-email", {"locationId": locationId}, body)

@@ -13,27 +13,37 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateTemplateBody(TypedDict, total=False):
     builderVersion: str
+    """one of 1, 2, 2 unless given"""
     importProvider: str
+    """one of mailchimp, active_campaign, kajabi"""
     importURL: str
+    """URL"""
     isPlainText: bool
     locationId: str
+    """id of the location"""
     name: str
     parentId: str
+    """id of the parent"""
     templateDataUrl: str
     templateSource: str
     title: str
     type: str
+    """one of html, folder, import, builder, blank"""
     updatedBy: str
 
 
 class UpdateTemplateBody(TypedDict, total=False):
     dnd: dict[str, Any]
+    """object with elements, attrs, templateSettings"""
     editorType: str
+    """one of html, builder"""
     html: str
     isPlainText: bool
     locationId: str
+    """id of the location"""
     previewText: str
     templateId: str
+    """id of the template"""
     updatedBy: str
 
 
@@ -48,23 +58,96 @@ class Emails(Group):
         return self._api.call("emails.create-template", {}, body)
 
     def delete_template(self, *, locationId: Text | None = None, templateId: Text) -> Result:
-        """DELETE /emails/builder/{locationId}/{templateId}, token of location."""
+        """DELETE /emails/builder/{locationId}/{templateId}, token of location.
+
+        locationId: id of the location
+
+        templateId: id of the template
+        """
         return self._api.call("emails.delete-template", {"locationId": locationId, "templateId": templateId})
 
     def fetch_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, status: Literal["active", "pause", "complete", "cancelled", "retry", "draft", "resend-scheduled"] | None = None, emailStatus: Literal["all", "not-started", "paused", "cancelled", "processing", "resumed", "next-drip", "complete", "success", "error", "waiting", "queued", "queueing", "reading", "scheduled"] | None = None, name: Text | None = None, parentId: Text | None = None, limitedFields: bool | None = None, archived: bool | None = None, campaignsOnly: bool | None = None, showStats: bool | None = None) -> Result:
-        """GET /emails/schedule, token of location. Scopes: emails/schedule.readonly."""
+        """GET /emails/schedule, token of location. Scopes: emails/schedule.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at most 100
+
+        offset: how many items to leave out, from the first
+
+        status: 'active' unless given
+
+        emailStatus: 'complete' unless given
+
+        parentId: id of the parent
+        """
         return self._api.call("emails.fetch-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "status": status, "emailStatus": emailStatus, "name": name, "parentId": parentId, "limitedFields": limitedFields, "archived": archived, "campaignsOnly": campaignsOnly, "showStats": showStats})
 
     def fetch_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, status: Literal["active", "pause", "complete", "cancelled", "retry", "draft", "resend-scheduled"] | None = None, emailStatus: Literal["all", "not-started", "paused", "cancelled", "processing", "resumed", "next-drip", "complete", "success", "error", "waiting", "queued", "queueing", "reading", "scheduled"] | None = None, name: Text | None = None, parentId: Text | None = None, limitedFields: bool | None = None, archived: bool | None = None, campaignsOnly: bool | None = None, showStats: bool | None = None) -> Iterator[Page]:
-        """GET /emails/schedule, token of location. Scopes: emails/schedule.readonly."""
+        """GET /emails/schedule, token of location. Scopes: emails/schedule.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at most 100
+
+        offset: how many items to leave out, from the first
+
+        status: 'active' unless given
+
+        emailStatus: 'complete' unless given
+
+        parentId: id of the parent
+        """
         return self._api.pages("emails.fetch-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "status": status, "emailStatus": emailStatus, "name": name, "parentId": parentId, "limitedFields": limitedFields, "archived": archived, "campaignsOnly": campaignsOnly, "showStats": showStats})
 
     def fetch_template(self, *, locationId: Text | None = None, limit: Text | None = None, offset: Text | None = None, search: Text | None = None, sortByDate: Text | None = None, archived: Text | None = None, builderVersion: Literal["1", "2"] | None = None, name: Text | None = None, parentId: Text | None = None, originId: Text | None = None, templatesOnly: Text | None = None) -> Result:
-        """GET /emails/builder, token of location. Scopes: emails/builder.readonly."""
+        """GET /emails/builder, token of location. Scopes: emails/builder.readonly.
+
+        locationId: id of the location
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        search: text to search for
+
+        sortByDate: 'desc' unless given
+
+        archived: false unless given
+
+        builderVersion: 2 unless given
+
+        parentId: id of the parent
+
+        originId: id of the origin
+
+        templatesOnly: false unless given
+        """
         return self._api.call("emails.fetch-template", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortByDate": sortByDate, "archived": archived, "builderVersion": builderVersion, "name": name, "parentId": parentId, "originId": originId, "templatesOnly": templatesOnly})
 
     def fetch_template_pages(self, *, locationId: Text | None = None, limit: Text | None = None, offset: Text | None = None, search: Text | None = None, sortByDate: Text | None = None, archived: Text | None = None, builderVersion: Literal["1", "2"] | None = None, name: Text | None = None, parentId: Text | None = None, originId: Text | None = None, templatesOnly: Text | None = None) -> Iterator[Page]:
-        """GET /emails/builder, token of location. Scopes: emails/builder.readonly."""
+        """GET /emails/builder, token of location. Scopes: emails/builder.readonly.
+
+        locationId: id of the location
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        search: text to search for
+
+        sortByDate: 'desc' unless given
+
+        archived: false unless given
+
+        builderVersion: 2 unless given
+
+        parentId: id of the parent
+
+        originId: id of the origin
+
+        templatesOnly: false unless given
+        """
         return self._api.pages("emails.fetch-template", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortByDate": sortByDate, "archived": archived, "builderVersion": builderVersion, "name": name, "parentId": parentId, "originId": originId, "templatesOnly": templatesOnly})
 
     def update_template(self, *, body: UpdateTemplateBody | Json | None = None) -> Result:

@@ -14,24 +14,72 @@ class Forms(Group):
     __slots__ = ()
 
     def get_forms(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, type: Text | None = None) -> Result:
-        """GET /forms/, token of location. Scopes: forms.readonly."""
+        """GET /forms/, token of location. Scopes: forms.readonly.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size, 10 unless given, at most 50
+        """
         return self._api.call("forms.get-forms", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
 
     def get_forms_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, type: Text | None = None) -> Iterator[Page]:
-        """GET /forms/, token of location. Scopes: forms.readonly."""
+        """GET /forms/, token of location. Scopes: forms.readonly.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size, 10 unless given, at most 50
+        """
         return self._api.pages("forms.get-forms", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
 
     def get_forms_submissions(self, *, locationId: Text | None = None, page: float | None = None, limit: float | None = None, formId: Text | None = None, q: Text | None = None, startAt: Text | None = None, endAt: Text | None = None) -> Result:
-        """GET /forms/submissions, token of location. Scopes: forms.readonly."""
+        """GET /forms/submissions, token of location. Scopes: forms.readonly.
+
+        locationId: id of the location
+
+        page: number of the page, 1 unless given
+
+        limit: page size, 20 unless given, at most 100
+
+        formId: id of the form
+
+        q: text to search for
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+        """
         return self._api.call("forms.get-forms-submissions", {"locationId": locationId, "page": page, "limit": limit, "formId": formId, "q": q, "startAt": startAt, "endAt": endAt})
 
     def get_forms_submissions_pages(self, *, locationId: Text | None = None, page: float | None = None, limit: float | None = None, formId: Text | None = None, q: Text | None = None, startAt: Text | None = None, endAt: Text | None = None) -> Iterator[Page]:
-        """GET /forms/submissions, token of location. Scopes: forms.readonly."""
+        """GET /forms/submissions, token of location. Scopes: forms.readonly.
+
+        locationId: id of the location
+
+        page: number of the page, 1 unless given
+
+        limit: page size, 20 unless given, at most 100
+
+        formId: id of the form
+
+        q: text to search for
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+        """
         return self._api.pages("forms.get-forms-submissions", {"locationId": locationId, "page": page, "limit": limit, "formId": formId, "q": q, "startAt": startAt, "endAt": endAt})
 
     def upload_to_custom_fields(self, *, contactId: Text | None = None, locationId: Text | None = None, body: Json | None = None) -> Result:
         """POST /forms/upload-custom-files, token of location. Scopes: forms.write.
 
         Documented as required: contactId.
+
+        contactId: id of the contact
+
+        locationId: id of the location
         """
         return self._api.call("forms.upload-to-custom-fields", {"contactId": contactId, "locationId": locationId}, body)

@@ -13,16 +13,22 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateRedirectBody(TypedDict, total=False):
     action: str
+    """one of funnel, website, url, all"""
     domain: str
     locationId: str
+    """id of the location"""
     path: str
     target: str
+    """URL"""
 
 
 class UpdateRedirectByIdBody(TypedDict, total=False):
     action: str
+    """one of funnel, website, url, all"""
     locationId: str
+    """id of the location"""
     target: str
+    """URL"""
 
 
 class Funnels(Group):
@@ -36,13 +42,24 @@ class Funnels(Group):
         return self._api.call("funnels.create-redirect", {}, body)
 
     def delete_redirect_by_id(self, *, id: Text, locationId: Text | None = None) -> Result:
-        """DELETE /funnels/lookup/redirect/{id}, token of location. Scopes: funnels/redirect.write."""
+        """DELETE /funnels/lookup/redirect/{id}, token of location. Scopes: funnels/redirect.write.
+
+        locationId: id of the location
+        """
         return self._api.call("funnels.delete-redirect-by-id", {"id": id, "locationId": locationId})
 
     def fetch_redirects_list(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None) -> Result:
         """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
+
+        search: text to search for
         """
         return self._api.call("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
 
@@ -50,21 +67,55 @@ class Funnels(Group):
         """GET /funnels/lookup/redirect/list, token of location. Scopes: funnels/redirect.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
+
+        search: text to search for
         """
         return self._api.pages("funnels.fetch-redirects-list", {"locationId": locationId, "limit": limit, "offset": offset, "search": search})
 
     def get_funnels(self, *, locationId: Text | None = None, type: Text | None = None, category: Text | None = None, offset: Text | None = None, limit: Text | None = None, parentId: Text | None = None, name: Text | None = None) -> Result:
-        """GET /funnels/funnel/list, token of location."""
+        """GET /funnels/funnel/list, token of location.
+
+        locationId: id of the location
+
+        offset: how many items to leave out, from the first
+
+        limit: page size
+
+        parentId: id of the parent
+        """
         return self._api.call("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
 
     def get_funnels_pages(self, *, locationId: Text | None = None, type: Text | None = None, category: Text | None = None, offset: Text | None = None, limit: Text | None = None, parentId: Text | None = None, name: Text | None = None) -> Iterator[Page]:
-        """GET /funnels/funnel/list, token of location."""
+        """GET /funnels/funnel/list, token of location.
+
+        locationId: id of the location
+
+        offset: how many items to leave out, from the first
+
+        limit: page size
+
+        parentId: id of the parent
+        """
         return self._api.pages("funnels.getFunnels", {"locationId": locationId, "type": type, "category": category, "offset": offset, "limit": limit, "parentId": parentId, "name": name})
 
     def get_pages_by_funnel_id(self, *, locationId: Text | None = None, funnelId: Text | None = None, name: Text | None = None, limit: float | None = None, offset: float | None = None) -> Result:
         """GET /funnels/page, token of location.
 
         Documented as required: funnelId, limit, offset.
+
+        locationId: id of the location
+
+        funnelId: id of the funnel
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
 
@@ -72,6 +123,14 @@ class Funnels(Group):
         """GET /funnels/page, token of location.
 
         Documented as required: funnelId, limit, offset.
+
+        locationId: id of the location
+
+        funnelId: id of the funnel
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("funnels.getPagesByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name, "limit": limit, "offset": offset})
 
@@ -79,6 +138,10 @@ class Funnels(Group):
         """GET /funnels/page/count, token of location.
 
         Documented as required: funnelId.
+
+        locationId: id of the location
+
+        funnelId: id of the funnel
         """
         return self._api.call("funnels.getPagesCountByFunnelId", {"locationId": locationId, "funnelId": funnelId, "name": name})
 

@@ -13,339 +13,535 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class AutoPaymentInvoiceScheduleBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     autoPayment: dict[str, Any]
+    """object with enable, type, paymentMethodId, customerId, card, usBankAccount, sepaDirectDebit, bacsDirectDebit and 3 more"""
     id: str
 
 
 class CancelInvoiceScheduleBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
 
 
 class CreateEstimateTemplateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     automaticTaxesEnabled: bool
+    """false unless given"""
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     estimateNumberPrefix: str
+    """'EST-' unless given"""
     items: list[Any]
+    """list of lists"""
     liveMode: bool
+    """true unless given"""
     meta: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     sendEstimateDetails: dict[str, Any]
+    """object with altId, altType, action, liveMode, userId, sentFrom, estimateName"""
     termsNotes: str
     title: str
 
 
 class CreateInvoiceBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     automaticTaxesEnabled: bool
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     contactDetails: dict[str, Any]
+    """object with id, name, phoneNo, email, additionalEmails, companyName, address, customFields"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     dueDate: str
+    """date, YYYY-MM-DD"""
     invoiceNumber: str
     invoiceNumberPrefix: str
     issueDate: str
+    """date, YYYY-MM-DD"""
     items: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 4 more"""
     lateFeesConfiguration: dict[str, Any]
+    """object with enable, value, type, frequency, grace, maxLateFees"""
     liveMode: bool
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     paymentMethods: dict[str, Any]
+    """object with stripe"""
     paymentSchedule: dict[str, Any]
+    """object with type, schedules"""
     sentTo: dict[str, Any]
+    """object with email, emailCc, emailBcc, phoneNo"""
     termsNotes: str
     tipsConfiguration: dict[str, Any]
+    """object with tipsPercentage, tipsEnabled"""
     title: str
 
 
 class CreateInvoiceFromEstimateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     markAsInvoiced: bool
     version: str
+    """one of v1, v2"""
 
 
 class CreateInvoiceScheduleBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     automaticTaxesEnabled: bool
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     contactDetails: dict[str, Any]
+    """object with id, name, phoneNo, email, additionalEmails, companyName, address, customFields"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     invoiceNumberPrefix: str
     items: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 4 more"""
     lateFeesConfiguration: dict[str, Any]
+    """object with enable, value, type, frequency, grace, maxLateFees"""
     liveMode: bool
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     paymentMethods: dict[str, Any]
+    """object with stripe"""
     schedule: dict[str, Any]
+    """object with executeAt, rrule"""
     termsNotes: str
     tipsConfiguration: dict[str, Any]
+    """object with tipsPercentage, tipsEnabled"""
     title: str
 
 
 class CreateInvoiceTemplateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of strings"""
     automaticTaxesEnabled: bool
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     internal: bool
     invoiceNumberPrefix: str
     items: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 4 more"""
     lateFeesConfiguration: dict[str, Any]
+    """object with enable, value, type, frequency, grace, maxLateFees"""
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     paymentMethods: dict[str, Any]
+    """object with stripe"""
     termsNotes: str
     tipsConfiguration: dict[str, Any]
+    """object with tipsPercentage, tipsEnabled"""
     title: str
 
 
 class CreateNewEstimateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     autoInvoice: dict[str, Any]
+    """object with enabled, directPayments"""
     automaticTaxesEnabled: bool
+    """false unless given"""
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     contactDetails: dict[str, Any]
+    """object with id, name, phoneNo, email, additionalEmails, companyName, address, customFields"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     estimateNumber: float
     estimateNumberPrefix: str
+    """'EST-' unless given"""
     expiryDate: str
+    """date, YYYY-MM-DD"""
     frequencySettings: dict[str, Any]
+    """object with enabled, schedule"""
     issueDate: str
+    """date, YYYY-MM-DD"""
     items: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 5 more"""
     liveMode: bool
+    """true unless given"""
     meta: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     paymentScheduleConfig: dict[str, Any]
+    """object with type, dateConfig, schedules"""
     sendEstimateDetails: dict[str, Any]
+    """object with altId, altType, action, liveMode, userId, sentFrom, estimateName"""
     sentTo: dict[str, Any]
+    """object with email, emailCc, emailBcc, phoneNo"""
     termsNotes: str
     title: str
     userId: str
+    """id of the user"""
 
 
 class DeleteEstimateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
 
 
 class DeleteEstimateTemplateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
 
 
 class RecordInvoiceBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     amount: float
     card: dict[str, Any]
+    """object with brand, last4"""
     cheque: dict[str, Any]
+    """object with number"""
     fulfilledAt: str
+    """date and time, ISO 8601"""
     meta: dict[str, Any]
     mode: Required[str]
+    """one of cash, card, cheque, bank_transfer, other"""
     notes: str
     paymentScheduleIds: list[Any]
+    """ids of payment schedule, list of strings"""
 
 
 class ScheduleInvoiceScheduleBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     autoPayment: dict[str, Any]
+    """object with enable, type, paymentMethodId, customerId, card, usBankAccount, sepaDirectDebit, bacsDirectDebit and 3 more"""
     liveMode: bool
 
 
 class SendEstimateBody(TypedDict, total=False):
     action: str
+    """one of sms_and_email, send_manually, email, sms"""
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     estimateName: str
     liveMode: bool
     sentFrom: dict[str, Any]
+    """object with fromName, fromEmail"""
     userId: str
+    """id of the user"""
 
 
 class SendInvoiceBody(TypedDict, total=False):
     action: str
+    """one of sms_and_email, send_manually, email, sms"""
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     autoPayment: dict[str, Any]
+    """object with enable, type, paymentMethodId, customerId, card, usBankAccount, sepaDirectDebit, bacsDirectDebit and 3 more"""
     liveMode: bool
     sentFrom: dict[str, Any]
+    """object with fromName, fromEmail"""
     userId: str
+    """id of the user"""
 
 
 class Text2payInvoiceBody(TypedDict, total=False):
     action: str
+    """one of draft, send"""
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     automaticTaxesEnabled: bool
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     contactDetails: dict[str, Any]
+    """object with id, name, phoneNo, email, additionalEmails, companyName, address, customFields"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     dueDate: str
+    """date, YYYY-MM-DD"""
     id: str
     includeTermsNote: bool
     invoiceNumber: str
     invoiceNumberPrefix: str
     issueDate: str
+    """date, YYYY-MM-DD"""
     items: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 4 more"""
     lateFeesConfiguration: dict[str, Any]
+    """object with enable, value, type, frequency, grace, maxLateFees"""
     liveMode: bool
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     paymentMethods: dict[str, Any]
+    """object with stripe"""
     paymentSchedule: dict[str, Any]
+    """object with type, schedules"""
     sentTo: dict[str, Any]
+    """object with email, emailCc, emailBcc, phoneNo"""
     termsNotes: str
     tipsConfiguration: dict[str, Any]
+    """object with tipsPercentage, tipsEnabled"""
     title: str
     userId: str
+    """id of the user"""
 
 
 class UpdateEstimateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     autoInvoice: dict[str, Any]
+    """object with enabled, directPayments"""
     automaticTaxesEnabled: bool
+    """false unless given"""
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     contactDetails: dict[str, Any]
+    """object with id, name, phoneNo, email, additionalEmails, companyName, address, customFields"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     estimateNumber: float
     estimateNumberPrefix: str
+    """'EST-' unless given"""
     estimateStatus: str
+    """one of all, draft, sent, accepted, declined, invoiced, viewed"""
     expiryDate: str
+    """date, YYYY-MM-DD"""
     frequencySettings: dict[str, Any]
+    """object with enabled, schedule"""
     issueDate: str
+    """date, YYYY-MM-DD"""
     items: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 5 more"""
     liveMode: bool
+    """true unless given"""
     meta: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     paymentScheduleConfig: dict[str, Any]
+    """object with type, dateConfig, schedules"""
     sendEstimateDetails: dict[str, Any]
+    """object with altId, altType, action, liveMode, userId, sentFrom, estimateName"""
     sentTo: dict[str, Any]
+    """object with email, emailCc, emailBcc, phoneNo"""
     termsNotes: str
     title: str
     userId: str
+    """id of the user"""
 
 
 class UpdateEstimateLastVisitedAtBody(TypedDict, total=False):
     estimateId: str
+    """id of the estimate"""
 
 
 class UpdateEstimateTemplateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     automaticTaxesEnabled: bool
+    """false unless given"""
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     estimateNumberPrefix: str
+    """'EST-' unless given"""
     items: list[Any]
+    """list of lists"""
     liveMode: bool
+    """true unless given"""
     meta: dict[str, Any]
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     sendEstimateDetails: dict[str, Any]
+    """object with altId, altType, action, liveMode, userId, sentFrom, estimateName"""
     termsNotes: str
     title: str
 
 
 class UpdateInvoiceBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     automaticTaxesEnabled: bool
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     contactDetails: dict[str, Any]
+    """object with id, name, phoneNo, email, additionalEmails, companyName, address, customFields"""
     contactId: str
+    """id of the contact"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     description: str
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     dueDate: str
+    """date, YYYY-MM-DD"""
     invoiceItems: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 4 more"""
     invoiceNumber: str
     invoiceNumberPrefix: str
     issueDate: str
+    """date, YYYY-MM-DD"""
     liveMode: bool
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     paymentMethods: dict[str, Any]
+    """object with stripe"""
     paymentSchedule: dict[str, Any]
+    """object with type, schedules"""
     termsNotes: str
     tipsConfiguration: dict[str, Any]
+    """object with tipsPercentage, tipsEnabled"""
     title: str
     xeroDetails: dict[str, Any]
 
 
 class UpdateInvoiceLastVisitedAtBody(TypedDict, total=False):
     invoiceId: str
+    """id of the invoice"""
 
 
 class UpdateInvoiceLateFeesConfigurationBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     lateFeesConfiguration: dict[str, Any]
+    """object with enable, value, type, frequency, grace, maxLateFees"""
 
 
 class UpdateInvoicePaymentMethodsConfigurationBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     paymentMethods: dict[str, Any]
+    """object with stripe"""
 
 
 class UpdateInvoiceScheduleBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     attachments: list[Any]
+    """list of objects with id, name, url, type, size"""
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     contactDetails: dict[str, Any]
+    """object with id, name, phoneNo, email, additionalEmails, companyName, address, customFields"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     items: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 4 more"""
     liveMode: bool
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     schedule: dict[str, Any]
+    """object with executeAt, rrule"""
     termsNotes: str
     title: str
 
 
 class UpdateInvoiceTemplateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     businessDetails: dict[str, Any]
+    """object with logoUrl, name, phoneNo, address, website, customValues"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     discount: dict[str, Any]
+    """object with value, type, validOnProductIds"""
     internal: bool
     items: list[Any]
+    """list of objects with name, description, productId, priceId, currency, amount, qty, taxes and 4 more"""
     miscellaneousCharges: dict[str, Any]
+    """object with charges, collectedMiscellaneousCharges, paidCharges"""
     name: str
     termsNotes: str
     title: str
@@ -353,13 +549,18 @@ class UpdateInvoiceTemplateBody(TypedDict, total=False):
 
 class UpdateInvoiceTemplateLateFeesConfigurationBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     lateFeesConfiguration: dict[str, Any]
+    """object with enable, value, type, frequency, grace, maxLateFees"""
 
 
 class VoidInvoiceBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
 
 
 class Invoices(Group):
@@ -369,11 +570,16 @@ class Invoices(Group):
         """POST /invoices/schedule/{scheduleId}/auto-payment, token of company or location. Scopes: invoices/schedule.write.
 
         Documented as required: autoPayment, id.
+
+        scheduleId: id of the schedule
         """
         return self._api.call("invoices.auto-payment-invoice-schedule", {"scheduleId": scheduleId}, body)
 
     def cancel_invoice_schedule(self, *, scheduleId: Text, body: CancelInvoiceScheduleBody | Json | None = None) -> Result:
-        """POST /invoices/schedule/{scheduleId}/cancel, token of company or location. Scopes: invoices/schedule.write."""
+        """POST /invoices/schedule/{scheduleId}/cancel, token of company or location. Scopes: invoices/schedule.write.
+
+        scheduleId: id of the schedule
+        """
         return self._api.call("invoices.cancel-invoice-schedule", {"scheduleId": scheduleId}, body)
 
     def create_estimate_template(self, *, body: CreateEstimateTemplateBody | Json | None = None) -> Result:
@@ -394,6 +600,8 @@ class Invoices(Group):
         """POST /invoices/estimate/{estimateId}/invoice, token of company or location. Scopes: invoices/estimate.write.
 
         Documented as required: markAsInvoiced.
+
+        estimateId: id of the estimate
         """
         return self._api.call("invoices.create-invoice-from-estimate", {"estimateId": estimateId}, body)
 
@@ -419,53 +627,126 @@ class Invoices(Group):
         return self._api.call("invoices.create-new-estimate", {}, body)
 
     def delete_estimate(self, *, estimateId: Text, body: DeleteEstimateBody | Json | None = None) -> Result:
-        """DELETE /invoices/estimate/{estimateId}, token of company or location. Scopes: invoices/estimate.write."""
+        """DELETE /invoices/estimate/{estimateId}, token of company or location. Scopes: invoices/estimate.write.
+
+        estimateId: id of the estimate
+        """
         return self._api.call("invoices.delete-estimate", {"estimateId": estimateId}, body)
 
     def delete_estimate_template(self, *, templateId: Text, body: DeleteEstimateTemplateBody | Json | None = None) -> Result:
-        """DELETE /invoices/estimate/template/{templateId}, token of company or location. Scopes: invoices/estimate.write."""
+        """DELETE /invoices/estimate/template/{templateId}, token of company or location. Scopes: invoices/estimate.write.
+
+        templateId: id of the template
+        """
         return self._api.call("invoices.delete-estimate-template", {"templateId": templateId}, body)
 
     def delete_invoice(self, *, invoiceId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """DELETE /invoices/{invoiceId}, token of company or location. Scopes: invoices.write."""
+        """DELETE /invoices/{invoiceId}, token of company or location. Scopes: invoices.write.
+
+        invoiceId: id of the invoice
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.delete-invoice", {"invoiceId": invoiceId, "altId": altId, "altType": altType})
 
     def delete_invoice_schedule(self, *, scheduleId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """DELETE /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.write."""
+        """DELETE /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.write.
+
+        scheduleId: id of the schedule
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.delete-invoice-schedule", {"scheduleId": scheduleId, "altId": altId, "altType": altType})
 
     def delete_invoice_template(self, *, templateId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """DELETE /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.write."""
+        """DELETE /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.write.
+
+        templateId: id of the template
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.delete-invoice-template", {"templateId": templateId, "altId": altId, "altType": altType})
 
     def generate_estimate_number(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /invoices/estimate/number/generate, token of company or location. Scopes: invoices/estimate.readonly."""
+        """GET /invoices/estimate/number/generate, token of company or location. Scopes: invoices/estimate.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.generate-estimate-number", {"altId": altId, "altType": altType})
 
     def generate_invoice_number(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /invoices/generate-invoice-number, token of company or location. Scopes: invoices.readonly."""
+        """GET /invoices/generate-invoice-number, token of company or location. Scopes: invoices.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.generate-invoice-number", {"altId": altId, "altType": altType})
 
     def get_invoice(self, *, invoiceId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /invoices/{invoiceId}, token of company or location. Scopes: invoices.readonly."""
+        """GET /invoices/{invoiceId}, token of company or location. Scopes: invoices.readonly.
+
+        invoiceId: id of the invoice
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.get-invoice", {"invoiceId": invoiceId, "altId": altId, "altType": altType})
 
     def get_invoice_schedule(self, *, scheduleId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.readonly."""
+        """GET /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.readonly.
+
+        scheduleId: id of the schedule
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.get-invoice-schedule", {"scheduleId": scheduleId, "altId": altId, "altType": altType})
 
     def get_invoice_settings(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /invoices/settings, token of company or location. Scopes: invoices.readonly."""
+        """GET /invoices/settings, token of company or location. Scopes: invoices.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.get-invoice-settings", {"altId": altId, "altType": altType})
 
     def get_invoice_template(self, *, templateId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.readonly."""
+        """GET /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.readonly.
+
+        templateId: id of the template
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("invoices.get-invoice-template", {"templateId": templateId, "altId": altId, "altType": altType})
 
     def list_estimate_templates(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, limit: Text | None = None, offset: Text | None = None) -> Result:
         """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        search: text to search for
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
 
@@ -473,6 +754,16 @@ class Invoices(Group):
         """GET /invoices/estimate/template, token of company or location. Scopes: invoices/estimate.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        search: text to search for
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("invoices.list-estimate-templates", {"altId": altId, "altType": altType, "search": search, "limit": limit, "offset": offset})
 
@@ -480,6 +771,22 @@ class Invoices(Group):
         """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        contactId: id of the contact
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
 
@@ -487,6 +794,22 @@ class Invoices(Group):
         """GET /invoices/estimate/list, token of company or location. Scopes: invoices/estimate.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        contactId: id of the contact
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("invoices.list-estimates", {"altId": altId, "altType": altType, "startAt": startAt, "endAt": endAt, "search": search, "status": status, "contactId": contactId, "limit": limit, "offset": offset})
 
@@ -494,6 +817,20 @@ class Invoices(Group):
         """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
@@ -501,6 +838,20 @@ class Invoices(Group):
         """GET /invoices/schedule, token of company or location. Scopes: invoices/schedule.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("invoices.list-invoice-schedules", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
@@ -508,6 +859,20 @@ class Invoices(Group):
         """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
@@ -515,6 +880,20 @@ class Invoices(Group):
         """GET /invoices/template, token of company or location. Scopes: invoices/template.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("invoices.list-invoice-templates", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "limit": limit, "offset": offset})
 
@@ -522,6 +901,26 @@ class Invoices(Group):
         """GET /invoices/, token of company or location. Scopes: invoices.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        contactId: id of the contact
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
+
+        sortField: field to sort by
+
+        sortOrder: direction of the sort
         """
         return self._api.call("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
 
@@ -529,6 +928,26 @@ class Invoices(Group):
         """GET /invoices/, token of company or location. Scopes: invoices.readonly.
 
         Documented as required: limit, offset.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        contactId: id of the contact
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
+
+        sortField: field to sort by
+
+        sortOrder: direction of the sort
         """
         return self._api.pages("invoices.list-invoices", {"altId": altId, "altType": altType, "status": status, "startAt": startAt, "endAt": endAt, "search": search, "paymentMode": paymentMode, "contactId": contactId, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder})
 
@@ -536,6 +955,12 @@ class Invoices(Group):
         """GET /invoices/estimate/template/preview, token of company or location. Scopes: invoices/estimate.readonly.
 
         Documented as required: templateId.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        templateId: id of the template
         """
         return self._api.call("invoices.preview-estimate-template", {"altId": altId, "altType": altType, "templateId": templateId})
 
@@ -543,6 +968,8 @@ class Invoices(Group):
         """POST /invoices/{invoiceId}/record-payment, token of company or location. Scopes: invoices.write.
 
         Documented as required: card, cheque, notes.
+
+        invoiceId: id of the invoice
         """
         return self._api.call("invoices.record-invoice", {"invoiceId": invoiceId}, body)
 
@@ -550,6 +977,8 @@ class Invoices(Group):
         """POST /invoices/schedule/{scheduleId}/schedule, token of company or location. Scopes: invoices/schedule.write.
 
         Documented as required: liveMode.
+
+        scheduleId: id of the schedule
         """
         return self._api.call("invoices.schedule-invoice-schedule", {"scheduleId": scheduleId}, body)
 
@@ -557,6 +986,8 @@ class Invoices(Group):
         """POST /invoices/estimate/{estimateId}/send, token of company or location. Scopes: invoices/estimate.write.
 
         Documented as required: action, liveMode, userId.
+
+        estimateId: id of the estimate
         """
         return self._api.call("invoices.send-estimate", {"estimateId": estimateId}, body)
 
@@ -564,6 +995,8 @@ class Invoices(Group):
         """POST /invoices/{invoiceId}/send, token of company or location. Scopes: invoices.write.
 
         Documented as required: action, liveMode, userId.
+
+        invoiceId: id of the invoice
         """
         return self._api.call("invoices.send-invoice", {"invoiceId": invoiceId}, body)
 
@@ -575,13 +1008,18 @@ class Invoices(Group):
         return self._api.call("invoices.text2pay-invoice", {}, body)
 
     def update_and_schedule_invoice_schedule(self, *, scheduleId: Text) -> Result:
-        """POST /invoices/schedule/{scheduleId}/updateAndSchedule, token of company or location. Scopes: invoices/schedule.write."""
+        """POST /invoices/schedule/{scheduleId}/updateAndSchedule, token of company or location. Scopes: invoices/schedule.write.
+
+        scheduleId: id of the schedule
+        """
         return self._api.call("invoices.update-and-schedule-invoice-schedule", {"scheduleId": scheduleId})
 
     def update_estimate(self, *, estimateId: Text, body: UpdateEstimateBody | Json | None = None) -> Result:
         """PUT /invoices/estimate/{estimateId}, token of company or location. Scopes: invoices/estimate.write.
 
         Documented as required: businessDetails, contactDetails, currency, discount, frequencySettings, items, name.
+
+        estimateId: id of the estimate
         """
         return self._api.call("invoices.update-estimate", {"estimateId": estimateId}, body)
 
@@ -596,6 +1034,8 @@ class Invoices(Group):
         """PUT /invoices/estimate/template/{templateId}, token of company or location. Scopes: invoices/estimate.write.
 
         Documented as required: businessDetails, currency, discount, items, name.
+
+        templateId: id of the template
         """
         return self._api.call("invoices.update-estimate-template", {"templateId": templateId}, body)
 
@@ -603,6 +1043,8 @@ class Invoices(Group):
         """PUT /invoices/{invoiceId}, token of company or location. Scopes: invoices.write.
 
         Documented as required: currency, dueDate, invoiceItems, issueDate, name.
+
+        invoiceId: id of the invoice
         """
         return self._api.call("invoices.update-invoice", {"invoiceId": invoiceId}, body)
 
@@ -617,17 +1059,24 @@ class Invoices(Group):
         """PATCH /invoices/{invoiceId}/late-fees-configuration, token of company or location.
 
         Documented as required: lateFeesConfiguration.
+
+        invoiceId: id of the invoice
         """
         return self._api.call("invoices.update-invoice-late-fees-configuration", {"invoiceId": invoiceId}, body)
 
     def update_invoice_payment_methods_configuration(self, *, templateId: Text, body: UpdateInvoicePaymentMethodsConfigurationBody | Json | None = None) -> Result:
-        """PATCH /invoices/template/{templateId}/payment-methods-configuration, token of company or location."""
+        """PATCH /invoices/template/{templateId}/payment-methods-configuration, token of company or location.
+
+        templateId: id of the template
+        """
         return self._api.call("invoices.update-invoice-payment-methods-configuration", {"templateId": templateId}, body)
 
     def update_invoice_schedule(self, *, scheduleId: Text, body: UpdateInvoiceScheduleBody | Json | None = None) -> Result:
         """PUT /invoices/schedule/{scheduleId}, token of company or location. Scopes: invoices/schedule.write.
 
         Documented as required: businessDetails, contactDetails, currency, discount, items, liveMode, name, schedule.
+
+        scheduleId: id of the schedule
         """
         return self._api.call("invoices.update-invoice-schedule", {"scheduleId": scheduleId}, body)
 
@@ -635,6 +1084,8 @@ class Invoices(Group):
         """PUT /invoices/template/{templateId}, token of company or location. Scopes: invoices/template.write.
 
         Documented as required: businessDetails, currency, items, name.
+
+        templateId: id of the template
         """
         return self._api.call("invoices.update-invoice-template", {"templateId": templateId}, body)
 
@@ -642,9 +1093,14 @@ class Invoices(Group):
         """PATCH /invoices/template/{templateId}/late-fees-configuration, token of company or location.
 
         Documented as required: lateFeesConfiguration.
+
+        templateId: id of the template
         """
         return self._api.call("invoices.update-invoice-template-late-fees-configuration", {"templateId": templateId}, body)
 
     def void_invoice(self, *, invoiceId: Text, body: VoidInvoiceBody | Json | None = None) -> Result:
-        """POST /invoices/{invoiceId}/void, token of company or location. Scopes: invoices.write."""
+        """POST /invoices/{invoiceId}/void, token of company or location. Scopes: invoices.write.
+
+        invoiceId: id of the invoice
+        """
         return self._api.call("invoices.void-invoice", {"invoiceId": invoiceId}, body)

@@ -13,13 +13,16 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateLinkBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     name: str
     redirectTo: str
+    """URL"""
 
 
 class UpdateLinkBody(TypedDict, total=False):
     name: str
     redirectTo: str
+    """URL"""
 
 
 class Links(Group):
@@ -33,28 +36,59 @@ class Links(Group):
         return self._api.call("links.create-link", {}, body)
 
     def delete_link(self, *, linkId: Text) -> Result:
-        """DELETE /links/{linkId}, token of location. Scopes: links.write."""
+        """DELETE /links/{linkId}, token of location. Scopes: links.write.
+
+        linkId: id of the link
+        """
         return self._api.call("links.delete-link", {"linkId": linkId})
 
     def get_link_by_id(self, *, linkId: Text, locationId: Text | None = None) -> Result:
-        """GET /links/id/{linkId}, token of location."""
+        """GET /links/id/{linkId}, token of location.
+
+        linkId: id of the link
+
+        locationId: id of the location
+        """
         return self._api.call("links.get-link-by-id", {"linkId": linkId, "locationId": locationId})
 
     def get_links(self, *, locationId: Text | None = None) -> Result:
-        """GET /links/, token of location. Scopes: links.readonly."""
+        """GET /links/, token of location. Scopes: links.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("links.get-links", {"locationId": locationId})
 
     def search_trigger_links(self, *, locationId: Text | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
-        """GET /links/search, token of location."""
+        """GET /links/search, token of location.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 20 unless given
+        """
         return self._api.call("links.search-trigger-links", {"locationId": locationId, "query": query, "skip": skip, "limit": limit})
 
     def search_trigger_links_pages(self, *, locationId: Text | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
-        """GET /links/search, token of location."""
+        """GET /links/search, token of location.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 20 unless given
+        """
         return self._api.pages("links.search-trigger-links", {"locationId": locationId, "query": query, "skip": skip, "limit": limit})
 
     def update_link(self, *, linkId: Text, body: UpdateLinkBody | Json | None = None) -> Result:
         """PUT /links/{linkId}, token of location. Scopes: links.write.
 
         Documented as required: name, redirectTo.
+
+        linkId: id of the link
         """
         return self._api.call("links.update-link", {"linkId": linkId}, body)

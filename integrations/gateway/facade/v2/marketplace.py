@@ -13,37 +13,53 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class ChargeBody(TypedDict, total=False):
     appId: str
+    """id of the app"""
     companyId: str
+    """id of the company (agency)"""
     description: str
     eventId: str
+    """id of the event"""
     eventTime: str
+    """date and time, ISO 8601"""
     locationId: str
+    """id of the location"""
     meterId: str
+    """id of the meter"""
     price: float
     units: float
     userId: str
+    """id of the user"""
 
 
 class MigrateConnectionBody(TypedDict, total=False):
     accessToken: str
     accountId: str
+    """id of the account"""
     apiKey: str
     appId: str
+    """id of the app"""
     appVersionId: str
+    """id of the app version"""
     basicCredentials: dict[str, Any]
     displayName: str
     expiryAt: float
+    """milliseconds since 1970"""
     expiryIn: float
     isDefault: bool
     locationId: str
+    """id of the location"""
     refreshToken: str
     scopes: list[Any]
+    """list of strings"""
     type: str
+    """one of oauth2, basic"""
 
 
 class UninstallApplicationBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     locationId: str
+    """id of the location"""
     reason: str
 
 
@@ -58,27 +74,71 @@ class Marketplace(Group):
         return self._api.call("marketplace.charge", {}, body)
 
     def delete_charge(self, *, chargeId: Text) -> Result:
-        """DELETE /marketplace/billing/charges/{chargeId}, token of location. Scopes: charges.write."""
+        """DELETE /marketplace/billing/charges/{chargeId}, token of location. Scopes: charges.write.
+
+        chargeId: id of the charge
+        """
         return self._api.call("marketplace.deleteCharge", {"chargeId": chargeId})
 
     def get_installer_details(self, *, appId: Text) -> Result:
-        """GET /marketplace/app/{appId}/installations, token of company or location. Scopes: marketplace-installer-details.readonly."""
+        """GET /marketplace/app/{appId}/installations, token of company or location. Scopes: marketplace-installer-details.readonly.
+
+        appId: id of the app
+        """
         return self._api.call("marketplace.get-installer-details", {"appId": appId})
 
     def get_rebilling_config_for_app(self, *, appId: Text, locationId: Text | None = None) -> Result:
-        """GET /marketplace/app/{appId}/rebilling-config/location/{locationId}, token of location. Scopes: oauth.readonly."""
+        """GET /marketplace/app/{appId}/rebilling-config/location/{locationId}, token of location. Scopes: oauth.readonly.
+
+        appId: id of the app
+
+        locationId: id of the location
+        """
         return self._api.call("marketplace.get-rebilling-config-for-app", {"appId": appId, "locationId": locationId})
 
     def get_charges(self, *, meterId: Text | None = None, eventId: Text | None = None, userId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
-        """GET /marketplace/billing/charges, token of location. Scopes: charges.readonly."""
+        """GET /marketplace/billing/charges, token of location. Scopes: charges.readonly.
+
+        meterId: id of the meter
+
+        eventId: id of the event
+
+        userId: id of the user
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+        """
         return self._api.call("marketplace.getCharges", {"meterId": meterId, "eventId": eventId, "userId": userId, "startDate": startDate, "endDate": endDate, "skip": skip, "limit": limit})
 
     def get_charges_pages(self, *, meterId: Text | None = None, eventId: Text | None = None, userId: Text | None = None, startDate: Text | None = None, endDate: Text | None = None, skip: float | None = None, limit: float | None = None) -> Iterator[Page]:
-        """GET /marketplace/billing/charges, token of location. Scopes: charges.readonly."""
+        """GET /marketplace/billing/charges, token of location. Scopes: charges.readonly.
+
+        meterId: id of the meter
+
+        eventId: id of the event
+
+        userId: id of the user
+
+        startDate: date, YYYY-MM-DD
+
+        endDate: date, YYYY-MM-DD
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+        """
         return self._api.pages("marketplace.getCharges", {"meterId": meterId, "eventId": eventId, "userId": userId, "startDate": startDate, "endDate": endDate, "skip": skip, "limit": limit})
 
     def get_specific_charge(self, *, chargeId: Text) -> Result:
-        """GET /marketplace/billing/charges/{chargeId}, token of location. Scopes: charges.readonly."""
+        """GET /marketplace/billing/charges/{chargeId}, token of location. Scopes: charges.readonly.
+
+        chargeId: id of the charge
+        """
         return self._api.call("marketplace.getSpecificCharge", {"chargeId": chargeId})
 
     def has_funds(self) -> Result:
@@ -93,5 +153,8 @@ class Marketplace(Group):
         return self._api.call("marketplace.migrateConnection", {}, body)
 
     def uninstall_application(self, *, appId: Text, body: UninstallApplicationBody | Json | None = None) -> Result:
-        """DELETE /marketplace/app/{appId}/installations, token of company or location. Scopes: oauth.write."""
+        """DELETE /marketplace/app/{appId}/installations, token of company or location. Scopes: oauth.write.
+
+        appId: id of the app
+        """
         return self._api.call("marketplace.uninstall-application", {"appId": appId}, body)

@@ -13,17 +13,23 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class GetAccessTokenBody(TypedDict, total=False):
     client_id: str
+    """id of the client"""
     client_secret: str
     code: str
     grant_type: str
+    """one of authorization_code, refresh_token, client_credentials"""
     redirect_uri: str
+    """URL"""
     refresh_token: str
     user_type: str
+    """one of Company, Location"""
 
 
 class GetLocationAccessTokenBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     locationId: str
+    """id of the location"""
 
 
 class Oauth(Group):
@@ -40,6 +46,22 @@ class Oauth(Group):
         """GET /oauth/installedLocations, token of company. Scopes: oauth.readonly.
 
         Documented as required: appId.
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 20 unless given
+
+        query: text to search for
+
+        companyId: id of the company (agency)
+
+        appId: id of the app
+
+        versionId: id of the version
+
+        planId: id of the plan
+
+        locationId: id of the location
         """
         return self._api.call("oauth.get-installed-location", {"skip": skip, "limit": limit, "query": query, "isInstalled": isInstalled, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
 
@@ -47,6 +69,22 @@ class Oauth(Group):
         """GET /oauth/installedLocations, token of company. Scopes: oauth.readonly.
 
         Documented as required: appId.
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 20 unless given
+
+        query: text to search for
+
+        companyId: id of the company (agency)
+
+        appId: id of the app
+
+        versionId: id of the version
+
+        planId: id of the plan
+
+        locationId: id of the location
         """
         return self._api.pages("oauth.get-installed-location", {"skip": skip, "limit": limit, "query": query, "isInstalled": isInstalled, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
 

@@ -15,23 +15,34 @@ class CreateCustomObjectSchemaBody(TypedDict, total=False):
     description: str
     key: str
     labels: dict[str, Any]
+    """object with singular, plural"""
     locationId: str
+    """id of the location"""
     primaryDisplayPropertyDetails: dict[str, Any]
+    """object with key, name, dataType"""
 
 
 class SearchObjectRecordsBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     page: float
+    """number of the page"""
     pageLimit: float
+    """page size"""
     query: str
+    """text to search for"""
     searchAfter: list[Any]
+    """position, from the page before, list of strings"""
 
 
 class UpdateCustomObjectBody(TypedDict, total=False):
     description: str
     labels: dict[str, Any]
+    """object with singular, plural"""
     locationId: str
+    """id of the location"""
     searchableProperties: list[Any]
+    """list of strings"""
 
 
 class Objects(Group):
@@ -53,11 +64,17 @@ class Objects(Group):
         return self._api.call("objects.delete-object-record", {"schemaKey": schemaKey, "id": id})
 
     def get_object_by_location_id(self, *, locationId: Text | None = None) -> Result:
-        """GET /objects/, token of location. Scopes: objects/schema.readonly."""
+        """GET /objects/, token of location. Scopes: objects/schema.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("objects.get-object-by-location-id", {"locationId": locationId})
 
     def get_object_schema_by_key(self, *, key: Text, locationId: Text | None = None, fetchProperties: Text | None = None) -> Result:
-        """GET /objects/{key}, token of location. Scopes: objects/schema.readonly."""
+        """GET /objects/{key}, token of location. Scopes: objects/schema.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("objects.get-object-schema-by-key", {"key": key, "locationId": locationId, "fetchProperties": fetchProperties})
 
     def get_record_by_id(self, *, schemaKey: Text, id: Text) -> Result:
@@ -86,5 +103,8 @@ class Objects(Group):
         return self._api.call("objects.update-custom-object", {"key": key}, body)
 
     def update_object_record(self, *, schemaKey: Text, id: Text, locationId: Text | None = None, body: Json | None = None) -> Result:
-        """PUT /objects/{schemaKey}/records/{id}, token of location."""
+        """PUT /objects/{schemaKey}/records/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("objects.update-object-record", {"schemaKey": schemaKey, "id": id, "locationId": locationId}, body)

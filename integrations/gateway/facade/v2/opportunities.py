@@ -14,60 +14,87 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class UpsertOpportunityBody(TypedDict, total=False):
     assignedTo: str
     followers: list[Any]
+    """list of strings"""
     followersActionType: str
+    """one of add, remove"""
     id: str
     isRemoveAllFollowers: bool
     locationId: str
+    """id of the location"""
     lostReasonId: str
+    """id of the lost reason"""
     monetaryValue: dict[str, Any]
     name: str
     pipelineId: Required[str]
+    """id of the pipeline"""
     pipelineStageId: str
+    """id of the pipeline stage"""
     status: str
+    """one of open, won, lost, abandoned, all"""
 
 
 class AddFollowersOpportunityBody(TypedDict, total=False):
     followers: list[Any]
+    """list of strings"""
 
 
 class CreateOpportunityBody(TypedDict, total=False):
     assignedTo: str
     contactId: str
+    """id of the contact"""
     customFields: list[Any]
+    """list of objects with id, key, field_value"""
     locationId: str
+    """id of the location"""
     monetaryValue: float
     name: str
     pipelineId: str
+    """id of the pipeline"""
     pipelineStageId: str
+    """id of the pipeline stage"""
     status: str
+    """one of open, won, lost, abandoned, all"""
 
 
 class RemoveFollowersOpportunityBody(TypedDict, total=False):
     followers: list[Any]
+    """list of strings"""
 
 
 class SearchOpportunitiesAdvancedBody(TypedDict, total=False):
     additionalDetails: dict[str, Any]
+    """object with notes, tasks, calendarEvents, unReadConversations"""
     limit: float
+    """page size"""
     locationId: str
+    """id of the location"""
     page: float
+    """number of the page"""
     query: str
+    """text to search for"""
     searchAfter: list[Any]
+    """position, from the page before, list of strings"""
 
 
 class UpdateOpportunityBody(TypedDict, total=False):
     assignedTo: str
     customFields: list[Any]
+    """list of objects with id, key, field_value"""
     monetaryValue: float
     name: str
     pipelineId: str
+    """id of the pipeline"""
     pipelineStageId: str
+    """id of the pipeline stage"""
     status: str
+    """one of open, won, lost, abandoned, all"""
 
 
 class UpdateOpportunityStatusBody(TypedDict, total=False):
     lostReasonId: str
+    """id of the lost reason"""
     status: str
+    """one of open, won, lost, abandoned, all"""
 
 
 class Opportunities(Group):
@@ -99,11 +126,33 @@ class Opportunities(Group):
         return self._api.call("opportunities.delete-opportunity", {"id": id})
 
     def get_lost_reason(self, *, locationId: Text | None = None, name: Text | None = None, deleted: bool | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None, getCount: bool | None = None) -> Result:
-        """GET /opportunities/lost-reason, token of location. Scopes: opportunities.readonly."""
+        """GET /opportunities/lost-reason, token of location. Scopes: opportunities.readonly.
+
+        locationId: id of the location
+
+        deleted: false unless given
+
+        query: text to search for
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 100 unless given
+        """
         return self._api.call("opportunities.get-lost-reason", {"locationId": locationId, "name": name, "deleted": deleted, "query": query, "skip": skip, "limit": limit, "getCount": getCount})
 
     def get_lost_reason_pages(self, *, locationId: Text | None = None, name: Text | None = None, deleted: bool | None = None, query: Text | None = None, skip: float | None = None, limit: float | None = None, getCount: bool | None = None) -> Iterator[Page]:
-        """GET /opportunities/lost-reason, token of location. Scopes: opportunities.readonly."""
+        """GET /opportunities/lost-reason, token of location. Scopes: opportunities.readonly.
+
+        locationId: id of the location
+
+        deleted: false unless given
+
+        query: text to search for
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 100 unless given
+        """
         return self._api.pages("opportunities.get-lost-reason", {"locationId": locationId, "name": name, "deleted": deleted, "query": query, "skip": skip, "limit": limit, "getCount": getCount})
 
     def get_opportunity(self, *, id: Text) -> Result:
@@ -111,7 +160,10 @@ class Opportunities(Group):
         return self._api.call("opportunities.get-opportunity", {"id": id})
 
     def get_pipelines(self, *, locationId: Text | None = None) -> Result:
-        """GET /opportunities/pipelines, token of location. Scopes: opportunities.readonly."""
+        """GET /opportunities/pipelines, token of location. Scopes: opportunities.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("opportunities.get-pipelines", {"locationId": locationId})
 
     def remove_followers_opportunity(self, *, id: Text, isRemoveAllFollowers: bool | None = None, body: RemoveFollowersOpportunityBody | Json | None = None) -> Result:
@@ -136,11 +188,57 @@ class Opportunities(Group):
         return self._api.pages("opportunities.search-opportunities-advanced", {}, body)
 
     def search_opportunity(self, *, q: Text | None = None, location_id: Text | None = None, pipeline_id: Text | None = None, pipeline_stage_id: Text | None = None, contact_id: Text | None = None, status: Literal["open", "won", "lost", "abandoned", "all"] | None = None, assigned_to: Text | None = None, campaignId: Text | None = None, id: Text | None = None, order: Text | None = None, endDate: Text | None = None, startAfter: Text | None = None, startAfterId: Text | None = None, date: Text | None = None, country: Text | None = None, page: float | None = None, limit: float | None = None, getTasks: bool | None = None, getNotes: bool | None = None, getCalendarEvents: bool | None = None) -> Result:
-        """GET /opportunities/search, token of location. Scopes: opportunities.readonly."""
+        """GET /opportunities/search, token of location. Scopes: opportunities.readonly.
+
+        q: text to search for
+
+        location_id: id of the location
+
+        pipeline_id: id of the pipeline
+
+        pipeline_stage_id: id of the pipeline stage
+
+        contact_id: id of the contact
+
+        campaignId: id of the campaign
+
+        order: direction of the sort
+
+        startAfter: position, from the page before
+
+        startAfterId: position, from the page before
+
+        page: number of the page, 1 unless given
+
+        limit: page size, 20 unless given, at most 100
+        """
         return self._api.call("opportunities.search-opportunity", {"q": q, "location_id": location_id, "pipeline_id": pipeline_id, "pipeline_stage_id": pipeline_stage_id, "contact_id": contact_id, "status": status, "assigned_to": assigned_to, "campaignId": campaignId, "id": id, "order": order, "endDate": endDate, "startAfter": startAfter, "startAfterId": startAfterId, "date": date, "country": country, "page": page, "limit": limit, "getTasks": getTasks, "getNotes": getNotes, "getCalendarEvents": getCalendarEvents})
 
     def search_opportunity_pages(self, *, q: Text | None = None, location_id: Text | None = None, pipeline_id: Text | None = None, pipeline_stage_id: Text | None = None, contact_id: Text | None = None, status: Literal["open", "won", "lost", "abandoned", "all"] | None = None, assigned_to: Text | None = None, campaignId: Text | None = None, id: Text | None = None, order: Text | None = None, endDate: Text | None = None, startAfter: Text | None = None, startAfterId: Text | None = None, date: Text | None = None, country: Text | None = None, page: float | None = None, limit: float | None = None, getTasks: bool | None = None, getNotes: bool | None = None, getCalendarEvents: bool | None = None) -> Iterator[Page]:
-        """GET /opportunities/search, token of location. Scopes: opportunities.readonly."""
+        """GET /opportunities/search, token of location. Scopes: opportunities.readonly.
+
+        q: text to search for
+
+        location_id: id of the location
+
+        pipeline_id: id of the pipeline
+
+        pipeline_stage_id: id of the pipeline stage
+
+        contact_id: id of the contact
+
+        campaignId: id of the campaign
+
+        order: direction of the sort
+
+        startAfter: position, from the page before
+
+        startAfterId: position, from the page before
+
+        page: number of the page, 1 unless given
+
+        limit: page size, 20 unless given, at most 100
+        """
         return self._api.pages("opportunities.search-opportunity", {"q": q, "location_id": location_id, "pipeline_id": pipeline_id, "pipeline_stage_id": pipeline_stage_id, "contact_id": contact_id, "status": status, "assigned_to": assigned_to, "campaignId": campaignId, "id": id, "order": order, "endDate": endDate, "startAfter": startAfter, "startAfterId": startAfterId, "date": date, "country": country, "page": page, "limit": limit, "getTasks": getTasks, "getNotes": getNotes, "getCalendarEvents": getCalendarEvents})
 
     def update_opportunity(self, *, id: Text, body: UpdateOpportunityBody | Json | None = None) -> Result:

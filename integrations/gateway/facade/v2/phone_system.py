@@ -16,9 +16,12 @@ class PurchasePhoneNumberBody(TypedDict, total=False):
     bundleSid: str
     countryCode: str
     fingerprintId: str
+    """id of the fingerprint"""
     locality: str
     numberType: str
+    """one of local, tollFree, mobile"""
     phoneNumber: Required[str]
+    """telephone number with country code, such as +1"""
     region: str
     skipLocationKYC: bool
 
@@ -27,24 +30,52 @@ class PhoneSystem(Group):
     __slots__ = ()
 
     def active_numbers(self, *, locationId: Text | None = None, pageSize: float | None = None, page: float | None = None, searchFilter: Text | None = None, skipNumberPool: bool | None = None) -> Result:
-        """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
+        """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read.
+
+        locationId: id of the location
+
+        pageSize: page size, at least 1, at most 1000, 1000 unless given
+
+        page: number of the page, at least 0, 0 unless given
+
+        skipNumberPool: true unless given
+        """
         return self._api.call("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool})
 
     def active_numbers_pages(self, *, locationId: Text | None = None, pageSize: float | None = None, page: float | None = None, searchFilter: Text | None = None, skipNumberPool: bool | None = None) -> Iterator[Page]:
-        """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
+        """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read.
+
+        locationId: id of the location
+
+        pageSize: page size, at least 1, at most 1000, 1000 unless given
+
+        page: number of the page, at least 0, 0 unless given
+
+        skipNumberPool: true unless given
+        """
         return self._api.pages("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool})
 
     def available_numbers(self, *, locationId: Text | None = None, countryCode: Text | None = None, numberTypes: Text | None = None, firstPart: Text | None = None, lastPart: Text | None = None, anywhere: Text | None = None, smsEnabled: bool | None = None, mmsEnabled: bool | None = None, voiceEnabled: bool | None = None) -> Result:
         """GET /phone-system/numbers/location/{locationId}/available, token of location. Scopes: phonenumbers.read.
 
         Documented as required: countryCode.
+
+        locationId: id of the location
+
+        numberTypes: several separated by commas
         """
         return self._api.call("phone-system.available-numbers", {"locationId": locationId, "countryCode": countryCode, "numberTypes": numberTypes, "firstPart": firstPart, "lastPart": lastPart, "anywhere": anywhere, "smsEnabled": smsEnabled, "mmsEnabled": mmsEnabled, "voiceEnabled": voiceEnabled})
 
     def get_number_pool_list(self, *, locationId: Text | None = None) -> Result:
-        """GET /phone-system/number-pools, token of location. Scopes: numberpools.read."""
+        """GET /phone-system/number-pools, token of location. Scopes: numberpools.read.
+
+        locationId: id of the location
+        """
         return self._api.call("phone-system.getNumberPoolList", {"locationId": locationId})
 
     def purchase_phone_number(self, *, locationId: Text | None = None, body: PurchasePhoneNumberBody | Json) -> Result:
-        """POST /phone-system/numbers/location/{locationId}/purchase, token of location. Scopes: phonenumbers.write."""
+        """POST /phone-system/numbers/location/{locationId}/purchase, token of location. Scopes: phonenumbers.write.
+
+        locationId: id of the location
+        """
         return self._api.call("phone-system.purchase-phone-number", {"locationId": locationId}, body)

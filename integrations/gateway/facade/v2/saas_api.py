@@ -13,84 +13,120 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class BulkDisableSaasBody(TypedDict, total=False):
     locationIds: list[Any]
+    """ids of location, list of strings"""
 
 
 class BulkDisableSaasDeprecatedBody(TypedDict, total=False):
     locationIds: list[Any]
+    """ids of location, list of strings"""
 
 
 class BulkEnableSaasBody(TypedDict, total=False):
     actionPayload: dict[str, Any]
+    """object with priceId, stripeAccountId, saasPlanId, providerLocationId"""
     isSaaSV2: bool
     locationIds: list[Any]
+    """ids of location, list of strings"""
 
 
 class BulkEnableSaasDeprecatedBody(TypedDict, total=False):
     actionPayload: dict[str, Any]
+    """object with priceId, stripeAccountId, saasPlanId, providerLocationId"""
     isSaaSV2: bool
     locationIds: list[Any]
+    """ids of location, list of strings"""
 
 
 class EnableSaasLocationBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     contactId: str
+    """id of the contact"""
     description: str
     email: str
+    """e-mail address"""
     isSaaSV2: bool
     name: str
     priceId: str
+    """id of the price"""
     providerLocationId: str
+    """id of the provider location"""
     saasPlanId: str
+    """id of the saas plan"""
     stripeAccountId: str
+    """id of the stripe account"""
     stripeCustomerId: str
+    """id of the stripe customer"""
 
 
 class EnableSaasLocationDeprecatedBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     contactId: str
+    """id of the contact"""
     description: str
     email: str
+    """e-mail address"""
     isSaaSV2: bool
     name: str
     priceId: str
+    """id of the price"""
     providerLocationId: str
+    """id of the provider location"""
     saasPlanId: str
+    """id of the saas plan"""
     stripeAccountId: str
+    """id of the stripe account"""
     stripeCustomerId: str
+    """id of the stripe customer"""
 
 
 class GeneratePaymentLinkBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     customerId: str
+    """id of the customer"""
     subscriptionId: str
+    """id of the subscription"""
 
 
 class PauseLocationBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     paused: bool
 
 
 class PauseLocationDeprecatedBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     paused: bool
 
 
 class UpdateRebillingBody(TypedDict, total=False):
     config: dict[str, Any]
+    """object with optIn, enabled, markup"""
     locationIds: list[Any]
+    """ids of location, list of strings"""
     product: str
+    """one of contentAI, workflow_premium_actions, workflow_ai, conversationAI, EmailNotification, whatsApp, reviewsAI, VERIFIED_CALLER_ID, WALLET_SALES_TAX, NOTIFICATION_SMS, EmailSmtp, EmailVerification, autoCompleteAddress, funnelAI, domainPurchase and 2 more"""
 
 
 class UpdateRebillingDeprecatedBody(TypedDict, total=False):
     config: dict[str, Any]
+    """object with optIn, enabled, markup"""
     locationIds: list[Any]
+    """ids of location, list of strings"""
     product: str
+    """one of contentAI, workflow_premium_actions, workflow_ai, conversationAI, EmailNotification, whatsApp, reviewsAI, VERIFIED_CALLER_ID, WALLET_SALES_TAX, NOTIFICATION_SMS, EmailSmtp, EmailVerification, autoCompleteAddress, funnelAI, domainPurchase and 2 more"""
 
 
 class UpdateSaasSubscriptionDeprecatedBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     customerId: str
+    """id of the customer"""
     subscriptionId: str
+    """id of the subscription"""
 
 
 class SaasApi(Group):
@@ -100,6 +136,8 @@ class SaasApi(Group):
         """POST /saas/bulk-disable-saas/{companyId}, token of company.
 
         Documented as required: locationIds.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas-api.bulk-disable-saas", {"companyId": companyId}, body)
 
@@ -107,6 +145,8 @@ class SaasApi(Group):
         """POST /saas-api/public-api/bulk-disable-saas/{companyId}, token of company. Deprecated.
 
         Documented as required: locationIds.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas-api.bulk-disable-saas-deprecated", {"companyId": companyId}, body)
 
@@ -114,6 +154,8 @@ class SaasApi(Group):
         """POST /saas/bulk-enable-saas/{companyId}, token of company.
 
         Documented as required: actionPayload, isSaaSV2, locationIds.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas-api.bulk-enable-saas", {"companyId": companyId}, body)
 
@@ -121,6 +163,8 @@ class SaasApi(Group):
         """POST /saas-api/public-api/bulk-enable-saas/{companyId}, token of company. Deprecated.
 
         Documented as required: actionPayload, isSaaSV2, locationIds.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas-api.bulk-enable-saas-deprecated", {"companyId": companyId}, body)
 
@@ -128,6 +172,8 @@ class SaasApi(Group):
         """POST /saas/enable-saas/{locationId}, token of company.
 
         Documented as required: isSaaSV2.
+
+        locationId: id of the location
         """
         return self._api.call("saas-api.enable-saas-location", {"locationId": locationId}, body)
 
@@ -135,6 +181,8 @@ class SaasApi(Group):
         """POST /saas-api/public-api/enable-saas/{locationId}, token of company. Deprecated.
 
         Documented as required: isSaaSV2.
+
+        locationId: id of the location
         """
         return self._api.call("saas-api.enable-saas-location-deprecated", {"locationId": locationId}, body)
 
@@ -142,29 +190,51 @@ class SaasApi(Group):
         """PUT /saas/update-saas-subscription/{locationId}, token of company.
 
         Documented as required: customerId, subscriptionId.
+
+        locationId: id of the location
         """
         return self._api.call("saas-api.generate-payment-link", {"locationId": locationId}, body)
 
     def get_agency_plans(self, *, companyId: Text | None = None) -> Result:
-        """GET /saas/agency-plans/{companyId}, token of company."""
+        """GET /saas/agency-plans/{companyId}, token of company.
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas-api.get-agency-plans", {"companyId": companyId})
 
     def get_agency_plans_deprecated(self, *, companyId: Text | None = None) -> Result:
-        """GET /saas-api/public-api/agency-plans/{companyId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/agency-plans/{companyId}, token of company. Deprecated.
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas-api.get-agency-plans-deprecated", {"companyId": companyId})
 
     def get_location_subscription(self, *, locationId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas/get-saas-subscription/{locationId}, token of company."""
+        """GET /saas/get-saas-subscription/{locationId}, token of company.
+
+        locationId: id of the location
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas-api.get-location-subscription", {"locationId": locationId, "companyId": companyId})
 
     def get_location_subscription_deprecated(self, *, locationId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas-api/public-api/get-saas-subscription/{locationId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/get-saas-subscription/{locationId}, token of company. Deprecated.
+
+        locationId: id of the location
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas-api.get-location-subscription-deprecated", {"locationId": locationId, "companyId": companyId})
 
     def get_saas_locations(self, *, companyId: Text | None = None, page: float | None = None) -> Result:
         """GET /saas/saas-locations/{companyId}, token of company.
 
         Documented as required: page.
+
+        companyId: id of the company (agency)
+
+        page: number of the page
         """
         return self._api.call("saas-api.get-saas-locations", {"companyId": companyId, "page": page})
 
@@ -172,40 +242,79 @@ class SaasApi(Group):
         """GET /saas/saas-locations/{companyId}, token of company.
 
         Documented as required: page.
+
+        companyId: id of the company (agency)
+
+        page: number of the page
         """
         return self._api.pages("saas-api.get-saas-locations", {"companyId": companyId, "page": page})
 
     def get_saas_locations_deprecated(self, *, companyId: Text | None = None, page: float | None = None) -> Result:
-        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated.
+
+        companyId: id of the company (agency)
+
+        page: number of the page
+        """
         return self._api.call("saas-api.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
 
     def get_saas_locations_deprecated_pages(self, *, companyId: Text | None = None, page: float | None = None) -> Iterator[Page]:
-        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated.
+
+        companyId: id of the company (agency)
+
+        page: number of the page
+        """
         return self._api.pages("saas-api.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
 
     def get_saas_plan(self, *, planId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas/saas-plan/{planId}, token of company."""
+        """GET /saas/saas-plan/{planId}, token of company.
+
+        planId: id of the plan
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas-api.get-saas-plan", {"planId": planId, "companyId": companyId})
 
     def get_saas_plan_deprecated(self, *, planId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas-api/public-api/saas-plan/{planId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/saas-plan/{planId}, token of company. Deprecated.
+
+        planId: id of the plan
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas-api.get-saas-plan-deprecated", {"planId": planId, "companyId": companyId})
 
     def locations(self, *, customerId: Text | None = None, subscriptionId: Text | None = None, companyId: Text | None = None) -> Result:
         """GET /saas/locations, token of company.
 
         Documented as required: customerId, subscriptionId.
+
+        customerId: id of the customer
+
+        subscriptionId: id of the subscription
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas-api.locations", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
 
     def locations_deprecated(self, *, customerId: Text | None = None, subscriptionId: Text | None = None, companyId: Text | None = None) -> Result:
-        """GET /saas-api/public-api/locations, token of company. Deprecated."""
+        """GET /saas-api/public-api/locations, token of company. Deprecated.
+
+        customerId: id of the customer
+
+        subscriptionId: id of the subscription
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas-api.locations-deprecated", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
 
     def pause_location(self, *, locationId: Text, body: PauseLocationBody | Json | None = None) -> Result:
         """POST /saas/pause/{locationId}, token of company.
 
         Documented as required: paused.
+
+        locationId: id of the location
         """
         return self._api.call("saas-api.pause-location", {"locationId": locationId}, body)
 
@@ -213,6 +322,8 @@ class SaasApi(Group):
         """POST /saas-api/public-api/pause/{locationId}, token of company. Deprecated.
 
         Documented as required: paused.
+
+        locationId: id of the location
         """
         return self._api.call("saas-api.pause-location-deprecated", {"locationId": locationId}, body)
 
@@ -220,6 +331,8 @@ class SaasApi(Group):
         """POST /saas/update-rebilling/{companyId}, token of company.
 
         Documented as required: config, locationIds, product.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas-api.update-rebilling", {"companyId": companyId}, body)
 
@@ -227,6 +340,8 @@ class SaasApi(Group):
         """POST /saas-api/public-api/update-rebilling/{companyId}, token of company. Deprecated.
 
         Documented as required: config, locationIds, product.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas-api.update-rebilling-deprecated", {"companyId": companyId}, body)
 
@@ -234,5 +349,7 @@ class SaasApi(Group):
         """PUT /saas-api/public-api/update-saas-subscription/{locationId}, token of company. Deprecated.
 
         Documented as required: customerId, subscriptionId.
+
+        locationId: id of the location
         """
         return self._api.call("saas-api.update-saas-subscription-deprecated", {"locationId": locationId}, body)

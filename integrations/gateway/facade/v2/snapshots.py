@@ -13,9 +13,13 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateSnapshotShareLinkBody(TypedDict, total=False):
     relationship_number: str
+    """several separated by commas"""
     share_location_id: str
+    """id of the share location, several separated by commas"""
     share_type: str
+    """one of link, permanent_link, agency_link, location_link"""
     snapshot_id: str
+    """id of the snapshot"""
 
 
 class Snapshots(Group):
@@ -25,21 +29,39 @@ class Snapshots(Group):
         """POST /snapshots/share/link, token of company.
 
         Documented as required: share_type, snapshot_id.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("snapshots.create-snapshot-share-link", {"companyId": companyId}, body)
 
     def get_custom_snapshots(self, *, companyId: Text | None = None) -> Result:
-        """GET /snapshots/, token of company."""
+        """GET /snapshots/, token of company.
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("snapshots.get-custom-snapshots", {"companyId": companyId})
 
     def get_latest_snapshot_push(self, *, snapshotId: Text, locationId: Text, companyId: Text | None = None) -> Result:
-        """GET /snapshots/snapshot-status/{snapshotId}/location/{locationId}, token of company."""
+        """GET /snapshots/snapshot-status/{snapshotId}/location/{locationId}, token of company.
+
+        snapshotId: id of the snapshot
+
+        locationId: id of the location
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("snapshots.get-latest-snapshot-push", {"snapshotId": snapshotId, "locationId": locationId, "companyId": companyId})
 
     def get_snapshot_push(self, *, snapshotId: Text, companyId: Text | None = None, from_: Text | None = None, to: Text | None = None, lastDoc: Text | None = None, limit: Text | None = None) -> Result:
         """GET /snapshots/snapshot-status/{snapshotId}, token of company.
 
         Documented as required: from, to, lastDoc, limit.
+
+        snapshotId: id of the snapshot
+
+        companyId: id of the company (agency)
+
+        limit: page size
         """
         return self._api.call("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})
 
@@ -47,5 +69,11 @@ class Snapshots(Group):
         """GET /snapshots/snapshot-status/{snapshotId}, token of company.
 
         Documented as required: from, to, lastDoc, limit.
+
+        snapshotId: id of the snapshot
+
+        companyId: id of the company (agency)
+
+        limit: page size
         """
         return self._api.pages("snapshots.get-snapshot-push", {"snapshotId": snapshotId, "companyId": companyId, "from": from_, "to": to, "lastDoc": lastDoc, "limit": limit})

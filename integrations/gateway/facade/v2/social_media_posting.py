@@ -13,35 +13,47 @@ from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 class AttachFacebookPageGroupBody(TypedDict, total=False):
     avatar: str
+    """URL"""
     companyId: str
+    """id of the company (agency)"""
     name: str
     originId: str
+    """id of the origin"""
     type: dict[str, Any]
 
 
 class AttachInstagramPageGroupBody(TypedDict, total=False):
     avatar: str
     companyId: str
+    """id of the company (agency)"""
     name: str
     originId: str
+    """id of the origin"""
     pageId: str
+    """id of the page"""
 
 
 class AttachLinkedinPageProfileBody(TypedDict, total=False):
     avatar: str
     companyId: str
+    """id of the company (agency)"""
     name: str
     originId: str
+    """id of the origin"""
     type: str
+    """one of page, group, profile, location, business"""
     urn: str
 
 
 class AttachTiktokProfileBody(TypedDict, total=False):
     avatar: str
     companyId: str
+    """id of the company (agency)"""
     name: str
     originId: str
+    """id of the origin"""
     type: str
+    """one of page, group, profile, location, business"""
     username: str
     verified: bool
 
@@ -49,8 +61,10 @@ class AttachTiktokProfileBody(TypedDict, total=False):
 class AttachTwitterProfileBody(TypedDict, total=False):
     avatar: str
     companyId: str
+    """id of the company (agency)"""
     name: str
     originId: str
+    """id of the origin"""
     protected: bool
     username: str
     verified: bool
@@ -58,113 +72,169 @@ class AttachTwitterProfileBody(TypedDict, total=False):
 
 class BulkDeleteSocialPlannerPostsBody(TypedDict, total=False):
     postIds: list[Any]
+    """ids of post, list of strings"""
 
 
 class CreatePostBody(TypedDict, total=False):
     accountIds: list[Any]
+    """ids of account, list of strings"""
     categoryId: str
+    """id of the category"""
     createdBy: str
     followUpComment: str
     gmbPostDetails: dict[str, Any]
+    """object with gmbEventType, title, offerTitle, startDate, endDate, termsConditions, url, couponCode and 2 more"""
     media: list[Any]
+    """list of objects with url, caption, type, thumbnail, defaultThumb, id"""
     ogTagsDetails: dict[str, Any]
+    """object with metaImage, metaLink"""
     postApprovalDetails: dict[str, Any]
+    """object with approver, requesterNote, approverNote, approvalStatus"""
     scheduleDate: str
     scheduleTimeUpdated: bool
     status: dict[str, Any]
     summary: str
     tags: list[Any]
+    """list of strings"""
     tiktokPostDetails: dict[str, Any]
+    """object with privacyLevel, promoteOtherBrand, enableComment, enableDuet, enableStitch, videoDisclosure, promoteYourBrand"""
     type: dict[str, Any]
     userId: str
+    """id of the user"""
 
 
 class EditPostBody(TypedDict, total=False):
     accountIds: list[Any]
+    """ids of account, list of strings"""
     categoryId: str
+    """id of the category"""
     createdBy: str
     followUpComment: str
     gmbPostDetails: dict[str, Any]
+    """object with gmbEventType, title, offerTitle, startDate, endDate, termsConditions, url, couponCode and 2 more"""
     media: list[Any]
+    """list of objects with url, caption, type, thumbnail, defaultThumb, id"""
     ogTagsDetails: dict[str, Any]
+    """object with metaImage, metaLink"""
     postApprovalDetails: dict[str, Any]
+    """object with approver, requesterNote, approverNote, approvalStatus"""
     scheduleDate: str
     scheduleTimeUpdated: bool
     status: dict[str, Any]
     summary: str
     tags: list[Any]
+    """list of strings"""
     tiktokPostDetails: dict[str, Any]
+    """object with privacyLevel, promoteOtherBrand, enableComment, enableDuet, enableStitch, videoDisclosure, promoteYourBrand"""
     type: dict[str, Any]
     userId: str
+    """id of the user"""
 
 
 class GetPostsBody(TypedDict, total=False):
     accounts: str
     fromDate: str
+    """date and time, ISO 8601"""
     includeUsers: str
     limit: str
+    """page size, 10 unless given"""
     postType: dict[str, Any]
     skip: str
+    """how many items to leave out, from the first, 0 unless given"""
     toDate: str
+    """date and time, ISO 8601"""
     type: str
+    """'all' unless given"""
 
 
 class GetSocialMediaStatisticsBody(TypedDict, total=False):
     platforms: list[Any]
+    """list of facebook, instagram, linkedin, google, pinterest, youtube, tiktok"""
     profileIds: list[Any]
+    """ids of profile, list of strings"""
 
 
 class GetTagsByIdsBody(TypedDict, total=False):
     tagIds: list[Any]
+    """ids of tag, list of strings"""
 
 
 class SetAccountsBody(TypedDict, total=False):
     accountIds: list[Any]
+    """ids of account, list of strings"""
     approver: str
     fileName: str
     filePath: str
     rowsCount: float
     userId: str
+    """id of the user"""
 
 
 class SetGoogleLocationsBody(TypedDict, total=False):
     account: dict[str, Any]
     companyId: str
+    """id of the company (agency)"""
     location: dict[str, Any]
 
 
 class StartCsvFinalizeBody(TypedDict, total=False):
     userId: str
+    """id of the user"""
 
 
 class UploadCsvBody(TypedDict, total=False):
     file: Part
+    """file"""
 
 
 class SocialMediaPosting(Group):
     __slots__ = ()
 
     def attach_facebook_page_group(self, *, locationId: Text | None = None, accountId: Text, body: AttachFacebookPageGroupBody | Json | None = None) -> Result:
-        """POST /social-media-posting/oauth/{locationId}/facebook/accounts/{accountId}, token of location."""
+        """POST /social-media-posting/oauth/{locationId}/facebook/accounts/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.attach-facebook-page-group", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_instagram_page_group(self, *, locationId: Text | None = None, accountId: Text, body: AttachInstagramPageGroupBody | Json | None = None) -> Result:
         """POST /social-media-posting/oauth/{locationId}/instagram/accounts/{accountId}, token of location.
 
         Documented as required: pageId.
+
+        locationId: id of the location
+
+        accountId: id of the account
         """
         return self._api.call("social-media-posting.attach-instagram-page-group", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_linkedin_page_profile(self, *, locationId: Text | None = None, accountId: Text, body: AttachLinkedinPageProfileBody | Json | None = None) -> Result:
-        """POST /social-media-posting/oauth/{locationId}/linkedin/accounts/{accountId}, token of location."""
+        """POST /social-media-posting/oauth/{locationId}/linkedin/accounts/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.attach-linkedin-page-profile", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_tiktok_profile(self, *, locationId: Text | None = None, accountId: Text, body: AttachTiktokProfileBody | Json | None = None) -> Result:
-        """POST /social-media-posting/oauth/{locationId}/tiktok/accounts/{accountId}, token of location."""
+        """POST /social-media-posting/oauth/{locationId}/tiktok/accounts/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.attach-tiktok-profile", {"locationId": locationId, "accountId": accountId}, body)
 
     def attach_twitter_profile(self, *, locationId: Text | None = None, accountId: Text, body: AttachTwitterProfileBody | Json | None = None) -> Result:
-        """POST /social-media-posting/oauth/{locationId}/twitter/accounts/{accountId}, token of any. Deprecated."""
+        """POST /social-media-posting/oauth/{locationId}/twitter/accounts/{accountId}, token of any. Deprecated.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.attach-twitter-profile", {"locationId": locationId, "accountId": accountId}, body)
 
     def bulk_delete_social_planner_posts(self, *, locationId: Text | None = None, body: BulkDeleteSocialPlannerPostsBody | Json | None = None) -> Result:
@@ -175,80 +245,167 @@ class SocialMediaPosting(Group):
         """POST /social-media-posting/{locationId}/posts, token of location. Scopes: socialplanner/post.write.
 
         Documented as required: accountIds, type, userId.
+
+        locationId: id of the location
         """
         return self._api.call("social-media-posting.create-post", {"locationId": locationId}, body)
 
     def delete_account(self, *, locationId: Text | None = None, id: Text, companyId: Text | None = None, userId: Text | None = None) -> Result:
-        """DELETE /social-media-posting/{locationId}/accounts/{id}, token of location."""
+        """DELETE /social-media-posting/{locationId}/accounts/{id}, token of location.
+
+        locationId: id of the location
+
+        companyId: id of the company (agency)
+
+        userId: id of the user
+        """
         return self._api.call("social-media-posting.delete-account", {"locationId": locationId, "id": id, "companyId": companyId, "userId": userId})
 
     def delete_csv(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /social-media-posting/{locationId}/csv/{id}, token of location."""
+        """DELETE /social-media-posting/{locationId}/csv/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-media-posting.delete-csv", {"locationId": locationId, "id": id})
 
     def delete_csv_post(self, *, locationId: Text | None = None, csvId: Text, postId: Text) -> Result:
-        """DELETE /social-media-posting/{locationId}/csv/{csvId}/post/{postId}, token of location."""
+        """DELETE /social-media-posting/{locationId}/csv/{csvId}/post/{postId}, token of location.
+
+        locationId: id of the location
+
+        csvId: id of the csv
+
+        postId: id of the post
+        """
         return self._api.call("social-media-posting.delete-csv-post", {"locationId": locationId, "csvId": csvId, "postId": postId})
 
     def delete_post(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /social-media-posting/{locationId}/posts/{id}, token of location."""
+        """DELETE /social-media-posting/{locationId}/posts/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-media-posting.delete-post", {"locationId": locationId, "id": id})
 
     def edit_post(self, *, locationId: Text | None = None, id: Text, body: EditPostBody | Json | None = None) -> Result:
         """PUT /social-media-posting/{locationId}/posts/{id}, token of location.
 
         Documented as required: type.
+
+        locationId: id of the location
         """
         return self._api.call("social-media-posting.edit-post", {"locationId": locationId, "id": id}, body)
 
     def get_account(self, *, locationId: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/accounts, token of location. Scopes: socialplanner/account.readonly."""
+        """GET /social-media-posting/{locationId}/accounts, token of location. Scopes: socialplanner/account.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("social-media-posting.get-account", {"locationId": locationId})
 
     def get_categories_id(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /social-media-posting/{locationId}/categories/{id}, token of location."""
+        """GET /social-media-posting/{locationId}/categories/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-media-posting.get-categories-id", {"locationId": locationId, "id": id})
 
     def get_categories_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
+        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly.
+
+        locationId: id of the location
+
+        searchText: text to search for
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.call("social-media-posting.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_categories_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
-        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
+        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly.
+
+        locationId: id of the location
+
+        searchText: text to search for
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.pages("social-media-posting.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_csv_post(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
+        """GET /social-media-posting/{locationId}/csv/{id}, token of location.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+        """
         return self._api.call("social-media-posting.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_csv_post_pages(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
-        """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
+        """GET /social-media-posting/{locationId}/csv/{id}, token of location.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+        """
         return self._api.pages("social-media-posting.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_facebook_page_group(self, *, locationId: Text | None = None, accountId: Text) -> Result:
-        """GET /social-media-posting/oauth/{locationId}/facebook/accounts/{accountId}, token of location."""
+        """GET /social-media-posting/oauth/{locationId}/facebook/accounts/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.get-facebook-page-group", {"locationId": locationId, "accountId": accountId})
 
     def get_google_locations(self, *, locationId: Text | None = None, accountId: Text) -> Result:
-        """GET /social-media-posting/oauth/{locationId}/google/locations/{accountId}, token of location."""
+        """GET /social-media-posting/oauth/{locationId}/google/locations/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.get-google-locations", {"locationId": locationId, "accountId": accountId})
 
     def get_instagram_page_group(self, *, locationId: Text | None = None, accountId: Text) -> Result:
-        """GET /social-media-posting/oauth/{locationId}/instagram/accounts/{accountId}, token of location."""
+        """GET /social-media-posting/oauth/{locationId}/instagram/accounts/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.get-instagram-page-group", {"locationId": locationId, "accountId": accountId})
 
     def get_linkedin_page_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
-        """GET /social-media-posting/oauth/{locationId}/linkedin/accounts/{accountId}, token of location."""
+        """GET /social-media-posting/oauth/{locationId}/linkedin/accounts/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.get-linkedin-page-profile", {"locationId": locationId, "accountId": accountId})
 
     def get_post(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /social-media-posting/{locationId}/posts/{id}, token of location."""
+        """GET /social-media-posting/{locationId}/posts/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-media-posting.get-post", {"locationId": locationId, "id": id})
 
     def get_posts(self, *, locationId: Text | None = None, body: GetPostsBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly.
 
         Documented as required: fromDate, includeUsers, limit, skip, toDate.
+
+        locationId: id of the location
         """
         return self._api.call("social-media-posting.get-posts", {"locationId": locationId}, body)
 
@@ -256,6 +413,8 @@ class SocialMediaPosting(Group):
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly.
 
         Documented as required: fromDate, includeUsers, limit, skip, toDate.
+
+        locationId: id of the location
         """
         return self._api.pages("social-media-posting.get-posts", {"locationId": locationId}, body)
 
@@ -263,6 +422,8 @@ class SocialMediaPosting(Group):
         """POST /social-media-posting/statistics, token of any.
 
         Documented as required: profileIds.
+
+        locationId: id of the location
         """
         return self._api.call("social-media-posting.get-social-media-statistics", {"locationId": locationId}, body)
 
@@ -270,56 +431,125 @@ class SocialMediaPosting(Group):
         """POST /social-media-posting/{locationId}/tags/details, token of location.
 
         Documented as required: tagIds.
+
+        locationId: id of the location
         """
         return self._api.call("social-media-posting.get-tags-by-ids", {"locationId": locationId}, body)
 
     def get_tags_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/tags, token of location."""
+        """GET /social-media-posting/{locationId}/tags, token of location.
+
+        locationId: id of the location
+
+        searchText: text to search for
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.call("social-media-posting.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_tags_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
-        """GET /social-media-posting/{locationId}/tags, token of location."""
+        """GET /social-media-posting/{locationId}/tags, token of location.
+
+        locationId: id of the location
+
+        searchText: text to search for
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.pages("social-media-posting.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_tiktok_business_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
-        """GET /social-media-posting/oauth/{locationId}/tiktok-business/accounts/{accountId}, token of location."""
+        """GET /social-media-posting/oauth/{locationId}/tiktok-business/accounts/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.get-tiktok-business-profile", {"locationId": locationId, "accountId": accountId})
 
     def get_tiktok_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
-        """GET /social-media-posting/oauth/{locationId}/tiktok/accounts/{accountId}, token of location."""
+        """GET /social-media-posting/oauth/{locationId}/tiktok/accounts/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.get-tiktok-profile", {"locationId": locationId, "accountId": accountId})
 
     def get_twitter_profile(self, *, locationId: Text | None = None, accountId: Text) -> Result:
-        """GET /social-media-posting/oauth/{locationId}/twitter/accounts/{accountId}, token of any. Deprecated."""
+        """GET /social-media-posting/oauth/{locationId}/twitter/accounts/{accountId}, token of any. Deprecated.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.get-twitter-profile", {"locationId": locationId, "accountId": accountId})
 
     def get_upload_status(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, userId: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/csv, token of location."""
+        """GET /social-media-posting/{locationId}/csv, token of location.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given
+
+        userId: id of the user
+        """
         return self._api.call("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
 
     def get_upload_status_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, userId: Text | None = None) -> Iterator[Page]:
-        """GET /social-media-posting/{locationId}/csv, token of location."""
+        """GET /social-media-posting/{locationId}/csv, token of location.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given
+
+        userId: id of the user
+        """
         return self._api.pages("social-media-posting.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "userId": userId})
 
     def set_accounts(self, *, locationId: Text | None = None, body: SetAccountsBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write.
 
         Documented as required: accountIds, fileName, filePath, rowsCount.
+
+        locationId: id of the location
         """
         return self._api.call("social-media-posting.set-accounts", {"locationId": locationId}, body)
 
     def set_google_locations(self, *, locationId: Text | None = None, accountId: Text, body: SetGoogleLocationsBody | Json | None = None) -> Result:
-        """POST /social-media-posting/oauth/{locationId}/google/locations/{accountId}, token of location."""
+        """POST /social-media-posting/oauth/{locationId}/google/locations/{accountId}, token of location.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-media-posting.set-google-locations", {"locationId": locationId, "accountId": accountId}, body)
 
     def start_csv_finalize(self, *, locationId: Text | None = None, id: Text, body: StartCsvFinalizeBody | Json | None = None) -> Result:
-        """PATCH /social-media-posting/{locationId}/csv/{id}, token of location."""
+        """PATCH /social-media-posting/{locationId}/csv/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-media-posting.start-csv-finalize", {"locationId": locationId, "id": id}, body)
 
     def start_facebook_oauth(self, *, locationId: Text | None = None, userId: Text | None = None, page: Text | None = None, reconnect: Text | None = None) -> Result:
         """GET /social-media-posting/oauth/facebook/start, token of location.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        page: number of the page
         """
         return self._api.call("social-media-posting.start-facebook-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
@@ -327,6 +557,12 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/oauth/google/start, token of location. Scopes: socialplanner/oauth.readonly.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        page: number of the page
         """
         return self._api.call("social-media-posting.start-google-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
@@ -334,6 +570,12 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/oauth/instagram/start, token of location. Scopes: socialplanner/oauth.readonly.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        page: number of the page
         """
         return self._api.call("social-media-posting.start-instagram-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
@@ -341,6 +583,12 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/oauth/linkedin/start, token of location.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        page: number of the page
         """
         return self._api.call("social-media-posting.start-linkedin-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
@@ -348,6 +596,12 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/oauth/tiktok-business/start, token of location. Scopes: socialplanner/oauth.readonly.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        page: number of the page
         """
         return self._api.call("social-media-posting.start-tiktok-business-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
@@ -355,6 +609,12 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/oauth/tiktok/start, token of location. Scopes: socialplanner/oauth.readonly.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        page: number of the page
         """
         return self._api.call("social-media-posting.start-tiktok-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
@@ -362,9 +622,18 @@ class SocialMediaPosting(Group):
         """GET /social-media-posting/oauth/twitter/start, token of location. Scopes: socialplanner/oauth.readonly. Deprecated.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        page: number of the page
         """
         return self._api.call("social-media-posting.start-twitter-oauth", {"locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def upload_csv(self, *, locationId: Text | None = None, body: UploadCsvBody | Json | None = None) -> Result:
-        """POST /social-media-posting/{locationId}/csv, token of location. Scopes: socialplanner/csv.write."""
+        """POST /social-media-posting/{locationId}/csv, token of location. Scopes: socialplanner/csv.write.
+
+        locationId: id of the location
+        """
         return self._api.call("social-media-posting.upload-csv", {"locationId": locationId}, body)

@@ -13,60 +13,97 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateActionBody(TypedDict, total=False):
     actionParameters: dict[str, Any]
+    """object with triggerPrompt, transferToType, transferToValue, triggerMessage, hearWhisperMessage, contactFieldId, description, examples and 10 more"""
     actionType: str
+    """one of CALL_TRANSFER, DATA_EXTRACTION, IN_CALL_DATA_EXTRACTION, WORKFLOW_TRIGGER, SMS, APPOINTMENT_BOOKING, CUSTOM_ACTION, KNOWLEDGE_BASE"""
     agentId: str
+    """id of the agent"""
     locationId: str
+    """id of the location"""
     name: str
 
 
 class CreateAgentBody(TypedDict, total=False):
     agentName: str
+    """at most 40 characters"""
     agentPrompt: str
     agentWorkingHours: list[Any]
+    """list of objects with dayOfTheWeek, intervals"""
     businessName: str
     callEndWorkflowIds: list[Any]
+    """ids of call end workflow, list of strings, at most 10 items"""
     inboundNumber: str
+    """telephone number with country code, such as +1"""
     isAgentAsBackupDisabled: bool
     language: str
+    """one of en-US, pt-BR, es, fr, de, it, nl-NL, multi"""
     locationId: str
+    """id of the location"""
     maxCallDuration: float
+    """at least 180, at most 900"""
     numberPoolId: str
+    """id of the number pool"""
     patienceLevel: str
+    """one of low, medium, high"""
     reminderAfterIdleTimeSeconds: float
+    """at least 1, at most 20"""
     sendPostCallNotificationTo: dict[str, Any]
+    """object with admins, allUsers, contactAssignedUser, specificUsers, customEmails"""
     sendUserIdleReminders: bool
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
     translation: dict[str, Any]
+    """object with enabled, language"""
     voiceId: str
+    """id of the voice"""
     welcomeMessage: str
+    """at most 190 characters"""
 
 
 class PatchAgentBody(TypedDict, total=False):
     agentName: str
+    """at most 40 characters"""
     agentPrompt: str
     agentWorkingHours: list[Any]
+    """list of objects with dayOfTheWeek, intervals"""
     businessName: str
     callEndWorkflowIds: list[Any]
+    """ids of call end workflow, list of strings, at most 10 items"""
     inboundNumber: str
+    """telephone number with country code, such as +1"""
     isAgentAsBackupDisabled: bool
     language: str
+    """one of en-US, pt-BR, es, fr, de, it, nl-NL, multi"""
     maxCallDuration: float
+    """at least 180, at most 900"""
     numberPoolId: str
+    """id of the number pool"""
     patienceLevel: str
+    """one of low, medium, high"""
     reminderAfterIdleTimeSeconds: float
+    """at least 1, at most 20"""
     sendPostCallNotificationTo: dict[str, Any]
+    """object with admins, allUsers, contactAssignedUser, specificUsers, customEmails"""
     sendUserIdleReminders: bool
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
     translation: dict[str, Any]
+    """object with enabled, language"""
     voiceId: str
+    """id of the voice"""
     welcomeMessage: str
+    """at most 190 characters"""
 
 
 class UpdateActionBody(TypedDict, total=False):
     actionParameters: dict[str, Any]
+    """object with triggerPrompt, transferToType, transferToValue, triggerMessage, hearWhisperMessage, contactFieldId, description, examples and 10 more"""
     actionType: str
+    """one of CALL_TRANSFER, DATA_EXTRACTION, IN_CALL_DATA_EXTRACTION, WORKFLOW_TRIGGER, SMS, APPOINTMENT_BOOKING, CUSTOM_ACTION, KNOWLEDGE_BASE"""
     agentId: str
+    """id of the agent"""
     locationId: str
+    """id of the location"""
     name: str
 
 
@@ -88,48 +125,137 @@ class VoiceAi(Group):
         """DELETE /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.write.
 
         Documented as required: agentId.
+
+        actionId: id of the action
+
+        locationId: id of the location
+
+        agentId: id of the agent
         """
         return self._api.call("voice-ai.delete-action", {"actionId": actionId, "locationId": locationId, "agentId": agentId})
 
     def delete_agent(self, *, agentId: Text, locationId: Text | None = None) -> Result:
-        """DELETE /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.write."""
+        """DELETE /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.write.
+
+        agentId: id of the agent
+
+        locationId: id of the location
+        """
         return self._api.call("voice-ai.delete-agent", {"agentId": agentId, "locationId": locationId})
 
     def get_action(self, *, actionId: Text, locationId: Text | None = None) -> Result:
-        """GET /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.readonly."""
+        """GET /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.readonly.
+
+        actionId: id of the action
+
+        locationId: id of the location
+        """
         return self._api.call("voice-ai.get-action", {"actionId": actionId, "locationId": locationId})
 
     def get_agent(self, *, agentId: Text, locationId: Text | None = None) -> Result:
-        """GET /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.readonly."""
+        """GET /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.readonly.
+
+        agentId: id of the agent
+
+        locationId: id of the location
+        """
         return self._api.call("voice-ai.get-agent", {"agentId": agentId, "locationId": locationId})
 
     def get_agents(self, *, page: float | None = None, pageSize: float | None = None, locationId: Text | None = None, query: Text | None = None) -> Result:
-        """GET /voice-ai/agents, token of location. Scopes: voice-ai-agents.readonly."""
+        """GET /voice-ai/agents, token of location. Scopes: voice-ai-agents.readonly.
+
+        page: number of the page, at least 1, at most 5000, 1 unless given
+
+        pageSize: page size, at least 1, at most 50, 10 unless given
+
+        locationId: id of the location
+
+        query: text to search for
+        """
         return self._api.call("voice-ai.get-agents", {"page": page, "pageSize": pageSize, "locationId": locationId, "query": query})
 
     def get_agents_pages(self, *, page: float | None = None, pageSize: float | None = None, locationId: Text | None = None, query: Text | None = None) -> Iterator[Page]:
-        """GET /voice-ai/agents, token of location. Scopes: voice-ai-agents.readonly."""
+        """GET /voice-ai/agents, token of location. Scopes: voice-ai-agents.readonly.
+
+        page: number of the page, at least 1, at most 5000, 1 unless given
+
+        pageSize: page size, at least 1, at most 50, 10 unless given
+
+        locationId: id of the location
+
+        query: text to search for
+        """
         return self._api.pages("voice-ai.get-agents", {"page": page, "pageSize": pageSize, "locationId": locationId, "query": query})
 
     def get_call_logs(self, *, locationId: Text | None = None, agentId: Text | None = None, contactId: Text | None = None, callType: Literal["LIVE", "TRIAL"] | None = None, startDate: float | None = None, endDate: float | None = None, actionType: Sequence[Literal["CALL_TRANSFER", "DATA_EXTRACTION", "IN_CALL_DATA_EXTRACTION", "WORKFLOW_TRIGGER", "SMS", "APPOINTMENT_BOOKING", "CUSTOM_ACTION", "KNOWLEDGE_BASE"]] | None = None, sortBy: Literal["duration", "createdAt"] | None = None, sort: Literal["ascend", "descend"] | None = None, page: float | None = None, pageSize: float | None = None) -> Result:
-        """GET /voice-ai/dashboard/call-logs, token of location. Scopes: voice-ai-dashboard.readonly."""
+        """GET /voice-ai/dashboard/call-logs, token of location. Scopes: voice-ai-dashboard.readonly.
+
+        locationId: id of the location
+
+        agentId: id of the agent
+
+        contactId: id of the contact, several separated by commas
+
+        startDate: milliseconds since 1970
+
+        endDate: milliseconds since 1970
+
+        actionType: several separated by commas
+
+        sortBy: field to sort by
+
+        page: number of the page, 1 unless given
+
+        pageSize: page size, 10 unless given, at most 50
+        """
         return self._api.call("voice-ai.get-call-logs", {"locationId": locationId, "agentId": agentId, "contactId": contactId, "callType": callType, "startDate": startDate, "endDate": endDate, "actionType": actionType, "sortBy": sortBy, "sort": sort, "page": page, "pageSize": pageSize})
 
     def get_call_logs_pages(self, *, locationId: Text | None = None, agentId: Text | None = None, contactId: Text | None = None, callType: Literal["LIVE", "TRIAL"] | None = None, startDate: float | None = None, endDate: float | None = None, actionType: Sequence[Literal["CALL_TRANSFER", "DATA_EXTRACTION", "IN_CALL_DATA_EXTRACTION", "WORKFLOW_TRIGGER", "SMS", "APPOINTMENT_BOOKING", "CUSTOM_ACTION", "KNOWLEDGE_BASE"]] | None = None, sortBy: Literal["duration", "createdAt"] | None = None, sort: Literal["ascend", "descend"] | None = None, page: float | None = None, pageSize: float | None = None) -> Iterator[Page]:
-        """GET /voice-ai/dashboard/call-logs, token of location. Scopes: voice-ai-dashboard.readonly."""
+        """GET /voice-ai/dashboard/call-logs, token of location. Scopes: voice-ai-dashboard.readonly.
+
+        locationId: id of the location
+
+        agentId: id of the agent
+
+        contactId: id of the contact, several separated by commas
+
+        startDate: milliseconds since 1970
+
+        endDate: milliseconds since 1970
+
+        actionType: several separated by commas
+
+        sortBy: field to sort by
+
+        page: number of the page, 1 unless given
+
+        pageSize: page size, 10 unless given, at most 50
+        """
         return self._api.pages("voice-ai.get-call-logs", {"locationId": locationId, "agentId": agentId, "contactId": contactId, "callType": callType, "startDate": startDate, "endDate": endDate, "actionType": actionType, "sortBy": sortBy, "sort": sort, "page": page, "pageSize": pageSize})
 
     def get_call_log(self, *, callId: Text, locationId: Text | None = None) -> Result:
-        """GET /voice-ai/dashboard/call-logs/{callId}, token of location. Scopes: voice-ai-dashboard.readonly."""
+        """GET /voice-ai/dashboard/call-logs/{callId}, token of location. Scopes: voice-ai-dashboard.readonly.
+
+        callId: id of the call
+
+        locationId: id of the location
+        """
         return self._api.call("voice-ai.getCallLog", {"callId": callId, "locationId": locationId})
 
     def patch_agent(self, *, agentId: Text, locationId: Text | None = None, body: PatchAgentBody | Json | None = None) -> Result:
-        """PATCH /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.write."""
+        """PATCH /voice-ai/agents/{agentId}, token of location. Scopes: voice-ai-agents.write.
+
+        agentId: id of the agent
+
+        locationId: id of the location
+        """
         return self._api.call("voice-ai.patch-agent", {"agentId": agentId, "locationId": locationId}, body)
 
     def update_action(self, *, actionId: Text, body: UpdateActionBody | Json | None = None) -> Result:
         """PUT /voice-ai/actions/{actionId}, token of location. Scopes: voice-ai-agent-goals.write.
 
         Documented as required: actionParameters, actionType, agentId, name.
+
+        actionId: id of the action
         """
         return self._api.call("voice-ai.update-action", {"actionId": actionId}, body)

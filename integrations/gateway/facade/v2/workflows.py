@@ -12,5 +12,8 @@ class Workflows(Group):
     __slots__ = ()
 
     def get_workflow(self, *, locationId: Text | None = None) -> Result:
-        """GET /workflows/, token of location. Scopes: workflows.readonly."""
+        """GET /workflows/, token of location. Scopes: workflows.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("workflows.get-workflow", {"locationId": locationId})

@@ -16,15 +16,20 @@ class CreateAssociationBody(TypedDict, total=False):
     firstObjectLabel: dict[str, Any]
     key: str
     locationId: str
+    """id of the location"""
     secondObjectKey: dict[str, Any]
     secondObjectLabel: dict[str, Any]
 
 
 class CreateRelationBody(TypedDict, total=False):
     associationId: str
+    """id of the association"""
     firstRecordId: str
+    """id of the first record"""
     locationId: str
+    """id of the location"""
     secondRecordId: str
+    """id of the second record"""
 
 
 class UpdateAssociationBody(TypedDict, total=False):
@@ -50,17 +55,31 @@ class Associations(Group):
         return self._api.call("associations.create-relation", {}, body)
 
     def delete_association(self, *, associationId: Text) -> Result:
-        """DELETE /associations/{associationId}, token of location. Scopes: associations.write."""
+        """DELETE /associations/{associationId}, token of location. Scopes: associations.write.
+
+        associationId: id of the association
+        """
         return self._api.call("associations.delete-association", {"associationId": associationId})
 
     def delete_relation(self, *, relationId: Text, locationId: Text | None = None) -> Result:
-        """DELETE /associations/relations/{relationId}, token of location. Scopes: associations/relation.write."""
+        """DELETE /associations/relations/{relationId}, token of location. Scopes: associations/relation.write.
+
+        relationId: id of the relation
+
+        locationId: id of the location
+        """
         return self._api.call("associations.delete-relation", {"relationId": relationId, "locationId": locationId})
 
     def find_associations(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None) -> Result:
         """GET /associations/, token of location. Scopes: associations.readonly.
 
         Documented as required: skip, limit.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
         """
         return self._api.call("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
 
@@ -68,25 +87,50 @@ class Associations(Group):
         """GET /associations/, token of location. Scopes: associations.readonly.
 
         Documented as required: skip, limit.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
         """
         return self._api.pages("associations.find-associations", {"locationId": locationId, "skip": skip, "limit": limit})
 
     def get_association_by_id(self, *, associationId: Text) -> Result:
-        """GET /associations/{associationId}, token of location. Scopes: associations.readonly."""
+        """GET /associations/{associationId}, token of location. Scopes: associations.readonly.
+
+        associationId: id of the association
+        """
         return self._api.call("associations.get-association-by-ID", {"associationId": associationId})
 
     def get_association_by_object_keys(self, *, objectKey: Text, locationId: Text | None = None) -> Result:
-        """GET /associations/objectKey/{objectKey}, token of location. Scopes: associations.readonly."""
+        """GET /associations/objectKey/{objectKey}, token of location. Scopes: associations.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("associations.get-association-by-object-keys", {"objectKey": objectKey, "locationId": locationId})
 
     def get_association_key_by_key_name(self, *, key_name: Text, locationId: Text | None = None) -> Result:
-        """GET /associations/key/{key_name}, token of location. Scopes: associations.readonly."""
+        """GET /associations/key/{key_name}, token of location. Scopes: associations.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("associations.get-association-key-by-key-name", {"key_name": key_name, "locationId": locationId})
 
     def get_relations_by_record_id(self, *, recordId: Text, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, associationIds: Sequence[str] | None = None) -> Result:
         """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly.
 
         Documented as required: skip, limit.
+
+        recordId: id of the record
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+
+        associationIds: ids of association, list of strings
         """
         return self._api.call("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
 
@@ -94,6 +138,16 @@ class Associations(Group):
         """GET /associations/relations/{recordId}, token of location. Scopes: associations/relation.readonly.
 
         Documented as required: skip, limit.
+
+        recordId: id of the record
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+
+        associationIds: ids of association, list of strings
         """
         return self._api.pages("associations.get-relations-by-record-id", {"recordId": recordId, "locationId": locationId, "skip": skip, "limit": limit, "associationIds": associationIds})
 
@@ -101,5 +155,7 @@ class Associations(Group):
         """PUT /associations/{associationId}, token of location. Scopes: associations.write.
 
         Documented as required: firstObjectLabel, secondObjectLabel.
+
+        associationId: id of the association
         """
         return self._api.call("associations.update-association", {"associationId": associationId}, body)

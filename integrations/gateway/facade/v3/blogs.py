@@ -14,16 +14,23 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateBlogPostBody(TypedDict, total=False):
     author: str
     blogId: str
+    """id of the blog"""
     canonicalLink: str
+    """URL"""
     categories: list[Any]
+    """list of strings"""
     description: str
     imageAltText: str
     imageUrl: str
     locationId: str
+    """id of the location"""
     publishedAt: str
+    """date and time, ISO 8601"""
     rawHTML: str
     status: str
+    """one of DRAFT, PUBLISHED, SCHEDULED, ARCHIVED"""
     tags: list[Any]
+    """list of strings"""
     title: str
     urlSlug: str
 
@@ -31,16 +38,23 @@ class CreateBlogPostBody(TypedDict, total=False):
 class UpdateBlogPostBody(TypedDict, total=False):
     author: str
     blogId: str
+    """id of the blog"""
     canonicalLink: str
+    """URL"""
     categories: list[Any]
+    """list of strings"""
     description: str
     imageAltText: str
     imageUrl: str
     locationId: str
+    """id of the location"""
     publishedAt: str
+    """date and time, ISO 8601"""
     rawHTML: str
     status: str
+    """one of DRAFT, PUBLISHED, SCHEDULED, ARCHIVED"""
     tags: list[Any]
+    """list of strings"""
     title: str
     urlSlug: str
     wordCount: float
@@ -53,6 +67,10 @@ class Blogs(Group):
         """GET /blogs/posts/url-slug-exists, token of location. Scopes: blogs/check-slug.readonly.
 
         Documented as required: urlSlug.
+
+        locationId: id of the location
+
+        postId: id of the post
         """
         return self._api.call("blogs.check-url-slug-exists", {"urlSlug": urlSlug, "locationId": locationId, "postId": postId})
 
@@ -67,6 +85,12 @@ class Blogs(Group):
         """GET /blogs/authors, token of location. Scopes: blogs/author.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("blogs.get-all-blog-authors-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
@@ -74,6 +98,12 @@ class Blogs(Group):
         """GET /blogs/authors, token of location. Scopes: blogs/author.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("blogs.get-all-blog-authors-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
@@ -81,6 +111,12 @@ class Blogs(Group):
         """GET /blogs/categories, token of location. Scopes: blogs/category.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.call("blogs.get-all-categories-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
@@ -88,6 +124,12 @@ class Blogs(Group):
         """GET /blogs/categories, token of location. Scopes: blogs/category.readonly.
 
         Documented as required: limit, offset.
+
+        locationId: id of the location
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
         """
         return self._api.pages("blogs.get-all-categories-by-location", {"locationId": locationId, "limit": limit, "offset": offset})
 
@@ -95,6 +137,16 @@ class Blogs(Group):
         """GET /blogs/posts/all, token of location. Scopes: blogs/posts.readonly.
 
         Documented as required: blogId, limit, offset.
+
+        locationId: id of the location
+
+        blogId: id of the blog
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
+
+        searchTerm: text to search for
         """
         return self._api.call("blogs.get-blog-post", {"locationId": locationId, "blogId": blogId, "limit": limit, "offset": offset, "searchTerm": searchTerm, "status": status})
 
@@ -102,6 +154,16 @@ class Blogs(Group):
         """GET /blogs/posts/all, token of location. Scopes: blogs/posts.readonly.
 
         Documented as required: blogId, limit, offset.
+
+        locationId: id of the location
+
+        blogId: id of the blog
+
+        limit: page size
+
+        offset: how many items to leave out, from the first
+
+        searchTerm: text to search for
         """
         return self._api.pages("blogs.get-blog-post", {"locationId": locationId, "blogId": blogId, "limit": limit, "offset": offset, "searchTerm": searchTerm, "status": status})
 
@@ -109,6 +171,14 @@ class Blogs(Group):
         """GET /blogs/site/all, token of location. Scopes: blogs/list.readonly.
 
         Documented as required: skip, limit.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+
+        searchTerm: text to search for
         """
         return self._api.call("blogs.get-blogs", {"locationId": locationId, "skip": skip, "limit": limit, "searchTerm": searchTerm})
 
@@ -116,6 +186,14 @@ class Blogs(Group):
         """GET /blogs/site/all, token of location. Scopes: blogs/list.readonly.
 
         Documented as required: skip, limit.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+
+        searchTerm: text to search for
         """
         return self._api.pages("blogs.get-blogs", {"locationId": locationId, "skip": skip, "limit": limit, "searchTerm": searchTerm})
 

@@ -13,37 +13,53 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateBrandVoiceBody(TypedDict, total=False):
     answers: dict[str, Any]
+    """object with brandName, toneOfVoice, targetAudience, customerPainPoints, businessType, companyWebsite, companyEmail, companyAddress and 9 more"""
     description: str
     name: str
     type: str
+    """one of manual, url, description"""
     url: str
+    """URL"""
 
 
 class CreateBrandBoardBody(TypedDict, total=False):
     brandBoardId: str
+    """id of the brand board"""
     colors: list[Any]
+    """list of objects with id, hexa, rgba, hex, rgb, label"""
     default: bool
     fonts: list[Any]
+    """list of objects with id, font, fallback, label"""
     locationId: str
+    """id of the location"""
     logos: list[Any]
+    """list of objects with id, url, label, path"""
     name: str
     parentId: str
+    """id of the parent"""
     type: str
+    """one of template, blank, snapshot, url"""
     url: str
+    """URL"""
 
 
 class UpdateBrandVoiceBody(TypedDict, total=False):
     answers: dict[str, Any]
+    """object with brandName, toneOfVoice, targetAudience, customerPainPoints, businessType, companyWebsite, companyEmail, companyAddress and 9 more"""
     name: str
 
 
 class UpdateBrandBoardBody(TypedDict, total=False):
     colors: list[Any]
+    """list of objects with id, hexa, rgba, hex, rgb, label"""
     default: bool
     fonts: list[Any]
+    """list of objects with id, font, fallback, label"""
     logos: list[Any]
+    """list of objects with id, url, label, path"""
     name: str
     parentId: str
+    """id of the parent"""
 
 
 class BrandBoards(Group):
@@ -53,6 +69,8 @@ class BrandBoards(Group):
         """POST /brand-boards/locations/{locationId}/brand-voices, token of location.
 
         Documented as required: type.
+
+        locationId: id of the location
         """
         return self._api.call("brand-boards.create-brand-voice", {"locationId": locationId}, body)
 
@@ -64,45 +82,118 @@ class BrandBoards(Group):
         return self._api.call("brand-boards.createBrandBoard", {}, body)
 
     def delete_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text) -> Result:
-        """DELETE /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location."""
+        """DELETE /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location.
+
+        locationId: id of the location
+
+        brandVoiceId: id of the brand voice
+        """
         return self._api.call("brand-boards.delete-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
 
     def delete_brand_board(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""
+        """DELETE /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write.
+
+        locationId: id of the location
+        """
         return self._api.call("brand-boards.deleteBrandBoard", {"locationId": locationId, "id": id})
 
     def get_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text) -> Result:
-        """GET /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location."""
+        """GET /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location.
+
+        locationId: id of the location
+
+        brandVoiceId: id of the brand voice
+        """
         return self._api.call("brand-boards.get-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
 
     def get_brand_board_by_id(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.readonly."""
+        """GET /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("brand-boards.getBrandBoardById", {"locationId": locationId, "id": id})
 
     def get_brand_boards_by_location(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Result:
-        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
+        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly.
+
+        locationId: id of the location
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        search: text to search for
+
+        deleted: false unless given
+        """
         return self._api.call("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def get_brand_boards_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
-        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly."""
+        """GET /brand-boards/{locationId}, token of location. Scopes: brand-boards/design-kit.readonly.
+
+        locationId: id of the location
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        search: text to search for
+
+        deleted: false unless given
+        """
         return self._api.pages("brand-boards.getBrandBoardsByLocation", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def list_brand_voices(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Result:
-        """GET /brand-boards/locations/{locationId}/brand-voices, token of location."""
+        """GET /brand-boards/locations/{locationId}/brand-voices, token of location.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+
+        deleted: false unless given
+        """
         return self._api.call("brand-boards.list-brand-voices", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def list_brand_voices_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, deleted: bool | None = None) -> Iterator[Page]:
-        """GET /brand-boards/locations/{locationId}/brand-voices, token of location."""
+        """GET /brand-boards/locations/{locationId}/brand-voices, token of location.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+
+        deleted: false unless given
+        """
         return self._api.pages("brand-boards.list-brand-voices", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "deleted": deleted})
 
     def set_default_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text) -> Result:
-        """POST /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}/default, token of location."""
+        """POST /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}/default, token of location.
+
+        locationId: id of the location
+
+        brandVoiceId: id of the brand voice
+        """
         return self._api.call("brand-boards.set-default-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId})
 
     def update_brand_voice(self, *, locationId: Text | None = None, brandVoiceId: Text, body: UpdateBrandVoiceBody | Json | None = None) -> Result:
-        """PATCH /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location."""
+        """PATCH /brand-boards/locations/{locationId}/brand-voices/{brandVoiceId}, token of location.
+
+        locationId: id of the location
+
+        brandVoiceId: id of the brand voice
+        """
         return self._api.call("brand-boards.update-brand-voice", {"locationId": locationId, "brandVoiceId": brandVoiceId}, body)
 
     def update_brand_board(self, *, locationId: Text | None = None, id: Text, body: UpdateBrandBoardBody | Json | None = None) -> Result:
-        """PATCH /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write."""
+        """PATCH /brand-boards/{locationId}/{id}, token of location. Scopes: brand-boards/design-kit.write.
+
+        locationId: id of the location
+        """
         return self._api.call("brand-boards.updateBrandBoard", {"locationId": locationId, "id": id}, body)

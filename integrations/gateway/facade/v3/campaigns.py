@@ -12,5 +12,8 @@ class Campaigns(Group):
     __slots__ = ()
 
     def get_campaigns(self, *, locationId: Text | None = None, status: Text | None = None) -> Result:
-        """GET /campaigns/, token of location. Scopes: campaigns.readonly."""
+        """GET /campaigns/, token of location. Scopes: campaigns.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("campaigns.get-campaigns", {"locationId": locationId, "status": status})

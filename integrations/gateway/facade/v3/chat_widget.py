@@ -13,33 +13,42 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CloneChatWidgetBody(TypedDict, total=False):
     chatWidgetId: Required[str]
+    """id of the chat widget"""
     locationId: str
+    """id of the location"""
     name: str
 
 
 class CreateChatWidgetBody(TypedDict, total=False):
     chatType: Required[str]
+    """one of liveChat, emailChat"""
     default: bool
     deleted: bool
     locationId: str
+    """id of the location"""
     name: Required[str]
     settings: dict[str, Any]
+    """object with acknowledgementDetails, agencyName, agencyWebsite, allowAvatarImage, autoCountryCode, countryCode, chatType, promptType and 38 more"""
     version: Required[float]
 
 
 class PatchChatWidgetBody(TypedDict, total=False):
     chatType: str
+    """one of liveChat, emailChat"""
     default: bool
     name: str
     settings: dict[str, Any]
+    """object with acknowledgementDetails, agencyName, agencyWebsite, allowAvatarImage, autoCountryCode, countryCode, chatType, promptType and 38 more"""
     version: float
 
 
 class UpdateChatWidgetBody(TypedDict, total=False):
     chatType: str
+    """one of liveChat, emailChat"""
     default: bool
     name: str
     settings: dict[str, Any]
+    """object with acknowledgementDetails, agencyName, agencyWebsite, allowAvatarImage, autoCountryCode, countryCode, chatType, promptType and 38 more"""
     version: float
 
 
@@ -55,21 +64,38 @@ class ChatWidget(Group):
         return self._api.call("chat-widget.createChatWidget", {}, body)
 
     def delete(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /chat-widget/{locationId}/{id}, token of location. Scopes: chat-widget.write."""
+        """DELETE /chat-widget/{locationId}/{id}, token of location. Scopes: chat-widget.write.
+
+        locationId: id of the location
+        """
         return self._api.call("chat-widget.delete", {"locationId": locationId, "id": id})
 
     def get_chat_widget(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.readonly."""
+        """GET /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("chat-widget.getChatWidget", {"locationId": locationId, "id": id})
 
     def get_widget(self, *, id: Text, version: Text | None = None) -> Result:
-        """GET /chat-widget/public/config/{id}, token of any."""
+        """GET /chat-widget/public/config/{id}, token of any.
+
+        version: 2 unless given
+        """
         return self._api.call("chat-widget.getWidget", {"id": id, "version": version})
 
     def list_chat_widget(self, *, locationId: Text | None = None, offset: Text | None = None, limit: Text | None = None, chatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None, excludeChatType: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat"] | None = None, voiceAiAgentId: Text | None = None, allInOneChatTypes: Literal["liveChat", "waChat", "emailChat", "allInOneChat", "voiceAiChat", "facebookChat", "instagramChat", "webChat"] | None = None) -> Result:
         """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly.
 
         Documented as required: offset, limit.
+
+        locationId: id of the location
+
+        offset: how many items to leave out, from the first
+
+        limit: page size
+
+        voiceAiAgentId: id of the voice ai agent
         """
         return self._api.call("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
 
@@ -77,13 +103,27 @@ class ChatWidget(Group):
         """GET /chat-widget/list, token of location. Scopes: chat-widget.readonly.
 
         Documented as required: offset, limit.
+
+        locationId: id of the location
+
+        offset: how many items to leave out, from the first
+
+        limit: page size
+
+        voiceAiAgentId: id of the voice ai agent
         """
         return self._api.pages("chat-widget.listChatWidget", {"locationId": locationId, "offset": offset, "limit": limit, "chatType": chatType, "excludeChatType": excludeChatType, "voiceAiAgentId": voiceAiAgentId, "allInOneChatTypes": allInOneChatTypes})
 
     def patch_chat_widget(self, *, locationId: Text | None = None, id: Text, body: PatchChatWidgetBody | Json | None = None) -> Result:
-        """PATCH /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.write."""
+        """PATCH /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.write.
+
+        locationId: id of the location
+        """
         return self._api.call("chat-widget.patchChatWidget", {"locationId": locationId, "id": id}, body)
 
     def update_chat_widget(self, *, locationId: Text | None = None, id: Text, body: UpdateChatWidgetBody | Json | None = None) -> Result:
-        """PUT /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.write."""
+        """PUT /chat-widget/data/{locationId}/{id}, token of location. Scopes: chat-widget.write.
+
+        locationId: id of the location
+        """
         return self._api.call("chat-widget.updateChatWidget", {"locationId": locationId, "id": id}, body)

@@ -12,5 +12,8 @@ class Companies(Group):
     __slots__ = ()
 
     def get_company(self, *, companyId: Text | None = None) -> Result:
-        """GET /companies/{companyId}, token of company. Scopes: companies.readonly."""
+        """GET /companies/{companyId}, token of company. Scopes: companies.readonly.
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("companies.get-company", {"companyId": companyId})

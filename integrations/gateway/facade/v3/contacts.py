@@ -13,27 +13,36 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class AddContactToWorkflowBody(TypedDict, total=False):
     eventStartTime: str
+    """date and time, ISO 8601"""
 
 
 class AddFollowersContactBody(TypedDict, total=False):
     followers: list[Any]
+    """list of strings"""
 
 
 class AddRemoveContactFromBusinessBody(TypedDict, total=False):
     businessId: str
+    """id of the business"""
     ids: list[Any]
+    """list of strings"""
     locationId: str
+    """id of the location"""
 
 
 class AddTagsBody(TypedDict, total=False):
     tags: list[Any]
+    """list of strings"""
 
 
 class CreateAssociationBody(TypedDict, total=False):
     contacts: list[Any]
+    """list of strings"""
     locationId: str
+    """id of the location"""
     removeAllTags: bool
     tags: list[Any]
+    """list of strings"""
 
 
 class CreateContactBody(TypedDict, total=False):
@@ -43,31 +52,42 @@ class CreateContactBody(TypedDict, total=False):
     companyName: str
     country: str
     customFields: list[Any]
+    """list of objects with id, key, fieldValue, field_value"""
     dateOfBirth: dict[str, Any]
     dnd: bool
     dndSettings: dict[str, Any]
+    """object with call, email, sms, whatsApp, gmb, fb"""
     email: str
+    """e-mail address"""
     firstName: str
     gender: str
     inboundDndSettings: dict[str, Any]
+    """object with all"""
     lastName: str
     locationId: str
+    """id of the location"""
     name: str
     phone: str
+    """telephone number with country code, such as +1"""
     postalCode: str
     source: str
     state: str
     tags: list[Any]
+    """list of strings"""
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
     website: str
+    """URL"""
 
 
 class CreateNoteBody(TypedDict, total=False):
     body: str
     color: str
+    """colour, #RRGGBB"""
     pinned: bool
     title: str
     userId: str
+    """id of the user"""
 
 
 class CreateTaskBody(TypedDict, total=False):
@@ -75,28 +95,37 @@ class CreateTaskBody(TypedDict, total=False):
     body: str
     completed: bool
     dueDate: str
+    """date and time, ISO 8601"""
     title: str
 
 
 class DeleteContactFromWorkflowBody(TypedDict, total=False):
     eventStartTime: str
+    """date and time, ISO 8601"""
 
 
 class RemoveFollowersContactBody(TypedDict, total=False):
     followers: list[Any]
+    """list of strings"""
 
 
 class RemoveTagsBody(TypedDict, total=False):
     tags: list[Any]
+    """list of strings"""
 
 
 class SearchContactsAdvancedBody(TypedDict, total=False):
     filters: list[Any]
     locationId: str
+    """id of the location"""
     page: float
+    """number of the page"""
     pageLimit: Required[float]
+    """page size"""
     query: str
+    """text to search for"""
     searchAfter: list[Any]
+    """position, from the page before"""
     sort: list[Any]
 
 
@@ -106,29 +135,39 @@ class UpdateContactBody(TypedDict, total=False):
     city: str
     country: str
     customFields: list[Any]
+    """list of objects with id, key, fieldValue, field_value"""
     dateOfBirth: dict[str, Any]
     dnd: bool
     dndSettings: dict[str, Any]
+    """object with call, email, sms, whatsApp, gmb, fb"""
     email: str
+    """e-mail address"""
     firstName: str
     inboundDndSettings: dict[str, Any]
+    """object with all"""
     lastName: str
     name: str
     phone: str
+    """telephone number with country code, such as +1"""
     postalCode: str
     source: str
     state: str
     tags: list[Any]
+    """list of strings"""
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
     website: str
+    """URL"""
 
 
 class UpdateNoteBody(TypedDict, total=False):
     body: str
     color: str
+    """colour, #RRGGBB"""
     pinned: bool
     title: str
     userId: str
+    """id of the user"""
 
 
 class UpdateTaskBody(TypedDict, total=False):
@@ -136,6 +175,7 @@ class UpdateTaskBody(TypedDict, total=False):
     body: str
     completed: bool
     dueDate: str
+    """date and time, ISO 8601"""
     title: str
 
 
@@ -150,41 +190,63 @@ class UpsertContactBody(TypedDict, total=False):
     companyName: str
     country: str
     createNewIfDuplicateAllowed: bool
+    """false unless given"""
     customFields: list[Any]
+    """list of objects with id, key, fieldValue, field_value"""
     dateOfBirth: dict[str, Any]
     dnd: bool
     dndSettings: dict[str, Any]
+    """object with call, email, sms, whatsApp, gmb, fb"""
     email: str
+    """e-mail address"""
     firstName: str
     gender: str
     inboundDndSettings: dict[str, Any]
+    """object with all"""
     lastName: str
     locationId: str
+    """id of the location"""
     name: str
     phone: str
+    """telephone number with country code, such as +1"""
     postalCode: str
     source: str
     state: str
     tags: list[Any]
+    """list of strings"""
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
     website: str
+    """URL"""
 
 
 class Contacts(Group):
     __slots__ = ()
 
     def add_contact_to_campaign(self, *, contactId: Text, campaignId: Text, body: Json | None = None) -> Result:
-        """POST /contacts/{contactId}/campaigns/{campaignId}, token of location. Scopes: contacts.write."""
+        """POST /contacts/{contactId}/campaigns/{campaignId}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+
+        campaignId: id of the campaign
+        """
         return self._api.call("contacts.add-contact-to-campaign", {"contactId": contactId, "campaignId": campaignId}, body)
 
     def add_contact_to_workflow(self, *, contactId: Text, workflowId: Text, body: AddContactToWorkflowBody | Json | None = None) -> Result:
-        """POST /contacts/{contactId}/workflow/{workflowId}, token of location. Scopes: contacts.write."""
+        """POST /contacts/{contactId}/workflow/{workflowId}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+
+        workflowId: id of the workflow
+        """
         return self._api.call("contacts.add-contact-to-workflow", {"contactId": contactId, "workflowId": workflowId}, body)
 
     def add_followers_contact(self, *, contactId: Text, body: AddFollowersContactBody | Json | None = None) -> Result:
         """POST /contacts/{contactId}/followers, token of location. Scopes: contacts.write.
 
         Documented as required: followers.
+
+        contactId: id of the contact
         """
         return self._api.call("contacts.add-followers-contact", {"contactId": contactId}, body)
 
@@ -199,6 +261,8 @@ class Contacts(Group):
         """POST /contacts/{contactId}/tags, token of location. Scopes: contacts.write.
 
         Documented as required: tags.
+
+        contactId: id of the contact
         """
         return self._api.call("contacts.add-tags", {"contactId": contactId}, body)
 
@@ -217,6 +281,8 @@ class Contacts(Group):
         """POST /contacts/{contactId}/notes, token of location. Scopes: contacts.write.
 
         Documented as required: body.
+
+        contactId: id of the contact
         """
         return self._api.call("contacts.create-note", {"contactId": contactId}, body)
 
@@ -224,73 +290,152 @@ class Contacts(Group):
         """POST /contacts/{contactId}/tasks, token of location. Scopes: contacts.write.
 
         Documented as required: completed, dueDate, title.
+
+        contactId: id of the contact
         """
         return self._api.call("contacts.create-task", {"contactId": contactId}, body)
 
     def delete_contact(self, *, contactId: Text) -> Result:
-        """DELETE /contacts/{contactId}, token of location. Scopes: contacts.write."""
+        """DELETE /contacts/{contactId}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.delete-contact", {"contactId": contactId})
 
     def delete_contact_from_workflow(self, *, contactId: Text, workflowId: Text, body: DeleteContactFromWorkflowBody | Json | None = None) -> Result:
-        """DELETE /contacts/{contactId}/workflow/{workflowId}, token of location. Scopes: contacts.write."""
+        """DELETE /contacts/{contactId}/workflow/{workflowId}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+
+        workflowId: id of the workflow
+        """
         return self._api.call("contacts.delete-contact-from-workflow", {"contactId": contactId, "workflowId": workflowId}, body)
 
     def delete_note(self, *, contactId: Text, id: Text) -> Result:
-        """DELETE /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.write."""
+        """DELETE /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.delete-note", {"contactId": contactId, "id": id})
 
     def delete_task(self, *, contactId: Text, taskId: Text) -> Result:
-        """DELETE /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.write."""
+        """DELETE /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+
+        taskId: id of the task
+        """
         return self._api.call("contacts.delete-task", {"contactId": contactId, "taskId": taskId})
 
     def get_all_notes(self, *, contactId: Text) -> Result:
-        """GET /contacts/{contactId}/notes, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/{contactId}/notes, token of location. Scopes: contacts.readonly.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.get-all-notes", {"contactId": contactId})
 
     def get_all_tasks(self, *, contactId: Text) -> Result:
-        """GET /contacts/{contactId}/tasks, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/{contactId}/tasks, token of location. Scopes: contacts.readonly.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.get-all-tasks", {"contactId": contactId})
 
     def get_appointments_for_contact(self, *, contactId: Text) -> Result:
-        """GET /contacts/{contactId}/appointments, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/{contactId}/appointments, token of location. Scopes: contacts.readonly.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.get-appointments-for-contact", {"contactId": contactId})
 
     def get_contact(self, *, contactId: Text) -> Result:
-        """GET /contacts/{contactId}, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/{contactId}, token of location. Scopes: contacts.readonly.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.get-contact", {"contactId": contactId})
 
     def get_contacts_by_business_id(self, *, businessId: Text, limit: Text | None = None, locationId: Text | None = None, skip: Text | None = None, query: Text | None = None, startAfter: Any | None = None) -> Result:
-        """GET /contacts/business/{businessId}, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/business/{businessId}, token of location. Scopes: contacts.readonly.
+
+        businessId: id of the business
+
+        limit: page size
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        query: text to search for
+
+        startAfter: position, from the page before, list of strings
+        """
         return self._api.call("contacts.get-contacts-by-businessId", {"businessId": businessId, "limit": limit, "locationId": locationId, "skip": skip, "query": query, "startAfter": startAfter})
 
     def get_contacts_by_business_id_pages(self, *, businessId: Text, limit: Text | None = None, locationId: Text | None = None, skip: Text | None = None, query: Text | None = None, startAfter: Any | None = None) -> Iterator[Page]:
-        """GET /contacts/business/{businessId}, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/business/{businessId}, token of location. Scopes: contacts.readonly.
+
+        businessId: id of the business
+
+        limit: page size
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        query: text to search for
+
+        startAfter: position, from the page before, list of strings
+        """
         return self._api.pages("contacts.get-contacts-by-businessId", {"businessId": businessId, "limit": limit, "locationId": locationId, "skip": skip, "query": query, "startAfter": startAfter})
 
     def get_duplicate_contact(self, *, locationId: Text | None = None, number: Text | None = None, email: Text | None = None) -> Result:
-        """GET /contacts/search/duplicate, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/search/duplicate, token of location. Scopes: contacts.readonly.
+
+        locationId: id of the location
+
+        email: e-mail address
+        """
         return self._api.call("contacts.get-duplicate-contact", {"locationId": locationId, "number": number, "email": email})
 
     def get_note(self, *, contactId: Text, id: Text) -> Result:
-        """GET /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.readonly.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.get-note", {"contactId": contactId, "id": id})
 
     def get_task(self, *, contactId: Text, taskId: Text) -> Result:
-        """GET /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.readonly."""
+        """GET /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.readonly.
+
+        contactId: id of the contact
+
+        taskId: id of the task
+        """
         return self._api.call("contacts.get-task", {"contactId": contactId, "taskId": taskId})
 
     def remove_contact_from_campaign(self, *, contactId: Text, campaignId: Text) -> Result:
-        """DELETE /contacts/{contactId}/campaigns/{campaignId}, token of location. Scopes: contacts.write."""
+        """DELETE /contacts/{contactId}/campaigns/{campaignId}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+
+        campaignId: id of the campaign
+        """
         return self._api.call("contacts.remove-contact-from-campaign", {"contactId": contactId, "campaignId": campaignId})
 
     def remove_contact_from_every_campaign(self, *, contactId: Text) -> Result:
-        """DELETE /contacts/{contactId}/campaigns/remove-all, token of location. Scopes: contacts.write."""
+        """DELETE /contacts/{contactId}/campaigns/remove-all, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.remove-contact-from-every-campaign", {"contactId": contactId})
 
     def remove_followers_contact(self, *, contactId: Text, body: RemoveFollowersContactBody | Json | None = None) -> Result:
         """DELETE /contacts/{contactId}/followers, token of location. Scopes: contacts.write.
 
         Documented as required: followers.
+
+        contactId: id of the contact
         """
         return self._api.call("contacts.remove-followers-contact", {"contactId": contactId}, body)
 
@@ -298,6 +443,8 @@ class Contacts(Group):
         """DELETE /contacts/{contactId}/tags, token of location. Scopes: contacts.write.
 
         Documented as required: tags.
+
+        contactId: id of the contact
         """
         return self._api.call("contacts.remove-tags", {"contactId": contactId}, body)
 
@@ -310,21 +457,36 @@ class Contacts(Group):
         return self._api.pages("contacts.search-contacts-advanced", {}, body)
 
     def update_contact(self, *, contactId: Text, body: UpdateContactBody | Json | None = None) -> Result:
-        """PUT /contacts/{contactId}, token of location. Scopes: contacts.write."""
+        """PUT /contacts/{contactId}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.update-contact", {"contactId": contactId}, body)
 
     def update_note(self, *, contactId: Text, id: Text, body: UpdateNoteBody | Json | None = None) -> Result:
-        """PUT /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.write."""
+        """PUT /contacts/{contactId}/notes/{id}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+        """
         return self._api.call("contacts.update-note", {"contactId": contactId, "id": id}, body)
 
     def update_task(self, *, contactId: Text, taskId: Text, body: UpdateTaskBody | Json | None = None) -> Result:
-        """PUT /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.write."""
+        """PUT /contacts/{contactId}/tasks/{taskId}, token of location. Scopes: contacts.write.
+
+        contactId: id of the contact
+
+        taskId: id of the task
+        """
         return self._api.call("contacts.update-task", {"contactId": contactId, "taskId": taskId}, body)
 
     def update_task_completed(self, *, contactId: Text, taskId: Text, body: UpdateTaskCompletedBody | Json | None = None) -> Result:
         """PUT /contacts/{contactId}/tasks/{taskId}/completed, token of location. Scopes: contacts.write.
 
         Documented as required: completed.
+
+        contactId: id of the contact
+
+        taskId: id of the task
         """
         return self._api.call("contacts.update-task-completed", {"contactId": contactId, "taskId": taskId}, body)
 

@@ -13,63 +13,88 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateActionBody(TypedDict, total=False):
     details: dict[str, Any]
+    """object with workflowIds, triggerCondition, triggerMessage, contactFieldId, description, contactUpdateExamples, actionId, calendarId and 28 more"""
     name: str
     type: str
+    """one of triggerWorkflow, updateContactField, appointmentBooking, stopBot, humanHandOver, advancedFollowup, transferBot"""
 
 
 class CreateAgentBody(TypedDict, total=False):
     autoPilotMaxMessages: float
+    """75 unless given"""
     businessName: str
     channels: list[Any]
+    """list of IG, FB, SMS, WebChat, WhatsApp, Live_Chat"""
     goal: str
     instructions: str
     isPrimary: bool
+    """false unless given"""
     knowledgeBaseIds: list[Any]
+    """ids of knowledge base, list of strings"""
     mode: str
+    """one of off, suggestive, auto-pilot, 'off' unless given"""
     name: str
     personality: str
     respondToAudio: bool
+    """false unless given"""
     respondToImages: bool
+    """false unless given"""
     sleepEnabled: bool
+    """false unless given"""
     sleepOnManualMessage: bool
     sleepOnWorkflowMessage: bool
     sleepTime: float
     sleepTimeUnit: str
+    """one of hours, minutes, seconds"""
     waitTime: float
+    """2 unless given"""
     waitTimeUnit: str
+    """one of minutes, seconds, 'seconds' unless given"""
 
 
 class UpdateActionBody(TypedDict, total=False):
     details: dict[str, Any]
+    """object with workflowIds, triggerCondition, triggerMessage, contactFieldId, description, contactUpdateExamples, actionId, calendarId and 28 more"""
     name: str
     type: str
+    """one of triggerWorkflow, updateContactField, appointmentBooking, stopBot, humanHandOver, advancedFollowup, transferBot"""
 
 
 class UpdateAgentBody(TypedDict, total=False):
     autoPilotMaxMessages: float
+    """75 unless given"""
     businessName: str
     channels: list[Any]
+    """list of IG, FB, SMS, WebChat, WhatsApp, Live_Chat"""
     goal: str
     instructions: str
     isPrimary: bool
     knowledgeBaseIds: list[Any]
+    """ids of knowledge base, list of strings"""
     mode: str
+    """one of off, suggestive, auto-pilot"""
     name: str
     personality: str
     respondToAudio: bool
+    """false unless given"""
     respondToImages: bool
+    """false unless given"""
     sleepEnabled: bool
     sleepOnManualMessage: bool
     sleepOnWorkflowMessage: bool
     sleepTime: float
     sleepTimeUnit: str
+    """one of hours, minutes, seconds"""
     waitTime: float
     waitTimeUnit: str
+    """one of minutes, seconds"""
 
 
 class UpdateFollowupSettingsBody(TypedDict, total=False):
     actionIds: list[Any]
+    """ids of action, list of strings"""
     followupSettings: dict[str, Any]
+    """object with dynamicChannelSwitching, followUpHours, workingHours, timezoneToUse"""
 
 
 class ConversationAi(Group):
@@ -79,6 +104,8 @@ class ConversationAi(Group):
         """POST /conversation-ai/agents/{agentId}/actions, token of location. Scopes: conversation-ai.write.
 
         Documented as required: details, name, type.
+
+        agentId: id of the agent
         """
         return self._api.call("conversation-ai.create-action", {"agentId": agentId}, body)
 
@@ -90,44 +117,83 @@ class ConversationAi(Group):
         return self._api.call("conversation-ai.create-agent", {}, body)
 
     def delete_action(self, *, agentId: Text, actionId: Text) -> Result:
-        """DELETE /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.write."""
+        """DELETE /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.write.
+
+        agentId: id of the agent
+
+        actionId: id of the action
+        """
         return self._api.call("conversation-ai.delete-action", {"agentId": agentId, "actionId": actionId})
 
     def delete_agent(self, *, agentId: Text) -> Result:
-        """DELETE /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.write."""
+        """DELETE /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.write.
+
+        agentId: id of the agent
+        """
         return self._api.call("conversation-ai.delete-agent", {"agentId": agentId})
 
     def get_action_by_id(self, *, agentId: Text, actionId: Text) -> Result:
-        """GET /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.readonly."""
+        """GET /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.readonly.
+
+        agentId: id of the agent
+
+        actionId: id of the action
+        """
         return self._api.call("conversation-ai.get-action-by-id", {"agentId": agentId, "actionId": actionId})
 
     def get_agent(self, *, agentId: Text) -> Result:
-        """GET /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.readonly."""
+        """GET /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.readonly.
+
+        agentId: id of the agent
+        """
         return self._api.call("conversation-ai.get-agent", {"agentId": agentId})
 
     def get_generation_details(self, *, messageId: Text | None = None, source: Literal["conversation", "workflow"] | None = None) -> Result:
         """GET /conversation-ai/generations, token of location. Scopes: conversation-ai.readonly.
 
         Documented as required: messageId, source.
+
+        messageId: id of the message
         """
         return self._api.call("conversation-ai.get-generation-details", {"messageId": messageId, "source": source})
 
     def list_actions(self, *, agentId: Text) -> Result:
-        """GET /conversation-ai/agents/{agentId}/actions/list, token of location. Scopes: conversation-ai.readonly."""
+        """GET /conversation-ai/agents/{agentId}/actions/list, token of location. Scopes: conversation-ai.readonly.
+
+        agentId: id of the agent
+        """
         return self._api.call("conversation-ai.list-actions", {"agentId": agentId})
 
     def search_agent(self, *, startAfter: Text | None = None, limit: float | None = None, query: Text | None = None) -> Result:
-        """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly."""
+        """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly.
+
+        startAfter: position, from the page before
+
+        limit: page size
+
+        query: text to search for
+        """
         return self._api.call("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
 
     def search_agent_pages(self, *, startAfter: Text | None = None, limit: float | None = None, query: Text | None = None) -> Iterator[Page]:
-        """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly."""
+        """GET /conversation-ai/agents/search, token of location. Scopes: conversation-ai.readonly.
+
+        startAfter: position, from the page before
+
+        limit: page size
+
+        query: text to search for
+        """
         return self._api.pages("conversation-ai.search-agent", {"startAfter": startAfter, "limit": limit, "query": query})
 
     def update_action(self, *, agentId: Text, actionId: Text, body: UpdateActionBody | Json | None = None) -> Result:
         """PUT /conversation-ai/agents/{agentId}/actions/{actionId}, token of location. Scopes: conversation-ai.write.
 
         Documented as required: details, name, type.
+
+        agentId: id of the agent
+
+        actionId: id of the action
         """
         return self._api.call("conversation-ai.update-action", {"agentId": agentId, "actionId": actionId}, body)
 
@@ -135,6 +201,8 @@ class ConversationAi(Group):
         """PUT /conversation-ai/agents/{agentId}, token of location. Scopes: conversation-ai.write.
 
         Documented as required: autoPilotMaxMessages.
+
+        agentId: id of the agent
         """
         return self._api.call("conversation-ai.update-agent", {"agentId": agentId}, body)
 
@@ -142,5 +210,7 @@ class ConversationAi(Group):
         """PATCH /conversation-ai/agents/{agentId}/followup-settings, token of location. Scopes: conversation-ai.write.
 
         Documented as required: actionIds, followupSettings.
+
+        agentId: id of the agent
         """
         return self._api.call("conversation-ai.update-followup-settings", {"agentId": agentId}, body)

@@ -13,128 +13,194 @@ from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 class AddAnInboundMessageBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     attachments: list[Any]
+    """list of strings"""
     call: dict[str, Any]
+    """object with to, from, status"""
     contactId: str
+    """id of the contact"""
     conversationId: str
+    """id of the conversation"""
     conversationProviderId: str
+    """id of the conversation provider"""
     date: str
+    """date and time, ISO 8601"""
     direction: dict[str, Any]
+    """'outbound' unless given"""
     emailBcc: list[Any]
+    """list of strings"""
     emailCc: list[Any]
+    """list of strings"""
     emailFrom: str
+    """e-mail address"""
     emailMessageId: str
+    """id of the email message"""
     emailTo: str
+    """e-mail address"""
     html: str
     message: str
     subject: str
     type: Required[str]
+    """one of SMS, RCS, Email, WhatsApp, GMB, IG, FB, Custom, WebChat, Live_Chat, Call, IVR_Call, Campaign_Call, Campaign_VoiceMail, TIKTOK and 2 more"""
 
 
 class AddAnOutboundMessageBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     attachments: list[Any]
+    """list of strings"""
     call: dict[str, Any]
+    """object with to, from, status"""
     conversationId: str
+    """id of the conversation"""
     conversationProviderId: str
+    """id of the conversation provider"""
     date: str
+    """date and time, ISO 8601"""
     type: str
+    """one of Call"""
 
 
 class AddMessageAttachmentsBody(TypedDict, total=False):
     attachments: list[Any]
+    """list of strings"""
 
 
 class CompleteFileUploadBody(TypedDict, total=False):
     conversationId: str
+    """id of the conversation"""
     filePath: str
     filename: str
     locationId: str
+    """id of the location"""
     uploadId: str
+    """id of the upload"""
 
 
 class CreateConversationBody(TypedDict, total=False):
     contactId: str
+    """id of the contact"""
     locationId: str
+    """id of the location"""
 
 
 class InitiateFileUploadBody(TypedDict, total=False):
     channel: str
     contentType: str
     conversationId: str
+    """id of the conversation"""
     fileSize: float
     filename: str
     locationId: str
+    """id of the location"""
 
 
 class LiveChatAgentTypingBody(TypedDict, total=False):
     conversationId: str
+    """id of the conversation"""
     isTyping: str
     locationId: str
+    """id of the location"""
     visitorId: str
+    """id of the visitor"""
 
 
 class SendANewMessageBody(TypedDict, total=False):
     appointmentId: str
+    """id of the appointment"""
     attachments: list[Any]
+    """list of strings"""
     contactId: Required[str]
+    """id of the contact"""
     conversationProviderId: str
+    """id of the conversation provider"""
     customSubtypeId: str
+    """id of the custom subtype"""
     emailBcc: list[Any]
+    """list of strings"""
     emailCc: list[Any]
+    """list of strings"""
     emailFrom: str
+    """e-mail address"""
     emailReplyMode: str
+    """one of reply, reply_all"""
     emailTo: str
+    """e-mail address"""
     forward: dict[str, Any]
+    """object with isForwarded, forwardWholeThread, messageId, emailMessageId, sourceContactId, sourceConversationId, toEmail, recipientContactId and 1 more"""
     fromNumber: str
+    """telephone number with country code, such as +1"""
     html: str
     message: str
     optimizationPeriod: str
+    """one of 24h, 48h, 72h"""
     replyMessageId: str
+    """id of the reply message"""
     scheduledTimestamp: float
     status: str
+    """one of delivered, failed, pending, read"""
     subType: dict[str, Any]
     subject: str
     templateId: str
+    """id of the template"""
     threadId: str
+    """id of the thread"""
     toNumber: str
+    """telephone number with country code, such as +1"""
     type: Required[str]
+    """one of SMS, RCS, Email, WhatsApp, IG, FB, Custom, Live_Chat, TIKTOK"""
     usesNativeSchedulingAi: bool
 
 
 class SendReviewReplyBody(TypedDict, total=False):
     conversationId: str
+    """id of the conversation"""
     locationId: str
+    """id of the location"""
     message: str
 
 
 class UpdateConversationBody(TypedDict, total=False):
     feedback: str
+    """one of positive, negative"""
     locationId: str
+    """id of the location"""
     starred: bool
     unreadCount: float
 
 
 class UpdateEmailMessageStatusBody(TypedDict, total=False):
     events: dict[str, Any]
+    """object with delivered, opened, clicked, replied, failed, accepted, rejected, unsubscribed and 2 more"""
     recipients: list[Any]
+    """list of objects with emailId, status, failReason"""
     status: str
+    """one of pending, scheduled, sent, delivered, read, undelivered, connected, failed, opened, clicked"""
 
 
 class UpdateMessageStatusBody(TypedDict, total=False):
     emailMessageId: str
+    """id of the email message"""
     error: dict[str, Any]
+    """object with code, type, message"""
     recipients: list[Any]
+    """list of strings"""
     status: Required[str]
+    """one of delivered, failed, pending, read"""
 
 
 class UploadFileAttachmentsBody(TypedDict, total=False):
     attachmentUrls: Part
+    """list of strings"""
     chatServiceSid: Part
     contactId: Part
+    """id of the contact"""
     conversationId: Part
+    """id of the conversation"""
     isGroupSms: Part
     locationId: Part
+    """id of the location"""
 
 
 class Conversations(Group):
@@ -160,15 +226,23 @@ class Conversations(Group):
         """PUT /conversations/messages/{messageId}/attachments, token of location. Scopes: conversations/message.write.
 
         Documented as required: attachments.
+
+        messageId: id of the message
         """
         return self._api.call("conversations.add-message-attachments", {"messageId": messageId}, body)
 
     def cancel_scheduled_email_message(self, *, emailMessageId: Text) -> Result:
-        """DELETE /conversations/messages/email/{emailMessageId}/schedule, token of location. Scopes: conversations/message.write."""
+        """DELETE /conversations/messages/email/{emailMessageId}/schedule, token of location. Scopes: conversations/message.write.
+
+        emailMessageId: id of the email message
+        """
         return self._api.call("conversations.cancel-scheduled-email-message", {"emailMessageId": emailMessageId})
 
     def cancel_scheduled_message(self, *, messageId: Text) -> Result:
-        """DELETE /conversations/messages/{messageId}/schedule, token of location. Scopes: conversations/message.write."""
+        """DELETE /conversations/messages/{messageId}/schedule, token of location. Scopes: conversations/message.write.
+
+        messageId: id of the message
+        """
         return self._api.call("conversations.cancel-scheduled-message", {"messageId": messageId})
 
     def complete_file_upload(self, *, body: CompleteFileUploadBody | Json | None = None) -> Result:
@@ -186,23 +260,72 @@ class Conversations(Group):
         return self._api.call("conversations.create-conversation", {}, body)
 
     def delete_conversation(self, *, conversationId: Text) -> Result:
-        """DELETE /conversations/{conversationId}, token of location. Scopes: conversations.write."""
+        """DELETE /conversations/{conversationId}, token of location. Scopes: conversations.write.
+
+        conversationId: id of the conversation
+        """
         return self._api.call("conversations.delete-conversation", {"conversationId": conversationId})
 
     def download_message_transcription(self, *, locationId: Text | None = None, messageId: Text) -> Result:
-        """GET /conversations/locations/{locationId}/messages/{messageId}/transcription/download, token of location. Scopes: conversations/message.readonly."""
+        """GET /conversations/locations/{locationId}/messages/{messageId}/transcription/download, token of location. Scopes: conversations/message.readonly.
+
+        locationId: id of the location
+
+        messageId: id of the message
+        """
         return self._api.call("conversations.download-message-transcription", {"locationId": locationId, "messageId": messageId})
 
     def export_messages_by_location(self, *, locationId: Text | None = None, limit: float | None = None, cursor: Text | None = None, sortBy: Literal["createdAt", "updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, conversationId: Text | None = None, contactId: Text | None = None, channel: Literal["Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"] | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Result:
-        """GET /conversations/messages/export, token of location. Scopes: conversations/message.readonly."""
+        """GET /conversations/messages/export, token of location. Scopes: conversations/message.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 10, at most 500, 100 unless given
+
+        cursor: position, from the page before
+
+        sortBy: field to sort by, 'createdAt' unless given
+
+        sortOrder: direction of the sort, 'desc' unless given
+
+        conversationId: id of the conversation
+
+        contactId: id of the contact
+
+        startDate: date and time, ISO 8601
+
+        endDate: date and time, ISO 8601
+        """
         return self._api.call("conversations.export-messages-by-location", {"locationId": locationId, "limit": limit, "cursor": cursor, "sortBy": sortBy, "sortOrder": sortOrder, "conversationId": conversationId, "contactId": contactId, "channel": channel, "startDate": startDate, "endDate": endDate})
 
     def export_messages_by_location_pages(self, *, locationId: Text | None = None, limit: float | None = None, cursor: Text | None = None, sortBy: Literal["createdAt", "updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, conversationId: Text | None = None, contactId: Text | None = None, channel: Literal["Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook"] | None = None, startDate: Text | None = None, endDate: Text | None = None) -> Iterator[Page]:
-        """GET /conversations/messages/export, token of location. Scopes: conversations/message.readonly."""
+        """GET /conversations/messages/export, token of location. Scopes: conversations/message.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 10, at most 500, 100 unless given
+
+        cursor: position, from the page before
+
+        sortBy: field to sort by, 'createdAt' unless given
+
+        sortOrder: direction of the sort, 'desc' unless given
+
+        conversationId: id of the conversation
+
+        contactId: id of the contact
+
+        startDate: date and time, ISO 8601
+
+        endDate: date and time, ISO 8601
+        """
         return self._api.pages("conversations.export-messages-by-location", {"locationId": locationId, "limit": limit, "cursor": cursor, "sortBy": sortBy, "sortOrder": sortOrder, "conversationId": conversationId, "contactId": contactId, "channel": channel, "startDate": startDate, "endDate": endDate})
 
     def get_conversation(self, *, conversationId: Text) -> Result:
-        """GET /conversations/{conversationId}, token of location. Scopes: conversations.readonly."""
+        """GET /conversations/{conversationId}, token of location. Scopes: conversations.readonly.
+
+        conversationId: id of the conversation
+        """
         return self._api.call("conversations.get-conversation", {"conversationId": conversationId})
 
     def get_email_by_id(self, *, id: Text) -> Result:
@@ -214,19 +337,47 @@ class Conversations(Group):
         return self._api.call("conversations.get-message", {"id": id})
 
     def get_message_recording(self, *, messageId: Text, locationId: Text | None = None) -> Result:
-        """GET /conversations/messages/{messageId}/locations/{locationId}/recording, token of location. Scopes: conversations/message.readonly."""
+        """GET /conversations/messages/{messageId}/locations/{locationId}/recording, token of location. Scopes: conversations/message.readonly.
+
+        messageId: id of the message
+
+        locationId: id of the location
+        """
         return self._api.call("conversations.get-message-recording", {"messageId": messageId, "locationId": locationId})
 
     def get_message_transcription(self, *, locationId: Text | None = None, messageId: Text) -> Result:
-        """GET /conversations/locations/{locationId}/messages/{messageId}/transcription, token of location. Scopes: conversations/message.readonly."""
+        """GET /conversations/locations/{locationId}/messages/{messageId}/transcription, token of location. Scopes: conversations/message.readonly.
+
+        locationId: id of the location
+
+        messageId: id of the message
+        """
         return self._api.call("conversations.get-message-transcription", {"locationId": locationId, "messageId": messageId})
 
     def get_messages(self, *, conversationId: Text, lastMessageId: Text | None = None, limit: float | None = None, type: Sequence[Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_FACEBOOK", "TYPE_GMB", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_INTERNAL_COMMENTS", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION"]] | None = None) -> Result:
-        """GET /conversations/{conversationId}/messages, token of location. Scopes: conversations/message.readonly."""
+        """GET /conversations/{conversationId}/messages, token of location. Scopes: conversations/message.readonly.
+
+        conversationId: id of the conversation
+
+        lastMessageId: position, from the page before
+
+        limit: page size
+
+        type: several separated by commas
+        """
         return self._api.call("conversations.get-messages", {"conversationId": conversationId, "lastMessageId": lastMessageId, "limit": limit, "type": type})
 
     def get_messages_pages(self, *, conversationId: Text, lastMessageId: Text | None = None, limit: float | None = None, type: Sequence[Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_FACEBOOK", "TYPE_GMB", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_INTERNAL_COMMENTS", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION"]] | None = None) -> Iterator[Page]:
-        """GET /conversations/{conversationId}/messages, token of location. Scopes: conversations/message.readonly."""
+        """GET /conversations/{conversationId}/messages, token of location. Scopes: conversations/message.readonly.
+
+        conversationId: id of the conversation
+
+        lastMessageId: position, from the page before
+
+        limit: page size
+
+        type: several separated by commas
+        """
         return self._api.pages("conversations.get-messages", {"conversationId": conversationId, "lastMessageId": lastMessageId, "limit": limit, "type": type})
 
     def initiate_file_upload(self, *, body: InitiateFileUploadBody | Json | None = None) -> Result:
@@ -244,11 +395,57 @@ class Conversations(Group):
         return self._api.call("conversations.live-chat-agent-typing", {}, body)
 
     def search_conversation(self, *, locationId: Text | None = None, contactId: Text | None = None, assignedTo: Text | None = None, followers: Text | None = None, mentions: Text | None = None, query: Text | None = None, sort: Literal["asc", "desc"] | None = None, startAfterDate: Any | None = None, id: Text | None = None, limit: float | None = None, lastMessageType: Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_SMS_REVIEW_REQUEST", "TYPE_WEBCHAT", "TYPE_SMS_NO_SHOW_REQUEST", "TYPE_CAMPAIGN_SMS", "TYPE_CAMPAIGN_CALL", "TYPE_CAMPAIGN_EMAIL", "TYPE_CAMPAIGN_VOICEMAIL", "TYPE_FACEBOOK", "TYPE_CAMPAIGN_FACEBOOK", "TYPE_CAMPAIGN_MANUAL_CALL", "TYPE_CAMPAIGN_MANUAL_SMS", "TYPE_GMB", "TYPE_CAMPAIGN_GMB", "TYPE_REVIEW", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_CUSTOM_SMS", "TYPE_CUSTOM_EMAIL", "TYPE_CUSTOM_PROVIDER_SMS", "TYPE_CUSTOM_PROVIDER_EMAIL", "TYPE_IVR_CALL", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_LIVE_CHAT_INFO_MESSAGE", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_FACEBOOK_COMMENT", "TYPE_INSTAGRAM_COMMENT", "TYPE_CUSTOM_CALL", "TYPE_INTERNAL_COMMENT", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_TIKTOK_COMMENT", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION", "TYPE_SMS_REACTION"] | None = None, lastMessageAction: Literal["automated", "manual"] | None = None, lastMessageDirection: Literal["inbound", "outbound"] | None = None, status: Literal["all", "read", "unread", "starred", "recents"] | None = None, sortBy: Literal["last_manual_message_date", "last_message_date", "score_profile", "overdue_at", "due_at"] | None = None, sortScoreProfile: Text | None = None, scoreProfile: Text | None = None, scoreProfileMin: float | None = None, scoreProfileMax: float | None = None, startDate: float | None = None, endDate: float | None = None) -> Result:
-        """GET /conversations/search, token of location. Scopes: conversations.readonly."""
+        """GET /conversations/search, token of location. Scopes: conversations.readonly.
+
+        locationId: id of the location
+
+        contactId: id of the contact
+
+        assignedTo: several separated by commas
+
+        followers: several separated by commas
+
+        mentions: several separated by commas
+
+        query: text to search for
+
+        startAfterDate: position, from the page before
+
+        limit: page size
+
+        sortBy: field to sort by
+
+        startDate: milliseconds since 1970
+
+        endDate: milliseconds since 1970
+        """
         return self._api.call("conversations.search-conversation", {"locationId": locationId, "contactId": contactId, "assignedTo": assignedTo, "followers": followers, "mentions": mentions, "query": query, "sort": sort, "startAfterDate": startAfterDate, "id": id, "limit": limit, "lastMessageType": lastMessageType, "lastMessageAction": lastMessageAction, "lastMessageDirection": lastMessageDirection, "status": status, "sortBy": sortBy, "sortScoreProfile": sortScoreProfile, "scoreProfile": scoreProfile, "scoreProfileMin": scoreProfileMin, "scoreProfileMax": scoreProfileMax, "startDate": startDate, "endDate": endDate})
 
     def search_conversation_pages(self, *, locationId: Text | None = None, contactId: Text | None = None, assignedTo: Text | None = None, followers: Text | None = None, mentions: Text | None = None, query: Text | None = None, sort: Literal["asc", "desc"] | None = None, startAfterDate: Any | None = None, id: Text | None = None, limit: float | None = None, lastMessageType: Literal["TYPE_CALL", "TYPE_SMS", "TYPE_RCS", "TYPE_EMAIL", "TYPE_SMS_REVIEW_REQUEST", "TYPE_WEBCHAT", "TYPE_SMS_NO_SHOW_REQUEST", "TYPE_CAMPAIGN_SMS", "TYPE_CAMPAIGN_CALL", "TYPE_CAMPAIGN_EMAIL", "TYPE_CAMPAIGN_VOICEMAIL", "TYPE_FACEBOOK", "TYPE_CAMPAIGN_FACEBOOK", "TYPE_CAMPAIGN_MANUAL_CALL", "TYPE_CAMPAIGN_MANUAL_SMS", "TYPE_GMB", "TYPE_CAMPAIGN_GMB", "TYPE_REVIEW", "TYPE_INSTAGRAM", "TYPE_WHATSAPP", "TYPE_CUSTOM_SMS", "TYPE_CUSTOM_EMAIL", "TYPE_CUSTOM_PROVIDER_SMS", "TYPE_CUSTOM_PROVIDER_EMAIL", "TYPE_IVR_CALL", "TYPE_ACTIVITY_CONTACT", "TYPE_ACTIVITY_INVOICE", "TYPE_ACTIVITY_PAYMENT", "TYPE_ACTIVITY_OPPORTUNITY", "TYPE_LIVE_CHAT", "TYPE_LIVE_CHAT_INFO_MESSAGE", "TYPE_ACTIVITY_APPOINTMENT", "TYPE_FACEBOOK_COMMENT", "TYPE_INSTAGRAM_COMMENT", "TYPE_CUSTOM_CALL", "TYPE_INTERNAL_COMMENT", "TYPE_ACTIVITY_EMPLOYEE_ACTION_LOG", "TYPE_TIKTOK", "TYPE_TIKTOK_COMMENT", "TYPE_ACTIVITY_WHATSAPP", "TYPE_FORM_SUBMISSION", "TYPE_SMS_REACTION"] | None = None, lastMessageAction: Literal["automated", "manual"] | None = None, lastMessageDirection: Literal["inbound", "outbound"] | None = None, status: Literal["all", "read", "unread", "starred", "recents"] | None = None, sortBy: Literal["last_manual_message_date", "last_message_date", "score_profile", "overdue_at", "due_at"] | None = None, sortScoreProfile: Text | None = None, scoreProfile: Text | None = None, scoreProfileMin: float | None = None, scoreProfileMax: float | None = None, startDate: float | None = None, endDate: float | None = None) -> Iterator[Page]:
-        """GET /conversations/search, token of location. Scopes: conversations.readonly."""
+        """GET /conversations/search, token of location. Scopes: conversations.readonly.
+
+        locationId: id of the location
+
+        contactId: id of the contact
+
+        assignedTo: several separated by commas
+
+        followers: several separated by commas
+
+        mentions: several separated by commas
+
+        query: text to search for
+
+        startAfterDate: position, from the page before
+
+        limit: page size
+
+        sortBy: field to sort by
+
+        startDate: milliseconds since 1970
+
+        endDate: milliseconds since 1970
+        """
         return self._api.pages("conversations.search-conversation", {"locationId": locationId, "contactId": contactId, "assignedTo": assignedTo, "followers": followers, "mentions": mentions, "query": query, "sort": sort, "startAfterDate": startAfterDate, "id": id, "limit": limit, "lastMessageType": lastMessageType, "lastMessageAction": lastMessageAction, "lastMessageDirection": lastMessageDirection, "status": status, "sortBy": sortBy, "sortScoreProfile": sortScoreProfile, "scoreProfile": scoreProfile, "scoreProfileMin": scoreProfileMin, "scoreProfileMax": scoreProfileMax, "startDate": startDate, "endDate": endDate})
 
     def send_a_new_message(self, *, body: SendANewMessageBody | Json) -> Result:
@@ -268,7 +465,10 @@ class Conversations(Group):
         return self._api.call("conversations.send-review-reply", {}, body)
 
     def update_conversation(self, *, conversationId: Text, body: UpdateConversationBody | Json | None = None) -> Result:
-        """PUT /conversations/{conversationId}, token of location. Scopes: conversations.write."""
+        """PUT /conversations/{conversationId}, token of location. Scopes: conversations.write.
+
+        conversationId: id of the conversation
+        """
         return self._api.call("conversations.update-conversation", {"conversationId": conversationId}, body)
 
     def update_email_message_status(self, *, id: Text, body: UpdateEmailMessageStatusBody | Json | None = None) -> Result:
@@ -279,7 +479,10 @@ class Conversations(Group):
         return self._api.call("conversations.update-email-message-status", {"id": id}, body)
 
     def update_message_status(self, *, messageId: Text, body: UpdateMessageStatusBody | Json) -> Result:
-        """PUT /conversations/messages/{messageId}/status, token of location. Scopes: conversations/message.write."""
+        """PUT /conversations/messages/{messageId}/status, token of location. Scopes: conversations/message.write.
+
+        messageId: id of the message
+        """
         return self._api.call("conversations.update-message-status", {"messageId": messageId}, body)
 
     def upload_file_attachments(self, *, body: UploadFileAttachmentsBody | Json | None = None) -> Result:

@@ -12,8 +12,11 @@ from integrations.gateway.tenant_api import Group, Json
 
 class ImportCoursesBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     products: list[Any]
+    """list of objects with title, description, imageUrl, categories, instructorDetails"""
     userId: str
+    """id of the user"""
 
 
 class Courses(Group):

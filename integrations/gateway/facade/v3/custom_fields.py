@@ -12,39 +12,49 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateCustomFieldBody(TypedDict, total=False):
     acceptedFormats: str
+    """one of .pdf, .docx, .doc, .jpg, .jpeg, .png, .gif, .csv, .xlsx, .xls, all"""
     allowCustomOption: bool
     dataType: str
+    """one of TEXT, LARGE_TEXT, NUMERICAL, PHONE, MONETORY, CHECKBOX, SINGLE_OPTIONS, MULTIPLE_OPTIONS, DATE, TEXTBOX_LIST, FILE_UPLOAD, RADIO, EMAIL"""
     description: str
     fieldKey: str
     locationId: str
+    """id of the location"""
     maxFileLimit: float
     name: str
     objectKey: str
     options: list[Any]
+    """list of objects with key, label, url"""
     parentId: str
+    """id of the parent"""
     placeholder: str
     showInForms: bool
 
 
 class CreateCustomFieldFolderBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     name: str
     objectKey: str
 
 
 class UpdateCustomFieldBody(TypedDict, total=False):
     acceptedFormats: str
+    """one of .pdf, .docx, .doc, .jpg, .jpeg, .png, .gif, .csv, .xlsx, .xls, all"""
     description: str
     locationId: str
+    """id of the location"""
     maxFileLimit: float
     name: str
     options: list[Any]
+    """list of objects with key, label, url"""
     placeholder: str
     showInForms: bool
 
 
 class UpdateCustomFieldFolderBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     name: str
 
 
@@ -70,7 +80,10 @@ class CustomFields(Group):
         return self._api.call("custom-fields.delete-custom-field", {"id": id})
 
     def delete_custom_field_folder(self, *, id: Text, locationId: Text | None = None) -> Result:
-        """DELETE /custom-fields/folder/{id}, token of location. Scopes: locations/customFields.write."""
+        """DELETE /custom-fields/folder/{id}, token of location. Scopes: locations/customFields.write.
+
+        locationId: id of the location
+        """
         return self._api.call("custom-fields.delete-custom-field-folder", {"id": id, "locationId": locationId})
 
     def get_custom_field_by_id(self, *, id: Text) -> Result:
@@ -78,7 +91,10 @@ class CustomFields(Group):
         return self._api.call("custom-fields.get-custom-field-by-id", {"id": id})
 
     def get_custom_fields_by_object_key(self, *, objectKey: Text, locationId: Text | None = None) -> Result:
-        """GET /custom-fields/object-key/{objectKey}, token of location. Scopes: locations/customFields.readonly."""
+        """GET /custom-fields/object-key/{objectKey}, token of location. Scopes: locations/customFields.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("custom-fields.get-custom-fields-by-object-key", {"objectKey": objectKey, "locationId": locationId})
 
     def update_custom_field(self, *, id: Text, body: UpdateCustomFieldBody | Json | None = None) -> Result:

@@ -14,70 +14,99 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateEmailCampaignBody(TypedDict, total=False):
     editorContent: str
     editorType: str
+    """one of html, text"""
     name: str
     parentFolderId: str
+    """id of the parent folder"""
     templateId: str
+    """id of the template"""
     timeZone: str
+    """IANA time zone, such as Europe/Berlin"""
     userId: str
+    """id of the user"""
     userName: str
 
 
 class CreateEmailTemplateBody(TypedDict, total=False):
     editorContent: str
     editorType: str
+    """one of html, text"""
     fromEmail: str
+    """e-mail address"""
     fromName: str
     name: str
     parentFolderId: str
+    """id of the parent folder"""
     previewText: str
     subjectLine: str
     userId: str
+    """id of the user"""
 
 
 class CreateTemplateFolderBody(TypedDict, total=False):
     name: str
     userId: str
+    """id of the user"""
 
 
 class ImportEmailTemplateBody(TypedDict, total=False):
     importProvider: str
+    """one of mailchimp, active_campaign"""
     importUrl: str
+    """URL"""
     name: str
     parentFolderId: str
+    """id of the parent folder"""
     userId: str
+    """id of the user"""
 
 
 class ScheduleCampaignBody(TypedDict, total=False):
     abTestConfig: dict[str, Any]
+    """object with testType, testDuration, variationCount, testSize, winningCriteria, variations"""
     emailMeta: dict[str, Any]
+    """object with subject, fromName, fromEmail, replyToAddress, previewText, attachments"""
     recipients: dict[str, Any]
+    """object with type, contactIds, tagIds, segment, freezeList"""
     rssConfig: dict[str, Any]
+    """object with name, rssFeedURL, repeatAfter, repeatAfterTime, rssFeedLimit, startAtDay, startAtMonthDay, firstExecutionDate"""
     scheduleConfig: dict[str, Any]
+    """object with sendAt, batch, tracking, resend, emailPreferenceId"""
     scheduleType: str
+    """one of immediate, scheduled, batch, rss, smart_send"""
     sendDays: list[Any]
+    """list of Mon, Tue, Wed, Thu, Fri, Sat, Sun"""
     timeZone: str
+    """IANA time zone, such as Europe/Berlin"""
     userId: str
+    """id of the user"""
     userName: str
 
 
 class UpdateEmailCampaignBody(TypedDict, total=False):
     editorContent: str
     editorType: str
+    """one of html, text"""
     name: str
     userId: str
+    """id of the user"""
 
 
 class UpdateEmailTemplateBody(TypedDict, total=False):
     archived: bool
     editorContent: str
     editorType: str
+    """one of html, text"""
     fromEmail: str
+    """e-mail address"""
     fromName: str
     name: str
     parentFolderId: str
+    """id of the parent folder"""
     previewText: str
     subjectLine: str
     userId: str
+    """id of the user"""
 
 
 class Emails(Group):
@@ -87,6 +116,8 @@ class Emails(Group):
         """POST /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.write.
 
         Documented as required: editorType, name, timeZone, userId.
+
+        locationId: id of the location
         """
         return self._api.call("emails.create-email-campaign", {"locationId": locationId}, body)
 
@@ -94,6 +125,8 @@ class Emails(Group):
         """POST /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.write.
 
         Documented as required: editorType, name.
+
+        locationId: id of the location
         """
         return self._api.call("emails.create-email-template", {"locationId": locationId}, body)
 
@@ -101,87 +134,242 @@ class Emails(Group):
         """POST /emails/locations/{locationId}/templates/folders, token of location. Scopes: emails/templates.write.
 
         Documented as required: name.
+
+        locationId: id of the location
         """
         return self._api.call("emails.create-template-folder", {"locationId": locationId}, body)
 
     def delete_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
-        """DELETE /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.write."""
+        """DELETE /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.write.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+        """
         return self._api.call("emails.delete-campaign", {"locationId": locationId, "campaignId": campaignId})
 
     def delete_email_template(self, *, locationId: Text | None = None, templateId: Text) -> Result:
-        """DELETE /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.write."""
+        """DELETE /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.write.
+
+        locationId: id of the location
+
+        templateId: id of the template
+        """
         return self._api.call("emails.delete-email-template", {"locationId": locationId, "templateId": templateId})
 
     def get_bulk_action_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
-        """GET /emails/locations/{locationId}/campaigns/bulk-actions/{campaignId}, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/bulk-actions/{campaignId}, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+        """
         return self._api.call("emails.get-bulk-action-campaign", {"locationId": locationId, "campaignId": campaignId})
 
     def get_campaign_stats(self, *, locationId: Text | None = None, source: Literal["email-campaigns", "workflow-campaigns", "bulk-actions"], sourceId: Text, subSourceId: Text | None = None) -> Result:
-        """GET /emails/locations/{locationId}/campaigns/stats/{source}/{sourceId}, token of location. Scopes: emails/stats.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/stats/{source}/{sourceId}, token of location. Scopes: emails/stats.readonly.
+
+        locationId: id of the location
+
+        sourceId: id of the source
+
+        subSourceId: id of the sub source
+        """
         return self._api.call("emails.get-campaign-stats", {"locationId": locationId, "source": source, "sourceId": sourceId, "subSourceId": subSourceId})
 
     def get_email_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
-        """GET /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+        """
         return self._api.call("emails.get-email-campaign", {"locationId": locationId, "campaignId": campaignId})
 
     def get_email_template(self, *, locationId: Text | None = None, templateId: Text) -> Result:
-        """GET /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.readonly."""
+        """GET /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.readonly.
+
+        locationId: id of the location
+
+        templateId: id of the template
+        """
         return self._api.call("emails.get-email-template", {"locationId": locationId, "templateId": templateId})
 
     def get_workflow_campaign(self, *, locationId: Text | None = None, campaignId: Text) -> Result:
-        """GET /emails/locations/{locationId}/campaigns/workflows/{campaignId}, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/workflows/{campaignId}, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+        """
         return self._api.call("emails.get-workflow-campaign", {"locationId": locationId, "campaignId": campaignId})
 
     def import_email_template(self, *, locationId: Text | None = None, body: ImportEmailTemplateBody | Json | None = None) -> Result:
         """POST /emails/locations/{locationId}/templates/import, token of location. Scopes: emails/templates.write.
 
         Documented as required: importProvider, importUrl.
+
+        locationId: id of the location
         """
         return self._api.call("emails.import-email-template", {"locationId": locationId}, body)
 
     def list_bulk_action_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, status: Literal["processing", "scheduled", "paused", "complete", "cancelled"] | None = None) -> Result:
-        """GET /emails/locations/{locationId}/campaigns/bulk-actions, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/bulk-actions, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+
+        dateFrom: date and time, ISO 8601
+
+        dateTo: date and time, ISO 8601
+        """
         return self._api.call("emails.list-bulk-action-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "dateFrom": dateFrom, "dateTo": dateTo, "status": status})
 
     def list_bulk_action_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, status: Literal["processing", "scheduled", "paused", "complete", "cancelled"] | None = None) -> Iterator[Page]:
-        """GET /emails/locations/{locationId}/campaigns/bulk-actions, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/bulk-actions, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+
+        dateFrom: date and time, ISO 8601
+
+        dateTo: date and time, ISO 8601
+        """
         return self._api.pages("emails.list-bulk-action-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "dateFrom": dateFrom, "dateTo": dateTo, "status": status})
 
     def list_email_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["all", "sent", "failed", "archived", "draft", "processing", "scheduled", "cancelled", "paused"] | None = None) -> Result:
-        """GET /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+        """
         return self._api.call("emails.list-email-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def list_email_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["all", "sent", "failed", "archived", "draft", "processing", "scheduled", "cancelled", "paused"] | None = None) -> Iterator[Page]:
-        """GET /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/emails, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+        """
         return self._api.pages("emails.list-email-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def list_email_templates(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, sortBy: Literal["updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, archived: bool | None = None, folderId: Text | None = None, include: Literal["all", "templates", "folders"] | None = None) -> Result:
-        """GET /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.readonly."""
+        """GET /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+
+        sortBy: field to sort by, 'updatedAt' unless given
+
+        sortOrder: direction of the sort, 'desc' unless given
+
+        archived: false unless given
+
+        folderId: id of the folder
+
+        include: 'all' unless given
+        """
         return self._api.call("emails.list-email-templates", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortBy": sortBy, "sortOrder": sortOrder, "archived": archived, "folderId": folderId, "include": include})
 
     def list_email_templates_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, sortBy: Literal["updatedAt"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, archived: bool | None = None, folderId: Text | None = None, include: Literal["all", "templates", "folders"] | None = None) -> Iterator[Page]:
-        """GET /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.readonly."""
+        """GET /emails/locations/{locationId}/templates, token of location. Scopes: emails/templates.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+
+        sortBy: field to sort by, 'updatedAt' unless given
+
+        sortOrder: direction of the sort, 'desc' unless given
+
+        archived: false unless given
+
+        folderId: id of the folder
+
+        include: 'all' unless given
+        """
         return self._api.pages("emails.list-email-templates", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "sortBy": sortBy, "sortOrder": sortOrder, "archived": archived, "folderId": folderId, "include": include})
 
     def list_workflow_campaigns(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["published", "draft"] | None = None) -> Result:
-        """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+        """
         return self._api.call("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def list_workflow_campaigns_pages(self, *, locationId: Text | None = None, limit: float | None = None, offset: float | None = None, search: Text | None = None, status: Literal["published", "draft"] | None = None) -> Iterator[Page]:
-        """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly."""
+        """GET /emails/locations/{locationId}/campaigns/workflows, token of location. Scopes: emails/campaigns.readonly.
+
+        locationId: id of the location
+
+        limit: page size, at least 1, at most 20, 10 unless given
+
+        offset: how many items to leave out, from the first, at least 0, 0 unless given
+
+        search: text to search for
+        """
         return self._api.pages("emails.list-workflow-campaigns", {"locationId": locationId, "limit": limit, "offset": offset, "search": search, "status": status})
 
     def schedule_campaign(self, *, locationId: Text | None = None, campaignId: Text, body: ScheduleCampaignBody | Json | None = None) -> Result:
         """POST /emails/locations/{locationId}/campaigns/emails/{campaignId}/schedule, token of location. Scopes: emails/campaigns.write.
 
         Documented as required: emailMeta, recipients, scheduleType, timeZone, userId.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
         """
         return self._api.call("emails.schedule-campaign", {"locationId": locationId, "campaignId": campaignId}, body)
 
     def update_email_campaign(self, *, locationId: Text | None = None, campaignId: Text, body: UpdateEmailCampaignBody | Json | None = None) -> Result:
-        """PATCH /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.write."""
+        """PATCH /emails/locations/{locationId}/campaigns/emails/{campaignId}, token of location. Scopes: emails/campaigns.write.
+
+        locationId: id of the location
+
+        campaignId: id of the campaign
+        """
         return self._api.call("emails.update-email-campaign", {"locationId": locationId, "campaignId": campaignId}, body)
 
     def update_email_template(self, *, locationId: Text | None = None, templateId: Text, body: UpdateEmailTemplateBody | Json | None = None) -> Result:
-        """PATCH /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.write."""
+        """PATCH /emails/locations/{locationId}/templates/{templateId}, token of location. Scopes: emails/templates.write.
+
+        locationId: id of the location
+
+        templateId: id of the template
+        """
         return self._api.call("emails.update-email-template", {"locationId": locationId, "templateId": templateId}, body)

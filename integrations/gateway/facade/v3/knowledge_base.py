@@ -14,34 +14,48 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateBody(TypedDict, total=False):
     answer: str
     knowledgeBaseId: str
+    """id of the knowledge base"""
     locationId: str
+    """id of the location"""
     question: str
 
 
 class CreateKnowledgeBaseBody(TypedDict, total=False):
     description: str
     locationId: str
+    """id of the location"""
     name: str
 
 
 class DeleteTrainedUrlsForKnowledgeBaseBody(TypedDict, total=False):
     knowledgeBaseId: str
+    """id of the knowledge base"""
     locationId: str
+    """id of the location"""
     urlIds: list[Any]
+    """ids of url, list of strings"""
 
 
 class DiscoverWebsiteBody(TypedDict, total=False):
     knowledgeBaseId: str
+    """id of the knowledge base"""
     locationId: str
+    """id of the location"""
     option: str
+    """one of Exact, Path, Domain"""
     url: str
+    """URL"""
 
 
 class TrainDiscoveredUrlsBody(TypedDict, total=False):
     knowledgeBaseId: str
+    """id of the knowledge base"""
     locationId: str
+    """id of the location"""
     operationId: str
+    """id of the operation"""
     urlIds: list[Any]
+    """ids of url, list of strings"""
 
 
 class UpdateBody(TypedDict, total=False):
@@ -76,7 +90,10 @@ class KnowledgeBase(Group):
         return self._api.call("knowledge-base.delete", {"id": id})
 
     def delete_knowledge_base(self, *, knowledgeBaseId: Text) -> Result:
-        """DELETE /knowledge-bases/{knowledgeBaseId}, token of location."""
+        """DELETE /knowledge-bases/{knowledgeBaseId}, token of location.
+
+        knowledgeBaseId: id of the knowledge base
+        """
         return self._api.call("knowledge-base.deleteKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId})
 
     def delete_trained_urls_for_knowledge_base(self, *, body: DeleteTrainedUrlsForKnowledgeBaseBody | Json | None = None) -> Result:
@@ -97,6 +114,16 @@ class KnowledgeBase(Group):
         """GET /knowledge-bases/crawler, token of location.
 
         Documented as required: knowledgeBaseId.
+
+        knowledgeBaseId: id of the knowledge base
+
+        locationId: id of the location
+
+        page: number of the page
+
+        pageLength: page size
+
+        query: text to search for
         """
         return self._api.call("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
 
@@ -104,6 +131,16 @@ class KnowledgeBase(Group):
         """GET /knowledge-bases/crawler, token of location.
 
         Documented as required: knowledgeBaseId.
+
+        knowledgeBaseId: id of the knowledge base
+
+        locationId: id of the location
+
+        page: number of the page
+
+        pageLength: page size
+
+        query: text to search for
         """
         return self._api.pages("knowledge-base.getAllWebsiteUrlsDataByKnowledgeBase", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "page": page, "pageLength": pageLength, "query": query})
 
@@ -111,17 +148,34 @@ class KnowledgeBase(Group):
         """GET /knowledge-bases/crawler/status, token of location.
 
         Documented as required: operationId, knowledgeBaseId.
+
+        locationId: id of the location
+
+        operationId: id of the operation
+
+        knowledgeBaseId: id of the knowledge base
         """
         return self._api.call("knowledge-base.getCrawlingStatusForLatestOperation", {"locationId": locationId, "operationId": operationId, "knowledgeBaseId": knowledgeBaseId})
 
     def get_knowledge_base_by_id(self, *, knowledgeBaseId: Text) -> Result:
-        """GET /knowledge-bases/{knowledgeBaseId}, token of location."""
+        """GET /knowledge-bases/{knowledgeBaseId}, token of location.
+
+        knowledgeBaseId: id of the knowledge base
+        """
         return self._api.call("knowledge-base.getKnowledgeBaseById", {"knowledgeBaseId": knowledgeBaseId})
 
     def list(self, *, knowledgeBaseId: Text | None = None, locationId: Text | None = None, limit: float | None = None, lastFaqId: Text | None = None) -> Result:
         """GET /knowledge-bases/faqs, token of location.
 
         Documented as required: knowledgeBaseId.
+
+        knowledgeBaseId: id of the knowledge base
+
+        locationId: id of the location
+
+        limit: page size, 10 unless given
+
+        lastFaqId: position, from the page before
         """
         return self._api.call("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
 
@@ -129,15 +183,41 @@ class KnowledgeBase(Group):
         """GET /knowledge-bases/faqs, token of location.
 
         Documented as required: knowledgeBaseId.
+
+        knowledgeBaseId: id of the knowledge base
+
+        locationId: id of the location
+
+        limit: page size, 10 unless given
+
+        lastFaqId: position, from the page before
         """
         return self._api.pages("knowledge-base.list", {"knowledgeBaseId": knowledgeBaseId, "locationId": locationId, "limit": limit, "lastFaqId": lastFaqId})
 
     def list_all_knowledge_bases_paginated(self, *, locationId: Text | None = None, query: Text | None = None, limit: float | None = None, lastKnowledgeBaseId: Text | None = None) -> Result:
-        """GET /knowledge-bases/, token of location."""
+        """GET /knowledge-bases/, token of location.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        limit: page size, 20 unless given
+
+        lastKnowledgeBaseId: position, from the page before
+        """
         return self._api.call("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
 
     def list_all_knowledge_bases_paginated_pages(self, *, locationId: Text | None = None, query: Text | None = None, limit: float | None = None, lastKnowledgeBaseId: Text | None = None) -> Iterator[Page]:
-        """GET /knowledge-bases/, token of location."""
+        """GET /knowledge-bases/, token of location.
+
+        locationId: id of the location
+
+        query: text to search for
+
+        limit: page size, 20 unless given
+
+        lastKnowledgeBaseId: position, from the page before
+        """
         return self._api.pages("knowledge-base.listAllKnowledgeBasesPaginated", {"locationId": locationId, "query": query, "limit": limit, "lastKnowledgeBaseId": lastKnowledgeBaseId})
 
     def train_discovered_urls(self, *, body: TrainDiscoveredUrlsBody | Json | None = None) -> Result:

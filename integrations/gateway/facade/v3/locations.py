@@ -13,14 +13,18 @@ from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 class CreateCustomFieldBody(TypedDict, total=False):
     acceptedFormat: list[Any]
+    """list of strings"""
     dataType: str
     isMultipleFile: bool
     maxNumberOfFiles: float
     model: str
+    """one of contact, opportunity"""
     name: str
     placeholder: str
     position: float
+    """0 unless given"""
     textBoxListOptions: list[Any]
+    """list of objects with label, prefillValue"""
 
 
 class CreateCustomValueBody(TypedDict, total=False):
@@ -32,27 +36,41 @@ class CreateLocationBody(TypedDict, total=False):
     address: str
     city: str
     companyId: str
+    """id of the company (agency)"""
     country: str
+    """one of AF, AX, AL, DZ, AS, AD, AO, AI, AQ, AG, AR, AM, AW, AU, AT and 232 more"""
     mailgun: dict[str, Any]
+    """object with apiKey, domain"""
     name: str
     phone: str
+    """telephone number with country code, such as +1"""
     postalCode: str
     prospectInfo: dict[str, Any]
+    """object with firstName, lastName, email"""
     settings: dict[str, Any]
+    """object with allowDuplicateContact, allowDuplicateOpportunity, allowFacebookNameMerge, disableContactTimezone"""
     snapshotId: str
+    """id of the snapshot"""
     social: dict[str, Any]
+    """object with facebookUrl, googlePlus, linkedIn, foursquare, twitter, yelp, instagram, youtube and 3 more"""
     state: str
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
     twilio: dict[str, Any]
+    """object with sid, authToken"""
     website: str
+    """URL"""
 
 
 class CreateRecurringTaskBody(TypedDict, total=False):
     contactIds: list[Any]
+    """ids of contact, list of strings"""
     description: str
     ignoreTaskCreation: bool
     owners: list[Any]
+    """list of strings"""
     rruleOptions: dict[str, Any]
+    """object with intervalType, interval, startDate, endDate, dayOfMonth, dayOfWeek, monthOfYear, count and 2 more"""
     title: str
 
 
@@ -64,40 +82,61 @@ class PutLocationBody(TypedDict, total=False):
     address: str
     city: str
     companyId: str
+    """id of the company (agency)"""
     country: str
+    """one of AF, AX, AL, DZ, AS, AD, AO, AI, AQ, AG, AR, AM, AW, AU, AT and 232 more"""
     mailgun: dict[str, Any]
+    """object with apiKey, domain"""
     name: str
     phone: str
+    """telephone number with country code, such as +1"""
     postalCode: str
     prospectInfo: dict[str, Any]
+    """object with firstName, lastName, email"""
     settings: dict[str, Any]
+    """object with allowDuplicateContact, allowDuplicateOpportunity, allowFacebookNameMerge, disableContactTimezone"""
     snapshot: dict[str, Any]
+    """object with id, override"""
     social: dict[str, Any]
+    """object with facebookUrl, googlePlus, linkedIn, foursquare, twitter, yelp, instagram, youtube and 3 more"""
     state: str
     timezone: str
+    """IANA time zone, such as Europe/Berlin"""
     twilio: dict[str, Any]
+    """object with sid, authToken"""
     website: str
+    """URL"""
 
 
 class TaskSearchBody(TypedDict, total=False):
     assignedTo: list[Any]
+    """list of strings"""
     businessId: str
+    """id of the business"""
     completed: bool
     contactId: list[Any]
+    """id of the contact, list of strings"""
     limit: float
+    """page size, 25 unless given"""
     query: str
+    """text to search for"""
     skip: float
+    """how many items to leave out, from the first, 0 unless given"""
 
 
 class UpdateCustomFieldBody(TypedDict, total=False):
     acceptedFormat: list[Any]
+    """list of strings"""
     isMultipleFile: bool
     maxNumberOfFiles: float
     model: str
+    """one of contact, opportunity"""
     name: str
     placeholder: str
     position: float
+    """0 unless given"""
     textBoxListOptions: list[Any]
+    """list of objects with label, prefillValue"""
 
 
 class UpdateCustomValueBody(TypedDict, total=False):
@@ -107,14 +146,18 @@ class UpdateCustomValueBody(TypedDict, total=False):
 
 class UpdateLocationPermissionsBody(TypedDict, total=False):
     permissions: list[Any]
+    """list of 2-way-text-messaging, gmb-messaging, web-chat, reputation-management, facebook-messenger, gmb-call-tracking, missed-call-text-back, text-to-pay, calendar, crm, opportunities, email-marketing, form-builder, survey-builder, trigger-links and 10 more"""
 
 
 class UpdateRecurringTaskBody(TypedDict, total=False):
     contactIds: list[Any]
+    """ids of contact, list of strings"""
     description: str
     ignoreTaskCreation: bool
     owners: list[Any]
+    """list of strings"""
     rruleOptions: dict[str, Any]
+    """object with intervalType, interval, startDate, endDate, dayOfMonth, dayOfWeek, monthOfYear, count and 2 more"""
     title: str
 
 
@@ -131,13 +174,26 @@ class Locations(Group):
     __slots__ = ()
 
     def delete_an_email_sms_template(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /locations/{locationId}/templates/{id}, token of location."""
+        """DELETE /locations/{locationId}/templates/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.DELETE-an-email-sms-template", {"locationId": locationId, "id": id})
 
     def get_all_or_email_sms_templates(self, *, locationId: Text | None = None, deleted: bool | None = None, skip: Text | None = None, limit: Text | None = None, type: Literal["sms", "email", "whatsapp"] | None = None, originId: Text | None = None) -> Result:
         """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly.
 
         Documented as required: originId.
+
+        locationId: id of the location
+
+        deleted: false unless given
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 25 unless given
+
+        originId: id of the origin
         """
         return self._api.call("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
 
@@ -145,6 +201,16 @@ class Locations(Group):
         """GET /locations/{locationId}/templates, token of location. Scopes: locations/templates.readonly.
 
         Documented as required: originId.
+
+        locationId: id of the location
+
+        deleted: false unless given
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 25 unless given
+
+        originId: id of the origin
         """
         return self._api.pages("locations.GET-all-or-email-sms-templates", {"locationId": locationId, "deleted": deleted, "skip": skip, "limit": limit, "type": type, "originId": originId})
 
@@ -152,6 +218,8 @@ class Locations(Group):
         """POST /locations/{locationId}/customFields, token of location. Scopes: locations/customFields.write.
 
         Documented as required: dataType, name.
+
+        locationId: id of the location
         """
         return self._api.call("locations.create-custom-field", {"locationId": locationId}, body)
 
@@ -159,6 +227,8 @@ class Locations(Group):
         """POST /locations/{locationId}/customValues, token of location. Scopes: locations/customValues.write.
 
         Documented as required: name, value.
+
+        locationId: id of the location
         """
         return self._api.call("locations.create-custom-value", {"locationId": locationId}, body)
 
@@ -173,6 +243,8 @@ class Locations(Group):
         """POST /locations/{locationId}/recurring-tasks, token of location.
 
         Documented as required: rruleOptions, title.
+
+        locationId: id of the location
         """
         return self._api.call("locations.create-recurring-task", {"locationId": locationId}, body)
 
@@ -180,70 +252,120 @@ class Locations(Group):
         """POST /locations/{locationId}/tags, token of location. Scopes: locations/tags.write.
 
         Documented as required: name.
+
+        locationId: id of the location
         """
         return self._api.call("locations.create-tag", {"locationId": locationId}, body)
 
     def delete_custom_field(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /locations/{locationId}/customFields/{id}, token of location."""
+        """DELETE /locations/{locationId}/customFields/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.delete-custom-field", {"locationId": locationId, "id": id})
 
     def delete_custom_value(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /locations/{locationId}/customValues/{id}, token of location."""
+        """DELETE /locations/{locationId}/customValues/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.delete-custom-value", {"locationId": locationId, "id": id})
 
     def delete_location(self, *, locationId: Text, deleteTwilioAccount: bool | None = None) -> Result:
         """DELETE /locations/{locationId}, token of company. Scopes: locations.internal-access-only.
 
         Documented as required: deleteTwilioAccount.
+
+        locationId: id of the location
         """
         return self._api.call("locations.delete-location", {"locationId": locationId, "deleteTwilioAccount": deleteTwilioAccount})
 
     def delete_recurring_task(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /locations/{locationId}/recurring-tasks/{id}, token of location."""
+        """DELETE /locations/{locationId}/recurring-tasks/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.delete-recurring-task", {"locationId": locationId, "id": id})
 
     def delete_tag(self, *, locationId: Text | None = None, tagId: Text) -> Result:
-        """DELETE /locations/{locationId}/tags/{tagId}, token of location."""
+        """DELETE /locations/{locationId}/tags/{tagId}, token of location.
+
+        locationId: id of the location
+
+        tagId: id of the tag
+        """
         return self._api.call("locations.delete-tag", {"locationId": locationId, "tagId": tagId})
 
     def get_conversation_channel(self, *, locationId: Text | None = None, type: Literal["SMS", "Email"]) -> Result:
-        """GET /locations/{locationId}/conversationChannels/{type}, token of location. Scopes: locations.readonly."""
+        """GET /locations/{locationId}/conversationChannels/{type}, token of location. Scopes: locations.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-conversation-channel", {"locationId": locationId, "type": type})
 
     def get_custom_field(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /locations/{locationId}/customFields/{id}, token of location."""
+        """GET /locations/{locationId}/customFields/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-custom-field", {"locationId": locationId, "id": id})
 
     def get_custom_fields(self, *, locationId: Text | None = None, model: Literal["contact", "opportunity", "all"] | None = None) -> Result:
-        """GET /locations/{locationId}/customFields, token of location. Scopes: locations/customFields.readonly."""
+        """GET /locations/{locationId}/customFields, token of location. Scopes: locations/customFields.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-custom-fields", {"locationId": locationId, "model": model})
 
     def get_custom_value(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /locations/{locationId}/customValues/{id}, token of location."""
+        """GET /locations/{locationId}/customValues/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-custom-value", {"locationId": locationId, "id": id})
 
     def get_custom_values(self, *, locationId: Text | None = None) -> Result:
-        """GET /locations/{locationId}/customValues, token of location. Scopes: locations/customValues.readonly."""
+        """GET /locations/{locationId}/customValues, token of location. Scopes: locations/customValues.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-custom-values", {"locationId": locationId})
 
     def get_location(self, *, locationId: Text | None = None) -> Result:
-        """GET /locations/{locationId}, token of company or location. Scopes: locations.readonly."""
+        """GET /locations/{locationId}, token of company or location. Scopes: locations.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-location", {"locationId": locationId})
 
     def get_location_permissions(self, *, locationId: Text) -> Result:
-        """GET /locations/{locationId}/permissions, token of company. Scopes: locations/write."""
+        """GET /locations/{locationId}/permissions, token of company. Scopes: locations/write.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-location-permissions", {"locationId": locationId})
 
     def get_location_tags(self, *, locationId: Text | None = None) -> Result:
-        """GET /locations/{locationId}/tags, token of location. Scopes: locations/tags.readonly."""
+        """GET /locations/{locationId}/tags, token of location. Scopes: locations/tags.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-location-tags", {"locationId": locationId})
 
     def get_recurring_task_by_id(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /locations/{locationId}/recurring-tasks/{id}, token of location."""
+        """GET /locations/{locationId}/recurring-tasks/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.get-recurring-task-by-id", {"locationId": locationId, "id": id})
 
     def get_tag_by_id(self, *, locationId: Text | None = None, tagId: Text) -> Result:
-        """GET /locations/{locationId}/tags/{tagId}, token of location."""
+        """GET /locations/{locationId}/tags/{tagId}, token of location.
+
+        locationId: id of the location
+
+        tagId: id of the tag
+        """
         return self._api.call("locations.get-tag-by-id", {"locationId": locationId, "tagId": tagId})
 
     def get_timezones(self, *, locationId: Text | None = None) -> Result:
@@ -251,29 +373,62 @@ class Locations(Group):
         return self._api.call("locations.get-timezones", {"locationId": locationId})
 
     def put_location(self, *, locationId: Text, body: PutLocationBody | Json | None = None) -> Result:
-        """PUT /locations/{locationId}, token of company. Scopes: locations.write."""
+        """PUT /locations/{locationId}, token of company. Scopes: locations.write.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.put-location", {"locationId": locationId}, body)
 
     def search_locations(self, *, companyId: Text | None = None, skip: Text | None = None, limit: Text | None = None, order: Text | None = None, email: Text | None = None) -> Result:
-        """GET /locations/search, token of company or location. Scopes: locations.readonly."""
+        """GET /locations/search, token of company or location. Scopes: locations.readonly.
+
+        companyId: id of the company (agency)
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given
+
+        order: direction of the sort, 'asc' unless given
+
+        email: e-mail address
+        """
         return self._api.call("locations.search-locations", {"companyId": companyId, "skip": skip, "limit": limit, "order": order, "email": email})
 
     def search_locations_pages(self, *, companyId: Text | None = None, skip: Text | None = None, limit: Text | None = None, order: Text | None = None, email: Text | None = None) -> Iterator[Page]:
-        """GET /locations/search, token of company or location. Scopes: locations.readonly."""
+        """GET /locations/search, token of company or location. Scopes: locations.readonly.
+
+        companyId: id of the company (agency)
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given
+
+        order: direction of the sort, 'asc' unless given
+
+        email: e-mail address
+        """
         return self._api.pages("locations.search-locations", {"companyId": companyId, "skip": skip, "limit": limit, "order": order, "email": email})
 
     def task_search(self, *, locationId: Text | None = None, body: TaskSearchBody | Json | None = None) -> Result:
-        """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly."""
+        """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.task-search", {"locationId": locationId}, body)
 
     def task_search_pages(self, *, locationId: Text | None = None, body: TaskSearchBody | Json | None = None) -> Iterator[Page]:
-        """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly."""
+        """POST /locations/{locationId}/tasks/search, token of location. Scopes: locations/tasks.readonly.
+
+        locationId: id of the location
+        """
         return self._api.pages("locations.task-search", {"locationId": locationId}, body)
 
     def update_custom_field(self, *, locationId: Text | None = None, id: Text, body: UpdateCustomFieldBody | Json | None = None) -> Result:
         """PUT /locations/{locationId}/customFields/{id}, token of location.
 
         Documented as required: name.
+
+        locationId: id of the location
         """
         return self._api.call("locations.update-custom-field", {"locationId": locationId, "id": id}, body)
 
@@ -281,6 +436,8 @@ class Locations(Group):
         """PUT /locations/{locationId}/customValues/{id}, token of location.
 
         Documented as required: name, value.
+
+        locationId: id of the location
         """
         return self._api.call("locations.update-custom-value", {"locationId": locationId, "id": id}, body)
 
@@ -288,20 +445,32 @@ class Locations(Group):
         """PUT /locations/{locationId}/permissions, token of company. Scopes: locations/write.
 
         Documented as required: permissions.
+
+        locationId: id of the location
         """
         return self._api.call("locations.update-location-permissions", {"locationId": locationId}, body)
 
     def update_recurring_task(self, *, locationId: Text | None = None, id: Text, body: UpdateRecurringTaskBody | Json | None = None) -> Result:
-        """PUT /locations/{locationId}/recurring-tasks/{id}, token of location."""
+        """PUT /locations/{locationId}/recurring-tasks/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.update-recurring-task", {"locationId": locationId, "id": id}, body)
 
     def update_tag(self, *, locationId: Text | None = None, tagId: Text, body: UpdateTagBody | Json | None = None) -> Result:
         """PUT /locations/{locationId}/tags/{tagId}, token of location.
 
         Documented as required: name.
+
+        locationId: id of the location
+
+        tagId: id of the tag
         """
         return self._api.call("locations.update-tag", {"locationId": locationId, "tagId": tagId}, body)
 
     def upload_file_custom_fields(self, *, locationId: Text | None = None, body: UploadFileCustomFieldsBody | Json | None = None) -> Result:
-        """POST /locations/{locationId}/customFields/upload, token of location. Scopes: locations/customFields.write."""
+        """POST /locations/{locationId}/customFields/upload, token of location. Scopes: locations/customFields.write.
+
+        locationId: id of the location
+        """
         return self._api.call("locations.upload-file-customFields", {"locationId": locationId}, body)

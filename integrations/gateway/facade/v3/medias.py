@@ -13,36 +13,50 @@ from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 class BulkDeleteMediaObjectsBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     filesToBeDeleted: list[Any]
+    """list of objects with _id"""
     status: str
+    """one of deleted, trashed"""
 
 
 class BulkUpdateMediaObjectsBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     filesToBeUpdated: list[Any]
+    """list of objects with id, name"""
 
 
 class CreateMediaFolderBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     name: str
     parentId: str
+    """id of the parent"""
 
 
 class UpdateMediaObjectBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     name: str
 
 
 class UploadMediaContentBody(TypedDict, total=False):
     file: Part
+    """file"""
     fileUrl: Part
     hosted: Part
     name: Part
     parentId: Part
+    """id of the parent"""
 
 
 class Medias(Group):
@@ -70,13 +84,34 @@ class Medias(Group):
         return self._api.call("medias.create-media-folder", {}, body)
 
     def delete_media_content(self, *, id: Text, altType: Literal["location"] | None = None, altId: Text | None = None) -> Result:
-        """DELETE /medias/{id}, token of location. Scopes: medias.write."""
+        """DELETE /medias/{id}, token of location. Scopes: medias.write.
+
+        altType: kind of account that altId names
+
+        altId: id of the account that altType names
+        """
         return self._api.call("medias.delete-media-content", {"id": id, "altType": altType, "altId": altId})
 
     def fetch_media_content(self, *, offset: Text | None = None, limit: Text | None = None, sortBy: Text | None = None, sortOrder: Text | None = None, type: Text | None = None, query: Text | None = None, altType: Literal["location"] | None = None, altId: Text | None = None, parentId: Text | None = None, fetchAll: Text | None = None) -> Result:
         """GET /medias/files, token of location. Scopes: medias.readonly.
 
         Documented as required: sortBy, sortOrder, type.
+
+        offset: how many items to leave out, from the first
+
+        limit: page size
+
+        sortBy: field to sort by
+
+        sortOrder: direction of the sort
+
+        query: text to search for
+
+        altType: kind of account that altId names
+
+        altId: id of the account that altType names
+
+        parentId: id of the parent
         """
         return self._api.call("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
 
@@ -84,6 +119,22 @@ class Medias(Group):
         """GET /medias/files, token of location. Scopes: medias.readonly.
 
         Documented as required: sortBy, sortOrder, type.
+
+        offset: how many items to leave out, from the first
+
+        limit: page size
+
+        sortBy: field to sort by
+
+        sortOrder: direction of the sort
+
+        query: text to search for
+
+        altType: kind of account that altId names
+
+        altId: id of the account that altType names
+
+        parentId: id of the parent
         """
         return self._api.pages("medias.fetch-media-content", {"offset": offset, "limit": limit, "sortBy": sortBy, "sortOrder": sortOrder, "type": type, "query": query, "altType": altType, "altId": altId, "parentId": parentId, "fetchAll": fetchAll})
 

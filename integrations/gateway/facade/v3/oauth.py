@@ -13,17 +13,23 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class GetAccessTokenBody(TypedDict, total=False):
     clientId: str
+    """id of the client"""
     clientSecret: str
     code: str
     grantType: str
+    """one of authorization_code, refresh_token, client_credentials"""
     redirectUri: str
+    """URL"""
     refreshToken: str
     userType: str
+    """one of Company, Location"""
 
 
 class GetLocationAccessTokenBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     locationId: str
+    """id of the location"""
 
 
 class Oauth(Group):
@@ -40,6 +46,22 @@ class Oauth(Group):
         """GET /oauth/installed-locations, token of company. Scopes: oauth.readonly.
 
         Documented as required: appId.
+
+        pageSize: page size, 20 unless given, at most 1
+
+        pageToken: position, from the page before
+
+        query: text to search for
+
+        companyId: id of the company (agency)
+
+        appId: id of the app
+
+        versionId: id of the version
+
+        planId: id of the plan
+
+        locationId: id of the location
         """
         return self._api.call("oauth.get-installed-location", {"pageSize": pageSize, "pageToken": pageToken, "query": query, "isInstalled": isInstalled, "restrictToUserLocations": restrictToUserLocations, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
 
@@ -47,6 +69,22 @@ class Oauth(Group):
         """GET /oauth/installed-locations, token of company. Scopes: oauth.readonly.
 
         Documented as required: appId.
+
+        pageSize: page size, 20 unless given, at most 1
+
+        pageToken: position, from the page before
+
+        query: text to search for
+
+        companyId: id of the company (agency)
+
+        appId: id of the app
+
+        versionId: id of the version
+
+        planId: id of the plan
+
+        locationId: id of the location
         """
         return self._api.pages("oauth.get-installed-location", {"pageSize": pageSize, "pageToken": pageToken, "query": query, "isInstalled": isInstalled, "restrictToUserLocations": restrictToUserLocations, "companyId": companyId, "appId": appId, "versionId": versionId, "onTrial": onTrial, "planId": planId, "locationId": locationId})
 

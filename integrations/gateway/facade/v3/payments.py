@@ -13,63 +13,91 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateConfigBody(TypedDict, total=False):
     live: dict[str, Any]
+    """object with apiKey, publishableKey"""
     test: dict[str, Any]
+    """object with apiKey, publishableKey"""
 
 
 class CreateCouponBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     applyToFuturePayments: bool
+    """true unless given"""
     applyToFuturePaymentsConfig: dict[str, Any]
+    """object with type, duration, durationType"""
     code: str
     discountType: str
+    """one of percentage, amount"""
     discountValue: float
     endDate: str
+    """date and time, ISO 8601"""
     limitPerCustomer: bool
+    """false unless given"""
     name: str
     priceIds: list[Any]
+    """ids of price, list of strings"""
     productIds: list[Any]
+    """ids of product, list of strings"""
     startDate: str
+    """date and time, ISO 8601"""
     usageLimit: float
     variantIds: list[Any]
+    """ids of variant, list of strings"""
 
 
 class CreateIntegrationBody(TypedDict, total=False):
     description: str
     imageUrl: str
+    """URL"""
     name: str
     paymentsUrl: str
+    """URL"""
     queryUrl: str
+    """URL"""
     supportsSubscriptionSchedule: bool
 
 
 class CreateIntegrationProviderBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     description: str
     imageUrl: str
+    """URL"""
     provider: str
+    """one of authorize-net, nmi"""
     title: str
     uniqueName: str
 
 
 class CreateOrderFulfillmentBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     items: list[Any]
+    """list of objects with priceId, qty"""
     notifyCustomer: bool
     trackings: list[Any]
+    """list of objects with trackingNumber, shippingCarrier, trackingUrl"""
 
 
 class CustomProviderMarketplaceAppUpdateCapabilitiesBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     locationId: str
+    """id of the location"""
     supportsSubscriptionSchedules: bool
 
 
 class DeleteCouponBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     id: str
 
 
@@ -79,33 +107,49 @@ class DisconnectConfigBody(TypedDict, total=False):
 
 class RecordOrderPaymentBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     amount: float
     card: dict[str, Any]
+    """object with type, last4"""
     cheque: dict[str, Any]
+    """object with number"""
     isPartialPayment: bool
     meta: dict[str, Any]
     mode: str
+    """one of cash, card, cheque, bank_transfer, other"""
     notes: str
 
 
 class UpdateCouponBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     applyToFuturePayments: bool
+    """true unless given"""
     applyToFuturePaymentsConfig: dict[str, Any]
+    """object with type, duration, durationType"""
     code: str
     discountType: str
+    """one of percentage, amount"""
     discountValue: float
     endDate: str
+    """date and time, ISO 8601"""
     id: str
     limitPerCustomer: bool
+    """false unless given"""
     name: str
     priceIds: list[Any]
+    """ids of price, list of strings"""
     productIds: list[Any]
+    """ids of product, list of strings"""
     startDate: str
+    """date and time, ISO 8601"""
     usageLimit: float
     variantIds: list[Any]
+    """ids of variant, list of strings"""
 
 
 class Payments(Group):
@@ -115,6 +159,8 @@ class Payments(Group):
         """POST /payments/custom-provider/connect, token of location. Scopes: payments/custom-provider.write.
 
         Documented as required: live, test.
+
+        locationId: id of the location
         """
         return self._api.call("payments.create-config", {"locationId": locationId}, body)
 
@@ -129,6 +175,8 @@ class Payments(Group):
         """POST /payments/custom-provider/provider, token of location. Scopes: payments/custom-provider.write.
 
         Documented as required: description, imageUrl, name, paymentsUrl, queryUrl, supportsSubscriptionSchedule.
+
+        locationId: id of the location
         """
         return self._api.call("payments.create-integration", {"locationId": locationId}, body)
 
@@ -143,6 +191,8 @@ class Payments(Group):
         """POST /payments/orders/{orderId}/fulfillments, token of location. Scopes: payments/orders.write.
 
         Documented as required: items, notifyCustomer, trackings.
+
+        orderId: id of the order
         """
         return self._api.call("payments.create-order-fulfillment", {"orderId": orderId}, body)
 
@@ -161,91 +211,308 @@ class Payments(Group):
         return self._api.call("payments.delete-coupon", {}, body)
 
     def delete_integration(self, *, locationId: Text | None = None) -> Result:
-        """DELETE /payments/custom-provider/provider, token of location. Scopes: payments/custom-provider.write."""
+        """DELETE /payments/custom-provider/provider, token of location. Scopes: payments/custom-provider.write.
+
+        locationId: id of the location
+        """
         return self._api.call("payments.delete-integration", {"locationId": locationId})
 
     def disconnect_config(self, *, locationId: Text | None = None, body: DisconnectConfigBody | Json | None = None) -> Result:
         """POST /payments/custom-provider/disconnect, token of location. Scopes: payments/custom-provider.write.
 
         Documented as required: liveMode.
+
+        locationId: id of the location
         """
         return self._api.call("payments.disconnect-config", {"locationId": locationId}, body)
 
     def fetch_config(self, *, locationId: Text | None = None) -> Result:
-        """GET /payments/custom-provider/connect, token of location. Scopes: payments/custom-provider.readonly."""
+        """GET /payments/custom-provider/connect, token of location. Scopes: payments/custom-provider.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("payments.fetch-config", {"locationId": locationId})
 
     def get_coupon(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, id: Text | None = None, code: Text | None = None) -> Result:
         """GET /payments/coupon, token of location. Scopes: payments/coupons.readonly.
 
         Documented as required: id, code.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
         """
         return self._api.call("payments.get-coupon", {"altId": altId, "altType": altType, "id": id, "code": code})
 
     def get_order_by_id(self, *, orderId: Text, locationId: Text | None = None, altId: Text | None = None) -> Result:
-        """GET /payments/orders/{orderId}, token of location. Scopes: payments/orders.readonly."""
+        """GET /payments/orders/{orderId}, token of location. Scopes: payments/orders.readonly.
+
+        orderId: id of the order
+
+        locationId: id of the location
+
+        altId: id of the account that altType names
+        """
         return self._api.call("payments.get-order-by-id", {"orderId": orderId, "locationId": locationId, "altId": altId})
 
     def get_subscription_by_id(self, *, subscriptionId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /payments/subscriptions/{subscriptionId}, token of location. Scopes: payments/subscriptions.readonly."""
+        """GET /payments/subscriptions/{subscriptionId}, token of location. Scopes: payments/subscriptions.readonly.
+
+        subscriptionId: id of the subscription
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("payments.get-subscription-by-id", {"subscriptionId": subscriptionId, "altId": altId, "altType": altType})
 
     def get_transaction_by_id(self, *, transactionId: Text, locationId: Text | None = None, altId: Text | None = None, altType: Text | None = None) -> Result:
-        """GET /payments/transactions/{transactionId}, token of location. Scopes: payments/transactions.readonly."""
+        """GET /payments/transactions/{transactionId}, token of location. Scopes: payments/transactions.readonly.
+
+        transactionId: id of the transaction
+
+        locationId: id of the location
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("payments.get-transaction-by-id", {"transactionId": transactionId, "locationId": locationId, "altId": altId, "altType": altType})
 
     def list_coupons(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, status: Literal["scheduled", "active", "expired"] | None = None, search: Text | None = None) -> Result:
-        """GET /payments/coupon/list, token of location. Scopes: payments/coupons.readonly."""
+        """GET /payments/coupon/list, token of location. Scopes: payments/coupons.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 100 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        search: text to search for
+        """
         return self._api.call("payments.list-coupons", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "status": status, "search": search})
 
     def list_coupons_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, status: Literal["scheduled", "active", "expired"] | None = None, search: Text | None = None) -> Iterator[Page]:
-        """GET /payments/coupon/list, token of location. Scopes: payments/coupons.readonly."""
+        """GET /payments/coupon/list, token of location. Scopes: payments/coupons.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 100 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        search: text to search for
+        """
         return self._api.pages("payments.list-coupons", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "status": status, "search": search})
 
     def list_integration_providers(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Result:
-        """GET /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.readonly."""
+        """GET /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.call("payments.list-integration-providers", {"altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_integration_providers_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
-        """GET /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.readonly."""
+        """GET /payments/integrations/provider/whitelabel, token of location. Scopes: payments/integration.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.pages("payments.list-integration-providers", {"altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_order_fulfillment(self, *, orderId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /payments/orders/{orderId}/fulfillments, token of location. Scopes: payments/orders.readonly."""
+        """GET /payments/orders/{orderId}/fulfillments, token of location. Scopes: payments/orders.readonly.
+
+        orderId: id of the order
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("payments.list-order-fulfillment", {"orderId": orderId, "altId": altId, "altType": altType})
 
     def list_order_notes(self, *, orderId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /payments/orders/{orderId}/notes, token of location."""
+        """GET /payments/orders/{orderId}/notes, token of location.
+
+        orderId: id of the order
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("payments.list-order-notes", {"orderId": orderId, "altId": altId, "altType": altType})
 
     def list_orders(self, *, locationId: Text | None = None, altId: Text | None = None, status: Text | None = None, paymentStatus: Literal["paid", "unpaid", "refunded", "partially_paid"] | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, contactId: Text | None = None, funnelProductIds: Text | None = None, sourceId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Result:
-        """GET /payments/orders, token of location. Scopes: payments/orders.readonly."""
+        """GET /payments/orders, token of location. Scopes: payments/orders.readonly.
+
+        locationId: id of the location
+
+        altId: id of the account that altType names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        contactId: id of the contact
+
+        funnelProductIds: ids of funnel product, several separated by commas
+
+        sourceId: id of the source
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.call("payments.list-orders", {"locationId": locationId, "altId": altId, "status": status, "paymentStatus": paymentStatus, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "search": search, "contactId": contactId, "funnelProductIds": funnelProductIds, "sourceId": sourceId, "limit": limit, "offset": offset})
 
     def list_orders_pages(self, *, locationId: Text | None = None, altId: Text | None = None, status: Text | None = None, paymentStatus: Literal["paid", "unpaid", "refunded", "partially_paid"] | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, search: Text | None = None, contactId: Text | None = None, funnelProductIds: Text | None = None, sourceId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
-        """GET /payments/orders, token of location. Scopes: payments/orders.readonly."""
+        """GET /payments/orders, token of location. Scopes: payments/orders.readonly.
+
+        locationId: id of the location
+
+        altId: id of the account that altType names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        contactId: id of the contact
+
+        funnelProductIds: ids of funnel product, several separated by commas
+
+        sourceId: id of the source
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.pages("payments.list-orders", {"locationId": locationId, "altId": altId, "status": status, "paymentStatus": paymentStatus, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "search": search, "contactId": contactId, "funnelProductIds": funnelProductIds, "sourceId": sourceId, "limit": limit, "offset": offset})
 
     def list_subscriptions(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, entityId: Text | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, entitySourceType: Text | None = None, search: Text | None = None, contactId: Text | None = None, id: Text | None = None, limit: float | None = None, offset: float | None = None, getPaymentsCollectedCount: bool | None = None) -> Result:
-        """GET /payments/subscriptions, token of location. Scopes: payments/subscriptions.readonly."""
+        """GET /payments/subscriptions, token of location. Scopes: payments/subscriptions.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        entityId: id of the entity
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        contactId: id of the contact
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.call("payments.list-subscriptions", {"altId": altId, "altType": altType, "entityId": entityId, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "search": search, "contactId": contactId, "id": id, "limit": limit, "offset": offset, "getPaymentsCollectedCount": getPaymentsCollectedCount})
 
     def list_subscriptions_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, entityId: Text | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, entitySourceType: Text | None = None, search: Text | None = None, contactId: Text | None = None, id: Text | None = None, limit: float | None = None, offset: float | None = None, getPaymentsCollectedCount: bool | None = None) -> Iterator[Page]:
-        """GET /payments/subscriptions, token of location. Scopes: payments/subscriptions.readonly."""
+        """GET /payments/subscriptions, token of location. Scopes: payments/subscriptions.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        entityId: id of the entity
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        contactId: id of the contact
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.pages("payments.list-subscriptions", {"altId": altId, "altType": altType, "entityId": entityId, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "search": search, "contactId": contactId, "id": id, "limit": limit, "offset": offset, "getPaymentsCollectedCount": getPaymentsCollectedCount})
 
     def list_transactions(self, *, locationId: Text | None = None, altId: Text | None = None, altType: Text | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, entitySourceType: Text | None = None, entitySourceSubType: Text | None = None, search: Text | None = None, subscriptionId: Text | None = None, entityId: Text | None = None, contactId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Result:
-        """GET /payments/transactions, token of location. Scopes: payments/transactions.readonly."""
+        """GET /payments/transactions, token of location. Scopes: payments/transactions.readonly.
+
+        locationId: id of the location
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        subscriptionId: id of the subscription
+
+        entityId: id of the entity
+
+        contactId: id of the contact
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.call("payments.list-transactions", {"locationId": locationId, "altId": altId, "altType": altType, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "entitySourceSubType": entitySourceSubType, "search": search, "subscriptionId": subscriptionId, "entityId": entityId, "contactId": contactId, "limit": limit, "offset": offset})
 
     def list_transactions_pages(self, *, locationId: Text | None = None, altId: Text | None = None, altType: Text | None = None, paymentMode: Text | None = None, startAt: Text | None = None, endAt: Text | None = None, entitySourceType: Text | None = None, entitySourceSubType: Text | None = None, search: Text | None = None, subscriptionId: Text | None = None, entityId: Text | None = None, contactId: Text | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
-        """GET /payments/transactions, token of location. Scopes: payments/transactions.readonly."""
+        """GET /payments/transactions, token of location. Scopes: payments/transactions.readonly.
+
+        locationId: id of the location
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+
+        search: text to search for
+
+        subscriptionId: id of the subscription
+
+        entityId: id of the entity
+
+        contactId: id of the contact
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.pages("payments.list-transactions", {"locationId": locationId, "altId": altId, "altType": altType, "paymentMode": paymentMode, "startAt": startAt, "endAt": endAt, "entitySourceType": entitySourceType, "entitySourceSubType": entitySourceSubType, "search": search, "subscriptionId": subscriptionId, "entityId": entityId, "contactId": contactId, "limit": limit, "offset": offset})
 
     def record_order_payment(self, *, orderId: Text, body: RecordOrderPaymentBody | Json | None = None) -> Result:
         """POST /payments/orders/{orderId}/record-payment, token of location. Scopes: payments/orders.collectPayment.
 
         Documented as required: mode.
+
+        orderId: id of the order
         """
         return self._api.call("payments.record-order-payment", {"orderId": orderId}, body)
 

@@ -16,35 +16,69 @@ class PurchaseNumberForLocationBody(TypedDict, total=False):
     bundleSid: str
     countryCode: str
     fingerprintId: str
+    """id of the fingerprint"""
     locality: str
     numberType: dict[str, Any]
     paymentIntentId: str
+    """id of the payment intent"""
     paymentMethodId: str
+    """id of the payment method"""
     phoneNumber: str
+    """telephone number with country code, such as +1"""
     region: str
     skipLocationKYC: bool
     stripeAccountId: str
+    """id of the stripe account"""
 
 
 class PhoneSystem(Group):
     __slots__ = ()
 
     def active_numbers(self, *, locationId: Text | None = None, pageSize: float | None = None, page: float | None = None, searchFilter: Text | None = None, skipNumberPool: bool | None = None, includeRcsSenderIds: bool | None = None) -> Result:
-        """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
+        """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read.
+
+        locationId: id of the location
+
+        pageSize: page size, at least 1, at most 1000
+
+        page: number of the page, at least 0
+
+        skipNumberPool: true unless given
+
+        includeRcsSenderIds: ids of include rcs sender
+        """
         return self._api.call("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool, "includeRcsSenderIds": includeRcsSenderIds})
 
     def active_numbers_pages(self, *, locationId: Text | None = None, pageSize: float | None = None, page: float | None = None, searchFilter: Text | None = None, skipNumberPool: bool | None = None, includeRcsSenderIds: bool | None = None) -> Iterator[Page]:
-        """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read."""
+        """GET /phone-system/numbers/location/{locationId}, token of location. Scopes: phonenumbers.read.
+
+        locationId: id of the location
+
+        pageSize: page size, at least 1, at most 1000
+
+        page: number of the page, at least 0
+
+        skipNumberPool: true unless given
+
+        includeRcsSenderIds: ids of include rcs sender
+        """
         return self._api.pages("phone-system.active-numbers", {"locationId": locationId, "pageSize": pageSize, "page": page, "searchFilter": searchFilter, "skipNumberPool": skipNumberPool, "includeRcsSenderIds": includeRcsSenderIds})
 
     def get_number_pool_list(self, *, locationId: Text | None = None) -> Result:
-        """GET /phone-system/number-pools, token of location. Scopes: numberpools.read."""
+        """GET /phone-system/number-pools, token of location. Scopes: numberpools.read.
+
+        locationId: id of the location
+        """
         return self._api.call("phone-system.getNumberPoolList", {"locationId": locationId})
 
     def list_available_numbers_for_acountry(self, *, locationId: Text | None = None, firstPart: Text | None = None, lastPart: Text | None = None, anywhere: Text | None = None, numberTypes: Sequence[str] | None = None, smsEnabled: bool | None = None, mmsEnabled: bool | None = None, voiceEnabled: bool | None = None, countryCode: Text | None = None) -> Result:
         """GET /phone-system/numbers/location/{locationId}/available, token of location. Scopes: phonenumbers.read.
 
         Documented as required: firstPart, lastPart, anywhere, numberTypes, smsEnabled, mmsEnabled, voiceEnabled, countryCode.
+
+        locationId: id of the location
+
+        numberTypes: list of strings
         """
         return self._api.call("phone-system.listAvailableNumbersForACountry", {"locationId": locationId, "firstPart": firstPart, "lastPart": lastPart, "anywhere": anywhere, "numberTypes": numberTypes, "smsEnabled": smsEnabled, "mmsEnabled": mmsEnabled, "voiceEnabled": voiceEnabled, "countryCode": countryCode})
 
@@ -52,5 +86,7 @@ class PhoneSystem(Group):
         """POST /phone-system/numbers/location/{locationId}/purchase, token of location. Scopes: phonenumbers.write.
 
         Documented as required: addressSid, bundleSid, countryCode, fingerprintId, locality, numberType, paymentIntentId, paymentMethodId, phoneNumber, region, skipLocationKYC, stripeAccountId.
+
+        locationId: id of the location
         """
         return self._api.call("phone-system.purchase-number-for-location", {"locationId": locationId}, body)

@@ -13,28 +13,43 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class BulkUpdateProductReviewBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     reviews: list[Any]
+    """list of objects with reviewId, productId, storeId"""
     status: dict[str, Any]
 
 
 class BulkEditBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     products: list[Any]
+    """list of objects with _id, name, description, image, availableInStore, prices, collectionIds, isLabelEnabled and 8 more"""
 
 
 class BulkUpdateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     availability: bool
     collectionIds: list[Any]
+    """ids of collection, list of strings"""
     compareAtPrice: dict[str, Any]
+    """object with type, value, roundToWhole"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     filters: dict[str, Any]
+    """object with collectionIds, productType, availableInStore, search"""
     price: dict[str, Any]
+    """object with type, value, roundToWhole"""
     productIds: list[Any]
+    """ids of product, list of strings"""
     type: str
+    """one of bulk-update-price, bulk-update-availability, bulk-update-product-collection, bulk-delete-products, bulk-update-currency"""
 
 
 class CreatePriceForProductBody(TypedDict, total=False):
@@ -43,66 +58,100 @@ class CreatePriceForProductBody(TypedDict, total=False):
     availableQuantity: float
     compareAtPrice: float
     currency: str
+    """currency, ISO 4217, such as USD"""
     description: str
     digitalDelivery: list[Any]
+    """list of strings"""
     isDigitalProduct: bool
     locationId: str
+    """id of the location"""
     membershipOffers: list[Any]
+    """list of objects with label, value, _id"""
     meta: dict[str, Any]
+    """object with source, sourceId, stripePriceId, internalSource"""
     name: str
     recurring: dict[str, Any]
+    """object with interval, intervalCount"""
     setupFee: float
     shippingOptions: dict[str, Any]
+    """object with weight, dimensions"""
     sku: str
     totalCycles: float
     trackInventory: bool
     trialPeriod: float
     type: str
+    """one of one_time, recurring"""
     userId: str
+    """id of the user"""
     variantOptionIds: list[Any]
+    """ids of variant option, list of strings"""
 
 
 class CreateProductBody(TypedDict, total=False):
     automaticTaxCategoryId: str
+    """id of the automatic tax category"""
     availableInStore: bool
     collectionIds: list[Any]
+    """ids of collection, list of strings"""
     description: str
     image: str
+    """URL"""
     isLabelEnabled: bool
+    """false unless given"""
     isTaxesEnabled: bool
+    """false unless given"""
     label: dict[str, Any]
+    """object with title, startDate, endDate"""
     locationId: str
+    """id of the location"""
     medias: list[Any]
+    """list of objects with id, title, url, type, isFeatured, priceIds"""
     name: str
     productType: str
+    """one of DIGITAL, PHYSICAL, SERVICE, PHYSICAL/DIGITAL"""
     seo: dict[str, Any]
+    """object with title, description"""
     slug: str
     statementDescriptor: str
     taxInclusive: bool
+    """false unless given"""
     taxes: list[Any]
+    """list of strings"""
     variants: list[Any]
+    """list of objects with id, name, options"""
 
 
 class CreateProductCollectionBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     collectionId: str
+    """id of the collection"""
     image: str
+    """URL"""
     name: str
     seo: dict[str, Any]
+    """object with title, description"""
     slug: str
 
 
 class UpdateDisplayPriorityBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     products: list[Any]
+    """list of lists"""
 
 
 class UpdateInventoryBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     items: list[Any]
+    """list of objects with priceId, availableQuantity, allowOutOfStockPurchases"""
 
 
 class UpdatePriceByIdForProductBody(TypedDict, total=False):
@@ -111,72 +160,108 @@ class UpdatePriceByIdForProductBody(TypedDict, total=False):
     availableQuantity: float
     compareAtPrice: float
     currency: str
+    """currency, ISO 4217, such as USD"""
     description: str
     digitalDelivery: list[Any]
+    """list of strings"""
     isDigitalProduct: bool
     locationId: str
+    """id of the location"""
     membershipOffers: list[Any]
+    """list of objects with label, value, _id"""
     meta: dict[str, Any]
+    """object with source, sourceId, stripePriceId, internalSource"""
     name: str
     recurring: dict[str, Any]
+    """object with interval, intervalCount"""
     setupFee: float
     shippingOptions: dict[str, Any]
+    """object with weight, dimensions"""
     sku: str
     totalCycles: float
     trackInventory: bool
     trialPeriod: float
     type: str
+    """one of one_time, recurring"""
     userId: str
+    """id of the user"""
     variantOptionIds: list[Any]
+    """ids of variant option, list of strings"""
 
 
 class UpdateProductByIdBody(TypedDict, total=False):
     automaticTaxCategoryId: str
+    """id of the automatic tax category"""
     availableInStore: bool
     collectionIds: list[Any]
+    """ids of collection, list of strings"""
     description: str
     image: str
+    """URL"""
     isLabelEnabled: bool
+    """false unless given"""
     isTaxesEnabled: bool
+    """false unless given"""
     label: dict[str, Any]
+    """object with title, startDate, endDate"""
     locationId: str
+    """id of the location"""
     medias: list[Any]
+    """list of objects with id, title, url, type, isFeatured, priceIds"""
     name: str
     prices: list[Any]
+    """list of strings"""
     productType: str
+    """one of DIGITAL, PHYSICAL, SERVICE, PHYSICAL/DIGITAL"""
     seo: dict[str, Any]
+    """object with title, description"""
     slug: str
     statementDescriptor: str
     taxInclusive: bool
+    """false unless given"""
     taxes: list[Any]
+    """list of strings"""
     variants: list[Any]
+    """list of objects with id, name, options"""
 
 
 class UpdateProductCollectionBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     image: str
+    """URL"""
     name: str
     seo: dict[str, Any]
+    """object with title, description"""
     slug: str
 
 
 class UpdateProductReviewBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     detail: str
     headline: str
     productId: str
+    """id of the product"""
     rating: float
     reply: list[Any]
+    """list of objects with headline, comment, user"""
     status: str
 
 
 class UpdateStoreStatusBody(TypedDict, total=False):
     action: str
+    """one of include, exclude"""
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     productIds: list[Any]
+    """ids of product, list of strings"""
 
 
 class Products(Group):
@@ -207,6 +292,8 @@ class Products(Group):
         """POST /products/{productId}/price, token of company or location. Scopes: products/prices.write.
 
         Documented as required: amount, currency, name, type.
+
+        productId: id of the product
         """
         return self._api.call("products.create-price-for-product", {"productId": productId}, body)
 
@@ -225,88 +312,304 @@ class Products(Group):
         return self._api.call("products.create-product-collection", {}, body)
 
     def delete_price_by_id_for_product(self, *, productId: Text, priceId: Text, locationId: Text | None = None) -> Result:
-        """DELETE /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.write."""
+        """DELETE /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.write.
+
+        productId: id of the product
+
+        priceId: id of the price
+
+        locationId: id of the location
+        """
         return self._api.call("products.delete-price-by-id-for-product", {"productId": productId, "priceId": priceId, "locationId": locationId})
 
     def delete_product_by_id(self, *, productId: Text, locationId: Text | None = None, sendWishlistStatus: bool | None = None) -> Result:
-        """DELETE /products/{productId}, token of company or location. Scopes: products.write."""
+        """DELETE /products/{productId}, token of company or location. Scopes: products.write.
+
+        productId: id of the product
+
+        locationId: id of the location
+        """
         return self._api.call("products.delete-product-by-id", {"productId": productId, "locationId": locationId, "sendWishlistStatus": sendWishlistStatus})
 
     def delete_product_collection(self, *, collectionId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """DELETE /products/collections/{collectionId}, token of location. Scopes: products/collection.write."""
+        """DELETE /products/collections/{collectionId}, token of location. Scopes: products/collection.write.
+
+        collectionId: id of the collection
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("products.delete-product-collection", {"collectionId": collectionId, "altId": altId, "altType": altType})
 
     def delete_product_review(self, *, reviewId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, productId: Text | None = None) -> Result:
         """DELETE /products/reviews/{reviewId}, token of location. Scopes: products.write.
 
         Documented as required: productId.
+
+        reviewId: id of the review
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        productId: id of the product
         """
         return self._api.call("products.delete-product-review", {"reviewId": reviewId, "altId": altId, "altType": altType, "productId": productId})
 
     def get_list_inventory(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None) -> Result:
-        """GET /products/inventory, token of company or location. Scopes: products/prices.readonly."""
+        """GET /products/inventory, token of company or location. Scopes: products/prices.readonly.
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        search: text to search for
+        """
         return self._api.call("products.get-list-inventory", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "search": search})
 
     def get_list_inventory_pages(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None) -> Iterator[Page]:
-        """GET /products/inventory, token of company or location. Scopes: products/prices.readonly."""
+        """GET /products/inventory, token of company or location. Scopes: products/prices.readonly.
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        search: text to search for
+        """
         return self._api.pages("products.get-list-inventory", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "search": search})
 
     def get_price_by_id_for_product(self, *, productId: Text, priceId: Text, locationId: Text | None = None) -> Result:
-        """GET /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.readonly."""
+        """GET /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.readonly.
+
+        productId: id of the product
+
+        priceId: id of the price
+
+        locationId: id of the location
+        """
         return self._api.call("products.get-price-by-id-for-product", {"productId": productId, "priceId": priceId, "locationId": locationId})
 
     def get_product_by_id(self, *, productId: Text, locationId: Text | None = None, sendWishlistStatus: bool | None = None) -> Result:
-        """GET /products/{productId}, token of company or location. Scopes: products.readonly."""
+        """GET /products/{productId}, token of company or location. Scopes: products.readonly.
+
+        productId: id of the product
+
+        locationId: id of the location
+        """
         return self._api.call("products.get-product-by-id", {"productId": productId, "locationId": locationId, "sendWishlistStatus": sendWishlistStatus})
 
     def get_product_collection(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, collectionIds: Text | None = None, name: Text | None = None) -> Result:
-        """GET /products/collections, token of location. Scopes: products/collection.readonly."""
+        """GET /products/collections, token of location. Scopes: products/collection.readonly.
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        collectionIds: ids of collection, several separated by commas
+        """
         return self._api.call("products.get-product-collection", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "collectionIds": collectionIds, "name": name})
 
     def get_product_collection_pages(self, *, limit: float | None = None, offset: float | None = None, altId: Text | None = None, altType: Literal["location"] | None = None, collectionIds: Text | None = None, name: Text | None = None) -> Iterator[Page]:
-        """GET /products/collections, token of location. Scopes: products/collection.readonly."""
+        """GET /products/collections, token of location. Scopes: products/collection.readonly.
+
+        limit: page size, 10 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        collectionIds: ids of collection, several separated by commas
+        """
         return self._api.pages("products.get-product-collection", {"limit": limit, "offset": offset, "altId": altId, "altType": altType, "collectionIds": collectionIds, "name": name})
 
     def get_product_collection_id(self, *, collectionId: Text, altId: Text | None = None) -> Result:
-        """GET /products/collections/{collectionId}, token of location. Scopes: products/collection.readonly."""
+        """GET /products/collections/{collectionId}, token of location. Scopes: products/collection.readonly.
+
+        collectionId: id of the collection
+
+        altId: id of the account that altType names
+        """
         return self._api.call("products.get-product-collection-id", {"collectionId": collectionId, "altId": altId})
 
     def get_product_reviews(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, sortField: Literal["createdAt", "rating"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, rating: float | None = None, startDate: Text | None = None, endDate: Text | None = None, productId: Text | None = None, storeId: Text | None = None) -> Result:
-        """GET /products/reviews, token of location. Scopes: products.readonly."""
+        """GET /products/reviews, token of location. Scopes: products.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        sortField: field to sort by
+
+        sortOrder: direction of the sort
+
+        startDate: date and time, ISO 8601
+
+        endDate: date and time, ISO 8601
+
+        productId: id of the product, several separated by commas
+
+        storeId: id of the store, several separated by commas
+        """
         return self._api.call("products.get-product-reviews", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
 
     def get_product_reviews_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, sortField: Literal["createdAt", "rating"] | None = None, sortOrder: Literal["asc", "desc"] | None = None, rating: float | None = None, startDate: Text | None = None, endDate: Text | None = None, productId: Text | None = None, storeId: Text | None = None) -> Iterator[Page]:
-        """GET /products/reviews, token of location. Scopes: products.readonly."""
+        """GET /products/reviews, token of location. Scopes: products.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        sortField: field to sort by
+
+        sortOrder: direction of the sort
+
+        startDate: date and time, ISO 8601
+
+        endDate: date and time, ISO 8601
+
+        productId: id of the product, several separated by commas
+
+        storeId: id of the store, several separated by commas
+        """
         return self._api.pages("products.get-product-reviews", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "sortField": sortField, "sortOrder": sortOrder, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
 
     def get_product_store_stats(self, *, storeId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, search: Text | None = None, collectionIds: Text | None = None) -> Result:
-        """GET /products/store/{storeId}/stats, token of location. Scopes: products.readonly."""
+        """GET /products/store/{storeId}/stats, token of location. Scopes: products.readonly.
+
+        storeId: id of the store
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        search: text to search for
+
+        collectionIds: ids of collection, several separated by commas
+        """
         return self._api.call("products.get-product-store-stats", {"storeId": storeId, "altId": altId, "altType": altType, "search": search, "collectionIds": collectionIds})
 
     def get_reviews_count(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, rating: float | None = None, startDate: Text | None = None, endDate: Text | None = None, productId: Text | None = None, storeId: Text | None = None) -> Result:
-        """GET /products/reviews/count, token of location. Scopes: products.readonly."""
+        """GET /products/reviews/count, token of location. Scopes: products.readonly.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        startDate: date and time, ISO 8601
+
+        endDate: date and time, ISO 8601
+
+        productId: id of the product, several separated by commas
+
+        storeId: id of the store, several separated by commas
+        """
         return self._api.call("products.get-reviews-count", {"altId": altId, "altType": altType, "rating": rating, "startDate": startDate, "endDate": endDate, "productId": productId, "storeId": storeId})
 
     def list_invoices(self, *, limit: float | None = None, offset: float | None = None, locationId: Text | None = None, search: Text | None = None, collectionIds: Text | None = None, collectionSlug: Text | None = None, expand: Sequence[str] | None = None, productIds: Sequence[str] | None = None, storeId: Text | None = None, includedInStore: bool | None = None, availableInStore: bool | None = None, sortOrder: Literal["asc", "desc"] | None = None) -> Result:
-        """GET /products/, token of company or location. Scopes: products.readonly."""
+        """GET /products/, token of company or location. Scopes: products.readonly.
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        locationId: id of the location
+
+        search: text to search for
+
+        collectionIds: ids of collection, several separated by commas
+
+        expand: list of strings
+
+        productIds: ids of product, list of strings
+
+        storeId: id of the store
+
+        sortOrder: direction of the sort
+        """
         return self._api.call("products.list-invoices", {"limit": limit, "offset": offset, "locationId": locationId, "search": search, "collectionIds": collectionIds, "collectionSlug": collectionSlug, "expand": expand, "productIds": productIds, "storeId": storeId, "includedInStore": includedInStore, "availableInStore": availableInStore, "sortOrder": sortOrder})
 
     def list_invoices_pages(self, *, limit: float | None = None, offset: float | None = None, locationId: Text | None = None, search: Text | None = None, collectionIds: Text | None = None, collectionSlug: Text | None = None, expand: Sequence[str] | None = None, productIds: Sequence[str] | None = None, storeId: Text | None = None, includedInStore: bool | None = None, availableInStore: bool | None = None, sortOrder: Literal["asc", "desc"] | None = None) -> Iterator[Page]:
-        """GET /products/, token of company or location. Scopes: products.readonly."""
+        """GET /products/, token of company or location. Scopes: products.readonly.
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        locationId: id of the location
+
+        search: text to search for
+
+        collectionIds: ids of collection, several separated by commas
+
+        expand: list of strings
+
+        productIds: ids of product, list of strings
+
+        storeId: id of the store
+
+        sortOrder: direction of the sort
+        """
         return self._api.pages("products.list-invoices", {"limit": limit, "offset": offset, "locationId": locationId, "search": search, "collectionIds": collectionIds, "collectionSlug": collectionSlug, "expand": expand, "productIds": productIds, "storeId": storeId, "includedInStore": includedInStore, "availableInStore": availableInStore, "sortOrder": sortOrder})
 
     def list_prices_for_product(self, *, productId: Text, limit: float | None = None, offset: float | None = None, locationId: Text | None = None, ids: Text | None = None) -> Result:
-        """GET /products/{productId}/price, token of company or location. Scopes: products/prices.readonly."""
+        """GET /products/{productId}/price, token of company or location. Scopes: products/prices.readonly.
+
+        productId: id of the product
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        locationId: id of the location
+
+        ids: several separated by commas
+        """
         return self._api.call("products.list-prices-for-product", {"productId": productId, "limit": limit, "offset": offset, "locationId": locationId, "ids": ids})
 
     def list_prices_for_product_pages(self, *, productId: Text, limit: float | None = None, offset: float | None = None, locationId: Text | None = None, ids: Text | None = None) -> Iterator[Page]:
-        """GET /products/{productId}/price, token of company or location. Scopes: products/prices.readonly."""
+        """GET /products/{productId}/price, token of company or location. Scopes: products/prices.readonly.
+
+        productId: id of the product
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+
+        locationId: id of the location
+
+        ids: several separated by commas
+        """
         return self._api.pages("products.list-prices-for-product", {"productId": productId, "limit": limit, "offset": offset, "locationId": locationId, "ids": ids})
 
     def update_display_priority(self, *, storeId: Text, body: UpdateDisplayPriorityBody | Json | None = None) -> Result:
         """POST /products/store/{storeId}/priority, token of location.
 
         Documented as required: products.
+
+        storeId: id of the store
         """
         return self._api.call("products.update-display-priority", {"storeId": storeId}, body)
 
@@ -321,6 +624,10 @@ class Products(Group):
         """PUT /products/{productId}/price/{priceId}, token of company or location. Scopes: products/prices.write.
 
         Documented as required: amount, currency, name, type.
+
+        productId: id of the product
+
+        priceId: id of the price
         """
         return self._api.call("products.update-price-by-id-for-product", {"productId": productId, "priceId": priceId}, body)
 
@@ -328,17 +635,24 @@ class Products(Group):
         """PUT /products/{productId}, token of company or location. Scopes: products.write.
 
         Documented as required: name, productType.
+
+        productId: id of the product
         """
         return self._api.call("products.update-product-by-id", {"productId": productId}, body)
 
     def update_product_collection(self, *, collectionId: Text, body: UpdateProductCollectionBody | Json | None = None) -> Result:
-        """PUT /products/collections/{collectionId}, token of location. Scopes: products/collection.write."""
+        """PUT /products/collections/{collectionId}, token of location. Scopes: products/collection.write.
+
+        collectionId: id of the collection
+        """
         return self._api.call("products.update-product-collection", {"collectionId": collectionId}, body)
 
     def update_product_review(self, *, reviewId: Text, body: UpdateProductReviewBody | Json | None = None) -> Result:
         """PUT /products/reviews/{reviewId}, token of location. Scopes: products.write.
 
         Documented as required: productId, status.
+
+        reviewId: id of the review
         """
         return self._api.call("products.update-product-review", {"reviewId": reviewId}, body)
 
@@ -346,5 +660,7 @@ class Products(Group):
         """POST /products/store/{storeId}, token of location. Scopes: products.write.
 
         Documented as required: action, productIds.
+
+        storeId: id of the store
         """
         return self._api.call("products.update-store-status", {"storeId": storeId}, body)

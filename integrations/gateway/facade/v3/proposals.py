@@ -13,40 +13,114 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class SendDocumentsContractsBody(TypedDict, total=False):
     ccRecipients: list[Any]
+    """list of objects with email, id, imageUrl, contactName, firstName, lastName"""
     documentId: str
+    """id of the document"""
     documentName: str
     locationId: str
+    """id of the location"""
     medium: str
+    """one of link, email"""
     notificationSettings: dict[str, Any]
+    """object with receive, sender"""
     sentBy: str
 
 
 class SendDocumentsContractsTemplateBody(TypedDict, total=False):
     contactId: str
+    """id of the contact"""
     locationId: str
+    """id of the location"""
     opportunityId: str
+    """id of the opportunity"""
     sendDocument: bool
     templateId: str
+    """id of the template"""
     userId: str
+    """id of the user"""
 
 
 class Proposals(Group):
     __slots__ = ()
 
     def list_documents_contracts(self, *, locationId: Text | None = None, status: Sequence[Literal["draft", "sent", "viewed", "completed", "accepted"]] | None = None, paymentStatus: Sequence[Literal["waiting_for_payment", "paid", "no_payment"]] | None = None, limit: float | None = None, skip: float | None = None, query: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None) -> Result:
-        """GET /proposals/document, token of company or location."""
+        """GET /proposals/document, token of company or location.
+
+        locationId: id of the location
+
+        status: several separated by commas
+
+        paymentStatus: several separated by commas
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+
+        query: text to search for
+
+        dateFrom: date and time, ISO 8601
+
+        dateTo: date and time, ISO 8601
+        """
         return self._api.call("proposals.list-documents-contracts", {"locationId": locationId, "status": status, "paymentStatus": paymentStatus, "limit": limit, "skip": skip, "query": query, "dateFrom": dateFrom, "dateTo": dateTo})
 
     def list_documents_contracts_pages(self, *, locationId: Text | None = None, status: Sequence[Literal["draft", "sent", "viewed", "completed", "accepted"]] | None = None, paymentStatus: Sequence[Literal["waiting_for_payment", "paid", "no_payment"]] | None = None, limit: float | None = None, skip: float | None = None, query: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None) -> Iterator[Page]:
-        """GET /proposals/document, token of company or location."""
+        """GET /proposals/document, token of company or location.
+
+        locationId: id of the location
+
+        status: several separated by commas
+
+        paymentStatus: several separated by commas
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+
+        query: text to search for
+
+        dateFrom: date and time, ISO 8601
+
+        dateTo: date and time, ISO 8601
+        """
         return self._api.pages("proposals.list-documents-contracts", {"locationId": locationId, "status": status, "paymentStatus": paymentStatus, "limit": limit, "skip": skip, "query": query, "dateFrom": dateFrom, "dateTo": dateTo})
 
     def list_documents_contracts_templates(self, *, locationId: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, type: Text | None = None, name: Text | None = None, isPublicDocument: bool | None = None, userId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
-        """GET /proposals/templates, token of company or location."""
+        """GET /proposals/templates, token of company or location.
+
+        locationId: id of the location
+
+        dateFrom: date and time, ISO 8601
+
+        dateTo: date and time, ISO 8601
+
+        type: several separated by commas
+
+        userId: id of the user
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.call("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
 
     def list_documents_contracts_templates_pages(self, *, locationId: Text | None = None, dateFrom: Text | None = None, dateTo: Text | None = None, type: Text | None = None, name: Text | None = None, isPublicDocument: bool | None = None, userId: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
-        """GET /proposals/templates, token of company or location."""
+        """GET /proposals/templates, token of company or location.
+
+        locationId: id of the location
+
+        dateFrom: date and time, ISO 8601
+
+        dateTo: date and time, ISO 8601
+
+        type: several separated by commas
+
+        userId: id of the user
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.pages("proposals.list-documents-contracts-templates", {"locationId": locationId, "dateFrom": dateFrom, "dateTo": dateTo, "type": type, "name": name, "isPublicDocument": isPublicDocument, "userId": userId, "limit": limit, "skip": skip})
 
     def send_documents_contracts(self, *, body: SendDocumentsContractsBody | Json | None = None) -> Result:

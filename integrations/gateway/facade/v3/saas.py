@@ -14,88 +14,125 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class AllowAttachRebillingBody(TypedDict, total=False):
     attachedRebillingConfig: dict[str, Any]
     companyId: str
+    """id of the company (agency)"""
 
 
 class BulkDisableSaasBody(TypedDict, total=False):
     locationIds: list[Any]
+    """ids of location, list of strings"""
 
 
 class BulkDisableSaasDeprecatedBody(TypedDict, total=False):
     locationIds: list[Any]
+    """ids of location, list of strings"""
 
 
 class BulkEnableSaasBody(TypedDict, total=False):
     actionPayload: dict[str, Any]
+    """object with priceId, stripeAccountId, saasPlanId, providerLocationId"""
     isSaaSV2: bool
     locationIds: list[Any]
+    """ids of location, list of strings"""
 
 
 class BulkEnableSaasDeprecatedBody(TypedDict, total=False):
     actionPayload: dict[str, Any]
+    """object with priceId, stripeAccountId, saasPlanId, providerLocationId"""
     isSaaSV2: bool
     locationIds: list[Any]
+    """ids of location, list of strings"""
 
 
 class EnableSaasLocationBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     contactId: str
+    """id of the contact"""
     description: str
     email: str
+    """e-mail address"""
     isSaaSV2: bool
     name: str
     priceId: str
+    """id of the price"""
     providerLocationId: str
+    """id of the provider location"""
     saasPlanId: str
+    """id of the saas plan"""
     stripeAccountId: str
+    """id of the stripe account"""
     stripeCustomerId: str
+    """id of the stripe customer"""
 
 
 class EnableSaasLocationDeprecatedBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     contactId: str
+    """id of the contact"""
     description: str
     email: str
+    """e-mail address"""
     isSaaSV2: bool
     name: str
     priceId: str
+    """id of the price"""
     providerLocationId: str
+    """id of the provider location"""
     saasPlanId: str
+    """id of the saas plan"""
     stripeAccountId: str
+    """id of the stripe account"""
     stripeCustomerId: str
+    """id of the stripe customer"""
 
 
 class GeneratePaymentLinkBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     customerId: str
+    """id of the customer"""
     subscriptionId: str
+    """id of the subscription"""
 
 
 class GeneratePaymentLinkDeprecatedBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     customerId: str
+    """id of the customer"""
     subscriptionId: str
+    """id of the subscription"""
 
 
 class PauseLocationBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     paused: bool
 
 
 class PauseLocationDeprecatedBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     paused: bool
 
 
 class UpdateRebillingBody(TypedDict, total=False):
     config: dict[str, Any]
+    """object with optIn, enabled, markup"""
     locationIds: list[Any]
+    """ids of location, list of strings"""
     product: str
+    """one of contentAI, workflow_premium_actions, workflow_ai, conversationAI, EmailNotification, whatsApp, reviewsAI, VERIFIED_CALLER_ID, WALLET_SALES_TAX, NOTIFICATION_SMS, EmailSmtp, EmailVerification, autoCompleteAddress, funnelAI, domainPurchase and 2 more"""
 
 
 class UpdateRebillingDeprecatedBody(TypedDict, total=False):
     config: dict[str, Any]
+    """object with optIn, enabled, markup"""
     locationIds: list[Any]
+    """ids of location, list of strings"""
     product: str
+    """one of contentAI, workflow_premium_actions, workflow_ai, conversationAI, EmailNotification, whatsApp, reviewsAI, VERIFIED_CALLER_ID, WALLET_SALES_TAX, NOTIFICATION_SMS, EmailSmtp, EmailVerification, autoCompleteAddress, funnelAI, domainPurchase and 2 more"""
 
 
 class UpdateLocationWalletBalanceBody(TypedDict, total=False):
@@ -106,13 +143,18 @@ class Saas(Group):
     __slots__ = ()
 
     def allow_attach_rebilling(self, *, locationId: Text, body: AllowAttachRebillingBody | Json | None = None) -> Result:
-        """POST /saas/allow-attach-rebilling/{locationId}, token of company. Scopes: saas/company.read."""
+        """POST /saas/allow-attach-rebilling/{locationId}, token of company. Scopes: saas/company.read.
+
+        locationId: id of the location
+        """
         return self._api.call("saas.allow-attach-rebilling", {"locationId": locationId}, body)
 
     def bulk_disable_saas(self, *, companyId: Text | None = None, body: BulkDisableSaasBody | Json | None = None) -> Result:
         """POST /saas/bulk-disable-saas/{companyId}, token of company.
 
         Documented as required: locationIds.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas.bulk-disable-saas", {"companyId": companyId}, body)
 
@@ -120,6 +162,8 @@ class Saas(Group):
         """POST /saas-api/public-api/bulk-disable-saas/{companyId}, token of company. Deprecated.
 
         Documented as required: locationIds.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas.bulk-disable-saas-deprecated", {"companyId": companyId}, body)
 
@@ -127,6 +171,8 @@ class Saas(Group):
         """POST /saas/bulk-enable-saas/{companyId}, token of company.
 
         Documented as required: actionPayload, isSaaSV2, locationIds.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas.bulk-enable-saas", {"companyId": companyId}, body)
 
@@ -134,6 +180,8 @@ class Saas(Group):
         """POST /saas-api/public-api/bulk-enable-saas/{companyId}, token of company. Deprecated.
 
         Documented as required: actionPayload, isSaaSV2, locationIds.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas.bulk-enable-saas-deprecated", {"companyId": companyId}, body)
 
@@ -141,6 +189,8 @@ class Saas(Group):
         """POST /saas/enable-saas/{locationId}, token of company.
 
         Documented as required: isSaaSV2.
+
+        locationId: id of the location
         """
         return self._api.call("saas.enable-saas-location", {"locationId": locationId}, body)
 
@@ -148,6 +198,8 @@ class Saas(Group):
         """POST /saas-api/public-api/enable-saas/{locationId}, token of company. Deprecated.
 
         Documented as required: isSaaSV2.
+
+        locationId: id of the location
         """
         return self._api.call("saas.enable-saas-location-deprecated", {"locationId": locationId}, body)
 
@@ -155,6 +207,8 @@ class Saas(Group):
         """PUT /saas/update-saas-subscription/{locationId}, token of company.
 
         Documented as required: customerId, subscriptionId.
+
+        locationId: id of the location
         """
         return self._api.call("saas.generate-payment-link", {"locationId": locationId}, body)
 
@@ -162,29 +216,51 @@ class Saas(Group):
         """PUT /saas-api/public-api/update-saas-subscription/{locationId}, token of company. Deprecated.
 
         Documented as required: customerId, subscriptionId.
+
+        locationId: id of the location
         """
         return self._api.call("saas.generate-payment-link-deprecated", {"locationId": locationId}, body)
 
     def get_agency_plans(self, *, companyId: Text | None = None) -> Result:
-        """GET /saas/agency-plans/{companyId}, token of company."""
+        """GET /saas/agency-plans/{companyId}, token of company.
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas.get-agency-plans", {"companyId": companyId})
 
     def get_agency_plans_deprecated(self, *, companyId: Text | None = None) -> Result:
-        """GET /saas-api/public-api/agency-plans/{companyId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/agency-plans/{companyId}, token of company. Deprecated.
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas.get-agency-plans-deprecated", {"companyId": companyId})
 
     def get_location_subscription(self, *, locationId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas/get-saas-subscription/{locationId}, token of company."""
+        """GET /saas/get-saas-subscription/{locationId}, token of company.
+
+        locationId: id of the location
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas.get-location-subscription", {"locationId": locationId, "companyId": companyId})
 
     def get_location_subscription_deprecated(self, *, locationId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas-api/public-api/get-saas-subscription/{locationId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/get-saas-subscription/{locationId}, token of company. Deprecated.
+
+        locationId: id of the location
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas.get-location-subscription-deprecated", {"locationId": locationId, "companyId": companyId})
 
     def get_saas_locations(self, *, companyId: Text | None = None, page: float | None = None) -> Result:
         """GET /saas/saas-locations/{companyId}, token of company.
 
         Documented as required: page.
+
+        companyId: id of the company (agency)
+
+        page: number of the page
         """
         return self._api.call("saas.get-saas-locations", {"companyId": companyId, "page": page})
 
@@ -192,44 +268,88 @@ class Saas(Group):
         """GET /saas/saas-locations/{companyId}, token of company.
 
         Documented as required: page.
+
+        companyId: id of the company (agency)
+
+        page: number of the page
         """
         return self._api.pages("saas.get-saas-locations", {"companyId": companyId, "page": page})
 
     def get_saas_locations_deprecated(self, *, companyId: Text | None = None, page: float | None = None) -> Result:
-        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated.
+
+        companyId: id of the company (agency)
+
+        page: number of the page
+        """
         return self._api.call("saas.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
 
     def get_saas_locations_deprecated_pages(self, *, companyId: Text | None = None, page: float | None = None) -> Iterator[Page]:
-        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/saas-locations/{companyId}, token of company. Deprecated.
+
+        companyId: id of the company (agency)
+
+        page: number of the page
+        """
         return self._api.pages("saas.get-saas-locations-deprecated", {"companyId": companyId, "page": page})
 
     def get_saas_plan(self, *, planId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas/saas-plan/{planId}, token of company."""
+        """GET /saas/saas-plan/{planId}, token of company.
+
+        planId: id of the plan
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas.get-saas-plan", {"planId": planId, "companyId": companyId})
 
     def get_saas_plan_deprecated(self, *, planId: Text, companyId: Text | None = None) -> Result:
-        """GET /saas-api/public-api/saas-plan/{planId}, token of company. Deprecated."""
+        """GET /saas-api/public-api/saas-plan/{planId}, token of company. Deprecated.
+
+        planId: id of the plan
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas.get-saas-plan-deprecated", {"planId": planId, "companyId": companyId})
 
     def get_location_wallet_balance(self, *, companyId: Text | None = None, locationId: Text) -> Result:
-        """GET /saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance, token of company. Scopes: saas/company.read."""
+        """GET /saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance, token of company. Scopes: saas/company.read.
+
+        companyId: id of the company (agency)
+
+        locationId: id of the location
+        """
         return self._api.call("saas.getLocationWalletBalance", {"companyId": companyId, "locationId": locationId})
 
     def locations(self, *, customerId: Text | None = None, subscriptionId: Text | None = None, companyId: Text | None = None) -> Result:
         """GET /saas/locations, token of company.
 
         Documented as required: customerId, subscriptionId.
+
+        customerId: id of the customer
+
+        subscriptionId: id of the subscription
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas.locations", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
 
     def locations_deprecated(self, *, customerId: Text | None = None, subscriptionId: Text | None = None, companyId: Text | None = None) -> Result:
-        """GET /saas-api/public-api/locations, token of company. Deprecated."""
+        """GET /saas-api/public-api/locations, token of company. Deprecated.
+
+        customerId: id of the customer
+
+        subscriptionId: id of the subscription
+
+        companyId: id of the company (agency)
+        """
         return self._api.call("saas.locations-deprecated", {"customerId": customerId, "subscriptionId": subscriptionId, "companyId": companyId})
 
     def pause_location(self, *, locationId: Text, body: PauseLocationBody | Json | None = None) -> Result:
         """POST /saas/pause/{locationId}, token of company.
 
         Documented as required: paused.
+
+        locationId: id of the location
         """
         return self._api.call("saas.pause-location", {"locationId": locationId}, body)
 
@@ -237,6 +357,8 @@ class Saas(Group):
         """POST /saas-api/public-api/pause/{locationId}, token of company. Deprecated.
 
         Documented as required: paused.
+
+        locationId: id of the location
         """
         return self._api.call("saas.pause-location-deprecated", {"locationId": locationId}, body)
 
@@ -244,6 +366,8 @@ class Saas(Group):
         """POST /saas/update-rebilling/{companyId}, token of company.
 
         Documented as required: config, locationIds, product.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas.update-rebilling", {"companyId": companyId}, body)
 
@@ -251,9 +375,16 @@ class Saas(Group):
         """POST /saas-api/public-api/update-rebilling/{companyId}, token of company. Deprecated.
 
         Documented as required: config, locationIds, product.
+
+        companyId: id of the company (agency)
         """
         return self._api.call("saas.update-rebilling-deprecated", {"companyId": companyId}, body)
 
     def update_location_wallet_balance(self, *, companyId: Text | None = None, locationId: Text, body: UpdateLocationWalletBalanceBody | Json | None = None) -> Result:
-        """POST /saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance/complimentary-credits, token of company. Scopes: saas/company.write."""
+        """POST /saas-api/public-api/companies/{companyId}/locations/{locationId}/wallet-balance/complimentary-credits, token of company. Scopes: saas/company.write.
+
+        companyId: id of the company (agency)
+
+        locationId: id of the location
+        """
         return self._api.call("saas.updateLocationWalletBalance", {"companyId": companyId, "locationId": locationId}, body)

@@ -13,244 +13,373 @@ from integrations.gateway.tenant_api import Group, Json, Part, Text
 
 class AttachOauthAccountsBody(TypedDict, total=False):
     account: dict[str, Any]
+    """object with name, accountName, type, verificationState, vettedState"""
     avatar: str
+    """URL"""
     companyId: str
+    """id of the company (agency)"""
     location: dict[str, Any]
+    """object with name, storeCode, title, storefrontAddress, metadata, maxLocation, isVerified, isConnected"""
     name: str
     originAccountType: str
     originId: str
+    """id of the origin"""
     pageId: str
+    """id of the page"""
     type: str
+    """one of profile"""
     urn: str
     username: str
     verified: bool
     websiteUrl: str
+    """URL"""
 
 
 class BulkDeleteSocialPlannerPostsBody(TypedDict, total=False):
     postIds: list[Any]
+    """ids of post, list of strings"""
 
 
 class CloneQueueItemBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     order: float
+    """direction of the sort"""
     sessionId: str
+    """id of the session"""
 
 
 class CreateCommentBody(TypedDict, total=False):
     attachments: list[Any]
+    """list of objects with url, type"""
     content: str
     isParentThread: bool
     mentions: list[Any]
+    """list of objects with name, id, offset, length, slug"""
     notifyAllGroupMembers: bool
     parentId: str
+    """id of the parent"""
 
 
 class CreatePostBody(TypedDict, total=False):
     accountIds: list[Any]
+    """ids of account, list of strings"""
     applyWatermark: bool
     categoryId: str
+    """id of the category"""
     createdBy: str
     facebookPostDetails: dict[str, Any]
+    """object with type, textFormatPresetId"""
     followUpComment: str
     gmbPostDetails: dict[str, Any]
+    """object with gmbEventType, title, offerTitle, startDate, endDate, termsConditions, url, couponCode and 2 more"""
     instagramPostDetails: dict[str, Any]
+    """object with type, collaborators, showOnFeed, publishViaPushNotification, publisherNote"""
     linkedinPostDetails: dict[str, Any]
+    """object with pdfTitle, postAsPdf, poll"""
     media: list[Any]
+    """list of objects with url, caption, originalUrl, watermarkedUrl, type, thumbnail, id, optimizedUrl and 3 more"""
     ogTagsDetails: dict[str, Any]
+    """object with metaImage, metaLink, ogTitle, ogDescription"""
     pinterestPostDetails: dict[str, Any]
+    """object with title, link, boardIds, pinterestBoards, shortenedLinks"""
     postApprovalDetails: dict[str, Any]
+    """object with approver, requesterNote, approverNote, approvalStatus"""
     scheduleDate: str
+    """date and time, ISO 8601"""
     scheduleTimeUpdated: bool
     selectedBestTime: str
+    """date and time, ISO 8601"""
     status: str
+    """one of draft, scheduled, in_review, published, in_progress, pending, failed, notification_sent, deleted"""
     summary: str
     tags: list[Any]
+    """list of strings"""
     tiktokPostDetails: dict[str, Any]
+    """object with privacyLevel, promoteOtherBrand, enableComment, enableDuet, enableStitch, videoDisclosure, promoteYourBrand"""
     type: str
+    """one of post, story, reel"""
     userId: str
+    """id of the user"""
     youtubePostDetails: dict[str, Any]
+    """object with title, privacyLevel, type"""
 
 
 class CreateQueueBody(TypedDict, total=False):
     categoryId: str
+    """id of the category"""
     enableFuturePosts: bool
     locationId: str
+    """id of the location"""
     prioritizeNewContent: bool
     timeSlots: list[Any]
+    """list of objects with dayOfWeek, time"""
     userId: str
+    """id of the user"""
 
 
 class CreateQueueItemBody(TypedDict, total=False):
     directToQueue: bool
     locationId: str
+    """id of the location"""
     modifiedPostPayload: dict[str, Any]
+    """object with accountIds, summary, media, status, scheduleDate, selectedBestTime, createdBy, followUpComment and 16 more"""
     order: Any
+    """direction of the sort"""
     primaryImage: str
+    """URL"""
     sessionId: str
+    """id of the session"""
     variations: list[Any]
+    """list of objects with content, mentions, ogTags"""
 
 
 class DiscardEditSessionBody(TypedDict, total=False):
     keepInDraft: bool
+    """false unless given"""
     locationId: str
+    """id of the location"""
     sessionId: str
+    """id of the session"""
 
 
 class EditPostBody(TypedDict, total=False):
     accountIds: list[Any]
+    """ids of account, list of strings"""
     applyWatermark: bool
     categoryId: str
+    """id of the category"""
     createdBy: str
     facebookPostDetails: dict[str, Any]
+    """object with type, textFormatPresetId"""
     followUpComment: str
     gmbPostDetails: dict[str, Any]
+    """object with gmbEventType, title, offerTitle, startDate, endDate, termsConditions, url, couponCode and 2 more"""
     instagramPostDetails: dict[str, Any]
+    """object with type, collaborators, showOnFeed, publishViaPushNotification, publisherNote"""
     linkedinPostDetails: dict[str, Any]
+    """object with pdfTitle, postAsPdf, poll"""
     media: list[Any]
+    """list of objects with url, caption, originalUrl, watermarkedUrl, type, thumbnail, id, optimizedUrl and 3 more"""
     ogTagsDetails: dict[str, Any]
+    """object with metaImage, metaLink, ogTitle, ogDescription"""
     pinterestPostDetails: dict[str, Any]
+    """object with title, link, boardIds, pinterestBoards, shortenedLinks"""
     postApprovalDetails: dict[str, Any]
+    """object with approver, requesterNote, approverNote, approvalStatus"""
     scheduleDate: str
+    """date and time, ISO 8601"""
     scheduleTimeUpdated: bool
     selectedBestTime: str
+    """date and time, ISO 8601"""
     status: str
+    """one of draft, scheduled, in_review, published, in_progress, pending, failed, notification_sent, deleted"""
     summary: str
     tags: list[Any]
+    """list of strings"""
     tiktokPostDetails: dict[str, Any]
+    """object with privacyLevel, promoteOtherBrand, enableComment, enableDuet, enableStitch, videoDisclosure, promoteYourBrand"""
     type: str
+    """one of post, story, reel"""
     userId: str
+    """id of the user"""
     youtubePostDetails: dict[str, Any]
+    """object with title, privacyLevel, type"""
 
 
 class FetchCalendarListBody(TypedDict, total=False):
     accountIds: list[Any]
+    """ids of account, list of strings"""
     categoryIds: list[Any]
+    """ids of category, list of strings"""
     endDate: str
+    """date and time, ISO 8601"""
     locationId: str
+    """id of the location"""
     startDate: str
+    """date and time, ISO 8601"""
 
 
 class FetchEditSessionCalendarBody(TypedDict, total=False):
     accountIds: list[Any]
+    """ids of account, list of strings"""
     endDate: str
+    """date and time, ISO 8601"""
     locationId: str
+    """id of the location"""
     sessionId: str
+    """id of the session"""
     startDate: str
+    """date and time, ISO 8601"""
 
 
 class FetchQueueItemsBody(TypedDict, total=False):
     errorFilter: bool
     itemId: str
+    """id of the item"""
     limit: float
+    """page size"""
     locationId: str
+    """id of the location"""
     sessionId: str
+    """id of the session"""
     skip: float
+    """how many items to leave out, from the first"""
 
 
 class FetchQueuesBody(TypedDict, total=False):
     limit: float
+    """page size"""
     locationId: str
+    """id of the location"""
     skip: float
+    """how many items to leave out, from the first"""
 
 
 class FetchSlotsBody(TypedDict, total=False):
     limit: float
+    """page size, 20 unless given"""
     locationId: str
+    """id of the location"""
     sessionId: str
+    """id of the session"""
     skip: float
+    """how many items to leave out, from the first, 0 unless given"""
 
 
 class GetCommentListBody(TypedDict, total=False):
     fromDate: str
+    """date and time, ISO 8601"""
     limit: float
+    """page size, at least 1, at most 100, 10 unless given"""
     originIds: list[Any]
+    """ids of origin, list of strings"""
     parentId: str
+    """id of the parent"""
     search: str
+    """text to search for"""
     skip: float
+    """how many items to leave out, from the first, at least 0, 0 unless given"""
     sortBy: str
+    """field to sort by, one of top, latest, 'latest' unless given"""
     toDate: str
+    """date and time, ISO 8601"""
 
 
 class GetPostsBody(TypedDict, total=False):
     accounts: str
+    """several separated by commas"""
     fromDate: str
+    """date and time, ISO 8601"""
     includeUsers: str
     limit: str
+    """page size, 10 unless given"""
     postType: dict[str, Any]
     skip: str
+    """how many items to leave out, from the first, 0 unless given"""
     toDate: str
+    """date and time, ISO 8601"""
     type: str
+    """'all' unless given"""
 
 
 class GetStatisticsBody(TypedDict, total=False):
     currentRange: dict[str, Any]
+    """object with startDate, endDate"""
     platforms: list[Any]
+    """list of facebook, instagram, linkedin, google, pinterest, youtube, tiktok"""
     prevRange: dict[str, Any]
+    """object with startDate, endDate"""
     profileIds: Required[list[Any]]
+    """ids of profile, list of strings, at most 100 items"""
 
 
 class GetTagsByIdsBody(TypedDict, total=False):
     tagIds: list[Any]
+    """ids of tag, list of strings"""
 
 
 class ResetQueueItemBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     sessionId: str
+    """id of the session"""
 
 
 class SaveEditSessionBody(TypedDict, total=False):
     keepInDraft: bool
+    """false unless given"""
     locationId: str
+    """id of the location"""
     sessionId: str
+    """id of the session"""
 
 
 class SetAccountsBody(TypedDict, total=False):
     accountIds: list[Any]
+    """ids of account, list of strings"""
     approver: str
     csvFileType: str
+    """one of basic, advance"""
     fileName: str
     filePath: str
     rowsCount: float
     userId: str
+    """id of the user"""
 
 
 class StartCsvFinalizeBody(TypedDict, total=False):
     userId: str
+    """id of the user"""
 
 
 class StartEditSessionBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
 
 
 class UpdateQueueBody(TypedDict, total=False):
     enableFuturePosts: bool
     locationId: str
+    """id of the location"""
     prioritizeNewContent: bool
     skipDateTime: str
+    """date and time, ISO 8601"""
     skipLegacyWatermark: bool
     status: dict[str, Any]
     timeSlots: list[Any]
+    """list of objects with dayOfWeek, time"""
 
 
 class UpdateQueueItemBody(TypedDict, total=False):
     locationId: str
+    """id of the location"""
     modifiedPostPayload: dict[str, Any]
+    """object with accountIds, summary, media, status, scheduleDate, selectedBestTime, createdBy, followUpComment and 16 more"""
     newOrder: Any
     primaryImage: str
+    """URL"""
     sessionId: str
+    """id of the session"""
     variations: list[Any]
+    """list of objects with content, mentions, ogTags"""
 
 
 class UploadCsvBody(TypedDict, total=False):
     file: Part
+    """file"""
 
 
 class SocialPlanner(Group):
     __slots__ = ()
 
     def attach_oauth_accounts(self, *, locationId: Text | None = None, platform: Literal["google", "facebook", "instagram", "linkedin", "tiktok", "youtube", "pinterest", "threads", "bluesky"], accountId: Text, body: AttachOauthAccountsBody | Json | None = None) -> Result:
-        """POST /social-media-posting/oauth/{locationId}/{platform}/accounts/{accountId}, token of any."""
+        """POST /social-media-posting/oauth/{locationId}/{platform}/accounts/{accountId}, token of any.
+
+        locationId: id of the location
+
+        accountId: id of the account
+        """
         return self._api.call("social-planner.attach-oauth-accounts", {"locationId": locationId, "platform": platform, "accountId": accountId}, body)
 
     def bulk_delete_social_planner_posts(self, *, locationId: Text | None = None, body: BulkDeleteSocialPlannerPostsBody | Json | None = None) -> Result:
@@ -261,6 +390,10 @@ class SocialPlanner(Group):
         """POST /social-media-posting/category/queues/{queueId}/items/{itemId}/clone, token of location. Scopes: socialplanner/category.write.
 
         Documented as required: order, sessionId.
+
+        queueId: id of the queue
+
+        itemId: id of the item
         """
         return self._api.call("social-planner.cloneQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
@@ -268,17 +401,24 @@ class SocialPlanner(Group):
         """POST /social-media-posting/comments/{platform}, token of any.
 
         Documented as required: content, isParentThread, parentId.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.create-comment", {"platform": platform, "locationId": locationId}, body)
 
     def create_like(self, *, platform: Literal["facebook", "linkedin", "community", "tiktok", "bluesky"], id: Text, locationId: Text | None = None) -> Result:
-        """POST /social-media-posting/comments/{platform}/{id}/like, token of any."""
+        """POST /social-media-posting/comments/{platform}/{id}/like, token of any.
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.create-like", {"platform": platform, "id": id, "locationId": locationId})
 
     def create_post(self, *, locationId: Text | None = None, body: CreatePostBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/posts, token of location. Scopes: socialplanner/post.write.
 
         Documented as required: accountIds, type, userId.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.create-post", {"locationId": locationId}, body)
 
@@ -290,41 +430,83 @@ class SocialPlanner(Group):
         return self._api.call("social-planner.createQueue", {}, body)
 
     def create_queue_item(self, *, queueId: Text, body: CreateQueueItemBody | Json | None = None) -> Result:
-        """POST /social-media-posting/category/queues/{queueId}/create/item, token of location. Scopes: socialplanner/category.write."""
+        """POST /social-media-posting/category/queues/{queueId}/create/item, token of location. Scopes: socialplanner/category.write.
+
+        queueId: id of the queue
+        """
         return self._api.call("social-planner.createQueueItem", {"queueId": queueId}, body)
 
     def delete_account(self, *, locationId: Text | None = None, id: Text, companyId: Text | None = None, userId: Text | None = None) -> Result:
-        """DELETE /social-media-posting/{locationId}/accounts/{id}, token of location."""
+        """DELETE /social-media-posting/{locationId}/accounts/{id}, token of location.
+
+        locationId: id of the location
+
+        companyId: id of the company (agency)
+
+        userId: id of the user
+        """
         return self._api.call("social-planner.delete-account", {"locationId": locationId, "id": id, "companyId": companyId, "userId": userId})
 
     def delete_csv(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /social-media-posting/{locationId}/csv/{id}, token of location."""
+        """DELETE /social-media-posting/{locationId}/csv/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.delete-csv", {"locationId": locationId, "id": id})
 
     def delete_csv_post(self, *, locationId: Text | None = None, csvId: Text, postId: Text) -> Result:
-        """DELETE /social-media-posting/{locationId}/csv/{csvId}/post/{postId}, token of location."""
+        """DELETE /social-media-posting/{locationId}/csv/{csvId}/post/{postId}, token of location.
+
+        locationId: id of the location
+
+        csvId: id of the csv
+
+        postId: id of the post
+        """
         return self._api.call("social-planner.delete-csv-post", {"locationId": locationId, "csvId": csvId, "postId": postId})
 
     def delete_like(self, *, platform: Literal["facebook", "linkedin", "community", "tiktok", "bluesky"], id: Text, locationId: Text | None = None) -> Result:
-        """DELETE /social-media-posting/comments/{platform}/{id}/like, token of any."""
+        """DELETE /social-media-posting/comments/{platform}/{id}/like, token of any.
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.delete-like", {"platform": platform, "id": id, "locationId": locationId})
 
     def delete_post(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """DELETE /social-media-posting/{locationId}/posts/{id}, token of location."""
+        """DELETE /social-media-posting/{locationId}/posts/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.delete-post", {"locationId": locationId, "id": id})
 
     def delete_current_active_post_and_schedule_next(self, *, postId: Text, locationId: Text | None = None) -> Result:
-        """DELETE /social-media-posting/category/queues/{postId}/active-post, token of location. Scopes: socialplanner/category.write."""
+        """DELETE /social-media-posting/category/queues/{postId}/active-post, token of location. Scopes: socialplanner/category.write.
+
+        postId: id of the post
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.deleteCurrentActivePostAndScheduleNext", {"postId": postId, "locationId": locationId})
 
     def delete_queue_item(self, *, queueId: Text, itemId: Text, locationId: Text | None = None, sessionId: Text | None = None) -> Result:
-        """DELETE /social-media-posting/category/queues/{queueId}/items/{itemId}, token of location. Scopes: socialplanner/category.write."""
+        """DELETE /social-media-posting/category/queues/{queueId}/items/{itemId}, token of location. Scopes: socialplanner/category.write.
+
+        queueId: id of the queue
+
+        itemId: id of the item
+
+        locationId: id of the location
+
+        sessionId: id of the session
+        """
         return self._api.call("social-planner.deleteQueueItem", {"queueId": queueId, "itemId": itemId, "locationId": locationId, "sessionId": sessionId})
 
     def discard_edit_session(self, *, queueId: Text, body: DiscardEditSessionBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/edit/discard, token of location. Scopes: socialplanner/category.write.
 
         Documented as required: sessionId.
+
+        queueId: id of the queue
         """
         return self._api.call("social-planner.discardEditSession", {"queueId": queueId}, body)
 
@@ -332,15 +514,35 @@ class SocialPlanner(Group):
         """PUT /social-media-posting/{locationId}/posts/{id}, token of location.
 
         Documented as required: accountIds, type, userId.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.edit-post", {"locationId": locationId, "id": id}, body)
 
     def fetch_available_categories(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, q: Text | None = None) -> Result:
-        """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly."""
+        """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+
+        q: text to search for
+        """
         return self._api.call("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
 
     def fetch_available_categories_pages(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, q: Text | None = None) -> Iterator[Page]:
-        """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly."""
+        """GET /social-media-posting/category/queues/available-categories, token of location. Scopes: socialplanner/category.readonly.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+
+        q: text to search for
+        """
         return self._api.pages("social-planner.fetchAvailableCategories", {"locationId": locationId, "skip": skip, "limit": limit, "q": q})
 
     def fetch_calendar_list(self, *, body: FetchCalendarListBody | Json | None = None) -> Result:
@@ -354,19 +556,32 @@ class SocialPlanner(Group):
         """POST /social-media-posting/category/queues/{queueId}/edit/calendar, token of location. Scopes: socialplanner/category.readonly.
 
         Documented as required: endDate, sessionId, startDate.
+
+        queueId: id of the queue
         """
         return self._api.call("social-planner.fetchEditSessionCalendar", {"queueId": queueId}, body)
 
     def fetch_queue_by_id(self, *, queueId: Text, locationId: Text | None = None) -> Result:
-        """GET /social-media-posting/category/queues/{queueId}, token of location. Scopes: socialplanner/category.readonly."""
+        """GET /social-media-posting/category/queues/{queueId}, token of location. Scopes: socialplanner/category.readonly.
+
+        queueId: id of the queue
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.fetchQueueById", {"queueId": queueId, "locationId": locationId})
 
     def fetch_queue_items(self, *, queueId: Text, body: FetchQueueItemsBody | Json | None = None) -> Result:
-        """POST /social-media-posting/category/queues/{queueId}/items, token of location. Scopes: socialplanner/category.readonly."""
+        """POST /social-media-posting/category/queues/{queueId}/items, token of location. Scopes: socialplanner/category.readonly.
+
+        queueId: id of the queue
+        """
         return self._api.call("social-planner.fetchQueueItems", {"queueId": queueId}, body)
 
     def fetch_queue_items_pages(self, *, queueId: Text, body: FetchQueueItemsBody | Json | None = None) -> Iterator[Page]:
-        """POST /social-media-posting/category/queues/{queueId}/items, token of location. Scopes: socialplanner/category.readonly."""
+        """POST /social-media-posting/category/queues/{queueId}/items, token of location. Scopes: socialplanner/category.readonly.
+
+        queueId: id of the queue
+        """
         return self._api.pages("social-planner.fetchQueueItems", {"queueId": queueId}, body)
 
     def fetch_queues(self, *, body: FetchQueuesBody | Json | None = None) -> Result:
@@ -378,33 +593,65 @@ class SocialPlanner(Group):
         return self._api.pages("social-planner.fetchQueues", {}, body)
 
     def fetch_slots(self, *, queueId: Text, body: FetchSlotsBody | Json | None = None) -> Result:
-        """POST /social-media-posting/category/queues/{queueId}/slots, token of location. Scopes: socialplanner/category.readonly."""
+        """POST /social-media-posting/category/queues/{queueId}/slots, token of location. Scopes: socialplanner/category.readonly.
+
+        queueId: id of the queue
+        """
         return self._api.call("social-planner.fetchSlots", {"queueId": queueId}, body)
 
     def fetch_slots_pages(self, *, queueId: Text, body: FetchSlotsBody | Json | None = None) -> Iterator[Page]:
-        """POST /social-media-posting/category/queues/{queueId}/slots, token of location. Scopes: socialplanner/category.readonly."""
+        """POST /social-media-posting/category/queues/{queueId}/slots, token of location. Scopes: socialplanner/category.readonly.
+
+        queueId: id of the queue
+        """
         return self._api.pages("social-planner.fetchSlots", {"queueId": queueId}, body)
 
     def get_account(self, *, locationId: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/accounts, token of location. Scopes: socialplanner/account.readonly."""
+        """GET /social-media-posting/{locationId}/accounts, token of location. Scopes: socialplanner/account.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.get-account", {"locationId": locationId})
 
     def get_categories_id(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /social-media-posting/{locationId}/categories/{id}, token of location."""
+        """GET /social-media-posting/{locationId}/categories/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.get-categories-id", {"locationId": locationId, "id": id})
 
     def get_categories_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
+        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly.
+
+        locationId: id of the location
+
+        searchText: text to search for
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.call("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_categories_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
-        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly."""
+        """GET /social-media-posting/{locationId}/categories, token of location. Scopes: socialplanner/category.readonly.
+
+        locationId: id of the location
+
+        searchText: text to search for
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.pages("social-planner.get-categories-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_comment_list(self, *, platform: Literal["facebook", "instagram", "linkedin", "community", "tiktok", "bluesky", "youtube", "threads"], locationId: Text | None = None, body: GetCommentListBody | Json | None = None) -> Result:
         """POST /social-media-posting/comments/{platform}/list, token of any.
 
         Documented as required: originIds.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
 
@@ -412,29 +659,57 @@ class SocialPlanner(Group):
         """POST /social-media-posting/comments/{platform}/list, token of any.
 
         Documented as required: originIds.
+
+        locationId: id of the location
         """
         return self._api.pages("social-planner.get-comment-list", {"platform": platform, "locationId": locationId}, body)
 
     def get_csv_post(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
+        """GET /social-media-posting/{locationId}/csv/{id}, token of location.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+        """
         return self._api.call("social-planner.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_csv_post_pages(self, *, locationId: Text | None = None, id: Text, skip: Text | None = None, limit: Text | None = None) -> Iterator[Page]:
-        """GET /social-media-posting/{locationId}/csv/{id}, token of location."""
+        """GET /social-media-posting/{locationId}/csv/{id}, token of location.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size
+        """
         return self._api.pages("social-planner.get-csv-post", {"locationId": locationId, "id": id, "skip": skip, "limit": limit})
 
     def get_oauth_accounts(self, *, locationId: Text | None = None, platform: Literal["google", "facebook", "instagram", "linkedin", "tiktok", "tiktok-business", "youtube", "pinterest", "threads", "bluesky"], accountId: Text, search: Text | None = None) -> Result:
-        """GET /social-media-posting/oauth/{locationId}/{platform}/accounts/{accountId}, token of any."""
+        """GET /social-media-posting/oauth/{locationId}/{platform}/accounts/{accountId}, token of any.
+
+        locationId: id of the location
+
+        accountId: id of the account
+
+        search: text to search for
+        """
         return self._api.call("social-planner.get-oauth-accounts", {"locationId": locationId, "platform": platform, "accountId": accountId, "search": search})
 
     def get_post(self, *, locationId: Text | None = None, id: Text) -> Result:
-        """GET /social-media-posting/{locationId}/posts/{id}, token of location."""
+        """GET /social-media-posting/{locationId}/posts/{id}, token of location.
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.get-post", {"locationId": locationId, "id": id})
 
     def get_posts(self, *, locationId: Text | None = None, body: GetPostsBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly.
 
         Documented as required: fromDate, includeUsers, limit, skip, toDate.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.get-posts", {"locationId": locationId}, body)
 
@@ -442,32 +717,65 @@ class SocialPlanner(Group):
         """POST /social-media-posting/{locationId}/posts/list, token of location. Scopes: socialplanner/post.readonly.
 
         Documented as required: fromDate, includeUsers, limit, skip, toDate.
+
+        locationId: id of the location
         """
         return self._api.pages("social-planner.get-posts", {"locationId": locationId}, body)
 
     def get_statistics(self, *, locationId: Text | None = None, body: GetStatisticsBody | Json) -> Result:
-        """POST /social-media-posting/statistics, token of location. Scopes: socialplanner/statistics.readonly."""
+        """POST /social-media-posting/statistics, token of location. Scopes: socialplanner/statistics.readonly.
+
+        locationId: id of the location
+        """
         return self._api.call("social-planner.get-statistics", {"locationId": locationId}, body)
 
     def get_tags_by_ids(self, *, locationId: Text | None = None, body: GetTagsByIdsBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/tags/details, token of location.
 
         Documented as required: tagIds.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.get-tags-by-ids", {"locationId": locationId}, body)
 
     def get_tags_location_id(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Result:
-        """GET /social-media-posting/{locationId}/tags, token of location."""
+        """GET /social-media-posting/{locationId}/tags, token of location.
+
+        locationId: id of the location
+
+        searchText: text to search for
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.call("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_tags_location_id_pages(self, *, locationId: Text | None = None, searchText: Text | None = None, limit: Text | None = None, skip: Text | None = None) -> Iterator[Page]:
-        """GET /social-media-posting/{locationId}/tags, token of location."""
+        """GET /social-media-posting/{locationId}/tags, token of location.
+
+        locationId: id of the location
+
+        searchText: text to search for
+
+        limit: page size
+
+        skip: how many items to leave out, from the first
+        """
         return self._api.pages("social-planner.get-tags-location-id", {"locationId": locationId, "searchText": searchText, "limit": limit, "skip": skip})
 
     def get_upload_status(self, *, locationId: Text | None = None, skip: Text | None = None, limit: Text | None = None, includeUsers: Text | None = None, isFromTemplate: Text | None = None, userId: Text | None = None) -> Result:
         """GET /social-media-posting/{locationId}/csv, token of location.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given
+
+        userId: id of the user
         """
         return self._api.call("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
 
@@ -475,17 +783,32 @@ class SocialPlanner(Group):
         """GET /social-media-posting/{locationId}/csv, token of location.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 10 unless given
+
+        userId: id of the user
         """
         return self._api.pages("social-planner.get-upload-status", {"locationId": locationId, "skip": skip, "limit": limit, "includeUsers": includeUsers, "isFromTemplate": isFromTemplate, "userId": userId})
 
     def reset_queue_item(self, *, queueId: Text, itemId: Text, body: ResetQueueItemBody | Json | None = None) -> Result:
-        """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}/reset, token of location. Scopes: socialplanner/category.write."""
+        """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}/reset, token of location. Scopes: socialplanner/category.write.
+
+        queueId: id of the queue
+
+        itemId: id of the item
+        """
         return self._api.call("social-planner.resetQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
     def save_edit_session(self, *, queueId: Text, body: SaveEditSessionBody | Json | None = None) -> Result:
         """POST /social-media-posting/category/queues/{queueId}/edit/save, token of location. Scopes: socialplanner/category.write.
 
         Documented as required: sessionId.
+
+        queueId: id of the queue
         """
         return self._api.call("social-planner.saveEditSession", {"queueId": queueId}, body)
 
@@ -493,6 +816,8 @@ class SocialPlanner(Group):
         """POST /social-media-posting/{locationId}/set-accounts, token of location. Scopes: socialplanner/csv.write.
 
         Documented as required: accountIds, fileName, filePath, rowsCount, userId.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.set-accounts", {"locationId": locationId}, body)
 
@@ -500,6 +825,8 @@ class SocialPlanner(Group):
         """PATCH /social-media-posting/{locationId}/csv/{id}, token of location.
 
         Documented as required: userId.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.start-csv-finalize", {"locationId": locationId, "id": id}, body)
 
@@ -507,24 +834,43 @@ class SocialPlanner(Group):
         """GET /social-media-posting/oauth/{platform}/start, token of any.
 
         Documented as required: userId.
+
+        locationId: id of the location
+
+        userId: id of the user
+
+        page: number of the page
         """
         return self._api.call("social-planner.start-oauth", {"platform": platform, "locationId": locationId, "userId": userId, "page": page, "reconnect": reconnect})
 
     def start_edit_session(self, *, queueId: Text, body: StartEditSessionBody | Json | None = None) -> Result:
-        """POST /social-media-posting/category/queues/{queueId}/edit/start, token of location. Scopes: socialplanner/category.write."""
+        """POST /social-media-posting/category/queues/{queueId}/edit/start, token of location. Scopes: socialplanner/category.write.
+
+        queueId: id of the queue
+        """
         return self._api.call("social-planner.startEditSession", {"queueId": queueId}, body)
 
     def update_queue(self, *, queueId: Text, body: UpdateQueueBody | Json | None = None) -> Result:
-        """PUT /social-media-posting/category/queues/{queueId}, token of location. Scopes: socialplanner/category.write."""
+        """PUT /social-media-posting/category/queues/{queueId}, token of location. Scopes: socialplanner/category.write.
+
+        queueId: id of the queue
+        """
         return self._api.call("social-planner.updateQueue", {"queueId": queueId}, body)
 
     def update_queue_item(self, *, queueId: Text, itemId: Text, body: UpdateQueueItemBody | Json | None = None) -> Result:
-        """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}, token of location. Scopes: socialplanner/category.write."""
+        """PUT /social-media-posting/category/queues/{queueId}/items/{itemId}, token of location. Scopes: socialplanner/category.write.
+
+        queueId: id of the queue
+
+        itemId: id of the item
+        """
         return self._api.call("social-planner.updateQueueItem", {"queueId": queueId, "itemId": itemId}, body)
 
     def upload_csv(self, *, locationId: Text | None = None, body: UploadCsvBody | Json | None = None) -> Result:
         """POST /social-media-posting/{locationId}/csv, token of location. Scopes: socialplanner/csv.write.
 
         Documented as required: file.
+
+        locationId: id of the location
         """
         return self._api.call("social-planner.upload-csv", {"locationId": locationId}, body)

@@ -14,18 +14,26 @@ from integrations.gateway.tenant_api import Group, Json, Text
 class CreateShippingCarrierBody(TypedDict, total=False):
     allowsMultipleServiceSelection: bool
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     callbackUrl: str
+    """URL"""
     name: str
     services: list[Any]
+    """list of objects with name, value"""
 
 
 class CreateShippingRateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     amount: float
     conditionType: str
+    """one of none, price, weight"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     description: str
     isCarrierRate: bool
     maxCondition: float
@@ -33,33 +41,50 @@ class CreateShippingRateBody(TypedDict, total=False):
     name: str
     percentageOfRateFee: float
     shippingCarrierId: str
+    """id of the shipping carrier"""
     shippingCarrierServices: list[Any]
+    """list of objects with name, value"""
 
 
 class CreateShippingZoneBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     countries: list[Any]
+    """list of objects with code, states"""
     name: str
 
 
 class CreateStoreSettingBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     shippingOrigin: dict[str, Any]
+    """object with name, country, state, city, street1, street2, zip, phone and 1 more"""
     storeOrderFulfillmentNotification: dict[str, Any]
+    """object with enabled, subject, emailTemplateId, defaultEmailTemplateId"""
     storeOrderNotification: dict[str, Any]
+    """object with enabled, subject, emailTemplateId, defaultEmailTemplateId"""
 
 
 class GetAvailableShippingZonesBody(TypedDict, total=False):
     address: dict[str, Any]
+    """object with name, companyName, addressLine1, country, state, city, zip, phone and 1 more"""
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     amountAvailable: str
+    """one of AF, AX, AL, DZ, AS, AD, AO, AI, AQ, AG, AR, AM, AW, AU, AT and 232 more"""
     country: str
+    """one of US, CA, AF, AX, AL, DZ, AS, AD, AO, AI, AQ, AG, AR, AM, AW and 232 more"""
     couponCode: str
     products: list[Any]
+    """list of objects with id, qty"""
     source: dict[str, Any]
+    """object with type, subType"""
     totalOrderAmount: float
     totalOrderWeight: float
     weightAvailable: bool
@@ -68,18 +93,26 @@ class GetAvailableShippingZonesBody(TypedDict, total=False):
 class UpdateShippingCarrierBody(TypedDict, total=False):
     allowsMultipleServiceSelection: bool
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     callbackUrl: str
+    """URL"""
     name: str
     services: list[Any]
+    """list of objects with name, value"""
 
 
 class UpdateShippingRateBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     amount: float
     conditionType: str
+    """one of none, price, weight"""
     currency: str
+    """currency, ISO 4217, such as USD"""
     description: str
     isCarrierRate: bool
     maxCondition: float
@@ -87,13 +120,18 @@ class UpdateShippingRateBody(TypedDict, total=False):
     name: str
     percentageOfRateFee: float
     shippingCarrierId: str
+    """id of the shipping carrier"""
     shippingCarrierServices: list[Any]
+    """list of objects with name, value"""
 
 
 class UpdateShippingZoneBody(TypedDict, total=False):
     altId: str
+    """id of the account that altType names"""
     altType: str
+    """kind of account that altId names, one of location"""
     countries: list[Any]
+    """list of objects with code, states"""
     name: str
 
 
@@ -111,6 +149,8 @@ class Store(Group):
         """POST /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location.
 
         Documented as required: amount, conditionType, currency, maxCondition, minCondition, name, shippingCarrierId.
+
+        shippingZoneId: id of the shipping zone
         """
         return self._api.call("store.create-shipping-rate", {"shippingZoneId": shippingZoneId}, body)
 
@@ -129,15 +169,38 @@ class Store(Group):
         return self._api.call("store.create-store-setting", {}, body)
 
     def delete_shipping_carrier(self, *, shippingCarrierId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """DELETE /store/shipping-carrier/{shippingCarrierId}, token of location."""
+        """DELETE /store/shipping-carrier/{shippingCarrierId}, token of location.
+
+        shippingCarrierId: id of the shipping carrier
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("store.delete-shipping-carrier", {"shippingCarrierId": shippingCarrierId, "altId": altId, "altType": altType})
 
     def delete_shipping_rate(self, *, shippingZoneId: Text, shippingRateId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """DELETE /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location."""
+        """DELETE /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location.
+
+        shippingZoneId: id of the shipping zone
+
+        shippingRateId: id of the shipping rate
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("store.delete-shipping-rate", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId, "altId": altId, "altType": altType})
 
     def delete_shipping_zone(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """DELETE /store/shipping-zone/{shippingZoneId}, token of location."""
+        """DELETE /store/shipping-zone/{shippingZoneId}, token of location.
+
+        shippingZoneId: id of the shipping zone
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("store.delete-shipping-zone", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType})
 
     def get_available_shipping_zones(self, *, body: GetAvailableShippingZonesBody | Json | None = None) -> Result:
@@ -148,49 +211,133 @@ class Store(Group):
         return self._api.call("store.get-available-shipping-zones", {}, body)
 
     def get_shipping_carriers(self, *, shippingCarrierId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /store/shipping-carrier/{shippingCarrierId}, token of location."""
+        """GET /store/shipping-carrier/{shippingCarrierId}, token of location.
+
+        shippingCarrierId: id of the shipping carrier
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("store.get-shipping-carriers", {"shippingCarrierId": shippingCarrierId, "altId": altId, "altType": altType})
 
     def get_shipping_rates(self, *, shippingZoneId: Text, shippingRateId: Text, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location."""
+        """GET /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location.
+
+        shippingZoneId: id of the shipping zone
+
+        shippingRateId: id of the shipping rate
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("store.get-shipping-rates", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId, "altId": altId, "altType": altType})
 
     def get_shipping_zones(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, withShippingRate: bool | None = None) -> Result:
-        """GET /store/shipping-zone/{shippingZoneId}, token of location."""
+        """GET /store/shipping-zone/{shippingZoneId}, token of location.
+
+        shippingZoneId: id of the shipping zone
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("store.get-shipping-zones", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "withShippingRate": withShippingRate})
 
     def get_store_settings(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /store/store-setting, token of location."""
+        """GET /store/store-setting, token of location.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("store.get-store-settings", {"altId": altId, "altType": altType})
 
     def list_shipping_carriers(self, *, altId: Text | None = None, altType: Literal["location"] | None = None) -> Result:
-        """GET /store/shipping-carrier, token of location."""
+        """GET /store/shipping-carrier, token of location.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+        """
         return self._api.call("store.list-shipping-carriers", {"altId": altId, "altType": altType})
 
     def list_shipping_rates(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Result:
-        """GET /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location."""
+        """GET /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location.
+
+        shippingZoneId: id of the shipping zone
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.call("store.list-shipping-rates", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_shipping_rates_pages(self, *, shippingZoneId: Text, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None) -> Iterator[Page]:
-        """GET /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location."""
+        """GET /store/shipping-zone/{shippingZoneId}/shipping-rate, token of location.
+
+        shippingZoneId: id of the shipping zone
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.pages("store.list-shipping-rates", {"shippingZoneId": shippingZoneId, "altId": altId, "altType": altType, "limit": limit, "offset": offset})
 
     def list_shipping_zones(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, withShippingRate: bool | None = None) -> Result:
-        """GET /store/shipping-zone, token of location."""
+        """GET /store/shipping-zone, token of location.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.call("store.list-shipping-zones", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "withShippingRate": withShippingRate})
 
     def list_shipping_zones_pages(self, *, altId: Text | None = None, altType: Literal["location"] | None = None, limit: float | None = None, offset: float | None = None, withShippingRate: bool | None = None) -> Iterator[Page]:
-        """GET /store/shipping-zone, token of location."""
+        """GET /store/shipping-zone, token of location.
+
+        altId: id of the account that altType names
+
+        altType: kind of account that altId names
+
+        limit: page size, 0 unless given
+
+        offset: how many items to leave out, from the first, 0 unless given
+        """
         return self._api.pages("store.list-shipping-zones", {"altId": altId, "altType": altType, "limit": limit, "offset": offset, "withShippingRate": withShippingRate})
 
     def update_shipping_carrier(self, *, shippingCarrierId: Text, body: UpdateShippingCarrierBody | Json | None = None) -> Result:
-        """PUT /store/shipping-carrier/{shippingCarrierId}, token of location."""
+        """PUT /store/shipping-carrier/{shippingCarrierId}, token of location.
+
+        shippingCarrierId: id of the shipping carrier
+        """
         return self._api.call("store.update-shipping-carrier", {"shippingCarrierId": shippingCarrierId}, body)
 
     def update_shipping_rate(self, *, shippingZoneId: Text, shippingRateId: Text, body: UpdateShippingRateBody | Json | None = None) -> Result:
-        """PUT /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location."""
+        """PUT /store/shipping-zone/{shippingZoneId}/shipping-rate/{shippingRateId}, token of location.
+
+        shippingZoneId: id of the shipping zone
+
+        shippingRateId: id of the shipping rate
+        """
         return self._api.call("store.update-shipping-rate", {"shippingZoneId": shippingZoneId, "shippingRateId": shippingRateId}, body)
 
     def update_shipping_zone(self, *, shippingZoneId: Text, body: UpdateShippingZoneBody | Json | None = None) -> Result:
-        """PUT /store/shipping-zone/{shippingZoneId}, token of location."""
+        """PUT /store/shipping-zone/{shippingZoneId}, token of location.
+
+        shippingZoneId: id of the shipping zone
+        """
         return self._api.call("store.update-shipping-zone", {"shippingZoneId": shippingZoneId}, body)

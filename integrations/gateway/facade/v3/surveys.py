@@ -14,17 +14,61 @@ class Surveys(Group):
     __slots__ = ()
 
     def get_surveys(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, type: Text | None = None) -> Result:
-        """GET /surveys/, token of location. Scopes: surveys.readonly."""
+        """GET /surveys/, token of location. Scopes: surveys.readonly.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size, 10 unless given, at most 50
+        """
         return self._api.call("surveys.get-surveys", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
 
     def get_surveys_pages(self, *, locationId: Text | None = None, skip: float | None = None, limit: float | None = None, type: Text | None = None) -> Iterator[Page]:
-        """GET /surveys/, token of location. Scopes: surveys.readonly."""
+        """GET /surveys/, token of location. Scopes: surveys.readonly.
+
+        locationId: id of the location
+
+        skip: how many items to leave out, from the first
+
+        limit: page size, 10 unless given, at most 50
+        """
         return self._api.pages("surveys.get-surveys", {"locationId": locationId, "skip": skip, "limit": limit, "type": type})
 
     def get_surveys_submissions(self, *, locationId: Text | None = None, page: float | None = None, limit: float | None = None, surveyId: Text | None = None, q: Text | None = None, startAt: Text | None = None, endAt: Text | None = None) -> Result:
-        """GET /surveys/submissions, token of location. Scopes: surveys.readonly."""
+        """GET /surveys/submissions, token of location. Scopes: surveys.readonly.
+
+        locationId: id of the location
+
+        page: number of the page, 1 unless given
+
+        limit: page size, 20 unless given, at most 100
+
+        surveyId: id of the survey
+
+        q: text to search for
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+        """
         return self._api.call("surveys.get-surveys-submissions", {"locationId": locationId, "page": page, "limit": limit, "surveyId": surveyId, "q": q, "startAt": startAt, "endAt": endAt})
 
     def get_surveys_submissions_pages(self, *, locationId: Text | None = None, page: float | None = None, limit: float | None = None, surveyId: Text | None = None, q: Text | None = None, startAt: Text | None = None, endAt: Text | None = None) -> Iterator[Page]:
-        """GET /surveys/submissions, token of location. Scopes: surveys.readonly."""
+        """GET /surveys/submissions, token of location. Scopes: surveys.readonly.
+
+        locationId: id of the location
+
+        page: number of the page, 1 unless given
+
+        limit: page size, 20 unless given, at most 100
+
+        surveyId: id of the survey
+
+        q: text to search for
+
+        startAt: date, YYYY-MM-DD
+
+        endAt: date, YYYY-MM-DD
+        """
         return self._api.pages("surveys.get-surveys-submissions", {"locationId": locationId, "page": page, "limit": limit, "surveyId": surveyId, "q": q, "startAt": startAt, "endAt": endAt})

@@ -13,45 +13,69 @@ from integrations.gateway.tenant_api import Group, Json, Text
 
 class CreateUserBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     email: str
+    """e-mail address"""
     firstName: str
     lastName: str
     locationIds: list[Any]
+    """ids of location, list of strings"""
     password: str
     permissions: dict[str, Any]
+    """object with campaignsEnabled, campaignsReadOnly, contactsEnabled, workflowsEnabled, workflowsReadOnly, triggersEnabled, funnelsEnabled, websitesEnabled and 30 more"""
     phone: str
+    """telephone number with country code, such as +1"""
     platformLanguage: str
+    """one of en_US, es, fr_CA, fr_FR, nl, de, pt_PT, pt_BR, it, sv, da, fi, no"""
     profilePhoto: str
+    """URL"""
     role: str
     scopes: list[Any]
+    """list of campaigns.readonly, campaigns.write, calendars.readonly, calendars/events.write, calendars/groups.write, calendars.write, contacts.write, contacts/bulkActions.write, workflows.readonly, workflows.write, triggers.write, funnels.write, forms.write, surveys.write, quizzes.write and 179 more"""
     scopesAssignedToOnly: list[Any]
+    """list of campaigns.readonly, campaigns.write, calendars.readonly, calendars/events.write, calendars/groups.write, calendars.write, contacts.write, contacts/bulkActions.write, workflows.readonly, workflows.write, triggers.write, funnels.write, forms.write, surveys.write, quizzes.write and 179 more"""
     twilioPhone: dict[str, Any]
     type: str
 
 
 class FilterUsersByEmailBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     deleted: bool
+    """false unless given"""
     emails: str
+    """e-mail address, several separated by commas"""
     limit: str
+    """page size, 25 unless given"""
     projection: str
+    """several separated by commas"""
     skip: str
+    """how many items to leave out, from the first, 0 unless given"""
 
 
 class UpdateUserBody(TypedDict, total=False):
     companyId: str
+    """id of the company (agency)"""
     email: str
+    """e-mail address"""
     firstName: str
     lastName: str
     locationIds: list[Any]
+    """ids of location, list of strings"""
     password: str
     permissions: dict[str, Any]
+    """object with campaignsEnabled, campaignsReadOnly, contactsEnabled, workflowsEnabled, workflowsReadOnly, triggersEnabled, funnelsEnabled, websitesEnabled and 30 more"""
     phone: str
+    """telephone number with country code, such as +1"""
     platformLanguage: str
+    """one of en_US, es, fr_CA, fr_FR, nl, de, pt_PT, pt_BR, it, sv, da, fi, no"""
     profilePhoto: str
+    """URL"""
     role: str
     scopes: list[Any]
+    """list of campaigns.readonly, campaigns.write, calendars.readonly, calendars/events.write, calendars/groups.write, calendars.write, contacts.write, contacts/bulkActions.write, workflows.readonly, workflows.write, triggers.write, funnels.write, forms.write, surveys.write, quizzes.write and 179 more"""
     scopesAssignedToOnly: list[Any]
+    """list of campaigns.readonly, campaigns.write, calendars.readonly, calendars/events.write, calendars/groups.write, calendars.write, contacts.write, contacts/bulkActions.write, workflows.readonly, workflows.write, triggers.write, funnels.write, forms.write, surveys.write, quizzes.write and 179 more"""
     twilioPhone: dict[str, Any]
     type: str
 
@@ -85,13 +109,28 @@ class Users(Group):
         return self._api.pages("users.filter-users-by-email", {}, body)
 
     def get_user(self, *, userId: Text) -> Result:
-        """GET /users/{userId}, token of company or location. Scopes: users.readonly."""
+        """GET /users/{userId}, token of company or location. Scopes: users.readonly.
+
+        userId: id of the user
+        """
         return self._api.call("users.get-user", {"userId": userId})
 
     def search_users(self, *, companyId: Text | None = None, query: Text | None = None, skip: Text | None = None, limit: Text | None = None, locationId: Text | None = None, type: Text | None = None, role: Text | None = None, ids: Text | None = None, sort: Text | None = None, sortDirection: Text | None = None, enabled2waySync: bool | None = None) -> Result:
         """GET /users/search, token of company or location. Scopes: users.readonly.
 
         Documented as required: companyId.
+
+        companyId: id of the company (agency)
+
+        query: text to search for
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 25 unless given
+
+        locationId: id of the location
+
+        sortDirection: direction of the sort
         """
         return self._api.call("users.search-users", {"companyId": companyId, "query": query, "skip": skip, "limit": limit, "locationId": locationId, "type": type, "role": role, "ids": ids, "sort": sort, "sortDirection": sortDirection, "enabled2waySync": enabled2waySync})
 
@@ -99,6 +138,18 @@ class Users(Group):
         """GET /users/search, token of company or location. Scopes: users.readonly.
 
         Documented as required: companyId.
+
+        companyId: id of the company (agency)
+
+        query: text to search for
+
+        skip: how many items to leave out, from the first, 0 unless given
+
+        limit: page size, 25 unless given
+
+        locationId: id of the location
+
+        sortDirection: direction of the sort
         """
         return self._api.pages("users.search-users", {"companyId": companyId, "query": query, "skip": skip, "limit": limit, "locationId": locationId, "type": type, "role": role, "ids": ids, "sort": sort, "sortDirection": sortDirection, "enabled2waySync": enabled2waySync})
 

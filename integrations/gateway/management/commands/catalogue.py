@@ -6,7 +6,7 @@ import json
 import tempfile
 from argparse import ArgumentParser, ArgumentTypeError
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from integrations.gateway.codegen import impact, update
 from integrations.gateway.codegen.drop import drop
 from integrations.gateway.codegen.impact import Impact
 from integrations.gateway.codegen.update import Changes, Places
-from integrations.highlevel.catalogue import event_types, fields, proven_fields
+from integrations.highlevel.catalogue import event_types, field_notes, fields, proven_fields
 from integrations.highlevel.catalogue.build import build, fields_of
 from integrations.highlevel.catalogue.operation import Body, Operation, written
 from integrations.highlevel.catalogue.operation_lookup import Catalogue, catalogue
@@ -87,7 +87,11 @@ class Command(PrintableCommand):
         operation = catalogue(options["dialect"]).operation(options["operation"])
         if options["json"]:
             proven = {"evidence": asdict(found)} if (found := proven_fields.of(operation)).source else {}
-            self._print_json({"key": operation.key, **written(operation), "version": operation.version, **proven})
+            shown = {"key": operation.key, **written(operation), "version": operation.version, **proven}
+            notes = dict(field_notes.committed(options["dialect"]).get(operation.key, {}))
+            groups = field_notes.groups(notes)
+            notes.pop(field_notes.ONE_OF, None)
+            self._print_json({**shown, "notes": notes, "one_of": groups})
         else:
             self.stdout.write("\n".join(_lines(operation, options["dialect"])))
 
@@ -207,21 +211,27 @@ def _lines(operation: Operation, dialect: DialectName) -> list[str]:
         lines.append(f"  {credential.kind} token{only}: {' '.join(credential.scopes) or 'no scope stated'}")
     if not operation.credentials:
         lines.append("  token: not stated")
-    lines += [f"  {described(parameter)}" for parameter in operation.params]
+    notes = field_notes.committed(dialect).get(operation.key, {})
+    lines += [f"  {described(parameter)}{_note(notes, parameter.name)}" for parameter in operation.params]
+    lines += [f"  one of: {group}" for group in field_notes.groups(notes)]
     if style_of(operation.key, dialect) is not None:
         guessed = ", guessed from the parameters" if is_guessed(operation.key, dialect) else ""
         lines.append(f"  pages: yes{guessed}")
     if operation.body is not None:
         lines.append(f"  body ({operation.body.content}{', required' if operation.body.required else ''})")
-        lines += _body_lines(operation, operation.body)
+        lines += _body_lines(operation, operation.body, notes)
     return lines
 
 
-def _body_lines(operation: Operation, body: Body) -> Iterator[str]:
+def _note(notes: Mapping[str, str], name: str) -> str:
+    return f": {notes[name]}" if name in notes else ""
+
+
+def _body_lines(operation: Operation, body: Body, notes: Mapping[str, str]) -> Iterator[str]:
     proven = proven_fields.of(operation)
     said = dict.fromkeys(body.needs, ", documented as required") | dict.fromkeys(proven.required, ", required")
     for name, kind in body.properties.items():
-        yield f"    {name} ({kind}{said.get(name, '')})"
+        yield f"    {name} ({kind}{said.get(name, '')}){_note(notes, name)}"
     for group in proven.one_of:
         yield f"    one of: {', '.join(group)}"
     if proven.source:
