@@ -20,6 +20,8 @@ from integrations.gateway.explorer import admin_views
 from integrations.gateway.models import Call, Usage
 from integrations.gateway.stats import filters, usage_page
 from integrations.gateway.stats.usage_page import BY_HAND
+from integrations.gateway.support import panel, refused_call
+from integrations.gateway.support.advice_on_refusal import help_with
 
 
 @admin.register(Usage)
@@ -65,6 +67,7 @@ class CallAdmin(ReadOnlyAdmin):
         ),
         ("Request", {"fields": ("request_line", "pretty_body", "explorer_link")}),
         ("Answer", {"fields": ("message", "pretty_response")}),
+        ("Help", {"fields": ("what_to_do",)}),
     )
     readonly_fields = (
         "tenant",
@@ -74,7 +77,12 @@ class CallAdmin(ReadOnlyAdmin):
         "pretty_body",
         "pretty_response",
         "explorer_link",
+        "what_to_do",
     )
+
+    class Media:
+        css = {"all": panel.STYLES}
+        js = panel.SCRIPTS
 
     def get_urls(self) -> list[URLPattern]:
         """The URLs of the call explorer, then those of the model."""
@@ -142,6 +150,11 @@ class CallAdmin(ReadOnlyAdmin):
     def pretty_response(self, call: Call) -> SafeString | str:
         """The redacted response body as indented JSON."""
         return cells.json_text(call.response)
+
+    @display(description="what to do")
+    def what_to_do(self, call: Call) -> SafeString | str:
+        """Steps, channels of the vendor's support, and the report to send."""
+        return panel.html(help_with(refused_call.of_kept(call, call.app)) if call.code else None)
 
     @display(description="try it")
     def explorer_link(self, call: Call) -> SafeString:

@@ -23,7 +23,9 @@ def credential_key(
     if operation.kinds and tenant.kind not in operation.kinds:
         other = "company" if tenant.kind == "location" else "location"
         raise BadRequest(
-            f"{operation.key} needs the token of a {other}, not of a {tenant.kind}", operation=operation.key
+            f"{operation.key} needs the token of a {other}, not of a {tenant.kind}",
+            operation=operation.key,
+            reason="wrong_kind",
         )
     return CredentialKey(app, tenant, api)
 
@@ -44,6 +46,7 @@ def check_kind(operation: Operation, kind: Kind, credential: str) -> None:
         raise BadRequest(
             f"{operation.key} needs an OAuth grant: a private integration token cannot call it",
             operation=operation.key,
+            reason="oauth_only",
         )
 
 

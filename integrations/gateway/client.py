@@ -9,13 +9,16 @@ retries here. For all the rest, `core.errors` says whether and when the caller r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, BinaryIO
 
 from integrations.core import clock
 from integrations.core.errors import (
+    NO_ANSWER,
     BadRequest,
+    GrantRevoked,
     LocationInactive,
     MissingPermit,
     RequestRejected,
@@ -171,10 +174,22 @@ def perform(
             if isinstance(refusal, Unexplained401):
                 second_opinion.judge(key, access, refusal, path=request.path, lane=lane)
             store.reject_access_token(access.credential_id, access.generation, now=clock.now())
-            renewed = _access(operation, key, lane, refused=access.generation)
+            with _said_by(refusal):
+                renewed = _access(operation, key, lane, refused=access.generation)
             if renewed.generation == access.generation:
                 raise
             return _attempt(key, request, renewed, lane=lane, deadline=deadline)
+
+
+@contextmanager
+def _said_by(refusal: AccessTokenRejected) -> Iterator[None]:
+    """Give a GrantRevoked raised inside, which asked the vendor nothing, the answer that refused its token."""
+    try:
+        yield
+    except GrantRevoked as error:
+        if error.vendor == NO_ANSWER:
+            error.vendor = refusal.vendor
+        raise
 
 
 def _access(operation: Operation, key: CredentialKey, lane: Lane, *, refused: int | None = None) -> AccessToken:

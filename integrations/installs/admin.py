@@ -19,6 +19,9 @@ from integrations.core.admin import ReadOnlyAdmin
 from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.gateway.support import panel
+from integrations.gateway.support.advice_on_refusal import help_with
+from integrations.gateway.support.refused_call import of_credential
 from integrations.installs.entered.admin_mixin import ManualTokens
 from integrations.tenants.names import TenantNames
 from integrations.tokens.models import Credential
@@ -41,12 +44,16 @@ _SHORT = {
 }
 
 
+_LINK = '<a class="text-primary-600 dark:text-primary-500" style="overflow-wrap: anywhere" href="{0}">{0}</a>'
+
+
 @admin.register(Credential)
 class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
     """List and page of credentials; read-only except for the operators' actions."""
 
     class Media:
-        css = {"all": ("site/entering.css",)}
+        css = {"all": ("site/entering.css", *panel.STYLES)}
+        js = panel.SCRIPTS
 
     tenant_id_path = "resource_id"
     list_display = (
@@ -90,6 +97,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
                     ("last_error_code", "failed"),
                     ("last_trace_id", "failures"),
                     "last_error",
+                    "what_to_do",
                     "rejected_generation",
                     "doubted_at",
                 )
@@ -106,6 +114,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
         "lease",
         "intent",
         "failed",
+        "what_to_do",
     )
 
     @display(description="state", ordering="state", label=_COLOURS)
@@ -159,10 +168,15 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
         """When the last refresh failed, and how long ago."""
         return _moment(row.last_error_at)
 
+    @display(description="what to do")
+    def what_to_do(self, row: Credential) -> SafeString | str:
+        """Steps, channels of the vendor's support, and the report to send."""
+        return panel.html(help_with(of_credential(row)) if row.last_error_code else None)
+
     @display(description="reconnect link")
     def reconnect(self, row: Credential) -> SafeString:
         """The link for the person who may install the app; for a manual token, that of our own form."""
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{0}">{0}</a>', reconnect_url(row))
+        return format_html(_LINK, reconnect_url(row))
 
     @display(description="key id")
     def key_id(self, row: Credential) -> str:

@@ -13,12 +13,11 @@ from integrations.core.errors import Permanent
 from integrations.gateway import client as gateway
 from integrations.installs import details
 from integrations.quota.permits.lanes import Lane
-from integrations.tenants import history
+from integrations.tenants import agency_plan, history
 from integrations.tenants.models import Installation
 from integrations.tokens import scope_gaps
 
 OPERATION = "marketplace.get-installer-details"
-SCOPE = "marketplace-installer-details.readonly"
 # What is kept: the vendor's name of each field, and the longest text.
 _KEPT = {"companyEmail": 254, "companyOwnerFullName": 200, "companyPlan": 64, "relationshipNumber": 40}
 log = structlog.get_logger(__name__)
@@ -26,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 def learn(row: Installation) -> None:
     """Keep what the vendor says of the installer, once an installation. A refusal is only logged."""
-    if row.installer_asked_at is not None or SCOPE not in scope_gaps.granted(row.app, row.tenant):
+    if row.installer_asked_at is not None or agency_plan.ASKED_WITH not in scope_gaps.granted(row.app, row.tenant):
         return
     began, ids = clock.now(), {row.tenant.kind: row.resource_id}
     try:

@@ -21,10 +21,11 @@ from unfold.decorators import action, display
 from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.filters import ColumnValueLinksFilter
-from integrations.jobs import events, pausing, runs, schedules
+from integrations.gateway.support.panel import SupportedRuns
+from integrations.gateway.support.refused_call import RefusedCall
+from integrations.jobs import events, pausing, queries, runs, schedules
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
-from integrations.jobs.queries import outcome
 from integrations.tenants.names import TenantNames
 
 _STATUS = {"running": "info", "complete": "success", "failed": "danger", "cancelled": "default", "again": "warning"}
@@ -32,7 +33,7 @@ _NAMED_IN_AUDIT = 100
 
 
 @admin.register(Run)
-class RunAdmin(TenantNames, ReadOnlyAdmin):
+class RunAdmin(TenantNames, SupportedRuns):
     """Job runs, newest first, with the actions run again, resume and cancel."""
 
     tenant_id_path = "schedule__tenant_id"
@@ -57,10 +58,23 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
                 )
             },
         ),
-        ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer")}),
+        ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer", "what_to_do")}),
         ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "checkpoint_json")}),
     )
-    readonly_fields = ("job", "tenant_name", "tenant", "progress_bar", "result", "answer", "checkpoint_json")
+    readonly_fields = (
+        "job",
+        "tenant_name",
+        "tenant",
+        "progress_bar",
+        "result",
+        "answer",
+        "what_to_do",
+        "checkpoint_json",
+    )
+
+    def refused_call(self, run: Run) -> RefusedCall:
+        """The call that failed the run."""
+        return queries.refused_call(run)
 
     @display(description="HighLevel's answer, redacted")
     def answer(self, run: Run) -> SafeString | str:
@@ -92,7 +106,7 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
     @display(description="result")
     def result(self, run: Run) -> SafeString | str:
         """The outcome and the error of the run."""
-        words = "; ".join(filter(None, [outcome(run), run.error]))
+        words = "; ".join(filter(None, [queries.outcome(run), run.error]))
         return cells.long_text(words, trouble=bool(run.error) and run.status != Run.Status.CANCELLED)
 
     @display(description="when", ordering="started_at")

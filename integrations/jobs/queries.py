@@ -13,6 +13,8 @@ from integrations.core.models import WorkerProcess
 from integrations.core.runs.models import NOT_COMPLETE
 from integrations.core.runs.querysets import QUEUED, PlanQuerySet
 from integrations.core.runs.turn import HUNG
+from integrations.core.tenant import Tenant, UserType
+from integrations.gateway.support.refused_call import RefusedCall, of_run
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
 
@@ -161,3 +163,10 @@ def delays(now: datetime, limit: int) -> list[Delay]:
         .order_by("oldest")[:limit]
     )
     return [Delay(tenant, job, (now - oldest).total_seconds(), waiting) for tenant, job, oldest, waiting in rows]
+
+
+def refused_call(run: Run) -> RefusedCall:
+    """The call that failed the run, for the vendor's support. The run needs its schedule and app."""
+    schedule = run.schedule
+    tenant = Tenant(UserType(schedule.level), schedule.tenant_id)
+    return of_run(run, app=schedule.app, tenant=tenant, source=f"job {schedule.job}")

@@ -16,6 +16,8 @@ from integrations.core import audit, cells, clock
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.gateway.support.panel import SupportedRuns
+from integrations.gateway.support.refused_call import RefusedCall
 from integrations.sync import deletions, plans, queries, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
@@ -73,7 +75,7 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
 
 
 @admin.register(Run)
-class RunAdmin(TenantNames, ReadOnlyAdmin):
+class RunAdmin(TenantNames, SupportedRuns):
     """Sync runs, newest first, with the actions cancel and delete what the brake held back."""
 
     tenant_id_path = "plan__location_id"
@@ -98,10 +100,14 @@ class RunAdmin(TenantNames, ReadOnlyAdmin):
             },
         ),
         ("Counts", {"fields": (("seen", "total"), ("pages", "skipped"), ("changed", "deleted"), "asked")}),
-        ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer")}),
+        ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer", "what_to_do")}),
         ("Work", {"fields": (("due_at", "checkpoint"), ("lease_owner", "lease_until"))}),
     )
-    readonly_fields = ("tenant_name", "progress_bar", "result", "answer")
+    readonly_fields = ("tenant_name", "progress_bar", "result", "answer", "what_to_do")
+
+    def refused_call(self, run: Run) -> RefusedCall:
+        """The call that failed the run."""
+        return queries.refused_call(run)
 
     @display(description="HighLevel's answer, redacted")
     def answer(self, run: Run) -> SafeString | str:

@@ -9,6 +9,8 @@ from typing import Any
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from integrations.core.runs.querysets import PlanQuerySet
+from integrations.core.tenant import Tenant
+from integrations.gateway.support.refused_call import RefusedCall, of_run
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import App
 
@@ -129,3 +131,10 @@ def _totals(name: str, entries: list[Progress], count: int) -> Totals:
         failed=sum(entry.status == Run.Status.FAILED for entry in entries),
         oldest_sync=min(synced) if len(synced) == len(entries) else None,
     )
+
+
+def refused_call(run: Run) -> RefusedCall:
+    """The call that failed the run, for the vendor's support. The run needs its plan and app."""
+    plan = run.plan
+    tenant = Tenant.location(plan.location_id)
+    return of_run(run, app=plan.app, tenant=tenant, source=f"sync of {plan.resource}")

@@ -144,9 +144,18 @@
     slot("permissions").replaceChildren(element("h2", "Some permissions are missing"), words, action);
   }
 
+  // What this account may still call. The day's figures are unknown until the platform has answered a first call.
+  function quota(now) {
+    if (!now) return [];
+    const burst = figure(`${now.free} of ${now.limit}`, `API calls free now (each ${now.seconds} s)`);
+    if (now.day_left === null) return [burst];
+    const day = figure(now.day_left.toLocaleString(), `API calls left today, of ${now.day_limit.toLocaleString()}`);
+    return [burst, day];
+  }
+
   function showCompany(state) {
     slot("message").append(" Open the app inside a sub-account to see that account's data.");
-    slot("figures").replaceChildren(figure(state.locations.toLocaleString(), "sub-accounts connected"));
+    slot("figures").replaceChildren(figure(state.locations.toLocaleString(), "sub-accounts connected"), ...quota(state.quota));
   }
 
   function showLocation(state) {
@@ -154,6 +163,7 @@
       figure(state.records.toLocaleString(), "records kept"),
       figure(String(state.resources.filter((one) => one.running).length), "arriving now"),
       figure(when(state.last_sync), "last complete sync"),
+      ...quota(state.quota),
     );
     slot("rows").replaceChildren(...state.resources.map(row));
   }

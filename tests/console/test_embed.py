@@ -17,9 +17,11 @@ from django.test import Client
 from integrations.console.embed import sso_session
 from integrations.console.embed.sso_session import TICKET_LIFE, EmbeddedUser
 from integrations.core import clock
-from integrations.core.errors import SignatureInvalid
+from integrations.core.errors import SignatureInvalid, StoreUnavailable
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import UserType
+from integrations.quota.permits import queries as quota
+from integrations.quota.permits.governor import START_LIMIT
 from integrations.sync.models import Plan
 from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens.models import Credential
@@ -54,6 +56,19 @@ def test_a_known_user_sees_the_state_of_the_location(client: Client, agency: Ins
     assert (state["name"], state["connection"], state["records"]) == ("Studio loc1", "connected", 3)
     assert state["last_sync"]
     assert [resource["name"] for resource in state["resources"]] == ["contacts"]
+    unused = {"free": START_LIMIT, "limit": START_LIMIT, "seconds": 10.0, "day_left": None, "day_limit": None}
+    assert state["quota"] == unused, "nobody knows the day's figures before a first answer"
+
+
+def test_the_quota_is_left_out_while_its_store_is_away(
+    client: Client, agency: Installation, sso: Sso, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise StoreUnavailable("the quota store does not answer")
+
+    monkeypatch.setattr(quota, "snapshot", away)
+    state = exchange(client, sso(activeLocation=None, type="agency")).json()["state"]  # type: ignore[attr-defined]
+    assert (state["locations"], state["quota"]) == (2, None)
 
 
 def test_the_ticket_alone_opens_the_state_later(client: Client, agency: Installation, sso: Sso) -> None:

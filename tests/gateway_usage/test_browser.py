@@ -14,8 +14,10 @@ from playwright.sync_api import Page, expect
 from integrations.core import clock
 from integrations.core.tenant import UserType
 from integrations.gateway.histogram import SIZE, bucket
+from integrations.gateway.models import Call as Failed
 from integrations.gateway.models import Usage
 from integrations.gateway.stats import usage_counter
+from integrations.highlevel.support.channels import SLACK
 from integrations.jobs.models import Run, Schedule
 from integrations.tenants.models import App, Installation, Location
 from tests.console.test_browser import Watched, browser, plain_http, watched
@@ -161,15 +163,26 @@ def test_an_operator_reads_a_failure_and_tries_it_in_the_explorer(
         call("contacts.get-contact", params={"contactId": "nobody"})
     usage_counter.flush()
     page = watched.page
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     sign_in(page, str(live_server))
     page.goto(f"{live_server}/admin/gateway/call/")
     page.get_by_role("link", name=re.compile("20\\d\\d")).first.click()
+    expect(page.get_by_role("link", name="developer Slack")).to_have_attribute("href", SLACK.url)
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()
+    report = page.evaluate("navigator.clipboard.readText()")
+    assert f"Trace id: {Failed.objects.latest('pk').trace_id}" in report
+    assert "Error code here: request_rejected (unlisted)" in report
     page.get_by_role("link", name="Open in the call explorer").click()
     expect(page.get_by_label("Tenant")).to_have_value(installed.resource_id)
     page.get_by_label("contactId").fill("nobody")
     page.get_by_role("button", name="Send").click()
     expect(page.get_by_text("Quota spent")).to_be_visible()
     expect(page.get_by_role("heading", name="request_rejected")).to_be_visible()
+    expect(page.get_by_role("heading", name="What to do")).to_be_visible()
+    page.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not allowed')); }")
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_text("Copied.")).to_be_visible()  # the old way
 
 
 def test_a_write_is_confirmed_in_the_browser(watched: Watched, live_server: object, installed: Installation) -> None:

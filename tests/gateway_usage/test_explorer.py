@@ -81,7 +81,7 @@ def test_every_operation_of_both_dialects_has_a_form(operator: Client, app: App)
     shapes = {}
     for dialect in ("v2", "v3"):
         for operation in catalogue(dialect).operations():  # type: ignore[arg-type]
-            made = explorer.fields(operation, {})
+            made = explorer.fields(operation, {}, {})
             assert {field.name for field in made} == {parameter.name for parameter in operation.params}
             assert explorer.example(operation) == "" or operation.body is not None
             if dialect == "v2":
@@ -298,7 +298,7 @@ def test_what_the_tenant_gives_need_not_be_given(operator: Client) -> None:
     assert '"pageLimit": "<number>"' in page
     assert "<b>pageLimit</b>" in page
     assert "<b>locationId</b>" not in page
-    assert "locationId (string)" in page
+    assert "<dt>locationId</dt><dd>string: id of the location</dd>" in page
 
 
 def test_lists_and_text_become_what_the_catalogue_wants() -> None:

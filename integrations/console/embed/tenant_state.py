@@ -7,7 +7,9 @@ from typing import Any
 from django.db.models import Count
 
 from integrations.console.embed.sso_session import EmbeddedUser
+from integrations.core.errors import StoreUnavailable
 from integrations.core.tenant import UserType
+from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.queries import Progress
@@ -28,8 +30,8 @@ def state(user: EmbeddedUser) -> dict[str, Any]:
     """What the page shows `user`.
 
     Always `place` ("location" or "company"), `name`, `installed` and `claimed`. Once the installation is claimed,
-    `connection` too, missing scopes with the link that asks for them, and for a location its synced records, for a
-    company the number of its locations.
+    `connection` too, `quota`, missing scopes with the link that asks for them, and for a location its synced records,
+    for a company the number of its locations.
     """
     return _location(user) if user.location_id else _company(user)
 
@@ -45,7 +47,7 @@ def _location(user: EmbeddedUser) -> dict[str, Any]:
         "claimed": installation.claimed_at is not None or _parent_claimed(installation),
     }
     if shown["installed"] and shown["claimed"]:
-        shown |= _synced(user, installation) | _permissions(installation)
+        shown |= _synced(user, installation) | _permissions(installation) | _quota(installation)
     return shown
 
 
@@ -61,7 +63,7 @@ def _company(user: EmbeddedUser) -> dict[str, Any]:
     if shown["installed"] and shown["claimed"]:
         shown["locations"] = locations.count()
         shown["connection"] = _connection(installation) if installation else None
-        shown |= _permissions(installation) if installation else {}
+        shown |= _permissions(installation) | _quota(installation) if installation else {}
     return shown
 
 
@@ -73,6 +75,19 @@ def _permissions(installation: Installation) -> dict[str, Any]:
         "disabled": scope_gaps.disabled(installation, gap) if gap.missing else [],
         "consent_url": consent_link.url(installation) if gap.missing else None,
     }
+
+
+def _quota(installation: Installation) -> dict[str, Any]:
+    """The account's quota of calls: free now of `limit` in `seconds`, and what is left of the day once that is known.
+
+    None while the store of the quota is unavailable: the page shows the rest.
+    """
+    try:
+        now = quota.snapshot(installation.quota_app, installation.resource_id)
+    except StoreUnavailable:
+        return {"quota": None}
+    burst = {"free": now.free, "limit": now.limit, "seconds": now.interval_ms / 1000}
+    return {"quota": burst | {"day_left": now.day_remaining, "day_limit": now.day_limit}}
 
 
 def _installation(user: EmbeddedUser, user_type: UserType, resource_id: str) -> Installation | None:

@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 
 from integrations.console.errors import messages
 from integrations.console.errors.messages import ErrorText
+from integrations.core import clock
 from integrations.core.errors import IntegrationError, Retryable, Untrusted
 
 log = structlog.get_logger(__name__)
@@ -83,7 +84,7 @@ def _respond(request: HttpRequest, text: ErrorText, status: int, *, code: str, t
     }
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse({"error": body}, status=status)
-    return HttpResponse(render_to_string("error.html", {**body, "status": status}), status=status)
+    return HttpResponse(render_to_string("error.html", {**body, "status": status, "at": clock.now()}), status=status)
 
 
 def _ids(error: IntegrationError) -> dict[str, Any]:

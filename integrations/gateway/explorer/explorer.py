@@ -10,16 +10,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from integrations.core import audit, redaction
+from integrations.core import audit, clock, redaction
 from integrations.core.errors import BadRequest, IntegrationError, StoreUnavailable
 from integrations.gateway import client, target
 from integrations.gateway.call_checks import credential_key
-from integrations.gateway.stats import usage_counter
+from integrations.gateway.stats import anonymize, usage_counter
 from integrations.gateway.stats.attempt_hook import ObservedAttempt, observed
+from integrations.gateway.support import refused_call
+from integrations.gateway.support.advice_on_refusal import SupportHelp, help_with
 from integrations.gateway.target import Target
-from integrations.highlevel.catalogue import Operation, Parameter, PreparedRequest, catalogue, proven_fields
+from integrations.highlevel.catalogue import (
+    Operation,
+    Parameter,
+    PreparedRequest,
+    catalogue,
+    field_notes,
+    proven_fields,
+)
 from integrations.highlevel.catalogue.api_version import api_version
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
@@ -41,6 +51,7 @@ class Field:
     required: bool
     choices: tuple[str, ...]
     filled: bool
+    note: str = ""
     value: str = ""
 
 
@@ -101,6 +112,7 @@ class CallOutcome:
     code: str = ""
     message: str = ""
     details: list[tuple[str, str]] = field(default_factory=list)
+    help: SupportHelp | None = None
 
 
 def search(app: App, words: str, version: str = "") -> list[Operation]:
@@ -125,12 +137,18 @@ def find(app: App, name: str, version: str = "") -> Target:
     return target.find(name, app, version=version or None)
 
 
-def fields(operation: Operation, values: Mapping[str, str]) -> list[Field]:
+def fields(operation: Operation, values: Mapping[str, str], notes: Mapping[str, str]) -> list[Field]:
     """The form fields of the operation, required ones first."""
     return sorted(
-        (_field(parameter, values.get(parameter.name, "")) for parameter in operation.params),
+        (_field(parameter, values.get(parameter.name, ""), notes) for parameter in operation.params),
         key=lambda one: (not one.required or one.filled, one.filled),
     )
+
+
+def notes_of(found: Target) -> Mapping[str, str]:
+    """The notes on the parameters and fields of an operation of the catalogue, by name."""
+    dialect = found.version.dialect
+    return {} if dialect is None else field_notes.committed(dialect).get(found.operation.key, {})
 
 
 def example(operation: Operation) -> str:
@@ -198,7 +216,7 @@ def _call(wanted: PreparedCall, seen: list[ObservedAttempt]) -> CallOutcome:
         "lane": Lane.INTERACTIVE,
         **_tenant_argument(wanted.installation),
     }
-    code = message = vendor_trace_id = ""
+    began, code, message, vendor_trace_id, support = clock.now(), "", "", "", None
     details: list[tuple[str, str]] = []
     try:
         client.call(wanted.wanted.name, app=wanted.app, **how)
@@ -206,6 +224,7 @@ def _call(wanted: PreparedCall, seen: list[ObservedAttempt]) -> CallOutcome:
         code, message, vendor_trace_id = error.code, str(error), error.vendor.trace_id or ""
         details = [(name.replace("_", " "), _shown(value)) for name, value in error.context.items()]
         details += [(name, value) for name, value in error.vendor.headers.items()]
+        support = _help(wanted, error, began)
     last = seen[-1] if seen else None
     answer = last.response if last else None
     return CallOutcome(
@@ -218,7 +237,15 @@ def _call(wanted: PreparedCall, seen: list[ObservedAttempt]) -> CallOutcome:
         code=code,
         message=message,
         details=details,
+        help=support,
     )
+
+
+def _help(wanted: PreparedCall, error: IntegrationError, at: datetime) -> SupportHelp | None:
+    sent = wanted.request
+    known = {"request": f"{sent.method} {anonymize.path(sent.path)}", "version": sent.version or ""}
+    refused = refused_call.of_error(error, app=wanted.app, tenant=wanted.installation.tenant, at=at, **known)
+    return help_with(refused, wanted.installation)
 
 
 def _audit(action: str, wanted: PreparedCall, actor: str, **more: Any) -> None:
@@ -234,12 +261,13 @@ def _tenant_argument(installation: Installation) -> dict[str, Any]:
     return {"location": None, "company": None, installation.tenant.kind: installation.resource_id}
 
 
-def _field(parameter: Parameter, value: str) -> Field:
+def _field(parameter: Parameter, value: str, notes: Mapping[str, str]) -> Field:
     choices = parameter.enum or (("true", "false") if parameter.type == "boolean" else ())
     one_of = choices if parameter.type != "array" else ()
     kind = f"list of {', '.join(choices)}" if choices and not one_of else parameter.type
     filled = parameter.name in FILLED
-    return Field(parameter.name, parameter.part, kind, parameter.required, one_of, filled, value)
+    note = notes.get(parameter.name, "")
+    return Field(parameter.name, parameter.part, kind, parameter.required, one_of, filled, note, value)
 
 
 def _given(parameter: Parameter, text: str) -> Any:

@@ -182,6 +182,12 @@ def error_for(response: Response, *, operation: str) -> IntegrationError | None:
     return _refused(response, operation)
 
 
+def reason_of(status: int | None, message: str) -> str:
+    """The reason of a refusal that was stored: `message` begins with the advice of its row. Empty for another error."""
+    rows = (row for row in ROWS if status in row.statuses and message.startswith(row.advice))
+    return next((row.reason for row in rows), "")
+
+
 def _vendor(response: Response, *, sentences: int = 0) -> VendorAnswer:
     """The vendor's refusal, with up to `sentences` of its sentences."""
     body = _error_body(response)

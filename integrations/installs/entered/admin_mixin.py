@@ -12,6 +12,7 @@ from unfold.decorators import action
 
 from integrations.core.admin import operator
 from integrations.core.errors import IntegrationError
+from integrations.highlevel.support import plan_access
 from integrations.installs.entered import advice, connection
 from integrations.installs.entered.forms import TokenForm
 from integrations.tenants.credential_kinds import STATIC
@@ -34,7 +35,7 @@ class ManualTokens:
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None) -> Any:
         """The form, between the notes about what can be entered and those about what can go wrong."""
         notes = (*advice.CHOICE, *advice.BEFORE)
-        entering = {"plans": advice.PLANS, "plans_source": advice.PLANS_SOURCE, "notes": notes}
+        entering = {"plans": plan_access.PLANS, "plans_source": plan_access.PLANS_SOURCE, "notes": notes}
         context = {**(extra_context or {}), "entering": entering, "troubles": advice.AFTER}
         return super().add_view(request, form_url, context)  # type: ignore[misc]
 

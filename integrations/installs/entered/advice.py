@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from integrations.highlevel.support import plan_access
+
 HELP_KEYS = "HighLevel help, article 48001205369"
 HELP_API = "HighLevel help, article 48001060529, 2026-02-04"
 HELP_PRIVATE = "HighLevel help, article 155000003054"
 HELP_UNUSED = "HighLevel help, article 155000003697"
 PUBLIC_API = "public-api.gohighlevel.com"
-REPORTED = "reported by partners only, and they disagree; HighLevel's present pages state nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,27 +25,6 @@ class Advice:
     answer: str
     source: str
 
-
-@dataclass(frozen=True, slots=True)
-class PlanAccess:
-    """What a plan of HighLevel is said to allow. Each field is a short text."""
-
-    plan: str
-    location_key: str
-    agency_key: str
-    location_token: str
-    agency_token: str
-    oauth: str
-
-
-PLANS = (
-    PlanAccess("Starter", "yes, if it has one", "no", "yes", "reports differ", "reports differ"),
-    PlanAccess("Unlimited", "yes, if it has one", "no", "yes", "reports differ", "reports differ"),
-    PlanAccess("Agency Pro", "yes, if it has one", "yes, if it has one", "yes", "yes", "yes"),
-)
-PLANS_SOURCE = (
-    f"The plans are {REPORTED}. So nothing is refused here by plan: the token is tried, and HighLevel's answer counts."
-)
 
 CHOICE = (
     Advice(
@@ -134,11 +114,5 @@ AFTER = (
 
 def as_text() -> str:
     """All notes as text for a terminal."""
-    lines = [
-        f"{row.plan}: API 1.0 key of a location: {row.location_key}; of an agency: {row.agency_key}; private "
-        f"token of a "
-        f"location: {row.location_token}; of an agency: {row.agency_token}; OAuth: {row.oauth}"
-        for row in PLANS
-    ]
     notes = [f"{note.question}\n    {note.answer} [{note.source}]" for note in (*CHOICE, *BEFORE, *AFTER)]
-    return "\n".join([*lines, PLANS_SOURCE, "", *notes])
+    return "\n".join([*plan_access.lines(), "", *notes])

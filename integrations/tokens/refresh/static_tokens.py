@@ -21,6 +21,8 @@ _CURES = {
         "Settings > API Keys): enter the new one"
     ),
 }
+# The reasons of the API's error table for a refused token.
+REASONS: dict[str, str] = {Credential.Kind.PRIVATE: "private_token_invalid", Credential.Kind.KEY: "api_key_invalid"}
 
 
 def renew(row: Credential, *, now: datetime) -> Credential:
@@ -39,7 +41,8 @@ def refuse(row: Credential, *, now: datetime) -> GrantRevoked:
 
     A row that has another token already stays as it is.
     """
-    error = GrantRevoked(f"HighLevel refuses this token: {_CURES[Credential.Kind(row.kind)]}", credential=row.pk)
+    kind = Credential.Kind(row.kind)
+    error = GrantRevoked(f"HighLevel refuses this token: {_CURES[kind]}", credential=row.pk, reason=REASONS[kind])
     with transaction.atomic():
         noted = Credential.objects.of_generation(row.pk, row.generation).need_reconnect(
             reason=error.message,

@@ -23,6 +23,8 @@ from integrations.gateway import client, media, target
 from integrations.gateway.call_checks import tenant_of
 from integrations.gateway.client import Page, Result
 from integrations.gateway.selection import ResponseSelection, lines
+from integrations.gateway.support import refused_call
+from integrations.gateway.support.advice_on_refusal import SupportHelp, help_with
 from integrations.highlevel.catalogue.api_version import EXAMPLES
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
@@ -69,6 +71,9 @@ class Command(PrintableCommand):
         )
         parser.add_argument("--out", metavar="PATH", type=Path, help="write to this file, which appears when complete")
         parser.add_argument("--json", action="store_true", help="compact JSON, and errors as JSON too")
+        parser.add_argument(
+            "--report", action="store_true", help="if HighLevel refuses: what to do, and a report for its support"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the command. Raises CommandError for options that cannot be used together."""
@@ -80,7 +85,7 @@ class Command(PrintableCommand):
         try:
             self._run(options)
         except IntegrationError as error:
-            self._failed(error, as_json=options["json"])
+            self._failed(error, options)
         except BrokenPipeError:
             raise  # the reader closed the pipe: not an error of this command
         except OSError as error:
@@ -141,12 +146,25 @@ class Command(PrintableCommand):
     def _print(self, value: Any, compact: bool) -> None:
         self.stdout.write(json.dumps(value, indent=None if compact else 2, ensure_ascii=False))
 
-    def _failed(self, error: IntegrationError, *, as_json: bool) -> None:
-        if as_json:
+    def _failed(self, error: IntegrationError, options: dict[str, Any]) -> None:
+        support = _help(error, options)
+        if options["json"]:
             shown = {"error": error.code, "message": str(error), **error.context, "vendor": error.vendor.record()}
+            shown |= {} if support is None else {"help": support.as_json()}
             self.stdout.write(json.dumps(shown, default=str))
             raise SystemExit(1)
-        raise CommandError("\n".join(_error_lines(error))) from error
+        more = [support.as_text()] if support is not None and options["report"] else []
+        raise CommandError("\n".join([*_error_lines(error), *more])) from error
+
+
+def _help(error: IntegrationError, options: dict[str, Any]) -> SupportHelp | None:
+    """What to do about the error; None when HighLevel has no part in it, or the call names no app or tenant."""
+    try:
+        app = marketplace.find(options["app"])
+        tenant = tenant_of(options["operation"], location=options["location"], company=options["company"])
+    except IntegrationError:
+        return None
+    return help_with(refused_call.of_error(error, app=app, tenant=tenant, at=clock.now()))
 
 
 def _error_lines(error: IntegrationError) -> Iterator[str]:
