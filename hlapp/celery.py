@@ -74,6 +74,11 @@ app.conf.update(
         "webhooks.tidy": {"task": "webhooks.tidy", "schedule": 600.0, "options": {"expires": 600}},
         "quota.forecast": {"task": "quota.forecast", "schedule": 600.0, "options": {"expires": 600}},
         "quota.tidy": {"task": "quota.tidy", "schedule": 600.0, "options": {"expires": 600}},
+        "console.export_audit_head": {
+            "task": "console.export_audit_head",
+            "schedule": 60.0,
+            "options": {"expires": 60},
+        },
         "gateway.tidy": {"task": "gateway.tidy", "schedule": 600.0, "options": {"expires": 600}},
     },
 )

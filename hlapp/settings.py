@@ -82,6 +82,13 @@ except vault_sources.SourceFailed as error:
 if VAULT_KEYS and not DEBUG and vault_keys.is_weak(VAULT_KEYS[0]):
     env.reject("VAULT_KEYS", "starts with a key that is not random: put one of `openssl rand -base64 32` before it")
 
+# Where the head of the audit trail is exported to besides the log (integrations/console/audit_export.py).
+AUDIT_HEAD_FILE = env.text("AUDIT_HEAD_FILE", default="")
+AUDIT_HEAD_URL = env.url("AUDIT_HEAD_URL", default="", schemes=("https",))
+AUDIT_HEAD_TOKEN = env.secret("AUDIT_HEAD_TOKEN", default="")
+if AUDIT_HEAD_FILE and not os.access(Path(AUDIT_HEAD_FILE).parent, os.W_OK):
+    env.reject("AUDIT_HEAD_FILE", "should be a file in a directory that exists and can be written to")
+
 # Where a grant waits, sealed, while the database is unavailable (tokens.spool): a disk that outlives the process.
 SPOOL_DIR = env.text("SPOOL_DIR", default=str(BASE_DIR / ".hlapp" / "spool"))
 

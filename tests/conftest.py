@@ -21,7 +21,7 @@ from pytest_django import DjangoDbBlocker
 from hlapp.embedded import EmbeddedError
 from integrations.core import counters
 from integrations.quota.permits import governor
-from tests.plugin import browser, costs, environment, network, process_state, servers, template
+from tests.plugin import append_only, browser, costs, environment, network, process_state, servers, template
 from tests.plugin.process_state import store_unavailable
 
 __all__ = ["store_unavailable"]
@@ -38,6 +38,7 @@ def _prepare() -> servers.Servers:
         servers.take_own_redis_database(os.environ, worker)
     network.guard((os.environ["DATABASE_URL"], os.environ["REDIS_URL"]))
     django.setup()
+    append_only.let_flush_pass()
     # A password's hash is made to cost a third of a second; here operators are made by the hundred.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return running

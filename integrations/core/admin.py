@@ -116,8 +116,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_fields = ("subject", "actor", "action")
     search_help_text = "Subject (such as Location:<id>), actor or action"
     ordering = ("-id",)
-    fields = (("at", "action"), ("actor", "subject"), "body", "chain")
-    readonly_fields = ("body", "chain")
+    fields = (("at", "action"), ("actor", "subject"), "body", ("number", "key_id"), "chain")
+    readonly_fields = ("body", "number", "key_id", "chain")
 
     @display(description="detail")
     def summary(self, entry: AuditEntry) -> SafeString:
@@ -135,9 +135,9 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         """The whole detail as JSON."""
         return format_html("<pre>{}</pre>", json.dumps(entry.detail, indent=2, ensure_ascii=False, sort_keys=True))
 
-    @display(description="hash and previous hash")
+    @display(description="chain value and the one before")
     def chain(self, entry: AuditEntry) -> SafeString:
-        """The entry's hash and its predecessor's, in hexadecimal."""
+        """The entry's chain value and its predecessor's, in hexadecimal. `audit verify` checks them and the seal."""
         return format_html("<code>{}</code><br><code>{}</code>", bytes(entry.hash).hex(), bytes(entry.previous).hex())
 
 

@@ -1,12 +1,14 @@
-"""Models of the core room: audit entries, the leases of leader threads, and worker processes.
+"""Models of the core room: the audit trail, the leases of leader threads, and worker processes.
 
-Only `core.audit` writes audit entries, and nothing changes one.
+Only `core.audit` writes the tables of the audit trail. Triggers in the database refuse UPDATE, DELETE and TRUNCATE of
+entries and exported heads, and DELETE and TRUNCATE of the head.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -14,12 +16,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 from django.db.models.functions import Now
 
+from integrations.core import audit_seals
+from integrations.core.audit_seals import TrailHead
 from integrations.core.celery_tasks import threads_by_queue
+
+_HEAD = tuple(field.name for field in fields(TrailHead))
 
 
 class AuditEntry(models.Model):
-    """Who did what to which tenant, when. `hash` covers the entry and the one before it."""
+    """Who did what to which tenant, when.
 
+    `hash` is the chain value: it covers the entry and `previous`, the chain value of the entry before it. `seal` is the
+    MAC of number and chain value under the key with the id `key_id`; entries of the release before seals have none.
+    """
+
+    number = models.PositiveBigIntegerField(unique=True, editable=False, help_text="without gaps")
     at = models.DateTimeField(db_index=True)
     actor = models.CharField(max_length=200)
     action = models.CharField(max_length=100, db_index=True)
@@ -27,6 +38,8 @@ class AuditEntry(models.Model):
     detail = models.JSONField(default=dict)
     previous = models.BinaryField(max_length=32)
     hash = models.BinaryField(max_length=32, unique=True)
+    key_id = models.CharField(max_length=32, blank=True, editable=False, help_text="of the key in VAULT_KEYS")
+    seal = models.BinaryField(max_length=32, null=True)
 
     class Meta:
         ordering = ["-id"]
@@ -34,6 +47,69 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.subject}"
+
+    @property
+    def chain_value(self) -> bytes:
+        """The chain value that the content demands; `hash` is the stored one."""
+        content = {name: getattr(self, name) for name in ("at", "actor", "action", "subject", "detail")}
+        return audit_seals.chain_value(bytes(self.previous), **content)
+
+    @property
+    def sealed_message(self) -> bytes:
+        """What `seal` has to cover."""
+        return audit_seals.entry_message(self.number, bytes(self.hash))
+
+
+class AuditHead(models.Model):
+    """The newest entry's number and chain value, sealed (`core.audit_seals.TrailHead`). One row, which writers lock."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    number = models.PositiveBigIntegerField(default=0)
+    value = models.BinaryField(max_length=32, default=audit_seals.GENESIS)
+    base_number = models.PositiveBigIntegerField(default=0)
+    base_value = models.BinaryField(max_length=32, default=audit_seals.GENESIS)
+    sealed_from = models.PositiveBigIntegerField(default=1)
+    at = models.DateTimeField(null=True)
+    key_id = models.CharField(max_length=32, default="")
+    seal = models.BinaryField(max_length=32, default=b"")
+
+    def __str__(self) -> str:
+        return f"entry {self.number}"
+
+    @property
+    def head(self) -> TrailHead:
+        """The row as a value."""
+        return TrailHead(
+            number=self.number,
+            value=bytes(self.value),
+            base_number=self.base_number,
+            base_value=bytes(self.base_value),
+            sealed_from=self.sealed_from,
+            at=self.at,
+            key_id=self.key_id,
+            seal=bytes(self.seal),
+        )
+
+    @staticmethod
+    def columns(head: TrailHead) -> dict[str, Any]:
+        """The values to store for a head."""
+        return {name: getattr(head, name) for name in _HEAD}
+
+
+class AuditHeadExport(models.Model):
+    """A head that was exported. `trouble` says which place did not take it, and why."""
+
+    number = models.PositiveBigIntegerField(db_index=True)
+    head = models.JSONField()
+    exported_at = models.DateTimeField()
+    places = ArrayField(models.CharField(max_length=20), default=list)
+    trouble = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"entry {self.number} at {self.exported_at:%Y-%m-%d %H:%M:%S}"
 
 
 class WorkerProcessManager(models.Manager["WorkerProcess"]):

@@ -17,7 +17,8 @@ ELLIPSIS = "…"
 
 # Names. Settings and headers are ours, so a broad pattern costs nothing there; fields of the vendor's answers are not.
 SETTING_NAMES = re.compile(
-    r"api|auth|token|key|secret|pass|signature|cookie|credential|dsn|^code$|^state$|^sso", re.IGNORECASE
+    r"api|auth|token|key|secret|pass|signature|cookie|credential|dsn|^code$|^state$|^sso|^audit_head_url$",
+    re.IGNORECASE,
 )
 _LOG_NAMES = re.compile(
     r"token|secret|password|authorization|cookie|api_?key|credential|^code$|^state$|signature", re.IGNORECASE

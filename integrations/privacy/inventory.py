@@ -134,8 +134,12 @@ _DECLARED: tuple[Holding, ...] = (
         model="core.AuditEntry",
         title="audit trail",
         tenant=("actor", "subject", "detail"),
-        other=("action", "previous", "hash"),
+        other=("action", "previous", "hash", "key_id", "seal"),
         kept=AUDIT_KEPT,
+    ),
+    Holding(model="core.AuditHead", title="head of the audit trail", other=("value", "base_value", "key_id", "seal")),
+    Holding(
+        model="core.AuditHeadExport", title="exported heads of the audit trail", other=("head", "places", "trouble")
     ),
     Holding(
         model="privacy.Purge",

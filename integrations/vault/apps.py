@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from integrations.core import audit_seals
+
 
 class VaultConfig(AppConfig):
     """App config of the room `vault`."""
@@ -12,7 +14,8 @@ class VaultConfig(AppConfig):
     label = "vault"
 
     def ready(self) -> None:
-        """Make the key ring prove itself by its witnesses."""
-        from integrations.vault import keys, witness  # noqa: PLC0415 - models are not loaded before this
+        """Make the key ring prove itself by its witnesses, and supply the audit trail with its keys."""
+        from integrations.vault import derived_keys, keys, witness  # noqa: PLC0415 - models are not loaded before this
 
         keys.prove_with(witness.prove)
+        audit_seals.set_sealer(derived_keys.AuditSealer())

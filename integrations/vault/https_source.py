@@ -1,4 +1,4 @@
-"""Fetches the key ring by one HTTPS GET with the standard library; no redirect leaves the host.
+"""One HTTPS request with the standard library: fetches the key ring, or puts a small file; no redirect leaves the host.
 
 The request runs on a thread that the caller abandons at the deadline. urllib bounds each read, but neither a name
 look-up that hangs nor a server that sends one byte a second.
@@ -16,9 +16,11 @@ import urllib.request
 from typing import IO
 from urllib.parse import SplitResult, unquote, urlsplit
 
+_LARGEST_OF_PUT = 65_536  # bytes of an answer that nobody reads
+
 
 class NoAnswer(Exception):
-    """No response that could be a key ring. The message names the host and repeats nothing else."""
+    """No response that could be a key ring, or none at all. The message names the host and repeats nothing else."""
 
 
 class _SameHost(urllib.request.HTTPRedirectHandler):
@@ -39,7 +41,19 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
 
 def get(url: str, *, timeout: float, largest: int) -> bytes:
     """The body of the 200 answer. Raises NoAnswer."""
+    return _ask(*_request(url), timeout=timeout, largest=largest)
+
+
+def put(url: str, body: bytes, *, timeout: float, headers: dict[str, str]) -> None:
+    """Send the body by PUT, with these headers. Raises NoAnswer unless the answer is a success."""
     request, host = _request(url)
+    request.method, request.data = "PUT", body
+    for name, value in headers.items():
+        request.add_header(name, value)
+    _ask(request, host, timeout=timeout, largest=_LARGEST_OF_PUT)
+
+
+def _ask(request: urllib.request.Request, host: str, *, timeout: float, largest: int) -> bytes:
     outcome: list[bytes | NoAnswer] = []
 
     def ask() -> None:
@@ -93,7 +107,7 @@ def _fetch(request: urllib.request.Request, host: str, *, timeout: float, larges
         raise NoAnswer(f"names a URL that does not answer in HTTP: {host}") from None
     except OSError as error:
         raise NoAnswer(f"names a URL that cannot be reached: {host}: {_reason(error)}") from None
-    if status != http.HTTPStatus.OK:
+    if status != http.HTTPStatus.OK and request.get_method() != "PUT":  # an error status has raised HTTPError
         raise NoAnswer(f"names a URL that answered {status}: {host}")
     if len(body) > largest:
         raise NoAnswer(f"names a URL that sent over {largest} bytes, which is no key ring: {host}")

@@ -15,10 +15,12 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 from django.conf import settings
 
 from integrations.core.errors import SealBroken
@@ -32,10 +34,14 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 
 @dataclass(frozen=True)
 class KeyRing:
-    """The deployment's keys: ciphers by key id. `newest` names the key that seals."""
+    """The deployment's keys: ciphers by key id. `newest` names the key that seals.
+
+    `roots` are for keys with other purposes than encryption, which `mac_key` derives.
+    """
 
     newest: str
     ciphers: dict[str, AESGCM]
+    roots: dict[str, bytes] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self.ciphers)})"
@@ -49,20 +55,27 @@ class KeyRing:
                 f"no key {key_id!r} in VAULT_KEYS: put the key back at the end of the list", key_id=key_id
             ) from None
 
+    def mac_key(self, key_id: str, label: str) -> bytes | None:
+        """The key of 32 bytes for MACs of one purpose, derived from the key of that id. None when the ring lacks it."""
+        root = self.roots.get(key_id)
+        return None if root is None else HKDFExpand(SHA256(), KEY_BYTES, label.encode()).derive(root)
+
 
 def parse(entries: Iterable[str]) -> KeyRing:
     """The ring of `id:base64` entries, newest first. Raises ValueError that names the entry, never its key."""
     ciphers: dict[str, AESGCM] = {}
+    roots: dict[str, bytes] = {}
     for number, entry in enumerate(entries, start=1):
         key_id, colon, encoded = entry.strip().partition(":")
         if not colon or not _KEY_ID.fullmatch(key_id):
             raise ValueError(f"entry {number} is not <key id>:<base64 of {KEY_BYTES} bytes>")
         if key_id in ciphers:
             raise ValueError(f"key id {key_id!r} is listed twice")
-        ciphers[key_id] = AESGCM(_decode(key_id, encoded))
+        key = _decode(key_id, encoded)
+        ciphers[key_id], roots[key_id] = AESGCM(key), _root(key)
     if not ciphers:
         raise ValueError("at least one key is needed")
-    return KeyRing(newest=next(iter(ciphers)), ciphers=ciphers)
+    return KeyRing(newest=next(iter(ciphers)), ciphers=ciphers, roots=roots)
 
 
 def is_weak(entry: str) -> bool:
@@ -111,6 +124,11 @@ def _proven(entries: tuple[str, ...]) -> KeyRing:
     found = parse(entries)
     _proof(found)
     return found
+
+
+def _root(key: bytes) -> bytes:
+    """What other keys are derived from (RFC 5869). The key itself encrypts, and nothing else."""
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=b"hlapp: root of derived keys").derive(key)
 
 
 def _decode(key_id: str, encoded: str) -> bytes:

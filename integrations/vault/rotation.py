@@ -22,15 +22,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
+import structlog
 from django.db import connections, router
 
 from integrations.core import audit, clock
+from integrations.core.audit import maintenance
 from integrations.core.errors import SealBroken, StoreUnavailable
 from integrations.vault import census, columns, external_values, keys
 from integrations.vault.columns import SealedColumn
 from integrations.vault.external_values import ExternalValues
 from integrations.vault.keys import KeyRing
 from integrations.vault.seal import resealed, unseal_anywhere
+
+log = structlog.get_logger(__name__)
 
 BATCH = 500
 _PAUSE = 0.2  # seconds between passes, for rows that were locked
@@ -84,14 +88,25 @@ def stale() -> int:
 
 
 def run(*, actor: str, watcher: Watcher, batch: int = BATCH) -> RotationResult:
-    """Rotate, with an audit entry before and after. Raises SealBroken when the ring is not the right one."""
+    """Rotate, with an audit entry before and after. Raises SealBroken when the ring is not the right one.
+
+    The audit trail comes first: the newest key answers for it from then on (`core.audit.maintenance.reseal`).
+    """
     ring, subject = keys.ring(), f"key:{keys.ring().newest}"
+    if maintenance.sealed_by() not in (None, ring.newest):
+        _reseal_trail(actor)
     audit.record("vault.rotation_started", actor=actor, subject=subject, ring=list(ring.ciphers))
     result = rotate(ring, watcher=watcher, batch=batch)
     action = "vault.rotation_stopped" if result.stopped else "vault.rotation_finished"
     counts = {"resealed": result.resealed, "busy": result.busy, "broken": len(result.broken)}
     audit.record(action, actor=actor, subject=subject, **counts)
     return result
+
+
+def _reseal_trail(actor: str) -> None:
+    failures = maintenance.reseal(actor=actor).failures
+    if failures:
+        log.error("audit.broken", first=str(failures[0]), flaws=len(failures), hint="manage.py audit verify")
 
 
 def rotate(ring: KeyRing, *, watcher: Watcher, batch: int = BATCH) -> RotationResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from integrations.core.audit import maintenance
 from integrations.vault import keys, witness
 from integrations.vault.census import DAMAGED, Census, count
 from integrations.vault.keys import KeyRing
@@ -47,7 +48,8 @@ def examine() -> VaultStatus:
     """Examine the ring and the stored values. A wrong or missing key raises nothing; the report names it."""
     ring, census = keys.unproven(), count()
     wrong, missing = witness.wrong_keys(ring), census.missing(ring)
-    retirable = [key_id for key_id in census.unused(ring) if key_id not in wrong]
+    needed = {*wrong, maintenance.sealed_by()}  # the audit trail has to be sealed under a newer key first
+    retirable = [key_id for key_id in census.unused(ring) if key_id not in needed]
     roles = dict.fromkeys(ring.ciphers, "opens") | {ring.newest: "seals"}
     for role, ids in {"retirable": retirable, "missing": missing, "wrong": wrong}.items():
         roles |= dict.fromkeys(ids, role)

@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError
 from integrations.core import audit, clock
 from integrations.core.errors import SealBroken
 from integrations.core.secret import Secret
-from integrations.vault import census, columns, keys
+from integrations.vault import census, columns, derived_keys, keys
 from integrations.vault.keys import KeyRing
 from integrations.vault.models import Witness
 from integrations.vault.seal import Binding, seal_under, unseal_anywhere
@@ -53,14 +53,20 @@ def prove(ring: KeyRing) -> None:
 
 
 def wrong_keys(ring: KeyRing) -> list[str]:
-    """The ids of keys whose bytes have changed. Writes the witnesses that are missing."""
+    """The ids of keys whose bytes have changed. Writes the witnesses that are missing.
+
+    Values that were opened for a proof are recorded, because they may be tokens: in the audit trail, or, as a wrong
+    ring cannot seal an entry, in the log.
+    """
     new = [key_id for key_id in ring.ciphers if key_id not in _witnesses(ring)]
-    wrong = {key_id for key_id in new if not _opens_what_is_stored(ring, key_id)}
+    proofs = {key_id: _proof_by_what_is_stored(ring, key_id) for key_id in new}
+    wrong = {key_id for key_id, opened in proofs.items() if opened and not any(opened)}
     Witness.objects.bulk_create(
         [_new_witness(ring, key_id) for key_id in new if key_id not in wrong], ignore_conflicts=True
     )
     # Read again: another process, with another key under this id, may have written its witness first.
     wrong.update(key_id for key_id, sealed in _witnesses(ring).items() if not _opens(ring, sealed, _binding(key_id)))
+    _record({key_id: opened for key_id, opened in proofs.items() if opened}, ring, is_right=not wrong)
     return [key_id for key_id in ring.ciphers if key_id in wrong]
 
 
@@ -74,20 +80,23 @@ def _new_witness(ring: KeyRing, key_id: str) -> Witness:
     return Witness(key_id=key_id, sealed=sealed, created_at=clock.now())
 
 
-def _opens_what_is_stored(ring: KeyRing, key_id: str) -> bool:
-    """Whether a key without a witness opens a value stored under its id, or no such value exists.
-
-    The plaintext is discarded at once, and the opening is recorded, because the value may be a token.
-    """
-    tried = [
+def _proof_by_what_is_stored(ring: KeyRing, key_id: str) -> list[bool]:
+    """For a key without a witness: which of some values stored under its id it opens. The plaintext is discarded."""
+    return [
         _opens(ring, column.value(row), column.binding(row))
         for column in columns.registered()
         for row in column.under(key_id)[:_SAMPLES]
     ]
-    if tried:
-        counts = {"tried": len(tried), "opened": sum(tried)}
-        audit.record("vault.key_proven", actor="system", subject=f"key:{key_id}", **counts)
-    return any(tried) or not tried
+
+
+def _record(proofs: dict[str, list[bool]], ring: KeyRing, *, is_right: bool) -> None:
+    for key_id, opened in proofs.items():
+        counts = {"tried": len(opened), "opened": sum(opened)}
+        if is_right:
+            with derived_keys.with_ring(ring):
+                audit.record("vault.key_proven", actor="system", subject=f"key:{key_id}", **counts)
+        else:
+            log.warning("vault.key_examined", key=key_id, **counts)
 
 
 def _opens(ring: KeyRing, sealed: bytes, binding: Binding) -> bool:

@@ -17,11 +17,14 @@ from django.db import OperationalError, connection
 from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
+from integrations.console import audit_export
 from integrations.console.doctor import diagnostics, health, workers
+from integrations.console.doctor.audit_check import audit_trail
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.doctor.health import ProbeResult
 from integrations.console.doctor.workers import SweepCount
-from integrations.core import clock
+from integrations.core import audit, clock
+from integrations.core.models import AuditHead, AuditHeadExport
 from integrations.quota.permits import scripts
 from integrations.sync.models import Plan
 from integrations.tenants.models import App, Installation
@@ -29,6 +32,7 @@ from integrations.tokens.models import Credential
 from integrations.webhooks import response_counts
 from integrations.webhooks.models import Answers, Mailbox
 from tests.console.conftest import begin_run
+from tests.core import attacker
 from tests.quota.test_governor_chaos import Store
 
 NEWER = "newer:" + "A" * 43 + "="
@@ -272,3 +276,20 @@ def test_a_database_that_takes_ascii_only_fails(monkeypatch: pytest.MonkeyPatch)
         finally:
             server.execute(f"DROP DATABASE {name}")
     assert (finding.level, finding.found) == (Level.FAILED, "encoding SQL_ASCII")
+
+
+@pytest.mark.django_db
+def test_the_audit_trail_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [finding.found for finding in audit_trail()] == ["has no entry yet"]
+    audit.record("x", actor="a", subject="b")
+    assert levels(audit_trail()) == {"audit trail": Level.OK}
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now + timedelta(minutes=6))
+    assert [finding.fix for finding in audit_trail()] == ["start beat and a worker"]
+    audit_export.export(now)
+    assert levels(audit_trail()) == {"audit trail": Level.OK}
+    with attacker.superuser():
+        AuditHeadExport.objects.update(trouble="file: full")
+    assert "not exported everywhere: file: full" in next(audit_trail()).found
+    AuditHead.objects.update(number=0)
+    assert levels(audit_trail()) == {"audit trail": Level.FAILED}

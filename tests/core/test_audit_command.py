@@ -1,15 +1,20 @@
-"""`manage.py audit verify`: names the first broken entry, and gives the hash that vouches for the whole."""
+"""`manage.py audit`: names what does not fit, gives the hash that vouches for the whole, lists and prunes."""
 
 from __future__ import annotations
 
 import io
 import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations.core import audit
-from integrations.core.models import AuditEntry
+from integrations.core import audit, clock
+from integrations.core.audit import exported_heads
+from integrations.core.models import AuditEntry, AuditHeadExport
+from tests.core import attacker
 
 pytestmark = pytest.mark.django_db
 
@@ -19,13 +24,17 @@ def entries() -> list[AuditEntry]:
     return [audit.record("install.completed", actor="a", subject=f"Location:{n}", number=n) for n in range(5)]
 
 
-def verify(*argv: str) -> tuple[str, str]:
+def run(*argv: str) -> tuple[str, str]:
     out = io.StringIO()
     try:
-        call_command("audit", "verify", *argv, stdout=out)
+        call_command("audit", *argv, stdout=out)
     except CommandError as error:
         return out.getvalue(), str(error)
     return out.getvalue(), ""
+
+
+def verify(*argv: str) -> tuple[str, str]:
+    return run("verify", *argv)
 
 
 def test_a_sound_trail(entries) -> None:
@@ -37,33 +46,71 @@ def test_a_sound_trail(entries) -> None:
 
 def test_an_empty_trail() -> None:
     assert verify() == ("The audit trail is empty.\n", "")
-    assert json.loads(verify("--json")[0]) == {"entries": 0, "first_broken": None, "head": None}
+    found = json.loads(verify("--json")[0])
+    assert (found["entries"], found["first_broken"], found["head"]) == (0, None, None)
 
 
 def test_the_first_broken_entry_is_named(entries) -> None:
-    AuditEntry.objects.filter(pk__in=[entries[2].pk, entries[3].pk]).update(actor="somebody else")
+    with attacker.superuser():
+        AuditEntry.objects.filter(pk__in=[entries[2].pk, entries[3].pk]).update(actor="somebody else")
     out, complaint = verify("--json")
-    assert json.loads(out)["first_broken"] == entries[2].pk
+    found = json.loads(out)
+    assert found["first_broken"] == entries[2].pk
+    assert [(one["number"], one["id"]) for one in found["flaws"]] == [(3, entries[2].pk), (4, entries[3].pk)]
     assert f"entry {entries[2].pk} is the first that does not fit" in complaint
+    assert "2 flaws" in verify()[0]
 
 
-def test_a_kept_hash_shows_that_the_end_was_cut_off(entries) -> None:
+def test_a_kept_hash_and_a_kept_head_show_that_the_trail_was_replaced(entries, settings: Any, tmp_path: Path) -> None:
     kept = json.loads(verify("--json")[0])["head"]["hash"]
     audit.record("later", actor="a", subject="x")
     assert verify("--kept", kept)[1] == ""
-    AuditEntry.objects.filter(pk__gte=entries[-1].pk).delete()
-    out, complaint = verify("--kept", kept)
-    assert "4 entries, all fit" in out, "the chain alone does not show it"
-    assert "lacks" in complaint
-
-
-def test_a_kept_hash_shows_that_all_was_written_anew(entries) -> None:
-    kept = bytes(entries[-1].hash).hex()
-    AuditEntry.objects.all().delete()
-    for number in range(5):
+    file = tmp_path / "heads.jsonl"
+    AuditHeadExport.objects.create(
+        number=6, head=_head(), exported_at=clock.now(), places=["log"], trouble="file: full"
+    )
+    file.write_text(json.dumps(_head()))
+    assert "2 exported heads agree" in verify("--heads", str(file))[0]
+    settings.AUDIT_HEAD_FILE = str(file)
+    with attacker.superuser():
+        attacker.wipe()
+    for number in range(6):
         audit.record("install.completed", actor="a", subject=f"Location:{number}", number=number)
+    assert "had another chain value" in verify("--kept", kept)[1]
+    settings.AUDIT_HEAD_FILE = ""
     assert "lacks" in verify("--kept", kept)[1]
-
-
-def test_a_malformed_hash_is_said_to_be_one(entries) -> None:
     assert "--kept should be a hash" in verify("--kept", "nonsense")[1]
+    assert "cannot be read" in verify("--heads", str(tmp_path / "none"))[1]
+
+
+def _head() -> dict[str, Any]:
+    head = exported_heads.current()
+    assert head is not None
+    return head.as_json()
+
+
+def test_exported_heads_are_listed(entries) -> None:
+    assert "No head was exported yet" in run("heads")[0]
+    AuditHeadExport.objects.create(
+        number=5, head=_head(), exported_at=clock.now(), places=["log"], trouble="file: full"
+    )
+    line = run("heads")[0]
+    assert "entry 5" in line
+    assert "log  (file: full)" in line
+    [listed] = json.loads(run("heads", "--json")[0])
+    assert (listed["number"], listed["value"], listed["places"]) == (5, bytes(entries[-1].hash).hex(), ["log"])
+
+
+def test_old_entries_are_pruned_and_flaws_accepted(entries) -> None:
+    assert "at least 30" in run("prune", "--keep-days", "29")[1]
+    assert json.loads(run("prune", "--keep-days", "30", "--json")[0]) == {"deleted": 0, "up_to": 0}
+    with attacker.superuser():
+        attacker.change(2, at=clock.now() - timedelta(days=50))
+    assert "does not verify" in run("prune", "--keep-days", "30")[1]
+    assert "1 flaws are accepted" in run("accept", "--reason", "the clock was wrong")[0]
+    assert "1 flaws were accepted" in verify()[0]
+    assert run("reseal")[1] == ""
+    assert "nothing to accept" in run("accept", "--reason", "again")[1]
+    assert "3 entries deleted" not in run("prune", "--keep-days", "30")[0], "an entry before is younger"
+    actions = list(AuditEntry.objects.order_by("number").values_list("action", flat=True))[5:]
+    assert actions == ["audit.accepted", "audit.resealed"]

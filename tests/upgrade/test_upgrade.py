@@ -60,12 +60,12 @@ def rows(url: str) -> dict[str, Rows]:
         return {name: [row for (row,) in database.execute(query.format(sql.Identifier(name)))] for name in tables}
 
 
-def manage(url: str, *argv: str) -> str:
-    """The output of a command on that database. A failed command fails the test with what it wrote."""
+def manage(url: str, *argv: str, fails: bool = False) -> str:
+    """The output of a command on that database; its complaint when it should fail."""
     env = environment(DATABASE_URL=url, VAULT_KEYS=f"{NEW_KEY},{OLD_KEY}")
     done = subprocess.run([sys.executable, "manage.py", *argv], cwd=ROOT, env=env, capture_output=True, text=True)  # noqa: PLW1510
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stderr if fails else done.stdout
 
 
 def missing(before: Rows, after: Rows) -> Rows:
@@ -94,6 +94,15 @@ def test_an_upgrade_keeps_every_row_and_every_secret(early: str) -> None:
     with psycopg.connect(early) as database:
         assert database.execute(NOT_VALIDATED).fetchall() == []
     assert json.loads(manage(early, "status", "--json"))
+    # The migration sealed the audit trail as it found it, and `status` left nothing in it.
+    trail = json.loads(manage(early, "audit", "verify", "--json"))
+    assert (trail["entries"], trail["flaws"], trail["keys"]) == (4, [], {"": 3, "next": 1})
+    with psycopg.connect(early, autocommit=True) as database:
+        database.execute("ALTER TABLE core_auditentry DISABLE TRIGGER append_only")
+        database.execute("UPDATE core_auditentry SET actor = 'nobody' WHERE number = 2")
+        assert "entry 2 is the first that does not fit" in manage(early, "audit", "verify", fails=True)
+        database.execute("UPDATE core_auditentry SET actor = 'command line' WHERE number = 2")
+        database.execute("ALTER TABLE core_auditentry ENABLE TRIGGER append_only")
     # Rotation opens every sealed value, to seal it again under the new key.
     rotated = json.loads(manage(early, "vault", "rotate", "--json"))
     assert (rotated["resealed"], rotated["broken"], rotated["unread"], rotated["left"]) == (18, [], [], 0)

@@ -7,6 +7,7 @@ import threading
 import pytest
 from django.db import connection
 
+from integrations.core import audit
 from integrations.core.errors import SealBroken
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
@@ -51,7 +52,7 @@ def test_a_wrong_key_is_not_proven_by_asking_twice(app, ring) -> None:
             keys.ring()
 
 
-def test_what_is_stored_speaks_where_no_witness_stands(app, ring) -> None:
+def test_what_is_stored_speaks_where_no_witness_stands(app, ring, caplog) -> None:
     make_rows(app, 2)
     Witness.objects.all().delete()
     ring(OTHER)
@@ -62,7 +63,9 @@ def test_what_is_stored_speaks_where_no_witness_stands(app, ring) -> None:
     witness.prove(keys.unproven())
     assert Witness.objects.count() == 1
     proofs = AuditEntry.objects.filter(action="vault.key_proven", subject="key:k1").order_by("id")
-    assert [entry.detail for entry in proofs] == [{"tried": 6, "opened": 0}, {"tried": 6, "opened": 6}]
+    assert [entry.detail for entry in proofs] == [{"tried": 6, "opened": 6}]
+    assert "vault.key_examined" in caplog.text, "a wrong ring cannot seal an entry, so the log has it"
+    assert audit.verify() is None
 
 
 def test_a_key_that_has_its_witness_opens_no_token_to_be_proven(app, ring) -> None:

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 
 from integrations.console.doctor import health
 from integrations.console.doctor import workers as worker_counts
+from integrations.console.doctor.audit_check import audit_trail
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.doctor.job_check import background_jobs
 from integrations.console.doctor.permission_check import permissions_and_versions
@@ -44,7 +45,7 @@ def run_all() -> list[Finding]:
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
         return [finding for finding in findings if finding.check != "vault"]  # it reads the database
     lasting = (database, eviction, clocks, vault, apps, installations, permissions_and_versions)
-    for check in (*lasting, operators, webhook_answers):
+    for check in (*lasting, operators, webhook_answers, audit_trail):
         findings += _guarded(check)
     broker = next(finding for finding in findings if finding.check == "broker")
     return (
