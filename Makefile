@@ -11,15 +11,18 @@ TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check bench requirements chromium clean
+.PHONY: help demo test quick check bench requirements advisories audit sbom chromium clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo          everything on one machine (ARGS=--once: sync once, then exit)"
 	@echo "make test          the tests (ARGS='-k name' and so on)"
 	@echo "make quick         the quick tests, under 90 seconds"
-	@echo "make check         format, lint, types, layers, structure, Lua, migrations, templates"
+	@echo "make check         format, lint, types, layers, structure, Lua, migrations, templates, packages"
 	@echo "make bench         what the parts cost, beside the bare libraries"
+	@echo "make advisories    fetch the known vulnerabilities of the locked packages (FROM=PATH without a network)"
+	@echo "make audit         compare the locked packages with OSV as it is now"
+	@echo "make sbom          write sbom.cdx.json: the packages of production with hashes and licences (CycloneDX)"
 	@echo "make chromium      a browser for the browser tests"
 	@echo "make requirements  lock requirements/*.in anew (needs uv)"
 	@echo "make clean         remove what make made, the development database included"
@@ -47,6 +50,17 @@ check: $(DEV)
 		tests/test_structure.py tests/test_lua.py 2>&1) || { echo "$$output"; exit 1; }
 	@echo "migrations" && DEBUG=true $(PYTHON) manage.py makemigrations --check --dry-run
 	@echo "templates" && $(VENV)/bin/djlint --lint --quiet --ignore H030,H031 templates integrations
+	@echo "advisories, licences" && $(PYTHON) -m supply check
+
+# Needs a network, or FROM=<folder or archive of OSV files>.
+advisories: $(DEV)
+	@$(PYTHON) -m supply refresh $(if $(FROM),--from $(FROM))
+
+audit: $(DEV)
+	@$(PYTHON) -m supply audit
+
+sbom: $(DEV)
+	@$(PYTHON) -m supply sbom sbom.cdx.json $(ARGS)
 
 bench: $(DEV)
 	@for name in $(basename $(notdir $(wildcard bench/bench_*.py))); do \

@@ -1,0 +1,1 @@
+"""Development tools for the packages that requirements/ locks: known vulnerabilities, licences, and the SBOM."""
