@@ -19,7 +19,7 @@ from django.conf import settings
 from kombu import Exchange, Queue
 
 from hlapp import time_limits
-from hlapp.start import REFUSED, prove_events, prove_keys
+from hlapp.start import REFUSED, check_event_names, check_vault_keys
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.process import core_dumps
 from integrations.core.worker.reserved_threads import ReservedThreads
@@ -97,8 +97,8 @@ def _before_work(**_: object) -> None:
     """SystemExit is the one exception that passes through a Celery signal."""
     core_dumps.forbid()
     time_limits.limit_sessions(time_limits.WORKER)
-    prove_events()
-    prove_keys()
+    check_event_names()
+    check_vault_keys()
 
 
 @signals.celeryd_init.connect

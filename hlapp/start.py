@@ -26,11 +26,11 @@ def prepare_web() -> None:
     core_dumps.forbid()
     time_limits.limit_sessions(time_limits.WEB)
     time_limits.limit_broker_waits(current_app.conf.broker_transport_options)
-    prove_events()
-    prove_keys()
+    check_event_names()
+    check_vault_keys()
 
 
-def prove_events() -> None:
+def check_event_names() -> None:
     """End the process when a job or a hook waits for an event that does not exist (checks with the tag `events`)."""
     errors = [found for found in run_checks(tags=["events"]) if found.level >= ERROR and not found.is_silenced()]
     if errors:
@@ -39,7 +39,7 @@ def prove_events() -> None:
         raise SystemExit(REFUSED)
 
 
-def prove_keys() -> None:
+def check_vault_keys() -> None:
     """End the process with one line that names the key when VAULT_KEYS cannot open what is stored."""
     from integrations.vault import witness  # noqa: PLC0415 - models are not loaded before this
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import IO, Protocol
 
-from hlapp.embedded.home import Account, Home
+from hlapp.embedded.home import Account, ServerDirectory
 
 
 class Engine(Protocol):
@@ -22,10 +22,10 @@ class Engine(Protocol):
     def stop_signal(self) -> int:
         """Signal that ends the server cleanly."""
 
-    def create(self, home: Home, account: Account, lock: IO[bytes]) -> None:
+    def create(self, home: ServerDirectory, account: Account, lock: IO[bytes]) -> None:
         """Make the data directory of a first run, or check the one that is there. Raises EmbeddedError."""
 
-    def argv(self, home: Home, account: Account) -> list[str]:
+    def argv(self, home: ServerDirectory, account: Account) -> list[str]:
         """The command; it is run with the data directory as working directory."""
 
     def input(self, account: Account) -> bytes:

@@ -39,7 +39,7 @@ class Account:
         return f"Account(port={self.port})"
 
 
-class Home:
+class ServerDirectory:
     """The directory of one server."""
 
     def __init__(self, directory: Path, folder: str) -> None:

@@ -9,7 +9,7 @@ from typing import IO
 from hlapp.embedded import process
 from hlapp.embedded.engine import Engine
 from hlapp.embedded.errors import OWN_SERVERS, EmbeddedError, from_output
-from hlapp.embedded.home import Account, Home
+from hlapp.embedded.home import Account, ServerDirectory
 from integrations.core import clock
 
 _PORT_TRIES = 5
@@ -23,7 +23,7 @@ class Handle:
     """A server in use. `server` is None when another process started it; `stop` then leaves it running."""
 
     engine: Engine
-    home: Home
+    home: ServerDirectory
     account: Account
     server: process.Server | None = None
     lock: IO[bytes] | None = None
@@ -61,7 +61,7 @@ class Handle:
         return True
 
 
-def obtain(engine: Engine, home: Home) -> Handle:
+def obtain(engine: Engine, home: ServerDirectory) -> Handle:
     """Start a server, or join the one that runs, and return it once it is_ready. Raises EmbeddedError.
 
     A held lock means a live server, one that is still starting, or one about to end after its launcher was
@@ -80,7 +80,7 @@ def obtain(engine: Engine, home: Home) -> Handle:
     raise EmbeddedError(f"{busy}: end that process, or {OWN_SERVERS}")
 
 
-def _start(engine: Engine, home: Home, lock: IO[bytes]) -> Handle:
+def _start(engine: Engine, home: ServerDirectory, lock: IO[bytes]) -> Handle:
     if threading.current_thread() is not threading.main_thread():
         lock.close()
         raise RuntimeError("start servers from the main thread: they end with the thread that started them")
@@ -98,7 +98,7 @@ def _start(engine: Engine, home: Home, lock: IO[bytes]) -> Handle:
     raise EmbeddedError(f"{engine.name} found no free port on 127.0.0.1 in {_PORT_TRIES} tries: try again")
 
 
-def _run(engine: Engine, home: Home, account: Account, lock: IO[bytes]) -> process.Server | None:
+def _run(engine: Engine, home: ServerDirectory, account: Account, lock: IO[bytes]) -> process.Server | None:
     """The server once it is_ready; None if another program took its port first."""
     command = process.ServerCommand(
         engine.argv(home, account), home.data, engine.input(account), engine.stop_signal, lock.fileno()

@@ -18,7 +18,7 @@ import psycopg
 
 from hlapp.embedded import binaries, process
 from hlapp.embedded.errors import EmbeddedError, from_output
-from hlapp.embedded.home import Account, Home
+from hlapp.embedded.home import Account, ServerDirectory
 
 _USER = "postgres"
 _INITDB = (
@@ -69,7 +69,7 @@ class Postgres:
         # Fast shutdown ends sessions and writes a checkpoint; what is thrown away needs none.
         return SIGINT if self.durable else SIGQUIT
 
-    def create(self, home: Home, account: Account, lock: IO[bytes]) -> None:
+    def create(self, home: ServerDirectory, account: Account, lock: IO[bytes]) -> None:
         """Run initdb on the first start; later check the major version. Raises EmbeddedError."""
         if home.data.exists():
             _check_version(home.data)
@@ -78,7 +78,7 @@ class Postgres:
         else:
             self._initdb(home, account, lock)
 
-    def _initdb(self, home: Home, account: Account, lock: IO[bytes]) -> None:
+    def _initdb(self, home: ServerDirectory, account: Account, lock: IO[bytes]) -> None:
         """Create the data directory under another name and rename it, so that a killed run leaves no partial one."""
         aside = home.path / "data.new"
         shutil.rmtree(aside, ignore_errors=True)
@@ -94,7 +94,7 @@ class Postgres:
             raise from_output("PostgreSQL (initdb)", output, home.path)
         aside.rename(home.data)
 
-    def argv(self, home: Home, account: Account) -> list[str]:
+    def argv(self, home: ServerDirectory, account: Account) -> list[str]:
         """Command line of the server, with all settings as options."""
         settings = {**_SETTINGS, **({} if self.durable else _THROWAWAY), "port": str(account.port)}
         options = [text for key, value in settings.items() for text in ("-c", f"{key}={value}")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from hlapp.embedded import binaries
 from hlapp.embedded.engine import Engine
 from hlapp.embedded.errors import unusable
-from hlapp.embedded.home import Home, private_directory
+from hlapp.embedded.home import ServerDirectory, private_directory
 from hlapp.embedded.launch import TIMEOUT, Handle, obtain
 from hlapp.embedded.locks import waiting_lock
 from hlapp.embedded.postgres import Postgres
@@ -82,7 +82,7 @@ def _obtain(wanted: list[Engine], directory: Path) -> dict[str, Handle]:
     handles: dict[str, Handle] = {}
     with ExitStack() as undo:
         for engine in wanted:
-            handles[engine.folder] = obtain(engine, Home(directory, engine.folder))
+            handles[engine.folder] = obtain(engine, ServerDirectory(directory, engine.folder))
             undo.callback(handles[engine.folder].stop)
         undo.pop_all()
     return handles

@@ -13,7 +13,7 @@ from typing import IO
 import redis
 
 from hlapp.embedded import binaries
-from hlapp.embedded.home import Account, Home
+from hlapp.embedded.home import Account, ServerDirectory
 
 # One number per test worker.
 DATABASES = 64
@@ -32,12 +32,12 @@ class Valkey:
         """SIGTERM: Valkey then writes its snapshot, if it keeps one."""
         return SIGTERM
 
-    def create(self, home: Home, account: Account, lock: IO[bytes]) -> None:
+    def create(self, home: ServerDirectory, account: Account, lock: IO[bytes]) -> None:
         """Make an empty data directory on the first start."""
         if not home.data.exists():
             home.data_directory(home.data)
 
-    def argv(self, home: Home, account: Account) -> list[str]:
+    def argv(self, home: ServerDirectory, account: Account) -> list[str]:
         """Command line that reads the configuration from standard input."""
         return [str(binaries.valkey()), "-"]
 

@@ -53,9 +53,9 @@ _CLEAN_UP = ActionDialog(
     form_submit_text="Remove",
 )
 _RELEASE = ActionDialog(
-    title="Let the missing locations go",
-    description="Many locations vanished from HighLevel's list of this agency, while their own tokens still work. They "
-    "are kept until an operator decides. HighLevel is asked for each of them once more, and those that its list does "
+    title="Uninstall the missing locations",
+    description="Many locations are missing from HighLevel's list of this agency, while their own tokens still work. "
+    "They are kept until an operator decides. HighLevel is asked for each once more, and those that its list does "
     "not have are removed with their records.",
     form_class=None,
     form_submit_text="Let them go",
@@ -206,22 +206,22 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         self.message_user(request, f"{len(rows)} installations were sent to a worker.", messages.SUCCESS)
 
     @action(
-        description="Let missing locations go",
+        description="Uninstall missing locations",
         permissions=["operate"],
         dialog=_RELEASE,
         variant=ActionVariant.DANGER,
         icon="lock_open",
     )
     def release(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        """End the brake of a company: the locations that vanished from the vendor's list may go."""
+        """End the brake of a company: the locations that are missing from the vendor's list are uninstalled."""
         row = Installation.objects.select_related("app", "company").get(pk=object_id)
         released = brake.release(row, actor=operator(request))
         if released:
             self.message_user(
-                request, f"{released:,} locations are let go: a worker looks after them.", messages.SUCCESS
+                request, f"{released:,} locations will be checked and uninstalled by a worker.", messages.SUCCESS
             )
         else:
-            self.message_user(request, "No locations of it are held back: nothing was changed.", messages.WARNING)
+            self.message_user(request, "None of its locations wait for a decision.", messages.WARNING)
         return after_dialog(request, reverse("admin:tenants_installation_change", args=[object_id]))
 
     @action(

@@ -91,7 +91,7 @@ def _tenant_cards(now: datetime) -> list[Figure]:
             "download_done",
         ),
         Figure(
-            "Credentials in need",
+            "Credentials that need attention",
             f"{in_need:,}",
             "suspended, expired or to be reconnected" if in_need else "all tokens are fresh",
             _list("tokens_credential", "need=yes" if in_need else ""),
@@ -152,7 +152,9 @@ def _gap_cards(now: datetime) -> list[Figure]:
         version, _ = ending[0]
         note = f"on {version} of {version.app}, uninstalled {countdown(version)}"
         link = _list("tenants_appversion", "deprecated_at__isempty=0")
-        cards.append(Figure("On versions that end", f"{sum(n for _, n in ending):,}", note, link, "event_busy", "bad"))
+        cards.append(
+            Figure("On deprecated versions", f"{sum(n for _, n in ending):,}", note, link, "event_busy", "bad")
+        )
     return cards
 
 

@@ -8,14 +8,14 @@
     │   ├── ServerFault              the vendor answered 5xx
     │   ├── QuotaExhausted           no quota now
     │   │   ├── NoPermit             our governor gives no permit: `retry_after` is its forecast
-    │   │   └── VendorThrottled      the vendor answered 429: `retry_after` is its order
+    │   │   └── VendorThrottled      the vendor answered 429: `retry_after` is from its response
     │   ├── RefreshInProgress        another process holds the lease on this credential
     │   ├── TooManyRequests          a client sends us more requests than our rate limit allows: 429
     │   ├── InstallPending           an event or call came before the installation it belongs to
     │   └── StoreUnavailable         our own database, cache or broker is unavailable
     ├── Permanent                    repeating cannot help
     │   ├── GrantRevoked             the vendor no longer accepts the grant: the agency must install again
-    │   │   └── MintRefused          and the company's token mints no other: that may change without an installation
+    │   │   └── MintRefused          and the company's token cannot mint another, which may change by itself
     │   ├── InstallGone              no such installation, or it was uninstalled
     │   ├── LocationInactive         paused, unpaid or closed: tokens are kept and tried again slowly
     │   ├── ScopeMissing             the grant lacks a scope the operation needs: which ones, and where to consent
@@ -26,7 +26,7 @@
     │   ├── BadRequest               the caller's own mistake, found before anything was sent
     │   ├── ConsentDenied            the user refused to install the app
     │   ├── DestinationRefused       a secret may not be sent to this address: its host is not allowed
-    │   └── SealBroken               a ciphertext does not open: wrong key, or moved from its row
+    │   └── SealBroken               a ciphertext cannot be decrypted: wrong key, or moved from its row
     └── Untrusted                    input from outside that is not what it claims: 400/401/413, counted, never retried
         ├── StateInvalid             the OAuth state or code is unknown, used, expired or another browser's
         ├── SignatureInvalid         a webhook or SSO payload without a signature of a trusted key
@@ -349,7 +349,7 @@ class DestinationRefused(Permanent):
 
 
 class SealBroken(Permanent):
-    """A ciphertext does not open: the key is wrong, or it was moved from its row."""
+    """A ciphertext cannot be decrypted: the key is wrong, or it was moved from its row."""
 
     code = "seal_broken"
 

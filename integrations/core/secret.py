@@ -36,4 +36,4 @@ class Secret:
         return "…"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a Secret does not travel: seal it, or pass the identifier of its row")
+        raise TypeError("a Secret cannot be serialized: seal it, or pass the identifier of its row")

@@ -238,6 +238,6 @@ def _paged(operation: str, app: App, version: str | None) -> Style:
     wanted = target.find(operation, app, version=version)
     if wanted.style is None:
         key = wanted.operation.key
-        why = why_not(key) if wanted.listed else "the catalogue does not list it, so nobody knows how it pages"
+        why = why_not(key) if wanted.listed else "the catalogue does not list it, so its pagination is unknown"
         raise BadRequest(f"{key} has no pages, call it: {why}", operation=key)
     return wanted.style

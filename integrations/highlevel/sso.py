@@ -5,10 +5,10 @@ key and IV derived by one round of MD5. It has no signature, no nonce and no exp
 callers check the ids against their own installations and keep the session short. Every failure raises the same error,
 because an error that distinguishes bad padding from bad JSON would turn the endpoint into a decryption oracle.
 
-Without a signature, an attacker with a genuine payload can cut its blocks and flip bits in them. Each cut turns 16
-bytes into noise. The noise passes when it falls into a text that the user controls, such as the name. An agency's user
-whose name ends like another company's id could so append a second `companyId`, in some 300,000 attempts. So each JSON
-name may occur only once, and an id must have the form of one.
+Without a signature, an attacker with a genuine payload can remove and splice CBC blocks and flip bits in them. Each
+splice corrupts one block of 16 bytes. That passes inside a text that the user controls, such as the name. An agency's
+user whose name ends like another company's id could so append a second `companyId`, in some 300,000 attempts. So each
+JSON name may occur only once, and an id must have the form of one.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ def decrypt(payload: str, shared_secret: Secret) -> SsoUser:
     try:
         with sensitive():
             opened = Secret(_opened(payload, shared_secret.reveal().encode()).decode())
-            return _user(json.loads(opened.reveal(), object_pairs_hook=_each_once))
+            return _user(json.loads(opened.reveal(), object_pairs_hook=_reject_duplicate_names))
     except (ValueError, TypeError, RecursionError):
         pass
-    raise SignatureInvalid("the user data does not open with this app's shared secret")
+    raise SignatureInvalid("the user data cannot be decrypted with this app's shared secret")
 
 
 def _opened(payload: str, passphrase: bytes) -> bytes:
@@ -116,7 +116,7 @@ def _user(body: Any) -> SsoUser:
     )
 
 
-def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicate_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     body = dict(pairs)
     if len(body) != len(pairs):
         raise ValueError

@@ -1,4 +1,4 @@
-"""Locations that vanished from their company's list: a few are asked about at once, many engage the brake.
+"""Locations that are missing from their company's list: a few are asked about at once, many engage the brake.
 
 A list can be wrong: a page that misses a row, an empty answer, a filter that the vendor changed. So each missing
 location is asked for by its own call, and none ends before that.

@@ -26,7 +26,7 @@ from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
 
 
-class InstallVerdict(Enum):
+class InstallStatus(Enum):
     """What the vendor's answers mean."""
 
     INSTALLED = "installed"
@@ -40,7 +40,7 @@ class InstallVerdict(Enum):
 class LocationAnswer:
     """A verdict, for MOVED the new company, and the location's name if the vendor named it."""
 
-    verdict: InstallVerdict
+    verdict: InstallStatus
     company_id: str = ""
     name: str = ""
 
@@ -58,21 +58,21 @@ def ask(row: Installation) -> LocationAnswer:
     """Ask about a location's installation. Raises the vendor's temporary errors and QuotaExhausted: ask again later."""
     listed = None if row.doubt == Doubt.VANISHED else _is_listed(row)
     if listed:
-        return LocationAnswer(InstallVerdict.INSTALLED)
+        return LocationAnswer(InstallStatus.INSTALLED)
     gone_from_list = listed is False or row.doubt == Doubt.VANISHED
     own = token_state(row, conclusive=not gone_from_list)
     if own.alive and own.company_id not in ("", row.company_id or ""):
-        return LocationAnswer(InstallVerdict.MOVED, own.company_id, own.name)
+        return LocationAnswer(InstallStatus.MOVED, own.company_id, own.name)
     if gone_from_list:
         return _missing(row, own)
-    if not own.alive and (rival := _rival(row)):
-        return LocationAnswer(InstallVerdict.MOVED, rival)
+    if not own.alive and (rival := _other_company(row)):
+        return LocationAnswer(InstallStatus.MOVED, rival)
     if own.alive is None:
         # The UNINSTALL event, or the company's revoked grant, is the better evidence then.
         return LocationAnswer(
-            InstallVerdict.GONE if row.doubt in (Doubt.EVENT, Doubt.REVOKED) else InstallVerdict.UNKNOWN
+            InstallStatus.GONE if row.doubt in (Doubt.EVENT, Doubt.REVOKED) else InstallStatus.UNKNOWN
         )
-    return LocationAnswer(InstallVerdict.INSTALLED if own.alive else InstallVerdict.GONE, name=own.name)
+    return LocationAnswer(InstallStatus.INSTALLED if own.alive else InstallStatus.GONE, name=own.name)
 
 
 def token_state(row: Installation, *, conclusive: bool) -> TokenState:
@@ -112,16 +112,16 @@ def _refreshed(credential: Credential, *, refused: bool) -> TokenState:
 
 def _missing(row: Installation, own: TokenState) -> LocationAnswer:
     """The verdict for a location that is missing from its company's list: it moved, or it is gone."""
-    if rival := _rival(row):
-        return LocationAnswer(InstallVerdict.MOVED, rival)
+    if rival := _other_company(row):
+        return LocationAnswer(InstallStatus.MOVED, rival)
     if row.doubt == Doubt.VANISHED and own.alive is not False:
-        return LocationAnswer(InstallVerdict.CONTRADICTED)
+        return LocationAnswer(InstallStatus.CONTRADICTED)
     if (other := vendor_list.find_other_agency(row)) is not None:
-        return LocationAnswer(InstallVerdict.MOVED, other.resource_id)
-    return LocationAnswer(InstallVerdict.GONE)
+        return LocationAnswer(InstallStatus.MOVED, other.resource_id)
+    return LocationAnswer(InstallStatus.GONE)
 
 
-def _rival(row: Installation) -> str:
+def _other_company(row: Installation) -> str:
     """The id of a live company whose list had the location while it belonged to another one; empty without one."""
     rival = row.rival
     return rival.resource_id if rival is not None and rival.is_installed else ""

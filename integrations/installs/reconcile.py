@@ -44,7 +44,7 @@ from integrations.installs import (
 )
 from integrations.installs.connected import sync_start, tenant_name
 from integrations.installs.entered import entered_token
-from integrations.installs.question import InstallVerdict, LocationAnswer
+from integrations.installs.question import InstallStatus, LocationAnswer
 from integrations.installs.register import Doubt, Status
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.lanes import Lane
@@ -99,7 +99,7 @@ def _company(row: Installation) -> datetime | None:
             return None
         raise
     brake.missing(row, began=reading.began)
-    resolve_doubt.apply(row, LocationAnswer(InstallVerdict.INSTALLED))
+    resolve_doubt.apply(row, LocationAnswer(InstallStatus.INSTALLED))
     return clock.now() + _interval(row, reading.pages)
 
 
@@ -141,8 +141,8 @@ def _location(row: Installation) -> datetime | None:
         company = None
     if row.doubt and not (row.doubt == Doubt.MOVED and company is not None):
         answer = _ask(row)
-        if answer.verdict is not InstallVerdict.INSTALLED:
-            return clock.now() + FAILED_RETRY if answer.verdict is InstallVerdict.UNKNOWN else None
+        if answer.verdict is not InstallStatus.INSTALLED:
+            return clock.now() + FAILED_RETRY if answer.verdict is InstallStatus.UNKNOWN else None
     if company is None:
         return _on_its_own(row)
     return _below(row, company)
@@ -169,12 +169,12 @@ def _below(row: Installation, company: Installation) -> datetime | None:
             credential = store.get_or_create(key, company_id=company.resource_id, now=clock.now())
             store.reactivate(credential, company_id=company.resource_id)
             mint(credential.pk, lane=Lane.EVENTS)
-            resolve_doubt.apply(row, LocationAnswer(InstallVerdict.INSTALLED))
+            resolve_doubt.apply(row, LocationAnswer(InstallStatus.INSTALLED))
         access_token.get_or_mint(key, company_id=company.resource_id, lane=Lane.EVENTS)
     except (MintRefused, RequestRejected):
         # The company has no such location, or not the app on it. A location that keeps its own token may stay.
         answer = _ask(row)
-        if answer.verdict is not InstallVerdict.INSTALLED:
+        if answer.verdict is not InstallStatus.INSTALLED:
             return None
         raise
     if row.parent_id != company.pk:
@@ -192,7 +192,7 @@ def _on_its_own(row: Installation) -> datetime | None:
     try:
         access_token.get(store.location(row.app, row.resource_id), lane=Lane.EVENTS)
     except GrantRevoked:
-        if _ask(row).verdict in (InstallVerdict.GONE, InstallVerdict.MOVED):
+        if _ask(row).verdict in (InstallStatus.GONE, InstallStatus.MOVED):
             return None
         raise
     sync_start.begin(row)

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from integrations.core import clock
 from integrations.installs import location_events, register, uninstall
-from integrations.installs.question import InstallVerdict, LocationAnswer
+from integrations.installs.question import InstallStatus, LocationAnswer
 from integrations.installs.register import Doubt
 from integrations.tenants.models import Installation, Location
 
@@ -29,12 +29,12 @@ def apply(row: Installation, answer: LocationAnswer) -> None:
     """
     if answer.name and row.location is not None:
         register.set_name(row.location, answer.name)
-    if answer.verdict is InstallVerdict.GONE:
+    if answer.verdict is InstallStatus.GONE:
         uninstall.confirmed(row, why=_WHY.get(Doubt(row.doubt), _UNLISTED) if row.doubt else "its token is refused")
-    elif answer.verdict is InstallVerdict.MOVED:
+    elif answer.verdict is InstallStatus.MOVED:
         _move(row, answer.company_id)
-    elif answer.verdict is InstallVerdict.INSTALLED:
-        Installation.objects.filter(pk=row.pk, revision=row.revision).believe(at=clock.now())
+    elif answer.verdict is InstallStatus.INSTALLED:
+        Installation.objects.filter(pk=row.pk, revision=row.revision).confirm_installed(at=clock.now())
 
 
 def _move(row: Installation, company_id: str) -> None:

@@ -251,7 +251,7 @@ def _claim(company: Installation, row: Installation, item: Item, began: datetime
 def _describe(row: Installation, item: Item, began: datetime) -> None:
     """The list has a location that is here already: that ends a doubt."""
     if row.doubt in (Doubt.UNLISTED, Doubt.VANISHED):
-        Installation.objects.filter(pk=row.pk, revision=row.revision).believe(at=began)
+        Installation.objects.filter(pk=row.pk, revision=row.revision).confirm_installed(at=began)
     _keep(row, item, began)
 
 

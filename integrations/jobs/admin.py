@@ -260,7 +260,7 @@ class JobStateAdmin(ReadOnlyAdmin):
 
 @admin.register(Trigger)
 class TriggerAdmin(TenantNames, ReadOnlyAdmin):
-    """Events over which a job failed, with the actions run again and discard. They concern that job alone."""
+    """Events on which a job failed, with the actions run again and discard. They concern that job alone."""
 
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "event_type", "webhook_id", "error_text", "set_aside_at")

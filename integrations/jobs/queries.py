@@ -99,7 +99,7 @@ def paused() -> list[JobState]:
 
 
 def set_aside(job: str = "") -> TriggerQuerySet:
-    """Events over which a job failed, of one job or of all, the latest first."""
+    """Events on which a job failed, of one job or of all, the latest first."""
     found = (
         Trigger.objects.set_aside()
         .select_related("event", "change__installation", "schedule__app")

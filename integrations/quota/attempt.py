@@ -33,7 +33,11 @@ class PermittedAttempt:
     def sending(self) -> None:
         """Call this right before the request. Raises Unreachable (not sent) when another call may have the slot."""
         if clock.monotonic() > self._permit.send_before:
-            raise Unreachable("this process stood still for too long to use its permit", sent=False, retry_after=0.0)
+            raise Unreachable(
+                "the permit expired before the request was sent, because this process was suspended",
+                sent=False,
+                retry_after=0.0,
+            )
         self._sending = True
 
     def answered(self, *, received_at: float | None, rate: Rate | None, refused: bool = False) -> None:

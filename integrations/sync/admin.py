@@ -152,7 +152,7 @@ class RunAdmin(TenantNames, SupportedRuns):
         audit.record("sync.cancelled", actor=operator(request), subject="runs", runs=stopped)
         messages.success(request, f"{len(stopped)} runs were cancelled.")
 
-    @action(description="Delete what the brake held back", permissions=["operate"])
+    @action(description="Apply the deletions that the brake stopped", permissions=["operate"])
     def delete_held_back(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         """Mark the records as deleted that the brake kept."""
         for run in queryset.select_related("plan"):

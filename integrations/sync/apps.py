@@ -24,6 +24,6 @@ class SyncConfig(AppConfig):
         suppression.register()
         dispatch.register(tasks.FOLLOW_SOURCE)
         dispatch.register(tasks.SOURCE)
-        lifecycle_hooks.on("scopes_changed")(plans.follow_scopes)
+        lifecycle_hooks.on("scopes_changed")(plans.apply_scope_change)
         for resource in ALL:
             scope_gaps.need(f"sync of {resource.name}", "Location", {resource.scope}, optional=True)

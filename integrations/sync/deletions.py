@@ -47,19 +47,19 @@ def delete_missing(run: Run, now: datetime) -> DeletionResult:
     doubts = _doubts(run)
     gone, alive = missing.proven(run).count(), missing.scope(run).filter(deleted_at=None).count()
     if gone > BRAKE_ROWS and gone > BRAKE_SHARE * alive:
-        return DeletionResult(code=BRAKE, reason=f"{gone} of {alive} records would vanish, so nothing was deleted")
+        return DeletionResult(code=BRAKE, reason=f"{gone} of {alive} records would be deleted, so none was")
     deleted = _mark_deleted(run, now)
     return DeletionResult(deleted, INCOMPLETE, "; ".join(doubts)) if doubts else DeletionResult(deleted)
 
 
 def release(run: Run, now: datetime) -> int:
-    """Delete what the brake held back; how many. Raises BadRequest when it held nothing back, or the run is too old."""
+    """Apply the deletions that the brake stopped; how many. Raises BadRequest when there are none, or a newer run."""
     with transaction.atomic():
         held = Run.objects.select_for_update().filter(pk=run.pk, status=Run.Status.COMPLETE, error_code=BRAKE).first()
         if held is None:
             raise BadRequest("no deletions of this run are held back", run=run.pk)
         if Run.objects.filter(plan=held.plan_id, kind__in=READS_EVERYTHING, pk__gt=held.pk).exists():
-            raise BadRequest("a later full run has looked again: judge by that one", run=run.pk)
+            raise BadRequest("a newer full run exists: use its result", run=run.pk)
         held.deleted = _mark_deleted(held, now)
         held.error_code, held.error = "", ""
         held.save(update_fields=["deleted", "error_code", "error"])
@@ -82,14 +82,14 @@ def _doubts(run: Run) -> list[str]:
     if answers.present:
         doubts.append(f"the listing lacks {answers.present} records that exist")
     if answers.unclear:
-        doubts.append(f"{len(answers.unclear)} missing records are neither shown nor denied")
+        doubts.append(f"{len(answers.unclear)} missing records could not be confirmed")
     if answers.control == Control.FAILED:
-        doubts.append("HighLevel denies a record that it lists")
+        doubts.append("HighLevel answered that a listed record does not exist")
     if (
         _can_ask(run)
         and (left := missing.unlisted(run).count() - missing.proven(run).count() - len(answers.unclear)) > 0
     ):
-        doubts.append(f"{left} missing records are not judged yet")
+        doubts.append(f"{left} missing records are not checked yet")
     return doubts
 
 

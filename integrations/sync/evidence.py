@@ -27,10 +27,10 @@ from datetime import timedelta
 INDEX_LAG = timedelta(minutes=1)  # the vendor's search index trails its writes by about 7 seconds (FACTS 7.1)
 
 # `r` is the row, EXCLUDED the evidence in the same columns. GREATEST ignores NULL.
-_DIED = "GREATEST({deleted_at}, EXCLUDED.deleted_at)"
-_LIVED = "GREATEST({alive_at}, EXCLUDED.alive_at)"
-_DEAD = "({died} IS NOT NULL AND COALESCE({lived} <= {died}, TRUE))"
-_COUNTS = """(NOT {dead} AND (r.deleted_at IS NOT NULL OR COALESCE(
+_DELETED_AT = "GREATEST({deleted_at}, EXCLUDED.deleted_at)"
+_ALIVE_AT = "GREATEST({alive_at}, EXCLUDED.alive_at)"
+_IS_DELETED = "({died} IS NOT NULL AND COALESCE({lived} <= {died}, TRUE))"
+_WINS = """(NOT {dead} AND (r.deleted_at IS NOT NULL OR COALESCE(
         GREATEST(EXCLUDED.version_at, EXCLUDED.alive_at) >= GREATEST({version_at}, {alive_at}), TRUE)))"""
 _PAYLOAD = """(CASE WHEN %(partial)s::boolean AND r.deleted_at IS NULL THEN r.payload || EXCLUDED.payload
         ELSE EXCLUDED.payload END)"""
@@ -61,11 +61,11 @@ def clause(*, repair: bool = False) -> str:
     """The ON CONFLICT clause that merges evidence into `sync_record AS r`. It takes the parameter `partial`.
 
     In a repair the row's own dates count only if the row was written after the evidence's `alive_at`: a wrong date,
-    such as one in the future, would otherwise keep the truth out for ever.
+    such as one in the future, would otherwise block correct data for ever.
     """
     trusted = "(CASE WHEN r.updated_at >= EXCLUDED.alive_at THEN r.{} END)" if repair else "r.{}"
     parts = {name: trusted.format(name) for name in ("alive_at", "deleted_at", "version_at")}
-    for name, part in (("died", _DIED), ("lived", _LIVED), ("dead", _DEAD), ("counts", _COUNTS)):
+    for name, part in (("died", _DELETED_AT), ("lived", _ALIVE_AT), ("dead", _IS_DELETED), ("counts", _WINS)):
         parts[name] = part.format(**parts)
     parts["payload"] = _PAYLOAD
     parts["changes"] = _CHANGES.format(**parts)

@@ -8,7 +8,7 @@ call each, before `deletions` writes a tombstone. A record that is there stays.
   nothing. After an empty listing there is none to ask for, so a later listing has to be empty too (`pace.AGREE_AFTER`).
 - The records are asked for in an order by hash. When most of the first ones are there, the listing is false as a whole,
   and the run stops asking.
-- A run makes at most `pace.most_asked` such calls. In total there is one call for each deletion without a webhook, and
+- A run makes at most `pace.max_lookups` such calls. In total there is one call for each deletion without a webhook, and
   one for each record that a false listing lacks until the run stops.
 
 Where no operation returns one record, a second listing has to lack it (`pace.AGREE_AFTER`).
@@ -30,7 +30,7 @@ from integrations.core.errors import PayloadAnomalous, RequestRejected
 from integrations.sync import records
 from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Record, Run
-from integrations.sync.pace import AGREE_AFTER, most_asked
+from integrations.sync.pace import AGREE_AFTER, max_lookups
 from integrations.sync.resources import RESOURCES
 
 FALSE_LISTING = 10  # records that are there, and more than those that are not: the listing is false as a whole
@@ -78,14 +78,14 @@ class Inquiry:
         return {"ended": True, "answers": asdict(self)}
 
     @property
-    def deny_the_listing(self) -> bool:
+    def listing_is_contradicted(self) -> bool:
         """Whether most of the missing records are there, so that the listing is false as a whole."""
         return self.present >= FALSE_LISTING and self.present > self.absent
 
-    def are_enough(self, run: Run) -> bool:
+    def sample_is_sufficient(self, run: Run) -> bool:
         """Whether the run asks for no further record."""
         is_useless = self.control == Control.FAILED or len(self.unclear) >= MOST_UNCLEAR
-        return is_useless or self.deny_the_listing or run.asked >= most_asked(run.pages)
+        return is_useless or self.listing_is_contradicted or run.asked >= max_lookups(run.pages)
 
 
 def scope(run: Run) -> QuerySet[Record]:

@@ -49,12 +49,12 @@ def since(cursor_at: datetime) -> datetime:
     return cursor_at - OVERLAP
 
 
-def full_again(incomplete: int) -> timedelta:
+def next_full_run(incomplete: int) -> timedelta:
     """The wait for the next full run after so many incomplete ones in a row; 0 after a complete one."""
     return min(FULL_AGAIN * _GROWTH ** (incomplete - 1), FULL_EVERY) if incomplete else FULL_EVERY
 
 
-def doubted_again(attempts: int) -> float:
+def recheck_delay(attempts: int) -> float:
     """Seconds until an answer that cannot be right is asked for again, after so many such answers before it."""
     first, longest = DOUBTED_AGAIN
     return float(min(first * 3**attempts, longest))
@@ -65,7 +65,7 @@ def between_listings(pages: int) -> timedelta:
     return timedelta(0) if pages <= MOST_PAGES_AT_ONCE else timedelta(days=1) * pages / _LISTING_CALLS
 
 
-def most_asked(pages: int) -> int:
+def max_lookups(pages: int) -> int:
     """How many records one run asks for, each by one call, after a listing of so many pages."""
     return max(MOST_ASKED, MOST_ASKED_PER_PAGE * pages)
 

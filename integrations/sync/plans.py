@@ -1,9 +1,9 @@
 """Sync plans: created at an installation, started when due, and deleted after an uninstall.
 
-An installation that begins or ends becomes due for this (`Installation.sync_due_at`, `follow`). Installations and
-uninstalls of one location may follow each other within seconds, and their messages may come late or twice. So both
-`make` and `forget` read the installation itself. They exclude each other by the row locks of the plans:
-`forget` reads and deletes under them, and a plan that is to run has to be written first.
+An installation that begins or ends becomes due for this (`Installation.sync_due_at`, `apply_installation_change`).
+Installations and uninstalls of one location may follow each other within seconds, and their messages may come late or
+twice. So both `make` and `delete_plans` read the installation itself. They exclude each other by the row locks of the
+plans: `delete_plans` reads and deletes under them, and a plan that is to run has to be written first.
 """
 
 from __future__ import annotations
@@ -26,21 +26,22 @@ from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps
 from integrations.tokens.models import Credential
 
-BATCH = 100  # plans started by one look of the dispatcher, and locations found by one sweep
-PURGE_ROWS = 5_000  # records deleted by one transaction of `forget`
+BATCH = 100  # plans started by one poll of the dispatcher, and locations found by one sweep
+PURGE_ROWS = 5_000  # records deleted by one transaction of `delete_plans`
 PURGE_SECONDS = 10.0
-GOES_ON = timedelta(hours=12)  # from the begin of a run: later its first pages are too old
+RESUME_WINDOW = timedelta(hours=12)  # after the start of a run; later its first pages are too old
 TEMPORARY = frozenset({Unreachable.code, ServerFault.code, TooManyRequests.code, RefreshInProgress.code})
-FOLLOWING = timedelta(seconds=60)  # an installation that is followed is not sent again before this
+RESEND_AFTER = timedelta(seconds=60)  # the dispatcher does not send the installation again before this
 
 
-def follow(installation_id: int) -> None:
+def apply_installation_change(installation_id: int) -> None:
     """Make the plans of an installation that began, or delete those of one that ended.
 
-    It stays due while records are left. A change of the installation meanwhile makes it due anew, and that stands.
+    It stays due while records are left. A change of the installation meanwhile makes it due again, which this function
+    keeps.
     """
     begun = Installation.objects.filter(pk=installation_id, sync_due_at__isnull=False)
-    due = clock.now() + FOLLOWING
+    due = clock.now() + RESEND_AFTER
     if not begun.update(sync_due_at=due):
         return
     row = Installation.objects.get(pk=installation_id)
@@ -48,16 +49,16 @@ def follow(installation_id: int) -> None:
     if row.is_installed:
         make(row.app_id, row.resource_id)
     elif row.status == Installation.Status.UNINSTALLED:
-        more = not forget(row.app_id, row.resource_id)
+        more = not delete_plans(row.app_id, row.resource_id)
     begun.filter(sync_due_at=due).update(sync_due_at=clock.now() if more else None)
 
 
 def make(app_id: int, location_id: str) -> int:
-    """Create the missing plans of an installed location, one per resource; how many. New and resting ones are due now.
+    """Create the missing plans of an installed location, one per resource; how many. New and disabled ones are due now.
 
-    Resources whose scope is not granted are left out, and their plans rest: their runs could only fail. Where the
-    vendor did not name the granted scopes, those that the app asks for count. Resources that the location's API cannot
-    list are left out too. What an entered token may read is not known before it is tried.
+    Resources whose scope is not granted are left out, and their plans get no due time: their runs could only fail.
+    Where the vendor did not name the granted scopes, those that the app asks for count. Resources that the location's
+    API cannot list are left out too. What an entered token may read is not known before it is tried.
     """
     installation = _installations(app_id, location_id).installed().select_related("app").first()
     if installation is None:
@@ -73,9 +74,9 @@ def make(app_id: int, location_id: str) -> int:
             ],
             ignore_conflicts=True,
         )
-        mine = _plans(app_id, location_id)
-        mine.without_run().filter(due_at=None, resource__in=wanted).update(due_at=now)
-        mine.without_run().exclude(resource__in=wanted).update(due_at=None)
+        found = _plans(app_id, location_id)
+        found.without_run().filter(due_at=None, resource__in=wanted).update(due_at=now)
+        found.without_run().exclude(resource__in=wanted).update(due_at=None)
     start_due(now)
     return len(set(wanted) - known)
 
@@ -108,16 +109,16 @@ def start_due(now: datetime) -> int:
         now,
         limit=BATCH,
         columns=lambda plan: {"kind": _kind(plan, now)},
-        goes_on=lambda plan, run: _goes_on(plan, run, now),
+        goes_on=lambda plan, run: _may_resume(plan, run, now),
     )
     return len(runs)
 
 
-def forget(app_id: int, location_id: str) -> bool:
+def delete_plans(app_id: int, location_id: str) -> bool:
     """Delete the plans, runs and records of an uninstalled location. False when more is left, or it is installed."""
     now = clock.now()
     with transaction.atomic():
-        if not _rests(app_id, location_id):
+        if not _lock_if_uninstalled(app_id, location_id):
             return False
         runs = Run.objects.filter(plan__in=_plans(app_id, location_id))
         runs.end(Run.Status.CANCELLED, now, **error_columns("uninstalled", "the app was uninstalled"))
@@ -127,30 +128,30 @@ def forget(app_id: int, location_id: str) -> bool:
     return _purge(app_id, location_id)
 
 
-def strays() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
+def find_mismatches() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     """Installed locations without a plan, and plans of locations that are not installed."""
     locations = Installation.objects.locations()
     installed = locations.installed()
     planned = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("resource_id"))
     without_scope = scope_gaps.lacking_all(_grants(), {resource.scope for resource in RESOURCES.values()})
     unplanned = installed.filter(~Exists(planned), ~Exists(without_scope)).values_list("app_id", "resource_id")[:BATCH]
-    home = locations.not_uninstalled()
-    home = home.filter(app=OuterRef("app"), resource_id=OuterRef("location_id"))
-    orphaned = Plan.objects.filter(~Exists(home)).values_list("app_id", "location_id").distinct()[:BATCH]
+    standing = locations.not_uninstalled()
+    standing = standing.filter(app=OuterRef("app"), resource_id=OuterRef("location_id"))
+    orphaned = Plan.objects.filter(~Exists(standing)).values_list("app_id", "location_id").distinct()[:BATCH]
     return list(unplanned), list(orphaned)
 
 
 def _grants() -> QuerySet[Credential]:
     """The location's grant, for a subquery of installations."""
-    mine = {"app": OuterRef("app"), "user_type": UserType.LOCATION, "resource_id": OuterRef("resource_id")}
-    return Credential.objects.filter(api=Credential.Api.TWO, **mine)
+    found = {"app": OuterRef("app"), "user_type": UserType.LOCATION, "resource_id": OuterRef("resource_id")}
+    return Credential.objects.filter(api=Credential.Api.TWO, **found)
 
 
 def _purge(app_id: int, location_id: str) -> bool:
     started = clock.monotonic()
     while clock.monotonic() - started < PURGE_SECONDS:
         with transaction.atomic():
-            if not _rests(app_id, location_id):
+            if not _lock_if_uninstalled(app_id, location_id):
                 return False
             batch = Record.objects.filter(app=app_id, location_id=location_id).values("pk")[:PURGE_ROWS]
             deleted, _ = records.lock(Record.objects.filter(pk__in=batch)).delete()
@@ -160,7 +161,7 @@ def _purge(app_id: int, location_id: str) -> bool:
     return False
 
 
-def _rests(app_id: int, location_id: str) -> bool:
+def _lock_if_uninstalled(app_id: int, location_id: str) -> bool:
     """Lock the plans of the location, then check that it is neither installed nor about to be."""
     list(_plans(app_id, location_id).order_by("pk").select_for_update())
     return not _installations(app_id, location_id).not_uninstalled().exists()
@@ -184,18 +185,18 @@ def allowed(app: App, location_id: str) -> list[str]:
     return [name for name, found in here.items() if found is not None and (not scopes or found.scope in scopes)]
 
 
-def follow_scopes(change: InstallationChange) -> None:
-    """Lifecycle hook: make the plans that a location's new scopes allow, and let those rest that they do not."""
+def apply_scope_change(change: InstallationChange) -> None:
+    """Lifecycle hook: make the plans that a location's new scopes allow, and stop those that they do not allow."""
     Installation.objects.filter(pk=change.installation.pk).sync_at(clock.now())
 
 
-def _goes_on(plan: Plan, failed: Run, now: datetime) -> bool:
-    """Whether the checkpoint of the plan's latest run is still valid: what it stands for is what the plan wants now.
+def _may_resume(plan: Plan, failed: Run, now: datetime) -> bool:
+    """Whether the checkpoint of the plan's latest run is still valid, because the plan asks for the same run.
 
-    A plan's cursor changes only when a run completes, so the request is the same. An error that is no matter of time
-    may come from the checkpoint itself.
+    A plan's cursor changes only when a run completes, so the request is the same. An error that is not
+    transient may come from the checkpoint itself.
     """
-    if not failed.checkpoint or failed.error_code not in TEMPORARY or failed.started_at < now - GOES_ON:
+    if not failed.checkpoint or failed.error_code not in TEMPORARY or failed.started_at < now - RESUME_WINDOW:
         return False
     asked_since = plan.repair_asked_at is not None and plan.repair_asked_at > failed.started_at
     return failed.kind == _kind(plan, now) and not asked_since

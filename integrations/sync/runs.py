@@ -133,7 +133,7 @@ class SyncTurn(turn.Turn[Run]):
         next_at = now + pace.spread(resource.every, run.plan_id)
         if run.reads_everything:
             is_incomplete = self._outcome.code == deletions.INCOMPLETE
-            again = pace.full_again(deletions.incomplete_in_a_row(run.plan_id) if is_incomplete else 0)
+            again = pace.next_full_run(deletions.incomplete_in_a_row(run.plan_id) if is_incomplete else 0)
             later = now + pace.spread(again, run.plan_id)
             next_at = min(next_at, later)
             # A plan that is due already was requested during the run, perhaps in full: that request stays.
@@ -166,7 +166,7 @@ class SyncTurn(turn.Turn[Run]):
         """Ask again for an answer that cannot be right, beginning at its page; give the run up after some times."""
         attempts = self.run.attempts
         if isinstance(error, PayloadAnomalous) or (isinstance(error, RequestRejected) and attempts < _REFUSED_AGAIN):
-            self.retry_or_fail(self.describe(error), pace.doubted_again(attempts), error)
+            self.retry_or_fail(self.describe(error), pace.recheck_delay(attempts), error)
         else:
             super().refused(error)
 
@@ -282,11 +282,11 @@ class SyncTurn(turn.Turn[Run]):
             self._write(checkpoint=answers.checkpoint(), asked=run.asked, **_PROGRESS)
             if answers.control == Control.IMPOSSIBLE:
                 missing.note(run)
-        while not answers.are_enough(run):
+        while not answers.sample_is_sufficient(run):
             batch = list(missing.to_ask(run, answers)[: missing.BATCH])
             if not batch:
                 return True
-            for record in itertools.takewhile(lambda _: not answers.are_enough(run), batch):
+            for record in itertools.takewhile(lambda _: not answers.sample_is_sufficient(run), batch):
                 if self._is_over():
                     return False
                 self._settle(record, answers)

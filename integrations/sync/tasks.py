@@ -21,7 +21,7 @@ from integrations.tenants.models import Installation
 @task("sync.follow")
 def follow(*, installation_id: int, **_: object) -> None:
     """Make the plans of an installed location, or delete those of an uninstalled one. The dispatcher sends this."""
-    plans.follow(installation_id)
+    plans.apply_installation_change(installation_id)
 
 
 @task("sync.advance")
@@ -34,11 +34,12 @@ def advance(*, run_id: int, **_: object) -> None:
 def sweep(**_: object) -> None:
     """Beat sends this: find locations that lack plans or should have none, and mend that for a limited time.
 
-    Plans follow their installation by themselves (`plans.follow`). This finds what a restored backup left behind.
+    Plans follow their installation by themselves (`plans.apply_installation_change`). This finds what a restored backup
+    left behind.
     """
     until = clock.monotonic() + plans.PURGE_SECONDS
-    unplanned, orphaned = plans.strays()
-    for act, found in ((plans.make, unplanned), (plans.forget, orphaned)):
+    unplanned, orphaned = plans.find_mismatches()
+    for act, found in ((plans.make, unplanned), (plans.delete_plans, orphaned)):
         for app_id, location_id in found:
             if clock.monotonic() < until:
                 act(app_id, location_id)

@@ -84,7 +84,7 @@ class InstallationQuerySet(models.QuerySet[Any]):
         """Note why the vendor is to be asked about these, and make them due."""
         return self.not_uninstalled().update(doubt=doubt, reconcile_due_at=now, revision=models.F("revision") + 1)
 
-    def believe(self, *, at: datetime) -> int:
+    def confirm_installed(self, *, at: datetime) -> int:
         """End the doubt: the vendor answered at `at` that these are installed."""
         return self.doubted().update(doubt="", confirmed_at=at)
 

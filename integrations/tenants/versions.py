@@ -1,4 +1,4 @@
-"""App versions over all installations: how many have each, who lags behind, and what a deprecation will end."""
+"""App versions over all installations: how many have each, those on older versions, and what a deprecation will end."""
 
 from __future__ import annotations
 

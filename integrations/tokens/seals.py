@@ -1,7 +1,7 @@
 """Seals and opens the token columns of credentials; no other module opens them.
 
 A pair is sealed under the next generation and bound to it, so an older pair never opens in its place. It is also sealed
-for the address of the app's API: in a row with another address it does not open.
+for the address of the app's API: in a row with another address it cannot be decrypted.
 """
 
 from __future__ import annotations

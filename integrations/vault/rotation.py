@@ -45,7 +45,7 @@ Blobs = list[tuple[Any, bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A value that does not open. `row` (or the name in an external store) and `owner` identify it.
+    """A value that cannot be decrypted. `row` (or the name in an external store) and `owner` identify it.
 
     `reason` names the key.
     """

@@ -46,7 +46,7 @@ def _advice(status: VaultStatus) -> Iterator[str]:
     if status.without_address:
         yield f"{status.without_address} values of an older release lack their address: manage.py vault rotate"
     if waiting:
-        yield f"{waiting} values wait: manage.py vault rotate"
+        yield f"{waiting} values are to be encrypted again: manage.py vault rotate"
     elif status.retirable:
         yield f"may leave VAULT_KEYS on all machines: {', '.join(status.retirable)}"
         yield "(a spool entry that only another machine's disk holds is counted there: ask there too)"

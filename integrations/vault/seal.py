@@ -6,8 +6,8 @@
     version 2    2 | length of key id (1 byte) | key id | length of address (2) | address | nonce (12) | ciphertext, tag
 
 The associated data is the header (everything before the nonce) and the `Binding`: owner, field and generation. A blob
-that is copied to another row, field or generation therefore does not open; Fernet and the field libraries bind nothing,
-or the column only.
+that is copied to another row, field or generation therefore cannot be decrypted; Fernet and the field libraries bind
+nothing, or the column only.
 
 Version 2 is for secrets that are sent: the address in its header is the only base URL that the secret may go to. It is
 authenticated like the rest of the header, so it cannot be changed, and a header of version 2 cannot be cut to version
@@ -105,7 +105,7 @@ def _as_sealed(blob: bytes | memoryview, binding: Binding) -> Binding:
 
 def _broken(binding: Binding, key_id: str, reason: str) -> SealBroken:
     owner = ":".join(binding.owner)
-    return SealBroken(f"the sealed {binding.field} does not open: {reason}", key_id=key_id, owner=owner)
+    return SealBroken(f"the sealed {binding.field} cannot be decrypted: {reason}", key_id=key_id, owner=owner)
 
 
 def key_id_of(blob: bytes | memoryview) -> str:

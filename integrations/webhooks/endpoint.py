@@ -72,7 +72,7 @@ def respond(app_name: str | None, environ: Mapping[str, Any], stream: RequestBod
 
 def _outcome(receipt: Receipt) -> ResponseOutcome:
     if receipt.app_id is None:
-        return ResponseOutcome.NOT_HERE
+        return ResponseOutcome.UNKNOWN_APP
     return ResponseOutcome.STORED if receipt.mailbox_id else ResponseOutcome.DUPLICATE
 
 

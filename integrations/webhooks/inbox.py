@@ -110,7 +110,9 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Rece
     try:
         receipt = _store_once(name, unnamed_events.identify(event), now)
     except DataError as error:
-        raise PayloadAnomalous("the webhook holds what a database cannot", type=event.type) from error
+        raise PayloadAnomalous(
+            "the webhook contains characters that PostgreSQL cannot store", type=event.type
+        ) from error
     except Error as error:
         # Whatever the database's reason is (away, full, read-only after a failover), the vendor shall send it again.
         breaker.failed(mailbox if _is_locked(error) else STORE, clock.monotonic() - started)

@@ -27,7 +27,7 @@ class ResponseOutcome(StrEnum):
 
     STORED = "stored"
     DUPLICATE = "duplicate"
-    NOT_HERE = "not_here"
+    UNKNOWN_APP = "not_here"
     UNSIGNED = "unsigned"
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
@@ -35,7 +35,7 @@ class ResponseOutcome(StrEnum):
     FAILED = "failed"
 
 
-ACCEPTED = frozenset({ResponseOutcome.STORED, ResponseOutcome.DUPLICATE, ResponseOutcome.NOT_HERE})  # answered 200
+ACCEPTED = frozenset({ResponseOutcome.STORED, ResponseOutcome.DUPLICATE, ResponseOutcome.UNKNOWN_APP})  # answered 200
 # No signature was verified: anybody can send these, so they say nothing of how we answer the vendor.
 UNVERIFIED = frozenset({ResponseOutcome.UNSIGNED, ResponseOutcome.TOO_LARGE})
 REFUSED = [outcome for outcome in ResponseOutcome if outcome not in ACCEPTED]

@@ -60,7 +60,7 @@ def test_readyz_asks_every_service(client: Client, settings: Settings) -> None:
     assert response.status_code == 200
     assert set(body["checks"]) == {"database", "redis", "broker", "vault"}
     assert all(check["ms"] < 2000 for check in body["checks"].values())
-    assert body["checks"]["vault"]["note"] == "opens stored secrets"
+    assert body["checks"]["vault"]["note"] == "can decrypt stored secrets"
 
 
 @pytest.mark.parametrize("debug", [True, False])

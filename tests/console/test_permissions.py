@@ -56,12 +56,12 @@ def test_plans_follow_the_grant(lacking: Installation) -> None:
     assert due.keys() == {"contacts", "opportunities", "pipelines"}
     Credential.objects.update(scopes="calendars.write")
     Plan.objects.all().delete()
-    assert plans.strays() == ([], []), "what may sync nothing is not looked at again and again"
+    assert plans.find_mismatches() == ([], []), "what may sync nothing is not looked at again and again"
 
 
 def test_changed_scopes_make_plans(lacking: Installation) -> None:
     Installation.objects.update(sync_due_at=None)
-    assert plans.follow_scopes in lifecycle_hooks.HOOKS["scopes_changed"].values()
+    assert plans.apply_scope_change in lifecycle_hooks.HOOKS["scopes_changed"].values()
     history.add(lacking.change(InstallationChange.What.SCOPES, clock.now()))
     for pk in lifecycle_hooks.take_due(10, clock.now()):
         lifecycle_hooks.deliver(pk)
@@ -136,7 +136,7 @@ def test_versions_with_laggards_countdown_and_export(versions: App, operator_cli
     assert exported.getvalue().count("location,loc") == 2
     with pytest.raises(CommandError, match="no version v9"):
         call_command("installs", "export", "v9")
-    assert "On versions that end" in operator_client.get("/admin/").content.decode()
+    assert "On deprecated versions" in operator_client.get("/admin/").content.decode()
     assert any("uninstalled" in finding.found for finding in permissions_and_versions())
 
 

@@ -226,7 +226,7 @@ def test_a_permit_that_came_too_late_is_not_used(
         return Permit(permit.key, permit.epoch, permit.slot, permit.deadline, clock.monotonic() - 0.001)
 
     monkeypatch.setattr(governor, "acquire", late)
-    with pytest.raises(Unreachable, match="stood still") as raised:
+    with pytest.raises(Unreachable, match="was suspended") as raised:
         call()
     assert (raised.value.retry_after, counted.calls, out(location)) == (0.0, 0, 0)
 

@@ -229,7 +229,7 @@ def test_a_mistake_is_told_before_it_is_sent(
 
 
 def test_it_pages_only_where_its_pages_are_known(app: App) -> None:
-    with pytest.raises(BadRequest, match="the catalogue does not list it, so nobody knows how it pages"):
+    with pytest.raises(BadRequest, match="the catalogue does not list it, so its pagination is unknown"):
         client.page("GET /badges", app=app, location=LOCATION)
 
 

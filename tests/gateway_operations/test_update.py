@@ -72,7 +72,7 @@ def test_everything_is_written_and_said(source: Path, tmp_path: Path) -> None:
     lines = run("update", str(source), "--out", str(out), "--force").splitlines()
     assert f"v2: 2 added, {len(catalogue('v2'))} removed, 0 changed" in lines
     assert "    pages of things.list (v3): guessed: skips (items things)" in lines
-    assert "    pages of things.next (v2): unknown, nobody could guess" in lines
+    assert "    pages of things.next (v2): unknown: it could not be derived" in lines
     assert "    row without operation in pagination.styles: contacts.search-contacts-advanced" in lines
     events = lines[lines.index("events:") :]
     assert "+ ThingCreate" in events

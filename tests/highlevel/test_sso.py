@@ -98,7 +98,7 @@ REFUSED = {
 def test_every_refusal_looks_the_same(payload):
     with pytest.raises(errors.SignatureInvalid) as caught:
         sso.decrypt(payload, SECRET)
-    assert str(caught.value) == "the user data does not open with this app's shared secret"
+    assert str(caught.value) == "the user data cannot be decrypted with this app's shared secret"
     assert caught.value.context == {}
     assert caught.value.__context__ is None
 

@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from pytest_django import Settings
 
-from hlapp.start import prove_events
+from hlapp.start import check_event_names
 from integrations.jobs import checks as job_checks
 from integrations.jobs import define
 from integrations.sync import checks as sync_checks
@@ -96,14 +96,14 @@ def test_no_process_starts_while_a_job_or_a_hook_waits_for_an_unknown_event(
     monkeypatch.setattr(job_checks, "JOBS", jobs)
     for module in (lifecycle_hooks, tenants_checks):
         monkeypatch.setattr(module, "HOOKS", hooks)
-    prove_events()
+    check_event_names()
     define.background_job("tests.install", on="INSTALL")(lambda run: None)
     assert jobs["tests.install"].events == ("installed",)
-    prove_events()
+    check_event_names()
     define.background_job("tests.mixed", on=("UNINSTALL", "ContactCreate"))(lambda run: None)
     lifecycle_hooks.on("instaled")(lambda change: None)
     with pytest.raises(SystemExit) as stopped:
-        prove_events()
+        check_event_names()
     said = capsys.readouterr().err
     assert stopped.value.code == 3
     assert all(text in said for text in ("'tests.mixed'", "jobs.E002", "'instaled'", "installed", "tenants.E001")), said

@@ -281,7 +281,7 @@ def test_a_forked_child_does_not_stop_its_parents_servers(directory: Path) -> No
 def test_a_lock_that_is_held_by_something_dead_quiet_is_one_clear_line(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = home.Home(directory, "valkey").lock()
+    held = home.ServerDirectory(directory, "valkey").lock()
     assert held is not None
     monkeypatch.setattr(launch, "TIMEOUT", 0.1)
 
@@ -390,7 +390,7 @@ def test_a_first_run_that_was_cut_short_is_begun_again(directory: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, "{", '{"port": 1}', "[]"])
 def test_a_lost_or_damaged_account_is_one_clear_line(directory: Path, content: str | None) -> None:
-    server = home.Home(directory, "postgres")
+    server = home.ServerDirectory(directory, "postgres")
     server.data.mkdir()
     if content is not None:
         (server.path / "account.json").write_text(content)

@@ -167,7 +167,7 @@ def test_the_command_lets_them_go(story: Story, agency: str, braked: list[str]) 
 def test_the_button_lets_them_go(story: Story, agency: str, braked: list[str], client: Client) -> None:
     client.force_login(User.objects.create_superuser("op"))
     address = reverse("admin:tenants_installation_release", args=[row(agency).pk])
-    assert "vanished from HighLevel" in client.get(address).content.decode()
+    assert "are missing from HighLevel" in client.get(address).content.decode()
     client.post(address, {"_form_submitted": "True"})
     story.reconcile_due()
     assert statuses(*braked) == {Status.UNINSTALLED}

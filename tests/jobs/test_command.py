@@ -106,7 +106,7 @@ def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.Monkey
     [
         ([], "no worker is running"),
         (None, "the broker does not answer"),
-        ([["old.job"], []], r"no worker knows test\.job yet; the runs start when the workers are restarted"),
+        ([["old.job"], []], r"no running worker has loaded test\.job; restart the workers"),
     ],
 )
 def test_wait_without_a_worker_is_shown(

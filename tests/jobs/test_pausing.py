@@ -147,7 +147,7 @@ def test_an_event_that_crashes_the_job_is_listed_and_retried_by_command(defined:
     assert seen == ["crash", "good"]
     with pytest.raises(CommandError, match="no such event was set aside"):
         job("retry", "test.job", "--id", "hook-good")
-    assert job("retry", "test.job", "--id", "hook-bad").strip() == "test.job sees 1 event again."
+    assert job("retry", "test.job", "--id", "hook-bad").strip() == "test.job will process 1 event again."
     assert schedule_of(run).due_at is not None
     turn(ask(runs.JOBS["test.job"], "loc0"))
     assert seen == ["crash", "good", "bad"]

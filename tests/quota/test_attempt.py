@@ -101,7 +101,7 @@ def test_an_error_after_the_answer_changes_nothing(counted: Counter[str]) -> Non
 def test_a_permit_is_not_used_late(monkeypatch: pytest.MonkeyPatch, counted: Counter[str]) -> None:
     real, long_ago = governor.acquire, clock.monotonic() - 1.0
     monkeypatch.setattr(governor, "acquire", lambda *a, **k: replace(real(*a, **k), send_before=long_ago))
-    with pytest.raises(Unreachable, match="stood still"):
+    with pytest.raises(Unreachable, match="was suspended"):
         spend()
     assert (free(), counted) == (9, {})
 

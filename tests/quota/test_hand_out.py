@@ -16,7 +16,7 @@ from pytest_django import Settings
 from integrations.core import clock
 from integrations.quota.models import Parked
 from integrations.quota.parking import hand_out, parked_rows
-from integrations.quota.parking.due_times import LONGEST, Agenda
+from integrations.quota.parking.due_times import LONGEST, DueTimeHeap
 from integrations.quota.parking.hand_out import MOST_UNSTARTED
 from integrations.quota.parking.parked_rows import HEADS
 from integrations.quota.permits import governor, scripts
@@ -266,7 +266,7 @@ def test_a_locked_row_holds_up_no_other(leader: Leader) -> None:
 
 
 def test_a_task_of_a_refused_lane_waits_for_the_appointment() -> None:
-    agenda = Agenda()
+    agenda = DueTimeHeap()
     agenda.ask("a", 10.0, rank=Lane.BULK.rank)
     agenda.parked("a", Lane.BULK.rank, 1.0)
     assert agenda.next_at() == 10.0
@@ -275,7 +275,7 @@ def test_a_task_of_a_refused_lane_waits_for_the_appointment() -> None:
 
 
 def test_the_longest_overdue_are_asked_first() -> None:
-    agenda = Agenda()
+    agenda = DueTimeHeap()
     for number in range(5):
         agenda.ask(str(number), 10.0 - number)
     assert agenda.due(9.0, 2) == ["4", "3"]

@@ -99,7 +99,7 @@ def test_held_back_deletions_are_not_let_go_when_a_later_run_has_looked(plan: Pl
     run = full(plan, listing)
     listing.rows = saved
     full(plan, listing)
-    with pytest.raises(BadRequest, match="later full run"):
+    with pytest.raises(BadRequest, match="newer full run"):
         deletions.release(run, clock.now())
     assert len(alive()) == 100
 

@@ -139,7 +139,7 @@ def test_an_operation_that_denies_what_the_listing_shows_proves_nothing(plan: Pl
     listing.record = lambda *_, **__: None  # type: ignore[method-assign]
     run = full(plan, listing)
     assert (run.deleted, len(alive()), run.error_code) == (0, 20, deletions.INCOMPLETE)
-    assert "denies a record that it lists" in run.error
+    assert "a listed record does not exist" in run.error
 
 
 def test_a_listing_that_is_empty_has_to_stay_so(plan: Plan) -> None:
@@ -193,7 +193,7 @@ def test_a_run_asks_for_a_limited_number(plan: Plan, monkeypatch: pytest.MonkeyP
     for number in range(10):
         del listing.rows[f"c{number:05}"]
     run = full(plan, listing)
-    assert (run.asked, run.deleted, run.error) == (7, 6, "4 missing records are not judged yet")
+    assert (run.asked, run.deleted, run.error) == (7, 6, "4 missing records are not checked yet")
     assert full(plan, listing).deleted == 4
     assert alive() == set(listing.rows)
 

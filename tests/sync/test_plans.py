@@ -128,15 +128,15 @@ def test_an_uninstall_takes_plans_runs_and_records_along(plan: Plan) -> None:
     records.merge(plan.app_id, "elsewhere", "contacts", [{"id": "x"}])
     start(plan)
     uninstall()
-    assert plans.forget(plan.app_id, LOCATION)
+    assert plans.delete_plans(plan.app_id, LOCATION)
     assert alive() == {"x"}
     assert (Plan.objects.count(), Run.objects.count()) == (0, 0)
-    assert plans.forget(plan.app_id, LOCATION), "a second message finds nothing to do"
+    assert plans.delete_plans(plan.app_id, LOCATION), "a second message finds nothing to do"
 
 
 def test_a_late_uninstall_message_does_not_touch_what_is_installed_again(plan: Plan) -> None:
     run_once(plan, of(5))
-    assert not plans.forget(plan.app_id, LOCATION)
+    assert not plans.delete_plans(plan.app_id, LOCATION)
     assert len(alive()) == 5
     assert Plan.objects.get().cursor_at is not None
 
@@ -144,8 +144,8 @@ def test_a_late_uninstall_message_does_not_touch_what_is_installed_again(plan: P
 def test_a_location_about_to_be_installed_again_is_not_touched(plan: Plan) -> None:
     run_once(plan, of(5))
     Installation.objects.update(status=Installation.Status.PENDING)
-    assert not plans.forget(plan.app_id, LOCATION)
-    assert plans.strays() == ([], [])
+    assert not plans.delete_plans(plan.app_id, LOCATION)
+    assert plans.find_mismatches() == ([], [])
     assert len(alive()) == 5
 
 
@@ -160,7 +160,7 @@ def test_many_records_are_deleted_in_batches(plan: Plan, monkeypatch: pytest.Mon
     monkeypatch.setattr(plans, "PURGE_ROWS", 40)
     run_once(plan, of(100))
     uninstall()
-    assert plans.forget(plan.app_id, LOCATION)
+    assert plans.delete_plans(plan.app_id, LOCATION)
     assert not Record.objects.exists()
 
 
@@ -172,10 +172,10 @@ def test_a_reinstall_in_the_middle_of_forgetting_starts_from_nothing(
     run_once(plan, listing)
     monkeypatch.setattr(plans, "PURGE_SECONDS", 0.0)
     uninstall()
-    assert not plans.forget(plan.app_id, LOCATION)
+    assert not plans.delete_plans(plan.app_id, LOCATION)
     assert Plan.objects.get().cursor_at is None, "an incremental run would not bring back what was deleted"
     install()
-    assert not plans.forget(plan.app_id, LOCATION)
+    assert not plans.delete_plans(plan.app_id, LOCATION)
     plans.make(plan.app_id, LOCATION)
     assert Run.objects.latest("pk").kind == "full"
 
@@ -186,18 +186,18 @@ def test_plans_follow_their_installation(installation: Installation, monkeypatch
     rows.sync_at(now)
     assert tasks.take_due(5, now) == [installation.pk]
     assert tasks.take_due(5, now) == [], "one message at a time"
-    plans.follow(installation.pk)
+    plans.apply_installation_change(installation.pk)
     assert (Plan.objects.count(), rows.get().sync_due_at) == (1, None)
-    plans.follow(installation.pk)
+    plans.apply_installation_change(installation.pk)
     assert Plan.objects.count() == 1, "a second message finds nothing to do"
 
     uninstall()
     rows.sync_at(now)
     monkeypatch.setattr(plans, "PURGE_SECONDS", 0.0)
-    plans.follow(installation.pk)
+    plans.apply_installation_change(installation.pk)
     assert tasks.take_due(5, clock.now()) == [installation.pk], "records are left to delete"
     monkeypatch.undo()
-    plans.follow(installation.pk)
+    plans.apply_installation_change(installation.pk)
     assert (Plan.objects.count(), rows.get().sync_due_at) == (0, None)
 
 
@@ -207,7 +207,7 @@ def test_an_installation_that_begins_again_while_its_plans_are_deleted_gets_new_
     rows = Installation.objects.filter(pk=installation.pk)
     uninstall()
     rows.sync_at(clock.now())
-    forget = plans.forget
+    forget = plans.delete_plans
 
     def begins_again(*arguments: Any) -> bool:
         done = forget(*arguments)
@@ -215,23 +215,23 @@ def test_an_installation_that_begins_again_while_its_plans_are_deleted_gets_new_
         rows.sync_at(clock.now())
         return done
 
-    monkeypatch.setattr(plans, "forget", begins_again)
-    plans.follow(installation.pk)
+    monkeypatch.setattr(plans, "delete_plans", begins_again)
+    plans.apply_installation_change(installation.pk)
     assert tasks.take_due(5, clock.now()) == [installation.pk]
-    plans.follow(installation.pk)
+    plans.apply_installation_change(installation.pk)
     assert rows.get().sync_due_at is None
     assert Plan.objects.get().pk != plan.pk
 
 
 def test_lost_messages_are_made_up_for(plan: Plan, installation: Installation) -> None:
-    assert plans.strays() == ([], [])
+    assert plans.find_mismatches() == ([], [])
     uninstall()
-    assert plans.strays() == ([], [(plan.app_id, LOCATION)])
+    assert plans.find_mismatches() == ([], [(plan.app_id, LOCATION)])
     install()
     Plan.objects.all().delete()
-    assert plans.strays() == ([(plan.app_id, LOCATION)], [])
+    assert plans.find_mismatches() == ([(plan.app_id, LOCATION)], [])
     Installation.objects.update(user_type=UserType.COMPANY)
-    assert plans.strays() == ([], [])
+    assert plans.find_mismatches() == ([], [])
 
 
 def test_neighbours_are_spread_over_the_last_fifth_of_their_wait() -> None:

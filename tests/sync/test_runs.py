@@ -237,7 +237,7 @@ def test_a_checkpoint_that_is_not_valid_any_more_is_left(plan: Plan, change: str
     listing = raising(of(350), {number: ServerFault("502") for number in range(first, first + MOST_ATTEMPTS)})
     failed = to_the_end(run_once(plan, listing), listing)
     if change == "old":
-        Run.objects.update(started_at=clock.now() - plans.GOES_ON - timedelta(seconds=1))
+        Run.objects.update(started_at=clock.now() - plans.RESUME_WINDOW - timedelta(seconds=1))
     elif change == "other error":
         Run.objects.update(error_code="request_rejected")
     asked_at = {"repair_asked_at": clock.now()} if change == "repair" else {}
@@ -397,7 +397,7 @@ def test_forget_during_a_run(plan: Plan, installation: Installation) -> None:
     def uninstall(number: int) -> None:
         if number == 2:
             Installation.objects.update(status=Installation.Status.UNINSTALLED)
-            assert plans.forget(plan.app_id, LOCATION)
+            assert plans.delete_plans(plan.app_id, LOCATION)
 
     listing.before = uninstall
     runs.advance(run.pk, page=listing.page, record=listing.record)

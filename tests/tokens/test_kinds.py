@@ -170,7 +170,7 @@ def test_a_permit_that_came_too_late_is_given_back_unused(
 ) -> None:
     real, long_ago = governor.acquire, clock.monotonic() - 1.0
     monkeypatch.setattr(governor, "acquire", lambda *a, **k: replace(real(*a, **k), send_before=long_ago))
-    with pytest.raises(Unreachable, match="stood still"):
+    with pytest.raises(Unreachable, match="was suspended"):
         enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO)
     assert vendor.asked == []
 

@@ -94,7 +94,7 @@ def test_a_permit_is_not_used_late(unminted, sent, given_back, monkeypatch) -> N
     real = governor.acquire
     long_ago = clock.monotonic() - 60
     monkeypatch.setattr(governor, "acquire", lambda *a, **k: replace(real(*a, **k), send_before=long_ago))
-    with pytest.raises(Unreachable, match="stood still"):
+    with pytest.raises(Unreachable, match="was suspended"):
         refresh(unminted.pk)
     assert (sent, len(given_back)) == ([], 1)
     monkeypatch.setattr(governor, "acquire", real)

@@ -56,7 +56,7 @@ def test_an_unused_key_may_be_retired_once_nothing_stands_under_it(app, ring) ->
     make_rows(app, 2)
     ring("k2", "k1")
     assert roles(status()[0]) == {"k2": "seals", "k1": "opens"}
-    assert "6 values wait: manage.py vault rotate" in vault("status")[0]
+    assert "6 values are to be encrypted again: manage.py vault rotate" in vault("status")[0]
     assert "6 values re-sealed under 'k2', 0 left" in vault("rotate")[0]
     found, complaint = status()
     assert (roles(found), found["retirable"], complaint) == ({"k2": "seals", "k1": "retirable"}, ["k1"], "")
@@ -90,7 +90,7 @@ def test_a_broken_value_fails_the_rotation_at_its_end(app, ring) -> None:
     out, complaint = vault("rotate")
     assert "6 values re-sealed" in out
     assert f"tokens.Credential.access_sealed of row {row.pk} (credential:{app.pk}:Location:loc1)" in out
-    assert complaint == "2 values do not open and were left as they are"
+    assert complaint == "2 values cannot be decrypted and were left as they are"
     assert "1 values are damaged: tokens.Credential.refresh_sealed" in status()[1]
     outcome = json.loads(vault("rotate", "--json")[0])
     assert (outcome["resealed"], outcome["left"], len(outcome["broken"])) == (0, 2, 2)
@@ -100,7 +100,7 @@ def test_many_broken_values_do_not_flood_the_terminal(app, ring) -> None:
     make_rows(app, 15)
     Credential.objects.update(access_sealed=b"?", refresh_sealed=b"?")
     out, complaint = vault("rotate")
-    assert out.count("does not open") == 20
+    assert out.count("cannot be decrypted") == 20
     assert "… and 10 more" in out
     assert complaint.startswith("30 values")
 

@@ -111,7 +111,7 @@ def test_a_damaged_entry_is_named(app, ring, spool_directory: Path) -> None:
     ring("k2", "k1")
     out, complaint = vault("rotate")
     assert f"tokens.spool of row {name} (unreadable): it cannot be read" in out
-    assert complaint == "1 values do not open and were left as they are"
+    assert complaint == "1 values cannot be decrypted and were left as they are"
     assert "1 values are damaged: tokens.spool" in status()[1]
 
 

@@ -169,7 +169,7 @@ def installations() -> Iterator[Finding]:
         fix = f"look at the agency in HighLevel; if they are gone: manage.py installs release {row.resource_id}"
         yield Finding("installations", Level.WARNING, found, fix)
     if not braked:
-        yield Finding("installations", Level.OK, "no locations vanished unexplained")
+        yield Finding("installations", Level.OK, "no unexplained missing locations")
 
 
 def operators() -> Iterator[Finding]:

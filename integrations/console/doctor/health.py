@@ -79,7 +79,7 @@ def vault() -> str:
             marketplace.identity(app)
     finally:
         connection.close()
-    return "opens stored secrets" if apps else "nothing stored yet"
+    return "can decrypt stored secrets" if apps else "nothing stored yet"
 
 
 PROBES: dict[str, Probe] = {"database": database, "redis": redis, "broker": broker, "vault": vault}

@@ -14,12 +14,13 @@ _NAME = "jobs"
 
 
 def background_jobs() -> Iterator[Finding]:
-    """Jobs that hang now or hung lately, paused jobs, and events over which a job failed."""
+    """Jobs that hang now or hung lately, paused jobs, and events on which a job failed."""
     now = clock.now()
     found = False
     for hung in queries.hung_now(now):
         found = True
-        words = f"{hung['work']}: its thread has been silent for {hung['seconds']} s, {hung['position'] or 'nowhere'}"
+        position = hung["position"] or "at an unknown position"
+        words = f"{hung['work']}: its thread has been silent for {hung['seconds']} s, {position}"
         yield Finding(_NAME, Level.FAILED, words, "correct the job; its worker process restarts by itself")
     for job in queries.hung_lately(now, _LATELY):
         found = True

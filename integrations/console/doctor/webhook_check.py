@@ -1,7 +1,7 @@
 """The `doctor` check of webhook answers: warns while many verified ones are refused, or none can be verified.
 
 The vendor pauses a webhook URL that answers too few 2xx, so the operator should look into it before that. Posts without
-a valid signature are strangers' and raise no warning, unless verified ones have stopped: then the key is wrong.
+a valid signature are unsigned_posts' and raise no warning, unless verified ones have stopped: then the key is wrong.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _CURES = {
 def webhook_answers() -> Iterator[Finding]:
     """How this deployment answered the webhooks of the last three days."""
     name = "webhooks"
-    total = strangers = 0
+    total = unsigned_posts = 0
     for responses in webhooks.responses_by_app(clock.now()):
         total += responses.answered
         app, unverified = responses.app or "URLs of no app", sum(responses.unverified.values())
-        strangers += unverified
+        unsigned_posts += unverified
         if responses.rejects_all and unverified >= _ENOUGH_POSTS:
             found = f"{app}: no webhook could be verified today ({_counted(responses.unverified)} in three days)"
             yield Finding(name, Level.WARNING, found, _cure(responses.unverified))
@@ -38,7 +38,7 @@ def webhook_answers() -> Iterator[Finding]:
             found = f"{app}: {share} in three days ({_counted(responses.refused)})"
             yield Finding(name, Level.WARNING, found, _cure(responses.refused))
     yield Finding(
-        name, Level.OK, f"{total:,} answered in three days, and {strangers:,} posts without a valid signature"
+        name, Level.OK, f"{total:,} answered in three days, and {unsigned_posts:,} posts without a valid signature"
     )
 
 

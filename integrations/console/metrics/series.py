@@ -121,7 +121,7 @@ def work(now: datetime) -> Iterator[Metric]:
     paused = [([state.job], 1.0) for state in jobs.paused()]
     yield _gauge("jobs_paused", "Paused background jobs.", ["job"], paused)
     aside = [([job], float(number)) for job, number in jobs.set_aside_counts()]
-    yield _gauge("job_events_set_aside", "Events over which a job failed, not yet run again.", ["job"], aside)
+    yield _gauge("job_events_set_aside", "Events on which a job failed, not yet run again.", ["job"], aside)
     yield _single("threads_silent", "Worker threads that hang, or that report no progress.", len(jobs.hung_now(now)))
     longest = max((delay.seconds for delay in jobs.delays(now, 1)), default=0.0)
     yield _single("job_delay_seconds", "How long the longest waiting tenant's run has been due.", longest)

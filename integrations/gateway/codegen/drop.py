@@ -28,7 +28,7 @@ Fetch = Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class Publication:
     """`operations` has the OpenAPI files by dialect, without a dialect that the publication lacks.
 
     `events` is the file or folder with the webhook events, None without one.
@@ -38,7 +38,7 @@ class Drop:
     events: Path | None
 
 
-def drop(source: str, scratch: Path, *, fetch: Fetch = media.fetch) -> Drop:
+def drop(source: str, scratch: Path, *, fetch: Fetch = media.fetch) -> Publication:
     """The publication at a folder or an https URL; what is fetched goes into the empty folder `scratch`.
 
     Raises BadRequest when neither OpenAPI files nor events are there, or when several folders have OpenAPI files;
@@ -46,7 +46,7 @@ def drop(source: str, scratch: Path, *, fetch: Fetch = media.fetch) -> Drop:
     """
     folder = _fetched(source, scratch, fetch) if source.startswith(("https://", "http://")) else Path(source)
     if folder.is_file() and folder.name == event_types.SOURCE:
-        return Drop({}, folder)
+        return Publication({}, folder)
     if not folder.is_dir():
         raise BadRequest(f"{source} is no folder and no URL of an archive")
     root = _root(folder, source)
@@ -54,7 +54,7 @@ def drop(source: str, scratch: Path, *, fetch: Fetch = media.fetch) -> Drop:
     events = event_types.source_in(folder) or event_types.source_in(folder.parent if root == folder else folder)
     if not found and events is None:
         raise BadRequest(f"{source} holds no OpenAPI files (*.json and v3/*.json) and no webhook events")
-    return Drop(found, events)
+    return Publication(found, events)
 
 
 def _root(folder: Path, source: str) -> Path | None:

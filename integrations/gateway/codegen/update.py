@@ -15,7 +15,7 @@ from typing import Any
 from integrations.core.errors import BadRequest
 from integrations.gateway import facade as facade_package
 from integrations.gateway.codegen import impact
-from integrations.gateway.codegen.drop import Drop
+from integrations.gateway.codegen.drop import Publication
 from integrations.gateway.codegen.facade_text import facade
 from integrations.gateway.codegen.impact import EventImpact, Impact
 from integrations.gateway.codegen.replace_files import replace_all
@@ -60,7 +60,7 @@ class Built:
     events: EventTypes | None
 
 
-def built(drop: Drop) -> Built:
+def built(drop: Publication) -> Built:
     """Build everything in memory. Raises BadRequest that names the file that cannot be understood."""
     catalogues = {name: build(files, name) for name, files in drop.operations.items()}
     inside = {name: fields_of(files) for name, files in drop.operations.items()}
@@ -159,7 +159,7 @@ def _guessed(found: Catalogue, inside: Fields, dialect: DialectName) -> dict[str
 
 def _in_words(row: Guess) -> str:
     if not row:
-        return "unknown, nobody could guess"
+        return "unknown: it could not be derived"
     more = ", ".join(f"{name} {value}" for name, value in row.items() if name != "family" and value)
     return f"guessed: {row['family']} ({more})"
 

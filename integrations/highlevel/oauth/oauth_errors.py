@@ -109,5 +109,5 @@ def classify(
         return ServerFault("HighLevel failed to answer the token request", retry_after=retry_after, **known)
     row = error_rows.first_match(ROWS, status, body)
     if row is None:
-        return UnknownRefusal("HighLevel refused the token request in a way no table knows", **known)
+        return UnknownRefusal("HighLevel refused the token request with an unrecognised error", **known)
     return row.kind(row.advice, reason=row.reason, **known)

@@ -211,4 +211,4 @@ def is_guessed(operation: str, dialect: DialectName) -> bool:
 def why_not(operation: str) -> str:
     """The reason why an operation without a style has no pages."""
     unknown = any(operation in rows for rows in guesses.committed().values())
-    return NO_PAGES.get(operation.partition(".")[2], "nobody knows yet how" if unknown else "its answer is whole")
+    return NO_PAGES.get(operation.partition(".")[2], "its pagination is unknown" if unknown else "its answer is whole")

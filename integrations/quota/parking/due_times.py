@@ -1,4 +1,4 @@
-"""Agenda of the leader: when to ask for permits of which resource. Its successor rebuilds it from the rows."""
+"""DueTimeHeap of the leader: when to ask for permits of which resource. Its successor rebuilds it from the rows."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _ALL_LANES = 99
 
 
 @dataclass(frozen=True, slots=True)
-class Appointment:
+class DueTime:
     """Ask at `at` (monotonic). Lanes below `rank` were not refused, so their tasks need not wait for it."""
 
     at: float
     rank: int
 
 
-class Agenda:
+class DueTimeHeap:
     """Heap with one valid appointment per resource. Replaced ones stay in it until their time comes."""
 
     def __init__(self) -> None:
-        self._of: dict[str, Appointment] = {}
+        self._of: dict[str, DueTime] = {}
         self._heap: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
@@ -32,7 +32,7 @@ class Agenda:
 
     def ask(self, key: str, at: float, *, rank: int = _ALL_LANES) -> None:
         """Replace the resource's appointment. `rank` is that of the highest lane that was refused, if one was."""
-        self._of[key] = Appointment(at, rank)
+        self._of[key] = DueTime(at, rank)
         heapq.heappush(self._heap, (at, key))
 
     def parked(self, key: str, rank: int, at: float) -> None:

@@ -20,7 +20,7 @@ from kombu.exceptions import OperationalError
 
 from integrations.core import clock
 from integrations.core.celery_tasks import DEFAULT, URGENT, deliver
-from integrations.quota.parking.due_times import LONGEST, Agenda
+from integrations.quota.parking.due_times import LONGEST, DueTimeHeap
 from integrations.quota.parking.parked_rows import HEADS, Claimed, Head, Notice, ParkedRows
 from integrations.quota.permits import tickets
 from integrations.quota.permits.governor import SlotRequest
@@ -53,7 +53,7 @@ class HandOut:
     """The work of the leader. `trouble` is what stops it, for the pages."""
 
     def __init__(self, rows: ParkedRows, sending: Send = send) -> None:
-        self.rows, self.agenda = rows, Agenda()
+        self.rows, self.agenda = rows, DueTimeHeap()
         self.sent, self.unstarted, self.trouble = 0, 0, ""
         self._send = sending
         self._order = itertools.count()

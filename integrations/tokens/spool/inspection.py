@@ -58,7 +58,7 @@ def drop(name: str, *, actor: str) -> None:
     """
     copies = [entry for entry in look().entries if entry.name == name]
     if not copies:
-        raise BadRequest(f"the spool has no entry {name!r}, as far as this machine can read it")
+        raise BadRequest(f"the spool has no entry {name!r} in Redis or on this machine's disk")
     audit.record("spool.dropped", actor=actor, subject=name, standing=copies[0].standing, facts=copies[0].facts)
     spool.remove(name)
     left = look()

@@ -8,8 +8,8 @@ entry that cannot be committed (its key is gone, it is damaged) is set aside, ne
 `manage.py spool retry` try it again.
 
 Grants are sealed as in the database; the rest of an entry is identifiers, and can be read without a key. All of it is
-bound into the seal (`bound`): an entry under another name, with another time or other facts, does not open. The owner's
-part of the binding is stored beside it for the vault, which re-seals entries under the newest key
+bound into the seal (`bound`): an entry under another name, with another time or other facts, cannot be decrypted. The
+owner's part of the binding is stored beside it for the vault, which re-seals entries under the newest key
 (`spool.vault_adapter`). The commit derives that part again.
 
 A name is used once: the commit records it, in its own transaction. So an entry that somebody puts back changes nothing.
@@ -92,7 +92,7 @@ def keep(kind: str, grant: Grant, binding: Binding, *, at: datetime, **facts: An
 def bound(binding: Binding, entry: SpooledGrant) -> Binding:
     """The binding of a spooled grant: the owner's, and everything that the entry says beside the grant.
 
-    The version itself is not bound: a grant of one version does not open as the other.
+    The version itself is not bound: a grant of one version cannot be decrypted as the other.
     """
     if entry.version == 1:
         return binding

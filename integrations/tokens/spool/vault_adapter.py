@@ -71,7 +71,7 @@ def _copies() -> Iterator[tuple[SpoolBackend, bool, SealedValue]]:
         with _answering(backend):
             found = backend.look(aside=aside)
         for name, reason in found.unreadable.items():
-            raise StoreUnavailable(f"the spool's {backend.name} does not give {name} ({reason})")
+            raise StoreUnavailable(f"the spool's {backend.name} could not read {name} ({reason})")
         for name, text in sorted(found.texts.items()):
             yield backend, aside, _parsed(name, text)
 

@@ -24,17 +24,17 @@ class Command(PrintableCommand):
 
     help = (
         "List the companies that installed the app and how many of their locations are connected, or release a "
-        "company: let the locations go that vanished from HighLevel's list."
+        "company: uninstall the locations that are missing from HighLevel's list."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the subcommands."""
         actions = parser.add_subparsers(dest="action", required=True)
         shown = actions.add_parser("list", help="companies, with their connected, pending and missing locations")
-        released = actions.add_parser("release", help="let the missing locations of a company go")
+        released = actions.add_parser("release", help="uninstall the missing locations of a company")
         released.add_argument("id", help="the company's id")
         released.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
-        used = actions.add_parser("versions", help="app versions: installations, who lags, deprecation")
+        used = actions.add_parser("versions", help="app versions: installations, those on older versions, deprecation")
         exported = actions.add_parser("export", help="the installations of an app version as CSV, on standard output")
         exported.add_argument("version", help="the version's id or number")
         exported.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
@@ -57,7 +57,7 @@ class Command(PrintableCommand):
         if as_json:
             self.stdout.write(json.dumps([_version_as_json(use) for use in found], indent=2))
             return
-        self.stdout.write("\n".join(map(_version_line, found)) or "no installation has named its version yet")
+        self.stdout.write("\n".join(map(_version_line, found)) or "no installation reports a version")
 
     def _list(self, *, as_json: bool) -> None:
         found = queries.companies()

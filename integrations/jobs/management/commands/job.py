@@ -50,12 +50,12 @@ class Command(PrintableCommand):
         run.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
         run.add_argument("--wait", action="store_true", help="show progress and wait for the end")
         for verb, words in (
-            ("pause", "start no turn of a job, of any tenant, until it is resumed"),
-            ("resume", "let a paused job go on"),
-            ("events", "the events over which a job failed"),
+            ("pause", "pause a job for all tenants until it is resumed"),
+            ("resume", "resume a paused job"),
+            ("events", "the events on which a job failed"),
         ):
             verbs.add_parser(verb, parents=[common], help=words).add_argument("name")
-        retry = verbs.add_parser("retry", parents=[common], help="let a job see events again over which it failed")
+        retry = verbs.add_parser("retry", parents=[common], help="run a job again for events on which it failed")
         retry.add_argument("name")
         which = retry.add_mutually_exclusive_group(required=True)
         which.add_argument("--id", action="append", metavar="ID", help="the webhook's id; may be repeated")
@@ -116,7 +116,9 @@ class Command(PrintableCommand):
         elif not changed:
             self.stdout.write(f"{name} is {'paused already' if paused else 'not paused'}.")
         else:
-            self.stdout.write(f"{name} is paused: no turn of it starts." if paused else f"{name} goes on.")
+            self.stdout.write(
+                f"{name} is paused: none of its runs starts or continues." if paused else f"{name} goes on."
+            )
 
     def _events(self, options: dict[str, Any]) -> None:
         found = queries.set_aside(define.find(options["name"]).name)[:_MOST_EVENTS]
@@ -139,7 +141,7 @@ class Command(PrintableCommand):
         if options["json"]:
             self.stdout.write(json.dumps({"job": job.name, "events": len(ids)}))
         else:
-            self.stdout.write(f"{job.name} sees {len(ids)} event{'' if len(ids) == 1 else 's'} again.")
+            self.stdout.write(f"{job.name} will process {len(ids)} event{'' if len(ids) == 1 else 's'} again.")
 
 
 def _tenants(job: Job, options: dict[str, Any]) -> QuerySet[Installation]:
@@ -166,7 +168,7 @@ def _missing(alive: list[list[str]] | None, job: Job) -> str | None:
     if not alive:
         return "no worker is running; the runs start when one does: celery -A hlapp worker -P threads"
     if not any(job.name in known for known in alive):
-        return f"no worker knows {job.name} yet; the runs start when the workers are restarted: they read code once"
+        return f"no running worker has loaded {job.name}; restart the workers, then the runs start"
     return None
 
 

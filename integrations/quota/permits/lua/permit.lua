@@ -79,7 +79,7 @@ local set_forward = request.epoch == epoch and request.expected_now
 if other_run then redis.call('HSET', state_key, 'sv', server) end
 if other_run and stored_run or set_forward then
   -- Restarted from a copy, or a replica took over: grants after that copy are unknown here. Or slots seem to have
-  -- rested for longer than they have; or the caller stood still on its way here: that cannot be known.
+  -- rested for longer than they have; or the caller was suspended on its way here: that cannot be known.
   rest_all_until(now + window + request.slack)
   state.foreign_unknown_until = now + window + request.slack
   -- Nor by a report that is sent again because its answer was lost: the slot may have gone out since.

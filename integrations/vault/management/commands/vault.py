@@ -122,7 +122,7 @@ def _deleted(outcome: forget.ForgetResult) -> str:
 
 def _words(outcome: rotation.RotationResult, left: int) -> str:
     lines = [f"{outcome.resealed} values re-sealed under {outcome.key_id!r}, {left} left under older keys."]
-    lines += [f"does not open: {broken}" for broken in outcome.broken[:_SHOWN]]
+    lines += [f"cannot be decrypted: {broken}" for broken in outcome.broken[:_SHOWN]]
     if len(outcome.broken) > _SHOWN:
         lines.append(f"… and {len(outcome.broken) - _SHOWN} more (--json lists all)")
     return "\n".join(lines)
@@ -130,7 +130,7 @@ def _words(outcome: rotation.RotationResult, left: int) -> str:
 
 def _raise_for(outcome: rotation.RotationResult) -> None:
     if outcome.broken:
-        raise CommandError(f"{len(outcome.broken)} values do not open and were left as they are")
+        raise CommandError(f"{len(outcome.broken)} values cannot be decrypted and were left as they are")
     if outcome.unread:
         raise CommandError(f"not everything could be reached: {'; '.join(outcome.unread)}: run it again")
     if outcome.busy:
