@@ -11,6 +11,7 @@ from typing import Any, cast
 from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.forms import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.html import format_html
@@ -68,18 +69,24 @@ class AuditedAdmin(ModelAdmin):  # type: ignore[misc]
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete one row and write the audit entry."""
-        self._record(request, "deleted", obj)
+        self._record(request, "deleted", obj, changed=_gone(obj))
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Delete the selected rows and write an audit entry for each."""
         for row in queryset:
-            self._record(request, "deleted", row)
+            self._record(request, "deleted", row, changed=_gone(row))
         super().delete_queryset(request, queryset)
 
     def _record(self, request: HttpRequest, what: str, row: Any, **detail: Any) -> None:
         kind = self.opts.model_name
         audit.record(f"{kind}.{what}", actor=operator(request), subject=f"{kind}:{row}"[:200], **detail)
+
+
+def _gone(row: Any) -> audit.Changes:
+    """What a row that is deleted had: the value of each field, and no value after it."""
+    shown = {name: value for name, value in model_to_dict(row).items() if "password" not in name}
+    return audit.changes(shown, dict.fromkeys(shown))
 
 
 class FirstTenThousand(Paginator):  # type: ignore[type-arg]

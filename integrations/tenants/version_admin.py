@@ -75,7 +75,8 @@ class AppVersionAdmin(ModelAdmin):  # type: ignore[misc]
     def save_model(self, request: HttpRequest, obj: AppVersion, form: Any, change: bool) -> None:
         """Save what the operator entered, with an audit entry."""
         obj.save(update_fields=["number", "scopes", "deprecated_at", "reason"])
-        named = {"version": obj.version_id, "fields": sorted(form.changed_data)}
+        entered = {name: form.cleaned_data[name] for name in form.changed_data}
+        named = {"version": obj.version_id, "changed": audit.changes(form.initial, entered)}
         audit.record("version.changed", actor=operator(request), subject=f"app:{obj.app.highlevel_id}", **named)
 
     def get_urls(self) -> list[URLPattern]:

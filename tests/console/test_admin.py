@@ -319,6 +319,7 @@ def test_the_trail_has_each_change_of_a_user_and_no_password(operator_client: Cl
     assert operator_client.post(f"/admin/auth/user/{ann.pk}/password/", again).status_code == 302
     operator_client.post(url(Group, "change", group.pk), {"name": "readers"})
     operator_client.post(url(User, "delete", ann.pk), {"post": "yes"})
+    assert AuditEntry.objects.get(action="user.deleted").detail["changed"]["groups"] == [["readers"], None]
     assert AuditEntry.objects.get(action="group.changed").detail["changed"] == {"name": ["viewers", "readers"]}
     actions = set(AuditEntry.objects.values_list("action", flat=True))
     assert {"user.added", "user.password_changed", "user.deleted"} <= actions

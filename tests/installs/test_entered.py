@@ -66,7 +66,8 @@ def test_a_token_makes_an_installation_of_its_kind(
     row.refresh_from_db()
     assert (row.status, row.kind, row.origin, row.claimed_by) == (Status.INSTALLED, kind, "operator", WHO)
     assert row.reconcile_due_at is not None
-    assert AuditEntry.objects.filter(action="install.connected", actor=WHO).count() == 1
+    entry = AuditEntry.objects.get(action="install.connected", actor=WHO)
+    assert entry.detail["changed"] == {"status": [None, "installed"], "kind": [None, kind]}
     vendor.answer = (200, {"location": {"name": "Ann's", "companyId": AGENCY}, "company": {"name": "Ann's"}})
     row = reconciled(row)
     named = row.location if level == "location" else row.company

@@ -59,6 +59,7 @@ def keep(key: CredentialKey, token: Secret, *, kind: str, actor: str) -> Connect
     with transaction.atomic():
         target = _target(key)
         row = register.find(key.app, key.tenant)
+        before = _shown(row)
         if row is None or row.status == Status.UNINSTALLED or not _works_with_more(row, kind):
             row = _installed(target, CredentialKind(kind), actor=actor, now=now)
         credential = entry.keep(key, token, kind=kind, actor=actor)
@@ -70,6 +71,7 @@ def keep(key: CredentialKey, token: Secret, *, kind: str, actor: str) -> Connect
             app=row.app.highlevel_id,
             kind=kind,
             generation=row.generation,
+            changed=audit.changes(before, _shown(row)),
         )
     return Connection(row, credential)
 
@@ -89,6 +91,7 @@ def disconnect(key: CredentialKey, *, actor: str) -> list[str]:
         if not ends and not kinds:
             raise BadRequest(f"no token was entered for {key.tenant}: `manage.py status` lists what is connected")
         now = clock.now()
+        before = _shown(row)
         if ends and row is not None:
             uninstall.removed(row, at=now, actor=actor)
         for kind in kinds:
@@ -99,8 +102,14 @@ def disconnect(key: CredentialKey, *, actor: str) -> list[str]:
             subject=key.tenant.audit_subject,
             app=key.app.highlevel_id,
             kinds=kinds,
+            changed=audit.changes(before, _shown(register.find(key.app, key.tenant))),
         )
     return kinds
+
+
+def _shown(row: Installation | None) -> dict[str, str | None]:
+    """What the audit trail shows of an installation before and after."""
+    return {} if row is None else {"status": row.status, "kind": row.kind}
 
 
 def _target(key: CredentialKey) -> InstallTarget:
