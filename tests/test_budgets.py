@@ -32,7 +32,7 @@ _SPACE = {
     tokenize.ENDMARKER,
 }
 # What runs before Django has loaded its models cannot import them at the top: `ready` is made for it.
-BEFORE_MODELS = {"apps.py": "ready", "start.py": "prove_keys", "celery.py": "_start_threads"}
+BEFORE_MODELS = {"apps.py": "ready", "start.py": "check_vault_keys", "celery.py": "_start_threads"}
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
