@@ -80,6 +80,7 @@ app.conf.update(
             "options": {"expires": 60},
         },
         "gateway.tidy": {"task": "gateway.tidy", "schedule": 600.0, "options": {"expires": 600}},
+        "privacy.tidy": {"task": "privacy.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )
 app.autodiscover_tasks()

@@ -59,6 +59,15 @@ HIGHLEVEL_LEGACY_WEBHOOKS = env.flag("HIGHLEVEL_LEGACY_WEBHOOKS", default=False)
 HIGHLEVEL_WEBHOOK_KEYS = [pem] if (pem := env.text("HIGHLEVEL_WEBHOOK_KEYS", default="")) else []
 # How long settled webhooks are kept (integrations/webhooks/retention.py); shorter, and a late retry would count as new.
 WEBHOOK_RETENTION_DAYS = env.integer("WEBHOOK_RETENTION_DAYS", default=30, minimum=7)
+# Days after which other kinds of data are deleted (docs/personal-data.md has the table); 0: they stay.
+POISONED_RETENTION_DAYS = env.integer("POISONED_RETENTION_DAYS", default=0)
+CALL_RETENTION_DAYS = env.integer("CALL_RETENTION_DAYS", default=14, minimum=1)
+USAGE_RETENTION_DAYS = env.integer("USAGE_RETENTION_DAYS", default=90, minimum=3)
+SYNC_RUN_RETENTION_DAYS = env.integer("SYNC_RUN_RETENTION_DAYS", default=7, minimum=1)
+JOB_RUN_RETENTION_DAYS = env.integer("JOB_RUN_RETENTION_DAYS", default=30, minimum=1)
+# Tombstones keep late pages and late webhooks from bringing deleted records back: longer than the vendor's retries.
+TOMBSTONE_RETENTION_DAYS = env.integer("TOMBSTONE_RETENTION_DAYS", default=30, minimum=7)
+HISTORY_RETENTION_DAYS = env.integer("HISTORY_RETENTION_DAYS", default=0)
 # Bytes of the largest webhook that is stored. Bodies of e-mails in messages reach more than 1 MB.
 WEBHOOK_MAX_BYTES = env.integer("WEBHOOK_MAX_BYTES", default=5 * 1024 * 1024, minimum=64 * 1024)
 # Days between the request of a purge and its begin, in which it can be cancelled (integrations/privacy/).
@@ -155,7 +164,6 @@ INSTALLED_APPS = [
     "integrations.jobs",
     "integrations.privacy",
     "integrations.console",
-    "integrations.operators",  # the last of the rooms: after `migrate` its groups get the permissions of all others
 ]
 if DEBUG:
     # Development tools: production has neither their commands nor their modules (`hlapp.development.refusal`).
@@ -213,7 +221,7 @@ STORAGES = {
 
 HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SESSION_ENGINE = "integrations.operators.sessions"
+SESSION_ENGINE = "integrations.console.sessions"
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 LOGIN_REDIRECT_URL = "admin:index"  # the only sign-in there is

@@ -6,12 +6,18 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
+
 from integrations.jobs.define import Job
 from integrations.jobs.models import Run, Schedule
 
 AFTER_FAILURE = timedelta(hours=1)  # of a job that only events start: the events are still there
-KEEP_RUNS = timedelta(days=30)
 _SPREAD = 0.1  # tenants whose runs began together drift apart by up to this part of `every`
+
+
+def keep_runs() -> timedelta:
+    """How long ended runs are history for operators."""
+    return timedelta(days=settings.JOB_RUN_RETENTION_DAYS)
 
 
 def next_due(job: Job, now: datetime) -> datetime | None:

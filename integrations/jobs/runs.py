@@ -35,7 +35,7 @@ from integrations.jobs import installed, pausing
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.job_run import Interrupted, JobRun
 from integrations.jobs.models import Run, Trigger
-from integrations.jobs.next_run import KEEP_RUNS, plan_next
+from integrations.jobs.next_run import keep_runs, plan_next
 from integrations.quota import usage
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
@@ -112,7 +112,7 @@ class JobTurn(turn.Turn[Run]):
     """One turn of a job's run."""
 
     log_name = "job"
-    keep_runs = KEEP_RUNS
+    keep_runs = staticmethod(keep_runs)
     park_task = staticmethod(queue.park)
 
     def __init__(self, run: Run, owner: str) -> None:

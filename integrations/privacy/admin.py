@@ -50,15 +50,16 @@ class PurgeAdmin(TenantNames, ReadOnlyAdmin):
     ordering = ("-pk",)
     actions_detail = ("cancel",)
     fieldsets = (
-        (None, {"fields": (("tenant_name", "tenant_id"), ("what", "status_label"), "next_step")}),
+        (None, {"fields": (("tenant_name", "tenant_id"), ("what", "status"), "next_step")}),
         ("Times", {"fields": (("requested_at", "requested_by"), ("begins_at", "begun_at"), ("finished_at", "passes"))}),
         ("Receipt", {"fields": ("receipt", "deleted_by_kind")}),
     )
-    readonly_fields = ("tenant_name", "what", "status_label", "next_step", "deleted_by_kind")
+    readonly_fields = ("tenant_name", "what", "next_step", "deleted_by_kind")
 
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
-        """Whether the operator may cancel a purge."""
-        return request.user.has_perm("privacy.change_purge")
+        """Whether the operator may cancel the purge, which is offered while it waits."""
+        waits = object_id is None or Purge.objects.filter(pk=object_id, status=Purge.Status.WAITING).exists()
+        return waits and request.user.has_perm("privacy.change_purge")
 
     def get_urls(self) -> list[URLPattern]:
         """Adds the page that asks for a purge."""

@@ -97,8 +97,8 @@ def _sync_runs(scope: Scope) -> QuerySet[Any]:
     return mentioning(mine, words(scope), "error", "vendor_answer", "checkpoint")
 
 
-def _empty_events(ids: list[Any]) -> None:
-    """A pending one would bring the contact back: it counts as ignored."""
+def empty_events(ids: list[Any]) -> None:
+    """Empty these webhooks. A pending one would bring the contact back: it counts as ignored."""
     rows = Event.objects.filter(pk__in=ids)
     rows.filter(status__in=(Event.Status.PENDING, Event.Status.POISONED)).update(status=Event.Status.IGNORED)
     rows.update(payload=EMPTIED, error="")
@@ -114,7 +114,7 @@ def _empty_sync_runs(ids: list[Any]) -> None:
 
 ALL: tuple[ContactRows, ...] = (
     ContactRows("jobs.Trigger", "events that jobs wait for", _triggers),
-    ContactRows("webhooks.Event", "webhooks (emptied)", _events, _empty_events),
+    ContactRows("webhooks.Event", "webhooks (emptied)", _events, empty_events),
     ContactRows("gateway.Call", "failed and slow calls", _calls),
     ContactRows("jobs.Run", "job runs (emptied)", _job_runs, _empty_job_runs, _ENDED),
     ContactRows("sync.Run", "sync runs (emptied)", _sync_runs, _empty_sync_runs, _ENDED),

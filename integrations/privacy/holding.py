@@ -26,13 +26,15 @@ class Holding:
     `personal`: data of people, or text from outside that may contain some. `tenant`: the vendor's ids of tenants and of
     their objects. `sealed`: secrets, which no export contains. `other`: words and ids of our own.
 
-    `rows` are those that a purge of the scope deletes; None if the model has none of a tenant. `blank` empties columns
+    `rows` are those that a purge of the scope deletes; None if the model has none of a tenant. `counted` are those that
+    it is going to delete, where rows of others have to go first. `blank` empties columns
     of rows that have to stay and says how many it changed. `kept` says why rows with a tenant's id stay after a purge.
     """
 
     model: str
     title: str
     rows: Rows | None = None
+    counted: Rows | None = None
     blank: Callable[[Scope], int] | None = None
     personal: tuple[str, ...] = ()
     tenant: tuple[str, ...] = ()

@@ -60,7 +60,12 @@ _DECLARED: tuple[Holding, ...] = (
         other=("webhook_id", "type", "error_code"),
     ),
     Holding(
-        model="webhooks.Mailbox", title="mailboxes", rows=rows.mailboxes, tenant=("tenant",), other=("lease_owner",)
+        model="webhooks.Mailbox",
+        title="mailboxes",
+        rows=rows.mailboxes,
+        counted=rows.all_mailboxes,
+        tenant=("tenant",),
+        other=("lease_owner",),
     ),
     Holding(
         model="gateway.Call",
@@ -123,12 +128,20 @@ _DECLARED: tuple[Holding, ...] = (
         model="tenants.Location",
         title="locations",
         rows=rows.locations,
+        counted=rows.all_locations,
         blank=rows.blank_locations,
         personal=("name",),
         tenant=("id",),
         kept="an installation that has to stay refers to it. Its name is emptied",
     ),
-    Holding(model="tenants.Company", title="companies", rows=rows.companies, personal=("name",), tenant=("id",)),
+    Holding(
+        model="tenants.Company",
+        title="companies",
+        rows=rows.companies,
+        counted=rows.all_companies,
+        personal=("name",),
+        tenant=("id",),
+    ),
     # --- No rows of a tenant --------------------------------------------------------------------------------------
     Holding(
         model="core.AuditEntry",
@@ -176,13 +189,6 @@ _DECLARED: tuple[Holding, ...] = (
         personal=("username", "first_name", "last_name", "email"),
         sealed=("password",),
     ),
-    Holding(
-        model="operators.OperatorSession",
-        title="sessions of operators",
-        personal=("address", "browser"),
-        sealed=("session_key", "session_data"),
-    ),
-    Holding(model="operators.SignInAttempts", title="failed sign-ins, for a day", personal=("key",)),
     Holding(model="auth.Group", title="groups of operators", other=("name",)),
     Holding(model="auth.Permission", title="permissions", other=("name", "codename")),
     Holding(model="auth.Group_permissions", title="permissions of groups"),
@@ -192,7 +198,7 @@ _DECLARED: tuple[Holding, ...] = (
         model="admin.LogEntry", title="Django's log of operators", other=("object_id", "object_repr", "change_message")
     ),
     Holding(model="contenttypes.ContentType", title="names of models", other=("app_label", "model")),
-    Holding(model="sessions.Session", title="sessions of the releases before", sealed=("session_key", "session_data")),
+    Holding(model="sessions.Session", title="sessions of operators", sealed=("session_key", "session_data")),
 )
 
 _holdings: dict[str, Holding] = {holding.model: holding for holding in _DECLARED}
@@ -219,9 +225,7 @@ def of_table(table: str) -> Holding | None:
 
 def problems() -> dict[str, list[str]]:
     """What the inventory lacks, by model. Empty when it is complete."""
-    models = apps.get_models(include_auto_created=True)
-    # A model that is not managed has no table.
-    known = {model._meta.label: model for model in models if model._meta.managed}  # noqa: SLF001 - as above
+    known = {model._meta.label: model for model in apps.get_models(include_auto_created=True)}  # noqa: SLF001 - as above
     found = {
         label: ["it is not declared in integrations/privacy/inventory.py"] for label in known if label not in _holdings
     }

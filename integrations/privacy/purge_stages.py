@@ -69,7 +69,7 @@ class TenantStage:
 
     def count(self, scope: Scope) -> int:
         """See `PurgeStage`."""
-        return self._rows(scope).count()
+        return (self.holding.counted or self._rows)(scope).count()
 
     def left(self, scope: Scope) -> bool:
         """See `PurgeStage`."""

@@ -1,4 +1,4 @@
-"""Celery task of purges. The dispatcher sends it for those that are due."""
+"""Celery tasks of personal data: a turn of a due purge, which the dispatcher sends, and the hourly retention."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Q
 
-from integrations.core import dispatch
+from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import task
-from integrations.privacy import purge_run
+from integrations.privacy import purge_run, retention_sweep
 from integrations.privacy.models import Purge
 
 
@@ -18,6 +18,12 @@ from integrations.privacy.models import Purge
 def purge(*, purge_id: int, **_: object) -> None:
     """One turn of a purge."""
     purge_run.turn(purge_id)
+
+
+@task("privacy.tidy")
+def tidy(**_: object) -> None:
+    """Delete what is older than its retention, and empty late webhooks about suppressed contacts. Beat sends this."""
+    retention_sweep.tidy(clock.now())
 
 
 def take_due(limit: int, now: datetime) -> list[int]:

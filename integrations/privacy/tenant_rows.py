@@ -82,6 +82,21 @@ def mailboxes(scope: Scope) -> Rows:
     return _boxes(scope.mailboxes).filter(~Exists(Event.objects.filter(mailbox=OuterRef("pk"))))
 
 
+def all_mailboxes(scope: Scope) -> Rows:
+    """The tenant's mailboxes, full or empty."""
+    return _boxes(scope.mailboxes)
+
+
+def all_locations(scope: Scope) -> Rows:
+    """The locations, whatever refers to them."""
+    return Location.objects.filter(id__in=scope.locations)
+
+
+def all_companies(scope: Scope) -> Rows:
+    """The company, whatever refers to it."""
+    return Company.objects.filter(id__in=scope.companies)
+
+
 def calls(scope: Scope) -> Rows:
     """Failed and slow calls for the tenant."""
     return Call.objects.filter(resource_id__in=scope.ids)

@@ -18,7 +18,7 @@ from integrations.core.errors import BadRequest
 from integrations.sync import missing, records
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Record, Run
-from integrations.sync.pace import KEEP_TOMBSTONES
+from integrations.sync.pace import keep_tombstones
 
 BRAKE_SHARE = 0.20
 BRAKE_ROWS = 50
@@ -41,7 +41,7 @@ class DeletionResult:
 
 def delete_missing(run: Run, now: datetime) -> DeletionResult:
     """Write tombstones for records that are proven to be deleted. Call it in the transaction that ends the run."""
-    expired = missing.scope(run).filter(deleted_at__lt=now - KEEP_TOMBSTONES)
+    expired = missing.scope(run).filter(deleted_at__lt=now - keep_tombstones())
     records.lock(expired | missing.proven(run))  # both at once: one order for all locks of the transaction
     expired.delete()
     doubts = _doubts(run)

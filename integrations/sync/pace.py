@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 # Full runs find what no webhook and no date of change shows: deletions, and edits the vendor does not date.
 FULL_EVERY = timedelta(days=1)
 # A full run that was not proven complete is repeated within minutes. When it stays so the waits grow, so that a wrong
@@ -29,11 +31,6 @@ AGREE_AFTER = timedelta(minutes=30)
 # Calls of one run for records that its listing lacks: the first number, or so many times the calls of the listing.
 MOST_ASKED = 1_000
 MOST_ASKED_PER_PAGE = 5
-# Tombstones keep late pages and late webhooks from restoring deleted records; none is later than the vendor's retries
-# (days).
-KEEP_TOMBSTONES = timedelta(days=30)
-# Ended runs are history for operators; there are hundreds a day per location.
-KEEP_RUNS = timedelta(days=7)
 
 _SPREAD = 0.2  # plans that were made together drift apart by up to this part of their wait
 
@@ -73,3 +70,13 @@ def max_lookups(pages: int) -> int:
 # Incremental runs are at least eight minutes apart (`spread`), so listings of so few pages keep to the limit by
 # themselves.
 MOST_PAGES_AT_ONCE = _LISTING_CALLS // (24 * 60 // 8)
+
+
+def keep_tombstones() -> timedelta:
+    """How long a tombstone keeps late pages and late webhooks from restoring its record."""
+    return timedelta(days=settings.TOMBSTONE_RETENTION_DAYS)
+
+
+def keep_runs() -> timedelta:
+    """How long ended runs are history for operators; there are hundreds a day per location."""
+    return timedelta(days=settings.SYNC_RUN_RETENTION_DAYS)

@@ -83,7 +83,7 @@ class SyncTurn(turn.Turn[Run]):
     """One turn of a sync run."""
 
     log_name = "sync"
-    keep_runs = pace.KEEP_RUNS
+    keep_runs = staticmethod(pace.keep_runs)
     park_task = staticmethod(queue.park)
 
     def __init__(

@@ -64,6 +64,11 @@ def of(location_ids: Collection[str]) -> Suppressed:
     return Suppressed(key, frozenset(bytes(found) for found in rows))
 
 
+def is_empty() -> bool:
+    """Whether nothing is suppressed anywhere."""
+    return not SuppressedRecord.objects.exists()
+
+
 def suppress(location_id: str, resource: str, record_ids: Iterable[str], now: datetime) -> None:
     """Keep these records out of the copy from now on. A merge whose transaction is under way may not see it yet."""
     key = _key() or _make_key(now)

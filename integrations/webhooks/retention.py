@@ -1,8 +1,9 @@
 """Retention of events: deletes settled ones `WEBHOOK_RETENTION_DAYS` after they were received.
 
 An event is settled when it was handled or has no handler, and no row points at it any more (a job that has yet to see
-an event does). Pending and poisoned events stay for ever. Until an event is deleted, its row recognises every
-repetition of it: the vendor keeps its log, from which an event can be sent once more by hand, for 30 days (FACTS 3.2).
+an event does). Pending events stay for ever, and poisoned ones unless `POISONED_RETENTION_DAYS` is set. Until an event
+is deleted, its row recognises every repetition of it: the vendor keeps its log, from which an event can be sent once
+more by hand, for 30 days (FACTS 3.2).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.core import clock
 from integrations.webhooks.models import Event
@@ -34,7 +35,7 @@ def tidy(now: datetime) -> int:
     """Delete settled events that are old enough, the oldest first, for half a minute at most. Returns how many."""
     deleted, deadline = 0, clock.monotonic() + TURN_SECONDS
     while clock.monotonic() < deadline:
-        batch = _delete_batch(kept_since(now))
+        batch = _delete_batch(now)
         deleted += batch
         if batch < BATCH:
             break
@@ -43,21 +44,30 @@ def tidy(now: datetime) -> int:
     return deleted
 
 
-def _delete_batch(before: datetime) -> int:
+def _delete_batch(now: datetime) -> int:
     """Delete one batch. It skips locked rows, so it waits for no lock; others wait no longer than one batch takes."""
     with transaction.atomic():
-        old = _settled().filter(received_at__lt=before).order_by("received_at")
+        old = unseen().filter(_expired(now)).order_by("received_at")
         ids = list(old.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True)[:BATCH])
         Event.objects.filter(id__in=ids).only("id").delete()
     return len(ids)
 
 
-def _settled() -> QuerySet[Event]:
-    settled = Event.objects.filter(status__in=SETTLED)
+def _expired(now: datetime) -> Q:
+    expired = Q(status__in=SETTLED, received_at__lt=kept_since(now))
+    if settings.POISONED_RETENTION_DAYS:
+        before = now - timedelta(days=settings.POISONED_RETENTION_DAYS)
+        expired |= Q(status=Event.Status.POISONED, received_at__lt=before)
+    return expired
+
+
+def unseen() -> QuerySet[Event]:
+    """Events at which no row of a room above points."""
+    found = Event.objects.all()
     for relation in _pointing_here():
         waiting = relation.related_model.objects.filter(**{relation.field.name: OuterRef("pk")})
-        settled = settled.filter(~Exists(waiting))
-    return settled
+        found = found.filter(~Exists(waiting))
+    return found
 
 
 def _pointing_here() -> list[Any]:

@@ -111,6 +111,6 @@ def test_tombstones_are_kept_for_a_while(plan: Plan) -> None:
     full(plan, listing)
     assert Record.objects.filter(deleted_at__isnull=False).count() == 2
     old = Record.objects.filter(deleted_at__isnull=False)[:1].values("pk")
-    Record.objects.filter(pk__in=old).update(deleted_at=clock.now() - pace.KEEP_TOMBSTONES - timedelta(days=1))
+    Record.objects.filter(pk__in=old).update(deleted_at=clock.now() - pace.keep_tombstones() - timedelta(days=1))
     full(plan, listing)
     assert Record.objects.filter(deleted_at__isnull=False).count() == 1

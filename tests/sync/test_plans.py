@@ -151,7 +151,7 @@ def test_a_location_about_to_be_installed_again_is_not_touched(plan: Plan) -> No
 
 def test_ended_runs_are_kept_for_a_while(plan: Plan) -> None:
     first = run_once(plan, of(5))
-    Run.objects.filter(pk=first.pk).update(finished_at=clock.now() - pace.KEEP_RUNS)
+    Run.objects.filter(pk=first.pk).update(finished_at=clock.now() - pace.keep_runs())
     second = run_once(plan, of(5))
     assert list(Run.objects.all()) == [second]
 

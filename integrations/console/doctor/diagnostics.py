@@ -178,9 +178,7 @@ def operators() -> Iterator[Finding]:
     if count:
         yield Finding("operators", Level.OK, f"{count} may sign in")
     else:
-        yield Finding(
-            "operators", Level.WARNING, "no user may sign in", "run manage.py operators create NAME --role owner"
-        )
+        yield Finding("operators", Level.WARNING, "no user may sign in", "run manage.py createsuperuser")
 
 
 def workers() -> Iterator[Finding]:

@@ -80,7 +80,11 @@ class Turn(ABC, Generic[R]):
     """A run that one worker has claimed. Every method that writes raises LeaseLost once another worker has the run."""
 
     log_name: ClassVar[str]  # the first part of the names of log events
-    keep_runs: ClassVar[timedelta]  # how long ended runs are history for operators
+
+    @staticmethod
+    @abstractmethod
+    def keep_runs() -> timedelta:
+        """How long ended runs are history for operators."""
 
     def __init__(self, run: R, owner: str) -> None:
         self.run = run
@@ -215,7 +219,7 @@ class Turn(ABC, Generic[R]):
             fields = {**self.result(), **_NO_ERROR, **self.finish(now)}
             self._end(AbstractRun.Status.COMPLETE, now, fields)
             self.plan_after_success(now)
-            old = {self.run.plan_field: self.run.plan_key, "finished_at__lt": now - self.keep_runs}
+            old = {self.run.plan_field: self.run.plan_key, "finished_at__lt": now - self.keep_runs()}
             self._runs.filter(**old).delete()
 
     def fail(self, columns: Fields, error: Exception | None = None) -> None:

@@ -1,4 +1,5 @@
-"""Retention of the statistics: minutes become hours after two days; hours expire after ninety, failed calls after 14.
+"""Retention of the statistics: minutes become hours after two days; hours expire after `USAGE_RETENTION_DAYS`, failed
+calls after `CALL_RETENTION_DAYS`.
 
 Each hour of minutes is aggregated in its own transaction, so that other transactions wait only briefly.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from integrations.gateway.histogram import SIZE
@@ -14,8 +16,6 @@ from integrations.gateway.models import Call, Usage
 from integrations.gateway.stats.usage_counter import ADD_UP
 
 MINUTES_KEPT = timedelta(days=2)
-HOURS_KEPT = timedelta(days=90)
-CALLS_KEPT = timedelta(days=14)
 MOST_CALLS = 100_000  # limit of rows at any age, for an error storm in many processes
 HOURS_AT_ONCE = 48  # per run; the next run continues
 
@@ -37,8 +37,8 @@ def expire(now: datetime) -> None:
     """Aggregate old minutes to hours and delete expired rows."""
     for hour in _hours_to_coarsen(now):
         coarsen(hour)
-    Usage.objects.filter(span=Usage.Span.HOUR, at__lt=now - HOURS_KEPT).delete()
-    Call.objects.filter(at__lt=now - CALLS_KEPT).delete()
+    Usage.objects.filter(span=Usage.Span.HOUR, at__lt=now - timedelta(days=settings.USAGE_RETENTION_DAYS)).delete()
+    Call.objects.filter(at__lt=now - timedelta(days=settings.CALL_RETENTION_DAYS)).delete()
     beyond = Call.objects.order_by("-pk").values_list("pk", flat=True)[MOST_CALLS : MOST_CALLS + 1]
     for newest_beyond in beyond:
         Call.objects.filter(pk__lte=newest_beyond).delete()

@@ -1,1 +1,0 @@
-"""Operators of the console: roles, sign-in, second factor, sessions."""

@@ -1,1 +1,0 @@
-"""Signing in and out: pages, the forms, the back-off after failures."""
