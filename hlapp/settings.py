@@ -164,6 +164,7 @@ INSTALLED_APPS = [
     "integrations.jobs",
     "integrations.privacy",
     "integrations.console",
+    "integrations.operators",  # the last of the rooms: after `migrate` its groups get the permissions of all others
 ]
 if DEBUG:
     # Development tools: production has neither their commands nor their modules (`hlapp.development.refusal`).
@@ -221,7 +222,7 @@ STORAGES = {
 
 HTTPS = urlsplit(PUBLIC_URL).scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SESSION_ENGINE = "integrations.console.sessions"
+SESSION_ENGINE = "integrations.operators.sessions"
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 LOGIN_REDIRECT_URL = "admin:index"  # the only sign-in there is

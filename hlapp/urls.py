@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("integrations.console.urls")),
     path("", include("integrations.installs.urls")),
     path("", include("integrations.webhooks.urls")),
+    path("admin/", include("integrations.operators.urls")),
     path("admin/", admin.site.urls),
 ]
 

@@ -1,4 +1,4 @@
-"""Admin pages that need several rooms: installations with the state of their credentials, and users and groups.
+"""Admin pages that need several rooms: installations with the state of their credentials.
 
 Every action records an audit entry with the operator's name. Actions that change something are POST requests, from the
 list or from a dialog, never links.
@@ -9,9 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -20,11 +17,11 @@ from django.urls import reverse
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
-from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
+from unfold.forms import BaseDialogForm
 
 from integrations.console.installation_details import InstallationDetails, MissingScopes
 from integrations.core import audit, clock
-from integrations.core.admin import AuditedAdmin, ReadOnlyAdmin, after_dialog, operator
+from integrations.core.admin import ReadOnlyAdmin, after_dialog, operator
 from integrations.core.filters import ColumnValueLinksFilter
 from integrations.core.tenant import UserType
 from integrations.installs import brake, uninstall
@@ -66,6 +63,7 @@ _RELEASE = ActionDialog(
 class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     """Installations, with actions to claim them, to reconcile them and to remove them here."""
 
+    personal = Installation.PERSONAL
     list_display = (
         "tenant",
         "user_type",
@@ -160,6 +158,10 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         """Whether the actions are offered."""
         return request.user.has_perm("tenants.change_installation")
 
+    def has_remove_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the operator may end installations here."""
+        return request.user.has_perm("tenants.delete_installation")
+
     @display(description="tenant", ordering="resource_id", header=True)
     def tenant(self, row: Installation) -> tuple[str, str]:
         """Name and id of the company or location."""
@@ -207,7 +209,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
 
     @action(
         description="Uninstall missing locations",
-        permissions=["operate"],
+        permissions=["remove"],
         dialog=_RELEASE,
         variant=ActionVariant.DANGER,
         icon="lock_open",
@@ -226,7 +228,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
 
     @action(
         description="Remove here",
-        permissions=["operate"],
+        permissions=["remove"],
         dialog=_CLEAN_UP,
         variant=ActionVariant.DANGER,
         icon="delete_sweep",
@@ -251,31 +253,6 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     def has_purge_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the operator may ask for purges."""
         return request.user.has_perm("privacy.add_purge")
-
-
-admin.site.unregister(User)
-admin.site.unregister(Group)
-
-
-@admin.register(User)
-class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
-    """Django's user admin in the admin theme. The audit trail has each change, and no password."""
-
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
-        """Change a password and write the audit entry."""
-        response: HttpResponse = super().user_change_password(request, id, form_url)
-        if request.method == "POST" and response.status_code == 302:
-            self._record(request, "password_changed", User.objects.get(pk=id))
-        return response
-
-
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):
-    """Django's group admin in the admin theme. The audit trail has each change."""
 
 
 def _count(rows: QuerySet[Installation]) -> Coalesce:

@@ -6,6 +6,7 @@ rest of the page is still shown, because an operator needs the dashboard most du
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +16,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 
 from integrations.console import permissions, queries
-from integrations.core import clock
+from integrations.core import clock, masking
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
 from integrations.core.tenant import UserType
@@ -61,24 +62,30 @@ class Bar:
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """unfold's DASHBOARD_CALLBACK. `quotas` is None when the quota store cannot be reached."""
-    now = clock.now()
-    context |= {
-        "cards": [*_tenant_cards(now), *_work_cards(now), _job_card(now), *_gap_cards(now)],
-        "runs": _runs(),
-        "quotas": _quotas(),
-        "tracker": _tracker(now),
-        "failures": _failures(now),
-        "failed_calls": _failed_calls(now),
+    """unfold's DASHBOARD_CALLBACK. `quotas` is None when the quota store cannot be reached.
+
+    `may` names the parts that the operator may see; a part that is not in it is not shown.
+    """
+    now, may = clock.now(), request.user.has_perm
+    shown = {name: read(now) for name, permission, read in _PANELS if may(permission)}
+    allowed = list(shown)
+    if masked := masking.applies(request):
+        shown["tracker"] = [
+            {**square, "tooltip": masking.text(square["tooltip"])} for square in shown.get("tracker", ())
+        ]
+    failures = [kind for kind, permission in queries.FAILURES.items() if may(permission)]
+    context |= shown | {
+        "cards": [card for permission, read in _CARDS if may(permission) for card in read(now)],
+        "may": [*allowed, *(["failures"] if failures else [])],
+        "failures": _failures(now, failures, masked=masked),
         "checked_at": now,
     }
     return context
 
 
-def _tenant_cards(now: datetime) -> list[Figure]:
+def _location_cards(now: datetime) -> list[Figure]:
     locations, companies = queries.installed(UserType.LOCATION), queries.installed(UserType.COMPANY)
-    unclaimed, in_need = queries.unclaimed(), queries.credentials_in_need(now).count()
-    braked, pending = queries.braked(), queries.pending()
+    unclaimed, braked, pending = queries.unclaimed(), queries.braked(), queries.pending()
     return [
         Figure(
             "Locations installed",
@@ -89,7 +96,13 @@ def _tenant_cards(now: datetime) -> list[Figure]:
             + (f", {braked:,} with missing locations" if braked else ""),
             _list("tenants_installation", "status__exact=installed"),
             "download_done",
-        ),
+        )
+    ]
+
+
+def _credential_cards(now: datetime) -> list[Figure]:
+    in_need = queries.credentials_in_need(now).count()
+    return [
         Figure(
             "Credentials that need attention",
             f"{in_need:,}",
@@ -97,14 +110,13 @@ def _tenant_cards(now: datetime) -> list[Figure]:
             _list("tokens_credential", "need=yes" if in_need else ""),
             "key",
             "bad" if in_need else "good",
-        ),
+        )
     ]
 
 
-def _work_cards(now: datetime) -> list[Figure]:
+def _event_cards(now: datetime) -> list[Figure]:
     unsettled = webhooks.unsettled()
     pending, poisoned = unsettled["pending"], unsettled["poisoned"].number
-    running, (records, exact) = queries.running_count(), queries.records()
     waiting = f"oldest received {relative(pending.oldest, now)}" if pending.oldest else "no event waits"
     return [
         Figure(
@@ -114,14 +126,20 @@ def _work_cards(now: datetime) -> list[Figure]:
             _list("webhooks_event", "status__exact=poisoned" if poisoned else "status__exact=pending"),
             "inbox",
             "warn" if poisoned else "good",
-        ),
+        )
+    ]
+
+
+def _sync_cards() -> list[Figure]:
+    running, (records, exact) = queries.running_count(), queries.records()
+    return [
         Figure(
             "Syncs under way",
             f"{running:,}",
             f"{'' if exact else 'about '}{records:,} records kept",
             _list("sync_run", "status__exact=running"),
             "sync",
-        ),
+        )
     ]
 
 
@@ -141,21 +159,34 @@ def _job_card(now: datetime) -> Figure:
     return Figure("Job runs under way", f"{jobs.running_count():,}", note, link, "play_circle", tone)
 
 
-def _gap_cards(now: datetime) -> list[Figure]:
-    """What will stop or does not work although all is installed: missing scopes, and versions that end."""
-    cards = []
-    if lacking := sum(count for _, count in permissions.gaps()):
-        note = "syncs and jobs that need them are disabled there"
-        link = _list("tenants_installation", "scopes=missing")
-        cards.append(Figure("Missing scopes", f"{lacking:,}", note, link, "lock", "warn"))
-    if ending := versions.ending(now):
-        version, _ = ending[0]
-        note = f"on {version} of {version.app}, uninstalled {countdown(version)}"
-        link = _list("tenants_appversion", "deprecated_at__isempty=0")
-        cards.append(
-            Figure("On deprecated versions", f"{sum(n for _, n in ending):,}", note, link, "event_busy", "bad")
-        )
-    return cards
+def _scope_cards() -> list[Figure]:
+    """What does not work although all is installed."""
+    if not (lacking := sum(count for _, count in permissions.gaps())):
+        return []
+    note = "syncs and jobs that need them are disabled there"
+    link = _list("tenants_installation", "scopes=missing")
+    return [Figure("Missing scopes", f"{lacking:,}", note, link, "lock", "warn")]
+
+
+def _version_cards(now: datetime) -> list[Figure]:
+    """What will stop."""
+    if not (ending := versions.ending(now)):
+        return []
+    version, _ = ending[0]
+    note = f"on {version} of {version.app}, uninstalled {countdown(version)}"
+    link = _list("tenants_appversion", "deprecated_at__isempty=0")
+    return [Figure("On deprecated versions", f"{sum(n for _, n in ending):,}", note, link, "event_busy", "bad")]
+
+
+_CARDS: tuple[tuple[str, Callable[[datetime], list[Figure]]], ...] = (
+    ("tenants.view_installation", _location_cards),
+    ("tokens.view_credential", _credential_cards),
+    ("webhooks.view_event", _event_cards),
+    ("sync.view_run", lambda now: _sync_cards()),
+    ("jobs.view_run", lambda now: [_job_card(now)]),
+    ("tenants.view_installation", lambda now: _scope_cards()),
+    ("tenants.view_appversion", _version_cards),
+)
 
 
 def _runs() -> list[Bar]:
@@ -176,12 +207,17 @@ def _run(run: Run, location: str) -> Bar:
     )
 
 
-def _failures(now: datetime) -> list[dict[str, Any]]:
-    """Recent failures, each with its tenant's name and a link to its own page."""
-    found = queries.failures(FAILURES, now)
+def _failures(now: datetime, kinds: Collection[str], *, masked: bool) -> list[dict[str, Any]]:
+    """Recent failures of these kinds, each with its tenant's name and a link to its own page."""
+    found = queries.failures(FAILURES, now, kinds)
     known = names.by_id([failure.tenant_id for failure in found])
     return [
-        {"row": failure, "tenant": known.get(failure.tenant_id, failure.tenant_id), "link": _page(failure.row)}
+        {
+            "row": failure,
+            "why": masking.text(failure.why) if masked else failure.why,
+            "tenant": known.get(failure.tenant_id, failure.tenant_id),
+            "link": _page(failure.row),
+        }
         for failure in found
     ]
 
@@ -236,6 +272,15 @@ def _tone(row: Credential, in_need: list[Credential]) -> str:
     if row not in in_need:
         return "good"
     return "warn" if row.state == Credential.State.SUSPENDED else "bad"
+
+
+# The parts of the page, each with the permission that it needs. What an operator may not see is not read.
+_PANELS: tuple[tuple[str, str, Callable[[datetime], Any]], ...] = (
+    ("runs", "sync.view_run", lambda now: _runs()),
+    ("quotas", "quota.view_usage", lambda now: _quotas()),
+    ("tracker", "tokens.view_credential", _tracker),
+    ("failed_calls", "gateway.view_call", _failed_calls),
+)
 
 
 def _page(row: Model) -> str:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from integrations.console import permissions
+from integrations.core import masking
 from integrations.installs.details import trial_ends_at
 from integrations.tenants import versions
 from integrations.tenants.models import App, Installation
@@ -97,7 +98,10 @@ class InstallationDetails:
     @display(description="latest changes")
     def history(self, row: Installation) -> SafeString:
         """The latest entries of the history, and a link to all."""
-        entries = row.changes.order_by("-pk")[:_LATEST]
+        entries = list(row.changes.order_by("-pk")[:_LATEST])
+        if masking.is_masked(row):
+            for entry in entries:
+                masking.columns(entry, entry.PERSONAL)
         lines = format_html_join(
             "",
             '<tr><td class="pr-4 whitespace-nowrap">{}</td><td class="pr-4">{}</td><td>{}</td></tr>',

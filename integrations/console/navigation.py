@@ -12,6 +12,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
+from integrations.core import masking
+
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Tenants",
@@ -71,13 +73,14 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Audit trail", "history", "core.AuditEntry"),
             ("Users", "person", "auth.User"),
             ("Groups", "group", "auth.Group"),
+            ("Sessions", "devices", "operators.OperatorSession"),
         ),
     ),
 )
 
-# Pages that are not the list of a model: title, icon, URL name, permission.
-_PAGES: dict[str, tuple[tuple[str, str, str, str], ...]] = {
-    "API": (("Call explorer", "travel_explore", "admin:gateway_explore", "gateway.explore"),),
+# Pages that are not the list of a model: title, icon, URL name, permissions.
+_PAGES: dict[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]] = {
+    "API": (("Call explorer", "travel_explore", "admin:gateway_explore", ("gateway.explore", masking.PERMISSION)),),
 }
 
 
@@ -87,7 +90,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = [{"title": "", "items": [dashboard]}]
     for title, entries in _GROUPS:
         items = [item for entry in entries if (item := _item(request, *entry))]
-        pages = [_page(*page) for page in _PAGES.get(title, ()) if request.user.has_perm(page[-1])]
+        pages = [_page(*page) for page in _PAGES.get(title, ()) if request.user.has_perms(page[-1])]
         if any(request.path.startswith(page["link"]) for page in pages):
             items = [{**item, "active": False} for item in items]  # the page's URL begins with that of a list
         items += pages
@@ -101,10 +104,10 @@ def _item(request: HttpRequest, title: str, icon: str, label: str) -> dict[str, 
     if not admin.site.is_registered(model):
         return None
     app_label, name = label.lower().split(".")
-    if not request.user.has_perm(f"{app_label}.view_{name}"):
+    if not admin.site.get_model_admin(model).has_view_permission(request):
         return None
     return {"title": title, "icon": icon, "link": reverse(f"admin:{app_label}_{name}_changelist")}
 
 
-def _page(title: str, icon: str, name: str, _permission: str) -> dict[str, Any]:
+def _page(title: str, icon: str, name: str, _permissions: tuple[str, ...]) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse(name)}

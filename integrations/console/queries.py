@@ -6,6 +6,7 @@ partial index. More than a million records are not counted: the planner's estima
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +27,13 @@ from integrations.webhooks.models import Event
 
 _COUNT_EXACTLY_BELOW = 1_000_000
 _HISTORY = timedelta(days=7)
+# The kinds of failures, each with the permission to see them.
+FAILURES = {
+    "credentials": "tokens.view_credential",
+    "syncs": "sync.view_run",
+    "jobs": "jobs.view_run",
+    "events": "webhooks.view_event",
+}
 MOST_CALLS = 1_000  # failed calls are counted up to this number
 
 
@@ -134,10 +142,13 @@ def _with_parked_tasks(limit: int) -> list[Installation]:
     return [known[key] for key in keys if key in known]
 
 
-def failures(limit: int, now: datetime) -> list[Failure]:
-    """The latest failures of the last seven days, newest first: credentials, sync runs, jobs and events."""
-    found = [*_failed_credentials(limit), *_failed_runs(limit, now), *_failed_jobs(limit, now)]
-    found += _poisoned_events(limit, now)
+def failures(limit: int, now: datetime, kinds: Collection[str] = tuple(FAILURES)) -> list[Failure]:
+    """The latest failures of the last seven days, newest first, of these kinds: all, unless given."""
+    found: list[Failure] = []
+    found += _failed_credentials(limit) if "credentials" in kinds else []
+    found += _failed_runs(limit, now) if "syncs" in kinds else []
+    found += _failed_jobs(limit, now) if "jobs" in kinds else []
+    found += _poisoned_events(limit, now) if "events" in kinds else []
     return sorted(found, key=lambda failure: failure.at, reverse=True)[:limit]
 
 

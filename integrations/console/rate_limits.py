@@ -1,10 +1,9 @@
-"""Rate limits of requests and exchanges at `/embed/session`, and of attempts to sign in.
+"""Rate limits of requests and exchanges at `/embed/session`.
 
 Anyone can send a request to `/embed/session`, and each costs a decryption and some queries. The limits are far above
 what people need: an office of fifty people behind one address, with every page open while data arrives, sends 750
 requests a minute. The limit per app keeps a flood of its users from the other apps. Only payloads that decrypt count
-against it, so that strangers cannot close the page for an app's users. An attempt to sign in costs a quarter of a
-second of CPU on purpose.
+against it, so that strangers cannot close the page for an app's users.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from integrations.tenants.models import App
 
 EMBED_REQUESTS = RequestLimit("embed-address", 1_200)  # per address
 EMBED_EXCHANGES = RequestLimit("embed-app", 6_000)  # per app
-SIGN_INS = RequestLimit("sign-in", 30)  # per address: enough for a team behind one, far too few to guess a password
 
 
 def embed_request(request: HttpRequest) -> None:
@@ -28,8 +26,3 @@ def embed_request(request: HttpRequest) -> None:
 def embed_exchange(app: App) -> None:
     """Count an exchange of user data for a ticket. Raises TooManyRequests beyond the limit of all users of `app`."""
     EMBED_EXCHANGES.count(str(app.pk))
-
-
-def sign_in(request: HttpRequest) -> None:
-    """Count an attempt to sign in. Raises TooManyRequests beyond the limit per client address."""
-    SIGN_INS.count(client_address(request))

@@ -15,7 +15,6 @@ urlpatterns = [
     path("", views.landing, name="landing"),
     path("embed/", embed.page, name="embed"),
     path("embed/session", embed.session, name="embed-session"),
-    path("admin/login/", views.sign_in, name="sign-in"),  # before the admin's own URLs, so this view is used
     path("healthz", views.healthz, name="healthz"),
     path("healthz/", views.healthz),
     path("readyz", views.readyz, name="readyz"),

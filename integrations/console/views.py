@@ -1,11 +1,10 @@
-"""Views that belong to no other room: landing page, sign-in, `/healthz`, `/readyz`, `/metrics`."""
+"""Views that belong to no other room: landing page, `/healthz`, `/readyz`, `/metrics`."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 
 from django.conf import settings
-from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.crypto import constant_time_compare
@@ -13,7 +12,6 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from integrations.console import rate_limits
 from integrations.console.doctor import health
 from integrations.console.metrics import registry
 from integrations.core.errors import BadRequest
@@ -30,13 +28,6 @@ def landing(request: HttpRequest) -> HttpResponse:
         return render(request, "landing.html", {"app": None, "apps": []})
     apps = list(App.objects.filter(halted_at__isnull=True).order_by("name"))
     return render(request, "landing.html", {"app": default, "apps": apps})
-
-
-def sign_in(request: HttpRequest) -> HttpResponse:
-    """The admin's sign-in page behind a rate limit: 429 with Retry-After beyond it (`rate_limits`)."""
-    if request.method == "POST":
-        rate_limits.sign_in(request)
-    return admin.site.login(request)
 
 
 @never_cache
@@ -66,7 +57,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def exposition(request: HttpRequest) -> HttpResponse:
-    """Metrics in Prometheus text format, for a scraper with `METRICS_TOKEN` as bearer token, or a signed-in operator.
+    """Metrics in Prometheus text format, for a scraper with `METRICS_TOKEN` as bearer token, or a signed-in operator
+    who may read them.
 
     The client's address grants nothing: behind a reverse proxy every caller has a private one.
     """
@@ -78,7 +70,7 @@ def exposition(request: HttpRequest) -> HttpResponse:
 
 
 def _may_scrape(request: HttpRequest) -> bool:
-    return _has_token(request) or (request.user.is_active and request.user.is_staff)
+    return _has_token(request) or (request.user.is_staff and request.user.has_perm("operators.view_metrics"))
 
 
 def _has_token(request: HttpRequest) -> bool:

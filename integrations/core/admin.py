@@ -5,8 +5,9 @@ trail.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
@@ -19,7 +20,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from integrations.core import audit, cells
+from integrations.core import audit, cells, masking
 from integrations.core.models import AuditEntry
 
 _FIRST_KEYS = ("operation", "method", "status", "code", "outcome", "reason", "why", "then", "path")
@@ -35,9 +36,27 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     """Admin that shows rows and changes none. Reading still needs the view permission."""
 
     show_full_result_count = False
+    # Columns with personal data. They are masked in the loaded row for operators who may not see it, so that every
+    # column, field and page that reads the row shows the masked value.
+    personal: ClassVar[Mapping[str, masking.Masker]] = {}
 
     class Media:
         css = {"all": ("site/lists.css",)}
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """The row of a page, masked where it has to be."""
+        row = super().get_object(request, object_id, from_field)
+        if row is not None and masking.applies(request):
+            masking.columns(row, self.personal)
+        return row
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list, with its rows masked where they have to be. Actions load their own rows."""
+        listed = super().get_changelist_instance(request)
+        if self.personal and masking.applies(request):
+            for row in listed.result_list:
+                masking.columns(row, self.personal)
+        return listed
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Always False: the application adds rows, not the operator."""
@@ -118,6 +137,7 @@ def after_dialog(request: HttpRequest, url: str) -> HttpResponse:
 class AuditEntryAdmin(ReadOnlyAdmin):
     """The audit trail, newest entry first."""
 
+    personal = {"detail": masking.details}
     list_display = ("at", "actor", "action", "subject", "summary")
     list_filter = ("action", "at")
     search_fields = ("subject", "actor", "action")

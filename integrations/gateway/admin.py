@@ -14,7 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from integrations.core import cells, clock
+from integrations.core import cells, clock, masking
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin
 from integrations.gateway.explorer import admin_views
 from integrations.gateway.models import Call, Usage
@@ -42,6 +42,13 @@ class UsageAdmin(ReadOnlyAdmin):
 class CallAdmin(ReadOnlyAdmin):
     """List and detail pages of failed and slow calls, read-only."""
 
+    personal = {
+        "message": masking.text,
+        "path": masking.text,
+        "query": masking.pairs,
+        "body": masking.body,
+        "response": masking.body,
+    }
     list_display = ("at", "what", "outcome", "cost", "message_and_trace_id")
     list_filter = (*filters.ALL, "app")
     list_filter_submit = True  # one form submits all filters together

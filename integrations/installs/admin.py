@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from unfold.decorators import display
 
-from integrations.core import clock
+from integrations.core import clock, masking
 from integrations.core.admin import ReadOnlyAdmin
 from integrations.core.ages import relative
 from integrations.core.errors import SealBroken
@@ -50,6 +50,8 @@ _LINK = '<a class="text-primary-600 dark:text-primary-500" style="overflow-wrap:
 @admin.register(Credential)
 class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
     """List and page of credentials; read-only except for the operators' actions."""
+
+    personal = {"reason": masking.text, "last_error": masking.text}
 
     class Media:
         css = {"all": ("site/entering.css", *panel.STYLES)}

@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from integrations.core import audit, cells, clock
+from integrations.core import audit, cells, clock, masking
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.filters import ColumnValueLinksFilter
 from integrations.gateway.support.panel import SupportedRuns
@@ -36,6 +36,7 @@ _NAMED_IN_AUDIT = 100
 class RunAdmin(TenantNames, SupportedRuns):
     """Job runs, newest first, with the actions run again, resume and cancel."""
 
+    personal = {**Run.PERSONAL, "note": masking.text}
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "status_label", "progress_bar", "result", "run_times")
     list_filter = ("status", "schedule__job", "schedule__app", ("error_code", ColumnValueLinksFilter), "started_at")
@@ -221,6 +222,7 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
 class JobStateAdmin(ReadOnlyAdmin):
     """The jobs, with the actions pause and resume."""
 
+    personal = {"reason": masking.text}
     list_display = ("job", "title", "status_label", "crashes", "reason", "paused_at", "paused_by")
     search_fields = ("job",)
     search_help_text = "A job"
@@ -262,6 +264,7 @@ class JobStateAdmin(ReadOnlyAdmin):
 class TriggerAdmin(TenantNames, ReadOnlyAdmin):
     """Events on which a job failed, with the actions run again and discard. They concern that job alone."""
 
+    personal = {"error": masking.text}
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "event_type", "webhook_id", "error_text", "set_aside_at")
     list_filter = ("schedule__job", ("error_code", ColumnValueLinksFilter), "set_aside_at")
@@ -314,7 +317,7 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
         """Let the jobs see these events again."""
         self._act(request, queryset, events.retry, "job.events_retried", "seen again")
 
-    @action(description="Discard", permissions=["operate"])
+    @action(description="Discard", permissions=["discard"])
     def discard(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
         """Never let the jobs see these events. The events themselves stay."""
         self._act(request, queryset, events.discard, "job.events_discarded", "discarded")
@@ -336,6 +339,10 @@ class TriggerAdmin(TenantNames, ReadOnlyAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may use the actions."""
         return request.user.has_perm("jobs.change_trigger")
+
+    def has_discard_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may discard events."""
+        return request.user.has_perm("jobs.delete_trigger")
 
 
 def _run_now(page: ModelAdmin, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:

@@ -189,6 +189,13 @@ _DECLARED: tuple[Holding, ...] = (
         personal=("username", "first_name", "last_name", "email"),
         sealed=("password",),
     ),
+    Holding(
+        model="operators.OperatorSession",
+        title="sessions of operators",
+        personal=("address", "browser"),
+        sealed=("session_key", "session_data"),
+    ),
+    Holding(model="operators.SignInAttempts", title="failed sign-ins, for a day", personal=("key",)),
     Holding(model="auth.Group", title="groups of operators", other=("name",)),
     Holding(model="auth.Permission", title="permissions", other=("name", "codename")),
     Holding(model="auth.Group_permissions", title="permissions of groups"),
@@ -198,7 +205,7 @@ _DECLARED: tuple[Holding, ...] = (
         model="admin.LogEntry", title="Django's log of operators", other=("object_id", "object_repr", "change_message")
     ),
     Holding(model="contenttypes.ContentType", title="names of models", other=("app_label", "model")),
-    Holding(model="sessions.Session", title="sessions of operators", sealed=("session_key", "session_data")),
+    Holding(model="sessions.Session", title="sessions of the releases before", sealed=("session_key", "session_data")),
 )
 
 _holdings: dict[str, Holding] = {holding.model: holding for holding in _DECLARED}
@@ -225,7 +232,9 @@ def of_table(table: str) -> Holding | None:
 
 def problems() -> dict[str, list[str]]:
     """What the inventory lacks, by model. Empty when it is complete."""
-    known = {model._meta.label: model for model in apps.get_models(include_auto_created=True)}  # noqa: SLF001 - as above
+    models = apps.get_models(include_auto_created=True)
+    # A model that is not managed has no table.
+    known = {model._meta.label: model for model in models if model._meta.managed}  # noqa: SLF001 - as above
     found = {
         label: ["it is not declared in integrations/privacy/inventory.py"] for label in known if label not in _holdings
     }

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from unfold.decorators import action, display
 
-from integrations.core import audit, clock
+from integrations.core import audit, clock, masking
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative
 from integrations.core.filters import ColumnValueLinksFilter
@@ -26,6 +26,7 @@ from integrations.quota.parking import queue
 class ParkedAdmin(ReadOnlyAdmin):
     """Parked tasks in the order in which they wait, with the actions start next and drop."""
 
+    personal = {"kwargs": masking.body}
     list_display = ("task", "ids", "resource", "lane_label", "state_label", "age", "reason", "turn")
     list_filter = ("state", "lane", ("reason", ColumnValueLinksFilter), "task")
     search_fields = ("key", "task")
@@ -36,6 +37,10 @@ class ParkedAdmin(ReadOnlyAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may use the actions."""
         return request.user.has_perm("quota.change_parked")
+
+    def has_drop_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may drop tasks."""
+        return request.user.has_perm("quota.delete_parked")
 
     @display(description="resource", ordering="key", header=True)
     def resource(self, row: Parked) -> tuple[str, str]:
@@ -74,7 +79,7 @@ class ParkedAdmin(ReadOnlyAdmin):
         audit.record("quota.moved_to_front", actor=operator(request), subject="parked tasks", rows=moved)
         messages.success(request, f"{len(moved)} tasks get the next permits of their resources.")
 
-    @action(description="Drop", permissions=["operate"])
+    @action(description="Drop", permissions=["drop"])
     def drop(self, request: HttpRequest, queryset: QuerySet[Parked]) -> None:
         """Delete the tasks that wait."""
         gone = queue.drop(queryset)

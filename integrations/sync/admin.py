@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from integrations.core import audit, cells, clock
+from integrations.core import audit, cells, clock, masking
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
 from integrations.core.filters import ColumnValueLinksFilter
@@ -78,6 +78,7 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
 class RunAdmin(TenantNames, SupportedRuns):
     """Sync runs, newest first, with the actions cancel and delete what the brake held back."""
 
+    personal = Run.PERSONAL
     tenant_id_path = "plan__location_id"
     list_display = ("resource", "tenant_heading", "kind", "status_label", "progress_bar", "result", "run_times")
     list_filter = ("status", "kind", "plan__resource", ("error_code", ColumnValueLinksFilter))
@@ -152,7 +153,7 @@ class RunAdmin(TenantNames, SupportedRuns):
         audit.record("sync.cancelled", actor=operator(request), subject="runs", runs=stopped)
         messages.success(request, f"{len(stopped)} runs were cancelled.")
 
-    @action(description="Apply the deletions that the brake stopped", permissions=["operate"])
+    @action(description="Apply the deletions that the brake stopped", permissions=["release"])
     def delete_held_back(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         """Mark the records as deleted that the brake kept."""
         for run in queryset.select_related("plan"):
@@ -173,6 +174,10 @@ class RunAdmin(TenantNames, SupportedRuns):
         """Whether the operator may use the actions."""
         return request.user.has_perm("sync.change_run")
 
+    def has_release_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may let records be deleted."""
+        return request.user.has_perm("sync.delete_record")
+
 
 class ResourceFilter(admin.SimpleListFilter):
     """Filter by resource. Django's own filter would read every record to list the resources."""
@@ -192,6 +197,7 @@ class ResourceFilter(admin.SimpleListFilter):
 class RecordAdmin(ReadOnlyAdmin):
     """Records of the synced copy, for reading only."""
 
+    personal = {"payload": masking.body}
     list_display = ("record_id", "resource", "location_id", "app", "version_at", "updated_at", "deleted_at")
     list_filter = (ResourceFilter, "app", ("deleted_at", admin.EmptyFieldListFilter))
     paginator = FirstTenThousand

@@ -68,7 +68,8 @@ class AppForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["highlevel_id"].required = False
+        if "highlevel_id" in self.fields:  # an operator who may only look has a form without fields
+            self.fields["highlevel_id"].required = False
         self.initial.setdefault("api_url", settings.HIGHLEVEL_API_URL)
         self.initial.setdefault("marketplace_url", settings.HIGHLEVEL_MARKETPLACE_URL)
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from django.db import models
+
+from integrations.core import masking
 
 
 class InstallationChange(models.Model):
@@ -11,6 +16,12 @@ class InstallationChange(models.Model):
     The row is written in the transaction of the change. `due_at` is set while functions have to be called for it
     (`tenants.lifecycle_hooks`); `delivered` names those that were.
     """
+
+    PERSONAL: ClassVar[Mapping[str, masking.Masker]] = {
+        "old": masking.details,
+        "new": masking.details,
+        "error": masking.text,
+    }
 
     class What(models.TextChoices):
         """What changed. The values are the names of the lifecycle events, for `on=` and `lifecycle_hooks.on`."""

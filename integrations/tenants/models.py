@@ -6,12 +6,14 @@ The primary keys of companies and locations are the vendor's ids, which every ev
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.core.validators import URLValidator
 from django.db import models
 
+from integrations.core import masking
 from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel.oauth.dialects import DialectName
 from integrations.tenants.app_version import AppVersion as AppVersion  # Django finds it here
@@ -114,6 +116,9 @@ class Installation(models.Model):
     people: it is the time of the newest notice, whatever its clock. `installs.decide` compares them. `revision` counts
     the notices, so that an answer of the vendor changes only the row that the question was about.
     """
+
+    # What names the people who installed it, for pages and exports.
+    PERSONAL: ClassVar[Mapping[str, masking.Masker]] = {"installer": masking.body, "claimed_by": masking.text}
 
     class Status(models.TextChoices):
         """Pending: without a token of its own yet. Installed: it has one. Uninstalled: it ended."""

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from integrations.core import audit, cells, clock
+from integrations.core import audit, cells, clock, masking
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.tenants import lifecycle_hooks, version_export, versions
 from integrations.tenants.app_version import AppVersion
@@ -93,7 +93,8 @@ class AppVersionAdmin(ModelAdmin):  # type: ignore[misc]
         audit.record("version.exported", actor=operator(request), subject=subject, version=version.version_id)
         name = f"installations-{version.version_id}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-        return StreamingHttpResponse(version_export.lines(version), content_type="text/csv", headers=headers)
+        lines = version_export.lines(version, masked=masking.applies(request))
+        return StreamingHttpResponse(lines, content_type="text/csv", headers=headers)
 
     @display(description="version", ordering="entered_at", header=True)
     def version(self, row: AppVersion) -> tuple[str, str]:
@@ -148,6 +149,7 @@ class AppVersionAdmin(ModelAdmin):  # type: ignore[misc]
 class InstallationChangeAdmin(ReadOnlyAdmin):
     """The history of installations, newest first, and whether lifecycle hooks were called for it."""
 
+    personal = InstallationChange.PERSONAL
     paginator = FirstTenThousand
     list_display = ("at", "what", "tenant", "before", "after", "event_id", "hooks")
     list_filter = ("what", ("due_at", admin.EmptyFieldListFilter), ("error", admin.EmptyFieldListFilter))

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterator
 from typing import Any
 
+from integrations.core import masking
 from integrations.tenants import versions
 from integrations.tenants.app_version import AppVersion
 from integrations.tenants.models import Installation
@@ -38,11 +39,16 @@ class _Echo:
         return text
 
 
-def lines(version: AppVersion) -> Iterator[str]:
-    """The lines of the CSV, the names of the columns first. Reads the rows as they are sent."""
+def lines(version: AppVersion, *, masked: bool = False) -> Iterator[str]:
+    """The lines of the CSV, the names of the columns first. Reads the rows as they are sent.
+
+    `masked` is for an operator who may not see personal data.
+    """
     writer = csv.writer(_Echo())
     yield writer.writerow(COLUMNS)
     for row in versions.installations(version).iterator(chunk_size=500):
+        if masked:
+            masking.columns(row, Installation.PERSONAL)
         yield writer.writerow([_plain(value) for value in _values(version, row)])
 
 

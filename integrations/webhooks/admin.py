@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from integrations.core import cells, clock
+from integrations.core import cells, clock, masking
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
 from integrations.core.ages import span
 from integrations.core.filters import distinct_values
@@ -72,6 +72,7 @@ class InstalledFilter(admin.SimpleListFilter):
 class EventAdmin(ReadOnlyAdmin):
     """Stored webhooks, the newest first."""
 
+    personal = {"payload": masking.body, "error": masking.text}
     list_display = (
         "type",
         "tenant",

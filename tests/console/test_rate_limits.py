@@ -18,6 +18,7 @@ from pytest_django import Settings
 from integrations.console import rate_limits
 from integrations.core.client_address import client_address
 from integrations.core.errors import TooManyRequests
+from integrations.operators.sign_in import back_off
 from integrations.quota.request_limits import RequestLimit
 from integrations.tenants.models import App, Installation
 from tests.console.conftest import Sso
@@ -160,7 +161,7 @@ def test_a_silent_redis_is_not_asked_again_at_once(
 @pytest.mark.django_db
 @pytest.mark.filterwarnings("ignore:No directory at:UserWarning")  # the tests collect no static files
 def test_passwords_are_not_guessed_at_will(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "SIGN_INS", RequestLimit("sign-in", 2))
+    monkeypatch.setattr(back_off, "SIGN_INS", RequestLimit("sign-in", 2))
     User.objects.create_superuser("op", password="a long enough password")
 
     def sign_in(password: str, address: str = "203.0.113.1") -> HttpResponse:

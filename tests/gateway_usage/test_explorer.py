@@ -281,6 +281,10 @@ def test_only_who_may_explore_can(operator: Client, location: str) -> None:
     assert client.post(url(GET_LOCATION), {"tenant": location}, secure=True).status_code == 403
     assert "Call explorer" not in client.get(reverse("admin:index"), secure=True).content.decode()
     viewer.user_permissions.add(Permission.objects.get(codename="explore"))
+    assert signed_in(User.objects.get(pk=viewer.pk)).get(url(), secure=True).status_code == 403, (
+        "answers are not masked"
+    )
+    viewer.user_permissions.add(Permission.objects.get(codename="view_personal_data"))
     client = signed_in(User.objects.get(pk=viewer.pk))
     assert client.get(url(), secure=True).status_code == 200
 

@@ -178,7 +178,9 @@ def operators() -> Iterator[Finding]:
     if count:
         yield Finding("operators", Level.OK, f"{count} may sign in")
     else:
-        yield Finding("operators", Level.WARNING, "no user may sign in", "run manage.py createsuperuser")
+        yield Finding(
+            "operators", Level.WARNING, "no user may sign in", "run manage.py operators create NAME --role owner"
+        )
 
 
 def workers() -> Iterator[Finding]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.db import models
+
+from integrations.core import masking
 
 NOT_COMPLETE = ["running", "failed", "cancelled"]  # few, and found by an index of their own; complete are millions
 
@@ -30,6 +33,12 @@ class AbstractRun(models.Model):
     A subclass has a foreign key to its plan, which `plan_field` names, the indexes of `run_indexes` and the
     constraints of `run_constraints`.
     """
+
+    PERSONAL: ClassVar[Mapping[str, masking.Masker]] = {
+        "error": masking.text,
+        "vendor_answer": masking.body,
+        "checkpoint": masking.body,
+    }
 
     class Status(models.TextChoices):
         """A run is running until it ends in one of the other three ways."""

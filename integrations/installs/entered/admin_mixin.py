@@ -52,6 +52,10 @@ class ManualTokens:
         """Operators who may add credentials may enter tokens."""
         return request.user.has_perm("tokens.add_credential")
 
+    def has_remove_permission(self, request: HttpRequest) -> bool:
+        """Operators who may delete credentials may give tokens up."""
+        return request.user.has_perm("tokens.delete_credential")
+
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """The token form for adding; the read-only one otherwise."""
         return TokenForm if obj is None else super().get_form(request, obj, **kwargs)  # type: ignore[misc]
@@ -86,14 +90,14 @@ class ManualTokens:
             else:
                 messages.success(request, f"{row}: HighLevel accepts it.")
 
-    @action(description="Give up as compromised (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
+    @action(description="Give up as compromised (tokens entered by hand)", permissions=["remove"])  # type: ignore[untyped-decorator]
     def give_up(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         """Delete the selected manual tokens, because others may know them."""
         for row in _entered(queryset):
             entry.give_up(row, actor=operator(request))
             messages.warning(request, f"{row}: {entry.COMPROMISED}.")
 
-    @action(description="Disconnect (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
+    @action(description="Disconnect (tokens entered by hand)", permissions=["remove"])  # type: ignore[untyped-decorator]
     def disconnect(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
         """Delete the selected manual tokens and end the installations that work with them."""
         for row in _entered(queryset):

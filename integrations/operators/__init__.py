@@ -1,0 +1,1 @@
+"""Operators of the console: roles, sign-in, second factor, sessions."""

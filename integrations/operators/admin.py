@@ -1,0 +1,119 @@
+"""Admin pages of users, groups and sessions. The audit trail has each change, and no password.
+
+A change of what an account may do, and of its password, ends its sessions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import action, display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from integrations.core import clock
+from integrations.core.admin import AuditedAdmin, ReadOnlyAdmin
+from integrations.operators import audited, sessions
+from integrations.operators.models import OperatorSession
+
+# Fields of an account that decide what it may do.
+_RIGHTS = frozenset({"groups", "user_permissions", "is_active", "is_staff", "is_superuser"})
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
+    """Django's user admin in the admin theme."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save groups and permissions; when the rights changed, end the account's sessions."""
+        super().save_related(request, form, formsets, change)
+        if change and _RIGHTS & set(form.changed_data):
+            sessions.end_all(form.instance, but=request if form.instance == request.user else None)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
+        """Change a password, end the sessions that began with the old one, and write the audit entry."""
+        response: HttpResponse = super().user_change_password(request, id, form_url)
+        if request.method == "POST" and response.status_code == 302:
+            user = User.objects.get(pk=id)
+            sessions.end_all(user, but=request if user == request.user else None)
+            self._record(request, "password_changed", user)
+        return response
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):
+    """Django's group admin in the admin theme."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the permissions; when they changed, end the sessions of the group's operators."""
+        super().save_related(request, form, formsets, change)
+        if change and "permissions" in form.changed_data:
+            for user in form.instance.user_set.exclude(pk=request.user.pk):
+                sessions.end_all(user)
+
+
+@admin.register(OperatorSession)
+class OperatorSessionAdmin(ReadOnlyAdmin):
+    """Sessions that can be ended: one's own, and for owners those of everybody."""
+
+    list_display = ("user", "started_at", "address", "browser", "ends", "this_one")
+    search_fields = ("user__username", "address")
+    search_help_text = "An operator or an address"
+    list_select_related = ("user",)
+    ordering = ("-started_at",)
+    actions = ("end",)
+    fields = ("user", "started_at", "address", "browser", "expire_date")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OperatorSession]:
+        """Sessions of operators that go on; only the own ones without the permission to view all."""
+        rows: QuerySet[OperatorSession] = super().get_queryset(request)
+        mine = Q(session_key=sessions.stored_key(request.session.session_key or ""))
+        rows = rows.filter(user__isnull=False, expire_date__gt=clock.now()).annotate(
+            is_mine=ExpressionWrapper(mine, output_field=BooleanField())
+        )
+        if request.user.has_perm("operators.view_operatorsession"):
+            return rows
+        return rows.filter(user_id=request.user.pk or 0)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Every operator has sessions."""
+        return bool(request.user.is_active and request.user.is_staff)
+
+    def has_view_permission(self, request: HttpRequest, obj: OperatorSession | None = None) -> bool:
+        """Every operator sees sessions; `get_queryset` says which."""
+        return self.has_module_permission(request)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        """Who sees a session may end it."""
+        return self.has_module_permission(request)
+
+    @display(description="until", ordering="expire_date")
+    def ends(self, row: OperatorSession) -> str:
+        """When it ends by itself."""
+        return f"{row.expire_date:%Y-%m-%d %H:%M}"
+
+    @display(description="this one", boolean=True)
+    def this_one(self, row: Any) -> bool:
+        """Whether it is the session that asks."""
+        return bool(row.is_mine)
+
+    @action(description="End these sessions", permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[OperatorSession]) -> None:
+        """End the selected sessions; whoever uses one has to sign in again."""
+        for row in queryset.select_related("user"):
+            assert row.user is not None, "the list has sessions of operators only"
+            audited.by_operator(request, "session.ended", row.user, address=row.address)
+            row.delete()
+            messages.success(request, f"The session of {row.user} from {row.address} has ended.")

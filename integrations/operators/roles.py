@@ -1,0 +1,74 @@
+"""Roles of operators: Django groups with the permissions of the table in README.md, written after each `migrate`.
+
+A role contains the one before it. `write` sets the permissions of these four groups exactly, so what somebody changed
+by hand ends with the next migration. For other needs make groups of other names: nothing here touches them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission
+from django.db.models import TextChoices
+
+
+class Role(TextChoices):
+    """A role, by the name of its group."""
+
+    VIEWER = "viewer", "Viewer"
+    SUPPORT = "support", "Support"
+    OPERATOR = "operator", "Operator"
+    OWNER = "owner", "Owner"
+
+
+_VIEWER = """
+tenants.view_app tenants.view_appversion tenants.view_company tenants.view_installation tenants.view_installationchange
+tenants.view_location tokens.view_credential sync.view_plan sync.view_run sync.view_record jobs.view_run
+jobs.view_schedule jobs.view_jobstate jobs.view_trigger gateway.view_usage gateway.view_call webhooks.view_event
+webhooks.view_mailbox webhooks.view_answers quota.view_usage quota.view_parked privacy.view_purge operators.view_metrics
+"""
+# What helps one tenant, and can be done again without harm.
+_SUPPORT = """
+tenants.change_installation tokens.change_credential sync.change_plan sync.change_run jobs.change_run
+jobs.change_trigger webhooks.change_event quota.change_parked
+"""
+# Personal data, calls by hand, what ends or deletes something, and what concerns all tenants.
+_OPERATOR = """
+operators.view_personal_data gateway.explore tenants.delete_installation tenants.change_appversion tokens.add_credential
+tokens.delete_credential sync.delete_record jobs.change_schedule jobs.change_jobstate jobs.delete_trigger
+quota.delete_parked privacy.add_purge privacy.change_purge core.view_auditentry
+"""
+# Apps with their secrets, and who may do what.
+_OWNER = """
+tenants.add_app tenants.change_app tenants.delete_app auth.view_user auth.add_user auth.change_user auth.delete_user
+auth.view_group auth.add_group auth.change_group auth.delete_group auth.view_permission
+operators.view_operatorsession
+"""
+
+_LISTS = {Role.VIEWER: _VIEWER, Role.SUPPORT: _SUPPORT, Role.OPERATOR: _OPERATOR, Role.OWNER: _OWNER}
+
+
+def permissions(role: Role) -> frozenset[str]:
+    """The permissions of a role, those of the roles below included, as `app.codename`."""
+    roles = list(Role)
+    return frozenset(name for one in roles[: roles.index(role) + 1] for name in _LISTS[one].split())
+
+
+def write(using: str = "default", **_signal: Any) -> None:
+    """Make the four groups have exactly the permissions of their roles. `migrate` calls it when it is done."""
+    known = {
+        f"{row.content_type.app_label}.{row.codename}": row
+        for row in Permission.objects.using(using).select_related("content_type")
+    }
+    if "operators.view_personal_data" not in known:
+        return  # the migrations stopped before this room's
+    for role in Role:
+        group, _ = Group.objects.using(using).get_or_create(name=role.value)
+        wanted = [known[name] for name in permissions(role) if name in known]
+        if set(group.permissions.all()) != set(wanted):
+            group.permissions.set(wanted)
+
+
+def of(role: str) -> Group:
+    """The group of a role. Raises ValueError for a name that is none."""
+    return Group.objects.get(name=Role(role).value)

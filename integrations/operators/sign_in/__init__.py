@@ -1,0 +1,1 @@
+"""Signing in and out: pages, the forms, the back-off after failures."""

@@ -1,0 +1,15 @@
+"""URLs of operators, below `/admin/`. They come before the admin's own, so that these views are used."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+from integrations.operators.sign_in import views
+
+app_name = "operators"
+urlpatterns = [
+    path("login/", views.sign_in, name="sign-in"),
+    path("logout/", views.sign_out, name="sign-out"),
+    path("password_change/", admin.site.admin_view(views.password_change, cacheable=True), name="password-change"),
+]
