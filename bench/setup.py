@@ -19,6 +19,8 @@ def prepare() -> None:
         "HIGHLEVEL_SHARED_SECRET": "bench-shared-secret",
         "PUBLIC_URL": "https://app.example.com",
         "ALLOWED_HOSTS": "app.example.com,testserver",
+        "HIGHLEVEL_ALLOWED_HOSTS": "127.0.0.1,localhost",  # the sandbox
+        "SSL_REDIRECT": "false",
         "LOG_LEVEL": "ERROR",
     }
     for name, value in fakes.items():

@@ -6,10 +6,13 @@ carry requests to the loopback stand-ins away.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import MutableMapping
+from pathlib import Path
 
+_CHECKOUT = hashlib.sha256(str(Path(__file__).resolve()).encode()).hexdigest()[:8]
 KEPT = ("DATABASE_URL", "REDIS_URL", "CI", "CHROMIUM", "HIGHLEVEL_REFERENCE")
 
 FIXED = {
@@ -31,8 +34,8 @@ FIXED = {
     "HIGHLEVEL_API_URL": "http://127.0.0.1:1",
     "HIGHLEVEL_MARKETPLACE_URL": "http://127.0.0.1:1",
     "HIGHLEVEL_ALLOWED_HOSTS": "127.0.0.1,localhost,services.leadconnectorhq.com,rest.gohighlevel.com",
-    # What a developer's own processes keep there would count as the tests'.
-    "SPOOL_DIR": os.path.join(tempfile.gettempdir(), f"hlapp-tests-{os.getuid()}", "spool"),
+    # What a developer's own processes keep in the usual place, or the tests of another checkout, would count as theirs.
+    "SPOOL_DIR": os.path.join(tempfile.gettempdir(), f"hlapp-tests-{os.getuid()}-{_CHECKOUT}", "spool"),
 }
 
 _OURS = ("DEBUG", "CELERY_BROKER_URL", "LOG_LEVEL", *FIXED)
