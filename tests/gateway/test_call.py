@@ -110,7 +110,7 @@ def test_a_grant_that_names_no_scopes_is_tried(call: Call, location: Credential)
     assert call().status == 200
 
 
-def test_nobody_there(app: App, vendor: Vendor) -> None:
+def test_a_refused_connection(app: App, vendor: Vendor) -> None:
     with pytest.raises(InstallGone):
         client.call(GET_LOCATION, app=app, location="stranger")
 
@@ -190,7 +190,7 @@ def test_a_429_says_when_to_come_back(call: Call, vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize("overdrawn", [0, 3])
-def test_a_spent_day_is_remembered_by_everybody(call: Call, vendor: Vendor, counted: Counted, overdrawn: int) -> None:
+def test_a_spent_day_is_shared_between_processes(call: Call, vendor: Vendor, counted: Counted, overdrawn: int) -> None:
     vendor.fault("/locations", "quota", daily=True, overdrawn=overdrawn)
     with pytest.raises(QuotaExhausted):
         call()
@@ -231,7 +231,7 @@ def test_a_permit_that_came_too_late_is_not_used(
     assert (raised.value.retry_after, counted.calls, out(location)) == (0.0, 0, 0)
 
 
-def test_a_store_that_dies_under_way_costs_no_answer(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_redis_failing_during_a_call_keeps_the_response(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     real = scripts.run_all
 
     def dies(calls: list[Any]) -> list[Any]:

@@ -144,7 +144,7 @@ def test_a_401_in_unknown_words_is_the_calls_fault_while_the_token_works_elsewhe
     assert (counted.refreshes, counted.requests - before) == (0, 4), "the question is not asked again"
 
 
-def test_a_missing_scope_vouches_for_the_token_too(call: Call, vendor: Vendor, counted: Counted) -> None:
+def test_a_scope_error_shows_that_the_token_is_valid(call: Call, vendor: Vendor, counted: Counted) -> None:
     vendor.fault("/contacts/", "unauthorized", message=UNEXPLAINED)
     vendor.fault("/locations", "unauthorized", message=NO_SCOPE)
     with pytest.raises(RequestRejected, match="accepts the same token for others"):

@@ -38,7 +38,7 @@ def call(app: App, what: dict[str, Any], **how: Any) -> Any:
 
 @pytest.mark.parametrize("failure", [status(503), hang_up], ids=["5xx", "no answer"])
 @pytest.mark.parametrize("what", [READ, SEARCH], ids=["get", "search by post"])
-def test_reading_is_repeated_for_somebody_who_waits(app: App, scripted: Scripted, what: Any, failure: Any) -> None:
+def test_reading_is_repeated_for_interactive_calls(app: App, scripted: Scripted, what: Any, failure: Any) -> None:
     scripted.plan(failure, failure)
     assert call(app, what, **PATIENT) == {"ok": True}
     assert len(scripted.requests) == 3
@@ -61,7 +61,7 @@ def test_writing_is_when_the_caller_knows_it_to_be_harmless(app: App, scripted: 
     assert len(scripted.requests) == 2
 
 
-def test_what_never_left_is_repeated_whatever_it_is(app: App, scripted: Scripted) -> None:
+def test_unsent_requests_are_always_retried(app: App, scripted: Scripted) -> None:
     """No server listens at first: the POST was not sent, so it had no effect."""
     there = app.api_url
     move(app, "http://127.0.0.1:1")

@@ -278,7 +278,7 @@ def test_a_forked_child_does_not_stop_its_parents_servers(directory: Path) -> No
         services.stop()
 
 
-def test_a_lock_that_is_held_by_something_dead_quiet_is_one_clear_line(
+def test_a_lock_that_is_held_by_a_lock_held_by_a_silent_process_is_one_error_line(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = home.ServerDirectory(directory, "valkey").lock()

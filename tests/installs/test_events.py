@@ -213,7 +213,7 @@ def test_a_grant_in_hand_beats_a_clock_that_is_ahead(
     assert credential(location).state == State.ACTIVE
 
 
-def test_a_new_install_counts_a_generation_and_trusts_nobody_of_the_old(
+def test_a_new_install_counts_a_generation_and_drops_old_claims(
     browser: Browser, vendor: Vendor, app: App, worker: Worker
 ) -> None:
     browser.install()
@@ -297,7 +297,7 @@ def test_a_refresh_that_ends_during_the_uninstall_saves_nothing(
 
 
 @pytest.mark.parametrize("payload", [{}, {"locationId": 7}, {"locationId": None, "companyId": []}, {"companyId": ""}])
-def test_an_event_about_nobody(app: App, vendor: Vendor, payload: dict[str, Any]) -> None:
+def test_an_event_without_tenant_ids(app: App, vendor: Vendor, payload: dict[str, Any]) -> None:
     for note in (events.installed, events.uninstalled):
         with pytest.raises(PayloadAnomalous):
             note(app, payload, clock.now())

@@ -135,7 +135,7 @@ def test_an_uninstall_during_the_walk_is_the_end(
 
 
 @pytest.fixture
-def crowd(big_vendor: Vendor, settings: Settings, transactional_db: None, worker: Worker, client: Any) -> Installation:
+def agency(big_vendor: Vendor, settings: Settings, transactional_db: None, worker: Worker, client: Any) -> Installation:
     """An agency with 130 locations, all known here and none connected: the walk is what is looked at."""
     set_up(settings, big_vendor)
     browser = Browser(client, big_vendor)
@@ -148,14 +148,16 @@ def crowd(big_vendor: Vendor, settings: Settings, transactional_db: None, worker
     return row
 
 
-def test_a_list_of_several_pages(crowd: Installation, big_vendor: Vendor) -> None:
+def test_a_list_of_several_pages(agency: Installation, big_vendor: Vendor) -> None:
     assert children() == set(big_vendor.locations)
-    later(crowd)
+    later(agency)
     assert children() == set(big_vendor.locations)
     assert installation(big_vendor.company).reconciled_at
 
 
-def test_without_a_permit_the_reading_goes_on_at_its_page(crowd: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_permit_the_reading_goes_on_at_its_page(
+    agency: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked, whole = list[int](), gateway.page
 
     def scarce(*arguments: Any, cursor: Any = None, **named: Any) -> gateway.Page:
@@ -168,20 +170,20 @@ def test_without_a_permit_the_reading_goes_on_at_its_page(crowd: Installation, m
         asked.clear()
         for _ in range(turns):
             with suppress(QuotaExhausted):
-                reconcile(crowd.pk)
+                reconcile(agency.pk)
         return asked
 
     monkeypatch.setattr(gateway, "page", scarce)
     assert pages_of(2) == [0, 100, 100, 130]
     assert not Installation.objects.doubted().exists(), "the first page counts, too"
-    assert installation(crowd.resource_id).reading is None
+    assert installation(agency.resource_id).reading is None
     assert pages_of(1) == [0, 100]
-    Installation.objects.filter(pk=crowd.pk).ask_vendor(Doubt.EVENT, now=clock.now())
+    Installation.objects.filter(pk=agency.pk).ask_vendor(Doubt.EVENT, now=clock.now())
     assert pages_of(2) == [0, 100, 100, 130], "a notice is newer than the reading"
 
 
 def test_a_location_that_leaves_between_two_pages_takes_no_other_along(
-    crowd: Installation, big_vendor: Vendor, monkeypatch: pytest.MonkeyPatch
+    agency: Installation, big_vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list closes the gap, so the first row of the next page is skipped by its offset."""
     first = big_vendor.locations[0]
@@ -194,20 +196,20 @@ def test_a_location_that_leaves_between_two_pages_takes_no_other_along(
                 big_vendor.post(f"/sandbox/locations/{first}/uninstall")
 
     monkeypatch.setattr(gateway, "pages", shrinking)
-    later(crowd)
+    later(agency)
     assert children(Status.UNINSTALLED) == set()
     monkeypatch.undo()
-    later(crowd)
+    later(agency)
     assert children(Status.UNINSTALLED) == {first}
 
 
 @pytest.mark.parametrize(("gone", "braked"), [(26, False), (27, True)])
 def test_more_than_a_fifth_does_not_vanish_unseen(
-    crowd: Installation, big_vendor: Vendor, gone: int, braked: bool
+    agency: Installation, big_vendor: Vendor, gone: int, braked: bool
 ) -> None:
     for location in big_vendor.locations[:gone]:
         big_vendor.post(f"/sandbox/locations/{location}/uninstall")
-    later(crowd)
+    later(agency)
     assert len(children()) == (130 if braked else 130 - gone)
     assert AuditEntry.objects.filter(action="install.brake").exists() is braked
 

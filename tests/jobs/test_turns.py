@@ -192,7 +192,7 @@ def test_a_run_that_fails_again_and_again_is_given_up_and_its_schedule_goes_on(l
     assert schedule_of(run).since is None
 
 
-def test_progress_forgives_earlier_failures(location: str, defined: Defined) -> None:
+def test_progress_resets_the_count_of_failures(location: str, defined: Defined) -> None:
     fails = True
 
     def job(run: JobRun) -> None:
@@ -228,7 +228,9 @@ def test_a_paused_location_fails_the_run_and_keeps_the_schedule(location: str, d
     assert schedule_of(run).due_at is not None
 
 
-def test_a_mistake_in_the_job_fails_it_and_tells_where_but_not_whose(location: str, defined: Defined) -> None:
+def test_a_mistake_in_the_job_fails_it_and_has_the_position_but_no_personal_data(
+    location: str, defined: Defined
+) -> None:
     def job(run: JobRun) -> None:
         {}["ann@example.com"]
 
@@ -239,7 +241,7 @@ def test_a_mistake_in_the_job_fails_it_and_tells_where_but_not_whose(location: s
     assert "ann" not in run.error
 
 
-def test_a_cancelled_run_stops_at_its_next_breath(
+def test_a_cancelled_run_stops_at_its_next_write(
     location: str, defined: Defined, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job_run, "_LOOK_EVERY", 0.0)

@@ -92,7 +92,7 @@ def test_set_forward_further_it_costs_one_fence(spent: Bucket, seconds: float) -
     assert len(spent.ask(want=10)) == 10
 
 
-def test_one_that_knows_protects_those_that_do_not(spent: Bucket) -> None:
+def test_one_caller_detects_the_clock_change_for_all(spent: Bucket) -> None:
     newcomer = spent.other()
     spent.skew = newcomer.skew = HOUR
     spent.now = newcomer.now = spent.now + 1.0

@@ -37,7 +37,7 @@ def test_they_are_registered_under_the_names_others_use() -> None:
     assert "sync.sweep" in {entry["task"] for entry in current_app.conf.beat_schedule.values()}
 
 
-def test_an_install_becomes_runs(installation: Installation) -> None:
+def test_an_install_starts_runs(installation: Installation) -> None:
     Installation.objects.sync_at(clock.now())
     tasks.follow(installation_id=installation.pk, something_new=1)
     assert runs.take_due(100, clock.now()) == [Run.objects.get().pk]
@@ -67,7 +67,7 @@ def test_what_is_due_is_started_and_sent_and_so_is_what_was_left(plan: Plan, at:
     assert set(Run.objects.filter(lease_owner="queued").values_list("pk", flat=True)) == {left.pk, started.pk}
 
 
-def test_the_sweep_makes_missing_plans_and_forgets_who_is_gone_without_messages(
+def test_the_sweep_makes_missing_plans_and_deletes_plans_of_uninstalled_locations_without_messages(
     installation: Installation, sent: Sent, at: Any, django_capture_on_commit_callbacks: Any
 ) -> None:
     """Workers may be busy for long: a message of every sweep would lie in front of them."""

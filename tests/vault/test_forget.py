@@ -84,7 +84,7 @@ def test_a_lost_key_takes_its_credentials_to_reconnect_and_says_why(app, ring) -
     assert audit.verify() is None
 
 
-def test_twice_is_as_once(app, ring) -> None:
+def test_is_idempotent(app, ring) -> None:
     make_rows(app, 2)
     ring("k2")
     ends("k1")
@@ -180,7 +180,7 @@ def test_the_shared_secret_alone_halts_nothing(app, ring) -> None:
     assert marketplace.identity(app).client_secret == Secret("new")
 
 
-def test_the_app_of_the_settings_is_well_again_at_the_next_start(ring, db, settings) -> None:
+def test_the_app_of_the_settings_gets_its_secret_back_at_the_next_start(ring, db, settings) -> None:
     app = marketplace.default()
     ring("k2")
     ends("k1")

@@ -52,7 +52,7 @@ def test_a_wrong_key_is_not_proven_by_asking_twice(app, ring) -> None:
             keys.ring()
 
 
-def test_what_is_stored_speaks_where_no_witness_stands(app, ring, caplog) -> None:
+def test_stored_values_check_a_key_without_a_check_row(app, ring, caplog) -> None:
     make_rows(app, 2)
     Witness.objects.all().delete()
     ring(OTHER)
@@ -75,7 +75,7 @@ def test_a_key_that_has_its_witness_opens_no_token_to_be_proven(app, ring) -> No
     assert not AuditEntry.objects.exists()
 
 
-def test_one_damaged_value_does_not_speak_against_the_key(app, ring) -> None:
+def test_one_damaged_value_does_not_make_the_key_wrong_the_key(app, ring) -> None:
     row = make_rows(app, 2)[0]
     Credential.objects.filter(pk=row.pk).update(access_sealed=bytes(row.access_sealed)[:-1] + b"\0")
     Witness.objects.all().delete()

@@ -1,4 +1,4 @@
-"""`python -m tests.tokens.crowd CLIENT_ID LOCATION THREADS`: workers that all want the same fresh token at once.
+"""`python -m tests.tokens.concurrent_refresh CLIENT_ID LOCATION THREADS`: workers that want one fresh token at once.
 
 Says "ready" when everything is imported. For each line on standard input it begins again and prints what each worker
 got.

@@ -19,7 +19,7 @@ PROCESSES, THREADS = 4, 16
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_one_refresh_for_all(location: Credential, vendor: Vendor, app: App) -> None:
-    command = ["-m", "tests.tokens.crowd", app.client_id, location.resource_id, str(THREADS)]
+    command = ["-m", "tests.tokens.concurrent_refresh", app.client_id, location.resource_id, str(THREADS)]
     with ExitStack() as stack:
         processes = [stack.enter_context(running(*command, LOG_LEVEL="CRITICAL")) for _ in range(PROCESSES)]
         for process in processes:
