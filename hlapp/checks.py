@@ -16,6 +16,7 @@ from django.http.request import validate_host
 from kombu.transport import TRANSPORT_ALIASES
 
 _PROVIDER_WORDS = ("highlevel", "gohighlevel", "leadconnector")
+_ONE_FACTOR = "Operators may sign in with a password alone."
 _DEVELOPMENT_TOOLS = frozenset({"integrations.sandbox", "integrations.demo"})
 _OF_THIS_MACHINE = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 
@@ -48,6 +49,12 @@ def production(**_: Any) -> list[checks.CheckMessage]:
         ("W001", not settings.HTTPS, "PUBLIC_URL is plain HTTP.", "The marketplace accepts HTTPS addresses only."),
         ("W002", names_provider, "PUBLIC_URL names the provider.", "Listings demand a neutral address."),
         ("W004", settings.DEBUG, _debug(), "Set DEBUG=false anywhere but on your own machine."),
+        (
+            "W006",
+            settings.OPERATOR_SECOND_FACTOR != "required",
+            _ONE_FACTOR,
+            "Set OPERATOR_SECOND_FACTOR=required.",
+        ),
         ("W005", settings.HTTPS and not settings.TRUSTED_PROXIES, no_proxy, "Set TRUSTED_PROXIES to their number."),
     )
     return [checks.Warning(text, hint=hint, id=f"hlapp.{number}") for number, applies, text, hint in rules if applies]

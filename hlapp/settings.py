@@ -178,6 +178,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "integrations.operators.second_factor.enforcement.SecondFactorRequired",
     "django.contrib.messages.middleware.MessageMiddleware",
     "integrations.console.errors.middleware.ErrorPages",
 ]
@@ -238,6 +239,12 @@ SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", default=31_536_000 if HTTPS el
 SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W005", "security.W021"]
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
+
+# --- Operators -------------------------------------------------------------------------------------------------
+# Whether an operator has to have a second factor (integrations/operators/second_factor/).
+OPERATOR_SECOND_FACTOR = env.text("OPERATOR_SECOND_FACTOR", default="optional")
+if OPERATOR_SECOND_FACTOR not in ("required", "optional"):
+    env.reject("OPERATOR_SECOND_FACTOR", "should be required or optional")
 
 # --- Metrics ---------------------------------------------------------------------------------------------------
 METRICS_TOKEN = env.secret("METRICS_TOKEN", default="", shortest=0 if DEBUG else 16)

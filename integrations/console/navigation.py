@@ -81,6 +81,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 # Pages that are not the list of a model: title, icon, URL name, permissions.
 _PAGES: dict[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]] = {
     "API": (("Call explorer", "travel_explore", "admin:gateway_explore", ("gateway.explore", masking.PERMISSION)),),
+    "Operators": (("Second factor", "passkey", "operators:second-factor", ()),),
 }
 
 

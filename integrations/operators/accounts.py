@@ -10,6 +10,7 @@ from django.db import transaction
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
 from integrations.operators import audited, roles, sessions
+from integrations.operators.second_factor import factors
 from integrations.operators.sign_in import back_off
 
 
@@ -49,6 +50,12 @@ def unlock(user: User) -> None:
     """End the back-off after failed sign-ins."""
     back_off.unlock(user.get_username())
     audited.by_command("user.unlocked", user)
+
+
+def reset_second_factor(user: User) -> None:
+    """Remove all second factors and end the sessions. The next sign-in needs the password alone."""
+    factors.reset(user)
+    audited.by_command("second_factor.reset", user)
 
 
 def find(name: str) -> User:

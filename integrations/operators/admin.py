@@ -13,16 +13,29 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from unfold.dataclasses import ActionDialog
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.enums import ActionVariant
+from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
 
 from integrations.core import clock
-from integrations.core.admin import AuditedAdmin, ReadOnlyAdmin
+from integrations.core.admin import AuditedAdmin, ReadOnlyAdmin, after_dialog
 from integrations.operators import audited, sessions
 from integrations.operators.models import OperatorSession
+from integrations.operators.second_factor import factors
 
 # Fields of an account that decide what it may do.
 _RIGHTS = frozenset({"groups", "user_permissions", "is_active", "is_staff", "is_superuser"})
+
+_RESET = ActionDialog(
+    title="Reset the second factor",
+    description="Removes the authenticator app, passkeys and recovery codes of this account, and ends its sessions. Be "
+    "sure who asks for it: the next sign-in needs the password alone.",
+    form_class=None,
+    form_submit_text="Reset",
+)
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
@@ -35,12 +48,32 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+    actions_detail = ("reset_second_factor",)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save groups and permissions; when the rights changed, end the account's sessions."""
         super().save_related(request, form, formsets, change)
         if change and _RIGHTS & set(form.changed_data):
             sessions.end_all(form.instance, but=request if form.instance == request.user else None)
+
+    def has_reset_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the operator may reset the second factors of others."""
+        return request.user.has_perm("operators.reset_second_factor")
+
+    @action(
+        description="Reset second factor",
+        permissions=["reset"],
+        dialog=_RESET,
+        variant=ActionVariant.DANGER,
+        icon="lock_reset",
+    )
+    def reset_second_factor(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        """Remove all second factors of the account."""
+        user = get_object_or_404(User, pk=object_id)
+        factors.reset(user)
+        audited.by_operator(request, "second_factor.reset", user)
+        messages.success(request, f"The second factor of {user} is reset. The next sign-in needs the password alone.")
+        return after_dialog(request, reverse("admin:auth_user_change", args=[object_id]))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Change a password, end the sessions that began with the old one, and write the audit entry."""

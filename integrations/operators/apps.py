@@ -1,4 +1,4 @@
-"""Django app of operators: keeps the groups of the roles current after each migration."""
+"""Django app of operators: keeps the groups of the roles current after each migration, and registers sealed columns."""
 
 from __future__ import annotations
 
@@ -16,5 +16,7 @@ class OperatorsConfig(AppConfig):
         from django.db.models.signals import post_migrate  # noqa: PLC0415, TID251 - the only hook of `migrate`
 
         from integrations.operators import roles  # noqa: PLC0415 - models are not loaded before this
+        from integrations.operators.second_factor import totp  # noqa: PLC0415
 
+        totp.register()
         post_migrate.connect(roles.write, sender=self)

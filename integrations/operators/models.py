@@ -18,6 +18,7 @@ class Access(models.Model):
         permissions = [
             ("view_personal_data", "May see names, e-mails, phones and bodies unmasked"),
             ("view_metrics", "May read the metrics"),
+            ("reset_second_factor", "May reset the second factor of others"),
         ]
 
     def __str__(self) -> str:
@@ -59,3 +60,44 @@ class OperatorSession(AbstractBaseSession):
 
     def __str__(self) -> str:
         return f"session of {self.user} from {self.address}"
+
+
+class TotpSecret(models.Model):
+    """The authenticator app of one operator. It counts as a factor once it is confirmed."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    secret_sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+    confirmed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0, help_text="the time step of the last code, so that none works twice")
+
+    def __str__(self) -> str:
+        return f"authenticator app of {self.user}"
+
+
+class Passkey(models.Model):
+    """One passkey of an operator. Its public key is no secret."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=60)
+    credential_id = models.BinaryField(unique=True)
+    credential = models.BinaryField(help_text="the attested credential data of WebAuthn: id and public key")
+    sign_count = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"passkey {self.name} of {self.user}"
+
+
+class RecoveryCode(models.Model):
+    """One recovery code, which works once. Kept is a MAC of it under SECRET_KEY."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    mac = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "mac"], name="each_recovery_code_once")]
+
+    def __str__(self) -> str:
+        return f"recovery code of {self.user}"

@@ -42,7 +42,7 @@ quota.delete_parked privacy.add_purge privacy.change_purge core.view_auditentry
 _OWNER = """
 tenants.add_app tenants.change_app tenants.delete_app auth.view_user auth.add_user auth.change_user auth.delete_user
 auth.view_group auth.add_group auth.change_group auth.delete_group auth.view_permission
-operators.view_operatorsession
+operators.view_operatorsession operators.reset_second_factor
 """
 
 _LISTS = {Role.VIEWER: _VIEWER, Role.SUPPORT: _SUPPORT, Role.OPERATOR: _OPERATOR, Role.OWNER: _OWNER}

@@ -39,13 +39,14 @@ NEWER = "newer:" + "A" * 43 + "="
 
 
 @pytest.fixture(autouse=True)
-def healthy(monkeypatch: pytest.MonkeyPatch) -> dict[str, ProbeResult]:
+def healthy(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> dict[str, ProbeResult]:
     """Services answer (test_health has the real ones), a worker too, and beat beats without our waiting for it."""
     outcomes = {name: ProbeResult(ok=True, ms=1.0, note="answers") for name in health.PROBES}
     monkeypatch.setattr(health, "run_probes", lambda: outcomes)
     counts = iter(range(100))
     monkeypatch.setattr(workers, "count_sweeps", lambda: SweepCount(workers=2, count=next(counts)))
     monkeypatch.setattr(clock, "sleep", lambda _: None)
+    settings.OPERATOR_SECOND_FACTOR = "required"
     return outcomes
 
 

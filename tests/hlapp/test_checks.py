@@ -27,6 +27,12 @@ from integrations.tenants import lifecycle_hooks
 NO_EVENTS = {"name": "other", "creates": frozenset(), "updates": frozenset(), "deletes": frozenset()}
 
 
+@pytest.fixture(autouse=True)
+def second_factor(settings: Settings) -> None:
+    """As production should have it; the tests' operators have only a session."""
+    settings.OPERATOR_SECOND_FACTOR = "required"
+
+
 def found() -> set[str]:
     return {str(message.id) for message in run_checks(tags=["hlapp"], include_deployment_checks=True)}
 
@@ -48,6 +54,7 @@ def key(raw: bytes) -> list[str]:
         ({"PUBLIC_URL": "https://leadconnector.app.example.com", "ALLOWED_HOSTS": ["*"]}, {"hlapp.W002"}),
         ({"DEBUG": True}, {"hlapp.W004"}),
         ({"TRUSTED_PROXIES": 0}, {"hlapp.W005"}),
+        ({"OPERATOR_SECOND_FACTOR": "optional"}, {"hlapp.W006"}),
         ({"VAULT_KEYS": key(bytes(32))}, {"vault.W001"}),
         ({"VAULT_KEYS": key(b"correct horse battery staple 123")}, {"vault.W001"}),
         ({"VAULT_KEYS": key(bytes(range(100, 132)))}, set()),

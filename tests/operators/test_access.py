@@ -19,6 +19,7 @@ from django.urls import URLPattern, URLResolver, reverse
 from integrations.core import masking
 from integrations.core.models import AuditEntry
 from integrations.operators import roles
+from integrations.operators import urls as own_pages
 from integrations.tenants.models import Installation
 from integrations.webhooks.models import Event
 from tests.operators.conftest import EMAIL, NAME, NOBODY, PERSONAL, PHONE, PROSE, SignIn
@@ -75,6 +76,7 @@ PAGES = {
     "quota_resource": ALL,
     "tenants_appversion_csv": ALL,
     "auth_user_password_change": "W",
+    "auth_user_reset_second_factor": "W",
     "privacy_purge_ask": "OW",
     "tenants_installation_purge": "OW",
     # Dialogs of actions on one row.
@@ -343,3 +345,23 @@ def test_the_groups_of_the_roles_are_kept_current() -> None:
     assert not other.permissions.exists()
     assert Client().get("/admin/").status_code == 302
     assert AuditEntry.objects.count() == 0
+
+
+def test_the_pages_of_ones_own_account_are_for_all_staff_and_for_no_stranger(sign_in: SignIn) -> None:
+    opened = {}
+    for pattern in own_pages.urlpatterns:
+        address = reverse(f"operators:{pattern.name}")
+        answers = sign_in_once(sign_in).get(address), Client().get(address)
+        opened[pattern.name] = tuple(answer.status_code for answer in answers)
+    assert opened == {
+        "sign-in": (302, 200),
+        "second-factor-check": (302, 302),  # to the sign-in: no password was given
+        "second-factor": (200, 302),
+        "sign-out": (405, 405),
+        "password-change": (200, 302),
+    }
+
+
+def sign_in_once(sign_in: SignIn) -> Client:
+    User.objects.filter(username=f"the-{NOBODY}").delete()
+    return sign_in(NOBODY)

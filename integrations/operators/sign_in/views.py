@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.contrib.auth import login as begin_session
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.models import User
 from django.contrib.auth.views import LoginView
@@ -14,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from integrations.operators import audited, sessions
-from integrations.operators.sign_in import back_off
+from integrations.operators.sign_in import second_factor_page
 from integrations.operators.sign_in.forms import SignInForm
 
 
@@ -38,8 +37,8 @@ class SignInView(LoginView):
         return found
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in."""
-        return finish(self.request, form.get_user(), self.get_success_url(), by="password")
+        """The password is right: ask for the second factor, or sign in who has none."""
+        return second_factor_page.after_password(self.request, form.get_user(), self.get_success_url())
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """The page again, with the reason."""
@@ -55,16 +54,6 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "GET" and admin.site.has_permission(request):
         return HttpResponseRedirect(reverse("admin:index"))
     return cast(HttpResponse, SignInView.as_view()(request))
-
-
-def finish(request: HttpRequest, user: User, then: str, *, by: str) -> HttpResponse:
-    """Begin the session of an operator who has proven who it is, and go to the page `then`."""
-    sessions.describe(request)
-    begin_session(request, user)
-    audited.by_itself(request, "sign_in.succeeded", user, by=by)
-    response = HttpResponseRedirect(then)
-    back_off.remember(request, response, user.get_username())
-    return response
 
 
 def sign_out(request: HttpRequest) -> HttpResponse:

@@ -29,7 +29,8 @@ class Command(PrintableCommand):
         create = actions.add_parser("create", help="make an operator; the password is read from standard input")
         role = actions.add_parser("role", help="give an operator another role")
         unlock = actions.add_parser("unlock", help="end the wait after failed sign-ins")
-        for action in (create, role, unlock):
+        reset = actions.add_parser("reset-second-factor", help="remove all second factors, for who has lost them")
+        for action in (create, role, unlock, reset):
             action.add_argument("name", help="the account's name")
         create.add_argument("--role", required=True, choices=Role.values)
         create.add_argument("--email", default="")
@@ -37,7 +38,7 @@ class Command(PrintableCommand):
             "--no-password", action="store_true", help="without a password: for sign-in through the identity provider"
         )
         role.add_argument("role", choices=Role.values)
-        for action in (*found, create, role, unlock):
+        for action in (*found, create, role, unlock, reset):
             action.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -64,6 +65,8 @@ class Command(PrintableCommand):
         user = accounts.find(options["name"])
         if options["action"] == "role":
             accounts.give_role(user, options["role"])
+        elif options["action"] == "reset-second-factor":
+            accounts.reset_second_factor(user)
         else:
             accounts.unlock(user)
         return [accounts.find(options["name"])]
