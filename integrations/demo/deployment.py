@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -45,7 +46,9 @@ SCOPES = {
     "calendars.readonly",
     "calendars/events.readonly",
     "conversations.readonly",
+    "conversations.write",
     "conversations/message.readonly",
+    "conversations/message.write",
 }
 _START_SECONDS = 60.0
 
@@ -90,10 +93,10 @@ def _recreate(server: dict[str, object], name: str) -> None:
         raise DemoFailed(f"the database {name} cannot be created: {' '.join(str(error).split())}") from error
 
 
-def start(options: Options, *, directory: Path, port: int, password: str) -> RunningDemo:
-    """Start sandbox, web, worker and beat, and wait until web is ready."""
+def start(options: Options, *, directory: Path, port: int, password: str, scopes: Iterable[str] = ()) -> RunningDemo:
+    """Start sandbox, web, worker and beat, and wait until web is ready. `scopes`: more than the demo's own."""
     web, vendor = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{options.port}"
-    supervisor = Supervisor(directory, _environment(options, web=web, vendor=vendor))
+    supervisor = Supervisor(directory, _environment(options, {*SCOPES, *scopes}, web=web, vendor=vendor))
     try:
         _start_all(supervisor, options, port)
         _wait_for(supervisor, f"{vendor}/sandbox/state", "sandbox")
@@ -117,10 +120,10 @@ def _start_all(supervisor: Supervisor, options: Options, port: int) -> None:
     supervisor.run("beat", "-m", "celery", "-A", "hlapp", "beat", "-l", "WARNING", "--pidfile=", "-s", schedule)
 
 
-def _environment(options: Options, *, web: str, vendor: str) -> dict[str, str]:
+def _environment(options: Options, scopes: set[str], *, web: str, vendor: str) -> dict[str, str]:
     """The environment of the processes, as in a deployment. DEBUG is off, because the demo runs as production does."""
     ours = {
-        **variables(listed(options, SCOPES), options.seed, vendor),
+        **variables(listed(options, scopes), options.seed, vendor),
         "DEBUG": "false",
         "DATABASE_URL": urlunsplit(urlsplit(env.text("DATABASE_URL"))._replace(path=f"/{settings.NAMESPACE}")),
         "PUBLIC_URL": web,

@@ -238,6 +238,12 @@ def _paged(operation: str, app: App, version: str | None) -> Style:
     wanted = target.find(operation, app, version=version)
     if wanted.style is None:
         key = wanted.operation.key
-        why = why_not(key) if wanted.listed else "the catalogue does not list it, so its pagination is unknown"
+        why = why_not(key) if wanted.listed else _why_not_unlisted(wanted)
         raise BadRequest(f"{key} has no pages, call it: {why}", operation=key)
     return wanted.style
+
+
+def _why_not_unlisted(wanted: target.Target) -> str:
+    if wanted.version.dialect is None:
+        return "API 1.0 is known to page contacts and a pipeline's opportunities; its other listings come whole"
+    return "the catalogue does not list it, so its pagination is unknown"

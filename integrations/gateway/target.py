@@ -17,7 +17,7 @@ from integrations.highlevel.catalogue.api_version import API_1, ApiVersion, api_
 from integrations.highlevel.catalogue.remarks import remarks
 from integrations.highlevel.catalogue.unlisted import route, unlisted, version_near
 from integrations.highlevel.oauth.dialects import DialectName
-from integrations.highlevel.pagination.api1_styles import API_1_STYLES
+from integrations.highlevel.pagination.api1_styles import style_of_route
 from integrations.highlevel.pagination.pages import Style
 from integrations.highlevel.pagination.styles import style_of
 from integrations.tenants.credential_kinds import CredentialApi
@@ -45,7 +45,7 @@ class Target:
         """How the operation pages; None when it does not, or when nothing is known of it."""
         dialect = self.version.dialect
         if dialect is None:
-            return API_1_STYLES.get(f"{self.operation.method} {self.operation.path}")
+            return style_of_route(self.operation.method, self.operation.path)
         return style_of(self.operation.key, dialect)
 
     @property

@@ -11,7 +11,7 @@ from django.core import checks
 from integrations.core.errors import BadRequest
 from integrations.highlevel.catalogue import catalogue
 from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
-from integrations.highlevel.pagination.api1_styles import API_1_STYLES
+from integrations.highlevel.pagination.api1_styles import STYLES_BY_ROUTE
 from integrations.highlevel.pagination.styles import style_of
 from integrations.sync.resources import ALL, Resource
 from integrations.tenants.credential_kinds import API_1
@@ -45,7 +45,7 @@ def _faults(resource: Resource) -> Iterator[checks.CheckMessage]:
         if here is not None:
             yield from _faults_in(here, dialect)
     here = resource.on(API_1)
-    if here is not None and (here.operation in API_1_STYLES) == bool(here.whole):
+    if here is not None and (here.operation in STYLES_BY_ROUTE) == bool(here.whole):
         yield _paging(f"{resource.name!r} in API 1.0", here.operation)
 
 

@@ -7,8 +7,9 @@ nulls. Every other text is replaced by its length, every other number by an elli
 salaries and one-time codes look like words and numbers. Where accounts define fields of their own (`customFields`,
 `properties` …) only `id` is kept.
 
-The prose of a refusal is kept (`message`, `error` …), without what looks like a token, an e-mail address or a telephone
-number, and without any request value that is not kept itself. Headers are not kept at all. Lists are cut to their first
+In a refusal, codes and names of fields are kept too (`code`, `matchingField` …), and its prose (`message`, `error` …),
+without what looks like a token, an e-mail address or a telephone number, and without any request value that is not kept
+itself. Headers are not kept at all. Lists are cut to their first
 items, and the whole to a few thousand characters.
 """
 
@@ -25,6 +26,8 @@ from integrations.core.texts import storable
 LARGEST = 4_000  # characters of JSON
 _ITEMS, _KEYS, _DEPTH, _WORDS = 5, 60, 6, 300
 _PROSE = frozenset({"message", "error", "error_description", "msg", "statusText", "details", "reason"})
+_CODES = frozenset({"code", "errorCode", "error_code", "matchingField", "fieldName", "fieldKey", "field"})
+_CODE = re.compile(r"[A-Za-z][A-Za-z_.-]{0,47}")
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _MOMENT = r"\d{4}-\d\d-\d\d(?:[T ][\d:.]{5,16}(?:Z|[+-]\d\d:?\d\d)?)?|[1-3]\d{12}"  # ISO 8601, milliseconds since 1970
 _WORD = r"[A-Za-z][A-Za-z_.]{0,31}"
@@ -105,6 +108,8 @@ def kept(value: Any, name: str = "", *, prose: Words | None = None, own: bool = 
         return value
     if isinstance(value, str) and prose is not None and name in _PROSE and not own:
         return prose(value)
+    if isinstance(value, str) and prose is not None and name in _CODES and not own and _CODE.fullmatch(value):
+        return value
     if isinstance(value, str | int | float):
         shown = (name == "id" or not own) and _fits(name, str(value))
         return value if shown else f"‹{len(value)} characters›" if isinstance(value, str) else "…"

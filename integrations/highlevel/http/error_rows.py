@@ -22,6 +22,7 @@ _TEXT_KEYS = ("error", "error_description", "message", "msg", "code", "details")
 _WIDEST = 50  # limit of members kept of an object or list
 _HEADERS = frozenset({"retry-after", "x-trace-id", "x-request-id", "cf-ray"})
 _LONGEST_HEADER = 100
+_TRACE_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _DEEPEST = 8  # deeper nesting is no error body and could exhaust the stack
 
 
@@ -98,6 +99,8 @@ def redacted(body: Any, depth: int = 0) -> Any:
 
 
 def _member(name: str, value: Any, depth: int) -> Any:
+    if name == "traceId" and isinstance(value, str) and _TRACE_ID.fullmatch(value):
+        return value  # as long as a token, and what support asks for
     return ELLIPSIS if is_secret_field(name) else redacted(value, depth)
 
 

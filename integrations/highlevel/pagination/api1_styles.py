@@ -5,13 +5,26 @@
 
 from __future__ import annotations
 
+import re
+
 from integrations.highlevel.pagination.families import query
 from integrations.highlevel.pagination.pages import Style
 from integrations.highlevel.pagination.steps import start_after
 
+_SEGMENT = re.compile(r"{[^}]+}")
 _CURSOR = "startAfter startAfterId"
 
-API_1_STYLES: dict[str, Style] = {
+STYLES_BY_ROUTE: dict[str, Style] = {
     "GET /contacts/": query("contacts", "meta.total", "limit", start_after, _CURSOR),
     "GET /pipelines/{pipelineId}/opportunities": query("opportunities", "meta.total", "limit", start_after, _CURSOR),
 }
+
+
+def style_of_route(method: str, path: str) -> Style | None:
+    """The style of a method and path, whose parameters may be named in braces or filled in; None for a whole answer."""
+    return next((style for route, style in STYLES_BY_ROUTE.items() if _fits(route, f"{method} {path}")), None)
+
+
+def _fits(route: str, asked: str) -> bool:
+    parts = map(re.escape, _SEGMENT.split(route))
+    return re.fullmatch("[^/]+".join(parts), asked) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import signal
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
@@ -19,6 +20,7 @@ from integrations.demo import deployment, display, scenario
 from integrations.demo.deployment import RunningDemo
 from integrations.demo.processes import DemoFailed
 from integrations.demo.reload import Sources
+from integrations.sandbox.oauth.scopes import PUBLISHED
 from integrations.sandbox.options import Options
 
 _SYNC_SECONDS = 150.0
@@ -38,6 +40,14 @@ class Command(PrintableCommand):
         parser.add_argument("--port", type=_port, default=8000, help="of the web pages")
         parser.add_argument("--sandbox-port", type=_port, default=9100)
         parser.add_argument("--seed", type=int, default=1)
+        parser.add_argument(
+            "--scope",
+            action="append",
+            default=[],
+            type=_scope,
+            metavar="NAME",
+            help="one more scope that the app asks for, such as forms.readonly; may be repeated",
+        )
         parser.add_argument(
             "--database", default=deployment.DATABASE, help="deleted and created each time; a second demo needs another"
         )
@@ -61,7 +71,8 @@ class Command(PrintableCommand):
             console.print("Preparing the database …")
             password = deployment.prepare_database(options["database"])
             console.print("Starting sandbox, web, worker and beat …")
-            running = deployment.start(_vendor(options), directory=directory, port=options["port"], password=password)
+            how = {"directory": directory, "port": options["port"], "scopes": options["scope"]}
+            running = deployment.start(_vendor(options), password=password, **how)
             try:
                 demos.publish(directory, deployment.configuration(running))
                 _install_and_sync(console, running)
@@ -133,6 +144,13 @@ def _port(text: str) -> int:
     if text.isdecimal() and 0 < int(text) < 65_536:
         return int(text)
     raise ArgumentTypeError(f"{text} is not the number of a port")
+
+
+def _scope(text: str) -> str:
+    if text in PUBLISHED:
+        return text
+    near = difflib.get_close_matches(text, PUBLISHED, n=3)
+    raise ArgumentTypeError(f"{text} is no scope of HighLevel{': ' if near else ''}{', '.join(near)}")
 
 
 def _interrupt(*_: object) -> None:
