@@ -104,7 +104,8 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
             "What HighLevel says",
             {
                 "fields": (
-                    ("plan_id", "version", "payment_status"),
+                    "version",
+                    ("plan_id", "payment_status"),
                     ("on_trial", "trial_ends_at"),
                     ("white_label", "white_label_domain"),
                     ("external_auth", "external_auth_at"),
@@ -117,7 +118,8 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
             {
                 "fields": (
                     ("is_bulk", "install_to_future"),
-                    ("locations", "missing", "braked_at"),
+                    "locations",
+                    ("missing", "braked_at"),
                     ("confirmed_at", "doubt"),
                     ("reconciled_at", "reconcile_due_at"),
                 )

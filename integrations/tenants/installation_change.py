@@ -63,7 +63,7 @@ class InstallationChange(models.Model):
             models.Index(fields=["installation"], condition=models.Q(due_at__isnull=False), name="change_waiting"),
         ]
         verbose_name = "change of an installation"
-        verbose_name_plural = "history of installations"
+        verbose_name_plural = "changes of installations"
 
     def __str__(self) -> str:
         return f"{self.get_what_display()} of {self.installation}"

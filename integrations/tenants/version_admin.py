@@ -32,13 +32,17 @@ _STATE = {"newest": "success", "lags": "warning", "deprecated": "danger", "unuse
 class AppVersionAdmin(ModelAdmin):  # type: ignore[misc]
     """Versions of the apps with their installations. Operators enter what only the developer portal shows."""
 
+    class Media:
+        css = {"all": ("site/lists.css",)}
+
     list_display = ("version", "app", "state", "companies", "locations", "countdown", "scope_count", "export")
     list_filter = ("app", ("deprecated_at", admin.EmptyFieldListFilter))
     list_select_related = ("app",)
     search_fields = ("version_id", "number")
     ordering = ("-entered_at",)
     fields = (
-        ("app", "version_id", "number"),
+        "version_id",
+        ("app", "number"),
         "scopes",
         "scopes_missing",
         ("deprecated_at", "countdown"),
@@ -60,6 +64,10 @@ class AppVersionAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Always False: the first installation of a version adds its row."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Always False: the row has what only the portal shows, and installations name it."""
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AppVersion]:

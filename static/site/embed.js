@@ -147,7 +147,7 @@
   // What this account may still call. The day's figures are unknown until the platform has answered a first call.
   function quota(now) {
     if (!now) return [];
-    const burst = figure(`${now.free} of ${now.limit}`, `API calls free now (each ${now.seconds} s)`);
+    const burst = figure(`${now.free} of ${now.limit}`, `API calls free in these ${now.seconds} s`);
     if (now.day_left === null) return [burst];
     const day = figure(now.day_left.toLocaleString(), `API calls left today, of ${now.day_limit.toLocaleString()}`);
     return [burst, day];

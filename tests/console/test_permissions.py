@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -152,6 +153,8 @@ def test_an_operator_enters_what_the_portal_shows(versions: App, operator_client
     assert operator_client.post(f"/admin/tenants/appversion/{first.pk}/change/", entered).status_code == 302
     first.refresh_from_db()
     assert (first.number, first.scopes) == ("2.0.0", "contacts.write")
+    assert "/delete/" not in operator_client.get(f"/admin/tenants/appversion/{first.pk}/change/").content.decode()
+    assert operator_client.post(f"/admin/tenants/appversion/{first.pk}/delete/", {"post": "yes"}).status_code == 403
     changed = {"number": ["", "2.0.0"], "scopes": ["", "contacts.write"]}
     assert AuditEntry.objects.get(action="version.changed").detail["changed"] == changed
 
@@ -159,6 +162,7 @@ def test_an_operator_enters_what_the_portal_shows(versions: App, operator_client
 def test_the_history_is_a_page(versions: App, operator_client: Client) -> None:
     page = operator_client.get("/admin/tenants/installationchange/").content.decode()
     assert "Location loc2" in page
+    assert re.search(r"\d\s+changes? of (an )?installations?", page.replace("&nbsp;", " "))
     change = InstallationChange.objects.first()
     assert change is not None
     assert operator_client.get(f"/admin/tenants/installationchange/{change.pk}/change/").status_code == 200
