@@ -21,7 +21,17 @@ from pytest_django import DjangoDbBlocker
 from hlapp.embedded import EmbeddedError
 from integrations.core import counters
 from integrations.quota.permits import governor
-from tests.plugin import append_only, browser, costs, environment, network, process_state, servers, template
+from tests.plugin import (
+    append_only,
+    browser,
+    costs,
+    environment,
+    network,
+    process_state,
+    sealed_accounts,
+    servers,
+    template,
+)
 from tests.plugin.process_state import store_unavailable
 
 __all__ = ["store_unavailable"]
@@ -39,6 +49,7 @@ def _prepare() -> servers.Servers:
     network.guard((os.environ["DATABASE_URL"], os.environ["REDIS_URL"]))
     django.setup()
     append_only.let_flush_pass()
+    sealed_accounts.seal_what_tests_make()
     # A password's hash is made to cost a third of a second; here operators are made by the hundred.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return running

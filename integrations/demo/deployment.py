@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.db import connections
 from psycopg import sql
@@ -25,6 +25,7 @@ from hlapp.settings import env
 from integrations.core import clock
 from integrations.demo.browser import Browser
 from integrations.demo.processes import DemoFailed, Supervisor
+from integrations.operators.rights import rights_seal
 from integrations.quota.permits import scripts as quota_store
 from integrations.sandbox.controls.environment import variables
 from integrations.sandbox.oauth.marketplace import listed
@@ -68,7 +69,7 @@ def prepare_database(name: str) -> str:
     use_database(name)
     call_command("migrate", verbosity=0, interactive=False)
     password = secrets.token_urlsafe(12)
-    get_user_model().objects.create_superuser(OPERATOR, password=password)
+    rights_seal.seal(User.objects.create_superuser(OPERATOR, password=password))
     return password
 
 

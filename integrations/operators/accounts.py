@@ -10,6 +10,7 @@ from django.db import transaction
 from integrations.core.errors import BadRequest
 from integrations.core.secret import Secret
 from integrations.operators import audited, roles, sessions
+from integrations.operators.rights import rights_seal
 from integrations.operators.second_factor import factors
 from integrations.operators.sign_in import back_off
 
@@ -30,6 +31,7 @@ def create(name: str, role: str, *, email: str = "", password: Secret | None) ->
     with transaction.atomic():
         user.save()
         user.groups.add(roles.of(role))
+        rights_seal.seal(user)
         audited.by_command("user.added", user, role=role)
     return user
 
@@ -42,8 +44,22 @@ def give_role(user: User, role: str) -> None:
         user.groups.remove(*others)
         user.groups.add(roles.of(role))
         User.objects.filter(pk=user.pk).update(is_staff=True, is_active=True, is_superuser=False)
+        rights_seal.seal(user)
         sessions.end_all(user)
         audited.by_command("user.role_changed", user, changed={"role": [before, role]})
+
+
+def seal(user: User) -> dict[str, object]:
+    """Seal the rights that the account has in the database, and end its sessions. Returns what was sealed.
+
+    For an account that was changed by SQL, or whose key is lost. Whoever calls this vouches for them.
+    """
+    with transaction.atomic():
+        granted = rights_seal.seal(user)
+        sessions.end_all(user)
+        flags = {"is_active": user.is_active, "is_staff": user.is_staff, "is_superuser": user.is_superuser}
+        audited.by_command("user.rights_sealed", user, permissions=granted, **flags)
+    return {**flags, "permissions": granted}
 
 
 def unlock(user: User) -> None:

@@ -24,6 +24,7 @@ from integrations.core import clock
 from integrations.core.admin import AuditedAdmin, ReadOnlyAdmin, after_dialog
 from integrations.operators import audited, sessions
 from integrations.operators.models import OperatorSession
+from integrations.operators.rights import rights_seal
 from integrations.operators.second_factor import factors
 
 # Fields of an account that decide what it may do.
@@ -53,6 +54,7 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save groups and permissions; when the rights changed, end the account's sessions."""
         super().save_related(request, form, formsets, change)
+        rights_seal.seal(form.instance)
         if change and _RIGHTS & set(form.changed_data):
             sessions.end_all(form.instance, but=request if form.instance == request.user else None)
 
@@ -80,6 +82,7 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
         response: HttpResponse = super().user_change_password(request, id, form_url)
         if request.method == "POST" and response.status_code == 302:
             user = User.objects.get(pk=id)
+            rights_seal.seal(user)
             sessions.end_all(user, but=request if user == request.user else None)
             self._record(request, "password_changed", user)
         return response
@@ -93,8 +96,21 @@ class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):
         """Save the permissions; when they changed, end the sessions of the group's operators."""
         super().save_related(request, form, formsets, change)
         if change and "permissions" in form.changed_data:
+            rights_seal.seal_all(rights_seal.members(form.instance))
             for user in form.instance.user_set.exclude(pk=request.user.pk):
                 sessions.end_all(user)
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        """Delete a group, and seal what its operators may do without it."""
+        members = rights_seal.members(obj)
+        super().delete_model(request, obj)
+        rights_seal.seal_all(members)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        """Delete the selected groups, as `delete_model` does."""
+        members = list(User.objects.filter(groups__in=queryset).distinct())
+        super().delete_queryset(request, queryset)
+        rights_seal.seal_all(members)
 
 
 @admin.register(OperatorSession)

@@ -30,6 +30,11 @@ def by_command(action: str, user: User, **detail: Any) -> None:
     audit.record(action, actor="command line", subject=subject(user), **detail)
 
 
+def by_system(action: str, user: User, *, actor: str, **detail: Any) -> None:
+    """An entry about `user` for what a command or a task of another room did."""
+    audit.record(action, actor=actor, subject=subject(user), **detail)
+
+
 def by_itself(request: HttpRequest, action: str, user: User, **detail: Any) -> None:
     """An entry for what an operator did to the own account, such as signing in."""
     actor = f"operator {user.get_username()}"[:200]

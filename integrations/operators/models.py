@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F
@@ -101,3 +102,16 @@ class RecoveryCode(models.Model):
 
     def __str__(self) -> str:
         return f"recovery code of {self.user}"
+
+
+class RightsSeal(models.Model):
+    """The rights that an account was given here, sealed (`operators.rights.rights_seal`)."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="rights_seal"
+    )
+    permissions = ArrayField(models.CharField(max_length=200), help_text="its own and those of its groups")
+    sealed = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"rights of {self.user}"

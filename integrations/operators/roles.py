@@ -11,6 +11,8 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 from django.db.models import TextChoices
 
+from integrations.operators.rights import rights_seal
+
 
 class Role(TextChoices):
     """A role, by the name of its group."""
@@ -67,6 +69,7 @@ def write(using: str = "default", **_signal: Any) -> None:
         wanted = [known[name] for name in permissions(role) if name in known]
         if set(group.permissions.all()) != set(wanted):
             group.permissions.set(wanted)
+            rights_seal.seal_all(rights_seal.members(group))
 
 
 def of(role: str) -> Group:

@@ -199,6 +199,9 @@ _DECLARED: tuple[Holding, ...] = (
     Holding(model="operators.Passkey", title="passkeys of operators", other=("name", "credential_id", "credential")),
     Holding(model="operators.RecoveryCode", title="recovery codes of operators", sealed=("mac",)),
     Holding(model="operators.SignInAttempts", title="failed sign-ins, for a day", personal=("key",)),
+    Holding(
+        model="operators.RightsSeal", title="sealed rights of operators", sealed=("sealed",), other=("permissions",)
+    ),
     Holding(model="auth.Group", title="groups of operators", other=("name",)),
     Holding(model="auth.Permission", title="permissions", other=("name", "codename")),
     Holding(model="auth.Group_permissions", title="permissions of groups"),

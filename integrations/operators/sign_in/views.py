@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from integrations.operators import audited, sessions
+from integrations.operators.rights import rights_seal
 from integrations.operators.sign_in import second_factor_page
 from integrations.operators.sign_in.forms import SignInForm
 
@@ -67,6 +68,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
     """`/admin/password_change/`: an operator changes the own password."""
     response = admin.site.password_change(request)
     if request.method == "POST" and response.status_code == 302 and isinstance(request.user, User):
+        rights_seal.seal(request.user)
         sessions.end_all(request.user, but=request)
         audited.by_itself(request, "user.password_changed", request.user)
     return response

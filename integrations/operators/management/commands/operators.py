@@ -30,7 +30,10 @@ class Command(PrintableCommand):
         role = actions.add_parser("role", help="give an operator another role")
         unlock = actions.add_parser("unlock", help="end the wait after failed sign-ins")
         reset = actions.add_parser("reset-second-factor", help="remove all second factors, for who has lost them")
-        for action in (create, role, unlock, reset):
+        seal = actions.add_parser(
+            "seal", help="vouch for the rights that an account has in the database, and seal them"
+        )
+        for action in (create, role, unlock, reset, seal):
             action.add_argument("name", help="the account's name")
         create.add_argument("--role", required=True, choices=Role.values)
         create.add_argument("--email", default="")
@@ -38,7 +41,8 @@ class Command(PrintableCommand):
             "--no-password", action="store_true", help="without a password: for sign-in through the identity provider"
         )
         role.add_argument("role", choices=Role.values)
-        for action in (*found, create, role, unlock, reset):
+        seal.add_argument("--yes", action="store_true", help="do not ask")
+        for action in (*found, create, role, unlock, reset, seal):
             action.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -67,9 +71,21 @@ class Command(PrintableCommand):
             accounts.give_role(user, options["role"])
         elif options["action"] == "reset-second-factor":
             accounts.reset_second_factor(user)
+        elif options["action"] == "seal":
+            self._seal(user, yes=options["yes"])
         else:
             accounts.unlock(user)
         return [accounts.find(options["name"])]
+
+    def _seal(self, user: User, *, yes: bool) -> None:
+        groups = ", ".join(user.groups.order_by("name").values_list("name", flat=True)) or "none"
+        own = ", ".join(sorted(user.user_permissions.values_list("codename", flat=True))) or "none"
+        kind = "a superuser" if user.is_superuser else "no superuser"
+        self.stderr.write(f"{user} is {kind}; groups: {groups}; permissions of its own: {own}.")
+        self.stderr.write("Its password stays as it is in the database: change it if you did not set it yourself.")
+        if not yes and input("Seal these rights? Type yes: ") != "yes":
+            raise CommandError("nothing was sealed")
+        accounts.seal(user)
 
 
 def _password() -> Secret:

@@ -1,0 +1,5 @@
+"""Rights of operators, sealed: who writes to the database makes no operator of anybody.
+
+`rights_seal`      seals an account, proves a seal, and what happens to it with a lost key
+`sealed_backend`   Django's authentication backend, for accounts whose seal fits
+"""
