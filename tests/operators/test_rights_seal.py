@@ -15,6 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import Client
 
+from integrations.console.doctor import diagnostics
 from integrations.core import audit
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
@@ -193,6 +194,7 @@ def test_commands_make_and_seal_accounts(owner: User, capsys: pytest.CaptureFixt
     assert rights_seal.refused() == []
     sql("UPDATE auth_user SET is_superuser = true WHERE username = 'olga'")
     assert rights_seal.refused() == [owner]
+    assert next(diagnostics.operators()).found.endswith("are not sealed: olga")
     monkeypatch.setattr("builtins.input", lambda *_: "no")
     with pytest.raises(CommandError, match="nothing was sealed"):
         call_command("operators", "seal", "olga")

@@ -25,6 +25,7 @@ from integrations.core import clock
 from integrations.core.errors import IntegrationError
 from integrations.highlevel import signatures
 from integrations.jobs import queries as jobs
+from integrations.operators.rights import rights_seal
 from integrations.quota.permits import queries as quota
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation
@@ -173,8 +174,13 @@ def installations() -> Iterator[Finding]:
 
 
 def operators() -> Iterator[Finding]:
-    """Whether any user may sign in to the admin pages."""
-    count = User.objects.filter(is_active=True, is_staff=True).count()
+    """Whether any user may sign in to the admin pages, and whose rights were changed past this application."""
+    refused = rights_seal.refused()
+    count = User.objects.filter(is_active=True, is_staff=True).count() - len(refused)
+    if refused:
+        names = ", ".join(user.get_username() for user in refused)
+        fix = "find out who changed them in the database; then manage.py operators seal NAME"
+        yield Finding("operators", Level.FAILED, f"refused, because their rights are not sealed: {names}", fix)
     if count:
         yield Finding("operators", Level.OK, f"{count} may sign in")
     else:

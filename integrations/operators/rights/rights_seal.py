@@ -85,7 +85,7 @@ def refused() -> list[User]:
 def digest(user: User, granted: list[str]) -> Secret:
     """What is sealed. A digest, so that the hash of the password is in one place only."""
     flags = [user.is_active, user.is_staff, user.is_superuser]
-    content = [user.pk, user.get_username(), user.password, *flags, granted]
+    content = [user.pk, user.username, user.password, *flags, granted]
     return Secret(hashlib.sha256(json.dumps(content).encode()).hexdigest())
 
 
