@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth import login as begin_session
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,7 +14,7 @@ from integrations.operators.sign_in import back_off
 def finish(request: HttpRequest, user: User, then: str, *, by: str) -> HttpResponse:
     """Begin the session of an operator who has proven who it is, and go to the page `then`."""
     sessions.describe(request)
-    begin_session(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    begin_session(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     audited.by_itself(request, "sign_in.succeeded", user, by=by)
     response = HttpResponseRedirect(then)
     back_off.remember(request, response, user.get_username())
