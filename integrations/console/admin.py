@@ -26,7 +26,7 @@ from integrations.core.filters import ColumnValueLinksFilter
 from integrations.core.tenant import UserType
 from integrations.installs import brake, uninstall
 from integrations.installs.claim import claim
-from integrations.tenants.models import Installation
+from integrations.tenants.models import Installation, Location
 from integrations.tokens.models import Credential
 
 _STATUS = {
@@ -154,6 +154,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
             credential_state=Subquery(credentials.values("state")[:1]),
             connected=_count(below.installed()),
             expected=_count(below.not_uninstalled()),
+            known=_count(Location.objects.filter(company_id=OuterRef("resource_id")), by="company_id"),
         )
 
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
@@ -182,9 +183,12 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
 
     @display(description="locations")
     def locations(self, row: Any) -> str:
-        """Progress of an agency's installation: connected locations of all, and how many are missing."""
+        """Progress of an agency's installation: connected locations of all, and how many are missing. An entered token
+        lists locations and connects none."""
         if row.user_type != UserType.COMPANY:
             return ""
+        if not row.abilities.reported:
+            return f"{row.known:,} known, {row.connected:,} connected: each needs a token of its own"
         missing = f", {row.missing:,} missing" if row.braked_at else ""
         return f"{row.connected:,} of {row.expected:,} connected{missing}"
 
@@ -257,9 +261,9 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         return request.user.has_perm("privacy.add_purge")
 
 
-def _count(rows: QuerySet[Installation]) -> Coalesce:
+def _count(rows: QuerySet[Any], *, by: str = "app") -> Coalesce:
     """The number of rows of a subquery, which refers to the outer row."""
-    counted = rows.order_by().values("app").annotate(found=Count("pk")).values("found")
+    counted = rows.order_by().values(by).annotate(found=Count("pk")).values("found")
     return Coalesce(Subquery(counted), 0)
 
 

@@ -29,7 +29,7 @@ from integrations.sync import plans, queries
 from integrations.sync.models import Record
 from integrations.sync.resources import RESOURCES
 from integrations.tenants import marketplace
-from integrations.tenants.models import App, Installation
+from integrations.tenants.models import App, Installation, Location
 from integrations.tokens.models import Credential
 from integrations.webhooks import mailbox
 from integrations.webhooks.models import Mailbox
@@ -159,6 +159,17 @@ def shown(row: Installation, browser: Client) -> None:
     assert json.loads(out.getvalue())["in_need"] == []
 
 
+def lists_its_locations(row: Installation, vendor: Vendor, browser: Client) -> None:
+    """An entered token of an agency registers the locations, and connects none."""
+    assert set(Location.objects.filter(company_id=row.resource_id).values_list("pk", flat=True)) == set(
+        vendor.locations
+    )
+    assert all(Location.objects.values_list("name", flat=True))
+    assert not Installation.objects.locations().exists()
+    page = browser.get(f"/admin/tenants/installation/{row.pk}/change/").content.decode()
+    assert f"{len(vendor.locations)} known, 0 connected: each needs a token of its own" in page
+
+
 def disconnect(case: Case, row: Installation, browser: Client) -> None:
     if case.kind == "oauth":
         ids = {f"{case.level}Id": row.resource_id}
@@ -173,7 +184,7 @@ def disconnect(case: Case, row: Installation, browser: Client) -> None:
     row.refresh_from_db()
     assert row.status == Installation.Status.UNINSTALLED
     assert Credential.objects.get(resource_id=row.resource_id).state == Credential.State.REVOKED
-    plans.forget(row.app_id, row.resource_id)
+    plans.delete_plans(row.app_id, row.resource_id)
     assert not Record.objects.filter(location_id=row.resource_id).exists()
     assert queries.progress(row.app.plans.all()) == []
 
@@ -194,4 +205,6 @@ def test_each_credential_does_the_whole_job(
     if case.level == "location" and case.kind == "oauth":
         changed_by_webhook(row, client)
     shown(row, client)
+    if case.level == "company" and case.kind != "oauth":
+        lists_its_locations(row, vendor, client)
     disconnect(case, row, client)

@@ -13,6 +13,7 @@ from integrations.core import clock
 from integrations.core.tenant import UserType
 from integrations.installs import register
 from integrations.installs.connected import sync_start, tenant_name
+from integrations.installs.entered import known_locations
 from integrations.installs.question import TokenState, token_state
 from integrations.tenants.models import Installation
 from integrations.tokens import store
@@ -23,7 +24,7 @@ EVERY = timedelta(minutes=45)
 
 
 def follow(row: Installation) -> datetime:
-    """Ask about the token, start the sync of a location, and learn its name and company. Returns when it is due again.
+    """Ask about the token, start a location's sync, and learn names and an agency's locations. Returns when it is due.
 
     Raises GrantRevoked for a token that the vendor refuses; the credential says so then.
     """
@@ -36,6 +37,8 @@ def follow(row: Installation) -> datetime:
         _describe(row, state)
         if row.user_type == UserType.LOCATION:
             sync_start.begin(row)
+        else:
+            known_locations.read(row)
         tenant_name.learn(row)
     return clock.now() + EVERY * random.uniform(0.8, 1.2)  # noqa: S311 - spreads the load
 

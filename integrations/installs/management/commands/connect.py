@@ -15,6 +15,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
+from integrations.core.tenant import UserType
 from integrations.installs.entered import advice, arguments, connection
 from integrations.installs.entered.connection import Connection
 from integrations.tenants.credential_kinds import CredentialKind
@@ -72,4 +73,9 @@ def _line(made: Connection) -> str:
     row = made.installation
     if made.beside:
         return f"{row.tenant} has an API 1.0 key now, beside its {row.get_kind_display()}, with which it is synced"
+    if row.user_type == UserType.COMPANY:
+        return (
+            f"{row.tenant} is connected by its {row.get_kind_display()}: a worker lists its locations now. The token "
+            "reaches none of their data: connect each by a token of its own, or install the app there"
+        )
     return f"{row.tenant} is connected by its {row.get_kind_display()}: a worker syncs it now (`manage.py status`)"
