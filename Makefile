@@ -11,7 +11,7 @@ TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check bench requirements advisories audit sbom chromium clean
+.PHONY: help demo test quick check bench fidelity requirements advisories audit sbom chromium clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make quick         the quick tests, under 90 seconds"
 	@echo "make check         format, lint, types, layers, structure, Lua, migrations, templates, packages"
 	@echo "make bench         what the parts cost, beside the bare libraries"
+	@echo "make fidelity      HighLevel's official SDKs as clients of the sandbox (needs npm)"
 	@echo "make advisories    fetch the known vulnerabilities of the locked packages (FROM=PATH without a network)"
 	@echo "make audit         compare the locked packages with OSV as it is now"
 	@echo "make sbom          write sbom.cdx.json: the packages of production with hashes and licences (CycloneDX)"
@@ -66,6 +67,14 @@ bench: $(DEV)
 	@for name in $(basename $(notdir $(wildcard bench/bench_*.py))); do \
 		$(PYTHON) -m bench.$$name $(ARGS) || exit 1; \
 	done
+
+# The SDKs are HighLevel's: they are installed beside the project, and nothing of ours imports them.
+SDKS := .hlapp/fidelity
+fidelity: $(DEV)
+	@test -x $(SDKS)/python/bin/python || $(PYTHON) -m venv $(SDKS)/python
+	@$(SDKS)/python/bin/pip install -q gohighlevel-api-client
+	@npm install --silent --no-audit --no-fund --prefix $(SDKS)/node @gohighlevel/api-client
+	@$(PYTHON) -m fidelity.run $(SDKS)/python/bin/python $(CURDIR)/$(SDKS)/node
 
 # In this order: each file is a constraint of the next.
 requirements:
