@@ -15,6 +15,7 @@ from integrations.core.errors import BadRequest
 from integrations.core.process import memory
 from integrations.highlevel.http import destinations
 from integrations.highlevel.signatures import load_keys
+from integrations.sync.resources import sealable
 from integrations.vault import keys as vault_keys
 from integrations.vault import sources as vault_sources
 
@@ -68,6 +69,11 @@ JOB_RUN_RETENTION_DAYS = env.integer("JOB_RUN_RETENTION_DAYS", default=30, minim
 # Tombstones keep late pages and late webhooks from bringing deleted records back: longer than the vendor's retries.
 TOMBSTONE_RETENTION_DAYS = env.integer("TOMBSTONE_RETENTION_DAYS", default=30, minimum=7)
 HISTORY_RETENTION_DAYS = env.integer("HISTORY_RETENTION_DAYS", default=0)
+# Fields of synced records that are encrypted in the database (integrations/sync/sealed_fields.py).
+SEALED_FIELDS = env.list("SEALED_FIELDS", default=[])
+for _entry in SEALED_FIELDS:
+    if _reason := sealable.problem(_entry):
+        env.reject("SEALED_FIELDS", f"is refused: {_reason}")
 # Bytes of the largest webhook that is stored. Bodies of e-mails in messages reach more than 1 MB.
 WEBHOOK_MAX_BYTES = env.integer("WEBHOOK_MAX_BYTES", default=5 * 1024 * 1024, minimum=64 * 1024)
 # Days between the request of a purge and its begin, in which it can be cancelled (integrations/privacy/).

@@ -24,6 +24,7 @@ from integrations.privacy.purge_scope import Scope
 from integrations.sync import suppression
 from integrations.sync.models import Record
 from integrations.sync.models import Run as SyncRun
+from integrations.sync.sealed_fields import FieldOpener
 from integrations.webhooks.models import Event, Mailbox
 
 EMPTIED = {"purged": "on request of the person"}  # the payload of an emptied webhook
@@ -49,7 +50,7 @@ class ContactRows:
 def words(scope: Scope) -> list[str]:
     """What the contact is looked for by: its id, and the addresses and numbers that its record has."""
     record = _records(scope).filter(resource=suppression.PERSON, record_id=scope.contact).first()
-    return [scope.contact, *(sorted(_identities(record.payload)) if record is not None else [])]
+    return [scope.contact, *(sorted(_identities(FieldOpener().payload(record))) if record is not None else [])]
 
 
 def _identities(payload: dict[str, Any]) -> set[str]:

@@ -20,6 +20,8 @@ from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.privacy import contact_rows, inventory
 from integrations.privacy.purge_scope import Scope
+from integrations.sync.models import Record
+from integrations.sync.sealed_fields import FieldOpener
 
 MANIFEST = "manifest.json"
 _CHUNK = 1_000
@@ -67,7 +69,11 @@ def _values(rows: QuerySet[Any]) -> Iterator[dict[str, Any]]:
     hidden = {name for one in inventory.holdings() if one.model == label for name in one.sealed}
     fields = apps.get_model(label)._meta.concrete_fields  # noqa: SLF001 - documented by Django
     names = [field.attname for field in fields if field.name not in hidden]
-    yield from rows.order_by("pk").values(*names).iterator(chunk_size=_CHUNK)
+    opener = FieldOpener()
+    for row in rows.order_by("pk").values(*names).iterator(chunk_size=_CHUNK):
+        if rows.model is Record:
+            row["payload"] = opener.opened(row["location_id"], row["resource"], row["record_id"], row["payload"])
+        yield row
 
 
 def _put(file: IO[str], row: dict[str, Any]) -> int:

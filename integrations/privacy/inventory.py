@@ -51,6 +51,9 @@ _DECLARED: tuple[Holding, ...] = (
         tenant=("location_id",),
         other=("resource",),
     ),
+    Holding(
+        model="sync.RecordKey", title="data keys", rows=rows.data_keys, tenant=("location_id",), sealed=("sealed",)
+    ),
     Holding(model="sync.Plan", title="sync plans", rows=rows.plans, tenant=("location_id",), other=("resource",)),
     Holding(
         model="webhooks.Event",

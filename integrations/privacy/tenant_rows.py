@@ -16,7 +16,7 @@ from integrations.privacy.holding import as_texts, contains
 from integrations.privacy.purge_scope import Scope
 from integrations.quota.models import Parked
 from integrations.quota.models import Usage as LaneUsage
-from integrations.sync.models import Plan, Record
+from integrations.sync.models import Plan, Record, RecordKey
 from integrations.sync.models import Run as SyncRun
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Company, Installation, Location
@@ -60,6 +60,11 @@ def sync_runs(scope: Scope) -> Rows:
 def records(scope: Scope) -> Rows:
     """Synced records of the locations, tombstones included."""
     return Record.objects.filter(location_id__in=scope.locations)
+
+
+def data_keys(scope: Scope) -> Rows:
+    """The keys that encrypt fields of the locations' records."""
+    return RecordKey.objects.filter(pk__in=scope.locations)
 
 
 def plans(scope: Scope) -> Rows:

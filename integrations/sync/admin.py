@@ -14,13 +14,14 @@ from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock, masking
 from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
-from integrations.core.errors import BadRequest
+from integrations.core.errors import BadRequest, SealBroken
 from integrations.core.filters import ColumnValueLinksFilter
 from integrations.gateway.support.panel import SupportedRuns
 from integrations.gateway.support.refused_call import RefusedCall
 from integrations.sync import deletions, plans, queries, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
+from integrations.sync.sealed_fields import FieldOpener
 from integrations.tenants.names import TenantNames
 
 
@@ -229,5 +230,16 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @display(description="payload")
     def pretty(self, record: Record) -> SafeString:
-        """The payload as indented JSON."""
-        return format_html("<pre>{}</pre>", json.dumps(record.payload, indent=2, ensure_ascii=False))
+        """The payload as indented JSON. Encrypted fields are open for operators who see personal data."""
+        return format_html("<pre>{}</pre>", json.dumps(_shown(record), indent=2, ensure_ascii=False))
+
+
+def _shown(record: Record) -> dict[str, Any]:
+    """The payload for a page: as it is stored where it is masked, or does not open."""
+    stored: dict[str, Any] = record.payload
+    if getattr(record, "is_masked", False):
+        return stored
+    try:
+        return FieldOpener().payload(record)
+    except SealBroken as error:
+        return {**stored, "~": str(error)}

@@ -12,16 +12,17 @@ class SyncConfig(AppConfig):
     label = "sync"
 
     def ready(self) -> None:
-        """Register webhook handlers, a sealed column, due rows, the hook for scopes and scopes of resources."""
+        """Register webhook handlers, sealed columns, due rows, the hook for scopes and scopes of resources."""
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
-        from integrations.sync import plans, suppression, tasks, webhook_handlers  # noqa: PLC0415
+        from integrations.sync import plans, sealed_fields, suppression, tasks, webhook_handlers  # noqa: PLC0415
         from integrations.sync.resources import ALL  # noqa: PLC0415
         from integrations.tenants import lifecycle_hooks  # noqa: PLC0415
         from integrations.tokens import scope_gaps  # noqa: PLC0415
 
         webhook_handlers.register()
         suppression.register()
+        sealed_fields.register()
         dispatch.register(tasks.FOLLOW_SOURCE)
         dispatch.register(tasks.SOURCE)
         lifecycle_hooks.on("scopes_changed")(plans.apply_scope_change)

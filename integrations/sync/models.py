@@ -179,3 +179,14 @@ class SuppressedRecord(models.Model):
 
     def __str__(self) -> str:
         return f"suppressed since {self.since:%Y-%m-%d}"
+
+
+class RecordKey(models.Model):
+    """The data key of one location, sealed by the vault: it encrypts the sealed fields of the location's records."""
+
+    location_id = models.CharField(primary_key=True, max_length=64)
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"data key of {self.location_id}"

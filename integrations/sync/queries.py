@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,7 @@ from integrations.core.runs.querysets import PlanQuerySet
 from integrations.core.tenant import Tenant
 from integrations.gateway.support.refused_call import RefusedCall, of_run
 from integrations.sync.models import Plan, Record, Run
+from integrations.sync.sealed_fields import FieldOpener
 from integrations.tenants.models import App
 
 
@@ -60,8 +62,18 @@ class Lag:
 
 
 def records(app: App, location_id: str, resource: str) -> QuerySet[Record]:
-    """The location's records that are not deleted. `payload` is the vendor's object."""
+    """The location's records that are not deleted. `payload` is the vendor's object.
+
+    Fields that `SEALED_FIELDS` names are encrypted in it: `opened` gives them.
+    """
     return Record.objects.filter(app=app, location_id=location_id, resource=resource, deleted_at=None)
+
+
+def opened(records: Iterable[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
+    """Each record with the vendor's object, all fields open. Raises SealBroken when one does not open."""
+    opener = FieldOpener()
+    for record in records:
+        yield record, opener.payload(record)
 
 
 def matching(records: QuerySet[Record], whole_id: str) -> QuerySet[Record]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -24,6 +25,7 @@ from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Record
 from integrations.sync.resources import RESOURCES, Change, Resource
 from integrations.sync.rows import Row, encode, read
+from integrations.sync.sealed_fields import FieldSealer
 
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS sync_staging
@@ -116,7 +118,9 @@ def merge(  # noqa: PLR0913 - the columns of a page's evidence
     """
     now, definition = clock.now(), RESOURCES[resource]
     admitted = _admitted_rows(definition, location_id, rows)
-    parsed, skipped = read(definition, admitted, observed_at or now)
+    parsed, skipped = read(
+        definition, admitted, observed_at or now, partial(FieldSealer().payload, location_id, resource)
+    )
     skipped += len(rows) - len(admitted)
     if not parsed:
         return Merged(0, 0, 0, skipped)
@@ -139,7 +143,7 @@ def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
     A deletion leaves a tombstone even without a record, because a page under way may still contain it.
     """
     admitted = _admitted([Placed(app_id, location_id, resource, change)])
-    return bool(admitted) and _apply_one(_values(admitted[0]))
+    return bool(admitted) and _apply_one(_values(admitted[0], FieldSealer()))
 
 
 def apply_planned(changes: Iterable[Placed]) -> None:
@@ -147,8 +151,10 @@ def apply_planned(changes: Iterable[Placed]) -> None:
 
     Changes of one record are applied in the order given, and records in the order of their keys.
     """
-    now = clock.now()
-    values = [{"now": now, **_values(placed)} for placed in sorted(_admitted(changes), key=lambda placed: placed.key)]
+    now, sealer = clock.now(), FieldSealer()
+    values = [
+        {"now": now, **_values(placed, sealer)} for placed in sorted(_admitted(changes), key=lambda placed: placed.key)
+    ]
     if values:
         with prepared.cursor() as cursor:
             cursor.executemany(_MERGE_PLANNED, values)
@@ -186,11 +192,11 @@ def _admitted_rows(resource: Resource, location_id: str, rows: Sequence[Any]) ->
     ]
 
 
-def _values(placed: Placed) -> dict[str, Any]:
+def _values(placed: Placed, sealer: FieldSealer) -> dict[str, Any]:
     change, kind = placed.change, Change.Kind
     fields = {
         "id": change.record_id,
-        "payload": encode(change.payload),
+        "payload": encode(sealer.payload(placed.location_id, placed.resource, change.record_id, change.payload)),
         "version_at": change.at,
         "alive_at": change.created_at if change.kind == kind.CREATED else None,
         "deleted_at": change.at if change.kind == kind.DELETED else None,
@@ -210,7 +216,8 @@ def confirm(record: Record, row: Mapping[str, Any], asked_at: datetime, *, run_i
     resource = RESOURCES[record.resource]
     version_at = resource.version_at(row)
     is_later = version_at is not None and version_at > record.version_at
-    payload = {name: value for name, value in resource.payload(row).items() if name in record.payload}
+    taken = {name: value for name, value in resource.payload(row).items() if name in record.payload}
+    payload = FieldSealer().payload(record.location_id, record.resource, record.record_id, taken)
     return _apply_one(
         {
             "app": record.app_id,

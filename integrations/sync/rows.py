@@ -7,7 +7,7 @@ tenant's web site can put the first two there. Such characters are replaced: one
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -31,8 +31,12 @@ class Row:
     payload: str
 
 
-def read(resource: Resource, items: Iterable[Any], seen_at: datetime) -> tuple[list[Row], int]:
+def read(
+    resource: Resource, items: Iterable[Any], seen_at: datetime, stored: Callable[[str, Any], Any] = lambda _, row: row
+) -> tuple[list[Row], int]:
     """The rows of a page, and how many items were skipped because they have no usable id.
+
+    `stored` gets a record's id and payload, and gives the payload as it is kept.
 
     A row without a date of its own has that of its listing, which reflects all changes up to `INDEX_LAG` before it.
     """
@@ -44,7 +48,7 @@ def read(resource: Resource, items: Iterable[Any], seen_at: datetime) -> tuple[l
             skipped += 1
             continue
         version_at = min(resource.version_at(item) or seen_at - INDEX_LAG, seen_at + SKEW)
-        rows.append(Row(record_id, version_at, encode(resource.payload(item))))
+        rows.append(Row(record_id, version_at, encode(stored(record_id, resource.payload(item)))))
     return rows, skipped
 
 

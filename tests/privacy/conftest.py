@@ -24,7 +24,7 @@ from integrations.privacy.models import Purge
 from integrations.quota.models import Parked
 from integrations.quota.models import Usage as LaneUsage
 from integrations.quota.permits import scripts
-from integrations.sync.models import Plan, Record
+from integrations.sync.models import Plan, Record, RecordKey
 from integrations.sync.models import Run as SyncRun
 from integrations.tenants import marketplace
 from integrations.tenants.installation_change import InstallationChange
@@ -89,6 +89,7 @@ def plant(app: App, tenant: Tenant, company: Company) -> None:
     )
     if of_location:
         plan = Plan.objects.create(app=app, location_id=tenant.id, resource="contacts", created_at=now)
+        RecordKey.objects.create(location_id=tenant.id, sealed=b"sealed", created_at=now)
         SyncRun.objects.create(plan=plan, kind="full", status="complete", due_at=now, started_at=now, finished_at=now)
         for person in (ANN, EVE):
             keep(app, tenant.id, "contacts", person["id"], person)
