@@ -253,6 +253,23 @@ OPERATOR_SECOND_FACTOR = env.text("OPERATOR_SECOND_FACTOR", default="optional")
 if OPERATOR_SECOND_FACTOR not in ("required", "optional"):
     env.reject("OPERATOR_SECOND_FACTOR", "should be required or optional")
 
+# Sign-in through an identity provider (integrations/operators/openid/): off without an issuer.
+OPERATOR_OIDC_ISSUER = env.url("OPERATOR_OIDC_ISSUER", default="")
+OPERATOR_OIDC_CLIENT_ID = env.text("OPERATOR_OIDC_CLIENT_ID", default="")
+OPERATOR_OIDC_CLIENT_SECRET = env.secret("OPERATOR_OIDC_CLIENT_SECRET", default="")
+OPERATOR_OIDC_CLAIM = env.text("OPERATOR_OIDC_CLAIM", default="groups")
+_GROUPS = [pair.rpartition("=") for pair in env.list("OPERATOR_OIDC_ROLES", default=[])]
+OPERATOR_OIDC_ROLES = {group: role for group, _, role in _GROUPS}
+if not {*OPERATOR_OIDC_ROLES.values()} <= {"viewer", "support", "operator", "owner"} or "" in OPERATOR_OIDC_ROLES:
+    env.reject("OPERATOR_OIDC_ROLES", "should be group=role, …, with the roles viewer, support, operator and owner")
+if OPERATOR_OIDC_ISSUER:
+    if not (OPERATOR_OIDC_ISSUER.startswith("https:") or DEBUG):
+        env.reject("OPERATOR_OIDC_ISSUER", "should be an https address")
+    if not OPERATOR_OIDC_CLIENT_ID or not OPERATOR_OIDC_CLIENT_SECRET:
+        env.reject("OPERATOR_OIDC_CLIENT_ID", "and OPERATOR_OIDC_CLIENT_SECRET have to be set with an issuer")
+    if not OPERATOR_OIDC_ROLES:
+        env.reject("OPERATOR_OIDC_ROLES", "is not set, though OPERATOR_OIDC_ISSUER is: nobody would get a role")
+
 # --- Metrics ---------------------------------------------------------------------------------------------------
 METRICS_TOKEN = env.secret("METRICS_TOKEN", default="", shortest=0 if DEBUG else 16)
 

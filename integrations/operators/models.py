@@ -115,3 +115,17 @@ class RightsSeal(models.Model):
 
     def __str__(self) -> str:
         return f"rights of {self.user}"
+
+
+class OpenIdIdentity(models.Model):
+    """The account of the identity provider that an operator signs in with."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    issuer = models.CharField(max_length=300)
+    subject = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="one_operator_per_identity")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"

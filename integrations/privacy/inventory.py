@@ -200,6 +200,7 @@ _DECLARED: tuple[Holding, ...] = (
     ),
     Holding(model="operators.TotpSecret", title="authenticator apps of operators", sealed=("secret_sealed",)),
     Holding(model="operators.Passkey", title="passkeys of operators", other=("name", "credential_id", "credential")),
+    Holding(model="operators.OpenIdIdentity", title="operators at the identity provider", other=("issuer", "subject")),
     Holding(model="operators.RecoveryCode", title="recovery codes of operators", sealed=("mac",)),
     Holding(model="operators.SignInAttempts", title="failed sign-ins, for a day", personal=("key",)),
     Holding(

@@ -148,11 +148,17 @@ def test_production_passes_djangos_deployment_check(settings: Settings) -> None:
     [
         ({"SECRET_KEY": "short"}, "SECRET_KEY should be"),
         ({"METRICS_TOKEN": "guess"}, "METRICS_TOKEN should be"),
+        ({"OPERATOR_SECOND_FACTOR": "yes"}, "OPERATOR_SECOND_FACTOR should be required or optional"),
+        ({"OPERATOR_OIDC_ROLES": "admins=root"}, "OPERATOR_OIDC_ROLES should be group=role"),
+        (
+            {"OPERATOR_OIDC_ISSUER": "http://id.example"},
+            "OPERATOR_OIDC_CLIENT_ID and OPERATOR_OIDC_CLIENT_SECRET have to be set with an issuer; OPERATOR_OIDC",
+        ),
         ({"VAULT_KEYS": key(bytes(32))[0]}, "VAULT_KEYS starts with a key that is not random"),
         ({"VAULT_KEYS": f"new:{base64.b64encode(bytes(range(32))).decode()},{key(bytes(32))[0]}"}, ""),
     ],
 )
-def test_weak_secrets_stop_production(weak: dict[str, str], named: str) -> None:
+def test_weak_and_wrong_values_stop_production(weak: dict[str, str], named: str) -> None:
     """In a process of its own, because settings are read once. Without `django.setup()`, so it takes half a second."""
     code = "from django.conf import settings; settings.DEBUG"
     done = subprocess.run(

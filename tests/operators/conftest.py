@@ -18,8 +18,10 @@ from integrations.gateway.models import Call
 from integrations.jobs.models import JobState, Schedule, Trigger
 from integrations.jobs.models import Run as JobRun
 from integrations.operators import roles
+from integrations.operators.sign_in import back_off
 from integrations.privacy.models import Purge
 from integrations.quota.models import Parked
+from integrations.quota.request_limits import RequestLimit
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.app_version import AppVersion
 from integrations.tenants.installation_change import InstallationChange
@@ -36,6 +38,12 @@ PROSE = f"duplicate of {EMAIL}, call {PHONE}"
 JSON = {"id": "c1", "type": "ContactCreate", "firstName": NAME, "email": EMAIL, "phone": PHONE, "body": BODY}
 NOBODY = "nobody"
 SignIn = Callable[[str], Client]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests sign in from one address within a minute; `tests/console/test_rate_limits.py` has the limit."""
+    monkeypatch.setattr(back_off, "SIGN_INS", RequestLimit("sign-in", 1_000_000))
 
 
 @pytest.fixture

@@ -357,6 +357,8 @@ def test_the_pages_of_ones_own_account_are_for_all_staff_and_for_no_stranger(sig
         "sign-in": (302, 200),
         "second-factor-check": (302, 302),  # to the sign-in: no password was given
         "second-factor": (200, 302),
+        "openid": (404, 404),
+        "openid-callback": (404, 404),  # without a provider
         "sign-out": (405, 405),
         "password-change": (200, 302),
     }

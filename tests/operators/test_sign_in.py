@@ -18,7 +18,6 @@ from django.test import Client
 from integrations.core.models import AuditEntry
 from integrations.operators.models import SignInAttempts
 from integrations.operators.sign_in import back_off
-from integrations.quota.request_limits import RequestLimit
 from tests.operators.conftest import SignIn
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at:UserWarning")]
@@ -28,8 +27,7 @@ START = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def ann(db: None, monkeypatch: pytest.MonkeyPatch) -> User:
-    monkeypatch.setattr(back_off, "SIGN_INS", RequestLimit("sign-in", 1_000_000))
+def ann(db: None) -> User:
     return User.objects.create_superuser("ann", password=PASSWORD)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.forms import AuthenticationForm
@@ -13,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from integrations.operators import audited, sessions
+from integrations.operators.openid import provider
 from integrations.operators.rights import rights_seal
 from integrations.operators.sign_in import second_factor_page
 from integrations.operators.sign_in.forms import SignInForm
@@ -22,7 +25,7 @@ class SignInView(LoginView):
     """The sign-in page. 429 with Retry-After while the account or the address has to wait (`back_off`)."""
 
     authentication_form = SignInForm
-    template_name = "admin/login.html"
+    template_name = "admin/operators/login.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """What the theme's page shows."""
@@ -32,6 +35,8 @@ class SignInView(LoginView):
             "subtitle": None,
             "app_path": self.request.get_full_path(),
             "username": self.request.user.get_username(),
+            "has_provider": provider.is_configured(),
+            "provider_name": urlsplit(settings.OPERATOR_OIDC_ISSUER).hostname,
         }
         found = context | super().get_context_data(**kwargs)
         found[REDIRECT_FIELD_NAME] = found[REDIRECT_FIELD_NAME] or reverse("admin:index")
