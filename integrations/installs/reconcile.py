@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 EVERY = timedelta(minutes=45)
 SHARE = 0.06  # of a company's day of quota
 FAILED_RETRY = timedelta(minutes=30)
-STRANGER_LIFE = timedelta(hours=1)  # a location that no agency lists and that brings no grant ends after this
+WITHOUT_COMPANY_LIFE = timedelta(hours=1)  # a location that no agency lists and that brings no grant ends after this
 RUNNING = timedelta(seconds=60)  # a row that is being reconciled is not sent again before this
 PARKED = timedelta(minutes=10)
 _DAY = timedelta(days=1)
@@ -155,7 +155,7 @@ def _find_company(row: Installation) -> None:
     if found is not None:
         vendor_list.take(found[0], found[1], began=began)  # pending, so due at once
         return
-    if row.agencies_asked_to and row.changed_at is not None and row.changed_at < began - STRANGER_LIFE:
+    if row.changed_at is not None and row.changed_at < began - WITHOUT_COMPANY_LIFE:
         uninstall.confirmed(row, why="no company's list has it, and no grant came")
         return
     raise InstallGone(f"no company lists {row.tenant}, and no grant came for it", resource=row.resource_id)
