@@ -58,7 +58,7 @@ log = structlog.get_logger(__name__)
 EVERY = timedelta(minutes=45)
 SHARE = 0.06  # of a company's day of quota
 FAILED_RETRY = timedelta(minutes=30)
-WITHOUT_COMPANY_LIFE = timedelta(hours=1)  # a location that no agency lists and that brings no grant ends after this
+GRANT_WAIT = timedelta(hours=1)  # a pending location that no agency lists ends when no grant came for so long
 RUNNING = timedelta(seconds=60)  # a row that is being reconciled is not sent again before this
 PARKED = timedelta(minutes=10)
 _DAY = timedelta(days=1)
@@ -139,6 +139,8 @@ def _location(row: Installation) -> datetime | None:
     company = register.find_live(row.app, row.company_id)
     if company is not None and not company.is_installed:
         company = None
+    if company is None and _end_ungranted(row):
+        return None
     if row.doubt and not (row.doubt == Doubt.MOVED and company is not None):
         answer = _ask(row)
         if answer.verdict is not InstallStatus.INSTALLED:
@@ -155,10 +157,16 @@ def _find_company(row: Installation) -> None:
     if found is not None:
         vendor_list.take(found[0], found[1], began=began)  # pending, so due at once
         return
-    if row.changed_at is not None and row.changed_at < began - WITHOUT_COMPANY_LIFE:
+    if not _end_ungranted(row):
+        raise InstallGone(f"no company lists {row.tenant}, and no grant came for it", resource=row.resource_id)
+
+
+def _end_ungranted(row: Installation) -> bool:
+    """End a pending location that no company here lists, when no grant has come for it in `GRANT_WAIT`."""
+    waited = row.changed_at is not None and row.changed_at < clock.now() - GRANT_WAIT
+    if waited and row.status == Status.PENDING:
         uninstall.confirmed(row, why="no company's list has it, and no grant came")
-        return
-    raise InstallGone(f"no company lists {row.tenant}, and no grant came for it", resource=row.resource_id)
+    return waited and row.status == Status.PENDING
 
 
 def _below(row: Installation, company: Installation) -> datetime | None:

@@ -12,6 +12,7 @@ from django.db import transaction
 
 from integrations.core import celery_tasks, clock
 from integrations.core.errors import IntegrationError
+from integrations.core.tenant import UserType
 from integrations.gateway import client as gateway
 from integrations.highlevel.http import wire
 from integrations.installs import callback as callbacks
@@ -244,8 +245,9 @@ class KilledError(BaseException):
 
 
 def _is_unknown(row: Installation) -> bool:
-    """Whether the row is a pending location whose company no notice named; it ends after an hour without a grant."""
-    return row.status == Status.PENDING and row.company_id is None
+    """Whether the row is a pending location that no company here can list; it ends after an hour without a grant."""
+    companies = Installation.objects.filter(user_type=UserType.COMPANY).installed()
+    return row.status == Status.PENDING and not companies.filter(resource_id=row.company_id or "").exists()
 
 
 def _alternates(life: list[str]) -> bool:
