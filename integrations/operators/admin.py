@@ -51,10 +51,16 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
     change_password_form = AdminPasswordChangeForm
     actions_detail = ("reset_second_factor",)
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Save the account. One that was changed past this application is not sealed by an edit of something else."""
+        form.was_clean = bool(rights_seal.clean([obj])) if change else True
+        super().save_model(request, obj, form, change)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save groups and permissions; when the rights changed, end the account's sessions."""
         super().save_related(request, form, formsets, change)
-        rights_seal.seal(form.instance)
+        if not change or form.was_clean:
+            rights_seal.seal(form.instance)
         if change and _RIGHTS & set(form.changed_data):
             sessions.end_all(form.instance, but=request if form.instance == request.user else None)
 
@@ -79,10 +85,13 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Change a password, end the sessions that began with the old one, and write the audit entry."""
+        before = User.objects.select_related("rights_seal").filter(pk=id).first()
+        is_proven = before is not None and rights_seal.proven(before) is not None
         response: HttpResponse = super().user_change_password(request, id, form_url)
         if request.method == "POST" and response.status_code == 302:
-            user = User.objects.get(pk=id)
-            rights_seal.seal(user)
+            user = User.objects.select_related("rights_seal").get(pk=id)
+            if is_proven:
+                rights_seal.seal_password(user)
             sessions.end_all(user, but=request if user == request.user else None)
             self._record(request, "password_changed", user)
         return response
@@ -94,21 +103,22 @@ class GroupAdmin(DjangoGroupAdmin, AuditedAdmin):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save the permissions; when they changed, end the sessions of the group's operators."""
+        members = rights_seal.clean(rights_seal.members(form.instance)) if change else []
         super().save_related(request, form, formsets, change)
         if change and "permissions" in form.changed_data:
-            rights_seal.seal_all(rights_seal.members(form.instance))
+            rights_seal.seal_all(members)
             for user in form.instance.user_set.exclude(pk=request.user.pk):
                 sessions.end_all(user)
 
     def delete_model(self, request: HttpRequest, obj: Group) -> None:
         """Delete a group, and seal what its operators may do without it."""
-        members = rights_seal.members(obj)
+        members = rights_seal.clean(rights_seal.members(obj))
         super().delete_model(request, obj)
         rights_seal.seal_all(members)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
         """Delete the selected groups, as `delete_model` does."""
-        members = list(User.objects.filter(groups__in=queryset).distinct())
+        members = rights_seal.clean(User.objects.filter(groups__in=queryset).distinct())
         super().delete_queryset(request, queryset)
         rights_seal.seal_all(members)
 

@@ -68,8 +68,9 @@ def write(using: str = "default", **_signal: Any) -> None:
         group, _ = Group.objects.using(using).get_or_create(name=role.value)
         wanted = [known[name] for name in permissions(role) if name in known]
         if set(group.permissions.all()) != set(wanted):
+            members = rights_seal.clean(rights_seal.members(group))
             group.permissions.set(wanted)
-            rights_seal.seal_all(rights_seal.members(group))
+            rights_seal.seal_all(members)
 
 
 def of(role: str) -> Group:

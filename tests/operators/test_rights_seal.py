@@ -130,6 +130,13 @@ def test_a_group_or_a_permission_that_is_written_gives_nothing(owner: User, view
     assert session.get("/admin/").status_code == 200, "the account is what it was"
     assert session.get(USERS).status_code == 403
     assert authenticate(username="vera", password=OTHER).get_all_permissions() == roles.permissions(Role.VIEWER)
+    # Nor does it get in with what the account, or somebody else, changes next.
+    new = f"{OTHER}, a new one"
+    own = {"old_password": OTHER, "new_password1": new, "new_password2": new}
+    assert session.post("/admin/password_change/", own).status_code == 302
+    assert session.get("/admin/").status_code == 200
+    assert rights_seal.clean([owner, viewer]) == [owner], "a change of the group does not seal it either"
+    assert authenticate(username="vera", password=new).get_all_permissions() == roles.permissions(Role.VIEWER)
 
 
 def test_a_change_on_the_pages_is_sealed(owner: User, viewer: User) -> None:

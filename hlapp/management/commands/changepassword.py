@@ -25,7 +25,8 @@ class Command(PrintableCommand, DjangoCommand):
             )
         said = super().handle(*args, **options)
         if user is not None:
-            rights_seal.seal(user)
+            user.password = User.objects.get(pk=user.pk).password
+            rights_seal.seal_password(user)
             sessions.end_all(user)
             audited.by_command("user.password_changed", user)
         return said

@@ -32,7 +32,8 @@ class SealedBackend(ModelBackend):
             return None
         user = super().authenticate(request, username=username, password=password, **kwargs)
         if user is not None and before is not None and user.password != before.password:
-            rights_seal.seal(user)  # Django has replaced the hash by a stronger one
+            before.password = user.password
+            rights_seal.seal_password(before)  # Django has replaced the hash by a stronger one
         return user
 
     def get_user(self, user_id: Any) -> Any:

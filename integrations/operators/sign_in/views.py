@@ -73,7 +73,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
     """`/admin/password_change/`: an operator changes the own password."""
     response = admin.site.password_change(request)
     if request.method == "POST" and response.status_code == 302 and isinstance(request.user, User):
-        rights_seal.seal(request.user)
+        rights_seal.seal_password(request.user)
         sessions.end_all(request.user, but=request)
         audited.by_itself(request, "user.password_changed", request.user)
     return response
