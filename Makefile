@@ -11,7 +11,7 @@ TEST := $(VENV)/.installed-test
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check bench fidelity requirements advisories audit sbom chromium clean
+.PHONY: help demo test quick check bench fuzz fidelity requirements advisories audit sbom chromium clean
 .DELETE_ON_ERROR:
 
 help:
@@ -24,6 +24,7 @@ help:
 	@echo "make advisories    fetch the known vulnerabilities of the locked packages (FROM=PATH without a network)"
 	@echo "make audit         compare the locked packages with OSV as it is now"
 	@echo "make sbom          write sbom.cdx.json: the packages of production with hashes and licences (CycloneDX)"
+	@echo "make fuzz          random requests to the public endpoints for 15 minutes (ARGS='--minutes 1')"
 	@echo "make chromium      a browser for the browser tests"
 	@echo "make requirements  lock requirements/*.in anew (needs uv)"
 	@echo "make clean         remove what make made, the development database included"
@@ -32,9 +33,9 @@ help:
 demo: $(RUN)
 	@trap : INT; $(PYTHON) manage.py demo $(ARGS) || [ $$? -eq 130 ]
 
-# One more process than cores, because many tests wait for a clock or a server.
+# More processes than cores, because many tests wait for a clock or a server.
 test: $(TEST)
-	@$(PYTHON) -m pytest -n 3 --dist worksteal $(ARGS)
+	@$(PYTHON) -m pytest -n 4 --dist worksteal $(ARGS)
 
 # Left out is what took three quarters of the suite's time when it was measured: tests marked slow (most of a second or
 # longer) or browser, and those that `tests/plugin/costs.py` marks by their fixtures, because they commit to the database
@@ -75,6 +76,9 @@ fidelity: $(DEV)
 	@$(SDKS)/python/bin/pip install -q gohighlevel-api-client
 	@npm install --silent --no-audit --no-fund --prefix $(SDKS)/node @gohighlevel/api-client
 	@$(PYTHON) -m fidelity.run $(SDKS)/python/bin/python $(CURDIR)/$(SDKS)/node
+
+fuzz: $(DEV)
+	@$(PYTHON) -m bench.fuzz_requests $(ARGS)
 
 # In this order: each file is a constraint of the next.
 requirements:

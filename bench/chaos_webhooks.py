@@ -196,7 +196,7 @@ class Deployment:
 
 
 @contextmanager
-def deployed(directory: Path) -> Iterator[Deployment]:
+def deployed(directory: Path, *worker_options: str) -> Iterator[Deployment]:
     """A database with the tables, and web, workers and beat on it."""
     pem = VENDOR.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     os.environ.update(
@@ -227,7 +227,7 @@ def deployed(directory: Path) -> Iterator[Deployment]:
     supervisor.run("web", "-m", "gunicorn", "hlapp.wsgi", *web.split(), "--log-level", "warning")
     for name in ("worker-killed", "worker-frozen"):
         worker = f"worker -P threads -c 8 -Q urgent,api -n {name}@%h --without-gossip --without-mingle -l ERROR"
-        supervisor.run(name, "-m", "celery", "-A", "hlapp", *worker.split(), "-I", "bench.chaos_effects")
+        supervisor.run(name, "-m", "celery", "-A", "hlapp", *worker.split(), *worker_options)
     beat = ["beat", "-l", "ERROR", "--pidfile=", "-s", str(directory / "schedule")]
     supervisor.run("beat", "-m", "celery", "-A", "hlapp", *beat)
     try:
@@ -369,7 +369,10 @@ def main() -> None:
     dice = random.Random(given.seed)
     world = make(given.deliveries, given.tenants, dice)
     sender = Sender(world)
-    with tempfile.TemporaryDirectory(prefix="hlapp-chaos-") as name, deployed(Path(name)) as deployment:
+    with (
+        tempfile.TemporaryDirectory(prefix="hlapp-chaos-") as name,
+        deployed(Path(name), "-I", "bench.chaos_effects") as deployment,
+    ):
         prepare_tenants(world)
         wait_for_web()
         harm = threading.Thread(target=deployment.chaos, args=(given.harm_every, dice))

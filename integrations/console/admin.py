@@ -165,6 +165,12 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         """Whether the operator may end installations here."""
         return request.user.has_perm("tenants.delete_installation")
 
+    def has_release_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Whether the operator may end the brake; a location has none."""
+        if object_id is not None and not Installation.objects.filter(pk=object_id, user_type=UserType.COMPANY).exists():
+            return False
+        return self.has_remove_permission(request)
+
     @display(description="tenant", ordering="resource_id", header=True)
     def tenant(self, row: Installation) -> tuple[str, str]:
         """Name and id of the company or location."""
@@ -215,7 +221,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
 
     @action(
         description="Uninstall missing locations",
-        permissions=["remove"],
+        permissions=["release"],
         dialog=_RELEASE,
         variant=ActionVariant.DANGER,
         icon="lock_open",

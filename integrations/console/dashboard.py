@@ -104,7 +104,7 @@ def _credential_cards(now: datetime) -> list[Figure]:
     in_need = queries.credentials_in_need(now).count()
     return [
         Figure(
-            "Credentials that need attention",
+            "Credential problems",
             f"{in_need:,}",
             "suspended, expired or to be reconnected" if in_need else "all tokens are fresh",
             _list("tokens_credential", "need=yes" if in_need else ""),

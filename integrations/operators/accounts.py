@@ -37,7 +37,13 @@ def create(name: str, role: str, *, email: str = "", password: Secret | None) ->
 
 
 def give_role(user: User, role: str) -> None:
-    """Give an operator this role in place of others, and end the sessions. Groups that are no roles stay."""
+    """Give an operator this role in place of others, and end the sessions. Groups that are no roles stay.
+
+    Raises BadRequest when the account's rights in the database are not the sealed ones: the new seal would vouch for
+    what somebody wrote there.
+    """
+    if not rights_seal.clean([user]):
+        raise BadRequest(f"the rights of {user} are not the sealed ones: manage.py operators seal {user} shows them")
     others = Group.objects.filter(name__in=roles.Role.values).exclude(name=role)
     with transaction.atomic():
         before = sorted(user.groups.filter(name__in=roles.Role.values).values_list("name", flat=True))

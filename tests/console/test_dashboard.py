@@ -45,7 +45,7 @@ def test_it_counts_what_is_there(operator_client: Client, agency: Installation) 
     begin_run(Plan.objects.get(location_id=LOCATION))
     page = text(operator_client)
     assert card(page, "Locations installed") == "2: and 1 company"
-    assert card(page, "Credentials that need attention") == "0: all tokens are fresh"
+    assert card(page, "Credential problems") == "0: all tokens are fresh"
     assert card(page, "Syncs under way") == "1: 6 records kept"
     assert 'max="100" value="40"' in page
     assert CANARY not in page
@@ -72,7 +72,7 @@ def test_trouble_is_shown_with_what_support_asks_for(operator_client: Client, ag
         Plan.objects.get(location_id=OTHER), status=Run.Status.FAILED, finished_at=now, error_code="scope_missing"
     )
     page = text(operator_client)
-    assert card(page, "Credentials that need attention").startswith("2:")
+    assert card(page, "Credential problems").startswith("2:")
     assert 'href="/admin/tokens/credential/?need=yes"' in page
     assert operator_client.get("/admin/tokens/credential/?need=yes").context["cl"].result_count == 2
     assert "trace-9" in page

@@ -157,7 +157,7 @@ def test_the_database_may_be_named_in_a_file(tmp_path: Path, monkeypatch: pytest
     monkeypatch.delenv("DATABASE_URL")
     monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
     monkeypatch.setenv("HIGHLEVEL_CLIENT_SECRET_FILE", "/of/a/real/app")
-    given = deployment._environment(Options(), web="http://web", vendor="http://vendor")
+    given = deployment._environment(Options(), set(), web="http://web", vendor="http://vendor")
     assert given["DATABASE_URL"] == f"postgresql://u:p@h/{settings.NAMESPACE}"
     assert not [name for name in given if name.removesuffix("_FILE") != name and name.removesuffix("_FILE") in given]
 

@@ -254,7 +254,7 @@ def test_each_card_and_panel_asks_for_its_own_permission(people: dict[str, Any],
         shown[name] = ([card.title for card in context["cards"]], sorted(context["may"]), kinds)
     assert shown == {
         "sync.view_run": (["Syncs under way"], ["failures", "runs"], {"sync"}),
-        "tokens.view_credential": (["Credentials that need attention"], ["failures", "tracker"], {"credential"}),
+        "tokens.view_credential": (["Credential problems"], ["failures", "tracker"], {"credential"}),
         "webhooks.view_event": (["Events pending"], ["failures"], {"event"}),
         "quota.view_usage": ([], ["quotas"], set()),
         "gateway.view_call": ([], ["failed_calls"], set()),

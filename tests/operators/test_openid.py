@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from joserfc import jwt
@@ -218,6 +219,13 @@ def test_a_provider_that_does_not_answer_is_named(op: StandIn, settings: Setting
 
 def test_rights_that_were_written_into_the_database_are_not_sealed_by_a_sign_in(op: StandIn) -> None:
     op.sign_in(Client())
-    User.objects.filter(username="ann").update(is_superuser=True)
+    ann = User.objects.get(username="ann")
+    permission = Permission.objects.get(codename="view_user")
+    with connection.cursor() as cursor:
+        row = [ann.pk, permission.pk]
+        cursor.execute("INSERT INTO auth_user_user_permissions (user_id, permission_id) VALUES (%s, %s)", row)
     op.claims = {"groups": ["hl-admins"]}
-    assert "rights of this account are not sealed" in refused(op, Client(), "code-2")
+    assert "rights of this account are not the sealed ones" in refused(op, Client(), "code-2")
+    ann.user_permissions.clear()
+    User.objects.filter(username="ann").update(is_superuser=True)
+    assert "rights of this account are not the sealed ones" in refused(op, Client(), "code-3")

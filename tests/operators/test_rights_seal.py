@@ -17,6 +17,7 @@ from django.test import Client
 
 from integrations.console.doctor import diagnostics
 from integrations.core import audit
+from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
 from integrations.core.secret import Secret
 from integrations.operators import accounts, roles
@@ -136,6 +137,8 @@ def test_a_group_or_a_permission_that_is_written_gives_nothing(owner: User, view
     assert session.post("/admin/password_change/", own).status_code == 302
     assert session.get("/admin/").status_code == 200
     assert rights_seal.clean([owner, viewer]) == [owner], "a change of the group does not seal it either"
+    with pytest.raises(BadRequest, match="not the sealed ones"):
+        accounts.give_role(viewer, Role.SUPPORT)
     assert authenticate(username="vera", password=new).get_all_permissions() == roles.permissions(Role.VIEWER)
 
 

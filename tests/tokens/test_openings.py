@@ -1,4 +1,4 @@
-"""Who opens a sealed token, all of them: the gateway, custody's own refresh, or an operator, with an audit entry.
+"""Who decrypts a sealed token, all of them: the gateway, the refresh, or an operator, with an audit entry.
 
 A new function that opens one fails here until it has a line that says why it may, or where it is recorded.
 """
@@ -24,7 +24,7 @@ OPENINGS = {
     "tokens/seals.py _opened: opened": "the door to a credential's columns",
     "tokens/spool/spool.py grant: opened": "the door to a spool entry",
     "tokens/spool/spool.py grant: unpacked": "the same",
-    # The gateway's way to a call, and custody's refresh of what it calls with.
+    # The gateway's way to a call, and the refresh of what it calls with.
     "tokens/access/access_token.py get: access_token": "the gateway's",
     "installs/question.py token_state: access_token": "a question to the vendor: is the app installed there?",
     "tokens/refresh/claim_call_swap.py company_access: access_token": "a minting's",
@@ -39,6 +39,13 @@ OPENINGS = {
     # No tokens: the app's own secrets.
     "tenants/marketplace.py identity: unseal": "the client secret, for a call of OAuth's",
     "tenants/marketplace.py shared_secret: unseal": "the secret of the page SSO",
+    # No tokens: keys and digests of our own.
+    "operators/rights/rights_seal.py proven: unseal": "a digest of an operator's rights",
+    "operators/second_factor/totp.py secret: unseal": "the secret of an operator's authenticator app",
+    "sync/sealed_fields.py _key: unseal": "the data key of a location's sealed fields",
+    "sync/sealed_fields.py _make: unseal": "the same, after another process made it",
+    "sync/suppression.py _key: unseal": "the key of the hashes of purged contacts",
+    "sync/suppression.py _make_key: unseal": "the same, after another process made it",
 }
 _OPENERS = {"unseal", "unseal_with", "unseal_anywhere", "opened", "unpacked", "access_token", "refresh_token"}
 

@@ -36,8 +36,8 @@ def signed_in(account: OpenIdAccount) -> User:
         else:
             if not user.is_active:
                 raise BadRequest("this account was deactivated here: ask an owner")
-            if rights_seal.proven(user) is None:
-                raise BadRequest("the rights of this account are not sealed: `manage.py operators seal` shows them")
+            if not rights_seal.clean([user]):
+                raise BadRequest("the rights of this account are not the sealed ones: see `manage.py operators seal`")
             _give(user, role)
             user = _fresh(user)
     if role is None:
@@ -94,9 +94,9 @@ def _give(user: User, role: Role) -> None:
 def _take_away(user: User) -> None:
     """The provider's groups give no role any more: nor does this account have one."""
     held = sorted(user.groups.filter(name__in=Role.values).values_list("name", flat=True))
+    clean = rights_seal.clean([user])
     user.groups.remove(*user.groups.filter(name__in=held))
-    if rights_seal.proven(user) is not None:
-        rights_seal.seal(user)
+    rights_seal.seal_all(clean)
     sessions.end_all(user)
     changed = {"role": [held, ""]}
     audit.record("user.role_changed", actor="identity provider", subject=audited.subject(user), changed=changed)

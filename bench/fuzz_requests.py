@@ -1,0 +1,386 @@
+"""Random requests to the endpoints that anybody can reach: `make fuzz`, 15 minutes unless ARGS="--minutes N" is given.
+
+A real gunicorn, two real Celery workers and beat run on servers of their own, with the sandbox as the vendor. Threads
+send mutated requests: paths, queries, headers and bodies; webhooks that are signed with the vendor's key, so that their
+content reaches the handlers; user data of the page inside HighLevel that is encrypted with the app's secret; and bytes
+that are no HTTP. Fails when a response is a 5xx, when a page or a log has a traceback, when a handler raises a foreign
+exception, or when the web is not ready in the end. A signed event that no handler can take, because it names no tenant,
+is poisoned as `payload_anomalous`: that is its right end, and any other poisoned event is a fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import http.client
+import json
+import os
+import random
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from bench import chaos_webhooks
+from bench.chaos_webhooks import CLIENT_ID, PORT, VENDOR
+
+SHARED_SECRET = "fuzz-shared-secret"
+SANDBOX = 8766
+PATHS = (
+    "/",
+    "/install/",
+    "/install/done/x",
+    "/install/again/x",
+    "/oauth/callback",
+    "/embed/",
+    "/embed/session",
+    "/webhooks",
+    "/webhooks/",
+    f"/webhooks/{CLIENT_ID}",
+    "/webhooks/other/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/admin/",
+    "/admin/login/",
+    "/admin/second-factor/",
+    "/admin/oidc/callback",
+    "/static/site/site.css",
+    "/nowhere",
+)
+QUERIES = ("app", "state", "code", "error", "error_description", "go", "companyId", "locationId", "next", "signed")
+METHODS = ("GET", "GET", "GET", "POST", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW")
+HEADERS = (
+    "Cookie",
+    "Authorization",
+    "Content-Type",
+    "Accept",
+    "Accept-Language",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "Referer",
+    "Origin",
+    "Range",
+    "If-Modified-Since",
+    "X-GHL-Signature",
+    "X-WH-Signature",
+    "X-Request-Id",
+    "Expect",
+)
+TEXTS = (
+    "",
+    "0",
+    "-1",
+    "null",
+    "%00",
+    "\x00",
+    "\ud800",
+    "\U0001f9e8",
+    "é" * 300,
+    "a" * 5_000,
+    "../../etc/passwd",
+    "{{7*7}}",
+    "<script>",
+    "' OR 1=1 --",
+    "9" * 400,
+    "1e999",
+    "2026-02-30T25:61:00Z",
+    "0001-01-01T00:00:00+23:59",
+    "9999-12-31T23:59:59.999Z",
+    "Bearer x",
+    "Basic eDp5",
+    "sessionid=x; csrftoken=y",
+    "text/plain; charset=utf-7",
+    "bytes=0-1,5-,-9",
+    "\u202etxt",
+)
+EVENTS: tuple[dict[str, Any], ...] = (
+    {"type": "INSTALL", "appId": CLIENT_ID, "companyId": "agency1", "installType": "Company"},
+    {"type": "INSTALL", "appId": CLIENT_ID, "locationId": "place1", "companyId": "agency1", "planId": "p1"},
+    {"type": "UNINSTALL", "appId": CLIENT_ID, "locationId": "place1", "companyId": "agency1"},
+    {"type": "UPDATE", "appId": CLIENT_ID, "locationId": "place1", "versionId": "v2", "previousVersionId": "v1"},
+    {"type": "PLAN_CHANGE", "appId": CLIENT_ID, "locationId": "place1", "currentPlanId": "a", "newPlanId": "b"},
+    {"type": "APP_PAYMENT_STATUS", "appId": CLIENT_ID, "locationId": "place1", "status": "FAILED"},
+    {"type": "EXTERNAL_AUTH_CONNECTED", "appId": CLIENT_ID, "locationId": "place1", "authType": "oauth2"},
+    {"type": "LocationCreate", "id": "place2", "companyId": "agency1", "name": "Two", "email": "a@example.com"},
+    {"type": "LocationUpdate", "id": "place1", "companyId": "agency2", "name": "One"},
+    {
+        "type": "ContactCreate",
+        "locationId": "place1",
+        "id": "c1",
+        "firstName": "Ann",
+        "dateAdded": "2026-11-01T10:00:00Z",
+    },
+    {
+        "type": "ContactUpdate",
+        "locationId": "place1",
+        "id": "c1",
+        "tags": ["a"],
+        "customFields": [{"id": "f", "value": 1}],
+    },
+    {"type": "ContactDelete", "locationId": "place1", "id": "c1"},
+    {"type": "OpportunityUpdate", "locationId": "place1", "id": "o1", "pipelineId": "p", "monetaryValue": 1.5},
+    {
+        "type": "UserCreate",
+        "companyId": "agency1",
+        "id": "u1",
+        "locations": ["place1", "place2"],
+        "roles": {"type": "account"},
+    },
+    {"type": "InboundMessage", "locationId": "place1", "conversationId": "v1", "body": "hello", "attachments": []},
+    {
+        "contactId": "c1",
+        "locationId": "place1",
+        "messageId": "m1",
+        "type": "SMS",
+        "phone": "+15551234567",
+        "message": "hi",
+    },
+)
+USER: dict[str, Any] = {
+    "userId": "u1",
+    "companyId": "agency1",
+    "role": "admin",
+    "type": "agency",
+    "activeLocation": "place1",
+    "email": "a@b.c",
+}
+
+
+def junk(dice: random.Random, depth: int = 0) -> Any:
+    """A JSON value that somebody may send in place of the right one."""
+    scalars: tuple[Any, ...] = (None, True, 0, -1, 2**63, 10**40, 1e308, dice.choice(TEXTS), dice.choice(TEXTS))
+    if depth > 3 or dice.random() < 0.75:
+        return dice.choice(scalars)
+    if dice.random() < 0.5:
+        return [junk(dice, depth + 1) for _ in range(dice.randrange(4))]
+    return {dice.choice((*TEXTS, "id", "type")): junk(dice, depth + 1) for _ in range(dice.randrange(4))}
+
+
+def mutated(value: dict[str, Any], dice: random.Random) -> dict[str, Any]:
+    """The object with some of its values replaced, removed or added."""
+    result = dict(value)
+    for name in [*value, "webhookId", "timestamp", "extra"]:
+        if dice.random() < 0.25:
+            result[name] = junk(dice)
+        elif dice.random() < 0.08:
+            result.pop(name, None)
+    return result
+
+
+def text_of(value: dict[str, Any], dice: random.Random) -> bytes:
+    """The object as JSON, sometimes with doubled names, deep nesting, other encodings, or cut off."""
+    text = json.dumps(value, ensure_ascii=dice.random() < 0.9)
+    data = text.encode("utf-8", "surrogatepass")
+    spoil: tuple[Callable[[bytes], bytes], ...] = (
+        lambda raw: raw[: dice.randrange(len(raw))],
+        lambda raw: raw[:-1] + b', "type": "INSTALL"}',
+        lambda raw: b'{"a":' * 2_000 + raw + b"}" * 2_000,
+        lambda _: text.encode("utf-16", "replace"),
+        lambda raw: b"\xef\xbb\xbf" + raw,
+        lambda _: b"[" * 100_000,
+        lambda _: b"NaN",
+        lambda _: dice.randbytes(dice.randrange(2_000)),
+    )
+    return dice.choice(spoil)(data) if dice.random() < 0.15 else data
+
+
+def encrypted(plain: bytes) -> str:
+    """CryptoJS.AES.encrypt with the app's shared secret."""
+    salt, secret = os.urandom(8), SHARED_SECRET.encode()
+    digests = [hashlib.md5(secret + salt, usedforsecurity=False).digest()]
+    for _ in range(2):
+        digests.append(hashlib.md5(digests[-1] + secret + salt, usedforsecurity=False).digest())
+    short = 16 - len(plain) % 16
+    encryptor = Cipher(algorithms.AES(b"".join(digests[:2])), modes.CBC(digests[2])).encryptor()
+    sealed = encryptor.update(plain + bytes([short]) * short) + encryptor.finalize()
+    return base64.b64encode(b"Salted__" + salt + sealed).decode()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request."""
+
+    method: str
+    target: str
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+
+
+def _header(text: str) -> str:
+    return "".join(char for char in text if char.isprintable() and ord(char) < 256)
+
+
+def _endpoint(target: str) -> str:
+    """The path without what was added to it, for the table."""
+    path = target.partition("?")[0]
+    return path if path in PATHS else "others"
+
+
+def any_request(dice: random.Random) -> Sent:
+    """A request to one of the paths, with junk in query, headers and body."""
+    path = dice.choice(PATHS)
+    if dice.random() < 0.2:
+        path += quote(dice.choice(TEXTS).encode("utf-8", "surrogatepass"), safe=dice.choice(("", "/%")))
+    names = [dice.choice(QUERIES) for _ in range(dice.randrange(4))]
+    query = "&".join(f"{name}={quote(dice.choice(TEXTS).encode('utf-8', 'surrogatepass'))}" for name in names)
+    headers = {dice.choice(HEADERS): _header(dice.choice(TEXTS)) for _ in range(dice.randrange(4))}
+    headers.pop("Expect", None)
+    method = dice.choice(METHODS)
+    body = (
+        text_of(mutated({"payload": "x", "username": "a", "password": "b"}, dice), dice) if method == "POST" else None
+    )
+    return Sent(method, f"{path}?{query}" if query else path, headers, body)
+
+
+def webhook(dice: random.Random) -> Sent:
+    """A webhook with the vendor's signature, mostly over a payload that no vendor sends."""
+    body = text_of(mutated(dice.choice(EVENTS), dice), dice)
+    headers = {"Content-Type": "application/json", "X-GHL-Signature": base64.b64encode(VENDOR.sign(body)).decode()}
+    return Sent("POST", dice.choice(("/webhooks/", f"/webhooks/{CLIENT_ID}/")), headers, body)
+
+
+def embedded_user(dice: random.Random) -> Sent:
+    """User data of the page inside HighLevel, encrypted with the right secret."""
+    payload: Any = encrypted(text_of(mutated(USER, dice), dice))
+    body = json.dumps({"payload": payload, "app": dice.choice((None, CLIENT_ID, junk(dice)))})
+    return Sent("POST", "/embed/session", {"Content-Type": "application/json"}, body.encode())
+
+
+KINDS: tuple[Callable[[random.Random], Sent], ...] = (any_request, any_request, webhook, webhook, embedded_user)
+NO_HTTP = (
+    b"\x16\x03\x01\x02\x00\x01\x00",
+    b"GET",
+    b"\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+    b"POST /webhooks/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"GET / HTTP/1.1\r\nHost: " + b"a" * 9_000 + b"\r\n\r\n",
+)
+
+
+class Fuzzer:
+    """Threads that send until the time is over, and what they saw."""
+
+    def __init__(self, seed: int, until: float) -> None:
+        self.seed, self.until = seed, until
+        self.seen: Counter[str] = Counter()
+        self.faults: list[str] = []
+
+    def run(self, number: int) -> None:
+        """Send requests in this thread. A fault is kept with the request that caused it."""
+        dice = random.Random(f"{self.seed}-{number}")
+        line = http.client.HTTPConnection("127.0.0.1", PORT, timeout=30.0)
+        while time.monotonic() < self.until:
+            if dice.random() < 0.02:
+                self._send_bytes(dice)
+                continue
+            sent = dice.choice(KINDS)(dice)
+            try:
+                line.request(sent.method, sent.target, sent.body, {"Host": "127.0.0.1", **sent.headers})
+                answer = line.getresponse()
+                said = answer.read()
+            except (OSError, http.client.HTTPException, UnicodeError, ValueError) as error:
+                self.seen[f"no answer ({type(error).__name__})"] += 1
+                line.close()
+                continue
+            self.seen[f"{_endpoint(sent.target)} {answer.status}"] += 1
+            if answer.status >= 500 or b"Traceback (most recent" in said:
+                self.faults.append(f"{answer.status}: {sent}"[:1_000])
+
+    def _send_bytes(self, dice: random.Random) -> None:
+        with socket.create_connection(("127.0.0.1", PORT), timeout=15) as line:
+            line.sendall(dice.choice((*NO_HTTP, dice.randbytes(500))))
+            line.shutdown(socket.SHUT_WR)
+            said = line.recv(65536)
+        self.seen[f"bytes {said[9:12].decode('latin-1') or 'closed'}"] += 1
+        if said[9:10] == b"5":
+            self.faults.append(f"bytes: {said[:200]!r}")
+
+
+def install() -> None:
+    """An agency and a location of it, with plans that keep contacts and opportunities."""
+    from integrations.core import clock  # noqa: PLC0415 - Django is set up by now
+    from integrations.core.tenant import UserType  # noqa: PLC0415
+    from integrations.sync.models import Plan  # noqa: PLC0415
+    from integrations.tenants import marketplace  # noqa: PLC0415
+    from integrations.tenants.models import Company, Installation, Location  # noqa: PLC0415
+
+    app, now = marketplace.default(), clock.now()
+    company = Company.objects.create(id="agency1", created_at=now)
+    location = Location.objects.create(id="place1", company=company, created_at=now)
+    common = {"app": app, "company": company, "status_at": now, "created_at": now}
+    common |= {"status": Installation.Status.INSTALLED, "origin": Installation.Origin.APP}
+    Installation.objects.create(user_type=UserType.COMPANY, resource_id=company.pk, **common)
+    Installation.objects.create(user_type=UserType.LOCATION, resource_id=location.pk, location=location, **common)
+    for resource in ("contacts", "opportunities", "users"):
+        Plan.objects.create(app=app, location_id=location.pk, resource=resource, created_at=now)
+
+
+def stored_faults() -> list[str]:
+    """Events that a handler could not take, in words."""
+    rows = chaos_webhooks.asked(
+        "SELECT type, status, error_code, error, count(*) FROM webhooks_event"
+        " WHERE status = 'poisoned' AND error_code <> 'payload_anomalous' OR error_code = 'handler_bug'"
+        " GROUP BY 1, 2, 3, 4"
+    )
+    return [f"event: {row}" for row in rows]
+
+
+def main() -> None:
+    """Fuzz for so many minutes; exit with 1 on a fault."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=4)
+    options = parser.parse_args()
+    os.environ.update(
+        HIGHLEVEL_SHARED_SECRET=SHARED_SECRET,
+        HIGHLEVEL_API_URL=f"http://127.0.0.1:{SANDBOX}",
+        HIGHLEVEL_MARKETPLACE_URL=f"http://127.0.0.1:{SANDBOX}",
+        HIGHLEVEL_ALLOWED_HOSTS="127.0.0.1",
+        SSL_REDIRECT="false",
+    )
+    with tempfile.TemporaryDirectory() as name, chaos_webhooks.deployed(Path(name) / "hlapp") as deployment:
+        deployment.supervisor.run("sandbox", "-m", "integrations.sandbox", "--port", str(SANDBOX), "--contacts", "5")
+        until = time.monotonic() + 60 * options.minutes
+        fuzzer = Fuzzer(options.seed, until)
+        threads = [
+            threading.Thread(target=fuzzer.run, args=(number,), daemon=True) for number in range(options.threads)
+        ]
+        chaos_webhooks.wait_for_web()
+        install()
+        for thread in threads:
+            thread.start()
+        deployment.watch_until(lambda: not any(thread.is_alive() for thread in threads), 60 * options.minutes + 60)
+        faults = [*fuzzer.faults, *stored_faults()]
+        logs = sorted((deployment.directory / "logs").glob("*"))
+        faults += [
+            f"traceback in the log of {log.stem}" for log in logs if b"Traceback (most recent" in log.read_bytes()
+        ]
+        for log in logs:
+            text = log.read_text(errors="replace")
+            if (at := text.find("Traceback (most recent")) >= 0:
+                sys.stdout.write(text[max(0, at - 500) : at + 3_000] + "\n")
+        chaos_webhooks.wait_for_web()
+    total = sum(fuzzer.seen.values())
+    sys.stdout.write(f"{total:,} requests in {options.minutes:g} minutes\n")
+    for what, number in sorted(fuzzer.seen.items()):
+        sys.stdout.write(f"  {what:<40}{number:>9,}\n")
+    for fault in faults[:40]:
+        sys.stdout.write(f"FAULT {fault}\n")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
