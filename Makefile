@@ -33,9 +33,9 @@ help:
 demo: $(RUN)
 	@trap : INT; $(PYTHON) manage.py demo $(ARGS) || [ $$? -eq 130 ]
 
-# More processes than cores, because many tests wait for a clock or a server.
+# One more process than cores, because many tests wait for a clock or a server.
 test: $(TEST)
-	@$(PYTHON) -m pytest -n 4 --dist worksteal $(ARGS)
+	@$(PYTHON) -m pytest -n 3 --dist worksteal $(ARGS)
 
 # Left out is what took three quarters of the suite's time when it was measured: tests marked slow (most of a second or
 # longer) or browser, and those that `tests/plugin/costs.py` marks by their fixtures, because they commit to the database

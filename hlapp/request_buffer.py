@@ -23,7 +23,7 @@ class RequestBuffer:
     largest: int
     data: bytearray = field(default_factory=bytearray)
     expects_continue: bool = False  # the client sends the body only after "100 Continue"
-    too_large: bool = False
+    too_large: bool = False  # its head or its body: nothing more of it is to be read
     _body: int | None = None  # where the body begins
     _length: int | None = None  # its declared length
     _chunk: int = 0  # where the next chunk begins
@@ -33,13 +33,15 @@ class RequestBuffer:
         searched = max(0, len(self.data) - len(_HEAD_END))
         self.data += piece
         if self._body is None and not self._read_head(searched):
-            return len(self.data) > MAX_HEAD
+            self.too_large = len(self.data) > MAX_HEAD
+            return self.too_large
         assert self._body is not None
         if self._length is not None:
             self.too_large = self._length > self.largest
             return self.too_large or len(self.data) - self._body >= self._length
-        self.too_large = len(self.data) - self._body > self.largest
-        return self.too_large or self._last_chunk_arrived()
+        arrived = self._last_chunk_arrived()
+        self.too_large = self.too_large or len(self.data) - self._body > self.largest
+        return self.too_large or arrived
 
     def _read_head(self, searched: int) -> bool:
         end = self.data.find(_HEAD_END, searched)
@@ -65,4 +67,5 @@ class RequestBuffer:
             if len(self.data) < following:
                 return False
             self._chunk = following
-        return len(self.data) - self._chunk > MAX_HEAD
+        self.too_large = len(self.data) - self._chunk > MAX_HEAD
+        return self.too_large

@@ -25,6 +25,7 @@ from tests.plugin import (
     append_only,
     browser,
     costs,
+    emptying,
     environment,
     network,
     process_state,
@@ -35,6 +36,9 @@ from tests.plugin import (
 from tests.plugin.process_state import store_unavailable
 
 __all__ = ["store_unavailable"]
+
+
+_emptying = emptying.Emptying()
 
 
 def _prepare() -> servers.Servers:
@@ -49,6 +53,7 @@ def _prepare() -> servers.Servers:
     network.guard((os.environ["DATABASE_URL"], os.environ["REDIS_URL"]))
     django.setup()
     append_only.let_flush_pass()
+    _emptying.install()
     sealed_accounts.seal_what_tests_make()
     # A password's hash is made to cost a third of a second; here operators are made by the hundred.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -113,6 +118,13 @@ def django_db_modify_db_settings(
     if os.environ.get("PYTEST_XDIST_WORKER"):
         with django_db_blocker.unblock():
             template.use()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    """Note what migrations left in the database, for `tests/plugin/emptying.py`."""
+    with django_db_blocker.unblock():
+        _emptying.remember()
 
 
 @pytest.fixture(autouse=True)
