@@ -102,6 +102,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
 
     def _receive(self, conn: TConn) -> None:
         """Read what has arrived. One read an event, so that a fast sender does not hold the event loop."""
+        if conn not in self._incomplete:
+            return  # it gave way to another connection of the same round of events
         try:
             piece = conn.sock.recv(_PIECE)
         except (BlockingIOError, InterruptedError):
@@ -124,9 +126,10 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
             conn.init()
             conn.parser.unreader.unread(bytes(buffer.data))
             conn.data_ready = True
-            if buffer.too_large:
-                conn.sock.shutdown(socket.SHUT_RD)  # whoever reads on finds the end
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+            with contextlib.suppress(OSError):  # the client is gone; the thread finds out
+                conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
+                if buffer.too_large:
+                    conn.sock.shutdown(socket.SHUT_RD)  # whoever reads on finds the end
             super().enqueue_req(conn)
             return True
         if buffer.expects_continue and not asked:
@@ -162,6 +165,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         self._lingering[conn] = clock.monotonic() + LINGER_SECONDS
 
     def _drain(self, conn: TConn) -> None:
+        if conn not in self._lingering:
+            return
         try:
             if conn.sock.recv(_PIECE):
                 return

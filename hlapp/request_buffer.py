@@ -13,6 +13,8 @@ _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 _EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+# No sign, which int() would take: with a negative size the search would go back, and never end.
+_CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,16})[ \t]*(?:;|$)")
 MAX_HEAD = 64 * 1024  # bytes of the request line and the headers
 
 
@@ -57,10 +59,10 @@ class RequestBuffer:
 
     def _last_chunk_arrived(self) -> bool:
         while (end := self.data.find(b"\r\n", self._chunk)) >= 0:
-            try:
-                size = int(bytes(self.data[self._chunk : end]).partition(b";")[0], 16)
-            except ValueError:
+            digits = _CHUNK_SIZE.match(self.data, self._chunk, end)
+            if digits is None:
                 return True
+            size = int(digits[1], 16)
             if size == 0:  # an empty line follows, after trailers if there are any
                 return self.data.startswith(b"\r\n", end + 2) or self.data.find(_HEAD_END, end) >= 0
             following = end + 2 + size + 2

@@ -83,6 +83,11 @@ def test_more_slow_senders_than_connections_leave_room_for_others(web: Web) -> N
         assert web.get("/healthz").seconds < 1
         # The oldest gave way.
         assert answer(slow[0]).startswith(b"HTTP/1.1 408 ")
+        # The next ones send something as they give way. A process that ended would close all connections.
+        for number in range(100, 300):
+            with suppress(OSError):
+                slow[number].send(b" ")
+            slow.append(stack.enter_context(connect(web, HALF_BODY)))
         slow[-1].settimeout(0.2)
         with pytest.raises(TimeoutError):
             slow[-1].recv(1)

@@ -42,7 +42,10 @@ def test_what_is_too_large_or_not_http_is_not_waited_for() -> None:
         buffer = RequestBuffer(LARGEST if name.startswith(("declared", "in ")) else 2 * MAX_HEAD)
         assert buffer.add(data), name
         assert buffer.too_large, name
-    assert RequestBuffer(LARGEST).add(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnot hex\r\n")
+    for size in (b"not hex", b"", b"+5", b"5_5", b"0x5", b"-c;aaaaa", b"f" * 17):  # the last but one led back to itself
+        assert RequestBuffer(LARGEST).add(b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n"), (
+            size
+        )
 
 
 def test_a_client_that_waits_for_100_continue_is_noticed() -> None:
