@@ -1,4 +1,4 @@
-"""Random requests to the endpoints that anybody can reach: `make fuzz`, 15 minutes unless ARGS="--minutes N" is given.
+"""Random requests to the public endpoints: `make fuzz`, 15 minutes unless ARGS="--minutes N" is given.
 
 A real gunicorn, two real Celery workers and beat run on servers of their own, with the sandbox as the vendor. Threads
 send mutated requests: paths, queries, headers and bodies; webhooks that are signed with the vendor's key, so that their
@@ -158,7 +158,7 @@ USER: dict[str, Any] = {
 
 
 def junk(dice: random.Random, depth: int = 0) -> Any:
-    """A JSON value that somebody may send in place of the right one."""
+    """A JSON value that a client may send in place of the right one."""
     scalars: tuple[Any, ...] = (None, True, 0, -1, 2**63, 10**40, 1e308, dice.choice(TEXTS), dice.choice(TEXTS))
     if depth > 3 or dice.random() < 0.75:
         return dice.choice(scalars)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.backends.postgresql.operations import DatabaseOperations
 
-_LIFT = "SET LOCAL hlapp.audit_path = 'retention'"
+LIFT = "SET LOCAL hlapp.audit_path = 'retention'"
 
 
 def let_flush_pass() -> None:
@@ -15,6 +15,6 @@ def let_flush_pass() -> None:
 
     def sql_flush(self: DatabaseOperations, *args: Any, **options: Any) -> list[str]:
         found = original(self, *args, **options)
-        return [_LIFT, *found] if found else found
+        return [LIFT, *found] if found else found
 
     DatabaseOperations.sql_flush = sql_flush
