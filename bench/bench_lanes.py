@@ -30,8 +30,8 @@ from integrations.core.tenant import UserType  # noqa: E402
 from integrations.quota.models import Parked  # noqa: E402
 from integrations.quota.parking import queue  # noqa: E402
 from integrations.quota.permits import scripts, tickets  # noqa: E402
-from integrations.quota.permits.governor import Permit  # noqa: E402
 from integrations.quota.permits.lanes import Lane  # noqa: E402
+from integrations.quota.permits.permit import Permit  # noqa: E402
 from integrations.sandbox.options import Options  # noqa: E402
 from integrations.sync import plans  # noqa: E402
 from integrations.sync.models import Plan, Run  # noqa: E402

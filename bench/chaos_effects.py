@@ -10,7 +10,14 @@ from integrations.webhooks import handlers
 from integrations.webhooks.models import Event
 
 TYPES = ("ContactCreate", "ContactUpdate", "ContactDelete")
-TABLE = "CREATE TABLE chaos_effect (event_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp())"
+# When an event was stored: later than it was received, if the web had to wait for the database.
+TABLES = """
+CREATE TABLE chaos_effect (event_id bigint NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE TABLE chaos_stored (event_id bigint PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp());
+CREATE FUNCTION chaos_note_stored() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO chaos_stored (event_id) VALUES (NEW.id); RETURN NULL; END';
+CREATE TRIGGER chaos_stored AFTER INSERT ON webhooks_event FOR EACH ROW EXECUTE FUNCTION chaos_note_stored();
+"""
 _INSERT = "INSERT INTO chaos_effect (event_id) VALUES (%s)"
 
 

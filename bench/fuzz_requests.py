@@ -32,7 +32,8 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from bench import chaos_webhooks
-from bench.chaos_webhooks import CLIENT_ID, PORT, VENDOR
+from bench.chaos_webhooks import CLIENT_ID, CLIENT_SECRET, PORT, VENDOR
+from hlapp.supervisor.programs import Program
 
 SHARED_SECRET = "fuzz-shared-secret"
 SANDBOX = 8766
@@ -352,7 +353,9 @@ def main() -> None:
         SSL_REDIRECT="false",
     )
     with tempfile.TemporaryDirectory() as name, chaos_webhooks.deployed(Path(name) / "hlapp") as deployment:
-        deployment.supervisor.run("sandbox", "-m", "integrations.sandbox", "--port", str(SANDBOX), "--contacts", "5")
+        client = ("--client-id", CLIENT_ID, "--client-secret", CLIENT_SECRET)
+        argv = ("-m", "integrations.sandbox", "--port", str(SANDBOX), "--contacts", "5", *client)
+        deployment.supervisor.run(Program("sandbox", argv))
         until = time.monotonic() + 60 * options.minutes
         fuzzer = Fuzzer(options.seed, until)
         threads = [

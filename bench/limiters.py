@@ -22,8 +22,8 @@ from pyrate_limiter import Rate, RedisBucket
 from integrations.core.errors import QuotaExhausted
 from integrations.highlevel.http import rate_headers
 from integrations.quota.permits import governor
-from integrations.quota.permits.governor import Permit
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.permit import Permit
 
 LIMIT, WINDOW = 100, 10
 

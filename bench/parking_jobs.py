@@ -13,8 +13,8 @@ from integrations.core.celery_tasks import task
 from integrations.core.errors import QuotaExhausted
 from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota.permits import governor, scripts, tickets
-from integrations.quota.permits.governor import Permit
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.permit import Permit
 
 LIMIT, WINDOW_MS, CALL = 20, 2000, 0.05
 APP = "bench"

@@ -1,17 +1,21 @@
-"""Sets Django up for a benchmark, on a database of its own that is created again and migrated."""
+"""Sets Django up for a benchmark, on a database of its own that is created again and migrated, unless it is kept."""
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 from hlapp import development
 
 DATABASE = "hlapp_bench"
 
 
-def prepare() -> None:
-    """Set Django up. Call it before any import that needs settings. Embedded servers stop with the process."""
+def prepare(database: str = DATABASE, *, keep: bool = False) -> bool:
+    """Set Django up. Call it before any import that needs settings. Embedded servers stop with the process.
+
+    With `keep` a database of an earlier benchmark is used again. Returns whether the database is new.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
     fakes = {
         "HIGHLEVEL_CLIENT_ID": "66a0419a0dffa47fb5f8b22f-bench001",
@@ -34,16 +38,48 @@ def prepare() -> None:
     import django  # noqa: PLC0415 - settings read the environment made above
 
     django.setup()
-    _make_database()
+    return _make_database(database, keep=keep)
 
 
-def _make_database() -> None:
+def _make_database(name: str, *, keep: bool) -> bool:
     from django.core.management import call_command  # noqa: PLC0415
 
     from integrations.demo import deployment  # noqa: PLC0415
 
-    deployment.use_database(DATABASE)
+    is_new = not (keep and _is_there(name))
+    if is_new:
+        deployment.use_database(name)
     call_command("migrate", verbosity=0, interactive=False)
+    return is_new
+
+
+def _is_there(name: str) -> bool:
+    """Whether the database is there; then this process uses it."""
+    from django.conf import settings  # noqa: PLC0415
+    from django.db import connections  # noqa: PLC0415
+
+    link: Any = connections["default"]  # the stubs know no pool
+    with link.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_database WHERE datname = %s", [name])
+        is_there = bool(cursor.rowcount)
+    link.close()
+    link.close_pool()  # its connections are to the database of the settings
+    if not is_there:
+        return False
+    link.settings_dict["NAME"] = settings.NAMESPACE = name
+    return True
+
+
+def work_as_the_web_does() -> None:
+    """Open sessions with the settings of a web process from now on."""
+    from django.db import connections  # noqa: PLC0415
+
+    from hlapp import time_limits  # noqa: PLC0415
+
+    link: Any = connections["default"]
+    link.close()
+    link.close_pool()
+    time_limits.limit_sessions(time_limits.WEB)
 
 
 def table(title: str, rows: list[tuple[str, float, str]], *, base: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from django.core.asgi import get_asgi_application
 
+from hlapp import project
+from hlapp.observing import request_scope
 from hlapp.start import prepare_web
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
-_django = get_asgi_application()
+project.prepare()
+_django = request_scope.identified_asgi(get_asgi_application())
 
 from integrations.tokens.spool.drain_thread import DrainThread  # noqa: E402 - models are loaded only now
 

@@ -30,7 +30,7 @@ from hlapp.request_buffer import RequestBuffer
 from integrations.core import clock
 
 REQUEST_SECONDS = 10.0
-LINGER_SECONDS = 2.0  # as long as gunicorn waits for a client to close its side
+LINGER_SECONDS = 2.0  # for a client to close its side, or to send its first byte to a process that stops
 MAX_INCOMPLETE = 512
 MAX_BUFFERED = 64 * 2**20
 _SEND_BUFFER = 2**20
@@ -41,11 +41,18 @@ _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Leng
 class _Incomplete:
     """A connection whose request has not arrived whole."""
 
-    __slots__ = ("buffer", "deadline")
+    __slots__ = ("began", "buffer")
 
     def __init__(self, largest: int) -> None:
         self.buffer = RequestBuffer(largest)
-        self.deadline = clock.monotonic() + REQUEST_SECONDS
+        self.began = clock.monotonic()
+
+    def is_late(self, now: float, *, stopping: bool) -> bool:
+        """Whether its time is over. A process that stops waits less long for a first byte, but waits: it may be on
+        its way.
+        """
+        limit = LINGER_SECONDS if stopping and not self.buffer.data else REQUEST_SECONDS
+        return now - self.began >= limit
 
 
 class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -91,11 +98,8 @@ class BufferingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no ty
         super().murder_pending()
         now = clock.monotonic()
         for conn, incomplete in list(self._incomplete.items()):
-            if incomplete.deadline <= now:
+            if incomplete.is_late(now, stopping=not self.alive):
                 self._refuse(conn)
-            elif not self.alive and not incomplete.buffer.data:
-                self._forget(conn)
-                self._close(conn)
         for conn, deadline in list(self._lingering.items()):
             if deadline <= now:
                 self._end_linger(conn)

@@ -8,7 +8,6 @@ visibility timeout, which is why every unit of work also has a row, and the disp
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -18,19 +17,23 @@ from celery.worker.control import Panel
 from django.conf import settings
 from kombu import Exchange, Queue
 
-from hlapp import time_limits
-from hlapp.start import REFUSED, check_event_names, check_vault_keys
+from hlapp import project, time_limits
+from hlapp.start import REFUSED, check_event_names, check_vault_keys, observe
+from hlapp.supervisor import readiness
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.process import core_dumps
 from integrations.core.worker.reserved_threads import ReservedThreads
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
+project.prepare()
 
 # Seconds. Beat's clock and a worker's are not the same: what a worker finds too old is never run, so this is what they
 # may differ by. Workers that come back find so many seconds' sweeps, most of which have nothing to do.
 _STALE = 60
 ANSWERED = frozenset({"ping", "stats", "jobs.known"})  # the messages of the control channel that a worker answers
 _POOLS = "thread", "solo"  # modules of celery.concurrency; solo is for tests
+
+# RabbitMQ keeps a quorum queue on several nodes, and counts how often a message came.
+_QUEUE_ARGUMENTS = {"x-queue-type": "quorum"} if settings.CELERY_BROKER_URL.startswith("amqp") else None
 
 app = Celery("hlapp")
 app.conf.update(
@@ -53,9 +56,15 @@ app.conf.update(
     else {},
     task_default_queue=DEFAULT,
     # What a worker without -Q serves. With the urgent queue and another one it keeps threads for the first.
-    task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (URGENT, DEFAULT)],
+    task_queues=[
+        Queue(name, Exchange(name), routing_key=name, queue_arguments=_QUEUE_ARGUMENTS) for name in (URGENT, DEFAULT)
+    ],
     # Sweeps and the repair of a lost refresh answer must not wait behind ten thousand pages.
-    task_routes={"*.sweep": {"queue": "urgent"}, "tokens.repair": {"queue": "urgent"}},
+    task_routes={
+        "*.sweep": {"queue": "urgent"},
+        "console.heartbeat": {"queue": "urgent"},
+        "tokens.repair": {"queue": "urgent"},
+    },
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
@@ -71,15 +80,20 @@ app.conf.update(
         "sync.sweep": {"task": "sync.sweep", "schedule": 30.0, "options": {"expires": _STALE}},
         "jobs.sweep": {"task": "jobs.sweep", "schedule": 2.0, "options": {"expires": _STALE}},
         "jobs.update_schedules": {"task": "jobs.update_schedules", "schedule": 60.0, "options": {"expires": 60}},
+        "outbox.sweep": {"task": "outbox.sweep", "schedule": 30.0, "options": {"expires": _STALE}},
         "webhooks.tidy": {"task": "webhooks.tidy", "schedule": 600.0, "options": {"expires": 600}},
         "quota.forecast": {"task": "quota.forecast", "schedule": 600.0, "options": {"expires": 600}},
         "quota.tidy": {"task": "quota.tidy", "schedule": 600.0, "options": {"expires": 600}},
+        "console.heartbeat": {"task": "console.heartbeat", "schedule": 10.0, "options": {"expires": 10}},
         "console.export_audit_head": {
             "task": "console.export_audit_head",
             "schedule": 60.0,
             "options": {"expires": 60},
         },
         "gateway.tidy": {"task": "gateway.tidy", "schedule": 600.0, "options": {"expires": 600}},
+        "problems.roll_up": {"task": "problems.roll_up", "schedule": 30.0, "options": {"expires": _STALE}},
+        "problems.tidy": {"task": "problems.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
+        "exports.tidy": {"task": "exports.tidy", "schedule": 600.0, "options": {"expires": 600}},
         "privacy.tidy": {"task": "privacy.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )
@@ -94,8 +108,9 @@ def _keep_our_logging(**_: object) -> None:
 
 @signals.worker_init.connect
 @signals.beat_init.connect
-def _before_work(**_: object) -> None:
+def _before_work(signal: object = None, **_: object) -> None:
     """SystemExit is the one exception that passes through a Celery signal."""
+    observe("beat" if signal is signals.beat_init else "worker")
     core_dumps.forbid()
     time_limits.limit_sessions(time_limits.WORKER)
     check_event_names()
@@ -130,16 +145,23 @@ def _start_threads(sender: Any, **_: object) -> None:
     """Until the last task has ended: a thread also renews the running parked ones. `sender` is the Celery consumer."""
     from integrations.core.dispatch import Dispatcher  # noqa: PLC0415 - models are not loaded before this
     from integrations.core.worker.guard import Guard  # noqa: PLC0415
-    from integrations.quota.parking.dispatcher import ParkedTaskDispatcher  # noqa: PLC0415
+    from integrations.quota.parking.parked_task_sender import ParkedTaskSender  # noqa: PLC0415
     from integrations.tokens.refresh.orphan_repair import Repairers  # noqa: PLC0415
     from integrations.tokens.spool.drain_thread import DrainThread  # noqa: PLC0415
 
     controller = sender.controller
     dispatcher = Dispatcher(threads=controller.concurrency, queues=sender.app.amqp.queues.consume_from)
-    others = (ParkedTaskDispatcher(), Repairers(), DrainThread())
+    others = (ParkedTaskSender(), Repairers(), DrainThread())
     for one in (dispatcher, *others):
         one.start()
         signals.worker_shutdown.connect(lambda one=one, **_: one.stop(), weak=False)
     guard = Guard(controller, dispatcher, others=others, memory_limit=settings.WORKER_MEMORY_BYTES)
     guard.start()
     signals.worker_shutting_down.connect(lambda **_: guard.terminate(), weak=False)
+    readiness.report()
+
+
+@signals.beat_init.connect
+def _report_beat(**_: object) -> None:
+    """After `_before_work`, which ends the process when it must not run: receivers are called in their order."""
+    readiness.report()

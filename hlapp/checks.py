@@ -7,6 +7,7 @@ with the tag `hlapp`.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ from django.conf import settings
 from django.core import checks
 from django.http.request import validate_host
 from kombu.transport import TRANSPORT_ALIASES
+
+from hlapp import app_imports
+from integrations.core import own_apps
 
 _PROVIDER_WORDS = ("highlevel", "gohighlevel", "leadconnector")
 _ONE_FACTOR = "Operators may sign in with a password alone."
@@ -38,6 +42,17 @@ def configuration(**_: Any) -> list[checks.CheckMessage]:
         hint = "Remove them from INSTALLED_APPS; DEBUG=true adds them on your own machine."
         found.append(checks.Error(f"Development tools are installed: {', '.join(tools)}.", hint=hint, id="hlapp.E003"))
     return found
+
+
+@checks.register("hlapp")
+def imports_of_own_apps(**_: Any) -> list[checks.CheckMessage]:
+    """An own app that imports what is not public would break with an update."""
+    hint = f"Import it from {' or '.join(app_imports.PUBLIC)}: all else in hlapp may change with any version."
+    return [
+        checks.Error(f"{place} imports {name}, which is not public.", hint=hint, id="hlapp.E004")
+        for config in own_apps.configs()
+        for place, name in app_imports.beyond_public(Path(config.path))
+    ]
 
 
 @checks.register("hlapp", deploy=True)

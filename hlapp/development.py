@@ -18,12 +18,11 @@ import sys
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from hlapp import embedded
+from hlapp import embedded, project
 from hlapp.embedded.home import private_directory
 from hlapp.env import Env
 
-PROJECT = Path(__file__).resolve().parent.parent
-DIRECTORY = PROJECT / ".hlapp"
+DIRECTORY = project.directory() / ".hlapp"
 
 DEVELOPMENT_COMMANDS = frozenset({"demo", "sandbox"})  # commands of apps that only a development run installs
 DEFAULTS = {

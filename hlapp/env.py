@@ -73,6 +73,10 @@ class Env:
         """true/false, 1/0, yes/no or on/off, in any case."""
         return self._read(name, _Kind("true or false", _flag, blank=False), default)
 
+    def choice(self, name: str, allowed: tuple[str, ...], default: str | None = None) -> str:
+        """One of the words, in any case; returned as it stands in `allowed`."""
+        return self._read(name, _Kind(f"one of {', '.join(allowed)}", _choice(allowed), ""), default)
+
     def integer(self, name: str, default: int | None = None, minimum: int = 0) -> int:
         """A whole number of at least `minimum`."""
         return self._read(name, _Kind(f"a whole number of at least {minimum}", _integer(minimum), minimum), default)
@@ -84,6 +88,10 @@ class Env:
     def list(self, name: str, default: Texts | None = None) -> Texts:
         """Items separated by commas or white space; empty items fall out."""
         return self._read(name, _Kind("a comma-separated list", _list, []), default)
+
+    def hours(self, name: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
+        """From which hour to which, `22-7`: two of 0 to 23, the second one is no longer part of it."""
+        return self._read(name, _Kind("two hours such as 22-7", _hours, ()), default)
 
     def database(self, name: str, default: str | None = None) -> dict[str, Any]:
         """A `postgresql://` URL as an entry of Django's DATABASES. `default` is a URL too."""
@@ -140,6 +148,16 @@ def _flag(raw: str) -> bool:
     return _FLAGS[raw.lower()]
 
 
+def _choice(allowed: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        found = next((word for word in allowed if word.lower() == raw.lower()), None)
+        if found is None:
+            raise _Malformed(f"found {_shown(raw)}")
+        return found
+
+    return parse
+
+
 def _integer(minimum: int) -> Callable[[str], int]:
     def parse(raw: str) -> int:
         try:
@@ -166,6 +184,13 @@ def _secret(shortest: int) -> Callable[[str], str]:
 
 def _list(raw: str) -> Texts:
     return raw.replace(",", " ").split()
+
+
+def _hours(raw: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in raw.split("-")]
+    if len(parts) != 2 or not all(part.isascii() and part.isdigit() and int(part) < 24 for part in parts):
+        raise _Malformed(f"found {_shown(raw)}")
+    return int(parts[0]), int(parts[1])
 
 
 def _url(schemes: tuple[str, ...]) -> Callable[[str], str]:

@@ -9,17 +9,22 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hlapp import time_limits
+from django.templatetags.static import static
+
+from hlapp import app_discovery, database_settings, project
+from hlapp.admin_colours import PRIMARY
 from hlapp.env import Env
+from hlapp.observing import log_format
 from integrations.core.errors import BadRequest
 from integrations.core.process import memory
 from integrations.highlevel.http import destinations
 from integrations.highlevel.signatures import load_keys
 from integrations.sync.resources import sealable
+from integrations.vault import encrypted_file
 from integrations.vault import keys as vault_keys
 from integrations.vault import sources as vault_sources
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+BASE_DIR = project.directory()
 env = Env(os.environ)
 
 DEBUG = env.flag("DEBUG", default=False)
@@ -66,8 +71,13 @@ CALL_RETENTION_DAYS = env.integer("CALL_RETENTION_DAYS", default=14, minimum=1)
 USAGE_RETENTION_DAYS = env.integer("USAGE_RETENTION_DAYS", default=90, minimum=3)
 SYNC_RUN_RETENTION_DAYS = env.integer("SYNC_RUN_RETENTION_DAYS", default=7, minimum=1)
 JOB_RUN_RETENTION_DAYS = env.integer("JOB_RUN_RETENTION_DAYS", default=30, minimum=1)
+# How long the answers of `run.once` are known: after it, a key may send again.
+ONCE_RETENTION_DAYS = env.integer("ONCE_RETENTION_DAYS", default=400, minimum=30)
 # Tombstones keep late pages and late webhooks from bringing deleted records back: longer than the vendor's retries.
 TOMBSTONE_RETENTION_DAYS = env.integer("TOMBSTONE_RETENTION_DAYS", default=30, minimum=7)
+RECORD_HISTORY_RETENTION_DAYS = env.integer("RECORD_HISTORY_RETENTION_DAYS", default=90, minimum=1)
+# How long the files of exports can be downloaded.
+EXPORT_RETENTION_DAYS = env.integer("EXPORT_RETENTION_DAYS", default=7, minimum=1)
 HISTORY_RETENTION_DAYS = env.integer("HISTORY_RETENTION_DAYS", default=0)
 # Fields of synced records that are encrypted in the database (integrations/sync/sealed_fields.py).
 SEALED_FIELDS = env.list("SEALED_FIELDS", default=[])
@@ -97,6 +107,11 @@ except vault_sources.SourceFailed as error:
 if VAULT_KEYS and not DEBUG and vault_keys.is_weak(VAULT_KEYS[0]):
     env.reject("VAULT_KEYS", "starts with a key that is not random: put one of `openssl rand -base64 32` before it")
 
+# Encrypts backups, and nothing else (integrations/backups/).
+BACKUP_KEY = env.secret("BACKUP_KEY", default="")
+if BACKUP_KEY and (_reason := encrypted_file.key_problem(BACKUP_KEY)):
+    env.reject("BACKUP_KEY", _reason)
+
 # Where the head of the audit trail is exported to besides the log (integrations/console/audit_export.py).
 AUDIT_HEAD_FILE = env.text("AUDIT_HEAD_FILE", default="")
 AUDIT_HEAD_URL = env.url("AUDIT_HEAD_URL", default="", schemes=("https",))
@@ -104,34 +119,27 @@ AUDIT_HEAD_TOKEN = env.secret("AUDIT_HEAD_TOKEN", default="")
 if AUDIT_HEAD_FILE and not os.access(Path(AUDIT_HEAD_FILE).parent, os.W_OK):
     env.reject("AUDIT_HEAD_FILE", "should be a file in a directory that exists and can be written to")
 
+# Where operators are told what needs them (integrations/console/alerts/).
+ALERT_EMAILS = env.list("ALERT_EMAILS", default=[])
+ALERT_EMAIL_FROM = env.text("ALERT_EMAIL_FROM", default="hlapp@localhost")
+ALERT_SMTP_URL = env.secret("ALERT_SMTP_URL", default="")
+ALERT_WEBHOOK_URL = env.secret("ALERT_WEBHOOK_URL", default="")
+ALERT_WEBHOOK_SECRET = env.secret("ALERT_WEBHOOK_SECRET", default="")
+ALERT_PING_URL = env.secret("ALERT_PING_URL", default="")
+ALERT_QUIET_HOURS = env.hours("ALERT_QUIET_HOURS", default=())
+if ALERT_EMAILS and not ALERT_SMTP_URL.startswith(("smtp://", "smtps://")):
+    env.reject("ALERT_SMTP_URL", "should be smtp://user:password@host:587 (or smtps) when ALERT_EMAILS is set")
+for _name, _address in (("ALERT_WEBHOOK_URL", ALERT_WEBHOOK_URL), ("ALERT_PING_URL", ALERT_PING_URL)):
+    if _address and not _address.startswith("https://"):
+        env.reject(_name, "should be an https address")
+
 # Where a grant waits, sealed, while the database is unavailable (tokens.spool): a disk that outlives the process.
 SPOOL_DIR = env.text("SPOOL_DIR", default=str(BASE_DIR / ".hlapp" / "spool"))
 
 # --- Services --------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.database("DATABASE_URL")}
-DATABASES["default"].setdefault("OPTIONS", {})
-# A pool per process: worker threads share a few connections, and a dead one is replaced at its next use. Without
-# `reconnect_timeout` the pool would pause ever longer between attempts, up to minutes; so it gives up soon and the
-# next caller starts a new attempt.
-DATABASES["default"]["OPTIONS"] |= {
-    "pool": {
-        "min_size": 0,
-        "max_size": 20,
-        "timeout": 3,
-        "reconnect_timeout": 3,
-        "connection_class": time_limits.BoundedConnection,
-    },
-    "connect_timeout": 5,
-    "prepare_threshold": 5,  # for `core.prepared`; Django's own cursors prepare nothing
-    # A peer that is gone is noticed after a minute without data, or when it has not acknowledged data for 20 s.
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = False
+DATABASES = {"default": database_settings.read(env)}
+# PostgreSQL's own address, if DATABASE_URL is that of a pooler (`hlapp.database_settings`); else empty.
+DATABASE_DIRECT = database_settings.direct(env)
 # Keys in Redis carry the database's name, so two deployments on one Redis never mix.
 NAMESPACE = DATABASES["default"].get("NAME", "")
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
@@ -147,6 +155,11 @@ WORKER_MEMORY_BYTES = _MEMORY_MB * 2**20
 JOB_SILENT_SECONDS = env.integer("JOB_SILENT_SECONDS", default=90, minimum=5)
 
 # --- Django ----------------------------------------------------------------------------------------------------
+OWN_APPS = app_discovery.find(env.list("HLAPP_APPS", default=[]), BASE_DIR)
+ROOMS = (
+    *("core", "vault", "highlevel", "quota", "tenants", "tokens", "gateway", "installs", "webhooks", "outbox"),
+    *("sync", "jobs", "exports", "problems", "privacy", "backups", "console"),
+)
 INSTALLED_APPS = [
     "hlapp.apps.ProjectConfig",
     "unfold",
@@ -157,24 +170,15 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "integrations.core",
-    "integrations.vault",
-    "integrations.highlevel",
-    "integrations.quota",
-    "integrations.tenants",
-    "integrations.tokens",
-    "integrations.gateway",
-    "integrations.installs",
-    "integrations.webhooks",
-    "integrations.sync",
-    "integrations.jobs",
-    "integrations.privacy",
-    "integrations.console",
-    "integrations.operators",  # the last of the rooms: after `migrate` its groups get the permissions of all others
+    *(f"integrations.{room}" for room in ROOMS),
+    *OWN_APPS,
+    "integrations.operators",  # the last: after `migrate` its groups get the permissions of all others
 ]
 if DEBUG:
     # Development tools: production has neither their commands nor their modules (`hlapp.development.refusal`).
     INSTALLED_APPS += ["integrations.sandbox", "integrations.demo"]
+for _reason in app_discovery.problems(OWN_APPS, set(INSTALLED_APPS) - set(OWN_APPS)):
+    env.reject("HLAPP_APPS", f"and the other sources of own apps: {_reason}")
 MIDDLEWARE = [
     "integrations.console.errors.middleware.ProbesOfAnyHost",
     "django.middleware.security.SecurityMiddleware",
@@ -194,7 +198,6 @@ ASGI_APPLICATION = "hlapp.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -211,15 +214,12 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-USE_TZ = True
-TIME_ZONE = "UTC"
-LANGUAGE_CODE = "en-us"
+USE_TZ, TIME_ZONE = True, "UTC"
 FORMAT_MODULE_PATH = "integrations.console.formats"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
 
 STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "static"]
 # Until they are collected (development, demo) files are served from where the packages keep them. The list of names is
 # what `collectstatic` writes last: a folder without one is none yet.
 WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not (STATIC_ROOT / "staticfiles.json").is_file()
@@ -249,9 +249,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 
 # --- Operators -------------------------------------------------------------------------------------------------
 # Whether an operator has to have a second factor (integrations/operators/second_factor/).
-OPERATOR_SECOND_FACTOR = env.text("OPERATOR_SECOND_FACTOR", default="optional")
-if OPERATOR_SECOND_FACTOR not in ("required", "optional"):
-    env.reject("OPERATOR_SECOND_FACTOR", "should be required or optional")
+OPERATOR_SECOND_FACTOR = env.choice("OPERATOR_SECOND_FACTOR", ("required", "optional"), default="optional")
 
 # Sign-in through an identity provider (integrations/operators/openid/): off without an issuer.
 OPERATOR_OIDC_ISSUER = env.url("OPERATOR_OIDC_ISSUER", default="")
@@ -274,10 +272,11 @@ if OPERATOR_OIDC_ISSUER:
 METRICS_TOKEN = env.secret("METRICS_TOKEN", default="", shortest=0 if DEBUG else 16)
 
 # --- Logs and error reports ------------------------------------------------------------------------------------
-LOGGING_CONFIG = "hlapp.logs.configure"
+LOGGING_CONFIG = "hlapp.observing.log_format.configure"
 DEFAULT_EXCEPTION_REPORTER = "hlapp.error_report.RedactingReporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "hlapp.error_report.RedactingReporterFilter"
-LOGGING = {"level": env.text("LOG_LEVEL", default="INFO"), "pretty": DEBUG}
+LOGGING = log_format.options(env)
+SENTRY_DSN = env.secret("SENTRY_DSN", default="")
 
 # --- Admin theme -----------------------------------------------------------------------------------------------
 UNFOLD = {
@@ -286,23 +285,13 @@ UNFOLD = {
     "SITE_SYMBOL": "hub",
     "SHOW_HISTORY": False,
     "DASHBOARD_CALLBACK": "integrations.console.dashboard.context",
+    "GLOBAL_CALLBACK": "integrations.core.pages.live.context",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}site/mark.svg"}],
-    "SIDEBAR": {"navigation": "integrations.console.navigation.sidebar"},
-    "COLORS": {
-        "primary": {
-            "50": "oklch(97% .014 268)",
-            "100": "oklch(93.5% .032 268)",
-            "200": "oklch(88% .06 268)",
-            "300": "oklch(80% .1 268)",
-            "400": "oklch(72% .15 268)",
-            "500": "oklch(65.5% .2 268)",
-            "600": "oklch(55.5% .24 267)",
-            "700": "oklch(48% .22 267)",
-            "800": "oklch(41% .18 267)",
-            "900": "oklch(36% .14 267)",
-            "950": "oklch(27% .1 267)",
-        }
-    },
+    "STYLES": [lambda request: static("site/access.css")],
+    "SCRIPTS": [lambda request: static("site/access.js")],
+    "SIDEBAR": {"navigation": "integrations.console.navigation.sidebar", "show_search": True, "command_search": True},
+    "COMMAND": {"search_callback": "integrations.console.search.lookups.search"},
+    "COLORS": {"primary": PRIMARY},
 }
 
 env.check()

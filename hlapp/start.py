@@ -7,14 +7,18 @@ gunicorn does not restart a worker that ends with status 3. With another status 
 
 from __future__ import annotations
 
+import os
 import sys
 
 from celery import current_app
+from django.conf import settings
 from django.core.checks import ERROR, run_checks
 from django.db import connections
 from django.db.backends.postgresql.base import DatabaseWrapper
 
 from hlapp import time_limits
+from hlapp.observing import error_reports, tracing, uncaught
+from hlapp.upgrade import release_notes
 from integrations.core.errors import SealBroken
 from integrations.core.process import core_dumps
 
@@ -23,11 +27,19 @@ REFUSED = 3
 
 def prepare_web() -> None:
     """Limit what a request waits for, then check the keys. `hlapp.wsgi` and `hlapp.asgi` call it once."""
+    observe("web")
     core_dumps.forbid()
     time_limits.limit_sessions(time_limits.WEB)
     time_limits.limit_broker_waits(current_app.conf.broker_transport_options)
     check_event_names()
     check_vault_keys()
+
+
+def observe(process: str) -> None:
+    """Log what nothing catches, and send traces and error reports if the environment says where. `process`: web, …"""
+    uncaught.log_uncaught()
+    tracing.start(process, os.environ)
+    error_reports.start(settings.SENTRY_DSN, process, release_notes.version())
 
 
 def check_event_names() -> None:
@@ -41,10 +53,10 @@ def check_event_names() -> None:
 
 def check_vault_keys() -> None:
     """End the process with one line that names the key when VAULT_KEYS cannot open what is stored."""
-    from integrations.vault import witness  # noqa: PLC0415 - models are not loaded before this
+    from integrations.vault import key_checks  # noqa: PLC0415 - models are not loaded before this
 
     try:
-        witness.at_start()
+        key_checks.at_start()
     except SealBroken as error:
         sys.stderr.write(f"not started: {error}\n")
         sys.stderr.flush()

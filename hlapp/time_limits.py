@@ -11,7 +11,8 @@ request that needs such a row waits as long as the worker is frozen, until all t
   the time that the client waits for the answer to a statement.
 - TCP keepalives (in the settings) find a peer that is gone.
 
-Management commands and migrations have no limits except keepalives, because some of their statements are long.
+Management commands have no limits except keepalives, because some of their statements are long. Migrations have one
+for locks.
 The web (`hlapp.start.prepare_web`), workers and beat (`hlapp.celery`) call `limit_sessions` before their first query.
 """
 
@@ -32,26 +33,33 @@ from integrations.core import clock
 class SessionLimits:
     """Time limits of one kind of process, in seconds; None means no limit."""
 
-    statement: int
+    statement: int | None
     lock: int | None
-    idle_in_transaction: int
-    answer: int  # longer than `statement`, so that PostgreSQL ends a statement first where it can
+    idle_in_transaction: int | None
+    answer: int | None  # longer than `statement`, so that PostgreSQL ends a statement first where it can
 
     @property
     def options(self) -> str:
-        """libpq's `options`: defaults of the session, which survive RESET."""
+        """libpq's `options`: defaults of the session, which survive RESET.
+
+        Without just-in-time compilation: for a query of a page it took half a second, and the query itself 50 ms.
+        """
         named = {
             "statement_timeout": self.statement,
             "lock_timeout": self.lock,
             "idle_in_transaction_session_timeout": self.idle_in_transaction,
         }
-        return " ".join(f"-c {name}={seconds}s" for name, seconds in named.items() if seconds is not None)
+        limits = [f"-c {name}={seconds}s" for name, seconds in named.items() if seconds is not None]
+        return " ".join(["-c jit=off", *limits])
 
 
 WEB = SessionLimits(statement=8, lock=2, idle_in_transaction=10, answer=10)
 # A worker merges pages and deletes old rows, so its statements may take minutes. It makes no network call inside a
-# transaction, so half a minute without a statement means that it is frozen.
-WORKER = SessionLimits(statement=600, lock=None, idle_in_transaction=30, answer=630)
+# transaction, so ten seconds without a statement mean that it is frozen, and tenants wait for the rows it has locked.
+WORKER = SessionLimits(statement=600, lock=None, idle_in_transaction=10, answer=630)
+
+# A statement of a migration that waits for a table makes all wait who come after it (`migrate` tries again).
+MIGRATION = SessionLimits(statement=None, lock=4, idle_in_transaction=None, answer=None)
 
 WEB_BROKER_SECONDS = 5.0  # a request that starts a task waits no longer for a frozen broker
 # Half a minute without data and three lost probes: the peer is gone. macOS lacks some of the names.
@@ -96,8 +104,9 @@ def limit_sessions(limits: SessionLimits) -> None:
     """Apply `limits` to every database session that this process opens from now on."""
     bounded = type("Bounded", (BoundedConnection,), {"longest": limits.answer})
     options = connections["default"].settings_dict["OPTIONS"]
-    # PostgreSQL takes the last value of a name, so what DATABASE_URL sets stays.
-    options["options"] = f"{limits.options} {options.get('options', '')}".strip()
+    if options["prepare_threshold"] is not None:  # else a pooler gives this session's settings to others
+        # PostgreSQL takes the last value of a name, so what DATABASE_URL sets stays.
+        options["options"] = f"{limits.options} {options.get('options', '')}".strip()
     options["pool"] = {**options["pool"], "connection_class": bounded}
 
 

@@ -1,9 +1,11 @@
-"""Root URLconf: includes each room's URLs and sets the error pages."""
+"""Root URLconf: includes the URLs of each room and each own app and sets the error pages."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
+
+from hlapp import app_discovery
 
 urlpatterns = [
     path("", include("integrations.console.urls")),
@@ -11,6 +13,7 @@ urlpatterns = [
     path("", include("integrations.webhooks.urls")),
     path("admin/", include("integrations.operators.urls")),
     path("admin/", admin.site.urls),
+    *app_discovery.url_patterns(),
 ]
 
 handler400 = "integrations.console.errors.responses.bad_request"

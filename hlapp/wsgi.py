@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
+from hlapp import project
+from hlapp.observing import request_scope
 from hlapp.start import prepare_web
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "hlapp.settings")
+project.prepare()
 _django = get_wsgi_application()
 
 from integrations.tokens.spool.drain_thread import DrainThread  # noqa: E402 - models are loaded only now
 from integrations.webhooks import wsgi_entry  # noqa: E402
 
-_application = wsgi_entry.handle_webhooks(_django)
+_application = request_scope.identified(wsgi_entry.handle_webhooks(_django))
 _drain_thread = DrainThread()
 _CLIENT_SECONDS = 20.0  # the longest pause of a client within a request's body or while it takes the response
 prepare_web()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 from collections.abc import Generator, Iterator
 
 import django
@@ -31,6 +32,7 @@ from tests.plugin import (
     process_state,
     sealed_accounts,
     servers,
+    sessions,
     template,
 )
 from tests.plugin.process_state import store_unavailable
@@ -42,6 +44,9 @@ _emptying = emptying.Emptying()
 
 
 def _prepare() -> servers.Servers:
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background job begins so, and what tests start and end by Ctrl-C would inherit it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     environment.isolate(os.environ)
     try:
         running = servers.Servers(os.environ)
@@ -121,10 +126,13 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Note what migrations left in the database, for `tests/plugin/emptying.py`."""
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Note what migrations left in the database, for `tests/plugin/emptying.py`. At the end nobody else is in it."""
     with django_db_blocker.unblock():
         _emptying.remember()
+    yield
+    with django_db_blocker.unblock():
+        sessions.end_others()
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ FILES_IN_A_FOLDER = 25
 
 # --- Names that may stand in several rooms, with their one meaning ---------------------------------------------
 SHARED_MODULES = {
+    "__main__": "what `python -m` runs",
     "admin": "Django admin classes",
     "admin_views": "views below /admin/ that belong to no model",
     "apps": "AppConfig",
@@ -69,7 +70,24 @@ SHARED_CLASSES = {
 }
 
 # Names in our templates that Django and Unfold define.
-FOREIGN_TEMPLATE_NAMES = {"get_dialect_display", "get_state_display", "has_active_filters", "super"}
+FOREIGN_TEMPLATE_NAMES = {
+    "get_dialect_display",
+    "get_kind_display",
+    "get_origin_display",
+    "get_state_display",
+    "get_status_display",
+    "get_what_display",
+    "has_active_filters",
+    "has_next",
+    "has_previous",
+    "model_admin",
+    "next_page_number",
+    "num_pages",
+    "paginator",
+    "result_count",
+    "previous_page_number",
+    "super",
+}
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
@@ -201,7 +219,7 @@ def own_names(tree: ast.Module) -> set[str]:
 
 def test_templates_read_names_that_exist() -> None:
     """A template shows nothing for an unknown name, so a rename in Python has to be made there too."""
-    texts = {path: path.read_text() for path in (ROOT / "templates").rglob("*.html")}
+    texts = {path: path.read_text() for path in (ROOT / "hlapp/templates").rglob("*.html")}
     read = {
         name: str(path.relative_to(ROOT))
         for path, text in texts.items()

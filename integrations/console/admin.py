@@ -14,15 +14,20 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from unfold.dataclasses import ActionDialog
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
+from integrations.console import bulk_admin as bulk_admin  # Django finds the actions over many rows here
 from integrations.console.installation_details import InstallationDetails, MissingScopes
+from integrations.console.tenant_page import tenant_admin as tenant_admin  # Django finds companies and locations here
+from integrations.console.workers_page import worker_admin as worker_admin  # Django finds the workers here
 from integrations.core import audit, clock
 from integrations.core.admin import ReadOnlyAdmin, after_dialog, operator
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.core.pages import tenant_links
 from integrations.core.tenant import UserType
 from integrations.installs import brake, uninstall
 from integrations.installs.claim import claim
@@ -64,6 +69,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     """Installations, with actions to claim them, to reconcile them and to remove them here."""
 
     personal = Installation.PERSONAL
+    list_display_links = ("status_label",)  # the first column leads to the tenant
     list_display = (
         "tenant",
         "user_type",
@@ -94,7 +100,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     actions = ("claim_here", "reconcile_now")
     actions_detail = ("release", "clean_up", "purge")
     fieldsets = (
-        (None, {"fields": ("app", ("user_type", "resource_id"), ("company", "location"), "parent")}),
+        (None, {"fields": ("app", ("user_type", "resource_id"), ("company_link", "location_link"), "parent")}),
         (
             "State",
             {"fields": (("status", "status_at"), ("kind", "health"), ("origin", "generation"), "first_synced_at")},
@@ -128,6 +134,8 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         ("History", {"fields": ("history",)}),
     )
     readonly_fields = (
+        "company_link",
+        "location_link",
         "health",
         "locations",
         "scopes_granted",
@@ -157,6 +165,11 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
             known=_count(Location.objects.filter(company_id=OuterRef("resource_id")), by="company_id"),
         )
 
+    def applies_to(self, row: Installation, action: str) -> bool:
+        """What is uninstalled is neither claimed nor reconciled, and what is claimed is not claimed again."""
+        here = row.status != Installation.Status.UNINSTALLED
+        return here and (action != "claim_here" or row.claimed_at is None)
+
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the actions are offered."""
         return request.user.has_perm("tenants.change_installation")
@@ -172,10 +185,10 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
         return self.has_remove_permission(request)
 
     @display(description="tenant", ordering="resource_id", header=True)
-    def tenant(self, row: Installation) -> tuple[str, str]:
+    def tenant(self, row: Installation) -> tuple[SafeString, str]:
         """Name and id of the company or location."""
         named = row.location if row.user_type == UserType.LOCATION else row.company
-        return str(named or row.resource_id), row.resource_id
+        return tenant_links.link(row.tenant, str(named or row.resource_id)), row.resource_id
 
     @display(description="status", ordering="status", label=_STATUS)
     def status_label(self, row: Installation) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The operator's dashboard: what is installed, what needs attention, how far syncs are, and how much quota is used.
+"""The operator's dashboard: what needs attention, what is installed, how far syncs are, and how much quota is used.
 
 unfold calls `context` for the admin index. Every figure links to its list. When the quota store cannot be reached the
 rest of the page is still shown, because an operator needs the dashboard most during an outage.
@@ -14,11 +14,14 @@ from typing import Any
 from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils.safestring import SafeString
 
-from integrations.console import permissions, queries
+from integrations.console import dashboard_findings, permissions, queries
 from integrations.core import clock, masking
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
+from integrations.core.pages import live, tenant_links
+from integrations.core.runs import run_progress
 from integrations.core.tenant import UserType
 from integrations.jobs import queries as jobs
 from integrations.quota.permits import queries as quota
@@ -49,7 +52,7 @@ class Bar:
     """A progress bar: `value` of `most`; `most` is None while the total is unknown."""
 
     title: str
-    subtitle: str
+    subtitle: SafeString | str
     value: int
     most: int | None
     note: str
@@ -78,6 +81,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "cards": [card for permission, read in _CARDS if may(permission) for card in read(now)],
         "may": [*allowed, *(["failures"] if failures else [])],
         "failures": _failures(now, failures, masked=masked),
+        "findings": dashboard_findings.read(may, masking.text if masked else str, is_update=live.is_update(request)),
         "checked_at": now,
     }
     return context
@@ -146,10 +150,13 @@ def _sync_cards() -> list[Figure]:
 def _job_card(now: datetime) -> Figure:
     """The worst there is to say of background jobs: one that hangs, a pause, events set aside, or the longest wait."""
     hung, paused, aside = jobs.hung_now(now), jobs.paused(), jobs.set_aside_counts()
+    unknown = sum(count for _, count in jobs.unknown_counts())
     if hung:
         note, link, tone = f"hangs: {hung[0]['work']}", _list("jobs_run", "status__exact=running"), "bad"
     elif paused:
         note, link, tone = f"paused: {', '.join(state.job for state in paused)}", _list("jobs_jobstate"), "bad"
+    elif unknown:
+        note, link, tone = f"{unknown:,} writes: did they happen?", _list("jobs_write", "state__exact=unknown"), "bad"
     elif aside:
         note, link, tone = f"{sum(count for _, count in aside):,} events set aside", _list("jobs_trigger"), "warn"
     else:
@@ -189,20 +196,21 @@ _CARDS: tuple[tuple[str, Callable[[datetime], list[Figure]]], ...] = (
 )
 
 
-def _runs() -> list[Bar]:
+def _runs(now: datetime) -> list[Bar]:
     runs = queries.running(RUNS)
     known = names.by_id([run.plan.location_id for run in runs])
-    return [_run(run, known.get(run.plan.location_id, run.plan.location_id)) for run in runs]
+    return [_run(run, known.get(run.plan.location_id, run.plan.location_id), now) for run in runs]
 
 
-def _run(run: Run, location: str) -> Bar:
+def _run(run: Run, location: str, now: datetime) -> Bar:
     progress = f"{run.seen:,} of {run.total:,}" if run.total else f"{run.seen:,} so far"
+    trouble = run.error_code.replace("_", " ")
     return Bar(
         title=run.plan.resource.replace("_", " "),
         subtitle=location,
         value=run.seen,
         most=run.total,
-        note=f"{progress}, {run.error_code.replace('_', ' ')}" if run.error_code else progress,
+        note=", ".join(filter(None, (progress, trouble, run_progress.words(run, run.seen, run.total, now)))),
         tone="warn" if run.error_code else "",
     )
 
@@ -210,12 +218,12 @@ def _run(run: Run, location: str) -> Bar:
 def _failures(now: datetime, kinds: Collection[str], *, masked: bool) -> list[dict[str, Any]]:
     """Recent failures of these kinds, each with its tenant's name and a link to its own page."""
     found = queries.failures(FAILURES, now, kinds)
-    known = names.by_id([failure.tenant_id for failure in found])
+    known = tenant_links.known(failure.tenant_id for failure in found)
     return [
         {
             "row": failure,
             "why": masking.text(failure.why) if masked else failure.why,
-            "tenant": known.get(failure.tenant_id, failure.tenant_id),
+            "tenant": tenant_links.link_by_id(failure.tenant_id, known),
             "link": _page(failure.row),
         }
         for failure in found
@@ -276,7 +284,7 @@ def _tone(row: Credential, in_need: list[Credential]) -> str:
 
 # The parts of the page, each with the permission that it needs. What an operator may not see is not read.
 _PANELS: tuple[tuple[str, str, Callable[[datetime], Any]], ...] = (
-    ("runs", "sync.view_run", lambda now: _runs()),
+    ("runs", "sync.view_run", _runs),
     ("quotas", "quota.view_usage", lambda now: _quotas()),
     ("tracker", "tokens.view_credential", _tracker),
     ("failed_calls", "gateway.view_call", _failed_calls),

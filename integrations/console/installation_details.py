@@ -14,6 +14,8 @@ from unfold.decorators import display
 
 from integrations.console import permissions
 from integrations.core import masking
+from integrations.core.pages import tenant_links
+from integrations.core.tenant import Tenant
 from integrations.installs.details import trial_ends_at
 from integrations.tenants import versions
 from integrations.tenants.models import App, Installation
@@ -47,15 +49,25 @@ class MissingScopes(admin.SimpleListFilter):
 class InstallationDetails:
     """Admin mixin with the read-only fields of one installation."""
 
+    @display(description="company")
+    def company_link(self, row: Installation) -> SafeString | str:
+        """The company, as a link to its page."""
+        return tenant_links.link(Tenant.company(row.company.pk), str(row.company)) if row.company else ""
+
+    @display(description="location")
+    def location_link(self, row: Installation) -> SafeString | str:
+        """The location, as a link to its page."""
+        return tenant_links.link(Tenant.location(row.location.pk), str(row.location)) if row.location else ""
+
     @display(description="granted scopes")
     def scopes_granted(self, row: Installation) -> str:
         """By name, or that the vendor did not name them."""
-        return ", ".join(permissions.of(row).granted) or "HighLevel did not name them"
+        return ", ".join(_permissions(row).granted) or "HighLevel did not name them"
 
     @display(description="missing scopes")
     def scopes_missing(self, row: Installation) -> str:
         """What is missing, what that disables, and what only an update of the app can bring."""
-        found = permissions.of(row)
+        found = _permissions(row)
         if not found.missing:
             return "none"
         words = [", ".join(found.missing)]
@@ -66,13 +78,13 @@ class InstallationDetails:
     @display(description="link that asks this account again")
     def consent_link(self, row: Installation) -> SafeString | str:
         """A link for this account alone, valid for seven days."""
-        link = permissions.of(row).link
+        link = _permissions(row).link
         return format_html(_LINK, link, link) if link and row.status != row.Status.UNINSTALLED else "nothing is missing"
 
     @display(description="its answer")
     def consent_answer(self, row: Installation) -> str:
         """The newest answer to such a link."""
-        return permissions.of(row).answer or "none yet"
+        return _permissions(row).answer or "none yet"
 
     @display(description="app version")
     def version(self, row: Installation) -> SafeString | str:
@@ -111,6 +123,14 @@ class InstallationDetails:
             _LINK, f"{reverse('admin:tenants_installationchange_changelist')}?q={row.resource_id}", "all"
         )
         return format_html("<table>{}</table>{}", lines, link)
+
+
+def _permissions(row: Any) -> permissions.Permissions:
+    """Asked once for the four fields of a page."""
+    if not hasattr(row, "_permissions"):
+        row._permissions = permissions.of(row)  # noqa: SLF001 - kept with the row of this page
+    found: permissions.Permissions = row._permissions  # noqa: SLF001 - as above
+    return found
 
 
 def _words(old: Any, new: Any) -> str:

@@ -1,6 +1,7 @@
-"""The sidebar of the admin pages: groups of lists from all rooms.
+"""The sidebar of the admin pages: groups of lists from all rooms and own apps.
 
-Only registered models appear, so a room without admin pages leaves no dead link.
+Only registered models appear, so a room without admin pages leaves no dead link. Each own app is a group: the
+models that its `admin.py` registers, and the pages that its `navigation.py` adds (`add_page`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 
-from integrations.core import masking
+from integrations.core import masking, own_apps
+from integrations.core.pages import live
 
+_FIRST = ("Problems", "crisis_alert", "problems.Problem")  # below the dashboard, above all groups
+_TIMELINE = ("Timeline", "timeline", "admin:problems_timeline", ("problems.view_problem",))
 _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Tenants",
@@ -33,6 +37,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Plans", "event_repeat", "sync.Plan"),
             ("Runs", "sync", "sync.Run"),
             ("Records", "database", "sync.Record"),
+            ("Exports", "download", "exports.Export"),
             ("Purges", "delete_forever", "privacy.Purge"),
         ),
     ),
@@ -43,6 +48,9 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Job schedules", "calendar_clock", "jobs.Schedule"),
             ("Jobs", "pause_circle", "jobs.JobState"),
             ("Events set aside", "report_problem", "jobs.Trigger"),
+            ("Writes", "edit_square", "jobs.Write"),
+            ("Outboxes", "outbox", "outbox.TenantOutbox"),
+            ("Outbox entries", "outgoing_mail", "outbox.Entry"),
         ),
     ),
     (
@@ -70,7 +78,9 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     (
         "Operators",
         (
+            ("Workers and queues", "memory", "core.WorkerProcess"),
             ("Audit trail", "history", "core.AuditEntry"),
+            ("Actions over many rows", "playlist_add_check", "core.BulkAction"),
             ("Users", "person", "auth.User"),
             ("Groups", "group", "auth.Group"),
             ("Sessions", "devices", "operators.OperatorSession"),
@@ -80,23 +90,62 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
 
 # Pages that are not the list of a model: title, icon, URL name, permissions.
 _PAGES: dict[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]] = {
+    "Data": (
+        ("Choose resources", "checklist", "admin:sync_plan_choose", ("sync.view_plan",)),
+        ("Export records", "file_export", "admin:exports_export_new", ("exports.add_export",)),
+    ),
     "API": (("Call explorer", "travel_explore", "admin:gateway_explore", ("gateway.explore", masking.PERMISSION)),),
     "Operators": (("Second factor", "passkey", "operators:second-factor", ()),),
 }
 
+_OWN_ICON = "table_rows"
+# The pages of own apps, by the label of the app.
+OWN_PAGES: dict[str, list[tuple[str, str, str, tuple[str, ...]]]] = {}
+
+
+def add_page(
+    app_label: str, title: str, url_name: str, *, icon: str = "web", permissions: tuple[str, ...] = ()
+) -> None:
+    """Add a page of an own app to its group. `icon` is one of Material Symbols; the operator needs all permissions."""
+    page = (title, icon, url_name, permissions)
+    pages = OWN_PAGES.setdefault(app_label, [])
+    if page not in pages:
+        pages.append(page)
+
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
-    """unfold's SIDEBAR.navigation: groups of items the user may view."""
+    """unfold's SIDEBAR.navigation: groups of items the user may view. An update of an open page needs none."""
+    if live.is_update(request):
+        return []
     dashboard = {"title": "Dashboard", "icon": "monitoring", "link": reverse("admin:index")}
-    groups: list[dict[str, Any]] = [{"title": "", "items": [dashboard]}]
+    items = [dashboard, *filter(None, [_item(request, *_FIRST)])]
+    items += [_page(*_TIMELINE)] if request.user.has_perms(_TIMELINE[-1]) else []
+    groups: list[dict[str, Any]] = [{"title": "", "items": _without_doubles(request, items)}]
     for title, entries in _GROUPS:
         items = [item for entry in entries if (item := _item(request, *entry))]
         pages = [_page(*page) for page in _PAGES.get(title, ()) if request.user.has_perms(page[-1])]
-        if any(request.path.startswith(page["link"]) for page in pages):
-            items = [{**item, "active": False} for item in items]  # the page's URL begins with that of a list
-        items += pages
-        if items:
+        if items := _without_doubles(request, items + pages):
             groups.append({"title": title, "separator": True, "items": items})
+    return groups + _own_groups(request)
+
+
+def _without_doubles(request: HttpRequest, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items, of which one is active: the URL of a page may begin with that of a list."""
+    here = [item["link"] for item in items if request.path.startswith(item["link"])]
+    return [
+        {**item, "active": False} if item["link"] in here and item["link"] != max(here, key=len) else item
+        for item in items
+    ]
+
+
+def _own_groups(request: HttpRequest) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = []
+    for config in own_apps.configs():
+        models = [model._meta for model in config.get_models()]  # noqa: SLF001 - documented by Django
+        lists = [_item(request, str(meta.verbose_name_plural).capitalize(), _OWN_ICON, meta.label) for meta in models]
+        pages = [_page(*page) for page in OWN_PAGES.get(config.label, ()) if request.user.has_perms(page[-1])]
+        if items := [*filter(None, lists), *pages]:
+            groups.append({"title": str(config.verbose_name), "separator": True, "items": items})
     return groups
 
 

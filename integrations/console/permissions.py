@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from integrations.installs import consent_answer
 from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps
-from integrations.tokens.operators import consent_link
+from integrations.tokens.admin_pages import consent_link
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from integrations.jobs import queries as jobs
 from integrations.quota.pages import spending
 from integrations.sync.models import Record, Run
 from integrations.tenants.models import Installation
+from integrations.tokens.admin_pages.attention_filter import needs_attention
 from integrations.tokens.models import Credential
-from integrations.tokens.operators.attention_filter import needs_attention
 from integrations.webhooks.models import Event
 
 _COUNT_EXACTLY_BELOW = 1_000_000

@@ -1,17 +1,17 @@
-"""Django admin base classes that all rooms share (read-only lists, a capped paginator), and the admin of the audit
-trail.
-"""
+"""Base classes of the rooms' admin pages (read-only lists, capped paginator), and the admin of the audit trail."""
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import JSONField, Q, QuerySet, TextField
+from django.db.models.constants import LOOKUP_SEP
 from django.forms import model_to_dict
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -22,6 +22,9 @@ from unfold.decorators import display
 
 from integrations.core import audit, cells, masking
 from integrations.core.models import AuditEntry
+from integrations.core.pages import later_rows, tenant_links
+from integrations.core.pages.row_actions import RowActions
+from integrations.core.pages.tenant_links import TenantColumn
 
 _FIRST_KEYS = ("operation", "method", "status", "code", "outcome", "reason", "why", "then", "path")
 _MOST_ITEMS = 5  # of a list that are shown
@@ -32,16 +35,42 @@ def operator(request: HttpRequest) -> str:
     return f"operator {request.user.get_username()}"
 
 
-class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
-    """Admin that shows rows and changes none. Reading still needs the view permission."""
+class FirstTenThousand(Paginator):  # type: ignore[type-arg]
+    """Paginator that stops counting at 10,000 rows, because an exact count reads the whole table.
+
+    The last page leads on to the rows after it (`pages.later_rows`), whose number is again at most 10,000.
+    """
+
+    MOST = 10_000
+    template_name = "admin/list_pages.html"
+    later_rows: str = ""  # the address of the rows after the last page
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows, at most `MOST`."""
+        rows: QuerySet[Any] = cast("QuerySet[Any]", self.object_list)
+        return rows.order_by()[: self.MOST].count()
+
+
+class ReadOnlyAdmin(RowActions, ModelAdmin):  # type: ignore[misc]
+    """Admin that shows rows and changes none, but by its actions. Reading still needs the view permission."""
 
     show_full_result_count = False
+    list_per_page = 25
+    paginator = FirstTenThousand
+    is_live = False  # whether the list and the pages of its rows are kept up to date (`core.pages.live`)
     # Columns with personal data. They are masked in the loaded row for operators who may not see it, so that every
     # column, field and page that reads the row shows the masked value.
     personal: ClassVar[Mapping[str, masking.Masker]] = {}
 
     class Media:
         css = {"all": ("site/lists.css",)}
+
+    def __init__(self, model: Any, admin_site: Any) -> None:
+        super().__init__(model, admin_site)
+        for name in self.readonly_fields:
+            if isinstance(name, str) and callable(method := getattr(self, name, None)):
+                setattr(self, name, _once_for_each_row(name, method))
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """The row of a page, masked where it has to be."""
@@ -53,10 +82,24 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """The list, with its rows masked where they have to be. Actions load their own rows."""
         listed = super().get_changelist_instance(request)
-        if self.personal and masking.applies(request):
+        listed.paginator.later_rows = later_rows.address(listed)
+        if masking.applies(request):
             for row in listed.result_list:
                 masking.columns(row, self.personal)
         return listed
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        """What an address may filter by. Who sees personal data only masked may not filter by it: the number of rows
+        that begin with a letter tells the letter.
+        """
+        allowed: bool = super().lookup_allowed(lookup, value, request)
+        return allowed and (request is None or not masking.applies(request) or not self._is_personal(lookup))
+
+    def _is_personal(self, lookup: str) -> bool:
+        """Whether the lookup reads a masked column, or one that may have anything in it, shown or not."""
+        name = lookup.partition(LOOKUP_SEP)[0]
+        free = {field.name for field in self.model._meta.fields if isinstance(field, JSONField | TextField)}  # noqa: SLF001
+        return name in free or name in self.personal
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Always False: the application adds rows, not the operator."""
@@ -108,19 +151,17 @@ def _gone(row: Any) -> audit.Changes:
     return audit.changes(shown, dict.fromkeys(shown))
 
 
-class FirstTenThousand(Paginator):  # type: ignore[type-arg]
-    """Paginator that stops counting at 10,000 rows, because an exact count reads the whole table.
+def _once_for_each_row(name: str, method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The field `method` of a page. unfold's templates read each field many times, and some fields ask the database."""
 
-    An operator who needs a later row narrows the list by a filter or a search.
-    """
+    @functools.wraps(method)
+    def field(row: Any) -> Any:
+        shown: dict[str, Any] = row.__dict__.setdefault("_shown", {})
+        if name not in shown:
+            shown[name] = method(row)
+        return shown[name]
 
-    MOST = 10_000
-
-    @cached_property
-    def count(self) -> int:
-        """The number of rows, at most `MOST`."""
-        rows: QuerySet[Any] = cast("QuerySet[Any]", self.object_list)
-        return rows.order_by()[: self.MOST].count()
+    return field
 
 
 def after_dialog(request: HttpRequest, url: str) -> HttpResponse:
@@ -134,17 +175,44 @@ def after_dialog(request: HttpRequest, url: str) -> HttpResponse:
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
+class AuditEntryAdmin(TenantColumn, ReadOnlyAdmin):
     """The audit trail, newest entry first."""
 
     personal = {"detail": masking.details}
-    list_display = ("at", "actor", "action", "subject", "summary")
+    sortable_by = ("at",)  # no index serves another order of millions of rows
+    list_display = ("at", "actor", "action", "subject_link", "summary")
     list_filter = ("action", "at")
-    search_fields = ("subject", "actor", "action")
-    search_help_text = "Subject (such as Location:<id>), actor or action"
+    search_fields = ("subject",)  # makes Django show the search field; `get_search_results` does the search
+    search_help_text = "A tenant's name or whole id, the beginning of a subject or action, or an operator"
     ordering = ("-id",)
-    fields = (("at", "action"), ("actor", "subject"), "body", ("number", "key_id"), "chain")
-    readonly_fields = ("body", "number", "key_id", "chain")
+    fields = (("at", "action"), ("actor", "subject_link"), "body", ("number", "key_id"), "chain")
+    readonly_fields = ("subject_link", "body", "number", "key_id", "chain")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """By subject or action through their indexes. Only a text that is neither is looked for among the actors."""
+        term = search_term.replace("\0", "").strip()
+        if not term:
+            return queryset, False
+        known = tenant_links.known([term, *tenant_links.search(term)])
+        subjects = [one.tenant.audit_subject for one in known.values()]
+        named = Q(subject__in=subjects) | Q(subject__startswith=term) | Q(action__startswith=term)
+        if AuditEntry.objects.order_by().filter(named).exists():
+            return queryset.filter(named), False
+        return queryset.filter(actor__icontains=term), False
+
+    def tenant_id_of(self, row: AuditEntry) -> str:
+        """The id of the tenant that the entry is about; empty for any other subject."""
+        tenant = tenant_links.named(row.subject)
+        return tenant.id if tenant else ""
+
+    @display(description="subject", ordering="subject")
+    def subject_link(self, entry: AuditEntry) -> SafeString | str:
+        """The subject; a tenant as a link, with its name."""
+        tenant_id = self.tenant_id_of(entry)
+        link = tenant_links.link_by_id(tenant_id, getattr(entry, "known_tenants", None)) if tenant_id else ""
+        return link if isinstance(link, SafeString) else entry.subject
 
     @display(description="detail")
     def summary(self, entry: AuditEntry) -> SafeString:

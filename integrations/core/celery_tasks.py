@@ -26,6 +26,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from integrations.core.errors import IntegrationError, QuotaExhausted, Retryable, StoreUnavailable
+from integrations.core.observing import log_scope, spans
 from integrations.core.process import activity
 
 P = ParamSpec("P")
@@ -84,7 +85,8 @@ def threads_by_queue(threads: int, queues: Collection[str]) -> dict[str, int]:
 
 def deliver(task: str, kwargs: dict[str, Any], *, headers: dict[str, Any] | None = None, queue: str = DEFAULT) -> None:
     """Send a message now, outside any transaction. Raises kombu's OperationalError, or OSError."""
-    current_app.send_task(task, kwargs=kwargs, headers=headers or {}, retry_policy=_ONE_MORE_TRY, queue=queue)
+    sent = {**_carried(), **(headers or {})}
+    current_app.send_task(task, kwargs=kwargs, headers=sent, retry_policy=_ONE_MORE_TRY, queue=queue)
 
 
 def enqueue(task: str, **kwargs: Any) -> None:
@@ -97,9 +99,14 @@ def enqueue(task: str, **kwargs: Any) -> None:
 
 def _send(task: str, kwargs: dict[str, Any]) -> None:
     try:
-        current_app.send_task(task, kwargs=kwargs, retry_policy=_ONE_MORE_TRY)
+        current_app.send_task(task, kwargs=kwargs, headers=_carried(), retry_policy=_ONE_MORE_TRY)
     except (OperationalError, OSError) as error:
         log.warning("job.not_sent", task=task, reason=type(error).__name__, hint="a periodic task sends it again")
+
+
+def _carried() -> dict[str, str]:
+    """What every message has in its headers: whose work it is."""
+    return {**log_scope.carried(), **spans.carried()}
 
 
 def backoff(attempt: int, *, base: float = _BACKOFF_BASE, cap: float = LONGEST_COUNTDOWN) -> float:
@@ -117,8 +124,20 @@ class BaseTask(Task):  # type: ignore[type-arg]
     max_retries = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        headers = self.request.headers or {}
+        if self.request.called_directly:
+            with log_scope.scope(task=self.name):
+                return self._run(headers, *args, **kwargs)
+        parents = [str(headers.get(spans.PARENT, ""))]
+        with (
+            log_scope.scope(task=self.name, **log_scope.of_message(headers)),
+            spans.span(f"task {self.name}", "consumer", parents, request_id=headers.get("request_id")),
+        ):
+            return self._run(headers, *args, **kwargs)
+
+    def _run(self, headers: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         try:
-            with self._registered(), _wrapper.running(self.name, kwargs, self.request.headers or {}) as wanted:
+            with self._registered(), _wrapper.running(self.name, kwargs, headers) as wanted:
                 return self._attempt(*args, **kwargs) if wanted else None
         except _DATABASE_AWAY as error:
             log.warning("job.database_away", task=self.name, reason=type(error).__name__)
@@ -141,6 +160,7 @@ class BaseTask(Task):  # type: ignore[type-arg]
             if not self._parked(error):
                 self._again(error)
         except IntegrationError as error:
+            spans.note(error=error.code)
             log.warning("job.failed", task=self.name, code=error.code, error=str(error), **error.context)
         except ObjectDoesNotExist as error:
             log.info("job.row_gone", task=self.name, row=str(error))
@@ -158,10 +178,11 @@ class BaseTask(Task):  # type: ignore[type-arg]
     def _again(self, error: Retryable) -> None:
         attempt = self.request.retries or 0
         wait = backoff(attempt) if error.retry_after is None else error.retry_after
+        spans.note(error=error.code)
         log.info("job.again", task=self.name, code=error.code, wait=round(wait, 3), attempt=attempt)
         if attempt < _BACKOFF_TRIES and wait <= LONGEST_COUNTDOWN:
-            # Without the headers: their ticket is valid for one delivery only.
-            raise self.retry(countdown=wait, exc=error, headers={})
+            # Without the other headers: their ticket is valid for one delivery only.
+            raise self.retry(countdown=wait, exc=error, headers=_carried())
 
 
 def task(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:

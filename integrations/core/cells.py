@@ -1,4 +1,4 @@
-"""HTML of table cells in admin lists: progress bars, long texts, durations. The styles are in static/site/lists.css."""
+"""HTML of table cells in admin lists: progress bars, long texts, durations. Styles: hlapp/static/site/lists.css."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from django.utils.safestring import SafeString
 from integrations.core.ages import relative, span
 
 
-def progress(done: int, total: int | None, *, complete: bool) -> SafeString | str:
-    """A progress bar above its numbers.
+def progress(done: int, total: int | None, *, complete: bool, note: str = "") -> SafeString | str:
+    """A progress bar above its numbers, and below them `note`, such as the rate.
 
     `total` is an earlier count of the vendor, so a complete run does not show it.
     """
     if complete:
         return _bar(100, f"{done:,}")
     if total:
-        return _bar(min(100, round(100 * done / total)), f"{done:,} of {total:,}")
-    return f"{done:,} so far" if done else ""
+        return _bar(min(100, round(100 * done / total)), f"{done:,} of {total:,}", note)
+    figures = f"{done:,} so far" if done else ""
+    return (
+        format_html('<span class="result-progress"><span>{}</span>{}</span>', figures, _note(note)) if note else figures
+    )
 
 
 def long_text(text: str, *, trouble: bool = False) -> SafeString:
@@ -42,10 +45,14 @@ def run_times(started: datetime, finished: datetime | None, now: datetime) -> Sa
     length = span(round(((finished or now) - started).total_seconds()))
     words = f"took {length}" if finished else f"for {length}"
     at = f"{started:%Y-%m-%d %H:%M:%S %Z}"
-    cell = '<span class="result-when" title="{}">{}<br>{}</span>'
+    cell = '<span class="result-when" title="{}">{} <br>{}</span>'
     return format_html(cell, at, relative(started, now), words)
 
 
-def _bar(percent: int, figures: str) -> SafeString:
-    bar = '<span class="result-progress"><progress max="100" value="{0}">{0} %</progress><span>{1}</span></span>'
-    return format_html(bar, percent, figures)
+def _bar(percent: int, figures: str, note: str = "") -> SafeString:
+    bar = '<progress max="100" value="{0}">{0} %</progress><span>{1}</span>'
+    return format_html(f'<span class="result-progress">{bar}{{2}}</span>', percent, figures, _note(note))
+
+
+def _note(text: str) -> SafeString | str:
+    return format_html('<span class="result-note">{}</span>', text) if text else ""

@@ -14,9 +14,13 @@ def client_address(request: HttpRequest) -> str:
     Each proxy appends the address it was called from to `X-Forwarded-For`. Entries left of our own proxies' are the
     client's invention.
     """
-    header = request.headers.get("X-Forwarded-For", "")
-    forwarded = [part.strip() for part in header.split(",") if part.strip()]
-    chain = [*forwarded, request.META.get("REMOTE_ADDR") or ""]
+    return of(request.META.get("HTTP_X_FORWARDED_FOR", ""), request.META.get("REMOTE_ADDR") or "")
+
+
+def of(forwarded_for: str, peer: str) -> str:
+    """Likewise, from the header `X-Forwarded-For` and the address that called this process."""
+    forwarded = [part.strip() for part in forwarded_for.split(",") if part.strip()]
+    chain = [*forwarded, peer]
     client = _parsed(chain[-min(len(chain), settings.TRUSTED_PROXIES + 1)])
     if isinstance(client, IPv6Address):
         return str(client.ipv4_mapped or ip_network((client, 64), strict=False))

@@ -5,7 +5,8 @@ message. A thread in every worker process (`Dispatcher`) looks for due rows, and
 message per row, and only as many as workers can begin soon, so the broker never holds a backlog:
 
 - `take` marks a row as sent before its message leaves: it is not due again until `LOST_AFTER`. So the broker holds at
-  most one live message per row, and a lost message costs that many seconds.
+  most one live message per row, and a lost message costs that many seconds. When a worker process falls silent, what
+  it may have taken along is sent again at once (`DueSource.resend`).
 - Of each source at most `PER_THREAD` messages per worker thread are in flight. The rows decide what has begun, not
   the broker, because a broker can lose messages and does not say so.
 - Every source has that number to itself. Ten thousand due refreshes therefore delay no webhook: the messages of both
@@ -21,6 +22,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django import db
@@ -29,15 +31,18 @@ from kombu.exceptions import OperationalError
 
 from integrations.core import clock
 from integrations.core.celery_tasks import DEFAULT, deliver
-from integrations.core.leader import BEAT, LeaderThread
+from integrations.core.leader import RENEW_SECONDS, LeaderThread
+from integrations.core.lease_owner import process_of
 from integrations.core.models import WorkerProcess
-from integrations.core.process import activity
+from integrations.core.process import activity, memory
+from integrations.core.process.silence import SilenceWatch
 
 LOST_AFTER = timedelta(seconds=20)  # a message that no worker has begun by then is sent again
 PER_THREAD = 2  # messages in flight per worker thread and source
 PERIOD = 0.1  # seconds between two looks of the leader
 LEASE_TERM = timedelta(seconds=4)
 ALIVE = timedelta(seconds=15)  # a worker process that has not reported for so long is not counted
+REMEMBERED = timedelta(hours=1)  # and pages show it as silent for so long
 _FEWEST = 4
 _DATABASE_AWAY = db.OperationalError, db.InterfaceError
 _BROKER_WAIT = timedelta(seconds=2)
@@ -49,10 +54,12 @@ class DueSource:
     """A kind of row that falls due, and how the dispatcher handles it.
 
     `take(limit, now)` returns the ids of up to `limit` due rows in the order in which they are to be handled, and sets
-    their due time to `now + LOST_AFTER`. `find_unstarted(sent)` gets that due time by id and returns the ids of rows
+    their due time to `now + lost_after`. `find_unstarted(sent)` gets that due time by id and returns the ids of rows
     that no worker has begun. `make_due_again(ids, now)` is for rows whose messages could not be sent. `prepare(now)`,
-    if given, runs first, for example to start runs of due plans. None of these calls the vendor or waits for a row's
-    lock.
+    if given, runs first, for example to start runs of due plans. `end_leases(owners, now)`, if given, ends the leases
+    whose owners' names begin so, because their processes fell silent, and returns how many. It is for rows whose work
+    is one transaction, so that a process which was only frozen does no harm when it goes on. `resend(now)` then makes
+    rows due again whose messages no worker has begun. None of these calls the vendor or waits for a row's lock.
     """
 
     name: str
@@ -62,6 +69,9 @@ class DueSource:
     find_unstarted: Callable[[Mapping[int, datetime]], Collection[int]]
     make_due_again: Callable[[Collection[int], datetime], None]
     prepare: Callable[[datetime], object] | None = None
+    end_leases: Callable[[Collection[str], datetime], int] | None = None
+    resend: Callable[[datetime], int] | None = None
+    lost_after: timedelta = LOST_AFTER
     queue: str = DEFAULT
     every: timedelta = timedelta(0)  # the shortest time between two looks; 0: in each round
 
@@ -103,6 +113,7 @@ class Sender:
         self.trouble = ""  # why it cannot send, for operators
         self._sources = sources
         self._progress: dict[str, _Progress] = {}
+        self._silent: set[str] = set()  # worker processes, as of the last look
         self._broker_away_until: datetime | None = None
 
     def send_due(self, now: datetime) -> int:
@@ -131,6 +142,19 @@ class Sender:
                 log.exception("dispatch.source_failed", source=source.name)  # the sources after it must not wait
         return self.sent - before
 
+    def take_over(self, silent: Collection[str], now: datetime) -> None:
+        """Let others do what worker processes that fell silent had: their leases end, their messages are sent again.
+
+        Their leases more than once, because a frozen transaction may hold a row's lock for a while.
+        """
+        new, self._silent = set(silent) - self._silent, set(silent)
+        owners = [owner for owner in map(process_of, silent) if owner]
+        for source in self._sources.values() if owners else ():
+            ended = source.end_leases(owners, now) if source.end_leases is not None else 0
+            resent = source.resend(now) if new and source.resend is not None else 0
+            if ended or resent:
+                log.warning("dispatch.taken_over", source=source.name, owners=owners, leases=ended, messages=resent)
+
     def unstarted_count(self) -> int:
         """How many messages are in flight, as of the last look."""
         return sum(len(progress.on_their_way) for progress in self._progress.values())
@@ -149,7 +173,7 @@ class Sender:
             except (OperationalError, OSError):
                 source.make_due_again(ids[number:], now)
                 raise
-            progress.on_their_way[row_id] = now + LOST_AFTER
+            progress.on_their_way[row_id] = now + source.lost_after
             self.sent += 1
             self.trouble = ""
 
@@ -171,22 +195,34 @@ class Dispatcher(LeaderThread):
     def __init__(self, *, threads: int, queues: Iterable[str]) -> None:
         super().__init__()
         self._threads, self._queues = threads, sorted(queues)
+        self._watch = SilenceWatch()
 
     def work(self) -> None:
         """Report this process, and lead unless another process does."""
         sender = Sender()
-        self._report()
+        silent = self._report()
         while not self.stopping.is_set() and self._hold(sender):
-            WorkerProcess.objects.forget(clock.now() - ALIVE)
+            sender.take_over(silent, clock.now())
+            WorkerProcess.objects.forget(clock.now() - REMEMBERED)
             sender.threads = WorkerProcess.objects.threads(clock.now() - ALIVE)
-            renew_at = clock.monotonic() + BEAT
+            renew_at = clock.monotonic() + RENEW_SECONDS
             while clock.monotonic() < renew_at and not self.stopping.wait(PERIOD):
                 sender.send_due(clock.now())
-            self._report()
+            silent = self._report()
 
-    def _report(self) -> None:
-        hung = [one.describe() for one in activity.running() if one.is_nearly_hung]
-        WorkerProcess.objects.report(self.owner, threads=self._threads, queues=self._queues, hung=hung, now=clock.now())
+    def _report(self) -> list[str]:
+        """Report this process. Returns the names of those that fell silent."""
+        running, now = activity.running(), clock.now()
+        WorkerProcess.objects.report(
+            self.owner,
+            threads=self._threads,
+            queues=self._queues,
+            now=now,
+            memory=memory.resident(),
+            work=[one.summary() for one in running],
+            hung=[one.describe() for one in running if one.is_nearly_hung],
+        )
+        return self._watch.silent(WorkerProcess.objects.reports(now - ALIVE))
 
     def leave(self) -> None:
         """Remove this process from the list of workers, and release the lease."""
@@ -206,3 +242,24 @@ def find_unstarted(model: type[Model], due: str, free: Q, sent: Mapping[int, dat
 def make_due_again(model: type[Model], due: str, ids: Collection[int], now: datetime) -> None:
     """Set the column `due` of these rows to now."""
     model._default_manager.filter(pk__in=list(ids)).update(**{due: now})  # noqa: SLF001 - Django's documented name
+
+
+def rows_due(
+    model: type[Model], due: str, *, name: str, task: str, argument: str, every: timedelta = timedelta(0)
+) -> DueSource:
+    """The source of rows that need no lease: due at their column `due`, the longest waiting first."""
+
+    def take(limit: int, now: datetime) -> list[int]:
+        rows = model._default_manager.filter(**{f"{due}__lte": now}).order_by(due)  # noqa: SLF001 - documented
+        with db.transaction.atomic():
+            return mark_sent(rows, limit, **{due: now + LOST_AFTER})
+
+    return DueSource(
+        name=name,
+        task=task,
+        argument=argument,
+        take=take,
+        find_unstarted=partial(find_unstarted, model, due, Q()),
+        make_due_again=partial(make_due_again, model, due),
+        every=every,
+    )

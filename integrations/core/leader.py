@@ -20,7 +20,7 @@ from django.db import connection
 from integrations.core.lease_owner import new_owner
 from integrations.core.models import LeaderLease
 
-BEAT = 1.0  # seconds between two renewals of the lease, and until a thread that failed goes on
+RENEW_SECONDS = 1.0  # seconds between two renewals of the lease, and until a thread that failed goes on
 _STOP_SECONDS = 5.0
 log = structlog.get_logger(__name__)
 
@@ -75,7 +75,7 @@ class LeaderThread(ABC):
         self.prepare()
         while not self.stopping.is_set():
             self._guarded(self.work)
-            self.stopping.wait(BEAT)
+            self.stopping.wait(RENEW_SECONDS)
         self._guarded(self.leave)
 
     def _guarded(self, step: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ MASK = "•••"
 
 Masker = Callable[[Any], Any]
 
-_EMAIL = re.compile(r"[\w.%+'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+_EMAIL = re.compile(r"[\w.%+'-]{1,64}(?:@|%40)[\w-]{1,63}(?:\.[\w-]{1,63})+")
 # A phone number has a plus, or groups; a bare number may be an id or a count. Dates and times are no phone numbers.
 _PHONE = re.compile(
     r"(?<![\w.:-])(?:\+\d[\d ().-]{6,18}\d|\(?\d{2,4}\)?[ .-]\d{2,4}[ .-]\d{2,9}(?:[ .-]\d{2,6})?)(?![\w:-])"
@@ -32,7 +32,9 @@ _KEPT = re.compile(
     r"traceId|trace_id|locale|currency|timezone|date\w*|\w+(?:At|_at|Date|On)|timestamp|page|limit|total|count|"
     r"deleted|dnd|position|resource|what|plan\w*|scopes?|operation|method)$"
 )
-_NAMED = re.compile(r"e-?mail|phone|name|address|owner|user\b|contact\b|birth|body|message|street|ip$", re.IGNORECASE)
+_NAMED = re.compile(
+    r"e-?mail|phone|name|address|owner|user\b|contact\b|birth|body|message|street|search|ip$", re.IGNORECASE
+)
 _PLAIN = re.compile(r"[\w.:+/-]{0,64}")  # an id, a date, a state: one word without an at sign
 
 

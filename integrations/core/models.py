@@ -1,4 +1,4 @@
-"""Models of the core room: the audit trail, the leases of leader threads, and worker processes.
+"""Models of the core room: the audit trail, leases of leader threads, worker processes, and actions over many rows.
 
 Only `core.audit` writes the tables of the audit trail. Triggers in the database refuse UPDATE, DELETE and TRUNCATE of
 entries and exported heads, and DELETE and TRUNCATE of the head.
@@ -7,7 +7,7 @@ entries and exported heads, and DELETE and TRUNCATE of the head.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -115,14 +115,13 @@ class AuditHeadExport(models.Model):
 class WorkerProcessManager(models.Manager["WorkerProcess"]):
     """Worker processes report here that they are alive. The dispatcher reads how many threads they have."""
 
-    def report(
-        self, name: str, *, threads: int, queues: Iterable[str], now: datetime, hung: Sequence[dict[str, Any]] = ()
-    ) -> None:
+    def report(self, name: str, *, threads: int, queues: Iterable[str], now: datetime, **state: Any) -> None:
         """Record that the process `name` is alive and serves `queues` with `threads` threads.
 
-        `hung` describes what its hung threads work on (`core.process.activity.Activity.describe`).
+        `state`: `memory` in bytes; `work`, what its threads work on (`core.process.activity.Activity.summary`), and
+        `hung`, what those work on that hang (`describe`).
         """
-        fields = {"threads": threads, "queues": list(queues), "hung": list(hung), "seen_at": now}
+        fields = {"threads": threads, "queues": list(queues), "seen_at": now, **state}
         self.update_or_create(name=name, defaults=fields, create_defaults=fields | {"started_at": now})
 
     def threads(self, since: datetime) -> dict[str, int]:
@@ -131,6 +130,10 @@ class WorkerProcessManager(models.Manager["WorkerProcess"]):
         for threads, queues in self.filter(seen_at__gt=since).values_list("threads", "queues"):
             found.update(threads_by_queue(threads, queues))
         return dict(found)
+
+    def reports(self, since: datetime) -> dict[str, datetime]:
+        """When each process that reported since `since` last did, by its own clock."""
+        return dict(self.filter(seen_at__gt=since).values_list("name", "seen_at"))
 
     def forget(self, since: datetime) -> None:
         """Remove the rows of processes that have not reported since `since`."""
@@ -146,20 +149,64 @@ class WorkerProcessManager(models.Manager["WorkerProcess"]):
 
 
 class WorkerProcess(models.Model):
-    """One running worker process."""
+    """One worker process that runs, or that fell silent in the last hour."""
 
     name = models.CharField(max_length=64, primary_key=True, help_text="host, process id and a random part")
     queues = ArrayField(models.CharField(max_length=40))
     threads = models.PositiveIntegerField()
-    # The database's default serves processes of the release before, which do not know the column.
+    # The database's defaults serve processes of the release before, which do not know the columns.
     hung = models.JSONField(default=list, db_default=[], help_text="what its hung threads work on")
+    work = models.JSONField(default=list, db_default=[], help_text="what its threads work on")
+    memory = models.PositiveBigIntegerField(default=0, db_default=0, help_text="resident bytes; 0: not known")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 
     objects: ClassVar[WorkerProcessManager] = WorkerProcessManager()
 
+    class Meta:
+        verbose_name = "worker process"
+        verbose_name_plural = "worker processes"
+
     def __str__(self) -> str:
         return self.name
+
+
+class BulkAction(models.Model):
+    """An action of a list over many rows, which a worker goes through in batches (`core.pages.bulk_actions`)."""
+
+    class Status(models.TextChoices):
+        """It runs until it ends in one of the other three ways."""
+
+        RUNNING = "running", "running"
+        COMPLETE = "complete", "complete"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    model = models.CharField(max_length=80, help_text="of the rows: app and model")
+    action = models.CharField(max_length=80)
+    label = models.CharField("action", max_length=100)
+    query = models.TextField("filter", blank=True, help_text="filters of the list, as its address has them")
+    ids = models.JSONField(default=list, help_text="the chosen rows; empty: all that the filters match")
+    newest = models.CharField(max_length=64, help_text="key of the last row; later ones are left out")
+    cursor = models.CharField(max_length=64, blank=True, help_text="key of the last row that is done")
+    user_id = models.BigIntegerField(help_text="of the operator, whose rights count for each batch")
+    operator = models.CharField(max_length=150)
+    mark = models.CharField(max_length=160, editable=False, help_text="signature over the above: an operator asked")
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
+    total = models.PositiveBigIntegerField()
+    done = models.PositiveBigIntegerField(default=0)
+    note = models.CharField(max_length=300, blank=True, help_text="the last thing that went wrong")
+    due_at = models.DateTimeField(null=True, blank=True, help_text="when a worker goes on with it")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="bulk_action_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.label}: {self.total:,} rows"
 
 
 class LeaderLeaseManager(models.Manager["LeaderLease"]):

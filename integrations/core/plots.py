@@ -11,6 +11,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from html import escape
+
+from django.utils.safestring import SafeString, mark_safe
 
 OTHER = "other"  # the shared colour of all series but the largest; the legend adds them up
 _COLOURS = tuple(f"c{number}" for number in range(6))
@@ -22,6 +25,8 @@ _STEPS = (
     *(_DAY * days for days in (1, 2, 5, 10, 20, 50, 100)),
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAMES = ((_DAY, "day"), (_HOUR, "hour"), (_MINUTE, "minute"))
+_NEAR = 4  # a limit further above the highest column than this would make the columns too small to read
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One series' part of one column: a rectangle."""
+    """One series' part of one column: a rectangle. `link` leads to what it counts; empty for none."""
 
     x: float
     y: float
@@ -69,6 +74,22 @@ class Column:
     height: float
     colour: str
     tooltip: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What the axes of columns measure: the unit of the values, and the most that one bin can have (None: no limit).
+
+    `link` gives the address of what one part of a column counts, from its bin's start and end and its series' name.
+    """
+
+    unit: str = ""
+    ceiling: float | None = None
+    link: Callable[[datetime, datetime, str], str] | None = None
+
+
+_NO_SCALE = Scale()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +112,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What the template draws. `legend` has a colour, a name and a figure for each entry; `top` ends the value axis."""
+    """What the template draws. `legend` has a colour, a name and a figure for each entry; `top` ends the value axis.
+
+    `measures` says what both axes measure; `ceiling` is the line of the limit, if it is on the plot.
+    """
 
     title: str
     size: Size
@@ -101,6 +125,18 @@ class Plot:
     top: float
     columns: list[Column] = field(default_factory=list)
     curves: list[Curve] = field(default_factory=list)
+    measures: str = ""
+    ceiling: Mark | None = None
+
+    @property
+    def has_links(self) -> bool:
+        """Whether its columns lead somewhere."""
+        return any(column.link for column in self.columns)
+
+    @property
+    def shapes(self) -> SafeString:
+        """The columns as SVG. A template's loop takes ten times as long, and a page may have thousands."""
+        return mark_safe("".join(map(_shape, self.columns)))  # noqa: S308 - `_shape` escapes every text
 
     @property
     def is_empty(self) -> bool:
@@ -121,7 +157,8 @@ class Plot:
     def summary(self) -> str:
         """The plot in one sentence, for screen readers."""
         entries = ", ".join(f"{name} {figure}".strip() for _, name, figure in self.legend)
-        return f"{self.title}: {entries or 'none'}. The axis ends at {self.levels[-1].text}."
+        measures = f" {self.measures[0].upper()}{self.measures[1:]}." if self.measures else ""
+        return f"{self.title}: {entries or 'none'}. The axis ends at {self.levels[-1].text}.{measures}"
 
 
 def ranked(totals: Mapping[str, float]) -> dict[str, str]:
@@ -130,15 +167,29 @@ def ranked(totals: Mapping[str, float]) -> dict[str, str]:
     return {name: _COLOURS[index] if index < len(_COLOURS) else OTHER for index, name in enumerate(order)}
 
 
-def columns(title: str, starts: Sequence[datetime], series: Sequence[Series], *, size: Size = PANEL) -> Plot:
+def columns(
+    title: str, starts: Sequence[datetime], series: Sequence[Series], *, size: Size = PANEL, scale: Scale = _NO_SCALE
+) -> Plot:
     """Stacked columns, the first series at the bottom. `starts` are the starts of the bins, equally far apart.
 
     A series' figure is the sum of its counts, unless it has another.
     """
     totals = [sum(value or 0 for value in bin_) for bin_ in zip(*(one.values for one in series), strict=True)]
-    frame = _Frame(size, starts, _top(max(totals, default=0)))
+    most = max(totals, default=0)
+    near = scale.ceiling is not None and most * _NEAR >= scale.ceiling
+    frame = _Frame(size, starts, _top(max(most, scale.ceiling or 0) if near else most))
     legend = _legend([(one, sum(value or 0 for value in one.values)) for one in series])
-    return Plot(title, size, frame.levels(number), frame.times(), legend, frame.top, columns=_stack(frame, series))
+    return Plot(
+        title,
+        size,
+        frame.levels(number),
+        frame.times(),
+        legend,
+        frame.top,
+        columns=_stack(frame, series, scale),
+        measures=_measures(scale, starts),
+        ceiling=Mark(frame.y(scale.ceiling), number(scale.ceiling)) if near and scale.ceiling else None,
+    )
 
 
 def curves(
@@ -148,17 +199,23 @@ def curves(
     *,
     size: Size = PANEL,
     text: Callable[[float], str],
+    unit: str = "",
 ) -> Plot:
-    """One curve for each series, drawn at the middle of each bin. `text` writes a value for axis and tooltips."""
+    """One curve for each series, drawn at the middle of each bin. `text` writes a value for axis and tooltips, `unit`
+    says what the values are.
+    """
     values = [value for one in series for value in one.values if value is not None]
     frame = _Frame(size, starts, _top(max(values, default=0)))
     drawn = [_curve(frame, one, text) for one in series]
     legend = [(one.colour, one.name, one.figure) for one in series]
-    return Plot(title, size, frame.levels(text), frame.times(), legend, frame.top, curves=drawn)
+    measures = f"{unit}, by {length(starts[1] - starts[0])}; times are UTC" if unit and len(starts) > 1 else ""
+    return Plot(title, size, frame.levels(text), frame.times(), legend, frame.top, curves=drawn, measures=measures)
 
 
 def number(value: float) -> str:
-    """A count on an axis: `250`, `20k`."""
+    """A count on an axis: `250`, `20k`, `3M`."""
+    if value >= 10_000_000:
+        return f"{value / 1_000_000:g}M"
     return f"{value / 1000:g}k" if value >= 10_000 else f"{value:g}"
 
 
@@ -200,12 +257,24 @@ class _Frame:
         round_ones = ((index, at) for index, at in enumerate(self.starts) if not (at - _EPOCH) % every)
         return [Mark(self.x(index), f"{at:{form}}") for index, at in round_ones]
 
+    def bin(self, index: int) -> tuple[datetime, datetime]:
+        """Start and end of a bin."""
+        step = self.starts[1] - self.starts[0] if len(self.starts) > 1 else _DAY
+        return self.starts[index], self.starts[index] + step
+
     def moment(self, index: int) -> str:
         """Start of a bin for tooltips, UTC."""
         return f"{self.starts[index]:%d %b %H:%M}"
 
 
-def _stack(frame: _Frame, series: Sequence[Series]) -> list[Column]:
+def _shape(one: Column) -> str:
+    """A rectangle. The keyboard and screen readers pass its link by: tables of the page lead to the same rows."""
+    box = f'x="{one.x}" y="{one.y}" width="{one.width}" height="{one.height}"'
+    rect = f'<rect class="{escape(one.colour)}" {box}><title>{escape(one.tooltip)}</title></rect>'
+    return f'<a href="{escape(one.link)}" tabindex="-1" aria-hidden="true">{rect}</a>' if one.link else rect
+
+
+def _stack(frame: _Frame, series: Sequence[Series], scale: Scale) -> list[Column]:
     width = round(frame.step * 0.86, 2)
     shapes = []
     for index in range(len(frame.starts)):
@@ -214,7 +283,8 @@ def _stack(frame: _Frame, series: Sequence[Series]) -> list[Column]:
             if value := one.values[index]:
                 y, base = frame.y(below + value), frame.y(below)
                 tooltip = f"{frame.moment(index)}: {value:,} {one.name}"
-                shapes.append(Column(frame.x(index), y, width, round(base - y, 2), one.colour, tooltip))
+                link = scale.link(*frame.bin(index), one.name) if scale.link else ""
+                shapes.append(Column(frame.x(index), y, width, round(base - y, 2), one.colour, tooltip, link))
                 below += value
     return shapes
 
@@ -230,6 +300,20 @@ def _curve(frame: _Frame, one: Series, text: Callable[[float], str]) -> Curve:
         lines[-1].append(f"{x},{y}")
         dots.append(Dot(x, y, f"{frame.moment(index)}: {one.name} {text(value)}"))
     return Curve(one.colour, [" ".join(line) for line in lines if len(line) > 1], dots)
+
+
+def _measures(scale: Scale, starts: Sequence[datetime]) -> str:
+    """Such as "calls in 5 minutes each, at most 3,000; times are UTC"."""
+    if not scale.unit or len(starts) < 2:
+        return ""
+    most = f", at most {scale.ceiling:,.0f}" if scale.ceiling else ""
+    return f"{scale.unit} in {length(starts[1] - starts[0])} each{most}; times are UTC"
+
+
+def length(step: timedelta) -> str:
+    """The length of a bin: `5 minutes`, `3 hours`, `1 day`."""
+    size, name = next(((size, name) for size, name in _NAMES if not step % size), _NAMES[-1])
+    return f"{step // size} {name}{'' if step == size else 's'}"
 
 
 def _legend(totals: Sequence[tuple[Series, float]]) -> list[tuple[str, str, str]]:

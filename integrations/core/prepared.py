@@ -1,4 +1,4 @@
-"""Cursor for the statements that run most often: the server parses and plans each once per connection.
+"""Prepared statements: a cursor for the statements that run most often, parsed once per connection.
 
 Django sends every statement as text with its values inside. For a statement with several parts PostgreSQL then spends
 more time on the plan than on the rows.

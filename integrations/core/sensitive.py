@@ -21,11 +21,17 @@ class sensitive(AbstractContextManager[None]):
     """Context manager. An exception that leaves it has no frames from inside, and no token in its text.
 
     It is the same exception: type, attributes, causes. A note says where it was raised, without values. With
-    `texts=False` the texts stay as they are: when the code inside puts no secret into one.
+    `texts=False` the texts stay as they are: when the code inside puts no secret into one. It has no state: one that
+    a module makes serves all its blocks, in any thread.
     """
+
+    __slots__ = ("_texts",)
 
     def __init__(self, *, texts: bool = True) -> None:
         self._texts = texts
+
+    def __enter__(self) -> None:
+        """Nothing to do before."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -56,7 +56,7 @@ class Tenant:
 
     @property
     def mailbox_key(self) -> str:
-        """The `tenant` column of its mailboxes: `location:<id>`."""
+        """The `tenant` column of its mailboxes, and the `tenant` of log lines: `location:<id>`."""
         return f"{self.kind}:{self.id}"
 
     @property

@@ -1,9 +1,11 @@
-"""Replaces characters of texts from outside that UTF-8, PostgreSQL or a terminal cannot take."""
+"""Texts and JSON as UTF-8, PostgreSQL and a terminal take them."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from math import isfinite
 from typing import Any
 
@@ -52,3 +54,16 @@ def _storable_parts(value: Mapping[Any, Any] | list[Any] | tuple[Any, ...], left
     if isinstance(value, Mapping):
         return {storable(str(name)): storable_json(item, deepest=left) for name, item in value.items()}
     return [storable_json(item, deepest=left) for item in value]
+
+
+def as_stored_json(value: Any) -> Any:
+    """The JSON value as PostgreSQL will return it, so that a digest of it is the same then.
+
+    `jsonb` has no exponents and no negative zero: it returns 1e+22 as an integer.
+    """
+    return json.loads(json.dumps(value), parse_float=_stored_number)
+
+
+def _stored_number(text: str) -> float | int:
+    number = Decimal(text)
+    return int(number) if "e+" in text else float(number) + 0.0

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
-from integrations.demo.processes import DemoFailed
+from integrations.demo.failure import DemoFailed
 
 _TIMEOUT = 30.0
 

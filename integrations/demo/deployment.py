@@ -22,9 +22,14 @@ from django.db import connections
 from psycopg import sql
 
 from hlapp.settings import env
+from hlapp.supervisor import programs
+from hlapp.supervisor.outputs import LogFiles
+from hlapp.supervisor.programs import Program
+from hlapp.supervisor.supervisor import Supervisor
 from integrations.core import clock
+from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.demo.browser import Browser
-from integrations.demo.processes import DemoFailed, Supervisor
+from integrations.demo.failure import DemoFailed
 from integrations.operators.rights import rights_seal
 from integrations.quota.permits import scripts as quota_store
 from integrations.sandbox.controls.environment import variables
@@ -62,6 +67,7 @@ class RunningDemo:
     vendor: str
     password: str
     supervisor: Supervisor
+    logs: Path
 
 
 def prepare_database(name: str) -> str:
@@ -97,28 +103,26 @@ def _recreate(server: dict[str, object], name: str) -> None:
 def start(options: Options, *, directory: Path, port: int, password: str, scopes: Iterable[str] = ()) -> RunningDemo:
     """Start sandbox, web, worker and beat, and wait until web is ready. `scopes`: more than the demo's own."""
     web, vendor = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{options.port}"
-    supervisor = Supervisor(directory, _environment(options, {*SCOPES, *scopes}, web=web, vendor=vendor))
+    environment = _environment(options, {*SCOPES, *scopes}, web=web, vendor=vendor)
+    running = RunningDemo(web, vendor, password, Supervisor(environment, LogFiles(directory)), directory)
     try:
-        _start_all(supervisor, options, port)
-        _wait_for(supervisor, f"{vendor}/sandbox/state", "sandbox")
-        _wait_for(supervisor, f"{web}/readyz", "web")
+        _start_all(running, options, port)
+        _wait_for(running, f"{vendor}/sandbox/state", "sandbox")
+        _wait_for(running, f"{web}/readyz", "web")
     except BaseException:
-        supervisor.stop()
+        running.supervisor.stop()
         raise
-    return RunningDemo(web, vendor, password, supervisor)
+    return running
 
 
-def _start_all(supervisor: Supervisor, options: Options, port: int) -> None:
+def _start_all(demo: RunningDemo, options: Options, port: int) -> None:
     sandbox = ["--port", options.port, "--companies", options.companies, "--locations", options.locations]
     sandbox += ["--contacts", options.contacts, "--seed", options.seed, "--webhook-url", options.webhook_url]
     sandbox += ["--redirect-uri", *options.redirect_uris]
-    supervisor.run("sandbox", "-m", "integrations.sandbox", *map(str, sandbox))
-    gunicorn = f"--bind 127.0.0.1:{port} --workers 1"
-    supervisor.run("web", "-m", "gunicorn", "hlapp.wsgi", *gunicorn.split(), "--log-level", "warning")
-    worker = "worker -P threads -c 16 -Q urgent,api --without-gossip --without-mingle --without-heartbeat -l WARNING"
-    supervisor.run("worker", "-m", "celery", "-A", "hlapp", *worker.split())
-    schedule = str(supervisor.directory / "beat-schedule")
-    supervisor.run("beat", "-m", "celery", "-A", "hlapp", "beat", "-l", "WARNING", "--pidfile=", "-s", schedule)
+    demo.supervisor.run(Program("sandbox", ("-m", "integrations.sandbox", *map(str, sandbox))))
+    demo.supervisor.run(programs.web(f"127.0.0.1:{port}"))
+    demo.supervisor.run(programs.worker("worker", f"{URGENT},{DEFAULT}", threads=16))
+    demo.supervisor.run(programs.beat(demo.logs / "beat-schedule"))
 
 
 def _environment(options: Options, scopes: set[str], *, web: str, vendor: str) -> dict[str, str]:
@@ -154,10 +158,10 @@ def refuse_used(port: int) -> None:
             ) from None
 
 
-def _wait_for(supervisor: Supervisor, url: str, name: str) -> None:
+def _wait_for(demo: RunningDemo, url: str, name: str) -> None:
     browser, until = Browser(), clock.monotonic() + _START_SECONDS
     while not browser.answers(url):
-        supervisor.restart_ended()
+        demo.supervisor.look()
         if clock.monotonic() > until:
-            raise DemoFailed(f"{name} did not come up in {_START_SECONDS:.0f} s: see {supervisor.directory}/{name}.log")
+            raise DemoFailed(f"{name} did not come up in {_START_SECONDS:.0f} s: see {demo.logs}/{name}.log")
         clock.sleep(0.2)

@@ -76,8 +76,8 @@ def totals(demo: RunningDemo, now: scenario.SyncState, *, sync: float, changes: 
     table.add_row("Quota of the day used", quota_used())
     table.add_row("Install and first sync", f"{sync:.1f} s")
     table.add_row(f"{scenario.CHANGES * len(now.vendor['locations'])} changes by webhook", f"{changes:.1f} s")
-    for process in demo.supervisor.processes.values():
-        table.add_row(f"Memory of {process.name}", f"{process.memory() / MEGABYTE:.0f} MB")
+    for keeper in demo.supervisor.keepers.values():
+        table.add_row(f"Memory of {keeper.name}", f"{keeper.memory() / MEGABYTE:.0f} MB")
     return table
 
 
@@ -100,8 +100,8 @@ def urls_and_login(demo: RunningDemo) -> Table:
     table.add_row("Install page", f"{demo.web}/install/")
     table.add_row("Operator pages", f"{demo.web}/admin/")
     table.add_row("  login", f"{OPERATOR} / {demo.password}")
-    table.add_row("The vendor's stand-in", f"{demo.vendor}/sandbox/")
+    table.add_row("Simulated HighLevel", f"{demo.vendor}/sandbox/")
     # DEMO is needed only where other settings are configured, but it never does harm.
-    table.add_row("Commands", f"DEMO={demo.supervisor.directory.name} .venv/bin/python manage.py status")
-    table.add_row("Logs", str(demo.supervisor.directory))
+    table.add_row("Commands", f"DEMO={demo.logs.name} .venv/bin/python manage.py status")
+    table.add_row("Logs", str(demo.logs))
     return table

@@ -1,21 +1,25 @@
-"""Detection of changed source files, and the check that changed code starts."""
+"""Detection of changed source files."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
-_FOLDERS = ("hlapp", "integrations", "templates")
+import hlapp
+import integrations
+from hlapp.project import APPS_FOLDER
+from integrations.core import own_apps
+
+_OURS = (Path(hlapp.__file__).parent, Path(integrations.__file__).parent)
 _KINDS = frozenset({".py", ".html", ".lua", ".json"})
 
 
 class Sources:
-    """The modification times of the project's files at the last look."""
+    """The modification times of the files of hlapp and of the project's own apps at the last look."""
 
     def __init__(self, project: Path) -> None:
         self.project = project
+        own = [Path(config.path) for config in own_apps.configs()]
+        self._folders = {*_OURS, project / APPS_FOLDER, *own}
         self._seen = self._look()
 
     def have_changed(self) -> bool:
@@ -23,17 +27,9 @@ class Sources:
         before, self._seen = self._seen, self._look()
         return before != self._seen
 
-    def fault(self, env: Mapping[str, str]) -> str | None:
-        """Why processes would not start with the current code, in one line; None when they would."""
-        command = [sys.executable, str(self.project / "manage.py"), "check"]
-        done = subprocess.run(command, cwd=self.project, env=env, capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode == 0:
-            return None
-        return (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-
     def _look(self) -> dict[Path, int]:
         found = {}
-        for path in (path for folder in _FOLDERS for path in (self.project / folder).rglob("*")):
+        for path in (path for folder in self._folders for path in folder.rglob("*")):
             if path.suffix in _KINDS:
                 try:
                     found[path] = path.stat().st_mtime_ns

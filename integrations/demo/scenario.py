@@ -11,7 +11,7 @@ from django.db.models import Count
 from integrations.core import clock
 from integrations.demo.browser import Browser
 from integrations.demo.deployment import RunningDemo
-from integrations.demo.processes import DemoFailed
+from integrations.demo.failure import DemoFailed
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import Installation
 
@@ -84,7 +84,7 @@ def change(demo: RunningDemo) -> float:
         body = {"location": location, "resource": "contacts", "kind": "create", "count": CHANGES}
         browser.post_json(f"{demo.vendor}/sandbox/changes", body)
     while not look(demo).complete:
-        demo.supervisor.restart_ended()
+        demo.supervisor.look()
         if clock.monotonic() - began > _COLD_SECONDS:
             raise DemoFailed("the changes made at the vendor did not all arrive through webhooks")
         clock.sleep(0.2)

@@ -9,13 +9,16 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import URLPattern
+from django.urls import NoReverseMatch, URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from integrations.core import cells, clock, masking
-from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin
+from integrations.core.admin import ReadOnlyAdmin
+from integrations.core.pages import tenant_links
+from integrations.core.pages.tenant_links import TenantColumn
+from integrations.core.runs import current_run
 from integrations.gateway.explorer import admin_views
 from integrations.gateway.models import Call, Usage
 from integrations.gateway.stats import filters, usage_page
@@ -39,7 +42,7 @@ class UsageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Call)
-class CallAdmin(ReadOnlyAdmin):
+class CallAdmin(TenantColumn, ReadOnlyAdmin):
     """List and detail pages of failed and slow calls, read-only."""
 
     personal = {
@@ -52,10 +55,9 @@ class CallAdmin(ReadOnlyAdmin):
     list_display = ("at", "what", "outcome", "cost", "message_and_trace_id")
     list_filter = (*filters.ALL, "app")
     list_filter_submit = True  # one form submits all filters together
-    paginator = FirstTenThousand
     show_facets = admin.ShowFacets.NEVER  # facets would count every row for every choice
     list_select_related = ("app",)
-    list_per_page = 50
+    sortable_by = ("at",)  # no index serves another order of millions of rows
     search_fields = ("resource_id",)  # makes Django show the search field; `get_search_results` does the search
     search_help_text = "A trace id or tenant (whole), or an operation"
     ordering = ("-pk",)
@@ -65,9 +67,9 @@ class CallAdmin(ReadOnlyAdmin):
             {
                 "fields": (
                     ("at", "seconds"),
-                    ("operation", "tenant"),
+                    ("operation", "tenant_link", "resource_id"),
                     ("status", "code"),
-                    ("made_by", "lane"),
+                    ("made_by", "run_link", "lane"),
                     "trace_id",
                 )
             },
@@ -77,8 +79,9 @@ class CallAdmin(ReadOnlyAdmin):
         ("Help", {"fields": ("what_to_do",)}),
     )
     readonly_fields = (
-        "tenant",
+        "tenant_link",
         "made_by",
+        "run_link",
         "seconds",
         "request_line",
         "pretty_body",
@@ -105,9 +108,9 @@ class CallAdmin(ReadOnlyAdmin):
         return queryset.filter(Q(trace_id=term) | Q(resource_id=term) | Q(operation__icontains=term)), False
 
     @display(description="operation and tenant", ordering="operation", header=True)
-    def what(self, call: Call) -> tuple[str, str]:
-        """Column: operation and tenant id."""
-        return call.operation, call.resource_id
+    def what(self, call: Call) -> tuple[str, SafeString | str]:
+        """Column: operation and tenant."""
+        return call.operation, tenant_links.link_by_id(call.resource_id, getattr(call, "known_tenants", None))
 
     @display(description="message and trace id")
     def message_and_trace_id(self, call: Call) -> SafeString:
@@ -126,10 +129,22 @@ class CallAdmin(ReadOnlyAdmin):
         """The job that made the call, or `BY_HAND`."""
         return call.job or BY_HAND
 
-    @display(description="tenant", ordering="resource_id")
-    def tenant(self, call: Call) -> str:
+    @display(description="run")
+    def run_link(self, call: Call) -> SafeString | str:
+        """The run that made the call, as a link where runs of its kind have pages."""
+        found = current_run.parsed(call.run)
+        if found is None:
+            return "–"
+        room, number = found
+        try:
+            page = reverse(f"admin:{room}_run_change", args=[number])
+        except NoReverseMatch:
+            return f"{room} {number}"
+        return format_html('<a class="tenant-link" href="{}">{}</a>', page, number)
+
+    def tenant_id_of(self, row: Call) -> str:
         """The id of the location or company."""
-        return call.resource_id
+        return row.resource_id
 
     @display(description="outcome", ordering="status", label={"failed": "danger", "slow": "warning"})
     def outcome(self, call: Call) -> tuple[str, str]:

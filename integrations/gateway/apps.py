@@ -10,3 +10,9 @@ class GatewayConfig(AppConfig):
 
     name = "integrations.gateway"
     label = "gateway"
+
+    def ready(self) -> None:
+        """Register the sealed requests of failed calls with the vault."""
+        from integrations.gateway.stats import sent_request  # noqa: PLC0415 - models are not loaded before this
+
+        sent_request.register()

@@ -57,7 +57,7 @@ def check_scopes(operation: Operation, kind: Kind, granted: frozenset[str]) -> N
         return
     missing = min((sorted(scopes - granted) for scopes in alternatives), key=len)
     raise ScopeMissing(
-        f"{operation.key} needs the scope {', '.join(missing)}: add it to the app and let the account install again",
+        f"{operation.key} needs the scope {', '.join(missing)}",  # `consent` says who adds it
         operation=operation.key,
         missing=missing,
     )

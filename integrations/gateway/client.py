@@ -24,6 +24,7 @@ from integrations.core.errors import (
     RequestRejected,
     VendorThrottled,
 )
+from integrations.core.observing import log_scope, spans
 from integrations.gateway import consent, repeat, target
 from integrations.gateway.call_checks import check_kind, check_scopes, credential_key
 from integrations.gateway.stats.attempt_hook import Attempt
@@ -106,9 +107,11 @@ def call(  # noqa: PLR0913 - the one entry point; all but the operation are keyw
         request = replace(request, into=into, largest=largest)
     chosen = repeat.policy(reads=wanted.reads, lane=lane, retries=retries, repeatable=repeatable)
     try:
-        response = repeat.attempts(
-            lambda seconds: perform(known, key, request, lane=lane, deadline=seconds), chosen, deadline=deadline
-        )
+        tenant = key.tenant.mailbox_key
+        with log_scope.scope(tenant=tenant), spans.span(f"call {known.key}", tenant=tenant, lane=lane.value):
+            response = repeat.attempts(
+                lambda seconds: perform(known, key, request, lane=lane, deadline=seconds), chosen, deadline=deadline
+            )
     except RequestRejected as error:
         if error.vendor.status in _ABOUT_THE_ARGUMENTS:
             error.annotate(remarks=wanted.remarks(params, body, key.tenant.request_fields) or None)
@@ -214,8 +217,8 @@ def _answer(
     """One permit, one request, one settlement; then the response is classified."""
     endpoint = api_endpoint.of(key, access.kind)
     with permitted(endpoint.quota_app, key.tenant.id, lane=lane, timeout=deadline) as costed:
+        attempt.sending()  # first, because the permit may expire while a watcher of the attempt commits its intent
         costed.sending()
-        attempt.sending()
         response = attempt.response = transport.shared(endpoint.url).send(
             request.request(access.token, timeout=deadline)
         )

@@ -1,7 +1,7 @@
-"""Advice for a missing scope, attached to the error: the page where the account consents again or replaces its token.
+"""Advice for a missing scope, attached to the error: which scope, and where the account or an operator adds it.
 
 A new consent can grant a scope only after the marketplace app lists it. The scopes that the app lacks are named
-separately.
+separately. The scopes of an entered token are those of its private integration, which no consent changes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from integrations.highlevel.catalogue import Operation
 from integrations.highlevel.catalogue.operation import Kind
 from integrations.tenants.credential_kinds import abilities
 from integrations.tokens.access_cache import AccessToken
+from integrations.tokens.admin_pages.reconnect_link import reconnect_url
 from integrations.tokens.models import Credential, CredentialKey
-from integrations.tokens.operators.reconnect_link import reconnect_url
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def advised(operation: Operation, key: CredentialKey, access: AccessToken) -> It
     """Context manager that adds advice to a ScopeMissing raised inside the block, by the gateway or by the vendor.
 
     It adds `missing` scopes if they are known, `not_requested` (those of them to add to the app first) and
-    `reconnect_url`, the page where the operator or account resolves it.
+    `reconnect_url`, the page where the operator or account resolves it. The message names the scopes and who adds them.
     """
     try:
         yield
@@ -31,11 +31,19 @@ def advised(operation: Operation, key: CredentialKey, access: AccessToken) -> It
         row = Credential.objects.select_related("app").filter(pk=access.credential_id).first()
         lacking = frozenset(error.missing or _lacking(operation, key.tenant.kind, access.scopes))
         error.missing = tuple(sorted(lacking))
+        error.message = _message(operation, error.missing, access.kind)
         if abilities(access.kind).renews:
             error.not_requested = tuple(sorted(lacking - key.app.scope_set))
         if row is not None:
             error.reconnect_url = reconnect_url(row)
         raise
+
+
+def _message(operation: Operation, missing: tuple[str, ...], kind: str) -> str:
+    needs = f"needs the scope {', '.join(missing)}" if missing else "needs a scope that the token lacks"
+    if abilities(kind).renews:
+        return f"{operation.key} {needs}: add it to the app and let the account install again"
+    return f"{operation.key} {needs}: add it to the private integration, in the account's settings at HighLevel"
 
 
 def _lacking(operation: Operation, kind: Kind, granted: frozenset[str]) -> frozenset[str]:

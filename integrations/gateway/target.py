@@ -1,4 +1,4 @@
-"""What a call names: an operation of the catalogue, or any method and path, in one version of the API.
+"""Resolves what a call names: an operation of the catalogue, or any method and path, in one version of the API.
 
 A name that the app's dialect lacks is looked up in the other one, so that the caller learns which version to give. A
 method and a path that neither lists are sent as they are (`highlevel.catalogue.unlisted`).

@@ -68,6 +68,11 @@ def decrypt(payload: str, shared_secret: Secret) -> SsoUser:
     raise SignatureInvalid("the user data cannot be decrypted with this app's shared secret")
 
 
+def salt_of(payload: str) -> bytes:
+    """The 8 random bytes of a payload that `decrypt` accepted. The key depends on them, so each payload has its own."""
+    return base64.b64decode(payload, validate=True)[8:16]
+
+
 def _opened(payload: str, passphrase: bytes) -> bytes:
     if len(payload) > LONGEST_PAYLOAD:
         raise ValueError

@@ -23,11 +23,13 @@ from integrations.gateway.support import panel
 from integrations.gateway.support.advice_on_refusal import help_with
 from integrations.gateway.support.refused_call import of_credential
 from integrations.installs.entered.admin_mixin import ManualTokens
+from integrations.tenants.credential_kinds import STATIC
 from integrations.tenants.names import TenantNames
+from integrations.tokens.admin_pages.admin_actions import TokenActions
+from integrations.tokens.admin_pages.attention_filter import NeedsAttention
+from integrations.tokens.admin_pages.commands import can_be_minted
+from integrations.tokens.admin_pages.reconnect_link import reconnect_url
 from integrations.tokens.models import Credential
-from integrations.tokens.operators.admin_actions import TokenActions
-from integrations.tokens.operators.attention_filter import NeedsAttention
-from integrations.tokens.operators.reconnect_link import reconnect_url
 from integrations.vault.seal import key_id_of
 
 _COLOURS = {
@@ -58,6 +60,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
         js = panel.SCRIPTS
 
     tenant_id_path = "resource_id"
+    list_display_links = ("state_label",)  # the first column leads to the tenant
     list_display = (
         "tenant_heading",
         "user_type",
@@ -75,12 +78,14 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
     ordering = ("-failures", "refresh_due_at")
     actions = ("refresh_now", "mint_again", "suspend", "test_token", "give_up", "disconnect")
     actions_detail = ("refresh_this", "mint_this", "suspend_this")
+    asks = ("give_up", "disconnect")
+    on_page = ("test_token", "give_up", "disconnect")  # the others are dialogs there
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    "tenant_name",
+                    "tenant_link",
                     ("app", "kind"),
                     ("user_type", "resource_id"),
                     "company_id",
@@ -107,7 +112,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
         ),
     )
     readonly_fields = (
-        "tenant_name",
+        "tenant_link",
         "reconnect",
         "key_id",
         "expiry",
@@ -118,6 +123,17 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
         "failed",
         "what_to_do",
     )
+
+    def applies_to(self, row: Credential, action: str) -> bool:
+        """Whether the credential is of the kind, and in the state, that the action is for."""
+        match action:
+            case "refresh_now":
+                return row.state != Credential.State.REVOKED
+            case "mint_again":
+                return can_be_minted(row)
+            case "suspend":
+                return row.state == Credential.State.ACTIVE
+        return row.kind in STATIC
 
     @display(description="state", ordering="state", label=_COLOURS)
     def state_label(self, row: Credential) -> tuple[str, str]:
@@ -177,7 +193,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
 
     @display(description="reconnect link")
     def reconnect(self, row: Credential) -> SafeString:
-        """The link for the person who may install the app; for a manual token, that of our own form."""
+        """The link for the person who may install the app; for an entered token, that of our own form."""
         return format_html(_LINK, reconnect_url(row))
 
     @display(description="key id")

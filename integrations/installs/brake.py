@@ -4,11 +4,11 @@ A list can be wrong: a page that misses a row, an empty answer, a filter that th
 location is asked for by its own call, and none ends before that.
 
 Few: the company's list is asked for the location alone (`question`). Those beyond `AT_ONCE` become due and are asked by
-tasks of their own. Many (more than `BRAKE_COUNT` and `BRAKE_SHARE` of all): then the list is no witness any more. The
-location's own token is: one call per location, from the location's own quota. A location whose token the vendor refuses
-ends. If tokens of missing locations work, list and tokens contradict each other: those stay, pages and `doctor` name
-the company, and an operator lets them go (`manage.py installs release`, or the button on the installation's page). The
-brake ends by itself with the first listing from which no such number is missing.
+tasks of their own. Many (more than `BRAKE_COUNT` and `BRAKE_SHARE` of all): then the list counts no longer, and each
+location's own token is tried: one call per location, from the location's own quota. A location whose token the vendor
+refuses ends. If tokens of missing locations work, list and tokens contradict each other: those stay, pages and `doctor`
+name the company, and an operator lets them go (`manage.py installs release`, or the button on the installation's page).
+The brake ends by itself with the first listing from which no such number is missing.
 """
 
 from __future__ import annotations

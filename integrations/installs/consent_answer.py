@@ -11,7 +11,7 @@ from integrations.tenants.install_link import MarketplaceHost
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Installation
 from integrations.tokens import scope_gaps
-from integrations.tokens.operators.consent_link import ConsentLink
+from integrations.tokens.admin_pages.consent_link import ConsentLink
 
 What = InstallationChange.What
 GRANTED, MISSING, DENIED, OTHER = "granted", "missing", "denied", "another account"

@@ -1,4 +1,4 @@
-"""Model of the one-time OAuth `state`. Only hashes are stored."""
+"""Models of what is used once: the OAuth `state`, of which only hashes are stored, and the user data of page SSO."""
 
 from __future__ import annotations
 
@@ -28,3 +28,17 @@ class InstallState(models.Model):
 
     def __str__(self) -> str:
         return f"install of {self.app} begun {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class UsedPayload(models.Model):
+    """User data of page SSO that opened a session: `salt` is the random part of the encrypted payload."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="+")
+    salt = models.BinaryField(max_length=8)
+    used_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["app", "salt"], name="each_sso_payload_once")]
+
+    def __str__(self) -> str:
+        return f"user data of {self.app} used {self.used_at:%Y-%m-%d %H:%M}"

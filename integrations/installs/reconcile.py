@@ -31,6 +31,7 @@ from integrations.core.errors import (
     RequestRejected,
     Retryable,
 )
+from integrations.core.observing import log_scope
 from integrations.core.tenant import UserType
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.installs import (
@@ -72,6 +73,11 @@ def reconcile(installation_id: int) -> None:
     row = Installation.objects.select_related("app", "company", "location", "parent", "rival").get(pk=installation_id)
     if row.status == Status.UNINSTALLED:
         return
+    with log_scope.scope(tenant=row.tenant.mailbox_key):
+        _reconcile(row)
+
+
+def _reconcile(row: Installation) -> None:
     try:
         if not row.abilities.reported:
             due: datetime | None = entered_token.follow(row)

@@ -31,7 +31,7 @@ from integrations.tenants import install_link, marketplace
 from integrations.tenants.install_link import MarketplaceHost
 from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps
-from integrations.tokens.operators import consent_link
+from integrations.tokens.admin_pages import consent_link
 
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")  # what `secrets.token_urlsafe(32)` returns
 _RESULT_SALT = "installs.result"

@@ -1,4 +1,4 @@
-"""Django admin of jobs, their runs, schedules and set-aside events: progress, failures, and what operators can do.
+"""Django admin of jobs, their runs and schedules: progress, failures, and what operators can do.
 
 Every action leaves an audit entry with the name of the operator.
 """
@@ -6,7 +6,6 @@ Every action leaves an audit entry with the name of the operator.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -19,59 +18,66 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock, masking
-from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
+from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.core.runs import run_progress
 from integrations.gateway.support.panel import SupportedRuns
 from integrations.gateway.support.refused_call import RefusedCall
-from integrations.jobs import events, pausing, queries, runs, schedules
+from integrations.jobs import pausing, queries, runs, schedules
+from integrations.jobs import set_aside_admin as set_aside_admin  # Django finds the events set aside here
 from integrations.jobs.define import JOBS
-from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
+from integrations.jobs.models import JobState, Run, Schedule, Trigger
+from integrations.jobs.write_admin import DecidesWritesOfRuns
 from integrations.tenants.names import TenantNames
 
 _STATUS = {"running": "info", "complete": "success", "failed": "danger", "cancelled": "default", "again": "warning"}
+_STATUS["unknown"] = "danger"
 _NAMED_IN_AUDIT = 100
 
 
 @admin.register(Run)
-class RunAdmin(TenantNames, SupportedRuns):
-    """Job runs, newest first, with the actions run again, resume and cancel."""
+class RunAdmin(TenantNames, DecidesWritesOfRuns, SupportedRuns):
+    """Job runs, newest first, with the actions run again, resume, cancel and the two decisions over a write."""
 
     personal = {**Run.PERSONAL, "note": masking.text}
+    is_live = True
     tenant_id_path = "schedule__tenant_id"
     list_display = ("job", "tenant_heading", "status_label", "progress_bar", "result", "run_times")
     list_filter = ("status", "schedule__job", "schedule__app", ("error_code", ColumnValueLinksFilter), "started_at")
-    paginator = FirstTenThousand
+    sortable_by = ()  # no index serves another order of millions of rows
     list_select_related = ("schedule__app",)
     search_fields = ("=schedule__tenant_id", "=trace_id", "schedule__job")
     search_help_text = "A tenant's name or whole id, a trace id, or a job"
     ordering = ("-pk",)
-    actions = ("run_again", "resume", "cancel")
+    actions = ("run_again", "resume", "cancel", "it_happened", "it_did_not_happen")
     fieldsets = (
         (
             None,
             {
                 "fields": (
                     "job",
-                    ("tenant_name", "tenant"),
+                    ("tenant_link", "tenant_id"),
                     ("status", "progress_bar"),
                     "result",
                     ("started_at", "finished_at"),
                 )
             },
         ),
-        ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer", "what_to_do")}),
+        ("Error", {"fields": (("error_code", "attempts"), "unknown_write", "trace_id", "answer", "what_to_do")}),
         ("Work", {"fields": (("turns", "due_at"), ("lease_owner", "lease_until"), "checkpoint_json")}),
     )
     readonly_fields = (
-        "job",
-        "tenant_name",
-        "tenant",
-        "progress_bar",
-        "result",
-        "answer",
-        "what_to_do",
-        "checkpoint_json",
+        *("job", "tenant_link", "tenant_id", "progress_bar", "result"),
+        *("unknown_write", "answer", "what_to_do", "checkpoint_json"),
     )
+
+    def applies_to(self, row: Run, action: str) -> bool:
+        """A run under way can be cancelled, one that stopped over a write is decided, one that ended can be resumed."""
+        running, unknown = row.status == Run.Status.RUNNING, row.status == Run.Status.UNKNOWN
+        if action in ("it_happened", "it_did_not_happen"):
+            return unknown
+        stopped = not running and not unknown
+        return {"cancel": not stopped, "resume": stopped and row.status != Run.Status.COMPLETE}.get(action, stopped)
 
     def refused_call(self, run: Run) -> RefusedCall:
         """The call that failed the run."""
@@ -87,8 +93,8 @@ class RunAdmin(TenantNames, SupportedRuns):
         """The name of the job."""
         return run.schedule.job
 
-    @display(description="tenant")
-    def tenant(self, run: Run) -> str:
+    @display(description="tenant's id")
+    def tenant_id(self, run: Run) -> str:
         """The id of the company or location."""
         return run.schedule.tenant_id
 
@@ -102,7 +108,8 @@ class RunAdmin(TenantNames, SupportedRuns):
     @display(description="progress")
     def progress_bar(self, run: Run) -> SafeString | str:
         """The progress bar."""
-        return cells.progress(run.done, run.total, complete=run.status == Run.Status.COMPLETE)
+        note = run_progress.words(run, run.done, run.total, clock.now())
+        return cells.progress(run.done, run.total, complete=run.status == Run.Status.COMPLETE, note=note)
 
     @display(description="result")
     def result(self, run: Run) -> SafeString | str:
@@ -135,7 +142,9 @@ class RunAdmin(TenantNames, SupportedRuns):
         self.message_user(request, f"{len(resumed)} runs continue at their checkpoints.", messages.SUCCESS)
         if len(resumed) < queryset.count():
             self.message_user(
-                request, "Complete runs, and runs whose job is running already, were not resumed.", messages.WARNING
+                request,
+                "Complete runs, those that wait for a decision, and those with a successor were not resumed.",
+                messages.WARNING,
             )
 
     @action(description="Cancel", permissions=["operate"])
@@ -164,12 +173,16 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     actions = ("run_at_once", "switch_on", "switch_off")
     fields = (
         ("job", "app"),
-        ("tenant_name", "level", "tenant_id"),
+        ("tenant_link", "level", "tenant_id"),
         ("enabled", "due_at"),
         ("since", "created_at"),
         "waiting",
     )
-    readonly_fields = ("tenant_name", "waiting")
+    readonly_fields = ("tenant_link", "waiting")
+
+    def applies_to(self, row: Schedule, action: str) -> bool:
+        """A schedule is switched on or off, whichever it is not."""
+        return {"switch_on": not row.enabled, "switch_off": row.enabled}.get(action, row.job in JOBS)
 
     @display(description="on", boolean=True, ordering="enabled")
     def enabled_label(self, schedule: Schedule) -> bool:
@@ -231,6 +244,10 @@ class JobStateAdmin(ReadOnlyAdmin):
     fields = ("job", "title", ("status_label", "crashes"), ("paused_at", "paused_by"), "reason")
     readonly_fields = ("title", "status_label")
 
+    def applies_to(self, row: JobState, action: str) -> bool:
+        """A job is paused or resumed, whichever it is not."""
+        return (action == "resume") == (row.paused_at is not None)
+
     @display(description="what it does")
     def title(self, state: JobState) -> str:
         """The first line of the job's docstring."""
@@ -258,91 +275,6 @@ class JobStateAdmin(ReadOnlyAdmin):
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may use the actions."""
         return request.user.has_perm("jobs.change_jobstate")
-
-
-@admin.register(Trigger)
-class TriggerAdmin(TenantNames, ReadOnlyAdmin):
-    """Events on which a job failed, with the actions run again and discard. They concern that job alone."""
-
-    personal = {"error": masking.text}
-    tenant_id_path = "schedule__tenant_id"
-    list_display = ("job", "tenant_heading", "event_type", "webhook_id", "error_text", "set_aside_at")
-    list_filter = ("schedule__job", ("error_code", ColumnValueLinksFilter), "set_aside_at")
-    list_select_related = ("event", "change__installation", "schedule__app")
-    search_fields = ("=event__webhook_id", "=schedule__tenant_id", "schedule__job")
-    search_help_text = "A tenant's name or whole id, a webhook's id, or a job"
-    ordering = ("-set_aside_at",)
-    actions = ("run_again", "discard")
-    fields = (
-        "job",
-        ("tenant_name", "tenant"),
-        ("event_type", "webhook_id"),
-        ("set_aside_at", "error_code"),
-        "error_text",
-    )
-    readonly_fields = ("job", "tenant_name", "tenant", "event_type", "webhook_id", "error_text")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Trigger]:
-        """Only events that were set aside; those that wait are counted with their schedules."""
-        triggers: QuerySet[Trigger] = super().get_queryset(request)
-        return triggers.filter(set_aside_at__isnull=False)
-
-    @display(description="job", ordering="schedule__job")
-    def job(self, trigger: Trigger) -> str:
-        """The name of the job."""
-        return trigger.schedule.job
-
-    @display(description="tenant")
-    def tenant(self, trigger: Trigger) -> str:
-        """The id of the company or location."""
-        return trigger.schedule.tenant_id
-
-    @display(description="event")
-    def event_type(self, trigger: Trigger) -> str:
-        """The type of the event."""
-        return trigger.type
-
-    @display(description="webhook id")
-    def webhook_id(self, trigger: Trigger) -> str:
-        """The vendor's id of the webhook, or the number of the change."""
-        return trigger.reference
-
-    @display(description="error")
-    def error_text(self, trigger: Trigger) -> SafeString:
-        """Why the job failed."""
-        return cells.long_text(trigger.error, trouble=True)
-
-    @action(description="Run again for this job", permissions=["operate"])
-    def run_again(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
-        """Let the jobs see these events again."""
-        self._act(request, queryset, events.retry, "job.events_retried", "seen again")
-
-    @action(description="Discard", permissions=["discard"])
-    def discard(self, request: HttpRequest, queryset: QuerySet[Trigger]) -> None:
-        """Never let the jobs see these events. The events themselves stay."""
-        self._act(request, queryset, events.discard, "job.events_discarded", "discarded")
-
-    def _act(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Trigger],
-        act: Callable[[TriggerQuerySet], list[int]],
-        recorded: str,
-        words: str,
-    ) -> None:
-        chosen = Trigger.objects.filter(pk__in=[trigger.pk for trigger in queryset])
-        jobs = sorted(set(chosen.values_list("schedule__job", flat=True)))
-        ids = act(chosen)
-        audit.record(recorded, actor=operator(request), subject=f"job {', '.join(jobs)}"[:200], events=len(ids))
-        self.message_user(request, f"{len(ids)} events are {words}.", messages.SUCCESS)
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Whether the operator may use the actions."""
-        return request.user.has_perm("jobs.change_trigger")
-
-    def has_discard_permission(self, request: HttpRequest) -> bool:
-        """Whether the operator may discard events."""
-        return request.user.has_perm("jobs.delete_trigger")
 
 
 def _run_now(page: ModelAdmin, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:

@@ -1,18 +1,23 @@
-"""Typed HighLevel API for a job run: each call renews the run, and listings continue where the last turn stopped."""
+"""Typed HighLevel API for a job run: calls renew the run's lease, listings continue where the last turn stopped.
+
+A write whose repetition could do harm goes through `sending`, so that it happens once or the run stops.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from integrations.core import clock
 from integrations.core.errors import QuotaExhausted
-from integrations.gateway import client
+from integrations.gateway import client, safe_writes, target
 from integrations.gateway.client import Page, Result
 from integrations.gateway.facade import v2, v3
 from integrations.gateway.tenant_api import Json, TenantApi, given
 from integrations.jobs.listing_positions import ListingKind, ListingPositions
+from integrations.jobs.sending import WriteCall, WriteSender
 
 # A unit of work that has begun waits for its permit here: a parked one would begin again with its first call.
 PERMIT_WAIT_SECONDS = 10.0  # seconds
@@ -20,11 +25,15 @@ T = TypeVar("T")
 
 
 class Caller(Protocol):
-    """The run in whose name calls are made: its `listings`, and its methods to call after a call and after a page."""
+    """The run in whose name calls are made: its listings and writes, and its methods to call around them."""
 
     @property
     def listings(self) -> ListingPositions:
         """The positions of its listings."""
+
+    @property
+    def writes(self) -> WriteSender:
+        """Sends its writes."""
 
     def touch(self) -> None:
         """Renew the lease. Called before each call."""
@@ -35,14 +44,38 @@ class Caller(Protocol):
 
 @dataclass(frozen=True)
 class InRun(TenantApi):
-    """API client of one tenant for one run. Its calls keep the lease, and its listings keep their positions."""
+    """API client of one tenant for one run. Its calls keep the lease, and its listings keep their positions.
+
+    `repeatable`: the job says that its writes do no harm when they happen twice.
+    """
 
     run: Caller = field(repr=False)
+    repeatable: bool = field(default=False, kw_only=True)
 
     def call(
         self, operation: str, params: Json | None = None, body: Any = None, *, version: str | None = None
     ) -> Result:
-        """As `client.call`, but waits up to PERMIT_WAIT_SECONDS for a permit in the middle of an item."""
+        """As `client.call`, but waits up to PERMIT_WAIT_SECONDS for a permit in the middle of an item.
+
+        A write whose repetition could do harm is remembered: if the turn is repeated, its answer is returned again.
+        """
+        wanted = self._target(operation, params, body, version)
+        if self.repeatable or safe_writes.may_repeat(wanted):
+            return self._send(operation, params, body, version)
+        return self.run.writes.plain(self.prepare(operation, params, body, version=version))
+
+    def prepare(
+        self, operation: str, params: Json | None = None, body: Any = None, *, version: str | None = None
+    ) -> WriteCall:
+        """The write as `sending` takes it."""
+        wanted = self._target(operation, params, body, version)
+        sent = partial(self._send, operation, params, body, version)
+        return WriteCall(wanted.operation.key, given(params), body, sent)
+
+    def _target(self, operation: str, params: Json | None, body: Any, version: str | None) -> target.Target:
+        return target.find(operation, self.app, version=self._how(version)["version"], params=given(params), body=body)
+
+    def _send(self, operation: str, params: Json | None, body: Any, version: str | None) -> Result:
         return self._asked(lambda: super(InRun, self).call(operation, params, body, version=version))
 
     def pages(

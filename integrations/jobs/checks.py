@@ -36,10 +36,10 @@ def _by_case(event_type: str, known: frozenset[str]) -> list[str]:
 
 
 def _is_mixed(job: Job) -> bool:
-    return UNINSTALLED in job.events and (not job.runs_after_uninstall or job.every is not None)
+    return UNINSTALLED in job.events and (not job.runs_after_uninstall or job.is_scheduled)
 
 
 def _mixed(job: Job) -> checks.CheckMessage:
     text = f"Job {job.name!r} starts on {UNINSTALLED!r} and on something else."
-    hint = "After an uninstall there is no token: make it a job of its own, with no other event and no `every`."
+    hint = "After an uninstall there is no token: make it a job of its own, with no other event and no schedule."
     return checks.Error(text, hint=hint, id="jobs.E002")

@@ -16,9 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from integrations.core import own_apps
 from integrations.core.errors import BadRequest
 from integrations.core.tenant import UserType
+from integrations.jobs import wall_times
 from integrations.jobs.job_run import JobRun
+from integrations.jobs.wall_times import WallTimes
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.installation_change import InstallationChange
 
@@ -44,6 +47,13 @@ class Job:
     lane: Lane
     level: UserType
     scopes: frozenset[str] = frozenset()
+    times: WallTimes | None = None
+    catch_up: timedelta | None = None
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether time starts it, and not only events and operators."""
+        return self.every is not None or self.times is not None
 
     @property
     def runs_after_uninstall(self) -> bool:
@@ -59,7 +69,7 @@ class Job:
 JOBS: dict[str, Job] = {}
 
 
-def background_job(
+def background_job(  # noqa: PLR0913 - a declaration, with one name for each part
     name: str,
     *,
     every: timedelta | None = None,
@@ -67,15 +77,27 @@ def background_job(
     lane: Lane | None = None,
     level: UserType = UserType.LOCATION,
     scopes: tuple[str, ...] = (),
+    at: str = "",
+    cron: str = "",
+    catch_up: timedelta | None = None,
 ) -> Callable[[Function], Function]:
     """Define a job under a name like `welcome.tag_newcomers`. It runs once at a time for each tenant:
 
     every so often (`every`, spread over the tenants), when an event of a type comes in (`on`; `run.events()` has them),
     when the installation changes (`on="installed"`, or another name of `InstallationChange.What`), and whenever an
-    operator starts it (`manage.py job run`, the admin pages). `lane` is its quota lane; the default is EVENTS for a job
-    that only events start, else BULK. `scopes` are those that it needs: it runs only for tenants that granted them, and
-    pages say where it is disabled. Raises BadRequest for a name that is taken.
+    operator starts it (`manage.py job run`, the admin pages).
+
+    `at="20:00"` runs it every day at that time, `cron="30 8 * * mon-fri"` at the times of a cron expression. Both are
+    in the time zone of the location, and in UTC for companies and while the zone is unknown (`tenants.time_zones`).
+    One run catches up on all that was missed while no worker ran; with `catch_up` only if it is at most so late.
+
+    `lane` is its quota lane; the default is EVENTS for a job that only events start, else BULK. `scopes` are those that
+    it needs: it runs only for tenants that granted them, and pages say where it is disabled. Raises BadRequest for a
+    name that is taken, for a generator and an async function, and for times that make no sense.
     """
+    if sum(map(bool, (every, at, cron))) > 1 or (catch_up is not None and not (at or cron)):
+        raise BadRequest(f"{name!r}: choose one of `every`, `at` and `cron`; `catch_up` goes with the last two")
+    times = wall_times.daily(at) if at else wall_times.cron(cron) if cron else None
     types = tuple(LIFECYCLE_OF.get(name, name) for name in ((on,) if isinstance(on, str) else on))
 
     def define(function: Function) -> Function:
@@ -84,8 +106,9 @@ def background_job(
             raise BadRequest(f"there are two background jobs {name!r}")
         if len(name) > LONGEST_NAME or (every is not None and every < SHORTEST_EVERY):
             raise BadRequest(f"{name!r}: a name has at most {LONGEST_NAME} characters, `every` is a minute or more")
-        chosen = lane or (Lane.EVENTS if types and every is None else Lane.BULK)
-        JOBS[name] = Job(name, function, every, types, chosen, level, frozenset(scopes))
+        own_apps.check_runs_when_called(function, f"the background job {name!r}")
+        chosen = lane or (Lane.EVENTS if types and every is None and times is None else Lane.BULK)
+        JOBS[name] = Job(name, function, every, types, chosen, level, frozenset(scopes), times, catch_up)
         return function
 
     return define

@@ -97,6 +97,11 @@ class ListingPositions:
         self._calls += 1
 
     @property
+    def in_page(self) -> bool:
+        """Whether the job works on a page of the current listing, or on an item of it."""
+        return self._page is not None
+
+    @property
     def mid_unit(self) -> bool:
         """Whether giving up now would repeat calls that were already made."""
         return self._calls > 0

@@ -1,17 +1,22 @@
-"""Models of the jobs room: schedules (which job for which tenant, and when), runs, triggers (events that a job has to
-see) and the state of each job (crashes, pause).
+"""Models of jobs: Schedule, Run, Trigger, Write, JobState.
+
+Schedules (which job for which tenant, and when), runs, triggers (events that a job has to see), writes whose repetition
+could do harm, and the state of each job (crashes, pause).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
+from integrations.core import masking
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
-from integrations.core.tenant import UserType
+from integrations.core.tenant import Tenant, UserType
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App
 from integrations.webhooks.models import Event
@@ -26,6 +31,8 @@ class Schedule(AbstractPlan):
     tenant_id = models.CharField("tenant", max_length=64, help_text="the location's or company's id")
     since = models.DateTimeField(null=True, blank=True, help_text="when the latest complete run was started")
 
+    memory = models.JSONField(null=True, blank=True, help_text="what the job keeps between its runs")
+
     objects = PlanManager()
 
     class Meta:
@@ -36,6 +43,11 @@ class Schedule(AbstractPlan):
 
     def __str__(self) -> str:
         return f"{self.job} for {self.tenant_id}"
+
+    @property
+    def tenant(self) -> Tenant:
+        """The tenant as a value."""
+        return Tenant(UserType(self.level), self.tenant_id)
 
 
 class Run(AbstractRun):
@@ -58,6 +70,10 @@ class Run(AbstractRun):
     checkpoint = models.JSONField(default=dict)
     page = models.JSONField(null=True, blank=True, help_text="emptied at the end")
     turns = models.PositiveIntegerField(default=0)
+    # The database's default serves processes of the release before, which do not know the column.
+    events = ArrayField(
+        models.BigIntegerField(), default=list, db_default=[], help_text="keys of the latest webhooks that it saw"
+    )
 
     objects = RunManager()
 
@@ -66,6 +82,7 @@ class Run(AbstractRun):
         indexes = [
             *run_indexes("schedule", prefix="job_"),
             models.Index(fields=["finished_at"], name="job_run_finished"),
+            models.Index(fields=["schedule"], condition=models.Q(status="unknown"), name="job_run_unknown"),
         ]
         verbose_name = "job run"
 
@@ -153,6 +170,83 @@ class Trigger(models.Model):
     def _change(self) -> InstallationChange:
         assert self.change is not None, "a trigger has an event or a change"
         return self.change
+
+
+class WriteQuerySet(models.QuerySet["Write"]):
+    """Writes of jobs by what is known of them."""
+
+    def unsettled(self) -> WriteQuerySet:
+        """Writes that may have happened or not. Those that are only `sent` may be under way at this moment."""
+        return self.exclude(state="confirmed")
+
+    def unknown(self) -> WriteQuerySet:
+        """Writes that wait for a person, or for the look-up of their job."""
+        return self.filter(state="unknown")
+
+
+class Write(models.Model):
+    """A call of a job that changes something at the vendor, and whose repetition could do harm.
+
+    The row is the intent: it is committed before the request leaves. Its answer confirms it; a refusal deletes it. The
+    row of a plain call serves until the run's next checkpoint. That of `JobRun.once` has a `key` and no run, and stays.
+    """
+
+    PERSONAL: ClassVar[Mapping[str, masking.Masker]] = {
+        "request": masking.body,
+        "answer": masking.body,
+        "key": masking.text,
+        "reason": masking.text,
+    }
+
+    class State(models.TextChoices):
+        """A write is sent until its answer is there."""
+
+        SENT = "sent", "sent"
+        CONFIRMED = "confirmed", "confirmed"
+        UNKNOWN = "unknown", "unknown"
+
+    schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="writes")
+    run = models.ForeignKey(Run, on_delete=models.SET_NULL, related_name="writes", null=True, blank=True)
+    trigger = models.ForeignKey(Trigger, on_delete=models.SET_NULL, related_name="writes", null=True, blank=True)
+    key = models.CharField(max_length=200, blank=True, help_text="of `once`, chosen by the job")
+    operation = models.CharField(max_length=120)
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of operation, parameters and body")
+    number = models.PositiveIntegerField(default=0, help_text="in the order of the run")
+    in_page = models.BooleanField(default=False, help_text="sent for a page of a listing or an item of it")
+    request = models.JSONField(default=dict, help_text="parameters and body; emptied with the answer")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.SENT)
+    reason = models.CharField(max_length=300, blank=True, help_text="why it is unknown")
+    answer = models.JSONField(null=True, blank=True, help_text="status, json and trace id")
+    sent_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = WriteQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["schedule", "key"], condition=~models.Q(key=""), name="one_write_per_key_and_schedule"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(state="confirmed", answer__isnull=False, settled_at__isnull=False)
+                | models.Q(state__in=["sent", "unknown"], answer__isnull=True),
+                name="confirmed_write_has_answer",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["schedule"],
+                condition=models.Q(key="") | ~models.Q(state="confirmed"),
+                name="job_write_of_schedule",
+            ),
+            models.Index(fields=["-sent_at"], condition=~models.Q(state="confirmed"), name="job_write_unsettled"),
+            models.Index(fields=["settled_at"], name="job_write_settled"),
+        ]
+        verbose_name = "write of a job"
+        verbose_name_plural = "writes of jobs"
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.key}".strip()
 
 
 class JobState(models.Model):

@@ -49,12 +49,12 @@ def succeeded(job: str) -> None:
     JobState.objects.filter(job=job, crashes__gt=0).update(crashes=0)
 
 
-def pause(job: str, now: datetime, *, by: str) -> bool:
+def pause(job: str, now: datetime, *, by: str, reason: str = "paused by an operator") -> bool:
     """Pause the job at an operator's request. False when it is paused already."""
     with transaction.atomic():
         JobState.objects.get_or_create(job=job)
         running = JobState.objects.filter(job=job, paused_at__isnull=True)
-        done = bool(running.update(paused_at=now, paused_by=by, reason="paused by an operator"))
+        done = bool(running.update(paused_at=now, paused_by=by, reason=reason[:_REASON]))
         if done:
             audit.record("job.paused", actor=by, subject=f"job {job}")
     return done

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Min
+from django.db.models import Count, F, Min, Q
 
 from integrations.core import dispatch
 from integrations.core.models import WorkerProcess
 from integrations.core.runs.models import NOT_COMPLETE
 from integrations.core.runs.querysets import QUEUED, PlanQuerySet
 from integrations.core.runs.turn import HUNG
-from integrations.core.tenant import Tenant, UserType
 from integrations.gateway.support.refused_call import RefusedCall, of_run
 from integrations.jobs.define import JOBS, Job
-from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet
+from integrations.jobs.models import JobState, Run, Schedule, Trigger, TriggerQuerySet, Write, WriteQuerySet
 
 _MOST = 1_000  # hung runs that are looked at
 
@@ -73,8 +72,28 @@ def jobs() -> list[tuple[Job, int]]:
 
 def by_status() -> list[dict[str, Any]]:
     """Rows of job, status and count, for the metrics. Complete runs are not counted."""
-    rows = Run.objects.filter(status__in=NOT_COMPLETE).values("status", job=F("schedule__job"))
-    return [dict(row) for row in rows.annotate(found=Count("pk")).order_by("job", "status")]
+    found = []
+    for chosen in (Q(status__in=NOT_COMPLETE), Q(status="unknown")):  # an index for each
+        rows = Run.objects.filter(chosen).values("status", job=F("schedule__job"))
+        found += [dict(row) for row in rows.annotate(found=Count("pk")).order_by("job", "status")]
+    return found
+
+
+def unknown_writes(run: Run) -> list[Write]:
+    """The writes over which a run may have stopped, the oldest first."""
+    return list(Write.objects.unknown().filter(schedule=run.schedule_id).order_by("sent_at"))
+
+
+def all_unknown_writes(job: str = "") -> WriteQuerySet:
+    """Writes that may have happened or not, of one job or of all, the latest first."""
+    found = Write.objects.unknown().select_related("schedule__app").order_by("-sent_at")
+    return found.filter(schedule__job=job) if job else found
+
+
+def unknown_counts() -> list[tuple[str, int]]:
+    """How many writes of unknown fate each job has, the most first; jobs without one are left out."""
+    counted = Write.objects.unknown().values_list("schedule__job").annotate(found=Count("pk"))
+    return [(job, found) for job, found in counted.order_by("-found", "schedule__job")]
 
 
 def failed(limit: int, now: datetime, within: timedelta) -> list[Run]:
@@ -168,5 +187,5 @@ def delays(now: datetime, limit: int) -> list[Delay]:
 def refused_call(run: Run) -> RefusedCall:
     """The call that failed the run, for the vendor's support. The run needs its schedule and app."""
     schedule = run.schedule
-    tenant = Tenant(UserType(schedule.level), schedule.tenant_id)
+    tenant = schedule.tenant
     return of_run(run, app=schedule.app, tenant=tenant, source=f"job {schedule.job}")

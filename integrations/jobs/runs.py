@@ -13,7 +13,6 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from integrations.core import dispatch
@@ -23,19 +22,19 @@ from integrations.core.errors import (
     InstallGone,
     IntegrationError,
     RequestRejected,
-    StoreUnavailable,
     Untrusted,
 )
 from integrations.core.models import WorkerProcess
-from integrations.core.process import activity, source_position
+from integrations.core.process import activity
 from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, LeaseLost, error_columns
 from integrations.core.runs.shares import ThreadShare
-from integrations.jobs import installed, pausing
+from integrations.jobs import installed, pausing, write_memory, writes
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.job_run import Interrupted, JobRun
 from integrations.jobs.models import Run, Trigger
 from integrations.jobs.next_run import keep_runs, plan_next
+from integrations.jobs.sending import LookUpLater, UnknownFate
 from integrations.quota import usage
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
@@ -75,7 +74,7 @@ def take_due(limit: int, now: datetime) -> list[int]:
     lanes = {job.name: job.lane for job in JOBS.values() if job.lane is not Lane.INTERACTIVE}
     first = Q(schedule__job__in=[name for name, lane in lanes.items() if lane is Lane.EVENTS])
     threads = WorkerProcess.objects.threads(now - dispatch.ALIVE).get(DEFAULT, 0)
-    return _take(lanes.keys(), limit, now, threads=threads, first=first)
+    return _take(lanes.keys(), limit, threads=threads, first=first)
 
 
 def take_interactive(limit: int, now: datetime) -> list[int]:
@@ -85,18 +84,17 @@ def take_interactive(limit: int, now: datetime) -> list[int]:
         return []
     threads = WorkerProcess.objects.threads(now - dispatch.ALIVE)
     reserved = max(0, threads.get(URGENT, 0) - threads.get(DEFAULT, 0))
-    return _take(names, limit, now, threads=reserved)
+    return _take(names, limit, threads=reserved)
 
 
-def _take(names: AbstractSet[str], limit: int, now: datetime, *, threads: int, first: Q | None = None) -> list[int]:
-    lost_at = now + dispatch.LOST_AFTER
+def _take(names: AbstractSet[str], limit: int, *, threads: int, first: Q | None = None) -> list[int]:
     shares = [
         ThreadShare.of("schedule__job", JOB_SHARE, threads),
         ThreadShare.of("schedule__tenant_id", TENANT_SHARE, threads, least=2),  # a job that hangs leaves one
     ]
     due = Run.objects.filter(schedule__job__in=names - pausing.paused())
     tenant = "schedule__tenant_id"
-    return due.take_due(limit, now, lost_at=lost_at, tenant=tenant, first=first, shares=shares if threads else ())
+    return due.take_due(limit, tenant=tenant, first=first, shares=shares if threads else ())
 
 
 def cancel(runs: Iterable[Run], now: datetime, *, code: str = "cancelled", reason: str) -> list[int]:
@@ -112,6 +110,7 @@ class JobTurn(turn.Turn[Run]):
     """One turn of a job's run."""
 
     log_name = "job"
+    crash_hint = ": a bug in the job, see the log"
     keep_runs = staticmethod(keep_runs)
     park_task = staticmethod(queue.park)
 
@@ -122,6 +121,7 @@ class JobTurn(turn.Turn[Run]):
         self._failed_event: Trigger | None = None  # the event that caused the failure
         self._event_error: Fields = {}  # the error columns of the event that was set aside
         self._reason = ""  # of the failure
+        self._rest = 0.0  # seconds before the next turn
 
     def work(self) -> bool:
         """Call the job's function. Raises StoreUnavailable when the database is unavailable."""
@@ -131,12 +131,29 @@ class JobTurn(turn.Turn[Run]):
         self.renew(turns=self.run.turns + 1)
         try:
             with usage.spent_by(self._job.name):
+                self._job_run.begin()
                 self._job.function(self._job_run)
+                if self._job_run.writes.stop is not None:  # the function caught what ended its turn
+                    raise self._job_run.writes.stop
         except Interrupted as interruption:
             if interruption.lost:
                 raise LeaseLost from None
             return False
+        except UnknownFate as unknown:
+            raise turn.Halted(writes.halting_columns(unknown.write)) from unknown
+        except LookUpLater as later:
+            self._rest = later.wait
+            return False
         return True
+
+    def hand_back(self) -> None:
+        """The turn is over; the next one comes at once, unless it is to look up a write."""
+        self._runs.hand_back(self.run, self.owner, wait=self._rest, **self.checkpoint())
+
+    def finish(self, now: datetime) -> Fields:
+        """A complete run repeats nothing: forget its writes."""
+        write_memory.forget_run(self.run.pk)
+        return {}
 
     def checkpoint(self) -> Fields:
         """What the next turn needs, with the rest of the current page."""
@@ -167,8 +184,8 @@ class JobTurn(turn.Turn[Run]):
         return f"job {self._job.name} for {self.run.schedule.tenant_id} (run {self.run.pk})"
 
     def log_context(self) -> Fields:
-        """The job and the id of the run."""
-        return {"job": self._job.name, "run": self.run.pk}
+        """The job, the id of the run and the tenant."""
+        return {"job": self._job.name, "run": self.run.pk, "tenant": self.run.schedule.tenant.mailbox_key}
 
     def fail(self, columns: Fields, error: Exception | None = None) -> None:
         """Fail the run. The event that caused it is not seen again by itself, and the next events follow at once."""
@@ -203,17 +220,6 @@ class JobTurn(turn.Turn[Run]):
         """The schedule of a cancelled run comes due at its next regular time."""
         if run.schedule.job in JOBS:
             plan_next(run, now, JOBS[run.schedule.job], at_once=False)
-
-    def crashed(self, error: Exception) -> None:
-        """Fail the run for an exception in the job's code.
-
-        If the database is unavailable, write nothing: the lease expires, and the next turn begins at the checkpoint.
-        """
-        if isinstance(error, OperationalError | InterfaceError):
-            raise StoreUnavailable("the database is unavailable", run=self.run.pk) from error
-        self.log("error", "crashed", {"exc_info": error})
-        reason = f"{type(error).__name__} {source_position.of_error(error)}: a bug in the job, see the log"
-        self.fail(error_columns("unexpected", reason), error)
 
     def abandon(self, position: str) -> None:
         """Fail a run whose thread hangs, as for an exception in the job's code."""

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError
 from django.db.models import Exists, OuterRef, QuerySet
 
-from integrations.jobs import installed, pausing, runs
+from integrations.jobs import installed, next_run, pausing, runs
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.tenants.models import Installation
@@ -28,7 +28,7 @@ def create_missing(now: datetime) -> int:
     """Create the missing schedules, and set due times where the app was installed again. Returns how many."""
     created = 0
     for job in JOBS.values():
-        if job.every is not None:
+        if job.is_scheduled:
             created += _create_missing_for(job, now)
     return created
 
@@ -68,6 +68,7 @@ def start_due(now: datetime) -> list[int]:
 
     Schedules of paused jobs stay due.
     """
+    _skip_late(now)
     wanted = Schedule.objects.filter(installed.may_run(), job__in=JOBS.keys() - pausing.paused())
     wanted = wanted.exclude(installed.lacks_scopes())
     return [run.pk for run in wanted.start_due(now, limit=BATCH)]
@@ -98,13 +99,35 @@ def _create_missing_for(job: Job, now: datetime) -> int:
     schedules = Schedule.objects.filter(job=job.name, level=job.level)
     of_tenant = schedules.filter(app=OuterRef("app"), tenant_id=OuterRef("resource_id"))
     missing = installed.installations(job.level).filter(~Exists(of_tenant)).select_related("app")[: BATCH * 5]
-    made = [_schedule(job, tenant, now, due_at=_first(job, now)) for tenant in missing]
+    made = [_schedule(job, tenant, now) for tenant in missing]
+    for schedule in made:
+        schedule.due_at = _first(job, now, schedule)
     Schedule.objects.bulk_create(made, ignore_conflicts=True)
     idle = schedules.without_run().filter(installed.may_run(), due_at=None, enabled=True)
-    return len(made) + idle.update(due_at=now)
+    if job.times is None:
+        return len(made) + idle.update(due_at=now)
+    return len(made) + sum(_plan(job, now, schedule) for schedule in idle[:BATCH])
 
 
-def _first(job: Job, now: datetime) -> datetime:
+def _plan(job: Job, now: datetime, schedule: Schedule) -> int:
+    """Set the next time of a job with times on the wall clock, unless something else has changed the due time."""
+    unchanged = Schedule.objects.filter(pk=schedule.pk, due_at=schedule.due_at)
+    return unchanged.update(due_at=next_run.next_due(job, now, schedule))
+
+
+def _skip_late(now: datetime) -> None:
+    """Leave out the times that were missed for longer than their job wants to catch up. Events are never left out."""
+    waiting = Trigger.objects.waiting().filter(schedule=OuterRef("pk"))
+    for job in JOBS.values():
+        if job.times is not None and job.catch_up is not None:
+            late = Schedule.objects.filter(job=job.name, level=job.level, due_at__lt=now - job.catch_up)
+            for schedule in late.without_run().exclude(Exists(waiting))[:BATCH]:
+                _plan(job, now, schedule)
+
+
+def _first(job: Job, now: datetime, schedule: Schedule) -> datetime:
+    if job.times is not None:
+        return next_run.next_due(job, now, schedule) or now
     return now + min(job.every or _FIRST_WITHIN, _FIRST_WITHIN) * random.random()  # noqa: S311 - spreads load
 
 

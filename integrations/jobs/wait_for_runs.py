@@ -20,7 +20,9 @@ def until_done(schedule_ids: Sequence[int], *, show: bool) -> None:
 
 
 def is_done(scheduled: ScheduleWithRun) -> bool:
-    """Whether no run is under way and none is due."""
+    """Whether no run is under way and none is due, or a person has to decide first."""
+    if scheduled.status == Run.Status.UNKNOWN:
+        return True
     due = scheduled.schedule.due_at
     waits = due is not None and due <= clock.now()
     return scheduled.status != Run.Status.RUNNING and not waits

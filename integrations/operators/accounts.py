@@ -56,12 +56,13 @@ def give_role(user: User, role: str) -> None:
 
 
 def seal(user: User) -> dict[str, object]:
-    """Seal the rights that the account has in the database, and end its sessions. Returns what was sealed.
+    """Seal the rights, second factors and link to a provider that the account has in the database, and end its
+    sessions. Returns the rights that were sealed.
 
     For an account that was changed by SQL, or whose key is lost. Whoever calls this vouches for them.
     """
     with transaction.atomic():
-        granted = rights_seal.seal(user)
+        granted = rights_seal.seal(user, vouch=True)
         sessions.end_all(user)
         flags = {"is_active": user.is_active, "is_staff": user.is_staff, "is_superuser": user.is_superuser}
         audited.by_command("user.rights_sealed", user, permissions=granted, **flags)

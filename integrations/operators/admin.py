@@ -64,6 +64,17 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
         if change and _RIGHTS & set(form.changed_data):
             sessions.end_all(form.instance, but=request if form.instance == request.user else None)
 
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        """Delete an account, whose seal counts no more."""
+        rights_seal.withdraw(obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        """Delete the selected accounts, as `delete_model` does."""
+        for user in queryset:
+            rights_seal.withdraw(user)
+        super().delete_queryset(request, queryset)
+
     def has_reset_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the operator may reset the second factors of others."""
         return request.user.has_perm("operators.reset_second_factor")
@@ -85,11 +96,11 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:  # noqa: A002
         """Change a password, end the sessions that began with the old one, and write the audit entry."""
-        before = User.objects.select_related("rights_seal").filter(pk=id).first()
+        before = rights_seal.accounts().filter(pk=id).first()
         is_proven = before is not None and rights_seal.proven(before) is not None
         response: HttpResponse = super().user_change_password(request, id, form_url)
         if request.method == "POST" and response.status_code == 302:
-            user = User.objects.select_related("rights_seal").get(pk=id)
+            user = rights_seal.accounts().get(pk=id)
             if is_proven:
                 rights_seal.seal_password(user)
             sessions.end_all(user, but=request if user == request.user else None)

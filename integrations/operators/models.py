@@ -1,4 +1,4 @@
-"""Models of operators."""
+"""Models of operators: sessions, second factors, sign-in back-off, links to an identity provider, seals of rights."""
 
 from __future__ import annotations
 
@@ -111,6 +111,9 @@ class RightsSeal(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="rights_seal"
     )
     permissions = ArrayField(models.CharField(max_length=200), help_text="its own and those of its groups")
+    factors = models.CharField(max_length=64, default="", db_default="", help_text="digest of the second factors")
+    identity = models.CharField(max_length=64, default="", db_default="", help_text="digest of the link to a provider")
+    number = models.PositiveBigIntegerField(default=0, db_default=0, help_text="of the audit entry of this seal")
     sealed = models.BinaryField()
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Roles of operators: Django groups with the permissions of the table in README.md, written after each `migrate`.
+"""Roles of operators: Django groups with the permissions that docs/operators.md lists, written after each `migrate`.
 
 A role contains the one before it. `write` sets the permissions of these four groups exactly, so what somebody changed
 by hand ends with the next migration. For other needs make groups of other names: nothing here touches them.
@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission
 from django.db.models import TextChoices
 
+from integrations.core import own_apps
 from integrations.operators.rights import rights_seal
 
 
@@ -24,21 +25,27 @@ class Role(TextChoices):
 
 
 _VIEWER = """
+core.view_workerprocess
 tenants.view_app tenants.view_appversion tenants.view_company tenants.view_installation tenants.view_installationchange
 tenants.view_location tokens.view_credential sync.view_plan sync.view_run sync.view_record jobs.view_run
-jobs.view_schedule jobs.view_jobstate jobs.view_trigger gateway.view_usage gateway.view_call webhooks.view_event
-webhooks.view_mailbox webhooks.view_answers quota.view_usage quota.view_parked privacy.view_purge operators.view_metrics
+jobs.view_schedule jobs.view_jobstate jobs.view_trigger jobs.view_write gateway.view_usage gateway.view_call
+webhooks.view_event webhooks.view_mailbox webhooks.view_answers quota.view_usage quota.view_parked privacy.view_purge
+operators.view_metrics core.view_bulkaction outbox.view_tenantoutbox outbox.view_entry problems.view_problem
+exports.view_export
 """
 # What helps one tenant, and can be done again without harm.
 _SUPPORT = """
 tenants.change_installation tokens.change_credential sync.change_plan sync.change_run jobs.change_run
-jobs.change_trigger webhooks.change_event quota.change_parked
+jobs.change_trigger jobs.change_write webhooks.change_event quota.change_parked
+core.change_bulkaction outbox.change_entry problems.change_problem
 """
 # Personal data, calls by hand, what ends or deletes something, and what concerns all tenants.
 _OPERATOR = """
 operators.view_personal_data gateway.explore tenants.delete_installation tenants.change_appversion tokens.add_credential
-tokens.delete_credential sync.delete_record jobs.change_schedule jobs.change_jobstate jobs.delete_trigger
-quota.delete_parked privacy.add_purge privacy.change_purge core.view_auditentry
+tokens.delete_credential sync.delete_record sync.change_resourcechoice
+jobs.change_schedule jobs.change_jobstate jobs.delete_trigger
+quota.delete_parked privacy.add_purge privacy.change_purge core.view_auditentry outbox.change_tenantoutbox
+outbox.delete_entry exports.add_export exports.change_export exports.download_export
 """
 # Apps with their secrets, and who may do what.
 _OWNER = """
@@ -47,6 +54,8 @@ auth.view_group auth.add_group auth.change_group auth.delete_group auth.view_per
 operators.view_operatorsession operators.reset_second_factor
 """
 
+# What an own app keeps may be personal data, and its pages mask nothing by themselves.
+_RUN_OWN_APPS = (Role.OPERATOR, Role.OWNER)
 _LISTS = {Role.VIEWER: _VIEWER, Role.SUPPORT: _SUPPORT, Role.OPERATOR: _OPERATOR, Role.OWNER: _OWNER}
 
 
@@ -64,9 +73,12 @@ def write(using: str = "default", **_signal: Any) -> None:
     }
     if "operators.view_personal_data" not in known:
         return  # the migrations stopped before this room's
+    own = [row for row in known.values() if row.content_type.app_label in own_apps.labels()]
     for role in Role:
         group, _ = Group.objects.using(using).get_or_create(name=role.value)
         wanted = [known[name] for name in permissions(role) if name in known]
+        if role in _RUN_OWN_APPS:
+            wanted += own
         if set(group.permissions.all()) != set(wanted):
             members = rights_seal.clean(rights_seal.members(group))
             group.permissions.set(wanted)

@@ -43,6 +43,7 @@ class PurgeAdmin(TenantNames, ReadOnlyAdmin):
     """Purges, the newest first. `ask` shows what would go and takes the request."""
 
     tenant_id_path = "tenant_id"
+    list_display_links = ("what",)
     list_display = ("tenant_heading", "what", "status_label", "deleted", "requested_by", "requested_at", "begins_at")
     list_filter = ("status", "of_contact")
     search_fields = ("=tenant_id",)
@@ -50,11 +51,11 @@ class PurgeAdmin(TenantNames, ReadOnlyAdmin):
     ordering = ("-pk",)
     actions_detail = ("cancel",)
     fieldsets = (
-        (None, {"fields": (("tenant_name", "tenant_id"), ("what", "status"), "next_step")}),
+        (None, {"fields": (("tenant_link", "tenant_id"), ("what", "status"), "next_step")}),
         ("Times", {"fields": (("requested_at", "requested_by"), ("begins_at", "begun_at"), ("finished_at", "passes"))}),
         ("Receipt", {"fields": ("receipt", "deleted_by_kind")}),
     )
-    readonly_fields = ("tenant_name", "what", "next_step", "deleted_by_kind")
+    readonly_fields = ("tenant_link", "what", "next_step", "deleted_by_kind")
 
     def has_operate_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
         """Whether the operator may cancel the purge, which is offered while it waits."""

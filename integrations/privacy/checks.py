@@ -16,7 +16,7 @@ def inventory_is_complete(**_: Any) -> list[CheckMessage]:
         Warning(
             f"{label}: {'; '.join(sentences)}",
             hint="Say there what its columns hold and how a tenant's rows are found; an app of your own calls "
-            "`inventory.declare` in its AppConfig.ready.",
+            "`declare_personal_data` in its personal_data.py.",
             id="privacy.W001",
         )
         for label, sentences in inventory.problems().items()

@@ -18,14 +18,16 @@ from django.db.models import Q, QuerySet
 
 from integrations.gateway.models import Call
 from integrations.jobs.models import Run as JobRun
-from integrations.jobs.models import Trigger
+from integrations.jobs.models import Trigger, Write
+from integrations.outbox.models import Entry
+from integrations.privacy import tenant_rows
 from integrations.privacy.holding import mentioning
 from integrations.privacy.purge_scope import Scope
 from integrations.sync import suppression
-from integrations.sync.models import Record
+from integrations.sync.models import HistoryEntry, Record
 from integrations.sync.models import Run as SyncRun
 from integrations.sync.sealed_fields import FieldOpener
-from integrations.webhooks.models import Event, Mailbox
+from integrations.webhooks.models import Event, FailedAttempt, Mailbox
 
 EMPTIED = {"purged": "on request of the person"}  # the payload of an emptied webhook
 _SHORTEST = 6  # characters of an address or number that is looked for
@@ -66,7 +68,15 @@ def _records(scope: Scope) -> QuerySet[Record]:
 
 def _children(scope: Scope) -> QuerySet[Any]:
     others = _records(scope).exclude(resource=suppression.PERSON)
-    return mentioning(others, [scope.contact], "payload")
+    return mentioning(others, [scope.contact], "payload", "last_change")
+
+
+def _history_entries(scope: Scope) -> QuerySet[Any]:
+    """History of the contact, of what belongs to it, and of others where it mentions the contact."""
+    mine = HistoryEntry.objects.filter(location_id__in=scope.locations)
+    children = _children(scope).values("record_id")
+    about = mentioning(mine, words(scope), "fields").values("pk")
+    return mine.filter(Q(record_id=scope.contact) | Q(record_id__in=children) | Q(pk__in=about))
 
 
 def _record(scope: Scope) -> QuerySet[Any]:
@@ -88,6 +98,21 @@ def _calls(scope: Scope) -> QuerySet[Any]:
     return mentioning(mine, words(scope), "path", "query", "body", "response", "message")
 
 
+def _sealed_requests(scope: Scope) -> QuerySet[Any]:
+    """Nobody can search in them for the contact, so those of all failed calls of the location go."""
+    return Call.objects.filter(resource_id__in=scope.locations, request_sealed__isnull=False)
+
+
+def _writes(scope: Scope) -> QuerySet[Any]:
+    mine = Write.objects.filter(schedule__level="Location", schedule__tenant_id__in=scope.locations)
+    return mentioning(mine, words(scope), "request", "answer", "key", "reason")
+
+
+def _outbox_entries(scope: Scope) -> QuerySet[Any]:
+    mine = Entry.objects.filter(outbox__level="Location", outbox__tenant_id__in=scope.locations)
+    return mentioning(mine, words(scope), "entity", "key", "params", "body", "answer", "error")
+
+
 def _job_runs(scope: Scope) -> QuerySet[Any]:
     mine = JobRun.objects.filter(schedule__level="Location", schedule__tenant_id__in=scope.locations)
     return mentioning(mine, words(scope), "error", "vendor_answer", "checkpoint", "page", "note", "counts")
@@ -103,6 +128,11 @@ def empty_events(ids: list[Any]) -> None:
     rows = Event.objects.filter(pk__in=ids)
     rows.filter(status__in=(Event.Status.PENDING, Event.Status.POISONED)).update(status=Event.Status.IGNORED)
     rows.update(payload=EMPTIED, error="")
+    FailedAttempt.objects.filter(event__in=ids).update(error="")
+
+
+def _forget_requests(ids: list[Any]) -> None:
+    Call.objects.filter(pk__in=ids).update(request_sealed=None)
 
 
 def _empty_job_runs(ids: list[Any]) -> None:
@@ -114,11 +144,16 @@ def _empty_sync_runs(ids: list[Any]) -> None:
 
 
 ALL: tuple[ContactRows, ...] = (
+    ContactRows("outbox.Entry", "outbox entries", _outbox_entries, ready=~Q(state="sent")),
+    ContactRows("jobs.Write", "writes of jobs", _writes, ready=Q(state="confirmed")),
     ContactRows("jobs.Trigger", "events that jobs wait for", _triggers),
     ContactRows("webhooks.Event", "webhooks (emptied)", _events, empty_events),
     ContactRows("gateway.Call", "failed and slow calls", _calls),
+    ContactRows("gateway.Call requests", "sealed requests of failed calls", _sealed_requests, _forget_requests),
     ContactRows("jobs.Run", "job runs (emptied)", _job_runs, _empty_job_runs, _ENDED),
     ContactRows("sync.Run", "sync runs (emptied)", _sync_runs, _empty_sync_runs, _ENDED),
+    ContactRows("exports.ExportPart", "exported files", tenant_rows.export_parts),
+    ContactRows("sync.HistoryEntry", "history of records", _history_entries),
     ContactRows("sync.Record children", "records that belong to it", _children),
     ContactRows("sync.Record", "the contact's record", _record),
 )

@@ -20,7 +20,7 @@ from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.privacy import contact_rows, inventory
 from integrations.privacy.purge_scope import Scope
-from integrations.sync.models import Record
+from integrations.sync.models import HistoryEntry, Record
 from integrations.sync.sealed_fields import FieldOpener
 
 MANIFEST = "manifest.json"
@@ -71,9 +71,18 @@ def _values(rows: QuerySet[Any]) -> Iterator[dict[str, Any]]:
     names = [field.attname for field in fields if field.name not in hidden]
     opener = FieldOpener()
     for row in rows.order_by("pk").values(*names).iterator(chunk_size=_CHUNK):
+        if rows.model is HistoryEntry:
+            row["fields"] = _opened_change(opener, row)
         if rows.model is Record:
             row["payload"] = opener.opened(row["location_id"], row["resource"], row["record_id"], row["payload"])
         yield row
+
+
+def _opened_change(opener: FieldOpener, row: dict[str, Any]) -> dict[str, list[Any]]:
+    """The old and new values of a change, open."""
+    place = row["location_id"], row["resource"], row["record_id"]
+    old, new = (opener.opened(*place, {name: pair[side] for name, pair in row["fields"].items()}) for side in (0, 1))
+    return {name: [old[name], new[name]] for name in old}
 
 
 def _put(file: IO[str], row: dict[str, Any]) -> int:

@@ -1,7 +1,7 @@
 """The inventory: for every model, what it holds of tenants and people. Purges, exports and searches read it.
 
 It is the one place. A system check, and a test, name each model and each column that is not declared here, so that a
-new table cannot be forgotten. An app of your own declares its models in its `AppConfig.ready`: `declare(Holding(...))`.
+new table cannot be forgotten. An own app declares its models in its `personal_data.py`: `declare(Holding(...))`.
 
 The order is that of a purge: rows that point at others come before them.
 """
@@ -10,32 +10,46 @@ from __future__ import annotations
 
 from django.apps import apps
 
+from integrations.privacy import holdings_of_ours
 from integrations.privacy import tenant_rows as rows
 from integrations.privacy.holding import Holding
 
+_ID = ("tenant_id",)
 _RUN = ("lease_owner", "error_code", "trace_id")
-AUDIT_KEPT = (
-    "the audit trail keeps the ids of tenants, and no data of people: the operator has to be able to show what was "
-    "done with an account (legitimate interest, and claims: GDPR Articles 6(1)(f) and 17(3)(e)), and a removed entry "
-    "would break its chain"
-)
 
 _DECLARED: tuple[Holding, ...] = (
     Holding(
-        model="jobs.Trigger",
-        title="events that jobs wait for",
-        rows=rows.triggers,
-        personal=("error",),
-        other=("error_code",),
+        model="outbox.Entry",
+        title="outbox entries",
+        rows=rows.outbox_entries,
+        personal=("entity", "key", "params", "body", "answer", "error"),
+        sealed=("sealed",),
+        other=("operation", "version", "fingerprint", "error_code", "trace_id"),
+    ),
+    Holding(
+        model="outbox.Run", title="outbox runs", rows=rows.outbox_runs, personal=("error", "vendor_answer"), other=_RUN
+    ),
+    Holding(model="outbox.TenantOutbox", title="outboxes", rows=rows.outboxes, tenant=_ID),
+    Holding(
+        model="jobs.Write",
+        title="writes of jobs",
+        rows=rows.writes,
+        personal=("request", "answer", "key", "reason"),
+        other=("operation", "fingerprint"),
+    ),
+    Holding(
+        model="jobs.Trigger", title="events for jobs", rows=rows.triggers, personal=("error",), other=("error_code",)
     ),
     Holding(
         model="jobs.Run",
         title="job runs",
         rows=rows.job_runs,
         personal=("error", "vendor_answer", "counts", "note", "checkpoint", "page"),
-        other=_RUN,
+        other=(*_RUN, "events"),
     ),
-    Holding(model="jobs.Schedule", title="job schedules", rows=rows.schedules, tenant=("tenant_id",), other=("job",)),
+    Holding(
+        model="jobs.Schedule", title="schedules", rows=rows.schedules, personal=("memory",), tenant=_ID, other=("job",)
+    ),
     Holding(
         model="sync.Run",
         title="sync runs",
@@ -47,20 +61,69 @@ _DECLARED: tuple[Holding, ...] = (
         model="sync.Record",
         title="synced records",
         rows=rows.records,
-        personal=("payload", "record_id"),
+        personal=("payload", "record_id", "last_change"),
         tenant=("location_id",),
         other=("resource",),
     ),
     Holding(
+        model="exports.ExportChunk",
+        title="bytes of exported files",
+        rows=rows.export_chunks,
+        sealed=("data",),  # of other tenants, too
+    ),
+    Holding(model="exports.ExportPart", title="exported files", rows=rows.export_parts, other=("resource",)),
+    Holding(
+        model="exports.Run", title="runs of exports", personal=("error", "vendor_answer", "checkpoint"), other=_RUN
+    ),
+    Holding(
+        model="exports.Export",
+        title="exports",
+        rows=rows.exports,
+        blank=rows.blank_exports,
+        tenant=("locations",),
+        other=("resources", "times", "made_by"),
+    ),
+    Holding(
+        model="sync.HistoryEntry",
+        title="history of records",
+        rows=rows.history_entries,
+        personal=("record_id", "fields"),
+        tenant=("location_id",),
+        other=("resource", "event_type", "reference"),
+    ),
+    Holding(
         model="sync.RecordKey", title="data keys", rows=rows.data_keys, tenant=("location_id",), sealed=("sealed",)
     ),
-    Holding(model="sync.Plan", title="sync plans", rows=rows.plans, tenant=("location_id",), other=("resource",)),
+    Holding(model="sync.Plan", title="plans", rows=rows.plans, tenant=("location_id",), other=("resource", "position")),
+    Holding(model="sync.FeedPosition", title="positions in change feeds", other=("consumer", "resource")),
+    Holding(model="sync.ResourceChoice", title="chosen resources", other=("resource",)),
+    Holding(
+        model="problems.AffectedTenant",
+        title="tenants of problems",
+        rows=rows.affected,
+        tenant=_ID,
+        other=("trace_id",),
+    ),
+    Holding(
+        model="problems.Problem",
+        title="problems of nobody else",
+        rows=rows.lone_problems,
+        counted=rows.problems_of_it_alone,
+        other=("fingerprint", "subject", "code", "words", "fixed_by"),
+    ),
+    Holding(
+        model="webhooks.FailedAttempt",
+        title="failed attempts of webhooks",
+        rows=rows.failed_attempts,
+        personal=("error",),
+        other=("error_code",),
+    ),
     Holding(
         model="webhooks.Event",
         title="webhooks",
         rows=rows.events,
         personal=("payload", "error"),
-        other=("webhook_id", "type", "error_code"),
+        other=("webhook_id", "type", "error_code", "trace_parent"),
     ),
     Holding(
         model="webhooks.Mailbox",
@@ -76,7 +139,8 @@ _DECLARED: tuple[Holding, ...] = (
         rows=rows.calls,
         personal=("message", "path", "query", "body", "response"),
         tenant=("resource_id",),
-        other=("operation", "job", "lane", "code", "trace_id", "method"),
+        sealed=("request_sealed",),
+        other=("operation", "job", "run", "lane", "code", "trace_id", "method"),
     ),
     Holding(
         model="gateway.Usage",
@@ -86,6 +150,9 @@ _DECLARED: tuple[Holding, ...] = (
         other=("operation", "job", "lane", "code", "buckets"),
     ),
     Holding(
+        model="gateway.UsageTotal", title="API usage of all", other=("operation", "job", "lane", "code", "buckets")
+    ),
+    Holding(
         model="quota.Parked",
         title="parked tasks",
         rows=rows.parked,
@@ -93,6 +160,7 @@ _DECLARED: tuple[Holding, ...] = (
         other=("task", "kwargs", "reason"),
     ),
     Holding(model="quota.Usage", title="calls by lane", rows=rows.lane_usage, tenant=("key",), other=("lane", "job")),
+    Holding(model="installs.UsedPayload", title="used user data of page SSO", other=("salt",)),
     Holding(
         model="installs.InstallState",
         title="installations under way",
@@ -145,77 +213,7 @@ _DECLARED: tuple[Holding, ...] = (
         personal=("name",),
         tenant=("id",),
     ),
-    # --- No rows of a tenant --------------------------------------------------------------------------------------
-    Holding(
-        model="core.AuditEntry",
-        title="audit trail",
-        tenant=("actor", "subject", "detail"),
-        other=("action", "previous", "hash", "key_id", "seal"),
-        kept=AUDIT_KEPT,
-    ),
-    Holding(model="core.AuditHead", title="head of the audit trail", other=("value", "base_value", "key_id", "seal")),
-    Holding(
-        model="core.AuditHeadExport", title="exported heads of the audit trail", other=("head", "places", "trouble")
-    ),
-    Holding(
-        model="privacy.Purge",
-        title="purges",
-        personal=("contact_id",),
-        tenant=("tenant_id", "locations"),
-        other=("requested_by", "counts", "note"),
-        kept="the receipt of a purge names its tenant. It names a contact only until the purge ends",
-    ),
-    Holding(model="sync.SuppressedRecord", title="suppressed records", other=("location_hash", "record_hash")),
-    Holding(model="sync.SuppressionKey", title="key of suppressed records", sealed=("sealed",)),
-    Holding(model="core.LeaderLease", title="leaders", other=("name", "owner", "trouble")),
-    Holding(model="core.WorkerProcess", title="worker processes", other=("name", "queues", "hung")),
-    Holding(model="jobs.JobState", title="state of jobs", other=("job", "paused_by", "reason")),
-    Holding(model="tokens.SpentName", title="used names of the spool", other=("name",)),
-    Holding(model="vault.Witness", title="witnesses of keys", sealed=("sealed",), other=("key_id",)),
-    Holding(model="webhooks.Answers", title="answers to webhooks"),
-    Holding(
-        model="tenants.App",
-        title="our apps",
-        sealed=("client_secret_sealed", "shared_secret_sealed"),
-        other=(
-            *("name", "client_id", "highlevel_id", "version_id", "scopes", "api_url", "marketplace_url"),
-            *("install_url", "white_label_urls", "halted_reason"),
-        ),
-    ),
-    Holding(
-        model="tenants.AppVersion", title="versions of our apps", other=("version_id", "number", "scopes", "reason")
-    ),
-    # Operators: people of ours. An operator's account is deleted on the page of users.
-    Holding(
-        model="auth.User",
-        title="operators",
-        personal=("username", "first_name", "last_name", "email"),
-        sealed=("password",),
-    ),
-    Holding(
-        model="operators.OperatorSession",
-        title="sessions of operators",
-        personal=("address", "browser"),
-        sealed=("session_key", "session_data"),
-    ),
-    Holding(model="operators.TotpSecret", title="authenticator apps of operators", sealed=("secret_sealed",)),
-    Holding(model="operators.Passkey", title="passkeys of operators", other=("name", "credential_id", "credential")),
-    Holding(model="operators.OpenIdIdentity", title="operators at the identity provider", other=("issuer", "subject")),
-    Holding(model="operators.RecoveryCode", title="recovery codes of operators", sealed=("mac",)),
-    Holding(model="operators.SignInAttempts", title="failed sign-ins, for a day", personal=("key",)),
-    Holding(
-        model="operators.RightsSeal", title="sealed rights of operators", sealed=("sealed",), other=("permissions",)
-    ),
-    Holding(model="auth.Group", title="groups of operators", other=("name",)),
-    Holding(model="auth.Permission", title="permissions", other=("name", "codename")),
-    Holding(model="auth.Group_permissions", title="permissions of groups"),
-    Holding(model="auth.User_groups", title="groups of operators"),
-    Holding(model="auth.User_user_permissions", title="permissions of operators"),
-    Holding(
-        model="admin.LogEntry", title="Django's log of operators", other=("object_id", "object_repr", "change_message")
-    ),
-    Holding(model="contenttypes.ContentType", title="names of models", other=("app_label", "model")),
-    Holding(model="sessions.Session", title="sessions of the releases before", sealed=("session_key", "session_data")),
+    *holdings_of_ours.ALL,
 )
 
 _holdings: dict[str, Holding] = {holding.model: holding for holding in _DECLARED}

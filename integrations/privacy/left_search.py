@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from integrations.privacy import inventory
@@ -24,7 +25,7 @@ from integrations.privacy.purge_scope import Scope
 from integrations.quota import stored_keys
 from integrations.tokens.spool import tenant_entries
 
-MOST_IDS = 200
+AT_ONCE = 200  # ids that are looked for in one reading of a table
 _COLUMNS = """
 SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c
 JOIN information_schema.tables t USING (table_schema, table_name)
@@ -55,13 +56,15 @@ class LeftOver:
 
 
 def wanted(scope: Scope, texts: Sequence[str]) -> list[Wanted]:
-    """What to look for: the contact's id or the tenants' ids (at most `MOST_IDS`), and the given texts."""
+    """What to look for: the contact's id or the tenants' ids, `AT_ONCE` of them together, and the given texts."""
     if scope.contact:
-        first = Wanted("the contact's id", (scope.contact,))
+        first = [Wanted("the contact's id", (scope.contact,))]
     else:
-        others = sorted(scope.ids - {scope.tenant.id})
-        first = Wanted("the tenant's id", (scope.tenant.id, *others[: MOST_IDS - 1]), is_id=True)
-    return [first, *(Wanted(f"text {number}", (text,)) for number, text in enumerate(texts, 1))]
+        ids = [scope.tenant.id, *sorted(scope.ids - {scope.tenant.id})]
+        first = [
+            Wanted("the tenant's id", tuple(ids[at : at + AT_ONCE]), is_id=True) for at in range(0, len(ids), AT_ONCE)
+        ]
+    return [*first, *(Wanted(f"text {number}", (text,)) for number, text in enumerate(texts, 1))]
 
 
 def search(scope: Scope, texts: Sequence[str] = ()) -> list[LeftOver]:
@@ -78,11 +81,24 @@ def _in_tables(scope: Scope, things: list[Wanted]) -> Iterator[LeftOver]:
             tables[table].append((column, kind))
         for table, columns in tables.items():
             holding = inventory.of_table(table)
-            pairs = [(column, kind, thing) for column, kind in columns for thing in things]
-            cursor.execute(_statement(table, pairs))
-            for (column, _, thing), rows in zip(pairs, cursor.fetchone(), strict=True):
-                if rows:
-                    yield LeftOver(f"{table}.{column}", thing.label, rows, _kept(holding, column, thing, scope))
+            for column, thing, rows in _counted(cursor, table, columns, things):
+                yield LeftOver(f"{table}.{column}", thing.label, rows, _kept(holding, column, thing, scope))
+
+
+def _counted(
+    cursor: CursorWrapper, table: str, columns: list[tuple[str, str]], things: list[Wanted]
+) -> Iterator[tuple[str, Wanted, int]]:
+    """How many rows have something of it, by column and label. An agency with many locations needs several readings."""
+    ids, texts = [thing for thing in things if thing.is_id], [thing for thing in things if not thing.is_id]
+    found: dict[tuple[str, str], tuple[Wanted, int]] = {}
+    for together in [[*ids[:1], *texts], *([one] for one in ids[1:])]:
+        pairs = [(column, kind, thing) for column, kind in columns for thing in together]
+        cursor.execute(_statement(table, pairs))
+        for (column, _, thing), rows in zip(pairs, cursor.fetchone(), strict=True):
+            if rows:
+                found[column, thing.label] = thing, rows + found.get((column, thing.label), (thing, 0))[1]
+    for (column, _), (thing, rows) in found.items():
+        yield column, thing, rows
 
 
 def _statement(table: str, pairs: list[tuple[str, str, Wanted]]) -> sql.Composed:

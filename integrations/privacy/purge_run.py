@@ -21,6 +21,7 @@ import structlog
 from django.db import transaction
 
 from integrations.core import audit, clock, dispatch
+from integrations.core.observing import log_scope
 from integrations.privacy import contact_rows, purge_requests, purge_scope, purge_stages
 from integrations.privacy.models import Purge
 from integrations.privacy.purge_scope import Scope
@@ -53,6 +54,11 @@ def _step(purge_id: int) -> bool:
     purge = Purge.objects.filter(pk=purge_id, status__in=(Status.WAITING, Status.RUNNING)).first()
     if purge is None or purge.begins_at > clock.now():
         return False
+    with log_scope.scope(tenant=purge.tenant.mailbox_key, purge=purge.pk):
+        return _advance(purge)
+
+
+def _advance(purge: Purge) -> bool:
     scope = scope_of(purge)
     if not purge.of_contact and (live := purge_requests.installed(scope)):
         purge_requests.called_off(purge, live)

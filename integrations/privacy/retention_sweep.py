@@ -1,11 +1,12 @@
 """Retention of what no other room deletes by itself, and emptying of late webhooks about suppressed contacts.
 
 Rooms delete their own old rows: webhooks, calls, statistics, and ended runs whenever another run of the same plan
-completes. Here go the ended runs of jobs that run no more, old steps of the history of installations, and forms of
-installations that nobody finished.
+completes. Here go the ended runs of jobs that run no more, answered writes of jobs, old steps of the history of
+installations, and forms of installations that nobody finished.
 
 A contact that was purged still exists at HighLevel, which goes on to send webhooks about it. Jobs may need them, so
-they are stored and handed out; then they are emptied here, like those before the purge.
+they are stored and handed out; then they are emptied here, like those before the purge. Those about a tenant that was
+purged are deleted (`webhooks_after_purge`).
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from django.db.models import Model, QuerySet
 from integrations.core import clock
 from integrations.installs.models import InstallState
 from integrations.jobs.models import Run as JobRun
+from integrations.jobs.models import Write
 from integrations.jobs.next_run import keep_runs
-from integrations.privacy import contact_rows
+from integrations.outbox.models import Entry
+from integrations.privacy import contact_rows, webhooks_after_purge
 from integrations.sync import suppression
+from integrations.sync.models import HistoryEntry
 from integrations.tenants.installation_change import InstallationChange
 from integrations.webhooks import retention
 from integrations.webhooks.models import Event, Mailbox
@@ -41,6 +45,7 @@ def tidy(now: datetime) -> dict[str, int]:
     """Delete and empty for half a minute at most; how many rows of each kind."""
     until = clock.monotonic() + TURN_SECONDS
     counts = {name: _delete(rows, until) for name, rows in _expired(now).items()}
+    counts["webhooks after a purge"] = _delete(webhooks_after_purge.rows(), until)
     counts["webhooks emptied"] = _empty_late(now, until)
     if found := {name: count for name, count in counts.items() if count}:
         log.info("privacy.tidied", **{name.replace(" ", "_"): count for name, count in found.items()})
@@ -49,13 +54,28 @@ def tidy(now: datetime) -> dict[str, int]:
 
 def _expired(now: datetime) -> dict[str, QuerySet[Any]]:
     rows: dict[str, QuerySet[Any]] = {
-        "job runs": JobRun.objects.filter(finished_at__lt=now - keep_runs()),
+        "job runs": JobRun.objects.filter(finished_at__lt=now - keep_runs()).exclude(status=JobRun.Status.UNKNOWN),
+        **_expired_writes(now),
+        "history of records": HistoryEntry.objects.filter(
+            at__lt=now - timedelta(days=settings.RECORD_HISTORY_RETENTION_DAYS)
+        ),
         "installations under way": InstallState.objects.filter(expires_at__lt=now - timedelta(days=1)),
     }
     if settings.HISTORY_RETENTION_DAYS:
         before = now - timedelta(days=settings.HISTORY_RETENTION_DAYS)
         rows["history"] = InstallationChange.objects.filter(recorded_at__lt=before, due_at=None)
     return rows
+
+
+def _expired_writes(now: datetime) -> dict[str, QuerySet[Any]]:
+    """Answered writes: those of ended runs, and those with a key. One of unknown fate stays until somebody decides."""
+    answered = Write.objects.filter(state=Write.State.CONFIRMED)
+    once_until = now - timedelta(days=settings.ONCE_RETENTION_DAYS)
+    return {
+        "writes of runs": answered.filter(key="", settled_at__lt=now - keep_runs()),
+        "outbox entries": Entry.objects.filter(state=Entry.State.DONE, settled_at__lt=once_until),
+        "writes with a key": answered.exclude(key="").filter(settled_at__lt=once_until),
+    }
 
 
 def _delete(rows: QuerySet[Any], until: float) -> int:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from functools import partial
-
-from django.db import transaction
-from django.db.models import Q
+from datetime import timedelta
 
 from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import task
@@ -26,19 +22,7 @@ def tidy(**_: object) -> None:
     retention_sweep.tidy(clock.now())
 
 
-def take_due(limit: int, now: datetime) -> list[int]:
-    """Purges whose grace period is over, or that go on, the longest waiting first (`core.dispatch.DueSource`)."""
-    due = Purge.objects.filter(due_at__lte=now).order_by("due_at")
-    with transaction.atomic():
-        return dispatch.mark_sent(due, limit, due_at=now + dispatch.LOST_AFTER)
-
-
-SOURCE = dispatch.DueSource(
-    name="purges",
-    task="privacy.purge",
-    argument="purge_id",
-    take=take_due,
-    find_unstarted=partial(dispatch.find_unstarted, Purge, "due_at", Q()),
-    make_due_again=partial(dispatch.make_due_again, Purge, "due_at"),
-    every=timedelta(seconds=1),
+# Purges whose grace period is over, or that go on.
+SOURCE = dispatch.rows_due(
+    Purge, "due_at", name="purges", task="privacy.purge", argument="purge_id", every=timedelta(seconds=1)
 )

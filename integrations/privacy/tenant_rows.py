@@ -7,21 +7,25 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.core.tenant import Tenant
+from integrations.exports.models import Export, ExportChunk, ExportPart
 from integrations.gateway.models import Call
 from integrations.gateway.models import Usage as ApiUsage
 from integrations.installs.models import InstallState
 from integrations.jobs.models import Run as JobRun
-from integrations.jobs.models import Schedule, Trigger
+from integrations.jobs.models import Schedule, Trigger, Write
+from integrations.outbox.models import Entry, TenantOutbox
+from integrations.outbox.models import Run as OutboxRun
 from integrations.privacy.holding import as_texts, contains
 from integrations.privacy.purge_scope import Scope
+from integrations.problems.models import AffectedTenant, Problem
 from integrations.quota.models import Parked
 from integrations.quota.models import Usage as LaneUsage
-from integrations.sync.models import Plan, Record, RecordKey
+from integrations.sync.models import HistoryEntry, Plan, Record, RecordKey
 from integrations.sync.models import Run as SyncRun
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Company, Installation, Location
 from integrations.tokens.models import Credential
-from integrations.webhooks.models import Event, Mailbox
+from integrations.webhooks.models import Event, FailedAttempt, Mailbox
 
 Rows = QuerySet[Any]
 _SEARCHED = 100  # ids that are looked for inside the webhooks of other mailboxes; those of a large agency are too many
@@ -42,6 +46,11 @@ def triggers(scope: Scope) -> Rows:
     )
 
 
+def writes(scope: Scope) -> Rows:
+    """Writes of the tenant's jobs, those of unknown fate included."""
+    return Write.objects.filter(schedule__in=schedules(scope).values("pk"))
+
+
 def job_runs(scope: Scope) -> Rows:
     """Runs of the tenant's jobs."""
     return JobRun.objects.filter(schedule__in=schedules(scope).values("pk"))
@@ -52,6 +61,21 @@ def schedules(scope: Scope) -> Rows:
     return Schedule.objects.filter(scope.by("level", "tenant_id"))
 
 
+def outboxes(scope: Scope) -> Rows:
+    """The outboxes of the tenant."""
+    return TenantOutbox.objects.filter(scope.by("level", "tenant_id"))
+
+
+def outbox_entries(scope: Scope) -> Rows:
+    """Their entries, those that wait included."""
+    return Entry.objects.filter(outbox__in=outboxes(scope).values("pk"))
+
+
+def outbox_runs(scope: Scope) -> Rows:
+    """Their runs."""
+    return OutboxRun.objects.filter(outbox__in=outboxes(scope).values("pk"))
+
+
 def sync_runs(scope: Scope) -> Rows:
     """Sync runs of the locations."""
     return SyncRun.objects.filter(plan__location_id__in=scope.locations)
@@ -60,6 +84,36 @@ def sync_runs(scope: Scope) -> Rows:
 def records(scope: Scope) -> Rows:
     """Synced records of the locations, tombstones included."""
     return Record.objects.filter(location_id__in=scope.locations)
+
+
+def history_entries(scope: Scope) -> Rows:
+    """The history of the locations' records."""
+    return HistoryEntry.objects.filter(location_id__in=scope.locations)
+
+
+def export_parts(scope: Scope) -> Rows:
+    """Exported files that may have data of the locations: all that are not of other locations alone."""
+    mine = Q(run__export__locations=[]) | Q(run__export__locations__overlap=sorted(scope.locations))
+    return ExportPart.objects.filter(mine) if scope.locations else ExportPart.objects.none()
+
+
+def exports(scope: Scope) -> Rows:
+    """Exports of these locations alone."""
+    return Export.objects.filter(locations__contained_by=sorted(scope.locations)).exclude(locations=[])
+
+
+def blank_exports(scope: Scope) -> int:
+    """Take the locations out of exports that name others, too."""
+    rows = Export.objects.filter(locations__overlap=sorted(scope.locations)).exclude(pk__in=exports(scope).values("pk"))
+    changed = list(rows)
+    for row in changed:
+        row.locations = [one for one in row.locations if one not in scope.locations]
+    return Export.objects.bulk_update(changed, ["locations"])
+
+
+def export_chunks(scope: Scope) -> Rows:
+    """The bytes of these files."""
+    return ExportChunk.objects.filter(part__in=export_parts(scope).values("pk"))
 
 
 def data_keys(scope: Scope) -> Rows:
@@ -80,6 +134,28 @@ def events(scope: Scope) -> Rows:
     named = sorted(scope.companies) + (sorted(scope.locations) if len(scope.locations) <= _SEARCHED else [])
     about = Q(mailbox__in=others) & contains(named, "payload")
     return as_texts(Event.objects.all(), "payload").filter(Q(mailbox__in=mine) | about)
+
+
+def failed_attempts(scope: Scope) -> Rows:
+    """Failed attempts of these webhooks."""
+    return FailedAttempt.objects.filter(event__in=events(scope).values("pk"))
+
+
+def affected(scope: Scope) -> Rows:
+    """What problems say of the tenant."""
+    return AffectedTenant.objects.filter(tenant_id__in=scope.ids)
+
+
+def lone_problems(scope: Scope) -> Rows:
+    """Problems that no tenant has any more. The words of a problem name no tenant and no person."""
+    return Problem.objects.filter(~Exists(AffectedTenant.objects.filter(problem=OuterRef("pk"))), tenants__gt=0)
+
+
+def problems_of_it_alone(scope: Scope) -> Rows:
+    """Problems that no tenant outside of it has."""
+    affected = AffectedTenant.objects.filter(problem=OuterRef("pk"))
+    others = affected.exclude(tenant_id__in=scope.ids)
+    return Problem.objects.filter(Exists(affected), ~Exists(others))
 
 
 def mailboxes(scope: Scope) -> Rows:

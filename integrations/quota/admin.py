@@ -17,22 +17,24 @@ from integrations.core import audit, clock, masking
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.core.pages.tenant_links import TenantColumn
 from integrations.quota.models import Parked, Usage
 from integrations.quota.pages import admin_views
 from integrations.quota.parking import queue
 
 
 @admin.register(Parked)
-class ParkedAdmin(ReadOnlyAdmin):
+class ParkedAdmin(TenantColumn, ReadOnlyAdmin):
     """Parked tasks in the order in which they wait, with the actions start next and drop."""
 
     personal = {"kwargs": masking.body}
-    list_display = ("task", "ids", "resource", "lane_label", "state_label", "age", "reason", "turn")
+    list_display = ("task", "ids", "tenant_heading", "lane_label", "state_label", "age", "reason", "turn")
     list_filter = ("state", "lane", ("reason", ColumnValueLinksFilter), "task")
     search_fields = ("key", "task")
     search_help_text = "A location's or company's id, or a task's name"
     ordering = ("place_at", "id")
     actions = ("start_next", "drop")
+    asks = ("drop",)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may use the actions."""
@@ -42,11 +44,9 @@ class ParkedAdmin(ReadOnlyAdmin):
         """Whether the operator may drop tasks."""
         return request.user.has_perm("quota.delete_parked")
 
-    @display(description="resource", ordering="key", header=True)
-    def resource(self, row: Parked) -> tuple[str, str]:
-        """The resource id above the client id."""
-        app, _, resource = row.key.partition(":")
-        return resource, app
+    def tenant_id_of(self, row: Parked) -> str:
+        """The id in the key of the resource."""
+        return row.key.partition(":")[2]
 
     @display(description="arguments")
     def ids(self, row: Parked) -> str:

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 
 from integrations.core import clock
 from integrations.core.errors import IntegrationError, QuotaExhausted, Unreachable
+from integrations.core.observing import spans
 from integrations.quota import usage
 from integrations.quota.permits import governor, tickets
-from integrations.quota.permits.governor import Permit, Rate
+from integrations.quota.permits.governor import Rate
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.permit import Permit
 
 
 class PermittedAttempt:
@@ -68,7 +70,9 @@ def permitted(
     `max_wait` is the longest wait for the permit in seconds, the lane's horizon unless given. Raises QuotaExhausted and
     StoreUnavailable when there is no permit.
     """
-    attempt = PermittedAttempt(tickets.acquire(app, resource, lane=lane, timeout=timeout, max_wait=max_wait), lane)
+    with spans.span("wait for a permit", resource=resource, lane=lane.value):
+        permit = tickets.acquire(app, resource, lane=lane, timeout=timeout, max_wait=max_wait)
+    attempt = PermittedAttempt(permit, lane)
     try:
         yield attempt
     except Exception as error:

@@ -1,4 +1,4 @@
-"""A HighLevel stand-in over real HTTP, with faults on demand: `manage.py sandbox` or `python -m integrations.sandbox`.
+"""A simulated HighLevel over real HTTP, with faults on demand: `manage.py sandbox` or `python -m integrations.sandbox`.
 
 It imports none of the rooms and is a development tool. Its folders:
 

@@ -1,4 +1,4 @@
-"""`python -m integrations.sandbox`: the stand-in without Django."""
+"""`python -m integrations.sandbox`: the sandbox without Django."""
 
 from __future__ import annotations
 

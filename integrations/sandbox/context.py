@@ -15,8 +15,10 @@ from integrations.sandbox.oauth.account_tokens import AccountTokens
 from integrations.sandbox.oauth.installs import Installs
 from integrations.sandbox.oauth.marketplace import MarketplaceApp
 from integrations.sandbox.oauth.tokens import AccessToken, Tokens
+from integrations.sandbox.openapi.listing_store import Listings
 from integrations.sandbox.options import Options
 from integrations.sandbox.quota import Quota
+from integrations.sandbox.request_log import RequestLog
 
 
 @dataclass(slots=True)
@@ -33,7 +35,9 @@ class Platform:
     quota: Quota
     faults: Faults
     deliveries: Deliveries
+    listings: Listings = field(default_factory=Listings)
     requests: int = 0
+    asked: RequestLog = field(default_factory=RequestLog)
     token_requests: Counter[str] = field(default_factory=Counter)
 
     def bearer(self, request: web.BaseRequest) -> tuple[str, AccessToken | None]:

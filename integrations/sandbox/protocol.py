@@ -37,6 +37,11 @@ class ApiCall:
     body: Json = None
     version: str = ""
 
+    @property
+    def is_v3(self) -> bool:
+        """Whether request and answer have the names of v3."""
+        return self.version == "v3"
+
     def publish(self, event_type: str, location_id: str, fields: dict[str, Any]) -> None:
         """Emit the event of a data change. `fields` may have another `type`, because some events have two names."""
         self.emit(event_type, {"type": event_type, "locationId": location_id, **fields})

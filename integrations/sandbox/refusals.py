@@ -51,7 +51,7 @@ def no_such_path(method: str, path: str) -> ApiError:
 
 
 def not_in_the_sandbox(method: str, path: str) -> ApiError:
-    """501 for an operation of the vendor that the stand-in does not play. The vendor itself never answers so."""
+    """501 for an operation of the vendor that the sandbox does not play. The vendor itself never answers so."""
     return ApiError(501, {"statusCode": 501, "message": f"{method} {path} is not in the sandbox"})
 
 

@@ -8,17 +8,22 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock, masking
-from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
+from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest, SealBroken
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.core.runs import run_progress
 from integrations.gateway.support.panel import SupportedRuns
 from integrations.gateway.support.refused_call import RefusedCall
 from integrations.sync import deletions, plans, queries, runs
+from integrations.sync.choose import choose_page
+from integrations.sync.history import shown
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
 from integrations.sync.sealed_fields import FieldOpener
@@ -36,7 +41,7 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
     search_help_text = "A location's name or whole id, or a resource"
     readonly_fields = (
         "app",
-        "tenant_name",
+        "tenant_link",
         "location_id",
         "resource",
         "due_at",
@@ -46,9 +51,17 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
         "counted_at",
         "surplus",
         "synced_at",
+        "every",
+        "is_own_choice",
+        "is_left_out",
         "created_at",
     )
-    actions = ("run_now", "run_in_full", "repair")
+    actions = ("run_now", "run_in_full", "repair", "pause", "go_on")
+
+    def get_urls(self) -> list[URLPattern]:
+        """Adds the page that chooses resources."""
+        view = self.admin_site.admin_view(choose_page.ChoosePage(self.admin_site))
+        return [path("choose/", view, name="sync_plan_choose"), *super().get_urls()]
 
     def has_change_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
         """Whether the operator may enable, disable and run plans."""
@@ -64,10 +77,30 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
         """Make the plans due now, with a full run."""
         self._ask(request, queryset, full=True)
 
-    @action(description="Repair now: compare everything with the copy", permissions=["change"])
+    @action(description="Repair now", permissions=["change"])
     def repair(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
         """Make the plans due now, with a full run that does not trust the copy's dates and checkpoints."""
         self._ask(request, queryset, full=True, repair=True)
+
+    @action(description="Pause", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        """Start no run of the plans until an operator goes on with them. A run under way continues."""
+        self._switch(request, queryset, enabled=False)
+
+    @action(description="Go on", permissions=["change"])
+    def go_on(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        """Start runs of paused plans again, the first one now."""
+        self._switch(request, queryset, enabled=True)
+
+    def applies_to(self, row: Plan, action: str) -> bool:
+        """A paused plan can only go on, and one that is not paused cannot."""
+        return (action == "go_on") != row.enabled
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[Plan], *, enabled: bool) -> None:
+        switched = plans.switch(queryset, clock.now(), enabled=enabled)
+        action = "sync.continued" if enabled else "sync.paused"
+        audit.record(action, actor=operator(request), subject="plans", plans=switched)
+        messages.success(request, f"{len(switched)} plans {'go on' if enabled else 'are paused'}.")
 
     def _ask(self, request: HttpRequest, queryset: QuerySet[Plan], *, full: bool, repair: bool = False) -> None:
         asked = plans.request_runs(queryset, clock.now(), full=full, repair=repair)
@@ -80,21 +113,23 @@ class RunAdmin(TenantNames, SupportedRuns):
     """Sync runs, newest first, with the actions cancel and delete what the brake held back."""
 
     personal = Run.PERSONAL
+    is_live = True
     tenant_id_path = "plan__location_id"
     list_display = ("resource", "tenant_heading", "kind", "status_label", "progress_bar", "result", "run_times")
     list_filter = ("status", "kind", "plan__resource", ("error_code", ColumnValueLinksFilter))
-    paginator = FirstTenThousand
+    sortable_by = ()  # no index serves another order of millions of rows
     list_select_related = ("plan__app",)
     search_fields = ("=plan__location_id",)
     search_help_text = "A location's name or whole id"
     ordering = ("-pk",)
     actions = ("cancel", "delete_held_back")
+    asks = ("delete_held_back",)
     fieldsets = (
         (
             None,
             {
                 "fields": (
-                    ("plan", "tenant_name"),
+                    ("plan", "tenant_link"),
                     ("kind", "status"),
                     ("progress_bar", "result"),
                     ("started_at", "finished_at"),
@@ -105,7 +140,11 @@ class RunAdmin(TenantNames, SupportedRuns):
         ("Error", {"fields": (("error_code", "attempts"), "trace_id", "answer", "what_to_do")}),
         ("Work", {"fields": (("due_at", "checkpoint"), ("lease_owner", "lease_until"))}),
     )
-    readonly_fields = ("tenant_name", "progress_bar", "result", "answer", "what_to_do")
+    readonly_fields = ("tenant_link", "progress_bar", "result", "answer", "what_to_do")
+
+    def applies_to(self, row: Run, action: str) -> bool:
+        """A running run can be cancelled; the brake holds deletions back in ended ones."""
+        return (action == "cancel") == (row.status == Run.Status.RUNNING)
 
     def refused_call(self, run: Run) -> RefusedCall:
         """The call that failed the run."""
@@ -134,7 +173,8 @@ class RunAdmin(TenantNames, SupportedRuns):
     @display(description="progress")
     def progress_bar(self, run: Run) -> SafeString | str:
         """The progress bar."""
-        return cells.progress(run.seen, run.total, complete=run.status == Run.Status.COMPLETE)
+        note = run_progress.words(run, run.seen, run.total, clock.now())
+        return cells.progress(run.seen, run.total, complete=run.status == Run.Status.COMPLETE, note=note)
 
     @display(description="result")
     def result(self, run: Run) -> SafeString:
@@ -195,18 +235,19 @@ class ResourceFilter(admin.SimpleListFilter):
 
 
 @admin.register(Record)
-class RecordAdmin(ReadOnlyAdmin):
+class RecordAdmin(TenantNames, ReadOnlyAdmin):
     """Records of the synced copy, for reading only."""
 
     personal = {"payload": masking.body}
-    list_display = ("record_id", "resource", "location_id", "app", "version_at", "updated_at", "deleted_at")
+    list_display = ("record_id", "resource", "tenant_heading", "app", "version_at", "updated_at", "deleted_at")
     list_filter = (ResourceFilter, "app", ("deleted_at", admin.EmptyFieldListFilter))
-    paginator = FirstTenThousand
+    sortable_by = ()  # no index serves another order of millions of rows
     list_select_related = ("app",)
     search_fields = ("record_id",)  # only shows the search box; `get_search_results` does the search
     search_help_text = "A record or a location (whole id)"
     fields = (
         "app",
+        "tenant_link",
         "location_id",
         "resource",
         "record_id",
@@ -218,8 +259,12 @@ class RecordAdmin(ReadOnlyAdmin):
         "deleted_by",
         "updated_at",
         "pretty",
+        "history_of_it",
     )
-    readonly_fields = ("pretty",)
+    readonly_fields = ("tenant_link", "pretty", "history_of_it")
+
+    class Media:
+        css = {"all": ("site/history.css",)}
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Record], search_term: str
@@ -232,6 +277,15 @@ class RecordAdmin(ReadOnlyAdmin):
     def pretty(self, record: Record) -> SafeString:
         """The payload as indented JSON. Encrypted fields are open for operators who see personal data."""
         return format_html("<pre>{}</pre>", json.dumps(_shown(record), indent=2, ensure_ascii=False))
+
+    @display(description="history")
+    def history_of_it(self, record: Record) -> SafeString:
+        """Its latest changes, each as a difference."""
+        changes = shown.of(record, clock.now(), masked=masking.is_masked(record))
+        mine = {"app": record.app_id, "location_id": record.location_id, "resource": record.resource}
+        keeps = Plan.objects.filter(**mine, keeps_history=True).exists()
+        choose = choose_page.address(record.app_id)
+        return render_to_string("admin/sync/history.html", {"changes": changes, "keeps": keeps, "choose": choose})
 
 
 def _shown(record: Record) -> dict[str, Any]:

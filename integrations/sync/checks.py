@@ -8,8 +8,10 @@ from typing import Any
 
 from django.core import checks
 
+from integrations.core import clock
 from integrations.core.errors import BadRequest
-from integrations.highlevel.catalogue import catalogue
+from integrations.highlevel.catalogue import Operation, catalogue
+from integrations.highlevel.catalogue.fill import tenant_names
 from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
 from integrations.highlevel.pagination.api1_styles import STYLES_BY_ROUTE
 from integrations.highlevel.pagination.styles import style_of
@@ -60,13 +62,33 @@ def _faults_in(resource: Resource, dialect: DialectName) -> list[checks.CheckMes
     found: list[checks.CheckMessage] = []
     if (style_of(operation.key, dialect) is None) != bool(resource.whole):
         found.append(_paging(name, operation.key))
-    if bool(resource.page_size) == bool(resource.whole):
-        text = f"Resource {name}: a listing that pages names its `page_size`, and no other does."
-        found.append(checks.Error(text, hint=_STYLES, id="sync.E006"))
-    if not any({resource.scope} >= scopes for scopes in operation.scopes("location")):
-        text = f"Resource {name}: the scope {resource.scope!r} does not allow {operation.key}."
+    if operation.kinds and "location" not in operation.kinds:
+        text = f"Resource {name}: {operation.key} takes no location's token."
         found.append(checks.Error(text, hint=f"See manage.py catalogue show {operation.key}.", id="sync.E005"))
+    if lacking := sorted(_required(operation) - _given(resource)):
+        text = f"Resource {name}: {operation.key} needs {', '.join(lacking)}."
+        found.append(checks.Error(text, hint="Name it in `params`, `body`, `below` or `windows`.", id="sync.E006"))
     return found
+
+
+def _required(operation: Operation) -> set[str]:
+    """The names that the vendor's file demands."""
+    named = {parameter.name for parameter in operation.params if parameter.required}
+    return named | set(operation.body.needs if operation.body else ())
+
+
+def _given(resource: Resource) -> set[str]:
+    """The names that a request of the resource has: the gateway's, those of the page, and its own."""
+    request = resource.request("location", None)
+    given = {*tenant_names({"locationId": "location"}), *(request.params or {}), *(request.body or {})}
+    for part in resource.parts(clock.now())[:1]:
+        given |= set(part)
+    if resource.below is not None:
+        given.add(resource.below.parameter)
+    if resource.needs_company:
+        given.add("companyId")
+    style = resource.style
+    return given if style is None else given | set(style.first()) | set(style.cursor)
 
 
 def _paging(name: str, operation: str) -> checks.CheckMessage:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from integrations.core.errors import BadRequest
 from integrations.sync import missing, records
-from integrations.sync.missing import Control, Inquiry
+from integrations.sync.changes.change_origin import Origin, Source
+from integrations.sync.missing import Control, Counts, Inquiry
 from integrations.sync.models import Record, Run
 from integrations.sync.pace import keep_tombstones
 
@@ -41,15 +42,20 @@ class DeletionResult:
 
 def delete_missing(run: Run, now: datetime) -> DeletionResult:
     """Write tombstones for records that are proven to be deleted. Call it in the transaction that ends the run."""
-    expired = missing.scope(run).filter(deleted_at__lt=now - keep_tombstones())
-    records.lock(expired | missing.proven(run))  # both at once: one order for all locks of the transaction
-    expired.delete()
-    doubts = _doubts(run)
-    gone, alive = missing.proven(run).count(), missing.scope(run).filter(deleted_at=None).count()
-    if gone > BRAKE_ROWS and gone > BRAKE_SHARE * alive:
-        return DeletionResult(code=BRAKE, reason=f"{gone} of {alive} records would be deleted, so none was")
-    deleted = _mark_deleted(run, now)
-    return DeletionResult(deleted, INCOMPLETE, "; ".join(doubts)) if doubts else DeletionResult(deleted)
+    expired = Q(deleted_at__lt=now - keep_tombstones())
+    counts, deleted = missing.count(run, expired), 0
+    if counts.expired or counts.proven:
+        old = missing.scope(run).filter(expired)
+        records.lock(old | missing.proven(run))  # both at once: one order for all locks of the transaction
+        old.delete()
+        counts = missing.count(run, expired)
+    if counts.proven > BRAKE_ROWS and counts.proven > BRAKE_SHARE * counts.alive:
+        reason = f"{counts.proven} of {counts.alive} records would be deleted, so none was"
+        return DeletionResult(code=BRAKE, reason=reason)
+    if counts.proven:
+        deleted = _mark_deleted(run, now)
+    contradictions = _contradictions(run, counts)
+    return DeletionResult(deleted, INCOMPLETE, "; ".join(contradictions)) if contradictions else DeletionResult(deleted)
 
 
 def release(run: Run, now: datetime) -> int:
@@ -60,7 +66,7 @@ def release(run: Run, now: datetime) -> int:
             raise BadRequest("no deletions of this run are held back", run=run.pk)
         if Run.objects.filter(plan=held.plan_id, kind__in=READS_EVERYTHING, pk__gt=held.pk).exists():
             raise BadRequest("a newer full run exists: use its result", run=run.pk)
-        held.deleted = _mark_deleted(held, now)
+        held.deleted = _mark_deleted(held, now, Source.OPERATOR)
         held.error_code, held.error = "", ""
         held.save(update_fields=["deleted", "error_code", "error"])
     return held.deleted
@@ -73,34 +79,31 @@ def incomplete_in_a_row(plan_id: int) -> int:
     return next((number for number, code in enumerate(codes) if code != INCOMPLETE), len(codes))
 
 
-def _doubts(run: Run) -> list[str]:
+def _contradictions(run: Run, counts: Counts) -> list[str]:
     """How the vendor's answers contradict each other, for operators."""
-    answers, doubts = Inquiry.of(run), []
-    seen = missing.scope(run).filter(seen_run=run.pk).count() + run.skipped
+    answers, contradictions = Inquiry.of(run), []
+    seen = counts.seen + run.skipped
     if run.total is not None and seen < run.total:
-        doubts.append(f"saw {seen} of {run.total} records")
+        contradictions.append(f"saw {seen} of {run.total} records")
     if answers.present:
-        doubts.append(f"the listing lacks {answers.present} records that exist")
+        contradictions.append(f"the listing lacks {answers.present} records that exist")
     if answers.unclear:
-        doubts.append(f"{len(answers.unclear)} missing records could not be confirmed")
+        contradictions.append(f"{len(answers.unclear)} missing records could not be confirmed")
     if answers.control == Control.FAILED:
-        doubts.append("HighLevel answered that a listed record does not exist")
-    if (
-        _can_ask(run)
-        and (left := missing.unlisted(run).count() - missing.proven(run).count() - len(answers.unclear)) > 0
-    ):
-        doubts.append(f"{left} missing records are not checked yet")
-    return doubts
+        contradictions.append("HighLevel answered that a listed record does not exist")
+    left = counts.unlisted - counts.proven - len(answers.unclear)
+    if _can_ask(run) and left > 0:
+        contradictions.append(f"{left} missing records are not checked yet")
+    return contradictions
 
 
 def _can_ask(run: Run) -> bool:
     return run.plan.definition is not None and run.plan.definition.single is not None
 
 
-def _mark_deleted(run: Run, now: datetime) -> int:
+def _mark_deleted(run: Run, now: datetime, source: Source | None = None) -> int:
     can_ask = _can_ask(run)
     proof = Record.Proof.CALL if can_ask else Record.Proof.LISTING
     at = F("missing_at") if can_ask else run.started_at
-    return records.lock(missing.proven(run)).update(
-        deleted_at=at, deleted_by=proof, alive_at=None, missing_at=None, updated_at=now
-    )
+    origin = Origin.of_run(run, source or Source(proof.value))
+    return records.delete(records.lock(missing.proven(run)), by=proof, at=at, now=now, origin=origin)

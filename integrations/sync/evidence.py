@@ -1,4 +1,4 @@
-"""The rule that merges dated evidence about one record, as the clause of one SQL statement.
+"""Merge rule of the synced copy: which payload wins, and whether a record is deleted (one ON CONFLICT clause).
 
 What the vendor says about a record is evidence with a date. The row keeps the best date of each kind:
 
@@ -48,17 +48,27 @@ ON CONFLICT (app_id, location_id, resource, record_id) DO UPDATE SET
         ELSE EXCLUDED.deleted_by END,
     missing_at = CASE WHEN EXCLUDED.alive_at IS NULL THEN r.missing_at END,
     seen_run = COALESCE(EXCLUDED.seen_run, r.seen_run),
-    updated_at = CASE WHEN {changes} THEN EXCLUDED.updated_at ELSE r.updated_at END
+    changed_in = CASE WHEN {changes} THEN EXCLUDED.changed_in ELSE r.changed_in END,
+    added_in = CASE WHEN r.deleted_at IS NOT NULL AND NOT {dead} THEN EXCLUDED.added_in ELSE r.added_in END,
+    updated_at = CASE WHEN {changes} THEN EXCLUDED.updated_at ELSE r.updated_at END{noted}
 WHERE EXCLUDED.seen_run <> COALESCE(r.seen_run, 0)
     OR EXCLUDED.alive_at > COALESCE(r.alive_at, '-infinity')
     OR EXCLUDED.deleted_at > COALESCE(r.deleted_at, '-infinity')
     OR ({counts} AND r.version_at <> EXCLUDED.version_at)
     OR {changes}
 """
+# The change itself, for the history: PostgreSQL before 18 returns no old values.
+_NOTED = """,
+    last_change = CASE WHEN {changes} THEN
+        CASE WHEN {counts} THEN sync_changed_fields(r.payload, {payload}) ELSE '{{}}'::jsonb END
+        || CASE WHEN r.deleted_at IS NULL THEN '{{}}'::jsonb ELSE '{{"~restored": true}}'::jsonb END
+    ELSE r.last_change END"""
 
 
-def clause(*, repair: bool = False) -> str:
+def clause(*, repair: bool = False, history: bool = False) -> str:
     """The ON CONFLICT clause that merges evidence into `sync_record AS r`. It takes the parameter `partial`.
+
+    With `history` the row's `last_change` has what it changed (`changes.change_origin`).
 
     In a repair the row's own dates count only if the row was written after the evidence's `alive_at`: a wrong date,
     such as one in the future, would otherwise block correct data for ever.
@@ -69,4 +79,5 @@ def clause(*, repair: bool = False) -> str:
         parts[name] = part.format(**parts)
     parts["payload"] = _PAYLOAD
     parts["changes"] = _CHANGES.format(**parts)
+    parts["noted"] = _NOTED.format(**parts) if history else ""
     return _CLAUSE.format(**parts)

@@ -23,11 +23,12 @@ from enum import Enum, StrEnum
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import MD5
 
 from integrations.core.errors import PayloadAnomalous, RequestRejected
 from integrations.sync import records
+from integrations.sync.changes.change_origin import Origin, Source
 from integrations.sync.evidence import INDEX_LAG
 from integrations.sync.models import Record, Run
 from integrations.sync.pace import AGREE_AFTER, max_lookups
@@ -88,6 +89,21 @@ class Inquiry:
         return is_useless or self.listing_is_contradicted or run.asked >= max_lookups(run.pages)
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many records of a run's plan there are.
+
+    `expired` tombstones are to be removed, `seen` records were in the listing, `alive` ones have no tombstone;
+    `unlisted` and `proven` are those of the functions with these names.
+    """
+
+    expired: int
+    seen: int
+    alive: int
+    unlisted: int
+    proven: int
+
+
 def scope(run: Run) -> QuerySet[Record]:
     """All records of the run's plan, tombstones included."""
     plan = run.plan
@@ -99,11 +115,7 @@ def unlisted(run: Run) -> QuerySet[Record]:
 
     A repair does not trust `alive_at`, but leaves alone what was written here since shortly before it began.
     """
-    found = scope(run).filter(deleted_at=None).exclude(seen_run=run.pk)
-    before = run.started_at - INDEX_LAG
-    if run.kind == Run.Kind.REPAIR:
-        return found.filter(updated_at__lt=before)
-    return found.filter(Q(alive_at=None) | Q(alive_at__lt=before), updated_at__lt=run.started_at)
+    return scope(run).filter(_is_unlisted(run))
 
 
 def to_ask(run: Run, answers: Inquiry) -> QuerySet[Record]:
@@ -115,9 +127,19 @@ def to_ask(run: Run, answers: Inquiry) -> QuerySet[Record]:
 
 def proven(run: Run) -> QuerySet[Record]:
     """Unlisted records that are proven to be deleted: by an answer of this run, or by an earlier listing."""
-    if run.plan.definition is None or run.plan.definition.single is None:
-        return unlisted(run).filter(missing_at__lte=run.started_at - AGREE_AFTER)
-    return unlisted(run).filter(missing_at__gt=run.started_at)
+    return scope(run).filter(_is_proven(run))
+
+
+def count(run: Run, expired: Q) -> Counts:
+    """Count the records of the run's plan, with one look at each. `expired` says which are old tombstones."""
+    conditions = {
+        "expired": expired,
+        "seen": Q(seen_run=run.pk),
+        "alive": Q(deleted_at=None),
+        "unlisted": _is_unlisted(run),
+        "proven": _is_proven(run),
+    }
+    return Counts(**scope(run).aggregate(**{name: Count("pk", filter=one) for name, one in conditions.items()}))
 
 
 def note(run: Run) -> int:
@@ -146,7 +168,28 @@ def settle(record: Record, run: Run, answers: Inquiry, ask: Ask, asked_at: datet
         answers.absent += 1
         return lambda: Record.objects.filter(pk=record.pk).update(missing_at=asked_at)
     answers.present += 1
-    return lambda: records.confirm(record, answer, asked_at, run_id=run.pk)
+    origin = Origin.of_run(run, Source.CALL)
+    return lambda: records.confirm(record, answer, asked_at, run_id=run.pk, origin=origin)
+
+
+def _is_unlisted(run: Run) -> Q:
+    found = Q(deleted_at=None) & ~Q(seen_run=run.pk)
+    definition = run.plan.definition
+    if definition is not None and definition.windows is not None:
+        first, last = definition.windows.surely_listed(run.started_at)
+        where = f"payload__{definition.windows.places}"
+        found &= Q(**{f"{where}__gte": first, f"{where}__lt": last})
+    before = run.started_at - INDEX_LAG
+    if run.kind == Run.Kind.REPAIR:
+        return found & Q(updated_at__lt=before)
+    return found & (Q(alive_at=None) | Q(alive_at__lt=before)) & Q(updated_at__lt=run.started_at)
+
+
+def _is_proven(run: Run) -> Q:
+    definition = run.plan.definition
+    if definition is None or definition.single is None:
+        return _is_unlisted(run) & Q(missing_at__lte=run.started_at - AGREE_AFTER)
+    return _is_unlisted(run) & Q(missing_at__gt=run.started_at)
 
 
 def _answer(record: Record, ask: Ask) -> Mapping[str, Any] | Verdict:

@@ -1,5 +1,7 @@
-"""Models of the sync room: plans (which resource of which location), runs (one pass), records (the copy) and what is
-suppressed (records that must not come back).
+"""Models of sync: Plan, Run, Record and what is suppressed.
+
+Plans (which resource of which location), runs (one pass), records (the synced copy) and what is suppressed (records
+that must not come back).
 """
 
 from __future__ import annotations
@@ -11,9 +13,23 @@ from django.utils.functional import cached_property
 
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
-from integrations.sync.resources import RESOURCES, Resource
+from integrations.sync.changes.history_entry import HistoryEntry
+from integrations.sync.resources import RESOURCES, Resource, searchable
+from integrations.sync.resources.searchable import TransactionId
 from integrations.tenants.credential_kinds import ApiName
 from integrations.tenants.models import App, Installation
+
+__all__ = [
+    "FeedPosition",
+    "HistoryEntry",
+    "Plan",
+    "Record",
+    "RecordKey",
+    "ResourceChoice",
+    "Run",
+    "SuppressedRecord",
+    "SuppressionKey",
+]
 
 
 class Plan(AbstractPlan):
@@ -38,6 +54,30 @@ class Plan(AbstractPlan):
         help_text="records of the copy beyond the vendor's count that a full run did not explain",
     )
     synced_at = models.DateTimeField(null=True, blank=True)
+    position = models.JSONField(
+        null=True, blank=True, help_text="the last parent that was visited, in the order of changes"
+    )
+    calls_per_day = models.PositiveIntegerField(
+        null=True, blank=True, help_text="calls of a day below single records; empty: 10,000"
+    )
+    calls_today = models.PositiveIntegerField(default=0, db_default=0, help_text="of these, made on the day below")
+    calls_on = models.DateField(null=True, blank=True)
+    is_own_choice = models.BooleanField(
+        default=False, db_default=False, help_text="chosen for this location: the app's choice does not change it"
+    )
+    is_left_out = models.BooleanField(
+        default=False, db_default=False, help_text="not chosen, so it does not run; a paused plan is chosen"
+    )
+    every = models.DurationField(null=True, blank=True, help_text="the wait between two runs; empty: the resource's")
+    listed = models.PositiveIntegerField(
+        null=True, blank=True, help_text="rows of the last listing that was read to its end"
+    )
+    keeps_history = models.BooleanField(
+        default=False, db_default=False, help_text="whether each change of its records is kept"
+    )
+    drop_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="when more of its records are deleted, because somebody asked for that"
+    )
 
     objects = PlanManager()
 
@@ -45,6 +85,10 @@ class Plan(AbstractPlan):
         """One plan per resource of a location."""
 
         constraints = [models.UniqueConstraint(fields=["app", "location_id", "resource"], name="one_plan_per_resource")]
+        indexes = [
+            models.Index(fields=["drop_due_at"], condition=models.Q(drop_due_at__isnull=False), name="plan_drop_due"),
+            models.Index(fields=["location_id"], condition=models.Q(keeps_history=True), name="plan_keeping_history"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.resource} of {self.location_id}"
@@ -53,14 +97,21 @@ class Plan(AbstractPlan):
     def api_name(self) -> ApiName:
         """The API that the location's installation works with: one query."""
         mine = Installation.objects.locations().filter(app=self.app_id, resource_id=self.location_id)
-        row = mine.select_related("app").first()
-        return self.app.dialect_name if row is None else row.api_name
+        row: Installation | None = mine.first()
+        if row is None:
+            return self.app.dialect_name
+        row.app = self.app
+        return row.api_name
 
     @cached_property
     def definition(self) -> Resource | None:
-        """The resource as that API lists it; None if it cannot, or the resource is not here any more."""
+        """The resource as that API lists it, at the chosen interval.
+
+        None if it cannot, or the resource is not here any more.
+        """
         known = RESOURCES.get(self.resource)
-        return None if known is None else known.on(self.api_name)
+        here = None if known is None else known.on(self.api_name)
+        return here if here is None or self.every is None else here.at_intervals_of(self.every)
 
 
 class Run(AbstractRun):
@@ -122,6 +173,7 @@ class Record(models.Model):
         EVENT = "event", "a webhook"
         CALL = "call", "the vendor's answer to a call for this record"
         LISTING = "listing", "two listings that lack it"
+        PARENT = "parent", "the deletion of the record that it belongs to"
         EARLIER = "earlier", "an earlier version of this program"
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="records")
@@ -140,6 +192,16 @@ class Record(models.Model):
     deleted_at = models.DateTimeField(null=True, blank=True)
     deleted_by = models.CharField(max_length=10, blank=True, choices=Proof.choices, db_default="")
     updated_at = models.DateTimeField(help_text="when this row's payload or deletion was last changed here")
+    last_change = models.JSONField(
+        null=True, editable=False, help_text="what the last merge with history changed (`changes`)"
+    )
+    # Of rows from before the change feed both are 0.
+    changed_in = models.BigIntegerField(
+        db_default=TransactionId(), editable=False, help_text="the transaction that last changed it (`sync.feed`)"
+    )
+    added_in = models.BigIntegerField(
+        db_default=TransactionId(), editable=False, help_text="the transaction that made it, or brought it back"
+    )
 
     class Meta:
         """One row per record; a tombstone has a date and a proof, or neither."""
@@ -152,9 +214,54 @@ class Record(models.Model):
                 name="sync_record_tombstone_proven",
             ),
         ]
+        indexes = searchable.INDEXES
 
     def __str__(self) -> str:
         return f"{self.resource} {self.record_id}"
+
+
+class FeedPosition(models.Model):
+    """How far a consumer has read the changes of a resource (`sync.feed.change_feed`)."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="feed_positions")
+    consumer = models.CharField(max_length=64)
+    resource = models.CharField(max_length=40)
+    changed_in = models.BigIntegerField(default=0)
+    record_pk = models.BigIntegerField(default=0)
+    read_at = models.DateTimeField(help_text="when the consumer last read or acknowledged changes")
+    delivered = models.BigIntegerField(default=0, help_text="changes that it acknowledged")
+    batches = models.BigIntegerField(default=0, help_text="in so many batches")
+
+    class Meta:
+        """One position per consumer and resource."""
+
+        constraints = [models.UniqueConstraint(fields=["app", "consumer", "resource"], name="one_feed_position")]
+
+    def __str__(self) -> str:
+        return f"{self.consumer} in {self.resource}"
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The place in the feed: the last change that the consumer acknowledged."""
+        return self.changed_in, self.record_pk
+
+
+class ResourceChoice(models.Model):
+    """What somebody chose for a resource in the locations of an app (`resource_choices`)."""
+
+    app = models.ForeignKey(App, on_delete=models.CASCADE, related_name="resource_choices")
+    resource = models.CharField(max_length=40)
+    enabled = models.BooleanField()
+    every = models.DurationField(null=True, blank=True, help_text="the wait between two runs; empty: the resource's")
+    keeps_history = models.BooleanField(default=False, db_default=False)
+
+    class Meta:
+        """One choice per resource of an app."""
+
+        constraints = [models.UniqueConstraint(fields=["app", "resource"], name="one_choice_per_resource")]
+
+    def __str__(self) -> str:
+        return f"{self.resource}: {'on' if self.enabled else 'off'}"
 
 
 class SuppressionKey(models.Model):

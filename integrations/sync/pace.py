@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 
@@ -21,11 +21,18 @@ OVERLAP = timedelta(minutes=15)
 COUNT_EVERY = timedelta(minutes=30)
 # When the counts differ everything is listed again, with at most this many calls a day: 2 % of 200,000 (FACTS 4).
 _LISTING_CALLS = 4_000
+# Children of single records are read when their parents changed, all of them as often as this, within so many calls of
+# a day unless the plan says otherwise: 5 % of 200,000 (FACTS 4).
+VISIT_ALL_EVERY = timedelta(days=28)
+VISIT_CALLS_A_DAY = 10_000
+SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # for the number of windows, which no day changes
+# After an event that says only that something changed, the next run waits for more of them.
+RECHECK_AFTER = timedelta(minutes=5)
 # After a failure that repeating did not cure (scope missing, location paused, vendor down for long).
 AFTER_FAILURE = timedelta(hours=1)
 # Waits before an answer that cannot be right is asked for again, from the first to the longest: its cause may last for
 # a request or for minutes.
-DOUBTED_AGAIN = 5.0, 600.0
+RECHECK_DELAYS = 5.0, 600.0
 # Two listings that lack a record prove its deletion when they are this far apart.
 AGREE_AFTER = timedelta(minutes=30)
 # Calls of one run for records that its listing lacks: the first number, or so many times the calls of the listing.
@@ -46,14 +53,14 @@ def since(cursor_at: datetime) -> datetime:
     return cursor_at - OVERLAP
 
 
-def next_full_run(incomplete: int) -> timedelta:
+def next_full_run(incomplete: int, every: timedelta = FULL_EVERY) -> timedelta:
     """The wait for the next full run after so many incomplete ones in a row; 0 after a complete one."""
-    return min(FULL_AGAIN * _GROWTH ** (incomplete - 1), FULL_EVERY) if incomplete else FULL_EVERY
+    return min(FULL_AGAIN * _GROWTH ** (incomplete - 1), FULL_EVERY) if incomplete else every
 
 
 def recheck_delay(attempts: int) -> float:
     """Seconds until an answer that cannot be right is asked for again, after so many such answers before it."""
-    first, longest = DOUBTED_AGAIN
+    first, longest = RECHECK_DELAYS
     return float(min(first * 3**attempts, longest))
 
 

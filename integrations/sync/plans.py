@@ -9,6 +9,7 @@ plans: `delete_plans` reads and deletes under them, and a plan that is to run ha
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -17,9 +18,9 @@ from integrations.core import clock
 from integrations.core.errors import RefreshInProgress, ServerFault, TooManyRequests, Unreachable
 from integrations.core.runs.querysets import Fields, PlanQuerySet, error_columns
 from integrations.core.tenant import Tenant, UserType
-from integrations.sync import records
-from integrations.sync.models import Plan, Record, Run
-from integrations.sync.resources import RESOURCES
+from integrations.sync import records, resource_choices
+from integrations.sync.models import HistoryEntry, Plan, Record, Run
+from integrations.sync.resources import RESOURCES, Resource
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.installation_queryset import InstallationQuerySet
 from integrations.tenants.models import App, Installation
@@ -54,7 +55,9 @@ def apply_installation_change(installation_id: int) -> None:
 
 
 def make(app_id: int, location_id: str) -> int:
-    """Create the missing plans of an installed location, one per resource; how many. New and disabled ones are due now.
+    """Create the missing plans of an installed location, one per chosen resource (`resource_choices`); how many.
+
+    New ones are due now, and so are those that rest.
 
     Resources whose scope is not granted are left out, and their plans get no due time: their runs could only fail.
     Where the vendor did not name the granted scopes, those that the app asks for count. Resources that the location's
@@ -65,18 +68,29 @@ def make(app_id: int, location_id: str) -> int:
         return 0
     now = clock.now()
     with transaction.atomic():
-        wanted = allowed(installation.app, location_id)
+        may_run = allowed(installation.app, location_id)
+        selected, every = resource_choices.chosen(app_id), resource_choices.intervals(app_id)
+        histories = resource_choices.with_history(app_id)
+        wanted = [name for name in may_run if name in selected]
         known = set(_plans(app_id, location_id).values_list("resource", flat=True))
         Plan.objects.bulk_create(
             [
-                Plan(app_id=app_id, location_id=location_id, resource=name, due_at=now, created_at=now)
+                Plan(
+                    app_id=app_id,
+                    location_id=location_id,
+                    resource=name,
+                    due_at=now,
+                    created_at=now,
+                    every=every.get(name),
+                    keeps_history=name in histories,
+                )
                 for name in wanted
             ],
             ignore_conflicts=True,
         )
         found = _plans(app_id, location_id)
-        found.without_run().filter(due_at=None, resource__in=wanted).update(due_at=now)
-        found.without_run().exclude(resource__in=wanted).update(due_at=None)
+        found.without_run().filter(due_at=None, resource__in=may_run).update(due_at=now)
+        found.without_run().exclude(resource__in=may_run).update(due_at=None)
     start_due(now)
     return len(set(wanted) - known)
 
@@ -96,6 +110,21 @@ def request_runs(plans: QuerySet[Plan], now: datetime, *, full: bool, repair: bo
         wanted["repair_asked_at"] = now
     Plan.objects.filter(pk__in=ids).update(**wanted)
     start_due(now)
+    return ids
+
+
+def switch(plans: QuerySet[Plan], now: datetime, *, enabled: bool) -> list[int]:
+    """Pause plans, or go on with paused ones, which are due at once then; the ids of those that changed.
+
+    A paused plan starts no run. A run under way continues to its end. Going on with one that was left out is a choice
+    for its location.
+    """
+    changed = plans.exclude(enabled=enabled)
+    ids = list(changed.order_by("pk").values_list("pk", flat=True))
+    found = Plan.objects.filter(pk__in=ids)
+    if enabled:
+        found.filter(is_left_out=True).update(is_own_choice=True, is_left_out=False, drop_due_at=None)
+    found.update(enabled=enabled, **({"due_at": now} if enabled else {}))
     return ids
 
 
@@ -123,9 +152,23 @@ def delete_plans(app_id: int, location_id: str) -> bool:
         runs = Run.objects.filter(plan__in=_plans(app_id, location_id))
         runs.end(Run.Status.CANCELLED, now, **error_columns("uninstalled", "the app was uninstalled"))
         # A new installation finds reset plans, however much has been deleted until then.
-        empty = ("due_at", "cursor_at", "synced_at", "full_due_at", "counted_at", "repair_asked_at")
-        _plans(app_id, location_id).update(surplus=0, **dict.fromkeys(empty))
+        _plans(app_id, location_id).update(**unread())
     return _purge(app_id, location_id)
+
+
+def unread() -> Fields:
+    """The columns of a plan that has read nothing yet."""
+    empty = ("due_at", "cursor_at", "synced_at", "full_due_at", "counted_at", "repair_asked_at", "position", "listed")
+    return {"surplus": 0, **dict.fromkeys(empty)}
+
+
+def delete_records(most: int, **mine: Any) -> tuple[int, int]:
+    """Delete up to so many records with these columns, and as many rows of their history; how many of each."""
+    batch = Record.objects.filter(pk__in=Record.objects.filter(**mine).values("pk")[:most])
+    deleted, _ = records.lock(batch).delete()
+    changes = HistoryEntry.objects.filter(**mine).values("pk")[:most]
+    forgotten, _ = HistoryEntry.objects.filter(pk__in=changes).delete()
+    return deleted, forgotten
 
 
 def find_mismatches() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
@@ -133,12 +176,17 @@ def find_mismatches() -> tuple[list[tuple[int, str]], list[tuple[int, str]]]:
     locations = Installation.objects.locations()
     installed = locations.installed()
     planned = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("resource_id"))
-    without_scope = scope_gaps.lacking_all(_grants(), {resource.scope for resource in RESOURCES.values()})
+    without_scope = scope_gaps.lacking_all(_grants(), scopes_of_defaults())
     unplanned = installed.filter(~Exists(planned), ~Exists(without_scope)).values_list("app_id", "resource_id")[:BATCH]
     standing = locations.not_uninstalled()
     standing = standing.filter(app=OuterRef("app"), resource_id=OuterRef("location_id"))
     orphaned = Plan.objects.filter(~Exists(standing)).values_list("app_id", "location_id").distinct()[:BATCH]
     return list(unplanned), list(orphaned)
+
+
+def scopes_of_defaults() -> frozenset[str]:
+    """The scopes of all resources that are synced unless somebody chooses otherwise."""
+    return frozenset[str]().union(*(resource.scopes for resource in RESOURCES.values() if resource.default))
 
 
 def _grants() -> QuerySet[Credential]:
@@ -153,9 +201,8 @@ def _purge(app_id: int, location_id: str) -> bool:
         with transaction.atomic():
             if not _lock_if_uninstalled(app_id, location_id):
                 return False
-            batch = Record.objects.filter(app=app_id, location_id=location_id).values("pk")[:PURGE_ROWS]
-            deleted, _ = records.lock(Record.objects.filter(pk__in=batch)).delete()
-            if deleted < PURGE_ROWS:
+            mine = {"app": app_id, "location_id": location_id}
+            if max(delete_records(PURGE_ROWS, **mine)) < PURGE_ROWS:
                 _plans(app_id, location_id).delete()
                 return True
     return False
@@ -177,12 +224,24 @@ def _plans(app_id: int, location_id: str) -> PlanQuerySet[Plan]:
 
 def allowed(app: App, location_id: str) -> list[str]:
     """The resources that may be synced: those that the location's API lists and whose scope the location granted."""
+    return [name for name, why in hindrances(app, location_id).items() if not why]
+
+
+def hindrances(app: App, location_id: str) -> dict[str, str]:
+    """For each resource why it cannot be synced at this location; empty where it can."""
     row = _installations(app.pk, location_id).select_related("app").first()
     api_name = app.dialect_name if row is None else row.api_name
     asked = frozenset[str]() if row is not None and not row.abilities.reported else app.scope_set
     scopes = scope_gaps.granted(app, Tenant.location(location_id)) or asked
     here = {name: resource.on(api_name) for name, resource in RESOURCES.items()}
-    return [name for name, found in here.items() if found is not None and (not scopes or found.scope in scopes)]
+    return {name: _hindrance(found, api_name, scopes) for name, found in here.items()}
+
+
+def _hindrance(resource: Resource | None, api_name: str, scopes: frozenset[str]) -> str:
+    if resource is None:
+        return f"API {api_name} does not list it"
+    lacking = sorted(resource.scopes - scopes) if scopes else []
+    return f"needs the scope {', '.join(lacking)}" if lacking else ""
 
 
 def apply_scope_change(change: InstallationChange) -> None:
@@ -208,5 +267,8 @@ def _kind(plan: Plan, now: datetime) -> str:
     full_is_due = plan.full_due_at is None or plan.full_due_at <= now
     if full_is_due or plan.cursor_at is None:
         return Run.Kind.FULL
-    can_look_back = plan.definition is not None and plan.definition.since is not None
+    definition = plan.definition
+    if definition is not None and definition.below is not None and definition.below.by_change:
+        return Run.Kind.INCREMENTAL
+    can_look_back = definition is not None and definition.since is not None
     return Run.Kind.INCREMENTAL if can_look_back else Run.Kind.FULL

@@ -16,6 +16,13 @@ from integrations.sync.models import Plan, Record, Run
 from integrations.sync.sealed_fields import FieldOpener
 from integrations.tenants.models import App
 
+MOST_PLANS = 2_000
+_WITH_ID = """
+SELECT record.* FROM sync_plan plan JOIN sync_record record ON record.app_id = plan.app_id
+  AND record.location_id = plan.location_id AND record.resource = plan.resource AND record.record_id = %(id)s
+LIMIT %(limit)s
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -69,6 +76,13 @@ def records(app: App, location_id: str, resource: str) -> QuerySet[Record]:
     return Record.objects.filter(app=app, location_id=location_id, resource=resource, deleted_at=None)
 
 
+def time_zone(app_id: int, location_id: str) -> str:
+    """The IANA name of the location's time zone, from its synced record; empty while that is missing."""
+    of_location = Record.objects.filter(app_id=app_id, location_id=location_id, resource="locations", deleted_at=None)
+    name = of_location.values_list("payload__timezone", flat=True).first()
+    return name if isinstance(name, str) else ""
+
+
 def opened(records: Iterable[Record]) -> Iterator[tuple[Record, dict[str, Any]]]:
     """Each record with the vendor's object, all fields open. Raises SealBroken when one does not open."""
     opener = FieldOpener()
@@ -85,6 +99,16 @@ def matching(records: QuerySet[Record], whole_id: str) -> QuerySet[Record]:
     plans = Plan.objects.filter(app=OuterRef("app"), location_id=OuterRef("location_id"), resource=OuterRef("resource"))
     column = "location_id" if Plan.objects.filter(location_id=whole_id).exists() else "record_id"
     return records.filter(Exists(plans), **{column: whole_id})
+
+
+def with_id(record_id: str, limit: int) -> list[Record]:
+    """Records with this id, of any location: by the unique index, which begins with the columns of a plan.
+
+    None where there are more than `MOST_PLANS` plans to ask for.
+    """
+    if Plan.objects.order_by()[: MOST_PLANS + 1].count() > MOST_PLANS:
+        return []
+    return list(Record.objects.raw(_WITH_ID, {"id": record_id, "limit": limit}))
 
 
 def progress(plans: PlanQuerySet[Plan]) -> list[Progress]:

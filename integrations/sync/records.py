@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import groupby
 from typing import Any
 
 from django.db import connection, transaction
@@ -20,10 +21,13 @@ from django.db.models import QuerySet
 from django.db.models.functions import Collate
 
 from integrations.core import clock, prepared
+from integrations.core.observing import spans
 from integrations.sync import evidence, suppression
+from integrations.sync.changes.change_origin import NOTED, NOTED_DELETIONS, Origin
 from integrations.sync.evidence import INDEX_LAG
-from integrations.sync.models import Record
+from integrations.sync.models import Plan, Record
 from integrations.sync.resources import RESOURCES, Change, Resource
+from integrations.sync.resources.searchable import TransactionId
 from integrations.sync.rows import Row, encode, read
 from integrations.sync.sealed_fields import FieldSealer
 
@@ -45,12 +49,20 @@ WITH written AS (
             FROM pg_temp.sync_staging ORDER BY record_id, version_at DESC, n DESC
         ) newest
     {clause}
-    RETURNING r.xmax = 0 AS inserted, r.updated_at = %(now)s AS changed
-)
+    RETURNING r.xmax = 0 AS inserted, r.updated_at = %(now)s AS changed{returned}
+){noted}
 SELECT count(*) FILTER (WHERE inserted), count(*) FILTER (WHERE changed AND NOT inserted) FROM written
 """
-_MERGE = _PAGE.format(clause=evidence.clause())
-_REPAIR = _PAGE.format(clause=evidence.clause(repair=True))
+_FOR_HISTORY = {"returned": ", r.record_id, r.deleted_at, r.last_change", "noted": f",{NOTED}"}
+_WITHOUT = {"returned": "", "noted": ""}
+# By whether it is a repair, and whether history is kept.
+_PAGES = {
+    (repair, history): _PAGE.format(
+        clause=evidence.clause(repair=repair, history=history), **(_FOR_HISTORY if history else _WITHOUT)
+    )
+    for repair in (False, True)
+    for history in (False, True)
+}
 
 _SINGLE = """
 INSERT INTO sync_record AS r (app_id, location_id, resource, record_id, payload, version_at, alive_at, deleted_at,
@@ -68,18 +80,33 @@ WHERE EXISTS (
     AND resource = %(resource)s::text AND enabled
 )
 """
-_MERGE_ONE = _SINGLE.format(condition="WHERE TRUE", clause=evidence.clause())
-_MERGE_PLANNED = _SINGLE.format(condition=_IS_PLANNED, clause=evidence.clause())
+_SINGLE_WITH_HISTORY = """
+WITH written AS (
+    {single} AS changed, r.xmax = 0 AS inserted, r.record_id, r.deleted_at, r.last_change
+), {noted}
+SELECT changed FROM written
+"""
+
+
+def _single(condition: str) -> dict[bool, str]:
+    """The statement of one record, by whether history is kept."""
+    plain, noted = (_SINGLE.format(condition=condition, clause=evidence.clause(history=on)) for on in (False, True))
+    return {False: plain, True: _SINGLE_WITH_HISTORY.format(single=noted, noted=NOTED)}
+
+
+_MERGE_ONE = _single("WHERE TRUE")
+_MERGE_PLANNED = _single(_IS_PLANNED)
 
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A change of a record of one location and resource."""
+    """A change of a record of one location and resource, and where it comes from."""
 
     app_id: int
     location_id: str
     resource: str
     change: Change
+    origin: Origin | None = None
 
     @property
     def key(self) -> tuple[int, str, str, str]:
@@ -109,12 +136,13 @@ def merge(  # noqa: PLR0913 - the columns of a page's evidence
     observed_at: datetime | None = None,
     *,
     repair: bool = False,
+    origin: Origin | None = None,
 ) -> Merged:
     """Bring rows of the vendor's listing into the copy, in one transaction or the caller's.
 
     `rows` are the listing's objects as they came. `run_id` marks every one of them as seen by that run. `observed_at`
     is when the page was asked for; without it the rows prove only their own versions. `repair` does not trust the
-    copy's dates (`evidence.clause`).
+    copy's dates (`evidence.clause`). With an `origin` the changes are kept as history.
     """
     now, definition = clock.now(), RESOURCES[resource]
     admitted = _admitted_rows(definition, location_id, rows)
@@ -132,8 +160,10 @@ def merge(  # noqa: PLR0913 - the columns of a page's evidence
         "now": now,
         "alive_at": observed_at - INDEX_LAG if observed_at else None,
         "partial": False,
+        **(origin.values if origin else {}),
     }
-    inserted, updated = _through_staging(_REPAIR if repair else _MERGE, parsed, values)
+    with spans.span("merge records", resource=resource, records=len(parsed)):
+        inserted, updated = _through_staging(_PAGES[repair, origin is not None], parsed, values)
     return Merged(inserted, updated, len(parsed) - inserted - updated, skipped)
 
 
@@ -143,21 +173,22 @@ def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
     A deletion leaves a tombstone even without a record, because a page under way may still contain it.
     """
     admitted = _admitted([Placed(app_id, location_id, resource, change)])
-    return bool(admitted) and _apply_one(_values(admitted[0], FieldSealer()))
+    return bool(admitted) and _apply_one(_values(admitted[0], FieldSealer()), None)
 
 
 def apply_planned(changes: Iterable[Placed]) -> None:
     """Bring the changes of records whose plan is enabled into the copy, with one round trip to the database.
 
-    Changes of one record are applied in the order given, and records in the order of their keys.
+    Changes of one record are applied in the order given, and records in the order of their keys. Those whose plan keeps
+    history need another round trip.
     """
     now, sealer = clock.now(), FieldSealer()
-    values = [
-        {"now": now, **_values(placed, sealer)} for placed in sorted(_admitted(changes), key=lambda placed: placed.key)
-    ]
-    if values:
-        with prepared.cursor() as cursor:
-            cursor.executemany(_MERGE_PLANNED, values)
+    ordered = sorted(_admitted(changes), key=lambda placed: placed.key)
+    keeping = _keeping_history(ordered)
+    with spans.span("merge records", records=len(ordered)), prepared.cursor() as cursor:
+        for history, group in groupby(ordered, key=lambda placed: placed.key[:3] in keeping):
+            values = [{"now": now, **_values(placed, sealer)} for placed in group]
+            cursor.executemany(_MERGE_PLANNED[history], values)
 
 
 def lock(records: QuerySet[Record]) -> QuerySet[Record]:
@@ -165,6 +196,27 @@ def lock(records: QuerySet[Record]) -> QuerySet[Record]:
     key = [Collate(name, "C") for name in ("location_id", "resource", "record_id")]
     ordered = records.order_by(*key).select_for_update(no_key=True)
     return Record.objects.filter(pk__in=list(ordered.values_list("pk", flat=True)))
+
+
+def delete(locked: QuerySet[Record], *, by: Record.Proof, at: Any, now: datetime, origin: Origin | None = None) -> int:
+    """Make tombstones of records, dated `at`; how many. With an `origin` the deletions are kept as history."""
+    ids = list(locked.values_list("pk", flat=True)) if origin else []
+    count = locked.update(
+        deleted_at=at, deleted_by=by, alive_at=None, missing_at=None, updated_at=now, changed_in=TransactionId()
+    )
+    if origin and ids:
+        with connection.cursor() as cursor:
+            cursor.execute(NOTED_DELETIONS, {"now": now, "ids": ids, **origin.values})
+    return count
+
+
+def _keeping_history(changes: Iterable[Placed]) -> set[tuple[int, str, str]]:
+    """The plans of these changes that keep history and can say where the change comes from."""
+    locations = {placed.location_id for placed in changes if placed.origin is not None}
+    if not locations:
+        return set()
+    found = Plan.objects.filter(keeps_history=True, location_id__in=locations)
+    return set(found.values_list("app_id", "location_id", "resource"))
 
 
 def _admitted(changes: Iterable[Placed]) -> list[Placed]:
@@ -182,7 +234,7 @@ def _admitted(changes: Iterable[Placed]) -> list[Placed]:
 
 def _admitted_rows(resource: Resource, location_id: str, rows: Sequence[Any]) -> list[Any]:
     """The rows of a page without those of suppressed records, which the run counts as skipped."""
-    hidden = suppression.of([location_id])
+    hidden = suppression.of([location_id]) if rows else suppression.Suppressed()
     if not hidden.hashes:
         return list(rows)
     return [
@@ -203,11 +255,14 @@ def _values(placed: Placed, sealer: FieldSealer) -> dict[str, Any]:
         "deleted_by": (Record.Proof.EVENT if change.kind == kind.DELETED else Record.Proof.NONE).value,
         "run": None,
         "partial": True,
+        **(placed.origin.values if placed.origin else {}),
     }
     return {"app": placed.app_id, "location": placed.location_id, "resource": placed.resource, **fields}
 
 
-def confirm(record: Record, row: Mapping[str, Any], asked_at: datetime, *, run_id: int) -> bool:
+def confirm(
+    record: Record, row: Mapping[str, Any], asked_at: datetime, *, run_id: int, origin: Origin | None = None
+) -> bool:
     """Keep a record that the vendor answered with `row` when a run asked for it. True when the payload was renewed.
 
     An answer has other fields than a row of the listing. So only the fields that the record has are taken from it, and
@@ -231,12 +286,14 @@ def confirm(record: Record, row: Mapping[str, Any], asked_at: datetime, *, run_i
             "deleted_by": Record.Proof.NONE.value,
             "run": run_id,
             "partial": True,
-        }
+            **(origin.values if origin else {}),
+        },
+        origin,
     )
 
 
 def _through_staging(statement: str, rows: Iterable[Row], values: dict[str, Any]) -> tuple[int, int]:
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.execute(_STAGE)
         with cursor.copy(_COPY) as copy:
             for n, row in enumerate(rows):
@@ -246,8 +303,8 @@ def _through_staging(statement: str, rows: Iterable[Row], values: dict[str, Any]
     return inserted, updated
 
 
-def _apply_one(values: dict[str, Any]) -> bool:
+def _apply_one(values: dict[str, Any], origin: Origin | None) -> bool:
     with prepared.cursor() as cursor:
-        cursor.execute(_MERGE_ONE, {"now": clock.now(), **values})
+        cursor.execute(_MERGE_ONE[origin is not None], {"now": clock.now(), **values})
         written = cursor.fetchone()
     return bool(written and written[0])

@@ -11,12 +11,12 @@ from __future__ import annotations
 import functools
 import itertools
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, DateTimeField, F, QuerySet, Value, When
+from django.db.models import QuerySet
 
-from integrations.core import clock, dispatch
+from integrations.core import clock
 from integrations.core.errors import (
     BadRequest,
     IntegrationError,
@@ -31,10 +31,22 @@ from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway.client import Page
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
-from integrations.sync import counting, deletions, first_sync, listing, listing_request, missing, pace, plans, records
+from integrations.sync import (
+    after_success,
+    counting,
+    deletions,
+    listing,
+    listing_request,
+    missing,
+    pace,
+    plans,
+    records,
+    visits,
+)
+from integrations.sync.changes.change_origin import Origin
 from integrations.sync.missing import Control, Inquiry
 from integrations.sync.models import Plan, Record, Run
-from integrations.sync.resources import RESOURCES, ListingRequest, Resource, Single
+from integrations.sync.resources import ListingRequest, Resource
 from integrations.tenants.credential_kinds import API_1
 
 SLICE = 10.0  # seconds of one turn: long enough that the queue costs nothing, short enough to share the workers
@@ -45,26 +57,12 @@ _ENDS_AGAIN = 2  # times that a page which ends the listing too early is asked f
 _PROGRESS: Fields = {"attempts": 0, **error_columns("", "")}
 
 
-def take_due(limit: int, now: datetime) -> list[int]:
+def take_due(limit: int, _now: datetime) -> list[int]:
     """Ids of due runs that wait for a worker, for the dispatcher (`core.dispatch.DueSource`)."""
-    return Run.objects.take_due(limit, now, lost_at=now + dispatch.LOST_AFTER, tenant="plan__location_id")
+    return Run.objects.take_due(limit, tenant="plan__location_id")
 
 
-class FetchPage(Protocol):
-    """`listing.page`: one page of an operation."""
-
-    def __call__(self, operation: str, **arguments: Any) -> Page:
-        """See `listing.page`."""
-
-
-class FetchRecord(Protocol):
-    """`listing.record`: one record by its id."""
-
-    def __call__(self, single: Single, record_id: str, **arguments: Any) -> dict[str, Any] | None:
-        """See `listing.record`."""
-
-
-def advance(run_id: int, page: FetchPage = listing.page, record: FetchRecord = listing.record) -> None:
+def advance(run_id: int, page: listing.FetchPage = listing.page, record: listing.FetchRecord = listing.record) -> None:
     """Do one turn of a run, if it is due and no other worker has it."""
     turn.advance(Run, run_id, functools.partial(SyncTurn, page=page, record=record))
 
@@ -87,7 +85,7 @@ class SyncTurn(turn.Turn[Run]):
     park_task = staticmethod(queue.park)
 
     def __init__(
-        self, run: Run, owner: str, page: FetchPage = listing.page, record: FetchRecord = listing.record
+        self, run: Run, owner: str, page: listing.FetchPage = listing.page, record: listing.FetchRecord = listing.record
     ) -> None:
         super().__init__(run, owner)
         self._page, self._record = page, record
@@ -97,6 +95,11 @@ class SyncTurn(turn.Turn[Run]):
 
     # --- what the engine calls ---
 
+    def log_context(self) -> Fields:
+        """The id of the run, its resource and the location."""
+        plan = self.run.plan
+        return {**super().log_context(), "resource": plan.resource, "tenant": f"location:{plan.location_id}"}
+
     def work(self) -> bool:
         """Read the listing, then look for deletions, to the end or until the turn is over."""
         run = self.run
@@ -104,6 +107,9 @@ class SyncTurn(turn.Turn[Run]):
         if resource is None:
             raise BadRequest(f"there is no resource {run.plan.resource!r} here in {run.plan.api_name}")
         self._until = clock.monotonic() + SLICE
+        if resource.below is not None and visits.is_visited(run.plan):
+            how: dict[str, Any] = {"call": self._call(), "write": self._write, "is_over": self._is_over}
+            return visits.go_on(run, resource, resource.below, ask=self._ask, **how)
         while True:
             while not run.checkpoint.get("ended"):
                 if self._is_over():
@@ -117,7 +123,7 @@ class SyncTurn(turn.Turn[Run]):
 
     def finish(self, now: datetime) -> Fields:
         """After a full run, mark as deleted what is proven to be."""
-        if not self.run.reads_everything:
+        if not self.run.reads_everything or visits.is_visited(self.run.plan):
             return {}
         self.renew()  # the row's lock keeps other workers from the run while records are marked
         self._outcome = deletions.delete_missing(self.run, now)
@@ -125,28 +131,7 @@ class SyncTurn(turn.Turn[Run]):
 
     def plan_after_success(self, now: datetime) -> None:
         """Set the plan's cursor to the start of this run, and its next due times."""
-        run = self.run
-        fields: Fields = {"cursor_at": run.started_at, "synced_at": now}
-        if self._outcome.code == deletions.INCOMPLETE and run.plan.cursor_at is not None:
-            del fields["cursor_at"]  # the listing may have lacked changes since the last run
-        resource = run.plan.definition or RESOURCES[run.plan.resource]
-        next_at = now + pace.spread(resource.every, run.plan_id)
-        if run.reads_everything:
-            is_incomplete = self._outcome.code == deletions.INCOMPLETE
-            again = pace.next_full_run(deletions.incomplete_in_a_row(run.plan_id) if is_incomplete else 0)
-            later = now + pace.spread(again, run.plan_id)
-            next_at = min(next_at, later)
-            # A plan that is due already was requested during the run, perhaps in full: that request stays.
-            fields["full_due_at"] = Case(When(due_at=None, then=Value(later)), default=F("full_due_at"))
-            if run.kind == Run.Kind.REPAIR:
-                is_done = When(repair_asked_at__lte=run.started_at, then=Value(None, DateTimeField()))
-                fields["repair_asked_at"] = Case(is_done, default=F("repair_asked_at"))
-            if self._outcome.deleted or run.changed:
-                fields["surplus"] = 0  # this run has explained the difference of the counts
-        if self._counted_at is not None:
-            fields["counted_at"] = self._counted_at
-        Plan.objects.filter(pk=run.plan_id).plan_next(next_at, **fields)
-        first_sync.note(run.plan, now=now)
+        after_success.set_plan(self.run, self._outcome, self._counted_at, now)
 
     @classmethod
     def plan_after_incomplete(cls, run: Run, now: datetime) -> None:
@@ -206,7 +191,9 @@ class SyncTurn(turn.Turn[Run]):
             body=request.body,
             cursor=cursor,
             whole=resource.whole,
+            only_one=resource.only_one,
             below=resource.below,
+            parts=resource.parts(self.run.started_at),
             **self._call(),
         )
 
@@ -224,6 +211,7 @@ class SyncTurn(turn.Turn[Run]):
     def _commit(self, got: Page, asked_at: datetime) -> None:
         """Commit the page. The lease is checked last: when it is lost, the merged records are rolled back with it."""
         run, plan = self.run, self.run.plan
+        total = got.total if plan.definition is None or plan.definition.counts else None
         with transaction.atomic():
             merged = records.merge(
                 plan.app_id,
@@ -233,6 +221,7 @@ class SyncTurn(turn.Turn[Run]):
                 run_id=run.pk if run.reads_everything else None,
                 observed_at=asked_at,
                 repair=run.kind == Run.Kind.REPAIR,
+                origin=Origin.of_run(run),
             )
             self._write(
                 checkpoint={"ended": True} if got.next is None else {"next": got.next},
@@ -241,7 +230,7 @@ class SyncTurn(turn.Turn[Run]):
                 skipped=run.skipped + merged.skipped,
                 changed=run.changed + merged.inserted + merged.updated,
                 # The page behind the last row may count nothing, and a false one does.
-                total=_least(run.total, got.total) if got.items or run.total is None else run.total,
+                total=_least(run.total, total) if got.items or run.total is None else run.total,
                 **_PROGRESS,
             )
 
@@ -249,7 +238,7 @@ class SyncTurn(turn.Turn[Run]):
         """Go on as a full run: the vendor rejects the filter of an incremental one, or the counts differ."""
         fresh: Fields = {"kind": Run.Kind.FULL, "checkpoint": {}, "total": None}
         self._write(**fresh, **dict.fromkeys(("pages", "seen", "skipped", "changed"), 0), **_PROGRESS)
-        self.log("info", reason, {"resource": self.run.plan.resource})
+        self.log("info", reason)
 
     # --- what the listing lacks ---
 
@@ -276,12 +265,11 @@ class SyncTurn(turn.Turn[Run]):
         if resource.single is None:
             missing.note(run)
             return True
+        if not missing.unlisted(run).exists():
+            return True
         answers = Inquiry.of(run)
-        if answers.control == Control.UNKNOWN and missing.unlisted(run).exists():
-            answers.control = missing.control(run, self._ask)
-            self._write(checkpoint=answers.checkpoint(), asked=run.asked, **_PROGRESS)
-            if answers.control == Control.IMPOSSIBLE:
-                missing.note(run)
+        if answers.control == Control.UNKNOWN:
+            self._find_control(answers)
         while not answers.sample_is_sufficient(run):
             batch = list(missing.to_ask(run, answers)[: missing.BATCH])
             if not batch:
@@ -291,6 +279,13 @@ class SyncTurn(turn.Turn[Run]):
                     return False
                 self._settle(record, answers)
         return True
+
+    def _find_control(self, answers: Inquiry) -> None:
+        """Ask for a record that the listing shows, to learn whether the answers about missing ones can be believed."""
+        answers.control = missing.control(self.run, self._ask)
+        self._write(checkpoint=answers.checkpoint(), asked=self.run.asked, **_PROGRESS)
+        if answers.control == Control.IMPOSSIBLE:
+            missing.note(self.run)
 
     def _settle(self, record: Record, answers: Inquiry) -> None:
         write = missing.settle(record, self.run, answers, self._ask, clock.now())
@@ -302,11 +297,12 @@ class SyncTurn(turn.Turn[Run]):
         """Ask for one record. What fails again and again is an answer that says nothing, and no failure of the run."""
         resource = self.run.plan.definition
         single = resource.single if resource is not None else None
-        if single is None:
+        if resource is None or single is None:
             raise BadRequest(f"{record.resource} cannot be asked for one by one")
+        others = {parameter: record.payload.get(field) for parameter, field in single.others.items()}
         self.run.asked += 1
         try:
-            return self._record(single, record.record_id, **self._call())
+            return self._record(single, record.record_id, others=others, ids=resource.ids, **self._call())
         except (ServerFault, Unreachable) as error:
             if self.run.attempts < _REFUSED_AGAIN:
                 raise

@@ -38,10 +38,17 @@ class FieldSealer:
 
     def __init__(self) -> None:
         self._keys: dict[str, Secret] = {}
+        self._fields: dict[str, frozenset[str]] = {}
 
     def payload(self, location_id: str, resource: str, record_id: str, payload: Mapping[str, Any]) -> dict[str, Any]:
         """The payload as it is stored. Empty values stay as they are: they say nothing."""
-        chosen = [name for name in payload if _is_chosen(resource, name) and payload[name] not in (None, "", [], {})]
+        if resource not in self._fields:
+            self._fields[resource] = _chosen(resource)
+        fields = self._fields[resource]
+        if not fields:
+            return dict(payload)
+        names = payload.keys() - PLAIN if EVERY in fields else fields & payload.keys()
+        chosen = [name for name in names if payload[name] not in (None, "", [], {})]
         if not chosen:
             return dict(payload)
         key = self._keys.get(location_id) or self._keys.setdefault(location_id, _key(location_id) or _make(location_id))
@@ -105,9 +112,10 @@ def register() -> None:
     forget.register(LostDataKeys())
 
 
-def _is_chosen(resource: str, name: str) -> bool:
-    chosen: list[str] = settings.SEALED_FIELDS
-    return name not in PLAIN and (f"{resource}.{name}" in chosen or f"{resource}.{EVERY}" in chosen)
+def _chosen(resource: str) -> frozenset[str]:
+    """The fields of the resource that the setting names."""
+    entries = (entry.partition(".") for entry in settings.SEALED_FIELDS)
+    return frozenset(field for name, _, field in entries if name == resource) - PLAIN
 
 
 def _encrypted(key: Secret, value: Any, place: tuple[str, ...]) -> dict[str, str]:

@@ -22,7 +22,7 @@ from typing import Any
 
 from django.db import transaction
 
-from integrations.core import audit
+from integrations.core import audit, prepared
 from integrations.core.secret import Secret
 from integrations.core.sensitive import sensitive
 from integrations.sync.models import SuppressedRecord, SuppressionKey
@@ -118,8 +118,11 @@ def register() -> None:
 
 
 def _key() -> Secret | None:
-    row = SuppressionKey.objects.filter(pk=_ONLY).first()
-    return None if row is None else unseal(row.sealed, _BINDING)
+    """Asked for by every page and every batch of webhooks, so the statement is prepared."""
+    with prepared.cursor() as cursor:
+        cursor.execute("SELECT sealed FROM sync_suppressionkey WHERE id = %s", [_ONLY])
+        row = cursor.fetchone()
+    return None if row is None else unseal(row[0], _BINDING)
 
 
 def _make_key(now: datetime) -> Secret:

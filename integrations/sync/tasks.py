@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 from celery import current_app
-from django.db import transaction
-from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import task
 from integrations.core.runs.source import due_source
 from integrations.sync import plans, runs
-from integrations.sync.models import Run
+from integrations.sync.choose import dropping
+from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Installation
 
 
@@ -28,6 +26,12 @@ def follow(*, installation_id: int, **_: object) -> None:
 def advance(*, run_id: int, **_: object) -> None:
     """One turn of the run. The dispatcher sends this."""
     runs.advance(run_id)
+
+
+@task("sync.drop")
+def drop(*, plan_id: int, **_: object) -> None:
+    """Delete records of a plan that is left out, for a limited time. The dispatcher sends this."""
+    dropping.drop(plan_id)
 
 
 @task("sync.sweep")
@@ -53,20 +57,16 @@ def workers() -> int | None:
         return None
 
 
-def take_due(limit: int, now: datetime) -> list[int]:
-    """Installations whose plans are to follow them, the longest waiting first (`core.dispatch.DueSource`)."""
-    due = Installation.objects.filter(sync_due_at__lte=now).order_by("sync_due_at")
-    with transaction.atomic():
-        return dispatch.mark_sent(due, limit, sync_due_at=now + dispatch.LOST_AFTER)
-
-
-FOLLOW_SOURCE = dispatch.DueSource(
+# Installations whose plans are to follow them.
+FOLLOW_SOURCE = dispatch.rows_due(
+    Installation,
+    "sync_due_at",
     name="sync plans",
     task="sync.follow",
     argument="installation_id",
-    take=take_due,
-    find_unstarted=partial(dispatch.find_unstarted, Installation, "sync_due_at", Q()),
-    make_due_again=partial(dispatch.make_due_again, Installation, "sync_due_at"),
     every=timedelta(seconds=0.25),
+)
+DROP_SOURCE = dispatch.rows_due(
+    Plan, "drop_due_at", name="dropped records", task="sync.drop", argument="plan_id", every=timedelta(seconds=1)
 )
 SOURCE = due_source("sync runs", Run.objects, prepare=plans.start_due, take=runs.take_due)

@@ -6,13 +6,15 @@ or never. So it is dated evidence among other evidence (`evidence`), and the nex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
 from integrations.core import clock
 from integrations.core.runs.querysets import PlanQuerySet
-from integrations.sync import records
+from integrations.sync import pace, records
+from integrations.sync.changes.change_origin import Origin, Source
 from integrations.sync.models import Plan, Record
 from integrations.sync.records import Placed
 from integrations.sync.resources import RESOURCES
@@ -24,7 +26,7 @@ from integrations.webhooks.models import Event
 
 def register() -> None:
     """Register `apply` as the handler of every event type that a resource names. Called once, by `AppConfig.ready`."""
-    for event_type in sorted(set().union(*(resource.events for resource in RESOURCES.values()))):
+    for event_type in sorted(set().union(*(one.events | one.recheck for one in RESOURCES.values()))):
         handlers.on(event_type, apply, batch=apply_all)
 
 
@@ -36,6 +38,7 @@ def apply(event: Event) -> None:
 def apply_all(events: Sequence[Event]) -> None:
     """Apply the events of one mailbox, in their order."""
     records.apply_planned([placed for event in events for placed in _changes(event)])
+    _recheck(events)
 
 
 def _changes(event: Event) -> Iterator[Placed]:
@@ -46,8 +49,25 @@ def _changes(event: Event) -> Iterator[Placed]:
     change = resource.change(event.type, event.payload, event.occurred_at, latest)
     if change is None:
         return
+    origin = Origin(Source.EVENT.value, event.webhook_id, event.type)
     for location_id in _locations(event, resource.name, change.record_id):
-        yield Placed(event.app_id, location_id, resource.name, change)
+        yield Placed(event.app_id, location_id, resource.name, change, origin)
+
+
+def _recheck(events: Sequence[Event]) -> None:
+    """Let plans come due soon whose records changed in a way that the events do not say."""
+    soon = clock.now() + pace.RECHECK_AFTER
+    for resource in RESOURCES.values():
+        changed = {_location(event.payload) for event in events if event.type in resource.recheck}
+        if changed:
+            _plans(events[0], resource.name).filter(location_id__in=changed - {None}, due_at__gt=soon).update(
+                due_at=soon
+            )
+
+
+def _location(payload: Mapping[str, Any]) -> Any:
+    """The location that an event names: events about payments name an account by id and type."""
+    return payload.get("locationId") or (payload.get("altId") if payload.get("altType") == "location" else None)
 
 
 def _locations(event: Event, resource: str, record_id: str) -> list[str]:
@@ -55,7 +75,7 @@ def _locations(event: Event, resource: str, record_id: str) -> list[str]:
 
     An agency's event about a user names no `locationId`. It lists its locations, or is about all of them.
     """
-    named = event.payload.get("locationId"), event.payload.get("locations"), event.payload.get("companyId")
+    named = _location(event.payload), event.payload.get("locations"), event.payload.get("companyId")
     match named:
         case (str() as location_id, _, _):
             return [location_id]

@@ -1,6 +1,6 @@
-"""Admin pages of marketplace apps, companies and locations. Apps are edited here; the others are read-only.
+"""Admin page of marketplace apps, which are edited here.
 
-The admin of installations is in `console.admin`, because its actions need the rooms above this one.
+The admin of installations, companies and locations is in the room `console`, because its pages show the rooms above.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from integrations.core import audit
-from integrations.core.admin import ReadOnlyAdmin, operator
+from integrations.core.admin import operator
 from integrations.tenants import marketplace
 from integrations.tenants import version_admin as version_admin  # Django finds the pages of versions here
 from integrations.tenants.forms import AppForm
-from integrations.tenants.models import App, Company, Installation, Location
+from integrations.tenants.models import App, Installation
 
 _INSTALLED = Q(installations__status=Installation.Status.INSTALLED)
 
@@ -90,44 +90,3 @@ class AppAdmin(ModelAdmin):  # type: ignore[misc]
         if app.client_id and app.client_id == settings.HIGHLEVEL_CLIENT_ID:
             return "The environment sets this app's secrets, scopes and URLs again at every start."
         return "This page."
-
-
-@admin.register(Company)
-class CompanyAdmin(ReadOnlyAdmin):
-    """Companies, read-only."""
-
-    list_display = ("name_or_id", "id", "location_count", "created_at")
-    search_fields = ("id", "name")
-    ordering = ("name", "id")
-    fields = ("name", "id", "created_at")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Company]:
-        """Adds the number of locations."""
-        queryset: QuerySet[Company] = super().get_queryset(request)
-        return queryset.annotate(locations_found=Count("locations"))
-
-    @display(description="company", ordering="name")
-    def name_or_id(self, company: Company) -> str:
-        """The company's name, or its id while the name is unknown."""
-        return str(company)
-
-    @display(description="locations", ordering="locations_found")
-    def location_count(self, company: Any) -> int:
-        """How many locations of the company are known."""
-        return int(company.locations_found)
-
-
-@admin.register(Location)
-class LocationAdmin(ReadOnlyAdmin):
-    """Locations, read-only."""
-
-    list_display = ("name_or_id", "id", "company", "created_at")
-    list_select_related = ("company",)
-    search_fields = ("id", "name", "company__id", "company__name")
-    ordering = ("name", "id")
-    fields = ("name", "id", "company", "created_at")
-
-    @display(description="location", ordering="name")
-    def name_or_id(self, location: Location) -> str:
-        """The location's name, or its id while the name is unknown."""
-        return str(location)

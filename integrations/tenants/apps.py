@@ -13,15 +13,15 @@ class TenantsConfig(AppConfig):
     label = "tenants"
 
     def ready(self) -> None:
-        """Register tenant names with the quota pages, and sealed columns and the lost-key handler with the vault.
+        """Register the directory of tenants for links, and sealed columns and the lost-key handler with the vault.
 
         Imports `hooks.py` of every installed app, which defines its lifecycle hooks.
         """
         from integrations.core import dispatch  # noqa: PLC0415
-        from integrations.quota.pages import tenant_names as quota_names  # noqa: PLC0415 - models are not loaded before this
+        from integrations.core.pages import tenant_links  # noqa: PLC0415 - models are not loaded before this
         from integrations.tenants import lost_key, marketplace, names, tasks  # noqa: PLC0415
 
-        quota_names.use(names)
+        tenant_links.use(names)
         marketplace.register()
         lost_key.register()
         autodiscover_modules("hooks")

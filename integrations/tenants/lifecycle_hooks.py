@@ -23,7 +23,7 @@ import structlog
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from integrations.core import clock, dispatch
+from integrations.core import clock, dispatch, own_apps
 from integrations.core.celery_tasks import backoff
 from integrations.tenants.installation_change import InstallationChange
 
@@ -37,9 +37,13 @@ HOOKS: dict[str, dict[str, Hook]] = {}  # functions by event, then by their dott
 
 
 def on(*events: str) -> Callable[[Hook], Hook]:
-    """Register a function for changes of these kinds (`InstallationChange.What`). A system check names unknown ones."""
+    """Register a function for changes of these kinds (`InstallationChange.What`). A system check names unknown ones.
+
+    Raises BadRequest for a generator or an async function.
+    """
 
     def register(hook: Hook) -> Hook:
+        own_apps.check_runs_when_called(hook, f"the hook {hook.__qualname__}")
         for event in events:
             HOOKS.setdefault(event, {})[f"{hook.__module__}.{hook.__qualname__}"] = hook
         return hook

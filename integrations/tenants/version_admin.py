@@ -18,11 +18,12 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock, masking
-from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
+from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.tenants import lifecycle_hooks, version_export, versions
 from integrations.tenants.app_version import AppVersion
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Installation
+from integrations.tenants.names import TenantNames
 
 _LINK = '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>'
 _STATE = {"newest": "success", "lags": "warning", "deprecated": "danger", "unused": "default"}
@@ -154,29 +155,32 @@ class AppVersionAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(InstallationChange)
-class InstallationChangeAdmin(ReadOnlyAdmin):
+class InstallationChangeAdmin(TenantNames, ReadOnlyAdmin):
     """The history of installations, newest first, and whether lifecycle hooks were called for it."""
 
     personal = InstallationChange.PERSONAL
-    paginator = FirstTenThousand
-    list_display = ("at", "what", "tenant", "before", "after", "event_id", "hooks")
+    tenant_id_path = "installation__resource_id"
+    list_display = ("at", "what", "tenant_heading", "before", "after", "event_id", "hooks")
     list_filter = ("what", ("due_at", admin.EmptyFieldListFilter), ("error", admin.EmptyFieldListFilter))
     list_select_related = ("installation__app",)
     search_fields = ("=installation__resource_id", "=event_id")
     search_help_text = "The whole id of a company or location, or of a webhook"
     ordering = ("-id",)
     actions = ("call_again",)
-    fields = (("installation", "generation"), ("what", "at"), "before", "after", "event_id", ("recorded_at", "hooks"))
-    readonly_fields = ("before", "after", "hooks")
+    fields = (
+        "tenant_link",
+        ("installation", "generation"),
+        ("what", "at"),
+        "before",
+        "after",
+        "event_id",
+        ("recorded_at", "hooks"),
+    )
+    readonly_fields = ("tenant_link", "before", "after", "hooks")
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the action is offered."""
         return request.user.has_perm("tenants.change_installation")
-
-    @display(description="tenant")
-    def tenant(self, row: InstallationChange) -> str:
-        """The company or location."""
-        return str(row.installation.tenant)
 
     @display(description="before")
     def before(self, row: InstallationChange) -> SafeString:

@@ -12,7 +12,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import BinaryField, BooleanField, Func, Model, Q, QuerySet
+from django.db.models import BinaryField, BooleanField, Count, Func, Model, Q, QuerySet, Value
 
 from integrations.vault.seal import Binding
 
@@ -72,18 +72,19 @@ class SealedColumn:
 
     def stale(self, newest: str) -> QuerySet[Any]:
         """The rows whose value another key sealed, whose header is damaged, or that lack the address they need."""
-        stale = Q(key_id_bytes__isnull=True) | ~Q(key_id_bytes=newest.encode())
-        if not self.is_sent:
-            return self.rows().filter(stale)
-        return self._with_alias().filter(stale | Q(without_address=True))
+        return self.rows().filter(
+            Q(key_id_bytes__isnull=True) | ~Q(key_id_bytes=newest.encode()) | Q(self._lacks_address)
+        )
 
-    def without_address(self) -> QuerySet[Any]:
-        """The rows whose value an older release sealed for no address, though it is sent to one."""
-        return self._with_alias().filter(without_address=True) if self.is_sent else self.rows().none()
+    def counts(self) -> list[tuple[bytes | None, bool, int]]:
+        """Key id (None: no header of ours), whether the values lack the address they need, and how many there are."""
+        rows = self.rows().select_related(None).order_by().annotate(lacks_address=self._lacks_address)
+        return list(rows.values_list("key_id_bytes", "lacks_address").annotate(count=Count("pk")))
 
-    def _with_alias(self) -> QuerySet[Any]:
-        found: QuerySet[Any] = self.rows().alias(without_address=WithoutAddress(self.column))
-        return found
+    @property
+    def _lacks_address(self) -> Func | Value:
+        """Whether an older release sealed the value for no address, though it is sent to one."""
+        return WithoutAddress(self.column) if self.is_sent else Value(value=False)
 
     def value(self, row: Any) -> bytes:
         """The sealed blob of a row that `rows` returned."""
@@ -103,7 +104,7 @@ _registered: dict[str, SealedColumn] = {}
 
 
 def register(*columns: SealedColumn) -> None:
-    """Make columns known to the census and the rotation."""
+    """Make columns known to the counts and the rotation."""
     _registered.update((column.label, column) for column in columns)
 
 

@@ -1,4 +1,4 @@
-"""Registry of sealed values outside the database (files, Redis), for the census and the rotation of keys.
+"""Registry of sealed values outside the database (files, Redis), which the counts and the rotation of keys take in.
 
 A room registers each such store in its AppConfig.ready(), as it does its sealed columns. A store may be unreachable, or
 partly on another machine. It reports that it is unreachable, because a key must not be called unused when nothing could
@@ -52,7 +52,7 @@ _registered: dict[str, ExternalValues] = {}
 
 
 def register(store: ExternalValues) -> None:
-    """Make a store known to the census and the rotation."""
+    """Make a store known to the counts and the rotation."""
     _registered[store.label] = store
 
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from integrations.core import audit, clock
 from integrations.core.errors import BadRequest, StoreUnavailable
-from integrations.vault import census, keys
+from integrations.vault import keys, sealed_counts
 from integrations.vault.rotation import Watcher
 
 _PAUSE = 0.2  # seconds between passes, for rows that another transaction is writing
@@ -52,7 +52,7 @@ def register(handler: LostKeyHandler) -> None:
     _registered[handler.label] = handler
 
 
-def sealed_counts(key_id: str) -> dict[str, int]:
+def values_under(key_id: str) -> dict[str, int]:
     """How many values the lost key seals, by label. Raises BadRequest for a key that the ring has."""
     if not keys.is_id(key_id):
         raise BadRequest(f"{key_id!r} is not the id of a key")
@@ -61,19 +61,19 @@ def sealed_counts(key_id: str) -> dict[str, int]:
             f"the key {key_id!r} is in VAULT_KEYS: use `manage.py vault rotate`, then take it out of VAULT_KEYS "
             "(if it is another key than the one that sealed, take it out first)"
         )
-    found = census.count()
+    found = sealed_counts.count()
     return {label: counts[key_id] for label, counts in found.by_column.items() if counts.get(key_id)}
 
 
 def run(key_id: str, *, actor: str, watcher: Watcher = Watcher()) -> ForgetResult:  # noqa: B008 - frozen
     """Delete all values that the key sealed. Raises BadRequest for a key that the ring has."""
     result, subject = ForgetResult(key_id), f"key:{key_id}"
-    if counts := sealed_counts(key_id):
+    if counts := values_under(key_id):
         audit.record("vault.forget_started", actor=actor, subject=subject, held=counts)
     passes_left = _MOST_IDLE_PASSES
     while passes_left:
         moved = _pass(result, actor, watcher)
-        found = census.count()
+        found = sealed_counts.count()
         result.left = found.by_key[key_id]
         result.unread = [f"{label}: {reason}" for label, reason in found.unread.items()]
         if not result.left or result.stopped:
@@ -96,5 +96,5 @@ def _pass(result: ForgetResult, actor: str, watcher: Watcher) -> bool:
                 watcher.batch_done(ends.total())
             result.stopped |= stopped
         except StoreUnavailable:
-            continue  # the census reports the store as unread
+            continue  # the counts of sealed values reports the store as unread
     return moved

@@ -1,4 +1,4 @@
-"""One HTTPS request with the standard library: fetches the key ring, or puts a small file; no redirect leaves the host.
+"""One HTTPS request with the standard library: fetches the key ring, or sends a body; no redirect leaves the host.
 
 The request runs on a thread that the caller abandons at the deadline. urllib bounds each read, but neither a name
 look-up that hangs nor a server that sends one byte a second.
@@ -16,7 +16,7 @@ import urllib.request
 from typing import IO
 from urllib.parse import SplitResult, unquote, urlsplit
 
-_LARGEST_OF_PUT = 65_536  # bytes of an answer that nobody reads
+_LARGEST_UNREAD = 65_536  # bytes of an answer that nobody reads
 
 
 class NoAnswer(Exception):
@@ -46,11 +46,20 @@ def get(url: str, *, timeout: float, largest: int) -> bytes:
 
 def put(url: str, body: bytes, *, timeout: float, headers: dict[str, str]) -> None:
     """Send the body by PUT, with these headers. Raises NoAnswer unless the answer is a success."""
+    _send("PUT", url, body, timeout=timeout, headers=headers)
+
+
+def post(url: str, body: bytes, *, timeout: float, headers: dict[str, str]) -> None:
+    """As `put`, by POST."""
+    _send("POST", url, body, timeout=timeout, headers=headers)
+
+
+def _send(method: str, url: str, body: bytes, *, timeout: float, headers: dict[str, str]) -> None:
     request, host = _request(url)
-    request.method, request.data = "PUT", body
+    request.method, request.data = method, body
     for name, value in headers.items():
         request.add_header(name, value)
-    _ask(request, host, timeout=timeout, largest=_LARGEST_OF_PUT)
+    _ask(request, host, timeout=timeout, largest=_LARGEST_UNREAD)
 
 
 def _ask(request: urllib.request.Request, host: str, *, timeout: float, largest: int) -> bytes:
@@ -107,7 +116,7 @@ def _fetch(request: urllib.request.Request, host: str, *, timeout: float, larges
         raise NoAnswer(f"names a URL that does not answer in HTTP: {host}") from None
     except OSError as error:
         raise NoAnswer(f"names a URL that cannot be reached: {host}: {_reason(error)}") from None
-    if status != http.HTTPStatus.OK and request.get_method() != "PUT":  # an error status has raised HTTPError
+    if status != http.HTTPStatus.OK and request.data is None:  # an error status has raised HTTPError
         raise NoAnswer(f"names a URL that answered {status}: {host}")
     if len(body) > largest:
         raise NoAnswer(f"names a URL that sent over {largest} bytes, which is no key ring: {host}")

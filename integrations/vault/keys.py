@@ -30,6 +30,7 @@ KEY_BYTES = 32
 # A random key of 32 bytes has about 30 different ones; fewer than 16 happen once in 10**15 keys.
 _FEWEST_BYTES = 16
 _KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_keys_inside = sensitive(texts=False)
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,14 @@ def is_id(text: str) -> bool:
 
 
 def ring() -> KeyRing:
-    """The key ring of this deployment, proven by its witnesses. Raises SealBroken, each time, when a proof fails."""
-    with sensitive(texts=False):
+    """The key ring of this deployment, proven by its check values. Raises SealBroken, each time, when a proof fails."""
+    with _keys_inside:
         return _proven(tuple(settings.VAULT_KEYS))
 
 
 def unproven() -> KeyRing:
     """The same ring without the proof, for the code that examines it."""
-    with sensitive(texts=False):
+    with _keys_inside:
         return parse(settings.VAULT_KEYS)
 
 

@@ -28,7 +28,7 @@ from django.db import connections, router
 from integrations.core import audit, clock
 from integrations.core.audit import maintenance
 from integrations.core.errors import SealBroken, StoreUnavailable
-from integrations.vault import census, columns, external_values, keys
+from integrations.vault import columns, external_values, keys, sealed_counts
 from integrations.vault.columns import SealedColumn
 from integrations.vault.external_values import ExternalValues
 from integrations.vault.keys import KeyRing
@@ -84,7 +84,7 @@ class Watcher:
 
 def stale() -> int:
     """How many values have to be re-sealed. Raises SealBroken when the ring is not the right one."""
-    return census.count().stale(keys.ring())
+    return sealed_counts.count().stale(keys.ring())
 
 
 def run(*, actor: str, watcher: Watcher, batch: int = BATCH) -> RotationResult:

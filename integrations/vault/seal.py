@@ -18,7 +18,9 @@ until a refresh or `vault rotate` seals it for one (`resealed`).
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 
@@ -30,6 +32,8 @@ from integrations.vault.keys import KeyRing
 
 _PLAIN, _ADDRESSED = 1, 2  # versions of the header
 _NONCE_BYTES = 12
+_length = struct.Struct(">I").pack
+_secrets_inside = sensitive()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,8 @@ class Binding:
 
     def encode(self) -> bytes:
         """Unambiguous bytes of all but the address, which the header has: every part is preceded by its length."""
-        parts = [*self.owner, self.field, str(self.generation)]
-        return b"".join(len(raw).to_bytes(4, "big") + raw for raw in (part.encode() for part in parts))
+        parts = (*self.owner, self.field, str(self.generation))
+        return b"".join([_length(len(raw := part.encode())) + raw for part in parts])
 
 
 def seal(secret: Secret, binding: Binding) -> bytes:
@@ -65,7 +69,7 @@ def seal_under(ring: KeyRing, key_id: str, secret: Secret, binding: Binding) -> 
     """As `seal`, under the key that the caller names. Raises SealBroken when the ring lacks it."""
     header, cipher = _header(key_id, binding.address), ring.cipher(key_id)
     nonce = os.urandom(_NONCE_BYTES)
-    with sensitive():
+    with _secrets_inside:
         return header + nonce + cipher.encrypt(nonce, secret.reveal().encode(), header + binding.encode())
 
 
@@ -77,7 +81,7 @@ def unseal_with(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> Se
         raise _broken(binding, header.key_id, f"it was sealed for {header.address}, and the row has another address")
     nonce, body = blob[header.end : header.end + _NONCE_BYTES], blob[header.end + _NONCE_BYTES :]
     try:
-        with sensitive():
+        with _secrets_inside:
             cipher = ring.cipher(header.key_id)
             return Secret(cipher.decrypt(nonce, body, blob[: header.end] + binding.encode()).decode())
     except (InvalidTag, ValueError):
@@ -100,7 +104,7 @@ def resealed(ring: KeyRing, blob: bytes | memoryview, secret: Secret, binding: B
 
 def _as_sealed(blob: bytes | memoryview, binding: Binding) -> Binding:
     address = address_of(blob)
-    return replace(binding, address=address) if address else binding
+    return binding if address in ("", binding.address) else replace(binding, address=address)
 
 
 def _broken(binding: Binding, key_id: str, reason: str) -> SealBroken:
@@ -126,8 +130,7 @@ def is_under(blob: bytes | memoryview | None, key_id: str) -> bool:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class _Header:
+class _Header(NamedTuple):
     version: int
     key_id: str
     address: str

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from integrations.core.audit import maintenance
-from integrations.vault import keys, witness
-from integrations.vault.census import DAMAGED, Census, count
+from integrations.vault import key_checks, keys
 from integrations.vault.keys import KeyRing
+from integrations.vault.sealed_counts import DAMAGED, SealedCounts, count
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +46,41 @@ class VaultStatus:
 
 def examine() -> VaultStatus:
     """Examine the ring and the stored values. A wrong or missing key raises nothing; the report names it."""
-    ring, census = keys.unproven(), count()
-    wrong, missing = witness.wrong_keys(ring), census.missing(ring)
+    ring, found = keys.unproven(), count()
+    wrong, missing = key_checks.wrong_keys(ring), found.missing(ring)
     needed = {*wrong, maintenance.sealed_by()}  # the audit trail has to be sealed under a newer key first
-    retirable = [key_id for key_id in census.unused(ring) if key_id not in needed]
+    retirable = [key_id for key_id in found.unused(ring) if key_id not in needed]
     roles = dict.fromkeys(ring.ciphers, "opens") | {ring.newest: "seals"}
     for role, ids in {"retirable": retirable, "missing": missing, "wrong": wrong}.items():
         roles |= dict.fromkeys(ids, role)
     return VaultStatus(
         newest=ring.newest,
-        keys=[_key(key_id, role, census) for key_id, role in roles.items()],
-        stale=census.stale(ring),
-        without_address=sum(census.without_address.values()),
-        damaged=census.damaged,
+        keys=[_key(key_id, role, found) for key_id, role in roles.items()],
+        stale=found.stale(ring),
+        without_address=sum(found.without_address.values()),
+        damaged=found.damaged,
         retirable=retirable,
         missing=missing,
-        problems=list(_problems(wrong, missing, census, ring)),
+        problems=list(_problems(wrong, missing, found, ring)),
     )
 
 
-def _key(key_id: str, role: str, census: Census) -> Key:
-    columns = {label: counts[key_id] for label, counts in census.by_column.items() if counts.get(key_id)}
+def _key(key_id: str, role: str, found: SealedCounts) -> Key:
+    columns = {label: counts[key_id] for label, counts in found.by_column.items() if counts.get(key_id)}
     return Key(key_id, role, sum(columns.values()), columns)
 
 
-def _problems(wrong: list[str], missing: list[str], census: Census, ring: KeyRing) -> Iterator[str]:
+def _problems(wrong: list[str], missing: list[str], found: SealedCounts, ring: KeyRing) -> Iterator[str]:
     for key_id in wrong:
         yield f"the key {key_id!r} is not the one that sealed the stored values: put the right one back"
     for key_id in missing:
-        values = census.by_key[key_id]
+        values = found.by_key[key_id]
         yield (
             f"the key {key_id!r} is missing and seals {values} values: put it back behind {ring.newest!r}, or, if it "
             f"is lost for good, run manage.py vault forget {key_id}"
         )
-    for label, reason in census.unread.items():
+    for label, reason in found.unread.items():
         yield f"{label} cannot be counted, so no key may be retired: {reason}"
-    if census.damaged:
-        labels = sorted(label for label, counts in census.by_column.items() if counts.get(DAMAGED))
-        yield f"{census.damaged} values are damaged: {', '.join(labels)}; `manage.py vault rotate` names their rows"
+    if found.damaged:
+        labels = sorted(label for label, counts in found.by_column.items() if counts.get(DAMAGED))
+        yield f"{found.damaged} values are damaged: {', '.join(labels)}; `manage.py vault rotate` names their rows"

@@ -9,22 +9,24 @@ from django.contrib import admin, messages
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
 from integrations.core import cells, clock, masking
-from integrations.core.admin import FirstTenThousand, ReadOnlyAdmin, operator
+from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import span
 from integrations.core.filters import distinct_values
+from integrations.core.pages import tenant_links
+from integrations.core.pages.tenant_links import TenantColumn
 from integrations.core.tenant import Tenant
 from integrations.tenants.models import App
 from integrations.webhooks import queries
-from integrations.webhooks.models import Answers, Event, Mailbox
+from integrations.webhooks.models import Answers, Event, FailedAttempt, Mailbox
 from integrations.webhooks.replay import replay
 from integrations.webhooks.response_counts import ACCEPTED, UNVERIFIED, ResponseOutcome
 
-NAMED_IN_AUDIT = 100
+NAMED_IN_AUDIT, SHOWN_ATTEMPTS = 100, 30
 _COLOURS = {
     Event.Status.PENDING: "info",
     Event.Status.DONE: "success",
@@ -69,13 +71,14 @@ class InstalledFilter(admin.SimpleListFilter):
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(TenantColumn, ReadOnlyAdmin):
     """Stored webhooks, the newest first."""
 
     personal = {"payload": masking.body, "error": masking.text}
+    is_live = True
     list_display = (
         "type",
-        "tenant",
+        "tenant_heading",
         "status_label",
         "error_text",
         "attempts",
@@ -84,26 +87,27 @@ class EventAdmin(ReadOnlyAdmin):
         "processed_at",
     )
     list_filter = ("status", "app", TypeFilter, "received_at")
-    paginator = FirstTenThousand
+    sortable_by = ("received_at",)  # no index serves another order of millions of rows
     list_select_related = ("mailbox",)
     search_fields = ("webhook_id",)
     search_help_text = "Webhook id, location id or company id, whole"
     ordering = ("-received_at",)
     actions = ("process_again",)
     fields = (
+        "tenant_link",
         ("app", "mailbox"),
         ("type", "webhook_id"),
         ("occurred_at", "received_at"),
         ("status", "attempts", "due_at", "processed_at"),
         ("error_code", "error"),
+        "failed_attempts",
         "payload_json",
     )
-    readonly_fields = ("payload_json",)
+    readonly_fields = ("tenant_link", "failed_attempts", "payload_json")
 
-    @admin.display(description="tenant")
-    def tenant(self, event: Event) -> str:
-        """The mailbox's tenant."""
-        return event.mailbox.tenant
+    def tenant_id_of(self, row: Event) -> str:
+        """The id of the mailbox's tenant."""
+        return _tenant_id(row.mailbox)
 
     @display(description="status", ordering="status", label=_COLOURS)
     def status_label(self, event: Event) -> tuple[str, str]:
@@ -114,6 +118,16 @@ class EventAdmin(ReadOnlyAdmin):
     def error_text(self, event: Event) -> SafeString | str:
         """The last error. It comes before the times, which may be out of sight on a narrow screen."""
         return cells.long_text(event.error, trouble=True) if event.error else "–"
+
+    @admin.display(description="failed attempts")
+    def failed_attempts(self, event: Event) -> SafeString | str:
+        """The latest attempts that failed, with the error and the next try of each."""
+        hide = masking.text if masking.is_masked(event) else str
+        lines = (
+            (f"{one.number}.", f"{one.at:%Y-%m-%d %H:%M:%S}", hide(one.error) or one.error_code, _next_try(one))
+            for one in event.failed_attempts.order_by("-pk")[:SHOWN_ATTEMPTS]
+        )
+        return format_html_join("", "<div>{} {}: {}; {}</div>", lines) or "–"
 
     @admin.display(description="payload")
     def payload_json(self, event: Event) -> SafeString:
@@ -147,22 +161,24 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Mailbox)
-class MailboxAdmin(ReadOnlyAdmin):
+class MailboxAdmin(TenantColumn, ReadOnlyAdmin):
     """The tenants' queues of events, the longest waiting first."""
 
-    list_display = ("tenant", "app", "backlog", "delay", "due_at", "lease_until")
+    is_live = True
+    list_display_links = ("backlog",)  # the first column leads to the tenant
+    list_display = ("tenant_heading", "app", "backlog", "delay", "due_at", "lease_until")
     list_filter = ("app", InstalledFilter)
     list_select_related = ("app",)
     search_fields = ("tenant__endswith",)
     search_help_text = "The end of a tenant's name, such as a location id"
     ordering = ("due_at", "id")  # the longest waiting first, the idle ones last
     fields = (
-        ("app", "tenant"),
+        ("app", "tenant_link", "tenant"),
         ("backlog", "delay", "due_at"),
         ("lease_owner", "lease_until"),
         ("alone", "in_hand", "deaths"),
     )
-    readonly_fields = ("backlog", "delay")
+    readonly_fields = ("tenant_link", "backlog", "delay")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Mailbox]:
         """Adds the backlog by a subquery, which runs for the rows of a page only; a join would read every event."""
@@ -170,6 +186,10 @@ class MailboxAdmin(ReadOnlyAdmin):
         pending = Event.objects.filter(mailbox=OuterRef("pk"), status=Event.Status.PENDING).order_by()
         found = pending.values("mailbox").annotate(found=Count("pk")).values("found")
         return queryset.annotate(found=Coalesce(Subquery(found), 0), since=queries.waiting_since())
+
+    def tenant_id_of(self, row: Mailbox) -> str:
+        """The id in the mailbox's key."""
+        return _tenant_id(row)
 
     @admin.display(description="pending events")
     def backlog(self, mailbox: Any) -> int:
@@ -207,3 +227,13 @@ class AnswersAdmin(ReadOnlyAdmin):
         share = sum(numbers[outcome] for outcome in ACCEPTED) / sum(numbers.values())
         tone = "good" if share >= queries.GOOD else "warn" if share >= queries.PAUSED_BELOW else "bad"
         return tone, f"{share:.1%}"
+
+
+def _next_try(attempt: FailedAttempt) -> str:
+    return f"next try {attempt.next_at:%H:%M:%S}" if attempt.next_at else "it stepped aside"
+
+
+def _tenant_id(mailbox: Mailbox) -> str:
+    """The id of the company or location; the key itself for the mailbox of the app."""
+    tenant = tenant_links.named(mailbox.tenant)
+    return tenant.id if tenant else mailbox.tenant

@@ -1,8 +1,9 @@
-"""Django app of webhooks: registers its mailboxes with the dispatcher."""
+"""Django app of webhooks: registers its mailboxes with the dispatcher, and imports `handlers.py` of every app."""
 
 from __future__ import annotations
 
 from django.apps import AppConfig
+from django.utils.module_loading import autodiscover_modules
 
 
 class WebhooksConfig(AppConfig):
@@ -12,8 +13,9 @@ class WebhooksConfig(AppConfig):
     label = "webhooks"
 
     def ready(self) -> None:
-        """Register the mailboxes. Models are loaded only now, hence the late imports."""
+        """Register the mailboxes, and import `handlers.py` of every app. Models are loaded only now."""
         from integrations.core import dispatch  # noqa: PLC0415
         from integrations.webhooks import tasks  # noqa: PLC0415
 
         dispatch.register(tasks.SOURCE)
+        autodiscover_modules("handlers")

@@ -67,7 +67,8 @@ def _made_up_id(raw: bytes, received_at: datetime) -> str:
     """An id from the bytes and the day: some documented samples carry no id (FACTS 3.4).
 
     The bytes distinguish a retry from another event. The day distinguishes one UNINSTALL of a tenant from the next,
-    which has the same bytes; a retry past midnight is handled twice. `unnamed_events` replaces those of installations.
+    which has the same bytes; a retry past midnight is handled twice. `events_without_id`
+    replaces those of installations.
     """
     return f"sha256:{hashlib.sha256(raw).hexdigest()}:{received_at:%Y%m%d}"
 

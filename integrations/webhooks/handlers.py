@@ -1,9 +1,9 @@
 """Registry of webhook event handlers, and the list of the vendor's event types.
 
 `HANDLERS` maps an event type to its handlers: this room registers those of installations and locations, the rooms
-above register the others in their `AppConfig.ready()`. `KNOWN_TYPES` has the types of the catalogue (`manage.py
-catalogue events`), with or without a handler. An event without a handler is stored, answered 200 and marked as ignored.
-A type in neither list is new, and is logged as well.
+above register the others in their `AppConfig.ready()`, and own apps in their `handlers.py` with `@on_event`.
+`KNOWN_TYPES` has the types of the catalogue (`manage.py catalogue events`), with or without a handler. An event
+without a handler is stored, answered 200 and marked as ignored. A type in neither list is new, and is logged as well.
 
 **Contract.** A handler gets one `Event` and returns nothing. It runs inside the transaction that marks its event, which
 up to `lease.BATCH` events of one mailbox share, in order. So it works on the database only and enqueues what needs the
@@ -26,11 +26,14 @@ as that of the audit trail, is registered with `own_transaction=True`: then its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 from django.db import transaction
 
+from integrations.core import own_apps
+from integrations.core.observing import log_scope, spans
 from integrations.highlevel.catalogue import event_types
 from integrations.installs import events as installs
 from integrations.installs import location_events
@@ -86,6 +89,7 @@ HANDLERS: dict[str, tuple[Handler, ...]] = {
     "LocationUpdate": (_location_changed,),
 }
 OWN_TRANSACTION = set(HANDLERS)  # those above write to the audit trail, which one transaction at a time may do
+DECORATED: dict[str, list[Handler]] = {}  # the handlers of own apps, for the system check
 BATCHES: dict[Handler, BatchHandler] = {}  # the handlers that take a whole batch at once
 
 
@@ -103,17 +107,36 @@ def on(event_type: str, handler: Handler, *, batch: BatchHandler | None = None, 
         OWN_TRANSACTION.add(event_type)
 
 
+def on_event(*event_types: str, own_transaction: bool = False) -> Callable[[Handler], Handler]:
+    """Decorator: call the function for every event of these types, by the contract of a handler.
+
+    It works on the database only and is safe to call twice. It runs in the transaction of its event, which other events
+    share unless `own_transaction`. What needs the network is a background job: `@background_job(..., on="<type>")`.
+    Raises BadRequest for a generator or an async function.
+    """
+
+    def register(handler: Handler) -> Handler:
+        own_apps.check_runs_when_called(handler, f"the handler {handler.__qualname__} of events")
+        for event_type in event_types:
+            on(event_type, handler, own_transaction=own_transaction)
+            DECORATED.setdefault(event_type, []).append(handler)
+        return handler
+
+    return register
+
+
 def run(event: Event, later: dict[BatchHandler, list[Event]] | None = None) -> None:
     """Run the event's handlers in the caller's transaction. Raises whatever a handler raises.
 
     With `later`, the event is put there for those of its handlers that take a whole batch.
     """
-    for handler in HANDLERS.get(event.type, ()):
-        batch = BATCHES.get(handler)
-        if later is None or batch is None:
-            handler(event)
-        else:
-            later.setdefault(batch, []).append(event)
+    with _scope(event):
+        for handler in HANDLERS.get(event.type, ()):
+            batch = BATCHES.get(handler)
+            if later is None or batch is None:
+                handler(event)
+            else:
+                later.setdefault(batch, []).append(event)
 
 
 def run_each(event: Event) -> Exception | None:
@@ -121,6 +144,20 @@ def run_each(event: Event) -> Exception | None:
 
     Raises the database's errors when the transaction itself is lost.
     """
+    with _scope(event):
+        return _run_each(event)
+
+
+@contextmanager
+def _scope(event: Event) -> Iterator[None]:
+    with (
+        log_scope.scope(webhook_id=event.webhook_id),
+        spans.span(f"event {event.type}", "consumer", [event.trace_parent], webhook_id=event.webhook_id),
+    ):
+        yield
+
+
+def _run_each(event: Event) -> Exception | None:
     failure: Exception | None = None
     for handler in HANDLERS.get(event.type, ()):
         try:

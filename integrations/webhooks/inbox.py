@@ -33,9 +33,10 @@ from psycopg.errors import LockNotAvailable
 
 from integrations.core import clock, prepared
 from integrations.core.errors import BadRequest, PayloadAnomalous, StoreUnavailable
+from integrations.core.observing import log_scope, spans
 from integrations.highlevel.signatures import WebhookKeys, load_keys, verify_webhook
 from integrations.tenants import marketplace
-from integrations.webhooks import envelope, unnamed_events
+from integrations.webhooks import envelope, events_without_id
 from integrations.webhooks.breaker import Breaker
 from integrations.webhooks.envelope import Envelope
 
@@ -62,9 +63,9 @@ WITH app AS (
     RETURNING id, due_at
 ), event AS (
     INSERT INTO webhooks_event (app_id, mailbox_id, webhook_id, type, occurred_at, received_at, payload,
-                                status, attempts, due_at, error_code, error)
+                                status, attempts, due_at, error_code, error, trace_parent)
     SELECT app.id, mailbox.id, %(webhook_id)s::text, %(type)s::text, %(occurred_at)s::timestamptz,
-           %(now)s::timestamptz, %(payload)s::jsonb, 'pending', 0, %(now)s::timestamptz, '', ''
+           %(now)s::timestamptz, %(payload)s::jsonb, 'pending', 0, %(now)s::timestamptz, '', '', %(trace_parent)s::text
     FROM app, (SELECT id FROM known UNION ALL SELECT id FROM created) mailbox
     ON CONFLICT (app_id, webhook_id) DO NOTHING
     RETURNING mailbox_id
@@ -102,13 +103,16 @@ def accept(app_name: str | None, raw: bytes, headers: Mapping[str, str]) -> Rece
     verify_webhook(raw, headers, keys)
     now = clock.now()
     event = envelope.read(raw, now)
+    ids = {"tenant": event.tenant, "webhook_id": event.webhook_id}
+    log_scope.note(**ids)
+    spans.note("POST /webhooks", type=event.type, **ids)
     name = event.app_id or app_name or ""
     mailbox = (name, event.tenant)
     if not (breaker.admits(mailbox) and breaker.admits(STORE)):
         raise StoreUnavailable("the store did not answer a moment ago", retry_after=RETRY_AFTER_SECONDS)
     started = clock.monotonic()
     try:
-        receipt = _store_once(name, unnamed_events.identify(event), now)
+        receipt = _store_once(name, events_without_id.identify(event), now)
     except DataError as error:
         raise PayloadAnomalous(
             "the webhook contains characters that PostgreSQL cannot store", type=event.type
@@ -171,6 +175,7 @@ def _store(name: str, event: Envelope, now: datetime) -> Receipt | None:
         "occurred_at": event.occurred_at,
         "now": now,
         "payload": event.text,
+        "trace_parent": spans.parent(),
     }
     deadline, pause = clock.monotonic() + MAILBOX_WAIT_SECONDS, _FIRST_PAUSE
     replaced = False

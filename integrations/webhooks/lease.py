@@ -7,6 +7,9 @@ its successor's lease for its own.
 A claim skips a row that another session has locked, and a release does not wait for deliveries, which lock the row FOR
 KEY SHARE. The fence waits: it needs the row that this worker owns.
 
+The dispatcher ends the leases of worker processes that fell silent (`end_of`), so a tenant waits seconds for a worker
+that was killed or frozen. The lease runs out by itself only when one thread of a living process stalls.
+
 A lease that runs out counts as a dead worker. So a worker that loses the database in the middle of a turn keeps the
 lease in mind (`release_later`) and releases it with its next claim: its tenant does not wait until the lease runs out,
 and the event that it was handling is not blamed for the outage.
@@ -15,19 +18,26 @@ and the event that it was handling is not blamed for the outage.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.db import Error, transaction
-from django.db.models import Q
+from django.db.models import Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
-from integrations.core import clock, prepared
+from integrations.core import clock, dispatch, prepared
 from integrations.core.lease_owner import new_owner
+from integrations.webhooks.models import Event, Mailbox
 
-# Renewed with every batch. Handlers work on the database and take milliseconds. After a worker was killed, its tenants
-# wait so long.
+# Renewed with every batch. Handlers work on the database and take milliseconds.
 LEASE_TERM = timedelta(seconds=30)
+_MOST = 10_000  # leases that one look ends
+# A message begins within three seconds, however much waits: few are in flight, and each ends soon (`mailbox.drain`).
+LOST_AFTER = timedelta(seconds=6)
 BATCH = 50  # events that a worker handles in one transaction
 
 # If the last lease ran out, its worker died or stalled. Then the next `batch` events, which that worker may have been
@@ -45,7 +55,7 @@ UPDATE webhooks_mailbox AS mailbox SET
     alone = CASE WHEN free.lease_until IS NULL THEN alone ELSE %(batch)s::smallint END,
     deaths = CASE WHEN free.lease_until IS NULL OR in_hand IS NULL THEN deaths ELSE deaths + 1 END
 FROM free WHERE mailbox.id = free.id
-RETURNING mailbox.id, mailbox.alone, mailbox.in_hand, mailbox.deaths, free.lease_until IS NOT NULL
+RETURNING mailbox.id, mailbox.tenant, mailbox.alone, mailbox.in_hand, mailbox.deaths, free.lease_until IS NOT NULL
 """
 _CLAIM_ONE = _CLAIM.format(wanted="id = %(id)s::bigint", order="")
 _CLAIM_NEXT = _CLAIM.format(wanted="due_at <= %(now)s::timestamptz", order="ORDER BY due_at LIMIT 1")
@@ -99,6 +109,7 @@ class Lease:
 
     mailbox_id: int
     owner: str
+    tenant: str = ""
     orphaned: bool = False
     alone: int = 0
     in_hand: int | None = None
@@ -109,6 +120,28 @@ class Lease:
 def free(now: datetime) -> Q:
     """Mailboxes without a lease, or with one that ran out."""
     return Q(lease_until=None) | Q(lease_until__lte=now)
+
+
+def end_of(owners: Collection[str], now: datetime) -> int:
+    """End the leases whose owners' names begin so. Returns how many.
+
+    A mailbox that a frozen worker's transaction has locked is left for the next time.
+    """
+    theirs = reduce(or_, (Q(lease_owner__startswith=owner) for owner in owners))
+    return _make_due(Mailbox.objects.filter(theirs, lease_until__gt=now), now, lease_until=now)
+
+
+def resend(now: datetime) -> int:
+    """Make mailboxes due whose messages no worker has begun, and those that soon are due anyway. Returns how many."""
+    return _make_due(Mailbox.objects.filter(lease_until=None, due_at__gt=now, due_at__lte=now + LOST_AFTER), now)
+
+
+def _make_due(mailboxes: QuerySet[Mailbox], now: datetime, **fields: datetime) -> int:
+    """Due since their oldest event is, so that they do not lose their position."""
+    pending = Event.objects.filter(mailbox=OuterRef("pk"), status=Event.Status.PENDING)
+    oldest = pending.order_by().values("mailbox").annotate(oldest=Min("due_at")).values("oldest")
+    with transaction.atomic():
+        return len(dispatch.mark_sent(mailboxes, _MOST, due_at=Coalesce(Subquery(oldest), now), **fields))
 
 
 def claim(mailbox_id: int) -> Lease | None:
@@ -130,8 +163,8 @@ def _claim(statement: str, **values: int) -> Lease | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    mailbox_id, alone, in_hand, deaths, orphaned = row
-    return Lease(mailbox_id, owner, orphaned=orphaned, alone=alone, in_hand=in_hand, deaths=deaths)
+    mailbox_id, tenant, alone, in_hand, deaths, orphaned = row
+    return Lease(mailbox_id, owner, tenant, orphaned=orphaned, alone=alone, in_hand=in_hand, deaths=deaths)
 
 
 def record_event_alone(lease: Lease, event_id: int) -> None:

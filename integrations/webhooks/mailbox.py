@@ -15,10 +15,10 @@ messages. Every `SHARE_SECONDS` it ends if a mailbox that no worker has begun ha
 **Messages.** A message costs more than an event. So a worker that has drained the mailbox of its message goes on with
 those that have waited longest, for `GO_ON_SECONDS` (`drain_others`): then other urgent work gets its thread.
 
-**Deaths.** A killed worker leaves its lease behind. When that runs out, the dispatcher finds the mailbox, and the
-events in flight are handled again from the start: nothing of them was committed. They are handled one at a time, and
-each is recorded before (`lease.record_event_alone`). So an event that kills its worker again is identified
-(`settle.worker_died`).
+**Deaths.** A killed worker leaves its lease behind. The dispatcher ends it when the process has been silent for some
+seconds (`core.process.silence`); else it runs out. Then the dispatcher finds the mailbox, and the events in flight are
+handled again from the start: nothing of them was committed. They are handled one at a time, and each is recorded before
+(`lease.record_event_alone`). So an event that kills its worker again is identified (`settle.worker_died`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from django.db.models import Exists, Min, OuterRef
 
 from integrations.core import clock, dispatch, prepared
 from integrations.core.errors import StoreUnavailable
+from integrations.core.observing import log_scope
 from integrations.core.process import stopping
 from integrations.webhooks import handlers
 from integrations.webhooks import lease as leases
@@ -95,6 +96,11 @@ def _database(mailbox_id: int | None) -> Iterator[None]:
 
 
 def _drain(lease: Lease) -> int:
+    with log_scope.scope(tenant=lease.tenant):
+        return _drain_claimed(lease)
+
+
+def _drain_claimed(lease: Lease) -> int:
     try:
         if lease.orphaned:
             worker_died(lease)
@@ -116,7 +122,7 @@ def take_due(limit: int, now: datetime) -> Sequence[int]:
     """
     waiting = Mailbox.objects.filter(leases.free(now), due_at__lte=now).order_by("due_at")
     with transaction.atomic():
-        return dispatch.mark_sent(waiting, limit, due_at=now + dispatch.LOST_AFTER)
+        return dispatch.mark_sent(waiting, limit, due_at=now + leases.LOST_AFTER)
 
 
 def make_forgotten_due(now: datetime) -> int:

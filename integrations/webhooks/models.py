@@ -1,4 +1,6 @@
-"""Models of the webhook inbox: events, each stored once; one mailbox per tenant; and counts of the responses."""
+"""Models of the webhook inbox: events, each stored once, with their failed attempts; one mailbox per tenant; counts of
+the responses.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +64,8 @@ class Event(models.Model):
     processed_at = models.DateTimeField(null=True, blank=True)
     error_code = models.CharField(max_length=40, blank=True)
     error = models.CharField(max_length=300, blank=True)
+    # So that what handles the event belongs to the same trace (`core.observing.spans`).
+    trace_parent = models.CharField(max_length=55, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["app", "webhook_id"], name="each_webhook_once")]
@@ -84,6 +88,27 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.webhook_id}"
+
+
+class FailedAttempt(models.Model):
+    """One attempt to handle an event that failed: when, why, and when the next one is due. Attempts that succeed leave
+    no row; the event itself says when it was handled.
+    """
+
+    # No constraint: processes of the release before delete events and do not know this table.
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="failed_attempts", db_constraint=False)
+    number = models.PositiveIntegerField(help_text="counts from 1, and again from 1 when the event is processed again")
+    at = models.DateTimeField(db_index=True)
+    error_code = models.CharField(max_length=40)
+    error = models.CharField(max_length=300, blank=True)
+    next_at = models.DateTimeField(null=True, blank=True, help_text="empty: the event stepped aside")
+
+    class Meta:
+        verbose_name = "failed attempt of an event"
+        verbose_name_plural = "failed attempts of events"
+
+    def __str__(self) -> str:
+        return f"attempt {self.number} of event {self.event_id}"
 
 
 class Answers(models.Model):

@@ -3,7 +3,7 @@
 An event is settled when it was handled or has no handler, and no row points at it any more (a job that has yet to see
 an event does). Pending events stay for ever, and poisoned ones unless `POISONED_RETENTION_DAYS` is set. Until an event
 is deleted, its row recognises every repetition of it: the vendor keeps its log, from which an event can be sent once
-more by hand, for 30 days (FACTS 3.2).
+more by hand, for 30 days (FACTS 3.2). Failed attempts go at the same age, whatever becomes of their event.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from integrations.core import clock
-from integrations.webhooks.models import Event
+from integrations.webhooks.models import Event, FailedAttempt
 
 SETTLED = (Event.Status.DONE, Event.Status.IGNORED)
 BATCH = 1_000  # events of one transaction
@@ -34,6 +34,7 @@ def kept_since(now: datetime) -> datetime:
 def tidy(now: datetime) -> int:
     """Delete settled events that are old enough, the oldest first, for half a minute at most. Returns how many."""
     deleted, deadline = 0, clock.monotonic() + TURN_SECONDS
+    _delete_attempts(now, deadline)
     while clock.monotonic() < deadline:
         batch = _delete_batch(now)
         deleted += batch
@@ -51,6 +52,16 @@ def _delete_batch(now: datetime) -> int:
         ids = list(old.select_for_update(skip_locked=True, of=("self",)).values_list("id", flat=True)[:BATCH])
         Event.objects.filter(id__in=ids).only("id").delete()
     return len(ids)
+
+
+def _delete_attempts(now: datetime, deadline: float) -> None:
+    """Delete failed attempts of that age, also those of events that stay."""
+    while clock.monotonic() < deadline:
+        old = FailedAttempt.objects.filter(at__lt=kept_since(now)).order_by("at")
+        ids = list(old.values_list("id", flat=True)[:BATCH])
+        FailedAttempt.objects.filter(id__in=ids).delete()
+        if len(ids) < BATCH:
+            break
 
 
 def _expired(now: datetime) -> Q:
@@ -73,4 +84,5 @@ def unseen() -> QuerySet[Event]:
 def _pointing_here() -> list[Any]:
     """The foreign keys of the rooms above that point at events; this room cannot name them."""
     fields = Event._meta.get_fields(include_hidden=True)  # noqa: SLF001 - Django's public way to a model's relations
-    return [field for field in fields if field.one_to_many and field.auto_created]
+    above = [field for field in fields if field.one_to_many and field.auto_created]
+    return [field for field in above if field.related_model is not FailedAttempt]  # this room's own, which goes along

@@ -20,6 +20,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -27,10 +28,11 @@ from django.db import transaction
 from integrations.core import clock, prepared
 from integrations.core.celery_tasks import backoff
 from integrations.core.errors import IntegrationError, Permanent, Retryable, Untrusted
+from integrations.core.observing import spans
 from integrations.webhooks import handlers
 from integrations.webhooks.handlers import BatchHandler
 from integrations.webhooks.lease import Lease, fence, fence_or_release
-from integrations.webhooks.models import Event
+from integrations.webhooks.models import Event, FailedAttempt
 
 log = structlog.get_logger(__name__)
 
@@ -151,8 +153,10 @@ def _settle_together(
 
 def _run_batches(collected: dict[BatchHandler, list[Event]]) -> None:
     for handler, events in collected.items():
+        parents = [event.trace_parent for event in events]
         try:
-            handler(events)
+            with spans.span("events together", "consumer", parents, events=len(events)):
+                handler(events)
         except Exception as error:  # a handler may fail in any way
             log.warning("webhook.batch_failed", handler=handler.__qualname__, reason=type(error).__name__)
             raise _BatchFailed from error
@@ -168,12 +172,15 @@ def _mark_handled(events: Sequence[Event]) -> None:
 def _failed(event: Event, error: Exception) -> bool:
     poisoned = isinstance(error, Permanent | Untrusted) or event.attempts + 1 >= ATTEMPTS
     now = clock.now()
+    outcome: dict[str, Any]
     if poisoned:
         outcome = {"status": Event.Status.POISONED, "processed_at": now}
     else:
         outcome = {"due_at": now + timedelta(seconds=_wait(event, error))}
-    Event.objects.filter(id=event.id).update(
-        attempts=event.attempts + 1, error_code=_code(error), error=_reason(error)[:300], **outcome
+    columns = {"error_code": _code(error), "error": _reason(error)[:300]}
+    Event.objects.filter(id=event.id).update(attempts=event.attempts + 1, **columns, **outcome)
+    FailedAttempt.objects.create(
+        event=event, number=event.attempts + 1, at=now, next_at=outcome.get("due_at"), **columns
     )
     return poisoned
 

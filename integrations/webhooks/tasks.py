@@ -7,7 +7,7 @@ from typing import Any
 
 from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import URGENT, task
-from integrations.webhooks import mailbox, retention
+from integrations.webhooks import lease, mailbox, retention
 from integrations.webhooks.models import Mailbox
 
 SOURCE = dispatch.DueSource(
@@ -17,6 +17,9 @@ SOURCE = dispatch.DueSource(
     take=mailbox.take_due,
     find_unstarted=mailbox.find_unstarted,
     make_due_again=partial(dispatch.make_due_again, Mailbox, "due_at"),
+    end_leases=lease.end_of,
+    resend=lease.resend,
+    lost_after=lease.LOST_AFTER,
     queue=URGENT,
 )
 

@@ -35,7 +35,9 @@ def url(model: Any, page: str, *args: Any) -> str:
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """What was enqueued, by name and ids."""
     jobs: Sent = []
-    monkeypatch.setattr("integrations.tokens.operators.commands.enqueue", lambda task, **ids: jobs.append((task, ids)))
+    monkeypatch.setattr(
+        "integrations.tokens.admin_pages.commands.enqueue", lambda task, **ids: jobs.append((task, ids))
+    )
     return jobs
 
 
@@ -99,7 +101,7 @@ def test_every_detail_page_opens_and_shows_no_secret(
 ) -> None:
     Installation.objects.update(claimed_at=None, claimed_by="")
     act(Installation, "claim_here", agency)
-    page = operator_client.get(url(model, "change", model.objects.order_by("pk")[0].pk))
+    page = operator_client.get(url(model, "change", model.objects.order_by("-pk")[0].pk))
     assert page.status_code == 200
     body = page.content.decode()
     for secret in (CANARY, "fake-client-secret-0c7a5d1e", "fake-shared-secret-9b31f4a2"):

@@ -20,14 +20,16 @@ from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Page, Req
 from pytest_django import Settings
 from pytest_httpserver import HTTPServer
 
+from integrations.console.embed import sso_session
 from integrations.core import audit, clock
 from integrations.core.models import AuditEntry
 from integrations.sync.models import Plan, Record
 from integrations.tenants.models import App, Installation, Location
 from integrations.tokens.models import Credential
-from tests.console.conftest import LOCATION, Sso, begin_run
+from tests.console import embedded_views
+from tests.console.conftest import COMPANY, LOCATION, OTHER, Sso, begin_run
 
-Framed = Callable[[str], FrameLocator]
+Framed = Callable[..., FrameLocator]
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 ARGUMENTS = [
@@ -38,14 +40,15 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--test-third-party-cookie-phaseout",
 ]
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text().partition("\n")[2]
 ColorScheme = Literal["light", "dark"]
 FRAME = """<!doctype html><title>Agency</title><link rel="icon" href="data:,">
 <iframe src="{src}" width="900" height="600"></iframe>
-<script>addEventListener("message", (event) => {{
+<script>const payloads = {payloads}; addEventListener("message", (event) => {{
   if (event.data.message === "REQUEST_USER_DATA")
-    event.source.postMessage({{message: "REQUEST_USER_DATA_RESPONSE", payload: {payload}}}, "*");
+    event.source.postMessage({{message: "REQUEST_USER_DATA_RESPONSE", payload: payloads.shift()}}, "*");
 }});</script>"""
 
 
@@ -88,13 +91,18 @@ def watched(browser: Browser, live_server: object, httpserver: HTTPServer) -> It
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(15_000)
     watched = Watched(context.new_page())
-    ours = (str(live_server), httpserver.url_for("/"))
+    ours = (str(live_server), other_site(httpserver))
     watched.page.on("console", watched.complained)
     watched.page.on("pageerror", lambda error: watched.complaints.append(str(error)))
     watched.page.on("request", lambda request: watched.requested(request, ours))
     yield watched
     context.close()
     assert watched.complaints == []
+
+
+def other_site(httpserver: HTTPServer) -> str:
+    """The server by its address: another site than `localhost`, where ours is, so a frame there gets no cookies."""
+    return httpserver.url_for("/").replace("localhost", "127.0.0.1")
 
 
 def sign_in(page: Page, base: str) -> None:
@@ -148,11 +156,12 @@ def test_what_is_long_wraps_on_a_telephone(watched: Watched, live_server: object
     audit.record("install.completed", actor="operator op", subject=f"Location:{LOCATION}", why="x" * 200)
     sign_in(watched.page, str(live_server))
     watched.page.set_viewport_size({"width": 390, "height": 844})
-    for model in (Record, AuditEntry):
-        row = model.objects.latest("pk")
-        name = model._meta.label_lower.replace(".", "_")
+    rows = [Record.objects.latest("pk"), AuditEntry.objects.latest("pk"), agency.company]
+    rows.append(Location.objects.get(pk=LOCATION))
+    for row in rows:
+        name = row._meta.label_lower.replace(".", "_")
         watched.page.goto(f"{live_server}{reverse(f'admin:{name}_change', args=[row.pk])}")
-        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390, model
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 390, row
 
 
 def test_a_long_name_is_not_cut_on_a_telephone(watched: Watched, live_server: object, agency: Installation) -> None:
@@ -168,7 +177,8 @@ def test_a_long_name_is_not_cut_on_a_telephone(watched: Watched, live_server: ob
 def test_words_stand_out(watched: Watched, live_server: object, agency: Installation, scheme: ColorScheme) -> None:
     watched.page.emulate_media(color_scheme=scheme)
     sign_in(watched.page, str(live_server))
-    for path in ("", "tokens/credential/", "sync/plan/", "gateway/call/explore/contacts.create-contact/"):
+    tenants = (f"tenants/location/{LOCATION}/change/", f"tenants/company/{COMPANY}/change/")
+    for path in ("", "tokens/credential/", "sync/plan/", "gateway/call/explore/contacts.create-contact/", *tenants):
         watched.page.goto(f"{live_server}/admin/{path}")
         assert watched.page.evaluate(CONTRAST) == [], path
 
@@ -212,12 +222,12 @@ def test_an_operator_steers_a_credential_from_its_page(
 
 @pytest.fixture
 def framed(watched: Watched, live_server: object, httpserver: HTTPServer) -> Framed:
-    """Opens a page of another origin that frames ours and answers its question as the platform does."""
+    """Opens a page of another site that frames ours and answers its questions as the platform does."""
 
-    def framed(payload: str) -> FrameLocator:
-        body = FRAME.format(src=f"{live_server}/embed/", payload=json.dumps(payload))
+    def framed(*payloads: str, path: str = "/embed/") -> FrameLocator:
+        body = FRAME.format(src=f"{live_server}{path}", payloads=json.dumps(payloads))
         httpserver.expect_request("/").respond_with_data(body, content_type="text/html")
-        watched.page.goto(httpserver.url_for("/"))
+        watched.page.goto(other_site(httpserver))
         return watched.page.frame_locator("iframe")
 
     return framed
@@ -232,6 +242,33 @@ def test_the_page_in_the_frame_shows_the_location(framed: Framed, agency: Instal
     expect(inside.get_by_role("row", name="contacts")).to_contain_text("3")
     expect(inside.get_by_role("progressbar")).to_have_attribute("max", "100")
     assert Installation.objects.get(resource_id=LOCATION).claimed_at is not None
+
+
+@pytest.mark.urls("tests.console.embedded_views")
+def test_a_page_of_an_own_app_works_in_the_frame_of_another_site(
+    watched: Watched, framed: Framed, agency: Installation, sso: Sso, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embedded_views.noted.clear()
+    cookies: list[str] = []
+    watched.page.on("request", lambda request: cookies.append(request.headers.get("cookie", "")))
+    inside = framed(sso(), sso(), sso(activeLocation=OTHER), path="/own/notes/")
+    expect(inside.get_by_role("heading", name=f"Notes of {LOCATION}")).to_be_visible()
+    watched.expected_status = 401
+
+    def note(text: str) -> None:
+        inside.get_by_label("Text").fill(text)
+        inside.get_by_role("button", name="Note").click()
+
+    note("one")
+    expect(inside.get_by_text("one")).to_be_visible()
+    monkeypatch.setattr(sso_session, "_SALT", "another")  # as if the ticket had expired
+    note("two")
+    expect(inside.get_by_text("one, two")).to_be_visible()
+    monkeypatch.setattr(sso_session, "_SALT", "a third")
+    note("three")
+    expect(inside.get_by_role("heading", name=f"Notes of {OTHER}")).to_be_visible()
+    assert embedded_views.noted == ["one", "two"], "what was meant for one account reaches no other"
+    assert not any(cookies)
 
 
 def test_the_page_fits_a_narrow_frame(watched: Watched, framed: Framed, agency: Installation, sso: Sso) -> None:

@@ -18,11 +18,11 @@ from pytest_django import Settings
 
 from hlapp.celery import app as celery_app
 from integrations.console import audit_export
-from integrations.console.doctor import diagnostics, health, workers
+from integrations.console.doctor import diagnostics, health, standing_checks, worker_ping
 from integrations.console.doctor.audit_check import audit_trail
 from integrations.console.doctor.findings import Finding, Level
 from integrations.console.doctor.health import ProbeResult
-from integrations.console.doctor.workers import SweepCount
+from integrations.console.doctor.worker_ping import SweepCount
 from integrations.core import audit, clock
 from integrations.core.models import AuditHead, AuditHeadExport
 from integrations.quota.permits import scripts
@@ -34,6 +34,7 @@ from integrations.webhooks.models import Answers, Mailbox
 from tests.console.conftest import begin_run
 from tests.core import attacker
 from tests.quota.test_governor_chaos import Store
+from tests.support.own_sleep import replace_sleep
 
 NEWER = "newer:" + "A" * 43 + "="
 
@@ -44,15 +45,15 @@ def healthy(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> dict[str, Pr
     outcomes = {name: ProbeResult(ok=True, ms=1.0, note="answers") for name in health.PROBES}
     monkeypatch.setattr(health, "run_probes", lambda: outcomes)
     counts = iter(range(100))
-    monkeypatch.setattr(workers, "count_sweeps", lambda: SweepCount(workers=2, count=next(counts)))
-    monkeypatch.setattr(clock, "sleep", lambda _: None)
+    monkeypatch.setattr(worker_ping, "count_sweeps", lambda: SweepCount(workers=2, count=next(counts)))
+    replace_sleep(monkeypatch)
     settings.OPERATOR_SECOND_FACTOR = "required"
     return outcomes
 
 
 def levels(findings: Iterable[Finding]) -> dict[str, Level]:
     """The worst level of each check."""
-    order = [Level.OK, Level.WARNING, Level.FAILED]
+    order = [Level.OK, Level.UNKNOWN, Level.WARNING, Level.FAILED]
     worst: dict[str, Level] = {}
     for finding in findings:
         worst[finding.check] = max(finding.level, worst.get(finding.check, Level.OK), key=order.index)
@@ -121,7 +122,7 @@ def test_a_check_that_breaks_is_a_finding(agency: Installation, monkeypatch: pyt
     def broken(now: Any) -> Any:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(workers, "overdue", broken)
+    monkeypatch.setattr(worker_ping, "overdue", broken)
     assert levels(diagnostics.run_all())["backlog"] == Level.FAILED
 
 
@@ -136,18 +137,18 @@ def test_a_clock_that_is_off_fails(monkeypatch: pytest.MonkeyPatch, skew: float,
 def test_keys_in_the_database_are_held_against_the_ring(agency: Installation, settings: Settings) -> None:
     known = settings.VAULT_KEYS
     settings.VAULT_KEYS = [NEWER, *known]
-    found = list(diagnostics.vault())
+    found = list(standing_checks.vault())
     assert levels(found)["vault keys"] == Level.WARNING
     assert "4 values" in found[0].found
     settings.VAULT_KEYS = [NEWER]
-    found = list(diagnostics.vault())
+    found = list(standing_checks.vault())
     assert levels(found)["vault keys"] == Level.FAILED
     assert "put it back" in found[0].fix
 
 
 def test_a_key_that_sealed_nothing_any_more_may_go(agency: Installation, settings: Settings) -> None:
     settings.VAULT_KEYS = [*settings.VAULT_KEYS, "oldest:" + "B" * 43 + "="]
-    assert any(finding.found == "no longer needed: oldest" for finding in diagnostics.vault())
+    assert any(finding.found == "no longer needed: oldest" for finding in standing_checks.vault())
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_beat_is_seen_by_the_sweeps_that_workers_count(
     monkeypatch: pytest.MonkeyPatch, answers: list[SweepCount], worker: Level, beat: Level
 ) -> None:
     counts = iter(answers)
-    monkeypatch.setattr(workers, "count_sweeps", lambda: next(counts))
+    monkeypatch.setattr(worker_ping, "count_sweeps", lambda: next(counts))
     found = levels(diagnostics.workers())
     assert (found["worker"], found["beat"]) == (worker, beat)
 
@@ -170,14 +171,14 @@ def test_beat_is_seen_by_the_sweeps_that_workers_count(
 def test_only_work_that_nobody_holds_counts_as_overdue(agency: Installation) -> None:
     now = clock.now()
     late, soon = now - timedelta(minutes=5), now + timedelta(minutes=5)
-    assert not any(workers.overdue(now).values())
+    assert not any(worker_ping.overdue(now).values())
     Credential.objects.update(refresh_due_at=late)
     Credential.objects.filter(resource_id="loc2").update(lease_until=soon)
     Installation.objects.update(reconcile_due_at=late)
     begin_run(Plan.objects.all()[0], due_at=late)
     begin_run(Plan.objects.all()[1], due_at=late, lease_owner="a worker", lease_until=soon)
     Plan.objects.update(due_at=late, enabled=False)
-    assert workers.overdue(now) == {
+    assert worker_ping.overdue(now) == {
         "refreshes": 1,
         "installations": 3,
         "mailboxes": 0,
@@ -192,7 +193,7 @@ def test_a_plan_that_was_asked_for_during_its_run_is_not_overdue(agency: Install
     now = clock.now()
     begin_run(Plan.objects.all()[0], lease_owner="a worker", lease_until=now + timedelta(minutes=1))
     Plan.objects.update(due_at=now - timedelta(minutes=5))
-    assert workers.overdue(now)["sync plans"] == 1, "the other one, which nobody has begun"
+    assert worker_ping.overdue(now)["sync plans"] == 1, "the other one, which nobody has begun"
 
 
 @pytest.mark.parametrize(
@@ -235,7 +236,7 @@ def test_the_command_prints_json(agency: Installation, operator: Any) -> None:
     call_command("doctor", "--json", stdout=out)
     findings = json.loads(out.getvalue())
     assert {finding["level"] for finding in findings} == {"ok"}
-    assert set(findings[0]) == {"check", "level", "found", "fix"}
+    assert set(findings[0]) == {"check", "level", "found", "fix", "link"}
 
 
 @pytest.mark.slow
@@ -243,7 +244,7 @@ def test_no_worker_answers_where_none_runs(clean_redis: Any, monkeypatch: pytest
     """The real question over the real broker."""
     monkeypatch.undo()
     celery_app.set_current()
-    assert workers.count_sweeps() == SweepCount(workers=0, count=0)
+    assert worker_ping.count_sweeps() == SweepCount(workers=0, count=0)
 
 
 def test_a_store_that_drops_what_it_keeps_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,13 @@ from integrations.console.templatetags.scopes import scope_groups
 from integrations.core import clock
 from integrations.tenants.models import App
 
-TEMPLATES = Path(settings.BASE_DIR, "templates")
+TEMPLATES = Path(settings.BASE_DIR, "hlapp/templates")
 OURS = [TEMPLATES / name for name in ("base.html", "landing.html", "error.html")]
-OURS += [*TEMPLATES.glob("installs/*"), *TEMPLATES.glob("embed/*"), Path(settings.BASE_DIR, "static/site/embed.js")]
+OURS += [
+    *TEMPLATES.glob("installs/*"),
+    *TEMPLATES.glob("embed/*"),
+    *(Path(settings.BASE_DIR, "hlapp/static/site") / name for name in ("embed.js", "frame.js")),
+]
 
 
 @pytest.mark.parametrize("file", OURS, ids=lambda file: file.name)

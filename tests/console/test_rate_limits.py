@@ -15,7 +15,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from pytest_django import Settings
 
-from integrations.console import rate_limits
+from integrations.console import embed_limits
 from integrations.core.client_address import client_address
 from integrations.core.errors import TooManyRequests
 from integrations.operators.sign_in import back_off
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.usefixtures("clean_redis")
 
 @pytest.fixture(autouse=True)
 def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "EMBED_REQUESTS", RequestLimit("embed-address", 3))
-    monkeypatch.setattr(rate_limits, "EMBED_EXCHANGES", RequestLimit("embed-app", 5))
+    monkeypatch.setattr(embed_limits, "EMBED_REQUESTS", RequestLimit("embed-address", 3))
+    monkeypatch.setattr(embed_limits, "EMBED_EXCHANGES", RequestLimit("embed-app", 5))
 
 
 def end_windows(store: redis.Redis) -> None:

@@ -150,6 +150,21 @@ def test_an_operator_accepts_what_is_explained(entries) -> None:
     assert len(verification.examine([later]).failures) > 2, "a changed acceptance accepts nothing"
 
 
+def test_what_only_an_exported_head_knows_is_accepted_and_nothing_after_it(entries) -> None:
+    """The database of a restored backup is sound by itself: its own exports are as old as it is."""
+    later = ExportedHead(_appended_and_lost(), "a log")
+    assert verification.examine().failures == []
+    with pytest.raises(BadRequest, match="nothing was deleted"):
+        maintenance.prune(entries[5].at, actor="op", heads=[later])
+    maintenance.accept("the backup of Monday was restored", actor="op", heads=[later])
+    assert verification.examine([later]).failures == []
+    for number in range(2):
+        audit.record("later", actor="a", subject=str(number))
+    with attacker.superuser():
+        attacker.change(LENGTH + 2, actor="b")
+    assert [flaw.number for flaw in verification.examine([later]).failures] == [LENGTH + 2]
+
+
 def _appended_and_lost() -> TrailHead:
     with transaction.atomic():
         audit.record("lost", actor="a", subject="x")

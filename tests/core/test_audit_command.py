@@ -1,4 +1,4 @@
-"""`manage.py audit`: names what does not fit, gives the hash that vouches for the whole, lists and prunes."""
+"""`manage.py audit`: names what fails, gives the hash that vouches for the whole, lists and prunes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def verify(*argv: str) -> tuple[str, str]:
 
 def test_a_sound_trail(entries) -> None:
     out, complaint = verify()
-    assert "5 entries, all fit." in out
+    assert "5 entries, all are sound." in out
     assert bytes(entries[-1].hash).hex() in out
     assert complaint == ""
 
@@ -57,7 +57,7 @@ def test_the_first_broken_entry_is_named(entries) -> None:
     found = json.loads(out)
     assert found["first_broken"] == entries[2].pk
     assert [(one["number"], one["id"]) for one in found["flaws"]] == [(3, entries[2].pk), (4, entries[3].pk)]
-    assert f"entry {entries[2].pk} is the first that does not fit" in complaint
+    assert f"the first failure is entry {entries[2].number}: " in complaint
     assert "2 flaws" in verify()[0]
 
 
@@ -107,8 +107,8 @@ def test_old_entries_are_pruned_and_flaws_accepted(entries) -> None:
     with attacker.superuser():
         attacker.change(2, at=clock.now() - timedelta(days=50))
     assert "does not verify" in run("prune", "--keep-days", "30")[1]
-    assert "1 flaws are accepted" in run("accept", "--reason", "the clock was wrong")[0]
-    assert "1 flaws were accepted" in verify()[0]
+    assert "1 flaw accepted." in run("accept", "--reason", "the clock was wrong")[0]
+    assert "1 flaw accepted" in verify()[0]
     assert run("reseal")[1] == ""
     assert "nothing to accept" in run("accept", "--reason", "again")[1]
     assert "3 entries deleted" not in run("prune", "--keep-days", "30")[0], "an entry before is younger"

@@ -24,6 +24,8 @@ from integrations.core import audit, celery_tasks, errors
 from integrations.core.celery_tasks import BaseTask, enqueue
 from integrations.core.errors import IntegrationError
 from integrations.core.models import AuditEntry
+from integrations.core.observing import log_scope, spans
+from tests.support.traced import traced
 from tests.support.waiting import wait_until
 
 Sent = Callable[[], list[tuple[str, dict[str, Any], str | None]]]
@@ -200,11 +202,13 @@ def test_every_job_of_ours_is_a_job_with_late_acknowledgement() -> None:
 
 
 seen: list[int] = []
+ids: list[dict[str, Any]] = []  # that lines of the task had
 
 
 @shared_task(name="tests.third_time", base=BaseTask)
 def third_time(**_: Any) -> None:
     seen.append(current_task.request.retries)
+    ids.append(dict(log_scope.current()))
     if len(seen) < 3:
         raise errors.Unreachable("away", retry_after=0.05)
 
@@ -212,6 +216,7 @@ def third_time(**_: Any) -> None:
 @pytest.fixture
 def worker(clean_redis: redis.Redis, transactional_db: None) -> Iterator[None]:
     seen.clear()
+    ids.clear()
     with start_worker(current_app, pool="solo", perform_ping_check=False, queues=["api"], loglevel="ERROR"):
         yield
 
@@ -220,6 +225,32 @@ def test_a_real_worker_comes_back_to_it(worker: None) -> None:
     current_app.send_task("tests.third_time", kwargs={"row_id": 1, "new_in_the_next_version": True})
     wait_until(lambda: len(seen) >= 3)
     assert seen == [0, 1, 2]
+
+
+def test_a_task_has_the_ids_of_the_request_that_enqueued_it(worker: None) -> None:
+    carried = {"request_id": "request-1", "trace": "4bf92f3577b34da6a3ce929d0e0e4736"}
+    with log_scope.scope(**carried, tenant="location:l1"):  # the tenant is in the task's row
+        enqueue("tests.third_time")
+    wait_until(lambda: len(seen) >= 3)
+    assert ids == [{**carried, "task": "tests.third_time"}] * 3
+
+
+def test_a_task_belongs_to_the_trace_of_the_request_that_enqueued_it(worker: None) -> None:
+    with traced() as found:
+        with spans.span("POST", "server"):
+            enqueue("tests.third_time")
+        wait_until(lambda: found.names().count("task tests.third_time") >= 3)
+        assert found.chain(found.spans()[-1]) == ["task tests.third_time"] * 3 + ["POST"]
+        trace = format(found.one("POST").context.trace_id, "032x")
+    assert {one["trace"] for one in ids} == {trace}
+
+
+def test_a_task_without_a_request_has_a_trace_of_its_own(worker: None) -> None:
+    for header in ({}, {"request_id": "forged\nline", "trace": "short"}):
+        current_app.send_task("tests.third_time", headers=header)
+    wait_until(lambda: len(seen) >= 2)
+    assert all({*one} == {"task", "trace"} and len(one["trace"]) == 32 for one in ids)
+    assert ids[0]["trace"] != ids[1]["trace"]
 
 
 @pytest.mark.parametrize(("pool", "starts"), [("threads", True), ("processes", False)])

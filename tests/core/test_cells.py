@@ -40,6 +40,6 @@ def test_words_from_outside_stay_words() -> None:
 
 def test_when_shows_the_moment_and_the_length() -> None:
     cell = cells.run_times(NOW - timedelta(minutes=9), NOW - timedelta(minutes=5), NOW)
-    assert "9 min ago<br>took 4 min" in cell
+    assert "9 min ago <br>took 4 min" in cell
     assert "2026-11-20 12:21:00 UTC" in cell
     assert "for 9 min" in cells.run_times(NOW - timedelta(minutes=9), None, NOW)

@@ -18,6 +18,7 @@ from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import DEFAULT, URGENT
 from integrations.core.dispatch import Dispatcher, DueSource, Sender
 from integrations.core.models import LeaderLease, WorkerProcess
+from integrations.core.process import silence
 from tests.support.waiting import wait_until
 
 NOW = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -185,6 +186,25 @@ class TestThread:
             wait_until(lambda: LeaderLease.objects.get().owner == second.owner)
         finally:
             second.stop()
+
+    def test_the_leases_of_a_killed_process_end_and_those_of_a_living_one_do_not(
+        self, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(silence, "SILENT_AFTER", 2.0)
+        ended: list[str] = []
+        source = {**_fields(rows.source()), "end_leases": lambda owners, now: ended.extend(owners)}
+        monkeypatch.setitem(dispatch.SOURCES, "rows", DueSource(**source))
+        killed = "host:12:abcdef:0123456789ab"
+        WorkerProcess.objects.report(killed, threads=1, queues=[], now=clock.now())
+        dispatchers = [Dispatcher(threads=1, queues=[DEFAULT]) for _ in range(2)]
+        for one in dispatchers:
+            one.start()
+        try:
+            wait_until(lambda: len(ended) > 1)
+        finally:
+            for one in dispatchers:
+                one.stop()
+        assert set(ended) == {"host:12:abcdef:"}
 
     def test_a_fault_of_a_source_does_not_end_the_thread(self, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
         failures = iter([RuntimeError("a bug"), RuntimeError("again")])

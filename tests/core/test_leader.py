@@ -67,7 +67,7 @@ class Faulty(LeaderThread):
 
 
 def test_a_thread_outlives_its_faults_and_releases_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leader, "BEAT", 0.01)
+    monkeypatch.setattr(leader, "RENEW_SECONDS", 0.01)
     thread = Faulty()
     thread.start()
     try:

@@ -59,6 +59,38 @@ def test_the_time_axis_names_round_times_only(count: int, bin_: timedelta, size:
     assert all(size.left <= mark.at < size.width for mark in plot.times)
 
 
+@pytest.mark.parametrize(("most", "is_drawn", "top"), [(300, True, 1_000), (200, False, 200), (1_500, True, 2_000)])
+def test_a_limit_is_drawn_where_the_columns_stay_readable_beside_it(most: int, is_drawn: bool, top: int) -> None:
+    scale = plots.Scale("calls", ceiling=1_000)
+    plot = plots.columns("Calls", starts(2, timedelta(minutes=5)), [Series("a", [most, 0], "c0")], scale=scale)
+    assert plot.measures == "calls in 5 minutes each, at most 1,000; times are UTC"
+    assert plot.top == top
+    assert (plot.ceiling is not None) == is_drawn
+    html = render_to_string("admin/plot.html", {"plot": plot})
+    assert ('class="ceiling"' in html) == is_drawn
+
+
+def test_columns_lead_to_what_they_count() -> None:
+    scale = plots.Scale("calls", link=lambda start, end, name: f"/calls/?a={start:%H:%M}&b={end:%H:%M}&c={name}")
+    plot = plots.columns("Calls", starts(2, timedelta(minutes=5)), [Series("a<b", [0, 3], "c0")], scale=scale)
+    html = render_to_string("admin/plot.html", {"plot": plot})
+    assert '<a href="/calls/?a=12:00&amp;b=12:05&amp;c=a&lt;b" tabindex="-1" aria-hidden="true"><rect' in html
+    assert 'role="group"' in html
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (timedelta(minutes=1), "1 minute"),
+        (timedelta(minutes=30), "30 minutes"),
+        (timedelta(hours=3), "3 hours"),
+        (timedelta(days=1), "1 day"),
+    ],
+)
+def test_the_length_of_a_bin_is_said_in_its_largest_unit(step: timedelta, words: str) -> None:
+    assert plots.length(step) == words
+
+
 def test_the_largest_series_have_colours_of_their_own() -> None:
     colours = plots.ranked({f"op{number}": number for number in range(9)})
     assert list(colours)[:2] == ["op8", "op7"]

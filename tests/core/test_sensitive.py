@@ -212,6 +212,6 @@ print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE
 def test_a_process_leaves_no_core_dump() -> None:
     done = subprocess.run([sys.executable, "-c", _CORE], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "0"]
-    starts = [(ROOT / name).read_text() for name in ("hlapp/start.py", "hlapp/celery.py", "manage.py")]
+    starts = [(ROOT / name).read_text() for name in ("hlapp/start.py", "hlapp/celery.py", "hlapp/command_line.py")]
     assert all("core_dumps.forbid()" in text for text in starts)
     assert os.getpid() > 0

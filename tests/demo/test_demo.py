@@ -57,7 +57,7 @@ class Demo:
         return {int(pid): args for pid, parent, args in rows if int(parent) == self.process.pid and "ps -A" not in args}
 
     def worker(self) -> int:
-        found = [pid for pid, args in self.children().items() if "celery -A hlapp worker" in args]
+        found = [pid for pid, args in self.children().items() if re.search(r"celery -A hlapp .*worker", args)]
         assert len(found) == 1, self.children()
         return found[0]
 

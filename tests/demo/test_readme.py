@@ -27,10 +27,10 @@ BEFORE, AFTER = re.findall(r"```sh\n(.*?)```", CHAPTER, re.DOTALL)
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What a newcomer has cloned. Who did as the chapter says, in the checkout itself, has nothing left to follow."""
-    if (ROOT / "integrations/welcome").exists():
-        pytest.skip("integrations/welcome is here: the README's first job has been made in this checkout")
+    if (ROOT / "apps/welcome").exists():
+        pytest.skip("apps/welcome is here: the README's first job has been made in this checkout")
     root = tmp_path / "hlapp"
-    for folder in ("hlapp", "integrations", "templates", "static"):
+    for folder in ("hlapp", "integrations", "apps"):
         shutil.copytree(ROOT / folder, root / folder)
     for file in ("manage.py", "pyproject.toml"):
         shutil.copy2(ROOT / file, root / file)
@@ -46,18 +46,9 @@ def shell(root: Path, commands: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def add_line(file: Path, line: str, *, above: str) -> None:
-    text = file.read_text()
-    assert text.count(above) == 1
-    file.write_text(text.replace(above, f"{line}\n{above}"))
-
-
 def follow(root: Path) -> None:
     assert shell(root, BEFORE).returncode == 0
-    (root / "integrations/welcome/jobs.py").write_text(CODE)
-    apps, layer = re.findall(r'`("[\w.]+",)`', CHAPTER)
-    add_line(root / "hlapp/settings.py", f"    {apps}", above='    "integrations.console",\n')
-    add_line(root / "pyproject.toml", f"  {layer}", above='  "jobs | sync",')
+    (root / "apps/welcome/jobs.py").write_text(CODE)
 
 
 def test_a_newcomers_first_job_runs_by_copy_and_paste(tmp_path: Path, checkout: Path) -> None:
@@ -81,6 +72,6 @@ def test_a_newcomers_first_job_runs_by_copy_and_paste(tmp_path: Path, checkout: 
 
 def goes_on_with_what_it_has_when_the_code_breaks(demo: Demo, checkout: Path) -> None:
     worker = demo.worker()
-    (checkout / "integrations/welcome/jobs.py").write_text("def tag_newcomers(run:\n")
+    (checkout / "apps/welcome/jobs.py").write_text("def tag_newcomers(run:\n")
     demo.wait_for(lambda: "The changed code does not start, the old code keeps running: SyntaxError" in demo.text)
     assert demo.worker() == worker

@@ -40,7 +40,7 @@ _BARE = re.compile(r"(?<![\w/])((?:vendor-facts|quota|architecture|glossary)\.md
 _DOTTED = re.compile(r"`(?:integrations\.)?([a-z]\w*(?:\.\w+)+)(?:\([^`]*\))?`")
 _LITERAL = re.compile(r"[\"']([a-z_]\w*(?:\.\w+)+)[\"']")
 _ENDINGS = {"py", "lua", "css", "html", "md", "log"}
-_PATH = re.compile(r"(?:integrations|hlapp|tests|bench|templates|static|docs|requirements|\.ci)(?:/[\w.*-]+)+/?")
+_PATH = re.compile(r"(?:integrations|hlapp|tests|bench|docs|requirements|\.ci)(?:/[\w.*-]+)+/?")
 
 
 def files(root: Path, *endings: str) -> Iterator[Path]:

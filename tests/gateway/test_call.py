@@ -24,8 +24,8 @@ from integrations.core.errors import (
 from integrations.gateway import client
 from integrations.highlevel.errors import AccessTokenRejected
 from integrations.quota.permits import governor, queries, scripts, timings
-from integrations.quota.permits.governor import Permit
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.permit import Permit
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.gateway.conftest import GET_LOCATION, Call, Counted

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from integrations.core import clock
 from integrations.core.errors import IntegrationError, QuotaExhausted
 from integrations.gateway import client
+from integrations.gateway.jmespath_output import lines
 from integrations.gateway.management.commands.call import Command
-from integrations.gateway.selection import lines
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
 from tests.plugin.vendor import Vendor
+from tests.support.own_sleep import replace_sleep
 
 Run = Callable[..., str]
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,7 @@ def test_all_pages_are_one_line_for_each_item(run: Run) -> None:
 def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The waits of a second or more (a permit has some milliseconds), without waiting."""
     waits: list[float] = []
-    monkeypatch.setattr(clock, "sleep", lambda seconds: waits.append(seconds) if seconds >= 1.0 else None)
+    replace_sleep(monkeypatch, lambda seconds: waits.append(seconds) if seconds >= 1.0 else None)
     return waits
 
 

@@ -128,7 +128,7 @@ def test_a_report_has_what_support_asks_for_and_no_secret(app: App, location: Cr
 def test_a_local_refusal_has_steps_without_a_report(app: App, location: Credential, company: Credential) -> None:
     Credential.objects.filter(pk=location.pk).update(scopes="contacts.readonly")
     said = report_of(app, location, "contacts.create-contact", "--body", "{}")
-    assert "1. Add the scope to the app in the developer portal" in said
+    assert "1. An app: add the scope in the developer portal" in said
     assert "Report to copy" not in said, "HighLevel was not asked"
     assert FORM.url not in said
 

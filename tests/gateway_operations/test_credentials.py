@@ -138,8 +138,9 @@ class TestApiKey:
         assert scripted.requests == []
 
     def test_api_1_takes_nothing_else(self, app: App, scripted: Scripted) -> None:
+        """Not InstallGone, by which a job's run would take the tenant for uninstalled."""
         credential(app, "location")
-        with pytest.raises(InstallGone):
+        with pytest.raises(BadRequest, match=r"has no API 1\.0 key, and its token for API 2\.0 opens nothing"):
             api1.call("GET", "/contacts/", app=app, location=LOCATION)
         assert scripted.requests == []
 

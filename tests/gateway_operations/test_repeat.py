@@ -15,6 +15,7 @@ from integrations.tenants.models import App
 from tests.gateway_operations.conftest import LOCATION, credential
 from tests.gateway_operations.scripted import Scripted, hang_up, status
 from tests.plugin.vendor import move
+from tests.support.own_sleep import replace_sleep
 
 READ: dict[str, Any] = {"operation": "contacts.get-contact", "params": {"contactId": "C"}}
 SEARCH: dict[str, Any] = {"operation": "contacts.search-contacts-advanced", "body": {"pageLimit": 20}}
@@ -73,7 +74,7 @@ def test_unsent_requests_are_always_retried(app: App, scripted: Scripted) -> Non
             waited.append(seconds)
             move(app, there)
 
-        patched.setattr("integrations.core.clock.sleep", sleep)
+        replace_sleep(patched, sleep)
         assert call(app, TAGS, **PATIENT) == {"ok": True}
     assert len(waited) >= 1
     assert len(scripted.requests) == 1

@@ -13,8 +13,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from integrations.core.errors import BadRequest
-from integrations.gateway.codegen import drop as drops
-from integrations.gateway.codegen import impact, replace_files, update
+from integrations.gateway.codegen import impact, publication, replace_files, update
 from integrations.gateway.codegen.replace_files import replace_all
 from integrations.highlevel.catalogue import event_types
 from integrations.highlevel.catalogue.operation_lookup import catalogue
@@ -187,7 +186,7 @@ def fetching(content: bytes) -> Callable[..., None]:
 def test_an_archive_is_fetched(source: Path, tmp_path: Path, kind: str) -> None:
     scratch = tmp_path / "a" / "scratch"
     scratch.mkdir(parents=True)
-    found = drops.drop("https://example.com/x", scratch, fetch=fetching(packed(kind, source)))
+    found = publication.read("https://example.com/x", scratch, fetch=fetching(packed(kind, source)))
     made = update.built(found)
     assert {name: len(one) for name, one in made.catalogues.items()} == {"v2": 2, "v3": 2}
     assert made.events is not None
@@ -206,13 +205,13 @@ def test_an_archive_is_fetched(source: Path, tmp_path: Path, kind: str) -> None:
 )
 def test_what_is_no_publication_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
     with pytest.raises(BadRequest, match=words):
-        drops.drop("https://example.com/x", tmp_path, fetch=fetching(content))
+        publication.read("https://example.com/x", tmp_path, fetch=fetching(content))
 
 
 def test_an_archive_has_a_limit(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drops, "LARGEST", 200)
+    monkeypatch.setattr(publication, "LARGEST", 200)
     with pytest.raises(BadRequest, match="unpacks to more than 200 bytes"):
-        drops.drop("https://example.com/x", tmp_path / "docs-main", fetch=fetching(packed("zip", source)))
+        publication.read("https://example.com/x", tmp_path / "docs-main", fetch=fetching(packed("zip", source)))
 
 
 def test_two_publications_are_told_apart(source: Path) -> None:
@@ -229,7 +228,7 @@ def test_pages_of_markdown_are_events(tmp_path: Path) -> None:
     (folder / "AppUninstall.md").write_text(
         f"# x\n```json\n{json.dumps(schema)}\n```\n## y\n```json\n{json.dumps(sample)}\n```\n"
     )
-    found = event_types.of_drop(drops.drop(str(tmp_path), tmp_path).events or tmp_path)
+    found = event_types.of_publication(publication.read(str(tmp_path), tmp_path).events or tmp_path)
     assert found["UNINSTALL"].fields == {"id": "string", "size": "number", "type": "string"}
 
 
@@ -253,7 +252,7 @@ def test_a_file_of_events_is_compared_alone(source: Path) -> None:
 
 def test_the_committed_events_are_what_the_vendors_file_gives() -> None:
     reference.require()
-    found = event_types.of_drop(reference.REFERENCE / "webhook-events.json")
+    found = event_types.of_publication(reference.REFERENCE / "webhook-events.json")
     text = Path(event_types.__file__).with_name(event_types.FILE).read_text(encoding="utf-8")
     assert text == event_types.text_of(found), "run manage.py catalogue update"
     assert event_types.read(text) == found

@@ -1,4 +1,4 @@
-"""A location connected to the stand-in vendor, calls made to it, and counters that wait."""
+"""A location connected to the sandbox vendor, calls made to it, and counters that wait."""
 
 from __future__ import annotations
 

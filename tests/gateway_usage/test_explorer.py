@@ -13,10 +13,13 @@ from django.test import Client
 from django.urls import reverse
 
 from integrations.core import clock, redaction
+from integrations.core.errors import RequestRejected
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import UserType
-from integrations.gateway.explorer import explorer
+from integrations.gateway import client
+from integrations.gateway.explorer import admin_views, explorer
 from integrations.gateway.models import Call, Usage
+from integrations.gateway.stats import usage_counter
 from integrations.highlevel.catalogue import catalogue
 from integrations.tenants.models import App, Installation
 from integrations.tokens import store
@@ -29,7 +32,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:No directory at:UserWarning"),
 ]
 
-CREATE = "contacts.create-contact"
+CREATE, UPDATE = "contacts.create-contact", "contacts.update-contact"
 MINT = "oauth.get-location-access-token"
 
 
@@ -320,3 +323,42 @@ def test_a_large_answer_is_cut() -> None:
     assert len(text) < explorer.LARGEST_SHOWN + 100
     assert text.endswith("more")
     assert explorer._text(None, b"\x00" * 5, "image/png") == "5 bytes of image/png"
+
+
+def test_a_failed_call_opens_with_the_very_parameters_and_body(operator: Client, app: App, location: str) -> None:
+    body = {"email": "zebedee@example.com", "apiKey": "planted-secret-of-an-app"}
+    with pytest.raises(RequestRejected):
+        client.call(UPDATE, app=app, location=location, params={"contactId": "nobody"}, body=body)
+    usage_counter.flush()
+    row = Call.objects.get()
+    text = html.unescape(operator.get(admin_views.url_of(row), secure=True).content.decode())
+    assert 'name="value.contactId" value="nobody"' in text
+    assert '"email": "zebedee@example.com"' in text
+    assert "As it was sent at" in text
+    assert "planted-secret-of-an-app" not in text
+    Call.objects.update(request_sealed=None)
+    text = html.unescape(operator.get(admin_views.url_of(row), secure=True).content.decode())
+    assert "was not kept: fill in what stands in" in text
+    assert "zebedee" not in text
+    for number in ("", "x", "99999999", str(2**64)):
+        assert "As it was sent" not in get(operator, url(UPDATE), call=number)
+
+
+def test_the_query_of_a_failed_call_is_filled_in_listed_or_not(operator: Client, app: App, location: str) -> None:
+    wanted = {
+        "method": "GET",
+        "path": "/contacts/",
+        "resource_id": location,
+        "app": app,
+        "took_ms": 1,
+        "at": clock.now(),
+    }
+    query = [["query", "ann"], ["limit", "5"], ["locationId", location]]
+    row = Call.objects.create(operation="contacts.get-contacts", query=query, **wanted)
+    text = html.unescape(operator.get(admin_views.url_of(row), secure=True).content.decode())
+    assert 'name="value.query" value="ann"' in text
+    assert f'value="{location}" placeholder' not in text, "the tenant's own id is filled in by itself"
+    wanted["path"] = "/contacts/of/ours"
+    row = Call.objects.create(operation="GET /contacts/of/ours", query=query, **wanted)
+    text = html.unescape(operator.get(admin_views.url_of(row), secure=True).content.decode())
+    assert f"query=ann\nlimit=5\nlocationId={location}</textarea>" in text

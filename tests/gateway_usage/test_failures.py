@@ -10,9 +10,12 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import RequestRejected, ServerFault, Unreachable
+from integrations.core.runs import current_run
 from integrations.gateway.models import Call, Usage
-from integrations.gateway.stats import anonymize, kept_calls, upkeep, usage_counter
+from integrations.gateway.stats import anonymize, kept_calls, sent_request, upkeep, usage_counter
+from integrations.jobs.models import Run
 from integrations.quota import usage as quota
+from integrations.vault import seal
 from tests.gateway_usage.conftest import GET_LOCATION
 from tests.gateway_usage.conftest import Call as Caller
 from tests.plugin.vendor import Vendor
@@ -51,6 +54,50 @@ def test_a_refused_call_is_kept_with_its_trace_id(call: Caller, location: str) -
     assert row.response["message"]
     assert row.message
     assert not row.slow
+
+
+def test_the_run_that_made_a_call_is_kept_with_it(call: Caller) -> None:
+    with current_run.working_on(Run(pk=12)), pytest.raises(RequestRejected):
+        call("contacts.get-contact", params={"contactId": "nobody"})
+    with pytest.raises(RequestRejected):
+        call("contacts.get-contact", params={"contactId": "nobody"})
+    first, second = kept()
+    assert (first.run, second.run) == ("jobs:12", "")
+    assert current_run.parsed(first.run) == ("jobs", 12)
+    assert current_run.parsed("") is current_run.parsed("jobs:x") is None
+
+
+def test_the_very_request_is_kept_sealed_and_without_secrets(call: Caller, location: str) -> None:
+    body = {**PEOPLE, "apiKey": "planted-secret-of-an-app"}
+    with pytest.raises(RequestRejected):
+        call("contacts.update-contact", params={"contactId": "nobody"}, body=body)
+    (row,) = kept()
+    found = sent_request.opened(row)
+    assert found is not None
+    assert found.path == "/contacts/nobody"
+    assert {name: found.body[name] for name in PEOPLE} == PEOPLE
+    assert "planted-secret-of-an-app" not in json.dumps(found.body)
+    assert b"Zebedee" not in bytes(row.request_sealed or b"")
+    other = Call(at=row.at + timedelta(seconds=1), app=row.app, resource_id=location, request_sealed=row.request_sealed)
+    assert sent_request.opened(other) is None, "it opens in its own row alone"
+
+
+def test_a_large_request_is_not_kept_and_a_lost_key_costs_no_call(
+    call: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sent_request, "LARGEST", 100)
+    with pytest.raises(RequestRejected):
+        call("contacts.update-contact", params={"contactId": "nobody"}, body=PEOPLE)
+    monkeypatch.undo()
+    with pytest.raises(RequestRejected):
+        call("contacts.update-contact", params={"contactId": "nobody"}, body=PEOPLE)
+    large, small = kept()
+    assert large.request_sealed is None
+    assert small.request_sealed is not None
+    key_id = seal.key_id_of(small.request_sealed)
+    assert sent_request.LostRequests().forget(key_id, actor="op") == {"requests of failed calls deleted": 1}
+    assert sent_request.LostRequests().forget(key_id, actor="op") == {}
+    assert [one.request_sealed for one in kept()] == [None, None]
 
 
 def test_a_call_without_an_answer_is_kept(call: Caller, vendor: Vendor) -> None:

@@ -18,6 +18,7 @@ from integrations.gateway.histogram import SIZE, bucket
 from integrations.gateway.models import Call, Usage
 from integrations.gateway.stats import queries, usage_plots
 from integrations.gateway.stats.queries import SPANS, Slice
+from integrations.gateway.stats.usage_plots import CountedSlices
 from integrations.tenants.models import App
 from tests.sync.conftest import app as app
 
@@ -78,9 +79,8 @@ def test_columns_stack_exactly_and_name_the_largest() -> None:
     span = SPANS["hour"]
     last = queries.begin(span, NOW) + 59 * 60
     parts = [cut(last, f"op{number}", 10 + number) for number in range(9)]
-    plot = usage_plots.columns(
-        "Requests", parts, span, NOW, by=lambda part: part.operation, figure=lambda part: part.spent
-    )
+    counted = CountedSlices("Requests", lambda part: part.operation, lambda part: part.spent)
+    plot = usage_plots.columns(counted, parts, span, NOW)
     assert [name for _, name, _ in plot.legend] == ["op8", "op7", "op6", "op5", "op4", "op3", "3 others"]
     boxes = sorted(plot.columns, key=lambda box: -box.y)
     assert [box.tooltip for box in boxes] == [f"20 Nov 12:30: {10 + number} op{number}" for number in range(8, -1, -1)]
@@ -107,6 +107,24 @@ def test_the_usage_page_opens_for_every_time(operator: Client, app: App, span: s
     assert "1,434" in page
     assert page.count("<rect") >= 3
     assert "by hand" in page
+
+
+def test_a_column_leads_to_its_failed_calls(operator: Client, app: App) -> None:
+    now = clock.now()
+    used(app, now, "contacts.get-contact", 5, code="request_rejected", job="")
+    call = failed(app, at=now)
+    failed(app, at=now - timedelta(hours=1))
+    page = operator.get(reverse("admin:gateway_usage_changelist"), {"resource_id": "loc1"}, secure=True)
+    plots = page.context["plots"]
+    assert [plot.measures for plot in plots[:3]] == [
+        "requests in 1 minute each; times are UTC",
+        "requests in 1 minute each; times are UTC",
+        "errors in 1 minute each; times are UTC",
+    ]
+    for plot in plots[:3]:
+        (column,) = plot.columns
+        assert column.link in page.content.decode().replace("&amp;", "&")
+        assert list(operator.get(column.link, secure=True).context["cl"].result_list) == [call]
 
 
 def test_the_usage_page_without_any_usage(operator: Client) -> None:
@@ -213,7 +231,7 @@ def test_a_failed_call_is_shown_whole_and_leads_to_the_explorer(operator: Client
     assert "GET /contacts/c1?limit=5" in page
     assert "&quot;tags&quot;" in page
     target = reverse("admin:gateway_explore_operation", args=["contacts.get-contact"])
-    assert f'href="{target}?app={app.pk}&amp;tenant=loc1"' in page
+    assert f'href="{target}?app={app.pk}&amp;tenant=loc1&amp;call={call.pk}"' in page
 
 
 def test_old_style_links_of_the_dashboard_open(operator: Client, app: App) -> None:

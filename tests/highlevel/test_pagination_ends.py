@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.core.errors import PayloadAnomalous
-from integrations.highlevel.pagination import trail as pagination_trail
+from integrations.highlevel.pagination import loop_detection
+from integrations.highlevel.pagination.loop_detection import MOST_EMPTY, Trail
 from integrations.highlevel.pagination.pages import Page, Style, as_count, read
 from integrations.highlevel.pagination.styles import STYLES
-from integrations.highlevel.pagination.trail import MOST_EMPTY, Trail
 
 EXPORT = "conversations.export-messages-by-location"
 INSTALLED = "oauth.get-installed-location"
@@ -85,7 +85,7 @@ def test_a_last_page_for_ever_is_found_out_at_once(page):
 def test_a_long_listing_raises_no_alarm_and_its_trail_stays_small():
     trail: Trail | None = None
     for n in range(20_000):
-        trail = pagination_trail.extended(trail, [{"id": n}], {"skip": n})
+        trail = loop_detection.extended(trail, [{"id": n}], {"skip": n})
     assert trail is not None
     assert trail["pages"] == 20_000
     assert len(json.dumps(trail)) < 1_000
@@ -215,7 +215,7 @@ def test_an_undescribed_answer_without_such_a_list_is_refused(answer):
 
 def test_fingerprints_name_rows_and_order():
     rows = [{"id": f"r{n}"} for n in range(3)]
-    name = pagination_trail.fingerprint
+    name = loop_detection.fingerprint
     assert name(rows) == name([dict(row, seen=True) for row in rows])
     assert name(rows) != name(rows[::-1])
     assert name([{"a": 1}]) != name([{"a": 2}])

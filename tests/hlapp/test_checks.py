@@ -123,8 +123,9 @@ def test_no_process_starts_while_a_job_or_a_hook_waits_for_an_unknown_event(
         ({"name": "other"}, {"sync.E002"}),
         (NO_EVENTS, set()),
         ({**NO_EVENTS, "operation": "contacts.list"}, {"sync.E003"}),
-        ({**NO_EVENTS, "whole": "contacts"}, {"sync.E004", "sync.E006"}),
-        ({**NO_EVENTS, "scope": "users.readonly"}, {"sync.E005"}),
+        ({**NO_EVENTS, "whole": "contacts"}, {"sync.E004"}),
+        ({**NO_EVENTS, "operation": "companies.get-company", "whole": "company"}, {"sync.E005", "sync.E006"}),
+        ({**NO_EVENTS, "operation": "contacts.get-all-notes", "whole": "notes"}, {"sync.E006"}),
         ({**NO_EVENTS, "single": Single("contacts.get", "id")}, {"sync.E003"}),
     ],
 )
@@ -148,7 +149,7 @@ def test_production_passes_djangos_deployment_check(settings: Settings) -> None:
     [
         ({"SECRET_KEY": "short"}, "SECRET_KEY should be"),
         ({"METRICS_TOKEN": "guess"}, "METRICS_TOKEN should be"),
-        ({"OPERATOR_SECOND_FACTOR": "yes"}, "OPERATOR_SECOND_FACTOR should be required or optional"),
+        ({"OPERATOR_SECOND_FACTOR": "yes"}, "OPERATOR_SECOND_FACTOR should be one of required, optional"),
         ({"OPERATOR_OIDC_ROLES": "admins=root"}, "OPERATOR_OIDC_ROLES should be group=role"),
         (
             {"OPERATOR_OIDC_ISSUER": "http://id.example"},

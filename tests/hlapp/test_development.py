@@ -17,8 +17,7 @@ import redis
 from django.db import connection as django_connection
 from django.db.utils import DatabaseErrorWrapper, OperationalError, ProgrammingError
 
-import manage
-from hlapp import development
+from hlapp import command_line, development
 from hlapp.embedded import EmbeddedError
 from integrations.vault import keys
 from tests.hlapp.launcher import PROJECT
@@ -190,16 +189,16 @@ def test_a_database_that_refuses_is_one_line_without_the_password(monkeypatch: p
         except psycopg.OperationalError as error:
             raise OperationalError(*error.args) from error
 
-    monkeypatch.setattr(manage, "execute_from_command_line", migrate)
+    monkeypatch.setattr(command_line, "execute_from_command_line", migrate)
 
-    said = str(manage.main(["manage.py", "migrate"]))
+    said = str(command_line.main(["manage.py", "migrate"]))
 
     assert said.startswith("database unreachable or failing: connection failed: ")
     assert "Connection refused" in said
     assert "\n" not in said
     assert "hunter2" not in said
     with pytest.raises(OperationalError):
-        manage.main(["manage.py", "migrate", "--traceback"])
+        command_line.main(["manage.py", "migrate", "--traceback"])
 
 
 def test_so_is_one_that_a_command_asked_through_its_pool() -> None:
@@ -221,32 +220,32 @@ def test_a_database_without_our_tables_is_one_line(monkeypatch: pytest.MonkeyPat
         return run
 
     for query in ("SELECT 1 FROM tenants_app_of_tomorrow", "SELECT of_tomorrow FROM pg_class"):
-        monkeypatch.setattr(manage, "execute_from_command_line", status(query))
+        monkeypatch.setattr(command_line, "execute_from_command_line", status(query))
         assert (
-            manage.main(["manage.py", "status"])
+            command_line.main(["manage.py", "status"])
             == "the database is empty or older than the code: run manage.py migrate"
         )
         with pytest.raises(ProgrammingError):
-            manage.main(["manage.py", "status", "--traceback"])
+            command_line.main(["manage.py", "status", "--traceback"])
 
-    monkeypatch.setattr(manage, "execute_from_command_line", status("SELEC 1"))
+    monkeypatch.setattr(command_line, "execute_from_command_line", status("SELEC 1"))
     with pytest.raises(ProgrammingError):
-        manage.main(["manage.py", "status"])
+        command_line.main(["manage.py", "status"])
 
 
 HOLD = """
 import os, sys
 sys.path.insert(0, os.getcwd())
-import manage
+from hlapp import command_line
 from pathlib import Path
 from hlapp import development
 with_state = development.prepare
-manage.development.prepare = lambda **options: with_state(Path(sys.argv[2]), **options)
+command_line.development.prepare = lambda **options: with_state(Path(sys.argv[2]), **options)
 def hold(argv):
     print(os.environ["REDIS_URL"], flush=True)
     sys.stdin.read()
-manage.execute_from_command_line = hold
-sys.exit(manage.main(["manage.py", sys.argv[1]]))
+command_line.execute_from_command_line = hold
+sys.exit(command_line.main(["manage.py", sys.argv[1]]))
 """
 
 

@@ -12,19 +12,19 @@ import structlog
 from django.conf import settings
 from django.test import Client
 
-from hlapp import logs
+from hlapp.observing import log_format
 from integrations.core import redaction
 
 
 @pytest.fixture(params=[False, True], ids=["json", "pretty"])
 def written(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
-    logs.configure({"level": "DEBUG", "pretty": request.param})
+    log_format.configure({"level": "DEBUG", "pretty": request.param})
     handler = logging.getLogger().handlers[-1]
     assert isinstance(handler, logging.StreamHandler)
     handler.stream = io.StringIO()
     yield handler.stream
     structlog.reset_defaults()
-    logs.configure(settings.LOGGING)
+    log_format.configure(settings.LOGGING)
 
 
 def test_a_traceback_is_logged_without_its_locals(written: io.StringIO) -> None:

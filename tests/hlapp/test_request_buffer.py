@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hlapp.buffering_worker import LINGER_SECONDS, REQUEST_SECONDS, _Incomplete
 from hlapp.request_buffer import MAX_HEAD, RequestBuffer
 
 LARGEST = 1000
@@ -53,3 +54,13 @@ def test_a_client_that_waits_for_100_continue_is_noticed() -> None:
     assert not buffer.add(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n")
     assert buffer.expects_continue
     assert buffer.add(b"abc")
+
+
+def test_a_process_that_stops_waits_a_moment_for_the_first_byte_of_a_new_connection() -> None:
+    new = _Incomplete(1000)
+    assert not new.is_late(new.began + LINGER_SECONDS - 0.1, stopping=True), "it may be on its way"
+    assert new.is_late(new.began + LINGER_SECONDS, stopping=True)
+    assert not new.is_late(new.began + LINGER_SECONDS, stopping=False)
+    new.buffer.add(b"GET / HTTP/1.1\r\n")
+    assert not new.is_late(new.began + LINGER_SECONDS, stopping=True), "its request has begun"
+    assert new.is_late(new.began + REQUEST_SECONDS, stopping=False)

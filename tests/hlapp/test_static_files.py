@@ -31,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
     """Settings find everything beside themselves, so they are the copy and the rest may be links."""
     root = tmp_path / "hlapp"
     shutil.copytree(PROJECT / "hlapp", root / "hlapp", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("integrations", "templates", "static"):
+    for name in ("integrations",):
         (root / name).symlink_to(PROJECT / name)
     return root
 

@@ -81,8 +81,11 @@ def test_what_the_database_url_sets_counts_more(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def bounded(db: None) -> Any:
     session = BoundedConnection.connect(**connections["default"].get_connection_params(), autocommit=True)
+    backend = session.info.backend_pid
     yield session
     session.close()
+    with connections["default"].cursor() as cursor:  # its statement may go on without it
+        cursor.execute("SELECT pg_terminate_backend(%s, 10000)", [backend])
 
 
 def test_an_answer_that_does_not_come_is_given_up(bounded: Any) -> None:

@@ -10,7 +10,7 @@ from integrations.installs import consent_answer
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps
-from integrations.tokens.operators import consent_link
+from integrations.tokens.admin_pages import consent_link
 from tests.installs.conftest import installation
 from tests.installs.journey import Browser
 from tests.plugin.vendor import SCOPES, Vendor

@@ -17,8 +17,8 @@ from integrations.tenants import install_link, marketplace
 from integrations.tenants.app_version import AppVersion
 from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps, store
+from integrations.tokens.admin_pages import consent_link
 from integrations.tokens.models import Credential
-from integrations.tokens.operators import consent_link
 from tests.sync.conftest import app as app
 from tests.sync.conftest import installation as installation
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from integrations.console.doctor.diagnostics import installations as installations_check
+from integrations.console.doctor.standing_checks import installations as installations_check
 from integrations.core.models import AuditEntry
 from integrations.installs import events, location_events, queries, reconcile, uninstall, vendor_list
 from integrations.quota.permits.queries import Snapshot

@@ -1,4 +1,4 @@
-"""A location of the stand-in vendor with a token and an installation, and a registry of jobs for one test."""
+"""A location of the sandbox vendor with a token and an installation, and a registry of jobs for one test."""
 
 from __future__ import annotations
 

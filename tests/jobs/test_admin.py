@@ -16,10 +16,11 @@ from integrations.core.models import AuditEntry
 from integrations.jobs import admin as pages
 from integrations.jobs import pausing, runs
 from integrations.jobs.job_run import JobRun
-from integrations.jobs.models import JobState, Run, Trigger
+from integrations.jobs.models import JobState, Run, Trigger, Write
 from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
 from tests.jobs.conftest import Defined, ask, install, schedule_of, turn
+from tests.support import audit_trail
 from tests.sync.conftest import app as app
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at:UserWarning")]
@@ -81,6 +82,31 @@ def test_a_failure_is_visible_and_the_run_resumes_or_begins_again(operator: Clie
     assert schedule_of(run).due_at is not None
     actions = list(AuditEntry.objects.filter(actor="operator op").values_list("action", flat=True).order_by("id"))
     assert actions == ["job.resumed", "job.asked"]
+
+
+def test_a_run_that_waits_for_a_decision_shows_the_call_and_goes_on(operator: Client, defined: Defined) -> None:
+    run = ask(defined(stops), "loc0")
+    write = Write.objects.create(
+        schedule=run.schedule,
+        run=run,
+        operation="contacts.create-note",
+        request={"body": {"body": "hello"}},
+        state="unknown",
+        reason="no answer in time",
+        sent_at=clock.now(),
+    )
+    Run.objects.filter(pk=run.pk).update(status="unknown", finished_at=clock.now())
+    page = shown(operator, run) + shown(operator, write)
+    assert page.count("contacts.create-note") > 2
+    assert page.count("&quot;hello&quot;") == 2
+    act(operator, "it_happened", run)
+    assert run.status == "unknown", "its answer may still come"
+    act(operator, "resume", run)
+    assert run.status == "unknown", "not without a decision"
+    Write.objects.update(sent_at=clock.now() - timedelta(minutes=2))
+    act(operator, "it_did_not_happen", run)
+    assert (run.status, Write.objects.count()) == ("running", 0)
+    assert AuditEntry.objects.filter(actor="operator op", action="job.write_did_not_happen").count() == 1
 
 
 def test_cancel_stops_a_run(operator: Client, defined: Defined) -> None:
@@ -145,10 +171,10 @@ def test_events_set_aside_are_shown_and_run_again_or_discarded(operator: Client,
     act(operator, "run_again", first)
     assert (first.set_aside_at, first.error) == (None, "")
     assert schedule_of(run).due_at is not None
-    data = {"action": "discard", "_selected_action": [second.pk, waits.pk]}
+    data = {"action": "discard", "confirmed": "yes", "_selected_action": [second.pk, waits.pk]}
     operator.post(reverse("admin:jobs_trigger_changelist"), data, secure=True)
     assert set(Trigger.objects.values_list("event__webhook_id", flat=True)) == {"hook-first", "hook-waits"}
-    actions = list(AuditEntry.objects.values_list("action", flat=True).order_by("id"))
+    actions = list(audit_trail.entries().values_list("action", flat=True))
     assert actions == ["job.events_retried", "job.events_discarded"]
 
 

@@ -15,11 +15,12 @@ from integrations.core.tenant import UserType
 from integrations.jobs import runs, schedules, tasks, wait_for_runs
 from integrations.jobs.job_run import JobRun
 from integrations.jobs.management.commands import job as command
-from integrations.jobs.models import Run
+from integrations.jobs.models import Run, Write
 from integrations.jobs.queries import with_latest_runs
 from integrations.tenants import marketplace
 from integrations.tenants.models import App
-from tests.jobs.conftest import Defined, install
+from tests.jobs.conftest import Defined, ask, install
+from tests.support.own_sleep import replace_sleep
 from tests.sync.conftest import app as app
 
 pytestmark = pytest.mark.django_db
@@ -75,7 +76,7 @@ def test_wait_watches_to_the_end(defined: Defined, monkeypatch: pytest.MonkeyPat
             runs.advance(pk)
 
     monkeypatch.setattr(tasks, "workers", lambda: [["test.job"]])
-    monkeypatch.setattr(wait_for_runs.clock, "sleep", work)
+    replace_sleep(monkeypatch, work)
     entries: list[dict[str, Any]] = json.loads(run("run", "test.job", "--all", "--wait", "--json"))
     assert [(entry["tenant"], entry["status"], entry["counts"]) for entry in entries] == [
         ("loc0", "complete", {"counted": 3}),
@@ -96,7 +97,7 @@ def test_wait_says_when_a_run_fails(defined: Defined, monkeypatch: pytest.Monkey
             runs.advance(pk)
         schedules.start_due(clock.now())
 
-    monkeypatch.setattr(wait_for_runs.clock, "sleep", work)
+    replace_sleep(monkeypatch, work)
     with pytest.raises(SystemExit):
         run("run", "test.job", "--location", "loc0", "--wait")
 
@@ -114,7 +115,7 @@ def test_wait_without_a_worker_is_shown(
 ) -> None:
     defined(counts)
     monkeypatch.setattr(command, "_RESTART_SECONDS", 0.0)
-    monkeypatch.setattr(command.clock, "sleep", lambda _: None)
+    replace_sleep(monkeypatch)
     monkeypatch.setattr(tasks, "workers", lambda: alive)
     with pytest.raises(CommandError, match=words):
         run("run", "test.job", "--all", "--wait")
@@ -144,3 +145,26 @@ def test_a_schedule_without_a_run_is_shown(defined: Defined) -> None:
     assert (scheduled.status, scheduled.as_json()["run_id"]) == ("", None)
     assert not wait_for_runs.is_done(scheduled)
     assert clock.now() >= (scheduled.schedule.due_at or clock.now())
+
+
+def test_unknown_writes_are_listed_and_decided(defined: Defined) -> None:
+    job = defined(counts)
+    run_ = ask(job, "loc0")
+    moments = dict.fromkeys(("sent_at", "settled_at"), clock.now() - timedelta(minutes=5))
+    Run.objects.filter(pk=run_.pk).update(status="unknown", finished_at=clock.now())
+    write = Write.objects.create(
+        schedule=run_.schedule, run=run_, operation="a.write", state="unknown", reason="no answer", **moments
+    )
+    assert f"{write.pk} a.write of test.job for loc0, sent at" in run("unknown")
+    (entry,) = json.loads(run("unknown", "test.job", "--json"))
+    assert (entry["id"], entry["operation"], entry["reason"]) == (write.pk, "a.write", "no answer")
+    for wrong in (["--did-not-happen", "--answer", "{}"], ["--happened", "--answer", "{"]):
+        with pytest.raises(CommandError, match="answer"):
+            run("decide", str(write.pk), *wrong)
+    assert "a.write happened. Its run goes on." in run("decide", str(write.pk), "--happened", "--answer", '{"id": 1}')
+    write.refresh_from_db()
+    assert (write.state, write.answer) == ("confirmed", {"status": 0, "json": {"id": 1}, "trace_id": None})
+    assert Run.objects.get(pk=run_.pk).status == "running"
+    with pytest.raises(CommandError, match="not unknown"):
+        run("decide", str(write.pk), "--did-not-happen")
+    assert run("unknown").strip() == "no write is unknown"

@@ -16,6 +16,7 @@ from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.core.models import WorkerProcess
+from integrations.core.runs.querysets import QUEUED
 from integrations.jobs import queries
 from integrations.jobs.models import JobState, Run, Schedule
 from integrations.tenants.models import App
@@ -117,7 +118,9 @@ def test_sigterm_hands_back_what_goes_on_and_what_hangs(tmp_path: Path, app: App
         wait_until(lambda: running.begun("hangs") and running.begun("goes_on"), describe=running.describe)
         assert terminate(running) < MOST_SECONDS
     for run in Run.objects.all():
-        assert (run.status, run.lease_owner, run.lease_until, run.attempts) == ("running", "", None, 0), run.schedule
+        assert (run.status, run.attempts) == ("running", 0), run.schedule
+        # Between the hand-back and the end of this process its dispatcher may have sent it again, for another worker.
+        assert run.lease_owner in ("", QUEUED), run.schedule
     assert Run.objects.get(schedule__job="tests.goes_on").checkpoint["own"]["step"] > 0, "with its checkpoint"
     assert not WorkerProcess.objects.exists()
 

@@ -1,4 +1,4 @@
-"""The README's first job does what it says: its very code, at the stand-in vendor."""
+"""The README's first job does what it says: its very code, at the sandbox vendor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def code() -> str:
 @pytest.fixture
 def welcome() -> Iterator[ModuleType]:
     """The README's module, imported as the app's would be."""
-    module = ModuleType("integrations.welcome.jobs")
+    module = ModuleType("apps.welcome.jobs")
     sys.modules[module.__name__] = module
     exec(compile(code(), "README.md", "exec"), module.__dict__)
     yield module

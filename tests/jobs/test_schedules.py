@@ -193,6 +193,8 @@ def test_an_event_runs_the_job_and_the_job_sees_it(tenants: list[str], defined: 
     (pk,) = schedules.start_due(clock.now())
     runs.advance(pk)
     assert seen == ["contact1", "contact2", "contact3"], "in order, and what came meanwhile too"
+    hooks = Event.objects.filter(webhook_id__in=("hook-1", "hook-2", "hook-3")).order_by("pk")
+    assert Run.objects.get().events == [event.pk for event in hooks], "the run names what it saw"
     assert not Trigger.objects.exists()
 
 
@@ -236,6 +238,7 @@ def test_an_event_at_fault_steps_aside_and_the_next_has_its_turn(
     assert seen == ["contact2"]
     first = Run.objects.earliest("pk")
     assert (first.status, first.error) == ("failed", "there is no such contact (event hook-1 was set aside)")
+    assert first.events == [Event.objects.get(webhook_id="hook-1").pk], "the one that failed it, too"
     assert first.schedule.due_at is None, "what was set aside starts nothing by itself"
     (aside,) = Trigger.objects.set_aside()
     assert (aside.event.webhook_id, aside.error_code, aside.error) == (

@@ -1,4 +1,4 @@
-"""A job's function, called turn by turn at the stand-in vendor: progress, places, and what errors make of it."""
+"""A job's function, called turn by turn at the sandbox vendor: progress, places, and what errors make of it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from integrations.core.errors import (
     StoreUnavailable,
     VendorAnswer,
 )
+from integrations.core.observing import log_scope
 from integrations.core.runs import turn as engine
 from integrations.core.runs.turn import MOST_ATTEMPTS
 from integrations.jobs import api, job_run, runs
@@ -27,6 +28,9 @@ from integrations.quota.models import Parked
 from integrations.tenants.models import App, Installation
 from tests.jobs.conftest import CONTACTS, PAGES, Defined, ask, schedule_of, turn
 from tests.plugin.vendor import Vendor
+from tests.support.own_sleep import replace_sleep
+from tests.support.passed_time import time_passes
+from tests.support.traced import traced
 
 pytestmark = pytest.mark.django_db
 
@@ -51,6 +55,33 @@ def test_a_run_walks_through_every_page_and_shows_it(location: str, defined: Def
     assert outcome(run) == f"{CONTACTS} seen; all is well"
     assert (run.page, run.lease_owner, run.lease_until) == (None, "", None)
     assert schedule_of(run).since == run.started_at
+
+
+def test_lines_of_a_turn_have_its_job_run_and_tenant(location: str, defined: Defined) -> None:
+    found: list[dict[str, Any]] = []
+
+    def job(run: JobRun) -> None:
+        """Looks at what its log lines would have."""
+        found.append(dict(log_scope.current()))
+
+    one = turn(ask(defined(job), location))
+    assert found == [{"job": one.schedule.job, "run": one.pk, "tenant": f"location:{location}"}]
+    assert "run" not in log_scope.current()
+
+
+def test_a_trace_leads_from_the_turn_over_its_permit_to_the_call(location: str, defined: Defined) -> None:
+    def job(run: JobRun) -> None:
+        """Makes one call."""
+        run.api.contacts.search_contacts_advanced(body={"pageLimit": 1})
+
+    with traced() as found:
+        turn(ask(defined(job), location))
+        call = next(name for name in found.names() if name.startswith("call "))
+        around = [call, f"turn {found.spans()[0].name.removeprefix('turn ')}"]
+        assert found.chain(found.one("wait for a permit")) == ["wait for a permit", *around]
+        sent = next(one for one in found.spans() if one.name == "POST 127.0.0.1" and found.chain(one)[1:] == around)
+        assert sent.attributes is not None
+        assert sent.attributes["http.response.status_code"] == 200
 
 
 def test_a_turn_ends_after_a_page_and_the_next_one_goes_on_there(
@@ -129,7 +160,8 @@ def test_a_job_without_a_permit_is_parked_in_the_middle_of_a_page_and_goes_on_th
     assert run.lease_owner == "queued"
     parked = Parked.objects.get()
     assert (parked.task, parked.kwargs, parked.lane) == ("jobs.advance", {"run_id": run.pk}, "bulk")
-    assert runs.take_due(100, clock.now() + timedelta(minutes=5)) == [], "its place in line is not doubled"
+    time_passes(Run, timedelta(minutes=5))
+    assert runs.take_due(100, clock.now()) == [], "its place in line is not doubled"
     refuse, before = False, vendor.state()["quota"][location]["requests"]
     run = turn(run)
     assert (run.status, run.done, len(seen)) == ("complete", CONTACTS, CONTACTS)
@@ -143,7 +175,7 @@ def test_a_unit_of_work_that_has_begun_waits_for_its_permit(
     """Parked, it would begin again with its first call, and might never come to its second."""
     refused = [False, True, False]
     waits: list[float] = []
-    monkeypatch.setattr(api.clock, "sleep", waits.append)
+    replace_sleep(monkeypatch, waits.append)
 
     def act() -> str:
         if refused.pop(0):
@@ -174,7 +206,8 @@ def test_a_retryable_error_puts_the_run_off(
     assert (run.status, run.attempts, run.error_code, run.trace_id) == ("running", 1, "server_fault", "t-1")
     assert run.error == "the vendor is unwell: oops"
     assert wait <= (run.due_at - now).total_seconds() < wait + 5
-    assert runs.take_due(100, now + timedelta(seconds=wait - 1)) == []
+    time_passes(Run, timedelta(seconds=wait - 1))
+    assert runs.take_due(100, now) == []
 
 
 def test_a_run_that_fails_again_and_again_is_given_up_and_its_schedule_goes_on(location: str, defined: Defined) -> None:
@@ -270,7 +303,8 @@ def test_a_worker_that_does_not_know_the_job_leaves_it_alone(location: str, defi
     run = ask(defined(lambda run: None), location)
     runs.JOBS.clear()
     assert turn(run).status == "running"
-    assert runs.take_due(100, clock.now() + timedelta(hours=1)) == []
+    time_passes(Run, timedelta(hours=1))
+    assert runs.take_due(100, clock.now()) == []
 
 
 def test_only_one_worker_at_a_time(location: str, defined: Defined) -> None:

@@ -13,13 +13,18 @@ from django.template.response import SimpleTemplateResponse
 from django.test import Client
 
 from integrations.core import audit, clock
+from integrations.core.models import BulkAction
 from integrations.core.tenant import UserType
+from integrations.exports.models import Export, ExportPart
+from integrations.exports.models import Run as ExportRun
 from integrations.gateway.models import Call
-from integrations.jobs.models import JobState, Schedule, Trigger
+from integrations.jobs.models import JobState, Schedule, Trigger, Write
 from integrations.jobs.models import Run as JobRun
 from integrations.operators import roles
 from integrations.operators.sign_in import back_off
+from integrations.outbox.models import Entry, TenantOutbox
 from integrations.privacy.models import Purge
+from integrations.problems.models import Problem
 from integrations.quota.models import Parked
 from integrations.quota.request_limits import RequestLimit
 from integrations.sync.models import Plan, Record, Run
@@ -99,6 +104,28 @@ def people(agency: Installation) -> dict[str, Any]:
     change = agency.changes.create(
         generation=1, what=what, at=now, recorded_at=now, old=None, new={"owner": NAME, "email": EMAIL, "phone": PHONE}
     )
+    write = Write.objects.create(
+        schedule=schedule,
+        run=job_run,
+        key=f"welcome {EMAIL}",
+        operation="contacts.create-note",
+        request={"body": JSON},
+        state="unknown",
+        reason=PROSE,
+        sent_at=now,
+    )
+    box_of_calls = TenantOutbox.objects.create(app=app, level="Location", tenant_id=LOCATION, created_at=now)
+    entry_of_outbox = Entry.objects.create(
+        outbox=box_of_calls,
+        entity=EMAIL,
+        key=PROSE,
+        operation="contacts.create-note",
+        lane="events",
+        body=JSON,
+        state="rejected",
+        error=PROSE,
+        created_at=now,
+    )
     trigger = Trigger.objects.create(schedule=schedule, event=event, set_aside_at=now, error_code="x", error=PROSE)
     call = Call.objects.create(
         at=now,
@@ -143,8 +170,14 @@ def people(agency: Installation) -> dict[str, Any]:
         begins_at=now + timedelta(days=7),
         due_at=now + timedelta(days=7),
     )
+    export = Export.objects.create(app=app, resources=["contacts"], form="csv", made_by="operator op", created_at=now)
+    export_run = ExportRun.objects.create(export=export, status="complete", due_at=now, started_at=now, finished_at=now)
+    ExportPart.objects.create(
+        run=export_run, resource="contacts", number=1, rows=1, size=1, expires_at=now + timedelta(days=1)
+    )
     rows = [
         purge,
+        export,
         agency,
         app,
         version,
@@ -156,12 +189,28 @@ def people(agency: Installation) -> dict[str, Any]:
         event,
         change,
         trigger,
+        write,
+        box_of_calls,
+        entry_of_outbox,
         call,
         parked,
         entry,
         agency.company,
         Record.objects.filter(location_id=LOCATION)[0],
         JobState.objects.create(job="a.job"),
+        Problem.objects.create(
+            fingerprint="f" * 64,
+            kind="sync",
+            subject="contacts",
+            code="request_rejected",
+            words=PROSE,
+            first_seen=now,
+            last_seen=now,
+            opened_at=now,
+        ),
+        BulkAction.objects.create(
+            model="webhooks.event", query=f"q={EMAIL}", note=PROSE, user_id=0, total=1, newest="1", created_at=now
+        ),
         Installation.objects.filter(user_type=UserType.LOCATION)[0].location,
         Answers.objects.create(day=now.date()),
         Credential.objects.get(resource_id=OTHER),

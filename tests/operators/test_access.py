@@ -41,10 +41,14 @@ MODELS = {
     "sync.Plan": (ALL, "", ""),
     "sync.Run": (ALL, "", ""),
     "sync.Record": (ALL, "", ""),
+    "exports.Export": (ALL, "", ""),
     "jobs.Run": (ALL, "", ""),
     "jobs.Schedule": (ALL, "", ""),
     "jobs.JobState": (ALL, "", ""),
     "jobs.Trigger": (ALL, "", ""),
+    "jobs.Write": (ALL, "", ""),
+    "outbox.TenantOutbox": (ALL, "", ""),
+    "outbox.Entry": (ALL, "", ""),
     "gateway.Usage": (ALL, "", ""),
     "gateway.Call": (ALL, "", ""),
     "webhooks.Event": (ALL, "", ""),
@@ -54,6 +58,9 @@ MODELS = {
     "quota.Parked": (ALL, "", ""),
     "privacy.Purge": (ALL, "", ""),
     "core.AuditEntry": ("OW", "", ""),
+    "core.BulkAction": (ALL, "", ""),
+    "problems.Problem": (ALL, "", ""),
+    "core.WorkerProcess": (ALL, "", ""),
     "auth.User": ("W", "W", "W"),
     "auth.Group": ("W", "W", "W"),
     "operators.OperatorSession": (ANY, "", ""),  # the own ones
@@ -74,11 +81,20 @@ PAGES = {
     "gateway_explore_path": "OW",
     "gateway_explore_operation": "OW",
     "quota_resource": ALL,
+    "exports_export_new": "OW",
+    "exports_export_file": "OW",
+    "exports_export_part": "OW",
+    "sync_plan_choose": ALL,  # the change: OW, below
     "tenants_appversion_csv": ALL,
     "auth_user_password_change": "W",
     "auth_user_reset_second_factor": "W",
     "privacy_purge_ask": "OW",
     "tenants_installation_purge": "OW",
+    "problems_timeline": ALL,
+    # What the forms on a problem's page post to.
+    "problems_problem_again": "SOW",
+    "problems_problem_mute": "SOW",
+    "problems_problem_assign": "SOW",
     # Dialogs of actions on one row.
     "privacy_purge_cancel": "OW",
     "tenants_installation_release": "OW",
@@ -88,6 +104,12 @@ PAGES = {
     "tokens_credential_suspend_this": "SOW",
 }
 ACTIONS = {
+    "core.BulkAction cancel": "SOW",
+    "problems.Problem take": "SOW",
+    "problems.Problem give_up": "SOW",
+    "problems.Problem mute_for_a_day": "SOW",
+    "problems.Problem call_fixed": "SOW",
+    "problems.Problem open_again": "SOW",
     "tenants.Installation claim_here": "SOW",
     "tenants.Installation reconcile_now": "SOW",
     "tenants.InstallationChange call_again": "SOW",
@@ -100,11 +122,24 @@ ACTIONS = {
     "sync.Plan run_now": "SOW",
     "sync.Plan run_in_full": "SOW",
     "sync.Plan repair": "SOW",
+    "sync.Plan pause": "SOW",
+    "sync.Plan go_on": "SOW",
     "sync.Run cancel": "SOW",
     "sync.Run delete_held_back": "OW",
+    **{f"exports.Export {name}": "OW" for name in ("run_now", "pause", "go_on", "cancel_run", "begin_again", "remove")},
     "jobs.Run run_again": "SOW",
     "jobs.Run resume": "SOW",
     "jobs.Run cancel": "SOW",
+    "jobs.Run it_happened": "SOW",
+    "jobs.Run it_did_not_happen": "SOW",
+    "jobs.Write it_happened": "SOW",
+    "jobs.Write it_did_not_happen": "SOW",
+    "outbox.TenantOutbox pause": "OW",
+    "outbox.TenantOutbox resume": "OW",
+    "outbox.Entry it_happened": "SOW",
+    "outbox.Entry it_did_not_happen": "SOW",
+    "outbox.Entry send_again": "SOW",
+    "outbox.Entry discard": "OW",
     "jobs.Schedule run_at_once": "OW",
     "jobs.Schedule switch_on": "OW",
     "jobs.Schedule switch_off": "OW",
@@ -162,6 +197,9 @@ def _value(name: str, parameter: str, rows: dict[str, Any]) -> Any:
         return "contacts.get-contact" if name.startswith("gateway") else "app:loc1"
     if name == "view_on_site":
         return 1
+    if name in ("exports_export_file", "exports_export_part"):
+        part = rows["exports.Export"].runs.get().parts.get()
+        return {"run_id": part.run_id, "resource": part.resource, "number": part.number}[parameter]
     labels = {label.lower().replace(".", "_"): label for label in MODELS}
     label = next((labels[stem] for stem in sorted(labels, key=len, reverse=True) if name.startswith(stem + "_")), "")
     return rows[label].pk if label in rows else None
@@ -194,7 +232,12 @@ def test_every_page_opens_for_its_roles_and_for_nobody_else(people: dict[str, An
     table = {name: allowed for name, allowed in expected().items() if name not in ("login", "logout")}
     wanted = {name: "" if name in UNFIT else allowed for name, allowed in table.items() if name not in unreached}
     assert found == wanted
-    without_rows = ("gateway_usage", "quota_usage", "operators_operatorsession")  # of sessions see test_sessions
+    without_rows = (
+        "core_workerprocess",
+        "gateway_usage",
+        "quota_usage",
+        "operators_operatorsession",
+    )  # of sessions see test_sessions
     assert set(unreached) == {f"{stem}_{page}" for stem in without_rows for page in ("change", "delete", "history")}
 
 

@@ -24,7 +24,7 @@ from integrations.operators import accounts, roles
 from integrations.operators.models import RightsSeal
 from integrations.operators.rights import rights_seal
 from integrations.operators.roles import Role
-from integrations.vault import census, columns, forget, keys, rotation
+from integrations.vault import columns, forget, keys, rotation, sealed_counts
 
 pytestmark = pytest.mark.django_db
 PASSWORD, OTHER = "a password of the owner", "a password of the attacker"
@@ -204,7 +204,7 @@ def test_commands_make_and_seal_accounts(owner: User, capsys: pytest.CaptureFixt
     assert rights_seal.refused() == []
     sql("UPDATE auth_user SET is_superuser = true WHERE username = 'olga'")
     assert rights_seal.refused() == [owner]
-    assert next(diagnostics.operators()).found.endswith("are not sealed: olga")
+    assert next(diagnostics.operators()).found.endswith("is not sealed: olga (rights)")
     monkeypatch.setattr("builtins.input", lambda *_: "no")
     with pytest.raises(CommandError, match="nothing was sealed"):
         call_command("operators", "seal", "olga")
@@ -221,7 +221,7 @@ def test_seals_go_with_the_keys(owner: User, settings) -> None:
     settings.VAULT_KEYS = ["next:0Wm8kR4mGgB8xC5h8c1mYx0m0F9cG5o6yqS2mUO3b1s=", *old]
     assert signs_in("olga", PASSWORD)
     rotation.rotate(keys.ring(), watcher=rotation.Watcher())
-    assert census.count().by_key.keys() == {"next"}
+    assert sealed_counts.count().by_key.keys() == {"next"}
     assert signs_in("olga", PASSWORD)
     settings.VAULT_KEYS = old
     assert not signs_in("olga", PASSWORD), "without the key nothing is proven"

@@ -150,7 +150,7 @@ def test_secrets_are_sealed_rotate_and_can_be_given_up(sign_in: SignIn) -> None:
     rows = list(column.rows())
     assert len(rows) == 2
     first, second = TotpSecret.objects.order_by("pk")
-    moved = TotpSecret(pk=first.pk, user=first.user, secret_sealed=second.secret_sealed)
+    moved = TotpSecret(pk=first.pk, user=first.user, created_at=first.created_at, secret_sealed=second.secret_sealed)
     with pytest.raises(SealBroken):
         totp.secret(moved)
     lost = totp.LostTotpSecrets().forget(keys.ring().newest, actor="command line")

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 import pytest
 
 _COMMITTING = {"transactional_db", "live_server"}
-_VENDORS = {"vendor", "big_vendor", "scripted"}
+_VENDORS = {"highlevel", "vendor", "big_vendor", "scripted"}
 
 
 def mark(items: Iterable[pytest.Item]) -> None:
-    """Mark the tests that commit to the database, and those that call a stand-in of the vendor."""
+    """Mark the tests that commit to the database, and those that call the sandbox."""
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
         if fixtures & _COMMITTING or any(mark.kwargs.get("transaction") for mark in item.iter_markers("django_db")):

@@ -1,55 +1,18 @@
-"""The tests' environment: fixed and fake, the same on every machine.
-
-Of a developer's own environment only the variables in `KEPT` reach the tests. Proxies go too: they would
-carry requests to the loopback stand-ins away.
-"""
+"""The tests' environment: that of the test kit, with our own settings."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from collections.abc import MutableMapping
-from pathlib import Path
 
-_CHECKOUT = hashlib.sha256(str(Path(__file__).resolve()).encode()).hexdigest()[:8]
-KEPT = ("DATABASE_URL", "REDIS_URL", "CI", "CHROMIUM", "HIGHLEVEL_REFERENCE")
+from hlapp.testing import variables
+from hlapp.testing.variables import KEPT
 
-FIXED = {
-    "DJANGO_SETTINGS_MODULE": "hlapp.settings",
-    "SECRET_KEY": "a-fixed-secret-key-that-only-tests-use-0123456789",
-    "VAULT_KEYS": "test:oJT3zwzkuSZneDCQdBV5xnnGvMMOv38ndq9mAAHH3vA=",
-    "PUBLIC_URL": "https://app.example.com",
-    "SSL_REDIRECT": "false",  # Django's test client speaks plain HTTP
-    "ALLOWED_HOSTS": "app.example.com,testserver,127.0.0.1,localhost",
-    "HIGHLEVEL_CLIENT_ID": "66a0419a0dffa47fb5f8b22f-lyx1abcd",
-    "HIGHLEVEL_CLIENT_SECRET": "fake-client-secret-0c7a5d1e",
-    "HIGHLEVEL_SHARED_SECRET": "fake-shared-secret-9b31f4a2",
-    "HIGHLEVEL_SCOPES": (
-        "contacts.readonly contacts.write opportunities.readonly opportunities.write users.readonly "
-        "locations.readonly calendars.readonly calendars/events.readonly conversations.readonly "
-        "conversations/message.readonly oauth.readonly oauth.write"
-    ),
-    # A vendor that nobody reaches: a test that talks to one brings its own stand-in.
-    "HIGHLEVEL_API_URL": "http://127.0.0.1:1",
-    "HIGHLEVEL_MARKETPLACE_URL": "http://127.0.0.1:1",
-    "HIGHLEVEL_ALLOWED_HOSTS": "127.0.0.1,localhost,services.leadconnectorhq.com,rest.gohighlevel.com",
-    # What a developer's own processes keep in the usual place, or the tests of another checkout, would count as theirs.
-    "SPOOL_DIR": os.path.join(tempfile.gettempdir(), f"hlapp-tests-{os.getuid()}-{_CHECKOUT}", "spool"),
-}
+__all__ = ["FIXED", "KEPT", "isolate"]
 
-_OURS = ("DEBUG", "CELERY_BROKER_URL", "LOG_LEVEL", *FIXED)
-_FOREIGN = ("HIGHLEVEL_", "OPERATOR_", "DJANGO_", "CELERY_", "PG")
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+FIXED = {"DJANGO_SETTINGS_MODULE": "hlapp.settings", **variables.FIXED}
 
 
 def isolate(environ: MutableMapping[str, str]) -> None:
     """Forget the developer's variables and set the fixed ones."""
-    for name in list(environ):
-        if name not in KEPT and _reaches_tests(name):
-            del environ[name]
+    variables.isolate(environ)
     environ.update(FIXED)
-
-
-def _reaches_tests(name: str) -> bool:
-    return name.removesuffix("_FILE") in _OURS or name.startswith(_FOREIGN) or name.upper() in _PROXIES

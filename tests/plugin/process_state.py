@@ -1,8 +1,4 @@
-"""Process-wide state that tests reset: caches, counters, learned limits, connections. The one list of it.
-
-Rows and Redis keys go with each test, and what the process knows of them has to go too, or the next test begins with
-the knowledge of another. Each module has a function that a forked process calls for this; tests call the same ones.
-"""
+"""Process-wide state that tests reset (`hlapp.testing.process_state`), and what only some tests reset."""
 
 from __future__ import annotations
 
@@ -14,19 +10,9 @@ from pytest_django import Settings
 
 def reset() -> None:
     """Forget what a new process does not know. Before every test."""
-    from integrations.core import counters  # noqa: PLC0415 - models are not loaded before this
-    from integrations.gateway.stats import kept_calls  # noqa: PLC0415
-    from integrations.quota.permits import process_memory  # noqa: PLC0415
-    from integrations.tenants import marketplace  # noqa: PLC0415
-    from integrations.tokens import access_cache  # noqa: PLC0415
-    from integrations.webhooks import inbox  # noqa: PLC0415
+    from hlapp.testing import process_state  # noqa: PLC0415 - models are not loaded before this
 
-    marketplace.reset()  # the row of the settings' app is gone
-    process_memory.reset()  # epochs and limits of quota that is gone from Redis
-    access_cache.clear()  # tokens of credentials that are gone
-    kept_calls.reset()  # how many failed calls were kept in this minute
-    inbox.breaker.reset()  # mailboxes that did not answer
-    counters.reset_all()  # what another test counted and did not write
+    process_state.reset()
 
 
 def forget_connections() -> None:

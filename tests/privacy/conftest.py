@@ -13,18 +13,23 @@ from pytest_django import Settings
 from integrations.core import clock
 from integrations.core.secret import Secret
 from integrations.core.tenant import Tenant, UserType, quota_key
+from integrations.exports.models import Export, ExportChunk, ExportPart
+from integrations.exports.models import Run as ExportRun
 from integrations.gateway.models import Call
 from integrations.gateway.models import Usage as ApiUsage
 from integrations.highlevel.oauth.grants import Grant
 from integrations.installs.models import InstallState
 from integrations.jobs.models import Run as JobRun
-from integrations.jobs.models import Schedule, Trigger
+from integrations.jobs.models import Schedule, Trigger, Write
+from integrations.outbox.models import Entry, TenantOutbox
+from integrations.outbox.models import Run as OutboxRun
 from integrations.privacy import purge_run
 from integrations.privacy.models import Purge
+from integrations.problems.models import AffectedTenant, Problem
 from integrations.quota.models import Parked
 from integrations.quota.models import Usage as LaneUsage
 from integrations.quota.permits import scripts
-from integrations.sync.models import Plan, Record, RecordKey
+from integrations.sync.models import HistoryEntry, Plan, Record, RecordKey
 from integrations.sync.models import Run as SyncRun
 from integrations.tenants import marketplace
 from integrations.tenants.installation_change import InstallationChange
@@ -32,7 +37,7 @@ from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens.models import Credential
 from integrations.tokens.spool import spool
 from integrations.vault.seal import Binding
-from integrations.webhooks.models import Event, Mailbox
+from integrations.webhooks.models import Event, FailedAttempt, Mailbox
 
 AGENCY, ANN_PLACE, BOB_PLACE = "agency8hVZ0q2LkXw3Nn", "annsPlace7Qk2LmXv9Rt", "bobsPlace5Tz8WcYb1Pd"
 ANN = {"id": "annContact4Kd9sQ2mXz", "email": "ann@planted.example", "phone": "+15125550199", "name": "Ann Planted"}
@@ -55,6 +60,17 @@ def planted(app: App, clean_redis: redis.Redis, settings: Settings, tmp_path: Pa
         plant(app, Tenant.location(place), company)
     Installation.objects.exclude(resource_id=ANN_PLACE).update(status="installed")
     return app
+
+
+def plant_export(app: App, location_id: str) -> None:
+    """A file of the location's records, which has Ann's address."""
+    now = clock.now()
+    export = Export.objects.create(
+        app=app, resources=["contacts"], locations=[location_id], form="csv", made_by="operator ann", created_at=now
+    )
+    run = ExportRun.objects.create(export=export, status="complete", due_at=now, started_at=now, finished_at=now)
+    part = ExportPart.objects.create(run=run, resource="contacts", number=1, rows=1, size=1, expires_at=now)
+    ExportChunk.objects.create(part=part, number=0, data=ANN["email"].encode())
 
 
 def plant(app: App, tenant: Tenant, company: Company) -> None:
@@ -89,10 +105,21 @@ def plant(app: App, tenant: Tenant, company: Company) -> None:
     )
     if of_location:
         plan = Plan.objects.create(app=app, location_id=tenant.id, resource="contacts", created_at=now)
+        plant_export(app, tenant.id)
         RecordKey.objects.create(location_id=tenant.id, sealed=b"sealed", created_at=now)
         SyncRun.objects.create(plan=plan, kind="full", status="complete", due_at=now, started_at=now, finished_at=now)
         for person in (ANN, EVE):
             keep(app, tenant.id, "contacts", person["id"], person)
+            HistoryEntry.objects.create(
+                app=app,
+                location_id=tenant.id,
+                resource="contacts",
+                record_id=person["id"],
+                at=now,
+                what="changed",
+                fields={"email": [None, person["email"]]},
+                source="listing",
+            )
         keep(
             app,
             tenant.id,
@@ -101,6 +128,7 @@ def plant(app: App, tenant: Tenant, company: Company) -> None:
             {"id": "annsDeal3", "name": "Ann's roof", "contactId": ANN["id"]},
         )
     event = deliver(app, tenant, ANN)
+    fail(event, tenant)
     schedule = Schedule.objects.create(
         app=app, job="a.job", level=tenant.user_type, tenant_id=tenant.id, created_at=now
     )
@@ -108,6 +136,27 @@ def plant(app: App, tenant: Tenant, company: Company) -> None:
         schedule=schedule, status="failed", due_at=now, started_at=now, finished_at=now, note=f"stopped at {ANN['id']}"
     )
     Trigger.objects.create(schedule=schedule, event=event)
+    box = TenantOutbox.objects.create(app=app, level=tenant.user_type, tenant_id=tenant.id, created_at=now)
+    OutboxRun.objects.create(outbox=box, status="complete", due_at=now, started_at=now, finished_at=now)
+    Entry.objects.create(
+        outbox=box,
+        entity=ANN["id"],
+        key="k",
+        operation="contacts.create-note",
+        lane="events",
+        state="done",
+        created_at=now,
+        settled_at=now,
+    )
+    Write.objects.create(
+        schedule=schedule,
+        key="welcome",
+        operation="contacts.create-note",
+        state="confirmed",
+        answer={"json": {"contactId": ANN["id"]}},
+        sent_at=now,
+        settled_at=now,
+    )
     called = {"app": app, "resource_id": tenant.id, "operation": "contacts.get-contact", "lane": "bulk"}
     Call.objects.create(at=now, took_ms=1, method="GET", path=f"/contacts/{ANN['id']}", **called)
     counts = {"calls": 1, "spent": 1, "took_ms": 1, "slowest_ms": 1, "buckets": [1]}
@@ -121,6 +170,17 @@ def plant(app: App, tenant: Tenant, company: Company) -> None:
     owner = ("credential", str(app.pk), tenant.user_type.value, tenant.id)
     grant = Grant(Secret("planted-access-token"), None, 60, frozenset(), tenant.user_type.value)
     spool.keep("pair", grant, Binding(owner, "spooled", 2, app.api_url), at=now, credential=1)
+
+
+def fail(event: Event, tenant: Tenant) -> None:
+    """A failed attempt of the webhook, a problem of the tenant alone, and one that all tenants have."""
+    now = clock.now()
+    FailedAttempt.objects.create(event=event, number=1, at=now, error_code="x", error=f"refused {ANN['email']}")
+    seen = {"first_seen": now, "last_seen": now}
+    for fingerprint in (tenant.id, "of all"):
+        values = {"kind": "event", "subject": "ContactUpdate", "tenants": 1, "opened_at": now, **seen}
+        problem, _ = Problem.objects.get_or_create(fingerprint=fingerprint, defaults=values)
+        AffectedTenant.objects.create(problem=problem, tenant_id=tenant.id, row=event.pk, **seen)
 
 
 def keep(app: App, place: str, resource: str, record_id: str, payload: dict[str, Any]) -> None:

@@ -46,6 +46,10 @@ def left() -> set[str]:
 def test_all_about_the_contact_goes_and_all_else_stays(planted: App) -> None:
     by_address = deliver(planted, PLACE, {"email": ANN["email"]}, status="pending")
     of_eve = deliver(planted, PLACE, EVE)
+    called = {"app": planted, "resource_id": BOB_PLACE, "operation": "contacts.create-contact", "lane": "bulk"}
+    of_nobody = Call.objects.create(
+        at=clock.now(), took_ms=1, method="POST", path="/contacts/", request_sealed=b"sealed", **called
+    )
     assert left() == {one.name for one in contact_rows.ALL} - {"sync.Run"}
     purge = purged()
     assert (purge.status, purge.contact_id, purge.counts["sync.Record"]) == ("complete", "", 1)
@@ -58,7 +62,8 @@ def test_all_about_the_contact_goes_and_all_else_stays(planted: App) -> None:
     assert (by_address.status, by_address.webhook_id != "") == ("ignored", True), "a repetition of it is recognised"
     assert of_eve.payload["email"] == EVE["email"]
     assert not Trigger.objects.filter(schedule__tenant_id=BOB_PLACE).exists()
-    assert not Call.objects.filter(resource_id=BOB_PLACE).exists()
+    (call,) = Call.objects.filter(resource_id=BOB_PLACE)
+    assert (call, call.request_sealed) == (of_nobody, None), "nobody can tell what a sealed request has"
     assert JobRun.objects.get(schedule__tenant_id=BOB_PLACE).note == ""
     texts = json.dumps(list(AuditEntry.objects.values("actor", "subject", "detail")))
     assert [text for text in (ANN["id"], *TEXTS) if text in texts] == []
@@ -111,6 +116,7 @@ def test_the_command_and_what_it_refuses(planted: App, tmp_path: Any, capsys: py
     exported = {path.name: path.read_text() for path in (tmp_path / "ann").iterdir()}
     assert ANN["email"] in exported["sync.Record.jsonl"]
     assert "annsDeal3" in exported["sync.Record-children.jsonl"]
+    assert ANN["email"] in exported["sync.HistoryEntry.jsonl"]
     assert EVE["email"] not in "".join(exported.values())
     for wrong in ("a b", "x" * 65):
         with pytest.raises(CommandError, match="should be HighLevel's"):

@@ -26,7 +26,8 @@ def test_killed_inside_a_batch(planted: App, settings: Settings) -> None:
     purge = purge_requests.request(Tenant.location(ANN_PLACE), actor="operator ann", at_once=True)
     of_place = Record.objects.filter(location_id=ANN_PLACE)
     with running("-m", "tests.privacy.worker", str(purge.pk)) as process:
-        for label in ("jobs.Trigger", "jobs.Run", "jobs.Schedule", "sync.Run", "sync.Record"):
+        earlier = ("outbox.Entry", "outbox.Run", "outbox.TenantOutbox", "jobs.Write", "jobs.Trigger", "jobs.Run")
+        for label in (*earlier, "jobs.Schedule", "sync.Run", "sync.Record"):
             process.hear(f"batch {label}", among_others=True)
             process.go_on()
         process.hear("batch sync.Record", among_others=True)

@@ -16,14 +16,22 @@ from integrations.core import audit, clock
 from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry
 from integrations.core.tenant import Tenant
-from integrations.privacy import left_search, purge_requests, purge_run, purge_scope, purge_stages, tasks
+from integrations.privacy import (
+    left_search,
+    purge_requests,
+    purge_run,
+    purge_scope,
+    purge_stages,
+    retention_sweep,
+    tasks,
+)
 from integrations.privacy.models import Purge
 from integrations.sync.models import Record
 from integrations.tenants import history, lifecycle_hooks
 from integrations.tenants.models import App, Company, Installation, Location
 from integrations.webhooks.models import Event
 from tests.plugin.dispatch import send_due
-from tests.privacy.conftest import AGENCY, ANN, ANN_PLACE, BOB_PLACE, deliver, work
+from tests.privacy.conftest import AGENCY, ANN, ANN_PLACE, BOB_PLACE, EVE, deliver, work
 
 pytestmark = pytest.mark.django_db
 ANNS, BOBS, AGENCYS = Tenant.location(ANN_PLACE), Tenant.location(BOB_PLACE), Tenant.company(AGENCY)
@@ -104,7 +112,7 @@ def test_nothing_goes_before_the_grace_period_ends_and_it_can_be_cancelled(plant
     settings.PURGE_GRACE_DAYS = 3
     before, purge = counted(ANNS), ask(ANNS)
     assert purge.begins_at - purge.requested_at == timedelta(days=3)
-    assert tasks.take_due(10, clock.now()) == []
+    assert tasks.SOURCE.take(10, clock.now()) == []
     purge_run.turn(purge.pk)  # a forged message
     assert counted(ANNS) == before
     with pytest.raises(BadRequest, match="asked for already"):
@@ -119,8 +127,8 @@ def test_nothing_goes_before_the_grace_period_ends_and_it_can_be_cancelled(plant
 
 def test_the_dispatcher_sends_it_when_the_grace_period_is_over(planted: App) -> None:
     purge = ask(ANNS, at_once=True)
-    assert tasks.take_due(10, clock.now()) == [purge.pk]
-    assert tasks.take_due(10, clock.now()) == [], "its message is on its way"
+    assert tasks.SOURCE.take(10, clock.now()) == [purge.pk]
+    assert tasks.SOURCE.take(10, clock.now()) == [], "its message is on its way"
     Purge.objects.update(due_at=clock.now())
     assert send_due("purges") == 1
 
@@ -215,3 +223,32 @@ def test_the_command(planted: App, tmp_path: Any, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(CommandError, match="has files already"):
         command("export", "--location", BOB_PLACE, str(target))
     assert command("export", "--location", BOB_PLACE, str(tmp_path / "bob"))["lines"]["sync.Record"] == 3
+
+
+def test_the_search_looks_for_every_location_of_a_large_agency(planted: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    agency = purge_scope.of(Tenant.company(AGENCY))
+    whole = {(one.place, one.label) for one in left_search.search(agency, [ANN["email"]])}
+    monkeypatch.setattr(left_search, "AT_ONCE", 1)
+    assert {(one.place, one.label) for one in left_search.search(agency, [ANN["email"]])} == whole
+    assert {"webhooks_mailbox.tenant", "quota_parked.key"} <= {place for place, _ in whole}
+
+
+def test_webhooks_that_come_after_the_purge_are_deleted(planted: App) -> None:
+    work(purge_requests.request(ANNS, actor="operator ann", at_once=True))
+    late, pending = (deliver(planted, ANNS, ANN, status=status) for status in ("done", "pending"))
+    others = deliver(planted, Tenant.location(BOB_PLACE), EVE)
+    assert retention_sweep.tidy(clock.now())["webhooks after a purge"] == 1
+    assert not Event.objects.filter(pk=late.pk).exists()
+    assert Event.objects.filter(pk__in=[pending.pk, others.pk]).count() == 2
+    Event.objects.filter(pk=pending.pk).update(status="ignored")
+    now = clock.now()
+    Installation.objects.create(
+        app=planted,
+        user_type="Location",
+        resource_id=ANN_PLACE,
+        status="installed",
+        origin="bulk",
+        status_at=now,
+        created_at=now,
+    )
+    assert retention_sweep.tidy(now)["webhooks after a purge"] == 0, "it is back"

@@ -13,8 +13,8 @@ from integrations.core import clock
 from integrations.core.errors import QuotaExhausted, StoreUnavailable
 from integrations.highlevel.http.rate_headers import RateSnapshot
 from integrations.quota.permits import governor, process_memory, queries, scripts, timings
-from integrations.quota.permits.governor import Permit
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.permit import Permit
 from integrations.quota.permits.replies import PermitReply
 from tests.support.waiting import wait_until
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -17,8 +18,8 @@ from integrations.core.models import AuditEntry, LeaderLease
 from integrations.quota import usage
 from integrations.quota.models import Parked, Usage
 from integrations.quota.pages import spending
-from integrations.quota.parking.dispatcher import LEASE_NAME
-from integrations.quota.permits import queries
+from integrations.quota.parking.parked_task_sender import LEASE_NAME
+from integrations.quota.permits import queries, scripts
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.queries import Snapshot
 from integrations.tenants.models import Location
@@ -123,6 +124,9 @@ def test_one_resource_over_the_day(page: Client) -> None:
     bulk, interactive = answer.context["row"].plot.columns
     assert (bulk.colour, interactive.colour) == ("bulk", "interactive")
     assert bulk.y == pytest.approx(interactive.y + interactive.height), "bulk is at the bottom"
+    assert answer.context["row"].plot.measures.startswith("calls in 5 minutes each, at most ")
+    wanted = parse_qs(urlsplit(bulk.link).query)
+    assert (wanted["resource_id"], wanted["lane"]) == ([RESOURCE], ["bulk"])
     html = answer.content.decode()
     assert html.count("<rect") == 2
     assert f'href="{PARKED}?q={KEY}"' in html
@@ -169,7 +173,7 @@ def test_parked_tasks_can_be_moved_and_dropped(page: Client) -> None:
         park(number)
     rows = {row.kwargs["number"]: row for row in Parked.objects.all()}
     page.post(PARKED, {"action": "start_next", "_selected_action": [rows[3].pk]})
-    page.post(PARKED, {"action": "drop", "_selected_action": [rows[1].pk]})
+    page.post(PARKED, {"action": "drop", "confirmed": "yes", "_selected_action": [rows[1].pk]})
     left = [row.kwargs["number"] for row in Parked.objects.order_by("place_at")]
     assert left == [3, 2]
     assert set(AuditEntry.objects.values_list("action", flat=True)) >= {"quota.moved_to_front", "quota.dropped"}
@@ -181,7 +185,23 @@ def test_who_may_only_look_is_offered_no_action(client: Client) -> None:
     client.force_login(user)
     park(1)
     assert client.get(PARKED).status_code == 200
-    client.post(PARKED, {"action": "drop", "_selected_action": [Parked.objects.get().pk]})
+    client.post(PARKED, {"action": "drop", "confirmed": "yes", "_selected_action": [Parked.objects.get().pk]})
     assert Parked.objects.count() == 1
     assert client.get(OVERVIEW).status_code == 403
     assert client.get(DETAIL).status_code == 403
+
+
+def test_an_idle_resource_shows_as_free(page: Client) -> None:
+    opened(3)
+    scripts.client().delete(scripts.keys(KEY)[0])  # as Redis does half an hour after the last call
+    now = queries.snapshot(APP, RESOURCE)
+    assert now.free == now.limit
+
+
+def test_the_figure_of_a_day_agrees_with_its_plot(page: Client) -> None:
+    spend(3)
+    spend(4, ago=timedelta(hours=23, minutes=50))
+    spend(5, ago=timedelta(hours=24, minutes=10))
+    (found,) = spending.resources(clock.now())
+    assert found.calls == sum(map(sum, found.series.values())) == 7
+    assert sum(share.calls for share in spending.shares(clock.now())) == 7

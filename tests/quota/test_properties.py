@@ -45,10 +45,14 @@ class Permits(RuleBasedStateMachine):
         credit=st.sampled_from([0, 8, 1000]),
         reserve=st.integers(0, 2),
         interactive=st.booleans(),
+        spare=st.sampled_from([None, 1, 7]),
     )
-    def ask(self, want: int, horizon: float, credit: int, reserve: int, interactive: bool) -> object:
-        granted = self.bucket.ask(want, horizon=horizon, credit=credit, reserve=reserve, interactive=interactive)
-        assert len({permit.slot for permit in granted}) == len(granted)
+    def ask(self, want: int, horizon: float, credit: int, reserve: int, interactive: bool, spare: int | None) -> object:
+        granted = self.bucket.ask(
+            want, horizon=horizon, credit=credit, reserve=reserve, interactive=interactive, spare=spare
+        )
+        assert len({permit.slot for permit in granted}) == len(granted) <= want + (spare or 0)
+        assert all(permit.start == self.bucket.now for permit in granted[want:]), "spares start at once"
         for permit in granted:
             assert permit.slot >= 0
             assert permit.start >= self.free_from.get(permit.slot, 0.0) - MICROSECOND

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from integrations.core.models import LeaderLease
-from integrations.quota.parking.dispatcher import LEASE_NAME
+from integrations.quota.parking.parked_task_sender import LEASE_NAME
 from tests.support.processes import celery
 from tests.support.waiting import TIMEOUT, wait_until
 

@@ -1,4 +1,4 @@
-"""A caller of the stand-in's operations without HTTP: what the front does once its checks have passed."""
+"""A caller of the sandbox's operations without HTTP: what the front does once its checks have passed."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Desk:
         query: dict[str, str] | None = None,
         body: Any = None,
         agency: bool = False,
+        version: str = "",
     ) -> Reply:
         """Calls with the location's token, or the agency's."""
         call = ApiCall(
@@ -51,6 +52,7 @@ class Desk:
             path=path or {},
             query=query or {},
             body=json.loads(json.dumps(body)),
+            version=version,
         )
         return BY_OPERATION[operation].handler(call)
 

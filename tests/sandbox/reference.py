@@ -44,10 +44,18 @@ def document(name: str) -> Json:
     shared = _load("common/common-schemas.json")["components"]["schemas"]
     document["components"]["schemas"].update(shared)
     for (file, schema, field), (correct, _reason) in CORRECTIONS.items():
-        if file == name:
+        if name == file:
             document["components"]["schemas"][schema]["properties"][field] = correct
+        elif name == in_v3(file):  # most schemas of v3 are those of API 2.0, some with V3 behind the name
+            for spelling in {schema, f"{schema}V3"} & document["components"]["schemas"].keys():
+                document["components"]["schemas"][spelling]["properties"][field] = correct
     converted: Json = _convert(document)
     return converted
+
+
+def in_v3(name: str) -> str:
+    """The name of the file that describes v3 of the same resource."""
+    return f"v3/{name}-v3"
 
 
 def as_published(name: str, schema: str, field: str) -> Json:

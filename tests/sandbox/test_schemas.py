@@ -1,4 +1,4 @@
-"""Every operation of the stand-in against the vendor's OpenAPI files, and every webhook against the vendor's list."""
+"""Every operation of the sandbox against the vendor's OpenAPI files, and every webhook against the vendor's list."""
 
 from __future__ import annotations
 

@@ -71,12 +71,14 @@ def test_an_agency_users_context_in_and_outside_a_location(journey: Journey) -> 
     assert (inside["type"], inside["activeLocation"]) == ("agency", journey.locations[0])
 
 
-def test_the_embedding_page_frames_the_app_and_holds_a_payload(journey: Journey) -> None:
+def test_the_embedding_page_frames_the_app_and_asks_for_payloads(journey: Journey) -> None:
     query = {"location": journey.locations[0], "src": 'http://127.0.0.1:8000/embed/?a=1&b="><script>'}
     page = journey.http.get("/sandbox/embed", params=query).text
     assert '<iframe id="app" src="http://127.0.0.1:8000/embed/?a=1&amp;b=&quot;&gt;&lt;script&gt;"' in page
-    payload = page.partition("const payload = ")[2].partition(";")[0]
-    assert decrypted(json.loads(payload), DEFAULTS.shared_secret)["activeLocation"] == journey.locations[0]
+    source = json.loads(page.partition("const payloads = ")[2].partition(";")[0])
+    first, second = (journey.http.get(source).json()["payload"] for _ in range(2))
+    assert first != second
+    assert decrypted(first, DEFAULTS.shared_secret)["activeLocation"] == journey.locations[0]
 
 
 def test_the_apps_own_page_is_the_default(journey: Journey) -> None:

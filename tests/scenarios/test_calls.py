@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -32,6 +31,7 @@ from integrations.tokens import access_cache, store
 from integrations.tokens.models import Credential
 from tests.jobs.conftest import Defined, defined, location, no_other_jobs
 from tests.plugin.vendor import SCOPES, Vendor, make_app, run_vendor
+from tests.support.own_sleep import replace_sleep
 
 __all__ = ["defined", "location", "no_other_jobs"]
 
@@ -117,21 +117,10 @@ def test_an_sms_is_sent_by_the_command_and_by_a_job(
 @contextmanager
 def working(work: Callable[[], None]) -> Iterator[None]:
     """The worker is this test: it works while the command sleeps between two looks. Waits for a permit stay waits."""
-    sleep, began = clock.sleep, False
-
-    def instead(seconds: float) -> None:
-        nonlocal began
-        if began or threading.current_thread() is not threading.main_thread():
-            sleep(seconds)
-            return
-        began = True
-        work()
-        began = False
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job_tasks, "workers", lambda: [[*define.JOBS]])
         patch.setattr(sync_tasks, "workers", lambda: 1)
-        patch.setattr(clock, "sleep", instead)
+        replace_sleep(patch, lambda _: work())
         yield
 
 

@@ -55,13 +55,13 @@ class Web:
 
 
 @contextmanager
-def gunicorn(**environment: str) -> Iterator[Web]:
+def gunicorn(*, stderr: int | None = None, **environment: str) -> Iterator[Web]:
     """One gunicorn process with eight threads, answering."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     arguments = f"hlapp.wsgi --bind 127.0.0.1:{port} {_OPTIONS}".split()
-    with running("-m", "gunicorn", *arguments, LOG_LEVEL="CRITICAL", **environment) as process:
+    with running("-m", "gunicorn", *arguments, stderr=stderr, **{"LOG_LEVEL": "CRITICAL", **environment}) as process:
         web = Web(port)
         wait_until(lambda: web.answers() or process.poll() is not None)
         assert process.poll() is None, "gunicorn did not start"

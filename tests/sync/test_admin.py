@@ -31,7 +31,7 @@ def page(name: str, *args: object) -> str:
 
 
 def act(client: Client, model: str, action: str, row: Plan | Run) -> None:
-    data = {"action": action, "_selected_action": [row.pk]}
+    data = {"action": action, "_selected_action": [row.pk], "confirmed": "yes"}
     assert client.post(page(f"{model}_changelist"), data, secure=True).status_code == 302
 
 

@@ -12,6 +12,7 @@ from integrations.core import clock
 from integrations.core.errors import RequestRejected, VendorAnswer
 from integrations.sync import runs, tasks
 from integrations.sync.models import Plan, Run
+from tests.support.own_sleep import replace_sleep
 from tests.sync.conftest import LOCATION, run_once
 from tests.sync.listing import Listing, of
 
@@ -22,10 +23,11 @@ def workers(monkeypatch: pytest.MonkeyPatch) -> Listing:
     listing = of(120)
 
     def work(_seconds: float) -> None:
+        Run.objects.update(due_at=clock.now())  # a retry waits for nothing here
         for run in Run.objects.filter(status=Run.Status.RUNNING):
             runs.advance(run.pk, page=listing.page, record=listing.record)
 
-    monkeypatch.setattr(clock, "sleep", work)
+    replace_sleep(monkeypatch, work)
     monkeypatch.setattr(tasks, "workers", lambda: 1)
     return listing
 

@@ -24,14 +24,21 @@ Json = dict[str, Any]
 
 
 def at_once(*works: Callable[[], object]) -> list[Any]:
-    """Run all of them in threads that start together; their results, or the first one's error."""
+    """Run all of them in threads that start together; their results, or the first one's error.
+
+    A lock may be waited for longer than the web would, as on a slow machine. PostgreSQL still finds a deadlock at once.
+    """
     gate = threading.Barrier(len(works))
 
     def run(work: Callable[[], object]) -> object:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '60s'")
         gate.wait(timeout=60)
         try:
             return work()
         finally:
+            with connection.cursor() as cursor:
+                cursor.execute("RESET lock_timeout")  # the pool keeps the session
             connection.close()
 
     with ThreadPoolExecutor(len(works)) as pool:

@@ -184,8 +184,8 @@ def test_plans_follow_their_installation(installation: Installation, monkeypatch
     """Its row is due until nothing is left to do, so neither a lost message nor a killed worker stops it."""
     rows, now = Installation.objects.filter(pk=installation.pk), clock.now()
     rows.sync_at(now)
-    assert tasks.take_due(5, now) == [installation.pk]
-    assert tasks.take_due(5, now) == [], "one message at a time"
+    assert tasks.FOLLOW_SOURCE.take(5, now) == [installation.pk]
+    assert tasks.FOLLOW_SOURCE.take(5, now) == [], "one message at a time"
     plans.apply_installation_change(installation.pk)
     assert (Plan.objects.count(), rows.get().sync_due_at) == (1, None)
     plans.apply_installation_change(installation.pk)
@@ -195,7 +195,7 @@ def test_plans_follow_their_installation(installation: Installation, monkeypatch
     rows.sync_at(now)
     monkeypatch.setattr(plans, "PURGE_SECONDS", 0.0)
     plans.apply_installation_change(installation.pk)
-    assert tasks.take_due(5, clock.now()) == [installation.pk], "records are left to delete"
+    assert tasks.FOLLOW_SOURCE.take(5, clock.now()) == [installation.pk], "records are left to delete"
     monkeypatch.undo()
     plans.apply_installation_change(installation.pk)
     assert (Plan.objects.count(), rows.get().sync_due_at) == (0, None)
@@ -217,7 +217,7 @@ def test_an_installation_that_begins_again_while_its_plans_are_deleted_gets_new_
 
     monkeypatch.setattr(plans, "delete_plans", begins_again)
     plans.apply_installation_change(installation.pk)
-    assert tasks.take_due(5, clock.now()) == [installation.pk]
+    assert tasks.FOLLOW_SOURCE.take(5, clock.now()) == [installation.pk]
     plans.apply_installation_change(installation.pk)
     assert rows.get().sync_due_at is None
     assert Plan.objects.get().pk != plan.pk

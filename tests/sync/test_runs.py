@@ -25,6 +25,7 @@ from integrations.core.runs.turn import MOST_ATTEMPTS
 from integrations.sync import plans, runs
 from integrations.sync.models import Plan, Record, Run
 from integrations.tenants.models import Installation
+from tests.support.passed_time import time_passes
 from tests.sync.conftest import LOCATION, alive, run_once, start, to_the_end, wake
 from tests.sync.listing import Listing, Page, of
 
@@ -137,7 +138,8 @@ def test_a_long_wait_is_left_to_the_sweep(plan: Plan) -> None:
     run = run_once(plan, raising(of(5), {1: QuotaExhausted("the day's quota is used up", retry_after=7200.0)}))
     assert (run.lease_owner, run.lease_until) == ("", None)
     assert runs.take_due(100, clock.now()) == []
-    assert runs.take_due(100, clock.now() + timedelta(hours=3)) == [run.pk]
+    time_passes(Run, timedelta(hours=3))
+    assert runs.take_due(100, clock.now()) == [run.pk]
 
 
 @pytest.mark.parametrize("error", [Unreachable("no answer"), ServerFault("502"), ValueError("a fault of ours: Ann")])
@@ -318,7 +320,7 @@ def test_rows_that_come_and_go_between_pages_neither_hide_nor_repeat_others(plan
 
 def test_a_run_that_a_worker_has_is_left_alone(plan: Plan) -> None:
     listing, run = of(5), start(plan)
-    assert Run.objects.claim(run.pk, "another", clock.now())
+    assert Run.objects.claim(run.pk, "another")
     runs.advance(run.pk, page=listing.page, record=listing.record)
     assert listing.requests == []
 
@@ -371,20 +373,19 @@ def test_runs_without_a_worker_are_found(plan: Plan) -> None:
     run, now = start(plan), clock.now()
     assert runs.take_due(100, now) == [run.pk]
     assert runs.take_due(100, now) == [], "its message is on its way"
-    later = now + dispatch.LOST_AFTER + timedelta(seconds=1)
-    assert runs.take_due(100, later) == [run.pk]
-    assert runs.take_due(100, later) == [], "and now again"
+    time_passes(Run, dispatch.LOST_AFTER + timedelta(seconds=1))
+    assert runs.take_due(100, now) == [run.pk]
+    assert runs.take_due(100, now) == [], "and now again"
     run.refresh_from_db()
     assert run.attempts == 0, "a lost message is no failure"
 
 
 def test_a_page_that_kills_its_workers_ends_in_failure(plan: Plan) -> None:
     listing, run = of(5), start(plan)
-    now = clock.now()
     for _ in range(MOST_ATTEMPTS):
-        assert Run.objects.claim(run.pk, new_owner(), now), "and dies"
-        now += Run.lease_term + timedelta(seconds=1)
-        assert runs.take_due(100, now) == [run.pk]
+        assert Run.objects.claim(run.pk, new_owner()), "and dies"
+        time_passes(Run, Run.lease_term + timedelta(seconds=1))
+        assert runs.take_due(100, clock.now()) == [run.pk]
     Run.objects.filter(pk=run.pk).update(lease_until=clock.now() + Run.lease_term)
     runs.advance(run.pk, page=listing.page, record=listing.record)
     run.refresh_from_db()

@@ -13,7 +13,7 @@ from integrations.core import clock
 from integrations.gateway import client
 from integrations.sync import plans, queries, runs
 from integrations.sync.models import Plan, Run
-from integrations.sync.resources import RESOURCES
+from integrations.sync.resources import DEFAULTS
 from integrations.tenants.models import App
 from tests.plugin.vendor import SCOPES, Vendor, make_app, run_vendor
 from tests.sync.conftest import connect, wake
@@ -69,12 +69,12 @@ def synced(app: App, location: str, resource: str = "contacts") -> dict[str, Any
 
 
 def test_an_installed_location_is_synced_and_kept_synced(app: App, location: str) -> None:
-    assert plans.make(app.pk, location) == len(RESOURCES)
+    assert plans.make(app.pk, location) == len(DEFAULTS)
     first = run_all()
-    assert {name: (run.status, run.error) for name, run in first.items()} == dict.fromkeys(RESOURCES, ("complete", ""))
+    assert {name: (run.status, run.error) for name, run in first.items()} == dict.fromkeys(DEFAULTS, ("complete", ""))
     assert first["contacts"].total == first["contacts"].seen == CONTACTS
     assert set(synced(app, location)) == truth(app, location)
-    assert all(first[name].seen for name in RESOURCES)
+    assert all(first[name].seen for name in DEFAULTS)
 
     _change(app, location)
     plans.request_runs(Plan.objects.filter(resource__in=("contacts", "opportunities")), clock.now(), full=False)

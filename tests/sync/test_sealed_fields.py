@@ -23,7 +23,7 @@ from integrations.sync.models import Plan, Record, RecordKey
 from integrations.sync.resources import Change, sealable
 from integrations.sync.sealed_fields import MARK, FieldOpener, LostDataKeys
 from integrations.tenants.models import App
-from integrations.vault import census, data_keys, keys, rotation
+from integrations.vault import data_keys, keys, rotation, sealed_counts
 from tests.support.processes import running
 from tests.sync.conftest import LOCATION
 
@@ -123,9 +123,9 @@ def test_a_rotation_reseals_the_data_key_and_leaves_the_records(app: App, chosen
     merge(app, ANN)
     before, old = stored(), keys.ring().newest
     chosen.VAULT_KEYS = [OTHER_KEY, *chosen.VAULT_KEYS]
-    assert census.count().by_column["sync.RecordKey.sealed"] == {old: 1}
+    assert sealed_counts.count().by_column["sync.RecordKey.sealed"] == {old: 1}
     rotation.rotate(keys.ring(), watcher=rotation.Watcher())
-    assert census.count().by_column["sync.RecordKey.sealed"] == {"second": 1}
+    assert sealed_counts.count().by_column["sync.RecordKey.sealed"] == {"second": 1}
     assert (stored(), opened(app)) == (before, ANN)
 
 

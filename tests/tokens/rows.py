@@ -8,7 +8,7 @@ from django.db.models import F
 
 from integrations.core import clock
 from integrations.core.secret import Secret
-from integrations.tokens.manual_tokens import entry
+from integrations.tokens.entered_tokens import entry
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh import lease
 

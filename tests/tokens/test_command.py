@@ -71,5 +71,7 @@ def test_what_has_no_token_is_one_line(location: Credential) -> None:
     with pytest.raises(CommandError, match="is revoked: it has no token to refresh"):
         refresh(location, "--location")
     Credential.objects.filter(pk=location.pk).update(state="active", kind="private")
-    with pytest.raises(CommandError, match=r"the private credential of Location .* cannot be refreshed: replace it"):
+    with pytest.raises(
+        CommandError, match=r"the private integration token of Location .* cannot be refreshed: replace it"
+    ):
         refresh(location, "--location")

@@ -26,7 +26,7 @@ from integrations.tenants.models import App
 from integrations.tokens import seals, store
 from integrations.tokens.models import Credential, CredentialKey
 from integrations.tokens.refresh.claim_call_swap import refresh
-from integrations.vault import census, keys, rotation, seal
+from integrations.vault import keys, rotation, seal, sealed_counts
 from integrations.vault.rotation import Watcher
 from integrations.vault.seal import Binding
 from tests.plugin.vendor import Vendor, move
@@ -165,10 +165,10 @@ def test_a_value_of_an_older_release_opens_and_gets_its_address(app: App, locati
     assert row.access_sealed is not None
     assert seal.address_of(row.access_sealed) == ""
     assert seals.access_token(row) == seals.access_token(location)
-    counted = census.count()
+    counted = sealed_counts.count()
     assert counted.stale(keys.ring()) == sum(counted.without_address.values()) == 3
     done = rotation.rotate(keys.ring(), watcher=Watcher())
-    assert (done.resealed, done.broken, census.count().stale(keys.ring())) == (3, [], 0)
+    assert (done.resealed, done.broken, sealed_counts.count().stale(keys.ring())) == (3, [], 0)
     row.refresh_from_db()
     assert row.access_sealed is not None
     assert seal.address_of(row.access_sealed) == vendor.url

@@ -18,11 +18,11 @@ from integrations.quota.parking import queue
 from integrations.quota.parking.task_wrapper import ParkingWrapper
 from integrations.quota.permits.lanes import Lane
 from integrations.tokens import tasks
+from integrations.tokens.admin_pages import commands
 from integrations.tokens.models import Credential
-from integrations.tokens.operators import commands
 
 OURS = ("gateway.", "installs.", "jobs.", "quota.", "sync.", "tokens.", "webhooks.")
-IDS = {"installation_id", "run_id", "app_id", "location_id", "credential_id", "mailbox_id"}
+IDS = {"installation_id", "run_id", "app_id", "location_id", "credential_id", "mailbox_id", "plan_id"}
 
 
 def ours() -> list[str]:

@@ -32,10 +32,10 @@ from integrations.highlevel.oauth.grants import Grant
 from integrations.quota.permits import governor, queries
 from integrations.tenants.models import App
 from integrations.tokens import seals, store, tasks
-from integrations.tokens.manual_tokens import entry as manual
-from integrations.tokens.manual_tokens import parsing
+from integrations.tokens.admin_pages.reconnect_link import reconnect_url
+from integrations.tokens.entered_tokens import entry, parsing
 from integrations.tokens.models import Credential, CredentialKey
-from integrations.tokens.operators.reconnect_link import reconnect_url
+from tests.support import audit_trail
 from tests.tokens.listener import Listener, listening
 from tests.tokens.rows import enter, let_pass
 
@@ -256,7 +256,7 @@ def test_a_rotated_token_is_recognised_with_its_cure(
 
 def test_a_compromised_token_is_given_up_at_once(credential_key: CredentialKey, vendor: Listener) -> None:
     row = enter(credential_key, KEY, kind=Kind.KEY, actor=WHO, tested=False)
-    manual.give_up(row, actor=WHO)
+    entry.give_up(row, actor=WHO)
     row.refresh_from_db()
     assert (row.state, row.access_sealed) == (State.NEEDS_RECONNECT, None)
     assert "regenerate the API key" in row.reason
@@ -267,10 +267,10 @@ def test_a_compromised_token_is_given_up_at_once(credential_key: CredentialKey, 
 
 def test_a_stored_token_can_be_tested(credential_key: CredentialKey, vendor: Listener) -> None:
     row = enter(credential_key, PRIVATE, kind=Kind.PRIVATE, actor=WHO, tested=False)
-    manual.check(row, actor=WHO)
+    entry.check(row, actor=WHO)
     vendor.known.clear()
     with pytest.raises(GrantRevoked):
-        manual.check(row, actor=WHO)
+        entry.check(row, actor=WHO)
     assert AuditEntry.objects.filter(action="token.tested", actor=WHO).count() == 2
 
 
@@ -314,7 +314,7 @@ def test_an_operator_enters_and_replaces_a_token(app: App, operator: Any, vendor
     row = Credential.objects.get()
     assert (row.generation, seals.access_token(row).reveal()) == (2, ROTATED)
     assert ROTATED not in answer.content.decode()
-    recorded = AuditEntry.objects.order_by("id").values_list("action", "actor")
+    recorded = audit_trail.entries().values_list("action", "actor")
     assert list(recorded) == [("token.entered", WHO), ("install.connected", WHO)] * 2
 
 
@@ -344,7 +344,7 @@ def test_actions_test_and_give_up_only_what_was_entered(
     chosen = {"_selected_action": [entered.pk, oauth.pk]}
     tested = operator.post("/admin/tokens/credential/", {"action": "test_token", **chosen}, follow=True)
     assert tested.content.decode().count("HighLevel accepts it.") == 1
-    operator.post("/admin/tokens/credential/", {"action": "give_up", **chosen})
+    operator.post("/admin/tokens/credential/", {"action": "give_up", "confirmed": "yes", **chosen})
     assert set(Credential.objects.values_list("pk", "state")) == {(entered.pk, "needs_reconnect"), (oauth.pk, "active")}
 
 

@@ -16,7 +16,7 @@ from integrations.tokens import lost_key, store, tasks
 from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh.claim_call_swap import refresh
-from integrations.vault import forget, keys, rotation, witness
+from integrations.vault import forget, key_checks, keys, rotation
 from tests.plugin.vendor import location_grant
 from tests.vault.conftest import entry
 
@@ -28,9 +28,9 @@ READ = "locations.get-location"
 @pytest.fixture
 def ring(settings: Any) -> Iterator[Any]:
     """Sets the key ids of VAULT_KEYS; no ring of this process is proven before or after."""
-    keys.prove_with(witness.prove)
+    keys.prove_with(key_checks.prove)
     yield lambda *ids: setattr(settings, "VAULT_KEYS", [entry(key_id) for key_id in ids])
-    keys.prove_with(witness.prove)
+    keys.prove_with(key_checks.prove)
 
 
 @pytest.fixture

@@ -32,14 +32,18 @@ OPENINGS = {
     # Recorded.
     "tokens/refresh/commit.py spooled_pair: grant": "token.rescued",
     "installs/complete.py complete_spooled: grant": "install.completed, or install.outdated",
-    "tokens/manual_tokens/entry.py check: access_token": "token.tested",
+    "tokens/entered_tokens/entry.py check: access_token": "token.tested",
     "vault/rotation.py _reseal: unseal_anywhere": "vault.rotation_started, vault.rotation_finished",
     "vault/rotation.py _pass_outside: unseal_anywhere": "the same",
-    "vault/witness.py _opens: unseal_anywhere": "vault.key_proven",
+    "backups/proof.py _opens: unseal_anywhere": "backup.verified, backup.restored",
+    "vault/key_checks.py _opens: unseal_anywhere": "vault.key_proven",
     # No tokens: the app's own secrets.
     "tenants/marketplace.py identity: unseal": "the client secret, for a call of OAuth's",
     "tenants/marketplace.py shared_secret: unseal": "the secret of the page SSO",
+    # No tokens: what a failed call sent, without secrets.
+    "gateway/stats/sent_request.py opened: unseal": "for an operator who makes the call again in the call explorer",
     # No tokens: keys and digests of our own.
+    "outbox/entry_seal.py _says: unseal": "a digest of a call that waits",
     "operators/rights/rights_seal.py proven: unseal": "a digest of an operator's rights",
     "operators/second_factor/totp.py secret: unseal": "the secret of an operator's authenticator app",
     "sync/sealed_fields.py _key: unseal": "the data key of a location's sealed fields",

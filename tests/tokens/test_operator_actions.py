@@ -17,8 +17,8 @@ from integrations.core.secret import Secret
 from integrations.quota.permits.lanes import Lane
 from integrations.tokens import seals, store, tasks
 from integrations.tokens.access import access_token
+from integrations.tokens.admin_pages import commands
 from integrations.tokens.models import Credential
-from integrations.tokens.operators import commands
 from integrations.tokens.refresh import lease
 from tests.plugin.vendor import Vendor
 

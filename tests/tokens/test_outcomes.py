@@ -23,8 +23,8 @@ from integrations.core.models import AuditEntry
 from integrations.highlevel.errors import UnknownRefusal
 from integrations.tenants.models import App
 from integrations.tokens import seals
+from integrations.tokens.admin_pages.reconnect_link import reconnect_url
 from integrations.tokens.models import Credential
-from integrations.tokens.operators.reconnect_link import reconnect_url
 from integrations.tokens.refresh.claim_call_swap import refresh
 from tests.plugin.vendor import Vendor
 from tests.tokens.rows import let_pass

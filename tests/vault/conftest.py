@@ -17,7 +17,7 @@ from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.tokens import seals, store
 from integrations.tokens.models import Credential
-from integrations.vault import keys, witness
+from integrations.vault import key_checks, keys
 from tests.support import processes
 from tests.support.processes import Process
 from tests.tokens.conftest import empty_shelves
@@ -47,10 +47,10 @@ def ring(settings) -> Iterator[Ring]:
         settings.VAULT_KEYS = [item if ":" in item else entry(item) for item in ids]
         return settings.VAULT_KEYS
 
-    keys.prove_with(witness.prove)
+    keys.prove_with(key_checks.prove)
     set_ring("k1")
     yield set_ring
-    keys.prove_with(witness.prove)
+    keys.prove_with(key_checks.prove)
 
 
 def grant(text: str) -> Grant:

@@ -24,7 +24,7 @@ from integrations.tokens.access import access_token
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit
 from integrations.tokens.spool import spool
-from integrations.vault import forget, rotation, witness
+from integrations.vault import forget, key_checks, rotation
 from tests.vault.conftest import entry, grant, make_app, make_rows, spawn, tokens
 from tests.vault.test_command import status, vault
 from tests.vault.test_spool_keys import put_in_spool
@@ -307,4 +307,4 @@ def test_nothing_starts_before_it_and_everything_after(ring, spool_directory) ->
     with spawn(*up, ring=lost) as process:
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out.strip()) == (0, "up"), err
-    witness.at_start()
+    key_checks.at_start()

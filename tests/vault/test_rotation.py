@@ -18,8 +18,9 @@ from integrations.core.secret import Secret
 from integrations.tenants import marketplace
 from integrations.tokens import seals, store
 from integrations.tokens.models import Credential
-from integrations.vault import census, columns, keys, rotation
+from integrations.vault import columns, keys, rotation, sealed_counts
 from integrations.vault.seal import Binding, key_id_of, seal
+from tests.support.own_sleep import replace_sleep
 from tests.support.waiting import TIMEOUT
 from tests.vault.conftest import grant, make_app, make_rows, tokens
 
@@ -34,7 +35,7 @@ def test_everything_stands_under_the_newest_key_and_opens(app, ring) -> None:
     assert rotation.stale() == 22
     outcome = run()
     assert (outcome.resealed, outcome.busy, outcome.broken) == (22, 0, [])
-    assert census.count().by_key == {"k2": 22}
+    assert sealed_counts.count().by_key == {"k2": 22}
     ring("k2")
     assert [tokens(row) for row in rows] == [(f"access-loc{n}", f"refresh-loc{n}") for n in range(10)]
     app.refresh_from_db()
@@ -146,11 +147,11 @@ def test_it_waits_for_no_lock_and_comes_back(app, ring, monkeypatch) -> None:
     busy: list[int] = []
 
     def pause(_: float) -> None:
-        busy.append(census.count().by_key["k1"])
+        busy.append(sealed_counts.count().by_key["k1"])
         release.set()
         thread.join()
 
-    monkeypatch.setattr(clock, "sleep", pause)
+    replace_sleep(monkeypatch, pause)
     outcome = run()
     assert busy == [2], "both values of the held row were passed over, all others re-sealed"
     assert (outcome.resealed, outcome.busy) == (10, 0)
@@ -160,7 +161,7 @@ def test_it_waits_for_no_lock_and_comes_back(app, ring, monkeypatch) -> None:
 def test_a_row_that_is_held_for_good_ends_the_run_and_is_counted(app, ring, monkeypatch) -> None:
     row = make_rows(app, 2)[0]
     ring("k2", "k1")
-    monkeypatch.setattr(clock, "sleep", lambda _: None)
+    replace_sleep(monkeypatch)
     with held(row):
         outcome = run()
     assert (outcome.resealed, outcome.busy) == (4, 2)
@@ -221,7 +222,7 @@ def test_beside_four_refreshers_no_pair_is_lost(app, ring) -> None:
         thread.join()
     assert [thread.failures for thread in threads] == [[], [], [], []]
     run()
-    assert set(census.count().by_key) == {newest}
+    assert set(sealed_counts.count().by_key) == {newest}
     swaps = 0
     for row in Credential.objects.all():
         history = {generation: text for t in threads for generation, text in t.swaps.get(row.pk, {}).items()}
@@ -250,7 +251,7 @@ def test_two_rotations_share_the_work(app, ring) -> None:
         thread.join()
     assert [outcome.broken for outcome in outcomes] == [[], [], []]
     assert sum(outcome.resealed for outcome in outcomes) == 82
-    assert census.count().by_key == {"k2": 82}
+    assert sealed_counts.count().by_key == {"k2": 82}
 
 
 def test_a_blob_opens_in_no_other_row_field_or_generation(app, ring) -> None:
@@ -303,6 +304,6 @@ def test_the_database_reads_key_ids_as_we_do(app, ring) -> None:
         assert key_id_of(blob) == name
         Credential.objects.filter(pk=row.pk).update(access_sealed=blob, refresh_sealed=b"")
     Credential.objects.filter(pk=damaged.pk).update(access_sealed=b"\3\1a" + bytes(40), refresh_sealed=b"\1")
-    counts = census.count().by_column
-    assert counts["tokens.Credential.access_sealed"] == {**dict.fromkeys(names, 1), census.DAMAGED: 1}
-    assert counts["tokens.Credential.refresh_sealed"] == {census.DAMAGED: 5}
+    counts = sealed_counts.count().by_column
+    assert counts["tokens.Credential.access_sealed"] == {**dict.fromkeys(names, 1), sealed_counts.DAMAGED: 1}
+    assert counts["tokens.Credential.refresh_sealed"] == {sealed_counts.DAMAGED: 5}

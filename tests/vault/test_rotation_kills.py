@@ -13,7 +13,7 @@ import pytest
 
 from integrations.core.models import AuditEntry
 from integrations.tokens.models import Credential
-from integrations.vault import census
+from integrations.vault import sealed_counts
 from tests.support.processes import Process
 from tests.support.waiting import wait_until
 from tests.vault.conftest import make_rows, spawn, tokens
@@ -46,10 +46,10 @@ def test_killed_between_two_batches(app, ring) -> None:
             process.go_on()
         process.hear("batch 4")
         process.die()
-    assert census.count().by_key == {"k2": 12, "k1": BOTH - 12}
+    assert sealed_counts.count().by_key == {"k2": 12, "k1": BOTH - 12}
     all_open(rows)
     assert run().resealed == BOTH - 12
-    assert census.count().by_key == {"k2": BOTH}
+    assert sealed_counts.count().by_key == {"k2": BOTH}
     all_open(rows)
     actions = list(AuditEntry.objects.order_by("id").values_list("action", flat=True))
     assert actions == ["vault.rotation_started", "vault.rotation_started", "vault.rotation_finished"]
@@ -67,12 +67,12 @@ def test_killed_anywhere(app, ring) -> None:
             process.go_on("\n" * 1000)  # run freely from here
             time.sleep(chance.uniform(0.0, 0.05))
             process.die()
-        assert set(census.count().by_key) <= {"k1", "k2"}
+        assert set(sealed_counts.count().by_key) <= {"k1", "k2"}
         all_open(rows)
-        left.append(census.count().by_key["k1"])
+        left.append(sealed_counts.count().by_key["k1"])
     assert left[1] > 0, "it was killed at work"
     assert run().broken == []
-    assert census.count().by_key == {"k2": BOTH}
+    assert sealed_counts.count().by_key == {"k2": BOTH}
     all_open(rows)
 
 
@@ -84,7 +84,7 @@ def test_undisturbed_it_ends(app, ring) -> None:
             process.hear(f"batch {number}")
             process.go_on()
         process.hear("done")
-    assert census.count().by_key == {"k2": BOTH}
+    assert sealed_counts.count().by_key == {"k2": BOTH}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -93,7 +93,7 @@ def test_the_command_stops_cleanly_and_says_how_to_go_on(app, ring, number: int)
     rows = make_rows(app, COUNT)
     entries = ring("k2", "k1")
     with held(rows[0]), spawn("manage.py", "vault", "rotate", ring=entries) as process:
-        wait_until(lambda: census.count().by_key["k2"] == BOTH - 2)
+        wait_until(lambda: sealed_counts.count().by_key["k2"] == BOTH - 2)
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130

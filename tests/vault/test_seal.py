@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from integrations.core.errors import SealBroken
 from integrations.core.secret import Secret
-from integrations.vault import keys, witness
+from integrations.vault import key_checks, keys
 from integrations.vault.seal import Binding, key_id_of, seal, unseal
 
 HERE = Binding(owner=("credential", "1", "Location", "loc1"), field="access_token", generation=3)
@@ -19,10 +19,10 @@ HERE = Binding(owner=("credential", "1", "Location", "loc1"), field="access_toke
 
 @pytest.fixture(autouse=True, scope="module")
 def _without_a_database() -> Iterator[None]:
-    """What sealing is can be said without the witnesses of the key ring, which stand in the database."""
+    """What sealing is can be said without the check values of the key ring, which are in the database."""
     keys.prove_with(lambda ring: None)
     yield
-    keys.prove_with(witness.prove)
+    keys.prove_with(key_checks.prove)
 
 
 bindings = st.builds(

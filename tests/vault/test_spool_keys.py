@@ -15,7 +15,7 @@ from integrations.tokens import seals
 from integrations.tokens.models import Credential
 from integrations.tokens.refresh import commit
 from integrations.tokens.spool import spool
-from integrations.vault import rotation, witness
+from integrations.vault import key_checks, rotation
 from integrations.vault import status as vault_status
 from integrations.vault.seal import Binding
 from tests.vault.conftest import grant, make_rows
@@ -66,7 +66,7 @@ def test_a_key_that_only_an_entry_needs_may_not_be_retired(app, ring, spool_dire
     assert "the key 'k1' is missing and seals 1 values" in status()[1]
     assert "manage.py vault forget k1" in status()[1]
     with pytest.raises(SealBroken, match=r"'k1' \(1 values\).*vault forget"):
-        witness.at_start()
+        key_checks.at_start()
 
 
 def test_rotation_reseals_both_copies_and_the_entry_still_commits(app, ring, spool_directory) -> None:
@@ -134,4 +134,4 @@ def test_while_a_store_cannot_be_read_no_key_is_called_unused(app, ring, monkeyp
     found = vault_status.examine()
     assert (found.retirable, {key.key_id: key.role for key in found.keys}["k1"]) == ([], "opens")
     assert any("cannot be counted, so no key may be retired" in problem for problem in found.problems)
-    witness.at_start()  # Redis may be unavailable when a process starts
+    key_checks.at_start()  # Redis may be unavailable when a process starts

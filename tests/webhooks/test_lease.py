@@ -16,7 +16,9 @@ import time_machine
 from django.db import connections
 
 from integrations.core import clock
+from integrations.core.dispatch import Sender
 from integrations.core.errors import StoreUnavailable
+from integrations.core.lease_owner import new_owner
 from integrations.tenants.models import Location
 from integrations.webhooks import handlers, mailbox, tasks
 from integrations.webhooks import lease as leases
@@ -164,6 +166,42 @@ def test_a_killed_workers_mailbox_is_found_and_its_event_handled_once(
     assert counted == [("done", 1)] * 3
     in_order = list(Location.objects.order_by("created_at").values_list("id", flat=True))
     assert in_order == ["handled-1", "handled-2", "handled-3"]
+
+
+def test_the_leases_of_a_silent_process_end_and_no_others(stored: Stored) -> None:
+    """As the dispatcher ends them. Their mailboxes are due since their oldest event."""
+    mine, theirs = stored(1).mailbox_id, stored(2, "location:loc2").mailbox_id
+    oldest = Event.objects.get(mailbox=mine).due_at
+    assert mailbox.take_due(100, clock.now()) == [mine, theirs]
+    first, other = leases.claim(mine), leases.claim(theirs)
+    assert first is not None
+    assert other is not None
+    Mailbox.objects.filter(pk=theirs).update(lease_owner="elsewhere:12:abcdef:0123456789ab")
+    silent = [new_owner(), "elsewhere:12:fedcba:0123456789ab"]
+    Sender({"mailboxes": tasks.SOURCE}).take_over(silent, clock.now())
+    assert Mailbox.objects.get(pk=mine).due_at == oldest
+    assert mailbox.take_due(100, clock.now()) == [mine]
+    taken = leases.claim(mine)
+    assert taken is not None
+    assert taken.orphaned
+    assert leases.claim(theirs) is None
+    with pytest.raises(leases.LeaseLost):
+        leases.fence(first)
+
+
+def test_what_a_silent_process_may_have_taken_from_the_broker_is_sent_again_once(stored: Stored) -> None:
+    box, later = stored(1).mailbox_id, stored(2, "location:loc2").mailbox_id
+    in_an_hour = clock.now() + timedelta(hours=1)
+    Mailbox.objects.filter(pk=later).update(due_at=in_an_hour)
+    oldest = Event.objects.get(mailbox=box).due_at
+    sender, silent = Sender({"mailboxes": tasks.SOURCE}), [new_owner()]
+    assert mailbox.take_due(100, clock.now()) == [box]
+    sender.take_over(silent, clock.now())
+    assert Mailbox.objects.get(pk=box).due_at == oldest
+    assert Mailbox.objects.get(pk=later).due_at == in_an_hour
+    assert mailbox.take_due(100, clock.now()) == [box]
+    sender.take_over(silent, clock.now())
+    assert mailbox.take_due(100, clock.now()) == []
 
 
 def test_a_stalled_worker_does_not_finish_what_another_has_taken(stored: Stored, on: On) -> None:

@@ -11,10 +11,11 @@ import pytest
 import time_machine
 from django.db import connection
 
-from integrations.core import clock, dispatch
+from integrations.core import clock
 from integrations.core.errors import GrantRevoked, InstallPending, PayloadAnomalous
+from integrations.core.observing import log_scope
 from integrations.tenants.models import App, Location
-from integrations.webhooks import handlers, mailbox, settle
+from integrations.webhooks import handlers, lease, mailbox, settle
 from integrations.webhooks.handlers import Handler
 from integrations.webhooks.models import Event, Mailbox
 
@@ -62,8 +63,16 @@ def test_events_are_handled_in_the_vendors_order_whatever_order_they_came_in(
     assert Mailbox.objects.values_list("due_at", "lease_owner", "lease_until").get() == (None, "", None)
 
 
+def test_lines_of_a_handler_have_its_tenant_and_event(stored: Stored, on: On) -> None:
+    found: list[dict[str, Any]] = []
+    on("Tested", lambda event: found.append(dict(log_scope.current())))
+    events = [stored(1), stored(2, attempts=1)]  # in a batch, and alone
+    mailbox.drain(events[0].mailbox_id)
+    assert found == [{"tenant": "location:loc1", "webhook_id": event.webhook_id} for event in events]
+
+
 def test_events_without_a_handler_are_marked_as_such(stored: Stored) -> None:
-    event = stored(type="TaskComplete")
+    event = stored(type="LCEmailStats")
     stored(type="SomethingNew")
     mailbox.drain(event.mailbox_id)
     assert set(Event.objects.values_list("status", flat=True)) == {"ignored"}
@@ -135,6 +144,10 @@ def test_an_event_whose_retries_are_used_up_steps_aside(
     assert failing.processed_at == clock.now()
     assert behind.status == "done"
     assert handling.seen == [1] * settle.ATTEMPTS + [2]
+    attempts = list(failing.failed_attempts.order_by("pk"))
+    assert [one.number for one in attempts] == list(range(1, settle.ATTEMPTS + 1))
+    assert {one.error_code for one in attempts} == {"install_pending"}
+    assert [one.next_at is None for one in attempts] == [False] * (settle.ATTEMPTS - 1) + [True]
     assert clock.now() - START < timedelta(minutes=15)
 
 
@@ -191,7 +204,7 @@ def test_one_message_is_sent_until_it_counts_as_lost(stored: Stored, travel: tim
     travel.move_to(START + timedelta(seconds=5))
     assert mailbox.take_due(100, clock.now()) == [box]
     assert mailbox.take_due(100, clock.now()) == [], "its message is on the way"
-    travel.move_to(START + timedelta(seconds=6) + dispatch.LOST_AFTER)
+    travel.move_to(START + timedelta(seconds=6) + lease.LOST_AFTER)
     assert mailbox.take_due(100, clock.now()) == [box], "or was lost"
 
 

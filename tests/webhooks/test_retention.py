@@ -16,7 +16,7 @@ from pytest_django import Settings
 from integrations.core import clock
 from integrations.jobs.models import Schedule, Trigger
 from integrations.webhooks import retention, tasks
-from integrations.webhooks.models import Event
+from integrations.webhooks.models import Event, FailedAttempt
 
 Stored = Callable[..., Event]
 DAY = timedelta(days=1)
@@ -34,6 +34,18 @@ def test_settled_events_go_after_their_time_and_no_others(stored: Stored) -> Non
         stored(status=status, received_at=young, webhook_id=f"young {status}")
     assert retention.tidy(clock.now()) == 2
     assert left() == {f"young {status}" for status in Event.Status.values} | {"old pending", "old poisoned"}
+
+
+@pytest.mark.django_db
+def test_failed_attempts_go_with_their_event_and_at_its_age(stored: Stored) -> None:
+    now = clock.now()
+    settled = stored(1, status="done", received_at=now - 31 * DAY)
+    poisoned = stored(2, status="poisoned", received_at=now - 31 * DAY)
+    for event in (settled, poisoned):
+        for days in (29, 31):
+            event.failed_attempts.create(number=days, at=now - days * DAY, error_code="x")
+    assert retention.tidy(now) == 1
+    assert [(one.event_id, one.number) for one in FailedAttempt.objects.all()] == [(poisoned.pk, 29)]
 
 
 @pytest.mark.django_db

@@ -18,7 +18,7 @@ class Command(PrintableCommand, DjangoCommand):
 
     def handle(self, *args: Any, **options: Any) -> str | None:
         """Change the password of an account whose rights are sealed."""
-        user = User.objects.select_related("rights_seal").filter(username=options["username"]).first()
+        user = rights_seal.accounts().filter(username=options["username"]).first()
         if user is not None and rights_seal.proven(user) is None:
             raise CommandError(
                 f"the rights of {user} are not sealed: look at them with manage.py operators seal {user}"

@@ -6,55 +6,37 @@ A check that raises becomes a finding itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.checks import ERROR, run_checks
-from django.db import DatabaseError, connection
+from django.db import connection
 
-from integrations.console.doctor import health
-from integrations.console.doctor import workers as worker_counts
-from integrations.console.doctor.audit_check import audit_trail
+from integrations.console.doctor import health, worker_ping
 from integrations.console.doctor.findings import Finding, Level
-from integrations.console.doctor.job_check import background_jobs
-from integrations.console.doctor.permission_check import permissions_and_versions
+from integrations.console.doctor.heartbeat_checks import START_BEAT, START_WORKER
+from integrations.console.doctor.live_checks import CHECKS, guarded
 from integrations.console.doctor.spool_check import spool
-from integrations.console.doctor.webhook_check import webhook_answers
 from integrations.core import clock
-from integrations.core.errors import IntegrationError
 from integrations.highlevel import signatures
-from integrations.jobs import queries as jobs
 from integrations.operators.rights import rights_seal
 from integrations.quota.permits import queries as quota
-from integrations.tenants import marketplace
-from integrations.tenants.models import App, Installation
-from integrations.vault import status as vault_status
 
 OLDEST_POSTGRESQL = 150_000
-START_WORKER = "start one: celery -A hlapp worker -P threads -c 16"
-START_BEAT = "start exactly one: celery -A hlapp beat; and let a worker read the queue urgent"
 LARGEST_SKEW = 2.0  # seconds; the rule for orphaned refreshes allows thirty
-
-
-Check = Callable[[], Iterator[Finding]]
 
 
 def run_all() -> list[Finding]:
     """All findings, in order. Takes about ten seconds, because it waits for a sweep that beat sends."""
-    findings = [found for check in (configuration, webhook_keys, spool, services) for found in _guarded(check)]
+    findings = [found for check in (configuration, webhook_keys, spool, services) for found in guarded(check)]
     if any(finding.check == "database" and finding.level == Level.FAILED for finding in findings):
         return [finding for finding in findings if finding.check != "vault"]  # it reads the database
-    lasting = (database, eviction, clocks, vault, apps, installations, permissions_and_versions)
-    for check in (*lasting, operators, webhook_answers, audit_trail):
-        findings += _guarded(check)
+    lasting = (database, pooler, eviction, clocks, operators)
+    for check in (*lasting, *(live.run for live in CHECKS if live.run is not spool)):  # the spool was looked at
+        findings += guarded(check)
     broker = next(finding for finding in findings if finding.check == "broker")
-    return (
-        findings
-        + (_guarded(workers) if broker.level == Level.OK else [])
-        + _guarded(background_jobs)
-        + _guarded(backlog)
-    )
+    return findings + (guarded(workers) if broker.level == Level.OK else [])
 
 
 def configuration() -> Iterator[Finding]:
@@ -106,6 +88,23 @@ def database() -> Iterator[Finding]:
         yield Finding("postgresql", Level.OK, f"version {version}")
 
 
+def pooler() -> Iterator[Finding]:
+    """Whether a pooler is in between without our knowledge, and whether the role has limits that it takes from nobody.
+
+    A pooler tells each client a process id of its own making.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid(), current_setting('idle_in_transaction_session_timeout')")
+        pid, limit = cursor.fetchone()
+    told = connection.connection.info.backend_pid
+    if settings.DATABASE_DIRECT and limit == "0":
+        fix = "ALTER ROLE … SET idle_in_transaction_session_timeout = '10s', and statement_timeout = '600s'"
+        yield Finding("pooler", Level.WARNING, "the database's role has no time limits", fix)
+    if not settings.DATABASE_DIRECT and told != pid:
+        fix = "if it pools transactions, set DATABASE_POOLING=transaction and DATABASE_DIRECT_URL"
+        yield Finding("pooler", Level.WARNING, "a pooler is between this process and PostgreSQL", fix)
+
+
 def eviction() -> Iterator[Finding]:
     """Warns when Redis may evict keys: that would lose calls in flight from the quota, and queued tasks."""
     policy = quota.evicts()
@@ -128,59 +127,14 @@ def clocks() -> Iterator[Finding]:
         yield Finding("clock", Level.OK, f"within {skew * 1000:.0f} ms of the database's")
 
 
-def vault() -> Iterator[Finding]:
-    """Compares the keys that sealed stored values with the configured ones."""
-    status = vault_status.examine()
-    for problem in status.problems:
-        found, _, fix = problem.partition(": ")
-        yield Finding("vault keys", Level.FAILED, found, fix)
-    if status.stale:
-        yield Finding(
-            "vault keys",
-            Level.WARNING,
-            f"{status.stale} values under older keys or without the address they are sent to",
-            "run manage.py vault rotate",
-        )
-    if status.retirable:
-        yield Finding("vault keys", Level.OK, f"no longer needed: {', '.join(status.retirable)}")
-    yield Finding("vault keys", Level.OK, f"{status.newest!r} seals")
-
-
-def apps() -> Iterator[Finding]:
-    """Each marketplace app: its secrets, its scopes, and whether its refreshes are halted."""
-    marketplace.default()
-    for app in App.objects.order_by("id"):
-        name = f"app {app.name}"
-        if app.halted_at:
-            yield Finding(name, Level.FAILED, f"halted: {app.halted_reason}", "correct its client id and secret")
-        if app.shared_secret_sealed is None:
-            fix = "set HIGHLEVEL_SHARED_SECRET, or enter it in the app's admin page"
-            yield Finding(name, Level.WARNING, "no shared secret, so /embed/ cannot verify its users", fix)
-        if not app.scopes:
-            fix = "set HIGHLEVEL_SCOPES, or enter them in the app's admin page"
-            yield Finding(name, Level.WARNING, "no scopes are set", fix)
-        yield Finding(name, Level.OK, f"client id {app.client_id}, {len(app.scope_set)} scopes")
-
-
-def installations() -> Iterator[Finding]:
-    """Companies from whose list many locations vanished, while the locations' own tokens work."""
-    braked = list(Installation.objects.braked().select_related("app", "company"))
-    for row in braked:
-        found = f"{row.missing:,} locations of {row.company or row.resource_id} are missing from HighLevel's list"
-        fix = f"look at the agency in HighLevel; if they are gone: manage.py installs release {row.resource_id}"
-        yield Finding("installations", Level.WARNING, found, fix)
-    if not braked:
-        yield Finding("installations", Level.OK, "no unexplained missing locations")
-
-
 def operators() -> Iterator[Finding]:
     """Whether any user may sign in to the admin pages, and whose rights were changed past this application."""
     refused = rights_seal.refused()
     count = User.objects.filter(is_active=True, is_staff=True).count() - len(refused)
     if refused:
-        names = ", ".join(user.get_username() for user in refused)
+        names = ", ".join(f"{user} ({rights_seal.mismatch(user)})" for user in refused)
         fix = "find out who changed them in the database; then manage.py operators seal NAME"
-        yield Finding("operators", Level.FAILED, f"refused, because their rights are not sealed: {names}", fix)
+        yield Finding("operators", Level.FAILED, f"refused, because what is in brackets is not sealed: {names}", fix)
     if count:
         yield Finding("operators", Level.OK, f"{count} may sign in")
     else:
@@ -191,43 +145,14 @@ def operators() -> Iterator[Finding]:
 
 def workers() -> Iterator[Finding]:
     """Does a worker answer, and does beat send sweeps? Beat is alive when the sweep count grows while we wait."""
-    before = worker_counts.count_sweeps()
+    before = worker_ping.count_sweeps()
     if not before.workers:
         yield Finding("worker", Level.FAILED, "none answers", START_WORKER)
         yield Finding("beat", Level.WARNING, "cannot be checked without a worker")
         return
     yield Finding("worker", Level.OK, f"{before.workers} answer")
-    clock.sleep(worker_counts.BEAT_PERIOD)
-    if worker_counts.count_sweeps().count > before.count:
+    clock.sleep(worker_ping.BEAT_PERIOD)
+    if worker_ping.count_sweeps().count > before.count:
         yield Finding("beat", Level.OK, "its sweeps arrive")
     else:
         yield Finding("beat", Level.FAILED, "no sweep arrived", START_BEAT)
-
-
-def backlog() -> Iterator[Finding]:
-    """Work that a sweep should have found already."""
-    now = clock.now()
-    late = {name: count for name, count in worker_counts.overdue(now).items() if count}
-    for delay in jobs.delays(now, 1):
-        if delay.seconds > worker_counts.LATE.total_seconds():
-            found = (
-                f"{delay.tenant_id} has waited for {delay.job} for {delay.seconds:.0f} s, longer than any other tenant"
-            )
-            yield Finding("backlog", Level.WARNING, found, "add workers, or see which job takes their threads")
-    if late:
-        listed = ", ".join(f"{count} {name}" for name, count in late.items())
-        fix = "start beat and a worker; if they run, add workers"
-        yield Finding("backlog", Level.WARNING, f"overdue for over two minutes: {listed}", fix)
-    else:
-        yield Finding("backlog", Level.OK, "nothing is overdue")
-
-
-def _guarded(check: Check) -> list[Finding]:
-    """The findings of a check; an expected exception becomes one."""
-    try:
-        return list(check())
-    except IntegrationError as error:
-        return [Finding(check.__name__.replace("_", " "), Level.FAILED, "the check failed", str(error))]
-    except DatabaseError as error:
-        fix = "check that the database answers, and run manage.py migrate"
-        return [Finding(check.__name__.replace("_", " "), Level.FAILED, type(error).__name__, fix)]

@@ -1,4 +1,4 @@
-"""The check of background jobs for `doctor`: which job hangs, which is paused, and what was set aside."""
+"""The check of background jobs for `doctor`: which hangs, is paused, set events aside, or has a write in doubt."""
 
 from __future__ import annotations
 
@@ -36,5 +36,10 @@ def background_jobs() -> Iterator[Finding]:
         found = True
         fix = f"manage.py job events {name} lists them; manage.py job retry {name} --all runs it again for them"
         yield Finding(_NAME, Level.WARNING, f"{name} failed over {count:,} event{'' if count == 1 else 's'}", fix)
+    for name, count in queries.unknown_counts():
+        found = True
+        words = f"{count:,} write{'' if count == 1 else 's'} of {name} may have happened or not"
+        fix = f"manage.py job unknown {name} lists them; look at HighLevel, then run manage.py job decide"
+        yield Finding(_NAME, Level.WARNING, words, fix)
     if not found:
         yield Finding(_NAME, Level.OK, "none hangs, none is paused")

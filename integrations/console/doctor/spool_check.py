@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 from django.conf import settings
 
@@ -12,12 +14,32 @@ from integrations.tokens.spool.backends import DISK
 from integrations.tokens.spool.inspection import UNREADABLE
 from integrations.tokens.spool.spool import ASIDE, WAITS
 
+FULL, FILLING = 0.02, 0.1  # shares of the disk that are free
 _FOUND = {WAITS: "wait", ASIDE: "were set aside", UNREADABLE: "cannot be read"}
 _FIXES = {
     WAITS: "they are committed when the database is back; if it is, manage.py spool retry says why they wait",
     ASIDE: "put back the key that sealed them, then manage.py spool retry; or manage.py spool drop NAME",
     UNREADABLE: "give the files to the user who runs web and workers, or remove files that are no entries",
 }
+
+
+def spool_disk() -> Iterator[Finding]:
+    """How much of the disk with the spool is free: a grant that cannot be written there may be lost."""
+    name = "disk of the spool"
+    try:
+        usage = shutil.disk_usage(_existing(Path(settings.SPOOL_DIR)))
+    except OSError as error:
+        yield Finding(name, Level.UNKNOWN, f"not known ({type(error).__name__})", "see the finding of the spool")
+        return
+    share = usage.free / usage.total
+    found = f"{share:.0%} free, {usage.free / 2**30:,.1f} GiB"
+    level = Level.FAILED if share < FULL else Level.WARNING if share < FILLING else Level.OK
+    yield Finding(name, level, found, "" if level is Level.OK else f"free space on the disk of {settings.SPOOL_DIR}")
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it: the first entry makes it."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
 def spool() -> Iterator[Finding]:

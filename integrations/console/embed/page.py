@@ -1,7 +1,8 @@
 """Views of the page inside HighLevel: an empty HTML page that any site may frame, and the endpoint that fills it.
 
 The page itself contains no tenant's data. Its script asks the parent frame for the encrypted user data and posts it to
-`session`. The answer is a ticket (`sso_session`) and the state of that one tenant; later requests carry the ticket.
+`session`. The answer is a ticket (`sso_session`); later requests carry it and get the state of that one tenant. Pages
+of own apps (`embedded_page`) use the same script and the same tickets.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods
 
-from integrations.console import rate_limits
-from integrations.console.embed import claims, sso_session, tenant_state
+from integrations.console import embed_limits
+from integrations.console.embed import claims, embedded_access, sso_session, tenant_state
+from integrations.console.errors.middleware import FRAMED
 from integrations.core import clock
-from integrations.core.errors import PayloadAnomalous, PayloadTooLarge, SignatureInvalid
+from integrations.core.errors import PayloadAnomalous, PayloadTooLarge
 from integrations.highlevel.sso import LONGEST_PAYLOAD
 from integrations.tenants import marketplace
 
@@ -27,6 +29,7 @@ _LARGEST_BODY = LONGEST_PAYLOAD + 1024
 @require_GET
 def page(request: HttpRequest) -> HttpResponse:
     """The HTML page. `?app=` chooses the marketplace app; without it the default app is used."""
+    request.META[FRAMED] = True
     app = marketplace.find(request.GET.get("app"))
     return render(request, "embed/page.html", {"app": app})
 
@@ -35,22 +38,20 @@ def page(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def session(request: HttpRequest) -> JsonResponse:
-    """POST `{"payload": …, "app": …}` gives `{"ticket": …, "state": …}`; GET with the ticket gives `{"state": …}`.
+    """POST `{"payload": …, "app": …}` gives `{"ticket": …, "tenant": …}`; GET with the ticket gives `{"state": …}`.
 
-    Answers 429 with Retry-After when a client or an app exceeds its limit (`rate_limits`).
+    Answers 429 with Retry-After when a client or an app exceeds its limit (`embed_limits`).
     """
-    rate_limits.embed_request(request)
+    embed_limits.embed_request(request)
     if request.method == "GET":
-        scheme, _, ticket = request.headers.get("Authorization", "").partition(" ")
-        if scheme != "Bearer":
-            raise SignatureInvalid("no ticket was sent")
-        return JsonResponse({"state": tenant_state.state(sso_session.read_ticket(ticket))})
+        return JsonResponse({"state": tenant_state.state(embedded_access.user_of(request))})
     app_name, payload = _posted(request)
     app = marketplace.find(app_name)
     user = sso_session.authenticate(app, payload)
-    rate_limits.embed_exchange(app)
+    embed_limits.embed_exchange(app)
+    embedded_access.check_not_dismissed(user)
     claims.claim_for(user, clock.now())
-    return JsonResponse({"ticket": sso_session.issue_ticket(user), "state": tenant_state.state(user)})
+    return JsonResponse({"ticket": sso_session.issue_ticket(user), "tenant": str(user.tenant)})
 
 
 def _posted(request: HttpRequest) -> tuple[str | None, str]:

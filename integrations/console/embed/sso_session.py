@@ -1,8 +1,9 @@
 """Page SSO: authenticates the user of the page inside HighLevel, and issues a short-lived signed ticket.
 
-The proof is the encrypted user data that the parent frame hands to our page. It is neither signed nor dated (FACTS 5),
-so the ids in it must also fit an installation of ours: the location must belong to the user's company. The user then
-gets a ticket, signed and timestamped by Django, which the page's script keeps in memory and sends as a bearer token.
+The proof is the encrypted user data that the parent frame hands to our page. It is neither signed nor dated (FACTS 5).
+So the ids in it must also fit an installation of ours (the location must belong to the user's company), and it opens
+one session only (`used_payloads`). The user then gets a ticket, signed and timestamped by Django, which the page's
+script keeps in memory and sends as a bearer token.
 
 It is no cookie. Browsers block or partition third-party cookies in frames. A reload asks the parent frame again anyway.
 And a token that the browser does not send by itself leaves no room for CSRF.
@@ -15,9 +16,10 @@ from datetime import timedelta
 
 from django.core.signing import BadSignature, SignatureExpired
 
-from integrations.core import signed
+from integrations.console.embed import used_payloads
+from integrations.core import clock, signed
 from integrations.core.errors import InstallGone, InstallPending, SignatureInvalid
-from integrations.core.tenant import UserType
+from integrations.core.tenant import Tenant, UserType
 from integrations.highlevel import sso
 from integrations.highlevel.sso import SsoUser
 from integrations.tenants import marketplace
@@ -38,12 +40,17 @@ class EmbeddedUser:
     is_admin: bool
     is_agency: bool
 
+    @property
+    def tenant(self) -> Tenant:
+        """The location that the user is in, else the company."""
+        return Tenant.location(self.location_id) if self.location_id else Tenant.company(self.company_id)
+
 
 def authenticate(app: App, payload: str) -> EmbeddedUser:
-    """Decrypt `payload` and check its user against the installations of `app`.
+    """Decrypt `payload`, check its user against the installations of `app`, and use the payload up.
 
-    Raises SignatureInvalid (the payload, the company or the type of user does not fit), InstallGone (the app is not
-    installed there), and InstallPending while the company of the location is unknown.
+    Raises SignatureInvalid (the payload does not decrypt or was used, the company or the type of user does not fit),
+    InstallGone (the app is not installed there), and InstallPending while the company of the location is unknown.
     """
     secret = marketplace.shared_secret(app)
     if secret is None:
@@ -53,6 +60,7 @@ def authenticate(app: App, payload: str) -> EmbeddedUser:
         _check_location(app, user, user.active_location)
     else:
         _check_company(app, user)
+    used_payloads.use(app, sso.salt_of(payload), clock.now())
     return EmbeddedUser(
         app_id=app.pk,
         company_id=user.company_id,

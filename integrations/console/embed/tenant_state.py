@@ -6,17 +6,17 @@ from typing import Any
 
 from django.db.models import Count
 
+from integrations.console.embed import embedded_access
 from integrations.console.embed.sso_session import EmbeddedUser
 from integrations.core.errors import StoreUnavailable
-from integrations.core.tenant import UserType
 from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.queries import Progress
 from integrations.tenants.models import Installation
 from integrations.tokens import scope_gaps
+from integrations.tokens.admin_pages import consent_link
 from integrations.tokens.models import Credential
-from integrations.tokens.operators import consent_link
 
 _CONNECTION = {
     Credential.State.ACTIVE: "connected",
@@ -37,31 +37,32 @@ def state(user: EmbeddedUser) -> dict[str, Any]:
 
 
 def _location(user: EmbeddedUser) -> dict[str, Any]:
-    installation = _installation(user, UserType.LOCATION, user.location_id)
+    now = embedded_access.standing(user)
+    installation = now.installation
     if installation is None:
         return {"place": "location", "name": "", "installed": False, "claimed": False}
     shown: dict[str, Any] = {
         "place": "location",
         "name": (installation.location.name if installation.location else "") or user.location_id,
-        "installed": installation.is_installed,
-        "claimed": installation.claimed_at is not None or _parent_claimed(installation),
+        "installed": now.is_installed,
+        "claimed": now.is_claimed,
     }
-    if shown["installed"] and shown["claimed"]:
+    if now.is_installed and now.is_claimed:
         shown |= _synced(user, installation) | _permissions(installation) | _quota(installation)
     return shown
 
 
 def _company(user: EmbeddedUser) -> dict[str, Any]:
-    installation = _installation(user, UserType.COMPANY, user.company_id)
-    locations = Installation.objects.installed().locations().filter(app_id=user.app_id, company_id=user.company_id)
+    now = embedded_access.standing(user)
+    installation = now.installation
     shown: dict[str, Any] = {
         "place": "company",
         "name": (installation.company.name if installation and installation.company else "") or user.company_id,
-        "installed": bool(installation and installation.is_installed) or locations.exists(),
-        "claimed": installation is None or installation.claimed_at is not None,
+        "installed": now.is_installed,
+        "claimed": now.is_claimed,
     }
-    if shown["installed"] and shown["claimed"]:
-        shown["locations"] = locations.count()
+    if now.is_installed and now.is_claimed:
+        shown["locations"] = embedded_access.locations(user).count()
         shown["connection"] = _connection(installation) if installation else None
         shown |= _permissions(installation) | _quota(installation) if installation else {}
     return shown
@@ -88,16 +89,6 @@ def _quota(installation: Installation) -> dict[str, Any]:
         return {"quota": None}
     burst = {"free": now.free, "limit": now.limit, "seconds": now.interval_ms / 1000}
     return {"quota": burst | {"day_left": now.day_remaining, "day_limit": now.day_limit}}
-
-
-def _installation(user: EmbeddedUser, user_type: UserType, resource_id: str) -> Installation | None:
-    found = Installation.objects.select_related("location", "company", "parent")
-    return found.filter(app_id=user.app_id, user_type=user_type, resource_id=resource_id).first()
-
-
-def _parent_claimed(installation: Installation) -> bool:
-    """A company's claim covers the locations of its bulk install."""
-    return installation.parent is not None and installation.parent.claimed_at is not None
 
 
 def _synced(user: EmbeddedUser, installation: Installation) -> dict[str, Any]:

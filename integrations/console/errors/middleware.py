@@ -1,7 +1,7 @@
 """Middleware: security headers of every response, and error pages for exceptions of views.
 
-There are three content security policies, chosen by path, because a single one would be too weak. Our own pages load
-only our own files. The admin theme needs `eval` (Alpine) and inline styles. The page inside HighLevel may be framed:
+There are three content security policies, because a single one would be too weak. Our own pages load
+only our own files. The admin theme needs `eval` (Alpine) and inline styles. A page inside HighLevel may be framed:
 its hosts are thousands of white-label domains that cannot be listed (FACTS 5), so any host may frame it, over HTTPS
 where we serve HTTPS.
 """
@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 
 from integrations.console.errors import responses
 from integrations.core.errors import IntegrationError
+from integrations.core.observing import spans
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -27,6 +28,7 @@ _ADMIN = (
     "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "object-src 'none'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+FRAMED = "hlapp.framed"  # key in `request.META` of a request whose response may be framed; no client can set it
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _PERMISSIONS = (
     "accelerometer=(), autoplay=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), "
@@ -59,7 +61,7 @@ class SecurityHeaders:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        framed = request.path.startswith("/embed/")
+        framed = FRAMED in request.META
         response.headers.setdefault("Content-Security-Policy", _policy(request.path, framed=framed))
         response.headers.setdefault("Permissions-Policy", _PERMISSIONS)
         if not framed:
@@ -74,7 +76,10 @@ class ErrorPages:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request)
+        response = self.get_response(request)
+        if request.resolver_match is not None:  # a path has ids in it, of which a name has none
+            spans.note(f"{request.method} /{request.resolver_match.route}")
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Django's hook for an exception that a view raised; None leaves it to Django."""

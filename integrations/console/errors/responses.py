@@ -19,6 +19,7 @@ from integrations.console.errors import messages
 from integrations.console.errors.messages import ErrorText
 from integrations.core import clock
 from integrations.core.errors import IntegrationError, Retryable, Untrusted
+from integrations.core.observing import log_scope
 
 log = structlog.get_logger(__name__)
 
@@ -81,6 +82,7 @@ def _respond(request: HttpRequest, text: ErrorText, status: int, *, code: str, t
         "message": text.message,
         "what_to_do": text.what_to_do,
         "trace_id": trace_id,
+        "request_id": log_scope.current().get("request_id", ""),
     }
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse({"error": body}, status=status)

@@ -16,13 +16,14 @@ from django.db.models import Count, F, Min, Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from integrations.console import queries
-from integrations.console.doctor import workers
+from integrations.console.doctor import worker_ping
 from integrations.core.errors import StoreUnavailable
 from integrations.gateway.models import Usage
 from integrations.jobs import queries as jobs
 from integrations.quota.models import Parked
 from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
+from integrations.sync.lag import webhook_lag
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
@@ -112,6 +113,9 @@ def work(now: datetime) -> Iterator[Metric]:
     lags = sync.lags()
     ages = [([lag.resource], _age(lag.oldest_sync, now)) for lag in lags if lag.oldest_sync]
     yield _gauge("sync_lag_seconds", "How long ago the stalest plan was last synced.", ["resource"], ages)
+    measured = webhook_lag.of_all(now)
+    late = [([lag.resource, part], figure) for lag in measured for part, figure in lag.quantiles]
+    yield _gauge("webhook_copy_seconds", "From the receipt of webhooks to the copy.", ["resource", "quantile"], late)
     never = [([lag.resource], lag.never) for lag in lags]
     yield _gauge("sync_plans_never_synced", "Plans that were never synced.", ["resource"], never)
     count, _exact = queries.records()
@@ -122,10 +126,12 @@ def work(now: datetime) -> Iterator[Metric]:
     yield _gauge("jobs_paused", "Paused background jobs.", ["job"], paused)
     aside = [([job], float(number)) for job, number in jobs.set_aside_counts()]
     yield _gauge("job_events_set_aside", "Events on which a job failed, not yet run again.", ["job"], aside)
+    unknown = [([job], float(number)) for job, number in jobs.unknown_counts()]
+    yield _gauge("job_writes_unknown", "Writes of jobs that may have happened or not.", ["job"], unknown)
     yield _single("threads_silent", "Worker threads that hang, or that report no progress.", len(jobs.hung_now(now)))
     longest = max((delay.seconds for delay in jobs.delays(now, 1)), default=0.0)
     yield _single("job_delay_seconds", "How long the longest waiting tenant's run has been due.", longest)
-    overdue = [([kind], number) for kind, number in workers.overdue(now).items()]
+    overdue = [([kind], number) for kind, number in worker_ping.overdue(now).items()]
     yield _gauge("overdue", "Work due for over two minutes that no worker has: is beat alive?", ["kind"], overdue)
 
 

@@ -7,10 +7,8 @@ should end soon: the next writer waits for it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 import structlog
@@ -19,6 +17,7 @@ from django.db import transaction
 from integrations.core import audit_seals, clock
 from integrations.core.audit_seals import Standing, TrailHead
 from integrations.core.models import AuditEntry, AuditHead
+from integrations.core.texts import as_stored_json
 
 Changes = dict[str, list[Any]]  # old and new value by field
 HEAD_LOST = "audit.head_lost"  # the action of the entry that `_recovered` writes
@@ -50,6 +49,7 @@ def lock() -> TrailHead:
     A transaction that locks many rows and records each of them calls this first. Otherwise two such transactions could
     deadlock: each holds rows and waits for the trail.
     """
+    audit_seals.keys().newest()  # before the head is read: a key that is new here is proven, and that is an entry too
     row = AuditHead.objects.select_for_update().first()
     if row is None:
         AuditHead.objects.bulk_create([AuditHead()], ignore_conflicts=True)
@@ -64,7 +64,7 @@ def append(
 ) -> tuple[TrailHead, AuditEntry]:
     """Append one entry after the head, which `lock` returned. Returns the new head and the entry."""
     entry = AuditEntry(number=head.number + 1, at=clock.now(), actor=actor, action=action, subject=subject)
-    entry.detail, entry.previous, entry.key_id = _stored(detail), head.value, audit_seals.keys().newest()
+    entry.detail, entry.previous, entry.key_id = as_stored_json(detail), head.value, audit_seals.keys().newest()
     entry.hash = entry.chain_value
     entry.seal = audit_seals.keys().mac(entry.key_id, entry.sealed_message)
     entry.save(force_insert=True)
@@ -104,16 +104,3 @@ def _json(value: Any) -> Any:
     if isinstance(value, Iterable):
         return sorted(map(str, value))
     return str(value)
-
-
-def _stored(detail: Mapping[str, Any]) -> Any:
-    """The detail as PostgreSQL will return it, so that its chain value is the same then.
-
-    `jsonb` has no exponents and no negative zero: it returns 1e+22 as an integer.
-    """
-    return json.loads(json.dumps(detail), parse_float=_number)
-
-
-def _number(text: str) -> float | int:
-    number = Decimal(text)
-    return int(number) if "e+" in text else float(number) + 0.0

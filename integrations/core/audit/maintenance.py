@@ -8,7 +8,7 @@ is used here, and by migrations that say so. A role without DELETE on the table 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,11 +18,20 @@ from django.db.models import Max
 from django.db.models.functions import TruncDate
 
 from integrations.core.audit import entries, exported_heads
+from integrations.core.audit.exported_heads import ExportedHead
 from integrations.core.audit.verification import ACCEPTED, Examination, examine
 from integrations.core.errors import BadRequest
 from integrations.core.models import AuditEntry, AuditHeadExport
 
 SUBJECT = "audit trail"
+_before_pruning: list[Callable[[], None]] = []
+
+
+def before_pruning(act: Callable[[], None]) -> None:
+    """Have `prune` call this first, in its transaction. For rooms above whose rows name entries by their numbers: they
+    append newer ones. Called once at start-up.
+    """
+    _before_pruning.append(act)
 
 
 @contextmanager
@@ -34,14 +43,14 @@ def lifted() -> Iterator[None]:
         _lift("")  # inside another transaction the setting would outlive this block
 
 
-def reseal(*, actor: str) -> Examination:
+def reseal(*, actor: str, heads: Iterable[ExportedHead] = ()) -> Examination:
     """Let the newest key answer for the whole chain, before older keys leave VAULT_KEYS.
 
     The chain is verified under the keys that are listed now. Then an entry under the newest key follows. Its chain
     value depends on all entries before it, so its seal proves them all, and no entry has to be sealed again. It says
     how many entries each key sealed, and whether all did fit.
     """
-    found = examine()
+    found = examine(heads)
     detail = {"entries": found.entries, "keys": dict(found.keys), "first_broken": found.first_broken}
     entries.record("audit.resealed", actor=actor, subject=SUBJECT, **detail)
     return found
@@ -55,13 +64,13 @@ class Pruned:
     up_to: int
 
 
-def prune(before: datetime, *, actor: str) -> Pruned:
+def prune(before: datetime, *, actor: str, heads: Iterable[ExportedHead] = ()) -> Pruned:
     """Delete the entries from the beginning up to the last one before that moment.
 
     The sealed head then says where the trail begins, and an entry says what was deleted and the last chain value of it.
     Raises BadRequest when the trail does not verify: tampering must not be deleted together with its traces.
     """
-    if failures := examine().failures:
+    if failures := examine(heads).failures:
         raise BadRequest(f"nothing was deleted, because the trail does not verify: {failures[0]}")
     with lifted():
         head = entries.lock()
@@ -71,6 +80,9 @@ def prune(before: datetime, *, actor: str) -> Pruned:
         last = old.order_by("-number").first()
         if last is None:
             return Pruned(0, head.base_number)
+        for act in _before_pruning:
+            act()
+        head = entries.lock()
         base = replace(
             head,
             base_number=last.number,
@@ -86,16 +98,20 @@ def prune(before: datetime, *, actor: str) -> Pruned:
     return result
 
 
-def accept(reason: str, *, actor: str) -> Examination:
+def accept(reason: str, *, actor: str, heads: Iterable[ExportedHead] = ()) -> Examination:
     """Record that an operator knows of the flaws that verification finds now, such as after a restored backup.
 
-    They stay listed, and are no failure any more; what is changed later is. Raises BadRequest when there is none.
+    `heads` are exported heads outside the database (`exported_heads.in_file`): after a restored backup they alone know
+    what is gone. The flaws stay listed, and are no failure any more; what is changed later is. Raises BadRequest when
+    there is none.
     """
-    found = examine()
+    found = examine(heads)
     if not found.failures:
         raise BadRequest("there is nothing to accept: the trail verifies")
     flaws = [str(flaw) for flaw in found.failures]
-    numbers = sorted({flaw.number for flaw in found.failures if flaw.number is not None})
+    last = found.newest.number if found.newest else 0
+    # A number after the last entry is that of an entry to come, about which nothing is known yet.
+    numbers = sorted({flaw.number for flaw in found.failures if flaw.number is not None and flaw.number <= last})
     entries.record(ACCEPTED, actor=actor, subject=SUBJECT, reason=reason, flaws=flaws[:50], numbers=numbers)
     return found
 

@@ -88,6 +88,10 @@ class Activity:
         """The fields that logs, rows and pages show: work, seconds, position."""
         return {"work": self.title, "seconds": round(self.idle_seconds), "position": self.position}
 
+    def summary(self) -> dict[str, Any]:
+        """What the page of workers shows of every thread at work: the work, its queue, and for how many seconds."""
+        return {"work": self.title, "queue": self.queue, "seconds": round(clock.monotonic() - self.started_at)}
+
 
 _lock = threading.Lock()
 _running: dict[int, Activity] = {}  # by thread

@@ -41,12 +41,15 @@ class AbstractRun(models.Model):
     }
 
     class Status(models.TextChoices):
-        """A run is running until it ends in one of the other three ways."""
+        """A run is running until it ends in one of the next three ways. An unknown one has stopped over a write that
+        may have happened or not: it goes on when somebody says which, and its plan starts no other run before.
+        """
 
         RUNNING = "running", "running"
         COMPLETE = "complete", "complete"
         FAILED = "failed", "failed"
         CANCELLED = "cancelled", "cancelled"
+        UNKNOWN = "unknown", "waits: did a write happen?"
 
     task: ClassVar[str]  # the task that goes on with a run, called with `run_id`
     lease_term: ClassVar[timedelta]
@@ -85,12 +88,13 @@ def run_indexes(plan_field: str, prefix: str = "") -> list[models.Index]:
             name=f"{prefix}run_not_complete",
         ),
         models.Index(fields=["error_code", "id"], name=f"{prefix}run_by_error"),
+        models.Index(fields=["trace_id"], condition=~models.Q(trace_id=""), name=f"{prefix}run_by_trace_id"),
     ]
 
 
 def run_constraints(plan_field: str) -> list[models.BaseConstraint]:
     """States that exclude each other: at most one run of a plan is under way, a run has an end exactly when it has
-    ended, and a lease has an owner and a term or neither."""
+    ended or stopped, and a lease has an owner and a term or neither."""
     running, leased = models.Q(status="running"), models.Q(lease_until__isnull=False)
     finished = models.Q(finished_at__isnull=False)
     return [

@@ -7,6 +7,9 @@ worker that stalled, whose lease another worker took, or whose run was cancelled
 A row that is due and has no lease waits for the dispatcher (`core.dispatch`), which sends its message. Until a worker
 begins, the message holds a lease too, under the name `QUEUED`, which any worker may take. A parked run holds such a
 lease for as long as it waits for a permit.
+
+Leases and the times of next turns are written and judged by the database's clock: a worker whose own clock is wrong
+neither takes another's lease nor leaves one that is too long.
 """
 
 from __future__ import annotations
@@ -18,8 +21,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 
+from integrations.core.dispatch import LOST_AFTER
 from integrations.core.errors import NO_ANSWER, VendorAnswer
 from integrations.core.process import activity
 from integrations.core.runs import vendor_answers
@@ -59,27 +63,27 @@ class RunQuerySet(models.QuerySet[R]):
         """Runs that have not ended."""
         return self.filter(status="running")
 
-    def claim(self, run_id: int, owner: str, now: datetime) -> R | None:
+    def claim(self, run_id: int, owner: str) -> R | None:
         """Lease a due run to a worker, and count a predecessor that died as a failure.
 
         None when the run is not due, has ended, or another worker has its lease.
         """
-        free = _free(now) | Q(lease_owner=QUEUED)
-        if not self._all().running().filter(free, pk=run_id, due_at__lte=now).update(**self._leased(owner, now)):
+        free = _free() | Q(lease_owner=QUEUED)
+        if not self._all().running().filter(free, pk=run_id, due_at__lte=Now()).update(**self._leased(owner)):
             return None
         return self._all().select_related(f"{self.model.plan_field}__app").get(pk=run_id)
 
-    def renew(self, run: R, owner: str, now: datetime, **fields: Any) -> None:
+    def renew(self, run: R, owner: str, **fields: Any) -> None:
         """Write `fields` and renew the lease. Raises LeaseLost when the run is no longer this owner's.
 
         First in a transaction, the row's lock keeps the lease from others until what belongs to it is committed.
         """
-        fields.setdefault("lease_until", now + self.model.lease_term)
+        fields.setdefault("lease_until", Now() + self.model.lease_term)
         if not self._all().running().filter(pk=run.pk, lease_owner=owner).update(**fields):
             raise LeaseLost
         activity.report_progress()
 
-    def keep_lease(self, run_id: int, owner: str, now: datetime) -> None:
+    def keep_lease(self, run_id: int, owner: str) -> None:
         """Extend the lease of a turn whose thread is still in it, although it writes nothing.
 
         Waits for no lock: a row that is locked is being written by that thread.
@@ -87,46 +91,44 @@ class RunQuerySet(models.QuerySet[R]):
         with transaction.atomic():
             mine = self._all().running().filter(pk=run_id, lease_owner=owner)
             for pk in mine.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True):
-                self._all().filter(pk=pk).update(lease_until=now + self.model.lease_term)
+                self._all().filter(pk=pk).update(lease_until=Now() + self.model.lease_term)
 
-    def hand_back(self, run: R, owner: str, now: datetime, *, wait: float = 0.0, **fields: Any) -> None:
+    def hand_back(self, run: R, owner: str, *, wait: float = 0.0, **fields: Any) -> None:
         """Release the run for `wait` seconds; then the dispatcher sends it to a worker again."""
-        self.renew(run, owner, now, due_at=now + timedelta(seconds=wait), **NO_LEASE, **fields)
+        self.renew(run, owner, due_at=Now() + timedelta(seconds=wait), **NO_LEASE, **fields)
 
-    def park(self, run: R, owner: str, now: datetime, *, wait: float, park_task: Callable[[], bool]) -> bool:
+    def park(self, run: R, owner: str, *, wait: float, park_task: Callable[[], bool]) -> bool:
         """Release the run until its parked task is sent to a worker.
 
         `park_task` parks the task. When it returns False, this owner keeps the run, and the result is False.
         """
         with transaction.atomic():
-            lease_until = now + timedelta(seconds=wait) + PARKED
-            self.renew(run, owner, now, due_at=now, lease_owner=QUEUED, lease_until=lease_until)
+            lease_until = Now() + (timedelta(seconds=wait) + PARKED)
+            self.renew(run, owner, due_at=Now(), lease_owner=QUEUED, lease_until=lease_until)
             if park_task():
                 return True
-            self.renew(run, QUEUED, now, lease_owner=owner)
+            self.renew(run, QUEUED, lease_owner=owner)
         return False
 
     def take_due(
         self,
         limit: int,
-        now: datetime,
         *,
-        lost_at: datetime,
         tenant: str,
         first: Q | None = None,
         shares: Sequence[ThreadShare] = (),
     ) -> list[int]:
         """The ids of up to `limit` due runs that no worker has, in the order in which workers should get them.
 
-        Each is leased to its message until `lost_at`. Runs that match `first` come before the others; among equals the
+        Each is leased to its message for `LOST_AFTER`. Runs that match `first` come before the others; among equals the
         tenants take turns, so that a tenant with many runs delays no other's first. `tenant` names the column that
         tells tenants apart. What has its share of the threads (`shares`) gets no more; only runs of this queryset
         count. A run that another transaction has locked is left for the next time.
         """
         rank = Case(When(first or Q(pk=None), then=Value(0)), default=Value(1), output_field=PositiveIntegerField())
-        waiting = self._waiting(now).order_by("due_at").annotate(rank=rank)
+        waiting = self._waiting().order_by("due_at").annotate(rank=rank)
         columns = [share.column for share in shares]
-        use = SharesInUse(shares, self._at_work(now, lost_at, columns) if shares else ())
+        use = SharesInUse(shares, self._at_work(columns) if shares else ())
         for column, values in use.used_up():
             waiting = waiting.exclude(**{f"{column}__in": values})
         found = waiting.values_list("pk", tenant, "rank", *columns)[:MOST_CANDIDATES]
@@ -138,24 +140,20 @@ class RunQuerySet(models.QuerySet[R]):
         if not chosen:
             return []
         with transaction.atomic():
-            free = (
-                self._all()
-                .running()
-                .filter(_free(now), pk__in=chosen)
-                .select_for_update(skip_locked=True, of=("self",))
-            )
+            free = self._all().running().filter(_free(), pk__in=chosen)
+            free = free.select_for_update(skip_locked=True, of=("self",))
             taken = set(free.values_list("pk", flat=True))
-            self._all().filter(pk__in=taken).update(**self._leased(QUEUED, now) | {"lease_until": lost_at})
+            self._all().filter(pk__in=taken).update(**self._leased(QUEUED) | {"lease_until": Now() + LOST_AFTER})
         return [pk for pk in chosen if pk in taken]
 
     def find_unstarted(self, sent: Mapping[int, datetime]) -> list[int]:
-        """The ids of `sent` whose message still has its lease; `sent` has the lease's end by id."""
-        leased = self._all().filter(pk__in=list(sent), lease_owner=QUEUED).values_list("pk", "lease_until")
-        return [pk for pk, lease_until in leased if lease_until == sent[pk]]
+        """The ids of `sent` whose message still has its lease. The lease of a parked run lasts longer than that."""
+        leased = self._all().filter(pk__in=list(sent), lease_owner=QUEUED, lease_until__lte=Now() + LOST_AFTER)
+        return list(leased.values_list("pk", flat=True))
 
-    def release_queued(self, ids: Collection[int], *, due_at: datetime | None = None) -> None:
-        """Take back the leases of messages that were not sent, or that a worker does not want: due at `due_at` then."""
-        fields: Fields = NO_LEASE if due_at is None else {**NO_LEASE, "due_at": due_at}
+    def release_queued(self, ids: Collection[int], *, wait: timedelta | None = None) -> None:
+        """Take back the leases of messages that were not sent, or that a worker refuses: due after `wait` then."""
+        fields: Fields = NO_LEASE if wait is None else {**NO_LEASE, "due_at": Now() + wait}
         self._all().filter(pk__in=list(ids), lease_owner=QUEUED).update(**fields)
 
     def end(self, status: str, now: datetime, **fields: Any) -> int:
@@ -179,15 +177,15 @@ class RunQuerySet(models.QuerySet[R]):
                 set_plan(run, now)
         return stopped
 
-    def resume(self, run: R, now: datetime, **fields: Any) -> bool:
-        """Let a failed or cancelled run go on at its checkpoint. False when it is neither.
+    def resume(self, run: R, now: datetime, *, was: Collection[str] = ("failed", "cancelled"), **fields: Any) -> bool:
+        """Let a failed or cancelled run go on at its checkpoint. False when it is neither (or none of `was`).
 
         Raises IntegrityError when another run of its plan is under way.
         """
-        ended = self._all().filter(pk=run.pk, status__in=["failed", "cancelled"])
+        ended = self._all().filter(pk=run.pk, status__in=was)
         fields |= {"attempts": 0, "finished_at": None, **error_columns("", "")}
         with transaction.atomic():
-            return bool(ended.update(status="running", due_at=now, **NO_LEASE, **fields))
+            return bool(ended.update(status="running", due_at=Now(), **NO_LEASE, **fields))
 
     def ended(self, status: str, now: datetime) -> Fields:
         """The columns of a run that ends."""
@@ -196,22 +194,22 @@ class RunQuerySet(models.QuerySet[R]):
     def _all(self) -> RunQuerySet[R]:
         return RunQuerySet(self.model, using=self.db)
 
-    def _waiting(self, now: datetime) -> RunQuerySet[R]:
-        return self.running().filter(_free(now), due_at__lte=now)
+    def _waiting(self) -> RunQuerySet[R]:
+        return self.running().filter(_free(), due_at__lte=Now())
 
-    def _at_work(self, now: datetime, lost_at: datetime, columns: Sequence[str]) -> list[tuple[bool, Sequence[Any]]]:
+    def _at_work(self, columns: Sequence[str]) -> list[tuple[bool, Sequence[Any]]]:
         """Runs that a worker has or whose message is in flight, for `SharesInUse`. Parked runs are neither: their
         leases last longer than a message's.
         """
-        leased = self.running().filter(lease_until__gte=now).exclude(lease_owner="")
-        at_work = leased.exclude(lease_owner=QUEUED, lease_until__gt=lost_at)
+        leased = self.running().filter(lease_until__gte=Now()).exclude(lease_owner="")
+        at_work = leased.exclude(lease_owner=QUEUED, lease_until__gt=Now() + LOST_AFTER)
         return [(owner == QUEUED, values) for owner, *values in at_work.values_list("lease_owner", *columns)]
 
-    def _leased(self, owner: str, now: datetime) -> Fields:
+    def _leased(self, owner: str) -> Fields:
         orphaned = When(~Q(lease_owner__in=("", QUEUED)), then=F("attempts") + 1)
         return {
             "lease_owner": owner,
-            "lease_until": now + self.model.lease_term,
+            "lease_until": Now() + self.model.lease_term,
             "attempts": Case(orphaned, default=F("attempts"), output_field=PositiveIntegerField()),
         }
 
@@ -220,8 +218,9 @@ class PlanQuerySet(models.QuerySet[P]):
     """Plans of one room."""
 
     def without_run(self) -> PlanQuerySet[P]:
-        """Plans that have no run under way."""
-        return self.filter(~Exists(self._runs().running().filter(**{self._field: OuterRef("pk")})))
+        """Plans that have no run under way, nor one that waits because the fate of a write is unknown."""
+        mine = self._runs().filter(**{self._field: OuterRef("pk")})
+        return self.filter(~Exists(mine.running()), ~Exists(mine.filter(status="unknown")))
 
     def start_due(
         self,
@@ -282,7 +281,7 @@ class PlanQuerySet(models.QuerySet[P]):
         return RunQuerySet(self._run_model, using=self.db)
 
     def _new_run(self, plan: P, now: datetime, fields: Fields) -> AbstractRun:
-        return self._run_model(**{self._field: plan}, due_at=now, started_at=now, **fields)
+        return self._run_model(**{self._field: plan}, due_at=Now(), started_at=now, **fields)
 
 
 def round_robin(waiting: Iterable[tuple[int, object, int]]) -> list[int]:
@@ -313,5 +312,5 @@ class PlanManager(_PlanBase[P]):
     """Manager with the methods of `PlanQuerySet`."""
 
 
-def _free(now: datetime) -> Q:
-    return Q(lease_until__isnull=True) | Q(lease_until__lt=now)
+def _free() -> Q:
+    return Q(lease_until__isnull=True) | Q(lease_until__lt=Now())

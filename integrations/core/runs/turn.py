@@ -8,8 +8,9 @@
     StoreUnavailable               while the store of permits is unavailable
     other Retryables               again after a while; failed after MOST_ATTEMPTS in a row at one checkpoint
     InstallGone                    cancelled: the app was uninstalled
+    Halted                         unknown: it waits until somebody says whether a write happened
     other IntegrationErrors        failed, unless the room knows better (`refused`)
-    anything else                  `crashed`: the room decides
+    anything else                  failed, with the place of the mistake, unless the room knows better (`crashed`)
 
 When its worker is killed, the dispatcher sends the run again once the lease has expired, and the next turn begins at
 the checkpoint. A process that dies counts as a failure, so a run whose checkpoint kills its workers ends too. While the
@@ -25,13 +26,15 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, cast
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from integrations.core import clock
 from integrations.core.celery_tasks import backoff
 from integrations.core.errors import InstallGone, IntegrationError, QuotaExhausted, Retryable, StoreUnavailable
 from integrations.core.lease_owner import new_owner
-from integrations.core.process import activity, stopping
+from integrations.core.observing import log_scope, spans
+from integrations.core.process import activity, source_position, stopping
+from integrations.core.runs import current_run
 from integrations.core.runs.models import AbstractRun
 from integrations.core.runs.querysets import Fields, LeaseLost, R, RunQuerySet, error_columns
 
@@ -53,15 +56,21 @@ def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> 
         decline(model, run_id)
         return
     owner = new_owner()
-    run = _objects(model).claim(run_id, owner, clock.now())
+    run = _objects(model).claim(run_id, owner)
     if run is None:
         return
     turn = begin(run, owner)
+    context = turn.log_context()
+    with log_scope.scope(**context), spans.span(f"turn {turn.kind}", **context):
+        _take(turn, run)
+
+
+def _take(turn: Turn[R], run: R) -> None:
     try:
         if run.attempts >= MOST_ATTEMPTS:
             turn.fail(error_columns("worker_lost", "workers died at this checkpoint, one after the other"))
         else:
-            with activity.turn(turn, turn.kind):
+            with activity.turn(turn, turn.kind), current_run.working_on(run):
                 turn.take()
     except LeaseLost:
         turn.log("info", "lease_lost")
@@ -69,7 +78,15 @@ def advance(model: type[R], run_id: int, begin: Callable[[R, str], Turn[R]]) -> 
 
 def decline(model: type[R], run_id: int) -> None:
     """Refuse the message of a run because this process is ending; the dispatcher sends it again."""
-    _objects(model).release_queued([run_id], due_at=clock.now() + _DECLINE_WAIT)
+    _objects(model).release_queued([run_id], wait=_DECLINE_WAIT)
+
+
+class Halted(Exception):
+    """The fate of a write is unknown, so the run must not go on by itself. `columns` say which write."""
+
+    def __init__(self, columns: Fields) -> None:
+        super().__init__(columns["error"])
+        self.columns = columns
 
 
 class HungTurn(Exception):
@@ -80,6 +97,7 @@ class Turn(ABC, Generic[R]):
     """A run that one worker has claimed. Every method that writes raises LeaseLost once another worker has the run."""
 
     log_name: ClassVar[str]  # the first part of the names of log events
+    crash_hint: ClassVar[str] = ""  # what operators read after the place of a mistake in the code
 
     @staticmethod
     @abstractmethod
@@ -111,9 +129,16 @@ class Turn(ABC, Generic[R]):
     def plan_after_incomplete(cls, run: R, now: datetime) -> None:
         """Set the plan's next run after this one failed or was cancelled, in the transaction that ends it."""
 
-    @abstractmethod
     def crashed(self, error: Exception) -> None:
-        """Handle an exception that is not of the error tree: a mistake in our code or in the job's."""
+        """Fail the run for an exception that is not of the error tree: a mistake in our code or in the job's.
+
+        If the database is unavailable, write nothing: the lease expires, and the next turn begins at the checkpoint.
+        """
+        if isinstance(error, OperationalError | InterfaceError):
+            raise StoreUnavailable("the database is unavailable", run=self.run.pk) from error
+        self.log("error", "crashed", {"exc_info": error})
+        reason = f"{type(error).__name__} {source_position.of_error(error)}{self.crash_hint}"
+        self.fail(error_columns("unexpected", reason), error)
 
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
         """As `plan_after_incomplete`, for a run that failed with `error`, or with None because its workers died."""
@@ -175,28 +200,30 @@ class Turn(ABC, Generic[R]):
             self.uninstalled(error)
         except IntegrationError as error:
             self.refused(error)
+        except Halted as stop:
+            self.halt(stop)
         except Exception as error:
             self.crashed(error)
 
     def renew(self, **fields: Any) -> None:
         """Write columns and renew the lease."""
-        self._runs.renew(self.run, self.owner, clock.now(), **fields)
+        self._runs.renew(self.run, self.owner, **fields)
 
     def hand_back(self) -> None:
         """The turn is over: let the run go on at the end of the queue."""
-        self._runs.hand_back(self.run, self.owner, clock.now(), **self.checkpoint())
+        self._runs.hand_back(self.run, self.owner, **self.checkpoint())
 
     def park(self, error: Retryable) -> None:
         """Release the run until there is a permit and a worker for it. This does not count as a failure."""
-        run, now, wait = self.run, clock.now(), error.retry_after or 0.0
+        run, wait = self.run, error.retry_after or 0.0
         if checkpoint := self.checkpoint():
             self.renew(**checkpoint)
 
         def park_task() -> bool:
             return self.park_task(run.task, {"run_id": run.pk}, error)
 
-        if not self._runs.park(run, self.owner, now, wait=wait, park_task=park_task):
-            self._runs.hand_back(run, self.owner, now, wait=wait or backoff(run.attempts))
+        if not self._runs.park(run, self.owner, wait=wait, park_task=park_task):
+            self._runs.hand_back(run, self.owner, wait=wait or backoff(run.attempts))
 
     def retry_or_fail(self, columns: Fields, retry_after: float | None, error: Exception) -> None:
         """Count one more failure in a row at this checkpoint: retry later, or fail the run.
@@ -210,7 +237,7 @@ class Turn(ABC, Generic[R]):
             return
         wait = backoff(attempts, cap=_LONGEST_WAIT) if retry_after is None else retry_after
         fields = {**self.checkpoint(), **columns, "attempts": attempts}
-        self._runs.hand_back(self.run, self.owner, clock.now(), wait=wait, **fields)
+        self._runs.hand_back(self.run, self.owner, wait=wait, **fields)
 
     def complete(self) -> None:
         """The work is done: end the run, set the plan to its next one, and delete old runs."""
@@ -220,7 +247,7 @@ class Turn(ABC, Generic[R]):
             self._end(AbstractRun.Status.COMPLETE, now, fields)
             self.plan_after_success(now)
             old = {self.run.plan_field: self.run.plan_key, "finished_at__lt": now - self.keep_runs()}
-            self._runs.filter(**old).delete()
+            self._runs.filter(**old).exclude(status=AbstractRun.Status.UNKNOWN).delete()
 
     def fail(self, columns: Fields, error: Exception | None = None) -> None:
         """Fail the run, with the columns of its error; its plan comes due again later."""
@@ -228,6 +255,11 @@ class Turn(ABC, Generic[R]):
         with transaction.atomic():
             self._end(AbstractRun.Status.FAILED, now, {**self.result(), **columns})
             self.plan_after_failure(now, error)
+
+    def halt(self, stop: Halted) -> None:
+        """Stop the run until somebody has decided. Its plan gets no due time: the run goes on first."""
+        self.log("error", "halted", {"error": str(stop)})
+        self._end(AbstractRun.Status.UNKNOWN, clock.now(), {**self.result(), **stop.columns})
 
     def uninstalled(self, error: InstallGone) -> None:
         """The app is no longer installed on the run's tenant: cancel the run."""
@@ -243,7 +275,7 @@ class Turn(ABC, Generic[R]):
 
     def keep_lease(self) -> None:
         """Extend the lease. The guard calls this for as long as a thread is in the turn."""
-        self._runs.keep_lease(self.run.pk, self.owner, clock.now())
+        self._runs.keep_lease(self.run.pk, self.owner)
 
     def abandon(self, position: str) -> None:
         """Fail or retry the run, whose thread hangs at `position`. The guard calls this before the process ends."""
@@ -255,14 +287,14 @@ class Turn(ABC, Generic[R]):
         The next turn begins at the checkpoint as it was last written. `is_failure` counts it as a failure.
         """
         attempts = {"attempts": self._failures() + 1} if is_failure else {}
-        self._runs.hand_back(self.run, self.owner, clock.now(), **attempts)
+        self._runs.hand_back(self.run, self.owner, **attempts)
 
     def log(self, level: str, event: str, context: Fields | None = None) -> None:
         """Log an event of this turn, such as "sync.failed"."""
         getattr(log, level)(f"{self.log_name}.{event}", **{**(context or {}), **self.log_context()})
 
     def _end(self, status: str, now: datetime, fields: Fields) -> None:
-        self._runs.renew(self.run, self.owner, now, **{**fields, **self._runs.ended(status, now)})
+        self._runs.renew(self.run, self.owner, **{**fields, **self._runs.ended(status, now)})
 
     def _failures(self) -> int:
         """The count as the row has it now: progress in this turn has reset it."""

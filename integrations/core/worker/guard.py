@@ -7,7 +7,7 @@ are abandoned, messages that no thread has begun go back to the broker (`worker.
 by `exec` under its own id, so no supervisor is needed. Of several processes with hung threads one restarts after the
 other, so that one is always there for urgent work.
 
-On SIGTERM Celery waits for its threads without end. The guard gives them `DRAIN_SECONDS`, releases the runs of the
+On SIGTERM Celery waits for its threads without end. The guard gives them `TASKS_END_SECONDS`, releases the runs of the
 threads that are still busy, so that another worker begins at once, and ends the process. Container platforms kill
 after 30 s.
 """
@@ -31,9 +31,9 @@ from integrations.core.process.activity import Activity
 from integrations.core.runs.querysets import LeaseLost
 from integrations.core.worker import fetching
 
-BEAT = 1.0  # seconds between two checks
+CHECK_SECONDS = 1.0  # seconds between two checks
 KEEP_AFTER = 5.0  # seconds after which a turn that wrote nothing has its lease kept
-DRAIN_SECONDS = 18.0  # for running tasks after SIGTERM
+TASKS_END_SECONDS = 18.0  # for running tasks after SIGTERM
 EXIT_SECONDS = 23.0  # after SIGTERM, then the process ends whatever still runs
 HAND_BACK_SECONDS = 60.0  # for turns to hand their runs back before the process replaces itself
 URGENT_SECONDS = 20.0  # then for urgent tasks to end
@@ -95,10 +95,10 @@ class Guard:
             elif self._may_replace_now():
                 self._replace(reason)
             connection.close()
-            self._wait(lambda: self._terminated_at is not None, BEAT)
+            self._wait(lambda: self._terminated_at is not None, CHECK_SECONDS)
 
     def _keep_leases(self) -> None:
-        if clock.monotonic() - self._kept_at < BEAT:
+        if clock.monotonic() - self._kept_at < CHECK_SECONDS:
             return
         self._kept_at = clock.monotonic()
         for one in activity.running():
@@ -152,7 +152,7 @@ class Guard:
         """Let running tasks end, then end the process. If all of them end, Celery ends it before this does."""
         stopping.request(urgent_too=True)
         self._stop(self._dispatcher)  # it would send the runs that are handed back to this process
-        self._wait(lambda: not activity.running(), began + DRAIN_SECONDS - clock.monotonic())
+        self._wait(lambda: not activity.running(), began + TASKS_END_SECONDS - clock.monotonic())
         if left := activity.running():
             log.warning("worker.drained", interrupted=[one.describe() for one in left])
             _end_turns(are_failures=False)
@@ -181,7 +181,7 @@ class Guard:
         """Release the leases of the other threads, so that another process leads at once, and the pid file."""
         stops = threading.Thread(target=self._stop_others, daemon=True)
         stops.start()
-        stops.join(EXIT_SECONDS - DRAIN_SECONDS - 2 * BEAT)
+        stops.join(EXIT_SECONDS - TASKS_END_SECONDS - 2 * CHECK_SECONDS)
         if lock := getattr(self._controller, "pidlock", None):
             lock.release()
 

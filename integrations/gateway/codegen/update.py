@@ -15,9 +15,9 @@ from typing import Any
 from integrations.core.errors import BadRequest
 from integrations.gateway import facade as facade_package
 from integrations.gateway.codegen import impact
-from integrations.gateway.codegen.drop import Publication
 from integrations.gateway.codegen.facade_text import facade
 from integrations.gateway.codegen.impact import EventImpact, Impact
+from integrations.gateway.codegen.publication import Publication
 from integrations.gateway.codegen.replace_files import replace_all
 from integrations.highlevel import catalogue as catalogue_package
 from integrations.highlevel import pagination as pagination_package
@@ -60,13 +60,13 @@ class Built:
     events: EventTypes | None
 
 
-def built(drop: Publication) -> Built:
+def built(published: Publication) -> Built:
     """Build everything in memory. Raises BadRequest that names the file that cannot be understood."""
-    catalogues = {name: build(files, name) for name, files in drop.operations.items()}
-    inside = {name: fields_of(files) for name, files in drop.operations.items()}
-    notes = {name: notes_of(files) for name, files in drop.operations.items()}
+    catalogues = {name: build(files, name) for name, files in published.operations.items()}
+    inside = {name: fields_of(files) for name, files in published.operations.items()}
+    notes = {name: notes_of(files) for name, files in published.operations.items()}
     guessed = {**guesses.committed(), **{name: _guessed(c, inside[name], name) for name, c in catalogues.items()}}
-    events = None if drop.events is None else event_types.of_drop(drop.events)
+    events = None if published.events is None else event_types.of_publication(published.events)
     return Built(catalogues, inside, notes, {name: rows for name, rows in guessed.items() if rows}, events)
 
 

@@ -23,7 +23,7 @@ from django.urls import URLPattern, path, reverse
 from integrations.core import masking
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest, IntegrationError
-from integrations.gateway.explorer import explorer
+from integrations.gateway.explorer import explorer, prefilled
 from integrations.gateway.explorer.explorer import CallByHand, PreparedCall
 from integrations.gateway.models import Call
 from integrations.gateway.target import API_1_KEY, Target
@@ -50,7 +50,7 @@ def urls() -> list[URLPattern]:
 
 def url_of(call: Call) -> str:
     """URL of the explorer's page for the operation and the tenant of a kept call."""
-    chosen = {"app": call.app_id, "tenant": call.resource_id}
+    chosen = {"app": call.app_id, "tenant": call.resource_id, prefilled.CALL: call.pk}
     if " " not in call.operation:
         return f"{reverse('admin:gateway_explore_operation', args=[call.operation])}?{urlencode(chosen)}"
     version = {"version": API_1} if call.operation.startswith(API_1_KEY) else {}
@@ -91,7 +91,7 @@ def operation(request: HttpRequest, key: str) -> HttpResponse:
     except BadRequest as error:
         return _found(request, "", str(error))
     if request.method != "POST":
-        return _form(request, app, wanted, request.GET, {})
+        return _first_form(request, app, wanted, key)
     try:
         prepared = explorer.prepared(app, _filled_in(request, key, version))
     except IntegrationError as error:
@@ -102,6 +102,16 @@ def operation(request: HttpRequest, key: str) -> HttpResponse:
     outcome = explorer.perform(prepared, actor=operator(request))
     sent = {"call": prepared, "outcome": outcome, "sent_body": _pretty(_body(prepared))}
     return _form(request, app, wanted, request.POST, sent)
+
+
+def _first_form(request: HttpRequest, app: App, wanted: Target, key: str) -> HttpResponse:
+    """The form as it opens: empty, or with what the call sent that the address names."""
+    given: dict[str, str] = {name: str(value) for name, value in request.GET.items()}
+    call = prefilled.call_of(given, key)
+    if call is None:
+        return _form(request, app, wanted, given, {})
+    fields, whole = prefilled.fields_of(call, wanted, _VALUE)
+    return _form(request, app, wanted, given | fields, {"of_call": call, "whole": whole})
 
 
 def _field(request: HttpRequest, name: str) -> str:

@@ -2,6 +2,7 @@
 
 `client` wraps every attempt in it. The hook counts the attempt (`usage_counter`), keeps it when it failed or was slow
 (`kept_calls`), and reports it to an observer such as the call explorer. It adds a few microseconds and never raises.
+Only a watcher may stop an attempt, before it is sent.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Protocol
 
 import structlog
 
 from integrations.core import clock
 from integrations.core.errors import IntegrationError, QuotaExhausted
+from integrations.core.runs import current_run
 from integrations.gateway.stats import kept_calls, usage_counter
 from integrations.gateway.stats.usage_counter import CallKey
 from integrations.highlevel.catalogue import PreparedRequest
@@ -51,6 +54,29 @@ def observed() -> Iterator[list[ObservedAttempt]]:
         _observer.reset(token)
 
 
+class AttemptWatcher(Protocol):
+    """Follows the attempts of one call."""
+
+    def sending(self) -> None:
+        """Called right before the request leaves. What it raises stops the attempt, and its permit is given back."""
+
+    def ended(self, error: BaseException | None) -> None:
+        """Called when an attempt that `sending` let go is over."""
+
+
+_watcher: ContextVar[AttemptWatcher | None] = ContextVar("gateway_watcher", default=None)
+
+
+@contextmanager
+def watched(watcher: AttemptWatcher) -> Iterator[None]:
+    """Context manager that tells the watcher of the attempts made inside the block."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
 class Attempt:
     """Context manager of one attempt. The caller calls `sending()` before the request and sets `response` after it."""
 
@@ -62,7 +88,9 @@ class Attempt:
         self._sent_at: float | None = None
 
     def sending(self) -> None:
-        """Record the moment at which the request is sent."""
+        """Record the moment at which the request is sent. Raises what the watcher raises."""
+        if (watcher := _watcher.get()) is not None:
+            watcher.sending()
         self._sent_at = clock.monotonic()
 
     def __enter__(self) -> Attempt:
@@ -71,6 +99,8 @@ class Attempt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if (watcher := _watcher.get()) is not None and self._sent_at is not None:
+            watcher.ended(error)
         try:
             self._ended(error)
         except Exception:
@@ -86,7 +116,7 @@ class Attempt:
             took is not None and took > kept_calls.SLOW
         ):
             columns = {"app": key.app, "resource_id": call.resource_id, "operation": call.operation}
-            columns |= {"job": call.job, "lane": call.lane}
+            columns |= {"job": call.job, "lane": call.lane, "run": current_run.name()}
             kept_calls.keep(request, error=error, response=self.response, took=took or 0.0, columns=columns)
         observer = _observer.get()
         if observer is not None:

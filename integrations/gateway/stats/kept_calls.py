@@ -20,7 +20,7 @@ from integrations.core import clock
 from integrations.core.counters import BufferedCounter
 from integrations.core.errors import NO_ANSWER, IntegrationError
 from integrations.gateway.models import Call
-from integrations.gateway.stats import anonymize
+from integrations.gateway.stats import anonymize, sent_request
 from integrations.highlevel.catalogue import PreparedRequest
 from integrations.highlevel.http.transport import Response
 
@@ -49,7 +49,8 @@ def keep(
     took: float,
     columns: dict[str, Any],
 ) -> None:
-    """Keep this call unless the limits are reached. `columns`: the row's app, resource_id, operation, job and lane."""
+    """Keep this call unless the limits are reached. `columns`: the row's app, resource_id, operation, job,
+    run and lane."""
     now, code = clock.now(), code_of(error)
     if not _within_limits(now, (request.operation, code)):
         return
@@ -69,6 +70,7 @@ def keep(
         path=anonymize.path(request.path)[:300],
         query=anonymize.query(request.query),
         body=anonymize.body(request.json, request.form, request.files),
+        request_sealed=_sealed(request, code, now, columns),
         response=_answer(response, words if refused else None) if response else None,
         **columns,
     )
@@ -92,6 +94,12 @@ def reset() -> None:
 
 
 os.register_at_fork(after_in_child=reset)
+
+
+def _sealed(request: PreparedRequest, code: str, now: datetime, columns: dict[str, Any]) -> bytes | None:
+    """The very request of a failed call; a slow one is not made again by hand."""
+    app_id, resource_id = columns["app"].pk, columns["resource_id"]
+    return sent_request.sealed(request, at=now, app_id=app_id, resource_id=resource_id) if code else None
 
 
 def _answer(response: Response, words: anonymize.Words | None) -> Any:

@@ -1,14 +1,20 @@
-"""Usage statistics for pages: one query over the chosen span, grouped into a few dozen bins and added up in Python."""
+"""Usage statistics for pages: one query over the chosen span, grouped into a few dozen bins and added up in Python.
+
+It reads totals as far as there are some (`stats.usage_totals`), and after them the usage rows. The usage of one tenant
+is read from its rows alone, through their index.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from django.db import connection
 
 from integrations.gateway.histogram import SIZE, percentile
+from integrations.gateway.models import Usage, UsageTotal
+from integrations.gateway.stats import usage_totals
 
 MOST_SLICES = 50_000
 _COLUMNS = ("app_id", "resource_id", "operation", "job", "lane")
@@ -16,9 +22,14 @@ _READ = f"""
 SELECT (floor(extract(epoch FROM at) / %(bin)s) * %(bin)s)::bigint, operation, job, code,
   sum(calls)::bigint, sum(spent)::bigint, max(slowest_ms),
   ARRAY[{", ".join(f"sum(buckets[{n}])::bigint" for n in range(1, SIZE + 1))}]
-FROM gateway_usage WHERE at >= %(since)s {{conditions}}
+FROM ({{parts}}) AS part
 GROUP BY 1, 2, 3, 4 ORDER BY 1 LIMIT {MOST_SLICES}
-"""  # noqa: S608 - the conditions contain only this model's column names
+"""  # noqa: S608 - the parts are made of this module's own texts
+_PART = """
+SELECT at, operation, job, code, calls, spent, slowest_ms, buckets FROM {table}
+WHERE span IN ({spans}) AND at >= %({name})s AND at < %({name}_end)s {conditions}
+"""
+_LATER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +122,30 @@ def slices(span: Span, now: datetime, **where: str | int) -> list[Slice]:
     """The counts of the span. `where` has columns and the values that they must equal."""
     assert set(where) <= set(_COLUMNS)
     conditions = "".join(f" AND {column} = %({column})s" for column in where)
-    values = {"bin": span.bin, "since": datetime.fromtimestamp(begin(span, now), UTC), **where}
+    values: dict[str, str | int | datetime] = {"bin": span.bin, **where}
+    texts: list[str] = []
+    since = datetime.fromtimestamp(begin(span, now), UTC)
+    for table, spans, start, end in _parts(span, since, has_totals="resource_id" not in where):
+        name = f"part{len(texts)}"
+        values |= {name: start, f"{name}_end": end}
+        texts.append(_PART.format(table=table, spans=spans, name=name, conditions=conditions))
     with connection.cursor() as cursor:
-        cursor.execute(_READ.format(conditions=conditions), values)
+        cursor.execute(_READ.format(parts=" UNION ALL ".join(texts)), values)
         return [Slice(*row) for row in cursor.fetchall()]
+
+
+def _parts(span: Span, since: datetime, *, has_totals: bool) -> Iterator[tuple[str, str, datetime, datetime]]:
+    """Which table covers which time: its name, the lengths of its rows, from when, until when. Long rows come first."""
+    rows = ", ".join(str(length.value) for length in Usage.Span)
+    for length in reversed(UsageTotal.Span):
+        covered = usage_totals.covered(length) if has_totals and span.bin % length == 0 else None
+        if covered is None or covered[1] <= since:
+            continue
+        if covered[0] > since:
+            yield "gateway_usage", rows, since, covered[0]
+        yield "gateway_usagetotal", str(length.value), max(since, covered[0]), covered[1]
+        since = covered[1]
+    yield "gateway_usage", rows, since, _LATER
 
 
 def begin(span: Span, now: datetime) -> int:

@@ -1,5 +1,7 @@
-"""Retention of the statistics: minutes become hours after two days; hours expire after `USAGE_RETENTION_DAYS`, failed
-calls after `CALL_RETENTION_DAYS`.
+"""Retention of the call statistics.
+
+Minutes become hours after two days. Hours expire after `USAGE_RETENTION_DAYS`, failed calls after
+`CALL_RETENTION_DAYS`.
 
 Each hour of minutes is aggregated in its own transaction, so that other transactions wait only briefly.
 """
@@ -13,9 +15,10 @@ from django.db import connection, transaction
 
 from integrations.gateway.histogram import SIZE
 from integrations.gateway.models import Call, Usage
+from integrations.gateway.stats import usage_totals
 from integrations.gateway.stats.usage_counter import ADD_UP
+from integrations.gateway.stats.usage_totals import MINUTES_KEPT
 
-MINUTES_KEPT = timedelta(days=2)
 MOST_CALLS = 100_000  # limit of rows at any age, for an error storm in many processes
 HOURS_AT_ONCE = 48  # per run; the next run continues
 
@@ -34,9 +37,10 @@ ON CONFLICT (span, at, {_SAME}) {ADD_UP}
 
 
 def expire(now: datetime) -> None:
-    """Aggregate old minutes to hours and delete expired rows."""
+    """Aggregate old minutes to hours, delete expired rows, and add up what the usage page reads."""
     for hour in _hours_to_coarsen(now):
         coarsen(hour)
+    usage_totals.add_up_due(now)
     Usage.objects.filter(span=Usage.Span.HOUR, at__lt=now - timedelta(days=settings.USAGE_RETENTION_DAYS)).delete()
     Call.objects.filter(at__lt=now - timedelta(days=settings.CALL_RETENTION_DAYS)).delete()
     beyond = Call.objects.order_by("-pk").values_list("pk", flat=True)[MOST_CALLS : MOST_CALLS + 1]
@@ -48,6 +52,7 @@ def coarsen(hour: datetime) -> None:
     """Aggregate the minutes of the hour that starts at `hour` to one row each. The next run adds late rows."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_COARSEN, [hour, hour + timedelta(hours=1), hour])
+        usage_totals.add_up_hour(hour)
 
 
 def _hours_to_coarsen(now: datetime) -> list[datetime]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from integrations.core.plots import Plot
+from django.urls import reverse
+
+from integrations.core.filters import NONE
+from integrations.core.plots import Plot, Scale
 from integrations.gateway.stats import queries, usage_plots
 from integrations.gateway.stats.queries import SPANS, Figures, Slice, Span
+from integrations.gateway.stats.usage_plots import CountedSlices
 
 BY_HAND = "by hand"  # label of calls from pages and commands, without a job
 _ALARMING = 5.0  # percent of errors
@@ -59,10 +63,14 @@ def context(query: Mapping[str, str], now: datetime) -> dict[str, Any]:
             for name, title in _FILTERS.items()
         ],
         "cards": _cards(queries.added_up(parts, lambda part: "all"), span),
-        "plots": _plots(parts, span, now),
+        "plots": _plots(parts, span, now, given),
         "operations": _rows(operations, "operation", span, given),
         "jobs": _rows(jobs, "job", span, given),
     }
+
+
+def _code(part: Slice) -> str:
+    return part.code
 
 
 def _operation(part: Slice) -> str:
@@ -73,13 +81,33 @@ def _job(part: Slice) -> str:
     return part.job or BY_HAND
 
 
-def _plots(parts: list[Slice], span: Span, now: datetime) -> list[Plot]:
-    return [
-        usage_plots.columns("Requests by operation", parts, span, now, by=_operation, figure=lambda part: part.spent),
-        usage_plots.columns("Requests by job", parts, span, now, by=_job, figure=lambda part: part.spent),
-        usage_plots.columns("Errors", parts, span, now, by=lambda part: part.code, figure=lambda part: part.errors),
-        usage_plots.latency("Latency", parts, span, now),
+def _plots(parts: list[Slice], span: Span, now: datetime, given: Mapping[str, str]) -> list[Plot]:
+    counted = [
+        CountedSlices(title, by, figure, Scale(unit, link=_calls(column, given)))
+        for title, by, figure, unit, column in _COLUMNS
     ]
+    drawn = [usage_plots.columns(one, parts, span, now) for one in counted]
+    return [*drawn, usage_plots.latency("Latency", parts, span, now)]
+
+
+def _calls(column: str, given: Mapping[str, str]) -> Callable[[datetime, datetime, str], str]:
+    """The address of the failed and slow calls that one part of a column counts among others."""
+    page = reverse("admin:gateway_call_changelist")
+
+    def link(start: datetime, end: datetime, name: str) -> str:
+        wanted = {**given, column: name}
+        chosen = {what: NONE if (what, value) == ("job", BY_HAND) else value for what, value in wanted.items()}
+        return f"{page}?" + urlencode({**chosen, "at__gte": start.isoformat(), "at__lt": end.isoformat()})
+
+    return link
+
+
+# Title, series, value, unit, and the column by which the list of calls is filtered.
+_COLUMNS: tuple[tuple[str, Callable[[Slice], str], Callable[[Slice], int], str, str], ...] = (
+    ("Requests by operation", _operation, lambda part: part.spent, "requests", "operation"),
+    ("Requests by job", _job, lambda part: part.spent, "requests", "job"),
+    ("Errors", _code, lambda part: part.errors, "errors", "code"),
+)
 
 
 def _cards(whole: list[Figures], span: Span) -> list[tuple[str, str, str, str]]:

@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from integrations.core import plots
-from integrations.core.plots import Plot, Series
+from integrations.core.plots import Plot, Scale, Series
 from integrations.gateway.histogram import SIZE, percentile
 from integrations.gateway.stats.queries import Slice, Span, begin
 
 _PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 
 
-def columns(
-    title: str,
-    parts: Sequence[Slice],
-    span: Span,
-    now: datetime,
-    *,
-    by: Callable[[Slice], str],
-    figure: Callable[[Slice], int],
-) -> Plot:
-    """Stacked columns: `figure` of every bin, grouped `by` name, the largest name at the bottom."""
+@dataclass(frozen=True, slots=True)
+class CountedSlices:
+    """What columns count: `figure` of each slice, stacked `by` name."""
+
+    title: str
+    by: Callable[[Slice], str]
+    figure: Callable[[Slice], int]
+    scale: Scale = field(default_factory=Scale)
+
+
+def columns(counted: CountedSlices, parts: Sequence[Slice], span: Span, now: datetime) -> Plot:
+    """Stacked columns of every bin, the largest name at the bottom."""
     bins = _bins(span, now)
     counts: dict[str, dict[int, int]] = defaultdict(lambda: dict.fromkeys(bins, 0))
     for part in parts:
-        if count := figure(part):
-            counts[by(part)][part.at] += count
+        if count := counted.figure(part):
+            counts[counted.by(part)][part.at] += count
     colours = plots.ranked({name: sum(row.values()) for name, row in counts.items()})
     series = [Series(name, list(counts[name].values()), colour) for name, colour in colours.items()]
-    return plots.columns(title, _starts(bins), series)
+    return plots.columns(counted.title, _starts(bins), series, scale=counted.scale)
 
 
 def latency(title: str, parts: Sequence[Slice], span: Span, now: datetime) -> Plot:
@@ -45,7 +48,7 @@ def latency(title: str, parts: Sequence[Slice], span: Span, now: datetime) -> Pl
     for index, (name, part_below) in enumerate(_PERCENTILES.items()):
         values = [percentile(buckets[at], part_below) if at in buckets else None for at in bins]
         series.append(Series(name, values, f"c{index}", milliseconds(percentile(whole, part_below))))
-    return plots.curves(title, _starts(bins), series, text=milliseconds)
+    return plots.curves(title, _starts(bins), series, text=milliseconds, unit="time until HighLevel's answer")
 
 
 def milliseconds(value: float | None) -> str:

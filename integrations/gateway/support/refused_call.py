@@ -18,7 +18,7 @@ from integrations.gateway.stats import anonymize
 from integrations.highlevel.http import api_errors
 from integrations.tenants.models import App
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import static_tokens
+from integrations.tokens.refresh import refused_entered_tokens
 
 _REQUEST_IDS = ("cf-ray", "x-request-id")
 _NOTE = "No token, key, body or value of a query is in this report."
@@ -129,7 +129,7 @@ def of_credential(row: Credential) -> RefusedCall:
         account=str(row.tenant),
         code=row.last_error_code,
         kind=row.kind,
-        reason=static_tokens.REASONS.get(row.kind, ""),
+        reason=refused_entered_tokens.REASONS.get(row.kind, ""),
         at=row.last_error_at,
         source=f"refresh of the {row.get_kind_display()}" if row.abilities.renews else row.get_kind_display(),
         trace_id=row.last_trace_id,

@@ -1,6 +1,6 @@
 """Catalogue of the vendor's webhook events: each `type` with the fields of its payload, as a committed file.
 
-The vendor publishes a page for each event, with a schema and samples. `of_drop` reads them from one JSON file
+The vendor publishes a page for each event, with a schema and samples. `of_publication` reads them from one JSON file
 (`webhook-events.json`, page by page) or from a folder of Markdown pages (`webhook events`). The name of a page is not
 always the `type`, and the samples of some pages carry another page's (FACTS 3.5). Only names and kinds of fields are
 kept. A type that is missing here is stored and acknowledged like any other.
@@ -118,7 +118,7 @@ def source_in(folder: Path) -> Path | None:
     return next(iter([*files, *folders]), None)
 
 
-def of_drop(source: Path) -> EventTypes:
+def of_publication(source: Path) -> EventTypes:
     """The event types of the vendor's pages, with the documented ones that these lack.
 
     Raises BadRequest that names the page that cannot be understood.

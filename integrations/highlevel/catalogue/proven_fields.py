@@ -1,4 +1,4 @@
-"""Evidence for what an operation's body really has to hold.
+"""Required fields of operations' bodies, with the evidence for each.
 
 The vendor's OpenAPI files call more fields required than the vendor does: every public caller of some operations sends
 less. So a field counts as required here only with evidence: a complete example body of the vendor, bodies that public

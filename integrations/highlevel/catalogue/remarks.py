@@ -1,4 +1,4 @@
-"""What the vendor's OpenAPI files say against a call that is sent all the same.
+"""Warnings about a call: parameters and fields that the vendor's OpenAPI files do not know or miss. They stop nothing.
 
 The files are wrong too often to forbid anything (`proven_fields`): a call is refused only when it cannot be written as
 a request. The call explorer, `manage.py call` and the error of a refused call show these remarks instead. They hold

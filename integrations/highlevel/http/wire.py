@@ -9,10 +9,12 @@ connections.
 from __future__ import annotations
 
 import os
+import ssl
 import threading
 import urllib.request
 import weakref
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -21,6 +23,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from integrations.core.errors import IntegrationError, PayloadTooLarge
+from integrations.core.observing import spans
 from integrations.highlevel.http import deadline, destinations, network_errors
 
 # Extensions of a request: the deadline of this attempt; an open file for the body of a success, and its size.
@@ -68,8 +71,10 @@ class Wire(httpx2.BaseTransport):
         total = float(request.extensions.get(TOTAL, self.limits.total_seconds))
         request.extensions = {**request.extensions, "timeout": self._timeouts(total)}
         try:
-            with deadline.within(total):
-                return self._attempt(request)
+            with _span(request), deadline.within(total):
+                answer = self._attempt(request)
+                spans.note(**{"http.response.status_code": answer.status_code})
+                return answer
         except network_errors.FOREIGN as fault:
             error: IntegrationError = network_errors.mapped(fault, peer=self.peer)
         raise error
@@ -129,6 +134,19 @@ class Wire(httpx2.BaseTransport):
             return self._opened[1]
 
 
+def _span(request: httpx2.Request) -> AbstractContextManager[None]:
+    """The span of one request. The vendor gets no header of it."""
+    url = request.url
+    attributes = {"http.request.method": request.method, "server.address": url.host, "url.path": url.path}
+    return spans.span(f"{request.method} {url.host}", "client", **attributes)
+
+
+@lru_cache(maxsize=1)
+def _trusted() -> ssl.SSLContext:
+    """The machine's certificate authorities. Made once for all pools: reading them takes longer than a request."""
+    return httpx2.create_ssl_context()
+
+
 class _Pool(httpx2.HTTPTransport):
     def __init__(self, limits: Limits, proxy: str | None, backend: deadline.DeadlineBackend) -> None:
         pool_limits = httpx2.Limits(
@@ -136,7 +154,7 @@ class _Pool(httpx2.HTTPTransport):
             max_keepalive_connections=limits.connections,
             keepalive_expiry=limits.keepalive_seconds,
         )
-        super().__init__(limits=pool_limits, proxy=proxy)
+        super().__init__(verify=_trusted(), limits=pool_limits, proxy=proxy)
         # httpx2 does not hand this argument through to httpcore2; a test proves that the deadline holds.
         self._pool._network_backend = backend  # noqa: SLF001
 

@@ -5,7 +5,7 @@ operation uses which. Four rules keep a listing complete, because a page lost si
 
 - an offset moves by the rows received, not by the rows requested, because servers cap page sizes silently;
 - a full page that names no successor where its style must is an error, not the end;
-- a page or a cursor that comes again is an error, not progress (`pagination.trail`);
+- a page or a cursor that comes again is an error, not progress (`pagination.loop_detection`);
 - an end that contradicts the response's own total, or its own statement that more follows, is an error too. An empty
   page is the end only where nothing contradicts that.
 """
@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from integrations.core.errors import PayloadAnomalous
-from integrations.highlevel.pagination import trail as pagination_trail
-from integrations.highlevel.pagination.trail import Trail
+from integrations.highlevel.pagination import loop_detection
+from integrations.highlevel.pagination.loop_detection import Trail
 
 Sent = Mapping[str, Any]
 Changes = dict[str, Any] | None  # None: this was the last page
@@ -103,7 +103,7 @@ def read(style: Style, sent: Sent, answer: Any, *, trail: Trail | None = None) -
     if changes is None and total is not None and total > len(items) and style.begins(sent):
         raise PayloadAnomalous("the first page is the last and lacks rows of the total", items=len(items), total=total)
     following = None if changes is None else {**sent, **style.spelled(changes)}
-    longer = pagination_trail.extended(trail, items, following)
+    longer = loop_detection.extended(trail, items, following)
     if following == dict(sent):
         raise PayloadAnomalous("HighLevel names a page as its own successor", items=len(items))
     return Page(items, total, following, longer)

@@ -75,7 +75,10 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step("The documentation names the version that was sent: open an issue.", ISSUES),
     ),
     "scope_missing": (
-        Step("Add the scope to the app in the developer portal, then let the account consent again by its link."),
+        Step(
+            "An app: add the scope in the developer portal, then let the account consent again by its link. A private "
+            "integration: add the scope to it in the account's settings."
+        ),
         Step("The portal does not offer the scope: ask for it.", SLACK),
         Step("The scope was granted, and HighLevel refuses all the same: send the report below.", FORM),
     ),

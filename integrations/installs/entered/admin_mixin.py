@@ -1,4 +1,4 @@
-"""Admin mixin with which operators enter, test and delete manual tokens on the credentials' pages."""
+"""Admin mixin with which operators enter, test and delete entered tokens on the credentials' pages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from integrations.highlevel.support import plan_access
 from integrations.installs.entered import advice, connection
 from integrations.installs.entered.forms import TokenForm
 from integrations.tenants.credential_kinds import STATIC
-from integrations.tokens.manual_tokens import entry
+from integrations.tokens.entered_tokens import entry
 from integrations.tokens.models import Credential
 
 _FIELDS = ((None, {"fields": ("app", "kind", ("user_type", "resource_id"), "pasted")}),)
@@ -81,7 +81,7 @@ class ManualTokens:
 
     @action(description="Test with HighLevel (tokens entered by hand)", permissions=["operate"])  # type: ignore[untyped-decorator]
     def test_token(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
-        """Test the selected manual tokens with HighLevel, and show a message for each."""
+        """Test the selected entered tokens with HighLevel, and show a message for each."""
         for row in _entered(queryset):
             try:
                 entry.check(row, actor=operator(request))
@@ -92,14 +92,14 @@ class ManualTokens:
 
     @action(description="Give up as compromised (tokens entered by hand)", permissions=["remove"])  # type: ignore[untyped-decorator]
     def give_up(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
-        """Delete the selected manual tokens, because others may know them."""
+        """Delete the selected entered tokens, because others may know them."""
         for row in _entered(queryset):
             entry.give_up(row, actor=operator(request))
             messages.warning(request, f"{row}: {entry.COMPROMISED}.")
 
     @action(description="Disconnect (tokens entered by hand)", permissions=["remove"])  # type: ignore[untyped-decorator]
     def disconnect(self, request: HttpRequest, queryset: QuerySet[Credential]) -> None:
-        """Delete the selected manual tokens and end the installations that work with them."""
+        """Delete the selected entered tokens and end the installations that work with them."""
         for row in _entered(queryset):
             try:
                 connection.disconnect(row.key, actor=operator(request))

@@ -22,7 +22,7 @@ from integrations.installs.register import InstallNotice, InstallTarget, Origin,
 from integrations.tenants.credential_kinds import STATIC, CredentialApi, CredentialKind, abilities
 from integrations.tenants.models import Installation
 from integrations.tokens import store
-from integrations.tokens.manual_tokens import entry
+from integrations.tokens.entered_tokens import entry
 from integrations.tokens.models import Credential, CredentialKey
 
 DISCONNECTED = "disconnected by {}"
@@ -89,7 +89,7 @@ def disconnect(key: CredentialKey, *, actor: str) -> list[str]:
         held = Credential.objects.filter(**mine).exclude(state=Credential.State.REVOKED).order_by("api")
         kinds = list(held.values_list("kind", flat=True))
         if not ends and not kinds:
-            raise BadRequest(f"no token was entered for {key.tenant}: `manage.py status` lists what is connected")
+            raise BadRequest(f"no token was entered for {key.tenant}: {_what_instead(row)}")
         now = clock.now()
         before = _shown(row)
         if ends and row is not None:
@@ -105,6 +105,13 @@ def disconnect(key: CredentialKey, *, actor: str) -> list[str]:
             changed=audit.changes(before, _shown(register.find(key.app, key.tenant))),
         )
     return kinds
+
+
+def _what_instead(row: Installation | None) -> str:
+    """What an operator does who wants to disconnect a tenant without an entered token."""
+    if row is None or row.status == Status.UNINSTALLED:
+        return "`manage.py status` lists what is connected"
+    return "it has installed the app, so it disconnects by uninstalling it in HighLevel"
 
 
 def _shown(row: Installation | None) -> dict[str, str | None]:

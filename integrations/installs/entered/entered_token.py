@@ -18,7 +18,7 @@ from integrations.installs.question import TokenState, token_state
 from integrations.tenants.models import Installation
 from integrations.tokens import store
 from integrations.tokens.models import CredentialKey
-from integrations.tokens.refresh import static_tokens
+from integrations.tokens.refresh import refused_entered_tokens
 
 EVERY = timedelta(minutes=45)
 
@@ -32,7 +32,7 @@ def follow(row: Installation) -> datetime:
     if state.alive is False:
         credential = store.find(CredentialKey(row.app, row.tenant, row.abilities.api))
         if credential is not None:
-            raise static_tokens.refuse(credential, now=clock.now())
+            raise refused_entered_tokens.refuse(credential, now=clock.now())
     if state.alive:
         _describe(row, state)
         if row.user_type == UserType.LOCATION:

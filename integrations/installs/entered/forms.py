@@ -17,14 +17,14 @@ from integrations.core.sensitive import sensitive
 from integrations.core.tenant import Tenant, UserType
 from integrations.tenants.credential_kinds import STATIC, CredentialKind
 from integrations.tenants.models import App
-from integrations.tokens.manual_tokens import entry
+from integrations.tokens.entered_tokens import entry
 from integrations.tokens.models import Credential, CredentialKey
 
 _KINDS = [(kind.value, CredentialKind(kind).label) for kind in STATIC]
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Form of a manual token. A valid form has the attributes `key` and `token`."""
+    """Form of an entered token. A valid form has the attributes `key` and `token`."""
 
     app = forms.ModelChoiceField(App.objects.all(), widget=UnfoldAdminSelectWidget)
     kind = forms.ChoiceField(choices=_KINDS, widget=UnfoldAdminSelectWidget)

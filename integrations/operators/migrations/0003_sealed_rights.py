@@ -1,14 +1,27 @@
 """A seal over the rights of each account, which are sealed as they are found."""
 
+import hashlib
+import json
+
 import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 from django.db.models import Q
 
-from integrations.operators.rights import rights_seal
+from integrations.core.secret import Secret
 from integrations.vault import keys
-from integrations.vault.seal import seal_under
+from integrations.vault.seal import Binding, seal_under
+
+
+def digest(user, granted):
+    """What this release sealed."""
+    content = [user.pk, user.username, user.password, user.is_active, user.is_staff, user.is_superuser, granted]
+    return Secret(hashlib.sha256(json.dumps(content).encode()).hexdigest())
+
+
+def binding(user_id):
+    return Binding(owner=("operator", str(user_id)), field="rights", generation=0)
 
 
 def seal(apps, schema_editor):
@@ -21,7 +34,7 @@ def seal(apps, schema_editor):
         rows = Permission.objects.filter(Q(user=user) | Q(group__user=user)).distinct()
         found = rows.values_list("content_type__app_label", "codename")
         granted = sorted(f"{app}.{codename}" for app, codename in found)
-        sealed = seal_under(ring, ring.newest, rights_seal.digest(user, granted), rights_seal.binding(user.pk))
+        sealed = seal_under(ring, ring.newest, digest(user, granted), binding(user.pk))
         RightsSeal.objects.create(user=user, permissions=granted, sealed=sealed)
 
 

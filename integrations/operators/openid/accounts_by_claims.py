@@ -36,7 +36,7 @@ def signed_in(account: OpenIdAccount) -> User:
         else:
             if not user.is_active:
                 raise BadRequest("this account was deactivated here: ask an owner")
-            if not rights_seal.clean([user]):
+            if not rights_seal.clean([user]) or not rights_seal.fits(user):
                 raise BadRequest("the rights of this account are not the sealed ones: see `manage.py operators seal`")
             _give(user, role)
             user = _fresh(user)
@@ -53,13 +53,12 @@ def role_of(groups: frozenset[str]) -> Role | None:
 
 def _found(account: OpenIdAccount, *, may_make: bool) -> User:
     issuer = settings.OPERATOR_OIDC_ISSUER
-    ours = OpenIdIdentity.objects.select_related("user__rights_seal")
-    known = ours.filter(issuer=issuer, subject=account.subject).first()
+    known = OpenIdIdentity.objects.filter(issuer=issuer, subject=account.subject).first()
     if known is not None:
-        return known.user
+        return _fresh(known.user)
     if not may_make:
         raise ConsentDenied("no group of this account gives a role: see OPERATOR_OIDC_ROLES")
-    user = User.objects.select_related("rights_seal").filter(username=account.name[:150]).first()
+    user = rights_seal.accounts().filter(username=account.name[:150]).first()
     if user is not None and (user.has_usable_password() or OpenIdIdentity.objects.filter(user=user).exists()):
         raise BadRequest("an account with this name exists already and is not the provider's: ask an owner")
     if user is None:
@@ -69,13 +68,14 @@ def _found(account: OpenIdAccount, *, may_make: bool) -> User:
         user.save()
         rights_seal.seal(user)
         audit.record("user.added", actor="identity provider", subject=audited.subject(user))
-    OpenIdIdentity.objects.create(user=user, issuer=issuer, subject=account.subject)
+    with rights_seal.changing(user):
+        OpenIdIdentity.objects.create(user=user, issuer=issuer, subject=account.subject)
     audit.record("user.linked", actor="identity provider", subject=audited.subject(user), issuer=issuer)
     return _fresh(user)
 
 
 def _fresh(user: User) -> User:
-    return User.objects.select_related("rights_seal").get(pk=user.pk)
+    return rights_seal.accounts().get(pk=user.pk)
 
 
 def _give(user: User, role: Role) -> None:

@@ -13,6 +13,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
+from integrations.operators import audited
 from integrations.operators.rights import rights_seal
 
 log = structlog.get_logger(__name__)
@@ -25,9 +26,10 @@ class SealedBackend(ModelBackend):
         self, request: HttpRequest | None, username: str | None = None, password: str | None = None, **kwargs: Any
     ) -> Any:
         """The account of this name and password. None without a seal that fits, as for a wrong password."""
-        before = User.objects.select_related("rights_seal").filter(username=username).first()
-        if before is not None and rights_seal.proven(before) is None:
+        before = rights_seal.accounts().filter(username=username).first()
+        if before is not None and (wrong := rights_seal.mismatch(before)):
             log.error("operators.not_sealed", user=before.pk, hint="manage.py operators seal NAME, after a look at it")
+            audited.by_system("sign_in.not_sealed", before, actor="system", wrong=wrong)
             User().set_password(password)  # takes as long as a check of the password
             return None
         user = super().authenticate(request, username=username, password=password, **kwargs)
@@ -38,7 +40,7 @@ class SealedBackend(ModelBackend):
 
     def get_user(self, user_id: Any) -> Any:
         """The account of a session. None, which ends the session, without a seal that fits."""
-        user = User.objects.select_related("rights_seal").filter(pk=user_id).first()
+        user = rights_seal.accounts().filter(pk=user_id).first()
         if user is None or not self.user_can_authenticate(user) or rights_seal.proven(user) is None:
             return None
         return user

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from django.contrib.auth.models import User
 from django.db import transaction
 
+from integrations.core import audit
 from integrations.operators import sessions
 from integrations.operators.models import Passkey, RecoveryCode, TotpSecret
+from integrations.operators.rights import rights_seal
 from integrations.operators.second_factor import recovery_codes
 
 
@@ -46,6 +48,8 @@ def of(user: User) -> Factors:
 def reset(user: User) -> None:
     """Remove all factors of an operator and end the sessions. The next sign-in needs the password alone."""
     with transaction.atomic():
+        audit.lock()
         for model in (TotpSecret, Passkey, RecoveryCode):
             model._default_manager.filter(user=user).delete()  # noqa: SLF001 - documented by Django
+        rights_seal.without_factors(user)
         sessions.end_all(user)

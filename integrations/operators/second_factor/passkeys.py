@@ -28,6 +28,7 @@ from fido2.webauthn import (
 
 from integrations.core.errors import BadRequest, SignatureInvalid
 from integrations.operators.models import Passkey
+from integrations.operators.rights import rights_seal
 
 MOST = 10  # of one operator
 _CREATING, _USING = "operators.passkey.create", "operators.passkey.get"
@@ -60,14 +61,15 @@ def create(session: SessionBase, user: User, answer: str, *, name: str, now: dat
         raise SignatureInvalid(_REFUSED, reason=str(error)[:100]) from None
     if credential is None or Passkey.objects.filter(credential_id=credential.credential_id).exists():
         raise BadRequest("this passkey is registered already")
-    return Passkey.objects.create(
-        user=user,
-        name=name.strip()[:60] or "passkey",
-        credential_id=credential.credential_id,
-        credential=bytes(credential),
-        sign_count=found.counter,
-        created_at=now,
-    )
+    with rights_seal.changing(user):
+        return Passkey.objects.create(
+            user=user,
+            name=name.strip()[:60] or "passkey",
+            credential_id=credential.credential_id,
+            credential=bytes(credential),
+            sign_count=found.counter,
+            created_at=now,
+        )
 
 
 def options_to_use(session: SessionBase, user: User) -> str:

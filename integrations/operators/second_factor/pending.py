@@ -1,4 +1,4 @@
-"""The sign-in of an operator who has given the password and owes the second factor. It is kept in the session.
+"""Session of an operator between password and second factor: ten minutes, open to one page.
 
 Nothing is open to such a session but the page that asks for the factor. It ends after ten minutes, and when the
 password changes.
@@ -12,6 +12,9 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 from django.utils.crypto import constant_time_compare
+
+from integrations.operators import audited
+from integrations.operators.rights import rights_seal
 
 LIFETIME = timedelta(minutes=10)
 _KEY = "operators.pending"
@@ -34,12 +37,15 @@ def begin(session: SessionBase, user: User, then: str, now: datetime) -> None:
 
 
 def read(session: SessionBase, now: datetime) -> PendingSignIn | None:
-    """The sign-in that waits for its second factor; None for none, or one that has ended."""
+    """The sign-in that waits for its second factor; None for none, one that has ended, or a seal that does not fit."""
     kept = session.get(_KEY)
     if not isinstance(kept, dict) or now.timestamp() - kept["at"] > LIFETIME.total_seconds():
         return None
     user = User.objects.filter(pk=kept["user"], is_active=True, is_staff=True).first()
     if user is None or not constant_time_compare(user.get_session_auth_hash(), kept["hash"]):
+        return None
+    if wrong := rights_seal.mismatch(user):  # a factor that somebody wrote into the database after the password
+        audited.by_system("sign_in.not_sealed", user, actor="system", wrong=wrong)
         return None
     return PendingSignIn(user, kept["then"])
 

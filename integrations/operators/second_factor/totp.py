@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 from collections import Counter
+from contextlib import nullcontext
 from datetime import datetime
 
 import segno
@@ -24,8 +25,10 @@ from integrations.core import audit
 from integrations.core.secret import Secret
 from integrations.core.sensitive import sensitive
 from integrations.operators.models import TotpSecret
+from integrations.operators.rights import rights_seal
+from integrations.operators.rights.ways_in import totp_binding
 from integrations.vault import columns, forget
-from integrations.vault.seal import Binding, seal, unseal
+from integrations.vault.seal import seal, unseal
 
 STEP = 30  # seconds
 _DIGITS = 6
@@ -39,14 +42,14 @@ def begin(user: User, now: datetime) -> TotpSecret:
     TotpSecret.objects.filter(user=user, confirmed_at=None).delete()
     text = base64.b32encode(secrets.token_bytes(_BYTES)).decode()
     row = TotpSecret(user=user, created_at=now)
-    row.secret_sealed = seal(Secret(text), _binding(row))
+    row.secret_sealed = seal(Secret(text), totp_binding(row))
     row.save()
     return row
 
 
 def secret(row: TotpSecret) -> Secret:
     """The secret in base32, for the page that enrols it. Raises SealBroken."""
-    return unseal(row.secret_sealed, _binding(row))
+    return unseal(row.secret_sealed, totp_binding(row))
 
 
 def qr_code(row: TotpSecret) -> Secret:
@@ -83,21 +86,19 @@ class LostTotpSecrets:
             audit.lock()
             rows = columns.sealed_by(TotpSecret, key_id).select_for_update(skip_locked=True).order_by("pk")
             for row in rows[:_BATCH]:
-                subject = f"user:{User.objects.get(pk=row.user_id)}"[:200]
-                audit.record("second_factor.key_lost", actor=actor, subject=subject, key_id=key_id)
-                row.delete()
+                user = User.objects.get(pk=row.user_id)
+                # An account that does not fit stays refused, with or without the row.
+                with rights_seal.changing(user) if rights_seal.fits(user) else nullcontext():
+                    row.delete()
+                audit.record("second_factor.key_lost", actor=actor, subject=f"user:{user}"[:200], key_id=key_id)
                 counts["removed"] += 1
         return counts
 
 
 def register() -> None:
     """Register the sealed column and its lost-key handler with the vault. Called once at start-up."""
-    columns.register(columns.SealedColumn(TotpSecret, "secret_sealed", ("user_id",), _binding))
+    columns.register(columns.SealedColumn(TotpSecret, "secret_sealed", ("user_id", "created_at"), totp_binding))
     forget.register(LostTotpSecrets())
-
-
-def _binding(row: TotpSecret) -> Binding:
-    return Binding(owner=("operator", str(row.user_id)), field="totp", generation=1)
 
 
 def _totp(secret: Secret) -> TOTP:

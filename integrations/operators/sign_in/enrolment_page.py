@@ -21,6 +21,7 @@ from integrations.core.errors import IntegrationError, TooManyRequests
 from integrations.core.secret import Secret
 from integrations.operators import audited, sessions
 from integrations.operators.models import Passkey, TotpSecret
+from integrations.operators.rights import rights_seal
 from integrations.operators.second_factor import factors, passkeys, pending, recovery_codes, totp
 from integrations.operators.sign_in import back_off
 
@@ -53,7 +54,8 @@ def _confirm_app(request: HttpRequest, user: User) -> Done:
     if row is None or not totp.accepts(row, request.POST.get("code", "")[:40], clock.now()):
         messages.error(request, "The code does not fit. Check the clock of the phone, and enter the newest code.")
         return None
-    TotpSecret.objects.filter(pk=row.pk).update(confirmed_at=clock.now())
+    with rights_seal.changing(user):
+        TotpSecret.objects.filter(pk=row.pk).update(confirmed_at=clock.now())
     return _added(request, user, "authenticator app")
 
 
@@ -79,7 +81,8 @@ def _added(request: HttpRequest, user: User, factor: str, **detail: Any) -> Done
 
 def _remove_app(request: HttpRequest, user: User) -> Done:
     if _password_fits(request, user):
-        TotpSecret.objects.filter(user=user).delete()
+        with rights_seal.changing(user):
+            TotpSecret.objects.filter(user=user).delete()
         _removed(request, user, "authenticator app")
     return None
 
@@ -88,7 +91,8 @@ def _remove_passkey(request: HttpRequest, user: User) -> Done:
     number = request.POST.get("passkey", "")
     row = Passkey.objects.filter(user=user, pk=number).first() if number.isascii() and number.isdigit() else None
     if row is not None and _password_fits(request, user):
-        row.delete()
+        with rights_seal.changing(user):
+            row.delete()
         _removed(request, user, "passkey", name=row.name)
     return None
 

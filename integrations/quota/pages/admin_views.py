@@ -6,29 +6,33 @@ is unavailable the page still shows the second part, and says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from integrations.core import plots
 from integrations.core.ages import relative
 from integrations.core.errors import StoreUnavailable
 from integrations.core.models import LeaderLease
-from integrations.core.plots import Plot, Series, Size
+from integrations.core.pages import tenant_links
+from integrations.core.plots import Plot, Scale, Series, Size
 from integrations.quota import usage
 from integrations.quota.models import Parked
-from integrations.quota.pages import outlook, spending, tenant_names
+from integrations.quota.pages import outlook, spending
 from integrations.quota.pages.outlook import Day
 from integrations.quota.pages.spending import QuotaResource, Share
-from integrations.quota.parking.dispatcher import LEASE_NAME
+from integrations.quota.parking.parked_task_sender import LEASE_NAME
 from integrations.quota.permits import queries
 from integrations.quota.permits.lanes import Lane
 from integrations.quota.permits.queries import Snapshot
 
+_SMALL_BINS = 6  # buckets that one column of the small plots has: fifty rows of them have to fit on a page
 _PACE = 6  # buckets by which bulk work's pace is judged
 _PLOT = "Calls in the last 24 hours"
 
@@ -37,11 +41,13 @@ _PLOT = "Calls in the last 24 hours"
 class ResourceRow:
     """One resource on a page.
 
-    `name` is its id where the name is not known. `now` is its present state, None while Redis is unavailable.
+    `name` is its id where the name is not known; `tenant` links to its page. `now` is its present state, None while
+    Redis is unavailable.
     """
 
     resource: QuotaResource
     name: str
+    tenant: SafeString | str
     now: Snapshot | None
     plot: Plot
     oldest: str
@@ -82,12 +88,13 @@ class Figure:
 
 def overview(now: datetime, search: str) -> dict[str, Any]:
     """The page of all resources that were used or have parked tasks, with the health of permits and of parking."""
-    found = spending.resources(now, search=search)
+    found = spending.resources(now, search=search, each=_SMALL_BINS)
     rows = _rows(found, now, plots.SMALL)
     shares = spending.shares(now)
     return {
         "cards": [_store_card(), _dispatcher_card(now), *_work_cards(shares, now)],
         "rows": rows,
+        "most": spending.MOST,
         "shares": shares,
     }
 
@@ -108,18 +115,42 @@ def one(key: str, now: datetime) -> dict[str, Any]:
 
 
 def _rows(resources: Sequence[QuotaResource], now: datetime, size: Size) -> list[ResourceRow]:
-    named, known = tenant_names.by_id([resource.id for resource in resources]), _snapshots(resources)
-    starts = spending.buckets(now)
+    tenants, known = tenant_links.known(resource.id for resource in resources), _snapshots(resources)
+    starts = spending.buckets(now, _SMALL_BINS if size == plots.SMALL else 1)
     return [
         ResourceRow(
             resource,
-            named.get(resource.id, resource.id),
+            tenants[resource.id].title if resource.id in tenants else resource.id,
+            tenant_links.link_by_id(resource.id, tenants),
             known.get(resource.key),
-            plots.columns(_PLOT, starts, _by_lane(resource), size=size),
+            plots.columns(
+                _PLOT, starts, _by_lane(resource), size=size, scale=_scale(resource, known.get(resource.key), size)
+            ),
             relative(resource.oldest, now),
         )
         for resource in resources
     ]
+
+
+def _scale(resource: QuotaResource, now: Snapshot | None, size: Size) -> Scale:
+    """Calls of a bucket, and the most that the burst window lets through in it. The columns of the large plot lead to
+    the failed and slow ones of these calls.
+    """
+    link = _calls(resource) if size == plots.WIDE else None
+    if now is None or not now.interval_ms:
+        return Scale("calls", link=link)
+    return Scale("calls", ceiling=now.limit * usage.BUCKET.total_seconds() * 1000 / now.interval_ms, link=link)
+
+
+def _calls(resource: QuotaResource) -> Callable[[datetime, datetime, str], str]:
+    """The address of the calls that a part of a column counts, of one lane and five minutes."""
+    page = reverse("admin:gateway_call_changelist")
+
+    def link(start: datetime, end: datetime, lane: str) -> str:
+        wanted = {"resource_id": resource.id, "lane": lane}
+        return f"{page}?" + urlencode({**wanted, "at__gte": start.isoformat(), "at__lt": end.isoformat()})
+
+    return link
 
 
 def _by_lane(resource: QuotaResource) -> list[Series]:

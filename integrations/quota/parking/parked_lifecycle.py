@@ -1,8 +1,8 @@
 """Life cycle of a parked task in a worker: begin, renew, end.
 
 A task that was sent waits again when its ticket has lapsed and no worker has begun it. A running one waits again when
-its process has not renewed its lease for `LEASE_TERM`. A thread of the process (`dispatcher.py`) renews all of them
-together, so the tasks of a killed worker wait again within half a minute, where the broker takes a quarter of an hour.
+its process has not renewed its lease for `LEASE_TERM`. A thread of the process (`parked_task_sender.py`) renews all
+of them together, so the tasks of a killed worker wait again within half a minute; the broker takes 15 minutes.
 Before that thread has begun and after it has ended none renews them: then a task has `UNRENEWED_TERM` from its start.
 """
 

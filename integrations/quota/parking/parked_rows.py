@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import connection
 
 from integrations.quota.parking.queue import CHANNEL
@@ -143,7 +144,9 @@ class ParkedRows:
 def _parameters() -> dict[str, Any]:
     parameters = connection.get_connection_params()
     names = ("dbname", "host", "port", "user", "password", "sslmode", "sslrootcert", "connect_timeout")
-    return {name: parameters[name] for name in names if name in parameters} | {"options": "-c lock_timeout=2000"}
+    through = {name: parameters[name] for name in names if name in parameters}
+    past_pooler = {**settings.DATABASE_DIRECT, "dbname": parameters["dbname"]} if settings.DATABASE_DIRECT else {}
+    return {**through, **past_pooler, "options": "-c lock_timeout=2000"}
 
 
 def _notice(payload: str) -> Notice:

@@ -1,9 +1,9 @@
 """Queue of parked tasks: tasks that wait for a permit without occupying a worker.
 
 A parked task is a row in PostgreSQL, written in the transaction of the caller that parks it. It survives a flushed
-Redis and a lost broker, and its order is a column. A leader thread (`dispatcher.py`) sends it to a worker together with
-a ticket. From then on the row says when it waits again if that worker dies (`parked_lifecycle.py`). Each message
-increments the row's `turn` and names it, so of two messages for one task only the newer starts it.
+Redis and a lost broker, and its order is a column. A leader thread (`parked_task_sender.py`) sends it to a worker
+together with a ticket. From then on the row says when it waits again if that worker dies (`parked_lifecycle.py`). Each
+message increments the row's `turn` and names it, so of two messages for one task only the newer starts it.
 
 One row per task and arguments: parking what is parked already changes nothing, because messages are hints
 (core.celery_tasks).

@@ -11,8 +11,9 @@ hand stay good, reports wait, and the first answer after the outage goes on wher
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
@@ -23,8 +24,10 @@ from integrations.core.errors import MissingPermit, NoPermit, StoreUnavailable
 from integrations.core.tenant import quota_key
 from integrations.quota.permits import process_memory, scripts, timings
 from integrations.quota.permits.lanes import Lane
-from integrations.quota.permits.replies import PermitReply
-from integrations.quota.permits.reports import Outbox, Report, StateKey, kept, packed
+from integrations.quota.permits.permit import Permit
+from integrations.quota.permits.replies import GrantedSlot, PermitReply
+from integrations.quota.permits.reports import Report, ReportBuffer, StateKey, kept, packed
+from integrations.quota.permits.spares import Spares
 
 # Where learning starts (FACTS section 4): seconds, and calls. Some resources have 25 instead of 100; headers say which.
 START_WINDOW, START_LIMIT = 10.0, 25
@@ -64,35 +67,25 @@ class Rate(Protocol):
         """Milliseconds until the day budget is whole again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Permit:
-    """Permission to send one request to one resource, before `send_before` on the monotonic clock.
-
-    `start` is when it began, in the microseconds of Redis; 0 when that is not known.
-    """
-
-    key: str
-    epoch: str
-    slot: int
-    deadline: int
-    send_before: float
-    start: int = 0
-    taken_at: float = field(default_factory=clock.monotonic)
-
-
 def acquire(app: str, resource: str, *, lane: Lane, timeout: float, max_wait: float | None = None) -> Permit:
     """A permit for one HTTP attempt that ends within `timeout` seconds.
 
     Waits at most `max_wait` seconds (the lane's horizon by default) for a slot that is about to be free. Raises
     NoPermit, whose `retry_after` is when to come back, and StoreUnavailable.
     """
-    key = quota_key(app, resource)
+    key, ttl = quota_key(app, resource), timeout + timings.REPORT_MARGIN
+    spare = _spares.take(key, lane, ttl=ttl)
+    if spare is not None:
+        return spare
     until = clock.monotonic() + (lane.terms.horizon if max_wait is None else max_wait)
     while True:
         asked = clock.monotonic()
-        answer = request_slots(key, lane=lane, ttl=timeout + timings.REPORT_MARGIN, horizon=max(0.0, until - asked))
+        request = SlotRequest(key, lane, 1, _spares.wanted(key, lane))
+        answer = _request(request, ttl=ttl, horizon=max(0.0, until - asked))
         if answer.slots:
-            permit = _wait_for_start(key, answer, asked=asked, ttl=timeout + timings.REPORT_MARGIN)
+            more = [_permit(key, answer, slot, send_before=asked + timings.SEND_WITHIN) for slot in answer.slots[1:]]
+            _spares.keep(key, lane, more, ttl=ttl, asked_at=asked)
+            permit = _wait_for_start(key, answer, asked=asked, ttl=ttl)
             if permit is not None:
                 return permit
             continue
@@ -126,6 +119,10 @@ def _wait_for_start(key: str, answer: PermitReply, *, asked: float, ttl: float) 
     return Permit(key, answer.epoch, granted.slot, deadline, asked + wait + timings.SEND_WITHIN, start)
 
 
+def _permit(key: str, answer: PermitReply, granted: GrantedSlot, *, send_before: float) -> Permit:
+    return Permit(key, answer.epoch, granted.slot, granted.deadline, send_before, answer.now + int(granted.delay))
+
+
 def redeem(key: str, reserved: tuple[str, int, int, int], *, ttl: float) -> tuple[float, int | None]:
     """Check that (epoch, slot, deadline, start) is still reserved.
 
@@ -148,28 +145,46 @@ def settle(permit: Permit, *, received_at: float | None, rate: Rate | None, refu
     received = clock.monotonic() + timings.COUNTED_WITHIN if received_at is None else received_at
     reading = _readings(rate)
     report = Report(permit.slot, permit.deadline, received, permit.taken_at, permit.start, reading, refused)
-    _outbox.add((permit.key, permit.epoch), report)
+    _reports.add((permit.key, permit.epoch), report)
     # Other processes should learn at once what changes the limits.
     is_news = process_memory.is_new_limit(permit.key, reading.get("max"))
+    if refused or is_news:
+        _return(_spares.leave(permit.key))
     if refused or not reading or is_news:
         _send_now(permit)
 
 
 def release(permit: Permit) -> None:
     """Return a permit whose request never left: its slot is free at once."""
-    report = Report(permit.slot, permit.deadline, None, permit.taken_at, permit.start)
-    _outbox.add((permit.key, permit.epoch), report)
+    _return([permit])
     _send_now(permit)
 
 
 def send_reports() -> None:
     """Send all reports that this process has not sent. Raises StoreUnavailable."""
-    _outbox.flush()
+    _reports.flush()
+
+
+def forget_spares() -> None:
+    """Forget the spare permits: in a forked process they are the parent's."""
+    _spares.forget()
+
+
+def _return(permits: Sequence[Permit]) -> None:
+    for permit in permits:
+        report = Report(permit.slot, permit.deadline, None, permit.taken_at, permit.start)
+        _reports.add((permit.key, permit.epoch), report)
+
+
+def _return_old_spares() -> bool:
+    """Report the spares that are too old; whether there are others, which are going to be."""
+    _return(_spares.leave())
+    return bool(_spares)
 
 
 def _send_now(permit: Permit) -> None:
     try:
-        _outbox.flush_one((permit.key, permit.epoch))
+        _reports.flush_one((permit.key, permit.epoch))
     except StoreUnavailable as error:
         log.warning("quota.report_waits", key=permit.key, error=str(error))
 
@@ -179,16 +194,19 @@ def _send(state_key: StateKey, reports: list[Report]) -> None:
     _warn_of_foreign_calls(key, scripts.run(scripts.keys(key), _script_arguments(epoch=epoch) | packed(reports)))
 
 
-_outbox = kept(Outbox(_send))
+_spares = Spares()
+_reports = kept(ReportBuffer(_send, before_flush=_return_old_spares))
+os.register_at_fork(after_in_child=forget_spares)
 
 
 @dataclass(frozen=True, slots=True)
 class SlotRequest:
-    """A request for up to `want` slots of one resource, for one lane."""
+    """A request for up to `want` slots of one resource, for one lane, and up to `spare` more (`spares.py`)."""
 
     key: str
     lane: Lane
     want: int
+    spare: int = 0
 
 
 def request_slots(key: str, *, lane: Lane, ttl: float, horizon: float, want: int = 1) -> PermitReply:
@@ -196,7 +214,11 @@ def request_slots(key: str, *, lane: Lane, ttl: float, horizon: float, want: int
 
     Each is out for `ttl` seconds and a window unless it is reported. Raises StoreUnavailable.
     """
-    (answer,) = request_slots_of_many([SlotRequest(key, lane, want)], ttl=ttl, horizon=horizon)
+    return _request(SlotRequest(key, lane, want), ttl=ttl, horizon=horizon)
+
+
+def _request(request: SlotRequest, *, ttl: float, horizon: float) -> PermitReply:
+    (answer,) = request_slots_of_many([request], ttl=ttl, horizon=horizon)
     if isinstance(answer, StoreUnavailable):
         raise answer
     return answer
@@ -207,7 +229,7 @@ def request_slots_of_many(
 ) -> list[PermitReply | StoreUnavailable]:
     """As `request_slots`, for many resources in one round trip. A failure stands at the position of its request."""
     state_keys = [(request.key, process_memory.epoch(request.key)) for request in requests]
-    reports = [_outbox.take(state_key) for state_key in state_keys]
+    reports = [_reports.take(state_key) for state_key in state_keys]
     calls = [
         (scripts.keys(key), _script_arguments(epoch=epoch) | packed(batch) | _wanted(request, ttl=ttl, horizon=horizon))
         for request, (key, epoch), batch in zip(requests, state_keys, reports, strict=True)
@@ -215,7 +237,7 @@ def request_slots_of_many(
     answers = _run_all(calls)
     for state_key, batch, answer in zip(state_keys, reports, answers, strict=True):
         if isinstance(answer, StoreUnavailable):
-            _outbox.put_back(state_key, batch)
+            _reports.put_back(state_key, batch)
         else:
             process_memory.remember(state_key[0], answer.epoch, answer.now)
             _warn_of_foreign_calls(state_key[0], answer)
@@ -250,6 +272,7 @@ def _wanted(request: SlotRequest, *, ttl: float, horizon: float) -> dict[str, An
         "day_floor": terms.day_floor,
         "interactive": request.lane is Lane.INTERACTIVE,
         "lane": request.lane.value,
+        "spare": request.spare,
     }
     expected_now = process_memory.expected_now(request.key)
     return wanted if expected_now is None else wanted | {"expected_now": expected_now}

@@ -1,9 +1,9 @@
-"""Outbox of reports: sends Redis how calls ended, together with the next request for the same resource.
+"""Buffer of reports: sends Redis how calls ended, together with the next request for the same resource.
 
-So a call costs about one round trip; a thread sends the reports that found no such request within `_LONGEST_DELAY`. A
-late report is safe: it carries its age, and a slot it frees is free a window after the response, which is later than
-any report. A report that is lost with its process leaves the slot to its deadline. While Redis is unavailable reports
-wait. A report that is sent twice counts once.
+So a call costs about one round trip; a thread sends the reports that found no such request within `_LONGEST_DELAY`, and
+before that returns the permits that nobody used. A late report is safe: it carries its age, and a slot it frees is free
+a window after the response, which is later than any report. A report that is lost with its process leaves the slot to
+its deadline. While Redis is unavailable reports wait. A report that is sent twice counts once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
 
-_LONGEST_DELAY = 0.05  # seconds
+_LONGEST_DELAY = 0.5  # seconds; longer than calls of one process that follow each other usually take
 _PAUSE = 1.0  # seconds between tries while the store is unavailable
 _MOST = 10_000  # reports kept meanwhile
 _MICRO = 1_000_000
@@ -44,15 +44,20 @@ class Report:
     refused: bool = False
 
 
-class Outbox:
-    """Reports to send. The governor supplies `send(state_key, reports)`, which raises StoreUnavailable."""
+class ReportBuffer:
+    """Reports to send. The governor supplies `send(state_key, reports)`, which raises StoreUnavailable.
 
-    def __init__(self, send: Callable[[StateKey, list[Report]], None]) -> None:
-        self._send = send
+    It also supplies `before_flush`, which may add reports and returns whether the thread should soon ask again.
+    """
+
+    def __init__(
+        self, send: Callable[[StateKey, list[Report]], None], *, before_flush: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._send, self._before_flush = send, before_flush
         self.forget()
 
     def forget(self) -> None:
-        """Empty the outbox in a forked process: the parent sends its own reports."""
+        """Empty the buffer in a forked process: the parent sends its own reports."""
         self._lock = threading.Lock()
         self._filled = threading.Event()
         self._waiting: dict[StateKey, list[Report]] = defaultdict(list)
@@ -106,6 +111,8 @@ class Outbox:
             self._filled.wait()
             self._filled.clear()
             clock.sleep(_LONGEST_DELAY)
+            if self._before_flush():
+                self._filled.set()
             try:
                 self.flush()
             except StoreUnavailable:
@@ -133,15 +140,15 @@ def packed(reports: list[Report]) -> dict[str, Any]:
     return {"reports": items, "rate": rate}
 
 
-def kept(outbox: Outbox) -> Outbox:
-    """Register the outbox of this process: it is emptied in forks and flushed at exit."""
+def kept(buffer: ReportBuffer) -> ReportBuffer:
+    """Register the buffer of this process: it is emptied in forks and flushed at exit."""
 
     def flush_at_exit() -> None:
         try:
-            outbox.flush()
+            buffer.flush()  # spares that were not used are free at their deadlines
         except StoreUnavailable:
             return  # the slots become free at their deadlines
 
-    os.register_at_fork(after_in_child=outbox.forget)
+    os.register_at_fork(after_in_child=buffer.forget)
     atexit.register(flush_at_exit)
-    return outbox
+    return buffer

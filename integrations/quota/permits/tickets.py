@@ -20,8 +20,9 @@ from integrations.core import clock
 from integrations.core.errors import MissingPermit, StoreUnavailable
 from integrations.core.tenant import quota_key
 from integrations.quota.permits import governor, process_memory, scripts, timings
-from integrations.quota.permits.governor import Permit, SlotRequest
+from integrations.quota.permits.governor import SlotRequest
 from integrations.quota.permits.lanes import Lane
+from integrations.quota.permits.permit import Permit
 from integrations.quota.permits.replies import PermitReply
 
 _AWAY = 2.0  # seconds until the store is worth asking again

@@ -72,7 +72,7 @@ def list_services(call: ApiCall) -> Reply:
 
 
 def list_custom_values(call: ApiCall) -> Reply:
-    """The location's custom values; the stand-in has none."""
+    """The location's custom values; the sandbox has none."""
     here(call)
     return Reply({"customValues": []})
 

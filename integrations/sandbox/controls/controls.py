@@ -1,6 +1,6 @@
-"""Control API of the sandbox under `/sandbox/`: makes the stand-in do what a user or HighLevel would do.
+"""Control API of the sandbox under `/sandbox/`: makes the sandbox do what a user or HighLevel would do.
 
-All bodies are JSON. `GET /sandbox/state` and `GET /sandbox/deliveries` read. The pages are in `sandbox.pages`.
+All bodies are JSON. `GET /sandbox/state`, `requests` and `deliveries` read. The pages are in `sandbox.pages`.
 
 - `GET|POST|DELETE /sandbox/faults`: rules as faults.py describes them; POST takes one or a list;
 - `POST /sandbox/clock` `{"advance_seconds": 3600}`: token expiry, refresh grace and quota windows follow;
@@ -9,6 +9,7 @@ All bodies are JSON. `GET /sandbox/state` and `GET /sandbox/deliveries` read. Th
 - `POST /sandbox/locations/{id}/transfer` `{"company": ID}`: to another agency, without any event;
 - `POST /sandbox/locations/{id}/pause|resume|uninstall`, `POST /sandbox/companies/{id}/uninstall`;
 - `POST /sandbox/changes` `{"location": ID, "kind": "create|update|delete", "resource": "contacts", "count": 10}`;
+- `POST /sandbox/listings`: the rows of a listing that no code plays, as `openapi/listing_store.py` describes them;
 - `POST /sandbox/tokens` `{"kind": "private|key", "account": ID, "scopes": […]?}`: a token as the settings of a company
   or location make it; `DELETE /sandbox/tokens` `{"token": …}` ends it;
 - `POST /sandbox/deliveries/{webhookId}/resend`.
@@ -33,6 +34,11 @@ from integrations.sandbox.resources import random_changes
 async def state(request: web.Request) -> web.Response:
     """Return counters and tenants."""
     return web.json_response(state_report.state(request.app[PLATFORM]))
+
+
+async def requests(request: web.Request) -> web.Response:
+    """List the last requests for operations."""
+    return web.json_response({"requests": request.app[PLATFORM].asked.listed()})
 
 
 async def deliveries(request: web.Request) -> web.Response:
@@ -157,6 +163,18 @@ async def change(request: web.Request) -> web.Response:
     return web.json_response({"changed": changed})
 
 
+async def give_rows(request: web.Request) -> web.Response:
+    """Give the rows of a listing of a location."""
+    platform = request.app[PLATFORM]
+    given = await _object(request)
+    _location(platform, str(given.get("location", "")))
+    try:
+        kept = platform.listings.put(given)
+    except (TypeError, ValueError) as error:
+        raise _refused(str(error)) from None
+    return web.json_response({"rows": len(kept.rows)}, status=201)
+
+
 async def make_token(request: web.Request) -> web.Response:
     """Make a private integration token or an API 1.0 key of a company or location."""
     given = await _object(request)
@@ -219,6 +237,7 @@ def _refused(message: str, status: int = 400) -> web.HTTPException:
 
 ROUTES = (
     web.get("/sandbox/state", state),
+    web.get("/sandbox/requests", requests),
     web.get("/sandbox/deliveries", deliveries),
     web.post("/sandbox/deliveries/{webhook_id}/resend", resend),
     web.get("/sandbox/faults", list_faults),
@@ -233,6 +252,7 @@ ROUTES = (
     web.post("/sandbox/locations/{id}/uninstall", uninstall_location),
     web.post("/sandbox/companies/{id}/uninstall", uninstall_company),
     web.post("/sandbox/changes", change),
+    web.post("/sandbox/listings", give_rows),
     web.post("/sandbox/tokens", make_token),
     web.delete("/sandbox/tokens", end_token),
 )

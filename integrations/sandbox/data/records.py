@@ -83,6 +83,8 @@ class Opportunity:
     assigned_to: str | None = None
     source: str | None = None
     lost_reason_id: str | None = None
+    expected_close: str | None = None
+    probability: float | None = None
     followers: tuple[str, ...] = ()
     custom_fields: CustomValues = ()
 

@@ -1,4 +1,4 @@
-"""World of the stand-in: agencies, their locations and each location's data.
+"""World of the sandbox: agencies, their locations and each location's data.
 
 It has its own clock and its own stream of identifiers, so that a test can fix both.
 """

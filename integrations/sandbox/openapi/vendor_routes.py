@@ -27,6 +27,12 @@ def same_route(one: str, other: str) -> bool:
     return _shape(one) == _shape(other)
 
 
+def is_removed_in_v3(method: str, template: str) -> bool:
+    """Whether API 2.0 has this route and v3 does not."""
+    route = (method, _shape(template))
+    return route in _routes("v2") and route not in _routes("v3")
+
+
 def _shape(template: str) -> str:
     return re.sub(r"\{[^}]*\}", _ANY, template).rstrip("/")
 
@@ -34,14 +40,22 @@ def _shape(template: str) -> str:
 @lru_cache(maxsize=1)
 def _tree() -> dict[str, Any]:
     root: dict[str, Any] = {}
-    for dialect in ("v2", "v3"):
-        listed = json.loads((_LISTS / f"{dialect}.json").read_text(encoding="utf-8"))
-        for operation in listed["operations"].values():
-            node = root
-            for segment in _shape(operation["path"]).strip("/").split("/"):
-                node = node.setdefault(segment, {})
-            node.setdefault(_ROUTES, {}).setdefault(operation["method"], operation["path"])
+    for operation in (*_operations("v2"), *_operations("v3")):
+        node = root
+        for segment in _shape(operation["path"]).strip("/").split("/"):
+            node = node.setdefault(segment, {})
+        node.setdefault(_ROUTES, {}).setdefault(operation["method"], operation["path"])
     return root
+
+
+@lru_cache(maxsize=2)
+def _routes(dialect: str) -> frozenset[tuple[str, str]]:
+    return frozenset((operation["method"], _shape(operation["path"])) for operation in _operations(dialect))
+
+
+def _operations(dialect: str) -> list[dict[str, str]]:
+    listed = json.loads((_LISTS / f"{dialect}.json").read_text(encoding="utf-8"))
+    return list(listed["operations"].values())
 
 
 def _find(node: dict[str, Any], segments: list[str], method: str) -> str | None:

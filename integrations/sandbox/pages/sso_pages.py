@@ -27,7 +27,7 @@ async def payload(request: web.Request) -> web.Response:
 
 
 async def embed(request: web.Request) -> web.Response:
-    """Frame the app's page as HighLevel does."""
+    """Frame the app's page as HighLevel does. Each of its requests for the user is answered with a new payload."""
     platform = request.app[PLATFORM]
     user, location = _viewer(platform, request)
     body = sso.context(platform.app, user, location)
@@ -41,7 +41,7 @@ async def embed(request: web.Request) -> web.Response:
         src=src,
         user=body["userName"],
         where=location.name if location else "the agency view",
-        payload=markup.Markup(json.dumps(sso.encrypted(body, platform.app.shared_secret))),
+        payloads=markup.Markup(json.dumps(f"/sandbox/sso?{request.query_string}")),
     )
     return markup.page(f"{platform.app.name} inside HighLevel", content, width="wide")
 

@@ -1,4 +1,4 @@
-"""Data operations of the stand-in, one folder for each resource. The server serves ROUTES."""
+"""Data operations of the sandbox, one folder for each resource. The server serves ROUTES."""
 
 from __future__ import annotations
 

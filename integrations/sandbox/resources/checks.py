@@ -54,12 +54,15 @@ def here(call: ApiCall) -> Location:
     return call.location
 
 
-def body(call: ApiCall, rules: Rules, *, required: Sequence[str] = ()) -> dict[str, Any]:
-    """The JSON body, checked. Raises ApiError 422."""
+NO_RULES: Rules = {}
+
+
+def body(call: ApiCall, rules: Rules, *, required: Sequence[str] = (), v3: Rules = NO_RULES) -> dict[str, Any]:
+    """The JSON body, checked; `v3` are the rules that v3 adds or changes. Raises ApiError 422."""
     given = {} if call.body is None else call.body
     if not isinstance(given, dict):
         raise invalid("body must be an object")
-    _check(given, rules, required)
+    _check(given, {**rules, **v3} if call.is_v3 else rules, required)
     return given
 
 
@@ -68,6 +71,11 @@ def query(call: ApiCall, rules: Rules, *, required: Sequence[str] = ()) -> dict[
     given = {name: _read(value, rules.get(name, "any")) for name, value in call.query.items()}
     _check(given, rules, required)
     return given
+
+
+def succeeded(call: ApiCall, new_name: str) -> dict[str, Any]:
+    """The answer of an operation that returns no row. API 2.0 misspells its field; v3 has it beside the new one."""
+    return {"succeded": True, **({new_name: True} if call.is_v3 else {})}
 
 
 def _read(text: str, rule: Rule) -> Any:

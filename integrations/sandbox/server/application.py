@@ -30,7 +30,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - no secret
 BOTH = ("Company", "Location")
 LARGEST_BODY = 10 * 1024 * 1024
-REMOVED_IN_V3 = frozenset({"/oauth/locationToken", "/oauth/installedLocations"})
 
 
 def build(options: Options, world: World | None = None) -> web.Application:
@@ -70,7 +69,7 @@ def build(options: Options, world: World | None = None) -> web.Application:
 def _routes(state: Platform) -> Iterator[tuple[Route, bool]]:
     """Every operation that is played, and whether v3 has removed it; those played by code are not played by schema."""
     by_code = (*ROUTES, *_own_routes(state))
-    yield from ((route, route.path in REMOVED_IN_V3) for route in by_code)
+    yield from ((route, vendor_routes.is_removed_in_v3(route.method, route.path)) for route in by_code)
     if state.options.openapi:
         for route, only_v2 in played_by_schema.routes(Path(state.options.openapi), state.options.seed):
             played = (one for one in by_code if one.method == route.method)
@@ -134,8 +133,14 @@ async def _deliveries(app: web.Application) -> AsyncIterator[None]:
 
 @web.middleware
 async def _unknown_paths(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Paths that the vendor lacks are answered as the vendor does, those that only the stand-in lacks with 501."""
-    wanted = vendor_routes.route_of(request.method, request.rel_url.raw_path)
+    """Paths that the vendor lacks are answered as the vendor does, those that only the sandbox lacks with 501."""
+    path = request.rel_url.raw_path
+    wanted = vendor_routes.route_of(request.method, path)
+    if wanted is not None:
+        version = request.headers.get("Version", "")
+        given = request.app[PLATFORM].listings.route(request.method, path, wanted, version)
+        if given is not None:
+            return await guarded(given)(request)
     served = request.match_info.route.resource
     if wanted is not None and (served is None or not vendor_routes.same_route(served.canonical, wanted)):
         return _refused(refusals.not_in_the_sandbox(request.method, request.path))

@@ -50,7 +50,7 @@ def run(options: Options) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse `arguments` and serve; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="sandbox", description="Serve a stand-in for HighLevel.")
+    parser = argparse.ArgumentParser(prog="sandbox", description="Serve a simulated HighLevel.")
     add_arguments(parser)
     return run(options_from(vars(parser.parse_args(arguments))))
 

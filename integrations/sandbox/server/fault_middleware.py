@@ -22,11 +22,12 @@ LATENCY_MS = 250.0
 
 @web.middleware
 async def disturb(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Count the request, wait for the configured latency, and apply the rules that match."""
+    """Count and note the request, wait for the configured latency, and apply the rules that match."""
     if request.path.startswith("/sandbox"):
         return await handler(request)
     platform = request.app[PLATFORM]
     platform.requests += 1
+    await platform.asked.note(request)
     low, high = platform.options.latency_ms
     if high > 0:
         await asyncio.sleep(platform.faults.random.uniform(low, high) / 1000)

@@ -6,16 +6,22 @@ says about it. It does no I/O, so runs (`sync.runs`) and records (`sync.records`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from integrations.highlevel.catalogue import catalogue
+from integrations.highlevel.pagination.pages import Style
+from integrations.highlevel.pagination.styles import style_of
 from integrations.sync.resources.dates import moment
+from integrations.sync.resources.windows import Windows
 
 Json = dict[str, Any]
 
+HOURLY = timedelta(hours=1)  # what is set up once and seldom changed
+SOMETIMES = timedelta(hours=6)  # long lists without a filter for changes: each run reads all of their pages
 PAGE_SIZE = 100  # the most that every paged operation accepts: as many rows as possible for one call of the quota
 LONGEST_ID = 64  # Record.record_id; the vendor's ids have 20 or 24 characters
 # The part of a flat webhook that is about the event and not about the record (FACTS 3.3).
@@ -55,83 +61,171 @@ class Change:
 class Single:
     """How to ask for one record: the operation, its parameter for the id, and the object's name in the answer.
 
-    An empty `name` means that the answer is the object.
+    An empty `name` means that the answer is the object. `others` maps further parameters to the fields of the record
+    that have their values, such as the contact of a note.
     """
 
     operation: str
     parameter: str
     name: str = ""
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The listing that a resource is listed below: its operation, the list in its answer, the parameter for its ids."""
+    """The resource that another one is listed below, record by record.
 
-    operation: str
-    whole: str
+    `parameter` of the child's operation takes the parent's `field`, its id unless given. A row that does not name its
+    parent gets that value under `named`, which is the parameter's name unless given. A parent whose field `unless` is
+    true has no children.
+
+    `by_change`: there may be so many parents that not all are visited each time. Their ids come from the synced copy,
+    and a run visits those that changed there since the last one, within the plan's calls of a day.
+    """
+
+    resource: Resource
     parameter: str
+    field: str = ""
+    named: str = ""
+    unless: str = ""
+    by_change: bool = False
+
+    def value(self, row: Mapping[str, Any]) -> str | None:
+        """What the child's operation is asked with for this parent; None if the row does not say."""
+        if self.unless and row.get(self.unless):
+            return None
+        if not self.field:
+            return self.resource.record_id(row)
+        found = row.get(self.field)
+        return found if isinstance(found, str) and found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
-    """`full(location_id)` asks for everything, `since(location_id, moment)` for what changed after a moment.
+    """One kind of record and its listing. Nearly all of it follows from the operation.
 
-    Without `since` every run is a full one. `whole` names the list in the answer of an operation that does not page,
-    `page_size` the parameter of one that does. `single` asks for one record; without it a record counts as deleted when
-    two listings lack it. `every` is the wait between two runs.
+    The catalogue has the operation's scopes, its page style and the names that stand for the location, which the
+    gateway fills in. `params` and `body` are what the listing asks for besides. `full(location_id)` replaces these two;
+    `since(location_id, moment)` asks for what changed after a moment. Without `since` every run is a full one. `whole`
+    is the path of the list in the answer of an operation that does not page; with `only_one` of the one object there.
+    `single` asks for one record; without it a record counts as deleted when two listings lack it. `every` is the wait
+    between two runs, `full_every` that between two full ones. `counts` is false where the vendor's total may count
+    something else than what is listed. `default`: it is synced unless somebody chooses otherwise.
 
-    `noise` are fields of a row that are not stored. Some say nothing about the record. Others are copies of another
-    object: the vendor changes them without a new date of the row, so no incremental run would show the change.
+    `ids` are the fields that may hold a row's id. `noise` are fields of a row that are not stored. Some say nothing
+    about the record. Others are copies of another object: the vendor changes them without a new date of the row, so no
+    incremental run would show the change.
 
-    `below`: it is listed apart below each row of another listing. `needs_company`: the request names the location's
-    company too. `elsewhere` says how another API lists the resource: what differs there, or None if it cannot. API 1.0
-    lists only what is named there (FACTS section 16); v3 lists all else as API 2.0 does.
+    `below`: it is listed apart below each row of another listing. `windows`: it is listed window by window, because the
+    operation wants a range of time. `variants`: it is listed once with each of these arguments. `needs_company`: the
+    request names the location's company too. `elsewhere` says how another API lists the resource: what differs there,
+    or None if it cannot. API 1.0 lists only what is named there (FACTS section 16); v3 lists all else as API 2.0 does.
+    `api` is the API that the other fields are about.
 
-    `creates`, `updates` and `deletes` are webhook types. `renames` maps a webhook's field names to the listing's where
-    the vendor has two names for one field.
+    `creates`, `updates` and `deletes` are webhook types. `event_object` names the object in the payload that is the
+    record, empty if the payload is. `renames` maps a webhook's field names to the listing's where the vendor has two
+    names for one field; `event_noise` are fields that a webhook has in another form. `recheck` are webhook types that
+    say too little: they make the next run come soon.
     """
 
     name: str
     operation: str
-    scope: str
-    every: timedelta
-    full: Callable[[str], ListingRequest]
+    every: timedelta = HOURLY
+    full_every: timedelta = timedelta(days=1)
+    counts: bool = True
+    default: bool = False
+    params: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = None
+    full: Callable[[str], ListingRequest] | None = None
     since: Callable[[str, datetime], ListingRequest] | None = None
     whole: str = ""
-    page_size: str = ""
+    only_one: bool = False
     single: Single | None = None
     below: Parent | None = None
+    windows: Windows | None = None
+    variants: tuple[Mapping[str, Any], ...] = ()
     needs_company: bool = False
     elsewhere: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    api: str = "v2"
+    ids: tuple[str, ...] = ("id", "_id")
     version_fields: tuple[str, ...] = ("dateUpdated", "updatedAt")
     noise: frozenset[str] = frozenset({"searchAfter"})
     creates: frozenset[str] = frozenset()
     updates: frozenset[str] = frozenset()
     deletes: frozenset[str] = frozenset()
+    recheck: frozenset[str] = frozenset()
+    event_object: str = ""
+    event_noise: frozenset[str] = frozenset()
     renames: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def events(self) -> frozenset[str]:
-        """All webhook types of the resource."""
+        """All webhook types that change records of the resource."""
         return self.creates | self.updates | self.deletes
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scopes that a location has to grant. Empty when the vendor's files name none, and in API 1.0."""
+        found = None if self.api == "1.0" else catalogue("v3" if self.api == "v3" else "v2").find(self.operation)
+        return next(iter(found.scopes("location")), frozenset()) if found else frozenset()
+
+    @property
+    def style(self) -> Style | None:
+        """How the listing pages; None when it comes whole."""
+        return None if self.api == "1.0" else style_of(self.operation, "v3" if self.api == "v3" else "v2")
+
+    @property
+    def page_size(self) -> str:
+        """The name of the parameter for the page size; empty if there is none."""
+        return self.style.size if self.style else ""
+
+    @property
+    def is_split(self) -> bool:
+        """Whether there are several listings, one after the other, instead of one."""
+        return self.below is not None or self.windows is not None or bool(self.variants)
+
+    @property
+    def has_total(self) -> bool:
+        """Whether one answer counts all records, so that the copy's count can be compared with it."""
+        return bool(self.counts and self.page_size and self.style and self.style.total) and not self.is_split
 
     def on(self, api_name: str) -> Resource | None:
         """The resource as this API lists it, None if it cannot."""
         changes = self.elsewhere.get(api_name, None if api_name == "1.0" else {})
-        return None if changes is None else replace(self, **changes)
+        if changes is None:
+            return None
+        here = replace(self, api=api_name, **changes)
+        if here.below is None:
+            return here
+        parent = here.below.resource.on(api_name)
+        return None if parent is None else replace(here, below=replace(here.below, resource=parent))
+
+    def at_intervals_of(self, every: timedelta) -> Resource:
+        """The resource with another wait between two runs. Everything is read no more often than that."""
+        return replace(self, every=every, full_every=max(self.full_every, every))
 
     def request(self, location_id: str, since: datetime | None) -> ListingRequest:
         """The request of a run; `since=None` for a full one."""
-        if since is None or self.since is None:
+        if since is not None and self.since is not None:
+            return self.since(location_id, since)
+        if self.full is not None:
             return self.full(location_id)
-        return self.since(location_id, since)
+        in_body = self.body is not None or (self.style is not None and self.style.part == "body")
+        return ListingRequest(params=dict(self.params), body=dict(self.body or {}) if in_body else None)
+
+    def parts(self, at: datetime) -> Sequence[Mapping[str, Any]]:
+        """The arguments that the listing is asked for with, one after the other, in a run that started at this moment.
+
+        Empty when it is asked for once.
+        """
+        return self.windows.of(at) if self.windows is not None else self.variants
 
     def count_request(self, location_id: str) -> ListingRequest:
         """The cheapest request for the vendor's total: the first row of everything."""
-        full, one = self.full(location_id), {self.page_size: 1}
+        full, one = self.request(location_id, None), {self.page_size: 1}
         if full.body is None:
-            return ListingRequest(params={**(full.params or {}), **one})
-        return ListingRequest(body={**full.body, **one})
+            return replace(full, params={**(full.params or {}), **one})
+        return replace(full, body={**full.body, **one})
 
     def is_in(self, row: Mapping[str, Any], location_id: str) -> bool:
         """Whether a row that was asked for by its id is a record of this location and not deleted.
@@ -146,7 +240,7 @@ class Resource:
 
     def record_id(self, row: Mapping[str, Any]) -> str | None:
         """The row's id; None when it has no valid one (some older objects call it `_id`)."""
-        for name in ("id", "_id"):
+        for name in self.ids:
             value = row.get(name)
             if isinstance(value, str) and 0 < len(value) <= LONGEST_ID and value.isprintable():
                 return value
@@ -168,20 +262,22 @@ class Resource:
 
         `occurred_at` dates an event whose record carries no date of its own; no date is taken to be after `latest`.
         """
-        record_id = self.record_id(event)
-        if event_type not in self.events or record_id is None:
+        said = event.get(self.event_object) if self.event_object else event
+        if event_type not in self.events or not isinstance(said, Mapping):
             return None
-        kept = {
-            self.renames.get(name, name): value
-            for name, value in event.items()
-            if name not in ENVELOPE and name not in self.noise
-        }
+        named = {self.renames.get(name, name): value for name, value in said.items() if name not in ENVELOPE}
+        record_id = self.record_id(named)
+        if record_id is None:
+            return None
+        kept = {name: value for name, value in named.items() if name not in self.noise | self.event_noise}
         if event_type in self.deletes:  # a deleted record's own date is that of its last change, before the deletion
             return Change(record_id, kept, min(occurred_at, latest), Change.Kind.DELETED)
-        at = min(self.version_at(event) or occurred_at, latest)
+        at = min(self.version_at(named) or occurred_at, latest)
         if event_type in self.updates:
             return Change(record_id, kept, at, Change.Kind.UPDATED)
         # Without a timestamp the event is dated by its receipt, which may be long after the creation (FACTS 3.4).
         is_dated = event.get("timestamp") is not None
-        created_at = occurred_at if is_dated else moment(event.get("dateAdded")) or occurred_at
+        created_at = (
+            occurred_at if is_dated else moment(named.get("dateAdded") or named.get("createdAt")) or occurred_at
+        )
         return Change(record_id, kept, at, Change.Kind.CREATED, min(created_at, latest))

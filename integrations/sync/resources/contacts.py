@@ -36,12 +36,11 @@ def _since(location_id: str, since: datetime) -> ListingRequest:
 CONTACTS = Resource(
     name="contacts",
     operation="contacts.search-contacts-advanced",
-    scope="contacts.readonly",
     every=timedelta(minutes=10),
+    default=True,
     full=_full,
     elsewhere={"1.0": API_1["contacts"]},
     since=_since,
-    page_size="pageLimit",
     single=Single("contacts.get-contact", "contactId", "contact"),
     noise=frozenset({"searchAfter", "opportunities"}),
     creates=frozenset({"ContactCreate"}),

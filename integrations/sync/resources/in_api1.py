@@ -10,12 +10,10 @@ Sources: public-api.gohighlevel.com for paths and cursors, captured answers of p
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
-from integrations.sync.resources.base import ListingRequest, Parent, Single
+from integrations.sync.resources.base import HOURLY, ListingRequest, Parent, Resource, Single
 
-_EVERY = timedelta(hours=1)
 _PIPELINES = "GET /pipelines/"
 
 
@@ -24,15 +22,16 @@ def _everything(_location_id: str) -> ListingRequest:
 
 
 def _differs(operation: str, **more: Any) -> Mapping[str, Any]:
-    always = {"every": _EVERY, "full": _everything, "since": None, "page_size": "", "whole": "", "single": None}
+    always = {"every": HOURLY, "full": _everything, "since": None, "whole": "", "single": None}
     return {**always, "operation": operation, **more}
 
 
+_EACH_PIPELINE = Resource(
+    name="pipelines", operation=_PIPELINES, whole="pipelines", api="1.0", elsewhere={"1.0": {"full": _everything}}
+)
 API_1: dict[str, Mapping[str, Any]] = {
     "contacts": _differs("GET /contacts/", single=Single("GET /contacts/{contactId}", "contactId", "contact")),
-    "opportunities": _differs(
-        "GET /pipelines/{pipelineId}/opportunities", below=Parent(_PIPELINES, "pipelines", "pipelineId")
-    ),
+    "opportunities": _differs("GET /pipelines/{pipelineId}/opportunities", below=Parent(_EACH_PIPELINE, "pipelineId")),
     "pipelines": _differs(_PIPELINES, whole="pipelines"),
     "users": _differs("GET /users/", whole="users"),
     "calendars": _differs("GET /calendars/services", whole="services"),

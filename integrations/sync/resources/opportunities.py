@@ -39,12 +39,11 @@ def _since(location_id: str, since: datetime) -> ListingRequest:
 OPPORTUNITIES = Resource(
     name="opportunities",
     operation="opportunities.search-opportunities-advanced",
-    scope="opportunities.readonly",
     every=timedelta(minutes=10),
+    default=True,
     full=_full,
     elsewhere={"1.0": API_1["opportunities"]},
     since=_since,
-    page_size="limit",
     single=Single("opportunities.get-opportunity", "id", "opportunity"),
     noise=frozenset({"searchAfter", "sort", "contact", "relations"}),
     creates=frozenset({"OpportunityCreate"}),

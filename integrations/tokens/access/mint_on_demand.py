@@ -14,12 +14,14 @@ from integrations.core import clock
 from integrations.core.errors import BadRequest, GrantRevoked, InstallGone, RequestRejected
 from integrations.core.tenant import UserType
 from integrations.quota.permits.lanes import Lane
+from integrations.tenants.credential_kinds import CredentialApi
 from integrations.tenants.models import Installation, Location
 from integrations.tokens import store
 from integrations.tokens.access import access_token
 from integrations.tokens.access_cache import AccessToken
 from integrations.tokens.models import Credential, CredentialKey
 
+_OTHER = {CredentialApi.ONE: CredentialApi.TWO, CredentialApi.TWO: CredentialApi.ONE}
 log = structlog.get_logger(__name__)
 
 
@@ -35,10 +37,18 @@ def access(key: CredentialKey, *, lane: Lane, refused: int | None = None) -> Acc
 
 
 def _other_api(key: CredentialKey) -> BadRequest | None:
-    """The error for a tenant whose only credential is for the other API, None for one without any."""
-    others = Credential.objects.filter(**{**key.columns, "api": Credential.Api.ONE}, state=Credential.State.ACTIVE)
-    if key.api == Credential.Api.ONE or not others.exists():
+    """The error for a tenant whose only credential is for the other API, None for one without any.
+
+    Not InstallGone: by that a job's run would take the tenant for uninstalled.
+    """
+    others = Credential.objects.filter(**{**key.columns, "api": _OTHER[CredentialApi(key.api)]})
+    if not others.exclude(state=Credential.State.REVOKED).exists():
         return None
+    if key.api == CredentialApi.ONE:
+        return BadRequest(
+            f"{key.tenant} has no API 1.0 key, and its token for API 2.0 opens nothing of API 1.0: call an operation "
+            "of API 2.0, or enter its key beside the token (`manage.py connect --kind api1`)"
+        )
     return BadRequest(
         f"{key.tenant} is connected by an API 1.0 key, which opens nothing of API 2.0: call a path of API 1.0, or "
         "connect it by a private integration token or the app"

@@ -1,4 +1,4 @@
-"""Second opinion on an access token, after a 401 whose words do not blame it.
+"""After an unexplained 401: tests the access token by one read, and decides whether it is replaced.
 
 HighLevel answers 401 for many reasons (FACTS 1.5), and a refresh cures only one of them: it would spend a refresh token
 on every call of a route that does not exist. So one cheap read at another path decides. Only when the vendor refuses

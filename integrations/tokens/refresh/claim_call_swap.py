@@ -30,6 +30,7 @@ from integrations.core.errors import (
     ScopeMissing,
 )
 from integrations.core.lease_owner import new_owner
+from integrations.core.observing import log_scope
 from integrations.core.secret import Secret
 from integrations.highlevel.errors import AccessTokenRejected, Unexplained401
 from integrations.highlevel.oauth.grants import Grant
@@ -38,7 +39,7 @@ from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from integrations.tokens import database, seals, store
 from integrations.tokens.models import Credential
-from integrations.tokens.refresh import commit, lease, record_failure, static_tokens, token_requests
+from integrations.tokens.refresh import commit, lease, record_failure, refused_entered_tokens, token_requests
 
 log = structlog.get_logger(__name__)
 
@@ -105,6 +106,11 @@ def _renew(credential_id: int, request: _Request) -> Credential:
         row = _claimed(credential_id, request)
         if row is None:
             return _after_failed_claim(credential_id, request)
+    with log_scope.scope(tenant=row.tenant.mailbox_key):
+        return _swap(row, request, began)
+
+
+def _swap(row: Credential, request: _Request, began: float) -> Credential:
     try:
         requested_at = clock.now()
         with database.required():  # for the company's token; a received grant needs no database here
@@ -139,7 +145,7 @@ def _after_failed_claim(credential_id: int, request: _Request) -> Credential:
     """After a failed claim: return the row if it needs no refresh, else raise why it cannot be refreshed."""
     row = Credential.objects.select_related("app").get(pk=credential_id)
     if not row.abilities.renews:
-        return static_tokens.renew(row, now=clock.now())
+        return refused_entered_tokens.renew(row, now=clock.now())
     if request.is_done_already(row):
         return row
     if row.state == Credential.State.REVOKED:

@@ -19,7 +19,7 @@ from integrations.tokens.refresh import commit, lease
 from integrations.tokens.refresh.claim_call_swap import refresh
 from integrations.tokens.spool import spool
 
-BEAT = 2.0  # seconds between two looks for orphans
+LOOK_SECONDS = 2.0  # seconds between two looks for orphans
 _THREADS = 4
 _STOP_SECONDS = 1.0
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ class Repairers:
             thread.join(_STOP_SECONDS)
 
     def _run(self) -> None:
-        while not self._stopping.wait(BEAT * random.uniform(0.8, 1.2)):  # noqa: S311 - so that they take turns
+        while not self._stopping.wait(LOOK_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311 - so that they take turns
             try:
                 repair(self._stopping)
             except DatabaseError as error:

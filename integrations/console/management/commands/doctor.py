@@ -15,7 +15,7 @@ from integrations.console.doctor import diagnostics
 from integrations.console.doctor.findings import Finding, Level
 from integrations.core.command_output.printable_command import PrintableCommand
 
-_STYLE = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILED: "bold red"}
+_STYLE = {Level.OK: "green", Level.UNKNOWN: "cyan", Level.WARNING: "yellow", Level.FAILED: "bold red"}
 
 
 class Command(PrintableCommand):

@@ -1,8 +1,9 @@
-"""`manage.py audit`: verify the audit trail, list exported heads, prune it, seal it anew, accept what was found.
+"""`manage.py audit`: verify the audit trail, list exported heads, prune it, seal it anew, accept explained flaws.
 
 `verify` compares every entry with its seal, the sealed head, and the heads that were exported: those that the database
-remembers, those in `AUDIT_HEAD_FILE`, and those in each file after `--heads`, which may be a log. It names each entry
-that does not fit and ends with status 1. `core.audit` says what that proves.
+remembers, those in `AUDIT_HEAD_FILE`, and those in each file after `--heads`, which may be a log. It lists the entries
+that fail (the first 20; all with `--json`), and ends with status 1. The other actions verify with the same heads first.
+`core.audit` says what that proves.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from integrations.core import clock
 from integrations.core.audit import exported_heads, maintenance, verification
+from integrations.core.audit.exported_heads import ExportedHead
 from integrations.core.audit.verification import Examination, Flaw
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, SealBroken
@@ -35,19 +37,20 @@ class Command(PrintableCommand):
         """Define the actions and their options."""
         actions = parser.add_subparsers(dest="action", required=True)
         helps = {
-            "verify": "check all entries; exits 1 and names the first that does not fit",
+            "verify": "check all entries; exits 1 and names those that fail",
             "heads": "list the exported heads",
             "prune": "delete old entries, in a way that the rest still verifies",
-            "reseal": "let the newest key answer for the whole trail; `vault rotate` does this too",
+            "reseal": "seal an entry with the newest key, so that older ones can leave VAULT_KEYS",
             "accept": "record that the flaws which verify finds now are known, such as after a restored backup",
         }
         added = {name: actions.add_parser(name, help=text) for name, text in helps.items()}
         for action in added.values():
             action.add_argument("--json", action="store_true", help="print the result as JSON")
-        kept = "a head's hash from an earlier run that must still be there"
+        kept = "the hash of a head that you noted earlier; fails if the trail lacks it"
         added["verify"].add_argument("--kept", metavar="HASH", help=kept)
         heads = "a file of exported heads, or a log that has them; may be given several times"
-        added["verify"].add_argument("--heads", metavar="FILE", action="append", default=[], help=heads)
+        for name in helps.keys() - {"heads"}:
+            added[name].add_argument("--heads", metavar="FILE", action="append", default=[], help=heads)
         added["prune"].add_argument("--keep-days", type=int, required=True, metavar="DAYS", help="at least 30")
         added["accept"].add_argument("--reason", required=True, help="what happened, for those who read the trail")
 
@@ -59,15 +62,20 @@ class Command(PrintableCommand):
             raise CommandError(str(error)) from None
 
     def _verify(self, options: dict[str, Any]) -> None:
-        files = [*options["heads"]]
-        if settings.AUDIT_HEAD_FILE and Path(settings.AUDIT_HEAD_FILE).exists():
-            files.append(settings.AUDIT_HEAD_FILE)
-        found = verification.examine([head for file in files for head in exported_heads.in_file(file)])
+        found = verification.examine(self._heads_outside(options))
         self.stdout.write(json.dumps(_as_json(found), indent=2) if options["json"] else _text(found))
         if found.failures:
             raise CommandError(f"the audit trail is broken: {_first(found)}")
-        if options["kept"] and not AuditEntry.objects.filter(hash=_parsed(options["kept"])).exists():
+        if options["kept"] and not AuditEntry.objects.filter(hash=_hash_from_hex(options["kept"])).exists():
             raise CommandError(f"the audit trail lacks {options['kept']}: its end was cut off, or it was rewritten")
+
+    def _heads_outside(self, options: dict[str, Any]) -> list[ExportedHead]:
+        files, configured = [*options["heads"]], settings.AUDIT_HEAD_FILE
+        if configured and Path(configured).exists():
+            files.append(configured)
+        elif configured:
+            self.stderr.write(f"AUDIT_HEAD_FILE is not there ({configured}): its heads were not compared")
+        return [head for file in files for head in exported_heads.in_file(file)]
 
     def _heads(self, options: dict[str, Any]) -> None:
         rows = AuditHeadExport.objects.all()
@@ -90,32 +98,33 @@ class Command(PrintableCommand):
     def _prune(self, options: dict[str, Any]) -> None:
         if options["keep_days"] < 30:
             raise CommandError("--keep-days should be at least 30")
-        done = maintenance.prune(clock.now() - timedelta(days=options["keep_days"]), actor=ACTOR)
+        heads = self._heads_outside(options)
+        done = maintenance.prune(clock.now() - timedelta(days=options["keep_days"]), actor=ACTOR, heads=heads)
         words = f"{done.entries} entries deleted; the trail begins after entry {done.up_to}."
         self.stdout.write(json.dumps({"deleted": done.entries, "up_to": done.up_to}) if options["json"] else words)
 
     def _reseal(self, options: dict[str, Any]) -> None:
-        found = maintenance.reseal(actor=ACTOR)
+        found = maintenance.reseal(actor=ACTOR, heads=self._heads_outside(options))
         self.stdout.write(json.dumps(_as_json(found), indent=2) if options["json"] else _text(found))
         if found.failures:
             raise CommandError(f"the audit trail is broken: {_first(found)}")
 
     def _accept(self, options: dict[str, Any]) -> None:
-        found = maintenance.accept(options["reason"], actor=ACTOR)
+        found = maintenance.accept(options["reason"], actor=ACTOR, heads=self._heads_outside(options))
         count = len(found.failures)
-        self.stdout.write(json.dumps({"accepted": count}) if options["json"] else f"{count} flaws are accepted.")
+        self.stdout.write(json.dumps({"accepted": count}) if options["json"] else f"{_flaws(count)} accepted.")
 
 
-def _parsed(kept: str) -> bytes:
+def _hash_from_hex(kept: str) -> bytes:
     try:
         return bytes.fromhex(kept)
     except ValueError:
-        raise CommandError("--kept should be a hash that this command printed") from None
+        raise CommandError("--kept should be a hash that this command has printed") from None
 
 
 def _first(found: Examination) -> str:
     first = found.failures[0]
-    return f"entry {found.first_broken} is the first that does not fit ({first})" if first.number else str(first)
+    return f"the first failure is {first}"
 
 
 def _as_json(found: Examination) -> dict[str, Any]:
@@ -137,16 +146,20 @@ def _flaw(one: Flaw) -> dict[str, Any]:
     return {"number": one.number, "id": one.entry, "what": one.what}
 
 
+def _flaws(count: int) -> str:
+    return f"{count} flaw{'' if count == 1 else 's'}"
+
+
 def _text(found: Examination) -> str:
     newest = found.newest
     if newest is None and not found.failures:
         return "The audit trail is empty."
-    lines = [f"does not fit: {one}" for one in found.failures[:_SHOWN]]
+    lines = [f"failure: {one}" for one in found.failures[:_SHOWN]]
     accepted = len(found.flaws) - len(found.failures)
-    verdict = f"{len(found.failures)} flaws" if lines else "all fit"
-    lines.insert(0, f"{found.entries} entries, {verdict}. {found.compared} exported heads agree.")
+    verdict = _flaws(len(found.failures)) if lines else "all are sound"
+    lines.insert(0, f"{found.entries} entries, {verdict}. {found.compared} exported heads agree with them.")
     if accepted:
-        lines.append(f"{accepted} flaws were accepted (--json lists them).")
+        lines.append(f"{_flaws(accepted)} accepted (--json lists them).")
     if newest is not None:
-        lines.append(f"head: entry {newest.pk} of {newest.at.isoformat()}\n{newest.hash.hex()}")
+        lines.append(f"head: entry {newest.number} of {newest.at.isoformat()}\n{newest.hash.hex()}")
     return "\n".join(lines)

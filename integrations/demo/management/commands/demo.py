@@ -13,12 +13,14 @@ from django.core.management.base import CommandError
 from rich.console import Console
 
 from hlapp import demos
+from hlapp.supervisor.code_check import CodeCheck
+from hlapp.supervisor.keeper import CannotStart
 from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.demo import deployment, display, scenario
 from integrations.demo.deployment import RunningDemo
-from integrations.demo.processes import DemoFailed
+from integrations.demo.failure import DemoFailed
 from integrations.demo.reload import Sources
 from integrations.sandbox.oauth.scopes import PUBLISHED
 from integrations.sandbox.options import Options
@@ -58,7 +60,7 @@ class Command(PrintableCommand):
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             self._run(console, options)
-        except (DemoFailed, IntegrationError) as error:
+        except (DemoFailed, CannotStart, IntegrationError) as error:
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             console.print("stopped")
@@ -72,13 +74,14 @@ class Command(PrintableCommand):
             password = deployment.prepare_database(options["database"])
             console.print("Starting sandbox, web, worker and beat …")
             how = {"directory": directory, "port": options["port"], "scopes": options["scope"]}
+            sources = Sources(Path(settings.BASE_DIR))  # before any process reads them: no later change is missed
             running = deployment.start(_vendor(options), password=password, **how)
             try:
                 demos.publish(directory, deployment.configuration(running))
                 _install_and_sync(console, running)
                 if not options["once"]:
                     console.print(display.urls_and_login(running))
-                    _serve(console, running)
+                    _serve(console, running, sources)
             finally:
                 running.supervisor.stop()
 
@@ -102,26 +105,25 @@ def _show_sync(console: Console, running: RunningDemo, *, until: float) -> None:
         while True:
             now = scenario.look(running)
             bars.show(now)
-            for news in running.supervisor.restart_ended():
+            for news in running.supervisor.look():
                 bars.print_line(news)
             if now.complete:
                 return
             if clock.monotonic() > until:
-                reasons = scenario.failed_runs() or [f"see the logs in {running.supervisor.directory}"]
+                reasons = scenario.failed_runs() or [f"see the logs in {running.logs}"]
                 raise DemoFailed(f"the sync did not finish in {_SYNC_SECONDS:.0f} s: {'; '.join(reasons)}")
             clock.sleep(0.25)
 
 
-def _serve(console: Console, running: RunningDemo) -> None:
+def _serve(console: Console, running: RunningDemo, sources: Sources) -> None:
     """Keep the processes running, and restart them for changed code if that code starts."""
-    sources = Sources(Path(settings.BASE_DIR))
     while True:
-        for news in running.supervisor.restart_ended():
+        for news in running.supervisor.look():
             console.print(news)
         if sources.have_changed():
-            fault = sources.fault(running.supervisor.env)
+            fault = CodeCheck(running.supervisor.env).fault()
             if fault is None:
-                running.supervisor.renew(deployment.OURS)
+                running.supervisor.start_again(deployment.OURS)
             what = "runs: web, worker and beat were restarted"
             if fault is not None:
                 what = f"does not start, the old code keeps running: {fault}"

@@ -22,7 +22,7 @@ from integrations.core.errors import BadRequest, IntegrationError, QuotaExhauste
 from integrations.gateway import client, media, target
 from integrations.gateway.call_checks import tenant_of
 from integrations.gateway.client import Page, Result
-from integrations.gateway.selection import ResponseSelection, lines
+from integrations.gateway.jmespath_output import ResponseSelection, lines
 from integrations.gateway.support import refused_call
 from integrations.gateway.support.advice_on_refusal import SupportHelp, help_with
 from integrations.highlevel.catalogue.api_version import EXAMPLES

@@ -15,8 +15,7 @@ from django.core.management.base import CommandError
 
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
-from integrations.gateway.codegen import impact, update
-from integrations.gateway.codegen.drop import drop
+from integrations.gateway.codegen import impact, publication, update
 from integrations.gateway.codegen.impact import Impact
 from integrations.gateway.codegen.update import Changes, Places
 from integrations.highlevel.catalogue import event_types, field_notes, fields, proven_fields
@@ -143,7 +142,7 @@ class Command(PrintableCommand):
 
     def _update(self, options: dict[str, Any]) -> None:
         with tempfile.TemporaryDirectory() as scratch:
-            made = update.built(drop(options["source"], Path(scratch)))
+            made = update.built(publication.read(options["source"], Path(scratch)))
         found = update.changes(made)
         if not options["json"]:
             self.stdout.write("\n".join(found.lines()))
@@ -157,7 +156,7 @@ class Command(PrintableCommand):
             self.stdout.write(f"{len(paths)} files changed" if paths else "nothing to change")
 
     def _build(self, options: dict[str, Any]) -> None:
-        made = update.built(drop(str(options["source"]), Path()))
+        made = update.built(publication.read(str(options["source"]), Path()))
         update.write(made, _places(options["out"]))
         sizes = {name: len(result) for name, result in made.catalogues.items()}
         if options["json"]:
@@ -171,7 +170,7 @@ class Command(PrintableCommand):
 
 def _changes(source: str, dialect: DialectName) -> Changes:
     with tempfile.TemporaryDirectory() as scratch:
-        found = drop(source, Path(scratch))
+        found = publication.read(source, Path(scratch))
         if dialect not in found.operations and found.events is None:
             raise CommandError(f"{source} holds no OpenAPI files of {dialect}")
         operations = {name: files for name, files in found.operations.items() if name == dialect}

@@ -1,7 +1,8 @@
-"""`manage.py job list|run|pause|resume|events|retry`: background jobs for operators on a terminal.
+"""`manage.py job list|run|pause|resume|events|retry|unknown|decide`: background jobs for operators on a terminal.
 
 `run` makes schedules due; the workers run them. With --wait and without a worker it fails after half a minute and says
-why. `events` lists what was set aside because the job failed over it, and `retry` lets the job see it again.
+why. `events` lists what was set aside because the job failed over it, and `retry` lets the job see it again. `unknown`
+lists writes that may have happened or not, and `decide` says which; then their runs go on.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from integrations.core import audit, clock
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.core.tenant import UserType
-from integrations.jobs import define, events, installed, pausing, queries, schedules, tasks, wait_for_runs
+from integrations.jobs import define, events, installed, pausing, queries, schedules, tasks, wait_for_runs, writes
 from integrations.jobs.define import Job
-from integrations.jobs.models import JobState, Schedule, Trigger
+from integrations.jobs.models import JobState, Schedule, Trigger, Write
 from integrations.tenants import marketplace
 from integrations.tenants.models import Installation
 
@@ -60,6 +61,14 @@ class Command(PrintableCommand):
         which = retry.add_mutually_exclusive_group(required=True)
         which.add_argument("--id", action="append", metavar="ID", help="the webhook's id; may be repeated")
         which.add_argument("--all", action="store_true")
+        unknown = verbs.add_parser("unknown", parents=[common], help="writes that may have happened or not")
+        unknown.add_argument("name", nargs="?", default="", help="only of this job")
+        decide = verbs.add_parser("decide", parents=[common], help="say whether such a write happened")
+        decide.add_argument("id", type=int, help="the number that `job unknown` shows")
+        fate = decide.add_mutually_exclusive_group(required=True)
+        fate.add_argument("--happened", action="store_true", help="the run goes on behind it")
+        fate.add_argument("--did-not-happen", action="store_true", help="the run sends it again")
+        decide.add_argument("--answer", metavar="JSON", help="what the job gets as the answer of a write that happened")
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the subcommand."""
@@ -143,6 +152,29 @@ class Command(PrintableCommand):
         else:
             self.stdout.write(f"{job.name} will process {len(ids)} event{'' if len(ids) == 1 else 's'} again.")
 
+    def _unknown(self, options: dict[str, Any]) -> None:
+        job = define.find(options["name"]).name if options["name"] else ""
+        found = queries.all_unknown_writes(job)[:_MOST_EVENTS]
+        if options["json"]:
+            self.stdout.write(json.dumps([_write_as_json(write) for write in found], indent=2))
+            return
+        self.stdout.write("\n".join(map(_write_line, found)) or "no write is unknown")
+
+    def _decide(self, options: dict[str, Any]) -> None:
+        if options["answer"] is not None and not options["happened"]:
+            raise CommandError("only a write that happened has an --answer")
+        try:
+            answer = None if options["answer"] is None else json.loads(options["answer"])
+        except ValueError as error:
+            raise CommandError(f"--answer is not JSON: {error}") from error
+        happened = options["happened"]
+        done = writes.decide(options["id"], clock.now(), happened=happened, answer=answer, by=ACTOR)
+        if options["json"]:
+            self.stdout.write(json.dumps({"id": options["id"], "happened": happened, "run_goes_on": done.goes_on}))
+            return
+        words = "Its run goes on." if done.goes_on else "No run goes on now: none waits for it alone."
+        self.stdout.write(f"{done.write} {'happened' if happened else 'did not happen'}. {words}")
+
 
 def _tenants(job: Job, options: dict[str, Any]) -> QuerySet[Installation]:
     app = marketplace.find(options["app"])
@@ -178,6 +210,7 @@ def _as_json(job: Job, count: int, state: JobState | None) -> dict[str, Any]:
         "name": job.name,
         "title": job.title,
         "every_seconds": every,
+        "times": job.times.text if job.times else "",
         "events": list(job.events),
         "lane": job.lane.value,
         "level": job.level.lower(),
@@ -189,6 +222,7 @@ def _as_json(job: Job, count: int, state: JobState | None) -> dict[str, Any]:
 
 def _line(job: Job, count: int, state: JobState | None) -> str:
     when = [f"every {job.every}"] if job.every else []
+    when += [job.times.text] if job.times else []
     when += [f"on {event_type}" for event_type in job.events]
     tenants = f"{count} tenant{'' if count == 1 else 's'}"
     paused = f"\n    PAUSED: {state.reason}" if state and state.paused_at else ""
@@ -208,6 +242,25 @@ def _event_as_json(trigger: Trigger) -> dict[str, Any]:
 
 def _event_line(trigger: Trigger) -> str:
     return f"{trigger.reference} {trigger.type} of {trigger.schedule.tenant_id}: {trigger.error}"
+
+
+def _write_as_json(write: Write) -> dict[str, Any]:
+    return {
+        "id": write.pk,
+        "job": write.schedule.job,
+        "tenant": write.schedule.tenant_id,
+        "operation": write.operation,
+        "key": write.key,
+        "request": write.request,
+        "reason": write.reason,
+        "sent_at": write.sent_at.isoformat(),
+    }
+
+
+def _write_line(write: Write) -> str:
+    request = json.dumps(write.request, ensure_ascii=False)
+    where = f"{write.schedule.job} for {write.schedule.tenant_id}"
+    return f"{write.pk} {write} of {where}, sent at {write.sent_at:%Y-%m-%d %H:%M:%S}, {write.reason}: {request}"
 
 
 def _outcome(scheduled: queries.ScheduleWithRun) -> str:

@@ -14,7 +14,9 @@ from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import IntegrationError
 from integrations.core.secret import Secret
 from integrations.operators import accounts
+from integrations.operators.models import OpenIdIdentity
 from integrations.operators.roles import Role
+from integrations.operators.second_factor import factors
 
 
 class Command(PrintableCommand):
@@ -31,7 +33,7 @@ class Command(PrintableCommand):
         unlock = actions.add_parser("unlock", help="end the wait after failed sign-ins")
         reset = actions.add_parser("reset-second-factor", help="remove all second factors, for who has lost them")
         seal = actions.add_parser(
-            "seal", help="vouch for the rights that an account has in the database, and seal them"
+            "seal", help="vouch for an account's rights and ways to sign in, as the database has them"
         )
         for action in (create, role, unlock, reset, seal):
             action.add_argument("name", help="the account's name")
@@ -82,6 +84,11 @@ class Command(PrintableCommand):
         own = ", ".join(sorted(user.user_permissions.values_list("codename", flat=True))) or "none"
         kind = "a superuser" if user.is_superuser else "no superuser"
         self.stderr.write(f"{user} is {kind}; groups: {groups}; permissions of its own: {own}.")
+        known, link = factors.of(user), OpenIdIdentity.objects.filter(user=user).first()
+        keys = ", ".join(key.name for key in known.passkeys) or "none"
+        app = f"an authenticator app since {known.totp.created_at:%Y-%m-%d}" if known.totp else "no authenticator app"
+        self.stderr.write(f"It signs in with {app}; passkeys: {keys}; recovery codes: {known.codes}.")
+        self.stderr.write(f"At the identity provider it is {link or 'nobody'}.")
         self.stderr.write("Its password stays as it is in the database: change it if you did not set it yourself.")
         if not yes and input("Seal these rights? Type yes: ") != "yes":
             raise CommandError("nothing was sealed")

@@ -17,7 +17,7 @@
 --      lost, as far as the store's age shows; absent before that was asked), start and window (the limit and its
 --      interval until a header reports them), slack (within which a call in flight is counted), margin (between two
 --      clocks), ttl (of a permit, without the window), horizon, credit, reserve, day_share, day_floor, interactive
---      (bool), lane,
+--      (bool), lane, spare (permits to grant beyond `want`: see below; absent for none),
 --      expected_now (`now` if no time is lost between the last answer to this caller and this question, absent before),
 --      forecast {since, ends, events, bulk} (a forecast, see kept.lua), learn (bool: the vendor's window),
 --      reports {{slot, deadline, age of the response | false: never sent, start | nothing}, …},
@@ -151,21 +151,28 @@ end
 -- Where windows are fixed, what is spent early is surely counted before the next one opens.
 local pace = math.ceil((state.opened_after and 0.85 or 0.985) * window / limit)
 if request.want > 0 then
-  local want, credit = request.want, request.credit
-  if is_starving(request.lane) then want, credit = 1, limit end
-  local free = redis.call('ZRANGE', slots_key, skip, skip + want - 1, 'WITHSCORES')
-  for i = 1, want do
+  local want, credit, spare = request.want, request.credit, request.spare or 0
+  -- Spares spare a caller its next questions. They start at once, and a quarter of the slots has to be free: what a caller
+  -- may not use is not taken from others.
+  if spare > 0 and redis.call('ZCOUNT', slots_key, '-inf', exact(now)) - skip < limit / 4 then spare = 0 end
+  if is_starving(request.lane) then want, credit, spare = 1, limit, 0 end
+  local free = redis.call('ZRANGE', slots_key, skip, skip + want + spare - 1, 'WITHSCORES')
+  for i = 1, want + spare do
+    local slot, score = free[2 * i - 1], tonumber(free[2 * i])
+    local start = slot and math.max(score, now, paced_until - (credit + burst_paces()) * pace)
     wait = day_wait()
+    if i > want and (wait > 0 or not slot or start > now) then
+      wait = 0
+      break
+    end
     if wait > 0 then
       reason = 'day'
       break
     end
-    local slot, score = free[2 * i - 1], tonumber(free[2 * i])
     if not slot then
       refuse(nil, window)
       break
     end
-    local start = math.max(score, now, paced_until - (credit + burst_paces()) * pace)
     local opening = start > now and window_opens_at()
     if opening and opening < start then
       refuse(score, opening - now)

@@ -11,11 +11,16 @@ if not state.born then return '{}' end
 local now = clock - state.born
 --@kept
 
-local free = redis.call('ZCOUNT', slots_key, '-inf', string.format('%.0f', now))
+-- The slots expire half an hour after the last call, long before the state: without them every slot is free.
+local free = state.limit
+if redis.call('EXISTS', slots_key) == 1 then
+  free = redis.call('ZCOUNT', slots_key, '-inf', string.format('%.0f', now))
+  free = math.max(0, free - math.max(0, slots_beyond_limit(state.limit)))
+end
 local answer = {
   epoch = string.format('%.0f', state.born),
   limit = state.limit,
-  free = math.max(0, free - math.max(0, slots_beyond_limit(state.limit))),
+  free = free,
   window = state.window,
   withheld = math.ceil(withheld_slots()),
   day_limit = state.day_limit,

@@ -14,7 +14,7 @@ from integrations.sandbox.server import commandline
 class Command(BaseCommand):
     """`manage.py sandbox`."""
 
-    help = "Serve a stand-in for HighLevel over real HTTP."
+    help = "Serve a simulated HighLevel over real HTTP."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:

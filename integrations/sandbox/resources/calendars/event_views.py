@@ -29,8 +29,9 @@ def detail(event: Event) -> Json:
     }
 
 
-def booking(event: Event) -> Json:
-    """An appointment as POST and PUT return it."""
+def booking(event: Event, *, is_v3: bool) -> Json:
+    """An appointment as POST and PUT return it; in v3 with its dates."""
+    dates = {"dateAdded": moment(event.added_at), "dateUpdated": moment(event.updated_at)}
     return {
         "id": event.id,
         "calendarId": event.calendar_id,
@@ -43,6 +44,7 @@ def booking(event: Event) -> Json:
         "assignedUserId": event.assigned_to,
         "address": event.address or "",
         "isRecurring": False,
+        **(dates if is_v3 else {}),
     }
 
 

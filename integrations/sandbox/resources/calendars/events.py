@@ -35,6 +35,7 @@ UPDATE_RULES: Rules = {
     "startTime": "date",
     "endTime": "date",
 }
+IN_V3: Rules = {"appointmentStatus": (*STATUSES, "completed", "active")}
 CREATE_RULES: Rules = {**UPDATE_RULES, "locationId": "string", "contactId": "text"}
 
 
@@ -68,7 +69,7 @@ def of_contact(call: ApiCall) -> Reply:
 
 def create(call: ApiCall) -> Reply:
     """Book an appointment."""
-    given = body(call, CREATE_RULES, required=("calendarId", "locationId", "contactId", "startTime"))
+    given = body(call, CREATE_RULES, required=("calendarId", "locationId", "contactId", "startTime"), v3=IN_V3)
     location = own(call, given["locationId"])
     if given["contactId"] not in location.contacts:
         raise not_found("Contact", given["contactId"])
@@ -90,20 +91,20 @@ def create(call: ApiCall) -> Reply:
     _refuse_taken(location, event, given)
     location.events.add(event)
     call.publish("AppointmentCreate", location.id, {"appointment": event_views.webhook(event)})
-    return Reply(event_views.booking(event))
+    return Reply(event_views.booking(event, is_v3=call.is_v3))
 
 
 def update(call: ApiCall) -> Reply:
     """Change an appointment."""
     location, old = _find(call)
-    given = body(call, UPDATE_RULES)
+    given = body(call, UPDATE_RULES, v3=IN_V3)
     calendar = _calendar(location, given.get("calendarId", old.calendar_id))
     event = replace(old, **_fields(location, calendar, given), updated_at=call.world.now())
     if event.starts_at != old.starts_at:
         _refuse_taken(location, event, given)
     location.events.add(event)
     call.publish("AppointmentUpdate", location.id, {"appointment": event_views.webhook(event)})
-    return Reply(event_views.booking(event))
+    return Reply(event_views.booking(event, is_v3=call.is_v3))
 
 
 def delete(call: ApiCall) -> Reply:

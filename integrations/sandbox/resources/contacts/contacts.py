@@ -14,7 +14,7 @@ from integrations.sandbox.data.records import Contact
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.refusals import bad_request, not_found
-from integrations.sandbox.resources.checks import body, here, own, query
+from integrations.sandbox.resources.checks import body, here, own, query, succeeded
 from integrations.sandbox.resources.contacts import fields as contact_fields
 from integrations.sandbox.resources.contacts import views as contact_views
 from integrations.sandbox.resources.opportunities import views as opportunity_views
@@ -31,21 +31,22 @@ def find(call: ApiCall) -> tuple[Location, Contact]:
 
 def get(call: ApiCall) -> Reply:
     """Return one contact."""
-    return Reply({"contact": contact_views.detail(find(call)[1])})
+    return Reply({"contact": _view(call, find(call)[1])})
 
 
 def create(call: ApiCall) -> Reply:
     """Create a contact."""
     given = body(call, contact_fields.CREATE_RULES, required=("locationId",))
     location = own(call, given["locationId"])
-    return Reply({"contact": contact_views.detail(_create(call, location, given))}, 201)
+    return Reply({"contact": _view(call, _create(call, location, given))}, 201)
 
 
 def update(call: ApiCall) -> Reply:
     """Update a contact."""
     location, contact = find(call)
     given = body(call, contact_fields.UPDATE_RULES)
-    return Reply({"succeded": True, "contact": contact_views.detail(_update(call, location, contact, given))})
+    word = "succeeded" if call.is_v3 else "succeded"
+    return Reply({word: True, "contact": _view(call, _update(call, location, contact, given))})
 
 
 def upsert(call: ApiCall) -> Reply:
@@ -56,7 +57,7 @@ def upsert(call: ApiCall) -> Reply:
     contact = _update(call, location, found[0], given) if found else _create(call, location, given)
     answer = {
         "new": found is None,
-        "contact": contact_views.detail(contact),
+        "contact": _view(call, contact),
         "traceId": call.world.ids.uuid(),
     }
     return Reply(answer)
@@ -73,14 +74,14 @@ def delete(call: ApiCall) -> Reply:
             del rows[dependent.id]
     del location.contacts[contact.id]
     call.publish("ContactDelete", location.id, contact_views.event(contact))
-    return Reply({"succeded": True})
+    return Reply(succeeded(call, "succeeded"))
 
 
 def find_duplicate(call: ApiCall) -> Reply:
     """Return the contact with this e-mail or number, or null."""
     given = query(call, {"locationId": "string", "email": "string", "number": "string"}, required=("locationId",))
     found = duplicate(own(call, given["locationId"]), given.get("email"), given.get("number"))
-    return Reply({"contact": contact_views.detail(found[0]) if found else None})
+    return Reply({"contact": _view(call, found[0]) if found else None})
 
 
 def duplicate(location: Location, email: str | None, phone: str | None) -> tuple[Contact, str] | None:
@@ -90,6 +91,10 @@ def duplicate(location: Location, email: str | None, phone: str | None) -> tuple
     if phone and (same := location.contacts.where("phone", contact_fields.normal_phone(phone))):
         return same[0], "phone"
     return None
+
+
+def _view(call: ApiCall, contact: Contact) -> dict[str, Any]:
+    return contact_views.detail_in_v3(contact) if call.is_v3 else contact_views.detail(contact)
 
 
 def _refuse_duplicate(location: Location, fields: dict[str, Any], own_id: str | None) -> None:

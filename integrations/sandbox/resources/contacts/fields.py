@@ -29,6 +29,8 @@ TEXTS = {
     "assignedTo": "assigned_to",
     "dateOfBirth": "date_of_birth",
 }
+# The keys of `dndSettings` in v3, and in API 2.0.
+CHANNELS = {"call": "Call", "email": "Email", "sms": "SMS", "whatsApp": "WhatsApp", "gmb": "GMB", "fb": "FB"}
 UPDATE_RULES: Rules = {
     **dict.fromkeys(TEXTS, "string?"),
     "name": "string?",
@@ -74,7 +76,7 @@ def _texts(given: dict[str, Any]) -> dict[str, Any]:
 def _dnd_settings(given: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     if not all(isinstance(setting, dict) for setting in given.values()):
         raise invalid("each value in nested property dndSettings must be an object")
-    return tuple(given.items())
+    return tuple((CHANNELS.get(name, name), setting) for name, setting in given.items())
 
 
 def normal_phone(text: str) -> str:

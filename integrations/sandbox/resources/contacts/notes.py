@@ -9,7 +9,7 @@ from integrations.sandbox.data.records import Note
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.refusals import not_found
-from integrations.sandbox.resources.checks import Rules, body
+from integrations.sandbox.resources.checks import Rules, body, succeeded
 from integrations.sandbox.resources.contacts.contacts import find
 from integrations.sandbox.timestamps import iso
 
@@ -58,7 +58,7 @@ def delete(call: ApiCall) -> Reply:
     location, note = _find(call)
     del location.notes[note.id]
     call.publish("NoteDelete", location.id, _event(note))
-    return Reply({"succeded": True})
+    return Reply(succeeded(call, "succeeded"))
 
 
 def _find(call: ApiCall) -> tuple[Location, Note]:

@@ -10,7 +10,7 @@ from integrations.sandbox.data.records import Task
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.refusals import not_found
-from integrations.sandbox.resources.checks import Rules, body, limit, own
+from integrations.sandbox.resources.checks import Rules, body, limit, own, succeeded
 from integrations.sandbox.resources.contacts.contacts import find
 from integrations.sandbox.timestamps import iso, parse
 
@@ -68,7 +68,7 @@ def delete(call: ApiCall) -> Reply:
     location, task = _find(call)
     del location.tasks[task.id]
     call.publish("TaskDelete", location.id, _event(task))
-    return Reply({"succeded": True})
+    return Reply(succeeded(call, "succeeded"))
 
 
 def search(call: ApiCall) -> Reply:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.sandbox.data.records import Contact, Opportunity
+from integrations.sandbox.resources.contacts.fields import CHANNELS
 from integrations.sandbox.timestamps import iso
 
 Json = dict[str, Any]
@@ -26,6 +27,14 @@ def detail(contact: Contact) -> Json:
             "followers": list(contact.followers),
         }
     )
+
+
+def detail_in_v3(contact: Contact) -> Json:
+    """The same in v3, which writes the channels of `dndSettings` otherwise."""
+    shown, names = detail(contact), {old: new for new, old in CHANNELS.items()}
+    if "dndSettings" in shown:
+        shown["dndSettings"] = {names.get(name, name): setting for name, setting in shown["dndSettings"].items()}
+    return shown
 
 
 def row(contact: Contact, opportunities: list[Opportunity], search_after: list[Any]) -> Json:

@@ -124,7 +124,7 @@ def start(call: ApiCall, location: Location, contact_id: str) -> Conversation:
 def update(call: ApiCall) -> Reply:
     """Update a conversation."""
     rules: Rules = {"locationId": "string", "unreadCount": "number", "starred": "boolean", "feedback": "object"}
-    given = body(call, rules, required=("locationId",))
+    given = body(call, rules, required=("locationId",), v3={"feedback": ("positive", "negative")})
     location = own(call, given["locationId"])
     old = find(location, call.path["conversationId"])
     fields = {"unread": given.get("unreadCount", old.unread), "starred": given.get("starred", old.starred)}

@@ -1,4 +1,7 @@
-"""Custom field values: callers send `{id or key, field_value}`, rows keep `(id, value)`, answers differ by object."""
+"""Custom field values: callers send `{id or key, field_value}`, rows keep `(id, value)`, answers differ by object.
+
+v3 calls the value `fieldValue`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from typing import Any
 from integrations.sandbox.data.records import CustomValues
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.refusals import invalid
+
+NAMES = ("field_value", "fieldValue", "value")
 
 
 def read(location: Location, model: str, given: list[dict[str, Any]]) -> CustomValues:
@@ -18,7 +23,7 @@ def read(location: Location, model: str, given: list[dict[str, Any]]) -> CustomV
         field_id = str(entry.get("id") or keys.get(key) or keys.get(f"{model}.{key}"))
         if field_id not in location.custom_fields:
             raise invalid(f"customFields.{position}.id is not a custom field of this location")
-        values.append((field_id, entry.get("field_value", entry.get("value"))))
+        values.append((field_id, next((entry[name] for name in NAMES if name in entry), None)))
     return tuple(values)
 
 

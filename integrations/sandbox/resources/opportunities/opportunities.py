@@ -12,7 +12,7 @@ from integrations.sandbox.data.records import Opportunity, Pipeline
 from integrations.sandbox.data.world import Location
 from integrations.sandbox.protocol import ApiCall, Reply, Route
 from integrations.sandbox.refusals import bad_request, invalid, not_found
-from integrations.sandbox.resources.checks import Rules, body, here, own, query
+from integrations.sandbox.resources.checks import Rules, body, here, own, query, succeeded
 from integrations.sandbox.resources.locations import custom_values
 from integrations.sandbox.resources.opportunities import views as opportunity_views
 
@@ -35,7 +35,11 @@ UPSERT_RULES: Rules = {
     "followersActionType": ("add", "remove"),
     "lostReasonId": "string",
 }
+# Fields that only v3 has.
+FORECAST: Rules = {"forecastExpectedCloseDate": "date", "forecastProbability": "number"}
 TEXTS = {
+    "forecastExpectedCloseDate": "expected_close",
+    "forecastProbability": "probability",
     "name": "name",
     "status": "status",
     "monetaryValue": "value",
@@ -75,7 +79,7 @@ def view(location: Location, deal: Opportunity) -> dict[str, Any]:
 def create(call: ApiCall) -> Reply:
     """Create an opportunity."""
     required = ("pipelineId", "locationId", "name", "status", "contactId")
-    given = body(call, CREATE_RULES, required=required)
+    given = body(call, CREATE_RULES, required=required, v3=FORECAST)
     location = own(call, given["locationId"])
     return Reply({"opportunity": view(location, _create(call, location, given))}, 201)
 
@@ -83,7 +87,7 @@ def create(call: ApiCall) -> Reply:
 def update(call: ApiCall) -> Reply:
     """Update an opportunity."""
     location, deal = find(call)
-    new = _update(call, location, deal, _fields(location, deal, body(call, UPDATE_RULES)))
+    new = _update(call, location, deal, _fields(location, deal, body(call, UPDATE_RULES, v3=FORECAST)))
     return Reply({"opportunity": view(location, new)})
 
 
@@ -92,12 +96,12 @@ def update_status(call: ApiCall) -> Reply:
     location, deal = find(call)
     given = body(call, {"status": STATUSES, "lostReasonId": "string"}, required=("status",))
     _update(call, location, deal, _fields(location, deal, given))
-    return Reply({"succeded": True})
+    return Reply(succeeded(call, "success"))
 
 
 def upsert(call: ApiCall) -> Reply:
     """Updates the opportunity of that id, or else the contact's one in that pipeline; creates where there is none."""
-    given = body(call, UPSERT_RULES, required=("pipelineId", "locationId"))
+    given = body(call, UPSERT_RULES, required=("pipelineId", "locationId"), v3=FORECAST)
     location = own(call, given["locationId"])
     old = location.opportunities.get(given.get("id", "")) or next(
         (
@@ -153,7 +157,7 @@ def delete(call: ApiCall) -> Reply:
     location, deal = find(call)
     del location.opportunities[deal.id]
     call.publish("OpportunityDelete", location.id, opportunity_views.event(deal))
-    return Reply({"succeded": True})
+    return Reply(succeeded(call, "success"))
 
 
 def _create(call: ApiCall, location: Location, given: dict[str, Any]) -> Opportunity:

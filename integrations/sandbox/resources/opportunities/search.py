@@ -35,23 +35,32 @@ EQUALS = {
     "assigned_to": "assigned_to",
     "id": "id",
 }
+IN_V3 = {
+    "locationId": "location_id",
+    "pipelineId": "pipeline_id",
+    "pipelineStageId": "pipeline_stage_id",
+    "contactId": "contact_id",
+    "assignedTo": "assigned_to",
+}
 
 
 def search(call: ApiCall) -> Reply:
     """GET /opportunities/search."""
-    given = query(
+    names = IN_V3 if call.is_v3 else {name: name for name in IN_V3.values()}
+    where = next(iter(names))
+    asked = query(
         call,
         {
-            "location_id": "string",
-            **dict.fromkeys((*EQUALS, "q", "campaignId", "country", "date", "endDate", "startAfterId"), "string"),
+            **dict.fromkeys((*names, "id", "q", "campaignId", "country", "date", "endDate", "startAfterId"), "string"),
             **dict.fromkeys(("getTasks", "getNotes", "getCalendarEvents"), "boolean"),
             **dict.fromkeys(("page", "limit", "startAfter"), "number"),
             "status": (*STATUSES, "all"),
             "order": tuple(ORDERS),
         },
-        required=("location_id",),
+        required=(where,),
     )
-    location = own(call, given["location_id"])
+    location = own(call, asked[where])
+    given = {names.get(name, name): value for name, value in asked.items()}
     current, sort = paging.number(given), ORDERS[given.get("order", "added_desc")]
     after, size = paging.cursor(given), limit(given)
     tests = _tests(location, given)

@@ -52,7 +52,12 @@ def event(deal: Opportunity) -> Json:
 
 
 def _gaps(deal: Opportunity) -> Json:
-    return {"assignedTo": deal.assigned_to, "lostReasonId": deal.lost_reason_id}
+    return {
+        "assignedTo": deal.assigned_to,
+        "lostReasonId": deal.lost_reason_id,
+        "forecastExpectedCloseDate": deal.expected_close,
+        "forecastProbability": deal.probability,
+    }
 
 
 def _contact(contact: Contact) -> Json:

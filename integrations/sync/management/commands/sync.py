@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
+from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -15,10 +16,16 @@ from django.db.models import QuerySet
 
 from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
-from integrations.sync import plans, queries, tasks, wait_for_runs
+from integrations.core.errors import BadRequest, IntegrationError
+from integrations.sync import plans, queries, resource_choices, tasks, wait_for_runs
+from integrations.sync.choose import choose_command, coverage, offers, wanted
+from integrations.sync.choose.wanted import WantedChoice
 from integrations.sync.models import Plan
 from integrations.sync.queries import Progress
 from integrations.sync.resources import RESOURCES
+from integrations.tenants import marketplace
+
+ACTOR = "manage.py sync"
 
 
 class Command(PrintableCommand):
@@ -38,14 +45,39 @@ class Command(PrintableCommand):
         )
         parser.add_argument("--wait", action="store_true", help="show progress and wait for the end")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+        verbs = parser.add_subparsers(dest="verb", metavar="resources|choose|coverage")
+        chosen = verbs.add_parser("resources", help="which resources are synced, what each costs; choose them")
+        chosen.add_argument("--location", metavar="ID", help="only at this location; without it at all of the app's")
+        chosen.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
+        chosen.add_argument("--enable", metavar="NAME", action="append", default=[], help="sync it; may be repeated")
+        chosen.add_argument("--disable", metavar="NAME", action="append", default=[], help="do not; what is here stays")
+        chosen.add_argument(
+            "--calls-per-day", metavar="NAME=NUMBER", help="of a resource that is read record by record"
+        )
+        chosen.add_argument("--json", action="store_true")
+        choose = verbs.add_parser("choose", help="sync resources or not, and how often, with an estimate of the calls")
+        choose_command.add_arguments(choose)
+        verbs.add_parser("coverage", help="docs/sync-coverage.md: what of the vendor's listings is synced")
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Make the plans due, and wait if asked to."""
+        """Make the plans due, and wait if asked to; or one of the subcommands."""
+        if options["verb"] == "coverage":
+            self.stdout.write(coverage.document(), ending="")
+            return
+        if options["verb"] in ("resources", "choose"):
+            try:
+                self.stdout.write(self._choose(options) if options["verb"] == "choose" else self._resources(options))
+            except IntegrationError as error:
+                raise CommandError(str(error)) from error
+            return
         now = clock.now()
         wanted = _plans(options)
         ids = plans.request_runs(wanted, now, full=options["full"], repair=options["repair"])
         if not ids:
-            raise CommandError("no enabled plan fits: is the app installed there? `manage.py status` lists what is")
+            raise CommandError(
+                "no enabled plan fits: is the app installed there, or a token of its own entered? "
+                "`manage.py status` lists what is connected"
+            )
         if options["wait"]:
             _need_workers()
             wait_for_runs.until_done(ids, asked_at=now, show=not options["json"])
@@ -54,6 +86,24 @@ class Command(PrintableCommand):
         failed = [entry for entry in outcome if entry.status in ("failed", "cancelled")]
         if options["wait"] and failed:
             sys.exit(1)
+
+    def _choose(self, options: dict[str, Any]) -> str:
+        return choose_command.run(options, actor=ACTOR)
+
+    def _resources(self, options: dict[str, Any]) -> str:
+        """Choose, then show what is chosen."""
+        now, location_id = clock.now(), options["location"] or ""
+        app = marketplace.find(options["app"])
+        asked = WantedChoice(on=frozenset(options["enable"]), off=frozenset(options["disable"]))
+        wanted.make(app, asked, now, actor=ACTOR, location_id=location_id)
+        if options["calls_per_day"]:
+            name, _, number = options["calls_per_day"].partition("=")
+            if not number.isdecimal():
+                raise BadRequest("--calls-per-day takes a resource, = and a number, such as notes=2000")
+            resource_choices.limit_calls(app, name, int(number), location_id=location_id)
+        found = offers.offers(app, location_id)
+        rows = [asdict(offer) for offer in found]
+        return json.dumps(rows, indent=2, default=str) if options["json"] else choose_command.text(found)
 
 
 def _plans(options: dict[str, Any]) -> QuerySet[Plan]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -20,8 +20,8 @@ from integrations.core.errors import IntegrationError
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants import marketplace
 from integrations.tokens import store, tasks
+from integrations.tokens.admin_pages import commands
 from integrations.tokens.models import Credential
-from integrations.tokens.operators import commands
 from integrations.tokens.refresh.claim_call_swap import refresh
 
 
@@ -80,11 +80,13 @@ class Command(PrintableCommand):
 
 def _asked(options: dict[str, Any]) -> RefreshResult:
     app, location, company = marketplace.find(options["app"]), options["location"], options["company"]
-    row = store.find(store.location(app, location) if location else store.company(app, company))
+    key = store.location(app, location) if location else store.company(app, company)
+    row = store.find(key) or store.find(replace(key, api=Credential.Api.ONE))
     if row is None:
         raise CommandError("the app has no token for it: `manage.py status` lists what is installed")
     if not row.abilities.renews:
-        raise CommandError(f"the {row} cannot be refreshed: replace it on its admin page")
+        kind = row.get_kind_display()
+        raise CommandError(f"the {kind} of {row.tenant} cannot be refreshed: replace it on its admin page")
     commands.ask_refresh(row, actor="command line")
     return _refreshed(row.pk, forced=True)
 

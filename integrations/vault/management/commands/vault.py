@@ -72,7 +72,7 @@ class Command(PrintableCommand):
         _raise_for(outcome)
 
     def _forget(self, *, as_json: bool, key_id: str, yes: bool) -> None:
-        counts = forget.sealed_counts(key_id)
+        counts = forget.values_under(key_id)
         if counts and not yes:
             self._confirm(key_id, counts)
         with _watched(_rows(counts), doing="deleting", show=not as_json) as watcher:

@@ -1,0 +1,1 @@
+"""Reminds of the appointments of the next day, once each."""

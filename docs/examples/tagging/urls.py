@@ -1,0 +1,9 @@
+"""Paths, below /tagging/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.tagging import views
+
+urlpatterns = [path("<str:app_id>/<str:location_id>/", views.contacts, name="tagging-contacts")]

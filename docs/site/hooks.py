@@ -1,0 +1,71 @@
+"""Hooks of mkdocs: README.md and its neighbours become pages, and links to files of the code become plain text.
+
+The documents are written to be read in the repository too, where such links lead somewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+# Pages that are made of documents beside `docs/`.
+BESIDE = {
+    "index.md": "README.md",
+    "changelog.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
+    "reporting.md": "SECURITY.md",
+}
+_PAGES = {(ROOT / source).resolve(): page for page, source in BESIDE.items()}
+_FENCE = re.compile(r"(^ {0,3}(?:```|~~~).*?^ {0,3}(?:```|~~~)[^\n]*$)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^\s()]+)\)")
+_ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]*:|#", re.IGNORECASE)
+_DROPPED = re.compile(r"[^\w\- ]")
+
+
+def on_config(config: Any) -> Any:
+    """Name headings as the repository's viewer does, so that one link works in both."""
+    config["mdx_configs"].setdefault("toc", {})["slugify"] = slug
+    return config
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the documents beside `docs/`."""
+    for page, source in BESIDE.items():
+        files.append(File.generated(config, page, content=(ROOT / source).read_text(encoding="utf-8")))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Rewrite the links of a page. What is fenced as code stays."""
+    uri = page.file.src_uri
+    source = ROOT / BESIDE[uri] if uri in BESIDE else DOCS / uri
+    pieces = _FENCE.split(markdown)
+    pieces[::2] = [_LINK.sub(lambda found: rewritten(found, source, uri), piece) for piece in pieces[::2]]
+    return "".join(pieces)
+
+
+def rewritten(found: re.Match[str], source: Path, uri: str) -> str:
+    """A link for the site: to a page of it, or only its words."""
+    words, link = found[1], found[2]
+    if _ELSEWHERE.match(link):
+        return found[0]
+    path, _, anchor = link.partition("#")
+    target = (source.parent / path).resolve()
+    if (target / "README.md").is_file():
+        target /= "README.md"
+    page = _PAGES.get(target) or (target.relative_to(DOCS).as_posix() if target.is_relative_to(DOCS) else "")
+    if not page or target.is_dir():
+        return words
+    relative = os.path.relpath(page, Path(uri).parent.as_posix())
+    return f"[{words}]({relative}{'#' if anchor else ''}{anchor})"
+
+
+def slug(text: str, separator: str) -> str:
+    """The anchor of a heading."""
+    return _DROPPED.sub("", text.strip().lower()).replace(" ", separator)

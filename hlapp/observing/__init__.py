@@ -1,0 +1,1 @@
+"""Logging of web, worker and beat: one format, request ids, uncaught exceptions."""

@@ -1,0 +1,38 @@
+"""`hlapp new NAME`: a project with one app, which has a job, an event handler, a page, a model, and their tests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from hlapp.scaffold import naming, templates
+
+USAGE = "hlapp new NAME makes a project in ./NAME; in a project, manage.py new job|page|resource|handler NAME adds one"
+
+
+def main(arguments: Sequence[str]) -> str | int:
+    """Make the project. Returns 0, or one line that says what to do instead."""
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        return USAGE
+    name = arguments[0]
+    if reason := naming.problem(name):
+        return reason
+    root = Path.cwd() / name
+    if root.exists():
+        return f"{root} exists: choose another name, or another directory"
+    for path, text in templates.of_kind("project", {"app": name, "name": name, "version": _version()}):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, encoding="utf-8")
+    (root / "manage.py").chmod(0o755)
+    sys.stdout.write(f"made {root}: cd {name} && make test\n")
+    return 0
+
+
+def _version() -> str:
+    """The version of hlapp that runs, or the next one in a checkout."""
+    try:
+        return metadata.version("hlapp")
+    except metadata.PackageNotFoundError:
+        return "0.1.0"

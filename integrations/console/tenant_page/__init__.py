@@ -1,0 +1,1 @@
+"""The page of one company or location: everything about one tenant."""

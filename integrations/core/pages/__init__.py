@@ -1,0 +1,1 @@
+"""Parts of operators' pages that all rooms share."""

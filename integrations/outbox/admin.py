@@ -1,0 +1,191 @@
+"""Django admin of outboxes and their entries: what waits, what holds an entity, and what operators can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.decorators import action, display
+
+from integrations.core import cells, clock, masking
+from integrations.core.admin import ReadOnlyAdmin, operator
+from integrations.core.errors import BadRequest
+from integrations.core.filters import ColumnValueLinksFilter
+from integrations.outbox import entry_states, queries, runs
+from integrations.outbox.models import Entry, TenantOutbox
+from integrations.tenants.names import TenantNames
+
+_LABELS = {"waiting": "info", "sent": "info", "done": "success", "unknown": "danger", "rejected": "danger"}
+_LABELS |= {"conflict": "warning", "discarded": "default"}
+
+
+@admin.register(TenantOutbox)
+class OutboxAdmin(TenantNames, ReadOnlyAdmin):
+    """Outboxes by tenant, with the actions pause and resume."""
+
+    tenant_id_path = "tenant_id"
+    list_display = ("tenant_heading", "app", "sends", "open_entries", "trouble", "due_at")
+    list_filter = ("enabled", "app", "level")
+    list_select_related = ("app",)
+    search_fields = ("=tenant_id",)
+    search_help_text = "A tenant's name or whole id"
+    ordering = ("-pk",)
+    actions = ("pause", "resume")
+    fields = ("app", ("tenant_link", "level", "tenant_id"), ("sends", "due_at"), "open_entries", "trouble")
+    readonly_fields = ("tenant_link", "sends", "open_entries", "trouble")
+
+    def applies_to(self, row: TenantOutbox, action: str) -> bool:
+        """An outbox is paused or resumed, whichever it is not."""
+        return (action == "pause") == row.enabled
+
+    @display(description="sends", boolean=True, ordering="enabled")
+    def sends(self, box: TenantOutbox) -> bool:
+        """Whether it is not paused."""
+        return box.enabled
+
+    @display(description="entries")
+    def open_entries(self, box: TenantOutbox) -> str:
+        """The numbers of entries that are not done, by state."""
+        found = queries.counts([box.pk]).get(box.pk, {})
+        return ", ".join(f"{number:,} {state}" for state, number in found.items()) or "all done"
+
+    @display(description="trouble")
+    def trouble(self, box: TenantOutbox) -> SafeString:
+        """The error of the latest run."""
+        text = queries.trouble(box)
+        return cells.long_text(masking.text(text) if masking.is_masked(box) else text, trouble=True)
+
+    @action(description="Pause", permissions=["operate"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[TenantOutbox]) -> None:
+        """Send nothing more until they are resumed."""
+        done = runs.pause(queryset, by=operator(request))
+        self.message_user(request, f"{len(done)} outboxes are paused.", messages.SUCCESS)
+
+    @action(description="Resume", permissions=["operate"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[TenantOutbox]) -> None:
+        """Send on."""
+        done = runs.resume(queryset, by=operator(request))
+        self.message_user(request, f"{len(done)} outboxes were resumed.", messages.SUCCESS)
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may pause."""
+        return request.user.has_perm("outbox.change_tenantoutbox")
+
+
+@admin.register(Entry)
+class EntryAdmin(TenantNames, ReadOnlyAdmin):
+    """Entries of outboxes, with the decisions about those that hold others."""
+
+    personal = Entry.PERSONAL
+    tenant_id_path = "outbox__tenant_id"
+    list_display = ("operation", "key", "entity", "state_label", "tenant_heading", "error_text", "created_at")
+    list_filter = ("state", ("operation", ColumnValueLinksFilter))
+    list_select_related = ("outbox__app",)
+    search_fields = ("=outbox__tenant_id", "=key", "=entity")
+    search_help_text = "A tenant's name or whole id, a whole key, or an entity"
+    ordering = ("-pk",)
+    actions = ("it_happened", "it_did_not_happen", "send_again", "discard")
+    fields = (
+        ("operation", "state_label"),
+        ("tenant_link", "tenant_id"),
+        ("entity", "key", "lane"),
+        ("created_at", "sent_at", "settled_at"),
+        ("error_text", "trace_id"),
+        "params_json",
+        "body_json",
+        "answer_json",
+    )
+    readonly_fields = (
+        "state_label",
+        "tenant_link",
+        "tenant_id",
+        "error_text",
+        "params_json",
+        "body_json",
+        "answer_json",
+    )
+
+    @display(description="state", ordering="state", label=_LABELS)
+    def state_label(self, entry: Entry) -> tuple[str, str]:
+        """The state as a label."""
+        return entry.state, entry.get_state_display()
+
+    def applies_to(self, row: Entry, action: str) -> bool:
+        """Only an entry of unknown fate is decided about; one that is done, or sent just now, is left alone."""
+        state = Entry.State
+        fits = {
+            "send_again": (state.REJECTED, state.CONFLICT, state.DISCARDED),
+            "discard": (state.WAITING, state.REJECTED, state.CONFLICT),
+        }
+        return row.state in fits.get(action, (state.UNKNOWN,))
+
+    @display(description="tenant's id")
+    def tenant_id(self, entry: Entry) -> str:
+        """The id of the company or location."""
+        return entry.outbox.tenant_id
+
+    @display(description="trouble")
+    def error_text(self, entry: Entry) -> SafeString:
+        """Why it holds the later entries of its entity."""
+        return cells.long_text(entry.error, trouble=True)
+
+    @display(description="parameters")
+    def params_json(self, entry: Entry) -> SafeString | str:
+        """The parameters, until it is done."""
+        return cells.json_text(entry.params or None)
+
+    @display(description="body")
+    def body_json(self, entry: Entry) -> SafeString | str:
+        """The body, until it is done."""
+        return cells.json_text(entry.body)
+
+    @display(description="answer")
+    def answer_json(self, entry: Entry) -> SafeString | str:
+        """What HighLevel answered."""
+        return cells.json_text(entry.answer)
+
+    @action(description="It happened: go on", permissions=["decide"])
+    def it_happened(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+        """Take entries of unknown fate as done."""
+        by, now = operator(request), clock.now()
+        self._each(request, queryset, lambda pk: entry_states.decide(pk, now, happened=True, by=by))
+
+    @action(description="It did not happen: send it", permissions=["decide"])
+    def it_did_not_happen(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+        """Send entries of unknown fate again."""
+        by, now = operator(request), clock.now()
+        self._each(request, queryset, lambda pk: entry_states.decide(pk, now, happened=False, by=by))
+
+    @action(description="Send again", permissions=["decide"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+        """Send rejected entries again, and conflicts in spite of the entry that has their key."""
+        by = operator(request)
+        self._each(request, queryset, lambda pk: entry_states.send_again(pk, by=by))
+
+    @action(description="Discard", permissions=["discard"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+        """Never send these entries."""
+        by = operator(request)
+        self._each(request, queryset, lambda pk: entry_states.discard(pk, by=by))
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may decide and send again."""
+        return request.user.has_perm("outbox.change_entry")
+
+    def has_discard_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may discard."""
+        return request.user.has_perm("outbox.delete_entry")
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Entry], act: Callable[[int], Entry]) -> None:
+        done = 0
+        for pk in queryset.order_by("pk").values_list("pk", flat=True):
+            try:
+                act(pk)
+                done += 1
+            except BadRequest as error:
+                self.message_user(request, str(error), messages.ERROR)
+        if done:
+            self.message_user(request, f"Done for {done} entries.", messages.SUCCESS)

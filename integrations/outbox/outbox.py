@@ -1,0 +1,101 @@
+"""`put`: a call to HighLevel that is made if, and only if, the app's own transaction commits.
+
+::
+
+    with transaction.atomic():
+        booking.confirm()
+        outbox.put("contacts.create-note", app=app, location=location_id, entity=contact, key=f"booking {booking.pk}",
+                   params={"contactId": contact}, body={"body": "Confirmed"})
+
+The worker sends the entries of one `entity` in the order of their `put`, each once: `key` names what is to happen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+from django.db import connection, transaction
+
+from integrations.core import clock
+from integrations.core.errors import BadRequest
+from integrations.core.texts import storable_json
+from integrations.gateway import call_checks, target
+from integrations.gateway.fingerprint import fingerprint
+from integrations.outbox import entry_seal, entry_states
+from integrations.outbox.models import LONGEST, Entry, TenantOutbox
+from integrations.quota.permits.lanes import Lane
+from integrations.tenants.models import App
+
+LARGEST = 256 * 1024  # bytes of a body as JSON
+_OPERATION, _VERSION = 200, 20
+log = structlog.get_logger(__name__)
+
+
+def put(  # noqa: PLR0913 - a call with its place; all but the operation are keywords
+    operation: str,
+    *,
+    app: App,
+    entity: str,
+    key: str,
+    location: str | None = None,
+    company: str | None = None,
+    params: Mapping[str, Any] | None = None,
+    body: Any = None,
+    version: str | None = None,
+    lane: Lane = Lane.EVENTS,
+) -> Entry:
+    """Put a call into the outbox of a location or company, in the transaction of the caller.
+
+    A key that is there already with the same call is that entry: nothing is added. With another call it is a conflict:
+    an entry of this state is added and never sent by itself, and operators see both. Transactions that put for the same
+    entity wait for each other. Raises BadRequest for what could never be sent. The entry is sealed (`entry_seal`).
+    """
+    wanted = target.find(operation, app, version=version, params=params, body=body)
+    tenant = call_checks.credential_key(
+        wanted.operation, app=app, location=location, company=company, api=wanted.api
+    ).tenant
+    given = _checked(wanted, {name: value for name, value in (params or {}).items() if value is not None}, body)
+    wanted.request(given["params"], given["body"], tenant.request_fields)
+    for name, text in (("key", key), ("entity", entity)):
+        if not 0 < len(text) <= LONGEST or "\0" in text:
+            raise BadRequest(f"the {name} of an outbox entry has 1 to {LONGEST} characters: {text[:80]!r}")
+    now = clock.now()
+    mark = fingerprint(wanted.operation.key, given["params"], [version, given["body"]])
+    with transaction.atomic():
+        where = {"app": app, "level": tenant.user_type, "tenant_id": tenant.id}
+        box, _ = TenantOutbox.objects.get_or_create(**where, defaults={"created_at": now})
+        _wait_for_others(box, entity)
+        there = Entry.objects.filter(outbox=box, key=key).exclude(state=Entry.State.CONFLICT).first()
+        if there is not None and there.fingerprint == mark:
+            return there
+        state = Entry.State.WAITING if there is None else Entry.State.CONFLICT
+        columns = {"operation": operation, "version": version or "", "lane": lane.value, "fingerprint": mark}
+        entry = Entry(outbox=box, entity=entity, key=key, state=state, created_at=now, **columns, **given)
+        entry.sealed = entry_seal.sealed(entry, may_be_sent=there is None)
+        entry.save(force_insert=True)
+        if there is None:
+            transaction.on_commit(partial(entry_states.wake, box.pk))
+        else:
+            log.warning("outbox.conflict", operation=operation, entry=entry.pk, first=there.pk)
+    return entry
+
+
+def _checked(wanted: target.Target, params: dict[str, Any], body: Any) -> dict[str, Any]:
+    """Parameters and body as they are stored."""
+    try:
+        size = len(json.dumps([params, body]))
+    except (TypeError, ValueError) as error:
+        raise BadRequest(f"{wanted.operation.key}: an outbox takes JSON only, no files ({error})") from error
+    if size > LARGEST or len(wanted.operation.key) > _OPERATION or len(wanted.version.header or "") > _VERSION:
+        raise BadRequest(f"{wanted.operation.key}: an entry of an outbox has at most {LARGEST // 1024} kB")
+    return {"params": storable_json(params), "body": storable_json(body)}
+
+
+def _wait_for_others(box: TenantOutbox, entity: str) -> None:
+    """Entries of one entity get their numbers in the order of their commits: the lock lasts until the caller's."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, %s))", [entity, box.pk])

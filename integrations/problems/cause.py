@@ -1,0 +1,89 @@
+"""The cause of a failure: what two failures have in common that one repair would end.
+
+Two failures have one cause if kind, subject, error code and HTTP status are the same, and the words of the error too,
+once ids, numbers, quoted texts, addresses and telephone numbers are out of them. So the words of a problem name no
+tenant and no person.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from integrations.core import masking
+from integrations.problems.models import FailureKind
+
+LONGEST = 300
+_READ = 1_000  # characters of an error that are looked at
+# What our own code adds to an error for the row that has it.
+_ADDED = re.compile(r"\s*\((?:trace id [^)]*|event [^)]* was set aside|\d+ times in a row)\)")
+_QUOTED = re.compile(r"""(?<!\w)(["'`“‘«]).{1,200}?["'`”’»](?!\w)""")
+_URL = re.compile(r"https?://\S+")
+_STATUS, _BEFORE_STATUS = re.compile(r"[1-5]\d\d"), re.compile(r"(?:answered|status|code|HTTP)\W+\Z")  # of the cause
+_WORD = re.compile(r"[\w@.:/-]+")
+_POSITION = re.compile(r"[A-Za-z_./-]+\.py:\d+")  # the line changes with every release
+_MIXED = re.compile(r"(?=.*[a-z])(?=.*[A-Z])[A-Za-z]{16,}")  # an id of the vendor may have no digit
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedFailure:
+    """One failure. `row` is the key of the row that has it, `tenant_id` is empty for one of no tenant."""
+
+    kind: FailureKind
+    subject: str
+    code: str
+    words: str
+    tenant_id: str
+    at: datetime
+    row: int
+    status: int | None = None
+    trace_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What failures of one problem have in common."""
+
+    kind: str
+    subject: str
+    code: str
+    status: int | None
+    words: str
+
+    @property
+    def fingerprint(self) -> str:
+        """A stable key of the cause."""
+        parts = [self.kind, self.subject, self.code, self.status, self.words]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @property
+    def without_words(self) -> Cause:
+        """The cause of failures whose words differ too much to be told apart."""
+        return Cause(self.kind, self.subject, self.code, self.status, "")
+
+
+def of(failure: RecordedFailure) -> Cause:
+    """The cause of a failure."""
+    return Cause(failure.kind.value, failure.subject[:200], failure.code, failure.status, common_words(failure.words))
+
+
+def common_words(text: str) -> str:
+    """The words of an error without what differs from one failure to the next."""
+    text = _ADDED.sub("", text[:_READ])
+    text = masking.text(_QUOTED.sub("…", _URL.sub("…", text))).replace(masking.MASK, "…")
+    return " ".join(_WORD.sub(_plain, text).split())[:LONGEST]
+
+
+def _plain(found: re.Match[str]) -> str:
+    word = found[0]
+    core = word.rstrip(".:/-")
+    if _STATUS.fullmatch(core) and _BEFORE_STATUS.search(found.string, 0, found.start()):
+        return word
+    if _POSITION.fullmatch(core):
+        return core.rpartition(":")[0]
+    if any(char.isdigit() for char in core) or _MIXED.fullmatch(core):
+        return "#" + word[len(core) :]
+    return word

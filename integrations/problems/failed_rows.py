@@ -1,0 +1,56 @@
+"""Addresses of what a problem is about: the list of its failed rows, and the page of one of them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.urls import NoReverseMatch, reverse
+
+from integrations.problems.models import FailureKind, Problem
+
+_NAMES = {
+    FailureKind.CALL: "gateway_call",
+    FailureKind.EVENT: "webhooks_event",
+    FailureKind.SYNC: "sync_run",
+    FailureKind.JOB: "jobs_run",
+    FailureKind.JOB_EVENT: "jobs_trigger",
+    FailureKind.CREDENTIAL: "tokens_credential",
+    FailureKind.OUTBOX: "outbox_tenantoutbox",
+    FailureKind.ENTRY: "outbox_entry",
+    FailureKind.WRITE: "jobs_write",
+}
+
+
+def list_url(problem: Problem) -> str:
+    """The list of the rows that fail with the problem's subject and code; empty when no such page is registered."""
+    chosen = {name: value for name, value in _chosen(problem).items() if value}
+    return _url("changelist", problem, query=urlencode(chosen))
+
+
+def row_url(problem: Problem, row: int) -> str:
+    """The page of one failed row; of an outbox's run, which has none, empty."""
+    return "" if problem.kind == FailureKind.OUTBOX else _url("change", problem, row)
+
+
+def _chosen(problem: Problem) -> dict[str, str]:
+    """The filters of the list."""
+    subject, code = problem.subject, problem.code
+    by_kind = {
+        FailureKind.CALL: {"operation": subject, "code": code, "status": str(problem.status or "")},
+        FailureKind.EVENT: {"status__exact": "poisoned", "type": subject, "error_code__exact": code},
+        FailureKind.SYNC: {"status__exact": "failed", "plan__resource": subject, "error_code": code},
+        FailureKind.JOB: {"status__exact": "failed", "schedule__job": subject, "error_code": code},
+        FailureKind.JOB_EVENT: {"schedule__job": subject, "error_code": code},
+        FailureKind.CREDENTIAL: {"last_error_code__exact": code},
+        FailureKind.ENTRY: {"operation": subject, "error_code__exact": "" if code == "conflict" else code},
+        FailureKind.WRITE: {"state__exact": "unknown", "operation": subject},
+    }
+    return by_kind.get(FailureKind(problem.kind), {})
+
+
+def _url(page: str, problem: Problem, *arguments: object, query: str = "") -> str:
+    try:
+        address = reverse(f"admin:{_NAMES[FailureKind(problem.kind)]}_{page}", args=arguments)
+    except NoReverseMatch:
+        return ""
+    return f"{address}?{query}" if query else address

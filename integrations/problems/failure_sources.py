@@ -1,0 +1,202 @@
+"""Where failures are recorded, and how each is read: the sources of problems.
+
+A source gives the rows that failed since a position, in order, and the failure of each. `moment` is the column with the
+time of the failure, which an index serves; a source without one is read by the keys of its rows, which are never
+changed. Both are bounded: a look reads a batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Max, Q, QuerySet
+
+from integrations.core.pages import tenant_links
+from integrations.gateway.models import Call
+from integrations.jobs.models import Run as JobRun
+from integrations.jobs.models import Trigger, Write
+from integrations.outbox.models import Entry
+from integrations.outbox.models import Run as OutboxRun
+from integrations.problems.cause import RecordedFailure
+from integrations.problems.models import FailureKind, ReadPosition
+from integrations.sync.models import Run as SyncRun
+from integrations.tokens.models import Credential
+from integrations.webhooks.models import Event, FailedAttempt
+
+FURTHER = 3  # the number of an attempt that is no longer the beginning
+SETTLE = timedelta(seconds=30)  # by then the transaction of a row has ended: those of workers and pages are shorter
+
+
+@dataclass(frozen=True, slots=True)
+class FailureSource:
+    """One table with failures. `rows` are all of them, with what `failure` reads."""
+
+    name: str
+    rows: Callable[[], QuerySet[Any]]
+    failure: Callable[[Any], RecordedFailure]
+    moment: str = ""
+
+    def since(self, position: ReadPosition, now: datetime, limit: int) -> list[Any]:
+        """The next rows after the position whose transactions have ended."""
+        if not self.moment:
+            return list(self.rows().filter(pk__gt=position.row, pk__lte=position.until).order_by("pk")[:limit])
+        column = self.moment
+        later = Q(**{f"{column}__gt": position.at}) | Q(**{column: position.at, "pk__gt": position.row})
+        bounds = {f"{column}__gte": position.at, f"{column}__lte": now - SETTLE}  # what the index is searched by
+        return list(self.rows().filter(later, **bounds).order_by(column, "pk")[:limit])
+
+    def move(self, position: ReadPosition, row: Any) -> None:
+        """Note that everything up to this row was read."""
+        position.row = row.pk
+        if self.moment:
+            position.at = getattr(row, self.moment)
+
+    def look_ahead(self, position: ReadPosition, now: datetime) -> None:
+        """Note the newest key there is, and trust the one that was noted long enough ago."""
+        if not self.moment and now - position.ahead_at >= SETTLE:
+            newest = self.rows().model._default_manager.order_by().aggregate(newest=Max("pk"))["newest"]  # noqa: SLF001
+            position.until, position.ahead, position.ahead_at = position.ahead, newest or 0, now
+
+
+def _call(call: Call) -> RecordedFailure:
+    kind, moment = FailureKind.CALL, call.at
+    words = call.message.removesuffix(f" (trace id {call.trace_id})")
+    return RecordedFailure(
+        kind, call.operation, call.code, words, call.resource_id, moment, call.pk, call.status, call.trace_id
+    )
+
+
+def of_event(event: Event) -> RecordedFailure:
+    """The last failure of an event."""
+    at = event.processed_at or event.due_at
+    return RecordedFailure(
+        FailureKind.EVENT, event.type, event.error_code, event.error, _tenant_of(event), at, event.pk
+    )
+
+
+def _attempt(attempt: FailedAttempt) -> RecordedFailure:
+    event = attempt.event
+    code, words = attempt.error_code, attempt.error
+    return RecordedFailure(FailureKind.EVENT, event.type, code, words, _tenant_of(event), attempt.at, event.pk)
+
+
+def _tenant_of(event: Event) -> str:
+    tenant = tenant_links.named(event.mailbox.tenant)
+    return tenant.id if tenant else ""
+
+
+def _run(kind: FailureKind, subject: str, tenant_id: str, run: Any) -> RecordedFailure:
+    at = run.finished_at or run.started_at
+    return RecordedFailure(kind, subject, run.error_code, run.error, tenant_id, at, run.pk, trace_id=run.trace_id)
+
+
+def of_sync_run(run: SyncRun) -> RecordedFailure:
+    """The failure of a sync run."""
+    return _run(FailureKind.SYNC, run.plan.resource, run.plan.location_id, run)
+
+
+def of_job_run(run: JobRun) -> RecordedFailure:
+    """The failure of a job's run."""
+    return _run(FailureKind.JOB, run.schedule.job, run.schedule.tenant_id, run)
+
+
+def _outbox_run(run: OutboxRun) -> RecordedFailure:
+    return _run(FailureKind.OUTBOX, "sending", run.outbox.tenant_id, run)
+
+
+def of_trigger(trigger: Trigger) -> RecordedFailure:
+    """Why an event was set aside for a job."""
+    schedule, at = trigger.schedule, trigger.set_aside_at
+    assert at is not None, "a row of this source was set aside"
+    code, words = trigger.error_code, trigger.error
+    return RecordedFailure(FailureKind.JOB_EVENT, schedule.job, code, words, schedule.tenant_id, at, trigger.pk)
+
+
+def of_credential(row: Credential) -> RecordedFailure:
+    """The last failure of a credential's refresh."""
+    at = row.last_error_at or row.created_at
+    subject, code = f"{row.get_kind_display()} of a {row.user_type.lower()}", row.last_error_code
+    trace_id = row.last_trace_id[:64]
+    return RecordedFailure(
+        FailureKind.CREDENTIAL, subject, code, row.last_error, row.resource_id, at, row.pk, trace_id=trace_id
+    )
+
+
+def of_entry(entry: Entry) -> RecordedFailure:
+    """Why an entry of an outbox is not sent."""
+    conflict = entry.state == Entry.State.CONFLICT
+    at = entry.created_at if conflict else entry.settled_at or entry.created_at
+    code = "conflict" if conflict else entry.error_code
+    words = "another entry with this key asks for something else" if conflict else entry.error
+    tenant_id = entry.outbox.tenant_id
+    return RecordedFailure(
+        FailureKind.ENTRY, entry.operation, code, words, tenant_id, at, entry.pk, trace_id=entry.trace_id
+    )
+
+
+def _write(write: Write) -> RecordedFailure:
+    at = write.settled_at or write.sent_at
+    tenant_id = write.schedule.tenant_id
+    return RecordedFailure(FailureKind.WRITE, write.operation, "fate_unknown", write.reason, tenant_id, at, write.pk)
+
+
+def set_aside() -> QuerySet[Trigger]:
+    """Events on which a job failed."""
+    return Trigger.objects.set_aside().select_related("schedule")
+
+
+def failed_attempts() -> QuerySet[FailedAttempt]:
+    """The last attempts of events that stepped aside, and further attempts that failed: many a first one has to wait
+    for what its event came before.
+    """
+    told = FailedAttempt.objects.filter(Q(next_at=None) | Q(number__gte=FURTHER))
+    return told.select_related("event__mailbox").defer("event__payload")
+
+
+def failed_sync_runs() -> QuerySet[SyncRun]:
+    """Sync runs that failed."""
+    return SyncRun.objects.filter(status=SyncRun.Status.FAILED).select_related("plan")
+
+
+def failed_job_runs() -> QuerySet[JobRun]:
+    """Runs of jobs that failed."""
+    return JobRun.objects.filter(status=JobRun.Status.FAILED).select_related("schedule")
+
+
+def held_entries() -> QuerySet[Entry]:
+    """Entries that somebody has to decide about."""
+    decided = (Entry.State.REJECTED, Entry.State.UNKNOWN)
+    return Entry.objects.filter(state__in=decided).select_related("outbox")
+
+
+def conflicts() -> QuerySet[Entry]:
+    """Entries whose key another entry has."""
+    return Entry.objects.filter(state=Entry.State.CONFLICT).select_related("outbox")
+
+
+SOURCES: tuple[FailureSource, ...] = (
+    FailureSource("calls", lambda: Call.objects.exclude(code="").defer("body", "response", "query"), _call),
+    FailureSource(
+        "attempts of events",
+        failed_attempts,
+        _attempt,
+    ),
+    FailureSource("sync runs", failed_sync_runs, of_sync_run, "finished_at"),
+    FailureSource("job runs", failed_job_runs, of_job_run, "finished_at"),
+    FailureSource(
+        "outbox runs",
+        lambda: OutboxRun.objects.filter(status=OutboxRun.Status.FAILED).select_related("outbox"),
+        _outbox_run,
+        "finished_at",
+    ),
+    FailureSource("events set aside", set_aside, of_trigger, "set_aside_at"),
+    FailureSource(
+        "credentials", lambda: Credential.objects.exclude(last_error_code=""), of_credential, "last_error_at"
+    ),
+    FailureSource("outbox entries", held_entries, of_entry, "settled_at"),
+    FailureSource("outbox conflicts", conflicts, of_entry),
+    FailureSource("unknown writes", lambda: Write.objects.unknown().select_related("schedule"), _write, "settled_at"),
+)

@@ -1,0 +1,92 @@
+"""`manage.py sync choose`: choose resources for an app or a location, and see what that costs before or after."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Collection
+from dataclasses import asdict
+from typing import Any
+
+from integrations.core import clock
+from integrations.core.ages import span
+from integrations.sync.choose import asked_totals, wanted
+from integrations.sync.choose.offers import Offer, calls_a_day, locations, offers
+from integrations.sync.choose.wanted import WantedChoice
+from integrations.sync.resources import RESOURCES
+from integrations.tenants import marketplace
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Define the options."""
+    parser.add_argument("names", nargs="+", choices=sorted(RESOURCES), metavar="RESOURCE")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--on", action="store_true", help="sync them")
+    which.add_argument("--off", action="store_true", help="do not; their records stay unless --drop says otherwise")
+    which.add_argument("--as-app", action="store_true", help="at this location as the app's choice says")
+    parser.add_argument("--history", choices=("on", "off"), help="keep each change of their records")
+    parser.add_argument("--every", metavar="15m|6h|2d|own", help="the wait between two runs")
+    parser.add_argument("--location", metavar="ID", help="only at this location; without it at all of the app's")
+    parser.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
+    parser.add_argument("--drop", action="store_true", help="with --off: delete their records, in the background")
+    parser.add_argument("--count", action="store_true", help="ask HighLevel for numbers of records: a call for each")
+    parser.add_argument("--estimate", action="store_true", help="change nothing, and show what it would cost")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+
+
+def run(options: dict[str, Any], *, actor: str) -> str:
+    """Choose, unless only an estimate is wanted; what to print. Raises what `wanted.make` and `marketplace` raise."""
+    app, location_id = marketplace.find(options["app"]), options["location"] or ""
+    asked = _wanted(options).whole(app, location_id)
+    names = asked.names or options["names"]
+    totals, refused = asked_totals.ask(app, location_id, names) if options["count"] and location_id else ({}, {})
+    before, after = offers(app, location_id), offers(app, location_id, asked.overlay(totals))
+    if asked and not options["estimate"]:
+        wanted.make(app, asked, clock.now(), actor=actor, location_id=location_id)
+    calls = [calls_a_day(found, whole_app=not location_id) for found in (before, after)]
+    chosen = [one for one in after if one.resource in names]
+    if options["json"]:
+        return json.dumps(
+            {
+                "changed": bool(asked) and not options["estimate"],
+                "resources": [asdict(one) for one in chosen],
+                "calls_a_day_before": calls[0],
+                "calls_a_day": calls[1],
+                "locations": 1 if location_id else locations(app),
+            },
+            indent=2,
+            default=str,
+        )
+    lines = [text(chosen), *(f"{name}: HighLevel gave no number: {why}" for name, why in refused.items())]
+    scope = "this location" if location_id else f"all {locations(app):,} locations"
+    lines.append(f"{calls[1]:,} calls a day for {scope}, {calls[0]:,} before.")
+    lines.append("Nothing was changed." if options["estimate"] or not asked else "Plans follow within seconds.")
+    return "\n".join(lines)
+
+
+def text(found: Collection[Offer]) -> str:
+    """The table for terminals. `>` marks a lower bound."""
+    heads = f"{'calls':>10}{'a day':>10}{'share':>9}{'takes':>9}"
+    lines = [f"{'resource':24}{'synced':10}{'every':8}{heads}  what stops it"]
+    for offer in found:
+        cost = offer.estimate
+        mark = ">" if cost.is_bound else ""
+        takes = span(max(1, round(cost.seconds)))
+        numbers = f"{mark}{cost.calls:,}", f"{mark}{cost.calls_a_day:,}", f"{cost.share:.2%}"
+        every = wanted.interval_words(offer.every or offer.own_interval)
+        shown = f"{numbers[0]:>10}{numbers[1]:>10}{numbers[2]:>9}{takes:>9}"
+        lines.append(f"{offer.resource:24}{offer.state:10}{every:8}{shown}  {offer.hindrance}".rstrip())
+    return "\n".join(lines)
+
+
+def _wanted(options: dict[str, Any]) -> WantedChoice:
+    names = frozenset(options["names"])
+    every = {name: wanted.interval_of(options["every"]) for name in names} if options["every"] else {}
+    return WantedChoice(
+        on=names if options["on"] else frozenset(),
+        off=names if options["off"] else frozenset(),
+        follow=names if options["as_app"] else frozenset(),
+        every=every,
+        history=dict.fromkeys(names, options["history"] == "on") if options["history"] else {},
+        drop=options["drop"] and options["off"],
+    )

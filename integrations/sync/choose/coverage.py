@@ -1,0 +1,109 @@
+"""Every operation of the vendor that lists something: which resource reads it, or why none does.
+
+`document` is the text of docs/sync-coverage.md; a test compares them. An operation lists something when it has a page
+style, when a resource reads it, or when it is a GET whose described answer has a list of objects and that is not about
+one object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from integrations.highlevel.catalogue import Operation, catalogue, fields
+from integrations.highlevel.catalogue.event_types import event_types
+from integrations.highlevel.oauth.dialects import DIALECTS, DialectName
+from integrations.highlevel.pagination.styles import style_of
+from integrations.sync.choose.left_out import AGENCY, DEPRECATED, EVENTS, OPERATIONS
+from integrations.sync.resources import ALL
+
+_HEAD = """# What the sync covers
+
+`manage.py sync coverage` writes this document from the catalogue and the declared resources. It has every operation of
+HighLevel that lists something, in API 2.0 (`v2`) and `v3`: the resource that reads it, or why none does. Operations
+whose answers the vendor's files do not describe are not in it, unless they page.
+
+Only the first five are synced unless you choose: `manage.py sync resources`.
+
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """One listing operation in one dialect, and the resource that reads it, or the reason why none does."""
+
+    operation: str
+    dialect: DialectName
+    resource: str
+    reason: str = ""
+
+
+def covered() -> list[Covered]:
+    """All listing operations of both dialects, by resource and then by name."""
+    found = [one for dialect in DIALECTS for one in _in_dialect(dialect)]
+    order = {resource.name: number for number, resource in enumerate(ALL)}
+    return sorted(found, key=lambda one: (order.get(one.resource, len(order)), one.operation, one.dialect))
+
+
+def document() -> str:
+    """The whole document, Markdown."""
+    rows = covered()
+    synced = [_row(one.resource, one.operation, dialects) for one, dialects in _merged(rows) if one.resource]
+    others = [_row(one.operation, dialects, one.reason) for one, dialects in _merged(rows) if not one.resource]
+    resources = len({one.resource for one in rows if one.resource})
+    parts = [
+        _HEAD,
+        f"{resources} resources read {len(synced)} operations. {len(others)} operations are left out.\n",
+        "\n" + _table("Synced", ("Resource", "Operation", "API"), synced),
+        "\n" + _table("Left out", ("Operation", "API", "Why"), others),
+        "\n" + _table("Webhooks", ("Type", "Resource"), [_row(name, said) for name, said in events()]),
+    ]
+    return "".join(parts)
+
+
+def _in_dialect(dialect: DialectName) -> Iterator[Covered]:
+    readers = {here.operation: here for resource in ALL if (here := resource.on(dialect)) is not None}
+    answers = fields.committed(dialect)
+    for operation in catalogue(dialect).operations():
+        reader = readers.get(operation.key)
+        if reader is not None or style_of(operation.key, dialect) or _lists(operation, answers):
+            yield Covered(operation.key, dialect, reader.name if reader else "", "" if reader else _reason(operation))
+
+
+def _lists(operation: Operation, answers: fields.Fields) -> bool:
+    """Whether the operation is a GET with a list of objects in its answer, and not about one object."""
+    if operation.method != "GET" or operation.path.rstrip("/").endswith("}"):
+        return False
+    said = answers.get(operation.key, {}).get("response fields", {})
+    return any(kind.rstrip("!") == "object[]" and path.count(".") < 2 for path, kind in said.items())
+
+
+def _reason(operation: Operation) -> str:
+    """Why no resource reads the operation; empty if nobody said."""
+    said = OPERATIONS.get(operation.key) or OPERATIONS.get(operation.operation_id, "")
+    if not said and operation.kinds and "location" not in operation.kinds:
+        return AGENCY
+    return said or (DEPRECATED if operation.deprecated or operation.key.endswith("-deprecated") else "")
+
+
+def events() -> Iterator[tuple[str, str]]:
+    """Each type of event with the resource that it changes, or why it changes none."""
+    for name in event_types():
+        readers = [resource.name for resource in ALL if name in resource.events | resource.recheck]
+        yield name, ", ".join(readers) or EVENTS.get(name, "")
+
+
+def _merged(rows: list[Covered]) -> list[tuple[Covered, str]]:
+    """Operations with the dialects that have them."""
+    found: dict[tuple[str, str], tuple[Covered, list[str]]] = {}
+    for one in rows:
+        found.setdefault((one.operation, one.resource), (one, []))[1].append(one.dialect)
+    return [(one, ", ".join(dialects)) for one, dialects in found.values()]
+
+
+def _table(title: str, names: tuple[str, ...], rows: list[str]) -> str:
+    return "\n".join([f"## {title}\n", _row(*names), _row(*("---" for _ in names)), *rows, ""])
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,156 @@
+"""Each resource as operators choose it: whether and how often it is synced, what stops it, what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db.models import Count
+
+from integrations.sync import plans, resource_choices
+from integrations.sync.choose import estimates
+from integrations.sync.choose.estimates import Estimate
+from integrations.sync.models import Plan
+from integrations.sync.resources import RESOURCES
+from integrations.tenants.models import App, Installation
+
+_UNKNOWN = Estimate(1, 1, 0.0, 0.1, is_bound=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """A choice that is not made yet: what would be on, off, or as for the app, and at which intervals.
+
+    `every` has None for the resource's own interval. `totals` are the vendor's counts of records.
+    """
+
+    on: frozenset[str] = frozenset()
+    off: frozenset[str] = frozenset()
+    follow: frozenset[str] = frozenset()
+    every: Mapping[str, timedelta | None] = field(default_factory=dict)
+    history: Mapping[str, bool] = field(default_factory=dict)
+    totals: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One resource. `hindrance` says why it cannot run although it is chosen; empty where it can, or for a whole app.
+
+    `calls_per_day` is the limit of its plan, if it has one. `every` is the chosen interval, None for the resource's
+    own. `is_own` says that a location chose for itself, `keeps_history` that changes of its records are kept.
+
+    For a whole app the estimate is that of the location with the most records; `all_calls_a_day` are those of all
+    locations together, from the mean of the `known_at` locations whose records are counted, and `own_at` is how many
+    chose for themselves.
+    """
+
+    resource: str
+    is_on: bool
+    hindrance: str
+    estimate: Estimate
+    calls_per_day: int | None = None
+    every: timedelta | None = None
+    is_own: bool = False
+    keeps_history: bool = False
+    all_calls_a_day: int = 0
+    known_at: int = 0
+    own_at: int = 0
+
+    @property
+    def state(self) -> str:
+        """One word for tables."""
+        return ("stopped" if self.hindrance else "on") if self.is_on else "off"
+
+    @property
+    def title(self) -> str:
+        """The resource's name for people."""
+        return self.resource.replace("_", " ")
+
+    @property
+    def own_interval(self) -> timedelta:
+        """The interval that counts without a choice."""
+        return RESOURCES[self.resource].every
+
+
+def offers(app: App, location_id: str = "", overlay: Overlay | None = None) -> list[Offer]:
+    """All resources in the order of the registry, for one location or for all of the app's.
+
+    With `overlay` as they would be.
+    """
+    found = overlay or Overlay()
+    return _at_location(app, location_id, found) if location_id else _of_app(app, found)
+
+
+def locations(app: App) -> int:
+    """How many locations the app is installed on."""
+    return Installation.objects.locations().installed().filter(app=app).count()
+
+
+def calls_a_day(found: Collection[Offer], *, whole_app: bool) -> int:
+    """The calls of a day of all that is on and can run."""
+    running = [one for one in found if one.state == "on"]
+    return sum(one.all_calls_a_day if whole_app else one.estimate.calls_a_day for one in running)
+
+
+def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
+    selected, of_app = resource_choices.chosen(app.pk), resource_choices.intervals(app.pk)
+    found = {plan.resource: plan for plan in Plan.objects.filter(app=app, location_id=location_id)}
+    every: dict[str, timedelta | None] = {**of_app, **{name: plan.every for name, plan in found.items()}}
+    every |= {name: of_app.get(name) for name in overlay.follow} | dict(overlay.every)
+    row = Installation.objects.locations().filter(app=app, resource_id=location_id).select_related("app").first()
+    api_name = app.dialect_name if row is None else row.api_name
+    costs = estimates.of(app.pk, location_id, api_name, overlay.totals, _chosen(every))
+    whys = plans.hindrances(app, location_id)
+    is_on = {name: name in selected if name not in found else found[name].enabled for name in RESOURCES}
+    is_on |= {name: name in selected for name in overlay.follow}
+    is_on |= dict.fromkeys(overlay.on, True) | dict.fromkeys(overlay.off, False)
+    own = {name for name, plan in found.items() if plan.is_own_choice} - overlay.follow
+    own |= overlay.on | overlay.off | overlay.every.keys() | overlay.history.keys()
+    of_app_history = resource_choices.with_history(app.pk)
+    history = {name: name in of_app_history for name in RESOURCES}
+    history |= {name: plan.keeps_history for name, plan in found.items() if name not in overlay.follow}
+    history |= dict(overlay.history)
+    return [
+        Offer(
+            resource=name,
+            is_on=is_on[name],
+            hindrance=whys[name],
+            estimate=costs.get(name, _UNKNOWN),
+            calls_per_day=found[name].calls_per_day if name in found else None,
+            every=every.get(name),
+            is_own=name in own,
+            keeps_history=history[name],
+        )
+        for name in RESOURCES
+    ]
+
+
+def _of_app(app: App, overlay: Overlay) -> list[Offer]:
+    selected = (resource_choices.chosen(app.pk) | overlay.on) - overlay.off
+    every: dict[str, timedelta | None] = {**resource_choices.intervals(app.pk), **overlay.every}
+    known, number = estimates.known(app.pk), locations(app)
+    largest = {name: one.largest for name, one in known.items()}
+    mean = {name: one.mean for name, one in known.items()}
+    most, usual = (estimates.of_counts(app.dialect_name, counts, _chosen(every)) for counts in (largest, mean))
+    histories = dict.fromkeys(resource_choices.with_history(app.pk), True) | dict(overlay.history)
+    own = Plan.objects.filter(app=app, is_own_choice=True).values_list("resource").annotate(Count("pk")).order_by()
+    own_at = dict(own)
+    return [
+        Offer(
+            resource=name,
+            is_on=name in selected,
+            hindrance="" if name in most else f"API {app.dialect_name} does not list it",
+            estimate=most.get(name, _UNKNOWN),
+            every=every.get(name),
+            keeps_history=histories.get(name, False),
+            all_calls_a_day=number * usual.get(name, _UNKNOWN).calls_a_day,
+            known_at=known[name].locations if name in known else 0,
+            own_at=own_at.get(name, 0),
+        )
+        for name in RESOURCES
+    ]
+
+
+def _chosen(every: Mapping[str, timedelta | None]) -> dict[str, timedelta]:
+    return {name: value for name, value in every.items() if value is not None}

@@ -1,0 +1,1 @@
+"""How late the copy is: from the receipt of a webhook to the record."""

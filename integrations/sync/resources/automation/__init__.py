@@ -1,0 +1,1 @@
+"""Resources that act by themselves: campaigns, workflows, agents; and what forms and surveys collect for them."""

@@ -1,0 +1,16 @@
+"""Campaigns, workflows and trigger links: short lists that one answer returns whole."""
+
+from __future__ import annotations
+
+from integrations.sync.resources.base import Resource, Single
+
+CAMPAIGNS = Resource(name="campaigns", operation="campaigns.get-campaigns", whole="campaigns")
+WORKFLOWS = Resource(name="workflows", operation="workflows.get-workflow", whole="workflows")
+TRIGGER_LINKS = Resource(
+    name="trigger_links",
+    operation="links.get-links",
+    whole="links",
+    single=Single("links.get-link-by-id", "linkId", "link"),
+)
+
+ALL = (CAMPAIGNS, WORKFLOWS, TRIGGER_LINKS)

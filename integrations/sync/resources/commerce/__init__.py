@@ -1,0 +1,1 @@
+"""Resources about money: payments, invoices, the shop, affiliates."""

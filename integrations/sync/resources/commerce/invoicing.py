@@ -1,0 +1,30 @@
+"""Invoices, estimates, their templates and schedules."""
+
+from __future__ import annotations
+
+from integrations.sync.resources.base import SOMETIMES, Resource, Single
+
+INVOICES = Resource(
+    name="invoices",
+    operation="invoices.list-invoices",
+    every=SOMETIMES,
+    single=Single("invoices.get-invoice", "invoiceId"),
+    creates=frozenset({"InvoiceCreate"}),
+    updates=frozenset({"InvoiceUpdate", "InvoiceSent", "InvoicePaid", "InvoicePartiallyPaid", "InvoiceVoid"}),
+    deletes=frozenset({"InvoiceDelete"}),
+)
+INVOICE_TEMPLATES = Resource(
+    name="invoice_templates",
+    operation="invoices.list-invoice-templates",
+    single=Single("invoices.get-invoice-template", "templateId"),
+)
+INVOICE_SCHEDULES = Resource(
+    name="invoice_schedules",
+    operation="invoices.list-invoice-schedules",
+    every=SOMETIMES,
+    single=Single("invoices.get-invoice-schedule", "scheduleId"),
+)
+ESTIMATES = Resource(name="estimates", operation="invoices.list-estimates", every=SOMETIMES)
+ESTIMATE_TEMPLATES = Resource(name="estimate_templates", operation="invoices.list-estimate-templates")
+
+ALL = (INVOICES, INVOICE_TEMPLATES, INVOICE_SCHEDULES, ESTIMATES, ESTIMATE_TEMPLATES)

@@ -1,0 +1,1 @@
+"""Resources about people, conversations, appointments, and what a location defines for them."""

@@ -1,0 +1,41 @@
+"""The location itself, its custom fields and values, phone numbers, reasons for lost opportunities, charges."""
+
+from __future__ import annotations
+
+from integrations.sync.resources.base import SOMETIMES, Resource, Single
+
+LOCATIONS = Resource(
+    name="locations",
+    operation="locations.get-location",
+    whole="location",
+    only_one=True,
+    creates=frozenset({"LocationCreate"}),
+    updates=frozenset({"LocationUpdate"}),
+)
+CUSTOM_FIELDS = Resource(
+    name="custom_fields",
+    operation="locations.get-custom-fields",
+    params={"model": "all"},
+    whole="customFields",
+    single=Single("locations.get-custom-field", "id", "customField"),
+)
+CUSTOM_VALUES = Resource(
+    name="custom_values",
+    operation="locations.get-custom-values",
+    whole="customValues",
+    single=Single("locations.get-custom-value", "id", "customValue"),
+)
+LOST_REASONS = Resource(name="lost_reasons", operation="opportunities.get-lost-reason")
+PHONE_NUMBERS = Resource(name="phone_numbers", operation="phone-system.active-numbers", every=SOMETIMES, ids=("sid",))
+NUMBER_POOLS = Resource(
+    name="number_pools", operation="phone-system.getNumberPoolList", whole="data", elsewhere={"v3": None}
+)
+CHARGES = Resource(
+    name="charges",
+    operation="marketplace.getCharges",
+    every=SOMETIMES,
+    single=Single("marketplace.getSpecificCharge", "chargeId"),
+    ids=("chargeId",),
+)
+
+ALL = (LOCATIONS, CUSTOM_FIELDS, CUSTOM_VALUES, LOST_REASONS, PHONE_NUMBERS, NUMBER_POOLS, CHARGES)

@@ -1,0 +1,108 @@
+"""The page on which resources are chosen: the table, the preview with its costs, and who may change what."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from integrations.core.models import AuditEntry
+from integrations.gateway.client import Page
+from integrations.sync import listing, resource_choices
+from integrations.sync.choose.choose_page import address
+from integrations.sync.models import Plan, ResourceChoice
+from integrations.tenants.models import App, Installation
+from tests.console.conftest import LOCATION
+from tests.operators.conftest import SignIn
+from tests.operators.conftest import sign_in as sign_in
+
+pytestmark = pytest.mark.usefixtures("agency")
+
+
+@pytest.fixture
+def here(agency: Installation) -> App:
+    App.objects.update(scopes="contacts.readonly payments/orders.readonly")
+    agency.app.refresh_from_db()
+    return agency.app
+
+
+@pytest.fixture
+def totals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The vendor has 42,000 of everything; what it was asked for."""
+    asked: list[str] = []
+
+    def page(operation: str, **arguments: Any) -> Page:
+        asked.append(operation)
+        return Page([{}], 42_000, None)
+
+    monkeypatch.setattr(listing, "page", page)
+    return asked
+
+
+def confirm(client: Client, url: str, preview: Any, **more: str) -> Any:
+    """Send the form of the preview."""
+    hidden = re.findall(r'<input type="hidden" name="([a-z:_]+)" value="([^"]*)">', preview.content.decode())
+    fields = {name: value for name, value in hidden if name != "csrfmiddlewaretoken"}
+    return client.post(url, {**fields, **more}, follow=True)
+
+
+def test_a_location_s_choice_is_previewed_and_then_made(operator_client: Client, here: App, totals: list[str]) -> None:
+    url = address(here.pk, LOCATION)
+    table = operator_client.get(url).content.decode()
+    assert 'name="state:contacts"' in table
+    assert "as the app: on" in table
+    preview = operator_client.post(url, {"state:orders": "on", "every:orders": "1d", "state:notes": "app"})
+    text = preview.content.decode()
+    assert totals == ["payments.list-orders"], "nobody knew the number of orders"
+    assert "420" in text, "calls of one listing"
+    assert "1 number of records" in text
+    assert not Plan.objects.filter(resource="orders").exists()
+    assert not AuditEntry.objects.filter(action="sync.chosen").exists()
+    made = confirm(operator_client, url, preview)
+    assert "1 resources were changed" in made.content.decode()
+    plan = Plan.objects.get(location_id=LOCATION, resource="orders")
+    assert (plan.enabled, plan.every, plan.is_own_choice) == (True, timedelta(days=1), True)
+    assert {entry.actor for entry in AuditEntry.objects.filter(action__startswith="sync.")} == {"operator op"}
+
+
+def test_the_app_s_choice_may_delete_what_is_left_out(operator_client: Client, here: App) -> None:
+    url = address(here.pk)
+    preview = operator_client.post(url, {"state:contacts": "off"})
+    assert "Delete the records" in preview.content.decode()
+    confirm(operator_client, url, preview, drop="on")
+    assert "contacts" not in resource_choices.chosen(here.pk)
+    assert Plan.objects.filter(resource="contacts", is_left_out=True, drop_due_at__isnull=False).count() == 2
+    assert "Syncs paused" not in operator_client.get(f"/admin/tenants/location/{LOCATION}/change/").content.decode()
+
+
+def test_what_the_form_does_not_offer_changes_nothing(operator_client: Client, here: App) -> None:
+    url = address(here.pk)
+    for fields in ({"state:contacts": "app"}, {"every:contacts": "soon"}, {"state:contacts": "on"}):
+        page = operator_client.post(url, fields, follow=True)
+        assert "Nothing was changed" in page.content.decode()
+    short = operator_client.post(url, {"every:contacts": "1m", "confirmed": "yes"}, follow=True)
+    assert "5 minutes at least" in short.content.decode()
+    assert not ResourceChoice.objects.exists()
+
+
+def test_only_operators_and_owners_choose(sign_in: SignIn, here: App) -> None:
+    url, change = address(here.pk), {"state:orders": "on", "confirmed": "yes"}
+    for role in ("viewer", "support"):
+        client = sign_in(role)
+        page = client.get(url)
+        assert "disabled" in page.content.decode()
+        assert client.post(url, change).status_code == 403
+    assert not ResourceChoice.objects.exists()
+    assert sign_in("operator").post(url, change).status_code == 302
+    assert ResourceChoice.objects.get(resource="orders").enabled
+
+
+def test_an_app_or_location_that_there_is_not_has_no_page(operator_client: Client, here: App) -> None:
+    for query in ("app=x", "app=999999", f"app={here.pk}&location=nowhere"):
+        assert operator_client.get(f"/admin/sync/plan/choose/?{query}").status_code == 404
+    assert operator_client.get("/admin/sync/plan/choose/").context["app"] == here
+    page = operator_client.get(f"/admin/tenants/location/{LOCATION}/change/").content.decode()
+    assert f"choose/?app={here.pk}&amp;location={LOCATION}" in page

@@ -1,0 +1,84 @@
+"""Open pages in a browser: they update themselves, and know when not to."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, Request, expect
+
+from integrations.operators import sessions
+from integrations.sync.models import Plan, Run
+from integrations.tenants.models import Installation
+from tests.console.conftest import LOCATION, begin_run
+from tests.console.test_browser import Watched, browser, plain_http, sign_in, watched
+
+__all__ = ["browser", "plain_http", "watched"]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def updates(page: Page) -> list[Request]:
+    """The requests of updates from now on."""
+    found: list[Request] = []
+    page.on("request", lambda request: found.append(request) if "x-live" in request.headers else None)
+    return found
+
+
+def later(page: Page, seconds: float = 6) -> None:
+    """Let the clock of the page go on: no test waits for it."""
+    page.clock.run_for(seconds * 1000)
+
+
+def test_a_list_updates_itself_pauses_and_leaves_chosen_rows_alone(
+    watched: Watched, live_server: object, agency: Installation
+) -> None:
+    page = watched.page
+    page.clock.install()
+    run = begin_run(Plan.objects.get(location_id=LOCATION))
+    sign_in(page, str(live_server))
+    page.goto(f"{live_server}/admin/sync/run/")
+    expect(page.locator("#result_list")).to_contain_text("40 of 100")
+    page.evaluate("document.querySelector('#result_list tbody').dataset.kept = 'yes'")
+    Run.objects.filter(pk=run.pk).update(seen=70)
+    later(page)
+    expect(page.locator("#result_list")).to_contain_text("70 of 100")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("status").filter(has_text="Updates are paused.")).to_be_visible()
+    asked = updates(page)
+    Run.objects.filter(pk=run.pk).update(seen=80)
+    later(page, 60)
+    assert asked == []
+    page.reload()
+    expect(page.get_by_role("button", name="Go on")).to_be_visible()  # the tab stays paused
+    page.get_by_role("button", name="Go on").click()
+    Run.objects.filter(pk=run.pk).update(seen=90)
+    later(page)
+    expect(page.locator("#result_list")).to_contain_text("90 of 100")
+    page.locator("#result_list input[name=_selected_action]").check()
+    asked = updates(page)
+    later(page, 60)
+    assert asked == [], "a chosen row is not moved under the operator's hand"
+
+
+def test_a_page_that_gets_no_answer_backs_off_and_one_that_is_signed_out_stops(
+    watched: Watched, live_server: object, agency: Installation
+) -> None:
+    page = watched.page
+    watched.expected_status = 503
+    page.clock.install()
+    sign_in(page, str(live_server))
+    page.goto(f"{live_server}/admin/")
+    page.route(re.compile(r"/admin/$"), lambda route: route.fulfill(status=503, headers={"Retry-After": "30"}))
+    bar = page.locator(".live-said")
+    later(page)
+    expect(bar).to_contain_text("The next try is in 30 seconds.")
+    page.unroute(re.compile(r"/admin/$"))
+    later(page, 31)
+    expect(bar).to_have_text("")
+    sessions.end_all(User.objects.get(username="op"))
+    later(page)
+    expect(bar).to_contain_text("signed out")
+    asked = updates(page)
+    later(page, 600)
+    assert asked == []
