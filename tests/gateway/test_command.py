@@ -53,6 +53,23 @@ def test_for_a_company(run: Run, app: App, company: Credential, vendor: Vendor) 
     assert len(json.loads(shown)["locations"]) == len(vendor.locations)
 
 
+def test_tokens_are_not_printed_and_a_file_has_the_answer_as_it_came(
+    run: Run, company: Credential, vendor: Vendor, tmp_path: Path
+) -> None:
+    mint = (
+        "oauth.get-location-access-token",
+        "--body",
+        json.dumps({"companyId": vendor.company, "locationId": vendor.locations[0]}),
+    )
+    agency = ("--company", vendor.company)
+    shown = json.loads(run(*mint, tenant=agency))
+    assert (shown["token_type"], shown["locationId"]) == ("Bearer", vendor.locations[0])
+    assert set(shown["access_token"]) <= set("‹› characters0123456789")
+    assert run(*mint, "--field", "access_token", tenant=agency).strip() == shown["access_token"]
+    run(*mint, "--out", str(tmp_path / "answer"), tenant=agency)
+    assert len(json.loads((tmp_path / "answer").read_text())["access_token"]) > 40
+
+
 def test_all_pages_are_one_line_for_each_item(run: Run) -> None:
     lines = run("contacts.search-contacts-advanced", "--all-pages", "--body", '{"pageLimit": 5}').splitlines()
     assert len({json.loads(line)["id"] for line in lines}) == len(lines) == 12

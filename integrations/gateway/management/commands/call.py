@@ -1,5 +1,8 @@
 """Management command `call OPERATION`: any API operation from the shell, with the right token and within quota.
 
+A terminal is scrolled back and its output is piped into logs, so what is printed is without tokens, keys and passwords,
+as in the explorer. A file (`--out`) has the answer as it came.
+
 `--version` is the version of the API, as the vendor's header names it. Django's option of this name, which prints the
 version of Django, is left out of this command.
 """
@@ -19,6 +22,7 @@ from django.core.management.base import CommandError, CommandParser
 from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, IntegrationError, QuotaExhausted, Retryable, ScopeMissing
+from integrations.core.redaction import without_secrets
 from integrations.gateway import client, media, target
 from integrations.gateway.call_checks import tenant_of
 from integrations.gateway.client import Page, Result
@@ -69,7 +73,12 @@ class Command(PrintableCommand):
             help="print this part of the answer (of each item with --all-pages), one line for each value, columns "
             "separated by tabs: JMESPath, such as 'contacts[].email' or 'contacts[].[id, email]'",
         )
-        parser.add_argument("--out", metavar="PATH", type=Path, help="write to this file, which appears when complete")
+        parser.add_argument(
+            "--out",
+            metavar="PATH",
+            type=Path,
+            help="write the answer as it came, tokens included, to this file, which appears when complete",
+        )
         parser.add_argument("--json", action="store_true", help="compact JSON, and errors as JSON too")
         parser.add_argument(
             "--report", action="store_true", help="if HighLevel refuses: what to do, and a report for its support"
@@ -106,9 +115,10 @@ class Command(PrintableCommand):
         }
         self._warn(arguments, file=options["file"], all_pages=options["all_pages"])
         if options["all_pages"] and to:
-            self._print({"path": str(to), "lines": _written(_items(arguments, field, compact=compact), to)}, compact)
+            written = _written(_lines_of(_items(arguments), field, compact=compact), to)
+            self._print({"path": str(to), "lines": written}, compact)
         elif options["all_pages"]:
-            for line in _items(arguments, field, compact=compact):
+            for line in _lines_of(map(without_secrets, _items(arguments)), field, compact=compact):
                 self.stdout.write(line)
         elif to:
             done = media.download(to=to, **arguments)
@@ -135,13 +145,14 @@ class Command(PrintableCommand):
             self.stderr.write(f"warning: {remark}")
 
     def _one(self, result: Result, field: ResponseSelection | None, *, compact: bool) -> None:
+        answer = without_secrets(result.json)
         if field is not None:
-            found = field.required_of(result.json)
+            found = field.required_of(answer)
             self.stdout.write("".join(f"{line}\n" for line in _shown(found, compact=compact)), ending="")
         elif result.json is None and result.body:
             sys.stdout.buffer.write(result.body)
         else:
-            self._print(result.json, compact)
+            self._print(answer, compact)
 
     def _print(self, value: Any, compact: bool) -> None:
         self.stdout.write(json.dumps(value, indent=None if compact else 2, ensure_ascii=False))
@@ -188,21 +199,25 @@ def _answer(arguments: dict[str, Any], file: str | None) -> Result:
     return media.upload(file=Path(path), field=field, **arguments)
 
 
-def _items(arguments: dict[str, Any], field: ResponseSelection | None, *, compact: bool) -> Iterator[str]:
+def _items(arguments: dict[str, Any]) -> Iterator[Any]:
+    """The items of all pages, as they came."""
+    return (item for page in client.pages(fetch=_page, **arguments) for item in page.items)
+
+
+def _lines_of(came: Iterator[Any], field: ResponseSelection | None, *, compact: bool) -> Iterator[str]:
     """A line for each item, or for the value selected from it. It is empty where the item has none.
 
     Raises BadRequest when no item has a value.
     """
     items = found = 0
     item: Any = None
-    for page in client.pages(fetch=_page, **arguments):
-        for item in page.items:
-            if field is None:
-                yield json.dumps(item, ensure_ascii=False)
-                continue
-            chosen, items = field.of(item), items + 1
-            found += chosen is not None
-            yield from _shown(chosen, compact=compact)
+    for item in came:
+        if field is None:
+            yield json.dumps(item, ensure_ascii=False)
+            continue
+        chosen, items = field.of(item), items + 1
+        found += chosen is not None
+        yield from _shown(chosen, compact=compact)
     if items and not found and field is not None:
         raise field.missing(item)
 
