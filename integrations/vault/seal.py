@@ -20,7 +20,6 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from cryptography.exceptions import InvalidTag
 
@@ -76,17 +75,15 @@ def seal_under(ring: KeyRing, key_id: str, secret: Secret, binding: Binding) -> 
 def unseal_with(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> Secret:
     """As `unseal`, with a ring that may not be proven yet."""
     blob = bytes(blob)
-    header = _split(blob)
-    if header.address != binding.address and (header.version == _ADDRESSED or not binding.address):
-        raise _broken(binding, header.key_id, f"it was sealed for {header.address}, and the row has another address")
-    nonce, body = blob[header.end : header.end + _NONCE_BYTES], blob[header.end + _NONCE_BYTES :]
+    version, key_id, address, end = _split(blob)
+    if address != binding.address and (version == _ADDRESSED or not binding.address):
+        raise _broken(binding, key_id, f"it was sealed for {address}, and the row has another address")
+    nonce, body = blob[end : end + _NONCE_BYTES], blob[end + _NONCE_BYTES :]
     try:
         with _secrets_inside:
-            cipher = ring.cipher(header.key_id)
-            return Secret(cipher.decrypt(nonce, body, blob[: header.end] + binding.encode()).decode())
+            return Secret(ring.cipher(key_id).decrypt(nonce, body, blob[:end] + binding.encode()).decode())
     except (InvalidTag, ValueError):
-        reason = f"the key {header.key_id!r} is another one, or the value was moved"
-        raise _broken(binding, header.key_id, reason) from None
+        raise _broken(binding, key_id, f"the key {key_id!r} is another one, or the value was moved") from None
 
 
 def unseal_anywhere(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> Secret:
@@ -114,12 +111,12 @@ def _broken(binding: Binding, key_id: str, reason: str) -> SealBroken:
 
 def key_id_of(blob: bytes | memoryview) -> str:
     """The id of the key that sealed `blob`, without opening it."""
-    return _split(bytes(blob)).key_id
+    return _split(bytes(blob))[1]
 
 
 def address_of(blob: bytes | memoryview) -> str:
     """The address that `blob` was sealed for, empty for none. It is proven only when the blob opens."""
-    return _split(bytes(blob)).address
+    return _split(bytes(blob))[2]
 
 
 def is_under(blob: bytes | memoryview | None, key_id: str) -> bool:
@@ -130,13 +127,6 @@ def is_under(blob: bytes | memoryview | None, key_id: str) -> bool:
         return False
 
 
-class _Header(NamedTuple):
-    version: int
-    key_id: str
-    address: str
-    end: int  # where the nonce starts
-
-
 def _header(key_id: str, address: str) -> bytes:
     raw = key_id.encode()
     if not address:
@@ -145,15 +135,21 @@ def _header(key_id: str, address: str) -> bytes:
     return bytes((_ADDRESSED, len(raw))) + raw + len(to).to_bytes(2, "big") + to
 
 
-def _split(blob: bytes) -> _Header:
-    """The header of a blob. Raises SealBroken when it has none of ours."""
+def _split(blob: bytes) -> tuple[int, str, str, int]:
+    """Version, key id, address and offset of the nonce of a blob. Raises SealBroken when it has no header of ours.
+
+    A plain tuple, because a named one takes as long as the rest of this function, and each opening comes through here.
+    """
     version, length = (blob[0], blob[1]) if len(blob) > 1 else (0, 0)
-    end = id_end = 2 + length
-    if version == _ADDRESSED:
-        end += 2 + int.from_bytes(blob[id_end : id_end + 2], "big")
-    if version not in (_PLAIN, _ADDRESSED) or len(blob) < end + _NONCE_BYTES:
-        raise SealBroken("the sealed value is damaged: it has no header of ours")
+    end, address = 2 + length, ""
     try:
-        return _Header(version, blob[2:id_end].decode(), blob[id_end + 2 : end].decode(), end)
+        key_id = blob[2:end].decode()
+        if version == _ADDRESSED:
+            start = end + 2
+            end = start + int.from_bytes(blob[end:start], "big")
+            address = blob[start:end].decode()
     except UnicodeDecodeError:
         raise SealBroken("the sealed value is damaged: its header is not text") from None
+    if version not in (_PLAIN, _ADDRESSED) or len(blob) < end + _NONCE_BYTES:
+        raise SealBroken("the sealed value is damaged: it has no header of ours")
+    return version, key_id, address, end
