@@ -32,7 +32,7 @@ from integrations.vault import columns, external_values, keys, sealed_counts
 from integrations.vault.columns import SealedColumn
 from integrations.vault.external_values import ExternalValues
 from integrations.vault.keys import KeyRing
-from integrations.vault.seal import resealed, unseal_anywhere
+from integrations.vault.seal import resealed
 
 log = structlog.get_logger(__name__)
 
@@ -152,11 +152,11 @@ def _pass_outside(store: ExternalValues, ring: KeyRing, watcher: Watcher, result
         try:
             if value.binding is None:
                 raise SealBroken("it cannot be read")
-            secret = unseal_anywhere(ring, value.blob, value.binding)
+            new = resealed(ring, value.blob, value.binding)
         except SealBroken as error:
             result.broken.append(Broken(store.label, value.name, value.owner, str(error)))
         else:
-            result.resealed += store.swap(value, resealed(ring, value.blob, secret, value.binding))
+            result.resealed += store.swap(value, new)
         watcher.batch_done(1)
 
 
@@ -173,11 +173,11 @@ def _reseal(
     for row in rows:
         old, binding = column.value(row), column.binding(row)
         try:
-            secret = unseal_anywhere(ring, old, binding)
+            new = resealed(ring, old, binding)
         except SealBroken as error:
             broken.append(Broken(column.label, str(row.pk), ":".join(binding.owner), str(error)))
         else:
-            yield row.pk, old, resealed(ring, old, secret, binding)
+            yield row.pk, old, new
 
 
 def _swap(column: SealedColumn, blobs: Blobs) -> int:

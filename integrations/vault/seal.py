@@ -91,12 +91,13 @@ def unseal_anywhere(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -
     return unseal_with(ring, blob, _as_sealed(blob, binding))
 
 
-def resealed(ring: KeyRing, blob: bytes | memoryview, secret: Secret, binding: Binding) -> bytes:
-    """The secret that `blob` contains, sealed under the ring's newest key for the same address.
+def resealed(ring: KeyRing, blob: bytes | memoryview, binding: Binding) -> bytes:
+    """The same secret sealed under the ring's newest key, for the address in the blob.
 
-    A blob without an address gets the one of `binding`.
+    A blob without an address gets the one of `binding`. Raises SealBroken as `unseal_with` does.
     """
-    return seal_under(ring, ring.newest, secret, _as_sealed(blob, binding))
+    binding = _as_sealed(blob, binding)
+    return seal_under(ring, ring.newest, unseal_with(ring, blob, binding), binding)
 
 
 def _as_sealed(blob: bytes | memoryview, binding: Binding) -> Binding:

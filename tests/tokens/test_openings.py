@@ -20,6 +20,7 @@ OPENINGS = {
     # The doors themselves.
     "vault/seal.py unseal: unseal_with": "the door",
     "vault/seal.py unseal_anywhere: unseal_with": "the same, for code that sends nothing",
+    "vault/seal.py resealed: unseal_with": "the same, and it seals the secret again",
     "tokens/seals.py opened: unseal": "the door that looks at the address",
     "tokens/seals.py _opened: opened": "the door to a credential's columns",
     "tokens/spool/spool.py grant: opened": "the door to a spool entry",
@@ -33,8 +34,8 @@ OPENINGS = {
     "tokens/refresh/commit.py spooled_pair: grant": "token.rescued",
     "installs/complete.py complete_spooled: grant": "install.completed, or install.outdated",
     "tokens/entered_tokens/entry.py check: access_token": "token.tested",
-    "vault/rotation.py _reseal: unseal_anywhere": "vault.rotation_started, vault.rotation_finished",
-    "vault/rotation.py _pass_outside: unseal_anywhere": "the same",
+    "vault/rotation.py _reseal: resealed": "vault.rotation_started, vault.rotation_finished",
+    "vault/rotation.py _pass_outside: resealed": "the same",
     "backups/proof.py _opens: unseal_anywhere": "backup.verified, backup.restored",
     "vault/key_checks.py _opens: unseal_anywhere": "vault.key_proven",
     # No tokens: the app's own secrets.
@@ -51,7 +52,16 @@ OPENINGS = {
     "sync/suppression.py _key: unseal": "the key of the hashes of purged contacts",
     "sync/suppression.py _make_key: unseal": "the same, after another process made it",
 }
-_OPENERS = {"unseal", "unseal_with", "unseal_anywhere", "opened", "unpacked", "access_token", "refresh_token"}
+_OPENERS = {
+    "unseal",
+    "unseal_with",
+    "unseal_anywhere",
+    "resealed",
+    "opened",
+    "unpacked",
+    "access_token",
+    "refresh_token",
+}
 
 
 def openings() -> Iterator[str]:

@@ -91,12 +91,13 @@ def test_what_is_committed_while_it_is_resealed_changes_nothing(app, ring, monke
     ring("k2", "k1")
     resealed = rotation.resealed
 
-    def committed_first(keys: Any, blob: bytes, secret: Any, binding: Binding) -> bytes:
+    def committed_meanwhile(keys: Any, blob: bytes, binding: Binding) -> bytes:
+        new = resealed(keys, blob, binding)
         if binding.field == "spooled":
             spool.drain(commit.KIND, commit.spooled_pair)
-        return resealed(keys, blob, secret, binding)
+        return new
 
-    monkeypatch.setattr(rotation, "resealed", committed_first)
+    monkeypatch.setattr(rotation, "resealed", committed_meanwhile)
     vault("rotate")
     row = Credential.objects.get(pk=row.pk)
     assert (row.generation, seals.access_token(row).reveal()) == (2, "access-newer")
