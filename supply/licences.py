@@ -25,6 +25,7 @@ _WORDS = {
     "bsd": "BSD-3-Clause",
     "bsd license": "BSD-3-Clause",
     "new bsd": "BSD-3-Clause",
+    "3-clause bsd license": "BSD-3-Clause",
     "bsd 2-clause license": "BSD-2-Clause",
     "psfl": "PSF-2.0",
     "python software foundation license": "PSF-2.0",

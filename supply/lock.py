@@ -10,7 +10,8 @@ from pathlib import Path
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-SETS = ("base", "embedded", "test", "dev")  # `base` is what production runs
+# `base` is what production runs, with the extras `parquet` and `observability` where they are wanted.
+SETS = ("base", "parquet", "observability", "embedded", "test", "dev")
 _PIN = re.compile(r"^([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?==([^\s;\\]+)")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
