@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from integrations.problems.models import AffectedTenant, FailureKind, Problem
 
@@ -37,6 +37,11 @@ def new(now: datetime) -> QuerySet[Problem]:
     loud = (of_calls & Q(count__gte=MANY_CALLS)) | (~of_calls & (Q(count__gte=OFTEN) | Q(tenants__gte=WIDE)))
     found = Problem.objects.open(now).filter(loud, opened_at__gt=now - RECENT)
     return found.filter(assignee=None).order_by("-tenants", "-count", "pk")
+
+
+def by_kind(problems: QuerySet[Problem]) -> dict[str, int]:
+    """How many of the problems there are of each kind (`FailureKind`); a kind without any is left out."""
+    return dict(problems.order_by().values_list("kind").annotate(Count("pk")))
 
 
 def of_tenant(tenant_id: str, now: datetime, limit: int) -> list[AffectedTenant]:

@@ -20,6 +20,8 @@ from integrations.console.doctor import worker_ping
 from integrations.core.errors import StoreUnavailable
 from integrations.gateway.models import Usage
 from integrations.jobs import queries as jobs
+from integrations.problems import queries as problems
+from integrations.problems.models import FailureKind
 from integrations.quota.models import Parked
 from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
@@ -135,6 +137,19 @@ def work(now: datetime) -> Iterator[Metric]:
     yield _gauge("overdue", "Work due for over two minutes that no worker has: is beat alive?", ["kind"], overdue)
 
 
+def open_problems(now: datetime) -> Iterator[Metric]:
+    """Problems that are neither fixed nor muted, and those that the dashboard names. A kind without any is 0."""
+    every = problems.by_kind(problems.in_state("open", now))
+    yield _gauge("problems_open", "Problems neither muted nor called fixed, by what fails.", ["kind"], _kinds(every))
+    new = problems.by_kind(problems.new(now))
+    help_ = "Open problems of the last 24 hours, more than a failure or two, that no operator has taken."
+    yield _gauge("problems_new", help_, ["kind"], _kinds(new))
+
+
+def _kinds(counted: Mapping[str, int]) -> Samples:
+    return [([kind.value], float(counted.get(kind.value, 0))) for kind in FailureKind]
+
+
 def parked(now: datetime) -> Iterator[Metric]:
     """Parked tasks."""
     rows = Parked.objects.values("lane", "state").annotate(found=Count("pk")).order_by()
@@ -195,4 +210,12 @@ def _samples(figures: dict[tuple[str, str], int]) -> Samples:
     return [(list(key), figure) for key, figure in figures.items()]
 
 
-ALL: tuple[Callable[[datetime], Iterator[Metric]], ...] = (tenants, inbox, work, parked, calls, quotas)
+ALL: tuple[Callable[[datetime], Iterator[Metric]], ...] = (
+    tenants,
+    inbox,
+    work,
+    open_problems,
+    parked,
+    calls,
+    quotas,
+)
