@@ -115,8 +115,8 @@ class Command(PrintableCommand):
         }
         self._warn(arguments, file=options["file"], all_pages=options["all_pages"])
         if options["all_pages"] and to:
-            written = _written(_lines_of(_items(arguments), field, compact=compact), to)
-            self._print({"path": str(to), "lines": written}, compact)
+            lines = _written(_lines_of(_items(arguments), field, compact=compact), to)
+            self._print({"path": str(to), "lines": lines}, compact)
         elif options["all_pages"]:
             for line in _lines_of(map(without_secrets, _items(arguments)), field, compact=compact):
                 self.stdout.write(line)
