@@ -22,7 +22,7 @@ help:
 	@echo "make quick         the quick tests, under 90 seconds"
 	@echo "make check         format, lint, types, layers, structure, Lua, migrations, upgrades, templates, packages"
 	@echo "make bench         what the parts cost, beside the bare libraries"
-	@echo "make fidelity      HighLevel's official SDKs as clients of the sandbox (needs npm)"
+	@echo "make fidelity      HighLevel's SDKs as clients of the sandbox; Prism judges every operation (needs npm)"
 	@echo "make docs          the documentation as a site, with search (ARGS='--site-dir DIR')"
 	@echo "make screenshots   those of the documents, of a demo that it starts (needs Chromium)"
 	@echo "make advisories    fetch the known vulnerabilities of the locked packages (FROM=PATH without a network)"
@@ -74,13 +74,17 @@ bench: $(DEV)
 		$(PYTHON) -m bench.$$name $(ARGS) || exit 1; \
 	done
 
-# The SDKs are HighLevel's: they are installed beside the project, and nothing of ours imports them.
+# The SDKs are HighLevel's, Prism is Stoplight's: they are installed beside the project, and nothing of ours imports them.
+# Prism judges by HighLevel's OpenAPI files, which are in the folder that HIGHLEVEL_REFERENCE names.
 SDKS := .hlapp/fidelity
+PRISM := 5.14.2
 fidelity: $(DEV)
 	@test -x $(SDKS)/python/bin/python || $(PYTHON) -m venv $(SDKS)/python
 	@$(SDKS)/python/bin/pip install -q gohighlevel-api-client
 	@npm install --silent --no-audit --no-fund --prefix $(SDKS)/node @gohighlevel/api-client
 	@$(PYTHON) -m fidelity.run $(SDKS)/python/bin/python $(CURDIR)/$(SDKS)/node
+	@npm install --silent --no-audit --no-fund --prefix $(SDKS)/prism @stoplight/prism-cli@$(PRISM)
+	@$(PYTHON) -m fidelity.prism $(SDKS)/prism/node_modules/.bin/prism $(SDKS)/documents $(ARGS)
 
 fuzz: $(DEV)
 	@$(PYTHON) -m bench.fuzz_requests $(ARGS)

@@ -15,18 +15,21 @@ TEXTS = {
 }
 
 
-def sample(schema: Json, document: Json, depth: int = 0, nth: int = 1) -> Any:
-    """The `nth` item of a list differs from the others. Raises KeyError for a pattern that has no text above."""
+def sample(schema: Json, document: Json, depth: int = 0, nth: int = 1, *, whole: bool = True) -> Any:
+    """The `nth` item of a list differs from the others. Raises KeyError for a pattern that has no text above.
+
+    Without `whole` an object has its required properties only.
+    """
     schema = flat(schema, document)
     if "enum" in schema:
         return schema["enum"][0]
     kind = schema.get("type")
     kind = kind[0] if isinstance(kind, list) else kind
     if kind == "object" or (kind is None and "properties" in schema):
-        return _object(schema, document, depth, nth)
+        return _object(schema, document, depth, nth, whole=whole)
     if kind == "array":
         wanted = max(schema.get("minItems", 1), 1) if depth < DEEPEST else schema.get("minItems", 0)
-        return [sample(schema.get("items", {}), document, depth + 1, n + 1) for n in range(wanted)]
+        return [sample(schema.get("items", {}), document, depth + 1, n + 1, whole=whole) for n in range(wanted)]
     if kind in ("number", "integer"):
         return max(schema.get("minimum", 1), min(7, schema.get("maximum", 7)))
     return {"boolean": True, "string": _text(schema, nth)}.get(str(kind), "anything")
@@ -50,11 +53,11 @@ def flat(schema: Json, document: Json) -> Json:
     return schema
 
 
-def _object(schema: Json, document: Json, depth: int, nth: int) -> Json:
+def _object(schema: Json, document: Json, depth: int, nth: int, *, whole: bool) -> Json:
     needs = schema.get("required", ())
     properties = schema.get("properties", {})
-    names = [name for name in properties if depth < DEEPEST or name in needs]
-    made = {name: sample(properties[name], document, depth + 1, nth) for name in names}
+    names = [name for name in properties if (whole and depth < DEEPEST) or name in needs]
+    made = {name: sample(properties[name], document, depth + 1, nth, whole=whole) for name in names}
     return made | {name: "anything" for name in needs if name not in properties}
 
 

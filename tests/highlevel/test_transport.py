@@ -95,6 +95,14 @@ def test_forms_and_files_go_out_as_what_they_are(httpserver, api):
     upload.close()
 
 
+def test_a_multipart_body_without_parts_is_a_body(httpserver, api):
+    httpserver.expect_request("/upload").respond_with_json({})
+    api.send(Request("POST", "/upload", form={}, files={}))
+    upload, _ = httpserver.log[-1]
+    kind, _, boundary = upload.headers["Content-Type"].partition("; boundary=")
+    assert (kind, upload.get_data()) == ("multipart/form-data", f"--{boundary}--\r\n".encode())
+
+
 def test_an_encoded_path_is_sent_as_it_is(httpserver, api):
     httpserver.expect_request("/contacts/a/b c").respond_with_json({})
     api.send(Request("GET", "/contacts/a%2Fb%20c"))

@@ -26,6 +26,8 @@ from integrations.highlevel.http.wire import INTO, LARGEST, TOTAL, Limits, Wire
 from integrations.highlevel.http.wire import shared as shared_wire
 
 File = tuple[str, bytes | BinaryIO, str]  # name, content (an open file is read in pieces), media type
+# A multipart body without parts, which httpx2 leaves out: then a required body would be missing.
+_MULTIPART, _NO_PARTS = {"Content-Type": "multipart/form-data; boundary=no-parts"}, b"--no-parts--\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +111,17 @@ class Transport:
         extensions: dict[str, Any] = {} if request.timeout is None else {TOTAL: request.timeout}
         if request.into is not None:
             extensions |= {INTO: request.into, LARGEST: request.largest}
+        parts = _parts(request)
         try:
             query = "?" + urlencode(request.query, quote_via=quote, safe="") if request.query else ""
             return self._client.build_request(
                 request.method,
                 f"{self.wire.api_url}{request.path}{query}",
-                headers=_headers(request),
+                headers={**_headers(request), **(_MULTIPART if parts == [] else {})},
+                content=_NO_PARTS if parts == [] else None,
                 json=request.json,
                 data=None if request.files is not None else request.form,
-                files=_parts(request),
+                files=parts,
                 extensions=extensions,
             )
         except (TypeError, ValueError, httpx2.InvalidURL):
