@@ -13,10 +13,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
-from integrations.core import audit, cells, clock
+from integrations.core import cells, clock
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.ages import relative
-from integrations.exports import asking, file_views, new_page, queries, runs
+from integrations.exports import asking, file_views, new_page, queries, steering
 from integrations.exports.models import Export, Run
 from integrations.tenants import names
 
@@ -117,44 +117,35 @@ class ExportAdmin(ReadOnlyAdmin):
     @action(description="Run now", permissions=["operate"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
         """Make them due now."""
-        count = queryset.filter(enabled=True).update(due_at=clock.now())
-        self._say(request, queryset, "run", f"{count} exports are due now.")
+        ids = steering.run_now(queryset, clock.now(), actor=operator(request))
+        messages.success(request, f"{len(ids)} exports are due now.")
 
     @action(description="Pause the schedule", permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
         """Start no run until somebody goes on. What changes meanwhile is in the first run afterwards."""
-        queryset.update(enabled=False)
-        self._say(request, queryset, "paused", "They are paused.")
+        ids = steering.pause(queryset, actor=operator(request))
+        messages.success(request, f"{len(ids)} schedules are paused.")
 
     @action(description="Go on", permissions=["operate"])
     def go_on(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
         """Run them again, the first time now."""
-        queryset.update(enabled=True, due_at=clock.now())
-        self._say(request, queryset, "continued", "They go on.")
+        ids = steering.go_on(queryset, clock.now(), actor=operator(request))
+        messages.success(request, f"{len(ids)} exports go on.")
 
     @action(description="Cancel its run", permissions=["operate"])
     def cancel_run(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
         """End the runs under way. Their files stay."""
-        found = Run.objects.filter(export__in=queryset.values("pk")).running()
-        stopped = runs.cancel(found, clock.now(), reason="by an operator")
-        self._say(request, queryset, "cancelled", f"{len(stopped)} runs were cancelled.")
+        stopped = steering.cancel_run(queryset, clock.now(), actor=operator(request))
+        messages.success(request, f"{len(stopped)} runs were cancelled.")
 
     @action(description="Begin again with all records", permissions=["operate"])
     def begin_again(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
         """Let the next run of a schedule have all records, not only what changed."""
-        for export in queryset.select_related("app"):
-            runs.restart(export)
-        self._say(request, queryset, "restarted", "The next run has all records.")
+        ids = steering.begin_again(queryset, actor=operator(request))
+        messages.success(request, f"The next run of {len(ids)} schedules has all records.")
 
     @action(description="Remove it with its files", permissions=["operate"])
     def remove(self, request: HttpRequest, queryset: QuerySet[Export]) -> None:
         """Delete exports, their runs and files, and their positions in the change feeds."""
-        ids = sorted(queryset.values_list("pk", flat=True))
-        queries.remove(Export.objects.filter(pk__in=ids))
-        audit.record("export.removed", actor=operator(request), subject="exports", exports=ids)
+        ids = steering.remove(queryset, actor=operator(request))
         messages.success(request, f"{len(ids)} exports were removed.")
-
-    def _say(self, request: HttpRequest, rows: QuerySet[Export], what: str, words: str) -> None:
-        ids = sorted(rows.values_list("pk", flat=True))
-        audit.record(f"export.{what}", actor=operator(request), subject="exports", exports=ids)
-        messages.success(request, words)
