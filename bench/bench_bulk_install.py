@@ -15,14 +15,11 @@ prepare()
 
 import argparse  # noqa: E402 - the settings of what follows are made by prepare()
 import math  # noqa: E402
-import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
-from pathlib import Path  # noqa: E402
 
-import httpx2  # noqa: E402
-
-from bench.workers import until, workers  # noqa: E402
+from bench.sandbox_process import counted, sandbox  # noqa: E402
+from bench.workers import resident, workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.installs import complete, queries  # noqa: E402
 from integrations.sandbox.options import Options  # noqa: E402
@@ -33,30 +30,6 @@ PORT, WINDOW = 9178, 10.0
 SCOPES = "oauth.readonly oauth.write locations.readonly"
 PAGE = 100  # locations on a page of the list
 WORKERS, THREADS = 2, 8
-
-
-def start_vendor(options: Options) -> subprocess.Popen[bytes]:
-    """Start the sandbox in another process, and wait until it answers."""
-    flags = f"--port {PORT} --locations {options.locations} --contacts 0 --limit {options.limit}"
-    command = [sys.executable, "-m", "integrations.sandbox", *flags.split(), "--redirect-uri", REDIRECT]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    if not until(lambda: answers(f"http://127.0.0.1:{PORT}/sandbox/state"), 120.0):
-        raise RuntimeError("the sandbox did not start")
-    return process
-
-
-def answers(url: str) -> bool:
-    """Whether the URL answers with success."""
-    try:
-        return httpx2.get(url, timeout=30).is_success
-    except httpx2.TransportError:
-        return False
-
-
-def resident(pids: list[int]) -> float:
-    """The memory of these processes in MiB (VmRSS)."""
-    lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
-    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 def install(vendor: Vendor) -> Installation:
@@ -90,8 +63,7 @@ def measure(vendor: Vendor, options: Options) -> None:
     with workers(WORKERS, threads=THREADS, beat=True) as pids:
         row = install(vendor)
         took, steps = connect(row, pids, options.locations)
-    quota = vendor.state()["quota"]
-    calls, refused = (sum(one[name] for one in quota.values()) for name in ("requests", "rejected_429"))
+    calls, refused = counted(vendor)
     least = shortest(options.locations + math.ceil(options.locations / PAGE), options.limit)
     half = next(memory for done, memory in steps if done >= options.locations / 4)
     sys.stdout.write(f"\nBulk install of {options.locations:,} locations, {options.limit} calls in {WINDOW:.0f} s\n")
@@ -112,12 +84,8 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=300, help="calls in ten seconds")
     chosen, _ = parser.parse_known_args()
     options = Options(port=PORT, locations=chosen.locations, contacts=0, limit=chosen.limit, redirect_uris=(REDIRECT,))
-    process = start_vendor(options)
-    try:
-        measure(Vendor(f"http://127.0.0.1:{PORT}", options), options)
-    finally:
-        process.terminate()
-        process.wait()
+    with sandbox(options) as vendor:
+        measure(vendor, options)
 
 
 if __name__ == "__main__":

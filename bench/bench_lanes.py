@@ -13,20 +13,18 @@ from bench.setup import prepare
 prepare()
 
 import statistics  # noqa: E402 - the settings of what follows are made by prepare()
-import subprocess  # noqa: E402
 import sys  # noqa: E402
 import threading  # noqa: E402
 import time  # noqa: E402
 from typing import Any  # noqa: E402
 
-import httpx2  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from bench.lanes_jobs import CLICKS, call  # noqa: E402
-from bench.workers import until, workers  # noqa: E402
+from bench.sandbox_process import counted, install, sandbox  # noqa: E402
+from bench.workers import workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.core.errors import IntegrationError  # noqa: E402
-from integrations.core.tenant import UserType  # noqa: E402
 from integrations.quota.models import Parked  # noqa: E402
 from integrations.quota.parking import queue  # noqa: E402
 from integrations.quota.permits import scripts, tickets  # noqa: E402
@@ -35,52 +33,14 @@ from integrations.quota.permits.permit import Permit  # noqa: E402
 from integrations.sandbox.options import Options  # noqa: E402
 from integrations.sync import plans  # noqa: E402
 from integrations.sync.models import Plan, Run  # noqa: E402
-from integrations.tenants.models import App, Installation  # noqa: E402
-from integrations.tokens import store as tokens  # noqa: E402
-from tests.plugin.vendor import REDIRECT, Vendor, location_grant, make_app  # noqa: E402
+from integrations.tenants.models import App  # noqa: E402
+from tests.plugin.vendor import REDIRECT, Vendor  # noqa: E402
 
 TENANTS, WATCHED, PORT = 20, 5, 9177
 IDLE, BUSY = 20.0, 60.0
 OPTIONS = Options(
     port=PORT, locations=TENANTS, contacts=600, limit=25, latency_ms=(20.0, 60.0), redirect_uris=(REDIRECT,)
 )
-
-
-def start_vendor() -> subprocess.Popen[bytes]:
-    """Start the sandbox in another process, and wait until it answers."""
-    flags = f"--port {PORT} --locations {TENANTS} --contacts {OPTIONS.contacts} --limit {OPTIONS.limit}"
-    command = [sys.executable, "-m", "integrations.sandbox", *flags.split(), "--latency-ms", "20-60"]
-    process = subprocess.Popen([*command, "--redirect-uri", REDIRECT], stdout=subprocess.DEVNULL)
-    if not until(lambda: answers(f"http://127.0.0.1:{PORT}/sandbox/state"), 60.0):
-        raise RuntimeError("the sandbox did not start")
-    return process
-
-
-def answers(url: str) -> bool:
-    """Whether the URL answers with success."""
-    try:
-        return httpx2.get(url, timeout=5).is_success
-    except httpx2.TransportError:
-        return False
-
-
-def install(vendor: Vendor) -> tuple[App, list[str]]:
-    """Create the app and install it on every location. Returns the app and the location ids."""
-    app = make_app(vendor)
-    locations = vendor.locations
-    for location in locations:
-        now = clock.now()
-        tokens.save_grant(tokens.location(app, location), location_grant(vendor, app, location), now=now)
-        Installation.objects.create(
-            app=app,
-            user_type=UserType.LOCATION,
-            resource_id=location,
-            status=Installation.Status.INSTALLED,
-            origin=Installation.Origin.APP,
-            status_at=now,
-            created_at=now,
-        )
-    return app, locations
 
 
 def click(app: App, locations: list[str], phase: str, seconds: float) -> list[float]:
@@ -145,12 +105,6 @@ def clicks(phase: str) -> list[float]:
     return [float(number) for number in scripts.client().lrange(f"{CLICKS}:{phase}", 0, -1)]
 
 
-def counted(vendor: Vendor) -> tuple[int, int]:
-    """The vendor's numbers of requests and of refusals."""
-    quota = vendor.state()["quota"].values()
-    return sum(one["requests"] for one in quota), sum(one["rejected_429"] for one in quota)
-
-
 def measure(vendor: Vendor) -> None:
     """Measure without load, then under bulk sync, and print the table."""
     app, locations = install(vendor)
@@ -190,12 +144,8 @@ def main() -> None:
     """Start the vendor, and measure."""
     for phase in ("warm", "idle", "busy"):
         scripts.client().delete(f"{CLICKS}:{phase}")
-    process = start_vendor()
-    try:
-        measure(Vendor(f"http://127.0.0.1:{PORT}", OPTIONS))
-    finally:
-        process.terminate()
-        process.wait()
+    with sandbox(OPTIONS) as vendor:
+        measure(vendor)
 
 
 if __name__ == "__main__":

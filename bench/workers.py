@@ -64,6 +64,18 @@ def until(reached: Callable[[], Any], seconds: float) -> bool:
     return False
 
 
+def resident(pids: list[int]) -> float:
+    """The memory of these processes in MiB (VmRSS)."""
+    lines = [line for pid in pids for line in Path(f"/proc/{pid}/status").read_text().splitlines()]
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+
+def cpu(pids: list[int]) -> float:
+    """The CPU time of these processes so far, in seconds: user and system."""
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
+    return sum(int(one[11]) + int(one[12]) for one in fields) / os.sysconf("SC_CLK_TCK")
+
+
 def redis_commands(but: Container[str] = ()) -> int:
     """How many commands Redis has run, including those inside scripts, without those named in `but`."""
     stats = scripts.client().info("commandstats")
