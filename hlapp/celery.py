@@ -94,6 +94,7 @@ app.conf.update(
         "problems.roll_up": {"task": "problems.roll_up", "schedule": 30.0, "options": {"expires": _STALE}},
         "problems.tidy": {"task": "problems.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
         "exports.tidy": {"task": "exports.tidy", "schedule": 600.0, "options": {"expires": 600}},
+        "upserts.tidy": {"task": "upserts.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
         "privacy.tidy": {"task": "privacy.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )

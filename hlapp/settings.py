@@ -78,6 +78,8 @@ TOMBSTONE_RETENTION_DAYS = env.integer("TOMBSTONE_RETENTION_DAYS", default=30, m
 RECORD_HISTORY_RETENTION_DAYS = env.integer("RECORD_HISTORY_RETENTION_DAYS", default=90, minimum=1)
 # How long the files of exports can be downloaded.
 EXPORT_RETENTION_DAYS = env.integer("EXPORT_RETENTION_DAYS", default=7, minimum=1)
+# How long an upsert and its results are kept after its last run.
+UPSERT_RETENTION_DAYS = env.integer("UPSERT_RETENTION_DAYS", default=30, minimum=1)
 HISTORY_RETENTION_DAYS = env.integer("HISTORY_RETENTION_DAYS", default=0)
 # Fields of synced records that are encrypted in the database (integrations/sync/sealed_fields.py).
 SEALED_FIELDS = env.list("SEALED_FIELDS", default=[])
@@ -158,7 +160,7 @@ JOB_SILENT_SECONDS = env.integer("JOB_SILENT_SECONDS", default=90, minimum=5)
 OWN_APPS = app_discovery.find(env.list("HLAPP_APPS", default=[]), BASE_DIR)
 ROOMS = (
     *("core", "vault", "highlevel", "quota", "tenants", "tokens", "gateway", "installs", "webhooks", "outbox"),
-    *("sync", "jobs", "exports", "problems", "privacy", "backups", "console"),
+    *("sync", "jobs", "exports", "upserts", "problems", "privacy", "backups", "console"),
 )
 INSTALLED_APPS = [
     "hlapp.apps.ProjectConfig",

@@ -31,6 +31,7 @@ from integrations.sync.typed.synced import records
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.lifecycle_hooks import on as on_change
 from integrations.tenants.models import App
+from integrations.upserts import bulk_upsert
 from integrations.webhooks.handlers import on_event
 from integrations.webhooks.models import Event
 
@@ -62,6 +63,7 @@ __all__ = [
     "add_page",
     "audit",
     "background_job",
+    "bulk_upsert",
     "clock",
     "declare_personal_data",
     "embedded_page",

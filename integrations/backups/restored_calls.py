@@ -1,8 +1,9 @@
-"""After a restore: marks waiting entries of the outbox as of unknown fate, and pauses all jobs.
+"""After a restore: marks waiting entries of the outbox as of unknown fate, stops bulk upserts, and pauses all jobs.
 
 An entry of the outbox that waited when the backup was made has probably been sent since, and a job would do once more
 what it did since: the copy knows neither. So entries whose repetition could do harm are of unknown fate, and every job
-is paused. Operators decide about the former and resume the latter.
+is paused. Bulk upserts are stopped in the same way (`upserts.restored_rows`). Operators decide about what is unknown
+and resume the rest.
 """
 
 from __future__ import annotations
@@ -20,16 +21,18 @@ from integrations.jobs.define import JOBS
 from integrations.jobs.models import Schedule
 from integrations.outbox import entry_states
 from integrations.outbox.models import Entry
+from integrations.upserts import restored_rows
 
 REASON = "the database was restored from a backup: it would do again what it did since"
 
 
 @dataclass(frozen=True, slots=True)
 class HeldCalls:
-    """How many entries of the outbox wait for a decision, and the jobs that were paused."""
+    """How many entries of the outbox wait for a decision, the jobs that were paused, and the upserts that stopped."""
 
     entries: int
     jobs: list[str]
+    upserts: list[int]
 
 
 def hold(*, actor: str, made_at: datetime | None) -> HeldCalls:
@@ -46,7 +49,8 @@ def hold(*, actor: str, made_at: datetime | None) -> HeldCalls:
         jobs = [name for name in sorted(names) if pausing.pause(name, now, by=actor, reason=REASON)]
         if entries:
             audit.record("outbox.restored", actor=actor, subject="outbox", entries=entries)
-    return HeldCalls(entries, jobs)
+        upserts = restored_rows.hold(now, made_at=made_at or now, by=actor)
+    return HeldCalls(entries, jobs, upserts)
 
 
 def _may_repeat(entry: Entry) -> bool:

@@ -31,7 +31,7 @@ tenants.view_location tokens.view_credential sync.view_plan sync.view_run sync.v
 jobs.view_schedule jobs.view_jobstate jobs.view_trigger jobs.view_write gateway.view_usage gateway.view_call
 webhooks.view_event webhooks.view_mailbox webhooks.view_answers quota.view_usage quota.view_parked privacy.view_purge
 operators.view_metrics core.view_bulkaction outbox.view_tenantoutbox outbox.view_entry problems.view_problem
-exports.view_export
+exports.view_export upserts.view_upsert
 """
 # What helps one tenant, and can be done again without harm.
 _SUPPORT = """
@@ -46,6 +46,7 @@ tokens.delete_credential sync.delete_record sync.change_resourcechoice
 jobs.change_schedule jobs.change_jobstate jobs.delete_trigger
 quota.delete_parked privacy.add_purge privacy.change_purge core.view_auditentry outbox.change_tenantoutbox
 outbox.delete_entry exports.add_export exports.change_export exports.download_export
+upserts.add_upsert upserts.change_upsert upserts.download_upsert
 """
 # Apps with their secrets, and who may do what.
 _OWNER = """

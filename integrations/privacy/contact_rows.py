@@ -27,6 +27,8 @@ from integrations.sync import suppression
 from integrations.sync.models import HistoryEntry, Record
 from integrations.sync.models import Run as SyncRun
 from integrations.sync.sealed_fields import FieldOpener
+from integrations.upserts import queries as upserts
+from integrations.upserts.models import UpsertRow
 from integrations.webhooks.models import Event, FailedAttempt, Mailbox
 
 EMPTIED = {"purged": "on request of the person"}  # the payload of an emptied webhook
@@ -113,6 +115,13 @@ def _outbox_entries(scope: Scope) -> QuerySet[Any]:
     return mentioning(mine, words(scope), "entity", "key", "params", "body", "answer", "error")
 
 
+def _upsert_rows(scope: Scope) -> QuerySet[Any]:
+    """Rows about the contact: those that wrote it, and those whose content, which is encrypted, mentions it."""
+    mine = UpsertRow.objects.filter(upsert__level="Location", upsert__tenant_id__in=scope.locations)
+    said = mentioning(mine, words(scope), "record_id", "error", "vendor_message").values("pk")
+    return mine.filter(Q(pk__in=said) | Q(pk__in=upserts.rows_that_say(mine, words(scope))))
+
+
 def _job_runs(scope: Scope) -> QuerySet[Any]:
     mine = JobRun.objects.filter(schedule__level="Location", schedule__tenant_id__in=scope.locations)
     return mentioning(mine, words(scope), "error", "vendor_answer", "checkpoint", "page", "note", "counts")
@@ -146,6 +155,7 @@ def _empty_sync_runs(ids: list[Any]) -> None:
 ALL: tuple[ContactRows, ...] = (
     ContactRows("outbox.Entry", "outbox entries", _outbox_entries, ready=~Q(state="sent")),
     ContactRows("jobs.Write", "writes of jobs", _writes, ready=Q(state="confirmed")),
+    ContactRows("upserts.UpsertRow", "rows of bulk upserts", _upsert_rows, ready=~Q(state="sent")),
     ContactRows("jobs.Trigger", "events that jobs wait for", _triggers),
     ContactRows("webhooks.Event", "webhooks (emptied)", _events, empty_events),
     ContactRows("gateway.Call", "failed and slow calls", _calls),

@@ -25,6 +25,8 @@ from integrations.sync.models import Run as SyncRun
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Company, Installation, Location
 from integrations.tokens.models import Credential
+from integrations.upserts.models import Run as UpsertRun
+from integrations.upserts.models import Upsert, UpsertRow
 from integrations.webhooks.models import Event, FailedAttempt, Mailbox
 
 Rows = QuerySet[Any]
@@ -114,6 +116,21 @@ def blank_exports(scope: Scope) -> int:
 def export_chunks(scope: Scope) -> Rows:
     """The bytes of these files."""
     return ExportChunk.objects.filter(part__in=export_parts(scope).values("pk"))
+
+
+def upserts(scope: Scope) -> Rows:
+    """Bulk upserts of the tenant, with the keys of their rows."""
+    return Upsert.objects.filter(tenant_id__in=scope.ids)
+
+
+def upsert_rows(scope: Scope) -> Rows:
+    """The rows of these upserts."""
+    return UpsertRow.objects.filter(upsert__in=upserts(scope).values("pk"))
+
+
+def upsert_runs(scope: Scope) -> Rows:
+    """The runs of these upserts."""
+    return UpsertRun.objects.filter(upsert__in=upserts(scope).values("pk"))
 
 
 def data_keys(scope: Scope) -> Rows:

@@ -36,6 +36,10 @@ from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens.models import Credential
 from integrations.tokens.spool import spool
+from integrations.upserts import upsert_key
+from integrations.upserts.models import Run as UpsertRun
+from integrations.upserts.models import Upsert, UpsertRow
+from integrations.upserts.upsert_key import RowContent
 from integrations.vault.seal import Binding
 from integrations.webhooks.models import Event, FailedAttempt, Mailbox
 
@@ -71,6 +75,21 @@ def plant_export(app: App, location_id: str) -> None:
     run = ExportRun.objects.create(export=export, status="complete", due_at=now, started_at=now, finished_at=now)
     part = ExportPart.objects.create(run=run, resource="contacts", number=1, rows=1, size=1, expires_at=now)
     ExportChunk.objects.create(part=part, number=0, data=ANN["email"].encode())
+
+
+def plant_upsert(app: App, tenant: Tenant) -> None:
+    """An upsert of which one row waits, with Ann's address in it, and one wrote her record."""
+    now, person = clock.now(), {"email": ANN["email"]}
+    upsert = Upsert(app=app, level=tenant.user_type, tenant_id=tenant.id, operation="contacts.upsert-contact")
+    upsert.created_at = now
+    cipher = upsert_key.make(upsert)
+    upsert.save()
+    UpsertRun.objects.create(upsert=upsert, status="complete", due_at=now, started_at=now, finished_at=now)
+    body = cipher.encrypted(1, RowContent({}, person), may_be_sent=True)
+    UpsertRow.objects.create(upsert=upsert, number=1, body=body)
+    UpsertRow.objects.create(upsert=upsert, number=2, state="done", record_id=ANN["id"], settled_at=now)
+    other = cipher.encrypted(3, RowContent({}, {"email": EVE["email"]}), may_be_sent=True)
+    UpsertRow.objects.create(upsert=upsert, number=3, body=other)
 
 
 def plant(app: App, tenant: Tenant, company: Company) -> None:
@@ -136,6 +155,7 @@ def plant(app: App, tenant: Tenant, company: Company) -> None:
         schedule=schedule, status="failed", due_at=now, started_at=now, finished_at=now, note=f"stopped at {ANN['id']}"
     )
     Trigger.objects.create(schedule=schedule, event=event)
+    plant_upsert(app, tenant)
     box = TenantOutbox.objects.create(app=app, level=tenant.user_type, tenant_id=tenant.id, created_at=now)
     OutboxRun.objects.create(outbox=box, status="complete", due_at=now, started_at=now, finished_at=now)
     Entry.objects.create(

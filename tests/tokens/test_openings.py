@@ -45,6 +45,8 @@ OPENINGS = {
     "gateway/stats/sent_request.py opened: unseal": "for an operator who makes the call again in the call explorer",
     # No tokens: keys and digests of our own.
     "outbox/entry_seal.py _says: unseal": "a digest of a call that waits",
+    "upserts/upsert_key.py cipher: unseal": "the data key of an upsert's rows, for the worker that sends them",
+    "upserts/upsert_key.py move: unseal": "the same, sealed for another phase: upsert.started, .cancelled, .resumed",
     "operators/rights/rights_seal.py proven: unseal": "a digest of an operator's rights",
     "operators/second_factor/totp.py secret: unseal": "the secret of an operator's authenticator app",
     "sync/sealed_fields.py _key: unseal": "the data key of a location's sealed fields",

@@ -71,6 +71,10 @@ class Command(PrintableCommand):
         if held.jobs:
             self.stderr.write(f"paused, because they would repeat what they did since: {', '.join(held.jobs)}")
 
+        if held.upserts:
+            numbers = ", ".join(map(str, held.upserts))
+            self.stderr.write(f"bulk upserts that were stopped, because they may have sent rows since: {numbers}")
+
     def _report(self, *, as_json: bool) -> None:
         found = restored_tokens.report()
         if as_json:

@@ -1,0 +1,172 @@
+"""Bulk upserts from the rows to the results: prepared, priced, sent once each, cancelled and resumed."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integrations.core import clock
+from integrations.core.errors import BadRequest
+from integrations.core.models import AuditEntry
+from integrations.tenants.models import Installation
+from integrations.upserts import bulk_upsert, runs
+from integrations.upserts.models import Upsert, UpsertRow
+from integrations.upserts.result_file import RowResult
+from tests.upserts.conftest import PATH, Loader, people, states
+
+pytestmark = pytest.mark.django_db
+
+
+def of_row(upsert: int, number: int) -> RowResult:
+    return next(one for one in bulk_upsert.results(upsert) if one.row == number)
+
+
+def test_a_file_is_priced_then_sent_and_has_a_result_for_each_row(loader: Loader, tmp_path: Path) -> None:
+    known, changed, *_ = loader.sync()
+    file = tmp_path / "people.csv"
+    lines = [
+        ("E-mail", "First", "Tags", "Unused"),
+        (known["email"].upper(), known["firstName"], "", "x"),  # as the copy has it
+        (changed["email"], "Renamed", "", ""),
+        ("new@bulk.example", "New", "vip; Gold", ""),
+        ("", "Nobody", "", ""),
+        ("new@bulk.example", "Again", "", ""),
+    ]
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows(lines)
+    columns = {"email": "E-mail", "firstName": "First", "tags": "Tags"}
+    upsert = loader.prepare(file, columns=columns)
+    price = bulk_upsert.price(upsert)
+    assert (price.rows, price.calls, price.unchanged, price.invalid) == (5, 2, 1, 2)
+    assert (price.share, price.compared_with) == (2 / 200_000, "contacts")
+    assert price.copy_read_at
+    assert {(reason.words, reason.rows, reason.first) for reason in price.reasons} == {
+        ("it has neither an e-mail address nor a telephone number to find the contact by", 1, 4),
+        ("it is the same record as an earlier row", 1, 5),
+    }
+    assert loader.sent() == 0, "a price costs no write"
+    bulk_upsert.start(upsert, by="operator ann")
+    run = loader.finish(upsert)
+    assert (run.status, run.done) == ("complete", 3)
+    assert states(upsert) == ["unchanged", "done", "done", "invalid", "invalid"]
+    assert loader.sent() == 2
+    made = loader.contact("new@bulk.example")
+    assert made is not None
+    assert (made["firstName"], sorted(made["tags"])) == ("New", ["gold", "vip"])
+    results = list(bulk_upsert.results(upsert))
+    assert [(one.row, one.outcome) for one in results] == [
+        (1, "unchanged"),
+        (2, "updated"),
+        (3, "created"),
+        (4, "invalid"),
+        (5, "invalid"),
+    ]
+    assert (results[0].id, results[2].id) == (known["id"], made["id"])
+    assert results[2].trace_id
+    table = list(csv.DictReader("".join(bulk_upsert.result_csv(upsert)).splitlines()))
+    assert [row["outcome"] for row in table] == [one.outcome for one in results]
+    progress = bulk_upsert.progress(upsert)
+    assert (progress.status, progress.rows, progress.done, progress.settled) == ("complete", 5, 2, 5)
+    assert not UpsertRow.objects.exclude(body="").exists(), "what is settled is not kept"
+    actions = set(AuditEntry.objects.filter(action__startswith="upsert.").values_list("action", "actor"))
+    assert actions == {("upsert.prepared", "an app"), ("upsert.started", "operator ann")}
+
+
+def test_json_lines_and_objects_and_an_update_by_id(loader: Loader, tmp_path: Path) -> None:
+    one, two, *_ = loader.sync()
+    file = tmp_path / "rows.jsonl"
+    file.write_text(
+        f'{{"contactId": "{one["id"]}", "firstName": "{one["firstName"]}", "dnd": false}}\n\nno json\n[1]\n'
+        f'{{"contactId": "{two["id"]}", "companyName": "Acme"}}\n{{"contactId": "gone", "companyName": "Acme"}}\n'
+    )
+    upsert = loader.start(file, "contacts.update-contact")
+    assert loader.finish(upsert).status == "complete"
+    assert states(upsert) == ["unchanged", "invalid", "invalid", "done", "refused"]
+    refused = of_row(upsert, 5)
+    assert (refused.outcome, refused.status) == ("refused", 400)
+    assert refused.vendor_said
+    assert refused.trace_id
+    given = [{"email": "map@bulk.example", "custom": {"since": 2}}, "no object"]
+    from_objects = loader.start(given, columns={"email": "email"})
+    loader.finish(from_objects)
+    assert states(from_objects) == ["done", "invalid"]
+
+
+def test_a_refusal_is_a_result_and_stops_no_other_row(loader: Loader) -> None:
+    upsert = loader.start([*people("a", "b"), {"email": "no address"}])
+    assert loader.finish(upsert).status == "complete"
+    assert states(upsert) == ["done", "done", "refused"]
+    assert "email must be an email" in of_row(upsert, 3).vendor_said
+
+
+def test_a_refusal_that_every_row_would_meet_stops_the_run(loader: Loader) -> None:
+    upsert = loader.start(people("a", "b", "c"))
+    loader.vendor.fault(PATH, "status", times=1, status=403)
+    assert loader.finish(upsert).status == "failed"
+    assert states(upsert) == ["waiting"] * 3
+    assert bulk_upsert.progress(upsert).status == "failed"
+    bulk_upsert.resume(upsert)
+    assert (loader.finish(upsert).status, states(upsert)) == ("complete", ["done"] * 3)
+
+
+def test_a_cancelled_one_goes_on_where_it_was(loader: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    upsert = loader.start(people("a", "b", "c"))
+    monkeypatch.setattr(runs, "TURN", 0.0)
+    with monkeypatch.context() as patched:
+        patched.setattr(runs.UpsertTurn, "_is_over", lambda turn, until: "done" in states(upsert))
+        assert loader.turn(upsert).status == "running"
+    assert states(upsert) == ["done", "waiting", "waiting"]
+    bulk_upsert.cancel(upsert, by="operator ann")
+    progress = bulk_upsert.progress(upsert)
+    assert (progress.status, progress.error, progress.waiting) == ("stopped", "cancelled by operator ann", 2)
+    assert runs.start_due(clock.now()) == []
+    monkeypatch.undo()
+    bulk_upsert.resume(upsert, by="operator ann")
+    assert (loader.finish(upsert).status, states(upsert), loader.sent()) == ("complete", ["done"] * 3, 3)
+
+
+def test_it_starts_only_with_a_price(loader: Loader) -> None:
+    upsert = loader.prepare(people("a"))
+    with pytest.raises(BadRequest, match="price it before it starts"):
+        bulk_upsert.start(upsert)
+    bulk_upsert.price(upsert)
+    bulk_upsert.start(upsert)
+    with pytest.raises(BadRequest, match="is started"):
+        bulk_upsert.start(upsert)
+    with pytest.raises(BadRequest, match="was started"):
+        bulk_upsert.price(upsert)
+    with pytest.raises(BadRequest, match="there is no upsert 0"):
+        bulk_upsert.progress(0)
+
+
+def test_an_uninstall_stops_it_and_a_missing_permit_parks_it(loader: Loader) -> None:
+    upsert = loader.start(people("a"))
+    loader.vendor.fault(PATH, "quota", times=1)
+    run = loader.turn(upsert)
+    assert (run.status, run.error, states(upsert)) == ("running", "", ["waiting"])
+    Installation.objects.update(status="uninstalled")
+    assert loader.turn(upsert).status == "cancelled"
+    assert bulk_upsert.progress(upsert).error == "the app was uninstalled"
+
+
+@pytest.mark.parametrize(
+    ("operation", "how", "words"),
+    [
+        ("contacts.get-contact", {}, "does not write one record"),
+        ("contacts.delete-contact", {}, "does not write one record"),
+        ("contacts.upsert", {}, "contacts.upsert-contact"),
+        ("contacts.upsert-contact", {"columns": {"email": "E-Mail"}}, "no row has the column E-Mail"),
+        ("contacts.upsert-contact", {"columns": {"": "email"}}, "1 to 200 characters"),
+        ("contacts.upsert-contact", {"rows": []}, "there are no rows"),
+        ("contacts.upsert-contact", {"rows": Path("people.xlsx")}, "ends in .csv"),
+        ("contacts.upsert-contact", {"rows": Path("nowhere.csv")}, "cannot be read"),
+    ],
+)
+def test_what_cannot_be_prepared_is_refused(loader: Loader, operation: str, how: dict[str, Any], words: str) -> None:
+    given = {"rows": people("a"), "operation": operation} | how
+    with pytest.raises(BadRequest, match=words):
+        loader.prepare(**given)
+    assert not Upsert.objects.exists()
