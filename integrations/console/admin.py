@@ -69,6 +69,7 @@ class InstallationAdmin(InstallationDetails, ReadOnlyAdmin):
     """Installations, with actions to claim them, to reconcile them and to remove them here."""
 
     personal = Installation.PERSONAL
+    exported = ("credential_state", "connected", "expected")
     list_display_links = ("status_label",)  # the first column leads to the tenant
     list_display = (
         "tenant",

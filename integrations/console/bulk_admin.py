@@ -11,7 +11,7 @@ from unfold.decorators import action, display
 from integrations.core import cells, clock, masking
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.models import BulkAction
-from integrations.core.pages import bulk_actions
+from integrations.core.pages import bulk_actions, list_query
 
 _STATUS = {"running": "info", "complete": "success", "failed": "danger", "cancelled": "default"}
 
@@ -21,7 +21,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
     """Actions over many rows, newest first, with the action cancel."""
 
     is_live = True
-    personal = {"note": masking.text, "query": bulk_actions.masked_query}
+    personal = {"note": masking.text, "query": list_query.masked}
     list_display = ("label", "what", "status_label", "progress_bar", "operator", "times")
     list_filter = ("status", "model")
     search_fields = ("operator",)

@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from integrations.core import audit, cells, masking
+from integrations.core.lists.list_export import ListExport
 from integrations.core.models import AuditEntry
 from integrations.core.pages import later_rows, tenant_links
 from integrations.core.pages.row_actions import RowActions
@@ -52,7 +53,7 @@ class FirstTenThousand(Paginator):  # type: ignore[type-arg]
         return rows.order_by()[: self.MOST].count()
 
 
-class ReadOnlyAdmin(RowActions, ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(ListExport, RowActions, ModelAdmin):  # type: ignore[misc]
     """Admin that shows rows and changes none, but by its actions. Reading still needs the view permission."""
 
     show_full_result_count = False
@@ -114,7 +115,7 @@ class ReadOnlyAdmin(RowActions, ModelAdmin):  # type: ignore[misc]
         return False
 
 
-class AuditedAdmin(ModelAdmin):  # type: ignore[misc]
+class AuditedAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
     """Admin of rows that operators edit: each change is in the audit trail, with old and new value of each field.
 
     Fields whose name contains "password" are left out; the entry only says that a secret was changed.

@@ -1,4 +1,5 @@
-"""Models of the core room: the audit trail, leases of leader threads, worker processes, and actions over many rows.
+"""Models of the core room: the audit trail, leases of leader threads, worker processes, actions over many
+rows, and saved filters of lists.
 
 Only `core.audit` writes the tables of the audit trail. Triggers in the database refuse UPDATE, DELETE and TRUNCATE of
 entries and exported heads, and DELETE and TRUNCATE of the head.
@@ -12,6 +13,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 from django.db.models.functions import Now
@@ -207,6 +209,38 @@ class BulkAction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label}: {self.total:,} rows"
+
+
+class SavedFilterQuerySet(models.QuerySet["SavedFilter"]):
+    """Saved filters by list and by who sees them."""
+
+    def of_list(self, model: type[models.Model], user: Any) -> SavedFilterQuerySet:
+        """Those of this list that the operator has saved or that are shared, the operator's own first."""
+        mine = self.filter(models.Q(owner=user.pk) | models.Q(is_shared=True), model=model._meta.label_lower)  # noqa: SLF001
+        return mine.select_related("owner").order_by("is_shared", "name", "pk")
+
+
+class SavedFilter(models.Model):
+    """Filters, search, order and range of time of one list, and the columns and format of its export."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    model = models.CharField(max_length=80, help_text="of the list: app and model")
+    name = models.CharField(max_length=60)
+    query = models.CharField(max_length=2_000, blank=True, help_text="filters of the list, as its address has them")
+    columns = ArrayField(models.CharField(max_length=80), default=list, help_text="of an export; none: the list's own")
+    form = models.CharField("format", max_length=5, default="csv")
+    is_shared = models.BooleanField("shared", default=False, help_text="with all who may see the list")
+    saved_at = models.DateTimeField()
+
+    objects = SavedFilterQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["model", "owner", "name"], name="each_filter_of_an_owner_once")]
+        permissions = [("export_lists", "May download lists as files")]
+        indexes = [models.Index(fields=["model"], condition=models.Q(is_shared=True), name="shared_filters")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class LeaderLeaseManager(models.Manager["LeaderLease"]):

@@ -37,7 +37,7 @@ exports.view_export upserts.view_upsert
 _SUPPORT = """
 tenants.change_installation tokens.change_credential sync.change_plan sync.change_run jobs.change_run
 jobs.change_trigger jobs.change_write webhooks.change_event quota.change_parked
-core.change_bulkaction outbox.change_entry problems.change_problem
+core.change_bulkaction outbox.change_entry problems.change_problem core.export_lists core.change_savedfilter
 """
 # Personal data, calls by hand, what ends or deletes something, and what concerns all tenants.
 _OPERATOR = """

@@ -39,6 +39,11 @@ ALL: tuple[Holding, ...] = (
         title="actions over many rows",
         other=("model", "action", "label", "query", "ids", "newest", "cursor", "operator", "mark", "note"),
     ),
+    Holding(
+        model="core.SavedFilter",
+        title="saved filters of operators",
+        other=("model", "name", "query", "columns", "form"),
+    ),
     Holding(model="console.OperatorAlert", title="alerts", other=("key", "level", "found", "fix", "link")),
     Holding(model="core.WorkerProcess", title="worker processes", other=("name", "queues", "hung", "work")),
     Holding(model="jobs.JobState", title="state of jobs", other=("job", "paused_by", "reason")),

@@ -17,6 +17,7 @@ from unfold.decorators import display
 
 from integrations.core import audit
 from integrations.core.admin import operator
+from integrations.core.lists.list_export import ListExport
 from integrations.tenants import marketplace
 from integrations.tenants import version_admin as version_admin  # Django finds the pages of versions here
 from integrations.tenants.forms import AppForm
@@ -26,7 +27,7 @@ _INSTALLED = Q(installations__status=Installation.Status.INSTALLED)
 
 
 @admin.register(App)
-class AppAdmin(ModelAdmin):  # type: ignore[misc]
+class AppAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
     """List and form of marketplace apps. Secrets are write-only fields; the sealed columns are not shown."""
 
     form = AppForm

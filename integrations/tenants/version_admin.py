@@ -19,6 +19,7 @@ from unfold.decorators import action, display
 
 from integrations.core import audit, cells, clock, masking
 from integrations.core.admin import ReadOnlyAdmin, operator
+from integrations.core.lists.list_export import ListExport
 from integrations.tenants import lifecycle_hooks, version_export, versions
 from integrations.tenants.app_version import AppVersion
 from integrations.tenants.installation_change import InstallationChange
@@ -30,7 +31,7 @@ _STATE = {"newest": "success", "lags": "warning", "deprecated": "danger", "unuse
 
 
 @admin.register(AppVersion)
-class AppVersionAdmin(ModelAdmin):  # type: ignore[misc]
+class AppVersionAdmin(ListExport, ModelAdmin):  # type: ignore[misc]
     """Versions of the apps with their installations. Operators enter what only the developer portal shows."""
 
     class Media:

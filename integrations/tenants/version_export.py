@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from typing import Any
 
 from integrations.core import masking
+from integrations.core.lists import spreadsheet
 from integrations.tenants import versions
 from integrations.tenants.app_version import AppVersion
 from integrations.tenants.models import Installation
@@ -29,14 +29,6 @@ COLUMNS = (
     "owner",
     "email",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet recognises a formula
-
-
-class _Echo:
-    """A file whose `write` returns the text."""
-
-    def write(self, text: str) -> str:
-        return text
 
 
 def lines(version: AppVersion, *, masked: bool = False) -> Iterator[str]:
@@ -44,12 +36,15 @@ def lines(version: AppVersion, *, masked: bool = False) -> Iterator[str]:
 
     `masked` is for an operator who may not see personal data.
     """
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+    yield from spreadsheet.lines([COLUMNS])
+    yield from spreadsheet.lines(_rows(version, masked=masked))
+
+
+def _rows(version: AppVersion, *, masked: bool) -> Iterator[list[Any]]:
     for row in versions.installations(version).iterator(chunk_size=500):
         if masked:
             masking.columns(row, Installation.PERSONAL)
-        yield writer.writerow([_plain(value) for value in _values(version, row)])
+        yield _values(version, row)
 
 
 def _values(version: AppVersion, row: Installation) -> list[Any]:
@@ -72,9 +67,3 @@ def _values(version: AppVersion, row: Installation) -> list[Any]:
         row.installer.get("companyOwnerFullName", ""),
         row.installer.get("companyEmail", ""),
     ]
-
-
-def _plain(value: Any) -> str:
-    """The text, so that no spreadsheet takes a customer's name for a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

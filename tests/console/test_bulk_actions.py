@@ -14,7 +14,7 @@ from django.test import Client
 from integrations.console import bulk_run, tasks
 from integrations.core import clock, masking
 from integrations.core.models import AuditEntry, BulkAction
-from integrations.core.pages import bulk_actions, bulk_mark
+from integrations.core.pages import bulk_actions, bulk_mark, list_query
 from integrations.core.secret import Secret
 from integrations.operators import accounts
 from integrations.operators.roles import Role
@@ -175,7 +175,7 @@ def test_what_was_searched_for_is_shown_to_those_who_may_see_people(operator_cli
     entry = AuditEntry.objects.get(action="bulk.searched")
     assert entry.detail["filter"] == {"status__exact": "poisoned"}
     assert masking.details(entry.detail)["search"] == masking.MASK
-    shown = bulk_actions.masked_query("status__exact=x&q=Jane+Doe&id=jane%40example.com")
+    shown = list_query.masked("status__exact=x&q=Jane+Doe&id=jane%40example.com")
     assert shown == f"status__exact=x&q={masking.MASK}&id={masking.MASK}"
     assert masking.text("GET /contacts/?query=jane%40example.com") == f"GET /contacts/?query={masking.MASK}"
 

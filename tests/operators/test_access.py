@@ -172,7 +172,7 @@ def expected() -> dict[str, str]:
     table = dict(PAGES)
     for label, (view, add, delete) in MODELS.items():
         stem = label.lower().replace(".", "_")
-        table |= {f"{stem}_{page}": view for page in ("changelist", "change", "history")}
+        table |= {f"{stem}_{page}": view for page in ("changelist", "change", "history", "export")}
         table |= {f"{stem}_add": add, f"{stem}_delete": delete}
     return table
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from django.contrib.admin import helpers
-from django.contrib.admin.views.main import SEARCH_VAR
 from django.db import transaction
 from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -24,7 +22,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from integrations.core import audit, clock, masking
 from integrations.core.models import BulkAction
-from integrations.core.pages import bulk_mark
+from integrations.core.pages import bulk_mark, list_query
 
 AT_ONCE = 25  # rows that a request changes itself: those of one page of a list
 TYPED = 100  # above so many rows the operator types their number
@@ -164,10 +162,8 @@ def _start(request: HttpRequest, chosen: ChosenRows) -> BulkAction:
 
 def record(row: BulkAction, what: str, *, by: str = "") -> None:
     """Write the audit entry of a beginning or an end. `by` is who ended it, if not who asked for it."""
-    filters = dict(parse_qsl(row.query[:500]))
-    search = filters.pop(SEARCH_VAR, "")
-    detail = {"model": row.model, "what": row.action, "filter": filters, "rows": row.total, "done": row.done}
-    detail |= {"search": search} if search else {}
+    detail = {"model": row.model, "what": row.action, "rows": row.total, "done": row.done}
+    detail |= list_query.for_audit(row.query)
     actor = by or f"operator {row.operator}"
     audit.record(f"bulk.{what}", actor=actor, subject=f"bulk action:{row.pk}", **detail)
 
@@ -182,15 +178,6 @@ def cancel(rows: Iterable[BulkAction], *, by: str) -> int:
                 record(BulkAction.objects.get(pk=row.pk), "cancelled", by=by)
                 stopped += 1
     return stopped
-
-
-def masked_query(query: Any) -> Any:
-    """The filters of a list for who may not see personal data: without what was searched for."""
-    if not isinstance(query, str):
-        return query
-    pairs = parse_qsl(query, keep_blank_values=True)
-    shown = [(name, masking.MASK if name == SEARCH_VAR else masking.text(value)) for name, value in pairs]
-    return "&".join(f"{name}={value}" for name, value in shown)
 
 
 def _page(row: BulkAction) -> str:
