@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
@@ -87,18 +90,20 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     search_fields = ("=outbox__tenant_id", "=key", "=entity")
     search_help_text = "A tenant's name or whole id, a whole key, or an entity"
     ordering = ("-pk",)
-    actions = ("it_happened", "it_did_not_happen", "send_again", "discard")
+    actions = ("it_happened", "it_did_not_happen", "send_again", "put_again", "discard")
     fields = (
         ("operation", "state_label"),
         ("tenant_link", "tenant_id"),
         ("entity", "key", "lane"),
         ("created_at", "sent_at", "settled_at"),
         ("error_text", "trace_id"),
+        "changed_values",
         "params_json",
         "body_json",
         "answer_json",
     )
     readonly_fields = (
+        "changed_values",
         "state_label",
         "tenant_link",
         "tenant_id",
@@ -107,6 +112,9 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
         "body_json",
         "answer_json",
     )
+
+    class Media:
+        css = {"all": ("site/history.css",)}
 
     @display(description="state", ordering="state", label=_LABELS)
     def state_label(self, entry: Entry) -> tuple[str, str]:
@@ -117,6 +125,7 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
         """Only an entry of unknown fate is decided about; one that is done, or sent just now, is left alone."""
         state = Entry.State
         fits = {
+            "put_again": (state.CONFLICT,) if row.found is not None else (),
             "send_again": (state.REJECTED, state.CONFLICT, state.DISCARDED),
             "discard": (state.WAITING, state.REJECTED, state.CONFLICT),
         }
@@ -131,6 +140,15 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     def error_text(self, entry: Entry) -> SafeString:
         """Why it holds the later entries of its entity."""
         return cells.long_text(entry.error, trouble=True)
+
+    @display(description="expected, and found")
+    def changed_values(self, entry: Entry) -> SafeString | str:
+        """Both values of each field that differs from what the app expected."""
+        if entry.found is None:
+            return cells.json_text(entry.expected)
+        expected = entry.expected or {}
+        rows = [(name, _shown(expected.get(name)), _shown(value)) for name, value in entry.found.items()]
+        return render_to_string("admin/outbox/changed_values.html", {"rows": rows})
 
     @display(description="parameters")
     def params_json(self, entry: Entry) -> SafeString | str:
@@ -159,9 +177,17 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
         by, now = operator(request), clock.now()
         self._each(request, queryset, lambda pk: entry_states.decide(pk, now, happened=False, by=by))
 
+    @action(description="Send if the record is still as found", permissions=["decide"])
+    def put_again(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
+        """Send entries whose record has changed, if it still holds what was found. If not, they are conflicts again."""
+        by = operator(request)
+        self._each(request, queryset, lambda pk: entry_states.put_again(pk, by=by))
+
     @action(description="Send again", permissions=["decide"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
-        """Send rejected entries again, and conflicts in spite of the entry that has their key."""
+        """Send rejected entries again, and conflicts: in spite of the entry that has their key, or over what the record
+        holds now.
+        """
         by = operator(request)
         self._each(request, queryset, lambda pk: entry_states.send_again(pk, by=by))
 
@@ -189,3 +215,7 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
                 self.message_user(request, str(error), messages.ERROR)
         if done:
             self.message_user(request, f"Done for {done} entries.", messages.SUCCESS)
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

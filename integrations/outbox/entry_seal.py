@@ -98,5 +98,7 @@ def _says(entry: Entry, expected: Secret) -> bool:
 def text(entry: Entry, key: str, *, may_be_sent: bool) -> Secret:
     """A digest of all that decides which call is made, and whether."""
     content = [may_be_sent, entry.operation, entry.version, entry.lane, entry.entity, key, entry.params, entry.body]
+    if (expected := getattr(entry, "expected", None)) is not None:  # older releases sealed none
+        content.append(expected)
     stored = json.dumps(as_stored_json(content), sort_keys=True)
     return Secret(hashlib.sha256(stored.encode("utf-8", "surrogatepass")).hexdigest())

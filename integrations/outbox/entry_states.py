@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -11,11 +12,12 @@ from integrations.core.errors import BadRequest, IntegrationError
 from integrations.core.runs.querysets import error_columns
 from integrations.core.texts import storable_json
 from integrations.gateway.client import Result
-from integrations.outbox import entry_seal
+from integrations.outbox import entry_seal, expected_values
 from integrations.outbox.models import LONGEST, Entry, TenantOutbox
 
 WORKER_ENDED = "the worker ended between the request and its answer"
 ANSWER_LOST_AFTER = timedelta(seconds=60)  # longer than one call takes
+KEEP: Any = object()  # the expected values stay
 _State = Entry.State
 
 
@@ -23,7 +25,7 @@ def done(entry: Entry, result: Result, now: datetime) -> None:
     """The vendor has answered. A late answer settles an entry that has become unknown, too."""
     answer = {"status": result.status, "json": storable_json(result.json), "trace_id": result.trace_id}
     fields = {"state": _State.DONE, "answer": answer, "settled_at": now, "params": {}, "body": None, "sealed": None}
-    fields |= {"error_code": "", "error": ""}
+    fields |= {"error_code": "", "error": "", "expected": None, "found": None}
     row = Entry.objects.filter(pk=entry.pk)
     expected = row.filter(state__in=(_State.WAITING, _State.SENT))
     if not expected.update(**fields) and row.exclude(state=_State.DONE).update(**fields):
@@ -42,6 +44,22 @@ def reject(entry: Entry, error: IntegrationError, now: datetime) -> None:
     Entry.objects.filter(pk=entry.pk, state__in=(_State.WAITING, _State.SENT)).update(
         state=_State.REJECTED, settled_at=now, sealed=entry_seal.held(entry), **columns
     )
+
+
+def differ(entry: Entry, found: dict[str, Any], now: datetime) -> None:
+    """The record holds other values than the app expected: it holds its entity until somebody decides."""
+    words = f"the record has another {', '.join(found)} than the app expected"
+    fields = {"error_code": expected_values.CODE, "error": words[:300], "settled_at": now, "found": found}
+    waiting = Entry.objects.filter(pk=entry.pk, state__in=(_State.WAITING, _State.SENT))
+    waiting.update(state=_State.CONFLICT, sealed=entry_seal.held(entry), **fields)
+
+
+def replace(entry: Entry, *, by: str) -> None:
+    """The app has put another entry under the key of one whose record has changed: this one is never sent."""
+    key = _marked(entry, "replaced")
+    fields = {"key": key, "sealed": entry_seal.held(entry, key=key)}
+    Entry.objects.filter(pk=entry.pk).update(state=_State.DISCARDED, **fields)
+    _record(entry, "replaced", by)
 
 
 def lose(entry: Entry, reason: str, now: datetime) -> None:
@@ -84,12 +102,24 @@ def decide(entry_id: int, now: datetime, *, happened: bool, by: str) -> Entry:
 
 
 def send_again(entry_id: int, *, by: str) -> Entry:
-    """Send a rejected or discarded entry, or a conflict in spite of the entry that has its key. Raises BadRequest."""
+    """Send a rejected or discarded entry, or a conflict: in spite of the entry that has its key, or over the values
+    that the record has now. Raises BadRequest.
+    """
     with transaction.atomic():
         entry = _locked(entry_id, _State.REJECTED, _State.CONFLICT, _State.DISCARDED)
-        is_conflict = entry.state == _State.CONFLICT
-        _wait_again(entry, key=_marked(entry, "conflict") if is_conflict else entry.key)
+        _wait_again(entry, key=_key_of(entry), expected=None if entry.found is not None else entry.expected)
         _record(entry, "sent_again", by)
+    return entry
+
+
+def put_again(entry_id: int, *, by: str) -> Entry:
+    """Send an entry whose record has changed if the record still holds what was found. Raises BadRequest."""
+    with transaction.atomic():
+        entry = _locked(entry_id, _State.CONFLICT)
+        if entry.found is None:
+            raise BadRequest(f"entry {entry_id} expects nothing: another entry has its key")
+        _wait_again(entry, expected={**(entry.expected or {}), **entry.found})
+        _record(entry, "put_again", by)
     return entry
 
 
@@ -97,7 +127,7 @@ def discard(entry_id: int, *, by: str) -> Entry:
     """Never send this entry. Raises BadRequest when it was sent already."""
     with transaction.atomic():
         entry = _locked(entry_id, _State.WAITING, _State.REJECTED, _State.CONFLICT)
-        key = _marked(entry, "conflict") if entry.state == _State.CONFLICT else entry.key
+        key = _key_of(entry)
         if not entry_seal.is_genuine(entry):
             key = _marked(entry, "discarded")  # its key is free: the app may put the call itself
         fields = {"key": key, "sealed": entry_seal.held(entry, key=key)}
@@ -118,10 +148,19 @@ def _marked(entry: Entry, mark: str) -> str:
     return entry.key[: LONGEST - len(end)] + end
 
 
-def _wait_again(entry: Entry, *, key: str | None = None) -> None:
+def _key_of(entry: Entry) -> str:
+    """Its key; with a mark if another entry has it, too."""
+    is_second = entry.state == _State.CONFLICT and entry.found is None
+    return _marked(entry, "conflict") if is_second else entry.key
+
+
+def _wait_again(entry: Entry, *, key: str | None = None, expected: Any = KEEP) -> None:
     if not entry_seal.is_genuine(entry):
         raise BadRequest(f"entry {entry.pk} was not put by this application, or was changed: it can only be discarded")
+    if expected is not KEEP:
+        entry.expected = expected
     fields = {"error_code": "", "error": "", "trace_id": "", "settled_at": None, "key": key or entry.key}
+    fields |= {"expected": entry.expected, "found": None}
     sealed = entry_seal.sealed(entry, may_be_sent=True, key=key)
     Entry.objects.filter(pk=entry.pk).update(state=_State.WAITING, sealed=sealed, **fields)
     wake(entry.outbox_id)

@@ -73,7 +73,12 @@ class EntryQuerySet(models.QuerySet["Entry"]):
     def ready(self) -> EntryQuerySet:
         """Entries that may be sent now, the next one first: no earlier entry of their entity holds them."""
         earlier = Entry.objects.filter(outbox=OuterRef("outbox"), entity=OuterRef("entity"), pk__lt=OuterRef("pk"))
-        return self.waiting().filter(~Exists(earlier.filter(state__in=HOLDING)), outbox__enabled=True).order_by("pk")
+        held = Exists(earlier.filter(state__in=HOLDING)) | Exists(earlier.of_changed_records())
+        return self.waiting().filter(~held, outbox__enabled=True).order_by("pk")
+
+    def of_changed_records(self) -> EntryQuerySet:
+        """Entries that are not sent because the record holds other values than the app expected."""
+        return self.filter(state="conflict", found__isnull=False)
 
     def unsettled(self) -> EntryQuerySet:
         """Entries that were sent and have no answer."""
@@ -83,8 +88,8 @@ class EntryQuerySet(models.QuerySet["Entry"]):
 class Entry(models.Model):
     """One call that the app wants made. Entries of one `entity` are sent in the order in which they were put.
 
-    The row is also the intent: `sent` is committed before the request leaves. One whose fate is unknown, and one that
-    HighLevel rejected, hold the later entries of their entity until somebody decides.
+    The row is also the intent: `sent` is committed before the request leaves. One whose fate is unknown, one that
+    HighLevel rejected, and one whose record has changed hold the later entries of their entity until somebody decides.
     """
 
     PERSONAL: ClassVar[Mapping[str, masking.Masker]] = {
@@ -93,11 +98,15 @@ class Entry(models.Model):
         "params": masking.body,
         "body": masking.body,
         "answer": masking.body,
+        "expected": masking.body,
+        "found": masking.body,
         "error": masking.text,
     }
 
     class State(models.TextChoices):
-        """An entry waits, is sent, then is done, rejected or unknown. A conflict is never sent by itself."""
+        """An entry waits, is sent, then is done, rejected or unknown. A conflict is never sent by itself: another entry
+        has its key, or the record holds other values than were expected (`found`).
+        """
 
         WAITING = "waiting", "waiting"
         SENT = "sent", "sent"
@@ -115,6 +124,8 @@ class Entry(models.Model):
     lane = models.CharField(max_length=12, choices=[(lane.value, lane.value) for lane in Lane])
     params = models.JSONField(default=dict, help_text="emptied when the entry is done")
     body = models.JSONField(null=True, blank=True, help_text="likewise")
+    expected = models.JSONField(null=True, blank=True, help_text="fields of the record as the app knows them")
+    found = models.JSONField(null=True, blank=True, help_text="the vendor's values of those that differ, if some do")
     fingerprint = models.CharField(max_length=64, help_text="SHA-256 of operation, version, parameters and body")
     sealed = models.BinaryField(null=True, editable=False)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
@@ -145,6 +156,11 @@ class Entry(models.Model):
                 fields=["outbox", "entity", "id"],
                 condition=Q(state__in=["sent", "unknown", "rejected"]),
                 name="outbox_entry_holding",
+            ),
+            models.Index(
+                fields=["outbox", "entity", "id"],
+                condition=Q(state="conflict", found__isnull=False),
+                name="outbox_entry_of_changed_record",
             ),
             models.Index(fields=["state", "id"], condition=~Q(state="done"), name="outbox_entry_open"),
             models.Index(fields=["settled_at"], name="outbox_entry_settled"),

@@ -25,7 +25,7 @@ from integrations.core.errors import BadRequest
 from integrations.core.texts import storable_json
 from integrations.gateway import call_checks, target
 from integrations.gateway.fingerprint import fingerprint
-from integrations.outbox import entry_seal, entry_states
+from integrations.outbox import entry_seal, entry_states, expected_values
 from integrations.outbox.models import LONGEST, Entry, TenantOutbox
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
@@ -45,6 +45,7 @@ def put(  # noqa: PLR0913 - a call with its place; all but the operation are key
     company: str | None = None,
     params: Mapping[str, Any] | None = None,
     body: Any = None,
+    expected: Mapping[str, Any] | None = None,
     version: str | None = None,
     lane: Lane = Lane.EVENTS,
 ) -> Entry:
@@ -53,6 +54,11 @@ def put(  # noqa: PLR0913 - a call with its place; all but the operation are key
     A key that is there already with the same call is that entry: nothing is added. With another call it is a conflict:
     an entry of this state is added and never sent by itself, and operators see both. Transactions that put for the same
     entity wait for each other. Raises BadRequest for what could never be sent. The entry is sealed (`entry_seal`).
+
+    `expected` are fields of the record as the app knows them. They are compared with the vendor's right before the
+    call, which costs one read. If one differs, the entry is a conflict and holds its entity: an operator sees both
+    values and decides, or the app puts another call under the same key, which replaces it. A change in the moment
+    between the read and the write is not seen (`expected_values`).
     """
     wanted = target.find(operation, app, version=version, params=params, body=body)
     tenant = call_checks.credential_key(
@@ -60,16 +66,18 @@ def put(  # noqa: PLR0913 - a call with its place; all but the operation are key
     ).tenant
     given = _checked(wanted, {name: value for name, value in (params or {}).items() if value is not None}, body)
     wanted.request(given["params"], given["body"], tenant.request_fields)
+    given["expected"] = expected_values.checked(wanted, expected, given["params"])
     for name, text in (("key", key), ("entity", entity)):
         if not 0 < len(text) <= LONGEST or "\0" in text:
             raise BadRequest(f"the {name} of an outbox entry has 1 to {LONGEST} characters: {text[:80]!r}")
     now = clock.now()
-    mark = fingerprint(wanted.operation.key, given["params"], [version, given["body"]])
+    content = [version, given["body"], *([given["expected"]] if given["expected"] else [])]
+    mark = fingerprint(wanted.operation.key, given["params"], content)
     with transaction.atomic():
         where = {"app": app, "level": tenant.user_type, "tenant_id": tenant.id}
         box, _ = TenantOutbox.objects.get_or_create(**where, defaults={"created_at": now})
         _wait_for_others(box, entity)
-        there = Entry.objects.filter(outbox=box, key=key).exclude(state=Entry.State.CONFLICT).first()
+        there = _entry_of(box, key, mark)
         if there is not None and there.fingerprint == mark:
             return there
         state = Entry.State.WAITING if there is None else Entry.State.CONFLICT
@@ -82,6 +90,17 @@ def put(  # noqa: PLR0913 - a call with its place; all but the operation are key
         else:
             log.warning("outbox.conflict", operation=operation, entry=entry.pk, first=there.pk)
     return entry
+
+
+def _entry_of(box: TenantOutbox, key: str, mark: str) -> Entry | None:
+    """The entry that has this key. One whose record has changed gives way to another call of the app."""
+    same = Entry.objects.filter(outbox=box, key=key)
+    changed = same.of_changed_records().select_for_update(of=("self",)).select_related("outbox").first()
+    if changed is not None and changed.fingerprint == mark:
+        return changed
+    if changed is not None:
+        entry_states.replace(changed, by="the app")
+    return same.exclude(state=Entry.State.CONFLICT).first()
 
 
 def _checked(wanted: target.Target, params: dict[str, Any], body: Any) -> dict[str, Any]:

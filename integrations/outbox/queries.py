@@ -46,6 +46,8 @@ def as_json(entry: Entry) -> dict[str, Any]:
         "body": entry.body,
         "state": entry.state,
         "error": entry.error,
+        "expected": {name: (entry.expected or {}).get(name) for name in entry.found or {}},
+        "found": entry.found or {},
         "created_at": entry.created_at.isoformat(),
         "sent_at": entry.sent_at.isoformat() if entry.sent_at else None,
     }

@@ -6,6 +6,7 @@ it try again, an uninstall cancels it. What concerns one entry stays with it: a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,7 +29,8 @@ from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, error_columns
 from integrations.gateway import client, fate, safe_writes, target
 from integrations.gateway.stats import attempt_hook
-from integrations.outbox import entry_seal, entry_states
+from integrations.outbox import entry_seal, entry_states, expected_values
+from integrations.outbox.expected_values import RecordChanged
 from integrations.outbox.models import Entry, Run, TenantOutbox
 from integrations.quota.parking import queue
 from integrations.quota.permits.lanes import Lane
@@ -150,6 +152,9 @@ class OutboxTurn(turn.Turn[Run]):
             result = self._call(entry)
         except _Withdrawn:
             return
+        except RecordChanged as changed:
+            entry_states.differ(entry, changed.found, clock.now())
+            self.log("warning", "record_changed", {"entry": entry.pk, "operation": entry.operation})
         except OF_THE_ENTRY as error:
             entry_states.reject(entry, error, clock.now())
         except ServerFault as error:  # of a call that may be made twice; one such entry must not stop all others
@@ -165,7 +170,10 @@ class OutboxTurn(turn.Turn[Run]):
         self.run.attempts = 0
 
     def _call(self, entry: Entry) -> client.Result | None:
-        """Make the call; None if its fate is unknown. Raises what the gateway raises about calls that did nothing."""
+        """Make the call; None if its fate is unknown.
+
+        Raises what the gateway raises about calls that did nothing, and RecordChanged when it is not made.
+        """
         box = entry.outbox = self.run.outbox
         self._prove(entry)
         version = entry.version or None
@@ -173,9 +181,12 @@ class OutboxTurn(turn.Turn[Run]):
         intent = _EntryIntent(self, entry, is_safe=safe_writes.may_repeat(wanted))
         tenant = box.tenant
         how: dict[str, Any] = {tenant.kind: tenant.id, "lane": Lane(entry.lane), "deadline": CALL, "version": version}
+        how["app"] = box.app
+        if entry.expected is not None:
+            self._compare(entry, wanted, how)
         try:
             with attempt_hook.watched(intent):
-                return client.call(entry.operation, app=box.app, params=entry.params, body=entry.body, **how)
+                return client.call(entry.operation, params=entry.params, body=entry.body, **how)
         except Exception as error:
             if not intent.is_unknown or intent.is_safe:
                 entry_states.back(entry)
@@ -184,6 +195,14 @@ class OutboxTurn(turn.Turn[Run]):
             entry_states.lose(entry, said, clock.now())
             self.log("error", "fate_unknown", {"entry": entry.pk, "operation": entry.operation, "reason": said})
             return None
+
+    def _compare(self, entry: Entry, wanted: target.Target, how: Mapping[str, Any]) -> None:
+        """Raise RecordChanged when the record holds other values than the app expected. It costs one read."""
+        reader = expected_values.reader_of(wanted, entry.params)
+        answer = client.call(reader.key, params=expected_values.arguments(reader, entry.params), **how)
+        self.renew()  # the read may have waited for a token and a permit
+        if found := expected_values.differing(entry.expected or {}, answer.json):
+            raise RecordChanged(found)
 
     def _prove(self, entry: Entry) -> None:
         """Raise BadRequest for an entry that this application did not put, or not so."""

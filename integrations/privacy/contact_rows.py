@@ -32,6 +32,7 @@ from integrations.upserts.models import UpsertRow
 from integrations.webhooks.models import Event, FailedAttempt, Mailbox
 
 EMPTIED = {"purged": "on request of the person"}  # the payload of an emptied webhook
+_ENTRY = ("entity", "key", "params", "body", "answer", "error", "expected", "found")
 _SHORTEST = 6  # characters of an address or number that is looked for
 _NOTED: dict[str, Any] = {"error": "", "vendor_answer": None, "checkpoint": {}}
 _ENDED = ~Q(status="running")
@@ -112,7 +113,7 @@ def _writes(scope: Scope) -> QuerySet[Any]:
 
 def _outbox_entries(scope: Scope) -> QuerySet[Any]:
     mine = Entry.objects.filter(outbox__level="Location", outbox__tenant_id__in=scope.locations)
-    return mentioning(mine, words(scope), "entity", "key", "params", "body", "answer", "error")
+    return mentioning(mine, words(scope), *_ENTRY)
 
 
 def _upsert_rows(scope: Scope) -> QuerySet[Any]:

@@ -22,7 +22,7 @@ _DECLARED: tuple[Holding, ...] = (
         model="outbox.Entry",
         title="outbox entries",
         rows=rows.outbox_entries,
-        personal=("entity", "key", "params", "body", "answer", "error"),
+        personal=("entity", "key", "params", "body", "answer", "error", "expected", "found"),
         sealed=("sealed",),
         other=("operation", "version", "fingerprint", "error_code", "trace_id"),
     ),

@@ -127,7 +127,7 @@ def of_credential(row: Credential) -> RecordedFailure:
 
 def of_entry(entry: Entry) -> RecordedFailure:
     """Why an entry of an outbox is not sent."""
-    conflict = entry.state == Entry.State.CONFLICT
+    conflict = entry.state == Entry.State.CONFLICT and entry.found is None
     at = entry.created_at if conflict else entry.settled_at or entry.created_at
     code = "conflict" if conflict else entry.error_code
     words = "another entry with this key asks for something else" if conflict else entry.error
@@ -168,13 +168,14 @@ def failed_job_runs() -> QuerySet[JobRun]:
 
 def held_entries() -> QuerySet[Entry]:
     """Entries that somebody has to decide about."""
-    decided = (Entry.State.REJECTED, Entry.State.UNKNOWN)
-    return Entry.objects.filter(state__in=decided).select_related("outbox")
+    decided = Q(state__in=(Entry.State.REJECTED, Entry.State.UNKNOWN))
+    changed = Q(state=Entry.State.CONFLICT, found__isnull=False)
+    return Entry.objects.filter(decided | changed).select_related("outbox")
 
 
 def conflicts() -> QuerySet[Entry]:
     """Entries whose key another entry has."""
-    return Entry.objects.filter(state=Entry.State.CONFLICT).select_related("outbox")
+    return Entry.objects.filter(state=Entry.State.CONFLICT, found__isnull=True).select_related("outbox")
 
 
 SOURCES: tuple[FailureSource, ...] = (

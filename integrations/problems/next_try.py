@@ -99,8 +99,10 @@ def _credentials(problem: Problem) -> QuerySet[Credential]:
 
 
 def _entries(problem: Problem) -> QuerySet[Entry]:
+    """Not those whose record has changed: each would overwrite what nobody has looked at."""
     states = (Entry.State.REJECTED, Entry.State.CONFLICT)
-    return Entry.objects.filter(state__in=states, operation=problem.subject).select_related("outbox")
+    chosen = Entry.objects.filter(state__in=states, operation=problem.subject, found__isnull=True)
+    return chosen.select_related("outbox")
 
 
 def _pk(row: Any) -> int:

@@ -139,6 +139,7 @@ ACTIONS = {
     "outbox.Entry it_happened": "SOW",
     "outbox.Entry it_did_not_happen": "SOW",
     "outbox.Entry send_again": "SOW",
+    "outbox.Entry put_again": "SOW",
     "outbox.Entry discard": "OW",
     "jobs.Schedule run_at_once": "OW",
     "jobs.Schedule switch_on": "OW",

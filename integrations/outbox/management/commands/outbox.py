@@ -1,4 +1,4 @@
-"""`manage.py outbox list|entries|decide|send|discard|pause|resume`: outboxes for operators on a terminal."""
+"""`manage.py outbox list|entries|decide|send|put-again|discard|pause|resume`: outboxes for operators on a terminal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ class Command(PrintableCommand):
         fate = decide.add_mutually_exclusive_group(required=True)
         fate.add_argument("--happened", action="store_true", help="the entity's next entry follows")
         fate.add_argument("--did-not-happen", action="store_true", help="it is sent again")
-        for verb, words in (("send", "send a rejected entry or a conflict"), ("discard", "never send an entry")):
+        for verb, words in (
+            ("send", "send a rejected entry or a conflict, over the values that the record has now"),
+            ("put-again", "send an entry whose record has changed, if the record still has what was found"),
+            ("discard", "never send an entry"),
+        ):
             verbs.add_parser(verb, parents=[common], help=words).add_argument("id", type=int)
         for verb, words in (("pause", "send nothing more"), ("resume", "send on")):
             one = verbs.add_parser(verb, parents=[common], help=f"{words} of a tenant")
@@ -46,7 +50,7 @@ class Command(PrintableCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the subcommand."""
         try:
-            getattr(self, f"_{options['verb']}")(options)
+            getattr(self, f"_{options['verb'].replace('-', '_')}")(options)
         except IntegrationError as error:
             raise CommandError(str(error)) from error
 
@@ -68,6 +72,9 @@ class Command(PrintableCommand):
 
     def _send(self, options: dict[str, Any]) -> None:
         self._changed(options, entry_states.send_again(options["id"], by=ACTOR))
+
+    def _put_again(self, options: dict[str, Any]) -> None:
+        self._changed(options, entry_states.put_again(options["id"], by=ACTOR))
 
     def _discard(self, options: dict[str, Any]) -> None:
         self._changed(options, entry_states.discard(options["id"], by=ACTOR))
