@@ -64,6 +64,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
     list_display = (
         "tenant_heading",
         "user_type",
+        "kind",
         "app",
         "state_label",
         "token",
@@ -126,9 +127,10 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
 
     def applies_to(self, row: Credential, action: str) -> bool:
         """Whether the credential is of the kind, and in the state, that the action is for."""
+        is_suspended = row.state == Credential.State.SUSPENDED
         match action:
             case "refresh_now":
-                return row.state != Credential.State.REVOKED
+                return row.state != Credential.State.REVOKED and (row.abilities.renews or is_suspended)
             case "mint_again":
                 return can_be_minted(row)
             case "suspend":

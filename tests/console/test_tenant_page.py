@@ -66,6 +66,16 @@ def test_a_healthy_location_is_called_healthy(operator_client: Client, agency: I
     assert "access-token-canary" not in text
 
 
+def test_the_agencys_page_shows_the_quota_of_its_app_and_of_its_key(
+    operator_client: Client, agency: Installation
+) -> None:
+    Credential.objects.create(
+        app=agency.app, user_type="Company", resource_id=COMPANY, api=1, kind="key", created_at=clock.now()
+    )
+    names = [one.name for one in operator_client.get(AGENCY).context["facts"].quotas]
+    assert names == [str(agency.app), "API 1.0 key"]
+
+
 def test_each_trouble_has_a_reason_a_next_step_and_a_link(operator_client: Client, agency: Installation) -> None:
     now, app = clock.now(), agency.app
     Credential.objects.filter(resource_id=LOCATION).update(state="needs_reconnect", reason="the grant was revoked")

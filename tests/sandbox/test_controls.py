@@ -121,6 +121,7 @@ def test_the_settings_can_be_read_by_a_shell(journey: Journey) -> None:
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=60)
     found = dict(zip(names, done.stdout.split("\0"), strict=False))
     assert found["HIGHLEVEL_API_URL"] == journey.sandbox.url
+    assert found["HIGHLEVEL_API_1_URL"] == f"{journey.sandbox.url}/v1"
     assert found["HIGHLEVEL_CLIENT_SECRET"] == DEFAULTS.client_secret
     assert found["HIGHLEVEL_WEBHOOK_KEYS"] == public_key_pem(1).strip()
     assert "contacts.readonly" in found["HIGHLEVEL_SCOPES"].split()

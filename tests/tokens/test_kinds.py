@@ -336,6 +336,21 @@ def test_a_mistake_is_shown_on_the_form_and_stores_nothing(app: App, operator: A
     assert Credential.objects.count() == 0
 
 
+def test_a_refused_token_is_answered_with_steps_and_a_report(app: App, operator: Any, vendor: Listener) -> None:
+    page, pasted = "/admin/tokens/credential/add/", "pit-00000000-dddd-eeee-ffff-000000000009"
+    assert '<details class="entering" open>' in operator.get(page).content.decode(), "before: what one has to know"
+    text = operator.post(page, form(app, pasted=pasted)).content.decode()
+    assert '<details class="entering">' in text, "after: the error comes first"
+    assert "What to do now" in text
+    assert "https://developers.gohighlevel.com/support" in text
+    report = text.partition('<pre id="support-report"')[2].partition("</pre>")[0]
+    for fact in (f"Account: Location {LOCATION}", "HTTP status: 401", "Trace id: ", "test of a token before"):
+        assert fact in report
+    assert pasted not in text
+    mistaken = operator.post(page, form(app, pasted="undefined")).content.decode()
+    assert "What to do now" not in mistaken, "HighLevel was not asked"
+
+
 def test_actions_test_and_give_up_only_what_was_entered(
     app: App, operator: Any, credential_key: CredentialKey, vendor
 ) -> None:

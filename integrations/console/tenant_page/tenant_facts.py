@@ -33,6 +33,7 @@ from integrations.sync.lag.webhook_lag import WebhookLag
 from integrations.sync.models import Plan
 from integrations.sync.queries import Progress
 from integrations.tenants.app_version import AppVersion
+from integrations.tenants.credential_kinds import STATIC
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps
@@ -77,21 +78,26 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class QuotaNow:
-    """The quota of one app: `now` is None while the store does not answer, `parked` are the tasks that wait."""
+    """One quota of the tenant: `now` is None while the store does not answer, `parked` are the tasks that wait.
 
-    row: Installation
+    `name` is the app, or the kind of the entered tokens that share the quota. `key` is that of the resource, which its
+    quota page has in its address.
+    """
+
+    name: str
+    key: str
     now: Snapshot | None
     parked: Counted
-
-    @property
-    def key(self) -> str:
-        """The key of the resource, which its quota page has in its address."""
-        return self.row.tenant.quota_key(self.row.quota_app)
 
     @property
     def used(self) -> int:
         """Slots of the burst window that are not free."""
         return max(0, self.now.limit - self.now.free) if self.now else 0
+
+    @property
+    def day_left(self) -> str:
+        """What is left of the vendor's day, of how much."""
+        return f"{self.now.day_remaining or 0:,} of {self.now.day_limit or 0:,}" if self.now else ""
 
     @property
     def spent(self) -> int:
@@ -188,16 +194,22 @@ def _credentials(facts: TenantFacts) -> list[Credential]:
 
 
 def _quotas(facts: TenantFacts) -> list[QuotaNow]:
+    """Those of the installations, and those of tokens that were entered beside one."""
     rows = Installation.objects.not_uninstalled().filter(**_mine(facts)).select_related("app")[:SHOWN]
-    return [_quota(row) for row in rows]
+    names = {row.quota_app: str(row.app) for row in rows}
+    entered = Credential.objects.filter(**_mine(facts), kind__in=STATIC).exclude(state=Credential.State.REVOKED)
+    for row in entered.order_by("pk")[:SHOWN]:
+        names.setdefault(row.abilities.quota, row.get_kind_display())
+    return [_quota(facts.tenant, quota_app, name) for quota_app, name in names.items()]
 
 
-def _quota(row: Installation) -> QuotaNow:
-    waiting = Parked.objects.filter(key=row.tenant.quota_key(row.quota_app), state=Parked.State.WAITING)
+def _quota(tenant: Tenant, quota_app: str, name: str) -> QuotaNow:
+    key = tenant.quota_key(quota_app)
+    waiting = Parked.objects.filter(key=key, state=Parked.State.WAITING)
     try:
-        return QuotaNow(row, quota.snapshot(row.quota_app, row.resource_id), counted(waiting))
+        return QuotaNow(name, key, quota.snapshot(quota_app, tenant.id), counted(waiting))
     except StoreUnavailable:
-        return QuotaNow(row, None, counted(waiting))
+        return QuotaNow(name, key, None, counted(waiting))
 
 
 def _plans(facts: TenantFacts) -> list[Progress]:

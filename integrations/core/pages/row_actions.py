@@ -36,11 +36,16 @@ def form_for(request: HttpRequest, row: Model, names: Collection[str] | None = N
     page: Any = admin.site.get_model_admin(type(row))
     allowed = {name: label for name, (_, _, label) in page.get_actions(request).items() if name != _DELETE}
     wanted = allowed if names is None else [name for name in names if name in allowed]
-    choices = tuple((name, str(allowed[name])) for name in wanted if page.applies_to(row, name))
+    choices = tuple((name, _without_note(str(allowed[name]))) for name in wanted if page.applies_to(row, name))
     if not choices:
         return None
     model = row._meta  # noqa: SLF001 - Django's documented name
     return ActionForm(reverse(f"admin:{model.app_label}_{model.model_name}_changelist"), str(row.pk), str(row), choices)
+
+
+def _without_note(label: str) -> str:
+    """The label without the note in brackets, which says to which rows of a list the action applies."""
+    return label.partition(" (")[0]
 
 
 class RowActions(AsksBeforeMany):

@@ -29,7 +29,7 @@ class RefusedCall:
     """What is known of the call: `code` and `reason` are those of its error, `source` is what made it.
 
     `account` is the id of the location or company, or its kind and id. `kind` is that of the credential, empty when it
-    is the installation's. `sent`: HighLevel had a part in it.
+    is the installation's. `words` are HighLevel's, `noted` are ours. `sent`: HighLevel had a part in it.
     """
 
     app: App | None
@@ -44,6 +44,7 @@ class RefusedCall:
     status: int | None = None
     trace_id: str = ""
     words: str = ""
+    noted: str = ""
     kind: str = ""
     sent: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +64,7 @@ class RefusedCall:
         yield "Made by", self.source
         yield "HTTP status", str(self.status or "")
         yield "Answer", self.words
+        yield "Noted here", self.noted
         for name in _REQUEST_IDS:
             yield name, self.headers.get(name, "")
         yield "Error code here", f"{self.code} ({self.reason})" if self.reason else self.code
@@ -133,5 +135,5 @@ def of_credential(row: Credential) -> RefusedCall:
         at=row.last_error_at,
         source=f"refresh of the {row.get_kind_display()}" if row.abilities.renews else row.get_kind_display(),
         trace_id=row.last_trace_id,
-        words=anonymize.clean(row.last_error),
+        noted=anonymize.clean(row.last_error),
     )

@@ -26,8 +26,8 @@ _GOES_ON = Step("It goes on for a quarter of an hour and there is no incident: s
 _OTHERS = Step("Ask whether other developers see the same. Leave ids of accounts out.", SLACK)
 _REPORT = Step("It happens again although all of that is right: send the report below.", FORM)
 _NEW_TOKEN = Step(
-    "Make a new one at HighLevel and enter it here for the same account; the page of the credential says where it is "
-    "found. It is tested first."
+    "Make a new one at HighLevel and enter it here for the same account. The form says where it is found, and tests it "
+    "before it replaces the old one."
 )
 _AGAIN = Step("Let the account install the app again, by the link on the credential's page.")
 

@@ -12,6 +12,8 @@ from unfold.decorators import action
 
 from integrations.core.admin import operator
 from integrations.core.errors import IntegrationError
+from integrations.gateway.support import panel
+from integrations.gateway.support.advice_on_refusal import help_with
 from integrations.highlevel.support import plan_access
 from integrations.installs.entered import advice, connection
 from integrations.installs.entered.forms import TokenForm
@@ -47,6 +49,13 @@ class ManualTokens:
         if Credential.objects.filter(pk=unquote(object_id), kind__in=STATIC).exists():
             context["troubles"] = advice.AFTER
         return super().change_view(request, object_id, form_url, context)  # type: ignore[misc]
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> Any:
+        """The page, after a refused token with what to do about the refusal."""
+        refused = getattr(context["adminform"].form, "refused", None)
+        if refused is not None and (found := help_with(refused)):
+            context["refusal"] = panel.html(found)
+        return super().render_change_form(request, context, **kwargs)  # type: ignore[misc]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Operators who may add credentials may enter tokens."""

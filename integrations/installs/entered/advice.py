@@ -66,7 +66,7 @@ BEFORE = (
         f"{HELP_KEYS}; {PUBLIC_API}",
     ),
     Advice(
-        "There is none. Can I make one?",
+        "There is no API 1.0 key. Can I make one?",
         "An account that never had an API 1.0 key can no longer make one: make a private integration token. "
         "Otherwise the "
         "regenerate arrows beside the key make a new one after you typed CONFIRM. It can take five hours to appear.",

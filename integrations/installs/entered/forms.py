@@ -6,29 +6,36 @@ stored, and shows an error on the field.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django import forms
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from integrations.core.errors import IntegrationError
+from integrations.core import clock
+from integrations.core.errors import GrantRevoked, IntegrationError
 from integrations.core.secret import Secret
 from integrations.core.sensitive import sensitive
 from integrations.core.tenant import Tenant, UserType
+from integrations.gateway.support import refused_call
+from integrations.gateway.support.refused_call import RefusedCall
 from integrations.tenants.credential_kinds import STATIC, CredentialKind
 from integrations.tenants.models import App
 from integrations.tokens.entered_tokens import entry
 from integrations.tokens.models import Credential, CredentialKey
+from integrations.tokens.refresh import refused_entered_tokens
 
 _KINDS = [(kind.value, CredentialKind(kind).label) for kind in STATIC]
 
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Form of an entered token. A valid form has the attributes `key` and `token`."""
+    """Form of an entered token. A valid form has the attributes `key` and `token`; `refused` is HighLevel's refusal."""
 
     app = forms.ModelChoiceField(App.objects.all(), widget=UnfoldAdminSelectWidget)
     kind = forms.ChoiceField(choices=_KINDS, widget=UnfoldAdminSelectWidget)
-    user_type = forms.ChoiceField(label="For a", choices=UserType.choices, widget=UnfoldAdminSelectWidget)
+    user_type = forms.ChoiceField(
+        label="For a", choices=UserType.choices, initial=UserType.LOCATION, widget=UnfoldAdminSelectWidget
+    )
     resource_id = forms.CharField(label="Its id", max_length=64, widget=UnfoldAdminTextInputWidget)
     pasted = forms.CharField(
         label="Token or key",
@@ -47,6 +54,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
     key: CredentialKey
     token: Secret
+    refused: RefusedCall | None = None
 
     def clean(self) -> dict[str, Any]:
         """Parse and probe the token; errors are shown on its field."""
@@ -59,6 +67,7 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
                     self.token = entry.examined(self.key, text.reveal(), kind=fields["kind"])
             except IntegrationError as error:
                 self.add_error("pasted", str(error))
+                self.refused = _refused(error, self.key, fields["kind"])
         return fields
 
     def validate_unique(self) -> None:
@@ -66,3 +75,13 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def validate_constraints(self) -> None:
         """Skip the check, as in `validate_unique`."""
+
+
+def _refused(error: IntegrationError, key: CredentialKey, kind: str) -> RefusedCall | None:
+    """The test of the token, if HighLevel refused it or did not answer. Its answer is in the error behind ours."""
+    answered = error.__cause__ if isinstance(error.__cause__, IntegrationError) else error
+    call = refused_call.of_error(answered, app=key.app, tenant=key.tenant, at=clock.now())
+    if not call.sent:
+        return None
+    reason = refused_entered_tokens.REASONS[kind] if isinstance(error, GrantRevoked) else call.reason
+    return replace(call, code=error.code, reason=reason, kind=kind, source="test of a token before it is stored")

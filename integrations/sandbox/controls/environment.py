@@ -13,6 +13,7 @@ def variables(app: MarketplaceApp, seed: int, url: str) -> dict[str, str]:
     """Environment variables with which hlapp uses this sandbox."""
     return {
         "HIGHLEVEL_API_URL": url,
+        "HIGHLEVEL_API_1_URL": f"{url}/v1",
         "HIGHLEVEL_MARKETPLACE_URL": url,
         "HIGHLEVEL_ALLOWED_HOSTS": str(urlsplit(url).hostname),
         "HIGHLEVEL_CLIENT_ID": app.client_id,

@@ -120,6 +120,6 @@ def _read(key: CredentialKey, token: Secret, prepared: PreparedRequest, *, kind:
 
 def _request(key: CredentialKey, reads: _Reads) -> PreparedRequest:
     if key.api == Credential.Api.ONE:
-        return PreparedRequest("tokens.check", "GET", reads.path, version="", query=[], headers={})
+        return PreparedRequest(f"api1 GET {reads.path}", "GET", reads.path, version="", query=[], headers={})
     operation = catalogue(key.app.dialect_name).operation(reads.operation)
     return prepare(operation, dict(reads.params), tenant=key.tenant.request_fields)
