@@ -51,8 +51,9 @@ app.conf.update(
         "health_check_interval": 25,
         "global_keyprefix": f"{settings.NAMESPACE}:celery:",
         "queue_order_strategy": "priority",  # `-Q urgent,api`: in the order the worker names them
+        **settings.REDIS.transport_options(settings.CELERY_BROKER_URL),
     }
-    if settings.CELERY_BROKER_URL.startswith(("redis", "unix"))
+    if settings.CELERY_BROKER_URL.startswith(("redis", "unix", "sentinel"))
     else {},
     task_default_queue=DEFAULT,
     # What a worker without -Q serves. With the urgent queue and another one it keeps threads for the first.

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from django.templatetags.static import static
 
-from hlapp import app_discovery, database_settings, project
+from hlapp import app_discovery, database_settings, project, redis_settings
 from hlapp.admin_colours import PRIMARY
 from hlapp.env import Env
 from hlapp.observing import log_format
@@ -144,10 +144,11 @@ DATABASES = {"default": database_settings.read(env)}
 DATABASE_DIRECT = database_settings.direct(env)
 # Keys in Redis carry the database's name, so two deployments on one Redis never mix.
 NAMESPACE = DATABASES["default"].get("NAME", "")
-REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))
+REDIS = redis_settings.read(env)
+REDIS_URL = REDIS.url
 # Whether the governor may learn where the vendor's fixed windows begin (integrations/quota/permits/lua/window.lua).
 QUOTA_LEARN_WINDOW = env.flag("QUOTA_LEARN_WINDOW", default=True)
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS_URL)
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", default=REDIS.broker_url)
 
 # A worker that uses more memory than this restarts, once its turns have handed their runs back; 0: no limit. By
 # default 1 GB, or four fifths of what its container may use.

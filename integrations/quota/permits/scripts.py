@@ -38,15 +38,26 @@ _AGED = 3600.0  # seconds: older than any call in flight
 
 @functools.lru_cache(maxsize=1)
 def client() -> redis.Redis:
-    """The shared client: thread safe, short time-outs, no retries that would hide an outage."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=2.0,
-        socket_connect_timeout=2.0,
-        socket_keepalive=True,
-        retry=Retry(NoBackoff(), 0),
-        redis_connect_func=_read_server_run,
-    )
+    """The shared client: thread safe, short time-outs, no retries that would hide an outage.
+
+    With Sentinels it is a client of their master (`hlapp.redis_settings`).
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": 2.0,
+        "socket_connect_timeout": 2.0,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+        "redis_connect_func": _read_server_run,
+    }
+    servers = settings.REDIS
+    if not servers.sentinels:
+        return redis.Redis.from_url(settings.REDIS_URL, **options)
+    library: Any = redis  # these parts of it have no types
+    address = library.connection.parse_url(settings.REDIS_URL)
+    login = {name: value for name, value in address.items() if name not in ("host", "port")}
+    sentinels = library.sentinel.Sentinel(servers.sentinels, sentinel_kwargs=servers.sentinel_options)
+    master: redis.Redis = sentinels.master_for(servers.master, **login, **options)
+    return master
 
 
 def reset() -> None:
