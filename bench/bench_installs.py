@@ -11,7 +11,8 @@ from bench.setup import prepare, table
 
 prepare()
 
-import statistics  # noqa: E402 - the settings of what follows are made by prepare()
+import itertools  # noqa: E402 - the settings of what follows are made by prepare()
+import statistics  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from urllib.parse import parse_qs, urlsplit  # noqa: E402
@@ -37,6 +38,15 @@ SCOPES = "contacts.readonly opportunities.readonly users.readonly"
 REDIRECT = f"{settings.PUBLIC_URL}/oauth/callback"
 
 Callback = dict[str, str]
+
+
+_numbers = itertools.count(1)
+
+
+def browser() -> Client:
+    """A browser at an address of its own, because the install page has a limit for each address."""
+    number = next(_numbers)
+    return Client(REMOTE_ADDR=f"10.0.{number // 250}.{number % 250}")
 
 
 class Consent:
@@ -94,9 +104,11 @@ def measure(consent: Consent, bare: OAuth2Client, token_url: str) -> dict[str, l
     for _ in range(ROUNDS):
         codes = [consent.callback() for _ in range(PER_ROUND)]
         note(BARE, rate(lambda it: bare.fetch_token(token_url, code=it["code"], user_type="Location"), codes))
-        note("callback from the marketplace", rate(come_back(Client()), [consent.callback() for _ in range(PER_ROUND)]))
+        note(
+            "callback from the marketplace", rate(come_back(browser()), [consent.callback() for _ in range(PER_ROUND)])
+        )
         # A browser has one install under way, so each callback comes from another client.
-        sites = [Client() for _ in range(PER_ROUND)]
+        sites = [browser() for _ in range(PER_ROUND)]
         pairs = [(site, begun(site, consent)) for site in sites]
         start = time.perf_counter()
         for site, callback in pairs:
