@@ -38,6 +38,8 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("Runs", "sync", "sync.Run"),
             ("Records", "database", "sync.Record"),
             ("Exports", "download", "exports.Export"),
+            ("Bulk upserts", "upload", "upserts.Upsert"),
+            ("Rows of upserts", "table_rows", "upserts.UpsertRow"),
             ("Purges", "delete_forever", "privacy.Purge"),
         ),
     ),
@@ -93,6 +95,7 @@ _PAGES: dict[str, tuple[tuple[str, str, str, tuple[str, ...]], ...]] = {
     "Data": (
         ("Choose resources", "checklist", "admin:sync_plan_choose", ("sync.view_plan",)),
         ("Export records", "file_export", "admin:exports_export_new", ("exports.add_export",)),
+        ("Write records", "upload_file", "admin:upserts_upsert_new", ("upserts.add_upsert", masking.PERMISSION)),
     ),
     "API": (("Call explorer", "travel_explore", "admin:gateway_explore", ("gateway.explore", masking.PERMISSION)),),
     "Operators": (("Second factor", "passkey", "operators:second-factor", ()),),

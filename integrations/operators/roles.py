@@ -31,7 +31,7 @@ tenants.view_location tokens.view_credential sync.view_plan sync.view_run sync.v
 jobs.view_schedule jobs.view_jobstate jobs.view_trigger jobs.view_write gateway.view_usage gateway.view_call
 webhooks.view_event webhooks.view_mailbox webhooks.view_answers quota.view_usage quota.view_parked privacy.view_purge
 operators.view_metrics core.view_bulkaction outbox.view_tenantoutbox outbox.view_entry problems.view_problem
-exports.view_export upserts.view_upsert
+exports.view_export upserts.view_upsert upserts.view_upsertrow
 """
 # What helps one tenant, and can be done again without harm.
 _SUPPORT = """

@@ -129,6 +129,16 @@ def decide(upsert_id: int, row: int, *, happened: bool, by: str) -> None:
         audit.record(f"upsert.{word}", actor=by, subject=upsert.tenant.audit_subject, upsert=upsert_id, row=row)
 
 
+def remove(upsert_id: int, *, by: str = _AN_APP) -> None:
+    """Delete an upsert with its rows and results. Raises BadRequest while it sends."""
+    with transaction.atomic():
+        upsert = _locked(upsert_id, *Upsert.Phase.values)
+        if Run.objects.filter(upsert=upsert).running().exists() or upsert.due_at is not None:
+            raise BadRequest(f"upsert {upsert_id} runs: cancel it first")
+        queries.remove([upsert_id])
+        audit.record("upsert.removed", actor=by, subject=upsert.tenant.audit_subject, upsert=upsert_id)
+
+
 def progress(upsert_id: int) -> UpsertProgress:
     """How far it is, and why it does not go on. Raises BadRequest for an unknown id."""
     return queries.progress(queries.find(upsert_id))

@@ -15,7 +15,7 @@ from django.db import transaction
 from integrations.core import audit
 from integrations.core.errors import BadRequest
 from integrations.core.texts import storable
-from integrations.tenants.models import App
+from integrations.tenants.models import App, Installation
 from integrations.upserts import comparison, upsert_key
 from integrations.upserts.comparison import RecordMatcher
 from integrations.upserts.models import Upsert, UpsertRow
@@ -29,10 +29,16 @@ _OPERATION, _VERSION, _NAME, _WORDS = 200, 20, 100, 300
 
 
 def prepare(mapping: RowMapping, rows: Iterable[SourceRow], app: App, *, name: str, by: str, now: datetime) -> Upsert:
-    """Store the rows as a draft. Raises BadRequest for none, for too many, and for columns that no row has."""
+    """Store the rows as a draft.
+
+    Raises BadRequest for none, for too many, for columns that no row has, and for a tenant without the app.
+    """
     key = mapping.target.operation.key
     if len(key) > _OPERATION or len(mapping.version) > _VERSION:
         raise BadRequest(f"{key[:80]} is too long a name for an operation")
+    installed = Installation.objects.installed().filter(app=app, user_type=mapping.tenant.user_type)
+    if not installed.filter(resource_id=mapping.tenant.id).exists():
+        raise BadRequest(f"{app} is not installed on {mapping.tenant}: `manage.py status` lists where it is")
     upsert = Upsert(
         app=app,
         level=mapping.tenant.user_type,

@@ -117,11 +117,11 @@ def mapping_of(  # noqa: PLR0913 - what a caller of `prepare` gives
     operation: str,
     app: App,
     *,
-    location: str | None,
-    company: str | None,
-    version: str | None,
-    columns: Mapping[str, str] | None,
-    fixed: Mapping[str, Any] | None,
+    location: str | None = None,
+    company: str | None = None,
+    version: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> RowMapping:
     """The mapping of an upsert. Raises BadRequest for an operation that writes no single record with JSON."""
     wanted = target.find(operation, app, version=version, params={**(fixed or {}), **(columns or {})}, body={})

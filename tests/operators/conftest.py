@@ -32,6 +32,7 @@ from integrations.tenants.app_version import AppVersion
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import Installation
 from integrations.tokens.models import Credential
+from integrations.upserts.models import Upsert, UpsertRow
 from integrations.webhooks.models import Answers, Event, Mailbox
 from tests.console.conftest import LOCATION, OTHER
 from tests.console.conftest import agency as agency
@@ -175,7 +176,21 @@ def people(agency: Installation) -> dict[str, Any]:
     ExportPart.objects.create(
         run=export_run, resource="contacts", number=1, rows=1, size=1, expires_at=now + timedelta(days=1)
     )
+    upsert = Upsert.objects.create(
+        app=app,
+        level="Location",
+        tenant_id=LOCATION,
+        operation="contacts.upsert-contact",
+        name=f"of {EMAIL}",
+        made_by="operator op",
+        created_at=now,
+    )
+    row = UpsertRow.objects.create(
+        upsert=upsert, number=1, state="unknown", sent_at=now, settled_at=now, error=PROSE, vendor_message=PROSE
+    )
     rows = [
+        upsert,
+        row,
         purge,
         export,
         agency,

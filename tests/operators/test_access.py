@@ -42,6 +42,8 @@ MODELS = {
     "sync.Run": (ALL, "", ""),
     "sync.Record": (ALL, "", ""),
     "exports.Export": (ALL, "", ""),
+    "upserts.Upsert": (ALL, "", ""),
+    "upserts.UpsertRow": (ALL, "", ""),
     "jobs.Run": (ALL, "", ""),
     "jobs.Schedule": (ALL, "", ""),
     "jobs.JobState": (ALL, "", ""),
@@ -84,6 +86,8 @@ PAGES = {
     "exports_export_new": "OW",
     "exports_export_file": "OW",
     "exports_export_part": "OW",
+    "upserts_upsert_new": "OW",
+    "upserts_upsert_results": "OW",
     "sync_plan_choose": ALL,  # the change: OW, below
     "tenants_appversion_csv": ALL,
     "auth_user_password_change": "W",
@@ -127,6 +131,9 @@ ACTIONS = {
     "sync.Run cancel": "SOW",
     "sync.Run delete_held_back": "OW",
     **{f"exports.Export {name}": "OW" for name in ("run_now", "pause", "go_on", "cancel_run", "begin_again", "remove")},
+    **{f"upserts.Upsert {name}": "OW" for name in ("start", "cancel", "resume", "price_again", "remove")},
+    "upserts.UpsertRow it_happened": "OW",
+    "upserts.UpsertRow it_did_not_happen": "OW",
     "jobs.Run run_again": "SOW",
     "jobs.Run resume": "SOW",
     "jobs.Run cancel": "SOW",
@@ -201,6 +208,8 @@ def _value(name: str, parameter: str, rows: dict[str, Any]) -> Any:
     if name in ("exports_export_file", "exports_export_part"):
         part = rows["exports.Export"].runs.get().parts.get()
         return {"run_id": part.run_id, "resource": part.resource, "number": part.number}[parameter]
+    if name == "upserts_upsert_results":
+        return rows["upserts.Upsert"].pk
     labels = {label.lower().replace(".", "_"): label for label in MODELS}
     label = next((labels[stem] for stem in sorted(labels, key=len, reverse=True) if name.startswith(stem + "_")), "")
     return rows[label].pk if label in rows else None

@@ -33,7 +33,7 @@ class Loader:
         self.api = v2.Api(app, location=location, lane=Lane.EVENTS)
 
     def prepare(self, rows: Any, operation: str = UPSERT, **how: Any) -> int:
-        return bulk_upsert.prepare(operation, rows, app=self.app, location=self.location, **how)
+        return bulk_upsert.prepare(operation, rows, **{"app": self.app, "location": self.location, **how})
 
     def start(self, rows: Any, operation: str = UPSERT, **how: Any) -> int:
         """A prepared, priced and started upsert."""

@@ -160,6 +160,7 @@ def test_an_uninstall_stops_it_and_a_missing_permit_parks_it(loader: Loader) -> 
         ("contacts.upsert", {}, "contacts.upsert-contact"),
         ("contacts.upsert-contact", {"columns": {"email": "E-Mail"}}, "no row has the column E-Mail"),
         ("contacts.upsert-contact", {"columns": {"": "email"}}, "1 to 200 characters"),
+        ("contacts.upsert-contact", {"location": "elsewhere"}, "is not installed on Location elsewhere"),
         ("contacts.upsert-contact", {"rows": []}, "there are no rows"),
         ("contacts.upsert-contact", {"rows": Path("people.xlsx")}, "ends in .csv"),
         ("contacts.upsert-contact", {"rows": Path("nowhere.csv")}, "cannot be read"),
