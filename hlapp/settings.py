@@ -15,6 +15,7 @@ from hlapp import app_discovery, database_settings, project, redis_settings
 from hlapp.admin_colours import PRIMARY
 from hlapp.env import Env
 from hlapp.observing import log_format
+from integrations.console.brand import brand_file
 from integrations.core.errors import BadRequest
 from integrations.core.process import memory
 from integrations.highlevel.http import destinations
@@ -134,6 +135,13 @@ if ALERT_EMAILS and not ALERT_SMTP_URL.startswith(("smtp://", "smtps://")):
 for _name, _address in (("ALERT_WEBHOOK_URL", ALERT_WEBHOOK_URL), ("ALERT_PING_URL", ALERT_PING_URL)):
     if _address and not _address.startswith("https://"):
         env.reject(_name, "should be an https address")
+
+# Name, logo, colours and words of the pages that agencies see (integrations/console/brand/brand_file.py).
+try:
+    BRAND = brand_file.read(env.text("BRAND_FILE", default=""))
+except brand_file.BrandProblem as error:
+    BRAND = brand_file.Brand()
+    env.reject("BRAND_FILE", str(error))
 
 # Where a grant waits, sealed, while the database is unavailable (tokens.spool): a disk that outlives the process.
 SPOOL_DIR = env.text("SPOOL_DIR", default=str(BASE_DIR / ".hlapp" / "spool"))

@@ -1,4 +1,4 @@
-"""Views of an installation: start, consent link, OAuth callback, result.
+"""Views of an installation: start, consent link, OAuth callback. The page after it is `console.agency_view`'s.
 
 `console.errors.middleware` turns errors into pages.
 """
@@ -10,7 +10,6 @@ import secrets
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.signing import BadSignature
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,23 +18,17 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from integrations.core import clock
-from integrations.core import signed as signatures
 from integrations.core.admin import operator
 from integrations.core.client_address import client_address
-from integrations.core.errors import BadRequest
-from integrations.core.tenant import UserType
 from integrations.installs import callback as callbacks
-from integrations.installs import consent_answer, install_limits, queries, state
+from integrations.installs import consent_answer, install_limits, result_link, state
 from integrations.installs.callback import Callback
 from integrations.tenants import install_link, marketplace
 from integrations.tenants.install_link import MarketplaceHost
 from integrations.tenants.models import App, Installation
-from integrations.tokens import scope_gaps
 from integrations.tokens.admin_pages import consent_link
 
 _BROWSER = re.compile(r"[A-Za-z0-9_-]{43}")  # what `secrets.token_urlsafe(32)` returns
-_RESULT_SALT = "installs.result"
-_RESULT_LIFE = timedelta(hours=1)
 
 
 @never_cache
@@ -69,19 +62,12 @@ def _buttons(hosts: list[MarketplaceHost], go: str) -> list[dict[str, str]]:
 def _to_vendor(request: HttpRequest, app: App, asked: Installation | None = None) -> HttpResponse:
     install_limits.begin(client_address(request))
     # Two tabs of one browser may install at once, so the second one keeps the first one's cookie.
-    known = request.COOKIES.get(cookie_name(), "")
+    known = request.COOKIES.get(result_link.cookie_name(), "")
     browser = known if _BROWSER.fullmatch(known) else secrets.token_urlsafe(32)
     claimant = operator(request) if request.user.is_authenticated and asked is None else ""
     issued = state.issue(app, browser=browser, claimant=claimant, now=clock.now(), installation=asked)
     response = redirect(install_link.address(app, state=issued, host=request.GET.get("market")))
-    response.set_cookie(
-        cookie_name(),
-        browser,
-        max_age=int(state.LIFETIME.total_seconds()),
-        secure=settings.HTTPS,
-        httponly=True,
-        samesite="Lax",
-    )
+    _bind(response, browser, state.LIFETIME)
     return response
 
 
@@ -94,43 +80,24 @@ def callback(request: HttpRequest) -> HttpResponse:
         state=request.GET.get("state"),
         error=request.GET.get("error"),
         app=request.GET.get("app"),
-        browser=request.COOKIES.get(cookie_name(), ""),
+        browser=request.COOKIES.get(result_link.cookie_name(), ""),
     )
     with install_limits.callback(client_address(request), has_state=received.state is not None):
         done = callbacks.handle(received)
-    asked = done.asked.pk if done.asked else None
-    return redirect("install_result", signatures.dumps([done.installation.pk, asked], salt=_RESULT_SALT))
+    browser = received.browser if _BROWSER.fullmatch(received.browser) else ""
+    response = redirect("console:install-result", result_link.make(done.installation, done.asked, browser=browser))
+    if browser:
+        _bind(response, browser, result_link.LIFE)
+    return response
 
 
-def cookie_name() -> str:
-    """The cookie that binds a state to the browser; over HTTPS one that no other host of the domain can set."""
-    return "__Host-install" if settings.HTTPS else "install"
-
-
-@never_cache
-@require_GET
-def result(request: HttpRequest, signed: str) -> HttpResponse:
-    """The result page. For an unclaimed installation it shows nothing about the tenant."""
-    try:
-        pk, asked = signatures.loads(signed, salt=_RESULT_SALT, max_age=_RESULT_LIFE)
-    except (BadSignature, TypeError, ValueError):  # signed by a release whose links had another form
-        raise BadRequest("this page has expired: the installation itself is not affected") from None
-    rows = Installation.objects.select_related("app", "company", "location")
-    row = rows.get(pk=pk)
-    gap = scope_gaps.of(row)
-    claimed = row.claimed_at is not None
-    progress = queries.progress(row) if claimed and row.user_type == UserType.COMPANY else None
-    context = {
-        "installation": row if claimed else None,
-        "app": row.app,
-        "company": row.company if claimed else None,
-        "location": row.location if claimed else None,
-        "claimed": claimed,
-        "missing": gap.missing if claimed else (),
-        "disabled": scope_gaps.disabled(row, gap) if claimed and gap.missing else (),
-        "again": consent_link.path(row) if claimed and gap.missing else "",
-        "asked": consent_answer.account_name(rows.get(pk=asked)) if asked and asked != pk else "",
-        "locations_connected": progress.connected if progress else 0,
-        "locations_expected": progress.total if progress else 0,
-    }
-    return render(request, "installs/result.html", context)
+def _bind(response: HttpResponse, browser: str, life: timedelta) -> None:
+    """Set the cookie that binds the state of an install, and the page after it, to this browser."""
+    response.set_cookie(
+        result_link.cookie_name(),
+        browser,
+        max_age=int(life.total_seconds()),
+        secure=settings.HTTPS,
+        httponly=True,
+        samesite="Lax",
+    )

@@ -72,7 +72,105 @@
       else showLocation(state);
     }
     showPermissions(open ? state : {});
+    showProblems(open ? state : {});
+    showAccounts(open ? state.progress : null);
+    showEnding(state);
     return state;
+  }
+
+  // What fails, in the words of the account's people, and the way to connect again.
+  function showProblems(state) {
+    const problems = state.problems || [];
+    const lost = state.connection === "reconnect" || state.connection === "ended";
+    slot("problems").hidden = !problems.length && !lost;
+    const lines = problems.map((one) => {
+      const line = element("li");
+      line.append(element("strong", one.what), element("span", ` ${one.words} ${one.what_to_do}`));
+      return line;
+    });
+    const list = element("ul", undefined, "problems");
+    list.append(...lines);
+    const parts = lines.length ? [element("h2", "Last problems"), list] : [];
+    if (lost) parts.push(connectAgain(state, "Connect again"));
+    slot("problems").replaceChildren(...parts);
+  }
+
+  function connectAgain(state, words) {
+    const link = element("a", words, "button second");
+    Object.assign(link, { href: state.reconnect_url, target: "_blank", rel: "noopener" });
+    const action = element("p");
+    action.append(link);
+    return action;
+  }
+
+  function showAccounts(progress) {
+    const accounts = progress ? progress.accounts : [];
+    slot("accounts").hidden = !accounts.length;
+    slot("account-rows").replaceChildren(...accounts.map(account));
+    const more = progress ? progress.total - accounts.length : 0;
+    slot("accounts-more").hidden = more <= 0;
+    slot("accounts-more").textContent = `and ${more.toLocaleString()} more`;
+  }
+
+  function account(one) {
+    const line = element("tr");
+    const name = element("th", one.name);
+    name.scope = "row";
+    if (one.words) name.append(element("small", one.words));
+    name.append(...one.fetching.map((part) => element("small", `fetching ${part}`)));
+    const state = element("td");
+    state.append(element("span", one.state, `badge ${one.tone}`));
+    line.append(name, state, element("td", one.of ? `${one.fetched} of ${one.of}` : "–", "number"));
+    return line;
+  }
+
+  // Uninstalling asks once more, and stays as it was asked while the page is kept up to date.
+  let ending = "";
+
+  function showEnding(state) {
+    const wanted = state.may_uninstall ? state.place : "";
+    slot("ending").hidden = !wanted && state.installed;
+    if (!state.installed) {
+      slot("ending").replaceChildren(...(state.reconnect_url ? [connectAgain(state, "Install it")] : []));
+      slot("ending").hidden = !state.reconnect_url;
+    } else if (ending !== wanted) {
+      askFirst(state);
+    }
+    ending = state.installed ? wanted : "";
+  }
+
+  function button(words, act) {
+    const made = element("button", words, "button second");
+    made.type = "button";
+    made.addEventListener("click", act);
+    return made;
+  }
+
+  function askFirst(state) {
+    slot("ending").replaceChildren(button("Uninstall …", () => ask(state)));
+  }
+
+  function ask(state) {
+    const all = state.place === "company" ? "the agency and all its sub-accounts" : state.name;
+    const words = element("p", `This ends the access to ${all} at once. The app stops its work there, and its copy of the data is deleted.`);
+    const actions = element("div", undefined, "actions");
+    actions.append(button("Uninstall", () => uninstall(state)), button("Keep it", () => askFirst(state)));
+    slot("ending").replaceChildren(words, actions);
+    actions.lastChild.focus();
+  }
+
+  async function uninstall(state) {
+    slot("ending").replaceChildren(element("p", "Uninstalling …"));
+    try {
+      await hlapp.json(slot("ending").dataset.uninstall, { method: "POST" });
+      follow();
+    } catch (error) {
+      const words = error.words ? `${error.words.message} ` : "";
+      const where = "You can always uninstall it in your account's settings, on the page of installed apps.";
+      const note = element("p", `${words}It is still installed. ${where}`);
+      note.setAttribute("role", "alert");
+      slot("ending").replaceChildren(note, button("Try again", () => ask(state)));
+    }
   }
 
   function showPermissions(state) {
@@ -119,7 +217,7 @@
     slot("message").textContent = error.words
       ? `${error.words.message} ${error.words.what_to_do}`
       : "This page works inside your account only. Open the app from its menu there.";
-    slot("figures").hidden = slot("table").hidden = slot("permissions").hidden = true;
+    for (const name of ["figures", "table", "permissions", "problems", "accounts", "accounts-more", "ending"]) slot(name).hidden = true;
   }
 
   let timer = null;
@@ -130,6 +228,7 @@
     try {
       const state = show((await hlapp.json(root.dataset.session)).state);
       if (state.resources && state.resources.some((one) => one.running || !one.synced_at)) wait = 4000;
+      if (state.progress && state.progress.under_way) wait = 8000;
     } catch (error) {
       fail(error);
       if (!passes(error)) return;

@@ -13,10 +13,10 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from integrations.console import embed_limits
-from integrations.console.embed import claims, embedded_access, sso_session, tenant_state
+from integrations.console.embed import claims, embedded_access, ending, sso_session, tenant_state
 from integrations.console.errors.middleware import FRAMED
 from integrations.core import clock
 from integrations.core.errors import PayloadAnomalous, PayloadTooLarge
@@ -52,6 +52,16 @@ def session(request: HttpRequest) -> JsonResponse:
     embedded_access.check_not_dismissed(user)
     claims.claim_for(user, clock.now())
     return JsonResponse({"ticket": sso_session.issue_ticket(user), "tenant": str(user.tenant)})
+
+
+@csrf_exempt  # the ticket in the Authorization header is the proof
+@never_cache
+@require_POST
+def uninstall(request: HttpRequest) -> JsonResponse:
+    """Uninstall the app from the tenant of the ticket, for its administrators. Answers `{"uninstalled": true}`."""
+    embed_limits.embed_request(request)
+    ending.end(embedded_access.user_of(request))
+    return JsonResponse({"uninstalled": True})
 
 
 def _posted(request: HttpRequest) -> tuple[str | None, str]:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import Count
+from django.urls import reverse
+from django.utils.http import urlencode
 
-from integrations.console.embed import embedded_access
+from integrations.console.agency_view import account_progress, agency_words
+from integrations.console.agency_view.agency_words import AgencyProblem
+from integrations.console.embed import embedded_access, ending
 from integrations.console.embed.sso_session import EmbeddedUser
+from integrations.core import clock
 from integrations.core.errors import StoreUnavailable
+from integrations.problems import queries as problems
+from integrations.problems.models import FailureKind
 from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.queries import Progress
-from integrations.tenants.models import Installation
+from integrations.tenants.models import App, Installation
 from integrations.tokens import scope_gaps
 from integrations.tokens.admin_pages import consent_link
 from integrations.tokens.models import Credential
 
+_MOST_PROBLEMS = 5
 _CONNECTION = {
     Credential.State.ACTIVE: "connected",
     Credential.State.SUSPENDED: "paused",
@@ -31,9 +40,16 @@ def state(user: EmbeddedUser) -> dict[str, Any]:
 
     Always `place` ("location" or "company"), `name`, `installed` and `claimed`. Once the installation is claimed,
     `connection` too, `quota`, missing scopes with the link that asks for them, and for a location its synced records,
-    for a company the number of its locations.
+    for a company its locations with the progress of each. `problems` are the last ones, in the words of the account's
+    people; `reconnect_url` leads to a new installation; `may_uninstall` is for administrators.
     """
-    return _location(user) if user.location_id else _company(user)
+    shown = _location(user) if user.location_id else _company(user)
+    standing = embedded_access.standing(user)
+    if standing.is_claimed or not standing.is_installed:
+        app = standing.installation.app if standing.installation else App.objects.get(pk=user.app_id)
+        shown["reconnect_url"] = f"{reverse('install')}?{urlencode({'app': app.client_id})}"
+    is_open = standing.is_installed and standing.is_claimed
+    return shown | {"may_uninstall": is_open and ending.may_end(user, standing.installation)}
 
 
 def _location(user: EmbeddedUser) -> dict[str, Any]:
@@ -63,6 +79,8 @@ def _company(user: EmbeddedUser) -> dict[str, Any]:
     }
     if now.is_installed and now.is_claimed:
         shown["locations"] = embedded_access.locations(user).count()
+        shown["problems"] = _problems(user, [])
+        shown["progress"] = asdict(account_progress.of_company(user.app_id, user.company_id))
         shown["connection"] = _connection(installation) if installation else None
         shown |= _permissions(installation) | _quota(installation) if installation else {}
     return shown
@@ -96,13 +114,23 @@ def _synced(user: EmbeddedUser, installation: Installation) -> dict[str, Any]:
     plans = sync.progress(Plan.objects.filter(**mine, enabled=True))
     kept = Record.objects.filter(**mine, deleted_at=None).values_list("resource").annotate(found=Count("id"))
     counts: dict[str, int] = dict(kept.order_by())
+    failing = [agency_words.resource(plan.resource, plan.error_code) for plan in plans if plan.status == "failed"]
     last = max((plan.synced_at for plan in plans if plan.synced_at), default=None)
     return {
         "connection": _connection(installation),
+        "problems": _problems(user, failing),
         "last_sync": last.isoformat() if last else None,
         "records": sum(counts.values()),
         "resources": [_resource(plan, counts.get(plan.resource, 0)) for plan in plans],
     }
+
+
+def _problems(user: EmbeddedUser, failing: list[AgencyProblem]) -> list[dict[str, str]]:
+    """What fails now, and the last open problems of the tenant; a sync that works again is not among them."""
+    found = problems.of_tenant(user.tenant.id, clock.now(), _MOST_PROBLEMS)
+    others = [one.problem for one in found if one.problem.kind != FailureKind.SYNC]
+    every = [*failing, *(agency_words.failure(problem.kind, problem.code) for problem in others)]
+    return [asdict(one) for one in dict.fromkeys(every)][:_MOST_PROBLEMS]
 
 
 def _resource(plan: Progress, records: int) -> dict[str, Any]:

@@ -108,4 +108,9 @@ FORM_EXPIRED = ErrorText(
 
 def for_error(error: errors.IntegrationError) -> ErrorText:
     """The text of the error's class, or of its nearest ancestor that has one."""
-    return next(BY_ERROR[kind] for kind in type(error).__mro__ if kind in BY_ERROR)
+    return for_kind(type(error))
+
+
+def for_kind(kind: type[errors.IntegrationError]) -> ErrorText:
+    """The text of an error class, or of its nearest ancestor that has one."""
+    return next(BY_ERROR[one] for one in kind.__mro__ if one in BY_ERROR)
