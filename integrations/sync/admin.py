@@ -122,7 +122,7 @@ class RunAdmin(TenantNames, SupportedRuns):
     search_fields = ("=plan__location_id",)
     search_help_text = "A location's name or whole id"
     ordering = ("-pk",)
-    actions = ("cancel", "delete_held_back")
+    actions = ("run_again", "cancel", "delete_held_back")
     asks = ("delete_held_back",)
     fieldsets = (
         (
@@ -143,7 +143,7 @@ class RunAdmin(TenantNames, SupportedRuns):
     readonly_fields = ("tenant_link", "progress_bar", "result", "answer", "what_to_do")
 
     def applies_to(self, row: Run, action: str) -> bool:
-        """A running run can be cancelled; the brake holds deletions back in ended ones."""
+        """A running run can be cancelled; what ended can be run again, and the brake holds its deletions back."""
         return (action == "cancel") == (row.status == Run.Status.RUNNING)
 
     def refused_call(self, run: Run) -> RefusedCall:
@@ -186,6 +186,13 @@ class RunAdmin(TenantNames, SupportedRuns):
     def run_times(self, run: Run) -> SafeString:
         """Start and duration."""
         return cells.run_times(run.started_at, run.finished_at, clock.now())
+
+    @action(description="Run its plan again now", permissions=["operate"])
+    def run_again(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
+        """Make the plans of these runs due now."""
+        asked = plans.request_runs(Plan.objects.filter(runs__in=queryset).distinct(), clock.now(), full=False)
+        audit.record("sync.asked", actor=operator(request), subject="plans", plans=asked, full=False, repair=False)
+        messages.success(request, f"{len(asked)} plans are due now.")
 
     @action(description="Cancel", permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:

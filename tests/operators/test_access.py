@@ -129,6 +129,7 @@ ACTIONS = {
     "sync.Plan pause": "SOW",
     "sync.Plan go_on": "SOW",
     "sync.Run cancel": "SOW",
+    "sync.Run run_again": "SOW",
     "sync.Run delete_held_back": "OW",
     **{f"exports.Export {name}": "OW" for name in ("run_now", "pause", "go_on", "cancel_run", "begin_again", "remove")},
     **{f"upserts.Upsert {name}": "OW" for name in ("start", "cancel", "resume", "price_again", "remove")},

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db.models import Max
+from django.urls import reverse
 
 from integrations.console.doctor.findings import Finding, Level
 from integrations.core import clock, dispatch
@@ -31,7 +32,7 @@ def worker_heartbeats() -> Iterator[Finding]:
         return
     last = WorkerProcess.objects.aggregate(at=Max("seen_at"))["at"]
     seen = f"the last one reported {relative(last, now)}" if last else "none has reported"
-    yield Finding("worker", Level.FAILED, f"no worker runs: {seen}", START_WORKER)
+    yield Finding("worker", Level.FAILED, f"no worker runs: {seen}", START_WORKER, workers_page())
 
 
 def beat_heartbeat() -> Iterator[Finding]:
@@ -41,10 +42,17 @@ def beat_heartbeat() -> Iterator[Finding]:
     if lease is not None and lease.until > now:
         yield Finding("beat", Level.OK, "its messages arrive")
     elif not WorkerProcess.objects.filter(seen_at__gt=now - dispatch.ALIVE).exists():
-        yield Finding("beat", Level.UNKNOWN, "not known: no worker runs that could get its messages", START_WORKER)
+        yield Finding(
+            "beat", Level.UNKNOWN, "not known: no worker runs that could get its messages", START_WORKER, workers_page()
+        )
     else:
         since = f"since {relative(lease.until - BEAT_TERM, now)}" if lease else "yet"
-        yield Finding("beat", Level.FAILED, f"no message of it has arrived {since}", START_BEAT)
+        yield Finding("beat", Level.FAILED, f"no message of it has arrived {since}", START_BEAT, workers_page())
+
+
+def workers_page() -> str:
+    """The page that says which processes run and what is due."""
+    return reverse("admin:core_workerprocess_changelist")
 
 
 def heard_from_beat() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from django.urls import reverse
+
 from integrations.console import permissions
 from integrations.console.doctor.findings import Finding, Level
 from integrations.core import clock
@@ -17,12 +19,13 @@ def permissions_and_versions() -> Iterator[Finding]:
     for app, count in permissions.gaps():
         found = True
         words = f"{count:,} installation{' lacks' if count == 1 else 's lack'} scopes that {app.name} asks for"
-        fix = "open the installations with missing scopes in the admin pages and send their consent links"
-        yield Finding("scopes", Level.WARNING, words, fix)
+        link = reverse("admin:tenants_installation_changelist") + f"?scopes=missing&app__id__exact={app.pk}"
+        yield Finding("scopes", Level.WARNING, words, "open them and send their consent links", link)
     for version, count in versions.ending(clock.now()):
         found = True
         words = f"{count:,} installation{'' if count == 1 else 's'} on version {version} of {version.app.name}"
-        fix = "ask them to update; the list: manage.py installs export " + version.version_id
-        yield Finding("versions", Level.WARNING, f"{words}, uninstalled {countdown(version)}", fix)
+        fix = "ask them to update; its page lists and exports them"
+        link = reverse("admin:tenants_appversion_change", args=[version.pk])
+        yield Finding("versions", Level.WARNING, f"{words}, uninstalled {countdown(version)}", fix, link)
     if not found:
         yield Finding("scopes", Level.OK, "no grant lacks a scope, and no version ends")

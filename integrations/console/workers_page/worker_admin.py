@@ -39,6 +39,7 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": "Workers and queues",
             "cards": _cards(workers, queues, messages, now),
+            "none_at_work": all(one.state.startswith("silent") for one in workers),
             "workers": workers,
             "queues": queues,
             "leaders": worker_facts.leaders(now),
