@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from integrations.core import clock
 from integrations.core.errors import BadRequest, ConsentDenied, GrantRevoked, StateInvalid, VendorAnswer
 from integrations.highlevel.oauth import client as oauth
-from integrations.installs import complete, consent_answer, state
+from integrations.installs import complete, consent_answer
+from integrations.installs.browser import state
 from integrations.tenants import marketplace
 
 if TYPE_CHECKING:

@@ -21,7 +21,8 @@ from integrations.core import clock
 from integrations.core.admin import operator
 from integrations.core.client_address import client_address
 from integrations.installs import callback as callbacks
-from integrations.installs import consent_answer, install_limits, result_link, state
+from integrations.installs import consent_answer, install_limits
+from integrations.installs.browser import result_link, state
 from integrations.installs.callback import Callback
 from integrations.tenants import install_link, marketplace
 from integrations.tenants.install_link import MarketplaceHost

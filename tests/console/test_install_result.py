@@ -13,7 +13,7 @@ from django.test import Client
 from integrations.console.agency_view import account_progress, agency_words
 from integrations.core import clock, errors
 from integrations.core.tenant import UserType
-from integrations.installs import result_link
+from integrations.installs.browser import result_link
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import App, Company, Installation, Location
 from integrations.tokens.models import Credential

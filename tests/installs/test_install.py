@@ -10,9 +10,9 @@ from django.test import Client
 from integrations.core import clock
 from integrations.core.models import AuditEntry
 from integrations.gateway import client as gateway
+from integrations.installs.browser.result_link import cookie_name
 from integrations.installs.claim import claim
 from integrations.installs.models import InstallState
-from integrations.installs.result_link import cookie_name
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from tests.installs.conftest import Worker, credential, installation

@@ -14,8 +14,8 @@ from pytest_django import Settings
 
 from integrations.core import clock
 from integrations.highlevel.oauth import client as oauth
+from integrations.installs.browser.result_link import cookie_name
 from integrations.installs.models import InstallState
-from integrations.installs.result_link import cookie_name
 from integrations.tenants import marketplace
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential

@@ -1,7 +1,7 @@
 """The page after an install: how far it is, which sub-accounts, and what is being fetched.
 
 Its link is signed, lives for an hour, and is good for this installation of the account only: a later install of it has
-another link. It shows facts of the account only to the browser that went through the install (`installs.result_link`),
+another link. It shows facts of the account only to the browser that went through the install,
 and only once the installation has an owner: whoever else gets the link reads that the app is installed, and no name.
 """
 
@@ -15,7 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from integrations.console.agency_view import account_progress
-from integrations.installs import consent_answer, result_link
+from integrations.installs import consent_answer
+from integrations.installs.browser import result_link
 from integrations.tenants.models import Installation
 from integrations.tokens import scope_gaps
 from integrations.tokens.admin_pages import consent_link

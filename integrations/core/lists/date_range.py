@@ -47,7 +47,7 @@ class DateRangeFilter(ListFilter):
         super().__init__(request, params, model, model_admin)
         self.moment: str = model_admin.moment
         field: Any = model._meta.get_field(self.moment)  # noqa: SLF001 - Django's documented name
-        self.title = str(field.verbose_name)
+        self.title = "time" if self.moment == "at" else str(field.verbose_name)
         self.entered: dict[str, str] = {}
         for name in (WITHIN, FROM, TO):
             if name in params:

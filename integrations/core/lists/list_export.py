@@ -45,7 +45,8 @@ class ListExport:
     def get_list_filter(self, request: HttpRequest) -> Any:
         """The list's own filters, and the range of time before them."""
         own = list(super().get_list_filter(request))  # type: ignore[misc]
-        return [DateRangeFilter, *own] if self.moment else own
+        # Django's own filter of the same column would offer the same days a second time.
+        return [DateRangeFilter, *(one for one in own if one != self.moment)] if self.moment else own
 
     def get_urls(self) -> list[URLPattern]:
         """The page of the export beside the list's own pages."""
