@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from integrations.installs.browser import result_link
 from integrations.sync.models import Plan, Record
 from integrations.tenants.models import Installation
 from tests.console.conftest import COMPANY, LOCATION, begin_run
@@ -41,12 +42,15 @@ def test_axe_finds_nothing(watched: Watched, live_server: object, agency: Instal
 
     for path in PUBLIC:
         judge(path)
+    page.context.add_cookies([{"name": result_link.cookie_name(), "value": "b" * 43, "url": base}])
+    judge(f"/install/done/{result_link.make(agency, None, browser='b' * 43)}")
     sign_in(page, base)
     rows = (
         reverse("admin:tenants_location_change", args=[LOCATION]),
         reverse("admin:tenants_company_change", args=[COMPANY]),
         reverse("admin:sync_record_change", args=[Record.objects.latest("pk").pk]),
         "/admin/tokens/credential/add/",
+        "/admin/sync/run/export/?when=1d",
     )
     for path in ("/admin/", *(f"/admin/{name}/" for name in LISTS), *rows):
         judge(path)

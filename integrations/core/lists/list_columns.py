@@ -33,7 +33,7 @@ class ListColumn:
 def columns(page: Any, request: HttpRequest) -> list[ListColumn]:
     """The columns of the list of this admin page: its own first, then those of a row's page."""
     listed = list(_fields(page, _ordered_by(page, page.get_list_display(request))))
-    others = [*flatten_fieldsets(page.get_fieldsets(request)), *getattr(page, "personal", {})]
+    others = [*flatten_fieldsets(page.get_fieldsets(request)), *page.personal]
     key = page.model._meta.pk.name  # noqa: SLF001 - Django's documented name
     found = {field.name: field for field in _fields(page, [key, *(field.name for field in listed), *others])}
     shown = {key, *(field.name for field in listed)}

@@ -6,8 +6,8 @@ to see the list and `core.export_lists`; the audit trail has an entry when it be
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
-from typing import Any
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -33,6 +33,7 @@ class ListExport:
     """Admin mixin. `exported` names annotations of the list's rows that become columns beside those of the model."""
 
     exported: Sequence[str] = ()
+    personal: ClassVar[Mapping[str, masking.Masker]] = {}  # columns that are masked for who may not see personal data
     model: Any
     opts: Any
     admin_site: Any
