@@ -118,9 +118,15 @@ _DECLARED: tuple[Holding, ...] = (
     Holding(
         model="sync.RecordKey", title="data keys", rows=rows.data_keys, tenant=("location_id",), sealed=("sealed",)
     ),
-    Holding(model="sync.Plan", title="plans", rows=rows.plans, tenant=("location_id",), other=("resource", "position")),
+    Holding(
+        model="sync.Plan",
+        title="plans",
+        rows=rows.plans,
+        tenant=("location_id",),
+        other=("resource", "position", "fields", "filters"),
+    ),
     Holding(model="sync.FeedPosition", title="positions in change feeds", other=("consumer", "resource")),
-    Holding(model="sync.ResourceChoice", title="chosen resources", other=("resource",)),
+    Holding(model="sync.ResourceChoice", title="chosen resources", other=("resource", "fields", "filters")),
     Holding(
         model="problems.AffectedTenant",
         title="tenants of problems",

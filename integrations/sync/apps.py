@@ -31,6 +31,7 @@ class SyncConfig(AppConfig):
         time_zones.register(queries.time_zone)
         dispatch.register(tasks.FOLLOW_SOURCE)
         dispatch.register(tasks.DROP_SOURCE)
+        dispatch.register(tasks.FORGET_SOURCE)
         dispatch.register(tasks.SOURCE)
         lifecycle_hooks.on("scopes_changed")(plans.apply_scope_change)
         for resource in (one for one in ALL if one.default):  # the page of resources says it of the others

@@ -35,9 +35,16 @@ class Deviation:
 
 
 def is_due(run: Run, resource: Resource, now: datetime) -> bool:
-    """Whether an incremental run ends with a count: it found changes, or the last count is long ago."""
+    """Whether an incremental run ends with a count: it found changes, or the last count is long ago.
+
+    A narrowed listing counts other records than the copy has.
+    """
     counted_at = run.plan.counted_at
-    return resource.has_total and (run.changed > 0 or not counted_at or counted_at <= now - pace.COUNT_EVERY)
+    return (
+        not resource.narrowed_by
+        and resource.has_total
+        and (run.changed > 0 or not counted_at or counted_at <= now - pace.COUNT_EVERY)
+    )
 
 
 def difference(run: Run, total: int, now: datetime) -> Deviation:

@@ -12,6 +12,10 @@ call each, before `deletions` writes a tombstone. A record that is there stays.
   one for each record that a false listing lacks until the run stops.
 
 Where no operation returns one record, a second listing has to lack it (`pace.AGREE_AFTER`).
+
+A listing that is narrowed by a filter lacks records that exist. Under a filter only records are looked for that fit it
+as far as the copy knows, and only the answer about the record itself deletes one. A record that does not fit any more
+stays in the copy as it is.
 """
 
 from __future__ import annotations
@@ -120,7 +124,8 @@ def unlisted(run: Run) -> QuerySet[Record]:
 
 def to_ask(run: Run, answers: Inquiry) -> QuerySet[Record]:
     """Unlisted records without an answer, in an order that spreads over all parts of the vendor's index."""
-    since = run.started_at - AGREE_AFTER if answers.control == Control.IMPOSSIBLE else None
+    waits_for_another = answers.control == Control.IMPOSSIBLE and not _is_narrowed(run)
+    since = run.started_at - AGREE_AFTER if waits_for_another else None
     waits = Q(missing_at__lte=since) if since else Q(missing_at=None) | Q(missing_at__lte=run.started_at)
     return unlisted(run).filter(waits).exclude(record_id__in=answers.unclear).order_by(MD5("record_id"))
 
@@ -143,7 +148,12 @@ def count(run: Run, expired: Q) -> Counts:
 
 
 def note(run: Run) -> int:
-    """Remember since when listings lack records that no answer can prove to be deleted; how many are new."""
+    """Remember since when listings lack records that no answer can prove to be deleted; how many are new.
+
+    What a narrowed listing lacks is remembered of none: it proves nothing.
+    """
+    if _is_narrowed(run):
+        return 0
     with transaction.atomic():
         return records.lock(unlisted(run).filter(missing_at=None)).update(missing_at=run.started_at)
 
@@ -161,13 +171,16 @@ def control(run: Run, ask: Ask) -> Control:
 def settle(record: Record, run: Run, answers: Inquiry, ask: Ask, asked_at: datetime) -> Callable[[], object]:
     """Ask for one record and count its answer. Returns what writes the answer, for the caller's transaction."""
     answer = _answer(record, ask)
-    if answer is Verdict.UNCLEAR:
+    # An empty narrowed listing is a usual one. Nothing in it shows that the answers about single records are true.
+    is_unproven = answer is Verdict.ABSENT and answers.control == Control.IMPOSSIBLE and _is_narrowed(run)
+    if answer is Verdict.UNCLEAR or is_unproven:
         answers.unclear.append(record.record_id)
         return lambda: None
     if answer is Verdict.ABSENT:
         answers.absent += 1
         return lambda: Record.objects.filter(pk=record.pk).update(missing_at=asked_at)
-    answers.present += 1
+    definition = run.plan.definition
+    answers.present += definition is None or definition.fits(answer) is True
     origin = Origin.of_run(run, Source.CALL)
     return lambda: records.confirm(record, answer, asked_at, run_id=run.pk, origin=origin)
 
@@ -179,6 +192,8 @@ def _is_unlisted(run: Run) -> Q:
         first, last = definition.windows.surely_listed(run.started_at)
         where = f"payload__{definition.windows.places}"
         found &= Q(**{f"{where}__gte": first, f"{where}__lt": last})
+    for one, value in definition.narrowed_by if definition is not None else ():
+        found &= one.inside(value)
     before = run.started_at - INDEX_LAG
     if run.kind == Run.Kind.REPAIR:
         return found & Q(updated_at__lt=before)
@@ -188,8 +203,14 @@ def _is_unlisted(run: Run) -> Q:
 def _is_proven(run: Run) -> Q:
     definition = run.plan.definition
     if definition is None or definition.single is None:
+        if _is_narrowed(run):
+            return Q(pk__lt=0)
         return _is_unlisted(run) & Q(missing_at__lte=run.started_at - AGREE_AFTER)
     return _is_unlisted(run) & Q(missing_at__gt=run.started_at)
+
+
+def _is_narrowed(run: Run) -> bool:
+    return run.plan.definition is not None and bool(run.plan.definition.narrowed_by)
 
 
 def _answer(record: Record, ask: Ask) -> Mapping[str, Any] | Verdict:

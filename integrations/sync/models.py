@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import models
+from django.db.models import Value
 from django.utils.functional import cached_property
 
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
@@ -78,6 +79,22 @@ class Plan(AbstractPlan):
     drop_due_at = models.DateTimeField(
         null=True, blank=True, help_text="when more of its records are deleted, because somebody asked for that"
     )
+    fields = models.JSONField(
+        default=dict,
+        blank=True,
+        db_default=Value({}, models.JSONField()),
+        help_text="which fields are kept; empty: all",
+    )
+    fields_chosen_at = models.DateTimeField(null=True, blank=True)
+    fields_due_at = models.DateTimeField(
+        null=True, blank=True, help_text="when fields that are left out are next deleted from stored records"
+    )
+    filters = models.JSONField(
+        default=dict,
+        blank=True,
+        db_default=Value({}, models.JSONField()),
+        help_text="filters of the listing, by parameter",
+    )
 
     objects = PlanManager()
 
@@ -87,6 +104,9 @@ class Plan(AbstractPlan):
         constraints = [models.UniqueConstraint(fields=["app", "location_id", "resource"], name="one_plan_per_resource")]
         indexes = [
             models.Index(fields=["drop_due_at"], condition=models.Q(drop_due_at__isnull=False), name="plan_drop_due"),
+            models.Index(
+                fields=["fields_due_at"], condition=models.Q(fields_due_at__isnull=False), name="plan_fields_due"
+            ),
             models.Index(fields=["location_id"], condition=models.Q(keeps_history=True), name="plan_keeping_history"),
         ]
 
@@ -105,13 +125,14 @@ class Plan(AbstractPlan):
 
     @cached_property
     def definition(self) -> Resource | None:
-        """The resource as that API lists it, at the chosen interval.
+        """The resource as that API lists it, at the chosen interval and narrowed by the chosen filters.
 
         None if it cannot, or the resource is not here any more.
         """
         known = RESOURCES.get(self.resource)
         here = None if known is None else known.on(self.api_name)
-        return here if here is None or self.every is None else here.at_intervals_of(self.every)
+        here = here if here is None or self.every is None else here.at_intervals_of(self.every)
+        return here if here is None or not self.filters else here.narrowed(self.filters)
 
 
 class Run(AbstractRun):
@@ -254,6 +275,8 @@ class ResourceChoice(models.Model):
     enabled = models.BooleanField()
     every = models.DurationField(null=True, blank=True, help_text="the wait between two runs; empty: the resource's")
     keeps_history = models.BooleanField(default=False, db_default=False)
+    fields = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
+    filters = models.JSONField(default=dict, blank=True, db_default=Value({}, models.JSONField()))
 
     class Meta:
         """One choice per resource of an app."""

@@ -69,8 +69,7 @@ def make(app_id: int, location_id: str) -> int:
     now = clock.now()
     with transaction.atomic():
         may_run = allowed(installation.app, location_id)
-        selected, every = resource_choices.chosen(app_id), resource_choices.intervals(app_id)
-        histories = resource_choices.with_history(app_id)
+        selected, columns = resource_choices.chosen(app_id), resource_choices.of_app(app_id)
         wanted = [name for name in may_run if name in selected]
         known = set(_plans(app_id, location_id).values_list("resource", flat=True))
         Plan.objects.bulk_create(
@@ -81,8 +80,7 @@ def make(app_id: int, location_id: str) -> int:
                     resource=name,
                     due_at=now,
                     created_at=now,
-                    every=every.get(name),
-                    keeps_history=name in histories,
+                    **resource_choices.chosen_for(columns, name),
                 )
                 for name in wanted
             ],

@@ -25,7 +25,9 @@ from integrations.core.observing import spans
 from integrations.sync import evidence, suppression
 from integrations.sync.changes.change_origin import NOTED, NOTED_DELETIONS, Origin
 from integrations.sync.evidence import INDEX_LAG
-from integrations.sync.models import Plan, Record
+from integrations.sync.models import Record
+from integrations.sync.narrowing import plan_rules
+from integrations.sync.narrowing.plan_rules import ANY, PlanRules
 from integrations.sync.resources import RESOURCES, Change, Resource
 from integrations.sync.resources.searchable import TransactionId
 from integrations.sync.rows import Row, encode, read
@@ -78,7 +80,10 @@ _IS_PLANNED = """
 WHERE EXISTS (
     SELECT FROM sync_plan WHERE app_id = %(app)s::bigint AND location_id = %(location)s::text
     AND resource = %(resource)s::text AND enabled
-)
+) AND (%(let_in)s::boolean OR EXISTS (
+    SELECT FROM sync_record WHERE app_id = %(app)s::bigint AND location_id = %(location)s::text
+    AND resource = %(resource)s::text AND record_id = %(id)s::text
+))
 """
 _SINGLE_WITH_HISTORY = """
 WITH written AS (
@@ -146,8 +151,10 @@ def merge(  # noqa: PLR0913 - the columns of a page's evidence
     """
     now, definition = clock.now(), RESOURCES[resource]
     admitted = _admitted_rows(definition, location_id, rows)
+    rules = plan_rules.of([app_id], [location_id], [resource]).get((app_id, location_id, resource), ANY)
+    seal = partial(FieldSealer().payload, location_id, resource)
     parsed, skipped = read(
-        definition, admitted, observed_at or now, partial(FieldSealer().payload, location_id, resource)
+        definition, admitted, observed_at or now, lambda record_id, row: seal(record_id, rules.kept(row))
     )
     skipped += len(rows) - len(admitted)
     if not parsed:
@@ -173,21 +180,22 @@ def apply(app_id: int, location_id: str, resource: str, change: Change) -> bool:
     A deletion leaves a tombstone even without a record, because a page under way may still contain it.
     """
     admitted = _admitted([Placed(app_id, location_id, resource, change)])
-    return bool(admitted) and _apply_one(_values(admitted[0], FieldSealer()), None)
+    rules = _rules(admitted).get((app_id, location_id, resource), ANY)
+    return bool(admitted) and _apply_one(_values(admitted[0], FieldSealer(), rules), None)
 
 
 def apply_planned(changes: Iterable[Placed]) -> None:
-    """Bring the changes of records whose plan is enabled into the copy, with one round trip to the database.
+    """Bring the changes of records whose plan is enabled into the copy, as the plan's fields and filters say.
 
-    Changes of one record are applied in the order given, and records in the order of their keys. Those whose plan keeps
-    history need another round trip.
+    Changes of one record are applied in the order given, and records in the order of their keys, with one round trip to
+    the database. Those whose plan keeps history need another one.
     """
     now, sealer = clock.now(), FieldSealer()
     ordered = sorted(_admitted(changes), key=lambda placed: placed.key)
-    keeping = _keeping_history(ordered)
+    rules = _rules(ordered)
     with spans.span("merge records", records=len(ordered)), prepared.cursor() as cursor:
-        for history, group in groupby(ordered, key=lambda placed: placed.key[:3] in keeping):
-            values = [{"now": now, **_values(placed, sealer)} for placed in group]
+        for history, group in groupby(ordered, key=lambda placed: _has_history(placed, rules)):
+            values = [{"now": now, **_values(placed, sealer, rules.get(placed.key[:3], ANY))} for placed in group]
             cursor.executemany(_MERGE_PLANNED[history], values)
 
 
@@ -210,13 +218,18 @@ def delete(locked: QuerySet[Record], *, by: Record.Proof, at: Any, now: datetime
     return count
 
 
-def _keeping_history(changes: Iterable[Placed]) -> set[tuple[int, str, str]]:
-    """The plans of these changes that keep history and can say where the change comes from."""
-    locations = {placed.location_id for placed in changes if placed.origin is not None}
-    if not locations:
-        return set()
-    found = Plan.objects.filter(keeps_history=True, location_id__in=locations)
-    return set(found.values_list("app_id", "location_id", "resource"))
+def _rules(changes: Sequence[Placed]) -> dict[plan_rules.Key, PlanRules]:
+    """What the plans of these changes say."""
+    if not changes:
+        return {}
+    return plan_rules.of(
+        {one.app_id for one in changes}, {one.location_id for one in changes}, {one.resource for one in changes}
+    )
+
+
+def _has_history(placed: Placed, rules: Mapping[plan_rules.Key, PlanRules]) -> bool:
+    """Whether the plan keeps history and the change says where it comes from."""
+    return placed.origin is not None and rules.get(placed.key[:3], ANY).keeps_history
 
 
 def _admitted(changes: Iterable[Placed]) -> list[Placed]:
@@ -244,11 +257,13 @@ def _admitted_rows(resource: Resource, location_id: str, rows: Sequence[Any]) ->
     ]
 
 
-def _values(placed: Placed, sealer: FieldSealer) -> dict[str, Any]:
+def _values(placed: Placed, sealer: FieldSealer, rules: PlanRules) -> dict[str, Any]:
     change, kind = placed.change, Change.Kind
+    kept = rules.kept(change.payload)
     fields = {
         "id": change.record_id,
-        "payload": encode(sealer.payload(placed.location_id, placed.resource, change.record_id, change.payload)),
+        "payload": encode(sealer.payload(placed.location_id, placed.resource, change.record_id, kept)),
+        "let_in": change.kind == kind.DELETED or rules.lets_in(change.payload),
         "version_at": change.at,
         "alive_at": change.created_at if change.kind == kind.CREATED else None,
         "deleted_at": change.at if change.kind == kind.DELETED else None,

@@ -8,7 +8,7 @@ has; plans that are missing follow within seconds (`plans.make`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,12 +17,18 @@ from django.db.models import QuerySet
 
 from integrations.core.errors import BadRequest
 from integrations.core.runs.querysets import error_columns
-from integrations.sync.models import Plan, ResourceChoice, Run
+from integrations.sync.models import Plan, Record, ResourceChoice, Run
+from integrations.sync.narrowing import field_choice, what_is_kept
+from integrations.sync.narrowing.field_choice import FieldChoice
 from integrations.sync.resources import RESOURCES
+from integrations.sync.typed import described_fields
 from integrations.tenants.installation_queryset import InstallationQuerySet
 from integrations.tenants.models import App, Installation
 
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(days=28)  # between two runs
+Columns = dict[str, Any]
+USUAL: Columns = {"every": None, "keeps_history": False, "fields": {}, "filters": {}}  # of a plan without a choice
+_SAMPLE = 20  # records whose fields are known fields
 
 
 def chosen(app_id: int) -> set[str]:
@@ -31,16 +37,15 @@ def chosen(app_id: int) -> set[str]:
     return {name for name, resource in RESOURCES.items() if said.get(name, resource.default)}
 
 
-def intervals(app_id: int) -> dict[str, timedelta]:
-    """The intervals that were chosen for the app, by resource."""
-    rows = ResourceChoice.objects.filter(app=app_id, every__isnull=False)
-    return {name: every for name, every in rows.values_list("resource", "every") if every is not None}
+def of_app(app_id: int) -> dict[str, Columns]:
+    """What was chosen for the app besides that: the columns of a new plan, by resource."""
+    rows = ResourceChoice.objects.filter(app=app_id)
+    return {row["resource"]: {name: row[name] for name in USUAL} for row in rows.values("resource", *USUAL)}
 
 
-def with_history(app_id: int) -> set[str]:
-    """The resources whose history is kept in the locations of the app."""
-    rows = ResourceChoice.objects.filter(app=app_id, keeps_history=True)
-    return set(rows.values_list("resource", flat=True))
+def chosen_for(columns: Mapping[str, Columns], name: str) -> Columns:
+    """The columns of a new plan of this resource, from `of_app`."""
+    return {**USUAL, **columns.get(name, {})}
 
 
 def choose(app: App, names: Collection[str], now: datetime, *, enabled: bool, location_id: str = "") -> list[str]:
@@ -102,10 +107,49 @@ def set_history(app: App, names: Collection[str], now: datetime, *, keeps: bool,
         return _plans_of_choice(app, names, location_id, keeps_history=keeps).update(keeps_history=keeps)
 
 
+def set_fields(app: App, names: Collection[str], fields: FieldChoice, now: datetime, *, location_id: str = "") -> int:
+    """Keep these fields of the resources' records; how many plans changed.
+
+    What is left out is deleted from stored records, by the workers. What comes back is read anew. Raises as `choose`,
+    and BadRequest for a field that is needed or unknown.
+    """
+    _installations(app, names, location_id)
+    for name in names:
+        field_choice.check(fields, name, known_fields(app, name, location_id))
+    with transaction.atomic():
+        return what_is_kept.set_fields(_plans_of_choice(app, names, location_id, fields=fields.json), fields, now)
+
+
+def set_filters(
+    app: App, names: Collection[str], filters: Mapping[str, str], now: datetime, *, location_id: str = ""
+) -> int:
+    """List only what fits these filters, by parameter; how many plans changed. Everything is listed anew then.
+
+    Raises as `choose`, and BadRequest for a filter that a resource does not have, or a value that it does not take.
+    """
+    _installations(app, names, location_id)
+    for name in names:
+        what_is_kept.check_filters(name, filters)
+    with transaction.atomic():
+        return what_is_kept.set_filters(_plans_of_choice(app, names, location_id, filters=dict(filters)), filters, now)
+
+
+def known_fields(app: App, name: str, location_id: str = "") -> list[str]:
+    """The fields of the resource: those that the vendor describes, and those of a few records of the copy."""
+    rows = Record.objects.filter(app=app, resource=name, deleted_at=None)
+    rows = rows.filter(location_id=location_id) if location_id else rows
+    seen = {
+        field
+        for payload in rows.order_by("-changed_in")[:_SAMPLE].values_list("payload", flat=True)
+        for field in payload
+    }
+    return sorted(seen | described_fields.of(RESOURCES[name]).keys())
+
+
 def follow_app(app: App, names: Collection[str], now: datetime, *, location_id: str) -> int:
     """Let the app's choice count at a location again; for how many plans. Raises as `choose`."""
     rows = _installations(app, names, location_id)
-    selected, every, histories = chosen(app.pk), intervals(app.pk), with_history(app.pk)
+    selected, columns = chosen(app.pk), of_app(app.pk)
     own = Plan.objects.filter(app=app, location_id=location_id, resource__in=list(names), is_own_choice=True)
     with transaction.atomic():
         ids = list(own.select_for_update().order_by("pk").values_list("pk", flat=True))
@@ -113,7 +157,10 @@ def follow_app(app: App, names: Collection[str], now: datetime, *, location_id: 
         for enabled in (True, False):
             _switch(mine.filter(resource__in=[n for n in names if (n in selected) == enabled]), now, enabled=enabled)
         for name in names:
-            mine.filter(resource=name).update(every=every.get(name), keeps_history=name in histories)
+            one, wanted = mine.filter(resource=name), chosen_for(columns, name)
+            what_is_kept.set_fields(one, FieldChoice.of_json(wanted["fields"]), now)
+            what_is_kept.set_filters(one, wanted["filters"], now)
+            one.update(every=wanted["every"], keeps_history=wanted["keeps_history"])
         mine.update(is_own_choice=False)
         rows.sync_at(now)
     return len(ids)
@@ -140,20 +187,15 @@ def _installations(app: App, names: Iterable[str], location_id: str) -> Installa
 
 def _make_missing(app: App, names: Iterable[str], now: datetime, location_id: str) -> None:
     """Make the plans that a location lacks, left out and without a due time: `plans.make` finds those that may run."""
-    every, histories = intervals(app.pk), with_history(app.pk)
-    new = [
-        Plan(
-            app=app,
-            location_id=location_id,
-            resource=name,
-            created_at=now,
-            enabled=False,
-            is_left_out=True,
-            every=every.get(name),
-            keeps_history=name in histories,
-        )
-        for name in names
-    ]
+    columns = of_app(app.pk)
+    left_out: Columns = {
+        "app": app,
+        "location_id": location_id,
+        "created_at": now,
+        "enabled": False,
+        "is_left_out": True,
+    }
+    new = [Plan(resource=name, **left_out, **chosen_for(columns, name)) for name in names]
     Plan.objects.bulk_create(new, ignore_conflicts=True)
 
 

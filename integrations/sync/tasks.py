@@ -11,7 +11,7 @@ from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import task
 from integrations.core.runs.source import due_source
 from integrations.sync import plans, runs
-from integrations.sync.choose import dropping
+from integrations.sync.choose import dropping, stripped_fields
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import Installation
 
@@ -32,6 +32,12 @@ def advance(*, run_id: int, **_: object) -> None:
 def drop(*, plan_id: int, **_: object) -> None:
     """Delete records of a plan that is left out, for a limited time. The dispatcher sends this."""
     dropping.drop(plan_id)
+
+
+@task("sync.forget")
+def forget(*, plan_id: int, **_: object) -> None:
+    """Delete fields that are left out from stored records, for a limited time. The dispatcher sends this."""
+    stripped_fields.forget(plan_id)
 
 
 @task("sync.sweep")
@@ -68,5 +74,8 @@ FOLLOW_SOURCE = dispatch.rows_due(
 )
 DROP_SOURCE = dispatch.rows_due(
     Plan, "drop_due_at", name="dropped records", task="sync.drop", argument="plan_id", every=timedelta(seconds=1)
+)
+FORGET_SOURCE = dispatch.rows_due(
+    Plan, "fields_due_at", name="fields left out", task="sync.forget", argument="plan_id", every=timedelta(seconds=1)
 )
 SOURCE = due_source("sync runs", Run.objects, prepare=plans.start_due, take=runs.take_due)

@@ -44,7 +44,7 @@ def totals(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def confirm(client: Client, url: str, preview: Any, **more: str) -> Any:
     """Send the form of the preview."""
-    hidden = re.findall(r'<input type="hidden" name="([a-z:_]+)" value="([^"]*)">', preview.content.decode())
+    hidden = re.findall(r'<input type="hidden" name="([A-Za-z:_]+)" value="([^"]*)">', preview.content.decode())
     fields = {name: value for name, value in hidden if name != "csrfmiddlewaretoken"}
     return client.post(url, {**fields, **more}, follow=True)
 
@@ -86,6 +86,37 @@ def test_what_the_form_does_not_offer_changes_nothing(operator_client: Client, h
     short = operator_client.post(url, {"every:contacts": "1m", "confirmed": "yes"}, follow=True)
     assert "5 minutes at least" in short.content.decode()
     assert not ResourceChoice.objects.exists()
+
+
+def test_fields_and_filters_are_previewed_and_then_chosen(
+    operator_client: Client, here: App, totals: list[str]
+) -> None:
+    url = address(here.pk, LOCATION)
+    preview = operator_client.post(
+        url,
+        {
+            "state:contacts": "on",
+            "fields:contacts": "without phone",
+            "filter:contacts:type": "lead",
+            "filter:contacts:tags": "",
+        },
+    )
+    text = preview.content.decode()
+    assert totals == ["contacts.search-contacts-advanced"], "how many fit is not known"
+    assert "fields: without phone; type=lead" in text
+    assert "420" in text, "calls of one narrowed listing"
+    assert Plan.objects.get(location_id=LOCATION, resource="contacts").fields == {}
+    confirm(operator_client, url, preview)
+    plan = Plan.objects.get(location_id=LOCATION, resource="contacts")
+    assert (plan.fields, plan.filters, plan.is_own_choice) == ({"without": ["phone"]}, {"type": "lead"}, True)
+    table = operator_client.get(url).content.decode()
+    assert "fields: without phone; type=lead" in table
+    cleared = operator_client.post(url, {"fields:contacts": "all", "filter:contacts:type": ""})
+    confirm(operator_client, url, cleared)
+    plan.refresh_from_db()
+    assert (plan.fields, plan.filters) == ({}, {})
+    wrong = operator_client.post(url, {"filter:contacts:type": "nobody", "confirmed": "yes"}, follow=True)
+    assert "takes lead, customer" in wrong.content.decode()
 
 
 def test_only_operators_and_owners_choose(sign_in: SignIn, here: App) -> None:

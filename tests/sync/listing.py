@@ -73,10 +73,16 @@ def _place(row: dict[str, Any]) -> tuple[str, str]:
 
 
 def _test(body: dict[str, Any]) -> Callable[[dict[str, Any]], bool]:
-    filters = body.get("filters", [])
-    if not filters:
-        return lambda row: True
-    assert [(entry["field"], entry["operator"]) for entry in filters] == [("dateUpdated", "range")]
-    since = moment(filters[0]["value"]["gte"])
+    tests = [_entry(entry) for entry in body.get("filters", [])]
+    return lambda row: all(test(row) for test in tests)
+
+
+def _entry(entry: dict[str, Any]) -> Callable[[dict[str, Any]], bool]:
+    """A range of `dateUpdated`, or the equality of another field; on a list all values have to be there."""
+    name, value = entry["field"], entry["value"]
+    if entry["operator"] == "eq":
+        return lambda row: set(value) <= set(row.get(name, ())) if isinstance(value, list) else row.get(name) == value
+    assert (name, entry["operator"]) == ("dateUpdated", "range")
+    since = moment(value["gte"])
     assert since is not None
     return lambda row: moment(row["dateUpdated"]) >= since

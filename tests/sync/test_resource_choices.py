@@ -360,10 +360,29 @@ def test_the_command_estimates_chooses_and_writes_the_audit_trail(here: App) -> 
     assert "pipelines" in enabled()
 
 
+def test_fields_and_filters_by_command(here: App) -> None:
+    choose("contacts", "--fields", "without email phone", "--filter", "type=lead", "--filter", "tags=vip")
+    plan = Plan.objects.get(resource="contacts")
+    assert plan.fields == {"without": ["email", "phone"]}
+    assert plan.filters == {"type": "lead", "tags": "vip"}
+    choose("contacts", "--filter", "type=")
+    plan.refresh_from_db()
+    assert plan.filters == {"tags": "vip"}, "the other one stays"
+    out = StringIO()
+    call_command("sync", "choose", "contacts", "--estimate", "--app", here.client_id, stdout=out)
+    assert "fields: without email, phone; filters: tags=vip" in out.getvalue()
+    for row in AuditEntry.objects.filter(action="sync.filters"):
+        assert row.actor == "manage.py sync"
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
         (("--every", "soon"), "such as 15m"),
+        (("--fields", "some of them"), "`only` or `without`"),
+        (("--fields", "without id"), "cannot be left out"),
+        (("--filter", "type"), "such as status=open"),
+        (("--filter", "colour=red"), "has no filter colour"),
         (("--every", "1m"), "5 minutes at least"),
         (("--every", "90d"), "28 days at most"),
         (("--as-app",), "only a location"),

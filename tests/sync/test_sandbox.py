@@ -11,7 +11,7 @@ import pytest
 
 from integrations.core import clock
 from integrations.gateway import client
-from integrations.sync import plans, queries, runs
+from integrations.sync import plans, queries, resource_choices, runs
 from integrations.sync.models import Plan, Run
 from integrations.sync.resources import DEFAULTS
 from integrations.tenants.models import App
@@ -138,3 +138,17 @@ def test_an_incremental_run_over_many_opportunities_follows_its_cursors(
     run = run_all()["opportunities"]
     assert (run.kind, run.status, run.seen) == ("incremental", "complete", first.seen)
     assert run.pages >= first.seen / 10 > 2
+
+
+def test_a_filter_narrows_the_listing_at_the_vendor(vendor: Vendor, app: App, location: str) -> None:
+    plans.make(app.pk, location)
+    resource_choices.set_filters(app, ["contacts"], {"tags": "narrow me"}, clock.now())
+    first = next(
+        iter(client.page("contacts.search-contacts-advanced", app=app, location=location, body={"pageLimit": 1}).items)
+    )
+    client.call(
+        "contacts.add-tags", app=app, location=location, params={"contactId": first["id"]}, body={"tags": ["narrow me"]}
+    )
+    plans.start_due(clock.now())
+    run_all()
+    assert list(queries.records(app, location, "contacts").values_list("record_id", flat=True)) == [first["id"]]

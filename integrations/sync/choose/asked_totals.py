@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import islice
 
 from integrations.core.errors import IntegrationError
@@ -16,8 +16,12 @@ MOST = 10  # calls of one question: an operator waits for them
 _SECONDS = 5.0  # for one answer
 
 
-def ask(app: App, location_id: str, names: Iterable[str]) -> tuple[dict[str, int], dict[str, str]]:
+def ask(
+    app: App, location_id: str, names: Iterable[str], filters: Mapping[str, Mapping[str, str]] | None = None
+) -> tuple[dict[str, int], dict[str, str]]:
     """The vendor's totals by resource, and why there is none for others that were asked for.
+
+    With `filters`, by resource, those of narrowed listings.
 
     Resources whose listing has no total are left out, and so are those after the first ten. Call it outside any
     transaction.
@@ -29,7 +33,7 @@ def ask(app: App, location_id: str, names: Iterable[str]) -> tuple[dict[str, int
     totals: dict[str, int] = {}
     refused: dict[str, str] = {}
     for name, resource in islice(countable, MOST):
-        request = resource.count_request(location_id)
+        request = resource.narrowed((filters or {}).get(name, {})).count_request(location_id)
         try:
             got = listing.page(
                 resource.operation,

@@ -10,9 +10,12 @@ from typing import Any
 
 from integrations.core import clock
 from integrations.core.ages import span
+from integrations.core.errors import BadRequest
 from integrations.sync.choose import asked_totals, wanted
 from integrations.sync.choose.offers import Offer, calls_a_day, locations, offers
 from integrations.sync.choose.wanted import WantedChoice
+from integrations.sync.narrowing import what_is_kept
+from integrations.sync.narrowing.field_choice import FieldChoice
 from integrations.sync.resources import RESOURCES
 from integrations.tenants import marketplace
 
@@ -26,6 +29,10 @@ def add_arguments(parser: ArgumentParser) -> None:
     which.add_argument("--as-app", action="store_true", help="at this location as the app's choice says")
     parser.add_argument("--history", choices=("on", "off"), help="keep each change of their records")
     parser.add_argument("--every", metavar="15m|6h|2d|own", help="the wait between two runs")
+    parser.add_argument("--fields", metavar="TEXT", help="which fields are kept: all, 'only a b' or 'without a b'")
+    parser.add_argument(
+        "--filter", metavar="NAME=VALUE", action="append", help="list only what fits; NAME= ends it; may be repeated"
+    )
     parser.add_argument("--location", metavar="ID", help="only at this location; without it at all of the app's")
     parser.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
     parser.add_argument("--drop", action="store_true", help="with --off: delete their records, in the background")
@@ -37,10 +44,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(options: dict[str, Any], *, actor: str) -> str:
     """Choose, unless only an estimate is wanted; what to print. Raises what `wanted.make` and `marketplace` raise."""
     app, location_id = marketplace.find(options["app"]), options["location"] or ""
-    asked = _wanted(options).whole(app, location_id)
+    before = offers(app, location_id)
+    asked = _wanted(options, before).whole(app, location_id)
     names = asked.names or options["names"]
-    totals, refused = asked_totals.ask(app, location_id, names) if options["count"] and location_id else ({}, {})
-    before, after = offers(app, location_id), offers(app, location_id, asked.overlay(totals))
+    filters = {one.resource: one.filters for one in before} | dict(asked.filters)
+    count = options["count"] and location_id
+    totals, refused = asked_totals.ask(app, location_id, names, filters) if count else ({}, {})
+    after = offers(app, location_id, asked.overlay(totals))
     if asked and not options["estimate"]:
         wanted.make(app, asked, clock.now(), actor=actor, location_id=location_id)
     calls = [calls_a_day(found, whole_app=not location_id) for found in (before, after)]
@@ -76,10 +86,13 @@ def text(found: Collection[Offer]) -> str:
         every = wanted.interval_words(offer.every or offer.own_interval)
         shown = f"{numbers[0]:>10}{numbers[1]:>10}{numbers[2]:>9}{takes:>9}"
         lines.append(f"{offer.resource:24}{offer.state:10}{every:8}{shown}  {offer.hindrance}".rstrip())
+        if offer.fields.json or offer.filters:
+            narrowed = (f"fields: {offer.fields.text}", what_is_kept.filters_text(offer.filters))
+            lines.append(f"{'':24}{'; filters: '.join(filter(None, narrowed))}")
     return "\n".join(lines)
 
 
-def _wanted(options: dict[str, Any]) -> WantedChoice:
+def _wanted(options: dict[str, Any], present: Collection[Offer]) -> WantedChoice:
     names = frozenset(options["names"])
     every = {name: wanted.interval_of(options["every"]) for name in names} if options["every"] else {}
     return WantedChoice(
@@ -88,5 +101,17 @@ def _wanted(options: dict[str, Any]) -> WantedChoice:
         follow=names if options["as_app"] else frozenset(),
         every=every,
         history=dict.fromkeys(names, options["history"] == "on") if options["history"] else {},
+        fields=dict.fromkeys(names, FieldChoice.parse(options["fields"])) if options["fields"] else {},
+        filters=_filters(options["filter"], names, present) if options["filter"] else {},
         drop=options["drop"] and options["off"],
     )
+
+
+def _filters(said: Collection[str], names: Collection[str], present: Collection[Offer]) -> dict[str, dict[str, str]]:
+    """The filters of each resource with those that the command changes. Raises BadRequest for other texts."""
+    pairs = [text.partition("=") for text in said]
+    if not all(name and sign for name, sign, _ in pairs):
+        raise BadRequest("--filter takes a name, = and a value, such as status=open; without a value it ends")
+    changed = {name: value for name, _, value in pairs}
+    merged = {one.resource: {**one.filters, **changed} for one in present if one.resource in names}
+    return {name: {key: value for key, value in one.items() if value} for name, one in merged.items()}

@@ -84,8 +84,10 @@ class ChoosePage:
     def _preview(
         self, request: HttpRequest, app: App, location_id: str, present: Collection[Offer], asked: WantedChoice
     ) -> dict[str, Any]:
-        unknown = [one.resource for one in present if one.resource in asked.on and one.estimate.rows is None]
-        totals, refused = asked_totals.ask(app, location_id, unknown) if location_id and unknown else ({}, {})
+        new = [one.resource for one in present if one.resource in asked.on and one.estimate.rows is None]
+        unknown = [*new, *(asked.filters.keys() - set(new))]
+        filters = {one.resource: one.filters for one in present} | dict(asked.filters)
+        totals, refused = asked_totals.ask(app, location_id, unknown, filters) if location_id and unknown else ({}, {})
         now_known = offers(app, location_id, Overlay(totals=totals)) if totals else present
         after = offers(app, location_id, asked.overlay(totals))
         at_location = bool(location_id)

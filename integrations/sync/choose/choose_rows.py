@@ -10,6 +10,9 @@ from integrations.core.ages import span
 from integrations.sync.choose import wanted
 from integrations.sync.choose.offers import Offer
 from integrations.sync.choose.wanted import FOLLOW, OFF, ON, WantedChoice
+from integrations.sync.narrowing import what_is_kept
+from integrations.sync.resources import RESOURCES
+from integrations.sync.resources.listing_filters import ListingFilter
 
 Option = tuple[str, str, bool]  # value, words, whether it is chosen
 
@@ -21,6 +24,25 @@ class ChoiceRow:
     offer: Offer
     states: list[Option]
     intervals: list[Option]
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether some fields or records are left out."""
+        return bool(self.offer.fields.json or self.offer.filters)
+
+    @property
+    def kept(self) -> str:
+        """Which fields and records, in words."""
+        return kept_words(self.offer) or "all fields"
+
+    @property
+    def filters(self) -> list[tuple[str, str, list[Option]]]:
+        """The filters that the listing has: parameter, chosen value, and the values to choose from, if they are few."""
+        chosen = self.offer.filters
+        return [
+            (one.parameter, chosen.get(one.parameter, ""), _values(one, chosen.get(one.parameter, "")))
+            for one in RESOURCES[self.offer.resource].filters
+        ]
 
     @property
     def takes(self) -> str:
@@ -64,10 +86,18 @@ def changes(
     now = {one.resource: one for one in before}
     found = [one for one in after if one.resource in asked.names]
     return [
-        ChoiceChange(one.title, _words(now[one.resource]), one, _words(one), list(_fields(one, asked)), _note(one))
+        ChoiceChange(
+            one.title, _words(now[one.resource]), one, _words(one), list(_fields(one, asked)), _note(one, asked)
+        )
         for one in found
         if at_location or one.resource not in asked.follow
     ]
+
+
+def kept_words(offer: Offer) -> str:
+    """Which fields and records are kept; empty for all."""
+    fields = f"fields: {offer.fields.text}" if offer.fields.json else ""
+    return "; ".join(filter(None, (fields, what_is_kept.filters_text(offer.filters))))
 
 
 def share_words(share: float) -> str:
@@ -96,7 +126,12 @@ def _words(offer: Offer) -> str:
     if not offer.is_on:
         return "not synced"
     every = wanted.interval_words(offer.every or offer.own_interval)
-    return f"every {every}{', with history' if offer.keeps_history else ''}"
+    kept = kept_words(offer)
+    return f"every {every}{', with history' if offer.keeps_history else ''}{f'; {kept}' if kept else ''}"
+
+
+def _values(one: ListingFilter, chosen: str) -> list[Option]:
+    return [(value, value or "any", value == chosen) for value in ("", *one.values)] if one.values else []
 
 
 def _fields(offer: Offer, asked: WantedChoice) -> Iterator[tuple[str, str]]:
@@ -109,12 +144,24 @@ def _fields(offer: Offer, asked: WantedChoice) -> Iterator[tuple[str, str]]:
         yield f"every:{name}", wanted.interval_text(asked.every[name])
     if name in asked.history:
         yield f"history:{name}", ON if asked.history[name] else OFF
+    if name in asked.fields:
+        yield f"fields:{name}", asked.fields[name].text
+    if name in asked.filters:
+        for one in RESOURCES[name].filters:
+            yield f"filter:{name}:{one.parameter}", asked.filters[name].get(one.parameter, "")
 
 
-def _note(offer: Offer) -> str:
+def _note(offer: Offer, asked: WantedChoice) -> str:
     """What the numbers do not say."""
     if offer.hindrance and offer.is_on:
         return f"It cannot run: {offer.hindrance}."
+    if offer.is_on and asked.fields.keys() & {offer.resource}:
+        return "What is left out is deleted from the copy and its history. What comes back is read anew: one listing."
+    if offer.is_on and asked.filters.keys() & {offer.resource}:
+        return (
+            "Everything that fits is listed once more. Records that do not fit stay as they are and are not looked "
+            "for. The numbers are those of all records where HighLevel does not count what fits."
+        )
     if offer.is_on and offer.estimate.is_bound:
         return "Nobody knows the number of records yet, so this is the least that it costs."
     return ""

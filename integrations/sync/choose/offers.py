@@ -12,6 +12,7 @@ from integrations.sync import plans, resource_choices
 from integrations.sync.choose import estimates
 from integrations.sync.choose.estimates import Estimate
 from integrations.sync.models import Plan
+from integrations.sync.narrowing.field_choice import EVERYTHING, FieldChoice
 from integrations.sync.resources import RESOURCES
 from integrations.tenants.models import App, Installation
 
@@ -30,6 +31,8 @@ class Overlay:
     follow: frozenset[str] = frozenset()
     every: Mapping[str, timedelta | None] = field(default_factory=dict)
     history: Mapping[str, bool] = field(default_factory=dict)
+    fields: Mapping[str, FieldChoice] = field(default_factory=dict)
+    filters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     totals: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -38,7 +41,8 @@ class Offer:
     """One resource. `hindrance` says why it cannot run although it is chosen; empty where it can, or for a whole app.
 
     `calls_per_day` is the limit of its plan, if it has one. `every` is the chosen interval, None for the resource's
-    own. `is_own` says that a location chose for itself, `keeps_history` that changes of its records are kept.
+    own. `is_own` says that a location chose for itself, `keeps_history` that changes of its records are kept. `fields`
+    are those of its records that are kept, `filters` those of its listing, by parameter.
 
     For a whole app the estimate is that of the location with the most records; `all_calls_a_day` are those of all
     locations together, from the mean of the `known_at` locations whose records are counted, and `own_at` is how many
@@ -53,6 +57,8 @@ class Offer:
     every: timedelta | None = None
     is_own: bool = False
     keeps_history: bool = False
+    fields: FieldChoice = EVERYTHING
+    filters: Mapping[str, str] = field(default_factory=dict)
     all_calls_a_day: int = 0
     known_at: int = 0
     own_at: int = 0
@@ -94,10 +100,11 @@ def calls_a_day(found: Collection[Offer], *, whole_app: bool) -> int:
 
 
 def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
-    selected, of_app = resource_choices.chosen(app.pk), resource_choices.intervals(app.pk)
+    selected, columns = resource_choices.chosen(app.pk), resource_choices.of_app(app.pk)
+    usual = {name: resource_choices.chosen_for(columns, name) for name in RESOURCES}
     found = {plan.resource: plan for plan in Plan.objects.filter(app=app, location_id=location_id)}
-    every: dict[str, timedelta | None] = {**of_app, **{name: plan.every for name, plan in found.items()}}
-    every |= {name: of_app.get(name) for name in overlay.follow} | dict(overlay.every)
+    here = usual | {name: _columns(plan) for name, plan in found.items() if name not in overlay.follow}
+    every: dict[str, timedelta | None] = {name: one["every"] for name, one in here.items()} | dict(overlay.every)
     row = Installation.objects.locations().filter(app=app, resource_id=location_id).select_related("app").first()
     api_name = app.dialect_name if row is None else row.api_name
     costs = estimates.of(app.pk, location_id, api_name, overlay.totals, _chosen(every))
@@ -107,10 +114,7 @@ def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
     is_on |= dict.fromkeys(overlay.on, True) | dict.fromkeys(overlay.off, False)
     own = {name for name, plan in found.items() if plan.is_own_choice} - overlay.follow
     own |= overlay.on | overlay.off | overlay.every.keys() | overlay.history.keys()
-    of_app_history = resource_choices.with_history(app.pk)
-    history = {name: name in of_app_history for name in RESOURCES}
-    history |= {name: plan.keeps_history for name, plan in found.items() if name not in overlay.follow}
-    history |= dict(overlay.history)
+    own |= overlay.fields.keys() | overlay.filters.keys()
     return [
         Offer(
             resource=name,
@@ -120,7 +124,9 @@ def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
             calls_per_day=found[name].calls_per_day if name in found else None,
             every=every.get(name),
             is_own=name in own,
-            keeps_history=history[name],
+            keeps_history=overlay.history.get(name, here[name]["keeps_history"]),
+            fields=overlay.fields.get(name) or FieldChoice.of_json(here[name]["fields"]),
+            filters=overlay.filters.get(name, here[name]["filters"]),
         )
         for name in RESOURCES
     ]
@@ -128,12 +134,13 @@ def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
 
 def _of_app(app: App, overlay: Overlay) -> list[Offer]:
     selected = (resource_choices.chosen(app.pk) | overlay.on) - overlay.off
-    every: dict[str, timedelta | None] = {**resource_choices.intervals(app.pk), **overlay.every}
+    columns = resource_choices.of_app(app.pk)
+    here = {name: resource_choices.chosen_for(columns, name) for name in RESOURCES}
+    every: dict[str, timedelta | None] = {name: one["every"] for name, one in here.items()} | dict(overlay.every)
     known, number = estimates.known(app.pk), locations(app)
     largest = {name: one.largest for name, one in known.items()}
     mean = {name: one.mean for name, one in known.items()}
     most, usual = (estimates.of_counts(app.dialect_name, counts, _chosen(every)) for counts in (largest, mean))
-    histories = dict.fromkeys(resource_choices.with_history(app.pk), True) | dict(overlay.history)
     own = Plan.objects.filter(app=app, is_own_choice=True).values_list("resource").annotate(Count("pk")).order_by()
     own_at = dict(own)
     return [
@@ -143,13 +150,19 @@ def _of_app(app: App, overlay: Overlay) -> list[Offer]:
             hindrance="" if name in most else f"API {app.dialect_name} does not list it",
             estimate=most.get(name, _UNKNOWN),
             every=every.get(name),
-            keeps_history=histories.get(name, False),
+            keeps_history=overlay.history.get(name, here[name]["keeps_history"]),
+            fields=overlay.fields.get(name) or FieldChoice.of_json(here[name]["fields"]),
+            filters=overlay.filters.get(name, here[name]["filters"]),
             all_calls_a_day=number * usual.get(name, _UNKNOWN).calls_a_day,
             known_at=known[name].locations if name in known else 0,
             own_at=own_at.get(name, 0),
         )
         for name in RESOURCES
     ]
+
+
+def _columns(plan: Plan) -> resource_choices.Columns:
+    return {name: getattr(plan, name) for name in resource_choices.USUAL}
 
 
 def _chosen(every: Mapping[str, timedelta | None]) -> dict[str, timedelta]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from integrations.sync.feed.change_feed import RecordChange
-from integrations.sync.models import Record
+from integrations.sync.models import Record, ResourceChoice
+from integrations.sync.narrowing.field_choice import FieldChoice, needed
 from integrations.sync.resources import RESOURCES
 from integrations.sync.sealed_fields import is_sealed
 from integrations.sync.typed import described_fields
@@ -57,9 +58,17 @@ _KNOWN = frozenset({"id", "_id", "locationId", *LISTS})
 
 
 def of(app: App, resource: str) -> Layout:
-    """The columns as they are now; a custom field that is made later is in `other` until the next file."""
+    """The columns as they are now; a custom field that is made later is in `other` until the next file.
+
+    A field that the app leaves out has no column. Where a location keeps it, it is in `other`.
+    """
     found = Record.objects.filter(app=app, resource="custom_fields", deleted_at=None)
     names = CustomNames(app, found.values_list("location_id", flat=True).distinct())
-    kinds = {name: kind for name, kind in described_fields.of(RESOURCES[resource]).items() if name not in _KNOWN}
-    has_custom = LISTS[0] in described_fields.of(RESOURCES[resource])
+    row = ResourceChoice.objects.filter(app=app, resource=resource).first()
+    choice, always = FieldChoice.of_json(row.fields if row else {}), needed(RESOURCES[resource])
+    described = {
+        name: kind for name, kind in described_fields.of(RESOURCES[resource]).items() if choice.keeps(name, always)
+    }
+    kinds = {name: kind for name, kind in described.items() if name not in _KNOWN}
+    has_custom = LISTS[0] in described
     return Layout(kinds, sorted(set(names.by_id.values())) if has_custom else (), names)

@@ -16,6 +16,7 @@ from integrations.highlevel.catalogue import catalogue
 from integrations.highlevel.pagination.pages import Style
 from integrations.highlevel.pagination.styles import style_of
 from integrations.sync.resources.dates import moment
+from integrations.sync.resources.listing_filters import ListingFilter
 from integrations.sync.resources.windows import Windows
 
 Json = dict[str, Any]
@@ -126,6 +127,9 @@ class Resource:
     record, empty if the payload is. `renames` maps a webhook's field names to the listing's where the vendor has two
     names for one field; `event_noise` are fields that a webhook has in another form. `recheck` are webhook types that
     say too little: they make the next run come soon.
+
+    `filters` are those of the listing that may be chosen. `narrowed_by` are the chosen ones with their values, and
+    `cannot_filter` names chosen ones that this API does not have.
     """
 
     name: str
@@ -157,6 +161,9 @@ class Resource:
     event_object: str = ""
     event_noise: frozenset[str] = frozenset()
     renames: Mapping[str, str] = field(default_factory=dict)
+    filters: tuple[ListingFilter, ...] = ()
+    narrowed_by: tuple[tuple[ListingFilter, str], ...] = ()
+    cannot_filter: tuple[str, ...] = ()
 
     @property
     def events(self) -> frozenset[str]:
@@ -204,8 +211,26 @@ class Resource:
         """The resource with another wait between two runs. Everything is read no more often than that."""
         return replace(self, every=every, full_every=max(self.full_every, every))
 
+    def narrowed(self, chosen: Mapping[str, str]) -> Resource:
+        """The resource with the listing narrowed by these filters, by parameter."""
+        here = {one.parameter: one for one in self.filters}
+        found = tuple((here[name], value) for name, value in sorted(chosen.items()) if name in here)
+        return replace(self, narrowed_by=found, cannot_filter=tuple(sorted(set(chosen) - here.keys())))
+
+    def fits(self, row: Mapping[str, Any]) -> bool | None:
+        """Whether a row fits the chosen filters; None where it does not say of one of them."""
+        said = [one.fits(row, value) for one, value in self.narrowed_by]
+        return False if False in said else None if None in said else True
+
     def request(self, location_id: str, since: datetime | None) -> ListingRequest:
         """The request of a run; `since=None` for a full one."""
+        found = self._unfiltered(location_id, since)
+        params, body = found.params or {}, found.body
+        for one, value in self.narrowed_by:
+            params, body = one.narrowed(params, body, value)
+        return replace(found, params=params, body=body) if self.narrowed_by else found
+
+    def _unfiltered(self, location_id: str, since: datetime | None) -> ListingRequest:
         if since is not None and self.since is not None:
             return self.since(location_id, since)
         if self.full is not None:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from integrations.sync.resources.base import PAGE_SIZE, Json, ListingRequest, Resource, Single
 from integrations.sync.resources.dates import iso
 from integrations.sync.resources.in_api1 import API_1
+from integrations.sync.resources.listing_filters import ListingFilter
 
 
 def _body(location_id: str) -> Json:
@@ -43,6 +44,11 @@ CONTACTS = Resource(
     since=_since,
     single=Single("contacts.get-contact", "contactId", "contact"),
     noise=frozenset({"searchAfter", "opportunities"}),
+    filters=(
+        ListingFilter(parameter="tags", operator="eq", is_list=True, field="tags"),
+        ListingFilter(parameter="type", operator="eq", values=("lead", "customer"), field="type"),
+        ListingFilter(parameter="assignedTo", operator="eq", field="assignedTo"),
+    ),
     creates=frozenset({"ContactCreate"}),
     updates=frozenset({"ContactUpdate", "ContactDndUpdate", "ContactTagUpdate"}),
     deletes=frozenset({"ContactDelete"}),

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from integrations.sync.resources.base import PAGE_SIZE, Json, ListingRequest, Resource, Single
 from integrations.sync.resources.dates import iso
 from integrations.sync.resources.in_api1 import API_1
+from integrations.sync.resources.listing_filters import ListingFilter
 
 
 def _body(location_id: str) -> Json:
@@ -46,6 +47,11 @@ OPPORTUNITIES = Resource(
     since=_since,
     single=Single("opportunities.get-opportunity", "id", "opportunity"),
     noise=frozenset({"searchAfter", "sort", "contact", "relations"}),
+    filters=(
+        ListingFilter(parameter="status", operator="eq", values=("open", "won", "lost", "abandoned"), field="status"),
+        ListingFilter(parameter="pipeline_id", operator="eq", field="pipelineId"),
+        ListingFilter(parameter="assigned_to", operator="eq", field="assignedTo"),
+    ),
     creates=frozenset({"OpportunityCreate"}),
     updates=frozenset(
         {

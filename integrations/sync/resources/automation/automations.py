@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from integrations.sync.resources.base import Resource, Single
+from integrations.sync.resources.listing_filters import ListingFilter
 
-CAMPAIGNS = Resource(name="campaigns", operation="campaigns.get-campaigns", whole="campaigns")
+CAMPAIGNS = Resource(
+    name="campaigns",
+    operation="campaigns.get-campaigns",
+    whole="campaigns",
+    filters=(ListingFilter(parameter="status", field="status"),),
+)
 WORKFLOWS = Resource(name="workflows", operation="workflows.get-workflow", whole="workflows")
 TRIGGER_LINKS = Resource(
     name="trigger_links",

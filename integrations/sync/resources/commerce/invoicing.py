@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from integrations.sync.resources.base import SOMETIMES, Resource, Single
+from integrations.sync.resources.listing_filters import ListingFilter
 
 INVOICES = Resource(
     name="invoices",
     operation="invoices.list-invoices",
     every=SOMETIMES,
     single=Single("invoices.get-invoice", "invoiceId"),
+    filters=(
+        ListingFilter(parameter="status", field="status"),
+        ListingFilter(parameter="paymentMode", values=("default", "live", "test")),
+    ),
     creates=frozenset({"InvoiceCreate"}),
     updates=frozenset({"InvoiceUpdate", "InvoiceSent", "InvoicePaid", "InvoicePartiallyPaid", "InvoiceVoid"}),
     deletes=frozenset({"InvoiceDelete"}),
@@ -24,7 +29,16 @@ INVOICE_SCHEDULES = Resource(
     every=SOMETIMES,
     single=Single("invoices.get-invoice-schedule", "scheduleId"),
 )
-ESTIMATES = Resource(name="estimates", operation="invoices.list-estimates", every=SOMETIMES)
+ESTIMATES = Resource(
+    name="estimates",
+    operation="invoices.list-estimates",
+    every=SOMETIMES,
+    filters=(
+        ListingFilter(
+            parameter="status", values=("draft", "sent", "accepted", "declined", "invoiced", "viewed"), field="status"
+        ),
+    ),
+)
 ESTIMATE_TEMPLATES = Resource(name="estimate_templates", operation="invoices.list-estimate-templates")
 
 ALL = (INVOICES, INVOICE_TEMPLATES, INVOICE_SCHEDULES, ESTIMATES, ESTIMATE_TEMPLATES)

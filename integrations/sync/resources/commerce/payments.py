@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from integrations.sync.resources.base import SOMETIMES, Parent, Resource, Single
+from integrations.sync.resources.listing_filters import ListingFilter
 
 ORDERS = Resource(
     name="orders",
     operation="payments.list-orders",
     every=SOMETIMES,
+    filters=(
+        ListingFilter(parameter="status", field="status"),
+        ListingFilter(parameter="paymentStatus", values=("paid", "unpaid", "refunded", "partially_paid")),
+    ),
     single=Single("payments.get-order-by-id", "orderId"),
     creates=frozenset({"OrderCreate"}),
     updates=frozenset({"OrderStatusUpdate"}),
@@ -22,18 +27,21 @@ TRANSACTIONS = Resource(
     name="transactions",
     operation="payments.list-transactions",
     every=SOMETIMES,
+    filters=(ListingFilter(parameter="entitySourceType", field="entitySourceType"),),
     single=Single("payments.get-transaction-by-id", "transactionId"),
 )
 SUBSCRIPTIONS = Resource(
     name="subscriptions",
     operation="payments.list-subscriptions",
     every=SOMETIMES,
+    filters=(ListingFilter(parameter="entitySourceType", field="entitySourceType"),),
     single=Single("payments.get-subscription-by-id", "subscriptionId"),
 )
 COUPONS = Resource(
     name="coupons",
     operation="payments.list-coupons",
     single=Single("payments.get-coupon", "id", "", {"code": "code"}),
+    filters=(ListingFilter(parameter="status", values=("scheduled", "active", "expired"), field="status"),),
 )
 
 ALL = (ORDERS, ORDER_FULFILLMENTS, TRANSACTIONS, SUBSCRIPTIONS, COUPONS)

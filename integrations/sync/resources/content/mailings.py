@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.sync.resources.base import SOMETIMES, ListingRequest, Resource, Single
+from integrations.sync.resources.listing_filters import ListingFilter
 
 _ONLY_V3: dict[str, Any] = {"api": "v3", "elsewhere": {"v2": None}}
 
@@ -51,7 +52,14 @@ BULK_EMAILS = Resource(
 TEXT_TEMPLATES = Resource(
     name="text_templates", operation="locations.GET-all-or-email-sms-templates", full=_of_this_location
 )
-DOCUMENTS = Resource(name="documents", operation="proposals.list-documents-contracts", every=SOMETIMES)
+DOCUMENTS = Resource(
+    name="documents",
+    operation="proposals.list-documents-contracts",
+    every=SOMETIMES,
+    filters=(
+        ListingFilter(parameter="status", values=("draft", "sent", "viewed", "completed", "accepted"), field="status"),
+    ),
+)
 DOCUMENT_TEMPLATES = Resource(name="document_templates", operation="proposals.list-documents-contracts-templates")
 
 ALL = (

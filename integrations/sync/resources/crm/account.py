@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from integrations.sync.resources.base import SOMETIMES, Resource, Single
+from integrations.sync.resources.listing_filters import ListingFilter
 
 LOCATIONS = Resource(
     name="locations",
@@ -17,6 +18,7 @@ CUSTOM_FIELDS = Resource(
     operation="locations.get-custom-fields",
     params={"model": "all"},
     whole="customFields",
+    filters=(ListingFilter(parameter="model", values=("contact", "opportunity"), field="model"),),
     single=Single("locations.get-custom-field", "id", "customField"),
 )
 CUSTOM_VALUES = Resource(

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 
 from integrations.sync.resources.base import HOURLY, ListingRequest, Resource, Single
 from integrations.sync.resources.dates import iso
+from integrations.sync.resources.listing_filters import ListingFilter
 from integrations.sync.resources.windows import milliseconds
 
 _BY_LAST_MESSAGE = {"sort": "asc", "sortBy": "last_message_date"}
@@ -37,6 +38,12 @@ CONVERSATIONS = Resource(
     counts=False,
     single=Single("conversations.get-conversation", "conversationId"),
     noise=frozenset({"sort"}),
+    filters=(
+        ListingFilter(parameter="status", values=("read", "unread", "starred", "recents")),
+        ListingFilter(parameter="assignedTo", field="assignedTo"),
+        ListingFilter(parameter="lastMessageDirection", values=("inbound", "outbound"), field="lastMessageDirection"),
+        ListingFilter(parameter="lastMessageType", field="lastMessageType"),
+    ),
     updates=frozenset({"ConversationUnreadUpdate"}),
     recheck=frozenset({"ConversationUpdate"}),
 )
@@ -51,6 +58,7 @@ MESSAGES = Resource(
     creates=frozenset({"InboundMessage", "OutboundMessage"}),
     renames={"messageId": "id"},
     event_noise=frozenset({"messageType"}),
+    filters=(ListingFilter(parameter="channel", values=("Call", "SMS", "Email", "WhatsApp", "Instagram", "Facebook")),),
 )
 
 ALL = (CONVERSATIONS, MESSAGES)

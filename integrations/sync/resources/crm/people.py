@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from integrations.sync.resources.base import SOMETIMES, Parent, Resource, Single
 from integrations.sync.resources.contacts import CONTACTS
+from integrations.sync.resources.listing_filters import ListingFilter
 
 NOTES = Resource(
     name="notes",
@@ -22,6 +23,10 @@ TASKS = Resource(
     name="tasks",
     operation="locations.task-search",
     every=SOMETIMES,
+    filters=(
+        ListingFilter(parameter="completed", values=("true", "false"), field="completed"),
+        ListingFilter(parameter="assignedTo", field="assignedTo"),
+    ),
     single=Single("contacts.get-task", "taskId", "task", {"contactId": "contactId"}),
     creates=frozenset({"TaskCreate"}),
     updates=frozenset({"TaskComplete"}),
