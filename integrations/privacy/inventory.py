@@ -15,6 +15,7 @@ from integrations.privacy import tenant_rows as rows
 from integrations.privacy.holding import Holding
 
 _ID = ("tenant_id",)
+_PLAN = ("resource", "position", "fields", "filters")
 _RUN = ("lease_owner", "error_code", "trace_id")
 
 _DECLARED: tuple[Holding, ...] = (
@@ -118,15 +119,7 @@ _DECLARED: tuple[Holding, ...] = (
     Holding(
         model="sync.RecordKey", title="data keys", rows=rows.data_keys, tenant=("location_id",), sealed=("sealed",)
     ),
-    Holding(
-        model="sync.Plan",
-        title="plans",
-        rows=rows.plans,
-        tenant=("location_id",),
-        other=("resource", "position", "fields", "filters"),
-    ),
-    Holding(model="sync.FeedPosition", title="positions in change feeds", other=("consumer", "resource")),
-    Holding(model="sync.ResourceChoice", title="chosen resources", other=("resource", "fields", "filters")),
+    Holding(model="sync.Plan", title="plans", rows=rows.plans, tenant=("location_id",), other=_PLAN),
     Holding(
         model="problems.AffectedTenant",
         title="tenants of problems",

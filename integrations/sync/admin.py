@@ -23,6 +23,7 @@ from integrations.gateway.support.panel import SupportedRuns
 from integrations.gateway.support.refused_call import RefusedCall
 from integrations.sync import deletions, plans, queries, runs
 from integrations.sync.choose import choose_page
+from integrations.sync.choose.adaptive_page import AdaptivePage
 from integrations.sync.history import shown
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.resources import RESOURCES
@@ -59,9 +60,14 @@ class PlanAdmin(TenantNames, ReadOnlyAdmin):
     actions = ("run_now", "run_in_full", "repair", "pause", "go_on")
 
     def get_urls(self) -> list[URLPattern]:
-        """Adds the page that chooses resources."""
+        """Adds the pages that choose resources and let intervals adapt."""
         view = self.admin_site.admin_view(choose_page.ChoosePage(self.admin_site))
-        return [path("choose/", view, name="sync_plan_choose"), *super().get_urls()]
+        adaptive = self.admin_site.admin_view(AdaptivePage(self.admin_site))
+        return [
+            path("choose/", view, name="sync_plan_choose"),
+            path("adaptive/", adaptive, name="sync_plan_adaptive"),
+            *super().get_urls(),
+        ]
 
     def has_change_permission(self, request: HttpRequest, obj: Plan | None = None) -> bool:
         """Whether the operator may enable, disable and run plans."""

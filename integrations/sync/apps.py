@@ -32,6 +32,7 @@ class SyncConfig(AppConfig):
         dispatch.register(tasks.FOLLOW_SOURCE)
         dispatch.register(tasks.DROP_SOURCE)
         dispatch.register(tasks.FORGET_SOURCE)
+        dispatch.register(tasks.ADAPT_SOURCE)
         dispatch.register(tasks.SOURCE)
         lifecycle_hooks.on("scopes_changed")(plans.apply_scope_change)
         for resource in (one for one in ALL if one.default):  # the page of resources says it of the others

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from integrations.core.errors import InstallPending
+from integrations.core.errors import BadRequest, InstallPending
 from integrations.sync import pace
 from integrations.sync.models import Plan, Run
 from integrations.sync.resources import ListingRequest, Resource
@@ -20,6 +20,17 @@ def of(run: Run, resource: Resource) -> ListingRequest:
     if not resource.needs_company:
         return request
     return replace(request, params={**(request.params or {}), "companyId": _company_of(run.plan)})
+
+
+def resource_of(plan: Plan) -> Resource:
+    """The plan's resource. Raises BadRequest where it cannot be listed as the plan says."""
+    resource = plan.definition
+    if resource is None:
+        raise BadRequest(f"there is no resource {plan.resource!r} here in {plan.api_name}")
+    if resource.cannot_filter:
+        lacking = ", ".join(resource.cannot_filter)
+        raise BadRequest(f"API {plan.api_name} cannot list {resource.name} by {lacking}: choose other filters")
+    return resource
 
 
 def _company_of(plan: Plan) -> str:

@@ -21,6 +21,7 @@ from integrations.tenants.credential_kinds import ApiName
 from integrations.tenants.models import App, Installation
 
 __all__ = [
+    "AdaptiveChoice",
     "FeedPosition",
     "HistoryEntry",
     "Plan",
@@ -70,6 +71,12 @@ class Plan(AbstractPlan):
         default=False, db_default=False, help_text="not chosen, so it does not run; a paused plan is chosen"
     )
     every = models.DurationField(null=True, blank=True, help_text="the wait between two runs; empty: the resource's")
+    adapted_every = models.DurationField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="that wait as it adapts to the location",
+    )
     listed = models.PositiveIntegerField(
         null=True, blank=True, help_text="rows of the last listing that was read to its end"
     )
@@ -131,7 +138,8 @@ class Plan(AbstractPlan):
         """
         known = RESOURCES.get(self.resource)
         here = None if known is None else known.on(self.api_name)
-        here = here if here is None or self.every is None else here.at_intervals_of(self.every)
+        every = self.every or self.adapted_every
+        here = here if here is None or every is None else here.at_intervals_of(every)
         return here if here is None or not self.filters else here.narrowed(self.filters)
 
 
@@ -285,6 +293,26 @@ class ResourceChoice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.resource}: {'on' if self.enabled else 'off'}"
+
+
+class AdaptiveChoice(models.Model):
+    """Whether an app's intervals adapt, the bounds of each interval, and the calls that all of them may cost in a day.
+
+    `planned_calls` are those of the intervals that were set last. They are more than `calls_per_day` only where the
+    longest intervals already cost more.
+    """
+
+    app = models.OneToOneField(App, on_delete=models.CASCADE, primary_key=True, related_name="adaptive_choice")
+    enabled = models.BooleanField()
+    shortest = models.DurationField()
+    longest = models.DurationField()
+    calls_per_day = models.PositiveBigIntegerField(help_text="of all locations together")
+    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    computed_at = models.DateTimeField(null=True, blank=True)
+    planned_calls = models.PositiveBigIntegerField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"adaptive intervals: {'on' if self.enabled else 'off'}"
 
 
 class SuppressionKey(models.Model):

@@ -103,7 +103,7 @@ class SyncTurn(turn.Turn[Run]):
     def work(self) -> bool:
         """Read the listing, then look for deletions, to the end or until the turn is over."""
         run = self.run
-        resource = self._resource()
+        resource = listing_request.resource_of(run.plan)
         self._until = clock.monotonic() + SLICE
         if resource.below is not None and visits.is_visited(run.plan):
             how: dict[str, Any] = {"call": self._call(), "write": self._write, "is_over": self._is_over}
@@ -157,17 +157,6 @@ class SyncTurn(turn.Turn[Run]):
         """Fail the run for a bug of ours. Its text may hold a record's data, so the row gets only the type's name."""
         self.log("exception", "crashed")
         self.retry_or_fail(error_columns("unexpected", type(error).__name__), None, error)
-
-    def _resource(self) -> Resource:
-        """The plan's resource. Raises BadRequest where it cannot be listed as the plan says."""
-        plan = self.run.plan
-        resource = plan.definition
-        if resource is None:
-            raise BadRequest(f"there is no resource {plan.resource!r} here in {plan.api_name}")
-        if resource.cannot_filter:
-            lacking = ", ".join(resource.cannot_filter)
-            raise BadRequest(f"API {plan.api_name} cannot list {resource.name} by {lacking}: choose other filters")
-        return resource
 
     # --- the listing ---
 

@@ -11,8 +11,8 @@ from integrations.core import clock, dispatch
 from integrations.core.celery_tasks import task
 from integrations.core.runs.source import due_source
 from integrations.sync import plans, runs
-from integrations.sync.choose import dropping, stripped_fields
-from integrations.sync.models import Plan, Run
+from integrations.sync.choose import adaptive_intervals, dropping, stripped_fields
+from integrations.sync.models import AdaptiveChoice, Plan, Run
 from integrations.tenants.models import Installation
 
 
@@ -38,6 +38,12 @@ def drop(*, plan_id: int, **_: object) -> None:
 def forget(*, plan_id: int, **_: object) -> None:
     """Delete fields that are left out from stored records, for a limited time. The dispatcher sends this."""
     stripped_fields.forget(plan_id)
+
+
+@task("sync.adapt")
+def adapt(*, app_id: int, **_: object) -> None:
+    """Set the adaptive intervals of an app anew. The dispatcher sends this."""
+    adaptive_intervals.adapt(app_id)
 
 
 @task("sync.sweep")
@@ -77,5 +83,13 @@ DROP_SOURCE = dispatch.rows_due(
 )
 FORGET_SOURCE = dispatch.rows_due(
     Plan, "fields_due_at", name="fields left out", task="sync.forget", argument="plan_id", every=timedelta(seconds=1)
+)
+ADAPT_SOURCE = dispatch.rows_due(
+    AdaptiveChoice,
+    "due_at",
+    name="adaptive intervals",
+    task="sync.adapt",
+    argument="app_id",
+    every=timedelta(seconds=1),
 )
 SOURCE = due_source("sync runs", Run.objects, prepare=plans.start_due, take=runs.take_due)

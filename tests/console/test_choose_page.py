@@ -12,8 +12,9 @@ from django.test import Client
 from integrations.core.models import AuditEntry
 from integrations.gateway.client import Page
 from integrations.sync import listing, resource_choices
+from integrations.sync.choose import adaptive_intervals
 from integrations.sync.choose.choose_page import address
-from integrations.sync.models import Plan, ResourceChoice
+from integrations.sync.models import AdaptiveChoice, Plan, ResourceChoice
 from integrations.tenants.models import App, Installation
 from tests.console.conftest import LOCATION
 from tests.operators.conftest import SignIn
@@ -117,6 +118,33 @@ def test_fields_and_filters_are_previewed_and_then_chosen(
     assert (plan.fields, plan.filters) == ({}, {})
     wrong = operator_client.post(url, {"filter:contacts:type": "nobody", "confirmed": "yes"}, follow=True)
     assert "takes lead, customer" in wrong.content.decode()
+
+
+def test_intervals_adapt_after_a_preview(sign_in: SignIn, operator_client: Client, here: App) -> None:
+    page = operator_client.get(address(here.pk)).content.decode()
+    assert "Adaptive intervals" in page
+    assert "Adaptive intervals" not in operator_client.get(address(here.pk, LOCATION)).content.decode()
+    url = f"/admin/sync/plan/adaptive/?app={here.pk}"
+    fields = {"enabled": "on", "shortest": "15m", "longest": "1d", "calls": "100,000"}
+    preview = operator_client.post(url, fields)
+    assert "Between 15 min and 1 d" in preview.content.decode()
+    assert "of 100,000 that you allow" in preview.content.decode()
+    assert not AdaptiveChoice.objects.exists()
+    made = confirm(operator_client, url, preview)
+    assert "Workers set the intervals" in made.content.decode()
+    row = AdaptiveChoice.objects.get()
+    assert (row.enabled, row.shortest, row.calls_per_day) == (True, timedelta(minutes=15), 100_000)
+    adaptive_intervals.adapt(here.pk)
+    page = operator_client.get(address(here.pk)).content.decode()
+    assert "adapts: 15 min" in page
+    for wrong in ({"calls": "many"}, {"shortest": "2d"}, {"longest": "own"}, {"calls": "0"}):
+        said = operator_client.post(url, {**fields, **wrong}, follow=True).content.decode()
+        assert "Nothing was changed" in said
+    assert operator_client.get(url).status_code == 302
+    for query in ("", "?app=x", "?app=999999"):
+        assert operator_client.post(f"/admin/sync/plan/adaptive/{query}", fields).status_code == 404
+    for role in ("viewer", "support"):
+        assert sign_in(role).post(url, {**fields, "confirmed": "yes"}).status_code == 403
 
 
 def test_only_operators_and_owners_choose(sign_in: SignIn, here: App) -> None:

@@ -89,6 +89,7 @@ PAGES = {
     "upserts_upsert_new": "OW",
     "upserts_upsert_results": "OW",
     "sync_plan_choose": ALL,  # the change: OW, below
+    "sync_plan_adaptive": "OW",
     "tenants_appversion_csv": ALL,
     "auth_user_password_change": "W",
     "auth_user_reset_second_factor": "W",

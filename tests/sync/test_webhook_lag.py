@@ -39,12 +39,12 @@ def test_the_lag_is_that_of_the_types_of_each_resource(app: App) -> None:
     receive(app, "location:a", "CampaignStatusUpdate", 7.0)
     other = receive(app, "location:b", "ContactCreate", 4.0)
     now = clock.now()
-    found = {one.resource: (one.events, one.median) for one in webhook_lag.of_mailboxes([mine], now)}
+    found = {one.resource: (one.count, one.median) for one in webhook_lag.of_mailboxes([mine], now)}
     assert found == {"contacts": (3, 2.0), "opportunities": (1, 9.0)}
     ((resource, median),) = [(one.resource, one.median) for one in webhook_lag.of_mailboxes([other], now)]
     assert (resource, median) == ("contacts", 4.0)
     everywhere = {one.resource: one for one in webhook_lag.of_all(now)}
-    assert (everywhere["contacts"].events, everywhere["contacts"].median) == (4, 2.5)
+    assert (everywhere["contacts"].count, everywhere["contacts"].median) == (4, 2.5)
     assert everywhere["contacts"].quantiles[0] == ("0.5", 2.5)
     assert everywhere["opportunities"].words == "9.0 s, 95 % within 9.0 s"
 

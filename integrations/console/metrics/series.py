@@ -25,7 +25,7 @@ from integrations.problems.models import FailureKind
 from integrations.quota.models import Parked
 from integrations.quota.permits import queries as quota
 from integrations.sync import queries as sync
-from integrations.sync.lag import webhook_lag
+from integrations.sync.lag import listing_lag, webhook_lag
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
 from integrations.webhooks import queries as webhooks
@@ -118,6 +118,9 @@ def work(now: datetime) -> Iterator[Metric]:
     measured = webhook_lag.of_all(now)
     late = [([lag.resource, part], figure) for lag in measured for part, figure in lag.quantiles]
     yield _gauge("webhook_copy_seconds", "From the receipt of webhooks to the copy.", ["resource", "quantile"], late)
+    listed = [([lag.resource, part], figure) for lag in listing_lag.of_all(now) for part, figure in lag.quantiles]
+    words = "From the request of a full listing to its last record in the copy."
+    yield _gauge("listing_copy_seconds", words, ["resource", "quantile"], listed)
     never = [([lag.resource], lag.never) for lag in lags]
     yield _gauge("sync_plans_never_synced", "Plans that were never synced.", ["resource"], never)
     count, _exact = queries.records()

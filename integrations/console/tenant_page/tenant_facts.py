@@ -28,8 +28,8 @@ from integrations.quota.models import Parked
 from integrations.quota.permits import queries as quota
 from integrations.quota.permits.queries import Snapshot
 from integrations.sync import queries as sync
-from integrations.sync.lag import webhook_lag
-from integrations.sync.lag.webhook_lag import WebhookLag
+from integrations.sync.lag import listing_lag, webhook_lag
+from integrations.sync.lag.measured_lag import MeasuredLag
 from integrations.sync.models import Plan
 from integrations.sync.queries import Progress
 from integrations.tenants.app_version import AppVersion
@@ -126,7 +126,8 @@ class TenantEvents:
     waiting: Counted = Counted(0)
     oldest: datetime | None = None
     poisoned: int = 0
-    lags: Sequence[WebhookLag] = ()
+    lags: Sequence[MeasuredLag] = ()
+    listings: Sequence[MeasuredLag] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +237,9 @@ def _records(facts: TenantFacts) -> list[Records]:
 def _inbox(facts: TenantFacts) -> TenantEvents:
     boxes = Mailbox.objects.filter(app__in=list(facts.apps), tenant=facts.tenant.mailbox_key)
     ids = list(boxes.values_list("pk", flat=True))
+    listings = listing_lag.of_location([*facts.apps], facts.tenant.id, facts.now)
     if not ids:
-        return TenantEvents()
+        return TenantEvents(listings=listings)
     latest = _united(Event.objects.filter(mailbox=box).order_by("-received_at")[:LATEST] for box in ids)
     pending = Event.objects.filter(mailbox__in=ids, status=Event.Status.PENDING).order_by()
     first = _united(Event.objects.filter(mailbox=box).order_by("-received_at")[:MOST_COUNTED] for box in ids)
@@ -250,6 +252,7 @@ def _inbox(facts: TenantFacts) -> TenantEvents:
         oldest=pending.aggregate(oldest=Min("received_at"))["oldest"] if waiting.number else None,
         poisoned=day[Event.Status.POISONED],
         lags=webhook_lag.of_mailboxes(ids, facts.now),
+        listings=listings,
     )
 
 

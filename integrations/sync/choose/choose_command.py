@@ -83,9 +83,11 @@ def text(found: Collection[Offer]) -> str:
         mark = ">" if cost.is_bound else ""
         takes = span(max(1, round(cost.seconds)))
         numbers = f"{mark}{cost.calls:,}", f"{mark}{cost.calls_a_day:,}", f"{cost.share:.2%}"
-        every = wanted.interval_words(offer.every or offer.own_interval)
+        every = wanted.interval_words(offer.every or offer.own_interval) if offer.adapted is None else "adapts"
         shown = f"{numbers[0]:>10}{numbers[1]:>10}{numbers[2]:>9}{takes:>9}"
         lines.append(f"{offer.resource:24}{offer.state:10}{every:8}{shown}  {offer.hindrance}".rstrip())
+        if offer.adapted is not None:
+            lines.append(f"{'':24}every {wanted.adapted_words(offer)}, as busy as the location is")
         if offer.fields.json or offer.filters:
             narrowed = (f"fields: {offer.fields.text}", what_is_kept.filters_text(offer.filters))
             lines.append(f"{'':24}{'; filters: '.join(filter(None, narrowed))}")

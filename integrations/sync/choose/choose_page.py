@@ -17,7 +17,7 @@ from django.urls import reverse
 from integrations.core import clock
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest
-from integrations.sync.choose import asked_totals, choose_rows, wanted
+from integrations.sync.choose import adaptive_page, asked_totals, choose_rows, wanted
 from integrations.sync.choose.offers import Offer, Overlay, calls_a_day, locations, offers
 from integrations.sync.choose.wanted import WantedChoice
 from integrations.tenants.models import App, Installation
@@ -78,6 +78,7 @@ class ChoosePage:
             "groups": choose_rows.groups(found, at_location=bool(location_id)),
             "calls": calls_a_day(found, whole_app=not location_id),
             "may_choose": request.user.has_perm(MAY_CHOOSE),
+            "adaptive": adaptive_page.shown(app) if not location_id else None,
             "apps": App.objects.order_by("name") if not location_id else (),
         }
 

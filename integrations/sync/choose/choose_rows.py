@@ -114,7 +114,11 @@ def _states(offer: Offer, *, at_location: bool) -> list[Option]:
 
 def _intervals(offer: Offer) -> list[Option]:
     chosen = [offer.every] if offer.every is not None and offer.every not in wanted.INTERVALS else []
-    own = (wanted.OWN, f"usual: {wanted.interval_words(offer.own_interval)}", offer.every is None)
+    own = (
+        wanted.OWN,
+        f"adapts: {wanted.adapted_words(offer)}" if offer.adapted else _usual(offer),
+        offer.every is None,
+    )
     listed: list[timedelta] = sorted([*wanted.INTERVALS, *chosen])
     return [
         own,
@@ -122,10 +126,14 @@ def _intervals(offer: Offer) -> list[Option]:
     ]
 
 
+def _usual(offer: Offer) -> str:
+    return f"usual: {wanted.interval_words(offer.own_interval)}"
+
+
 def _words(offer: Offer) -> str:
     if not offer.is_on:
         return "not synced"
-    every = wanted.interval_words(offer.every or offer.own_interval)
+    every = wanted.adapted_words(offer) or wanted.interval_words(offer.every or offer.own_interval)
     kept = kept_words(offer)
     return f"every {every}{', with history' if offer.keeps_history else ''}{f'; {kept}' if kept else ''}"
 

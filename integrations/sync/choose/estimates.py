@@ -91,6 +91,11 @@ def known(app_id: int) -> dict[str, Known]:
     return {name: Known(locations, total or 0, largest or 0) for name, locations, total, largest in found}
 
 
+def calls_of_listing(resource: Resource, counts: Mapping[str, int]) -> int:
+    """The calls of one full listing, with so many rows of each resource."""
+    return _listing(resource, counts)[0]
+
+
 def _estimate(resource: Resource, counts: Mapping[str, int]) -> Estimate:
     calls, is_known = _listing(resource, counts)
     rows = counts.get(resource.name)

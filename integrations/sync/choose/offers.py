@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from django.db.models import Count
+from django.db.models import Avg, Count, FloatField, Max, Min, Value
+from django.db.models.functions import Extract
 
 from integrations.sync import plans, resource_choices
 from integrations.sync.choose import estimates
@@ -41,8 +42,9 @@ class Offer:
     """One resource. `hindrance` says why it cannot run although it is chosen; empty where it can, or for a whole app.
 
     `calls_per_day` is the limit of its plan, if it has one. `every` is the chosen interval, None for the resource's
-    own. `is_own` says that a location chose for itself, `keeps_history` that changes of its records are kept. `fields`
-    are those of its records that are kept, `filters` those of its listing, by parameter.
+    own. `adapted` are the shortest and longest interval where they adapt (`allotment`). `is_own` says that a
+    location chose for itself, `keeps_history` that changes of its records are kept. `fields` are those of its records
+    that are kept, `filters` those of its listing, by parameter.
 
     For a whole app the estimate is that of the location with the most records; `all_calls_a_day` are those of all
     locations together, from the mean of the `known_at` locations whose records are counted, and `own_at` is how many
@@ -55,6 +57,7 @@ class Offer:
     estimate: Estimate
     calls_per_day: int | None = None
     every: timedelta | None = None
+    adapted: tuple[timedelta, timedelta] | None = None
     is_own: bool = False
     keeps_history: bool = False
     fields: FieldChoice = EVERYTHING
@@ -107,7 +110,8 @@ def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
     every: dict[str, timedelta | None] = {name: one["every"] for name, one in here.items()} | dict(overlay.every)
     row = Installation.objects.locations().filter(app=app, resource_id=location_id).select_related("app").first()
     api_name = app.dialect_name if row is None else row.api_name
-    costs = estimates.of(app.pk, location_id, api_name, overlay.totals, _chosen(every))
+    adapted = {name: plan.adapted_every for name, plan in found.items() if plan.adapted_every is not None}
+    costs = estimates.of(app.pk, location_id, api_name, overlay.totals, {**adapted, **_chosen(every)})
     whys = plans.hindrances(app, location_id)
     is_on = {name: name in selected if name not in found else found[name].enabled for name in RESOURCES}
     is_on |= {name: name in selected for name in overlay.follow}
@@ -123,6 +127,7 @@ def _at_location(app: App, location_id: str, overlay: Overlay) -> list[Offer]:
             estimate=costs.get(name, _UNKNOWN),
             calls_per_day=found[name].calls_per_day if name in found else None,
             every=every.get(name),
+            adapted=(adapted[name], adapted[name]) if name in adapted and every.get(name) is None else None,
             is_own=name in own,
             keeps_history=overlay.history.get(name, here[name]["keeps_history"]),
             fields=overlay.fields.get(name) or FieldChoice.of_json(here[name]["fields"]),
@@ -140,7 +145,9 @@ def _of_app(app: App, overlay: Overlay) -> list[Offer]:
     known, number = estimates.known(app.pk), locations(app)
     largest = {name: one.largest for name, one in known.items()}
     mean = {name: one.mean for name, one in known.items()}
-    most, usual = (estimates.of_counts(app.dialect_name, counts, _chosen(every)) for counts in (largest, mean))
+    adapted = _adapted(app)
+    waits = {**{name: between for name, (_, between, _) in adapted.items()}, **_chosen(every)}
+    most, usual = (estimates.of_counts(app.dialect_name, counts, waits) for counts in (largest, mean))
     own = Plan.objects.filter(app=app, is_own_choice=True).values_list("resource").annotate(Count("pk")).order_by()
     own_at = dict(own)
     return [
@@ -150,6 +157,7 @@ def _of_app(app: App, overlay: Overlay) -> list[Offer]:
             hindrance="" if name in most else f"API {app.dialect_name} does not list it",
             estimate=most.get(name, _UNKNOWN),
             every=every.get(name),
+            adapted=(adapted[name][0], adapted[name][2]) if name in adapted and every.get(name) is None else None,
             keeps_history=overlay.history.get(name, here[name]["keeps_history"]),
             fields=overlay.fields.get(name) or FieldChoice.of_json(here[name]["fields"]),
             filters=overlay.filters.get(name, here[name]["filters"]),
@@ -159,6 +167,18 @@ def _of_app(app: App, overlay: Overlay) -> list[Offer]:
         )
         for name in RESOURCES
     ]
+
+
+def _adapted(app: App) -> dict[str, tuple[timedelta, timedelta, timedelta]]:
+    """The shortest, the usual and the longest of the intervals that adapt. The usual one makes the mean of the runs."""
+    plans = Plan.objects.filter(app=app, enabled=True, every=None, adapted_every__isnull=False)
+    often = Avg(Value(1.0) / Extract("adapted_every", "epoch"), output_field=FloatField())
+    rows = (
+        plans.values_list("resource")
+        .annotate(least=Min("adapted_every"), often=often, most=Max("adapted_every"))
+        .order_by()
+    )
+    return {name: (least, timedelta(seconds=1 / rate), most) for name, least, rate, most in rows}
 
 
 def _columns(plan: Plan) -> resource_choices.Columns:

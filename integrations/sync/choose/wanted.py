@@ -189,6 +189,14 @@ def interval_text(every: timedelta | None) -> str:
     return f"{every // _UNITS[unit]}{unit}"
 
 
+def adapted_words(offer: Offer) -> str:
+    """The intervals of a resource that adapt, for people: `5 min to 6 h`. Empty where they do not."""
+    if offer.adapted is None:
+        return ""
+    least, most = (interval_words(every) for every in offer.adapted)
+    return least if least == most else f"{least} to {most}"
+
+
 def interval_words(every: timedelta) -> str:
     """For people: `6 h`."""
     text = interval_text(every)

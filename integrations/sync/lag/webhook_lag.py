@@ -7,12 +7,12 @@ latest events are found by an index, however many there are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 
+from integrations.sync.lag.measured_lag import MeasuredLag
 from integrations.sync.resources import RESOURCES
 
 LATEST = 100  # events of a type
@@ -39,45 +39,20 @@ _OF_BOXES = """JOIN (
 ) AS latest ON latest.type = known.type"""
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookLag:
-    """Seconds from receipt to copy: the median, and what 95 of 100 stay below. `events` were measured."""
-
-    resource: str
-    events: int
-    median: float
-    most: float
-
-    @property
-    def quantiles(self) -> tuple[tuple[str, float], ...]:
-        """For metrics."""
-        return ("0.5", self.median), ("0.95", self.most)
-
-    @property
-    def words(self) -> str:
-        """For pages: `0.4 s, 95 % within 1.2 s`."""
-        return f"{self.median:.1f} s, 95 % within {self.most:.1f} s"
-
-    @property
-    def title(self) -> str:
-        """The resource's name for people."""
-        return self.resource.replace("_", " ")
-
-
-def of_all(now: datetime) -> list[WebhookLag]:
+def of_all(now: datetime) -> list[MeasuredLag]:
     """The lag of each resource with webhooks in the last 24 hours, over all tenants."""
     return _measured(_OF_TYPE, now, {"most": LATEST})
 
 
-def of_mailboxes(boxes: Sequence[int], now: datetime) -> list[WebhookLag]:
+def of_mailboxes(boxes: Sequence[int], now: datetime) -> list[MeasuredLag]:
     """The same of one tenant, whose mailboxes these are."""
     return _measured(_OF_BOXES, now, {"most": LATEST_OF_TENANT, "boxes": list(boxes)})
 
 
-def _measured(latest: str, now: datetime, values: dict[str, Any]) -> list[WebhookLag]:
+def _measured(latest: str, now: datetime, values: dict[str, Any]) -> list[MeasuredLag]:
     pairs = [(event_type, resource.name) for resource in RESOURCES.values() for event_type in sorted(resource.events)]
     types, resources = [event_type for event_type, _ in pairs], [name for _, name in pairs]
     with connection.cursor() as cursor:
         given = {"types": types, "resources": resources, "since": now - WITHIN, **values}
         cursor.execute(_LAGS.format(latest=latest), given)
-        return [WebhookLag(name, count, float(median), float(most)) for name, count, median, most in cursor.fetchall()]
+        return [MeasuredLag(name, count, float(median), float(most)) for name, count, median, most in cursor.fetchall()]

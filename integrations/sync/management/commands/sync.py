@@ -18,7 +18,7 @@ from integrations.core import clock
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, IntegrationError
 from integrations.sync import plans, queries, resource_choices, tasks, wait_for_runs
-from integrations.sync.choose import choose_command, coverage, offers, wanted
+from integrations.sync.choose import adaptive_command, choose_command, coverage, offers, wanted
 from integrations.sync.choose.wanted import WantedChoice
 from integrations.sync.models import Plan
 from integrations.sync.queries import Progress
@@ -45,7 +45,7 @@ class Command(PrintableCommand):
         )
         parser.add_argument("--wait", action="store_true", help="show progress and wait for the end")
         parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
-        verbs = parser.add_subparsers(dest="verb", metavar="resources|choose|coverage")
+        verbs = parser.add_subparsers(dest="verb", metavar="resources|choose|adaptive|coverage")
         chosen = verbs.add_parser("resources", help="which resources are synced, what each costs; choose them")
         chosen.add_argument("--location", metavar="ID", help="only at this location; without it at all of the app's")
         chosen.add_argument("--app", metavar="ID", help="the marketplace app, when there are several")
@@ -57,6 +57,8 @@ class Command(PrintableCommand):
         chosen.add_argument("--json", action="store_true")
         choose = verbs.add_parser("choose", help="sync resources or not, and how often, with an estimate of the calls")
         choose_command.add_arguments(choose)
+        adaptive = verbs.add_parser("adaptive", help="busy locations are synced more often, quiet ones less")
+        adaptive_command.add_arguments(adaptive)
         verbs.add_parser("coverage", help="docs/sync-coverage.md: what of the vendor's listings is synced")
 
     def handle(self, *_: Any, **options: Any) -> None:
@@ -64,9 +66,10 @@ class Command(PrintableCommand):
         if options["verb"] == "coverage":
             self.stdout.write(coverage.document(), ending="")
             return
-        if options["verb"] in ("resources", "choose"):
+        shown = {"resources": self._resources, "choose": self._choose, "adaptive": self._adaptive}
+        if options["verb"] in shown:
             try:
-                self.stdout.write(self._choose(options) if options["verb"] == "choose" else self._resources(options))
+                self.stdout.write(shown[options["verb"]](options))
             except IntegrationError as error:
                 raise CommandError(str(error)) from error
             return
@@ -89,6 +92,9 @@ class Command(PrintableCommand):
 
     def _choose(self, options: dict[str, Any]) -> str:
         return choose_command.run(options, actor=ACTOR)
+
+    def _adaptive(self, options: dict[str, Any]) -> str:
+        return adaptive_command.run(options, actor=ACTOR)
 
     def _resources(self, options: dict[str, Any]) -> str:
         """Choose, then show what is chosen."""
