@@ -9,14 +9,15 @@ import pytest
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest
+from integrations.gateway.client import Page
 from integrations.highlevel.catalogue import catalogue
-from integrations.sync import counting, missing, pace, plans, records, resource_choices
+from integrations.sync import counting, pace, plans, records, resource_choices, runs
 from integrations.sync.changes.change_origin import Origin, Source
 from integrations.sync.models import Plan, Record, Run
 from integrations.sync.records import Placed
 from integrations.sync.resources import ALL, RESOURCES, Change
 from integrations.sync.resources.listing_filters import ListingFilter
-from integrations.tenants.models import App
+from integrations.tenants.models import App, Installation
 from tests.sync.conftest import LOCATION, alive, run_once, start, to_the_end, turn
 from tests.sync.listing import Listing
 
@@ -138,22 +139,23 @@ def test_an_empty_narrowed_listing_proves_nothing_whatever_the_answers_are(app: 
     assert len(alive()) == 5
 
 
-def test_where_no_operation_returns_one_record_a_narrowed_listing_deletes_none(app: App, plan: Plan) -> None:
-    vendor = leads_and_customers()
-    full(plan, vendor)
-    Plan.objects.filter(pk=plan.pk).update(filters={"type": "lead"})
-    run = start(plan, full_due_at=None)
-    definition = run.plan.definition
-    assert definition is not None
-    object.__setattr__(definition, "single", None)
-    vendor.hidden = {"c00002"}
-    Record.objects.update(missing_at=clock.now() - timedelta(days=1))
-    while not run.checkpoint.get("ended"):
-        turn(run, vendor)
-    run.plan.definition = definition
-    assert not missing.proven(run).exists()
-    assert missing.note(run) == 0
-    assert alive() == set(vendor.rows)
+@pytest.mark.parametrize(("filters", "left"), [({}, {"e2"}), ({"status": "sent"}, {"e1", "e2"})])
+def test_where_no_operation_returns_one_record_a_narrowed_listing_deletes_none(
+    app: App, installation: Installation, filters: dict[str, str], left: set[str]
+) -> None:
+    plan = Plan.objects.create(
+        app=app, location_id=LOCATION, resource="estimates", created_at=clock.now(), filters=filters
+    )
+    assert RESOURCES["estimates"].single is None
+    long_ago = clock.now() - timedelta(days=2)
+    records.merge(app.pk, LOCATION, "estimates", [{"_id": "e1", "status": "sent"}])
+    Record.objects.update(updated_at=long_ago, version_at=long_ago, missing_at=long_ago)
+
+    def page(operation: str, **arguments: Any) -> Page:
+        return Page([{"_id": "e2", "status": "sent"}], 1, None)
+
+    runs.advance(start(plan).pk, page=page)
+    assert alive() == left
 
 
 def test_a_filter_without_a_field_looks_for_no_record(app: App, plan: Plan) -> None:
