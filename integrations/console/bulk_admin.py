@@ -51,9 +51,9 @@ class BulkActionAdmin(ReadOnlyAdmin):
         return row.model.replace(".", ": ")
 
     @display(description="status", ordering="status", label=_STATUS)
-    def status_label(self, row: BulkAction) -> tuple[str, str]:
+    def status_label(self, row: BulkAction) -> cells.Label:
         """The status as a label."""
-        return row.status, row.get_status_display()
+        return cells.Label(row.status, row.get_status_display())
 
     @display(description="progress")
     def progress_bar(self, row: BulkAction) -> SafeString | str:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from integrations.core.ages import relative, span
+
+
+class Label(NamedTuple):
+    """A coloured label of a list; `kind` chooses the colour. On the page of a row, which has no labels, it is text."""
+
+    kind: str
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 def progress(done: int, total: int | None, *, complete: bool, note: str = "") -> SafeString | str:

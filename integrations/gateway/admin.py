@@ -67,7 +67,8 @@ class CallAdmin(TenantColumn, ReadOnlyAdmin):
             {
                 "fields": (
                     ("at", "seconds"),
-                    ("operation", "tenant_link", "resource_id"),
+                    "operation",
+                    ("tenant_link", "tenant_id"),
                     ("status", "code"),
                     ("made_by", "run_link", "lane"),
                     "trace_id",
@@ -80,6 +81,7 @@ class CallAdmin(TenantColumn, ReadOnlyAdmin):
     )
     readonly_fields = (
         "tenant_link",
+        "tenant_id",
         "made_by",
         "run_link",
         "seconds",
@@ -141,6 +143,11 @@ class CallAdmin(TenantColumn, ReadOnlyAdmin):
         except NoReverseMatch:
             return f"{room} {number}"
         return format_html('<a class="tenant-link" href="{}">{}</a>', page, number)
+
+    @display(description="tenant id")
+    def tenant_id(self, call: Call) -> str:
+        """The id of the tenant, to copy."""
+        return call.resource_id
 
     def tenant_id_of(self, row: Call) -> str:
         """The id of the location or company."""

@@ -254,10 +254,10 @@ class JobStateAdmin(ReadOnlyAdmin):
         return JOBS[state.job].title if state.job in JOBS else "not defined in this release"
 
     @display(description="status", label={"paused": "danger", "active": "success"})
-    def status_label(self, state: JobState) -> tuple[str, str]:
+    def status_label(self, state: JobState) -> cells.Label:
         """Whether it is paused, as a label."""
         status = "paused" if state.paused_at else "active"
-        return status, status
+        return cells.Label(status, status)
 
     @action(description="Pause", permissions=["operate"])
     def pause(self, request: HttpRequest, queryset: QuerySet[JobState]) -> None:

@@ -107,9 +107,9 @@ class WriteAdmin(TenantNames, DecidesWrites, ReadOnlyAdmin):
         return queryset.filter(state=Write.State.UNKNOWN)
 
     @display(description="state", ordering="state", label={"unknown": "danger", "sent": "info", "confirmed": "success"})
-    def state_label(self, write: Write) -> tuple[str, str]:
+    def state_label(self, write: Write) -> cells.Label:
         """The state as a label."""
-        return write.state, write.get_state_display()
+        return cells.Label(write.state, write.get_state_display())
 
     @display(description="job", ordering="schedule__job")
     def job(self, write: Write) -> str:

@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -50,6 +50,23 @@ class UserAdmin(DjangoUserAdmin, AuditedAdmin):  # type: ignore[type-arg]
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     actions_detail = ("reset_second_factor",)
+    list_display = ("username", "email", "roles", "second_factor", "is_active", "last_login")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        """The accounts with what the list says of each."""
+        rows: QuerySet[User] = super().get_queryset(request)
+        return rows.prefetch_related("groups").annotate(has_factor=factors.exist(OuterRef("pk")))
+
+    @display(description="may")
+    def roles(self, user: User) -> str:
+        """The roles of the account; a superuser may do everything."""
+        names = ["everything (superuser)"] if user.is_superuser else sorted(group.name for group in user.groups.all())
+        return ", ".join(names) or "nothing"
+
+    @display(description="second factor", boolean=True)
+    def second_factor(self, user: Any) -> bool:
+        """Whether the sign-in asks for more than the password."""
+        return bool(user.has_factor)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """Save the account. One that was changed past this application is not sealed by an edit of something else."""
@@ -172,12 +189,12 @@ class OperatorSessionAdmin(ReadOnlyAdmin):
     @display(description="until", ordering="expire_date")
     def ends(self, row: OperatorSession) -> str:
         """When it ends by itself."""
-        return f"{row.expire_date:%Y-%m-%d %H:%M}"
+        return f"{row.expire_date:%Y-%m-%d %H:%M} UTC"
 
-    @display(description="this one", boolean=True)
-    def this_one(self, row: Any) -> bool:
+    @display(description="this one")
+    def this_one(self, row: Any) -> str:
         """Whether it is the session that asks."""
-        return bool(row.is_mine)
+        return "yes" if row.is_mine else "-"
 
     @action(description="End these sessions", permissions=["end"])
     def end(self, request: HttpRequest, queryset: QuerySet[OperatorSession]) -> None:

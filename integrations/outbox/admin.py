@@ -10,6 +10,8 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
@@ -17,6 +19,8 @@ from integrations.core import cells, clock, masking
 from integrations.core.admin import ReadOnlyAdmin, operator
 from integrations.core.errors import BadRequest
 from integrations.core.filters import ColumnValueLinksFilter
+from integrations.gateway.support import panel
+from integrations.gateway.support.advice_on_refusal import help_with
 from integrations.outbox import entry_states, queries, runs
 from integrations.outbox.models import Entry, TenantOutbox
 from integrations.tenants.names import TenantNames
@@ -65,13 +69,13 @@ class OutboxAdmin(TenantNames, ReadOnlyAdmin):
     def pause(self, request: HttpRequest, queryset: QuerySet[TenantOutbox]) -> None:
         """Send nothing more until they are resumed."""
         done = runs.pause(queryset, by=operator(request))
-        self.message_user(request, f"{len(done)} outboxes are paused.", messages.SUCCESS)
+        self.message_user(request, f"Outboxes paused: {len(done)}.", messages.SUCCESS)
 
     @action(description="Resume", permissions=["operate"])
     def resume(self, request: HttpRequest, queryset: QuerySet[TenantOutbox]) -> None:
         """Send on."""
         done = runs.resume(queryset, by=operator(request))
-        self.message_user(request, f"{len(done)} outboxes were resumed.", messages.SUCCESS)
+        self.message_user(request, f"Outboxes resumed: {len(done)}.", messages.SUCCESS)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may pause."""
@@ -101,8 +105,10 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
         "params_json",
         "body_json",
         "answer_json",
+        "what_to_do",
     )
     readonly_fields = (
+        "what_to_do",
         "changed_values",
         "state_label",
         "tenant_link",
@@ -114,12 +120,13 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     )
 
     class Media:
-        css = {"all": ("site/history.css",)}
+        css = {"all": ("site/history.css", *panel.STYLES)}
+        js = panel.SCRIPTS
 
     @display(description="state", ordering="state", label=_LABELS)
-    def state_label(self, entry: Entry) -> tuple[str, str]:
+    def state_label(self, entry: Entry) -> cells.Label:
         """The state as a label."""
-        return entry.state, entry.get_state_display()
+        return cells.Label(entry.state, entry.get_state_display())
 
     def applies_to(self, row: Entry, action: str) -> bool:
         """Only an entry of unknown fate is decided about; one that is done, or sent just now, is left alone."""
@@ -136,10 +143,19 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
         """The id of the company or location."""
         return entry.outbox.tenant_id
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
+        """The entries, each with the one that holds it."""
+        rows: QuerySet[Entry] = super().get_queryset(request)
+        return rows.annotate(held_by=queries.held_by())
+
     @display(description="trouble")
-    def error_text(self, entry: Entry) -> SafeString:
-        """Why it holds the later entries of its entity."""
-        return cells.long_text(entry.error, trouble=True)
+    def error_text(self, entry: Any) -> SafeString:
+        """Why it holds the later entries of its entity, or which earlier one it waits for."""
+        if entry.held_by is None:
+            return cells.long_text(entry.error, trouble=True)
+        page = reverse("admin:outbox_entry_change", args=[entry.held_by])
+        link = '<a class="tenant-link" href="{}">an earlier entry of its entity</a>'
+        return format_html("is held by " + link + ": decide about that one", page)
 
     @display(description="expected, and found")
     def changed_values(self, entry: Entry) -> SafeString | str:
@@ -164,6 +180,13 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     def answer_json(self, entry: Entry) -> SafeString | str:
         """What HighLevel answered."""
         return cells.json_text(entry.answer)
+
+    @display(description="what to do")
+    def what_to_do(self, entry: Entry) -> SafeString | str:
+        """Steps, channels of the vendor's support, and the report to send, if HighLevel rejected it."""
+        if entry.state != Entry.State.REJECTED:
+            return "–"
+        return panel.html(help_with(queries.refused_call(entry)))
 
     @action(description="It happened: go on", permissions=["decide"])
     def it_happened(self, request: HttpRequest, queryset: QuerySet[Entry]) -> None:
@@ -214,7 +237,7 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
             except BadRequest as error:
                 self.message_user(request, str(error), messages.ERROR)
         if done:
-            self.message_user(request, f"Done for {done} entries.", messages.SUCCESS)
+            self.message_user(request, f"Done for {done} {'entry' if done == 1 else 'entries'}.", messages.SUCCESS)
 
 
 def _shown(value: Any) -> str:

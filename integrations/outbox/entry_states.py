@@ -39,7 +39,8 @@ def back(entry: Entry) -> None:
 
 def reject(entry: Entry, error: IntegrationError, now: datetime) -> None:
     """The vendor refused it: it holds its entity until an operator sends it again or discards it."""
-    columns = error_columns(error.code, str(error), error.vendor)
+    words = "; ".join(error.vendor.details) or error.vendor.message
+    columns = error_columns(error.code, f"{error}: {words}" if words else str(error), error.vendor)
     columns.pop("vendor_answer")
     Entry.objects.filter(pk=entry.pk, state__in=(_State.WAITING, _State.SENT)).update(
         state=_State.REJECTED, settled_at=now, sealed=entry_seal.held(entry), **columns

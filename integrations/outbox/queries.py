@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Case, Count, OuterRef, Q, Subquery, When
 
-from integrations.outbox.models import Entry, Run, TenantOutbox
+from integrations.gateway.stats import anonymize
+from integrations.gateway.support.refused_call import RefusedCall
+from integrations.highlevel.http import api_errors
+from integrations.outbox.models import HOLDING, Entry, Run, TenantOutbox
 
 OPEN = (Entry.State.WAITING, Entry.State.SENT, Entry.State.UNKNOWN, Entry.State.REJECTED, Entry.State.CONFLICT)
+_REFUSALS = (400, 401, 403, 404, 422)  # statuses; the row of an entry keeps none
 TO_DECIDE = (Entry.State.UNKNOWN, Entry.State.REJECTED, Entry.State.CONFLICT)
 
 
@@ -32,6 +36,29 @@ def trouble(box: TenantOutbox) -> str:
     """What went wrong in the latest run; empty if nothing did."""
     latest: Run | None = Run.objects.filter(outbox=box).order_by("-pk").first()
     return latest.error if latest is not None else ""
+
+
+def held_by() -> Case:
+    """For queries of entries: the key of the entry that has to be decided first, None for one that nothing holds."""
+    earlier = Entry.objects.filter(outbox=OuterRef("outbox"), entity=OuterRef("entity"), pk__lt=OuterRef("pk"))
+    holding = Q(state__in=HOLDING) | Q(state=Entry.State.CONFLICT, found__isnull=False)
+    return Case(When(state=Entry.State.WAITING, then=Subquery(earlier.filter(holding).order_by("pk").values("pk")[:1])))
+
+
+def refused_call(entry: Entry) -> RefusedCall:
+    """The call of an entry that HighLevel rejected, as far as the row has it."""
+    return RefusedCall(
+        app=entry.outbox.app,
+        account=str(entry.outbox.tenant),
+        code=entry.error_code,
+        reason=next(filter(None, (api_errors.reason_of(status, entry.error) for status in _REFUSALS)), ""),
+        at=entry.settled_at,
+        operation=entry.operation,
+        version=entry.version,
+        source="an entry of the outbox",
+        trace_id=entry.trace_id,
+        words=anonymize.clean(entry.error),
+    )
 
 
 def as_json(entry: Entry) -> dict[str, Any]:

@@ -219,14 +219,14 @@ class AnswersAdmin(ReadOnlyAdmin):
         return str(row.app or "none of ours")
 
     @display(description="2xx", label={"good": "success", "warn": "warning", "bad": "danger"})
-    def success(self, row: Answers) -> tuple[str, str]:
+    def success(self, row: Answers) -> cells.Label:
         """The share of 2xx responses to verified webhooks, coloured as the vendor would judge it."""
         numbers = {outcome: getattr(row, outcome.value) for outcome in ResponseOutcome if outcome not in UNVERIFIED}
         if not any(numbers.values()):
-            return "", "–"
+            return cells.Label("", "–")
         share = sum(numbers[outcome] for outcome in ACCEPTED) / sum(numbers.values())
         tone = "good" if share >= queries.GOOD else "warn" if share >= queries.PAUSED_BELOW else "bad"
-        return tone, f"{share:.1%}"
+        return cells.Label(tone, f"{share:.1%}")
 
 
 def _next_try(attempt: FailedAttempt) -> str:

@@ -9,6 +9,7 @@ from django.test import Client
 from integrations.core.models import AuditEntry
 from integrations.operators import accounts
 from integrations.operators.models import OperatorSession as Session
+from integrations.operators.models import RecoveryCode
 from tests.operators.conftest import SignIn
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at:UserWarning")]
@@ -72,6 +73,20 @@ def test_an_operator_sees_and_ends_the_own_sessions_and_an_owner_all(sign_in: Si
     assert (is_signed_in(viewer), is_signed_in(owner)) == (False, True)
     entries = AuditEntry.objects.filter(action="session.ended").order_by("id").values_list("actor", "subject")
     assert list(entries) == [("operator the-viewer", "user:the-viewer"), ("operator the-owner", "user:the-viewer")]
+
+
+def test_the_list_of_accounts_says_what_each_may_and_how_it_signs_in(sign_in: SignIn) -> None:
+    owner = sign_in("owner")
+    sign_in("support")
+    User.objects.create_superuser("root", password="a-long-password-1")
+    RecoveryCode.objects.create(user=User.objects.get(username="the-support"), mac="0" * 64)
+    found = owner.get("/admin/auth/user/").context["cl"]
+    listed = {row.username: (found.model_admin.roles(row), row.has_factor) for row in found.result_list}
+    assert listed == {
+        "the-owner": ("owner", False),
+        "the-support": ("support", True),
+        "root": ("everything (superuser)", False),
+    }
 
 
 def test_sessions_end_when_the_role_or_the_password_changes(sign_in: SignIn) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import transaction
+from django.test import Client
 
 from integrations.core import clock
 from integrations.core.errors import BadRequest
@@ -167,6 +169,24 @@ def test_a_refusal_holds_its_entity_until_it_is_sent_again_or_discarded(desk: De
     assert (desk.notes(), desk.states()) == (["put 1", "put 2", "put 4"], ["done", "done", "discarded", "done"])
     with pytest.raises(BadRequest, match="is done, not"):
         entry_states.discard(Entry.objects.get(key="put 1").pk, by="operator ann")
+
+
+def test_pages_say_why_an_entry_is_refused_and_which_one_holds_the_next(desk: Desk, client: Client) -> None:
+    client.force_login(User.objects.create_superuser("root", password="a-long-password-1"))
+    refused, held = desk.put("put 1"), desk.put("put 2")
+    body = {"statusCode": 422, "message": ["body must be shorter"], "traceId": "trace-of-the-note"}
+    desk.vendor.fault(desk.path, "status", times=1, status=422, body=body)
+    desk.work()
+    page = client.get(f"/admin/outbox/entry/{refused.pk}/change/").content.decode()
+    for words in ("body must be shorter", "<code>manage.py catalogue show</code>", "Trace id: trace-of-the-note"):
+        assert words in page
+    assert ">rejected<" in page, "a label is its text there"
+    address = f'href="/admin/outbox/entry/{refused.pk}/change/">an earlier entry of its entity'
+    for path in ("", f"{held.pk}/change/"):
+        assert address in client.get(f"/admin/outbox/entry/{path}").content.decode()
+    chosen = {"action": "discard", "_selected_action": [refused.pk]}
+    assert "Done for 1 entry." in client.post("/admin/outbox/entry/", chosen, follow=True).content.decode()
+    assert address not in client.get("/admin/outbox/entry/").content.decode(), "it is held no more"
 
 
 def test_without_a_permit_the_run_is_parked_and_pauses_and_uninstalls_stop_it(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""A message sent and a call refused, from end to end: by the command, a job and a sync, in API 2.0, v3 and API 1.0."""
+"""A call refused, from end to end: by the command, a job and a sync, in API 2.0, v3 and API 1.0."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 
 from integrations.core import clock
 from integrations.core.errors import RequestRejected
-from integrations.gateway.models import Call, Usage
+from integrations.gateway.models import Call
 from integrations.gateway.stats import usage_counter
 from integrations.installs.entered import connection
 from integrations.jobs import define, schedules
@@ -36,7 +36,6 @@ from tests.support.own_sleep import replace_sleep
 __all__ = ["defined", "location", "no_other_jobs"]
 
 SEND = "conversations.send-a-new-message"
-MESSAGES = "conversations.get-messages"
 DIALECTS = pytest.mark.parametrize("dialect", ["v2", "v3"])
 _seeds = itertools.count(11_000)
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -80,38 +79,6 @@ def reachable(shell: Shell) -> dict[str, Any]:
     body = {"firstName": "Ann", "phone": "+15557770001", "email": "ann.of.the.calls@example.com"}
     made: dict[str, Any] = json.loads(shell("call", "contacts.create-contact", "--body", json.dumps(body)))
     return made["contact"]
-
-
-@DIALECTS
-def test_an_sms_is_sent_by_the_command_and_by_a_job(
-    app: App, location: str, shell: Shell, defined: Defined, vendor: Vendor, dialect: str
-) -> None:
-    speak(app, dialect)
-    contact = reachable(shell)
-    body = {"type": "SMS", "contactId": contact["id"], "message": "Hello from the shell"}
-    printed = shell("call", SEND, "--body", json.dumps(body), "--json")
-    assert printed.count("\n") == 1
-    sent = json.loads(printed)
-    assert sent["messageId"]
-
-    def greet(run: JobRun) -> None:
-        """Send one message."""
-        answer = run.api.conversations.send_a_new_message(
-            body={"type": "SMS", "contactId": contact["id"], "message": "Hello from a job"}
-        )
-        assert answer.json["conversationId"] == sent["conversationId"]
-        run.count("sent")
-
-    job = defined(greet, scopes=("conversations/message.write",))
-    outcome = run_job(shell, job.name)
-    assert (outcome["status"], outcome["counts"]) == ("complete", {"sent": 1})
-
-    found = json.loads(shell("call", MESSAGES, "--param", f"conversationId={sent['conversationId']}"))["messages"]
-    texts = [message["body"] for message in (found if isinstance(found, list) else found["messages"])]
-    assert sorted(texts) == ["Hello from a job", "Hello from the shell"]
-    usage_counter.flush()
-    lines = Usage.objects.filter(operation=SEND).order_by("job")
-    assert [(line.job, line.calls, line.spent, line.code) for line in lines] == [("", 1, 1, ""), ("test.job", 1, 1, "")]
 
 
 @contextmanager

@@ -18,6 +18,11 @@ class Step:
     text: str
     channel: Channel | None = None
 
+    @property
+    def parts(self) -> list[tuple[str, bool]]:
+        """The text in parts, and whether each is a command, which stands in backticks."""
+        return [(part, bool(number % 2)) for number, part in enumerate(self.text.split("`")) if part]
+
 
 _INCIDENT = Step(
     "Look whether HighLevel reports an incident. Reads, syncs and jobs are repeated here by themselves.", STATUS

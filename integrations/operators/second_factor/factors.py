@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Exists, Q
 
 from integrations.core import audit
 from integrations.operators import sessions
@@ -43,6 +45,12 @@ def of(user: User) -> Factors:
         passkeys=list(Passkey.objects.filter(user=user).order_by("created_at")),
         codes=recovery_codes.left(user),
     )
+
+
+def exist(user: Any) -> Q:
+    """Condition for queries of accounts: whether `Factors.any`. `user` is a reference to the account's key."""
+    confirmed = Exists(TotpSecret.objects.filter(user=user, confirmed_at__isnull=False))
+    return confirmed | Exists(Passkey.objects.filter(user=user)) | Exists(RecoveryCode.objects.filter(user=user))
 
 
 def reset(user: User) -> None:
