@@ -149,7 +149,9 @@ class RunAdmin(TenantNames, SupportedRuns):
     readonly_fields = ("tenant_link", "progress_bar", "result", "answer", "what_to_do")
 
     def applies_to(self, row: Run, action: str) -> bool:
-        """A running run can be cancelled; what ended can be run again, and the brake holds its deletions back."""
+        """A running run can be cancelled, an ended one run again, one that the brake stopped can delete after all."""
+        if action == "delete_held_back":
+            return row.status == Run.Status.COMPLETE and row.error_code == deletions.BRAKE
         return (action == "cancel") == (row.status == Run.Status.RUNNING)
 
     def refused_call(self, run: Run) -> RefusedCall:

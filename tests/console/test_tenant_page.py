@@ -76,6 +76,15 @@ def test_the_agencys_page_shows_the_quota_of_its_app_and_of_its_key(
     assert names == [str(agency.app), "API 1.0 key"]
 
 
+def test_the_plan_that_highlevel_told_is_named(operator_client: Client, agency: Installation) -> None:
+    told = {"companyName": "Northwind", "companyPlan": "agency_monthly_497"}
+    Installation.objects.filter(user_type="Company").update(installer=told)
+    people = operator_client.get(AGENCY).content.decode().partition("<h2>People</h2>")[2].partition("</section>")[0]
+    assert "<dd>agency_monthly_497 (HighLevel’s name of it)</dd>" in people
+    assert people.count("agency_monthly_497") == 1
+    assert "Northwind" in people
+
+
 def test_each_trouble_has_a_reason_a_next_step_and_a_link(operator_client: Client, agency: Installation) -> None:
     now, app = clock.now(), agency.app
     Credential.objects.filter(resource_id=LOCATION).update(state="needs_reconnect", reason="the grant was revoked")

@@ -108,9 +108,13 @@ def test_run_now_and_in_full(operator: Client, plan: Plan) -> None:
 
 
 def test_what_the_brake_held_back_can_be_let_go(operator: Client, plan: Plan) -> None:
-    run_once(plan, of(100))
+    whole = run_once(plan, of(100))
     run = run_once(plan, of(20), full_due_at=None)
     assert run.error_code == deletions.BRAKE
+    offers = [
+        b"Apply the deletions" in operator.get(f"/admin/sync/run/{pk}/change/").content for pk in (whole.pk, run.pk)
+    ]
+    assert offers == [False, True], "only the run that the brake stopped has them"
     act(operator, "run", "delete_held_back", run)
     assert len(alive()) == 20
     act(operator, "run", "delete_held_back", run)

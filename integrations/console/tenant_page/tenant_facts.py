@@ -75,6 +75,16 @@ class Installed:
     version: AppVersion | None
     scopes: ScopeGap
 
+    @property
+    def plan(self) -> str:
+        """The agency's plan as HighLevel calls it; empty where it told none."""
+        return str(self.row.installer.get("companyPlan", ""))
+
+    @property
+    def installer(self) -> str:
+        """What HighLevel told of who installed it."""
+        return ", ".join(str(value) for name, value in self.row.installer.items() if name != "companyPlan")
+
 
 @dataclass(frozen=True, slots=True)
 class QuotaNow:
