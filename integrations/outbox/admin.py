@@ -155,7 +155,7 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
             return cells.long_text(entry.error, trouble=True)
         page = reverse("admin:outbox_entry_change", args=[entry.held_by])
         link = '<a class="tenant-link" href="{}">an earlier entry of its entity</a>'
-        return format_html("is held by " + link + ": decide about that one", page)
+        return format_html("<span>is held by " + link + ": decide about that one</span>", page)
 
     @display(description="expected, and found")
     def changed_values(self, entry: Entry) -> SafeString | str:

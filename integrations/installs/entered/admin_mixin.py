@@ -95,7 +95,7 @@ class ManualTokens:
             try:
                 entry.check(row, actor=operator(request))
             except IntegrationError as error:
-                messages.error(request, f"{row}: {error}")
+                messages.error(request, f"{row}: {error}. The page of the credential has the next steps.")
             else:
                 messages.success(request, f"{row}: HighLevel accepts it.")
 
