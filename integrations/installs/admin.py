@@ -191,7 +191,7 @@ class CredentialAdmin(TokenActions, ManualTokens, TenantNames, ReadOnlyAdmin):
     @display(description="what to do")
     def what_to_do(self, row: Credential) -> SafeString | str:
         """Steps, channels of the vendor's support, and the report to send."""
-        return panel.html(help_with(of_credential(row)) if row.last_error_code else None)
+        return panel.html(help_with(of_credential(row))) if row.last_error_code else "–"
 
     @display(description="reconnect link")
     def reconnect(self, row: Credential) -> SafeString:

@@ -30,7 +30,7 @@ class SupportedRuns(ReadOnlyAdmin):
     @display(description="what to do")  # type: ignore[untyped-decorator]
     def what_to_do(self, run: Any) -> SafeString | str:
         """Steps, channels of the vendor's support, and the report to send."""
-        return html(help_with(self.refused_call(run)) if run.error_code else None)
+        return html(help_with(self.refused_call(run))) if run.error_code else "–"
 
 
 def html(found: SupportHelp | None) -> SafeString | str:
