@@ -7,7 +7,8 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, Q
+from django.db.models import Exists
+from django.db.models.expressions import Combinable
 
 from integrations.core import audit
 from integrations.operators import sessions
@@ -47,7 +48,7 @@ def of(user: User) -> Factors:
     )
 
 
-def exist(user: Any) -> Q:
+def exist(user: Any) -> Combinable:
     """Condition for queries of accounts: whether `Factors.any`. `user` is a reference to the account's key."""
     confirmed = Exists(TotpSecret.objects.filter(user=user, confirmed_at__isnull=False))
     return confirmed | Exists(Passkey.objects.filter(user=user)) | Exists(RecoveryCode.objects.filter(user=user))
