@@ -96,7 +96,7 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     ordering = ("-pk",)
     actions = ("it_happened", "it_did_not_happen", "send_again", "put_again", "discard")
     fields = (
-        ("operation", "state_label"),
+        ("operation", "state"),
         ("tenant_link", "tenant_id"),
         ("entity", "key", "lane"),
         ("created_at", "sent_at", "settled_at"),
@@ -110,7 +110,6 @@ class EntryAdmin(TenantNames, ReadOnlyAdmin):
     readonly_fields = (
         "what_to_do",
         "changed_values",
-        "state_label",
         "tenant_link",
         "tenant_id",
         "error_text",

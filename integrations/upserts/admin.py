@@ -53,7 +53,7 @@ class UpsertAdmin(TenantNames, ReadOnlyAdmin):
             None,
             {
                 "fields": (
-                    ("operation", "tenant_link", "tenant_id"),
+                    ("operation", "tenant_link"),
                     ("app", "name", "made_by"),
                     "written_fields",
                     "price_and_progress",
@@ -184,13 +184,13 @@ class UpsertRowAdmin(ReadOnlyAdmin):
     sortable_by = ()
     actions = ("it_happened", "it_did_not_happen")
     fields = (
-        ("upsert", "number", "state_label"),
+        ("upsert", "number", "state"),
         ("record_id", "created", "status", "times_sent"),
         ("why", "said"),
         ("trace_id", "error_code"),
         ("sent_at", "looked_up_at", "settled_at"),
     )
-    readonly_fields = ("state_label", "why", "said")
+    readonly_fields = ("why", "said")
 
     def applies_to(self, row: UpsertRow, action: str) -> bool:
         """Only a row of unknown fate is decided about."""

@@ -109,6 +109,9 @@ def test_a_row_of_unknown_fate_is_decided_on_its_page(
     assert "unknown: did they happen?" in page
     listed = operator_client.get(f"/admin/upserts/upsertrow/?q={upsert.pk}&state__exact=unknown").content.decode()
     assert "Row 1" in listed
+    shown = operator_client.get(reverse("admin:upserts_upsertrow_change", args=[row.pk])).content.decode()
+    assert "unknown" in shown
+    assert "(&#x27;unknown" not in shown, "a label is a pair, which only lists can show"
     press(operator_client, "it_happened", row)
     assert UpsertRow.objects.get(pk=row.pk).state == "unknown", "its answer may still come"
     later(monkeypatch)

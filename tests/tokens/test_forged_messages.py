@@ -21,7 +21,7 @@ from integrations.tokens import tasks
 from integrations.tokens.admin_pages import commands
 from integrations.tokens.models import Credential
 
-OURS = ("gateway.", "installs.", "jobs.", "quota.", "sync.", "tokens.", "webhooks.")
+OURS = ("gateway.", "installs.", "jobs.", "outbox.", "quota.", "sync.", "tokens.", "upserts.", "webhooks.")
 IDS = {"installation_id", "run_id", "app_id", "location_id", "credential_id", "mailbox_id", "plan_id"}
 
 
