@@ -23,7 +23,8 @@ OPTIONS = {
 }
 WINDOWS: tuple[tuple[ColorScheme, int], ...] = (("light", 1440), ("dark", 390))
 PUBLIC = ("/install/", "/embed/", "/admin/login/")
-LISTS = ("tenants/location", "tokens/credential", "sync/run", "gateway/usage")
+LISTS = ("tenants/location", "tokens/credential", "sync/run", "gateway/usage", "problems/problem")
+PAGES = ("sync/plan/choose", "sync/plan/adaptive", "exports/export/new", "upserts/upsert/new")
 
 
 def test_axe_finds_nothing(watched: Watched, live_server: object, agency: Installation) -> None:
@@ -33,7 +34,9 @@ def test_axe_finds_nothing(watched: Watched, live_server: object, agency: Instal
     found: list[tuple[str, int, str, str]] = []
 
     def judge(path: str) -> None:
-        page.goto(f"{base}{path}")
+        answer = page.goto(f"{base}{path}")
+        assert answer is not None
+        assert answer.ok, f"{path}: {answer.status}"
         for scheme, width in WINDOWS:
             page.emulate_media(color_scheme=scheme)
             page.set_viewport_size({"width": width, "height": 900})
@@ -51,8 +54,9 @@ def test_axe_finds_nothing(watched: Watched, live_server: object, agency: Instal
         reverse("admin:sync_record_change", args=[Record.objects.latest("pk").pk]),
         "/admin/tokens/credential/add/",
         "/admin/sync/run/export/?when=1d",
+        "/admin/problems/problem/timeline/",
     )
-    for path in ("/admin/", *(f"/admin/{name}/" for name in LISTS), *rows):
+    for path in ("/admin/", *(f"/admin/{name}/" for name in (*LISTS, *PAGES)), *rows):
         judge(path)
     assert found == []
 
