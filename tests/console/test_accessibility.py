@@ -27,6 +27,7 @@ LISTS = ("tenants/location", "tokens/credential", "sync/run", "gateway/usage", "
 PAGES = ("sync/plan/choose", "sync/plan/adaptive", "exports/export/new", "upserts/upsert/new")
 
 
+@pytest.mark.timeout(240)  # twenty pages, each judged twice: most of a minute on an idle machine
 def test_axe_finds_nothing(watched: Watched, live_server: object, agency: Installation) -> None:
     begin_run(Plan.objects.get(location_id=LOCATION))
     page, base = watched.page, str(live_server)

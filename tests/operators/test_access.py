@@ -316,7 +316,8 @@ def test_each_card_and_panel_asks_for_its_own_permission(people: dict[str, Any],
     }
 
 
-@pytest.mark.slow  # two hundred pages
+@pytest.mark.slow
+@pytest.mark.timeout(240)  # three hundred pages, half a minute on an idle machine
 def test_support_and_viewers_see_personal_data_masked_everywhere(people: dict[str, Any], sign_in: SignIn) -> None:
     """Every page, list, dashboard and export is read for each role."""
     seen: dict[str, set[str]] = {}

@@ -101,7 +101,8 @@ def rows_of(resource: Resource, values: list[str], numbers: list[int]) -> list[R
     return made
 
 
-@pytest.mark.slow  # two thousand requests
+@pytest.mark.slow
+@pytest.mark.timeout(240)  # two thousand requests, half a minute on an idle machine
 @pytest.mark.parametrize("dialect", ["v2", "v3"])
 def test_every_resource_is_kept_equal_to_the_vendors_rows(sandboxed: tuple[App, SandboxVendor], dialect: str) -> None:
     app, vendor = sandboxed
