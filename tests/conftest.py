@@ -33,6 +33,7 @@ from tests.plugin import (
     sealed_accounts,
     servers,
     sessions,
+    signed_rows,
     template,
 )
 from tests.plugin.process_state import store_unavailable
@@ -60,6 +61,7 @@ def _prepare() -> servers.Servers:
     append_only.let_flush_pass()
     _emptying.install()
     sealed_accounts.seal_what_tests_make()
+    signed_rows.sign_what_tests_create()
     # A password's hash is made to cost a third of a second; here operators are made by the hundred.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     return running

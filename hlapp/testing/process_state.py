@@ -11,6 +11,7 @@ from integrations.gateway.stats import kept_calls
 from integrations.quota.permits import governor, process_memory
 from integrations.tenants import marketplace
 from integrations.tokens import access_cache
+from integrations.vault import row_macs
 from integrations.webhooks import inbox
 
 
@@ -20,6 +21,7 @@ def reset() -> None:
     process_memory.reset()  # epochs and limits of quota that is gone from Redis
     governor.forget_spares()  # permits of that quota
     access_cache.clear()  # tokens of credentials that are gone
+    row_macs.reset()  # the key of a row that is gone
     kept_calls.reset()  # how many failed calls were kept in this minute
     inbox.breaker.reset()  # mailboxes that did not answer
     counters.reset_all()  # what another test counted and did not write

@@ -43,6 +43,7 @@ SMALL = frozenset(
         "sync_suppressionkey",
         "tenants_app",
         "tenants_company",
+        "vault_rowmackey",
         "vault_witness",
         "webhooks_answers",
     }

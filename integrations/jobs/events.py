@@ -10,7 +10,7 @@ from django.db import transaction
 
 from integrations.core import clock
 from integrations.core.tenant import UserType
-from integrations.jobs import installed
+from integrations.jobs import installed, macs
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Schedule, Trigger, TriggerQuerySet
 from integrations.tenants import lifecycle_hooks
@@ -49,14 +49,16 @@ def note_change(change: InstallationChange) -> None:
 
 def retry(triggers: TriggerQuerySet) -> list[int]:
     """Let their jobs see these events again, in the order of their arrival, and no other handler. The ids of those that
-    had been set aside.
+    had been set aside, but for those that this application did not give to the job: they can be discarded only.
     """
     with transaction.atomic():
-        chosen = list(triggers.set_aside().select_for_update(of=("self",)).values_list("pk", "schedule_id"))
-        ids = [pk for pk, _ in chosen]
-        Trigger.objects.filter(pk__in=ids).update(set_aside_at=None, error_code="", error="")
-        Schedule.objects.filter(pk__in={schedule_id for _, schedule_id in chosen}).update(due_at=clock.now())
-    return ids
+        found = triggers.set_aside().select_related("event", "change", "schedule").select_for_update(of=("self",))
+        chosen = [trigger for trigger in found if macs.trigger_fits(trigger, set_aside=True)]
+        for trigger in chosen:
+            columns = {"set_aside_at": None, "error_code": "", "error": "", "mac": macs.trigger_mac(trigger)}
+            Trigger.objects.filter(pk=trigger.pk).update(**columns)
+        macs.make_due({trigger.schedule_id: trigger.schedule for trigger in chosen}.values(), clock.now())
+    return [trigger.pk for trigger in chosen]
 
 
 def discard(triggers: TriggerQuerySet) -> list[int]:
@@ -71,14 +73,14 @@ def _trigger(job: Job, app: App, tenant_id: str, **source: Event | InstallationC
     if not job.runs_after_uninstall and not installed.installations(job.level, app=app, tenant_id=tenant_id).exists():
         return
     now = clock.now()
-    Schedule.objects.bulk_create(
-        [Schedule(app=app, job=job.name, level=job.level, tenant_id=tenant_id, created_at=now)],
-        ignore_conflicts=True,
-    )
+    wanted = Schedule(app=app, job=job.name, level=job.level, tenant_id=tenant_id, created_at=now)
+    Schedule.objects.bulk_create([macs.signed_schedule(wanted)], ignore_conflicts=True)
     # Under the lock of the schedule, so that a run that is ending either sees the event or finds the due time set here.
     mine = Schedule.objects.select_for_update().filter(app=app, job=job.name, level=job.level)
     schedule = mine.get(tenant_id=tenant_id)
     if not schedule.enabled:
         return
-    Trigger.objects.bulk_create([Trigger(schedule=schedule, **source)], ignore_conflicts=True)
-    Schedule.objects.filter(pk=schedule.pk).update(due_at=now)
+    trigger = Trigger(schedule=schedule, **source)
+    trigger.mac = macs.trigger_mac(trigger)
+    Trigger.objects.bulk_create([trigger], ignore_conflicts=True)
+    macs.make_due([schedule], now)

@@ -14,22 +14,26 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+import structlog
 from django.db import transaction
 
 from integrations.core import clock
-from integrations.core.errors import BadRequest
+from integrations.core.errors import BadRequest, SealBroken
 from integrations.core.process import stopping
 from integrations.core.runs.querysets import LeaseLost, error_columns
 from integrations.core.tenant import UserType
 from integrations.gateway.client import Page, Result
 from integrations.gateway.facade import v2, v3
 from integrations.gateway.tenant_api import Json
+from integrations.jobs import macs
 from integrations.jobs.api import Api2, Api3
 from integrations.jobs.listing_positions import ListingPositions
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.jobs.sending import LookUp, UnknownFate, WriteSender
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App
+
+log = structlog.get_logger(__name__)
 
 LARGEST_MEMORY = 64 * 1024
 TURN = 10.0  # seconds; then other runs have their turn, and this one goes to the end of the queue
@@ -193,7 +197,9 @@ class JobRun:
             raise BadRequest(f"run.memory holds at most {LARGEST_MEMORY} characters of JSON: keep more in a table")
         with transaction.atomic():
             self._save()
-            Schedule.objects.filter(pk=self._row.schedule_id).update(memory=value)
+            schedule = Schedule.objects.select_for_update().get(pk=self._row.schedule_id)
+            columns = macs.schedule_columns(schedule, memory=value)
+            Schedule.objects.filter(pk=schedule.pk).update(**columns)
         self._row.schedule.memory = value
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -204,6 +210,9 @@ class JobRun:
         """
         schedule = self._row.schedule
         while (trigger := schedule.triggers.waiting().select_related(*_SOURCES).order_by("pk").first()) is not None:
+            if not macs.trigger_fits(trigger):
+                self._hold(trigger)
+                continue
             self._listings.begin_unit()
             self.event = self.writes.trigger = trigger
             self._saw(trigger)
@@ -216,6 +225,15 @@ class JobRun:
                 self.writes.memory.forget_event(trigger)
                 Trigger.objects.filter(pk=trigger.pk).delete()
             self._rest()
+
+    def _hold(self, trigger: Trigger) -> None:
+        """Set an event aside that this application did not give to the job."""
+        with transaction.atomic():
+            self._save()
+            columns = error_columns(SealBroken.code, f"this event was not given to the job: {macs.NOT_OURS}")
+            aside = {"set_aside_at": clock.now(), "error_code": columns["error_code"], "error": columns["error"]}
+            Trigger.objects.filter(pk=trigger.pk).update(**aside)
+        log.error("job.event_not_ours", trigger=trigger.pk, schedule=trigger.schedule_id)
 
     def _saw(self, trigger: Trigger) -> None:
         """Note the webhook; the run's row gets it with the next progress, or with the failure."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -17,13 +18,17 @@ from integrations.core import masking
 from integrations.core.runs.models import AbstractPlan, AbstractRun, run_constraints, run_indexes
 from integrations.core.runs.querysets import PlanManager, RunManager
 from integrations.core.tenant import Tenant, UserType
+from integrations.jobs import run_mac
 from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App
+from integrations.vault import row_macs
 from integrations.webhooks.models import Event
 
 
 class Schedule(AbstractPlan):
-    """The plan to run one job for one tenant."""
+    """The plan to run one job for one tenant. It is written with its MACs (`jobs.macs`)."""
+
+    not_due = {"due_at": None, "due_mac": None}
 
     app = models.ForeignKey(App, on_delete=models.PROTECT, related_name="job_schedules")
     job = models.CharField(max_length=80)
@@ -32,6 +37,8 @@ class Schedule(AbstractPlan):
     since = models.DateTimeField(null=True, blank=True, help_text="when the latest complete run was started")
 
     memory = models.JSONField(null=True, blank=True, help_text="what the job keeps between its runs")
+    mac = models.BinaryField(null=True)
+    due_mac = models.BinaryField(null=True)
 
     objects = PlanManager()
 
@@ -74,6 +81,7 @@ class Run(AbstractRun):
     events = ArrayField(
         models.BigIntegerField(), default=list, db_default=[], help_text="keys of the latest webhooks that it saw"
     )
+    mac = models.BinaryField(null=True)
 
     objects = RunManager()
 
@@ -88,6 +96,32 @@ class Run(AbstractRun):
 
     def __str__(self) -> str:
         return f"run {self.pk} of {self.schedule}"
+
+    @cached_property
+    def is_ours(self) -> bool:
+        """Whether this application wrote what decides over the run, as it was when the row was read.
+
+        Asked before the job's function sees the page: it may change what it gets of it.
+        """
+        self._page = run_mac.page_digest(self.page)
+        return row_macs.fits(self.mac, self._mac_content(self.status, self.checkpoint))
+
+    def with_mac(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """The columns with the MAC that goes with them. A run that is not ours gets none."""
+        if not {"status", "checkpoint", "page"} & columns.keys() or not self.is_ours:
+            return columns
+        if "page" in columns:
+            self._page = run_mac.page_digest(columns["page"])
+        status, checkpoint = (columns.get(name, getattr(self, name)) for name in ("status", "checkpoint"))
+        return {**columns, "mac": row_macs.mac(self._mac_content(status, checkpoint))}
+
+    def _mac_content(self, status: str, checkpoint: Any) -> bytes:
+        return run_mac.content(self.schedule_id, self.started_at, status, checkpoint, self._page)
+
+    def keep(self, columns: dict[str, Any]) -> None:
+        """Keep what was written: the next MAC covers it."""
+        for name in {"status", "checkpoint"} & columns.keys():
+            setattr(self, name, columns[name])
 
 
 class TriggerQuerySet(models.QuerySet["Trigger"]):
@@ -118,6 +152,7 @@ class Trigger(models.Model):
     # The database's defaults serve processes of the release before, which do not know the columns.
     error_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     error = models.CharField(max_length=300, blank=True, default="", db_default="")
+    mac = models.BinaryField(null=True)
 
     objects = TriggerQuerySet.as_manager()
 
@@ -219,6 +254,7 @@ class Write(models.Model):
     answer = models.JSONField(null=True, blank=True, help_text="status, json and trace id")
     sent_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
+    mac = models.BinaryField(null=True, help_text="of a confirmed write")
 
     objects = WriteQuerySet.as_manager()
 

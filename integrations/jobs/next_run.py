@@ -8,6 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
+from integrations.jobs import macs
 from integrations.jobs.define import Job
 from integrations.jobs.models import Run, Schedule
 from integrations.tenants import time_zones
@@ -42,8 +43,7 @@ def plan_next(run: Run, now: datetime, job: Job, *, at_once: bool, **fields: Any
         times.append(now if at_once else now + AFTER_FAILURE)
     if not schedule.enabled:
         times = []
-    chosen = Schedule.objects.filter(pk=schedule.pk)
-    if times:
-        chosen.plan_next(min(times), **fields)
-    elif fields:
-        chosen.update(**fields)
+    if times and schedule.due_at is None:
+        fields["due_at"] = min(times)
+    if fields:
+        Schedule.objects.filter(pk=schedule.pk).update(**macs.schedule_columns(schedule, **fields))

@@ -22,6 +22,7 @@ from integrations.core.errors import (
     InstallGone,
     IntegrationError,
     RequestRejected,
+    SealBroken,
     Untrusted,
 )
 from integrations.core.models import WorkerProcess
@@ -29,7 +30,7 @@ from integrations.core.process import activity
 from integrations.core.runs import turn
 from integrations.core.runs.querysets import Fields, LeaseLost, error_columns
 from integrations.core.runs.shares import ThreadShare
-from integrations.jobs import installed, pausing, write_memory, writes
+from integrations.jobs import installed, macs, pausing, write_memory, writes
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.job_run import Interrupted, JobRun
 from integrations.jobs.models import Run, Trigger
@@ -124,7 +125,12 @@ class JobTurn(turn.Turn[Run]):
         self._rest = 0.0  # seconds before the next turn
 
     def work(self) -> bool:
-        """Call the job's function. Raises StoreUnavailable when the database is unavailable."""
+        """Call the job's function.
+
+        Raises StoreUnavailable when the database is unavailable, and SealBroken for a run or schedule that this
+        application did not write.
+        """
+        self._prove()
         if not self._job.runs_after_uninstall and not installed.is_installed(self.run.schedule):
             raise InstallGone(UNINSTALLED)
         self._job_run = JobRun(self.run, self.owner, self._job.lane)
@@ -145,6 +151,12 @@ class JobTurn(turn.Turn[Run]):
             self._rest = later.wait
             return False
         return True
+
+    def _prove(self) -> None:
+        if not self.run.is_ours:
+            raise SealBroken(f"this run, or its checkpoint, is not of this application: {macs.NOT_OURS}")
+        if not macs.schedule_fits(self.run.schedule):
+            raise SealBroken(f"the run's schedule is not of this application: {macs.NOT_OURS}")
 
     def hand_back(self) -> None:
         """The turn is over; the next one comes at once, unless it is to look up a write."""
@@ -206,7 +218,9 @@ class JobTurn(turn.Turn[Run]):
     def plan_after_failure(self, now: datetime, error: Exception | None) -> None:
         """Due again after `every`, or now if one event caused the failure and others wait."""
         if self._failed_event is not None:
-            Trigger.objects.filter(pk=self._failed_event.pk).update(set_aside_at=now, **self._event_error)
+            mac = macs.trigger_mac(self._failed_event, set_aside=True)
+            columns = {"set_aside_at": now, "mac": mac, **self._event_error}
+            Trigger.objects.filter(pk=self._failed_event.pk).update(**columns)
         plan_next(self.run, now, self._job, at_once=self._failed_event is not None)
         if not isinstance(error, IntegrationError):
             progressed = self._job_run is not None and self._job_run.has_progressed

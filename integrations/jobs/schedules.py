@@ -10,11 +10,12 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from integrations.jobs import installed, next_run, pausing, runs
+from integrations.jobs import installed, macs, next_run, pausing, run_mac, runs
 from integrations.jobs.define import JOBS, Job
 from integrations.jobs.models import Run, Schedule, Trigger
 from integrations.tenants.models import Installation
@@ -48,18 +49,31 @@ def run_now(schedules: QuerySet[Schedule], now: datetime) -> list[int]:
 
     Tenants whose grant lacks a scope of the job are left out.
     """
-    ids = list(schedules.exclude(installed.lacks_scopes()).order_by("pk").values_list("pk", flat=True))
-    Schedule.objects.filter(pk__in=ids).update(due_at=now)
-    return ids
+    return macs.make_due(_named(schedules.exclude(installed.lacks_scopes())), now)
 
 
 def switch(schedules: QuerySet[Schedule], *, enabled: bool) -> list[int]:
-    """Enable or disable schedules; their ids.
+    """Enable or disable schedules; their ids. One that somebody else wrote is not enabled.
 
     A disabled one starts no run and notes no event. A run under way continues to its end.
     """
-    ids = list(schedules.order_by("pk").values_list("pk", flat=True))
-    Schedule.objects.filter(pk__in=ids).update(enabled=enabled, **({} if enabled else {"due_at": None}))
+    ids = []
+    with transaction.atomic():
+        for schedule in schedules.order_by("pk").select_for_update(of=("self",)):
+            if enabled and not macs.schedule_fits(schedule):
+                continue
+            columns = macs.schedule_columns(schedule, enabled=enabled, **({} if enabled else {"due_at": None}))
+            Schedule.objects.filter(pk=schedule.pk).update(**columns)
+            ids.append(schedule.pk)
+    return ids
+
+
+def discard(schedules: QuerySet[Schedule]) -> list[int]:
+    """Delete those that this application did not write, with their runs; the ids. A job's sweep makes new ones."""
+    with transaction.atomic():
+        found = schedules.order_by("pk").select_for_update(of=("self",))
+        ids = [schedule.pk for schedule in found if not macs.schedule_fits(schedule)]
+        Schedule.objects.filter(pk__in=ids).delete()
     return ids
 
 
@@ -71,7 +85,11 @@ def start_due(now: datetime) -> list[int]:
     _skip_late(now)
     wanted = Schedule.objects.filter(installed.may_run(), job__in=JOBS.keys() - pausing.paused())
     wanted = wanted.exclude(installed.lacks_scopes())
-    return [run.pk for run in wanted.start_due(now, limit=BATCH)]
+
+    def columns(schedule: Schedule) -> dict[str, Any]:
+        return {"mac": run_mac.of_new(schedule.pk, now)}
+
+    return [run.pk for run in wanted.start_due(now, limit=BATCH, columns=columns, refusal=macs.refusal)]
 
 
 def resume(run: Run, now: datetime) -> bool:
@@ -91,7 +109,7 @@ def end_uninstalled(now: datetime) -> list[int]:
 def suspend_uninstalled() -> None:
     """Clear the due time of schedules without an installation, and delete their triggers."""
     without = Schedule.objects.filter(~installed.may_run())
-    without.filter(due_at__isnull=False).update(due_at=None)
+    without.filter(due_at__isnull=False).update(**Schedule.not_due)
     Trigger.objects.filter(schedule__in=without).delete()
 
 
@@ -102,17 +120,18 @@ def _create_missing_for(job: Job, now: datetime) -> int:
     made = [_schedule(job, tenant, now) for tenant in missing]
     for schedule in made:
         schedule.due_at = _first(job, now, schedule)
+        macs.signed_schedule(schedule)
     Schedule.objects.bulk_create(made, ignore_conflicts=True)
     idle = schedules.without_run().filter(installed.may_run(), due_at=None, enabled=True)
     if job.times is None:
-        return len(made) + idle.update(due_at=now)
+        return len(made) + len(macs.make_due(_named(idle), now))
     return len(made) + sum(_plan(job, now, schedule) for schedule in idle[:BATCH])
 
 
 def _plan(job: Job, now: datetime, schedule: Schedule) -> int:
     """Set the next time of a job with times on the wall clock, unless something else has changed the due time."""
     unchanged = Schedule.objects.filter(pk=schedule.pk, due_at=schedule.due_at)
-    return unchanged.update(due_at=next_run.next_due(job, now, schedule))
+    return unchanged.update(**macs.schedule_columns(schedule, due_at=next_run.next_due(job, now, schedule)))
 
 
 def _skip_late(now: datetime) -> None:
@@ -132,6 +151,13 @@ def _first(job: Job, now: datetime, schedule: Schedule) -> datetime:
 
 
 def _schedule(job: Job, tenant: Installation, now: datetime, due_at: datetime | None = None) -> Schedule:
-    return Schedule(
-        app=tenant.app, job=job.name, level=job.level, tenant_id=tenant.resource_id, due_at=due_at, created_at=now
+    return macs.signed_schedule(
+        Schedule(
+            app=tenant.app, job=job.name, level=job.level, tenant_id=tenant.resource_id, due_at=due_at, created_at=now
+        )
     )
+
+
+def _named(schedules: QuerySet[Schedule]) -> QuerySet[Schedule]:
+    """Only the columns that say who they are for."""
+    return schedules.order_by("pk").only("pk", "app_id", "job", "level", "tenant_id")

@@ -17,7 +17,7 @@ from integrations.gateway import fate
 from integrations.gateway.client import Result
 from integrations.gateway.fingerprint import fingerprint
 from integrations.gateway.stats import attempt_hook
-from integrations.jobs import writes
+from integrations.jobs import macs, writes
 from integrations.jobs.listing_positions import ListingPositions
 from integrations.jobs.models import Run, Trigger, Write
 from integrations.jobs.write_memory import WriteMemory
@@ -120,6 +120,8 @@ class WriteSender:
         row = Write.objects.filter(schedule=self._row.schedule_id, key=key).first()
         if row is not None and row.operation != call.operation[:_OPERATION]:
             raise BadRequest(f"the key {key!r} was used for {row.operation}, it cannot name {call.operation} too")
+        if row is not None and row.state == Write.State.CONFIRMED and not macs.write_fits(row):
+            writes.doubt(row, clock.now())
         if row is not None and (row.state == Write.State.CONFIRMED or _has_happened(row, look_up)):
             return writes.result_of(row)
         row = call.row(schedule_id=self._row.schedule_id, key=key)

@@ -18,7 +18,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from integrations.jobs import writes
+from integrations.jobs import macs, writes
 from integrations.jobs.models import Run, Trigger, Write
 
 Key = tuple[int, str]  # the trigger's id, 0 without one, and the fingerprint
@@ -49,7 +49,10 @@ class WriteMemory:
         writes.lose([row for row in found if row.state == Write.State.SENT], writes.WORKER_ENDED, now)
         for row in found:
             if not row.key and row.state == Write.State.CONFIRMED:
-                self._remember(row)
+                if macs.write_fits(row):
+                    self._remember(row)
+                else:
+                    writes.doubt(row, now)
         return next((row for row in found if not row.key and row.state == Write.State.UNKNOWN), None)
 
     def answered(self, fingerprint: str, trigger: Trigger | None) -> Write | None:

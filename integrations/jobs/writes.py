@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from django.db import transaction
 
 from integrations.core import audit
@@ -23,7 +24,10 @@ from integrations.core.errors import BadRequest
 from integrations.core.runs.querysets import error_columns
 from integrations.core.texts import storable_json
 from integrations.gateway.client import Result
+from integrations.jobs import macs
 from integrations.jobs.models import Run, Write
+
+log = structlog.get_logger(__name__)
 
 WORKER_ENDED = "the worker ended between the request and its answer"
 CODE = "fate_unknown"  # error code of a run that stopped over a write
@@ -85,6 +89,15 @@ def lose(writes: Collection[Write], reason: str, now: datetime) -> None:
     sent.update(state=Write.State.UNKNOWN, reason=reason[:_REASON], settled_at=now)
 
 
+def doubt(write: Write, now: datetime) -> None:
+    """The stored answer is not of this application: whether the write happened is not known, so a person decides."""
+    reason = f"its answer is not of this application: {macs.NOT_OURS}"
+    write.state, write.reason, write.answer, write.settled_at = Write.State.UNKNOWN, reason, None, now
+    fields = {"state": write.state, "reason": reason, "answer": None, "settled_at": now, "mac": None}
+    Write.objects.filter(pk=write.pk).update(**fields)
+    log.error("job.answer_not_ours", write=write.pk, operation=write.operation, schedule=write.schedule_id)
+
+
 def result_of(write: Write) -> Result:
     """The stored answer, as the call would return it. `status` is 0 if nobody saw the answer."""
     assert write.answer is not None, "only a confirmed write has an answer"
@@ -129,7 +142,9 @@ def decide(write_id: int, now: datetime, *, happened: bool, answer: Any = None, 
 def _move(write: Write, run: Run) -> None:
     """A write of an earlier run counts for the one that stopped over it, up to that run's end."""
     if write.run_id != run.pk:
-        Write.objects.filter(pk=write.pk).update(run=run, in_page=False)
+        write.run, write.in_page = run, False
+        mac = macs.write_mac(write, write.answer)
+        Write.objects.filter(pk=write.pk).update(run=run, in_page=False, mac=mac)
 
 
 def _go_on_without(write: Write, now: datetime) -> None:
@@ -152,4 +167,5 @@ def blocking(schedule_id: int) -> bool:
 def _settle(write: Write, answer: dict[str, Any], now: datetime, *, was: str) -> bool:
     write.state, write.answer = Write.State.CONFIRMED, answer
     fields = {"state": write.state, "answer": answer, "settled_at": now, "request": {}, "reason": ""}
+    fields["mac"] = macs.write_mac(write, answer)
     return bool(Write.objects.filter(pk=write.pk, state=was).update(**fields))

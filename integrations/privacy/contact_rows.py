@@ -146,7 +146,9 @@ def _forget_requests(ids: list[Any]) -> None:
 
 
 def _empty_job_runs(ids: list[Any]) -> None:
-    JobRun.objects.filter(pk__in=ids).update(**_NOTED, page=None, note="", counts={})
+    for run in JobRun.objects.filter(pk__in=ids):
+        columns = run.with_mac({**_NOTED, "page": None, "note": "", "counts": {}})
+        JobRun.objects.filter(pk=run.pk).update(**columns)
 
 
 def _empty_sync_runs(ids: list[Any]) -> None:

@@ -52,6 +52,7 @@ ALL: tuple[Holding, ...] = (
     Holding(model="jobs.JobState", title="state of jobs", other=("job", "paused_by", "reason")),
     Holding(model="tokens.SpentName", title="used names of the spool", other=("name",)),
     Holding(model="vault.KeyCheckValue", title="check values of keys", sealed=("sealed",), other=("key_id",)),
+    Holding(model="vault.RowMacKey", title="key of row MACs", sealed=("sealed",)),
     Holding(model="webhooks.Answers", title="answers to webhooks"),
     Holding(
         model="tenants.App",

@@ -36,20 +36,29 @@ _DECLARED: tuple[Holding, ...] = (
         title="writes of jobs",
         rows=rows.writes,
         personal=("request", "answer", "key", "reason"),
-        other=("operation", "fingerprint"),
+        other=("operation", "fingerprint", "mac"),
     ),
     Holding(
-        model="jobs.Trigger", title="events for jobs", rows=rows.triggers, personal=("error",), other=("error_code",)
+        model="jobs.Trigger",
+        title="events for jobs",
+        rows=rows.triggers,
+        personal=("error",),
+        other=("error_code", "mac"),
     ),
     Holding(
         model="jobs.Run",
         title="job runs",
         rows=rows.job_runs,
         personal=("error", "vendor_answer", "counts", "note", "checkpoint", "page"),
-        other=(*_RUN, "events"),
+        other=(*_RUN, "events", "mac"),
     ),
     Holding(
-        model="jobs.Schedule", title="schedules", rows=rows.schedules, personal=("memory",), tenant=_ID, other=("job",)
+        model="jobs.Schedule",
+        title="schedules",
+        rows=rows.schedules,
+        personal=("memory",),
+        tenant=_ID,
+        other=("job", "mac", "due_mac"),
     ),
     Holding(
         model="sync.Run",

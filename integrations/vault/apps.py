@@ -14,8 +14,9 @@ class VaultConfig(AppConfig):
     label = "vault"
 
     def ready(self) -> None:
-        """Make the key ring prove itself by its check values, and supply the audit trail with its keys."""
-        from integrations.vault import derived_keys, key_checks, keys  # noqa: PLC0415 - models are not loaded before this
+        """Make the key ring prove itself by its check values. Supply the audit trail and the MACs of rows with keys."""
+        from integrations.vault import derived_keys, key_checks, keys, row_macs  # noqa: PLC0415 - models are not loaded yet
 
         keys.prove_with(key_checks.prove)
         audit_seals.set_sealer(derived_keys.AuditSealer())
+        row_macs.register()

@@ -1,4 +1,4 @@
-"""Model of key check values: for each key id that this database has met, a constant sealed by that key."""
+"""Models of the vault: check values of its keys, and the key of MACs over rows."""
 
 from __future__ import annotations
 
@@ -17,3 +17,17 @@ class KeyCheckValue(models.Model):
 
     def __str__(self) -> str:
         return self.key_id
+
+
+class RowMacKey(models.Model):
+    """The key of MACs over rows, sealed together with the end of the transition (`vault.row_macs`). One row."""
+
+    sealed = models.BinaryField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "key of row MACs"
+        verbose_name_plural = "keys of row MACs"
+
+    def __str__(self) -> str:
+        return "key of row MACs"

@@ -31,6 +31,7 @@ from integrations.tenants.installation_change import InstallationChange
 from integrations.tenants.models import App, Company, Installation
 from integrations.tokens import scope_gaps, store
 from integrations.tokens.models import Credential
+from tests.support.signed import sign
 from tests.sync.conftest import LOCATION
 from tests.sync.conftest import app as app
 from tests.sync.conftest import installation as installation
@@ -79,6 +80,7 @@ def test_a_job_runs_only_where_its_scopes_are_granted(lacking: Installation, mon
     scope_gaps.need("job tests.tag", "Location", {"contacts.write"})
     schedules.create_missing(clock.now())
     Schedule.objects.update(due_at=clock.now())
+    sign(Schedule)
     assert schedules.start_due(clock.now()) == []
     assert schedules.run_now(Schedule.objects.all(), clock.now()) == []
     assert scope_gaps.disabled(lacking, scope_gaps.of(lacking)) == ["job tests.tag"]

@@ -21,6 +21,7 @@ from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
 from tests.jobs.conftest import Defined, ask, install, schedule_of, turn
 from tests.support import audit_trail
+from tests.support.signed import sign
 from tests.sync.conftest import app as app
 
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at:UserWarning")]
@@ -96,6 +97,7 @@ def test_a_run_that_waits_for_a_decision_shows_the_call_and_goes_on(operator: Cl
         sent_at=clock.now(),
     )
     Run.objects.filter(pk=run.pk).update(status="unknown", finished_at=clock.now())
+    sign(Run)
     page = shown(operator, run) + shown(operator, write)
     assert page.count("contacts.create-note") > 2
     assert page.count("&quot;hello&quot;") == 2
@@ -164,6 +166,7 @@ def test_events_set_aside_are_shown_and_run_again_or_discarded(operator: Client,
     Trigger.objects.exclude(pk=waits.pk).update(
         set_aside_at=now, error_code="unexpected", error="KeyError in f, line 3"
     )
+    sign(Trigger)
     page = shown(operator, first)
     assert "KeyError in f, line 3" in page
     assert "hook-second" in page

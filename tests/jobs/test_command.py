@@ -21,6 +21,7 @@ from integrations.tenants import marketplace
 from integrations.tenants.models import App
 from tests.jobs.conftest import Defined, ask, install
 from tests.support.own_sleep import replace_sleep
+from tests.support.signed import sign
 from tests.sync.conftest import app as app
 
 pytestmark = pytest.mark.django_db
@@ -152,6 +153,7 @@ def test_unknown_writes_are_listed_and_decided(defined: Defined) -> None:
     run_ = ask(job, "loc0")
     moments = dict.fromkeys(("sent_at", "settled_at"), clock.now() - timedelta(minutes=5))
     Run.objects.filter(pk=run_.pk).update(status="unknown", finished_at=clock.now())
+    sign(Run)
     write = Write.objects.create(
         schedule=run_.schedule, run=run_, operation="a.write", state="unknown", reason="no answer", **moments
     )

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from integrations.core import clock
 from integrations.core.models import WorkerProcess
 from integrations.core.runs.querysets import QUEUED
-from integrations.jobs import queries
+from integrations.jobs import macs, queries
 from integrations.jobs.models import JobState, Run, Schedule
 from integrations.tenants.models import App
 from tests.jobs.conftest import install
@@ -40,7 +40,8 @@ def due(app: App, job: str, *tenants: str) -> None:
         if not app.installations.filter(resource_id=tenant).exists():
             install(app, tenant)
     Schedule.objects.bulk_create(
-        Schedule(app=app, job=job, level="Location", tenant_id=tenant, due_at=now, created_at=now) for tenant in tenants
+        macs.signed_schedule(Schedule(app=app, job=job, level="Location", tenant_id=tenant, due_at=now, created_at=now))
+        for tenant in tenants
     )
 
 

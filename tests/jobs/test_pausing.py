@@ -25,6 +25,7 @@ from integrations.tenants.models import App
 from integrations.webhooks.models import Event, Mailbox
 from tests.jobs.conftest import Defined, ask, install, schedule_of, turn
 from tests.support.passed_time import time_passes
+from tests.support.signed import sign
 from tests.sync.conftest import app as app
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +75,7 @@ def test_crashes_in_a_row_pause_the_job_and_a_command_resumes_it(defined: Define
     time_passes(Run, HOUR)
     assert runs.take_due(100, clock.now()) == [other.pk]
     Schedule.objects.update(due_at=clock.now() - HOUR)
+    sign(Schedule)
     turn(other)
     started = Run.objects.filter(pk__in=schedules.start_due(clock.now()))
     assert set(started.values_list("schedule__job", flat=True)) == {"test.other"}

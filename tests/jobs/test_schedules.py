@@ -19,6 +19,7 @@ from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, Installation
 from integrations.webhooks.models import Event, Mailbox
 from tests.jobs.conftest import Defined, ask, install, schedule_of, turn
+from tests.support.signed import sign
 from tests.sync.conftest import app as app
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,7 @@ def tenants(app: App) -> list[str]:
 
 def due_now() -> None:
     Schedule.objects.update(due_at=clock.now() - timedelta(seconds=1))
+    sign(Schedule)
 
 
 def test_every_installed_tenant_of_the_level_gets_a_schedule_and_they_are_spread(

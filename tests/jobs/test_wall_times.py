@@ -19,6 +19,7 @@ from integrations.sync.models import Record
 from integrations.tenants import time_zones
 from integrations.tenants.models import App
 from tests.jobs.conftest import Defined
+from tests.support.signed import sign
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -105,6 +106,7 @@ def test_memory_outlives_a_run(defined: Defined, location: str) -> None:
     for _ in range(2):
         schedules.create_missing(clock.now())
         Schedule.objects.filter(job=job.name).update(due_at=clock.now())
+        sign(Schedule)
         for run in schedules.start_due(clock.now()):
             runs.advance(run)
     assert seen == [None, {"runs": 1}]

@@ -37,6 +37,7 @@ from integrations.tenants.models import App, Installation
 from integrations.tokens import store
 from integrations.webhooks.models import Event, Mailbox
 from tests.plugin.vendor import OPTIONS, Vendor, location_grant, make_app
+from tests.support.signed import sign
 
 PATHS = ("page", "event", "once", "looked up", "outbox")
 FAULTS = ("none", "lost", "truncated", "garbage", "close", "status")
@@ -233,6 +234,7 @@ class WriteChaos:
         else:
             own = {"label": label, "contact": this.contact}
             JobsRun.objects.filter(pk=run.pk).update(checkpoint={"own": own})
+            sign(JobsRun)
         return "jobs", run.pk
 
     def _put(self, this: Round) -> int:

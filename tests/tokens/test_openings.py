@@ -51,6 +51,7 @@ OPENINGS = {
     "operators/second_factor/totp.py secret: unseal": "the secret of an operator's authenticator app",
     "sync/sealed_fields.py _key: unseal": "the data key of a location's sealed fields",
     "sync/sealed_fields.py _make: unseal": "the same, after another process made it",
+    "vault/row_macs.py _read: unseal": "the key of MACs over rows",
     "sync/suppression.py _key: unseal": "the key of the hashes of purged contacts",
     "sync/suppression.py _make_key: unseal": "the same, after another process made it",
 }

@@ -19,6 +19,8 @@ class AbstractPlan(models.Model):
     Its runs have the related name `runs`.
     """
 
+    not_due: ClassVar[dict[str, Any]] = {"due_at": None}  # columns of a plan that is not due
+
     enabled = models.BooleanField(default=True)
     due_at = models.DateTimeField(null=True, blank=True, db_index=True)
     created_at = models.DateTimeField()
@@ -70,6 +72,18 @@ class AbstractRun(models.Model):
 
     class Meta:
         abstract = True
+
+    def with_mac(self, columns: dict[str, Any]) -> dict[str, Any]:
+        """The columns that are written with these. A room whose runs have MACs adds theirs."""
+        return columns
+
+    def keep(self, columns: dict[str, Any]) -> None:
+        """Called after these columns were written."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this application wrote the run, as far as its room can tell. Nobody resumes one that is not."""
+        return True
 
     @property
     def plan_key(self) -> int:

@@ -19,12 +19,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import structlog
 from django.db import models, transaction
 from django.db.models import Case, Exists, F, OuterRef, PositiveIntegerField, Q, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
 
 from integrations.core.dispatch import LOST_AFTER
-from integrations.core.errors import NO_ANSWER, VendorAnswer
+from integrations.core.errors import NO_ANSWER, SealBroken, VendorAnswer
 from integrations.core.process import activity
 from integrations.core.runs import vendor_answers
 from integrations.core.runs.models import AbstractPlan, AbstractRun
@@ -33,6 +34,8 @@ from integrations.core.runs.shares import SharesInUse, ThreadShare
 R = TypeVar("R", bound=AbstractRun)
 P = TypeVar("P", bound=AbstractPlan)
 Fields = dict[str, Any]
+
+log = structlog.get_logger(__name__)
 
 QUEUED = "queued"
 # Beyond the expected wait; then the parked task counts as lost, and the dispatcher sends the run again.
@@ -79,8 +82,9 @@ class RunQuerySet(models.QuerySet[R]):
         First in a transaction, the row's lock keeps the lease from others until what belongs to it is committed.
         """
         fields.setdefault("lease_until", Now() + self.model.lease_term)
-        if not self._all().running().filter(pk=run.pk, lease_owner=owner).update(**fields):
+        if not self._all().running().filter(pk=run.pk, lease_owner=owner).update(**run.with_mac(fields)):
             raise LeaseLost
+        run.keep(fields)
         activity.report_progress()
 
     def keep_lease(self, run_id: int, owner: str) -> None:
@@ -171,21 +175,24 @@ class RunQuerySet(models.QuerySet[R]):
         with transaction.atomic():
             chosen = self._all().running().filter(pk__in=list(self.values_list("pk", flat=True)))
             stopped = list(chosen.select_related(plan).select_for_update(of=("self",)).order_by("pk"))
-            ids = [run.pk for run in stopped]
-            self._all().filter(pk__in=ids).end("cancelled", now, **error_columns(code, reason))
+            columns = {**self.ended("cancelled", now), **error_columns(code, reason)}
             for run in stopped:
+                self._all().filter(pk=run.pk).update(**run.with_mac(columns))
                 set_plan(run, now)
         return stopped
 
     def resume(self, run: R, now: datetime, *, was: Collection[str] = ("failed", "cancelled"), **fields: Any) -> bool:
-        """Let a failed or cancelled run go on at its checkpoint. False when it is neither (or none of `was`).
+        """Let a failed or cancelled run go on at its checkpoint. False when it is neither (or none of `was`), or when
+        this application did not write it.
 
         Raises IntegrityError when another run of its plan is under way.
         """
+        if not run.is_ours:
+            return False
         ended = self._all().filter(pk=run.pk, status__in=was)
-        fields |= {"attempts": 0, "finished_at": None, **error_columns("", "")}
+        fields |= {"status": "running", "attempts": 0, "finished_at": None, **error_columns("", "")}
         with transaction.atomic():
-            return bool(ended.update(status="running", due_at=Now(), **NO_LEASE, **fields))
+            return bool(ended.update(due_at=Now(), **NO_LEASE, **run.with_mac(fields)))
 
     def ended(self, status: str, now: datetime) -> Fields:
         """The columns of a run that ends."""
@@ -229,11 +236,13 @@ class PlanQuerySet(models.QuerySet[P]):
         limit: int,
         columns: Callable[[P], Fields] = lambda plan: {},
         goes_on: Callable[[P, Any], bool] | None = None,
+        refusal: Callable[[P], str] = lambda plan: "",
     ) -> list[AbstractRun]:
         """Start a run for every due plan that has none. Safe to call from many processes at once.
 
         `columns` gives the room's own columns of a plan's new run. If a plan's latest run failed and `goes_on` says so,
-        that one goes on at its checkpoint instead.
+        that one goes on at its checkpoint instead. A plan for which `refusal` has a reason is switched off, and gets a
+        failed run with that reason.
         """
         due = self.without_run().filter(due_at__lte=now).order_by("due_at")
         with transaction.atomic():
@@ -241,11 +250,11 @@ class PlanQuerySet(models.QuerySet[P]):
             # A run that began between the query's snapshot and our lock would collide with the unique constraint.
             running = self._runs().running().filter(**{f"{self._field}__in": plans})
             busy = set(running.values_list(f"{self._field}_id", flat=True))
-            free = [plan for plan in plans if plan.pk not in busy]
+            free = self._hold([plan for plan in plans if plan.pk not in busy], now, columns, refusal)
             resumed = self._resume_failed(free, now, goes_on) if goes_on and free else {}
             new = [self._new_run(plan, now, columns(plan)) for plan in free if plan.pk not in resumed]
             runs = [*resumed.values(), *self._runs().bulk_create(new)]
-            self.model._default_manager.filter(pk__in=[plan.pk for plan in free]).update(due_at=None)  # noqa: SLF001
+            self._every().filter(pk__in=[plan.pk for plan in free]).update(**self.model.not_due)
         return runs
 
     def plan_next(self, due_at: datetime, **fields: Any) -> int:
@@ -268,6 +277,25 @@ class PlanQuerySet(models.QuerySet[P]):
         for run in chosen.values():
             self._runs().resume(run, now)
         return chosen
+
+    def _hold(
+        self, plans: Collection[P], now: datetime, columns: Callable[[P], Fields], refusal: Callable[[P], str]
+    ) -> list[P]:
+        """Switch those off for which `refusal` has a reason; the others."""
+        reasons = {plan.pk: reason for plan in plans if (reason := refusal(plan))}
+        if reasons:
+            ended: Fields = {"status": "failed", "finished_at": now}
+            held = [plan for plan in plans if plan.pk in reasons]
+            why = {plan.pk: error_columns(SealBroken.code, reasons[plan.pk]) for plan in held}
+            self._runs().bulk_create(
+                [self._new_run(plan, now, {**columns(plan), **ended, **why[plan.pk]}) for plan in held]
+            )
+            self._every().filter(pk__in=list(reasons)).update(enabled=False, **self.model.not_due)
+            log.error("plans.not_ours", plans=list(reasons), model=self.model._meta.label)  # noqa: SLF001
+        return [plan for plan in plans if plan.pk not in reasons]
+
+    def _every(self) -> models.QuerySet[P]:
+        return self.model._default_manager.all()  # noqa: SLF001 - Django's documented name
 
     @property
     def _run_model(self) -> type[AbstractRun]:
