@@ -10,6 +10,8 @@ AUDIT_KEPT = (
     "would break its chain"
 )
 
+RUN = ("lease_owner", "error_code", "trace_id")
+
 ALL: tuple[Holding, ...] = (
     Holding(model="problems.ReadPosition", title="how far failures were read", other=("name",)),
     Holding(
@@ -36,6 +38,13 @@ ALL: tuple[Holding, ...] = (
     Holding(model="sync.ResourceChoice", title="chosen resources", other=("resource", "fields", "filters")),
     Holding(model="sync.SuppressedRecord", title="suppressed records", other=("location_hash", "record_hash")),
     Holding(model="sync.SuppressionKey", title="key of suppressed records", sealed=("sealed",)),
+    Holding(model="sync.FeedPosition", title="positions in change feeds", other=("consumer", "resource")),
+    Holding(model="sync.ResourceChoice", title="chosen resources", other=("resource",)),
+    Holding(model="installs.UsedPayload", title="used user data of page SSO", other=("salt",)),
+    Holding(
+        model="gateway.UsageTotal", title="API usage of all", other=("operation", "job", "lane", "code", "buckets")
+    ),
+    Holding(model="exports.Run", title="runs of exports", personal=("error", "vendor_answer", "checkpoint"), other=RUN),
     Holding(model="core.LeaderLease", title="leaders", other=("name", "owner", "trouble")),
     Holding(
         model="core.BulkAction",

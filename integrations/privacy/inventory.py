@@ -13,10 +13,10 @@ from django.apps import apps
 from integrations.privacy import holdings_of_ours
 from integrations.privacy import tenant_rows as rows
 from integrations.privacy.holding import Holding
+from integrations.privacy.holdings_of_ours import RUN
 
 _ID = ("tenant_id",)
 _PLAN = ("resource", "position", "fields", "filters")
-_RUN = ("lease_owner", "error_code", "trace_id")
 
 _DECLARED: tuple[Holding, ...] = (
     Holding(
@@ -28,7 +28,7 @@ _DECLARED: tuple[Holding, ...] = (
         other=("operation", "version", "fingerprint", "error_code", "trace_id"),
     ),
     Holding(
-        model="outbox.Run", title="outbox runs", rows=rows.outbox_runs, personal=("error", "vendor_answer"), other=_RUN
+        model="outbox.Run", title="outbox runs", rows=rows.outbox_runs, personal=("error", "vendor_answer"), other=RUN
     ),
     Holding(model="outbox.TenantOutbox", title="outboxes", rows=rows.outboxes, tenant=_ID),
     Holding(
@@ -50,7 +50,7 @@ _DECLARED: tuple[Holding, ...] = (
         title="job runs",
         rows=rows.job_runs,
         personal=("error", "vendor_answer", "counts", "note", "checkpoint", "page"),
-        other=(*_RUN, "events", "mac"),
+        other=(*RUN, "events", "mac"),
     ),
     Holding(
         model="jobs.Schedule",
@@ -65,7 +65,7 @@ _DECLARED: tuple[Holding, ...] = (
         title="sync runs",
         rows=rows.sync_runs,
         personal=("error", "vendor_answer", "checkpoint"),
-        other=_RUN,
+        other=RUN,
     ),
     Holding(
         model="sync.Record",
@@ -82,9 +82,6 @@ _DECLARED: tuple[Holding, ...] = (
         sealed=("data",),  # of other tenants, too
     ),
     Holding(model="exports.ExportPart", title="exported files", rows=rows.export_parts, other=("resource",)),
-    Holding(
-        model="exports.Run", title="runs of exports", personal=("error", "vendor_answer", "checkpoint"), other=_RUN
-    ),
     Holding(
         model="exports.Export",
         title="exports",
@@ -106,7 +103,7 @@ _DECLARED: tuple[Holding, ...] = (
         title="runs of bulk upserts",
         rows=rows.upsert_runs,
         personal=("error", "vendor_answer"),
-        other=_RUN,
+        other=RUN,
     ),
     Holding(
         model="upserts.Upsert",
@@ -182,9 +179,6 @@ _DECLARED: tuple[Holding, ...] = (
         other=("operation", "job", "lane", "code", "buckets"),
     ),
     Holding(
-        model="gateway.UsageTotal", title="API usage of all", other=("operation", "job", "lane", "code", "buckets")
-    ),
-    Holding(
         model="quota.Parked",
         title="parked tasks",
         rows=rows.parked,
@@ -192,7 +186,6 @@ _DECLARED: tuple[Holding, ...] = (
         other=("task", "kwargs", "reason"),
     ),
     Holding(model="quota.Usage", title="calls by lane", rows=rows.lane_usage, tenant=("key",), other=("lane", "job")),
-    Holding(model="installs.UsedPayload", title="used user data of page SSO", other=("salt",)),
     Holding(
         model="installs.InstallState",
         title="installations under way",
