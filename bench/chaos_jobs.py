@@ -33,6 +33,7 @@ from django.db import connection  # noqa: E402
 from bench.workers import until, workers  # noqa: E402
 from integrations.core import clock  # noqa: E402
 from integrations.core.tenant import UserType  # noqa: E402
+from integrations.jobs import macs  # noqa: E402
 from integrations.jobs.models import JobState, Run, Schedule  # noqa: E402
 from integrations.tenants.models import App, Installation  # noqa: E402
 
@@ -97,7 +98,11 @@ def measure(app: App, tenants: int, jobs: Sequence[str]) -> Delays:
         ):
             now, began = clock.now(), time.monotonic()
             Schedule.objects.bulk_create(
-                Schedule(app=app, job=job, level="Location", tenant_id=f"tenant{number}", due_at=now, created_at=now)
+                macs.signed_schedule(
+                    Schedule(
+                        app=app, job=job, level="Location", tenant_id=f"tenant{number}", due_at=now, created_at=now
+                    )
+                )
                 for number in range(tenants)
                 for job in jobs
             )

@@ -96,6 +96,7 @@ app.conf.update(
         "problems.tidy": {"task": "problems.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
         "exports.tidy": {"task": "exports.tidy", "schedule": 600.0, "options": {"expires": 600}},
         "upserts.tidy": {"task": "upserts.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
+        "vault.sign_rows": {"task": "vault.sign_rows", "schedule": 3600.0, "options": {"expires": 3600}},
         "privacy.tidy": {"task": "privacy.tidy", "schedule": 3600.0, "options": {"expires": 3600}},
     },
 )

@@ -23,7 +23,7 @@ from integrations.core.filters import ColumnValueLinksFilter
 from integrations.core.runs import run_progress
 from integrations.gateway.support.panel import SupportedRuns
 from integrations.gateway.support.refused_call import RefusedCall
-from integrations.jobs import pausing, queries, runs, schedules
+from integrations.jobs import macs, pausing, queries, runs, schedules
 from integrations.jobs import set_aside_admin as set_aside_admin  # Django finds the events set aside here
 from integrations.jobs.define import JOBS
 from integrations.jobs.models import JobState, Run, Schedule, Trigger
@@ -170,7 +170,7 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     search_fields = ("=tenant_id", "job")
     search_help_text = "A tenant's name or whole id, or a job"
     ordering = ("job", "tenant_id")
-    actions = ("run_at_once", "switch_on", "switch_off")
+    actions = ("run_at_once", "switch_on", "switch_off", "discard")
     fields = (
         ("job", "app"),
         ("tenant_link", "level", "tenant_id"),
@@ -181,8 +181,10 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     readonly_fields = ("tenant_link", "waiting")
 
     def applies_to(self, row: Schedule, action: str) -> bool:
-        """A schedule is switched on or off, whichever it is not."""
-        return {"switch_on": not row.enabled, "switch_off": row.enabled}.get(action, row.job in JOBS)
+        """A schedule is switched on or off, whichever it is not, and discarded if somebody else wrote it."""
+        if action == "discard" or (action == "switch_on" and not row.enabled):
+            return macs.schedule_fits(row) == (action != "discard")
+        return {"switch_on": False, "switch_off": row.enabled}.get(action, row.job in JOBS)
 
     @display(description="on", boolean=True, ordering="enabled")
     def enabled_label(self, schedule: Schedule) -> bool:
@@ -217,6 +219,14 @@ class ScheduleAdmin(TenantNames, ReadOnlyAdmin):
     def switch_off(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
         """Disable the schedules; runs under way continue."""
         self._switch(request, queryset, enabled=False)
+
+    @action(description="Discard: this application did not write it", permissions=["operate"])
+    def discard(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
+        """Delete the schedules that somebody else wrote or changed, with their runs."""
+        ids = schedules.discard(queryset)
+        audit.record("job.discarded", actor=operator(request), subject="job schedules", schedules=ids[:_NAMED_IN_AUDIT])
+        level = messages.SUCCESS if ids else messages.WARNING
+        self.message_user(request, f"{len(ids)} schedules that somebody else wrote were deleted.", level)
 
     def _switch(self, request: HttpRequest, queryset: QuerySet[Schedule], *, enabled: bool) -> None:
         ids = schedules.switch(queryset, enabled=enabled)

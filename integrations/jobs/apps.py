@@ -16,12 +16,13 @@ class JobsConfig(AppConfig):
         """Import every installed app's `jobs.py`, which defines its background jobs, and register the due source."""
         # Models are not loaded before this.
         from integrations.core import dispatch  # noqa: PLC0415
-        from integrations.jobs import events, tasks  # noqa: PLC0415
+        from integrations.jobs import events, macs, tasks  # noqa: PLC0415
         from integrations.jobs.define import JOBS  # noqa: PLC0415
         from integrations.tokens import scope_gaps  # noqa: PLC0415
 
         autodiscover_modules("jobs")
         events.register()
+        macs.register()
         for job in JOBS.values():
             if job.scopes:
                 scope_gaps.need(f"job {job.name}", job.level, job.scopes)

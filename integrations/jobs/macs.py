@@ -23,12 +23,15 @@ from datetime import datetime
 from typing import Any
 
 from integrations.core import prepared
-from integrations.jobs.models import Schedule, Trigger, Write
-from integrations.vault import row_macs
+from integrations.jobs import run_mac
+from integrations.jobs.models import Run, Schedule, Trigger, Write
+from integrations.vault import row_macs, signed_tables
+from integrations.vault.signed_tables import SignedTable
 
 Fields = dict[str, Any]
 
 NOT_OURS = "somebody else wrote or changed its row in the database"
+_RESUMABLE = ("running", "failed", "cancelled", "unknown")
 _DECISIVE = frozenset({"app_id", "job", "level", "tenant_id", "enabled", "since", "memory"})
 _MAKE_DUE = """
 UPDATE jobs_schedule SET due_at = %(due_at)s::timestamptz, due_mac = made.mac
@@ -97,6 +100,17 @@ def write_mac(write: Write, answer: Any) -> bytes:
     return row_macs.mac(_write(write, answer))
 
 
+def register() -> None:
+    """Register the tables with `vault.signed_tables`. Called once at start-up."""
+    triggers = Trigger.objects.select_related("event", "change")
+    signed_tables.register(
+        SignedTable(Schedule, Schedule.objects.all, _lacks_of_schedule),
+        SignedTable(Run, Run.objects.filter(status__in=_RESUMABLE).all, _lacks_of_run),
+        SignedTable(Trigger, triggers.all, _lacks_of_trigger),
+        SignedTable(Write, Write.objects.filter(state=Write.State.CONFIRMED).all, _lacks_of_write),
+    )
+
+
 def _schedule(schedule: Schedule, changes: Fields) -> bytes:
     def now(name: str) -> Any:
         return changes.get(name, getattr(schedule, name))
@@ -126,3 +140,28 @@ def _write(write: Write, answer: Any) -> bytes:
     run_id = None if write.key or write.trigger_id else write.run_id
     which = [write.schedule_id, write.key, write.operation, write.fingerprint, write.number, write.in_page]
     return row_macs.content("job write", *which, run_id, write.trigger_id, answer)
+
+
+def _lacks_of_schedule(row: Schedule) -> dict[str, Any]:
+    has = {"mac": row.mac, "due_mac": row.due_mac}
+    signed_schedule(row)
+    return _other(has, {"mac": row.mac, "due_mac": row.due_mac})
+
+
+def _lacks_of_run(row: Run) -> dict[str, Any]:
+    page = run_mac.page_digest(row.page)
+    content = run_mac.content(row.schedule_id, row.started_at, row.status, row.checkpoint, page)
+    return _other({"mac": row.mac}, {"mac": row_macs.mac(content)})
+
+
+def _lacks_of_trigger(row: Trigger) -> dict[str, Any]:
+    return _other({"mac": row.mac}, {"mac": trigger_mac(row, set_aside=row.set_aside_at is not None)})
+
+
+def _lacks_of_write(row: Write) -> dict[str, Any]:
+    return _other({"mac": row.mac}, {"mac": write_mac(row, row.answer)})
+
+
+def _other(has: dict[str, Any], wanted: dict[str, Any]) -> dict[str, Any]:
+    """The columns that have another value."""
+    return {name: mac for name, mac in wanted.items() if (has[name] if mac is None else bytes(has[name] or b"")) != mac}

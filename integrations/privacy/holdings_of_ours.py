@@ -38,8 +38,6 @@ ALL: tuple[Holding, ...] = (
     Holding(model="sync.ResourceChoice", title="chosen resources", other=("resource", "fields", "filters")),
     Holding(model="sync.SuppressedRecord", title="suppressed records", other=("location_hash", "record_hash")),
     Holding(model="sync.SuppressionKey", title="key of suppressed records", sealed=("sealed",)),
-    Holding(model="sync.FeedPosition", title="positions in change feeds", other=("consumer", "resource")),
-    Holding(model="sync.ResourceChoice", title="chosen resources", other=("resource",)),
     Holding(model="installs.UsedPayload", title="used user data of page SSO", other=("salt",)),
     Holding(
         model="gateway.UsageTotal", title="API usage of all", other=("operation", "job", "lane", "code", "buckets")

@@ -8,17 +8,17 @@ none.
 **Rows of the release before.** Processes of that release run beside this one for a while. They write rows without a
 MAC, or change rows and leave the MAC as it was. Until the end of the *transition* such rows are taken as they are. Its
 end is sealed together with the key: nobody can move it. The migration that makes the key sets it, a day later; a new
-database has no transition. Afterwards a row that does not fit is held.
+database has no transition. Until then `signed_tables` signs what is found. Afterwards a row that does not fit is held.
 
 **What remains.** A row that was put back together with its MAC, as it was at an earlier time, fits. The rooms say what
 it can do (docs/security.md).
 
-When the key is lost with the vault's (`manage.py vault forget`), a new one is made, without a transition.
+When the key is lost with the vault's (`manage.py vault forget`), a new one is made, without a transition:
+what is stored is held until `manage.py vault sign` vouches for it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import secrets
@@ -57,6 +57,17 @@ _kept: dict[str, _Key] = {}  # by the name of the database; tests and backups ha
 _uncommitted: set[str] = set()  # databases for which a transaction of this process made a key
 
 
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    raise TypeError(f"no part of a MAC: {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(sort_keys=True, default=_as_json).encode
+
+
 def content(*parts: Any) -> bytes:
     """What a MAC covers: JSON values, moments and bytes, unambiguously.
 
@@ -67,7 +78,7 @@ def content(*parts: Any) -> bytes:
 
 def stored_content(*parts: Any) -> bytes:
     """As `content`, at a third of the cost, for JSON whose names are texts: what was parsed from JSON."""
-    text = json.dumps(parts, sort_keys=True, default=_as_json)
+    text = _encode(parts)
     if "e+" in text or "-0.0" in text:  # numbers that `jsonb` returns in another way
         text = json.dumps(as_stored_json(json.loads(text)), sort_keys=True)
     return text.encode()
@@ -81,14 +92,19 @@ def mac(covered: bytes) -> bytes:
 def fits(found: bytes | memoryview | None, covered: bytes) -> bool:
     """Whether a row with this MAC and content may be acted on. Raises SealBroken for a wrong key of the vault."""
     key = _key()
-    if found is not None and hmac.compare_digest(bytes(found), _mac(key, covered)):
+    if is_same(found, _mac(key, covered)):
         return True
     return key.trusted_until is not None and clock.now() < key.trusted_until
 
 
 def is_exact(found: bytes | memoryview | None, covered: bytes) -> bool:
     """Whether the MAC is the one of this content, whatever the transition takes. Raises SealBroken."""
-    return found is not None and hmac.compare_digest(bytes(found), mac(covered))
+    return is_same(found, mac(covered))
+
+
+def is_same(found: bytes | memoryview | None, expected: bytes) -> bool:
+    """Whether a row has this MAC."""
+    return found is not None and hmac.compare_digest(bytes(found), expected)
 
 
 def trusted_until() -> datetime | None:
@@ -129,7 +145,7 @@ def register() -> None:
 
 def _mac(key: _Key, covered: bytes) -> bytes:
     with _inside:
-        return hmac.digest(key.secret.reveal().encode(), covered, hashlib.sha256)
+        return hmac.digest(key.secret.reveal().encode(), covered, "sha256")
 
 
 def _key() -> _Key:
@@ -168,11 +184,3 @@ def _parsed(sealed: Secret) -> _Key:
     with _inside:
         secret, _, until = sealed.reveal().partition("|")
         return _Key(Secret(secret), datetime.fromisoformat(until) if until else None, clock.monotonic())
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
-    raise TypeError(f"no part of a MAC: {type(value).__name__}")

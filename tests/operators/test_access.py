@@ -153,6 +153,7 @@ ACTIONS = {
     "jobs.Schedule run_at_once": "OW",
     "jobs.Schedule switch_on": "OW",
     "jobs.Schedule switch_off": "OW",
+    "jobs.Schedule discard": "OW",
     "jobs.JobState pause": "OW",
     "jobs.JobState resume": "OW",
     "jobs.Trigger run_again": "SOW",

@@ -6,11 +6,9 @@ import io
 import json
 from collections.abc import Callable
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import transaction
@@ -25,12 +23,13 @@ from integrations.outbox.models import Entry, Run, TenantOutbox
 from integrations.quota.models import Parked
 from integrations.quota.permits.lanes import Lane
 from integrations.tenants.models import App, Installation
-from integrations.vault import columns, rotation
+from integrations.vault import columns, rotation, signed_tables
 from integrations.vault import keys as vault_keys
 from tests.jobs.conftest import app as app
 from tests.jobs.conftest import location as location
 from tests.jobs.conftest import vendor as vendor
 from tests.plugin.vendor import Vendor
+from tests.support.signed import transition
 
 pytestmark = pytest.mark.django_db
 
@@ -301,12 +300,25 @@ def test_seals_of_entries_go_with_the_keys(desk: Desk, settings: Any) -> None:
     assert desk.put("put 1", body=odd).state == "waiting", "the app may put the same call again"
 
 
-def test_entries_of_the_release_before_are_sealed_as_they_are_found(desk: Desk) -> None:
+def test_entries_of_the_release_before_are_sent_and_sealed_as_they_are_found(desk: Desk) -> None:
     desk.put("put 1")
     entry_states.discard(desk.put("put 2").pk, by="operator ann")
-    Entry.objects.update(sealed=None)
-    import_module("integrations.outbox.migrations.0003_sealed_entries").seal(apps, None)
-    assert desk.work().done == 1
+    desk.put("put 3")
+    Entry.objects.exclude(body={"body": "put 3"}).update(sealed=None)
+    transition(clock.now() + timedelta(hours=1))
+    assert signed_tables.sign_in_transition()["outbox.Entry"] == 2
+    transition(None)
+    Entry.objects.filter(body={"body": "put 3"}).update(sealed=None)
+    desk.work()
     assert desk.notes() == ["put 1"]
+    assert Entry.objects.get(state="rejected").body == {"body": "put 3"}, "one that is put without a seal afterwards"
     discarded = Entry.objects.get(state="discarded")
     assert (entry_seal.is_genuine(discarded), entry_seal.may_be_sent(discarded)) == (True, False)
+
+
+def test_an_entry_that_an_old_process_puts_during_the_upgrade_is_sent(desk: Desk) -> None:
+    transition(clock.now() + timedelta(hours=1))
+    desk.put("put 1")
+    Entry.objects.update(sealed=None)
+    assert desk.work().done == 1
+    assert desk.notes() == ["put 1"]

@@ -163,7 +163,7 @@ def test_who_may_only_look_cannot_process_again(traffic: None, onlooker: Client)
     onlooker.post("/admin/webhooks/event/", {"action": "process_again", "_selected_action": [poisoned.pk]}, follow=True)
     poisoned.refresh_from_db()
     assert poisoned.status == "poisoned"
-    assert not audit_trail.entries().exists()
+    assert not audit_trail.entries().exclude(action="vault.key_proven").exists()
 
 
 def test_the_mailbox_list_shows_the_backlog(traffic: None, operator: Client) -> None:

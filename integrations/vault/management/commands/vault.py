@@ -1,4 +1,5 @@
-"""`manage.py vault status|rotate|forget`: counts values by key, re-seals them, deletes those of a lost key.
+"""`manage.py vault status|rotate|forget|sign`: counts values by key, re-seals them, deletes those of a lost key.
+`sign` signs rows as they are.
 
 `status` and `forget` also run while a missing key keeps every other process from starting.
 """
@@ -16,7 +17,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from integrations.core.command_output.printable_command import PrintableCommand
 from integrations.core.errors import BadRequest, SealBroken
-from integrations.vault import forget, rotation, screen, status
+from integrations.vault import forget, rotation, screen, signed_tables, status
 from integrations.vault.interrupt import Interrupt
 
 INTERRUPTED = 130
@@ -34,11 +35,14 @@ class Command(PrintableCommand):
         helps = {
             "status": "count the sealed values of each key; exits 1 when one is missing, wrong or a value is damaged",
             "rotate": "re-seal under the newest key; may be stopped and run again, and needs no downtime",
+            "sign": "sign each row that makes workers act as it is now, because you know that it is right",
             "forget": "delete all that a lost key sealed: the tokens are minted again, or tenants must reconnect",
         }
         for name, text in helps.items():
             action = actions.add_parser(name, help=text)
             action.add_argument("--json", action="store_true", help="print the result as JSON")
+            if name == "sign":
+                action.add_argument("--reason", required=True, metavar="TEXT", help="for the audit trail")
             if name == "forget":
                 action.add_argument("key_id", metavar="KEY_ID", help="of a key that is not in VAULT_KEYS")
                 action.add_argument("--yes", action="store_true", help="do not ask")
@@ -46,9 +50,10 @@ class Command(PrintableCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the subcommand."""
         act: dict[str, Callable[..., None]] = {"status": self._status, "rotate": self._rotate, "forget": self._forget}
+        act["sign"] = self._sign
         try:
             act[options["action"]](
-                as_json=options["json"], **{k: options[k] for k in ("key_id", "yes") if k in options}
+                as_json=options["json"], **{k: options[k] for k in ("key_id", "yes", "reason") if k in options}
             )
         except (SealBroken, BadRequest) as error:
             raise CommandError(str(error)) from None
@@ -86,6 +91,13 @@ class Command(PrintableCommand):
             raise CommandError(
                 f"{outcome.left} values are left, because other transactions were writing their rows: run it again"
             )
+
+    def _sign(self, *, as_json: bool, reason: str) -> None:
+        counts = signed_tables.vouch(actor="command line", reason=reason)
+        words = [f"{label}: {count} rows signed" for label, count in counts.items()] or [
+            "every row fits: none was signed"
+        ]
+        self.stdout.write(json.dumps(counts, indent=2) if as_json else "\n".join(words))
 
     def _confirm(self, key_id: str, sealed: dict[str, int]) -> None:
         """Ask for confirmation on standard error, so that --json prints JSON only."""
