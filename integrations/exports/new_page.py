@@ -17,7 +17,7 @@ from integrations.core.errors import BadRequest
 from integrations.exports import asking
 from integrations.exports.asking import ExportRequest
 from integrations.exports.models import Export
-from integrations.tenants import names
+from integrations.tenants import chosen_app, names
 from integrations.tenants.models import App
 
 MAY_ASK = "exports.add_export"
@@ -33,9 +33,7 @@ class NewExportPage:
         """Raises PermissionDenied without the permission."""
         if not request.user.has_perm(MAY_ASK):
             raise PermissionDenied
-        apps = list(App.objects.order_by("name"))
-        chosen = (request.POST if request.method == "POST" else request.GET).get("app", "")
-        app = next((one for one in apps if str(one.pk) == chosen), apps[0] if apps else None)
+        apps, app = chosen_app.of_request(request)
         if request.method == "POST" and app is not None:
             try:
                 export = asking.ask(_of_form(request, app), clock.now(), actor=operator(request))

@@ -18,6 +18,9 @@ _NAMES = {
     FailureKind.OUTBOX: "outbox_tenantoutbox",
     FailureKind.ENTRY: "outbox_entry",
     FailureKind.WRITE: "jobs_write",
+    FailureKind.EXPORT: "exports_export",
+    FailureKind.UPSERT: "upserts_upsert",
+    FailureKind.UPSERT_ROW: "upserts_upsertrow",
 }
 
 
@@ -44,6 +47,9 @@ def _chosen(problem: Problem) -> dict[str, str]:
         FailureKind.CREDENTIAL: {"last_error_code__exact": code},
         FailureKind.ENTRY: {"operation": subject, "error_code__exact": "" if code == "conflict" else code},
         FailureKind.WRITE: {"state__exact": "unknown", "operation": subject},
+        FailureKind.EXPORT: {"form__exact": subject},
+        FailureKind.UPSERT: {"operation": subject},
+        FailureKind.UPSERT_ROW: {"state__exact": "unknown"},
     }
     return by_kind.get(FailureKind(problem.kind), {})
 

@@ -8,13 +8,14 @@ changed. Both are bounded: a look reads a batch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Max, Q, QuerySet
 
 from integrations.core.pages import tenant_links
+from integrations.exports.models import Run as ExportRun
 from integrations.gateway.models import Call
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Trigger, Write
@@ -24,6 +25,8 @@ from integrations.problems.cause import RecordedFailure
 from integrations.problems.models import FailureKind, ReadPosition
 from integrations.sync.models import Run as SyncRun
 from integrations.tokens.models import Credential
+from integrations.upserts.models import Run as UpsertRun
+from integrations.upserts.models import UpsertRow
 from integrations.webhooks.models import Event, FailedAttempt
 
 FURTHER = 3  # the number of an attempt that is no longer the beginning
@@ -143,6 +146,26 @@ def _write(write: Write) -> RecordedFailure:
     return RecordedFailure(FailureKind.WRITE, write.operation, "fate_unknown", write.reason, tenant_id, at, write.pk)
 
 
+def _export_run(run: ExportRun) -> RecordedFailure:
+    """The row is the export: a run has no page."""
+    failed = _run(FailureKind.EXPORT, run.export.form, "", run)
+    return replace(failed, row=run.export_id)
+
+
+def _upsert_run(run: UpsertRun) -> RecordedFailure:
+    """The row is the upsert: a run has no page."""
+    failed = _run(FailureKind.UPSERT, run.upsert.operation, run.upsert.tenant_id, run)
+    return replace(failed, row=run.upsert_id)
+
+
+def _upsert_row(row: UpsertRow) -> RecordedFailure:
+    at, upsert = row.settled_at or row.sent_at, row.upsert
+    assert at is not None, "a row of this source was sent"
+    words, tenant_id = row.error, upsert.tenant_id
+    kind, code = FailureKind.UPSERT_ROW, "fate_unknown"
+    return RecordedFailure(kind, upsert.operation, code, words, tenant_id, at, row.pk, trace_id=row.trace_id)
+
+
 def set_aside() -> QuerySet[Trigger]:
     """Events on which a job failed."""
     return Trigger.objects.set_aside().select_related("schedule")
@@ -200,4 +223,22 @@ SOURCES: tuple[FailureSource, ...] = (
     FailureSource("outbox entries", held_entries, of_entry, "settled_at"),
     FailureSource("outbox conflicts", conflicts, of_entry),
     FailureSource("unknown writes", lambda: Write.objects.unknown().select_related("schedule"), _write, "settled_at"),
+    FailureSource(
+        "export runs",
+        lambda: ExportRun.objects.filter(status=ExportRun.Status.FAILED).select_related("export"),
+        _export_run,
+        "finished_at",
+    ),
+    FailureSource(
+        "upsert runs",
+        lambda: UpsertRun.objects.filter(status=UpsertRun.Status.FAILED).select_related("upsert"),
+        _upsert_run,
+        "finished_at",
+    ),
+    FailureSource(
+        "unknown upsert rows",
+        lambda: UpsertRow.objects.filter(state=UpsertRow.State.UNKNOWN).select_related("upsert"),
+        _upsert_row,
+        "settled_at",
+    ),
 )

@@ -21,6 +21,9 @@ class FailureKind(models.TextChoices):
     OUTBOX = "outbox", "Outbox"
     ENTRY = "entry", "Outbox entry"
     WRITE = "write", "Write of a job"
+    EXPORT = "export", "Export"
+    UPSERT = "upsert", "Bulk upsert"
+    UPSERT_ROW = "upsert_row", "Row of a bulk upsert"
 
 
 class ProblemQuerySet(models.QuerySet["Problem"]):

@@ -14,7 +14,7 @@ from django.urls import reverse
 from integrations.core import audit, clock, masking
 from integrations.core.admin import operator
 from integrations.core.errors import BadRequest, IntegrationError
-from integrations.tenants import names
+from integrations.tenants import chosen_app, names
 from integrations.tenants.models import App
 from integrations.upserts import bulk_upsert, preparing, pricing, queries, row_calls, row_sources
 
@@ -34,9 +34,7 @@ class NewUpsertPage:
         """Raises PermissionDenied without the permissions."""
         if not request.user.has_perms(MAY_ASK):
             raise PermissionDenied
-        apps = list(App.objects.order_by("name"))
-        chosen = (request.POST if request.method == "POST" else request.GET).get("app", "")
-        app = next((one for one in apps if str(one.pk) == chosen), apps[0] if apps else None)
+        apps, app = chosen_app.of_request(request)
         if request.method == "POST" and app is not None:
             try:
                 upsert_id = _prepared(request, app)

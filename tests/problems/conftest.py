@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from integrations.exports.models import Export
+from integrations.exports.models import Run as ExportRun
 from integrations.gateway.models import Call
 from integrations.jobs.models import Run as JobRun
 from integrations.jobs.models import Schedule, Write
@@ -17,6 +19,8 @@ from integrations.problems.models import Problem
 from integrations.sync.models import Plan, Run
 from integrations.tenants.models import App, Installation
 from integrations.tokens.models import Credential
+from integrations.upserts.models import Run as UpsertRun
+from integrations.upserts.models import Upsert, UpsertRow
 from integrations.webhooks.models import Event, Mailbox
 from tests.console.conftest import LOCATION
 from tests.console.conftest import agency as agency
@@ -108,6 +112,12 @@ def one_of_each(agency: Installation) -> None:
     Entry.objects.create(key="a", state="rejected", settled_at=NOON, error_code="x", **sent)
     Entry.objects.create(key="b", state="conflict", **sent)
     Write.objects.create(schedule=schedule, operation="a.write", state="unknown", sent_at=NOON, settled_at=NOON)
+    export = Export.objects.create(app=app, resources=["contacts"], form="csv", made_by="o", created_at=NOON)
+    ExportRun.objects.create(export=export, **ended)
+    for_upsert = {"app": app, "level": "Location", "tenant_id": LOCATION, "made_by": "o", "created_at": NOON}
+    upsert = Upsert.objects.create(operation="contacts.upsert-contact", **for_upsert)
+    UpsertRun.objects.create(upsert=upsert, **ended)
+    UpsertRow.objects.create(upsert=upsert, number=1, state="unknown", sent_at=NOON, settled_at=NOON, error="lost")
     event = poison(app, 1)
     schedule.triggers.create(event=event, set_aside_at=NOON, error_code="x", error="no")
     Credential.objects.filter(resource_id=LOCATION).update(last_error_code="x", last_error="no", last_error_at=NOON)

@@ -44,17 +44,20 @@ def test_a_row_whose_key_was_given_early_and_committed_late_is_counted(app: App,
 
 @pytest.mark.usefixtures("one_of_each")
 def test_every_kind_of_failure_is_read(look: Looks) -> None:
-    assert look() == 10
+    assert look() == 13
     assert sorted(Problem.objects.values_list("kind", "subject", "code")) == [
         ("call", "contacts.get-contact", "request_rejected"),
         ("credential", "OAuth (API 2.0) of a location", "x"),
         ("entry", "contacts.create-note", "conflict"),
         ("entry", "contacts.create-note", "x"),
         ("event", "ContactCreate", "handler_bug"),
+        ("export", "csv", "x"),
         ("job", "a.job", "x"),
         ("job_event", "a.job", "x"),
         ("outbox", "sending", "x"),
         ("sync", "contacts", "x"),
+        ("upsert", "contacts.upsert-contact", "x"),
+        ("upsert_row", "contacts.upsert-contact", "fate_unknown"),
         ("write", "a.write", "fate_unknown"),
     ]
     assert {row.tenant_id for row in AffectedTenant.objects.all()} == {LOCATION}
@@ -134,7 +137,7 @@ def test_beat_starts_a_look_and_the_retention(app: App) -> None:
     assert {"problems.roll_up", "problems.tidy"} <= celery.app.conf.beat_schedule.keys()
     tasks.tidy()
     tasks.count_failures()
-    assert ReadPosition.objects.count() == 10
+    assert ReadPosition.objects.count() == 13
 
 
 def test_what_nobody_has_had_for_long_goes_and_so_does_what_is_too_much(

@@ -33,6 +33,9 @@ _WHAT = {
     FailureKind.OUTBOX: "Some changes could not be sent to your account yet",
     FailureKind.ENTRY: "Some changes could not be sent to your account yet",
     FailureKind.WRITE: "It is not clear whether a change reached your account",
+    FailureKind.EXPORT: "A file with your data could not be made",
+    FailureKind.UPSERT: "Some changes could not be sent to your account yet",
+    FailureKind.UPSERT_ROW: "It is not clear whether a change reached your account",
 }
 # What people of the account can mend by themselves. For all else the texts of error pages ask for a page to be loaded
 # again or for a code to be sent, which fits no list.
