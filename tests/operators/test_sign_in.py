@@ -116,7 +116,9 @@ def test_attempts_at_the_same_moment_all_count(ann: User) -> None:
 
     with time_machine.travel(START, tick=False), ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(guess, range(24)))
-    assert statuses.count(200) == 5
+    assert SignInAttempts.objects.get(key__startswith="account:").failures == 5
+    # One that was counted may get no connection within the pool's three seconds, while the machine does other work.
+    assert 5 - statuses.count(503) <= statuses.count(200) <= 5
 
 
 def test_sign_ins_failures_and_sign_outs_are_in_the_audit_trail_and_unknown_names_are_not(ann: User) -> None:

@@ -211,8 +211,8 @@ def test_the_environment_moves_its_app_and_the_trail_says_so(settings: Any, thie
 
 
 def _with_address(blob: Any, url: str) -> bytes:
-    header = seal._split(bytes(blob))
-    return seal._header(header.key_id, url) + bytes(blob)[header.end :]
+    _, key_id, _, end = seal._split(bytes(blob))
+    return seal._header(key_id, url) + bytes(blob)[end:]
 
 
 def _without_address(blob: Any) -> bytes:
