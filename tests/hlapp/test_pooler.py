@@ -23,7 +23,7 @@ from hlapp.env import ConfigurationError, Env
 from integrations.console.doctor import diagnostics
 from integrations.quota.parking import parked_rows
 from integrations.tenants import marketplace
-from tests.support.processes import ROOT, database_url, environment
+from tests.support.processes import ROOT, database_url, environment, free_port
 from tests.support.waiting import wait_until
 
 THREADS_TIMES = 96
@@ -40,12 +40,6 @@ default_pool_size = 3
 ignore_startup_parameters = extra_float_digits
 logfile = {log}
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from integrations.sandbox.oauth.tokens import Grant
 from integrations.sandbox.options import Options
 from integrations.sandbox.server.embedded import Embedded, serve_in_thread
 from tests.plugin import servers
+from tests.support.processes import free_port
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -44,9 +44,7 @@ class Store:
 
     def start(self) -> None:
         if not self.port:
-            with socket.socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self.port = free.getsockname()[1]
+            self.port = free_port()
         command = [str(binaries.valkey()), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         self.process = subprocess.Popen([*command, "--loglevel", "warning"], cwd=self.directory)
         wait_until(self.answers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from integrations.quota.permits.lanes import Lane
 from tests.quota.parked import APP, RESOURCE
 from tests.quota.test_governor_chaos import Store
 from tests.quota.workers import busiest, workers
+from tests.support.processes import free_port
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -43,7 +43,7 @@ class Sentinel(Store):
 
     def start(self) -> None:
         assert self.master is not None
-        self.port = unused_port()
+        self.port = free_port()
         config = self.directory / "sentinel.conf"  # the Sentinel writes into it, too
         config.write_text(CONFIG.format(port=self.port, name=MASTER, master=self.master.port))
         command = [str(binaries.valkey()), str(config), "--sentinel", "--loglevel", "warning"]
@@ -56,12 +56,6 @@ class Sentinel(Store):
     def current(self) -> int:
         """The port of the present master."""
         return int(self.ask("SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER)[1])
-
-
-def unused_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
 
-from tests.support.processes import running
+from tests.support.processes import free_port, running
 from tests.support.waiting import wait_until
 
 _OPTIONS = "--workers 1 --log-level error"
@@ -57,9 +56,7 @@ class Web:
 @contextmanager
 def gunicorn(*, stderr: int | None = None, **environment: str) -> Iterator[Web]:
     """One gunicorn process with eight threads, answering."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     arguments = f"hlapp.wsgi --bind 127.0.0.1:{port} {_OPTIONS}".split()
     with running("-m", "gunicorn", *arguments, stderr=stderr, **{"LOG_LEVEL": "CRITICAL", **environment}) as process:
         web = Web(port)
